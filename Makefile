@@ -1,0 +1,37 @@
+# telecine: `make demo` and `make test` need Python 3.11+ and make, nothing else.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator cli
+
+.PHONY: help setup demo test check bench lock clean
+
+help:            ## list the targets
+	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
+
+setup: $(VENV)/.ready  ## make the virtual environment with everything telecine needs
+
+$(VENV)/.ready: requirements.txt $(PACKAGES:%=%/pyproject.toml)
+	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "telecine needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+demo: setup      ## a text and an image become stored videos, on embedded parts
+	@$(BIN)/telecine demo
+
+test: setup      ## every test, on a real nats-server and a real S3 server
+	@$(BIN)/python -m pytest
+
+check: setup     ## format, lint, types, import rules: what the tidy tests run
+	@$(BIN)/python -m pytest tests/tidy
+
+bench: setup     ## measured figures, each beside a peer or a physical limit
+	@$(BIN)/python -m bench
+
+lock:            ## requirements.in -> requirements.txt (hashes, every platform; needs uv)
+	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet requirements.in -o requirements.txt
+
+clean:           ## remove what make made
+	rm -rf $(VENV) demo data

@@ -1,0 +1,1 @@
+"""How telecine's services speak: event store, reactors, timers, projections, settings."""

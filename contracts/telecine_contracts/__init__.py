@@ -1,0 +1,1 @@
+"""The events of telecine: models, subjects, streams, schemas and price table."""

@@ -1,0 +1,1 @@
+"""A stand-in for Volcano Ark's video API over real HTTP."""

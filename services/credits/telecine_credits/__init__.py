@@ -1,0 +1,1 @@
+"""The ledger: grants, debits, settles and refunds credits."""

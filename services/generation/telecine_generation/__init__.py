@@ -1,0 +1,1 @@
+"""Submits generations to the video provider and follows them."""

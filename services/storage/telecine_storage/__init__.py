@@ -1,0 +1,1 @@
+"""Copies finished videos into the bucket."""
