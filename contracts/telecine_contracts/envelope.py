@@ -1,0 +1,88 @@
+"""The envelope: what is known about an event besides the event, carried in message headers.
+
+Attribute names are those of CloudEvents 1.0 (NATS binding, binary mode: ``ce-`` prefix); values are
+percent-encoded, since header values must be plain ASCII. The body of the message is the event alone, as JSON.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Self
+from urllib.parse import quote, unquote
+from uuid import UUID, uuid5
+
+MSG_ID = "Nats-Msg-Id"
+_NAMESPACE = UUID("6f0d5b8e-6f0b-5d0c-9a53-7e1ec19e0001")
+_SAFE = " !#$&'()*+,/:;<=>?@[]^`{|}~"
+
+
+class BadEnvelope(ValueError):
+    """A message whose headers are not an event's; names the header that is missing or unreadable."""
+
+
+def derive_id(cause: str, name: str) -> str:
+    """The id of what follows from `cause` under `name`: the same cause gives the same id, however often it runs."""
+    return str(uuid5(_NAMESPACE, f"{cause}\n{name}"))
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Envelope:
+    """Who said an event, when, and why.
+
+    `correlation` is the same for everything that follows from one request; `causation` is the id of the event
+    (or request) that this one answers; `traceparent` is a W3C trace context, or None.
+    """
+
+    id: str
+    source: str
+    type: str
+    time: datetime
+    subject: str
+    correlation: str
+    causation: str
+    traceparent: str | None = None
+
+    def to_headers(self) -> dict[str, str]:
+        """NATS headers, the message id for de-duplication among them."""
+        headers = {
+            MSG_ID: self.id,
+            "ce-specversion": "1.0",
+            "ce-id": self.id,
+            "ce-source": self.source,
+            "ce-type": self.type,
+            "ce-time": self.time.isoformat(),
+            "ce-subject": self.subject,
+            "ce-correlation": self.correlation,
+            "ce-causation": self.causation,
+            "content-type": "application/json",
+        }
+        if self.traceparent:
+            headers["traceparent"] = self.traceparent
+        return {name: quote(value, safe=_SAFE) for name, value in headers.items()}
+
+    @classmethod
+    def from_headers(cls, headers: Mapping[str, str] | None) -> Self:
+        """Read an envelope back.
+
+        Raises BadEnvelope when a needed attribute is missing or the time is not a time with a zone.
+        """
+        found = {name.lower(): unquote(str(value)) for name, value in (headers or {}).items()}
+        try:
+            time = datetime.fromisoformat(found["ce-time"])
+            envelope = cls(
+                id=found["ce-id"],
+                source=found["ce-source"],
+                type=found["ce-type"],
+                time=time,
+                subject=found.get("ce-subject", ""),
+                correlation=found.get("ce-correlation", found["ce-id"]),
+                causation=found.get("ce-causation", found["ce-id"]),
+                traceparent=found.get("traceparent"),
+            )
+        except KeyError as missing:
+            raise BadEnvelope(f"header {missing.args[0]} is missing") from None
+        except ValueError:
+            raise BadEnvelope("header ce-time is not an RFC 3339 time") from None
+        if time.tzinfo is None:
+            raise BadEnvelope("header ce-time has no time zone")
+        return envelope

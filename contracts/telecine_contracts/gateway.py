@@ -1,0 +1,71 @@
+"""What the gateway writes to the VIDEO stream: what users asked for."""
+
+from enum import StrEnum
+from typing import Annotated, ClassVar
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .message import Event
+from .pricing import Price
+
+
+class Kind(StrEnum):
+    """What a generation starts from."""
+
+    TEXT_TO_VIDEO = "text-to-video"
+    IMAGE_TO_VIDEO = "image-to-video"
+
+
+class VideoParameters(BaseModel):
+    """Everything the provider is asked for, each value explicit: nothing is left to a provider's default."""
+
+    model_config = ConfigDict(frozen=True)
+
+    model: str
+    prompt: str | None = None
+    image_url: str | None = None
+    last_frame_url: str | None = None
+    resolution: str
+    ratio: str | None = None
+    duration: Annotated[int, Field(description="Seconds")]
+    seed: Annotated[int | None, Field(description="0 to 2^32-1, only if the user chose one")] = None
+    watermark: bool = False
+    camera_fixed: bool | None = None
+
+
+class VideoEvent(Event):
+    """What all events of a generation share."""
+
+    stream: ClassVar[str] = "VIDEO"
+
+    account: str
+    generation: str
+
+    @property
+    def aggregate(self) -> tuple[str, ...]:
+        return (self.account, self.generation)
+
+
+class GenerationRequested(VideoEvent):
+    """A user asked for a video. Validated; the price is computed once, here, and never again.
+
+    `digest` is the SHA-256 of the request as understood: the same idempotency key with another digest is refused.
+    """
+
+    type: ClassVar[str] = "generation.requested.v1"
+    action: ClassVar[str] = "requested"
+    written_by: ClassVar[str] = "gateway"
+
+    kind: Kind
+    parameters: VideoParameters
+    price: Price
+    digest: str
+    api_key: Annotated[str | None, Field(description="Id of the API key that was used, never the key")] = None
+
+
+class CancelRequested(VideoEvent):
+    """The user wants the generation stopped. Whether it can be is for the generation service to say."""
+
+    type: ClassVar[str] = "generation.cancel_requested.v1"
+    action: ClassVar[str] = "cancel_requested"
+    written_by: ClassVar[str] = "gateway"

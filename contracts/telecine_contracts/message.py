@@ -1,0 +1,28 @@
+"""What every event is: an immutable pydantic model that knows its type name, its stream and its place in a subject."""
+
+from typing import ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+MAX_CREDITS = 2**53 - 1
+"""Largest amount or balance, in credits: the largest integer that every JSON reader keeps exact."""
+
+
+class Event(BaseModel):
+    """A fact in the past tense. Readers ignore fields they do not know: a newer producer is normal."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore")
+
+    type: ClassVar[str]
+    """Name and version, e.g. ``credits.debited.v1``; never reused for another shape."""
+    stream: ClassVar[str]
+    """The JetStream stream that keeps it."""
+    action: ClassVar[str]
+    """Last token of its subject, e.g. ``debited``; the same in every version."""
+    written_by: ClassVar[str]
+    """The one service that may publish it."""
+
+    @property
+    def aggregate(self) -> tuple[str, ...]:
+        """The subject tokens between the stream's prefix and the action: who this event is about."""
+        raise TypeError(f"{type(self).__name__} does not say which aggregate it belongs to")

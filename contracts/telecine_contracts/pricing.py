@@ -1,0 +1,50 @@
+"""What a generation costs: a versioned table of whole credits. A change of price is a new table, never an edit."""
+
+from decimal import ROUND_CEILING, Decimal
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from .message import MAX_CREDITS
+
+
+class Price(BaseModel):
+    """A price as it was quoted, with everything it was computed from."""
+
+    model_config = ConfigDict(frozen=True)
+
+    credits: Annotated[int, Field(ge=1, le=MAX_CREDITS)]
+    table: Annotated[str, Field(description="Version of the price table")]
+    resolution: str
+    duration: Annotated[int, Field(description="Seconds")]
+
+
+class PriceTable(BaseModel):
+    """`credits = ceil(base × resolution × duration)`; clips longer than `long_after` seconds cost `long_factor`."""
+
+    model_config = ConfigDict(frozen=True)
+
+    version: str
+    base: int
+    resolutions: dict[str, Decimal]
+    long_after: int
+    long_factor: Decimal
+
+    def quote(self, resolution: str, duration: int) -> Price:
+        """The price of a clip of `duration` seconds.
+
+        Raises KeyError for a resolution that is not sold.
+        """
+        factor = self.long_factor if duration > self.long_after else Decimal(1)
+        amount = (self.base * self.resolutions[resolution] * factor).to_integral_value(ROUND_CEILING)
+        return Price(credits=int(amount), table=self.version, resolution=resolution, duration=duration)
+
+
+PRICE_TABLE = PriceTable(
+    version="2026-11",
+    base=50,
+    resolutions={"480p": Decimal("0.8"), "720p": Decimal("1.0"), "1080p": Decimal("1.4")},
+    long_after=10,
+    long_factor=Decimal("1.5"),
+)
+"""The prices in force."""

@@ -1,0 +1,146 @@
+"""The streams and their durable consumers, as data. `telecine provision` makes the server agree with this page."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from . import subjects
+from .credits import CreditsDebited, CreditsDenied
+from .gateway import CancelRequested, GenerationRequested
+from .generation import GenerationCancelled, GenerationFailed, VideoReady
+from .storage import VideoStorageFailed, VideoStored
+
+GIB = 2**30
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stream:
+    """One JetStream stream. Sizes in bytes, times in seconds; 0 or None means no limit."""
+
+    name: str
+    description: str
+    subjects: tuple[str, ...]
+    retention: Literal["limits", "workqueue"] = "limits"
+    discard: Literal["old", "new"] = "new"
+    max_bytes: int = 0
+    max_age: float = 0
+    max_message_bytes: int = 256 * 1024
+    duplicate_window: float = 120
+    deny_delete: bool = False
+    deny_purge: bool = False
+    schedules: bool = False
+    asynchronous: bool = False
+    max_consumers: int = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Consumer:
+    """A durable pull consumer: one reaction of one service. Times in seconds.
+
+    `concurrency` is how many messages one process handles at once; `ack_wait` is how long the server waits before it
+    hands a message to somebody else (a running handler keeps asking for more time).
+    """
+
+    name: str
+    service: str
+    stream: str
+    filters: tuple[str, ...]
+    ack_wait: float = 10
+    concurrency: int = 64
+    max_ack_pending: int = field(default=5000)
+
+
+VIDEO = Stream(
+    name="VIDEO",
+    description="Generations, from request to stored video. Purged for one account when it asks to be forgotten.",
+    subjects=("video.*.*.*",),
+)
+LEDGER = Stream(
+    name="LEDGER",
+    description="Every movement of credits. Never deleted, purged, aged out or scheduled.",
+    subjects=("ledger.*.*",),
+    deny_delete=True,
+    deny_purge=True,
+)
+ACCESS = Stream(
+    name="ACCESS",
+    description="API keys, hashed.",
+    subjects=("access.*.*",),
+)
+TIMERS = Stream(
+    name="TIMERS",
+    description="Durable timers. Derived from events: may be lost, is re-armed.",
+    subjects=("timers.at.>", "timers.due.>"),
+    retention="workqueue",
+    schedules=True,
+    asynchronous=True,
+)
+DEADLETTERS = Stream(
+    name="DEADLETTERS",
+    description="Messages that a handler could not take, with the error.",
+    subjects=("deadletters.*.*",),
+    discard="old",
+    max_bytes=GIB,
+    max_message_bytes=1024 * 1024,
+)
+STREAMS = (VIDEO, LEDGER, ACCESS, TIMERS, DEADLETTERS)
+
+CREDITS_DEBIT = Consumer(
+    name="credits-debit", service="credits", stream="VIDEO", filters=(subjects.of_type(GenerationRequested),)
+)
+CREDITS_CLOSE = Consumer(
+    name="credits-close",
+    service="credits",
+    stream="VIDEO",
+    filters=tuple(
+        subjects.of_type(event)
+        for event in (VideoStored, VideoStorageFailed, GenerationFailed, GenerationCancelled)
+    ),
+)
+GENERATION_SUBMIT = Consumer(
+    name="generation-submit",
+    service="generation",
+    stream="LEDGER",
+    filters=(subjects.of_type(CreditsDebited),),
+)
+GENERATION_DENY = Consumer(
+    name="generation-deny", service="generation", stream="LEDGER", filters=(subjects.of_type(CreditsDenied),)
+)
+GENERATION_CANCEL = Consumer(
+    name="generation-cancel",
+    service="generation",
+    stream="VIDEO",
+    filters=(subjects.of_type(CancelRequested),),
+)
+GENERATION_WAKE = Consumer(
+    name="generation-wake",
+    service="generation",
+    stream="TIMERS",
+    filters=("timers.due.generation.>",),
+    concurrency=500,
+)
+STORAGE_COPY = Consumer(
+    name="storage-copy",
+    service="storage",
+    stream="VIDEO",
+    filters=(subjects.of_type(VideoReady),),
+    concurrency=4,
+    ack_wait=15,
+)
+STORAGE_RETRY = Consumer(
+    name="storage-retry",
+    service="storage",
+    stream="TIMERS",
+    filters=("timers.due.storage.>",),
+    concurrency=4,
+    ack_wait=15,
+)
+CONSUMERS = (
+    CREDITS_DEBIT,
+    CREDITS_CLOSE,
+    GENERATION_SUBMIT,
+    GENERATION_DENY,
+    GENERATION_CANCEL,
+    GENERATION_WAKE,
+    STORAGE_COPY,
+    STORAGE_RETRY,
+)
