@@ -1,10 +1,10 @@
 """Fixtures over tests/support, and a mark for every test from the folder it lies in."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.parts import NatsServer, nats_server
+from tests.support.parts import NatsServer, S3Server, nats_server, s3_server
 
 _TESTS = Path(__file__).parent
 _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})
@@ -28,3 +28,16 @@ async def nats(tmp_path: Path) -> AsyncIterator[NatsServer]:
 def nats_url(nats: NatsServer) -> str:
     """The URL of a fresh nats-server for this test."""
     return nats.url
+
+
+@pytest.fixture(scope="session")
+def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
+    """An S3 server for the whole run: use `s3_bucket` and never stop it."""
+    with s3_server(tmp_path_factory.mktemp("s3")) as server:
+        yield server
+
+
+@pytest.fixture
+def s3_bucket(s3: S3Server) -> str:
+    """The name of an empty bucket for this test."""
+    return s3.new_bucket()
