@@ -1,0 +1,166 @@
+"""Checks an mp4 file that passes by in chunks, and reads its size and duration, without keeping the pictures."""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+MOOV_BYTES_MAX = 16 * 1024 * 1024
+"""Most bytes kept of a file: its `moov` box. A minute of video needs some tens of kilobytes."""
+
+_SHORT_HEADER = 8
+_LONG_HEADER = 16
+_UNTIL_THE_END = -1
+
+
+class NotAVideo(Exception):
+    """The bytes aren't a whole mp4 file with a picture; `truncated` says that only the end is missing."""
+
+    def __init__(self, reason: str, *, truncated: bool = False) -> None:
+        super().__init__(reason)
+        self.reason = reason
+        self.truncated = truncated
+
+
+@dataclass(frozen=True, slots=True)
+class Mp4Facts:
+    """Size of the picture in pixels and length of the film in seconds (0.0 where a fragmented file has none)."""
+
+    width: int
+    height: int
+    duration_seconds: float
+
+
+class Mp4Checker:
+    """Takes a file chunk by chunk, walks its top-level boxes, keeps only `moov`.
+
+    `feed` raises NotAVideo as soon as the bytes can't be an mp4, `finish` if something is missing at the end.
+    """
+
+    def __init__(self) -> None:
+        self._header = bytearray()
+        self._left = 0
+        self._seen: set[bytes] = set()
+        self._moov = bytearray()
+        self._keeping = False
+
+    def feed(self, chunk: bytes) -> None:
+        """Take the next bytes of the file. Raises NotAVideo."""
+        at = 0
+        while at < len(chunk):
+            at = self._read_body(chunk, at) if self._left else self._read_header(chunk, at)
+
+    def finish(self) -> Mp4Facts:
+        """The facts of the whole file. Raises NotAVideo."""
+        if self._left > 0 or self._header:
+            raise NotAVideo("the file ends in the middle of a box", truncated=True)
+        for kind in (b"ftyp", b"moov", b"mdat"):
+            if kind not in self._seen:
+                raise NotAVideo(f"the file has no {kind.decode()} box", truncated=True)
+        return _facts(memoryview(self._moov))
+
+    def _read_body(self, chunk: bytes, at: int) -> int:
+        end = len(chunk) if self._left == _UNTIL_THE_END else min(len(chunk), at + self._left)
+        if self._keeping:
+            if len(self._moov) + end - at > MOOV_BYTES_MAX:
+                raise NotAVideo("the moov box is too large")
+            self._moov += memoryview(chunk)[at:end]
+        if self._left != _UNTIL_THE_END:
+            self._left -= end - at
+        return end
+
+    def _read_header(self, chunk: bytes, at: int) -> int:
+        wanted = _LONG_HEADER if self._header[:4] == b"\0\0\0\1" else _SHORT_HEADER
+        taken = chunk[at : at + wanted - len(self._header)]
+        self._header += taken
+        if len(self._header) == wanted and (wanted == _LONG_HEADER or self._header[:4] != b"\0\0\0\1"):
+            self._open_box(bytes(self._header))
+            self._header.clear()
+        return at + len(taken)
+
+    def _open_box(self, header: bytes) -> None:
+        size, kind = struct.unpack_from(">I4s", header)
+        if not self._seen and kind != b"ftyp":
+            raise NotAVideo("the first box is not ftyp")
+        if size == 0:
+            self._left = _UNTIL_THE_END
+        else:
+            full = struct.unpack_from(">Q", header, 8)[0] if size == 1 else size
+            if full < len(header):
+                raise NotAVideo("a box is smaller than its header")
+            self._left = full - len(header)
+        self._keeping = kind == b"moov"
+        if self._keeping and kind in self._seen:
+            raise NotAVideo("the file has two moov boxes")
+        self._seen.add(kind)
+
+
+def _facts(moov: memoryview) -> Mp4Facts:
+    for kind, trak in _boxes(moov):
+        if kind == b"trak" and _is_video(trak):
+            width, height = _picture(_child(trak, b"tkhd"))
+            return Mp4Facts(width, height, _duration(moov, trak))
+    raise NotAVideo("the file has no video track")
+
+
+def _boxes(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
+    at = 0
+    while at + _SHORT_HEADER <= len(view):
+        size, kind = struct.unpack_from(">I4s", view, at)
+        start = at + _SHORT_HEADER
+        if size == 1 and start + 8 <= len(view):
+            (size,) = struct.unpack_from(">Q", view, start)
+            start += 8
+        end = len(view) if size == 0 else at + size
+        if end < start or end > len(view):
+            raise NotAVideo("a box does not fit into the box around it")
+        yield kind, view[start:end]
+        at = end
+
+
+def _child(view: memoryview, *path: bytes) -> memoryview:
+    """The first box at the path below `view`; an empty one if there is none."""
+    for name in path:
+        view = next((body for kind, body in _boxes(view) if kind == name), memoryview(b""))
+    return view
+
+
+def _is_video(trak: memoryview) -> bool:
+    return bytes(_child(trak, b"mdia", b"hdlr")[8:12]) == b"vide"
+
+
+def _picture(tkhd: memoryview) -> tuple[int, int]:
+    # Version 1 holds 64-bit times, twelve bytes more; both sizes are 16.16 fixed point.
+    at = 88 if _is_wide(tkhd) else 76
+    if len(tkhd) < at + 8:
+        raise NotAVideo("the track header is too short")
+    width, height = (value >> 16 for value in struct.unpack_from(">II", tkhd, at))
+    if not width or not height:
+        raise NotAVideo("the picture has no size")
+    return width, height
+
+
+def _duration(moov: memoryview, trak: memoryview) -> float:
+    # mvhd counts edits in; the media's own header stands in where it says nothing.
+    for box in (_child(moov, b"mvhd"), _child(trak, b"mdia", b"mdhd")):
+        if seconds := _seconds(box):
+            return seconds
+    if _child(moov, b"mvex"):
+        return 0.0
+    raise NotAVideo("the film has no duration")
+
+
+def _seconds(box: memoryview) -> float:
+    """mvhd and mdhd begin alike: version and flags, two times, time scale, duration."""
+    wide = _is_wide(box)
+    layout, at = (">IQ", 20) if wide else (">II", 12)
+    if len(box) < at + struct.calcsize(layout):
+        return 0.0
+    scale, duration = struct.unpack_from(layout, box, at)
+    unknown = 0xFFFFFFFFFFFFFFFF if wide else 0xFFFFFFFF
+    return duration / scale if scale and duration != unknown else 0.0
+
+
+def _is_wide(box: memoryview) -> bool:
+    return bytes(box[:1]) == b"\1"

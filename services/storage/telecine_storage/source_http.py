@@ -1,0 +1,179 @@
+"""Fetches result URLs over HTTP, from public addresses only."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpcore
+import httpx
+
+from telecine_storage.dialling import AddressRefused, GuardedBackend, Resolve, resolve
+from telecine_storage.source import Download, SourceNotReady, SourceRefused
+
+REDIRECTS_MAX = 3
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 30.0
+_CONNECTIONS_MAX = 32
+_REFUSAL_BYTES_MAX = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRY_AGAIN = frozenset({408, 425, 429})
+_TIMEOUTS = {
+    "connect": CONNECT_SECONDS,
+    "read": SILENCE_SECONDS,
+    "write": CONNECT_SECONDS,
+    "pool": SILENCE_SECONDS,
+}
+_HEADERS = (
+    ("User-Agent", "telecine"),
+    ("Accept", "video/mp4, */*"),
+    # A compressed answer could unpack to any size, and has no length to check.
+    ("Accept-Encoding", "identity"),
+)
+_WIRE_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRules:
+    """Where results may come from.
+
+    `hosts`: suffixes such as ".volces.com"; empty means any public host. `allow_private` is for a provider
+    on this machine or network: it adds loopback and private addresses, plain http and every port.
+    """
+
+    hosts: tuple[str, ...] = ()
+    allow_private: bool = False
+
+
+class HttpSource:
+    """Source over HTTP/1.1. No environment, cookies or credentials are used; close it with `aclose`."""
+
+    def __init__(self, rules: SourceRules, *, resolve: Resolve = resolve) -> None:
+        self._rules = rules
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=_CONNECTIONS_MAX,
+            keepalive_expiry=5.0,
+            network_backend=GuardedBackend(allow_private=rules.allow_private, resolve=resolve),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+    @asynccontextmanager
+    async def open(self, url: str, *, max_bytes: int) -> AsyncIterator[Download]:
+        """See Source.open."""
+        async with AsyncExitStack() as stack:
+            response = await self._follow(url, stack)
+            headers = _headers(response)
+            if headers.get("content-encoding", "identity") != "identity":
+                raise SourceRefused("the answer is compressed")
+            length = _length(headers)
+            if length is not None and length > max_bytes:
+                raise SourceRefused(f"larger than {max_bytes} bytes")
+            content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
+            yield Download(length, content_type, _chunks(response, max_bytes))
+
+    async def _follow(self, url: str, stack: AsyncExitStack) -> httpcore.Response:
+        """The final answer, 200, after at most REDIRECTS_MAX redirects. Raises SourceError."""
+        target = _parse(url)
+        for _ in range(REDIRECTS_MAX + 1):
+            self._check(target)
+            hop = await stack.enter_async_context(AsyncExitStack())
+            response = await self._ask(target, hop)
+            if response.status == 200:
+                return response
+            if response.status not in _REDIRECTS:
+                await _raise_for(response)
+            target = _parse(_headers(response).get("location", ""), target)
+            await hop.aclose()
+        raise SourceRefused(f"more than {REDIRECTS_MAX} redirects")
+
+    async def _ask(self, target: httpx.URL, stack: AsyncExitStack) -> httpcore.Response:
+        answer = self._pool.stream(
+            "GET",
+            httpcore.URL(
+                scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path
+            ),
+            headers=[("Host", target.netloc.decode("ascii")), *_HEADERS],
+            extensions={"timeout": _TIMEOUTS},
+        )
+        try:
+            return await stack.enter_async_context(answer)
+        except AddressRefused as error:
+            raise SourceRefused("the host has an address that is not public") from error
+        except _WIRE_ERRORS as error:
+            raise SourceNotReady(_name(error)) from error
+
+    def _check(self, target: httpx.URL) -> None:
+        schemes = {"https", "http"} if self._rules.allow_private else {"https"}
+        if target.scheme not in schemes:
+            raise SourceRefused("the URL is not https")
+        if target.userinfo:
+            raise SourceRefused("the URL carries credentials")
+        if not target.host or not self._host_allowed(target.host):
+            raise SourceRefused("the host is not one of the provider's")
+        if target.port is not None and not self._rules.allow_private:
+            raise SourceRefused("the URL names a port")
+
+    def _host_allowed(self, host: str) -> bool:
+        name = "." + host.lower().rstrip(".")
+        suffixes = ("." + suffix.lower().strip(".") for suffix in self._rules.hosts)
+        return not self._rules.hosts or any(name.endswith(suffix) for suffix in suffixes)
+
+
+def _parse(url: str, before: httpx.URL | None = None) -> httpx.URL:
+    try:
+        return before.join(url) if before else httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SourceRefused("the URL is malformed") from error
+
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+
+
+def _length(headers: dict[str, str]) -> int | None:
+    announced = headers.get("content-length", "")
+    return int(announced) if announced.isdecimal() and "transfer-encoding" not in headers else None
+
+
+async def _raise_for(response: httpcore.Response) -> None:
+    reason = f"answered {response.status}"
+    if response.status >= 500 or response.status in _TRY_AGAIN:
+        raise SourceNotReady(reason)
+    # Ark: right after success the file may answer 400 with this code for a while.
+    if response.status == 400 and b"video_not_ready" in await _beginning(response):
+        raise SourceNotReady("answered video_not_ready")
+    raise SourceRefused(reason)
+
+
+async def _beginning(response: httpcore.Response) -> bytes:
+    seen = bytearray()
+    try:
+        async for chunk in response.aiter_stream():
+            seen += chunk
+            if len(seen) >= _REFUSAL_BYTES_MAX:
+                break
+    except _WIRE_ERRORS as error:
+        raise SourceNotReady(_name(error)) from error
+    return bytes(seen[:_REFUSAL_BYTES_MAX])
+
+
+async def _chunks(response: httpcore.Response, max_bytes: int) -> AsyncIterator[bytes]:
+    total = 0
+    try:
+        async for chunk in response.aiter_stream():
+            total += len(chunk)
+            if total > max_bytes:
+                raise SourceRefused(f"larger than {max_bytes} bytes")
+            yield chunk
+    except _WIRE_ERRORS as error:
+        raise SourceNotReady(_name(error)) from error
+
+
+def _name(error: Exception) -> str:
+    # Only the kind of failure: its text may hold the signed URL.
+    return f"the download failed: {type(error).__name__}"
