@@ -26,3 +26,9 @@ class Event(BaseModel):
     def aggregate(self) -> tuple[str, ...]:
         """The subject tokens between the stream's prefix and the action: who this event is about."""
         raise TypeError(f"{type(self).__name__} does not say which aggregate it belongs to")
+
+    @property
+    def about(self) -> dict[str, str]:
+        """The ids by which a log line or a person finds what this event belongs to; no content."""
+        names = ("account", "generation")
+        return {name: value for name in names if isinstance(value := getattr(self, name, None), str)}

@@ -111,8 +111,11 @@ GENERATION_CANCEL = Consumer(
     stream="VIDEO",
     filters=(subjects.of_type(CancelRequested),),
 )
-GENERATION_WAKE = Consumer(
-    name="generation-wake",
+CREDITS_TIMERS = Consumer(
+    name="credits-timers", service="credits", stream="TIMERS", filters=("timers.due.credits.>",)
+)
+GENERATION_TIMERS = Consumer(
+    name="generation-timers",
     service="generation",
     stream="TIMERS",
     filters=("timers.due.generation.>",),
@@ -126,8 +129,8 @@ STORAGE_COPY = Consumer(
     concurrency=4,
     ack_wait=15,
 )
-STORAGE_RETRY = Consumer(
-    name="storage-retry",
+STORAGE_TIMERS = Consumer(
+    name="storage-timers",
     service="storage",
     stream="TIMERS",
     filters=("timers.due.storage.>",),
@@ -137,10 +140,11 @@ STORAGE_RETRY = Consumer(
 CONSUMERS = (
     CREDITS_DEBIT,
     CREDITS_CLOSE,
+    CREDITS_TIMERS,
     GENERATION_SUBMIT,
     GENERATION_DENY,
     GENERATION_CANCEL,
-    GENERATION_WAKE,
+    GENERATION_TIMERS,
     STORAGE_COPY,
-    STORAGE_RETRY,
+    STORAGE_TIMERS,
 )

@@ -27,6 +27,18 @@ def token(value: str) -> str:
     return value
 
 
+def stream_of(subject: str) -> str:
+    """The stream that keeps `subject` or everything that a filter selects.
+
+    Raises BadToken when the first token is no stream's prefix.
+    """
+    prefix = subject.partition(".")[0]
+    for stream, known in PREFIX.items():
+        if known == prefix:
+            return stream
+    raise BadToken(f"no event stream keeps {prefix!r}")
+
+
 def of_event(event: Event) -> str:
     """The subject on which `event` is published."""
     return ".".join([PREFIX[event.stream], *map(token, event.aggregate), event.action])

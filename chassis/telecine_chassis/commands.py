@@ -1,0 +1,200 @@
+"""Carry out commands on aggregates: fold, decide, append, and find out what really happened.
+
+Inside a process the commands of one aggregate queue in a lane and its folded state is kept, so conflicts come only
+from other replicas.
+"""
+
+import asyncio
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from telecine_contracts import Envelope, Event, derive_id
+from telecine_contracts.subjects import of_event
+
+from .store import Conflict, EventStore, Recorded, Unavailable
+from .trace import child
+
+__all__ = ["Aggregates", "Cause", "Decider", "Outcome"]
+
+S = TypeVar("S")
+C = TypeVar("C")
+CACHED = 10_000
+"""Folded aggregates kept per process."""
+ATTEMPTS = 50
+"""Lost races in a row after which a command is given up as Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decider(Generic[C, S]):
+    """The rules of one kind of aggregate, pure.
+
+    `decide` answers with the event to append, or None when nothing is left to do; it raises when the command may
+    not be carried out. `evolve` gives the state after an event.
+    """
+
+    initial: S
+    decide: Callable[[C, S], Event | None]
+    evolve: Callable[[S, Event], S]
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What made somebody give a command: the id of an event or a request, and of the request at the very start."""
+
+    id: str
+    correlation: str
+    traceparent: str | None = None
+
+    @classmethod
+    def of(cls, envelope: Envelope) -> "Cause":
+        """An event as the cause of what follows from it."""
+        return cls(envelope.id, envelope.correlation, envelope.traceparent)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[S]):
+    """What a command led to: the state after it, and the event if this very command appended one."""
+
+    state: S
+    event: Recorded | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded(Generic[S]):
+    state: S
+    version: int = 0
+    last: Envelope | None = None
+
+
+class Aggregates(Generic[C, S]):
+    """All aggregates of one kind, as one service (`source`) writes them.
+
+    `assume_new` skips the first look where most commands start a new aggregate: the append finds out. `patience`
+    is for how many seconds an aggregate that can't be read is asked for before Unavailable is raised.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        decider: Decider[C, S],
+        *,
+        source: str,
+        clock: Callable[[], datetime],
+        assume_new: bool = False,
+        patience: float = 10,
+    ) -> None:
+        self._store = store
+        self._decider = decider
+        self._source = source
+        self._clock = clock
+        self._assume_new = assume_new
+        self._patience = patience
+        self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cache: OrderedDict[str, _Folded[S]] = OrderedDict()
+
+    async def read(self, aggregate: str) -> S:
+        """The state of the aggregate now. Raises Unavailable."""
+        async with self._lane(aggregate):
+            folded, _ = await self._catch_up(aggregate, self._cached(aggregate))
+            return folded.state
+
+    async def execute(self, aggregate: str, command: C, cause: Cause | None = None) -> Outcome[S]:
+        """Decide `command` on the aggregate and append what was decided, exactly once.
+
+        Without a `cause` the aggregate's own last event is taken for it. May be called again with the same cause:
+        the event's id is derived from it, and an event that is already there is not written twice. Raises what
+        `decide` raises, Refused, or Unavailable when the store stays silent.
+        """
+        async with self._lane(aggregate):
+            folded, fresh = self._cached(aggregate), False
+            if folded.version == 0 and not self._assume_new:
+                folded, fresh = (await self._catch_up(aggregate, folded))[0], True
+            for _ in range(ATTEMPTS):
+                event = self._decide(command, folded.state, final=fresh)
+                if event is None:
+                    if fresh:
+                        return Outcome(folded.state, None)
+                    folded, fresh = (await self._catch_up(aggregate, folded))[0], True
+                    continue
+                envelope = self._envelope(event, cause, folded.last)
+                try:
+                    version = await self._store.append(
+                        event, envelope, aggregate=aggregate, expected=folded.version
+                    )
+                except (Conflict, Unavailable):
+                    folded, news = await self._catch_up(aggregate, folded)
+                    own = next((found for found in news if found.envelope.id == envelope.id), None)
+                    if own is not None:
+                        return Outcome(folded.state, own)
+                    fresh = True
+                    await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads replicas apart
+                    continue
+                recorded = Recorded(event, envelope, version)
+                return Outcome(self._fold(aggregate, folded, [recorded]).state, recorded)
+        raise Unavailable(f"{aggregate} is written to by too many at once")
+
+    def _decide(self, command: C, state: S, *, final: bool) -> Event | None:
+        """What to append. On a state that may be old, "nothing" and "not allowed" are not answers yet."""
+        try:
+            return self._decider.decide(command, state)
+        except Exception:
+            if final:
+                raise
+            return None
+
+    async def _catch_up(self, aggregate: str, folded: _Folded[S]) -> tuple[_Folded[S], Sequence[Recorded]]:
+        """Fold what was appended since. Keeps asking while the store gives no answer."""
+        give_up = asyncio.get_running_loop().time() + self._patience
+        pause = 0.05
+        while True:
+            try:
+                news = await self._store.load(aggregate, after=folded.version)
+                return self._fold(aggregate, folded, news), news
+            except Unavailable:
+                if asyncio.get_running_loop().time() + pause > give_up:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2)
+
+    def _fold(self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded]) -> _Folded[S]:
+        for recorded in news:
+            folded = _Folded(
+                self._decider.evolve(folded.state, recorded.event), recorded.sequence, recorded.envelope
+            )
+        self._cache[aggregate] = folded
+        self._cache.move_to_end(aggregate)
+        if len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        return folded
+
+    def _cached(self, aggregate: str) -> _Folded[S]:
+        return self._cache.get(aggregate) or _Folded(self._decider.initial)
+
+    def _envelope(self, event: Event, cause: Cause | None, last: Envelope | None) -> Envelope:
+        if cause is None:
+            if last is None:
+                raise ValueError(f"{event.type} needs a cause: its aggregate has no event yet")
+            cause = Cause.of(last)
+        event_id = derive_id(cause.id, event.type)
+        return Envelope(
+            id=event_id,
+            source=self._source,
+            type=event.type,
+            time=self._clock(),
+            subject=of_event(event),
+            correlation=cause.correlation,
+            causation=cause.id,
+            traceparent=child(cause.traceparent, event_id),
+        )
+
+    @asynccontextmanager
+    async def _lane(self, aggregate: str) -> AsyncIterator[None]:
+        lane = self._lanes.setdefault(aggregate, asyncio.Lock())
+        async with lane:
+            yield

@@ -1,0 +1,141 @@
+"""Databases of projections: SQLite (WAL) or Postgres, chosen by URL alone.
+
+Tables live in slots. A slot holds every table of a service and its checkpoints; a rebuild fills a new slot beside
+the live one and then moves a pointer. On SQLite a slot is a file beside the named one, on Postgres a schema.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, event, select
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateSchema, DropSchema
+from sqlmodel import Session, create_engine
+
+__all__ = ["Slots", "checkpoints", "write_session"]
+
+BUSY = 30
+"""Seconds that a writer waits for another one on SQLite."""
+
+
+def checkpoints(metadata: MetaData) -> Table:
+    """How far each projection of a slot has read its stream."""
+    if "checkpoint" in metadata.tables:
+        return metadata.tables["checkpoint"]
+    return Table(
+        "checkpoint",
+        metadata,
+        Column("projection", String(64), primary_key=True),
+        Column("sequence", Integer, nullable=False),
+    )
+
+
+def write_session(engine: Engine) -> Session:
+    """A session whose transaction takes the write lock at its start: on SQLite, upgrading a read fails at once."""
+    return Session(engine.execution_options(write=True), expire_on_commit=False)
+
+
+_POINTERS = MetaData()
+_LIVE = Table(
+    "live_slot",
+    _POINTERS,
+    Column("version", Integer, primary_key=True),
+    Column("slot", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The slots of one service's database for one version of its tables. Methods block; call them in a thread."""
+
+    url: str
+    metadata: MetaData
+    version: int
+
+    def live(self) -> int:
+        """The number of the slot that queries read; 1 in a new database."""
+        pointers = self._pointers()
+        try:
+            with pointers.connect() as connection:
+                found = connection.execute(
+                    select(_LIVE.c.slot).where(_LIVE.c.version == self.version)
+                ).scalar()
+            return int(found) if found is not None else 1
+        finally:
+            pointers.dispose()
+
+    def promote(self, slot: int) -> None:
+        """Make `slot` the live one. Services notice within a second."""
+        pointers = self._pointers()
+        try:
+            with write_session(pointers) as session:
+                session.execute(_LIVE.delete().where(_LIVE.c.version == self.version))
+                session.execute(_LIVE.insert().values(version=self.version, slot=slot))
+                session.commit()
+        finally:
+            pointers.dispose()
+
+    def open(self, slot: int) -> Engine:
+        """The engine of a slot, with its tables made where they are missing."""
+        checkpoints(self.metadata)
+        url = make_url(self.url)
+        if url.get_backend_name() == "sqlite":
+            engine = _engine(url.set(database=str(self._file(url, slot))))
+        else:
+            engine = _engine(url)
+            with engine.begin() as connection:
+                connection.execute(CreateSchema(self._schema(slot), if_not_exists=True))
+            engine = engine.execution_options(schema_translate_map={None: self._schema(slot)})
+        self.metadata.create_all(engine)
+        return engine
+
+    def drop(self, slot: int) -> None:
+        """Remove a slot, e.g. one left behind by a rebuild that was broken off."""
+        url = make_url(self.url)
+        if url.get_backend_name() == "sqlite":
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{self._file(url, slot)}{ending}").unlink(missing_ok=True)
+            return
+        engine = _engine(url)
+        with engine.begin() as connection:
+            connection.execute(DropSchema(self._schema(slot), cascade=True, if_exists=True))
+        engine.dispose()
+
+    def _pointers(self) -> Engine:
+        engine = _engine(make_url(self.url), poolclass=NullPool)
+        _POINTERS.create_all(engine)
+        return engine
+
+    def _schema(self, slot: int) -> str:
+        return f"v{self.version}_{slot}"
+
+    def _file(self, url: URL, slot: int) -> Path:
+        base = Path(url.database or "projections.db")
+        return base.with_name(f"{base.stem}.{self._schema(slot)}{base.suffix}")
+
+
+def _engine(url: URL, **options: Any) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, **options)
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY, "check_same_thread": False}, **options)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        for pragma in (
+            "journal_mode=WAL",
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY * 1000}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine

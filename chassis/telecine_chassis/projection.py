@@ -1,0 +1,287 @@
+"""Projections: tables that follow a stream, with the checkpoint in the same transaction. Rebuilt, never migrated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+from sqlalchemy import Engine, MetaData, select
+from sqlalchemy.exc import DBAPIError
+from sqlmodel import Session
+
+from telecine_contracts import BadEnvelope, BadEvent, Registry, UnknownEvent
+from telecine_contracts.streams import Consumer, Stream
+
+from .database import Slots, checkpoints, write_session
+from .dead_letters import DeadLetters
+from .feed import Feed
+from .records import Record, decode
+from .store import Recorded
+
+__all__ = ["Projection", "Projections", "Projector", "rebuild"]
+
+log = structlog.get_logger(__name__)
+Apply = Callable[[Session, Recorded], None]
+Listener = Callable[[Sequence[Recorded]], None]
+POINTER_INTERVAL = timedelta(seconds=1)
+
+
+@dataclass(frozen=True)
+class Projection:
+    """`apply` writes what one event changes, from the event and the tables alone: no clock, no chance, no calls."""
+
+    name: str
+    stream: Stream
+    apply: Apply
+
+
+@dataclass
+class Projector:
+    """Feeds one projection of one slot. `service` names it in dead letters."""
+
+    projection: Projection
+    metadata: MetaData
+    engine: Engine
+    connection: Client
+    registry: Registry
+    service: str
+    listeners: Sequence[Listener] = ()
+    sequence: int = 0
+    head: int = 0
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
+
+    async def run(self) -> None:
+        """Follow the stream until cancelled. `caught_up` is set once all that was there at the start is applied."""
+        feed = Feed(self.connection, self.projection.stream)
+        self.sequence = await asyncio.to_thread(self._checkpoint)
+        self.head = await feed.head()
+        self._note_progress()
+        async for batch in feed.follow(self.sequence):
+            if batch.records:
+                applied = await self._apply_all(batch.records)
+                self.sequence = batch.records[-1].sequence
+                self.head = max(self.head, self.sequence)
+                for listener in self.listeners:
+                    listener(applied)
+            self._note_progress()
+
+    def _note_progress(self) -> None:
+        if self.sequence >= self.head:
+            self.caught_up.set()
+
+    def _checkpoint(self) -> int:
+        table = checkpoints(self.metadata)
+        with Session(self.engine) as session:
+            query = select(table.c.sequence).where(table.c.projection == self.projection.name)
+            return session.execute(query).scalar() or 0
+
+    async def _apply_all(self, records: Sequence[Record]) -> Sequence[Recorded]:
+        """Apply a batch in one transaction; after a failure one by one, so that only the culprit is set aside."""
+        understood = [
+            recorded for record in records if (recorded := await self._understand(record)) is not None
+        ]
+        last = records[-1].sequence
+        try:
+            return await self._commit(understood, last)
+        except Exception as error:
+            log.warning("projection.batch_failed", projection=self.projection.name, exc_info=error)
+        applied: list[Recorded] = []
+        by_sequence = {record.sequence: record for record in records}
+        for recorded in understood:
+            try:
+                applied += await self._commit([recorded], recorded.sequence)
+            except Exception as error:
+                await self._set_aside(by_sequence[recorded.sequence], error)
+        await self._commit([], last)
+        return applied
+
+    async def _commit(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
+        while True:
+            try:
+                return await asyncio.to_thread(self._write, events, last)
+            except DBAPIError as error:
+                if not (error.connection_invalidated or type(error).__name__ == "OperationalError"):
+                    raise
+                log.warning(
+                    "projection.database_unavailable", projection=self.projection.name, exc_info=error
+                )
+                await asyncio.sleep(1)
+
+    def _write(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
+        """Events behind the checkpoint only: a second writer of the slot, or a second delivery, changes nothing."""
+        table = checkpoints(self.metadata)
+        mine = table.c.projection == self.projection.name
+        with write_session(self.engine) as session:
+            done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar()
+            fresh = [recorded for recorded in events if recorded.sequence > (done or 0)]
+            for recorded in fresh:
+                self.projection.apply(session, recorded)
+            if done is None:
+                session.execute(table.insert().values(projection=self.projection.name, sequence=last))
+            elif last > done:
+                session.execute(table.update().where(mine).values(sequence=last))
+            session.commit()
+        return fresh
+
+    async def _understand(self, record: Record) -> Recorded | None:
+        try:
+            return decode(record, self.registry)
+        except UnknownEvent as error:
+            log.warning("projection.unknown_event", projection=self.projection.name, detail=str(error))
+        except (BadEnvelope, BadEvent) as error:
+            await self._set_aside(record, error)
+        return None
+
+    async def _set_aside(self, record: Record, error: Exception) -> None:
+        name = f"{self.service}-{self.projection.name}"
+        log.error("projection.dead_letter", projection=name, sequence=record.sequence, exc_info=error)
+        reader = Consumer(name=name, service=self.service, stream=self.projection.stream.name, filters=())
+        await DeadLetters(self.connection).keep(self.service, reader, record, error, 1)
+
+
+class Projections:
+    """Every projection of a service, on its live slot; moves to a new slot when a rebuild has promoted one."""
+
+    def __init__(
+        self,
+        slots: Slots,
+        projections: Sequence[Projection],
+        connection: Client,
+        registry: Registry,
+        *,
+        service: str,
+        on_failure: Callable[[str], None],
+    ) -> None:
+        self._slots = slots
+        self._projections = projections
+        self._connection = connection
+        self._registry = registry
+        self._service = service
+        self._on_failure = on_failure
+        self._listeners: dict[str, list[Listener]] = {}
+        self._projectors: dict[str, Projector] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._slot = 0
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The live slot's engine, for queries."""
+        assert self._engine is not None, "projections are not started"
+        return self._engine
+
+    def sequence(self, name: str) -> int:
+        """How far the projection `name` is: every event up to this stream sequence can be queried."""
+        return self._projectors[name].sequence
+
+    def listen(self, name: str, listener: Listener) -> None:
+        """Call `listener` with the events of every batch after it was committed. Before start only."""
+        self._listeners.setdefault(name, []).append(listener)
+
+    async def start(self) -> None:
+        """Follow the streams; returns at once, `ready` tells when everything is caught up."""
+        await self._move_to(await asyncio.to_thread(self._slots.live))
+        self._watch = self._spawn(self._follow_pointer())
+
+    async def stop(self) -> None:
+        """Stop following and close the database."""
+        if self._watch is not None:
+            self._watch.cancel()
+            await asyncio.gather(self._watch, return_exceptions=True)
+        await self._leave()
+
+    async def ready(self) -> str | None:
+        """A readiness check: answers from an old state would be worse than none."""
+        for name, projector in self._projectors.items():
+            if not projector.caught_up.is_set():
+                return f"projection {name} is at {projector.sequence} of {projector.head}"
+        return None
+
+    async def wait(self) -> None:
+        """Until everything that was in the streams at the start is applied."""
+        for projector in self._projectors.values():
+            await projector.caught_up.wait()
+
+    async def _move_to(self, slot: int) -> None:
+        engine = await asyncio.to_thread(self._slots.open, slot)
+        await self._leave()
+        self._slot, self._engine = slot, engine
+        self._projectors = {
+            projection.name: Projector(
+                projection,
+                self._slots.metadata,
+                engine,
+                self._connection,
+                self._registry,
+                self._service,
+                self._listeners.get(projection.name, ()),
+            )
+            for projection in self._projections
+        }
+        self._tasks = [self._spawn(projector.run()) for projector in self._projectors.values()]
+
+    async def _leave(self) -> None:
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        self._tasks = []
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    async def _follow_pointer(self) -> None:
+        while True:
+            await asyncio.sleep(POINTER_INTERVAL.total_seconds())
+            slot = await asyncio.to_thread(self._slots.live)
+            if slot != self._slot:
+                log.info("projection.slot_changed", slot=slot)
+                await self._move_to(slot)
+
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        assert isinstance(task, asyncio.Task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("projection.stopped", exc_info=error)
+            self._on_failure(f"a projection stopped: {type(error).__name__}")
+
+
+async def rebuild(
+    slots: Slots, projections: Sequence[Projection], connection: Client, registry: Registry, *, service: str
+) -> int:
+    """Fill a new slot from the first event on, beside the live one, then promote it. The number of the new slot.
+
+    May run while the service works: it moves over when it sees the pointer. A slot left by a rebuild that was
+    broken off is thrown away; the slot that was live stays for going back.
+    """
+    old = await asyncio.to_thread(slots.live)
+    new = old + 1
+    await asyncio.to_thread(slots.drop, new)
+    engine = await asyncio.to_thread(slots.open, new)
+    projectors = [Projector(p, slots.metadata, engine, connection, registry, service) for p in projections]
+    tasks = [asyncio.create_task(projector.run()) for projector in projectors]
+    done: asyncio.Future[Any] = asyncio.gather(*(projector.caught_up.wait() for projector in projectors))
+    try:
+        waited: list[asyncio.Future[Any]] = [done, *tasks]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+        await done
+        await asyncio.to_thread(slots.promote, new)
+    finally:
+        done.cancel()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(done, *tasks, return_exceptions=True)
+        engine.dispose()
+    if old > 1:
+        await asyncio.to_thread(slots.drop, old - 1)
+    return new

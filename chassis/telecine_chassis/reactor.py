@@ -1,0 +1,237 @@
+"""How a service reacts: durable consumers through FastStream, with an acknowledgement policy of our own.
+
+A message is acknowledged after its handler has returned, asked for again later when the handler failed for a passing
+reason, and kept as a dead letter when it can't be taken. The framework's own policies would drop it.
+"""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import nats.errors
+import structlog
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.js.errors import NotFoundError
+
+from telecine_contracts import BadEnvelope, BadEvent, Registry, UnknownEvent
+from telecine_contracts.streams import Consumer
+
+from .dead_letters import DeadLetters
+from .records import Record, decode, from_delivery, from_stored
+from .store import Recorded, Unavailable
+from .timers import Timer
+from .trace import fields
+
+__all__ = ["Permanent", "Reactor", "Retries", "Retry"]
+
+log = structlog.get_logger(__name__)
+EventHandler = Callable[[Recorded], Awaitable[None]]
+TimerHandler = Callable[[Timer], Awaitable[None]]
+PASSING = (Unavailable, OSError, TimeoutError, nats.errors.Error)
+"""The world is broken, not the message: asked for again without end."""
+REPLAY = "replay"
+"""The timer kind by which an operator has a dead letter's message handled again."""
+
+
+class Retry(Exception):
+    """Raised by a handler: not now, ask me again in `delay` seconds."""
+
+    def __init__(self, delay: float, reason: str) -> None:
+        super().__init__(reason)
+        self.delay = delay
+
+
+class Permanent(Exception):
+    """Raised by a handler: this message can never be taken."""
+
+
+@dataclass(frozen=True, slots=True)
+class Retries:
+    """After a failure wait `first` seconds, then twice as long each time up to `longest`; give up after `tries`."""
+
+    first: float = 0.5
+    longest: float = 30
+    tries: int = 8
+
+    def delay(self, tried: int) -> float:
+        """Seconds to wait after the `tried`-th failure, spread so that many don't come back at once."""
+        longest = min(self.longest, self.first * 2.0 ** (min(tried, 30) - 1))
+        return longest * random.uniform(0.75, 1)  # noqa: S311 - spreads retries
+
+
+class Reactor:
+    """The consumers of one service. Handlers of one consumer run side by side, up to its `concurrency`."""
+
+    def __init__(
+        self,
+        broker: NatsBroker,
+        connection: Client,
+        registry: Registry,
+        *,
+        service: str,
+        retries: Retries | None = None,
+        grace: float = 15,
+    ) -> None:
+        self._broker = broker
+        self._connection = connection
+        self._registry = registry
+        self._service = service
+        self._retries = retries or Retries()
+        self._grace = grace
+        self._letters = DeadLetters(connection)
+        self._consumers: dict[str, Consumer] = {}
+        self._events: dict[str, EventHandler] = {}
+        self._timers: dict[str, TimerHandler] = {}
+        self._running: set[asyncio.Task[None]] = set()
+        self._held: dict[Msg, float] = {}
+        self._keeping: asyncio.Task[None] | None = None
+
+    def on(self, consumer: Consumer, handler: EventHandler) -> None:
+        """Hand every event of `consumer` to `handler`."""
+        self._events[consumer.name] = handler
+        self._listen(consumer)
+
+    def on_timers(self, consumer: Consumer, handlers: dict[str, TimerHandler]) -> None:
+        """Hand every due timer of the service to the handler of its kind; replays of dead letters come here too."""
+        self._timers = {**handlers, REPLAY: self._replay}
+        self._listen(consumer)
+
+    def _listen(self, consumer: Consumer) -> None:
+        self._consumers[consumer.name] = consumer
+        slots = asyncio.Semaphore(consumer.concurrency)
+
+        async def receive(message: NatsMessage) -> None:
+            """Returns once a slot is free: a slow handler must not keep the next batch from being fetched."""
+            raw = message.raw_message
+            assert isinstance(raw, Msg)
+            self._held[raw] = consumer.ack_wait / 3
+            await slots.acquire()
+            task = asyncio.create_task(self._handle(consumer, raw), name=consumer.name)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            task.add_done_callback(lambda _: slots.release())
+
+        self._broker.subscriber(
+            consumer.filters[0],
+            durable=consumer.name,
+            stream=JStream(consumer.stream, declare=False),
+            pull_sub=PullSub(batch_size=min(consumer.concurrency, 100), timeout=5),
+            ack_policy=AckPolicy.MANUAL,
+            inbox_prefix=f"_INBOX.{self._service}.".encode(),
+            no_reply=True,
+        )(receive)
+
+    async def start(self) -> None:
+        """Begin to react. Raises RuntimeError when a consumer was not provisioned."""
+        if missing := await self._missing():
+            raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
+        await self._broker.start()
+        self._keeping = asyncio.create_task(self._keep(), name="keep-messages")
+
+    async def stop(self) -> None:
+        """Take nothing new, give running handlers `grace` seconds, leave the rest to be delivered again."""
+        await self._broker.stop()
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=self._grace)
+            for task in late:
+                task.cancel()
+            await asyncio.gather(*late, return_exceptions=True)
+        if self._keeping is not None:
+            self._keeping.cancel()
+
+    async def ready(self) -> str | None:
+        """A readiness check: a consumer that was deleted would never deliver again, without any error."""
+        missing = await self._missing()
+        return f"consumer {missing} does not exist" if missing else None
+
+    async def _missing(self) -> str | None:
+        manager = self._connection.jsm()
+        for consumer in self._consumers.values():
+            try:
+                await manager.consumer_info(consumer.stream, consumer.name)
+            except NotFoundError:
+                return consumer.name
+        return None
+
+    async def _keep(self) -> None:
+        """Tell the server that messages are still worked on, so that nobody else gets them."""
+        loop = asyncio.get_running_loop()
+        due: dict[Msg, float] = {}
+        while True:
+            await asyncio.sleep(0.5)
+            now = loop.time()
+            for message, every in list(self._held.items()):
+                if now >= due.setdefault(message, now + every):
+                    due[message] = now + every
+                    try:
+                        await message.in_progress()
+                    except PASSING:
+                        log.warning("reactor.not_kept", subject=message.subject)
+            for gone in due.keys() - self._held.keys():
+                del due[gone]
+
+    async def _handle(self, consumer: Consumer, message: Msg) -> None:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(service=self._service, consumer=consumer.name)
+        record = from_delivery(message)
+        try:
+            try:
+                await self._dispatch(consumer, record)
+                await message.ack()
+            except asyncio.CancelledError:
+                raise
+            except Exception as error:
+                await self._failed(consumer, message, record, error)
+        except PASSING as error:
+            log.warning("reactor.not_acknowledged", subject=record.subject, error=type(error).__name__)
+        finally:
+            self._held.pop(message, None)
+
+    async def _dispatch(self, consumer: Consumer, record: Record) -> None:
+        if record.subject.startswith("timers."):
+            _, _, _, kind, *key = record.subject.split(".")
+            if kind not in self._timers:
+                raise Permanent(f"no handler for timers of kind {kind}")
+            await self._timers[kind](Timer(kind, tuple(key), record.body))
+            return
+        await self._react(consumer.name, record)
+
+    async def _react(self, name: str, record: Record) -> None:
+        recorded = decode(record, self._registry)
+        envelope = recorded.envelope
+        structlog.contextvars.bind_contextvars(
+            event_type=envelope.type,
+            correlation=envelope.correlation,
+            **recorded.event.about,
+            **fields(envelope.traceparent),
+        )
+        await self._events[name](recorded)
+
+    async def _replay(self, timer: Timer) -> None:
+        """Handle a message of the event streams again: key is the consumer and the stream sequence."""
+        name, sequence = timer.key
+        if name not in self._events:
+            raise Permanent(f"no consumer is called {name}")
+        found = await self._connection.jetstream().get_msg(self._consumers[name].stream, seq=int(sequence))
+        await self._react(name, from_stored(found))
+
+    async def _failed(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> None:
+        tried = message.metadata.num_delivered
+        if isinstance(error, Retry):
+            await message.nak(delay=error.delay)
+            return
+        permanent = isinstance(error, BadEnvelope | BadEvent | UnknownEvent | Permanent)
+        if isinstance(error, PASSING) or (not permanent and tried < self._retries.tries):
+            delay = self._retries.delay(tried)
+            log.warning(
+                "reactor.retry", subject=record.subject, tried=tried, delay=round(delay, 2), exc_info=error
+            )
+            await message.nak(delay=delay)
+            return
+        log.error("reactor.dead_letter", subject=record.subject, tried=tried, exc_info=error)
+        await self._letters.keep(self._service, consumer, record, error, tried)
+        await message.term()

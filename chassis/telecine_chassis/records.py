@@ -1,0 +1,56 @@
+"""Messages as they stand in a stream, before and after they are understood."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from nats.aio.msg import Msg
+
+from telecine_contracts import Envelope, Registry
+
+from .store import Recorded
+
+__all__ = ["Record", "decode", "from_delivery", "from_direct", "from_stored"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A stored message: its place and its bytes."""
+
+    subject: str
+    sequence: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+def decode(record: Record, registry: Registry) -> Recorded:
+    """The event a record holds. Raises BadEnvelope, BadEvent or UnknownEvent."""
+    envelope = Envelope.from_headers(record.headers)
+    return Recorded(registry.decode(envelope.type, record.body), envelope, record.sequence)
+
+
+def from_delivery(message: Msg) -> Record:
+    """A message that a consumer delivered."""
+    return Record(
+        subject=message.subject,
+        sequence=message.metadata.sequence.stream,
+        headers=dict(message.headers or {}),
+        body=message.data,
+    )
+
+
+def from_direct(message: Msg) -> Record:
+    """An answer to a direct get: subject and sequence come in headers."""
+    headers = dict(message.headers or {})
+    return Record(
+        subject=headers["Nats-Subject"],
+        sequence=int(headers["Nats-Sequence"]),
+        headers=headers,
+        body=message.data,
+    )
+
+
+def from_stored(message: Any) -> Record:
+    """An answer of the stream's leader (nats-py's RawStreamMsg)."""
+    headers = {name: str(value) for name, value in (message.headers or {}).items()}
+    return Record(subject=message.subject, sequence=message.seq, headers=headers, body=message.data or b"")

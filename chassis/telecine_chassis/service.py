@@ -1,0 +1,115 @@
+"""A service is a list of parts, started in order and stopped in reverse. The same runner for all four."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from typing import Any, Protocol
+
+import structlog
+
+__all__ = ["Part", "Service", "run"]
+
+log = structlog.get_logger(__name__)
+READY_TIMEOUT = 5
+
+
+class Part(Protocol):
+    """Something a service is made of: a connection, a reactor, a projector, an HTTP server."""
+
+    async def start(self) -> None:
+        """Begin. When it returns the part works."""
+        ...
+
+    async def stop(self) -> None:
+        """Finish what is under way and let go of everything. Called only after start."""
+        ...
+
+
+class Service:
+    """`name` and its parts in start order. `checks` say what is not ready yet, or None."""
+
+    def __init__(
+        self, name: str, parts: Sequence[Part], checks: Sequence[Callable[[], Awaitable[str | None]]]
+    ) -> None:
+        self.name = name
+        self._parts = parts
+        self._checks = checks
+        self._started: list[Part] = []
+        self._failure: asyncio.Future[str] | None = None
+
+    async def start(self) -> None:
+        """Start every part; if one does not start, stop those before it and raise what it raised."""
+        self._failure = asyncio.get_running_loop().create_future()
+        try:
+            for part in self._parts:
+                await part.start()
+                self._started.append(part)
+        except BaseException:
+            await self.stop()
+            raise
+        log.info("service.started", name=self.name)
+
+    async def stop(self) -> None:
+        """Stop every part that was started, last one first, whatever the others do."""
+        while self._started:
+            part = self._started.pop()
+            try:
+                await part.stop()
+            except Exception:
+                log.exception("service.part_did_not_stop", part=type(part).__name__)
+
+    async def ready(self) -> str | None:
+        """What keeps this service from working now, or None."""
+        try:
+            async with asyncio.timeout(READY_TIMEOUT):
+                for check in self._checks:
+                    if problem := await check():
+                        return problem
+        except Exception as error:
+            return f"no answer ({type(error).__name__})"
+        return None
+
+    def fail(self, reason: str) -> None:
+        """End the process with an error: a service that has lost a part must not live on as a zombie."""
+        log.error("service.failed", reason=reason)
+        if self._failure is not None and not self._failure.done():
+            self._failure.set_result(reason)
+
+    async def run(self) -> int:
+        """Start, work until SIGTERM, SIGINT or a failure, stop. The process's exit code."""
+        loop = asyncio.get_running_loop()
+        stopping = asyncio.Event()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stopping.set)
+        await self.start()
+        assert self._failure is not None
+        stop = asyncio.ensure_future(stopping.wait())
+        ends: list[asyncio.Future[Any]] = [stop, self._failure]
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        stop.cancel()
+        failed = self._failure.done()
+        await self.stop()
+        log.info("service.stopped", name=self.name)
+        return 1 if failed else 0
+
+
+def run(build: Callable[[], Service]) -> None:
+    """Run the service that `build` gives until it is told to stop, then exit."""
+
+    async def main() -> int:
+        return await build().run()
+
+    try:
+        import uvloop
+
+        loop_factory = uvloop.new_event_loop
+    except ImportError:  # not to be had on Windows
+        loop_factory = None
+    try:
+        with asyncio.Runner(loop_factory=loop_factory) as runner:
+            code = runner.run(main())
+    except (OSError, RuntimeError) as error:
+        log.error("service.not_started", error=str(error))
+        code = 1
+    sys.exit(code)

@@ -1,0 +1,102 @@
+"""The event store on NATS JetStream: one subject per event of an aggregate, optimistic concurrency over its filter."""
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.errors import APIError, NotFoundError
+
+from telecine_contracts import Envelope, Event, Registry, encode
+from telecine_contracts.subjects import of_event, stream_of
+
+from .records import Record, decode, from_direct, from_stored
+from .store import Conflict, Recorded, Refused, Unavailable
+
+__all__ = ["JetStreamEventStore"]
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+CONFLICTS = {10071, 10164, 10201}
+"""Wrong last sequence, the same within a batch, duplicate within a batch (server error codes)."""
+PAGE = 500
+"""Messages per batched direct get; the server's own ceiling is 1,000."""
+
+
+class JetStreamEventStore:
+    """Appends are acknowledged by the server after they are on disk. `timeout` is in seconds, per call."""
+
+    def __init__(self, connection: Client, registry: Registry, *, timeout: float = 5) -> None:
+        self._connection = connection
+        self._jetstream: JetStreamContext = connection.jetstream(timeout=timeout)
+        self._registry = registry
+        self._timeout = timeout
+
+    async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
+        headers = envelope.to_headers() | {EXPECTED: str(expected), EXPECTED_SUBJECT: aggregate}
+        try:
+            ack = await self._jetstream.publish(
+                of_event(event), encode(event), stream=event.stream, headers=headers, timeout=self._timeout
+            )
+        except APIError as error:
+            if error.err_code in CONFLICTS:
+                raise Conflict(aggregate) from None
+            if error.code is not None and 400 <= error.code < 500:
+                raise Refused(f"the event store refused {event.type}: {error.description}") from None
+            raise Unavailable(f"the event store did not take {event.type}: {error.description}") from error
+        except nats.errors.MaxPayloadError:
+            raise Refused(f"{event.type} is larger than the server takes") from None
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise Unavailable(
+                f"no answer from the event store for {event.type}: {type(error).__name__}"
+            ) from error
+        return int(ack.seq)
+
+    async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
+        records: list[Record] = []
+        try:
+            page = await self._page(aggregate, after)
+            while page:
+                records += page
+                page = await self._page(aggregate, page[-1].sequence) if len(page) == PAGE else []
+            records += await self._tail(aggregate, records[-1].sequence if records else after)
+        except (nats.errors.Error, TimeoutError, OSError, APIError) as error:
+            raise Unavailable(f"could not read {aggregate}: {type(error).__name__}") from error
+        return [decode(record, self._registry) for record in records]
+
+    async def _tail(self, aggregate: str, after: int) -> list[Record]:
+        """What the stream's leader has beyond `after`: a replica that answers direct gets may lag behind it."""
+        records: list[Record] = []
+        stream = stream_of(aggregate)
+        while True:
+            try:
+                found = await self._jetstream.get_msg(stream, seq=after + 1, subject=aggregate, next=True)
+            except NotFoundError:
+                return records
+            records.append(from_stored(found))
+            after = records[-1].sequence
+
+    async def _page(self, aggregate: str, after: int) -> list[Record]:
+        """One batched direct get (ADR-31): up to PAGE messages of the aggregate behind `after`."""
+        stream = stream_of(aggregate)
+        inbox = self._connection.new_inbox()
+        answers = await self._connection.subscribe(inbox)
+        try:
+            question = {"seq": after + 1, "next_by_subj": aggregate, "batch": PAGE}
+            await self._connection.publish(
+                f"$JS.API.DIRECT.GET.{stream}", json.dumps(question).encode(), reply=inbox
+            )
+            records: list[Record] = []
+            while True:
+                async with asyncio.timeout(self._timeout):
+                    message = await answers.next_msg(timeout=self._timeout)
+                status = (message.headers or {}).get("Status")
+                if status in ("204", "404"):
+                    return records
+                if status is not None:
+                    raise Unavailable(f"direct get answered {status} for {aggregate}")
+                records.append(from_direct(message))
+        finally:
+            await answers.unsubscribe()

@@ -1,0 +1,82 @@
+"""In-memory twins of the chassis' ports, held to the same behaviour suites as the real ones."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from fnmatch import fnmatchcase
+
+from telecine_contracts import Envelope, Event, Registry, encode
+from telecine_contracts.subjects import of_event, stream_of
+
+from .records import Record, decode
+from .store import Conflict, Recorded
+from .timers import Timer
+
+__all__ = ["InMemoryEventStore", "InMemoryTimers", "ManualClock"]
+
+
+@dataclass
+class ManualClock:
+    """A clock that moves when it is told to."""
+
+    now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def advance(self, seconds: float) -> datetime:
+        """Move on by `seconds`; the new time."""
+        self.now += timedelta(seconds=seconds)
+        return self.now
+
+
+@dataclass
+class InMemoryEventStore:
+    """Keeps encoded records, so that whatever is loaded has survived encoding and decoding."""
+
+    registry: Registry
+    streams: dict[str, list[Record]] = field(default_factory=dict)
+
+    async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
+        found = self._select(aggregate)
+        return [decode(record, self.registry) for record in found if record.sequence > after]
+
+    async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
+        found = self._select(aggregate)
+        if (found[-1].sequence if found else 0) != expected:
+            raise Conflict(aggregate)
+        stream = self.streams.setdefault(event.stream, [])
+        stream.append(Record(of_event(event), len(stream) + 1, envelope.to_headers(), encode(event)))
+        return len(stream)
+
+    def _select(self, aggregate: str) -> list[Record]:
+        records = self.streams.get(stream_of(aggregate), [])
+        return [record for record in records if fnmatchcase(record.subject, aggregate)]
+
+
+@dataclass
+class InMemoryTimers:
+    """Timers that fire into `due` when `advance` passes their time."""
+
+    clock: ManualClock
+    waiting: dict[tuple[str, tuple[str, ...]], tuple[datetime, Timer]] = field(default_factory=dict)
+    fired: list[Timer] = field(default_factory=list)
+
+    async def set(self, timer: Timer, at: datetime) -> None:
+        self.waiting[timer.kind, timer.key] = (at, timer)
+
+    async def set_if_absent(self, timer: Timer, at: datetime) -> bool:
+        if (timer.kind, timer.key) in self.waiting:
+            return False
+        await self.set(timer, at)
+        return True
+
+    async def fire(self, timer: Timer) -> None:
+        self.fired.append(timer)
+
+    def due(self) -> list[Timer]:
+        """Take every timer whose time has come, and those fired by hand, in order of time."""
+        ready = sorted((at, name) for name, (at, _) in self.waiting.items() if at <= self.clock())
+        timers = [self.waiting.pop(name)[1] for _, name in ready]
+        timers, self.fired = self.fired + timers, []
+        return timers

@@ -1,0 +1,180 @@
+"""Make a NATS server agree with the streams and consumers that `contracts` defines; show drift, refuse danger."""
+
+import json
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import httpx
+from nats.aio.client import Client
+
+from telecine_contracts.streams import CONSUMERS, STREAMS, Consumer, Stream
+
+Action = Literal["created", "unchanged", "updated"]
+STREAM_NOT_FOUND = 10059
+CONSUMER_NOT_FOUND = 10014
+NANOSECONDS = 1_000_000_000
+
+
+class ProvisioningRefused(Exception):
+    """The server is not fit, or a change would lose events; says what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """What was done to one stream or consumer; `drift` lists the settings that differed."""
+
+    name: str
+    action: Action
+    drift: tuple[str, ...] = ()
+
+
+async def check_durability(monitoring_url: str, *, allow_unsafe: bool = False) -> str | None:
+    """Refuse a server that acknowledges events before they are on disk.
+
+    Reads `sync_always` from the monitoring endpoint. Returns a warning instead of raising ProvisioningRefused when
+    `allow_unsafe` is set.
+    """
+    try:
+        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+            answer = (await client.get(f"{monitoring_url}/jsz?config=1")).raise_for_status().json()
+        synced = bool(answer.get("config", {}).get("sync_always"))
+        problem = (
+            None if synced else "its JetStream does not sync every write (sync_interval: always is not set)"
+        )
+    except (httpx.HTTPError, ValueError) as error:
+        problem = f"its monitoring endpoint {monitoring_url} gave no answer ({type(error).__name__})"
+    if problem is None:
+        return None
+    text = f"this server may lose acknowledged events on power loss: {problem}"
+    if allow_unsafe:
+        return text
+    raise ProvisioningRefused(
+        f"{text}. Set `jetstream {{ sync_interval: always }}`, or pass --allow-unsafe-server."
+    )
+
+
+async def provision(connection: Client, *, replicas: int = 1, dry_run: bool = False) -> list[Change]:
+    """Create or update every stream and consumer. With `dry_run` nothing is changed, only shown.
+
+    Raises ProvisioningRefused before a change that would drop events or weaken the ledger.
+    """
+    api = _Api(connection)
+    changes = [await _stream(api, stream, replicas, dry_run) for stream in STREAMS]
+    return changes + [await _consumer(api, consumer, dry_run) for consumer in CONSUMERS]
+
+
+def stream_config(stream: Stream, replicas: int) -> dict[str, Any]:
+    """The server's own words for a stream. Plain JSON: a client library drops the settings it does not know."""
+    config: dict[str, Any] = {
+        "name": stream.name,
+        "description": stream.description,
+        "subjects": list(stream.subjects),
+        "retention": stream.retention,
+        "storage": "file",
+        "discard": stream.discard,
+        "max_bytes": stream.max_bytes or -1,
+        "max_age": int(stream.max_age * NANOSECONDS),
+        "max_msgs": -1,
+        "max_msgs_per_subject": -1,
+        "max_msg_size": stream.max_message_bytes,
+        "max_consumers": stream.max_consumers,
+        "num_replicas": replicas,
+        "duplicate_window": int(stream.duplicate_window * NANOSECONDS),
+        "deny_delete": stream.deny_delete,
+        "deny_purge": stream.deny_purge,
+        "allow_direct": True,
+    }
+    if stream.schedules:
+        config |= {"allow_msg_schedules": True, "allow_rollup_hdrs": True}
+    if stream.asynchronous and replicas == 1:
+        config["persist_mode"] = "async"
+    return config
+
+
+def consumer_config(consumer: Consumer) -> dict[str, Any]:
+    """The server's own words for a durable pull consumer. Retries are unlimited: the reactor decides, not a counter."""
+    return {
+        "name": consumer.name,
+        "durable_name": consumer.name,
+        "filter_subjects": list(consumer.filters),
+        "ack_policy": "explicit",
+        "ack_wait": int(consumer.ack_wait * NANOSECONDS),
+        "max_ack_pending": consumer.max_ack_pending,
+        "max_deliver": -1,
+        "deliver_policy": "all",
+        "replay_policy": "instant",
+    }
+
+
+class _Api:
+    def __init__(self, connection: Client) -> None:
+        self._connection = connection
+
+    async def call(self, subject: str, body: Any = None) -> dict[str, Any]:
+        data = json.dumps(body).encode() if body is not None else b""
+        message = await self._connection.request(f"$JS.API.{subject}", data, timeout=10)
+        answer: dict[str, Any] = json.loads(message.data)
+        return answer
+
+    async def must(self, subject: str, body: Any) -> None:
+        answer = await self.call(subject, body)
+        if "error" in answer:
+            raise ProvisioningRefused(f"the server refused {subject}: {answer['error'].get('description')}")
+
+
+async def _stream(api: _Api, stream: Stream, replicas: int, dry_run: bool) -> Change:
+    wanted = stream_config(stream, replicas)
+    answer = await api.call(f"STREAM.INFO.{stream.name}")
+    if answer.get("error", {}).get("err_code") == STREAM_NOT_FOUND:
+        if not dry_run:
+            await api.must(f"STREAM.CREATE.{stream.name}", wanted)
+        return Change(stream.name, "created")
+    found = answer["config"]
+    drift = tuple(_drift(wanted, found))
+    if not drift:
+        return Change(stream.name, "unchanged")
+    for danger in _dangers(wanted, found):
+        raise ProvisioningRefused(f"stream {stream.name}: {danger}. Move its events to a new stream instead.")
+    if not dry_run:
+        await api.must(f"STREAM.UPDATE.{stream.name}", found | wanted)
+    return Change(stream.name, "updated", drift)
+
+
+async def _consumer(api: _Api, consumer: Consumer, dry_run: bool) -> Change:
+    wanted = consumer_config(consumer)
+    answer = await api.call(f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
+    exists = answer.get("error", {}).get("err_code") != CONSUMER_NOT_FOUND and "config" in answer
+    drift = tuple(_drift(wanted, _one_filter_as_list(answer["config"]))) if exists else ()
+    if exists and not drift:
+        return Change(consumer.name, "unchanged")
+    if not dry_run:
+        subject = f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}"
+        await api.must(subject, {"stream_name": consumer.stream, "config": wanted})
+    return Change(consumer.name, "updated" if exists else "created", drift)
+
+
+def _one_filter_as_list(config: dict[str, Any]) -> dict[str, Any]:
+    single = config.get("filter_subject")
+    return config | {"filter_subjects": [single]} if single else config
+
+
+def _drift(wanted: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
+    for name, value in wanted.items():
+        present = found.get(name, False if isinstance(value, bool) else 0 if value == 0 else None)
+        if present != value:
+            yield f"{name}: {present!r} instead of {value!r}"
+
+
+def _dangers(wanted: dict[str, Any], found: dict[str, Any]) -> Iterable[str]:
+    if found.get("storage") != wanted["storage"] or found.get("retention") != wanted["retention"]:
+        yield "its storage or retention can't be changed without losing events"
+    for limit in ("max_bytes", "max_msgs", "max_age", "max_msgs_per_subject"):
+        now, then = found.get(limit, -1), wanted[limit]
+        if then > 0 and (now <= 0 or then < now) and wanted["discard"] == "old":
+            continue
+        if then > 0 and (now <= 0 or then < now):
+            yield f"a smaller {limit} could drop events"
+    for guard in ("deny_delete", "deny_purge"):
+        if found.get(guard) and not wanted[guard]:
+            yield f"{guard} can't be taken off a stream"
