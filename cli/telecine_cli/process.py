@@ -122,21 +122,19 @@ class Process:
             await asyncio.sleep(_POLL_SECONDS)
         raise NotReady(f"{self.name} was not ready after {deadline:g} s{self.log_tail()}")
 
-    async def wait(self) -> int:
-        """Wait until the child has ended; its return code."""
-        while (code := self.returncode) is None:
-            if self._child is None:
-                raise ProcessDied(f"{self.name} was never started")
+    async def wait(self) -> int | None:
+        """Wait until the child has ended; its return code, None when it was never started."""
+        while self.running:  # noqa: ASYNC110  a process sets no event
             await asyncio.sleep(_POLL_SECONDS)
-        return code
+        return self.returncode
 
     async def terminate(self, grace: float = 5.0) -> None:
         """SIGTERM, and SIGKILL to what is left after `grace` seconds, or at once when cancelled."""
         try:
             self.send(signal.SIGTERM)
-            if self.running:
-                with contextlib.suppress(TimeoutError):
-                    await asyncio.wait_for(self.wait(), grace)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self.wait()
         finally:
             self.kill()
 

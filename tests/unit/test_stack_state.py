@@ -1,0 +1,118 @@
+"""What a data folder remembers, and the environment the services get from it."""
+
+import socket
+import stat
+from pathlib import Path
+
+import pytest
+
+from telecine_cli.facts import Facts, Options, Provider, environment
+from telecine_cli.ports import LOOPBACK
+from telecine_cli.stack_state import AlreadyRunning, StackState, lock, remember
+
+PORTS = {
+    name: 20_000 + number
+    for number, name in enumerate(
+        [
+            "nats",
+            "nats-monitoring",
+            "s3",
+            "emulator",
+            "gateway",
+            "gateway-health",
+            "credits-health",
+            "generation-health",
+            "storage-health",
+        ]
+    )
+}
+SECRETS = {name: f"the-{name}-secret" for name in ("s3", "provider", "content", "callback")}
+
+
+def facts(options: Options | None = None) -> Facts:
+    return Facts(Path("/data"), options or Options(), StackState(PORTS, SECRETS))
+
+
+def test_the_second_start_finds_the_same_ports_and_secrets(tmp_path: Path) -> None:
+    first = remember(tmp_path, ["nats", "s3"], ["callback"])
+    assert remember(tmp_path, ["nats", "s3"], ["callback"]) == first
+    assert len(first.secrets["callback"]) >= 40
+
+
+def test_a_taken_port_is_replaced_for_good(tmp_path: Path) -> None:
+    first = remember(tmp_path, ["nats", "s3"], [])
+    with socket.create_server((LOOPBACK, first.ports["s3"])):
+        second = remember(tmp_path, ["nats", "s3"], [])
+    assert second.ports["s3"] != first.ports["s3"]
+    assert second.ports["nats"] == first.ports["nats"]
+    assert remember(tmp_path, ["nats", "s3"], []) == second
+
+
+def test_what_is_new_is_added_to_what_is_known(tmp_path: Path) -> None:
+    first = remember(tmp_path, ["nats"], ["content"])
+    second = remember(tmp_path, ["nats", "gateway"], ["content", "callback"])
+    assert second.secrets["content"] == first.secrets["content"]
+    assert set(second.secrets) == {"content", "callback"}
+
+
+def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    with lock(data):
+        state = remember(data, [], ["content"])
+    assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
+    assert stat.S_IMODE(data.stat().st_mode) == 0o700
+    assert state.secrets["content"] not in repr(state)
+
+
+def test_one_stack_a_folder(tmp_path: Path) -> None:
+    with (
+        lock(tmp_path),
+        pytest.raises(AlreadyRunning, match=r"process \d+\) is already running on .*--data"),
+        lock(tmp_path),
+    ):
+        pass
+    with lock(tmp_path):
+        pass
+
+
+def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
+    credits = environment("credits", facts())
+    assert credits["TELECINE_NATS_URL"] == "nats://127.0.0.1:20000"
+    assert credits["TELECINE_DATABASE_URL"] == "sqlite:////data/credits.db"
+    assert credits["TELECINE_HEALTH_PORT"] == "20006"
+
+
+@pytest.mark.parametrize(
+    ("service", "secrets"),
+    [
+        ("credits", set()),
+        ("generation", {"provider", "callback"}),
+        ("storage", {"s3", "content"}),
+        ("gateway", {"content", "callback"}),
+    ],
+)
+def test_secrets_go_only_to_those_who_need_them(service: str, secrets: set[str]) -> None:
+    values = " ".join(environment(service, facts()).values())
+    assert {name for name, secret in SECRETS.items() if secret in values} == secrets
+
+
+def test_without_a_provider_the_emulator_is_it() -> None:
+    generation = environment("generation", facts())
+    assert generation["TELECINE_PROVIDER_BASE_URL"] == "http://127.0.0.1:20003/api/v3"
+    assert generation["TELECINE_PROVIDER_API_KEY"] == SECRETS["provider"]
+
+
+def test_a_chosen_provider_is_used_as_it_is() -> None:
+    provider = Provider("https://ark.example/api/v3", "its-key")
+    generation = environment("generation", facts(Options(provider=provider)))
+    assert generation["TELECINE_PROVIDER_BASE_URL"] == provider.base_url
+    assert generation["TELECINE_PROVIDER_API_KEY"] == provider.api_key
+
+
+def test_a_gateway_on_every_interface_is_asked_on_the_loopback_one() -> None:
+    everywhere = "0.0.0.0"  # noqa: S104  only written into settings here
+    options = Options(gateway_host=everywhere, gateway_port=8080, public_url="https://video.example")
+    assert facts(options).gateway_url == "http://127.0.0.1:8080"
+    gateway = environment("gateway", facts(options))
+    assert gateway["TELECINE_HOST"] == everywhere
+    assert gateway["TELECINE_PUBLIC_URL"] == "https://video.example"
