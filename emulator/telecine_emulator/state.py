@@ -1,0 +1,86 @@
+"""The emulator's parts, put together once per process."""
+
+import random
+import secrets
+import string
+from dataclasses import dataclass
+from typing import Any
+
+from .callbacks import Callbacks
+from .clock import Clock, stamp
+from .faults import FaultBook
+from .renders import Renders
+from .scheduler import Parts, Scheduler
+from .settings import Settings
+from .store import Store
+from .tasks import LEASE_SECONDS, Task
+from .wire import Links, describe
+
+LETTERS = string.ascii_lowercase + string.digits
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """Everything a route may need."""
+
+    settings: Settings
+    store: Store
+    clock: Clock
+    faults: FaultBook
+    links: Links
+    renders: Renders
+    callbacks: Callbacks
+    scheduler: Scheduler
+    random: random.Random
+    not_ready_answers: dict[str, int]
+    """How often each result has answered `video_not_ready`."""
+
+    def show(self, task: Task, base_url: str) -> dict[str, Any]:
+        return describe(task, self.links, self.settings.public_url or base_url)
+
+    def new_id(self, tier: str) -> str:
+        """Ark: `cgt-` 14 digits `-` 5 characters; flex tasks begin with `cgt-batch-`."""
+        kind = "cgt-batch" if tier == "flex" else "cgt"
+        while True:
+            ending = "".join(secrets.choice(LETTERS) for _ in range(5))
+            task_id = f"{kind}-{stamp(self.clock.now())}-{ending}"
+            if self.store.find(task_id) is None:
+                return task_id
+
+    def new_request_id(self) -> str:
+        return f"{stamp(self.clock.now())}{secrets.token_hex(10).upper()}"
+
+    def sweep(self) -> None:
+        """Removes result files whose lease is over."""
+        since = self.clock.now() - LEASE_SECONDS
+        self.renders.remove_others([*self.store.unfinished(), *self.store.downloadable(since)])
+
+    async def close(self) -> None:
+        await self.callbacks.close()
+        self.renders.close()
+        self.store.close()
+
+
+def open_emulator(settings: Settings) -> Emulator:
+    """Opens the data folder and what it remembers; nothing runs yet."""
+    store = Store(settings.data / "emulator.sqlite3")
+    clock = Clock(float(store.fact("clock_offset", "0")))
+    links = Links(store.secret())
+    renders = Renders(settings.data / "results")
+
+    def shown(task: Task) -> dict[str, Any]:
+        return describe(task, links, settings.public_url or task.base_url)
+
+    callbacks = Callbacks(shown, settings.callback_timeout)
+    return Emulator(
+        settings=settings,
+        store=store,
+        clock=clock,
+        faults=FaultBook(settings.faults),
+        links=links,
+        renders=renders,
+        callbacks=callbacks,
+        scheduler=Scheduler(Parts(store, clock, renders, callbacks.changed, settings.concurrency)),
+        random=random.Random(settings.random_seed),  # noqa: S311 - seeds and choices, no secrets
+        not_ready_answers={},
+    )
