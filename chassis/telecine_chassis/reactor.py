@@ -87,7 +87,7 @@ class Reactor:
         self._events: dict[str, EventHandler] = {}
         self._timers: dict[str, TimerHandler] = {}
         self._running: set[asyncio.Task[None]] = set()
-        self._held: dict[Msg, float] = {}
+        self._held: dict[str, tuple[Msg, float]] = {}
         self._keeping: asyncio.Task[None] | None = None
 
     def on(self, consumer: Consumer, handler: EventHandler) -> None:
@@ -108,7 +108,7 @@ class Reactor:
             """Returns once a slot is free: a slow handler must not keep the next batch from being fetched."""
             raw = message.raw_message
             assert isinstance(raw, Msg)
-            self._held[raw] = consumer.ack_wait / 3
+            self._held[raw.reply] = raw, consumer.ack_wait / 3
             await slots.acquire()
             task = asyncio.create_task(self._handle(consumer, raw), name=consumer.name)
             self._running.add(task)
@@ -160,13 +160,13 @@ class Reactor:
     async def _keep(self) -> None:
         """Tell the server that messages are still worked on, so that nobody else gets them."""
         loop = asyncio.get_running_loop()
-        due: dict[Msg, float] = {}
+        due: dict[str, float] = {}
         while True:
             await asyncio.sleep(0.5)
             now = loop.time()
-            for message, every in list(self._held.items()):
-                if now >= due.setdefault(message, now + every):
-                    due[message] = now + every
+            for name, (message, every) in list(self._held.items()):
+                if now >= due.setdefault(name, now + every):
+                    due[name] = now + every
                     try:
                         await message.in_progress()
                     except PASSING:
@@ -189,7 +189,7 @@ class Reactor:
         except PASSING as error:
             log.warning("reactor.not_acknowledged", subject=record.subject, error=type(error).__name__)
         finally:
-            self._held.pop(message, None)
+            self._held.pop(message.reply, None)
 
     async def _dispatch(self, consumer: Consumer, record: Record) -> None:
         if record.subject.startswith("timers."):

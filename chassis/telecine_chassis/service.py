@@ -4,14 +4,20 @@ import asyncio
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
+import nats.errors
 import structlog
+from pydantic import ValidationError
+
+from .logs import configure
+from .settings import ServiceSettings
 
 __all__ = ["Part", "Service", "run"]
 
 log = structlog.get_logger(__name__)
 READY_TIMEOUT = 5
+Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 class Part(Protocol):
@@ -94,22 +100,32 @@ class Service:
         return 1 if failed else 0
 
 
-def run(build: Callable[[], Service]) -> None:
-    """Run the service that `build` gives until it is told to stop, then exit."""
+def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Service]) -> None:
+    """Run the service that `build` makes of the settings until it is told to stop, then exit.
 
-    async def main() -> int:
-        return await build().run()
-
+    Exit code 2: the settings are wrong (each is named); 1: the service could not start or lost a part.
+    """
     try:
-        import uvloop
-
-        loop_factory = uvloop.new_event_loop
-    except ImportError:  # not to be had on Windows
-        loop_factory = None
+        settings = read_settings()
+    except ValidationError as error:
+        for problem in error.errors(include_input=False, include_url=False):
+            name = "_".join(map(str, problem["loc"])).upper()
+            print(f"TELECINE_{name}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    service = build(settings)
+    configure(service.name, level=settings.log_level, form=settings.log_format)
     try:
-        with asyncio.Runner(loop_factory=loop_factory) as runner:
-            code = runner.run(main())
-    except (OSError, RuntimeError) as error:
-        log.error("service.not_started", error=str(error))
+        with asyncio.Runner(loop_factory=_loop_factory()) as runner:
+            code = runner.run(service.run())
+    except (OSError, RuntimeError, nats.errors.Error) as error:
+        log.error("service.not_started", error=f"{type(error).__name__}: {error}")
         code = 1
     sys.exit(code)
+
+
+def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    try:
+        import uvloop
+    except ImportError:  # not to be had on Windows
+        return None
+    return uvloop.new_event_loop
