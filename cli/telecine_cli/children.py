@@ -59,7 +59,9 @@ def _emulator_command(facts: Facts) -> Command:
     data = facts.data / "emulator"
     data.mkdir(exist_ok=True)
     port = str(facts.state.ports["emulator"])
-    argv = ("--host", LOOPBACK, "--port", port, "--data", str(data), "--api-key", facts.provider.api_key)
+    # One word, since a random key may begin with a dash.
+    key = f"--api-key={facts.provider.api_key}"
+    argv = ("--host", LOOPBACK, "--port", port, "--data", str(data), key)
     return Command(
         "emulator",
         (sys.executable, "-m", "telecine_emulator", *argv, *facts.options.emulator_arguments),

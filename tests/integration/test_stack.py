@@ -1,6 +1,7 @@
 """The stack: order, memory, one per folder, kills and restarts. Real nats and S3, stand-ins for services."""
 
 import asyncio
+import json
 import os
 import signal
 import sys
@@ -82,6 +83,14 @@ async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) ->
     assert trace(tmp_path)[6:] == ["emulator down"]
     assert not any(stack.process(child.name).running for child in children)
     assert (tmp_path / "logs" / "nats.log").exists()
+
+
+async def test_the_emulator_accepts_any_key_we_may_have_made(tmp_path: Path) -> None:
+    state = {"ports": {}, "secrets": {"provider": "-begins-with-a-dash"}}
+    (tmp_path / "stack.json").write_text(json.dumps(state))
+    emulator = [child for child in children_of(Options()) if child.name == "emulator"]
+    async with Stack(tmp_path, children=emulator) as stack:
+        assert stack.facts.provider.api_key == "-begins-with-a-dash"
 
 
 async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> None:
