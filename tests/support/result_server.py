@@ -8,13 +8,15 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True)
 class Answer:
-    """One answer. `length` None leaves the announcement out; `cut_after` ends the connection after so many bytes."""
+    """One answer. `length` None leaves the announcement out; `cut_after` ends the connection after so many bytes,
+    `hold` keeps it open until the event is set."""
 
     body: bytes | Iterable[bytes] = b""
     status: int = 200
     content_type: str | None = "video/mp4"
     length: int | None = -1
     cut_after: int | None = None
+    hold: asyncio.Event | None = None
     headers: tuple[tuple[str, str], ...] = ()
 
     def head(self) -> bytes:
@@ -53,6 +55,8 @@ class ResultServer:
             for piece in answer.pieces():
                 writer.write(piece)
                 await writer.drain()
+            if answer.hold:
+                await answer.hold.wait()
         writer.close()
         with suppress(ConnectionError):
             await writer.wait_closed()

@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from telecine_storage.bucket import CONTENT_TYPE, BucketError, BucketUnavailable
-from telecine_storage.bucket_s3_calls import Missing, S3Calls, S3Config
+from telecine_storage.bucket_s3_calls import Missing, S3Calls, S3Config, UploadGone
 from telecine_storage.bucket_s3_multipart import Multipart, abort, content_md5
 from telecine_storage.equal_parts import equal_parts
 
@@ -65,10 +65,17 @@ class S3Bucket:
 
     async def abort_leftovers(self, key: str) -> None:
         """See Bucket.abort_leftovers: every multipart upload of this key that isn't complete."""
-        answer = await self._calls.run(lambda s3: s3.list_multipart_uploads(Bucket=self._bucket, Prefix=key))
-        for upload in answer.get("Uploads", []):
-            if upload["Key"] == key:
-                await abort(self._calls, self._bucket, key, upload["UploadId"])
+        for upload in await self._uploads(key):
+            await abort(self._calls, self._bucket, key, upload)
+
+    async def _uploads(self, key: str) -> list[str]:
+        try:
+            answer = await self._calls.run(
+                lambda s3: s3.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+            )
+        except UploadGone:  # rclone's answer for a bucket that never had any
+            return []
+        return [upload["UploadId"] for upload in answer.get("Uploads", []) if upload["Key"] == key]
 
     async def _put(self, key: str, body: bytes) -> None:
         await self._calls.run(
