@@ -457,6 +457,10 @@ class TestSearch:
         pages = page_of(listed(1), listed(2, age=151)), page_of(listed(3, age=152), listed(4, age=153))
         assert search(MARK, *pages) == (None, 2)
 
+    def test_clocks_may_differ(self) -> None:
+        task = listed(2, seed=42, age=140)
+        assert search(MARK, page_of(listed(1, age=130)), page_of(task)) == (task, 2)
+
     def test_no_early_end_in_a_list_that_is_not_newest_first(self) -> None:
         task = listed(3, seed=42)
         assert search(MARK, page_of(listed(1, age=900), listed(2, age=800)), page_of(task)) == (task, 2)

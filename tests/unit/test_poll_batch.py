@@ -32,6 +32,7 @@ class Gated(MemoryProvider):
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:
             await self.gate.wait()
+            await asyncio.sleep(0)  # lets others overlap with this one
             return await super().tasks(task_ids)
         finally:
             self.in_flight -= 1

@@ -60,8 +60,7 @@ class ListSearch:
         return task.created_at is not None and task.created_at < self._oldest
 
     def _is_past(self, page: Page) -> bool:
-        readable = bool(page.tasks) and not page.unreadable
-        return self._newest_first and readable and all(map(self._is_old, page.tasks))
+        return self._newest_first and bool(page.tasks) and all(map(self._is_old, page.tasks))
 
     def _is_last(self, page: Page, new: list[ProviderTask]) -> bool:
         if page.total is not None and len(self._seen) + self._unreadable >= page.total:

@@ -2,11 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
-from itertools import count
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -60,7 +59,7 @@ class ArkConfig:
     connect_timeout: float = 5.0
     max_body_bytes: int = 2 * 1024 * 1024
     max_concurrency: int = 8  # httpx gets slower, not faster, with more requests in flight
-    clock_skew: timedelta = field(default=timedelta(minutes=5))
+    clock_skew: timedelta = timedelta(minutes=5)  # how far our clock and the provider's may differ
 
     def __post_init__(self) -> None:
         key = self.api_key.get_secret_value()
@@ -140,12 +139,10 @@ class ArkProvider:
     async def find(self, mark: SubmissionMark) -> ProviderTask | None:
         """See Provider. Ark keeps records for 7 days: ask before. Not for service_tier flex, which its list hides."""
         search = ListSearch(mark, self._config.clock_skew)
-        for number in count(1):
-            if number > LAST_PAGE:
-                raise ProviderUnavailable("list_too_long")
+        for number in range(1, LAST_PAGE + 1):
             if search.take(await self._page({"page_num": number, "page_size": PAGE_SIZE})):
                 return search.result()
-        raise AssertionError("count() ends")
+        raise ProviderUnavailable("list_too_long")
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """See Provider."""
@@ -221,5 +218,5 @@ class ArkProvider:
         )
 
 
-def _proves_no_absence(page: wire.Page, strangers: Iterable[str]) -> bool:
-    return bool(page.unreadable or any(True for _ in strangers) or (page.total or 0) > page.size)
+def _proves_no_absence(page: wire.Page, strangers: Set[str]) -> bool:
+    return bool(page.unreadable or strangers or (page.total or 0) > page.size)

@@ -3,7 +3,7 @@
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from telecine_contracts.generation import DeferralReason, FailureCode
@@ -21,6 +21,7 @@ from .provider import (
     SubmitRequest,
 )
 
+URL_LIFE = timedelta(hours=24)
 ENDED = frozenset({"succeeded", "failed", "expired"})
 
 
@@ -34,6 +35,7 @@ class MemoryProvider:
         self._clock = clock
         self._script: deque[tuple[SubmitOutcome, bool]] = deque()
         self._outage = 0
+        self._accepted = 0
         self._hidden: set[str] = set()
         self.records: dict[str, ProviderTask] = {}
         self.submitted: list[SubmitRequest] = []
@@ -59,13 +61,42 @@ class MemoryProvider:
         task = self.records[task_id]
         self.records[task_id] = replace(task, status=status, updated_at=self._clock(), **changes)
 
+    def succeed(self, task_id: str, video_url: str | None = None) -> None:
+        """The task's video is ready, for 24 h."""
+        self.advance(
+            task_id,
+            "succeeded",
+            video_url=video_url or f"https://provider.invalid/{task_id}.mp4",
+            video_url_expires_at=self._clock() + URL_LIFE,
+            total_tokens=108_900,
+        )
+
+    def fail(self, task_id: str, code: FailureCode, provider_code: str, message: str) -> None:
+        """The task ends without a video; `message` is for the user."""
+        self.advance(
+            task_id,
+            "failed",
+            error_code=provider_code,
+            error_message=message,
+            failure_code=code,
+            failure_message=message,
+        )
+
+    def next_id(self) -> str:
+        """The id that the next task to be accepted will have."""
+        return f"cgt-memory-{self._accepted + 1:04}"
+
     def forget(self, task_id: str) -> None:
         """The provider knows the task no longer, as after 7 days."""
         del self.records[task_id]
 
-    def hide(self, task_id: str, *, hidden: bool = True) -> None:
-        """The task is missing from lists, as one that lags behind."""
-        (self._hidden.add if hidden else self._hidden.discard)(task_id)
+    def hide_next(self) -> None:
+        """The next task is missing from lists, as from one that lags behind, until `show_all`."""
+        self._hidden.add(self.next_id())
+
+    def show_all(self) -> None:
+        """Lists are up to date again."""
+        self._hidden.clear()
 
     def fail_reads(self, times: int) -> None:
         """The next `times` list and get calls get no answer."""
@@ -113,7 +144,8 @@ class MemoryProvider:
         """See Provider."""
 
     def _accept(self, request: SubmitRequest) -> str:
-        task_id = f"cgt-memory-{len(self.submitted):04}"
+        task_id = self.next_id()
+        self._accepted += 1
         self.records[task_id] = ProviderTask(
             task_id=task_id,
             status="queued",
