@@ -110,8 +110,8 @@ class ProviderTask:
 class SubmissionMark:
     """How a submission of which only the intent is known would look in the provider's list.
 
-    `safety_identifier` belongs to this one submission alone. `seed` is None where the user chose it, for
-    then it is not unique. `since` is when the submission was started, by our clock.
+    `safety_identifier` belongs to one generation alone, whatever its attempts. `seed` is None where the user
+    chose it, for then it is not unique. `since` is when the submission was started, by our clock.
     """
 
     seed: int | None
