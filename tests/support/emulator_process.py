@@ -1,0 +1,127 @@
+"""The provider emulator as a process of its own, and the few calls its tests make."""
+
+import json
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+__all__ = ["KEY", "MODEL", "EmulatorProcess", "running_emulator", "text"]
+
+KEY = "emulator-test-key"
+MODEL = "doubao-seedance-1-0-pro-250528"
+QUEUE_SECONDS, RUN_SECONDS = 10, 20
+TASKS = "/api/v3/contents/generations/tasks"
+
+
+def text(prompt: str) -> dict[str, Any]:
+    return {"type": "text", "text": prompt}
+
+
+@dataclass
+class EmulatorProcess:
+    """Tasks wait 10 s and run 20 s by the emulator's clock, unless options say otherwise."""
+
+    data: Path
+    options: tuple[str, ...] = ()
+    url: str = ""
+    client: httpx.Client = field(default_factory=httpx.Client)
+    process: subprocess.Popen[str] | None = None
+
+    def start(self) -> None:
+        """Returns when it listens."""
+        times = (f"--queue-seconds={QUEUE_SECONDS}", f"--run-seconds={RUN_SECONDS}")
+        command = [sys.executable, "-m", "telecine_emulator", "--data", str(self.data), f"--api-key={KEY}"]
+        self.process = subprocess.Popen([*command, *times, *self.options], stdout=subprocess.PIPE, text=True)
+        assert self.process.stdout
+        self.url = json.loads(self.process.stdout.readline())["url"]
+        headers = {"Authorization": f"Bearer {KEY}"}
+        self.client.close()
+        self.client = httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
+
+    def kill(self) -> None:
+        """SIGKILL: nothing is put in order."""
+        assert self.process
+        self.process.kill()
+        self.process.communicate()
+
+    def stop(self) -> None:
+        self.client.close()
+        if self.process and self.process.poll() is None:
+            self.process.terminate()
+            self.process.communicate(timeout=10)
+
+    def post(self, body: Any = None, **fields: Any) -> httpx.Response:
+        """A create request: `body` as it is, else a small valid one with `fields` over it."""
+        small = {"model": MODEL, "content": [text("a kite")], "resolution": "480p", "duration": 2}
+        return self.client.post(TASKS, json={**small, **fields} if body is None else body)
+
+    def create(self, prompt: str = "a kite", **fields: Any) -> str:
+        """The id of a task that was accepted."""
+        answer = self.post(**{"content": [text(prompt)], **fields})
+        assert answer.status_code == 200, answer.text
+        task_id: str = answer.json()["id"]
+        return task_id
+
+    def get(self, task_id: str) -> dict[str, Any]:
+        answer = self.client.get(f"{TASKS}/{task_id}")
+        assert answer.status_code == 200, answer.text
+        task: dict[str, Any] = answer.json()
+        return task
+
+    def listed(self, *query: tuple[str, str | int]) -> dict[str, Any]:
+        answer = self.client.get(TASKS, params=list(query))
+        assert answer.status_code == 200, answer.text
+        page: dict[str, Any] = answer.json()
+        return page
+
+    def delete(self, task_id: str) -> httpx.Response:
+        return self.client.request("DELETE", f"{TASKS}/{task_id}", json={})
+
+    def advance(self, seconds: float) -> None:
+        """Moves the clock; what becomes due has happened on return."""
+        answer = self.client.post("/admin/clock", json={"advance_seconds": seconds})
+        assert answer.status_code == 200, answer.text
+
+    def finish(self, task_id: str) -> dict[str, Any]:
+        """The task after its time is over."""
+        self.advance(QUEUE_SECONDS + RUN_SECONDS)
+        return self.get(task_id)
+
+    def fault(
+        self, name: str, value: Any = None, *, times: int | None = None, match: str | None = None
+    ) -> None:
+        told = {"name": name, "value": value, "times": times, "match": match}
+        answer = self.client.post("/admin/faults", json=told)
+        assert answer.status_code == 201, answer.text
+
+    def clear_faults(self) -> None:
+        self.client.delete("/admin/faults")
+
+    def journal(self, action: str = "create") -> list[dict[str, Any]]:
+        """Oldest first."""
+        entries: list[dict[str, Any]] = self.client.get("/admin/journal", params={"action": action}).json()[
+            "entries"
+        ]
+        return entries
+
+    def video(self, task_id: str, **headers: str) -> httpx.Response:
+        """The download of a task's clip, without the key: its address is all one needs."""
+        url = self.get(task_id)["content"]["video_url"]
+        return httpx.get(url, headers=headers, trust_env=False)
+
+
+@contextmanager
+def running_emulator(data: Path, *options: str) -> Iterator[EmulatorProcess]:
+    """An emulator that listens, with command-line options, stopped on leaving."""
+    emulator = EmulatorProcess(data, options)
+    emulator.start()
+    try:
+        yield emulator
+    finally:
+        emulator.stop()
