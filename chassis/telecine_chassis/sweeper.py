@@ -1,0 +1,71 @@
+"""Timers are derived and may be lost: set again, from a projection, those that should be there and are not."""
+
+import asyncio
+import random
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import datetime, timedelta
+
+import structlog
+
+from .store import Unavailable
+from .timers import Timer, Timers
+
+__all__ = ["Sweeper"]
+
+log = structlog.get_logger(__name__)
+SPREAD = 2.0
+"""Seconds over which the timers of one sweep are spread."""
+
+
+class Sweeper:
+    """A part of a service: at its start and every `interval` seconds, each of `unfinished` gets its timer back.
+
+    A timer that is already waiting stays as it is. `ready` is awaited first, so that the projection is caught up.
+    """
+
+    def __init__(
+        self,
+        timers: Timers,
+        unfinished: Callable[[], Awaitable[Sequence[Timer]]],
+        ready: Callable[[], Awaitable[None]],
+        *,
+        interval: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._timers = timers
+        self._unfinished = unfinished
+        self._ready = ready
+        self._interval = interval
+        self._clock = clock
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin sweeping in the background."""
+        self._task = asyncio.create_task(self._run(), name="sweeper")
+
+    async def stop(self) -> None:
+        """Stop sweeping."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def sweep(self) -> int:
+        """Set what is missing; how many that were."""
+        missing = 0
+        for timer in await self._unfinished():
+            spread = random.uniform(0, min(SPREAD, self._interval))  # noqa: S311 - spreads work
+            missing += await self._timers.set_if_absent(timer, self._clock() + timedelta(seconds=spread))
+        return missing
+
+    async def _run(self) -> None:
+        await self._ready()
+        while True:
+            try:
+                missing = await self.sweep()
+                if missing:
+                    log.info("sweeper.timers_set", count=missing)
+            except Unavailable as error:
+                log.warning("sweeper.failed", error=str(error))
+            except Exception:
+                log.exception("sweeper.failed")
+            await asyncio.sleep(self._interval)

@@ -1,0 +1,116 @@
+"""How the generation service is put together."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+
+from telecine_chassis.assembly import Assembly
+from telecine_chassis.commands import Aggregates, Decider
+from telecine_chassis.database import Slots
+from telecine_chassis.projection import Projections
+from telecine_chassis.service import Service
+from telecine_chassis.sweeper import Sweeper
+from telecine_chassis.timers import Timer
+from telecine_chassis.tokens import path_token
+from telecine_contracts import registry
+
+from .domain import Generation, decide, evolve
+from .following import WAKE, Follower
+from .handlers import listen
+from .projections import PROJECTIONS
+from .provider_ark import ArkConfig, ArkProvider
+from .queries import in_flight
+from .schedule import Pace
+from .settings import Settings
+from .submission import SubmissionPolicy, Submitter
+from .tables import METADATA, VERSION
+
+
+def build(settings: Settings) -> Service:
+    """The generation service, not yet started."""
+    parts = Assembly("generation", settings, registry())
+    provider = ArkProvider(ark_config(settings))
+    decider = Decider(Generation(), decide, evolve)
+    generations = Aggregates(parts.store, decider, source="telecine/generation", clock=parts.clock)
+    submitter = Submitter(generations, provider, submission_policy(settings), parts.clock)
+    follower = Follower(
+        generations,
+        submitter,
+        provider,
+        parts.timers,
+        pace=Pace(settings.poll_interval, settings.reconcile_interval, settings.late_interval),
+        silence=settings.deadline_silence,
+        clock=parts.clock,
+    )
+    listen(parts.reactor, generations, submitter, follower)
+    projections = Projections(
+        Slots(settings.database_url, METADATA, VERSION),
+        PROJECTIONS,
+        parts.connection,
+        parts.registry,
+        service="generation",
+        on_failure=parts.fail,
+    )
+
+    async def unfinished() -> Sequence[Timer]:
+        return [Timer(WAKE, key) for key in await asyncio.to_thread(in_flight, projections.engine)]
+
+    sweeper = Sweeper(
+        parts.timers, unfinished, projections.wait, interval=settings.sweep_interval, clock=parts.clock
+    )
+    outside = _Outside(provider, follower)
+    return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
+
+
+def ark_config(settings: Settings) -> ArkConfig:
+    """How the provider is spoken to."""
+    return ArkConfig(
+        base_url=settings.provider_base_url,
+        api_key=settings.provider_api_key,
+        post_timeout=settings.provider_post_timeout,
+        read_timeout=settings.provider_read_timeout,
+    )
+
+
+def submission_policy(settings: Settings) -> SubmissionPolicy:
+    """How a generation is submitted."""
+    byteplus = "bytepluses.com" in settings.provider_base_url
+    return SubmissionPolicy(
+        provider="byteplus" if byteplus else "ark",
+        byteplus=byteplus,
+        lease=settings.submission_lease,
+        post_timeout=settings.provider_post_timeout,
+        absent_after=settings.submission_absent_after,
+        patience=settings.submission_patience,
+        retry_first=settings.submission_retry_first,
+        retry_longest=settings.submission_retry_longest,
+        deadline=settings.deadline,
+        callback_url=callback_url(settings),
+    )
+
+
+def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
+    """Where the provider is to report a generation's progress: on a path that nobody else can guess."""
+    base, secret = settings.callback_base_url, settings.callback_secret
+    if base is None or secret is None:
+        return lambda account, generation: None
+
+    def url(account: str, generation: str) -> str:
+        token = path_token(secret.get_secret_value(), "callback", account, generation)
+        return f"{base.rstrip('/')}/callbacks/provider/{account}/{generation}/{token}"
+
+    return url
+
+
+class _Outside:
+    """The provider's connections, let go of after the reactor has stopped."""
+
+    def __init__(self, provider: ArkProvider, follower: Follower) -> None:
+        self._provider = provider
+        self._follower = follower
+
+    async def start(self) -> None:
+        """Nothing to do: connections are made when they are needed."""
+
+    async def stop(self) -> None:
+        await self._follower.aclose()
+        await self._provider.aclose()

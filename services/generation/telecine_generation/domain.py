@@ -1,0 +1,404 @@
+"""The life of a generation at the provider, pure: claim, submit, follow, end exactly once.
+
+    requested → claimed → submitted → ended
+                  ↓  ↑
+                deferred
+
+A generation is claimed before the provider is called. A claim is resolved by what the provider answered, or, where
+nobody knows, by what its list says later.
+"""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from enum import StrEnum
+from typing import assert_never
+
+from telecine_contracts import Event
+from telecine_contracts.gateway import CancelRequested, GenerationRequested
+from telecine_contracts.generation import (
+    CancelDeclined,
+    DeferralReason,
+    FailureCode,
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationProgressed,
+    GenerationSubmitted,
+    LateResultRecorded,
+    Stage,
+    SubmissionDeferred,
+    SubmissionStarted,
+    Usage,
+    VideoReady,
+)
+
+RUNNING = frozenset({"queued", "running"})
+FINISHED = frozenset({"succeeded", "failed", "cancelled", "expired"})
+LATE_AFTER = frozenset({FailureCode.DEADLINE, FailureCode.PROVIDER_LOST})
+"""Failures after which the provider's task may still end, and is followed for the books."""
+
+
+class NotRequested(LookupError):
+    """A command for a generation that nobody asked for: a broken invariant, for a person to look at."""
+
+
+class Phase(StrEnum):
+    """Where a generation stands."""
+
+    UNKNOWN = "unknown"
+    REQUESTED = "requested"
+    CLAIMED = "claimed"
+    DEFERRED = "deferred"
+    SUBMITTED = "submitted"
+    ENDED = "ended"
+
+
+class Cancel(StrEnum):
+    """What became of the user's wish to stop."""
+
+    NONE = "none"
+    REQUESTED = "requested"
+    DECLINED = "declined"
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """One generation, folded. `first_claim` is when the first attempt began; `late`: its task is still followed."""
+
+    phase: Phase = Phase.UNKNOWN
+    request: GenerationRequested | None = None
+    claim: SubmissionStarted | None = None
+    first_claim: datetime | None = None
+    retry_at: datetime | None = None
+    submitted: GenerationSubmitted | None = None
+    provider_status: str = ""
+    cancel: Cancel = Cancel.NONE
+    late: bool = False
+
+    @property
+    def ids(self) -> tuple[str, str]:
+        """Account and generation. Raises NotRequested before GenerationRequested."""
+        if self.request is None:
+            raise NotRequested("nobody asked for this generation")
+        return self.request.account, self.request.generation
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the provider says of a task. `status` is its own word, lower case; "" when it knows no such task."""
+
+    status: str
+    url: str | None = None
+    url_expires_at: datetime | None = None
+    total_tokens: int | None = None
+    resolution: str | None = None
+    ratio: str | None = None
+    duration: float | None = None
+    seed: int | None = None
+    failure_code: FailureCode = FailureCode.PROVIDER_ERROR
+    failure_message: str = "The video provider could not make this video."
+    provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """I want to be the one who submits. `patience`: seconds after the first claim when no new attempt is begun."""
+
+    now: datetime
+    owner: str
+    lease: float
+    unique_seed: int
+    safety_identifier: str
+    patience: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The provider took the attempt as `task_id`; `deadline` in seconds from now."""
+
+    now: datetime
+    attempt: int
+    provider: str
+    task_id: str
+    deadline: float
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The attempt was refused for good."""
+
+    attempt: int
+    code: FailureCode
+    message: str
+    provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """The attempt is known not to have been accepted."""
+
+    attempt: int
+    reason: DeferralReason
+    retry_at: datetime
+    provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpClaim:
+    """Nobody can tell whether the attempt was accepted, and nobody waits any longer."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """The provider was asked for the task."""
+
+    now: datetime
+    seen: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """The deadline is over and the provider gives no answer at all."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The generation was not paid for. Amounts in credits."""
+
+    needed: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The user wants it stopped, and no attempt is open: nothing is running anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The provider stopped the task at the user's wish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unstoppable:
+    """The provider would not stop the task; it is at `provider_status`."""
+
+    provider_status: str
+
+
+Command = (
+    Claim | Accept | Refuse | Defer | GiveUpClaim | Observe | Expire | Deny | Stop | Stopped | Unstoppable
+)
+
+
+def decide(command: Command, state: Generation) -> Event | None:
+    """The event that `command` leads to, or None when it changes nothing. Raises NotRequested."""
+    account, generation = state.ids
+    match command:
+        case Claim():
+            return _claim(command, state)
+        case Accept() | Refuse() | Defer() | GiveUpClaim():
+            return _resolve(command, state)
+        case Observe(now, seen):
+            return _observe(now, seen, state)
+        case Expire(now):
+            overdue = state.phase is Phase.SUBMITTED and _is_overdue(now, state)
+            return _timeout(state, FailureCode.DEADLINE) if overdue else None
+        case Deny(needed, available):
+            if state.phase is not Phase.REQUESTED:
+                return None
+            message = f"Insufficient credits: {needed} needed, {available} available"
+            return _failed(state, Stage.CREDITS, FailureCode.INSUFFICIENT_CREDITS, message)
+        case Stop():
+            idle = state.phase in (Phase.REQUESTED, Phase.DEFERRED) and state.cancel is Cancel.REQUESTED
+            return GenerationCancelled(account=account, generation=generation) if idle else None
+        case Stopped():
+            running = state.phase is Phase.SUBMITTED
+            return GenerationCancelled(account=account, generation=generation) if running else None
+        case Unstoppable(status):
+            if state.phase is not Phase.SUBMITTED or state.cancel is not Cancel.REQUESTED:
+                return None
+            return CancelDeclined(account=account, generation=generation, provider_status=status)
+        case _:
+            assert_never(command)
+
+
+def _claim(command: Claim, state: Generation) -> Event | None:
+    account, generation = state.ids
+    if state.phase not in (Phase.REQUESTED, Phase.DEFERRED):
+        return None
+    if state.cancel is Cancel.REQUESTED:
+        return GenerationCancelled(account=account, generation=generation)
+    if state.retry_at is not None and command.now < state.retry_at:
+        return None
+    if state.first_claim is not None and command.now > state.first_claim + timedelta(
+        seconds=command.patience
+    ):
+        message = (
+            "The video provider could not take this generation. Your credits were refunded; please try again."
+        )
+        return _failed(state, Stage.SUBMISSION, FailureCode.PROVIDER_UNAVAILABLE, message)
+    chosen = state.request.parameters.seed if state.request else None
+    return SubmissionStarted(
+        account=account,
+        generation=generation,
+        attempt=(state.claim.attempt if state.claim else 0) + 1,
+        owner=command.owner,
+        started_at=command.now,
+        lease_until=command.now + timedelta(seconds=command.lease),
+        seed=command.unique_seed if chosen is None else chosen,
+        seed_is_unique=chosen is None,
+        safety_identifier=command.safety_identifier,
+    )
+
+
+def _resolve(command: Accept | Refuse | Defer | GiveUpClaim, state: Generation) -> Event | None:
+    """What became of an attempt. Only the open one can be resolved, and only once."""
+    account, generation = state.ids
+    if state.phase is not Phase.CLAIMED or state.claim is None or state.claim.attempt != command.attempt:
+        return None
+    match command:
+        case Accept():
+            return GenerationSubmitted(
+                account=account,
+                generation=generation,
+                attempt=command.attempt,
+                provider=command.provider,
+                provider_task_id=command.task_id,
+                submitted_at=command.now,
+                deadline_at=command.now + timedelta(seconds=command.deadline),
+                adopted=command.adopted,
+            )
+        case Refuse():
+            return _failed(state, Stage.SUBMISSION, command.code, command.message, command.provider_code)
+        case Defer():
+            return SubmissionDeferred(
+                account=account,
+                generation=generation,
+                attempt=command.attempt,
+                reason=command.reason,
+                retry_at=command.retry_at,
+                provider_code=command.provider_code,
+            )
+        case GiveUpClaim():
+            message = "The video provider gave no answer. Your credits were refunded; please try again."
+            return _failed(state, Stage.SUBMISSION, FailureCode.SUBMISSION_UNRESOLVED, message)
+
+
+def _observe(now: datetime, seen: Observation, state: Generation) -> Event | None:
+    if state.phase is Phase.ENDED and state.late:
+        return _late(seen, state)
+    if state.phase is not Phase.SUBMITTED or state.submitted is None:
+        return None
+    if seen.status == "succeeded" and seen.url and seen.url_expires_at:
+        return _ready(seen, seen.url, seen.url_expires_at, state)
+    if seen.status == "failed":
+        return _failed(state, Stage.PROVIDER, seen.failure_code, seen.failure_message, seen.provider_code)
+    if seen.status == "cancelled" and state.cancel is Cancel.REQUESTED:
+        account, generation = state.ids
+        return GenerationCancelled(account=account, generation=generation)
+    if _is_overdue(now, state):
+        return _timeout(state, FailureCode.DEADLINE if seen.status else FailureCode.PROVIDER_LOST)
+    if seen.status == "cancelled":
+        message = "The video provider cancelled this generation. Your credits were refunded."
+        return _failed(state, Stage.PROVIDER, FailureCode.PROVIDER_CANCELLED, message)
+    if seen.status == "expired":
+        message = "The video provider did not start this generation in time. Your credits were refunded."
+        return _failed(state, Stage.PROVIDER, FailureCode.PROVIDER_EXPIRED, message)
+    if seen.status in RUNNING and seen.status != state.provider_status:
+        account, generation = state.ids
+        return GenerationProgressed(account=account, generation=generation, provider_status=seen.status)
+    return None
+
+
+def _ready(seen: Observation, url: str, expires_at: datetime, state: Generation) -> VideoReady:
+    account, generation = state.ids
+    assert state.submitted is not None
+    return VideoReady(
+        account=account,
+        generation=generation,
+        provider_task_id=state.submitted.provider_task_id,
+        url=url,
+        url_expires_at=expires_at,
+        usage=Usage(total_tokens=seen.total_tokens),
+        resolution=seen.resolution,
+        ratio=seen.ratio,
+        duration=seen.duration,
+        seed=seen.seed,
+    )
+
+
+def _late(seen: Observation, state: Generation) -> Event | None:
+    if seen.status and seen.status not in FINISHED:
+        return None
+    account, generation = state.ids
+    assert state.submitted is not None
+    return LateResultRecorded(
+        account=account,
+        generation=generation,
+        provider_task_id=state.submitted.provider_task_id,
+        provider_status=seen.status or "lost",
+        url=seen.url,
+        usage=Usage(total_tokens=seen.total_tokens),
+    )
+
+
+def _timeout(state: Generation, code: FailureCode) -> Event:
+    assert state.submitted is not None
+    seconds = round((state.submitted.deadline_at - state.submitted.submitted_at).total_seconds())
+    minutes, rest = divmod(seconds, 60)
+    span = (
+        f"{seconds} seconds" if rest or not minutes else "1 minute" if minutes == 1 else f"{minutes} minutes"
+    )
+    return _failed(state, Stage.PROVIDER, code, f"Video generation timeout after {span}")
+
+
+def _failed(
+    state: Generation, stage: Stage, code: FailureCode, message: str, provider_code: str | None = None
+) -> GenerationFailed:
+    account, generation = state.ids
+    return GenerationFailed(
+        account=account,
+        generation=generation,
+        stage=stage,
+        code=code,
+        message=message,
+        provider_code=provider_code,
+    )
+
+
+def _is_overdue(now: datetime, state: Generation) -> bool:
+    return state.submitted is not None and now >= state.submitted.deadline_at
+
+
+def evolve(state: Generation, event: Event) -> Generation:
+    """The generation after an event. Events of others that say nothing about the provider leave it as it is."""
+    match event:
+        case GenerationRequested():
+            return replace(state, phase=Phase.REQUESTED, request=event)
+        case CancelRequested():
+            return replace(state, cancel=Cancel.REQUESTED)
+        case CancelDeclined():
+            return replace(state, cancel=Cancel.DECLINED)
+        case SubmissionStarted():
+            first = state.first_claim or event.started_at
+            return replace(state, phase=Phase.CLAIMED, claim=event, first_claim=first, retry_at=None)
+        case SubmissionDeferred():
+            return replace(state, phase=Phase.DEFERRED, retry_at=event.retry_at)
+        case GenerationSubmitted():
+            return replace(state, phase=Phase.SUBMITTED, submitted=event)
+        case GenerationProgressed():
+            return replace(state, provider_status=event.provider_status)
+        case GenerationFailed():
+            late = state.submitted is not None and event.code in LATE_AFTER
+            return replace(state, phase=Phase.ENDED, late=late)
+        case VideoReady() | GenerationCancelled():
+            return replace(state, phase=Phase.ENDED)
+        case LateResultRecorded():
+            return replace(state, late=False)
+        case _:
+            return state

@@ -1,0 +1,40 @@
+"""The projection of generations under way, for the sweeper that sets timers which were lost."""
+
+from sqlmodel import Session
+
+from telecine_chassis.projection import Projection
+from telecine_chassis.store import Recorded
+from telecine_contracts.gateway import CancelRequested
+from telecine_contracts.generation import (
+    GenerationCancelled,
+    GenerationFailed,
+    LateResultRecorded,
+    SubmissionStarted,
+    VideoReady,
+)
+from telecine_contracts.streams import VIDEO
+
+from .domain import LATE_AFTER
+from .tables import InFlight
+
+
+def apply(session: Session, recorded: Recorded) -> None:
+    """A generation comes in with its first claim (or a wish to cancel it) and goes with its end."""
+    match recorded.event:
+        case SubmissionStarted() | CancelRequested() as event:
+            row = session.get(InFlight, event.generation)
+            if row is None:
+                session.add(InFlight(generation=event.generation, account=event.account))
+        case GenerationFailed(code=code) as event if code in LATE_AFTER:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                row.ended = True
+        case GenerationFailed() | GenerationCancelled() | VideoReady() | LateResultRecorded() as event:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                session.delete(row)
+        case _:
+            pass
+
+
+PROJECTIONS = (Projection("in_flight", VIDEO, apply),)

@@ -1,0 +1,64 @@
+"""Settings of the generation service. Times in seconds."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from telecine_chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Where the provider is and how patiently it is followed."""
+
+    database_url: Annotated[str, Field(description="Database of the service's projection")] = (
+        "sqlite:///data/generation.db"
+    )
+    provider_base_url: Annotated[
+        str, Field(description="Volcano Ark or BytePlus ModelArk; a key belongs to one region")
+    ] = "https://ark.cn-beijing.volces.com/api/v3"
+    provider_api_key: Annotated[SecretStr, Field(description="API key of the provider")]
+    provider_post_timeout: Annotated[float, Field(gt=0, description="Longest a submission may take")] = 30
+    provider_read_timeout: Annotated[float, Field(gt=0, description="Longest a question may take")] = 10
+    callback_base_url: Annotated[
+        str | None, Field(description="Where the provider reaches the gateway; without it, polling alone")
+    ] = None
+    callback_secret: Annotated[
+        SecretStr | None, Field(description="Shared with the gateway: makes callback paths unguessable")
+    ] = None
+    submission_lease: Annotated[
+        float, Field(gt=0, description="How long a claim may begin its one request")
+    ] = 10
+    submission_absent_after: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="How long after the last possible request a task missing from the list is absent",
+        ),
+    ] = 30
+    submission_patience: Annotated[
+        float, Field(gt=0, description="After this long no new attempt is begun and the credits are refunded")
+    ] = 600
+    submission_retry_first: Annotated[
+        float, Field(gt=0, description="First pause after a 429 or a refused connection")
+    ] = 1
+    submission_retry_longest: Annotated[float, Field(gt=0, description="Longest such pause")] = 60
+    reconcile_interval: Annotated[
+        float, Field(gt=0, description="Pause between two looks for a lost submission")
+    ] = 5
+    poll_interval: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Pause between polls in the first minute; then twice, after three minutes thrice",
+        ),
+    ] = 5
+    deadline: Annotated[
+        float | None,
+        Field(gt=0, description="Fails a generation this long after submission; unset: the model table's"),
+    ] = None
+    deadline_silence: Annotated[
+        float,
+        Field(gt=0, description="How long past its deadline a task the provider says nothing of is given up"),
+    ] = 60
+    late_interval: Annotated[float, Field(gt=0, description="First pause between looks after a timeout")] = 60
+    sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
