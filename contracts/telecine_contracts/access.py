@@ -4,7 +4,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import Field
 
-from .message import Event
+from .message import Account, Event
 
 
 class AccessEvent(Event):
@@ -13,7 +13,7 @@ class AccessEvent(Event):
     stream: ClassVar[str] = "ACCESS"
     written_by: ClassVar[str] = "operator"
 
-    account: str
+    account: Account
     key_id: Annotated[str, Field(description="Public name of the key: may be shown and logged")]
 
     @property
@@ -27,8 +27,8 @@ class ApiKeyCreated(AccessEvent):
     type: ClassVar[str] = "access.key_created.v1"
     action: ClassVar[str] = "key_created"
 
-    key_sha256: str
-    name: str
+    key_sha256: Annotated[str, Field(description="SHA-256 of the key, hexadecimal")]
+    name: Annotated[str, Field(description="What its owner calls it")]
 
 
 class ApiKeyRevoked(AccessEvent):

@@ -10,11 +10,11 @@ from typing import Annotated, ClassVar, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from .message import MAX_CREDITS, Event
+from .message import MAX_CREDITS, Account, Event, Generation
 from .pricing import Price
 
-Amount = Annotated[int, Field(ge=1, le=MAX_CREDITS)]
-Balance = Annotated[int, Field(ge=0, le=MAX_CREDITS)]
+Amount = Annotated[int, Field(ge=1, le=MAX_CREDITS, description="Whole credits")]
+Balance = Annotated[int, Field(ge=0, le=MAX_CREDITS, description="Whole credits")]
 
 
 class Posting(BaseModel):
@@ -25,8 +25,13 @@ class Posting(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    account: str
-    amount: Annotated[int, Field(ge=-MAX_CREDITS, le=MAX_CREDITS)]
+    account: Annotated[str, Field(description="The side of the ledger that this leg changes")]
+    amount: Annotated[
+        int,
+        Field(
+            ge=-MAX_CREDITS, le=MAX_CREDITS, description="Credits put on (positive) or taken off (negative)"
+        ),
+    ]
 
 
 class Balances(BaseModel):
@@ -34,8 +39,8 @@ class Balances(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    available: Balance
-    held: Balance
+    available: Annotated[Balance, Field(description="Free to spend, in credits")]
+    held: Annotated[Balance, Field(description="Reserved for running generations, in credits")]
 
 
 class LedgerEvent(Event):
@@ -44,10 +49,10 @@ class LedgerEvent(Event):
     stream: ClassVar[str] = "LEDGER"
     written_by: ClassVar[str] = "credits"
 
-    account: str
+    account: Account
     entry: Annotated[int, Field(ge=1, description="Number of this entry within its account, without gaps")]
-    postings: tuple[Posting, ...]
-    balances: Balances
+    postings: Annotated[tuple[Posting, ...], Field(description="The legs of the movement; they sum to zero")]
+    balances: Annotated[Balances, Field(description="What the account has after this entry")]
 
     @property
     def aggregate(self) -> tuple[str, ...]:
@@ -74,13 +79,15 @@ class CreditsGranted(LedgerEvent):
     type: ClassVar[str] = "credits.granted.v1"
     action: ClassVar[str] = "granted"
 
-    amount: Amount
-    kind: GrantKind
+    amount: Annotated[Amount, Field(description="Credits given")]
+    kind: Annotated[GrantKind, Field(description="Where the credits came from")]
     reference: Annotated[
         str, Field(description="Unique within the account, e.g. a payment id: the same one grants once")
     ]
-    reason: str
-    expires_at: datetime | None = None
+    reason: Annotated[str, Field(description="A note for the statement")]
+    expires_at: Annotated[
+        datetime | None, Field(description="When what is left of the grant expires; absent: never")
+    ] = None
 
 
 class CreditsDebited(LedgerEvent):
@@ -89,9 +96,9 @@ class CreditsDebited(LedgerEvent):
     type: ClassVar[str] = "credits.debited.v1"
     action: ClassVar[str] = "debited"
 
-    generation: str
-    amount: Amount
-    price: Price
+    generation: Generation
+    amount: Annotated[Amount, Field(description="Credits reserved")]
+    price: Annotated[Price, Field(description="The price as the request froze it")]
 
 
 class DenialReason(StrEnum):
@@ -110,10 +117,10 @@ class CreditsDenied(LedgerEvent):
     type: ClassVar[str] = "credits.denied.v1"
     action: ClassVar[str] = "denied"
 
-    generation: str
-    reason: DenialReason
-    needed: Balance
-    available: Balance
+    generation: Generation
+    reason: Annotated[DenialReason, Field(description="Why it was not paid for")]
+    needed: Annotated[Balance, Field(description="Credits that the generation costs")]
+    available: Annotated[Balance, Field(description="Credits that the account had free")]
 
 
 class CreditsSettled(LedgerEvent):
@@ -122,8 +129,8 @@ class CreditsSettled(LedgerEvent):
     type: ClassVar[str] = "credits.settled.v1"
     action: ClassVar[str] = "settled"
 
-    generation: str
-    amount: Amount
+    generation: Generation
+    amount: Annotated[Amount, Field(description="Credits spent")]
 
 
 class CreditsRefunded(LedgerEvent):
@@ -132,6 +139,6 @@ class CreditsRefunded(LedgerEvent):
     type: ClassVar[str] = "credits.refunded.v1"
     action: ClassVar[str] = "refunded"
 
-    generation: str
-    amount: Amount
+    generation: Generation
+    amount: Annotated[Amount, Field(description="Credits given back")]
     reason: Annotated[str, Field(description="The failure code of the generation, or 'cancelled'")]

@@ -1,7 +1,8 @@
 """The envelope: what is known about an event besides the event, carried in message headers.
 
-Attribute names are those of CloudEvents 1.0 (NATS binding, binary mode: ``ce-`` prefix); values are
-percent-encoded, since header values must be plain ASCII. The body of the message is the event alone, as JSON.
+Attribute names are those of CloudEvents 1.0 (NATS binding, binary mode: ``ce-`` prefix). Values are
+percent-encoded: header values must be printable ASCII, and CloudEvents encodes spaces, quotes and percent signs too.
+The body of the message is the event alone, as JSON.
 """
 
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from uuid import UUID, uuid5
 
 MSG_ID = "Nats-Msg-Id"
 _NAMESPACE = UUID("6f0d5b8e-6f0b-5d0c-9a53-7e1ec19e0001")
-_SAFE = " !#$&'()*+,/:;<=>?@[]^`{|}~"
+_SAFE = "!#$&'()*+,/:;<=>?@[]^`{|}~"
 
 
 class BadEnvelope(ValueError):

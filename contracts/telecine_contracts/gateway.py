@@ -5,7 +5,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from .message import Event
+from .message import Account, Event, Generation
 from .pricing import Price
 
 
@@ -21,16 +21,21 @@ class VideoParameters(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    model: str
-    prompt: str | None = None
-    image_url: str | None = None
-    last_frame_url: str | None = None
-    resolution: str
-    ratio: str | None = None
+    model: Annotated[str, Field(description="Name of the video model")]
+    prompt: Annotated[str | None, Field(description="What is to be seen; with an image: how it moves")] = None
+    image_url: Annotated[str | None, Field(description="Picture to start from")] = None
+    last_frame_url: Annotated[str | None, Field(description="Picture to end with")] = None
+    resolution: Annotated[str, Field(description="480p, 720p or 1080p")]
+    ratio: Annotated[
+        str | None, Field(description="Aspect ratio, e.g. 16:9; absent: the picture decides")
+    ] = None
     duration: Annotated[int, Field(description="Seconds")]
     seed: Annotated[int | None, Field(description="0 to 2^32-1, only if the user chose one")] = None
-    watermark: bool = False
-    camera_fixed: bool | None = None
+    watermark: Annotated[bool, Field(description="Whether the provider puts its mark on the video")] = False
+    camera_fixed: Annotated[
+        bool | None,
+        Field(description="Whether the camera stands still; absent: the model has no such choice"),
+    ] = None
 
 
 class VideoEvent(Event):
@@ -38,8 +43,8 @@ class VideoEvent(Event):
 
     stream: ClassVar[str] = "VIDEO"
 
-    account: str
-    generation: str
+    account: Account
+    generation: Generation
 
     @property
     def aggregate(self) -> tuple[str, ...]:
@@ -56,10 +61,10 @@ class GenerationRequested(VideoEvent):
     action: ClassVar[str] = "requested"
     written_by: ClassVar[str] = "gateway"
 
-    kind: Kind
-    parameters: VideoParameters
-    price: Price
-    digest: str
+    kind: Annotated[Kind, Field(description="What it starts from")]
+    parameters: Annotated[VideoParameters, Field(description="Everything the provider is asked for")]
+    price: Annotated[Price, Field(description="What it costs, frozen")]
+    digest: Annotated[str, Field(description="SHA-256 of the request as understood, hexadecimal")]
     api_key: Annotated[str | None, Field(description="Id of the API key that was used, never the key")] = None
 
 

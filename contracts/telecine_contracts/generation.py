@@ -42,12 +42,17 @@ class DeferralReason(StrEnum):
     PROVEN_ABSENT = "proven_absent"
 
 
+ProviderTask = Annotated[str, Field(description="The provider's own id of the task")]
+ProviderStatus = Annotated[str, Field(description="The provider's own word for the state")]
+Attempt = Annotated[int, Field(ge=1, description="1 for the first try to submit, then 2, 3 …")]
+
+
 class Usage(BaseModel):
     """What the provider says a task used, in its own tokens."""
 
     model_config = ConfigDict(frozen=True)
 
-    total_tokens: int | None = None
+    total_tokens: Annotated[int | None, Field(description="The provider's own price unit")] = None
 
 
 class GenerationEvent(VideoEvent):
@@ -66,13 +71,15 @@ class SubmissionStarted(GenerationEvent):
     type: ClassVar[str] = "generation.submission_started.v1"
     action: ClassVar[str] = "submission_started"
 
-    attempt: Annotated[int, Field(ge=1)]
+    attempt: Attempt
     owner: Annotated[str, Field(description="The process that holds the claim")]
-    started_at: datetime
-    lease_until: datetime
-    seed: Annotated[int, Field(ge=0, lt=2**32)]
-    seed_is_unique: bool
-    safety_identifier: str
+    started_at: Annotated[datetime, Field(description="When the claim was made")]
+    lease_until: Annotated[datetime, Field(description="Until when the owner may start its one POST")]
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="The seed the provider is given")]
+    seed_is_unique: Annotated[bool, Field(description="False where the user chose the seed")]
+    safety_identifier: Annotated[
+        str, Field(description="The user's mark at the provider; says nothing about them")
+    ]
 
 
 class SubmissionDeferred(GenerationEvent):
@@ -81,10 +88,10 @@ class SubmissionDeferred(GenerationEvent):
     type: ClassVar[str] = "generation.submission_deferred.v1"
     action: ClassVar[str] = "submission_deferred"
 
-    attempt: int
-    reason: DeferralReason
-    retry_at: datetime
-    provider_code: str | None = None
+    attempt: Annotated[int, Field(description="The attempt that was not accepted")]
+    reason: Annotated[DeferralReason, Field(description="How that is known")]
+    retry_at: Annotated[datetime, Field(description="When the next attempt may start")]
+    provider_code: Annotated[str | None, Field(description="The provider's own error code")] = None
 
 
 class GenerationSubmitted(GenerationEvent):
@@ -93,12 +100,12 @@ class GenerationSubmitted(GenerationEvent):
     type: ClassVar[str] = "generation.submitted.v1"
     action: ClassVar[str] = "submitted"
 
-    attempt: int
-    provider: str
-    provider_task_id: str
-    submitted_at: datetime
-    deadline_at: datetime
-    adopted: bool = False
+    attempt: Annotated[int, Field(description="The attempt that was accepted")]
+    provider: Annotated[str, Field(description="Name of the provider")]
+    provider_task_id: ProviderTask
+    submitted_at: Annotated[datetime, Field(description="When the provider took it")]
+    deadline_at: Annotated[datetime, Field(description="When it fails for the user if it has not ended")]
+    adopted: Annotated[bool, Field(description="Whether it was found in the provider's list")] = False
 
 
 class GenerationProgressed(GenerationEvent):
@@ -107,7 +114,7 @@ class GenerationProgressed(GenerationEvent):
     type: ClassVar[str] = "generation.progressed.v1"
     action: ClassVar[str] = "progressed"
 
-    provider_status: str
+    provider_status: ProviderStatus
 
 
 class VideoReady(GenerationEvent):
@@ -116,14 +123,14 @@ class VideoReady(GenerationEvent):
     type: ClassVar[str] = "video.ready.v1"
     action: ClassVar[str] = "ready"
 
-    provider_task_id: str
-    url: str
-    url_expires_at: datetime
-    usage: Usage
-    resolution: str | None = None
-    ratio: str | None = None
+    provider_task_id: ProviderTask
+    url: Annotated[str, Field(description="Where the provider serves the video")]
+    url_expires_at: Annotated[datetime, Field(description="When that URL stops working")]
+    usage: Annotated[Usage, Field(description="What the task used at the provider")]
+    resolution: Annotated[str | None, Field(description="Resolution, as the provider says")] = None
+    ratio: Annotated[str | None, Field(description="Aspect ratio, as the provider says")] = None
     duration: Annotated[float | None, Field(description="Seconds, as the provider says")] = None
-    seed: int | None = None
+    seed: Annotated[int | None, Field(description="Seed, as the provider says")] = None
 
 
 class GenerationFailed(GenerationEvent):
@@ -132,10 +139,10 @@ class GenerationFailed(GenerationEvent):
     type: ClassVar[str] = "generation.failed.v1"
     action: ClassVar[str] = "failed"
 
-    stage: Stage
-    code: FailureCode
-    message: str
-    provider_code: str | None = None
+    stage: Annotated[Stage, Field(description="How far it had come")]
+    code: Annotated[FailureCode, Field(description="Why, from a closed list")]
+    message: Annotated[str, Field(description="Why, in words for the user")]
+    provider_code: Annotated[str | None, Field(description="The provider's own error code")] = None
 
 
 class GenerationCancelled(GenerationEvent):
@@ -151,7 +158,7 @@ class CancelDeclined(GenerationEvent):
     type: ClassVar[str] = "generation.cancel_declined.v1"
     action: ClassVar[str] = "cancel_declined"
 
-    provider_status: str
+    provider_status: ProviderStatus
 
 
 class LateResultRecorded(GenerationEvent):
@@ -160,7 +167,9 @@ class LateResultRecorded(GenerationEvent):
     type: ClassVar[str] = "generation.late_result.v1"
     action: ClassVar[str] = "late_result"
 
-    provider_task_id: str
-    provider_status: str
-    url: str | None = None
-    usage: Usage
+    provider_task_id: ProviderTask
+    provider_status: ProviderStatus
+    url: Annotated[str | None, Field(description="Where the provider serves the video, if there is one")] = (
+        None
+    )
+    usage: Annotated[Usage, Field(description="What the task used at the provider")]

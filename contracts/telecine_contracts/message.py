@@ -1,11 +1,22 @@
 """What every event is: an immutable pydantic model that knows its type name, its stream and its place in a subject."""
 
-from typing import ClassVar
+from typing import Annotated, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 MAX_CREDITS = 2**53 - 1
 """Largest amount or balance, in credits: the largest integer that every JSON reader keeps exact."""
+
+
+_NAME = {"pattern": "^[A-Za-z0-9_-]{1,64}$"}
+Account = Annotated[str, Field(description="Who pays; a token of the subject", json_schema_extra=_NAME)]
+Generation = Annotated[
+    str,
+    Field(
+        description="One request and all that follows from it; a token of the subject",
+        json_schema_extra=_NAME,
+    ),
+]
 
 
 class Event(BaseModel):

@@ -13,10 +13,10 @@ class Price(BaseModel):
 
     model_config = ConfigDict(frozen=True)
 
-    credits: Annotated[int, Field(ge=1, le=MAX_CREDITS)]
+    credits: Annotated[int, Field(ge=1, le=MAX_CREDITS, description="Whole credits")]
     table: Annotated[str, Field(description="Version of the price table")]
-    resolution: str
-    duration: Annotated[int, Field(description="Seconds")]
+    resolution: Annotated[str, Field(description="The resolution that was priced")]
+    duration: Annotated[int, Field(description="The duration that was priced, in seconds")]
 
 
 class PriceTable(BaseModel):

@@ -33,10 +33,19 @@ class Registry:
         return iter(self._events.values())
 
     def upcast(self, old: str, new: str, change: Upcast) -> None:
-        """Read bodies of type `old` as type `new` after `change`. Upcasts chain: v1 to v2 to v3."""
-        if new not in self._events and new not in self._upcasts:
+        """Read bodies of type `old` as type `new` after `change`. Upcasts chain: v1 to v2 to v3.
+
+        Raises ValueError when `new` is not read by this registry, or `old` already is.
+        """
+        if new not in self:
             raise ValueError(f"{old} is to be read as {new}, which is not registered")
+        if old in self:
+            raise ValueError(f"{old} is already read, as itself or as another type")
         self._upcasts[old] = (new, change)
+
+    def __contains__(self, name: object) -> bool:
+        """Whether bodies of type `name` can be decoded, as themselves or as a newer version."""
+        return name in self._events or name in self._upcasts
 
     def __getitem__(self, name: str) -> type[Event]:
         try:
@@ -70,8 +79,14 @@ class Registry:
             raise BadEvent(f"{name}: the body is not an object")
         fields = dict(value)
         while name in self._upcasts:
-            name, change = self._upcasts[name]
-            fields = change(fields)
+            newer, change = self._upcasts[name]
+            try:
+                fields = change(fields)
+            except (
+                Exception
+            ) as error:  # an old body that is not what its type says may break an upcast in any way
+                raise BadEvent(f"{name}: can't be read as {newer} ({type(error).__name__})") from error
+            name = newer
         return self[name].model_validate(fields)
 
 

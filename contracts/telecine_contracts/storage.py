@@ -28,11 +28,11 @@ class VideoStored(StorageEvent):
     type: ClassVar[str] = "video.stored.v1"
     action: ClassVar[str] = "stored"
 
-    bucket: str
-    key: str
-    bytes: Annotated[int, Field(ge=1)]
-    sha256: str
-    content_type: str
+    bucket: Annotated[str, Field(description="The bucket that has it")]
+    key: Annotated[str, Field(description="Its key in the bucket")]
+    bytes: Annotated[int, Field(ge=1, description="Size in bytes")]
+    sha256: Annotated[str, Field(description="SHA-256 of the file, hexadecimal")]
+    content_type: Annotated[str, Field(description="Media type, e.g. video/mp4")]
     width: Annotated[int, Field(description="Pixels")]
     height: Annotated[int, Field(description="Pixels")]
     duration: Annotated[float, Field(description="Seconds")]
@@ -48,7 +48,7 @@ class VideoStorageFailed(StorageEvent):
     type: ClassVar[str] = "video.storage_failed.v1"
     action: ClassVar[str] = "storage_failed"
 
-    side: StorageFailure
-    message: str
-    stopgap_url: str | None = None
-    stopgap_expires_at: datetime | None = None
+    side: Annotated[StorageFailure, Field(description="Which side of the copy gave up")]
+    message: Annotated[str, Field(description="Why, in words")]
+    stopgap_url: Annotated[str | None, Field(description="The provider's own URL, in place of a copy")] = None
+    stopgap_expires_at: Annotated[datetime | None, Field(description="When that URL stops working")] = None
