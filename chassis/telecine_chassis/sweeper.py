@@ -21,6 +21,7 @@ class Sweeper:
     """A part of a service: at its start and every `interval` seconds, each of `unfinished` gets its timer back.
 
     A timer that is already waiting stays as it is. `ready` is awaited first, so that the projection is caught up.
+    `delay` puts the timers off, in seconds: for work that may well be under way somewhere without a timer.
     """
 
     def __init__(
@@ -31,12 +32,14 @@ class Sweeper:
         *,
         interval: float,
         clock: Callable[[], datetime],
+        delay: float = 0,
     ) -> None:
         self._timers = timers
         self._unfinished = unfinished
         self._ready = ready
         self._interval = interval
         self._clock = clock
+        self._delay = delay
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -54,7 +57,9 @@ class Sweeper:
         missing = 0
         for timer in await self._unfinished():
             spread = random.uniform(0, min(SPREAD, self._interval))  # noqa: S311 - spreads work
-            missing += await self._timers.set_if_absent(timer, self._clock() + timedelta(seconds=spread))
+            missing += await self._timers.set_if_absent(
+                timer, self._clock() + timedelta(seconds=self._delay + spread)
+            )
         return missing
 
     async def _run(self) -> None:

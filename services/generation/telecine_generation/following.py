@@ -86,24 +86,22 @@ class Follower:
         return state
 
     async def _poll(self, state: Generation) -> Generation:
-        assert state.submitted is not None
         if state.phase is Phase.SUBMITTED and state.cancel is Cancel.REQUESTED:
             state = await self._cancel(state)
+            if state.phase is Phase.ENDED:
+                return state
+        assert state.submitted is not None
+        task_id, deadline = state.submitted.provider_task_id, state.submitted.deadline_at
         try:
-            task = await self._polls.task(state.submitted.provider_task_id)
+            seen = observation(await self._polls.task(task_id))
         except ProviderUnavailable as error:
             log.warning("provider.unavailable", reason=error.reason)
-            silent = state.submitted.deadline_at + timedelta(seconds=self._silence)
-            return await self._execute(state, Expire(self._clock())) if self._clock() > silent else state
-        seen = observation(task)
+            silent = self._clock() > deadline + timedelta(seconds=self._silence)
+            return await self._execute(state, Expire(self._clock())) if silent else state
         if seen.status and seen.status not in RUNNING | FINISHED:
             log.warning("provider.unknown_status", status=seen.status)
-        if (
-            state.phase is Phase.SUBMITTED
-            and seen.status in RUNNING
-            and self._clock() >= state.submitted.deadline_at
-        ):
-            await self._provider.cancel(state.submitted.provider_task_id)
+        if state.phase is Phase.SUBMITTED and seen.status in RUNNING and self._clock() >= deadline:
+            await self._provider.cancel(task_id)
         return await self._execute(state, Observe(self._clock(), seen))
 
     async def _cancel(self, state: Generation) -> Generation:

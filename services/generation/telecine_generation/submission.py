@@ -36,7 +36,7 @@ SHORTEST_EXPIRY = 3600
 
 @dataclass(frozen=True, slots=True)
 class SubmissionPolicy:
-    """Times in seconds. `absent_after`: how long after the last possible POST a task missing from the list is absent."""
+    """Times in seconds. `absent_after`: how long after the last possible POST a task not in the list is absent."""
 
     provider: str
     byteplus: bool

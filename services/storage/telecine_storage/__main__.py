@@ -1,0 +1,9 @@
+"""Run the storage service: `python -m telecine_storage`."""
+
+from telecine_chassis.service import run
+
+from .app import build
+from .settings import Settings
+
+if __name__ == "__main__":
+    run(Settings, build)

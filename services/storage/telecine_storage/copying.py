@@ -1,0 +1,117 @@
+"""Try a copy, record how it ended, and come back later when it failed."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+
+from telecine_chassis.commands import Aggregates, Cause
+from telecine_chassis.timers import Timer, Timers
+from telecine_contracts import subjects
+
+from .bucket import Bucket, BucketError
+from .copy import CopyFailed, CopyLimits, copy, object_key
+from .domain import Command, Failure, GiveUp, Patience, Store, Video, retry_at
+from .source import Source
+
+log = structlog.get_logger(__name__)
+Videos = Aggregates[Command, Video]
+COPY = "copy"
+
+
+class Copier:
+    """One process's hands for copying into `bucket_name`."""
+
+    def __init__(
+        self,
+        videos: Videos,
+        source: Source,
+        bucket: Bucket,
+        timers: Timers,
+        *,
+        bucket_name: str,
+        patience: Patience,
+        limits: CopyLimits,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._videos = videos
+        self._source = source
+        self._bucket = bucket
+        self._timers = timers
+        self._bucket_name = bucket_name
+        self._patience = patience
+        self._limits = limits
+        self._clock = clock
+        self._active: set[str] = set()
+
+    async def retry(self, timer: Timer) -> None:
+        """A copy's next try is due."""
+        account, generation = timer.key
+        await self.attempt(account, generation, tried=_tried(timer.data))
+
+    async def attempt(
+        self, account: str, generation: str, *, tried: int = 0, cause: Cause | None = None
+    ) -> None:
+        """Copy the video of a generation unless that is done or under way; `tried`: how many tries failed before."""
+        if generation in self._active:
+            return
+        self._active.add(generation)
+        try:
+            await self._attempt(account, generation, tried, cause)
+        finally:
+            self._active.discard(generation)
+
+    async def _attempt(self, account: str, generation: str, tried: int, cause: Cause | None) -> None:
+        aggregate = subjects.video(account, generation)
+        video = await self._videos.read(aggregate)
+        if video.ready is None or video.done:
+            return
+        key = object_key(account, generation)
+        try:
+            copied = await copy(self._source, self._bucket, url=video.ready.url, key=key, limits=self._limits)
+        except CopyFailed as error:
+            await self._failed(video, error, tried + 1)
+            return
+        stored = Store(
+            bucket=self._bucket_name,
+            key=key,
+            bytes=copied.bytes,
+            sha256=copied.sha256,
+            width=copied.width,
+            height=copied.height,
+            duration=copied.duration_seconds,
+        )
+        await self._videos.execute(aggregate, stored, cause)
+
+    async def _failed(self, video: Video, error: CopyFailed, tried: int) -> None:
+        assert video.ready is not None
+        account, generation = video.ready.account, video.ready.generation
+        at = retry_at(Failure(error.kind, error.permanent), tried, self._clock(), video.ready, self._patience)
+        log.warning(
+            "copy.failed", side=error.kind.value, reason=error.reason, tried=tried, again=at is not None
+        )
+        if at is not None:
+            data = json.dumps({"tried": tried}).encode()
+            await self._timers.set(Timer(COPY, (account, generation), data), at)
+            return
+        message = (
+            "The video could not be stored."
+            if error.kind.value == "bucket"
+            else "The video could not be fetched."
+        )
+        command = GiveUp(self._clock(), error.kind, message)
+        await self._videos.execute(subjects.video(account, generation), command)
+        try:
+            await self._bucket.abort_leftovers(object_key(account, generation))
+        except BucketError as leftover:
+            log.warning("copy.leftovers_stay", reason=str(leftover))
+
+
+def _tried(data: bytes) -> int:
+    """How many tries a timer says have failed; a timer without that starts anew."""
+    try:
+        value = json.loads(data or b"{}").get("tried", 0)
+    except (ValueError, AttributeError):
+        return 0
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,0 +1,131 @@
+"""When a video counts as stored, when a copy is tried again and when it is given up, pure."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from typing import assert_never
+
+from telecine_contracts import Event
+from telecine_contracts.generation import VideoReady
+from telecine_contracts.storage import StorageFailure, VideoStorageFailed, VideoStored
+
+CONTENT_TYPE = "video/mp4"
+
+
+class NotReady(LookupError):
+    """There is no video to store: a broken invariant, for a person to look at."""
+
+
+@dataclass(frozen=True, slots=True)
+class Video:
+    """One generation as storage sees it."""
+
+    ready: VideoReady | None = None
+    done: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Store:
+    """The copy lies in the bucket, whole and checked. Sizes in bytes, pixels and seconds."""
+
+    bucket: str
+    key: str
+    bytes: int
+    sha256: str
+    width: int
+    height: int
+    duration: float
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUp:
+    """The retries are spent."""
+
+    now: datetime
+    side: StorageFailure
+    message: str
+
+
+Command = Store | GiveUp
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """One try that failed. `permanent`: the URL said no in a way that rarely changes."""
+
+    side: StorageFailure
+    permanent: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Patience:
+    """How often and how long a copy is tried; times in seconds.
+
+    A source that fails is tried `source_tries` times, one that refuses `refusal_tries` times. A bucket that fails is
+    tried until `margin` before the provider's URL dies.
+    """
+
+    first: float = 1
+    longest: float = 300
+    source_tries: int = 10
+    refusal_tries: int = 4
+    margin: float = 600
+
+
+def retry_at(
+    failure: Failure, tried: int, now: datetime, video: VideoReady, patience: Patience
+) -> datetime | None:
+    """When to try again after `tried` failures, or None when it is time to give up."""
+    pause = min(patience.longest, patience.first * 2.0 ** min(tried - 1, 30))
+    next_try = now + timedelta(seconds=pause)
+    if next_try > video.url_expires_at - timedelta(seconds=patience.margin):
+        return None
+    if failure.side is StorageFailure.BUCKET:
+        return next_try
+    tries = patience.refusal_tries if failure.permanent else patience.source_tries
+    return next_try if tried < tries else None
+
+
+def decide(command: Command, video: Video) -> Event | None:
+    """The event that ends the copy, or None when it has ended before. Raises NotReady."""
+    if video.ready is None:
+        raise NotReady("no video is ready for this generation")
+    if video.done:
+        return None
+    account, generation = video.ready.account, video.ready.generation
+    match command:
+        case Store():
+            return VideoStored(
+                account=account,
+                generation=generation,
+                bucket=command.bucket,
+                key=command.key,
+                bytes=command.bytes,
+                sha256=command.sha256,
+                content_type=CONTENT_TYPE,
+                width=command.width,
+                height=command.height,
+                duration=command.duration,
+            )
+        case GiveUp(now, side, message):
+            lives = side is StorageFailure.BUCKET and now < video.ready.url_expires_at
+            return VideoStorageFailed(
+                account=account,
+                generation=generation,
+                side=side,
+                message=message,
+                stopgap_url=video.ready.url if lives else None,
+                stopgap_expires_at=video.ready.url_expires_at if lives else None,
+            )
+        case _:
+            assert_never(command)
+
+
+def evolve(video: Video, event: Event) -> Video:
+    """The video after an event of its generation."""
+    match event:
+        case VideoReady():
+            return replace(video, ready=event)
+        case VideoStored() | VideoStorageFailed():
+            return replace(video, done=True)
+        case _:
+            return video

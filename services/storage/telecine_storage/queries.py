@@ -1,0 +1,12 @@
+"""What is asked of the storage service's own tables."""
+
+from sqlalchemy import Engine
+from sqlmodel import Session, select
+
+from .tables import PendingCopy
+
+
+def pending_copies(engine: Engine) -> list[tuple[str, str]]:
+    """Account and id of every generation whose video is not stored yet."""
+    with Session(engine) as session:
+        return [(row.account, row.generation) for row in session.exec(select(PendingCopy))]

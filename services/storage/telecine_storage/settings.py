@@ -1,0 +1,44 @@
+"""Settings of the storage service. Times in seconds, sizes in bytes."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+
+from telecine_chassis.settings import ServiceSettings
+
+
+class Settings(ServiceSettings):
+    """Where videos come from and where they go."""
+
+    database_url: Annotated[str, Field(description="Database of the service's projection")] = (
+        "sqlite:///data/storage.db"
+    )
+    s3_endpoint: Annotated[
+        str, Field(description="Any S3: for R2, https://<account>.r2.cloudflarestorage.com")
+    ]
+    s3_region: Annotated[str, Field(description="Region; R2 wants auto")] = "auto"
+    s3_bucket: Annotated[str, Field(description="The bucket that videos go to; it stays private")]
+    s3_access_key: Annotated[str, Field(description="Access key id")]
+    s3_secret_key: Annotated[SecretStr, Field(description="Secret access key")]
+    result_hosts: Annotated[
+        tuple[str, ...], Field(description="Host suffixes that results may come from; empty: any public host")
+    ] = (".volces.com", ".bytepluses.com")
+    result_allow_private: Annotated[
+        bool, Field(description="Sandbox only: also fetch from loopback and private addresses, and over http")
+    ] = False
+    result_max_bytes: Annotated[int, Field(gt=0, description="Largest result that is copied")] = 2 * 1024**3
+    copy_timeout: Annotated[float, Field(gt=0, description="Longest one try may take")] = 900
+    copy_retry_first: Annotated[
+        float, Field(gt=0, description="Pause after the first failed try; doubled each time")
+    ] = 1
+    copy_retry_longest: Annotated[float, Field(gt=0, description="Longest pause between tries")] = 300
+    copy_source_tries: Annotated[
+        int, Field(ge=1, description="Tries at a source that breaks off or is not ready")
+    ] = 10
+    copy_refusal_tries: Annotated[
+        int, Field(ge=1, description="Tries at a source that refuses or sends no video")
+    ] = 4
+    copy_margin: Annotated[
+        float, Field(ge=0, description="A copy is given up this long before its URL dies")
+    ] = 600
+    sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
