@@ -73,7 +73,7 @@ def s3_config(settings: Settings) -> S3Config:
         region=settings.s3_region,
         bucket=settings.s3_bucket,
         access_key=settings.s3_access_key,
-        secret_key=settings.s3_secret_key,
+        secret_key=settings.s3_secret_key.get_secret_value(),
     )
 
 

@@ -7,8 +7,10 @@ from datetime import datetime
 import structlog
 
 from telecine_chassis.commands import Aggregates, Cause
+from telecine_chassis.reactor import Retry
 from telecine_chassis.timers import Timer, Timers
 from telecine_contracts import subjects
+from telecine_contracts.storage import StorageFailure
 
 from .bucket import Bucket, BucketError
 from .copy import CopyFailed, CopyLimits, copy, object_key
@@ -18,6 +20,14 @@ from .source import Source
 log = structlog.get_logger(__name__)
 Videos = Aggregates[Command, Video]
 COPY = "copy"
+ACTIVE_PAUSE = 5
+"""Seconds. The message waits, unacknowledged, for the try under way: it may end in a crash."""
+
+
+MESSAGES = {
+    StorageFailure.SOURCE: "The video could not be fetched from the provider. Your credits were refunded.",
+    StorageFailure.BUCKET: "The video could not be stored.",
+}
 
 
 class Copier:
@@ -55,7 +65,7 @@ class Copier:
     ) -> None:
         """Copy the video of a generation unless that is done or under way; `tried`: how many tries failed before."""
         if generation in self._active:
-            return
+            raise Retry(ACTIVE_PAUSE, "this process is copying it")
         self._active.add(generation)
         try:
             await self._attempt(account, generation, tried, cause)
@@ -95,12 +105,7 @@ class Copier:
             data = json.dumps({"tried": tried}).encode()
             await self._timers.set(Timer(COPY, (account, generation), data), at)
             return
-        message = (
-            "The video could not be stored."
-            if error.kind.value == "bucket"
-            else "The video could not be fetched."
-        )
-        command = GiveUp(self._clock(), error.kind, message)
+        command = GiveUp(self._clock(), error.kind, MESSAGES[error.kind])
         await self._videos.execute(subjects.video(account, generation), command)
         try:
             await self._bucket.abort_leftovers(object_key(account, generation))

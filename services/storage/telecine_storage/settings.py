@@ -29,12 +29,10 @@ class Settings(ServiceSettings):
     result_max_bytes: Annotated[int, Field(gt=0, description="Largest result that is copied")] = 2 * 1024**3
     copy_timeout: Annotated[float, Field(gt=0, description="Longest one try may take")] = 900
     copy_retry_first: Annotated[
-        float, Field(gt=0, description="Pause after the first failed try; doubled each time")
+        float, Field(gt=0, description="Pause after the first failed try; doubles")
     ] = 1
     copy_retry_longest: Annotated[float, Field(gt=0, description="Longest pause between tries")] = 300
-    copy_source_tries: Annotated[
-        int, Field(ge=1, description="Tries at a source that breaks off or is not ready")
-    ] = 10
+    copy_source_tries: Annotated[int, Field(ge=1, description="Tries at a source that breaks off")] = 10
     copy_refusal_tries: Annotated[
         int, Field(ge=1, description="Tries at a source that refuses or sends no video")
     ] = 4
