@@ -1,4 +1,4 @@
-"""Every event there is. The only module that imports all message modules."""
+"""Every event there is. Beside the examples, the only module that imports all message modules."""
 
 from .access import ApiKeyCreated, ApiKeyRevoked
 from .credits import CreditsDebited, CreditsDenied, CreditsGranted, CreditsRefunded, CreditsSettled
