@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.parts import NatsServer, S3Server, nats_server, s3_server
+from tests.support.saga import Emulator, emulator_process
 
 _TESTS = Path(__file__).parent
 _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})
@@ -41,3 +42,10 @@ def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3Server]:
 def s3_bucket(s3: S3Server) -> str:
     """The name of an empty bucket for this test."""
     return s3.new_bucket()
+
+
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """A provider for the whole run; faults are put into prompts, so that tests do not meet each other's."""
+    with emulator_process(tmp_path_factory.mktemp("provider")) as running:
+        yield running

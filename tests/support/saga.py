@@ -1,0 +1,281 @@
+"""The whole way of a generation on real parts, without the gateway: services in this process, parts beside it."""
+
+import asyncio
+import contextlib
+import secrets
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import httpx
+from nats.aio.client import Client
+from tests.support.parts import NatsServer, S3Server
+
+import telecine_credits.app
+import telecine_credits.settings
+import telecine_generation.app
+import telecine_generation.settings
+import telecine_storage.app
+import telecine_storage.settings
+from telecine_chassis.connection import connect
+from telecine_chassis.service import Service
+from telecine_chassis.store import Recorded
+from telecine_chassis.store_jetstream import JetStreamEventStore
+from telecine_cli.http_probe import http_answer
+from telecine_cli.ports import LOOPBACK, free_port
+from telecine_cli.process import Command, Process
+from telecine_cli.provisioning import provision
+from telecine_contracts import Envelope, Event, registry, subjects
+from telecine_contracts.commands import GRANT_CREDITS, GrantAnswer, GrantCredits
+from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
+from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.video_models import DEFAULT_MODEL
+
+__all__ = ["Emulator", "Saga", "emulator_process", "names", "saga"]
+
+KEY = "sandbox-key"
+QUICK: dict[str, Any] = {
+    "generation": {
+        "provider_post_timeout": 2,
+        "submission_lease": 1,
+        "submission_absent_after": 1,
+        "submission_retry_first": 0.2,
+        "reconcile_interval": 0.3,
+        "poll_interval": 0.2,
+        "late_interval": 0.3,
+        "deadline_silence": 1,
+    },
+    "storage": {"copy_retry_first": 0.1, "copy_source_tries": 3, "copy_refusal_tries": 2},
+}
+"""Settings that make a test wait for milliseconds where an operator would wait for minutes."""
+
+
+@dataclass(frozen=True)
+class Emulator:
+    """A running emulator. `url` is the base URL that the provider client takes."""
+
+    root: str
+    process: Process
+
+    @property
+    def url(self) -> str:
+        return f"{self.root}/api/v3"
+
+    async def fault(
+        self, name: str, value: str | None = None, *, times: int | None = 1, match: str = ""
+    ) -> None:
+        """Put a fault in force for requests whose prompt contains `match`."""
+        body = {"name": name, "value": value, "times": times, "match": match or None}
+        async with httpx.AsyncClient(trust_env=False) as client:
+            (await client.post(f"{self.root}/admin/faults", json=body)).raise_for_status()
+
+    async def submissions(self, generation: str) -> list[dict[str, Any]]:
+        """Every create request that was made for a generation, as the emulator's journal has it."""
+        async with httpx.AsyncClient(trust_env=False) as client:
+            journal = (await client.get(f"{self.root}/admin/journal")).raise_for_status().json()
+        mark = generation.replace("-", "")
+        return [
+            entry
+            for entry in journal["entries"]
+            if mark in str(entry.get("body", {}).get("safety_identifier"))
+        ]
+
+
+@contextmanager
+def emulator_process(folder: Path, *arguments: str) -> Iterator[Emulator]:
+    """An emulator whose tasks take 0.3 s unless the arguments say otherwise."""
+    port = free_port()
+    command = Command(
+        name="emulator",
+        argv=(
+            sys.executable, "-m", "telecine_emulator", "--host", LOOPBACK, "--port", str(port),
+            "--data", str(folder / "emulator"), "--api-key", KEY, "--task-seconds", "0.3", *arguments,
+        ),
+        log=folder / "logs" / "emulator.log",
+    )  # fmt: skip
+    (folder / "emulator").mkdir(parents=True, exist_ok=True)
+    emulator = Emulator(f"http://{LOOPBACK}:{port}", Process(command))
+
+    async def answers() -> bool:
+        answer = await http_answer(f"{emulator.root}/healthz")
+        return answer is not None and answer[0] == 200
+
+    emulator.process.start()
+    loop = asyncio.new_event_loop()
+    try:
+        loop.run_until_complete(emulator.process.wait_ready(answers, 20))
+        yield emulator
+    finally:
+        emulator.process.kill()
+        loop.close()
+
+
+def names(events: Sequence[Recorded]) -> list[str]:
+    """The actions of a timeline, e.g. requested, debited, submitted."""
+    return [recorded.event.action for recorded in events]
+
+
+@dataclass
+class Saga:
+    """Services under test and what a test does with them."""
+
+    connection: Client
+    store: JetStreamEventStore
+    emulator: Emulator
+    nats: NatsServer
+    s3: S3Server
+    folder: Path
+    bucket: str
+    services: dict[str, Service] = field(default_factory=dict)
+    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    async def start(self, *services: str) -> None:
+        """Start (again) the services with these names."""
+        for name in services:
+            self.services[name] = self._build(name)
+            await self.services[name].start()
+
+    async def stop(self, *services: str) -> None:
+        """Stop them in order."""
+        for name in services:
+            await self.services.pop(name).stop()
+
+    def _build(self, name: str) -> Service:
+        common = {"nats_url": self.nats.url, "stop_grace": 2, "sweep_interval": 0.5}
+        own = QUICK.get(name, {}) | self.overrides.get(name, {})
+        database = f"sqlite:///{self.folder / name}.db"
+        match name:
+            case "credits":
+                return telecine_credits.app.build(telecine_credits.settings.Settings(**common, **own))
+            case "generation":
+                provider = {"provider_base_url": self.emulator.url, "provider_api_key": KEY}
+                settings = telecine_generation.settings.Settings(
+                    **{**common, "database_url": database, **provider, **own}
+                )
+                return telecine_generation.app.build(settings)
+            case _:
+                bucket = {
+                    "s3_endpoint": self.s3.endpoint,
+                    "s3_bucket": self.bucket,
+                    "s3_access_key": self.s3.access_key,
+                    "s3_secret_key": self.s3.secret_key,
+                    "result_allow_private": True,
+                    "result_hosts": (),
+                }
+                return telecine_storage.app.build(
+                    telecine_storage.settings.Settings(
+                        **{**common, "database_url": database, **bucket, **own}
+                    )
+                )
+
+    async def grant(self, account: str, amount: int) -> GrantAnswer:
+        """Give credits, once per call."""
+        request = GrantCredits(account=account, amount=amount, reference=secrets.token_hex(8))
+        answer = await self.connection.request(GRANT_CREDITS, request.model_dump_json().encode(), timeout=5)
+        return GrantAnswer.model_validate_json(answer.data)
+
+    async def request(self, account: str, prompt: str = "a lighthouse", **parameters: Any) -> str:
+        """Ask for a generation as the gateway would; its id."""
+        generation = f"g-{secrets.token_hex(8)}"
+        wanted = {"model": DEFAULT_MODEL, "resolution": "480p", "ratio": "16:9", "duration": 2} | parameters
+        event = GenerationRequested(
+            account=account,
+            generation=generation,
+            kind=Kind.IMAGE_TO_VIDEO if "image_url" in wanted else Kind.TEXT_TO_VIDEO,
+            parameters=VideoParameters(prompt=prompt, **wanted),
+            price=PRICE_TABLE.quote(wanted["resolution"], wanted["duration"]),
+            digest="0" * 64,
+        )
+        await self.append(event, generation, expected=0)
+        return generation
+
+    async def cancel(self, account: str, generation: str) -> None:
+        """Wish for the end of a generation as the gateway would."""
+        event = CancelRequested(account=account, generation=generation)
+        version = (await self.video(account, generation))[-1].sequence
+        await self.append(event, generation, expected=version)
+
+    async def append(self, event: Event, correlation: str, *, expected: int) -> None:
+        """Append an event of the VIDEO stream by hand."""
+        envelope = Envelope(
+            id=secrets.token_hex(16),
+            source="telecine/gateway",
+            type=event.type,
+            time=datetime.now(UTC),
+            subject=subjects.of_event(event),
+            correlation=correlation,
+            causation=correlation,
+        )
+        account, generation = event.aggregate
+        await self.store.append(
+            event, envelope, aggregate=subjects.video(account, generation), expected=expected
+        )
+
+    async def video(self, account: str, generation: str) -> Sequence[Recorded]:
+        """The generation's events on VIDEO."""
+        return await self.store.load(subjects.video(account, generation))
+
+    async def ledger(self, account: str) -> Sequence[Recorded]:
+        """The account's entries."""
+        return await self.store.load(subjects.ledger(account))
+
+    async def until(
+        self, account: str, generation: str, *actions: str, within: float = 20, on_ledger: bool = False
+    ) -> Sequence[Recorded]:
+        """The generation's events as soon as one of `actions` is among them."""
+
+        async def load() -> Sequence[Recorded]:
+            if not on_ledger:
+                return await self.video(account, generation)
+            return [r for r in await self.ledger(account) if r.event.about.get("generation") == generation]
+
+        return await self.poll(
+            load, lambda found: bool(set(names(found)) & set(actions)), within, f"{actions}"
+        )
+
+    async def closed(self, account: str, generation: str, within: float = 20) -> list[str]:
+        """Wait until the hold is settled, refunded or denied; the generation's ledger actions."""
+        found = await self.until(
+            account, generation, "settled", "refunded", "denied", within=within, on_ledger=True
+        )
+        return names(found)
+
+    async def poll(
+        self,
+        load: Callable[[], Any],
+        good: Callable[[Any], bool],
+        within: float,
+        what: str,
+    ) -> Any:
+        """Ask until the answer is good; AssertionError after `within` seconds."""
+        give_up = asyncio.get_running_loop().time() + within
+        while True:
+            found = await load()
+            if good(found):
+                return found
+            seen = names(found) if found and isinstance(found[0], Recorded) else found
+            assert asyncio.get_running_loop().time() < give_up, f"waited for {what}, saw {seen}"
+            await asyncio.sleep(0.02)
+
+
+@asynccontextmanager
+async def saga(
+    nats: NatsServer, s3: S3Server, emulator: Emulator, folder: Path, **overrides: dict[str, Any]
+) -> AsyncIterator[Saga]:
+    """Credits, generation and storage on fresh streams and a fresh bucket."""
+    connection = await connect(nats.url, "tests")
+    await provision(connection)
+    store = JetStreamEventStore(connection, registry())
+    world = Saga(connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides)
+    try:
+        await world.start("credits", "generation", "storage")
+        yield world
+    finally:
+        for service in reversed(world.services.values()):
+            with contextlib.suppress(Exception):
+                await service.stop()
+        await connection.close()
