@@ -76,7 +76,7 @@ async def get(emulator: Emulator, request: Request) -> Response:
 async def listing(emulator: Emulator, request: Request) -> Response:
     _authenticate(emulator, request)
     _refuse_by_fault(emulator, "list", "")
-    if fault := emulator.faults.take("garbage_body", "", for_route("list", "get")):
+    if fault := emulator.faults.take("garbage_body", "", for_route("list", "list")):
         return _garbage(fault.value)
     total, found = emulator.store.page(_page(request), emulator.clock.now())
     return JSONResponse({"total": total, "items": [_shown(emulator, task, request) for task in found]})

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     import av
     from av.video.stream import VideoStream
 
-LOOP_PIXELS = 48 * 1920 * 1088
+LOOP_PIXELS = 24 * 1920 * 1088
 LONGEST_LOOP = 48
 FREE_BOX_HEADER = 16
 
