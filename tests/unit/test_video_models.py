@@ -1,0 +1,90 @@
+"""What each video model takes, as the vendor's documents and live probes say."""
+
+import pytest
+
+from telecine_contracts.video_models import (
+    DEFAULT_MODEL,
+    MODELS,
+    RATIOS,
+    RESOLUTIONS,
+    VideoModel,
+    models_taking,
+    provider_model,
+)
+
+PRO = MODELS["doubao-seedance-1-0-pro-250528"]
+PRO_FAST = MODELS["doubao-seedance-1-0-pro-fast-251015"]
+PRO_1_5 = MODELS["doubao-seedance-1-5-pro-251215"]
+MODEL_2_0 = MODELS["doubao-seedance-2-0-260128"]
+MODEL_2_0_FAST = MODELS["doubao-seedance-2-0-fast-260128"]
+MODEL_2_5 = MODELS["doubao-seedance-2-5-260628"]
+
+
+@pytest.mark.parametrize(
+    ("model", "shortest", "longest"),
+    [(PRO, 2, 12), (PRO_FAST, 2, 12), (PRO_1_5, 4, 12), (MODEL_2_0, 4, 15), (MODEL_2_5, 4, 30)],
+    ids=lambda value: value.name if isinstance(value, VideoModel) else "",
+)
+def test_durations(model: VideoModel, shortest: int, longest: int) -> None:
+    assert model.takes(shortest)
+    assert model.takes(longest)
+    assert not model.takes(shortest - 1)
+    assert not model.takes(longest + 1)
+
+
+def test_the_default_is_the_one_that_the_seed_uses() -> None:
+    assert PRO.name == DEFAULT_MODEL
+    assert PRO.resolutions == RESOLUTIONS
+
+
+def test_who_takes_fifteen_seconds() -> None:
+    assert models_taking(15, MODELS) == [
+        name for name in MODELS if name.startswith(("doubao-seedance-2-0", "doubao-seedance-2-5"))
+    ]
+    assert models_taking(31, MODELS) == []
+
+
+def test_resolutions() -> None:
+    assert MODEL_2_0_FAST.resolutions == ("480p", "720p")
+    assert all(set(model.resolutions) <= set(RESOLUTIONS) for model in MODELS.values())
+
+
+def test_ratios() -> None:
+    assert "adaptive" not in PRO.ratios(from_image=False)
+    assert "adaptive" in PRO.ratios(from_image=True)
+    assert "adaptive" in PRO_1_5.ratios(from_image=False)
+    assert MODEL_2_5.ratios(from_image=True) == ()
+    assert MODEL_2_5.default_ratio(from_image=True) is None
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
+@pytest.mark.parametrize("from_image", [False, True])
+def test_the_default_ratio_is_one_that_the_model_takes(model: VideoModel, from_image: bool) -> None:
+    default, taken = model.default_ratio(from_image=from_image), model.ratios(from_image=from_image)
+    assert default in taken if taken else default is None
+    assert set(taken) <= {*RATIOS, "adaptive"}
+
+
+def test_features() -> None:
+    assert not PRO_FAST.last_frame
+    assert PRO.last_frame
+    assert PRO.camera_fixed
+    assert not MODEL_2_0.camera_fixed
+
+
+def test_five_minutes_is_the_patience_unless_the_clip_is_large_or_long() -> None:
+    assert PRO.deadline("720p", 10) == 300
+    assert PRO.deadline("1080p", 5) == 600
+    assert PRO.deadline("480p", 11) == 600
+    assert all(model.slow_patience >= model.patience >= 300 for model in MODELS.values())
+
+
+def test_tokens_count_one_frame_more_than_asked_for() -> None:
+    assert PRO.tokens(1248, 704, 5) == 1248 * 704 * (24 * 5 + 1) // 1024
+
+
+def test_byteplus_knows_the_models_by_other_names() -> None:
+    assert provider_model(PRO.name, byteplus=True) == "seedance-1-0-pro-250528"
+    assert provider_model(PRO.name, byteplus=False) == PRO.name
+    assert provider_model("ep-custom", byteplus=True) == "ep-custom"
+    assert len({model.byteplus for model in MODELS.values()}) == len(MODELS)
