@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import json
+import os
 import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
@@ -13,6 +15,7 @@ from typing import Any
 
 import httpx
 from nats.aio.client import Client
+from pydantic import SecretStr
 from tests.support.parts import NatsServer, S3Server
 
 import telecine_credits.app
@@ -23,6 +26,7 @@ import telecine_storage.app
 import telecine_storage.settings
 from telecine_chassis.connection import connect
 from telecine_chassis.service import Service
+from telecine_chassis.settings import ServiceSettings
 from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.http_probe import http_answer
@@ -54,6 +58,22 @@ QUICK: dict[str, Any] = {
 """Settings that make a test wait for milliseconds where an operator would wait for minutes."""
 
 
+SETTINGS: dict[str, Callable[..., ServiceSettings]] = {
+    "credits": telecine_credits.settings.Settings,
+    "generation": telecine_generation.settings.Settings,
+    "storage": telecine_storage.settings.Settings,
+}
+BUILDS: dict[str, Callable[..., Service]] = {
+    "credits": telecine_credits.app.build,
+    "generation": telecine_generation.app.build,
+    "storage": telecine_storage.app.build,
+}
+
+
+def _as_text(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value)
+
+
 @dataclass(frozen=True)
 class Emulator:
     """A running emulator. `url` is the base URL that the provider client takes."""
@@ -81,7 +101,7 @@ class Emulator:
         return [
             entry
             for entry in journal["entries"]
-            if mark in str(entry.get("body", {}).get("safety_identifier"))
+            if mark in str((entry.get("body") or {}).get("safety_identifier"))
         ]
 
 
@@ -139,38 +159,43 @@ class Saga:
             self.services[name] = self._build(name)
             await self.services[name].start()
 
+    def environment(self, name: str) -> dict[str, str]:
+        """The environment of the same service as a process of its own."""
+        values = {k: v for k, v in self._settings(name).model_dump().items() if v is not None}
+        plain = {k: v.get_secret_value() if isinstance(v, SecretStr) else v for k, v in values.items()}
+        return dict(os.environ) | {f"TELECINE_{k.upper()}": _as_text(v) for k, v in plain.items()}
+
+    def process(self, name: str, *, die: tuple[str, str, int] | None = None) -> Process:
+        """The service as a process, not yet started; `die`: at which call, before or after it, at the how manieth."""
+        module = f"telecine_{name}"
+        dying = str(Path(__file__).with_name("die_at.py"))
+        script = [dying, module, *map(str, die)] if die else ["-m", module]
+        argv = (sys.executable, *script)
+        log = self.folder / "logs" / f"{name}.log"
+        return Process(Command(name=name, argv=argv, log=log, env=self.environment(name)))
+
     async def stop(self, *services: str) -> None:
         """Stop them in order."""
         for name in services:
             await self.services.pop(name).stop()
 
     def _build(self, name: str) -> Service:
-        common = {"nats_url": self.nats.url, "stop_grace": 2, "sweep_interval": 0.5}
+        return BUILDS[name](self._settings(name))
+
+    def _settings(self, name: str) -> ServiceSettings:
         own = QUICK.get(name, {}) | self.overrides.get(name, {})
-        database = f"sqlite:///{self.folder / name}.db"
-        match name:
-            case "credits":
-                return telecine_credits.app.build(telecine_credits.settings.Settings(**common, **own))
-            case "generation":
-                provider = {"provider_base_url": self.emulator.url, "provider_api_key": KEY}
-                settings = telecine_generation.settings.Settings(
-                    **{**common, "database_url": database, **provider, **own}
-                )
-                return telecine_generation.app.build(settings)
-            case _:
-                bucket = {
-                    "s3_endpoint": self.s3.endpoint,
-                    "s3_bucket": self.bucket,
-                    "s3_access_key": self.s3.access_key,
-                    "s3_secret_key": self.s3.secret_key,
-                    "result_allow_private": True,
-                    "result_hosts": (),
-                }
-                return telecine_storage.app.build(
-                    telecine_storage.settings.Settings(
-                        **{**common, "database_url": database, **bucket, **own}
-                    )
-                )
+        facts: dict[str, Any] = {"nats_url": self.nats.url, "stop_grace": 2, "sweep_interval": 0.5}
+        facts["database_url"] = f"sqlite:///{self.folder / name}.db"
+        facts |= {"provider_base_url": self.emulator.url, "provider_api_key": KEY}
+        facts |= {
+            "s3_endpoint": self.s3.endpoint,
+            "s3_bucket": self.bucket,
+            "s3_access_key": self.s3.access_key,
+            "s3_secret_key": self.s3.secret_key,
+            "result_allow_private": True,
+            "result_hosts": (),
+        }
+        return SETTINGS[name](**(facts | own))
 
     async def grant(self, account: str, amount: int) -> GrantAnswer:
         """Give credits, once per call."""
@@ -264,15 +289,21 @@ class Saga:
 
 @asynccontextmanager
 async def saga(
-    nats: NatsServer, s3: S3Server, emulator: Emulator, folder: Path, **overrides: dict[str, Any]
+    nats: NatsServer,
+    s3: S3Server,
+    emulator: Emulator,
+    folder: Path,
+    *,
+    without: str = "",
+    **overrides: dict[str, Any],
 ) -> AsyncIterator[Saga]:
-    """Credits, generation and storage on fresh streams and a fresh bucket."""
+    """Credits, generation and storage on fresh streams and a fresh bucket; all but `without`."""
     connection = await connect(nats.url, "tests")
     await provision(connection)
     store = JetStreamEventStore(connection, registry())
     world = Saga(connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides)
     try:
-        await world.start("credits", "generation", "storage")
+        await world.start(*(name for name in SETTINGS if name != without))
         yield world
     finally:
         for service in reversed(world.services.values()):

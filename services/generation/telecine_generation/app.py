@@ -10,7 +10,7 @@ from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
 from telecine_chassis.sweeper import Sweeper
 from telecine_chassis.timers import Timer
-from telecine_chassis.tokens import path_token
+from telecine_chassis.tokens import callback_token
 from telecine_contracts import registry
 
 from .domain import Generation, decide, evolve
@@ -95,7 +95,7 @@ def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
         return lambda account, generation: None
 
     def url(account: str, generation: str) -> str:
-        token = path_token(secret.get_secret_value(), "callback", account, generation)
+        token = callback_token(secret.get_secret_value(), account, generation)
         return f"{base.rstrip('/')}/callbacks/provider/{account}/{generation}/{token}"
 
     return url

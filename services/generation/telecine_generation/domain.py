@@ -350,10 +350,8 @@ def _late(seen: Observation, state: Generation) -> Event | None:
 def _timeout(state: Generation, code: FailureCode) -> Event:
     assert state.submitted is not None
     seconds = round((state.submitted.deadline_at - state.submitted.submitted_at).total_seconds())
-    minutes, rest = divmod(seconds, 60)
-    span = (
-        f"{seconds} seconds" if rest or not minutes else "1 minute" if minutes == 1 else f"{minutes} minutes"
-    )
+    amount, unit = (seconds, "second") if seconds % 60 or seconds < 60 else (seconds // 60, "minute")
+    span = f"{amount} {unit}" if amount == 1 else f"{amount} {unit}s"
     return _failed(state, Stage.PROVIDER, code, f"Video generation timeout after {span}")
 
 
