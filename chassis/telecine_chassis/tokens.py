@@ -1,17 +1,18 @@
-"""Unguessable names for paths that strangers call, computed from a secret: nothing has to be stored."""
+"""Unguessable paths: who knows the token was told it by us."""
 
 import hashlib
 import hmac
 
-__all__ = ["path_token", "verifies"]
+__all__ = ["callback_token", "is_callback_token"]
 
 
-def path_token(secret: str, *parts: str) -> str:
-    """32 hex characters (128 bits) that only a holder of `secret` can compute for these parts."""
-    message = "\n".join(parts).encode("utf-8", "surrogatepass")
-    return hmac.new(secret.encode(), message, hashlib.sha256).hexdigest()[:32]
+def callback_token(secret: str, account: str, generation: str) -> str:
+    """The last part of a generation's callback path: 32 hexadecimal digits (128 bits of HMAC-SHA256)."""
+    text = f"callback\n{account}\n{generation}"
+    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
 
 
-def verifies(token: str, secret: str, *parts: str) -> bool:
-    """Whether `token` is the one for these parts; takes the same time whichever character is wrong."""
-    return hmac.compare_digest(token.encode("utf-8", "surrogatepass"), path_token(secret, *parts).encode())
+def is_callback_token(secret: str, account: str, generation: str, token: str) -> bool:
+    """Whether `token` is the generation's, found out in constant time."""
+    right = callback_token(secret, account, generation)
+    return hmac.compare_digest(right.encode(), token.encode(errors="replace"))

@@ -1,0 +1,133 @@
+"""`POST /api/video/generate`: from a request to a recorded, paid-for generation."""
+
+import re
+import secrets
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from telecine_chassis.store import Refused, Unavailable
+from telecine_chassis.trace import fields
+from telecine_contracts import derive_id
+from telecine_contracts.credits import DenialReason
+
+from .answers import Accepted, TooPoor, Undecided
+from .auth import Auth
+from .body import json_object, limited
+from .domain import IdempotencyConflict
+from .errors import RETRY_AFTER, ApiError, answer
+from .examples import GENERATE_BODY, described, failures
+from .request import Rules, understand
+from .submission import Requester, Submission, Submissions
+from .tables import Charge
+
+__all__ = ["router", "traceparent"]
+
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice"
+_RETRY_WITH_KEY = (
+    "Look for it under this id before you repeat it, and send an Idempotency-Key to make that safe"
+)
+_PARAMETERS: list[dict[str, Any]] = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "1 to 255 visible ASCII characters. The same key with the same body gives the same answer "
+        "and is charged once; with another body it is refused.",
+        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "example": "order-1042-clip-3",
+    },
+    {
+        "name": "traceparent",
+        "in": "header",
+        "description": "W3C trace context, carried into every event that follows.",
+        "schema": {"type": "string"},
+    },
+]
+
+
+def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int) -> APIRouter:
+    """The route that asks for videos."""
+    routes = APIRouter(tags=["videos"])
+
+    @routes.post(
+        "/api/video/generate",
+        summary="Ask for a video",
+        responses={
+            200: described(Accepted, "Paid for; the generation goes on"),
+            202: described(Undecided, "Recorded, but not known in time whether it is paid for; see Location"),
+            402: described(TooPoor, "The balance is too low; nothing was taken"),
+            **failures(400, 401, 408, 409, 413, 503),
+        },
+        openapi_extra={"requestBody": GENERATE_BODY, "parameters": _PARAMETERS},
+        response_class=Response,
+    )
+    async def generate(request: Request, requester: Annotated[Requester, Depends(auth)]) -> Response:
+        key = idempotency_key(request)
+        video = understand(json_object(await limited(request, max_body)), rules)
+        generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
+        try:
+            submission = await submissions.submit(
+                requester, video, generation, traceparent=traceparent(request), repeatable=key is not None
+            )
+        except IdempotencyConflict:
+            raise ApiError(409, {"error": "This Idempotency-Key was used for another request"}) from None
+        except Refused:
+            raise ApiError(503, _not_recorded(), {"Retry-After": RETRY_AFTER}) from None
+        except Unavailable:
+            raise ApiError(503, _unknown(generation, key), {"Retry-After": RETRY_AFTER}) from None
+        return _outcome(submission)
+
+    return routes
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The caller's key, or None. Raises ApiError 400."""
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise ApiError.bad("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters")
+    return keys[0]
+
+
+def traceparent(request: Request) -> str:
+    """The caller's trace context, or the beginning of a new one."""
+    given = request.headers.get("traceparent", "")
+    return given if fields(given) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
+
+
+def _unknown(generation: str, key: str | None) -> dict[str, Any]:
+    text = "The event store gave no answer, so it is not known whether the request was recorded"
+    advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
+    return {"error": f"{text}. {advice}.", "id": generation, "taskId": generation}
+
+
+def _not_recorded() -> dict[str, Any]:
+    return {"error": "The event store did not take the request; nothing was recorded or charged"}
+
+
+def _outcome(submission: Submission) -> Response:
+    head = {"id": submission.generation, "taskId": submission.generation}
+    charge = submission.charge
+    if charge is None:
+        here = f"/api/video/status?taskId={submission.generation}&historyId={submission.generation}"
+        return answer(202, head | {"status": "pending"}, {"Location": here})
+    if charge.state != "denied":
+        return answer(200, head | {"status": "processing", "remainingCredits": charge.available})
+    return _denied(submission, charge)
+
+
+def _denied(submission: Submission, charge: Charge) -> Response:
+    if charge.reason == DenialReason.GENERATION_ENDED:
+        body = {"error": "The generation was cancelled before it was paid for", "id": submission.generation}
+        return answer(409, body)
+    return answer(
+        402,
+        {
+            "error": "Insufficient credits",
+            "creditsNeeded": charge.amount,
+            "remainingCredits": charge.available,
+        },
+    )

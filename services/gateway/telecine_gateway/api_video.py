@@ -1,0 +1,177 @@
+"""What became of generations: status, history, the record with its events; and stopping them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from .answers import CancelBody, History, RecordWithEvents, StatusBody
+from .api_generate import traceparent
+from .auth import Auth
+from .cancellation import Cancellation, Cancellations, Said
+from .cursor import cursor
+from .domain import UnknownGeneration
+from .errors import ApiError, NotFound, answer
+from .examples import described, failures
+from .parameters import generation_id, place
+from .queries import Filters, Queries
+from .state import Generations, State, Status
+from .submission import Requester
+from .views import Views, event_view
+from .waiters import Positions
+
+__all__ = ["history_router", "record_router", "status_router"]
+
+Clock = Callable[[], datetime]
+FRESH = 1.0
+"""Seconds that history waits at most for the account's own last request to appear."""
+_HISTORY_ID = "The `id` of the answer to generate"
+_TASK_ID = "The `taskId` of that answer, or the provider's own id"
+
+
+def status_router(auth: Auth, generations: Generations, views: Views, clock: Clock) -> APIRouter:
+    """The route that front ends poll."""
+    routes = APIRouter(tags=["videos"])
+
+    @routes.get(
+        "/api/video/status",
+        summary="How far a generation is",
+        responses={200: described(StatusBody, "The status"), **failures(400, 401, 404, 503)},
+        response_class=Response,
+    )
+    async def status(
+        requester: Annotated[Requester, Depends(auth)],
+        task_id: Annotated[str, Query(alias="taskId", description=_TASK_ID)] = "",
+        history_id: Annotated[str, Query(alias="historyId", description=_HISTORY_ID)] = "",
+    ) -> Response:
+        if not task_id or not history_id:
+            raise ApiError(400, {"error": "taskId and historyId are required"})
+        state = await generations.state(requester.account, generation_id(history_id))
+        if state is None or task_id not in (state.row.id, state.row.provider_task_id):
+            raise NotFound
+        return answer(200, views.status(state, clock()))
+
+    return routes
+
+
+def history_router(
+    auth: Auth, queries: Queries, positions: Positions, views: Views, clock: Clock
+) -> APIRouter:
+    """The route that lists an account's generations."""
+    routes = APIRouter(tags=["videos"])
+
+    @routes.get(
+        "/api/video/history",
+        summary="An account's generations, newest first",
+        responses={200: described(History, "A page"), **failures(400, 401, 503)},
+        response_class=Response,
+    )
+    async def history(
+        requester: Annotated[Requester, Depends(auth)],
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        page: Annotated[
+            str | None, Query(alias="cursor", description="nextCursor of the page before")
+        ] = None,
+        status: Annotated[Status | None, Query()] = None,
+        kind: Annotated[Literal["text-to-video", "image-to-video"] | None, Query()] = None,
+        type: Annotated[Literal["video"] | None, Query()] = None,
+        since: Annotated[datetime | None, Query(alias="from", description="Requested then or later")] = None,
+        until: Annotated[datetime | None, Query(alias="to", description="Requested before then")] = None,
+    ) -> Response:
+        filters = Filters(
+            limit=limit,
+            before=place("history", page),
+            status=status,
+            kind=kind,
+            since=_in_utc("from", since),
+            until=_in_utc("to", until),
+        )
+        await positions.seen(requester.account, within=FRESH)
+        found = await queries.history(requester.account, filters)
+        now, shown = clock(), found[:limit]
+        more = len(found) > limit
+        return answer(
+            200,
+            {
+                "items": [views.record(State(row, charge), now) for row, charge in shown],
+                "nextCursor": cursor("history", shown[-1][0].requested_sequence) if more else None,
+            },
+        )
+
+    return routes
+
+
+def record_router(
+    auth: Auth, generations: Generations, cancellations: Cancellations, views: Views, clock: Clock
+) -> APIRouter:
+    """The routes of one generation."""
+    routes = APIRouter(tags=["videos"])
+
+    @routes.get(
+        "/api/video/{id}",
+        summary="A generation and everything that happened to it",
+        responses={200: described(RecordWithEvents, "The record"), **failures(401, 404, 503)},
+        response_class=Response,
+    )
+    async def record(
+        requester: Annotated[Requester, Depends(auth)], id: Annotated[str, Path(description="Generation id")]
+    ) -> Response:
+        generation = generation_id(id)
+        state = await generations.state(requester.account, generation)
+        if state is None:
+            raise NotFound
+        events = await generations.timeline(requester.account, generation)
+        return answer(200, views.record(state, clock()) | {"events": [event_view(event) for event in events]})
+
+    @routes.post(
+        "/api/video/{id}/cancel",
+        summary="Stop a generation, if it can be stopped",
+        responses={
+            200: described(CancelBody, "Cancelled; the credits are given back"),
+            202: described(CancelBody, "Asked for; the provider is still at work, so it may well go on"),
+            409: described(CancelBody, "It has already finished"),
+            **failures(401, 404, 503),
+        },
+        response_class=Response,
+    )
+    async def cancel(
+        request: Request,
+        requester: Annotated[Requester, Depends(auth)],
+        id: Annotated[str, Path(description="Generation id")],
+    ) -> Response:
+        generation = generation_id(id)
+        try:
+            done = await cancellations.cancel(requester.account, generation, traceparent(request))
+        except UnknownGeneration:
+            raise NotFound from None
+        return _cancelled(generation, done)
+
+    return routes
+
+
+def _cancelled(generation: str, done: Cancellation) -> Response:
+    body = {"id": generation, "status": done.status, "cancel": done.said.value}
+    match done.said:
+        case Said.CANCELLED:
+            return answer(200, body)
+        case Said.REQUESTED if done.declined:
+            text = "The generation is still running at the provider, which can't stop it; it goes on"
+            return answer(202, body | {"message": text})
+        case Said.REQUESTED:
+            text = "Asked for. The generation is still running at the provider; ask again to learn what came of it"
+            return answer(202, body | {"message": text})
+        case Said.ALREADY_FINISHED if done.status == "processing":
+            return answer(409, body | {"error": "The video is made already and is being stored"})
+        case _:
+            return answer(409, body | {"error": "The generation has already finished"})
+
+
+def _in_utc(name: str, time: datetime | None) -> datetime | None:
+    """A time without a zone is taken as UTC. Raises ApiError 400 where the calendar ends."""
+    if time is None:
+        return None
+    try:
+        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+    except OverflowError:
+        raise ApiError.bad(name, "is outside the calendar") from None

@@ -1,0 +1,66 @@
+"""Who is calling: an API key, from `Authorization: Bearer` or `X-API-Key`, and the one account it acts for."""
+
+from collections.abc import Sequence
+
+from fastapi import Request
+
+from telecine_chassis.store import Recorded
+
+from .access import fingerprint, is_well_formed
+from .errors import ApiError
+from .queries import Queries
+from .submission import Requester
+
+__all__ = ["Auth"]
+
+REMEMBERED = 10_000
+"""Keys kept in memory between two changes of the ACCESS stream."""
+
+
+class Auth:
+    """A FastAPI dependency. Good keys are remembered until the ACCESS projection moves, so revoking works at once."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+        self._known: dict[str, Requester] = {}
+        self._epoch = 0
+
+    async def __call__(self, request: Request) -> Requester:
+        """The caller. Raises ApiError 401, the same for every reason."""
+        secret = _secret(request)
+        requester = await self._find(secret) if secret and is_well_formed(secret) else None
+        if requester is None:
+            raise ApiError(401, {"error": "Unauthorized"}, {"WWW-Authenticate": 'Bearer realm="telecine"'})
+        return requester
+
+    def changed(self, events: Sequence[Recorded]) -> None:
+        """The ACCESS projection has advanced: look everything up again."""
+        self._epoch += 1
+        self._known.clear()
+
+    async def _find(self, secret: str) -> Requester | None:
+        sha256 = fingerprint(secret)
+        if sha256 in self._known:
+            return self._known[sha256]
+        epoch = self._epoch
+        key = await self._queries.key(sha256)
+        if key is None or key.revoked_at is not None:
+            return None
+        requester = Requester(key.account, key.key_id)
+        if epoch == self._epoch:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[sha256] = requester
+        return requester
+
+
+def has_credentials(request: Request) -> bool:
+    """Whether the request carries anything that could be a key."""
+    return bool(_secret(request))
+
+
+def _secret(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("x-api-key")

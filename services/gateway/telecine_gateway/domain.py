@@ -1,0 +1,136 @@
+"""The rules of the gateway's commands, pure: asking for a generation, and asking for it to be stopped."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Literal, assert_never
+
+from telecine_contracts import Event
+from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
+from telecine_contracts.generation import CancelDeclined, GenerationCancelled, GenerationFailed, VideoReady
+from telecine_contracts.pricing import Price
+from telecine_contracts.storage import VideoStorageFailed, VideoStored
+
+Ending = Literal["completed", "failed", "cancelled"]
+
+
+class IdempotencyConflict(Exception):
+    """The same idempotency key came with another request before."""
+
+
+class UnknownGeneration(LookupError):
+    """The account has no such generation."""
+
+
+class AlreadyEnded(Exception):
+    """Too late to stop the generation; `ending` is None while its finished video is still being stored."""
+
+    def __init__(self, ending: Ending | None) -> None:
+        super().__init__(ending or "the video is made already")
+        self.ending = ending
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestGeneration:
+    """Ask for a video at a price. `digest` tells whether a repeated request is the same one."""
+
+    account: str
+    generation: str
+    kind: Kind
+    parameters: VideoParameters
+    price: Price
+    digest: str
+    api_key: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RequestCancel:
+    """Ask for a generation to be stopped."""
+
+    account: str
+    generation: str
+
+
+Command = RequestGeneration | RequestCancel
+
+
+@dataclass(frozen=True, slots=True)
+class Generation:
+    """A generation as far as the gateway's commands depend on it; without `digest` it does not exist."""
+
+    digest: str | None = None
+    cancel_asked: bool = False
+    cancel_declined: bool = False
+    made: bool = False
+    ending: Ending | None = None
+
+
+def decide(command: Command, generation: Generation) -> Event | None:
+    """The event that `command` leads to; None when it was carried out before.
+
+    Raises IdempotencyConflict, UnknownGeneration or AlreadyEnded.
+    """
+    match command:
+        case RequestGeneration():
+            return _request(command, generation)
+        case RequestCancel():
+            return _cancel(command, generation)
+        case _:
+            assert_never(command)
+
+
+def _request(command: RequestGeneration, generation: Generation) -> Event | None:
+    if generation.digest == command.digest:
+        return None
+    if generation.digest is not None:
+        raise IdempotencyConflict
+    return GenerationRequested(
+        account=command.account,
+        generation=command.generation,
+        kind=command.kind,
+        parameters=command.parameters,
+        price=command.price,
+        digest=command.digest,
+        api_key=command.api_key,
+    )
+
+
+def _cancel(command: RequestCancel, generation: Generation) -> Event | None:
+    if generation.digest is None:
+        raise UnknownGeneration
+    if generation.ending == "cancelled":
+        return None
+    if generation.ending is not None or generation.made:
+        raise AlreadyEnded(generation.ending)
+    if generation.cancel_asked:
+        return None
+    return CancelRequested(account=command.account, generation=command.generation)
+
+
+def evolve(generation: Generation, event: Event) -> Generation:
+    """The generation after an event of its stream. The first ending stays."""
+    match event:
+        case GenerationRequested():
+            return replace(generation, digest=event.digest)
+        case CancelRequested():
+            return replace(generation, cancel_asked=True)
+        case CancelDeclined():
+            return replace(generation, cancel_declined=True)
+        case VideoReady():
+            return replace(generation, made=True)
+        case _:
+            return replace(generation, ending=generation.ending or _ending(event))
+
+
+def _ending(event: Event) -> Ending | None:
+    match event:
+        case VideoStored():
+            return "completed"
+        case VideoStorageFailed():
+            return "completed" if event.stopgap_url else "failed"
+        case GenerationFailed():
+            return "failed"
+        case GenerationCancelled():
+            return "cancelled"
+        case _:
+            return None

@@ -1,0 +1,102 @@
+"""Every answer that is not a success: JSON with `error`, whatever went wrong."""
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import structlog
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from telecine_chassis.store import StoreError
+
+from .request import BadField, InvalidRequest
+
+__all__ = ["ApiError", "NotFound", "answer", "install"]
+
+log = structlog.get_logger(__name__)
+RETRY_AFTER = "2"
+"""Seconds."""
+UNAVAILABLE = "The service can't reach its event store or database right now; please try again"
+
+
+class ApiError(Exception):
+    """An answer other than success: `body` with at least `error`."""
+
+    def __init__(
+        self, status: int, body: Mapping[str, Any], headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(status)
+        self.status = status
+        self.body = body
+        self.headers = headers
+
+    @classmethod
+    def bad(cls, field: str, message: str) -> "ApiError":
+        """400 that names one field or parameter."""
+        return cls(400, _invalid(InvalidRequest.of([BadField(field, message)])))
+
+
+class NotFound(ApiError):
+    """Unknown or somebody else's: the same answer to the byte."""
+
+    def __init__(self) -> None:
+        super().__init__(404, {"error": "Not found"})
+
+
+def answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+    """JSON in plain ASCII: no text that came in can make it impossible to send."""
+    content = json.dumps(body, separators=(",", ":")).encode()
+    return Response(content, status, dict(headers or {}), media_type="application/json")
+
+
+def install(app: FastAPI) -> None:
+    """Give every kind of failure its answer."""
+    app.add_exception_handler(ApiError, _api_error)
+    app.add_exception_handler(InvalidRequest, _invalid_request)
+    app.add_exception_handler(RequestValidationError, _bad_parameters)
+    app.add_exception_handler(HTTPException, _framework_error)
+    app.add_exception_handler(StoreError, _unavailable)
+    app.add_exception_handler(OperationalError, _unavailable)
+
+
+def _invalid(error: InvalidRequest) -> dict[str, Any]:
+    fields = [{"field": bad.field, "message": bad.message} for bad in error.fields]
+    return {"error": error.message} | ({"fields": fields} if fields else {})
+
+
+async def _api_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, ApiError)
+    return answer(error.status, error.body, error.headers)
+
+
+async def _invalid_request(request: Request, error: Exception) -> Response:
+    assert isinstance(error, InvalidRequest)
+    return answer(400, _invalid(error))
+
+
+async def _bad_parameters(request: Request, error: Exception) -> Response:
+    """The framework's own checks of query parameters; the value itself is never repeated."""
+    assert isinstance(error, RequestValidationError)
+    problems: Sequence[Any] = error.errors()
+    fields = [BadField(str(problem["loc"][-1]), _sentence(str(problem["msg"]))) for problem in problems]
+    return answer(400, _invalid(InvalidRequest.of(fields)))
+
+
+def _sentence(message: str) -> str:
+    return message[:1].lower() + message[1:].replace("Input ", "")
+
+
+async def _framework_error(request: Request, error: Exception) -> Response:
+    assert isinstance(error, HTTPException)
+    texts = {404: "Not found", 405: "Method not allowed"}
+    return answer(
+        error.status_code, {"error": texts.get(error.status_code, str(error.detail))}, error.headers
+    )
+
+
+async def _unavailable(request: Request, error: Exception) -> Response:
+    log.warning("http.unavailable", error=type(error).__name__)
+    return answer(503, {"error": UNAVAILABLE}, {"Retry-After": RETRY_AFTER})

@@ -1,0 +1,178 @@
+"""Examples for the OpenAPI document, and the ways in which every route may fail."""
+
+from typing import Any
+
+from pydantic import BaseModel
+
+from .answers import (
+    Accepted,
+    CancelBody,
+    Credits,
+    ErrorBody,
+    GenerateBody,
+    Health,
+    History,
+    Pricing,
+    Record,
+    RecordWithEvents,
+    StatusBody,
+    TooPoor,
+    Undecided,
+)
+
+__all__ = ["GENERATE_BODY", "described", "failures"]
+
+_ID = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
+_PROVIDER = "cgt-20261123040506-9lklw"
+_URL = f"https://telecine.example/api/video/{_ID}/content?expires=1796000000&signature=6f…"
+_RECORD: dict[str, Any] = {
+    "id": _ID,
+    "type": "video",
+    "kind": "text-to-video",
+    "prompt": "A lighthouse in a storm, filmed from a boat",
+    "imageUrl": None,
+    "lastFrameUrl": None,
+    "taskId": _ID,
+    "providerTaskId": _PROVIDER,
+    "resultUrl": _URL,
+    "status": "completed",
+    "error": None,
+    "errorCode": None,
+    "creditsUsed": 50,
+    "metadata": {
+        "duration": 5,
+        "resolution": "720p",
+        "watermark": False,
+        "cameraFixed": None,
+        "ratio": "16:9",
+        "seed": None,
+        "model": "doubao-seedance-1-0-pro-250528",
+    },
+    "bytes": 1843201,
+    "sha256": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
+    "width": 1280,
+    "height": 720,
+    "createdAt": "2026-11-23T04:05:06.789Z",
+    "updatedAt": "2026-11-23T04:05:41.012Z",
+}
+_EVENT = {
+    "type": "credits.debited.v1",
+    "stream": "LEDGER",
+    "sequence": 7,
+    "time": "2026-11-23T04:05:06.792Z",
+    "data": {"amount": 50, "balances": {"available": 250, "held": 50}},
+}
+_ENTRY = {
+    "entry": 2,
+    "type": "debited",
+    "amount": -50,
+    "heldAmount": 50,
+    "generation": _ID,
+    "balances": {"available": 250, "held": 50},
+    "reason": None,
+    "reference": None,
+    "time": "2026-11-23T04:05:06.792Z",
+}
+_EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
+    Accepted: {"id": _ID, "taskId": _ID, "status": "processing", "remainingCredits": 250},
+    Undecided: {"id": _ID, "taskId": _ID, "status": "pending"},
+    TooPoor: {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30},
+    StatusBody: {
+        "id": _ID,
+        "taskId": _ID,
+        "status": "processing",
+        "providerTaskId": _PROVIDER,
+        "taskStatus": "RUNNING",
+        "statusText": "The video is being made",
+        "elapsedSeconds": 45,
+    },
+    Record: _RECORD,
+    RecordWithEvents: _RECORD | {"events": [_EVENT]},
+    History: {"items": [_RECORD], "nextCursor": "djE6aGlzdG9yeTo0MQ"},
+    Credits: {
+        "available": 250,
+        "held": 50,
+        "statement": {"items": [_ENTRY], "nextCursor": None},
+    },
+    CancelBody: {"id": _ID, "status": "cancelled", "cancel": "cancelled"},
+    Pricing: {
+        "version": "2026-11",
+        "longAfter": 10,
+        "prices": [{"resolution": "720p", "short": 50, "long": 75}],
+        "defaultModel": "doubao-seedance-1-0-pro-250528",
+        "models": [
+            {
+                "name": "doubao-seedance-1-0-pro-250528",
+                "durations": [2, 12],
+                "resolutions": ["480p", "720p", "1080p"],
+                "lastFrame": True,
+                "cameraFixed": True,
+            }
+        ],
+        "quote": {
+            "credits": 50,
+            "model": "doubao-seedance-1-0-pro-250528",
+            "resolution": "720p",
+            "duration": 5,
+        },
+    },
+    Health: {"status": "ok"},
+}
+_FAILURES = {
+    400: ("The request can't be taken; every bad field is named", "duration must be from 2 to 12 seconds …"),
+    401: ("No valid API key", "Unauthorized"),
+    403: ("The link is not valid or has expired", "This link is not valid or has expired"),
+    404: ("Unknown, or somebody else's", "Not found"),
+    408: ("The body did not arrive in time", "The request body did not arrive in time"),
+    409: ("It conflicts with what was recorded before", "This Idempotency-Key was used for another request"),
+    413: ("The body is too large", "The request body must not be larger than 65536 bytes"),
+    416: ("No byte of the video lies in that range", "The range is outside the video"),
+    502: ("The object store did not deliver", "The video can't be read right now; please try again"),
+    503: ("The event store gave no answer; see Retry-After", "The service can't reach its event store …"),
+}
+
+GENERATE_BODY: dict[str, Any] = {
+    "required": True,
+    "content": {
+        "application/json": {
+            "schema": GenerateBody.model_json_schema(),
+            "examples": {
+                "text-to-video": {
+                    "value": {
+                        "prompt": "A lighthouse in a storm, filmed from a boat",
+                        "resolution": "720p",
+                        "duration": 5,
+                    }
+                },
+                "image-to-video": {
+                    "value": {
+                        "prompt": "The cat turns its head",
+                        "imageUrl": "https://images.example.com/cat.jpg",
+                        "cameraFixed": True,
+                    }
+                },
+            },
+        }
+    },
+}
+
+
+def described(model: type[BaseModel], description: str) -> dict[str, Any]:
+    """An answer with its shape and an example."""
+    return {
+        "model": model,
+        "description": description,
+        "content": {"application/json": {"example": _EXAMPLES[model]}},
+    }
+
+
+def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """How a route may fail, with an example of each."""
+    return {
+        status: {
+            "model": ErrorBody,
+            "description": _FAILURES[status][0],
+            "content": {"application/json": {"example": {"error": _FAILURES[status][1]}}},
+        }
+        for status in statuses
+    }

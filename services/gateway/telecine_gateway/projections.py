@@ -1,0 +1,151 @@
+"""How events become the gateway's tables: generations, the ledger, and API keys."""
+
+from sqlmodel import Session, col, select
+
+from telecine_chassis.projection import Projection
+from telecine_chassis.store import Recorded
+from telecine_contracts import Event
+from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
+from telecine_contracts.credits import (
+    CreditsDebited,
+    CreditsDenied,
+    CreditsGranted,
+    CreditsRefunded,
+    CreditsSettled,
+    LedgerEvent,
+)
+from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
+from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
+
+from .generation_row import advance
+from .tables import METADATA, VERSION, ApiKey, Balance, Charge, GenerationRow, LedgerEntry, VideoEvent
+from .timeline import short_data
+
+__all__ = ["METADATA", "PROJECTIONS", "VERSION", "charge_after"]
+
+
+def apply_video(session: Session, recorded: Recorded) -> None:
+    """The generation's row and its timeline."""
+    event = recorded.event
+    assert isinstance(event, AnyVideoEvent)
+    row = session.get(GenerationRow, event.generation)
+    changed = advance(row, recorded)
+    if changed is not None:
+        session.add(changed)
+    session.add(
+        VideoEvent(
+            sequence=recorded.sequence,
+            generation=event.generation,
+            account=event.account,
+            type=event.type,
+            time=recorded.envelope.time,
+            data=short_data(event),
+        )
+    )
+
+
+def apply_ledger(session: Session, recorded: Recorded) -> None:
+    """The account's balance, its statement, and how each generation was paid for."""
+    event = recorded.event
+    assert isinstance(event, LedgerEvent)
+    balances = event.balances
+    after = {"entry": event.entry, "available": balances.available, "held": balances.held}
+    balance = session.get(Balance, event.account)
+    if balance is None:
+        session.add(Balance(account=event.account, **after))
+    else:
+        balance.sqlmodel_update(after)
+        session.add(balance)
+    session.add(_entry(event, recorded))
+    charge = _charge(session, event)
+    if charge is not None:
+        session.add(charge)
+
+
+def _entry(event: LedgerEvent, recorded: Recorded) -> LedgerEntry:
+    return LedgerEntry(
+        sequence=recorded.sequence,
+        account=event.account,
+        entry=event.entry,
+        type=event.type,
+        action=event.action,
+        time=recorded.envelope.time,
+        generation=event.about.get("generation"),
+        amount=_moved(event, "available"),
+        held_amount=_moved(event, "held"),
+        available=event.balances.available,
+        held=event.balances.held,
+        reason=_text(event, "reason"),
+        reference=_text(event, "reference"),
+        data=short_data(event),
+    )
+
+
+def _moved(event: LedgerEvent, leg: str) -> int:
+    return sum(posting.amount for posting in event.postings if posting.account == f"{event.account}:{leg}")
+
+
+def _text(event: Event, name: str) -> str | None:
+    value = getattr(event, name, None)
+    return str(value) if value else None
+
+
+def _charge(session: Session, event: LedgerEvent) -> Charge | None:
+    if isinstance(event, CreditsGranted):
+        return None
+    generation = event.about.get("generation")
+    return charge_after(session.get(Charge, generation) if generation else None, event)
+
+
+def charge_after(charge: Charge | None, event: Event) -> Charge | None:
+    """How a generation is paid for after a ledger event of it."""
+    match event:
+        case CreditsDebited():
+            return Charge(
+                generation=event.generation,
+                account=event.account,
+                state="debited",
+                amount=event.amount,
+                available=event.balances.available,
+            )
+        case CreditsDenied():
+            return Charge(
+                generation=event.generation,
+                account=event.account,
+                state="denied",
+                amount=event.needed,
+                available=event.available,
+                reason=event.reason.value,
+            )
+        case CreditsSettled() | CreditsRefunded() if charge is not None:
+            charge.state = event.action
+            return charge
+        case _:
+            return charge
+
+
+def apply_access(session: Session, recorded: Recorded) -> None:
+    """Which key acts for which account."""
+    match recorded.event:
+        case ApiKeyCreated() as event if session.get(ApiKey, event.key_sha256) is None:
+            session.add(
+                ApiKey(
+                    sha256=event.key_sha256,
+                    account=event.account,
+                    key_id=event.key_id,
+                    name=event.name,
+                    created_at=recorded.envelope.time,
+                )
+            )
+        case ApiKeyRevoked() as event:
+            mine = col(ApiKey.account) == event.account, col(ApiKey.key_id) == event.key_id
+            for key in session.exec(select(ApiKey).where(*mine)):
+                key.revoked_at = key.revoked_at or recorded.envelope.time
+                session.add(key)
+
+
+PROJECTIONS = (
+    Projection("generations", VIDEO, apply_video),
+    Projection("ledger", LEDGER, apply_ledger),
+    Projection("access", ACCESS, apply_access),
+)

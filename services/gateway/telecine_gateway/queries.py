@@ -1,0 +1,156 @@
+"""Everything the gateway asks its tables. SQL runs in threads; rows come back detached."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TypeVar
+
+from sqlalchemy import ColumnElement, Engine, case
+from sqlmodel import Session, and_, col, select
+
+from .tables import ApiKey, Balance, Charge, GenerationRow, LedgerEntry, VideoEvent
+
+__all__ = ["Filters", "Known", "Queries", "Statement"]
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """What the tables know of one generation."""
+
+    row: GenerationRow | None
+    charge: Charge | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filters:
+    """Which generations a history page shows. `before` is a requested_sequence; times are [since, until)."""
+
+    limit: int
+    before: int | None = None
+    status: str | None = None
+    kind: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """A page of an account's statement, newest entry first, and its balance as of the same moment."""
+
+    available: int
+    held: int
+    entries: Sequence[LedgerEntry]
+
+
+class Queries:
+    """`engine` gives the live slot's engine, which changes when a rebuild is promoted."""
+
+    def __init__(self, engine: Callable[[], Engine]) -> None:
+        self._engine = engine
+
+    async def _run(self, question: Callable[[Session], T]) -> T:
+        def ask() -> T:
+            with Session(self._engine(), expire_on_commit=False) as session:
+                return question(session)
+
+        return await asyncio.to_thread(ask)
+
+    async def known(self, account: str, generation: str) -> Known:
+        """One generation of the account; both None when it has no such generation here yet."""
+
+        def ask(session: Session) -> Known:
+            row = session.get(GenerationRow, generation)
+            charge = session.get(Charge, generation)
+            return Known(
+                row if row is not None and row.account == account else None,
+                charge if charge is not None and charge.account == account else None,
+            )
+
+        return await self._run(ask)
+
+    async def owner(self, generation: str) -> str | None:
+        """The account of a generation, for signed links, which do not name it."""
+        query = select(GenerationRow.account).where(col(GenerationRow.id) == generation)
+        return await self._run(lambda session: session.exec(query).first())
+
+    async def charge(self, account: str, generation: str) -> Charge | None:
+        """How the generation was paid for, if that is decided."""
+        query = select(Charge).where(col(Charge.account) == account, col(Charge.generation) == generation)
+        return await self._run(lambda session: session.exec(query).first())
+
+    async def history(self, account: str, filters: Filters) -> Sequence[tuple[GenerationRow, Charge | None]]:
+        """The account's generations, newest first, one more than `limit` if there are more."""
+        query = (
+            select(GenerationRow, Charge)
+            .join(Charge, and_(col(Charge.generation) == col(GenerationRow.id)), isouter=True)
+            .where(col(GenerationRow.account) == account, *_conditions(filters))
+            .order_by(col(GenerationRow.requested_sequence).desc())
+            .limit(filters.limit + 1)
+        )
+        return await self._run(lambda session: [(row, charge) for row, charge in session.exec(query)])
+
+    async def video_events(self, generation: str) -> Sequence[VideoEvent]:
+        """The generation's own events, oldest first."""
+        query = (
+            select(VideoEvent)
+            .where(col(VideoEvent.generation) == generation)
+            .order_by(col(VideoEvent.sequence))
+        )
+        return await self._run(lambda session: session.exec(query).all())
+
+    async def ledger_events(self, generation: str) -> Sequence[LedgerEntry]:
+        """The ledger entries of a generation, oldest first."""
+        query = (
+            select(LedgerEntry)
+            .where(col(LedgerEntry.generation) == generation)
+            .order_by(col(LedgerEntry.sequence))
+        )
+        return await self._run(lambda session: session.exec(query).all())
+
+    async def statement(self, account: str, limit: int, before: int | None) -> Statement:
+        """Balance and entries below number `before`, one more than `limit` if there are more."""
+        query = select(LedgerEntry).where(col(LedgerEntry.account) == account)
+        if before is not None:
+            query = query.where(col(LedgerEntry.entry) < before)
+        query = query.order_by(col(LedgerEntry.entry).desc()).limit(limit + 1)
+
+        def ask(session: Session) -> Statement:
+            balance = session.get(Balance, account)
+            entries = session.exec(query).all()
+            if balance is None:
+                return Statement(0, 0, entries)
+            return Statement(balance.available, balance.held, entries)
+
+        return await self._run(ask)
+
+    async def key(self, sha256: str) -> ApiKey | None:
+        """An API key by its hash, revoked or not."""
+        return await self._run(lambda session: session.get(ApiKey, sha256))
+
+
+def _status() -> ColumnElement[str]:
+    """The status as `state.status_of` tells it: paying decides while the generation has not begun."""
+    status, paid = col(GenerationRow.status), col(Charge.state)
+    return case(
+        (and_(status == "pending", paid == "denied"), "failed"),
+        (and_(status == "pending", paid.is_not(None)), "processing"),
+        else_=status,
+    )
+
+
+def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+    conditions: list[ColumnElement[bool]] = []
+    if filters.before is not None:
+        conditions.append(col(GenerationRow.requested_sequence) < filters.before)
+    if filters.status is not None:
+        conditions.append(_status() == filters.status)
+    if filters.kind is not None:
+        conditions.append(col(GenerationRow.kind) == filters.kind)
+    if filters.since is not None:
+        conditions.append(col(GenerationRow.requested_at) >= filters.since)
+    if filters.until is not None:
+        conditions.append(col(GenerationRow.requested_at) < filters.until)
+    return conditions

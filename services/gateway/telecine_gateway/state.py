@@ -1,0 +1,130 @@
+"""One generation now: the tables' row, carried forward by what the streams have beyond it.
+
+A finished generation is answered from the table. One that still runs is read from its stream, so that an answer
+never falls behind an earlier one, not even from another gateway.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import structlog
+
+from telecine_chassis.store import EventStore, Recorded
+from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent, subjects
+from telecine_contracts.credits import LedgerEvent
+
+from .generation_row import ENDED, advance
+from .projections import charge_after
+from .queries import Queries
+from .tables import Charge, GenerationRow, LedgerEntry, VideoEvent
+from .timeline import line
+
+__all__ = ["Generations", "State", "status_of"]
+
+log = structlog.get_logger(__name__)
+Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+INSUFFICIENT = "Insufficient credits"
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A generation and how it is paid for."""
+
+    row: GenerationRow
+    charge: Charge | None
+
+    @property
+    def status(self) -> str:
+        return status_of(self.row, self.charge)
+
+    @property
+    def error(self) -> str | None:
+        """What the user is told about a failure."""
+        if self.row.error is None and self.status == "failed":
+            return INSUFFICIENT
+        return self.row.error
+
+    @property
+    def credits_used(self) -> int:
+        """Credits held or spent for it; what was given back does not count."""
+        return self.charge.amount if self.charge and self.charge.state in ("debited", "settled") else 0
+
+
+def status_of(row: GenerationRow, charge: Charge | None) -> str:
+    """The status for users. Paying decides it while the generation has not begun."""
+    if row.status != "pending" or charge is None:
+        return row.status
+    return "failed" if charge.state == "denied" else "processing"
+
+
+class Generations:
+    """Fresh reads of generations. `ledger_position` tells how far the ledger's table is."""
+
+    def __init__(self, queries: Queries, store: EventStore, ledger_position: Callable[[], int]) -> None:
+        self._queries = queries
+        self._store = store
+        self._ledger_position = ledger_position
+
+    async def state(self, account: str, generation: str) -> State | None:
+        """The account's generation now; None if it has none of that id. Raises Unavailable."""
+        position = self._ledger_position()
+        known = await self._queries.known(account, generation)
+        row, charge = known.row, known.charge
+        if row is None or row.status not in ENDED:
+            for recorded in await self._news(subjects.video(account, generation), row.sequence if row else 0):
+                row = advance(row, recorded)
+        if row is not None and charge is None:
+            for recorded in await self._paying(account, generation, position):
+                charge = charge_after(charge, recorded.event)
+        return State(row, charge) if row is not None else None
+
+    async def timeline(self, account: str, generation: str) -> list[dict[str, Any]]:
+        """Every event of the generation and of its payment, in order of time. Raises Unavailable."""
+        position = self._ledger_position()
+        events = await self._queries.video_events(generation)
+        entries = await self._queries.ledger_events(generation)
+        lines = [_video_line(event) for event in events] + [_ledger_line(entry) for entry in entries]
+        last = events[-1].sequence if events else 0
+        lines += [line(recorded) for recorded in await self._news(subjects.video(account, generation), last)]
+        known = {entry.sequence for entry in entries}
+        paying = await self._paying(account, generation, position)
+        lines += [line(recorded) for recorded in paying if recorded.sequence not in known]
+        return sorted(lines, key=lambda entry: (entry["time"], entry["stream"], entry["sequence"]))
+
+    async def _paying(self, account: str, generation: str, position: int) -> Sequence[Recorded]:
+        news = await self._news(subjects.ledger(account), position)
+        return [
+            recorded
+            for recorded in news
+            if isinstance(recorded.event, LedgerEvent)
+            and recorded.event.about.get("generation") == generation
+        ]
+
+    async def _news(self, aggregate: str, after: int) -> Sequence[Recorded]:
+        try:
+            return await self._store.load(aggregate, after=after)
+        except (UnknownEvent, BadEvent, BadEnvelope) as error:
+            # A newer producer is normal: then the table, which skips what it does not know, has to do.
+            log.warning("generation.not_understood", aggregate=aggregate, detail=str(error))
+            return ()
+
+
+def _video_line(event: VideoEvent) -> dict[str, Any]:
+    return {
+        "type": event.type,
+        "stream": "VIDEO",
+        "sequence": event.sequence,
+        "time": event.time,
+        "data": event.data,
+    }
+
+
+def _ledger_line(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "type": entry.type,
+        "stream": "LEDGER",
+        "sequence": entry.sequence,
+        "time": entry.time,
+        "data": entry.data,
+    }

@@ -1,0 +1,113 @@
+"""Ask for a generation and wait for its outcome: the synchronous answer on the asynchronous core."""
+
+import asyncio
+from dataclasses import dataclass
+
+import structlog
+
+from telecine_chassis.commands import Aggregates, Cause
+from telecine_chassis.store import Recorded
+from telecine_contracts import derive_id, subjects
+from telecine_contracts.credits import CreditsDebited, CreditsDenied
+from telecine_contracts.pricing import PriceTable
+
+from .domain import Command, Generation, RequestGeneration
+from .projections import charge_after
+from .queries import Queries
+from .request import VideoRequest
+from .tables import Charge
+from .waiters import Positions, Waiters
+
+__all__ = ["Commands", "Requester", "Submission", "Submissions", "tell_outcome"]
+
+log = structlog.get_logger(__name__)
+Commands = Aggregates[Command, Generation]
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asks: an account, by which key of it."""
+
+    account: str
+    key_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a request so far. Without a charge its outcome is not known yet; nothing is lost."""
+
+    generation: str
+    needed: int
+    charge: Charge | None
+
+
+def tell_outcome(waiters: Waiters[Charge], recorded: Recorded) -> None:
+    """Resolve whoever waits for what a ledger event decides."""
+    if isinstance(recorded.event, CreditsDebited | CreditsDenied):
+        charge = charge_after(None, recorded.event)
+        assert charge is not None
+        waiters.tell(charge.generation, charge)
+
+
+class Submissions:
+    """`patience`: seconds that a request waits for its outcome."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        queries: Queries,
+        outcomes: Waiters[Charge],
+        positions: Positions,
+        *,
+        prices: PriceTable,
+        patience: float,
+    ) -> None:
+        self._commands = commands
+        self._queries = queries
+        self._outcomes = outcomes
+        self._positions = positions
+        self._prices = prices
+        self._patience = patience
+
+    async def submit(
+        self,
+        requester: Requester,
+        request: VideoRequest,
+        generation: str,
+        *,
+        traceparent: str,
+        repeatable: bool,
+    ) -> Submission:
+        """Record the request, once for each `generation`, and wait for what credits makes of it.
+
+        `repeatable`: the id comes from an idempotency key, so the outcome may be there already. Raises
+        IdempotencyConflict, Refused, or Unavailable when it is not known whether the request was recorded.
+        """
+        parameters = request.parameters
+        price = self._prices.quote(parameters.resolution, parameters.duration)
+        command = RequestGeneration(
+            account=requester.account,
+            generation=generation,
+            kind=request.kind,
+            parameters=parameters,
+            price=price,
+            digest=request.digest,
+            api_key=requester.key_id,
+        )
+        # The digest is part of the cause: another request under the same key must never pass for this one.
+        cause = Cause(derive_id(generation, f"request {request.digest}"), generation, traceparent)
+        aggregate = subjects.video(requester.account, generation)
+        with self._outcomes.expect(generation) as outcome:
+            done = await self._commands.execute(aggregate, command, cause)
+            if done.event is not None:
+                self._positions.wrote(requester.account, done.event.sequence)
+                log.info("generation.requested", account=requester.account, generation=generation)
+            charge = await self._queries.charge(requester.account, generation) if repeatable else None
+            return Submission(generation, price.credits, charge or await self._wait(outcome))
+
+    async def _wait(self, outcome: asyncio.Future[Charge]) -> Charge | None:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await outcome
+        except TimeoutError:
+            return None
