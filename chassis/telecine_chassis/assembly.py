@@ -40,7 +40,12 @@ class Assembly:
         self.store = JetStreamEventStore(self.connection, registry)
         self.timers = JetStreamTimers(self.connection, name)
         self.reactor = Reactor(
-            self.broker, self.connection, registry, service=name, grace=settings.stop_grace
+            self.broker,
+            self.connection,
+            registry,
+            service=name,
+            grace=settings.stop_grace,
+            on_failure=self.fail,
         )
         self._service: Service | None = None
 

@@ -33,6 +33,10 @@ EventHandler = Callable[[Recorded], Awaitable[None]]
 TimerHandler = Callable[[Timer], Awaitable[None]]
 PASSING = (Unavailable, OSError, TimeoutError, nats.errors.Error)
 """The world is broken, not the message: asked for again without end."""
+PULL_TIMEOUT = 2
+"""Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
+LOOK_INTERVAL = 10
+"""Seconds between two looks whether the consumers still exist."""
 REPLAY = "replay"
 """The timer kind by which an operator has a dead letter's message handled again."""
 
@@ -75,6 +79,7 @@ class Reactor:
         service: str,
         retries: Retries | None = None,
         grace: float = 15,
+        on_failure: Callable[[str], None] = lambda reason: None,
     ) -> None:
         self._broker = broker
         self._connection = connection
@@ -87,6 +92,8 @@ class Reactor:
         self._events: dict[str, EventHandler] = {}
         self._timers: dict[str, TimerHandler] = {}
         self._running: set[asyncio.Task[None]] = set()
+        self._on_failure = on_failure
+        self._ack_wait: dict[str, float] = {}
         self._held: dict[str, tuple[Msg, float]] = {}
         self._keeping: asyncio.Task[None] | None = None
 
@@ -108,7 +115,7 @@ class Reactor:
             """Returns once a slot is free: a slow handler must not keep the next batch from being fetched."""
             raw = message.raw_message
             assert isinstance(raw, Msg)
-            self._held[raw.reply] = raw, consumer.ack_wait / 3
+            self._held[raw.reply] = raw, self._ack_wait[consumer.name] / 3
             await slots.acquire()
             task = asyncio.create_task(self._handle(consumer, raw), name=consumer.name)
             self._running.add(task)
@@ -119,7 +126,7 @@ class Reactor:
             consumer.filters[0],
             durable=consumer.name,
             stream=JStream(consumer.stream, declare=False),
-            pull_sub=PullSub(batch_size=min(consumer.concurrency, 100), timeout=5),
+            pull_sub=PullSub(batch_size=min(consumer.concurrency, 100), timeout=PULL_TIMEOUT),
             ack_policy=AckPolicy.MANUAL,
             inbox_prefix=f"_INBOX.{self._service}.".encode(),
             no_reply=True,
@@ -134,7 +141,8 @@ class Reactor:
 
     async def stop(self) -> None:
         """Take nothing new, give running handlers `grace` seconds, leave the rest to be delivered again."""
-        await self._broker.stop()
+        for subscriber in self._broker.subscribers:
+            await subscriber.stop()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=self._grace)
             for task in late:
@@ -142,28 +150,43 @@ class Reactor:
             await asyncio.gather(*late, return_exceptions=True)
         if self._keeping is not None:
             self._keeping.cancel()
+        await self._broker.stop()  # last: handlers acknowledge over its connection
 
     async def ready(self) -> str | None:
         """A readiness check: a consumer that was deleted would never deliver again, without any error."""
         missing = await self._missing()
         return f"consumer {missing} does not exist" if missing else None
 
+    async def _look(self) -> None:
+        """FastStream would ask a deleted consumer for ever, in a loop that eats a third of a core."""
+        try:
+            missing = await self._missing()
+        except PASSING:
+            return
+        if missing is not None:
+            self._on_failure(f"consumer {missing} was deleted")
+
     async def _missing(self) -> str | None:
         manager = self._connection.jsm()
         for consumer in self._consumers.values():
             try:
-                await manager.consumer_info(consumer.stream, consumer.name)
+                info = await manager.consumer_info(consumer.stream, consumer.name)
             except NotFoundError:
                 return consumer.name
+            self._ack_wait[consumer.name] = info.config.ack_wait or consumer.ack_wait
         return None
 
     async def _keep(self) -> None:
-        """Tell the server that messages are still worked on, so that nobody else gets them."""
+        """Tell the server that messages are still worked on, so that nobody else gets them; notice lost consumers."""
         loop = asyncio.get_running_loop()
         due: dict[str, float] = {}
+        look = loop.time() + LOOK_INTERVAL
         while True:
             await asyncio.sleep(0.5)
             now = loop.time()
+            if now >= look:
+                look = now + LOOK_INTERVAL
+                await self._look()
             for name, (message, every) in list(self._held.items()):
                 if now >= due.setdefault(name, now + every):
                     due[name] = now + every

@@ -1,7 +1,7 @@
 """Make a NATS server agree with the streams and consumers that `contracts` defines; show drift, refuse danger."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -54,14 +54,20 @@ async def check_durability(monitoring_url: str, *, allow_unsafe: bool = False) -
     )
 
 
-async def provision(connection: Client, *, replicas: int = 1, dry_run: bool = False) -> list[Change]:
+async def provision(
+    connection: Client,
+    *,
+    replicas: int = 1,
+    dry_run: bool = False,
+    consumers: Sequence[Consumer] = CONSUMERS,
+) -> list[Change]:
     """Create or update every stream and consumer. With `dry_run` nothing is changed, only shown.
 
     Raises ProvisioningRefused before a change that would drop events or weaken the ledger.
     """
     api = _Api(connection)
     changes = [await _stream(api, stream, replicas, dry_run) for stream in STREAMS]
-    return changes + [await _consumer(api, consumer, dry_run) for consumer in CONSUMERS]
+    return changes + [await _consumer(api, consumer, dry_run) for consumer in consumers]
 
 
 def stream_config(stream: Stream, replicas: int) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import secrets
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -37,6 +37,7 @@ from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.commands import GRANT_CREDITS, GrantAnswer, GrantCredits
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
 
 __all__ = ["Emulator", "Saga", "emulator_process", "names", "saga"]
@@ -299,7 +300,7 @@ async def saga(
 ) -> AsyncIterator[Saga]:
     """Credits, generation and storage on fresh streams and a fresh bucket; all but `without`."""
     connection = await connect(nats.url, "tests")
-    await provision(connection)
+    await provision(connection, consumers=[replace(consumer, ack_wait=2) for consumer in CONSUMERS])
     store = JetStreamEventStore(connection, registry())
     world = Saga(connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides)
     try:
