@@ -3,12 +3,17 @@
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
+import hypothesis
 import pytest
 from tests.support.parts import NatsServer, S3Server, nats_server, s3_server
 from tests.support.saga import Emulator, emulator_process
 
 _TESTS = Path(__file__).parent
 _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})
+
+# The same examples in every run, however slow the machine is: a failure is always a change of the code.
+hypothesis.settings.register_profile("telecine", deadline=None, derandomize=True, database=None)
+hypothesis.settings.load_profile("telecine")
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
