@@ -6,17 +6,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 
-from telecine_cli.facts import Facts, Options, environment
+from telecine_cli.facts import SERVICES, Facts, Options, environment, health_port
 from telecine_cli.http_probe import http_answer
 from telecine_cli.ports import LOOPBACK
 from telecine_cli.process import Command, Probe
 
-__all__ = ["SERVICES", "Child", "Stage", "answers", "children_of"]
+__all__ = ["Child", "Stage", "answers", "children_of"]
 
 # A service gives its running handlers 15 s (stop_grace) before it leaves by itself.
 _SERVICE_GRACE_SECONDS = 20.0
-
-SERVICES = ("credits", "generation", "storage", "gateway")
 
 
 class Stage(Enum):
@@ -94,17 +92,21 @@ _EMULATOR = Child(
 
 
 def _service(name: str, options: Options) -> Child:
-    health = f"{name}-health"
-    own_port = ("gateway",) if name == "gateway" and options.gateway_port is None else ()
-
     def command(facts: Facts) -> Command:
         argv = (sys.executable, "-m", f"telecine_{name}")
         return Command(name, argv, facts.log(name), env=environment(name, facts))
 
     def ready(facts: Facts) -> Probe:
         # The gateway says it where its clients ask, the others beside their work.
-        base = facts.gateway_url if name == "gateway" else facts.local_url(health)
+        base = facts.gateway_url if name == "gateway" else facts.local_url(health_port(name))
         return answers(f"{base}/readyz")
 
-    ports = (health, *own_port)
-    return Child(name, Stage.SERVICE, command, ready, ports, grace_seconds=_SERVICE_GRACE_SECONDS)
+    return Child(
+        name, Stage.SERVICE, command, ready, _ports(name, options), grace_seconds=_SERVICE_GRACE_SECONDS
+    )
+
+
+def _ports(name: str, options: Options) -> tuple[str, ...]:
+    if name != "gateway":
+        return (health_port(name),)
+    return ("gateway",) if options.gateway_port is None else ()

@@ -1,5 +1,6 @@
 """The facts of one stack: where everything is, and the environment that tells it to each service."""
 
+import json
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -10,11 +11,27 @@ from telecine_cli.ports import LOOPBACK
 from telecine_cli.s3_part import REGION, S3Part
 from telecine_cli.stack_state import StackState
 
-__all__ = ["SECRET_NAMES", "Facts", "Options", "Provider", "environment"]
+__all__ = [
+    "SECRET_NAMES",
+    "SERVICES",
+    "Facts",
+    "Options",
+    "Provider",
+    "database_url",
+    "environment",
+    "health_port",
+]
 
+SERVICES = ("credits", "generation", "storage", "gateway")
 SECRET_NAMES = ("s3", "provider", "content", "callback")
 _S3_ACCESS_KEY = "telecine"
+_EVERY_INTERFACE = frozenset({"0.0.0.0", "::"})  # noqa: S104  read from settings, never bound here
 _EMULATED_API_PATH = "/api/v3"
+
+
+def health_port(service: str) -> str:
+    """The name of the port on which a service answers for its health."""
+    return f"{service}-health"
 
 
 @dataclass(frozen=True)
@@ -72,9 +89,19 @@ class Facts:
         )
 
     @property
+    def emulated(self) -> bool:
+        """Whether the emulator stands in for the provider."""
+        return self.options.provider is None
+
+    @property
+    def emulator_address(self) -> str:
+        """Host and port of the emulator."""
+        return f"{LOOPBACK}:{self.state.ports['emulator']}"
+
+    @property
     def provider(self) -> Provider:
         """The provider that was chosen, else the emulator."""
-        emulated = self.local_url("emulator") + _EMULATED_API_PATH if self.options.provider is None else ""
+        emulated = self.local_url("emulator") + _EMULATED_API_PATH if self.emulated else ""
         return self.options.provider or Provider(emulated, self.state.secrets["provider"])
 
     @property
@@ -84,7 +111,8 @@ class Facts:
     @property
     def gateway_url(self) -> str:
         """Where the gateway answers on this machine."""
-        host = LOOPBACK if self.options.gateway_host in {"0.0.0.0", "::"} else self.options.gateway_host  # noqa: S104
+        host = self.options.gateway_host
+        host = LOOPBACK if host in _EVERY_INTERFACE else f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.gateway_port}"
 
     @property
@@ -93,47 +121,84 @@ class Facts:
         return self.options.public_url or self.gateway_url
 
 
+def database_url(data: Path, service: str) -> str:
+    """The database of one service of a stack, as services and rebuilds open it."""
+    return f"sqlite:///{data / service}.db"
+
+
 def environment(service: str, facts: Facts) -> dict[str, str]:
     """One service's whole environment: ours, and the stack's facts as TELECINE_ variables.
 
-    This is the one place where a fact gets the name of a setting. A secret goes to those only who need it.
+    This is the one place where a fact gets the name of a setting. A secret goes to those only who need it; what
+    the stack does not decide may be set by the user's own TELECINE_ variables.
     """
-    return dict(os.environ) | {
-        "PYTHONUNBUFFERED": "1",
-        "TELECINE_NATS_URL": facts.nats.url,
-        "TELECINE_DATABASE_URL": f"sqlite:///{facts.data / service}.db",
-        "TELECINE_HEALTH_HOST": LOOPBACK,
-        "TELECINE_HEALTH_PORT": str(facts.state.ports[f"{service}-health"]),
-        **_own_settings(service, facts),
+    decided = {name for each in SERVICES for name in _settings(each, facts)}
+    inherited = {name: value for name, value in os.environ.items() if name.upper() not in decided}
+    return inherited | {"PYTHONUNBUFFERED": "1"} | _settings(service, facts)
+
+
+def _settings(service: str, facts: Facts) -> dict[str, str]:
+    match service:
+        case "gateway":
+            own = _gateway(facts)
+        case "generation":
+            own = _generation(facts)
+        case "storage":
+            own = _storage(facts)
+        case _:
+            own = {}
+    return {"TELECINE_NATS_URL": facts.nats.url, **_health(service, facts), **own}
+
+
+def _health(service: str, facts: Facts) -> dict[str, str]:
+    port = facts.state.ports.get(health_port(service))
+    # The gateway answers for its health where its clients ask.
+    return {} if port is None else {"TELECINE_HEALTH_HOST": LOOPBACK, "TELECINE_HEALTH_PORT": str(port)}
+
+
+def _gateway(facts: Facts) -> dict[str, str]:
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "gateway"),
+        "TELECINE_HTTP_HOST": facts.options.gateway_host,
+        "TELECINE_HTTP_PORT": str(facts.gateway_port),
+        "TELECINE_PUBLIC_URL": facts.public_url,
+        "TELECINE_CONTENT_SECRET": facts.state.secrets["content"],
+        "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
+        **_bucket(facts),
+        **_if_emulated(facts, {"TELECINE_IMAGE_URL_PRIVATE_HOSTS": json.dumps([facts.emulator_address])}),
     }
 
 
-def _own_settings(service: str, facts: Facts) -> Mapping[str, str]:
-    match service:
-        case "gateway":
-            return {
-                "TELECINE_HOST": facts.options.gateway_host,
-                "TELECINE_PORT": str(facts.gateway_port),
-                "TELECINE_PUBLIC_URL": facts.public_url,
-                "TELECINE_STORAGE_URL": facts.local_url("storage-health"),
-                "TELECINE_CONTENT_SECRET": facts.state.secrets["content"],
-                "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
-            }
-        case "generation":
-            return {
-                "TELECINE_PROVIDER_BASE_URL": facts.provider.base_url,
-                "TELECINE_PROVIDER_API_KEY": facts.provider.api_key,
-                "TELECINE_CALLBACK_BASE_URL": facts.public_url,
-                "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
-            }
-        case "storage":
-            return {
-                "TELECINE_S3_ENDPOINT": facts.s3.endpoint,
-                "TELECINE_S3_REGION": REGION,
-                "TELECINE_S3_BUCKET": facts.s3.bucket,
-                "TELECINE_S3_ACCESS_KEY": facts.s3.access_key,
-                "TELECINE_S3_SECRET_KEY": facts.s3.secret_key,
-                "TELECINE_CONTENT_SECRET": facts.state.secrets["content"],
-            }
-        case _:
-            return {}
+def _generation(facts: Facts) -> dict[str, str]:
+    # The emulator reaches the gateway on this machine; a real provider needs an address of the Internet.
+    callbacks = facts.gateway_url if facts.emulated else facts.options.public_url
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "generation"),
+        "TELECINE_PROVIDER_BASE_URL": facts.provider.base_url,
+        "TELECINE_PROVIDER_API_KEY": facts.provider.api_key,
+        "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
+        **({"TELECINE_CALLBACK_BASE_URL": callbacks} if callbacks else {}),
+    }
+
+
+def _storage(facts: Facts) -> dict[str, str]:
+    sandbox = {"TELECINE_RESULT_ALLOW_PRIVATE": "true", "TELECINE_RESULT_HOSTS": "[]"}
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "storage"),
+        **_bucket(facts),
+        **_if_emulated(facts, sandbox),
+    }
+
+
+def _bucket(facts: Facts) -> dict[str, str]:
+    return {
+        "TELECINE_S3_ENDPOINT": facts.s3.endpoint,
+        "TELECINE_S3_REGION": REGION,
+        "TELECINE_S3_BUCKET": facts.s3.bucket,
+        "TELECINE_S3_ACCESS_KEY": facts.s3.access_key,
+        "TELECINE_S3_SECRET_KEY": facts.s3.secret_key,
+    }
+
+
+def _if_emulated(facts: Facts, settings: Mapping[str, str]) -> Mapping[str, str]:
+    return settings if facts.emulated else {}

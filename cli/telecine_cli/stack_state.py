@@ -8,10 +8,11 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from telecine_cli.ports import keep_or_choose
 
-__all__ = ["AlreadyRunning", "StackState", "lock", "remember"]
+__all__ = ["AlreadyRunning", "StackState", "is_running", "keep_secret", "lock", "recall", "remember"]
 
 _SECRET_BYTES = 32
 
@@ -34,32 +35,46 @@ def remember(data: Path, ports: Iterable[str], secret_names: Iterable[str]) -> S
     A port that another process has taken in the meantime is replaced.
     """
     file = data / "stack.json"
-    known = _read(file)
+    known = recall(data)
     state = StackState(
         ports=keep_or_choose(known.ports, ports),
         secrets={name: secrets.token_urlsafe(_SECRET_BYTES) for name in secret_names} | known.secrets,
     )
     if state != known:
-        _write(file, state)
+        keep_secret(file, {"ports": state.ports, "secrets": state.secrets})
     return state
 
 
-def _read(file: Path) -> StackState:
+def recall(data: Path) -> StackState:
+    """The state kept in `data`/stack.json; an empty one where no stack has been."""
     try:
-        kept = json.loads(file.read_text(encoding="utf-8"))
+        kept = json.loads((data / "stack.json").read_text(encoding="utf-8"))
     except FileNotFoundError:
         return StackState()
     return StackState(kept["ports"], kept["secrets"])
 
 
-def _write(file: Path, state: StackState) -> None:
+def keep_secret(file: Path, content: dict[str, Any]) -> None:
+    """Write `content` as JSON that only the owner may read: all of it, on disk, or nothing."""
     new = file.with_suffix(".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
-        json.dump({"ports": state.ports, "secrets": state.secrets}, out, indent=2)
+        json.dump(content, out, indent=2)
         out.flush()
         os.fsync(out.fileno())
     new.replace(file)
+
+
+def is_running(data: Path) -> bool:
+    """Whether a stack holds the folder now."""
+    try:
+        with (data / "stack.lock").open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except FileNotFoundError:
+        return False
+    except BlockingIOError:
+        return True
+    return False
 
 
 @contextmanager

@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import admin, results, routes
+from . import admin, results, routes, samples
 from .connection import Protocol
 from .errors import ApiError, error_body
 from .settings import Settings
@@ -22,7 +22,7 @@ def build(settings: Settings) -> Starlette:
     """Tasks move while the application's lifespan lasts."""
     emulator = open_emulator(settings)
     app = Starlette(
-        routes=[*routes.routes(), *results.routes(), *admin.routes()],
+        routes=[*routes.routes(), *results.routes(), *samples.routes(), *admin.routes()],
         lifespan=_lifespan,
         exception_handlers={HTTPException: _no_route},
     )

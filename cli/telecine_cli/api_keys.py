@@ -1,0 +1,82 @@
+"""API keys: made, listed and revoked by events on the ACCESS stream."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from nats.aio.client import Client
+
+from telecine_chassis.assembly import utc_now
+from telecine_chassis.commands import Aggregates, Cause
+from telecine_chassis.store_jetstream import JetStreamEventStore
+from telecine_cli.failure import Failure
+from telecine_cli.target import OPERATOR
+from telecine_contracts import derive_id, registry, subjects
+from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
+from telecine_gateway.access import KEYS, Command, CreateKey, Keys, NewKey, RevokeKey
+
+__all__ = ["KeyLine", "create", "listed", "revoke", "standing"]
+
+_EVERY_ACCOUNT = "access.*.*"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyLine:
+    """One key, without its secret."""
+
+    key_id: str
+    account: str
+    name: str
+    created_at: datetime
+    revoked_at: datetime | None = None
+
+
+async def create(connection: Client, account: str, key: NewKey, *, name: str) -> None:
+    """Let `key` act for `account`; does nothing when it does already."""
+    command = CreateKey(account, key.key_id, key.key_sha256, name)
+    await _execute(connection, account, command)
+
+
+async def standing(connection: Client, account: str, key_id: str) -> bool | None:
+    """Whether a key works; None when the account never had it."""
+    keys = await _aggregates(connection).read(subjects.access(account))
+    return keys.working.get(key_id)
+
+
+async def revoke(connection: Client, key_id: str) -> KeyLine:
+    """Stop a key for good, and the key as it was before.
+
+    Raises:
+        Failure: when no account has a key of that id.
+    """
+    found = next((key for key in await listed(connection) if key.key_id == key_id), None)
+    if found is None:
+        raise Failure(f"there is no key {key_id}: `telecine keys list` shows them all")
+    await _execute(connection, found.account, RevokeKey(found.account, key_id))
+    return found
+
+
+async def listed(connection: Client, account: str | None = None) -> list[KeyLine]:
+    """The keys of one account or of all, oldest first, the revoked ones too."""
+    subject = subjects.access(account) if account else _EVERY_ACCOUNT
+    keys: dict[tuple[str, str], KeyLine] = {}
+    for recorded in await JetStreamEventStore(connection, registry()).load(subject):
+        match recorded.event:
+            case ApiKeyCreated() as event:
+                place = event.account, event.key_id
+                keys[place] = KeyLine(event.key_id, event.account, event.name, recorded.envelope.time)
+            case ApiKeyRevoked() as event:
+                place = event.account, event.key_id
+                keys[place] = replace(keys[place], revoked_at=recorded.envelope.time)
+            case _:
+                pass
+    return list(keys.values())
+
+
+async def _execute(connection: Client, account: str, command: Command) -> None:
+    request = derive_id(command.key_id, f"{type(command).__name__} {account}")
+    await _aggregates(connection).execute(subjects.access(account), command, Cause(request, request))
+
+
+def _aggregates(connection: Client) -> Aggregates[Command, Keys]:
+    store = JetStreamEventStore(connection, registry())
+    return Aggregates(store, KEYS, source=f"telecine/{OPERATOR}", clock=utc_now)

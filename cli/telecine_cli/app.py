@@ -1,0 +1,60 @@
+"""Everything that `telecine` can do, on one page."""
+
+from typing import Annotated
+
+import typer
+
+from telecine_cli.commands import credits, dead_letters, demo, events, keys, projections, provision, up
+
+__all__ = ["build"]
+
+_HELP = """A prompt or an image becomes a stored video, and every credit is accounted for.
+
+Start with `telecine demo` to watch it work, or `telecine up` to use it. Both need nothing else."""
+
+_HERE, _OPERATE = "Run it here", "Operate it"
+
+
+def build() -> typer.Typer:
+    """The command line."""
+    app = typer.Typer(
+        name="telecine",
+        help=_HELP,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode="markdown",
+        pretty_exceptions_enable=False,
+        context_settings={"help_option_names": ["-h", "--help"]},
+    )
+    app.callback()(_root)
+    for command, examples, panel in (
+        (up.up, up.EXAMPLES, _HERE),
+        (demo.demo, demo.EXAMPLES, _HERE),
+        (provision.provision, provision.EXAMPLES, _OPERATE),
+    ):
+        app.command(epilog=examples, rich_help_panel=panel)(command)
+    for name, commands in (
+        ("credits", credits.app()),
+        ("keys", keys.app()),
+        ("events", events.app()),
+        ("projections", projections.app()),
+        ("dead-letters", dead_letters.app()),
+    ):
+        app.add_typer(commands, name=name, rich_help_panel=_OPERATE)
+    return app
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version
+
+        typer.echo(f"telecine {version('telecine')}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[
+        bool, typer.Option("--version", help="Show the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    pass

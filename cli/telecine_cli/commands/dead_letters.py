@@ -1,0 +1,60 @@
+"""`telecine dead-letters`: messages that a service could not take."""
+
+from typing import Annotated
+
+import typer
+
+from telecine_cli.commands.options import AsJson, Data, NatsUrl, group
+
+__all__ = ["app"]
+
+LetterId = Annotated[int, typer.Argument(min=1, help="The letter's number, as `dead-letters list` shows it.")]
+
+
+def app() -> typer.Typer:
+    """The commands of `telecine dead-letters`."""
+    commands = group(
+        "Messages that a service could not take: kept with the error, to be looked at and replayed."
+    )
+    commands.command("list", epilog="Example:\n\n    telecine dead-letters list")(list_)
+    commands.command(epilog="Example:\n\n    telecine dead-letters show 7")(show)
+    commands.command(
+        epilog="Examples:\n\n    telecine dead-letters replay 7\n\n    telecine dead-letters replay --all"
+    )(replay)
+    return commands
+
+
+def list_(json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+    """List what is kept, oldest first."""
+    from telecine_cli.letter_reports import tell_letters
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(tell_letters(find(data, nats_url), as_json=json))
+
+
+def show(letter: LetterId, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+    """Show one letter: the message's place, the error, how often it was tried. Its content with --json only."""
+    from telecine_cli.letter_reports import tell_letter
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(tell_letter(find(data, nats_url), letter, as_json=json))
+
+
+def replay(
+    letter: Annotated[
+        int | None, typer.Argument(min=1, help="The letter's number.", show_default=False)
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Have a message handled again by the service that gave up on it; if it fails again it is kept again."""
+    if (letter is None) is not all_:
+        raise typer.BadParameter("give the number of one letter, or --all", param_hint="LETTER")
+    from telecine_cli.letter_reports import replay_letters
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(replay_letters(find(data, nats_url), letter))

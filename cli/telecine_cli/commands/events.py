@@ -1,0 +1,79 @@
+"""`telecine events`: what happened, and what happens."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from telecine_cli.commands.options import (
+    AsJson,
+    Data,
+    Generation,
+    NatsUrl,
+    OnlyAccount,
+    OnlyGeneration,
+    group,
+)
+
+__all__ = ["app"]
+
+
+class StreamName(StrEnum):
+    """The streams that keep events."""
+
+    VIDEO = "VIDEO"
+    LEDGER = "LEDGER"
+    ACCESS = "ACCESS"
+
+
+def app() -> typer.Typer:
+    """The commands of `telecine events`."""
+    commands = group("Show what happened to a generation, or follow everything live.")
+    commands.command(
+        epilog="Examples:\n\n    telecine events tail\n\n    telecine events tail --account alice --stream LEDGER "
+        "--since 1 --json"
+    )(tail)
+    commands.command(epilog="Example:\n\n    telecine events show 5b1f8c0e-2a4d-5c6b-8e9f-0a1b2c3d4e5f")(show)
+    return commands
+
+
+def tail(
+    account: OnlyAccount = None,
+    generation: OnlyGeneration = None,
+    stream: Annotated[
+        StreamName | None,
+        typer.Option(
+            case_sensitive=False, help="Only this stream: generations, credits or keys.", show_default=False
+        ),
+    ] = None,
+    since: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            metavar="SEQUENCE",
+            help="Begin with this sequence of --stream; 1 is its first event. [default: from now on]",
+            show_default=False,
+        ),
+    ] = None,
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Follow events as they happen, a line each, until Ctrl-C. Prompts are shown with --json only."""
+    if since is not None and stream is None:
+        raise typer.BadParameter("needs --stream: each stream counts for itself", param_hint="--since")
+    from telecine_cli.event_reports import Interest, tell_live
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    interest = Interest(account, generation, stream and stream.value, since)
+    run(tell_live(find(data, nats_url), interest, as_json=json), interrupted=0)
+
+
+def show(generation: Generation, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+    """Show a generation's way: every event from the request to the video, and what it cost."""
+    from telecine_cli.event_reports import tell_generation
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(tell_generation(find(data, nats_url), generation, as_json=json))

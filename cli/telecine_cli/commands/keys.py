@@ -1,0 +1,60 @@
+"""`telecine keys`: API keys."""
+
+from typing import Annotated
+
+import typer
+
+from telecine_cli.commands.options import Account, AnyAccount, AsJson, Data, NatsUrl, group
+
+__all__ = ["app"]
+
+
+def app() -> typer.Typer:
+    """The commands of `telecine keys`."""
+    commands = group("Make, list and revoke API keys. A key acts for one account.")
+    commands.command(epilog="Example:\n\n    telecine keys create alice --name laptop")(create)
+    commands.command(
+        "list", epilog="Examples:\n\n    telecine keys list\n\n    telecine keys list alice --json"
+    )(list_)
+    commands.command(epilog="Example:\n\n    telecine keys revoke key_1f3a5c7e9b2d")(revoke)
+    return commands
+
+
+def create(
+    account: Account,
+    name: Annotated[
+        str, typer.Option(help="What you call it, to tell it from others.", show_default=False)
+    ] = "",
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Make an API key for an account and print it: once, since only its hash is kept."""
+    from telecine_cli.account_reports import tell_new_key
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(tell_new_key(find(data, nats_url), account, name))
+
+
+def list_(
+    account: AnyAccount = None, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None
+) -> None:
+    """List the keys of one account or of all, the revoked ones too."""
+    from telecine_cli.account_reports import tell_keys
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(tell_keys(find(data, nats_url), account, as_json=json))
+
+
+def revoke(
+    key_id: Annotated[str, typer.Argument(help="The key's public id, as `keys list` shows it.")],
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Stop a key for good. It stops working within a second."""
+    from telecine_cli.account_reports import tell_revoked
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(tell_revoked(find(data, nats_url), key_id))

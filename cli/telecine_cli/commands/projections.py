@@ -1,0 +1,63 @@
+"""`telecine projections`: the tables that are computed from the events."""
+
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from telecine_cli.commands.options import Data, NatsUrl, group
+
+__all__ = ["app"]
+
+
+class Whose(StrEnum):
+    """The services that have tables, or all of them."""
+
+    GATEWAY = "gateway"
+    GENERATION = "generation"
+    STORAGE = "storage"
+    ALL = "all"
+
+
+def app() -> typer.Typer:
+    """The commands of `telecine projections`."""
+    commands = group("The tables that services compute from the events.")
+    commands.callback()(_group)
+    commands.command(
+        epilog="Examples:\n\n    telecine projections rebuild all\n\n    telecine projections rebuild gateway "
+        "--nats-url nats://nats.internal:4222 --database-url postgresql+psycopg://…"
+    )(rebuild)
+    return commands
+
+
+def _group() -> None:
+    """The tables that services compute from the events."""
+
+
+def rebuild(
+    service: Annotated[Whose, typer.Argument(help="Whose tables.")],
+    database_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="The service's database. [default: the local stack's]",
+            show_default=False,
+        ),
+    ] = None,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Compute a service's tables anew from the first event on.
+
+    May run while the services work: the new tables are filled beside the old ones, then take their place.
+    """
+    if service is Whose.ALL and database_url is not None:
+        raise typer.BadParameter("each service has its own: name one service", param_hint="--database-url")
+    from telecine_cli.rebuilding import rebuild_and_tell
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    names = (
+        [each.value for each in Whose if each is not Whose.ALL] if service is Whose.ALL else [service.value]
+    )
+    run(rebuild_and_tell(find(data, nats_url), names, database_url))

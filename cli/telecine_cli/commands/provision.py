@@ -1,0 +1,53 @@
+"""`telecine provision`: make a NATS server ready for telecine."""
+
+from typing import Annotated
+
+import typer
+
+from telecine_cli.commands.options import Data, NatsUrl
+
+__all__ = ["EXAMPLES", "provision"]
+
+EXAMPLES = """Examples:
+
+    telecine provision --nats-url nats://nats.internal:4222 --monitoring-url http://nats.internal:8222
+
+    telecine provision --nats-url nats://nats.internal:4222 --replicas 3 --dry-run"""
+
+
+def provision(
+    monitoring_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Its monitoring endpoint, which tells whether it may lose events. "
+            "[default: port 8222 of the same host]",
+            show_default=False,
+        ),
+    ] = None,
+    replicas: Annotated[
+        int, typer.Option(min=1, max=5, help="Copies of each stream: 1, or 3 in a cluster.")
+    ] = 1,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show what would change; change nothing.")
+    ] = False,
+    allow_unsafe_server: Annotated[
+        bool,
+        typer.Option(
+            "--allow-unsafe-server", help="Go on with a server that may lose events when the power fails."
+        ),
+    ] = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Create or update the streams and consumers that the services need, and show what differed.
+
+    May be run at any time and again: what is right already stays as it is. Refuses a change that could lose events.
+    (`telecine up` and `telecine demo` do this themselves.)
+    """
+    from telecine_cli.provision_report import Wish, provision_and_tell
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    wish = Wish(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
+    run(provision_and_tell(find(data, nats_url), wish))

@@ -1,0 +1,87 @@
+"""`telecine up`: the whole stack on this machine, kept running."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+__all__ = ["EXAMPLES", "up"]
+
+EXAMPLES = """Examples:
+
+    telecine up
+
+    telecine up --data /srv/telecine --port 8080
+
+    TELECINE_PROVIDER_API_KEY=… telecine up --provider-url https://ark.cn-beijing.volces.com/api/v3"""
+
+_PROVIDER = "The provider"
+
+
+def up(
+    data: Annotated[
+        Path, typer.Option(help="Everything it keeps; start it there again and it goes on where it was.")
+    ] = Path("data"),
+    host: Annotated[str, typer.Option(help="Address the gateway listens on.")] = "127.0.0.1",
+    port: Annotated[
+        int | None,
+        typer.Option(
+            min=1, max=65535, metavar="PORT", help="Its port. [default: a free one, kept]", show_default=False
+        ),
+    ] = None,
+    public_url: Annotated[
+        str | None,
+        typer.Option(metavar="URL", help="Where clients reach it, if elsewhere.", show_default=False),
+    ] = None,
+    provider_url: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Base URL of Volcano Ark or BytePlus, ending in /api/v3. Without it an emulator is started "
+            "that costs nothing and makes real, small videos.",
+            show_default=False,
+            rich_help_panel=_PROVIDER,
+        ),
+    ] = None,
+    provider_key: Annotated[
+        str | None,
+        typer.Option(
+            envvar="TELECINE_PROVIDER_API_KEY",
+            metavar="KEY",
+            help="The provider's API key. Others can read a command line: better set the variable.",
+            show_default=False,
+            show_envvar=True,
+            rich_help_panel=_PROVIDER,
+        ),
+    ] = None,
+    task_seconds: Annotated[
+        float | None,
+        typer.Option(
+            min=0,
+            metavar="SECONDS",
+            help="How long the emulator takes for a video. [default: 3]",
+            show_default=False,
+            rich_help_panel=_PROVIDER,
+        ),
+    ] = None,
+) -> None:
+    """Start everything on this machine and keep it running: gateway, credits, generation, storage and their parts.
+
+    Shows the address, an API key and a request to paste. Ctrl-C stops it in order; nothing is lost.
+    """
+    if provider_url is not None and not provider_key:
+        raise typer.BadParameter("needs the provider's key", param_hint="--provider-url")
+    if provider_url is not None and task_seconds is not None:
+        raise typer.BadParameter("is for the emulator alone", param_hint="--task-seconds")
+    from telecine_cli.facts import Options, Provider
+    from telecine_cli.keeping_up import keep_up
+    from telecine_cli.running import run
+
+    options = Options(
+        gateway_host=host,
+        gateway_port=port,
+        public_url=public_url and public_url.rstrip("/"),
+        provider=Provider(provider_url.rstrip("/"), provider_key) if provider_url and provider_key else None,
+        emulator_arguments=() if task_seconds is None else (f"--task-seconds={task_seconds}",),
+    )
+    run(keep_up(data, options), interrupted=0)

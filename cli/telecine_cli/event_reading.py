@@ -1,0 +1,80 @@
+"""Events out of the streams: all of one generation, or everything as it happens."""
+
+import asyncio
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+
+import nats.errors
+from nats.aio.client import Client
+
+from telecine_chassis.feed import Feed
+from telecine_chassis.records import decode
+from telecine_chassis.store import Recorded
+from telecine_chassis.store_jetstream import JetStreamEventStore
+from telecine_cli.failure import Failure
+from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent, registry, subjects
+from telecine_contracts.gateway import VideoEvent
+from telecine_contracts.streams import Stream
+
+__all__ = ["following", "of_generation", "together"]
+
+
+async def of_generation(connection: Client, generation: str) -> list[Recorded]:
+    """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
+    store = JetStreamEventStore(connection, registry())
+    video = await store.load(f"video.*.{subjects.token(generation)}.*")
+    accounts = {recorded.event.account for recorded in video if isinstance(recorded.event, VideoEvent)}
+    entries = [entry for account in accounts for entry in await store.load(subjects.ledger(account))]
+    return together(
+        [*video, *(entry for entry in entries if entry.event.about.get("generation") == generation)]
+    )
+
+
+def together(events: Iterable[Recorded]) -> list[Recorded]:
+    """Events of several streams in one order: by time, but never an effect before its cause."""
+    waiting = sorted(events, key=lambda recorded: (recorded.envelope.time, recorded.sequence))
+    ids = {recorded.envelope.id for recorded in waiting}
+    told: set[str] = set()
+    ordered: list[Recorded] = []
+    while waiting:
+        ready = (r for r in waiting if r.envelope.causation not in ids or r.envelope.causation in told)
+        following = next(ready, waiting[0])
+        waiting.remove(following)
+        told.add(following.envelope.id)
+        ordered.append(following)
+    return ordered
+
+
+@asynccontextmanager
+async def following(
+    connection: Client, starts: Sequence[tuple[Stream, int]]
+) -> "AsyncIterator[asyncio.Queue[Recorded]]":
+    """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
+
+    Events of a type that this version does not know are left out. The block ends with Failure when the
+    connection is lost.
+    """
+    events: asyncio.Queue[Recorded] = asyncio.Queue(maxsize=1000)
+    known = registry()
+
+    async def pump(stream: Stream, after: int) -> None:
+        async for batch in Feed(connection, stream).follow(after):
+            if connection.is_closed:
+                raise Failure("the connection to the NATS server was lost")
+            for record in batch.records:
+                try:
+                    await events.put(decode(record, known))
+                except (UnknownEvent, BadEvent, BadEnvelope):
+                    continue
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(pump(stream, after)) for stream, after in starts]
+            yield events
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as several:
+        lost = several.subgroup((nats.errors.Error, OSError))
+        if lost is not None:
+            raise Failure("the connection to the NATS server was lost") from several
+        raise several.exceptions[0] from None
