@@ -11,7 +11,7 @@ nobody knows, by what its list says later.
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import assert_never
+from typing import TypedDict, assert_never
 
 from telecine_contracts import Event
 from telecine_contracts.gateway import CancelRequested, GenerationRequested
@@ -60,6 +60,13 @@ class Cancel(StrEnum):
     DECLINED = "declined"
 
 
+class About(TypedDict):
+    """What every event of a generation says of where it belongs."""
+
+    account: str
+    generation: str
+
+
 @dataclass(frozen=True, slots=True)
 class Generation:
     """One generation, folded. `first_claim` is when the first attempt began; `late`: its task is still followed."""
@@ -81,6 +88,17 @@ class Generation:
             raise NotRequested("nobody asked for this generation")
         return self.request.account, self.request.generation
 
+    @property
+    def about(self) -> About:
+        """The same, for an event. Raises NotRequested."""
+        account, generation = self.ids
+        return {"account": account, "generation": generation}
+
+    @property
+    def next_attempt(self) -> int:
+        """1, 2, 3 …: a cause that comes again claims the attempt it claimed before, never a later one."""
+        return self.claim.attempt + 1 if self.claim else 1
+
 
 @dataclass(frozen=True, slots=True)
 class Observation:
@@ -101,9 +119,10 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """I want to be the one who submits. `patience`: seconds after the first claim when no new attempt is begun."""
+    """I want to be the one who makes `attempt`. `patience`: seconds after the first claim when none is begun."""
 
     now: datetime
+    attempt: int
     owner: str
     lease: float
     unique_seed: int
@@ -197,7 +216,7 @@ Command = (
 
 def decide(command: Command, state: Generation) -> Event | None:
     """The event that `command` leads to, or None when it changes nothing. Raises NotRequested."""
-    account, generation = state.ids
+    about = state.about
     match command:
         case Claim():
             return _claim(command, state)
@@ -215,38 +234,33 @@ def decide(command: Command, state: Generation) -> Event | None:
             return _failed(state, Stage.CREDITS, FailureCode.INSUFFICIENT_CREDITS, message)
         case Stop():
             idle = state.phase in (Phase.REQUESTED, Phase.DEFERRED) and state.cancel is Cancel.REQUESTED
-            return GenerationCancelled(account=account, generation=generation) if idle else None
+            return GenerationCancelled(**about) if idle else None
         case Stopped():
-            running = state.phase is Phase.SUBMITTED
-            return GenerationCancelled(account=account, generation=generation) if running else None
+            return GenerationCancelled(**about) if state.phase is Phase.SUBMITTED else None
         case Unstoppable(status):
             if state.phase is not Phase.SUBMITTED or state.cancel is not Cancel.REQUESTED:
                 return None
-            return CancelDeclined(account=account, generation=generation, provider_status=status)
+            return CancelDeclined(**about, provider_status=status)
         case _:
             assert_never(command)
 
 
 def _claim(command: Claim, state: Generation) -> Event | None:
-    account, generation = state.ids
-    if state.phase not in (Phase.REQUESTED, Phase.DEFERRED):
+    if state.phase not in (Phase.REQUESTED, Phase.DEFERRED) or command.attempt != state.next_attempt:
         return None
     if state.cancel is Cancel.REQUESTED:
-        return GenerationCancelled(account=account, generation=generation)
+        return GenerationCancelled(**state.about)
     if state.retry_at is not None and command.now < state.retry_at:
         return None
-    if state.first_claim is not None and command.now > state.first_claim + timedelta(
-        seconds=command.patience
-    ):
+    if command.now - (state.first_claim or command.now) > timedelta(seconds=command.patience):
         message = (
             "The video provider could not take this generation. Your credits were refunded; please try again."
         )
         return _failed(state, Stage.SUBMISSION, FailureCode.PROVIDER_UNAVAILABLE, message)
     chosen = state.request.parameters.seed if state.request else None
     return SubmissionStarted(
-        account=account,
-        generation=generation,
-        attempt=(state.claim.attempt if state.claim else 0) + 1,
+        **state.about,
+        attempt=command.attempt,
         owner=command.owner,
         started_at=command.now,
         lease_until=command.now + timedelta(seconds=command.lease),
@@ -258,14 +272,12 @@ def _claim(command: Claim, state: Generation) -> Event | None:
 
 def _resolve(command: Accept | Refuse | Defer | GiveUpClaim, state: Generation) -> Event | None:
     """What became of an attempt. Only the open one can be resolved, and only once."""
-    account, generation = state.ids
     if state.phase is not Phase.CLAIMED or state.claim is None or state.claim.attempt != command.attempt:
         return None
     match command:
         case Accept():
             return GenerationSubmitted(
-                account=account,
-                generation=generation,
+                **state.about,
                 attempt=command.attempt,
                 provider=command.provider,
                 provider_task_id=command.task_id,
@@ -277,8 +289,7 @@ def _resolve(command: Accept | Refuse | Defer | GiveUpClaim, state: Generation) 
             return _failed(state, Stage.SUBMISSION, command.code, command.message, command.provider_code)
         case Defer():
             return SubmissionDeferred(
-                account=account,
-                generation=generation,
+                **state.about,
                 attempt=command.attempt,
                 reason=command.reason,
                 retry_at=command.retry_at,
@@ -299,8 +310,7 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
     if seen.status == "failed":
         return _failed(state, Stage.PROVIDER, seen.failure_code, seen.failure_message, seen.provider_code)
     if seen.status == "cancelled" and state.cancel is Cancel.REQUESTED:
-        account, generation = state.ids
-        return GenerationCancelled(account=account, generation=generation)
+        return GenerationCancelled(**state.about)
     if _is_overdue(now, state):
         return _timeout(state, FailureCode.DEADLINE if seen.status else FailureCode.PROVIDER_LOST)
     if seen.status == "cancelled":
@@ -310,17 +320,14 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
         message = "The video provider did not start this generation in time. Your credits were refunded."
         return _failed(state, Stage.PROVIDER, FailureCode.PROVIDER_EXPIRED, message)
     if seen.status in RUNNING and seen.status != state.provider_status:
-        account, generation = state.ids
-        return GenerationProgressed(account=account, generation=generation, provider_status=seen.status)
+        return GenerationProgressed(**state.about, provider_status=seen.status)
     return None
 
 
 def _ready(seen: Observation, url: str, expires_at: datetime, state: Generation) -> VideoReady:
-    account, generation = state.ids
     assert state.submitted is not None
     return VideoReady(
-        account=account,
-        generation=generation,
+        **state.about,
         provider_task_id=state.submitted.provider_task_id,
         url=url,
         url_expires_at=expires_at,
@@ -335,11 +342,9 @@ def _ready(seen: Observation, url: str, expires_at: datetime, state: Generation)
 def _late(seen: Observation, state: Generation) -> Event | None:
     if seen.status and seen.status not in FINISHED:
         return None
-    account, generation = state.ids
     assert state.submitted is not None
     return LateResultRecorded(
-        account=account,
-        generation=generation,
+        **state.about,
         provider_task_id=state.submitted.provider_task_id,
         provider_status=seen.status or "lost",
         url=seen.url,
@@ -358,14 +363,8 @@ def _timeout(state: Generation, code: FailureCode) -> Event:
 def _failed(
     state: Generation, stage: Stage, code: FailureCode, message: str, provider_code: str | None = None
 ) -> GenerationFailed:
-    account, generation = state.ids
     return GenerationFailed(
-        account=account,
-        generation=generation,
-        stage=stage,
-        code=code,
-        message=message,
-        provider_code=provider_code,
+        **state.about, stage=stage, code=code, message=message, provider_code=provider_code
     )
 
 
@@ -392,8 +391,7 @@ def evolve(state: Generation, event: Event) -> Generation:
         case GenerationProgressed():
             return replace(state, provider_status=event.provider_status)
         case GenerationFailed():
-            late = state.submitted is not None and event.code in LATE_AFTER
-            return replace(state, phase=Phase.ENDED, late=late)
+            return replace(state, phase=Phase.ENDED, late=event.code in LATE_AFTER)
         case VideoReady() | GenerationCancelled():
             return replace(state, phase=Phase.ENDED)
         case LateResultRecorded():

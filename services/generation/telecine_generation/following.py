@@ -31,6 +31,8 @@ from .submission import Generations, Submitter, may_submit
 
 log = structlog.get_logger(__name__)
 WAKE = "wake"
+POLL_WINDOW = 0.005
+"""Seconds that a poll waits for others to join it: timers come in bursts, a callback should not wait."""
 
 
 class Follower:
@@ -50,7 +52,7 @@ class Follower:
         self._generations = generations
         self._submitter = submitter
         self._provider = provider
-        self._polls = PollBatch(provider)
+        self._polls = PollBatch(provider, window=POLL_WINDOW)
         self._timers = timers
         self._pace = pace
         self._silence = silence
@@ -78,7 +80,7 @@ class Follower:
         if state.cancel is Cancel.REQUESTED and state.phase in (Phase.REQUESTED, Phase.DEFERRED):
             return await self._execute(state, Stop())
         if may_submit(state, self._clock()):
-            return await self._submitter.submit(*state.ids)
+            return await self._submitter.submit(*state.ids, attempt=state.next_attempt)
         if state.phase is Phase.CLAIMED:
             state = await self._submitter.reconcile(state, _hint(timer.data))
         if state.phase is Phase.SUBMITTED or state.late:

@@ -25,7 +25,9 @@ def listen(reactor: Reactor, generations: Generations, submitter: Submitter, fol
     async def submit(cause: Recorded) -> None:
         event = cause.event
         assert isinstance(event, CreditsDebited)
-        state = await submitter.submit(event.account, event.generation, Cause.of(cause.envelope))
+        state = await submitter.submit(
+            event.account, event.generation, attempt=1, cause=Cause.of(cause.envelope)
+        )
         await follower.arm(state)
 
     async def deny(cause: Recorded) -> None:

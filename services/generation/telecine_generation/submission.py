@@ -66,11 +66,14 @@ class Submitter:
         self._clock = clock
         self._owner = secrets.token_hex(8)
 
-    async def submit(self, account: str, generation: str, cause: Cause | None = None) -> Generation:
-        """Claim the next attempt and, if the claim is ours, make its one POST. The state afterwards."""
+    async def submit(
+        self, account: str, generation: str, *, attempt: int, cause: Cause | None = None
+    ) -> Generation:
+        """Claim the attempt and, if the claim is ours, make its one POST. The state afterwards."""
         started = asyncio.get_running_loop().time()
         command = Claim(
             now=self._clock(),
+            attempt=attempt,
             owner=self._owner,
             lease=self._policy.lease,
             unique_seed=secrets.randbits(32),
