@@ -117,6 +117,7 @@ class Slots:
 
 
 def _engine(url: URL, **options: Any) -> Engine:
+    options["hide_parameters"] = True  # an error's text goes to the log, and a parameter may be a prompt
     if url.get_backend_name() != "sqlite":
         return create_engine(url, pool_pre_ping=True, **options)
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)

@@ -52,6 +52,8 @@ class JetStreamEventStore:
             raise Unavailable(
                 f"no answer from the event store for {event.type}: {type(error).__name__}"
             ) from error
+        if ack.duplicate:  # a cluster finds our own earlier try before it looks at the version
+            raise Conflict(aggregate)
         return int(ack.seq)
 
     async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:

@@ -9,7 +9,7 @@ __all__ = ["callback_token", "is_callback_token"]
 def callback_token(secret: str, account: str, generation: str) -> str:
     """The last part of a generation's callback path: 32 hexadecimal digits (128 bits of HMAC-SHA256)."""
     text = f"callback\n{account}\n{generation}"
-    return hmac.new(secret.encode(), text.encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(secret.encode(), text.encode("utf-8", "surrogatepass"), hashlib.sha256).hexdigest()[:32]
 
 
 def is_callback_token(secret: str, account: str, generation: str, token: str) -> bool:
