@@ -1,11 +1,10 @@
 """API keys: made, listed and revoked by events on the ACCESS stream."""
 
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from nats.aio.client import Client
 
-from telecine_chassis.assembly import utc_now
 from telecine_chassis.commands import Aggregates, Cause
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.failure import Failure
@@ -79,4 +78,4 @@ async def _execute(connection: Client, account: str, command: Command) -> None:
 
 def _aggregates(connection: Client) -> Aggregates[Command, Keys]:
     store = JetStreamEventStore(connection, registry())
-    return Aggregates(store, KEYS, source=f"telecine/{OPERATOR}", clock=utc_now)
+    return Aggregates(store, KEYS, source=f"telecine/{OPERATOR}", clock=lambda: datetime.now(UTC))

@@ -1,5 +1,6 @@
 """`telecine up`: start the stack, say how to use it, keep it running."""
 
+import asyncio
 import json
 import shlex
 import socket
@@ -30,15 +31,18 @@ async def keep_up(data: Path, options: Options) -> None:
     _check_port(options)
     typer.echo(f"starting telecine on {data} …")
     stack = Stack(data, options, provision=provision_stack, say=lambda message: typer.echo(message, err=True))
-    async with stack:
-        async with connected(stack.facts.nats.url) as connection:
-            key = await open_account(connection, stack.facts.data, _GIFT)
-        typer.echo(welcome(stack.facts, key, time.monotonic() - began))
-        try:
-            await stack.watch()
-        finally:
-            typer.echo("\nstopping …")
-    typer.echo("stopped. Start it again on the same folder and it goes on where it was.")
+    try:
+        async with stack:
+            async with connected(stack.facts.nats.url) as connection:
+                key = await open_account(connection, stack.facts.data, _GIFT)
+            typer.echo(welcome(stack.facts, key, time.monotonic() - began))
+            try:
+                await stack.watch()
+            finally:
+                typer.echo("\nstopping …")
+    except asyncio.CancelledError:
+        typer.echo("stopped; start it again on the same folder and it goes on where it was")
+        raise
 
 
 def _check_port(options: Options) -> None:

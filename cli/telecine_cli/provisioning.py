@@ -14,6 +14,7 @@ Action = Literal["created", "unchanged", "updated"]
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 NANOSECONDS = 1_000_000_000
+_MOVE = "copy its events to a new stream of this definition, or restore the definition it was made with"
 
 
 class ProvisioningRefused(Exception):
@@ -63,9 +64,12 @@ async def provision(
 ) -> list[Change]:
     """Create or update every stream and consumer. With `dry_run` nothing is changed, only shown.
 
-    Raises ProvisioningRefused before a change that would drop events or weaken the ledger.
+    Raises ProvisioningRefused, before anything is changed, where a change would drop events or weaken the ledger.
     """
     api = _Api(connection)
+    if not dry_run:
+        for stream in STREAMS:
+            await _stream(api, stream, replicas, dry_run=True)
     changes = [await _stream(api, stream, replicas, dry_run) for stream in STREAMS]
     return changes + [await _consumer(api, consumer, dry_run) for consumer in consumers]
 
@@ -124,9 +128,12 @@ class _Api:
         return answer
 
     async def must(self, subject: str, body: Any) -> None:
-        answer = await self.call(subject, body)
-        if "error" in answer:
-            raise ProvisioningRefused(f"the server refused {subject}: {answer['error'].get('description')}")
+        _refuse_errors(subject, await self.call(subject, body))
+
+
+def _refuse_errors(subject: str, answer: dict[str, Any]) -> None:
+    if "error" in answer:
+        raise ProvisioningRefused(f"the server refused {subject}: {answer['error'].get('description')}")
 
 
 async def _stream(api: _Api, stream: Stream, replicas: int, dry_run: bool) -> Change:
@@ -136,12 +143,13 @@ async def _stream(api: _Api, stream: Stream, replicas: int, dry_run: bool) -> Ch
         if not dry_run:
             await api.must(f"STREAM.CREATE.{stream.name}", wanted)
         return Change(stream.name, "created")
+    _refuse_errors(f"STREAM.INFO.{stream.name}", answer)
     found = answer["config"]
     drift = tuple(_drift(wanted, found))
     if not drift:
         return Change(stream.name, "unchanged")
     for danger in _dangers(wanted, found):
-        raise ProvisioningRefused(f"stream {stream.name}: {danger}. Move its events to a new stream instead.")
+        raise ProvisioningRefused(f"stream {stream.name}: {danger}")
     if not dry_run:
         await api.must(f"STREAM.UPDATE.{stream.name}", found | wanted)
     return Change(stream.name, "updated", drift)
@@ -150,7 +158,9 @@ async def _stream(api: _Api, stream: Stream, replicas: int, dry_run: bool) -> Ch
 async def _consumer(api: _Api, consumer: Consumer, dry_run: bool) -> Change:
     wanted = consumer_config(consumer)
     answer = await api.call(f"CONSUMER.INFO.{consumer.stream}.{consumer.name}")
-    exists = answer.get("error", {}).get("err_code") != CONSUMER_NOT_FOUND and "config" in answer
+    exists = answer.get("error", {}).get("err_code") not in (CONSUMER_NOT_FOUND, STREAM_NOT_FOUND)
+    if exists:
+        _refuse_errors(f"CONSUMER.INFO.{consumer.stream}.{consumer.name}", answer)
     drift = tuple(_drift(wanted, _one_filter_as_list(answer["config"]))) if exists else ()
     if exists and not drift:
         return Change(consumer.name, "unchanged")
@@ -174,13 +184,16 @@ def _drift(wanted: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
 
 def _dangers(wanted: dict[str, Any], found: dict[str, Any]) -> Iterable[str]:
     if found.get("storage") != wanted["storage"] or found.get("retention") != wanted["retention"]:
-        yield "its storage or retention can't be changed without losing events"
+        yield f"its storage or retention can't be changed without losing events: {_MOVE}"
+    if wanted["num_replicas"] < found.get("num_replicas", 1):
+        count = found["num_replicas"]
+        yield f"it has {count} replicas and fewer could lose events: pass --replicas {count}"
     for limit in ("max_bytes", "max_msgs", "max_age", "max_msgs_per_subject"):
         now, then = found.get(limit, -1), wanted[limit]
         if then > 0 and (now <= 0 or then < now) and wanted["discard"] == "old":
             continue
         if then > 0 and (now <= 0 or then < now):
-            yield f"a smaller {limit} could drop events"
+            yield f"a smaller {limit} could drop events: {_MOVE}"
     for guard in ("deny_delete", "deny_purge"):
         if found.get(guard) and not wanted[guard]:
-            yield f"{guard} can't be taken off a stream"
+            yield f"{guard} can't be taken off a stream: {_MOVE}"
