@@ -6,7 +6,7 @@ from functools import reduce
 
 from hypothesis import example, given
 from hypothesis import strategies as st
-from tests.support.generation_events import SUCCEEDED, WISH, at, requested
+from tests.support.generation_events import SUCCEEDED, at, requested
 
 from telecine_contracts import Event
 from telecine_contracts.gateway import CancelRequested
@@ -50,12 +50,9 @@ PATIENCE = 100
 Step = Command | CancelRequested
 """A command of the generation service, or an event that the gateway appends."""
 
-moments = st.sampled_from([at(seconds) for seconds in (0, 5, 30, 61, 99, 161, 500)])
-attempts = st.integers(1, 4)
-observations = st.one_of(
-    st.just(SUCCEEDED),
-    st.sampled_from(["queued", "running", "failed", "cancelled", "expired", "paused", ""]).map(Observation),
-)
+MOMENTS = [at(seconds) for seconds in (0, 5, 30, 61, 99, 161, 500)]
+STATUSES = ["queued", "running", "failed", "cancelled", "expired", "paused", ""]
+OBSERVATIONS = [SUCCEEDED, *map(Observation, STATUSES)]
 
 
 def claim(now: datetime, attempt: int) -> Claim:
@@ -68,24 +65,26 @@ def accept(now: datetime, attempt: int) -> Accept:
     return Accept(now, attempt, "ark", f"cgt-{attempt}", DEADLINE)
 
 
-steps: st.SearchStrategy[Step] = st.one_of(
-    st.builds(claim, moments, attempts),
-    st.builds(accept, moments, attempts),
-    st.builds(Defer, attempts, st.sampled_from(DeferralReason), moments),
-    st.builds(Observe, moments, observations),
-    st.builds(Refuse, attempts, st.just(FailureCode.MODERATION_INPUT), st.just("No.")),
-    st.builds(GiveUpClaim, attempts),
-    st.builds(Expire, moments),
-    st.builds(Deny, st.just(40), st.just(3)),
-    st.just(Stop()),
-    st.just(Stopped()),
-    st.just(Unstoppable("running")),
-    st.just(WISH).map(lambda wish: CancelRequested(**dict(wish))),
-)
-histories = st.lists(steps, max_size=30)
-TO_SUBMISSION: list[Step] = [claim(at(0), 1), accept(at(0), 1)]
+STEPS: list[Step] = [
+    *(claim(now, attempt) for now in MOMENTS for attempt in (1, 2, 3)),
+    *(accept(now, attempt) for now in MOMENTS for attempt in (1, 2, 3)),
+    *(Defer(attempt, DeferralReason.UNREACHABLE, now) for now in MOMENTS for attempt in (1, 2, 3)),
+    *(Observe(now, seen) for now in MOMENTS for seen in OBSERVATIONS),
+    *(Refuse(attempt, FailureCode.MODERATION_INPUT, "No.") for attempt in (1, 2, 3)),
+    *(GiveUpClaim(attempt) for attempt in (1, 2, 3)),
+    *map(Expire, MOMENTS),
+    Deny(40, 3),
+    *(Stop() for _ in range(3)),
+    *(Stopped() for _ in range(3)),
+    *(Unstoppable("running") for _ in range(3)),
+    *(CancelRequested(account="ann", generation="g1") for _ in range(4)),
+]
+histories = st.lists(st.sampled_from(STEPS), min_size=10, max_size=30)
+TO_CLAIM: list[Step] = [claim(at(0), 1)]
+TO_DEFERRAL: list[Step] = [*TO_CLAIM, Defer(1, DeferralReason.UNREACHABLE, at(5))]
+TO_SUBMISSION: list[Step] = [*TO_CLAIM, accept(at(0), 1)]
 TO_TIMEOUT: list[Step] = [*TO_SUBMISSION, Observe(at(61), Observation("running"))]
-middles = st.sampled_from([[], TO_SUBMISSION, TO_TIMEOUT])
+middles = st.sampled_from([[], TO_CLAIM, TO_DEFERRAL, TO_SUBMISSION, TO_TIMEOUT])
 lives = st.builds(lambda start, rest: [*start, *rest], middles, histories)
 """Histories, some of which start late in a life, where chance alone seldom comes."""
 

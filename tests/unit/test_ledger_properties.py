@@ -46,7 +46,7 @@ commands = st.one_of(
     st.builds(Settle, st.just("ann"), generations),
     st.builds(Refund, st.just("ann"), generations, st.just("deadline")),
 )
-histories = st.lists(commands, max_size=40)
+histories = st.lists(commands, min_size=10, max_size=40)
 
 
 def carried_out(history: Iterable[Command], account: Account = NEW) -> tuple[list[LedgerEvent], Account]:
