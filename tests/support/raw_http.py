@@ -41,6 +41,11 @@ class RawServer:
     _serving: set[asyncio.Task[None]] = field(default_factory=set)
 
     @property
+    def busy(self) -> bool:
+        """Whether a request is being answered now."""
+        return self._at_once > 0
+
+    @property
     def methods(self) -> list[str]:
         return [request.method for request in self.requests]
 

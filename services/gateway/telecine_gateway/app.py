@@ -1,8 +1,9 @@
 """How the gateway is put together."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter
 
 from telecine_chassis.assembly import Assembly
 from telecine_chassis.commands import Aggregates, Decider
@@ -12,15 +13,28 @@ from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
 from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
+from telecine_chassis.timers_jetstream import JetStreamTimers
 from telecine_contracts import registry
 from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.version import __version__
 
-from . import api_credits, api_generate, api_health, api_pricing, api_video
+from . import (
+    api_callback,
+    api_content,
+    api_credits,
+    api_generate,
+    api_health,
+    api_pages,
+    api_pricing,
+    api_video,
+)
 from .auth import Auth
 from .cancellation import Cancellations, tell_progress
+from .content_s3 import S3Config, S3Content
 from .domain import Generation, decide, evolve
 from .edge import Edge
 from .errors import install
+from .openapi import Api
 from .projections import METADATA, PROJECTIONS, VERSION
 from .queries import Queries
 from .request import Rules
@@ -46,77 +60,98 @@ def build(settings: Settings) -> Service:
         service="gateway",
         on_failure=parts.fail,
     )
-    app = FastAPI(title="telecine", docs_url=None, redoc_url=None)
-    install(app)
-    app.add_middleware(Edge)
+    bucket = S3Content(
+        S3Config(
+            settings.s3_endpoint,
+            settings.s3_region,
+            settings.s3_access_key,
+            settings.s3_secret_key.get_secret_value(),
+        )
+    )
+    api = Api(__version__)
+    install(api)
+    api.add_middleware(Edge)
     service = parts.service(
-        before=[projections],
+        before=[projections, bucket],
         checks=[projections.ready],
-        http=HttpServer(app, settings.http_host, settings.http_port, grace=settings.stop_grace),
+        http=HttpServer(api, settings.http_host, settings.http_port, grace=settings.stop_grace),
         reacts=False,
     )
-    for router in _routers(settings, parts, projections, service):
-        app.include_router(router)
+    live = _Live(
+        projections,
+        Auth(Queries(lambda: projections.engine)),
+        Positions(lambda: projections.sequence("generations")),
+    )
+    live.listen()
+    operation = [api_health.router(service.ready), api_pages.router(api)]
+    for router in [*operation, *_routers(settings, parts, live, bucket)]:
+        api.include_router(router)
     return service
 
 
-def _routers(
-    settings: Settings, parts: Assembly, projections: Projections, service: Service
-) -> Sequence[APIRouter]:
+@dataclass(frozen=True)
+class _Live:
+    """The projections, and everybody who is told what they have just made visible."""
+
+    projections: Projections
+    auth: Auth
+    positions: Positions
+    outcomes: Waiters[Charge] = field(default_factory=Waiters[Charge])
+    progress: Waiters[Generation] = field(default_factory=Waiters[Generation])
+
+    def listen(self) -> None:
+        """Before start only."""
+        self.projections.listen("generations", self._generations_moved)
+        self.projections.listen("ledger", self._ledger_moved)
+        self.projections.listen("access", self.auth.changed)
+
+    def _generations_moved(self, events: Sequence[Recorded]) -> None:
+        self.positions.moved()
+        for recorded in events:
+            tell_progress(self.progress, recorded)
+
+    def _ledger_moved(self, events: Sequence[Recorded]) -> None:
+        for recorded in events:
+            tell_outcome(self.outcomes, recorded)
+
+
+def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content) -> Sequence[APIRouter]:
+    clock, auth = parts.clock, live.auth
     store = JetStreamEventStore(parts.connection, parts.registry, timeout=settings.store_timeout)
     commands: Commands = Aggregates(
         store,
         Decider(Generation(), decide, evolve),
         source=SOURCE,
-        clock=parts.clock,
+        clock=clock,
         assume_new=True,
         patience=settings.store_timeout,
     )
-    queries = Queries(lambda: projections.engine)
-    auth, positions = Auth(queries), Positions()
-    outcomes, progress = Waiters[Charge](), Waiters[Generation]()
-    _listen(projections, auth, positions, outcomes, progress)
-    generations = Generations(queries, store, lambda: projections.sequence("ledger"))
-    views = Views(
-        ContentLinks(
-            settings.content_secret.get_secret_value(), settings.public_url, settings.content_url_ttl
-        )
-    )
+    queries = Queries(lambda: live.projections.engine)
+    generations = Generations(queries, store, lambda: live.projections.sequence("ledger"))
+    secret = settings.content_secret.get_secret_value()
+    links = ContentLinks(secret, settings.public_url, settings.content_url_ttl)
+    views = Views(links)
     rules = Rules(settings.models, settings.default_model, frozenset(settings.image_url_private_hosts))
     submissions = Submissions(
-        commands, queries, outcomes, positions, prices=PRICE_TABLE, patience=settings.answer_timeout
+        commands,
+        queries,
+        live.outcomes,
+        live.positions,
+        prices=PRICE_TABLE,
+        patience=settings.answer_timeout,
     )
-    cancellations = Cancellations(commands, progress, patience=settings.cancel_timeout)
+    cancellations = Cancellations(commands, live.progress, patience=settings.cancel_timeout)
+    reading = api_content.Reading(auth, links, queries, generations, clock)
+    timers = JetStreamTimers(parts.connection, "generation", timeout=settings.store_timeout)
+    callback_secret = settings.callback_secret.get_secret_value()
+    body = settings.max_body_bytes
     return [
-        api_health.router(service.ready),
-        api_generate.router(auth, submissions, rules, max_body=settings.max_body_bytes),
-        api_video.status_router(auth, generations, views, parts.clock),
-        api_video.history_router(auth, queries, positions, views, parts.clock),
+        api_generate.router(auth, submissions, rules, max_body=body),
+        api_video.status_router(auth, generations, views, clock),
+        api_video.history_router(auth, queries, live.positions, views, clock),
         api_credits.router(auth, queries),
         api_pricing.router(PRICE_TABLE, rules),
-        api_video.record_router(auth, generations, cancellations, views, parts.clock),
+        api_content.router(reading, content=bucket),
+        api_video.record_router(auth, generations, cancellations, views, clock),
+        api_callback.router(callback_secret, timers, max_body=body),
     ]
-
-
-def _listen(
-    projections: Projections,
-    auth: Auth,
-    positions: Positions,
-    outcomes: Waiters[Charge],
-    progress: Waiters[Generation],
-) -> None:
-    """Who is told what, after it can be queried."""
-
-    def generations_moved(events: Sequence[Recorded]) -> None:
-        if events:
-            positions.reached(events[-1].sequence)
-        for recorded in events:
-            tell_progress(progress, recorded)
-
-    def ledger_moved(events: Sequence[Recorded]) -> None:
-        for recorded in events:
-            tell_outcome(outcomes, recorded)
-
-    projections.listen("generations", generations_moved)
-    projections.listen("ledger", ledger_moved)
-    projections.listen("access", auth.changed)

@@ -13,29 +13,30 @@ __all__ = ["json_object", "limited"]
 
 PATIENCE = 20
 """Seconds that a body may take to arrive."""
+DRAINED = 1024 * 1024
+"""Bytes beyond the limit that are read and dropped: a client that still writes would not see the answer."""
 
 
 async def limited(request: Request, limit: int) -> bytes:
     """The body, up to `limit` bytes. Raises ApiError 413 or 408."""
-    too_large = ApiError(
-        413, {"error": f"The request body must not be larger than {limit} bytes"}, {"Connection": "close"}
-    )
-    declared = request.headers.get("content-length", "0")
-    if declared.isascii() and declared.isdigit() and int(declared) > limit:
-        raise too_large
-    body = bytearray()
+    body, size = bytearray(), 0
     try:
         async with asyncio.timeout(PATIENCE):
             async for chunk in request.stream():
-                body += chunk
-                if len(body) > limit:
-                    raise too_large
+                size += len(chunk)
+                if size <= limit:
+                    body += chunk
+                elif size > limit + DRAINED:
+                    break
     except TimeoutError:
         raise ApiError(
             408, {"error": "The request body did not arrive in time"}, {"Connection": "close"}
         ) from None
     except ClientDisconnect:
         raise ApiError(400, {"error": "The connection was closed before the request was complete"}) from None
+    if size > limit:
+        text = f"The request body must not be larger than {limit} bytes"
+        raise ApiError(413, {"error": text}, {"Connection": "close"})
     return bytes(body)
 
 

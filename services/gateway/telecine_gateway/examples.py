@@ -125,6 +125,7 @@ _FAILURES = {
     404: ("Unknown, or somebody else's", "Not found"),
     408: ("The body did not arrive in time", "The request body did not arrive in time"),
     409: ("It conflicts with what was recorded before", "This Idempotency-Key was used for another request"),
+    410: ("It ended without a video, or the temporary URL has expired", "The generation was cancelled"),
     413: ("The body is too large", "The request body must not be larger than 65536 bytes"),
     416: ("No byte of the video lies in that range", "The range is outside the video"),
     502: ("The object store did not deliver", "The video can't be read right now; please try again"),

@@ -145,7 +145,7 @@ def apply_access(session: Session, recorded: Recorded) -> None:
 
 
 PROJECTIONS = (
-    Projection("generations", VIDEO, apply_video),
+    Projection("generations", VIDEO, apply_video, linger=0.03),
     Projection("ledger", LEDGER, apply_ledger),
     Projection("access", ACCESS, apply_access),
 )

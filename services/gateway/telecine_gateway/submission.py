@@ -103,7 +103,10 @@ class Submissions:
                 self._positions.wrote(requester.account, done.event.sequence)
                 log.info("generation.requested", account=requester.account, generation=generation)
             charge = await self._queries.charge(requester.account, generation) if repeatable else None
-            return Submission(generation, price.credits, charge or await self._wait(outcome))
+            charge = charge or await self._wait(outcome)
+        # A rebuild promoted just then takes events from the listeners: so a last look.
+        charge = charge or await self._queries.charge(requester.account, generation)
+        return Submission(generation, price.credits, charge)
 
     async def _wait(self, outcome: asyncio.Future[Charge]) -> Charge | None:
         try:

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
@@ -43,9 +43,10 @@ class Waiters(Generic[T]):
 class Positions:
     """Reads of an account wait for the account's own last write here, so that it sees what it has just done."""
 
-    def __init__(self) -> None:
+    def __init__(self, reached: Callable[[], int]) -> None:
+        """`reached`: the stream sequence up to which everything can be queried."""
+        self._reached = reached
         self._wanted: OrderedDict[str, int] = OrderedDict()
-        self._reached = 0
         self._moved = asyncio.Event()
 
     def wrote(self, account: str, sequence: int) -> None:
@@ -55,9 +56,8 @@ class Positions:
         if len(self._wanted) > REMEMBERED:
             self._wanted.popitem(last=False)
 
-    def reached(self, sequence: int) -> None:
-        """Everything up to `sequence` can be queried."""
-        self._reached = max(self._reached, sequence)
+    def moved(self) -> None:
+        """More can be queried than before."""
         self._moved.set()
         self._moved = asyncio.Event()
 
@@ -65,7 +65,7 @@ class Positions:
         """Until the account's last write can be queried, at most `within` seconds."""
         try:
             async with asyncio.timeout(within):
-                while self._reached < self._wanted.get(account, 0):
+                while self._reached() < self._wanted.get(account, 0):
                     await self._moved.wait()
         except TimeoutError:
             return

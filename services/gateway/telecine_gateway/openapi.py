@@ -1,0 +1,50 @@
+"""The API's own description: which routes need a key, and how one is sent."""
+
+from typing import Any
+
+from fastapi import FastAPI
+
+__all__ = ["Api"]
+
+_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key as `Authorization: Bearer tk_…`",
+    },
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key"},
+}
+_ABOUT = """\
+From a prompt or an image to a stored video.
+
+`POST /api/video/generate` answers with an id; `GET /api/video/status` follows it until `completed`, `failed` or
+`cancelled`. Credits are reserved when a video is accepted, spent when it is delivered, and given back otherwise.
+Every answer other than a success is JSON with `error`. The events behind all this are at `/events`."""
+
+
+class Api(FastAPI):
+    """An application whose document says which routes need a key: those that may answer 401."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            title="telecine",
+            version=version,
+            description=_ABOUT,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+        )
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    if "401" in operation["responses"]:
+                        operation["security"] = [{name: []} for name in _SCHEMES]
+                    # This API answers 400, never the framework's 422.
+                    operation["responses"].pop("422", None)
+        assert self.openapi_schema is not None
+        return self.openapi_schema

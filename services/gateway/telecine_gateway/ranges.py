@@ -1,0 +1,67 @@
+"""Byte ranges and conditions of HTTP (RFC 9110), pure. A strong ETag is all a stored video needs: it never changes."""
+
+import re
+from dataclasses import dataclass
+
+__all__ = ["Slice", "Unsatisfiable", "is_unchanged", "slice_of"]
+
+_ONE_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
+
+
+class Unsatisfiable(Exception):
+    """No byte of the content lies in the range: 416."""
+
+
+@dataclass(frozen=True, slots=True)
+class Slice:
+    """Bytes `start` to `end`, both included, of `total`."""
+
+    start: int
+    end: int
+    total: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start + 1
+
+    @property
+    def is_whole(self) -> bool:
+        return self.length == self.total
+
+    def __str__(self) -> str:
+        """As in Content-Range."""
+        return f"bytes {self.start}-{self.end}/{self.total}"
+
+
+def slice_of(total: int, asked: str | None, if_range: str | None, etag: str) -> Slice | None:
+    """What part a Range header asks for; None: the whole, with 200.
+
+    Several ranges, other units and malformed headers get the whole, as RFC 9110 allows; so does an If-Range that is
+    not this content's ETag. Raises Unsatisfiable.
+    """
+    match = _ONE_RANGE.fullmatch(asked or "")
+    if (
+        match is None
+        or (match[1], match[2]) == ("", "")
+        or (if_range is not None and if_range.strip() != etag)
+    ):
+        return None
+    if not match[1]:
+        wanted = int(match[2])
+        if wanted == 0:
+            raise Unsatisfiable
+        return Slice(max(0, total - wanted), total - 1, total)
+    start, end = int(match[1]), int(match[2] or total - 1)
+    if match[2] and end < start:
+        return None
+    if start >= total:
+        raise Unsatisfiable
+    return Slice(start, min(end, total - 1), total)
+
+
+def is_unchanged(if_none_match: str | None, etag: str) -> bool:
+    """Whether the client has it already: 304."""
+    if if_none_match is None:
+        return False
+    known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]
+    return "*" in known or etag in known

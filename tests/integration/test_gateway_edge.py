@@ -1,0 +1,290 @@
+"""Who may call, and that everything has a proper answer: keys, isolation, callbacks, pages, garbage."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from html.parser import HTMLParser
+from pathlib import Path
+from uuid import uuid4
+
+import httpx
+import pytest
+from tests.support.gateway import Gateway, Owner, World, world
+from tests.support.parts import NatsServer
+from tests.support.video_events import EventsOf
+
+from telecine_chassis.tokens import callback_token
+from telecine_contracts import EVENTS
+from telecine_gateway.access import new_key
+from telecine_gateway.answers import Pricing
+
+PUBLIC = {"/healthz", "/readyz", "/api/pricing"}
+
+
+@pytest.fixture
+async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
+    async with world(nats, tmp_path) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def gateway(parts: World) -> AsyncIterator[Gateway]:
+    async with parts.gateway() as gateway:
+        yield gateway
+
+
+async def test_every_route_but_the_public_ones_needs_a_key(gateway: Gateway) -> None:
+    document = (await gateway.http.get("/openapi.json")).json()
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            answer = await gateway.http.request(method, path.replace("{id}", str(uuid4())))
+            open_to_all = path in PUBLIC
+
+            assert ("security" in operation) is not open_to_all
+            assert (answer.status_code == 401) is not open_to_all, path
+            if not open_to_all:
+                assert answer.json() == {"error": "Unauthorized"}
+                assert answer.headers["www-authenticate"].startswith("Bearer")
+
+
+async def test_both_ways_to_send_a_key_and_many_that_are_wrong(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    secret = owner.key.secret
+    for headers, status in (
+        ({"Authorization": f"Bearer {secret}"}, 200),
+        ({"authorization": f"bearer  {secret}"}, 200),
+        ({"X-API-Key": secret}, 200),
+        ({"Authorization": f"Basic {secret}"}, 401),
+        ({"Authorization": secret}, 401),
+        ({"Authorization": "Bearer"}, 401),
+        ({"X-API-Key": new_key().secret}, 401),
+        ({"X-API-Key": secret[:-1]}, 401),
+        ({"X-API-Key": "x" * 10_000}, 401),
+        ({"Cookie": f"key={secret}"}, 401),
+    ):
+        answer = await gateway.http.get("/api/credits", headers=headers)
+        assert answer.status_code == status, headers.keys()
+
+
+async def test_a_revoked_key_stops_within_a_second(parts: World, gateway: Gateway) -> None:
+    owner, other = await parts.owner(gateway), await parts.owner(gateway)
+    await parts.revoke(owner)
+    give_up = asyncio.get_running_loop().time() + 1
+
+    while (await owner.get("/api/credits")).status_code != 401:
+        assert asyncio.get_running_loop().time() < give_up
+
+    assert (await other.get("/api/credits")).status_code == 200
+
+
+async def test_nobody_sees_or_touches_what_is_anothers(parts: World, gateway: Gateway) -> None:
+    owner, stranger = await parts.owner(gateway), await parts.owner(gateway, "stranger")
+    of = EventsOf(owner.account, str(uuid4()))
+    await parts.append(of.requested())
+    for method, path in (
+        ("GET", "/api/video/{}"),
+        ("GET", "/api/video/{}/content"),
+        ("POST", "/api/video/{}/cancel"),
+        ("GET", "/api/video/status?taskId={0}&historyId={0}"),
+    ):
+        foreign, unknown = [
+            await gateway.http.request(method, path.format(id), headers=stranger.headers())
+            for id in (of.generation, str(uuid4()))
+        ]
+        assert (foreign.status_code, foreign.content) == (404, b'{"error":"Not found"}')
+        assert foreign.content == unknown.content
+    assert (await stranger.get("/api/video/history")).json()["items"] == []
+
+
+async def test_whatever_path_is_asked_for(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    for path in (
+        "/",
+        "/api",
+        "/api/credits/",
+        "/api/video/%00",
+        "/api/video/%ff%fe",
+        "/api/video/%F0%9F%8E%AC",
+        "/api/video/*",
+        "/api/video/>",
+        "/api/video/a.b/content",
+        "/api/video/..%2f..%2fetc",
+        "/api/video/" + "9" * 5000,
+        "/api/video/status/../history%0d%0aX: y",
+        f"/api/video/{uuid4()}%0a",
+        "/callbacks/provider/a/b/c",
+        "/static/app.js",
+    ):
+        answer = await owner.get(path)
+        assert answer.status_code == 404 or (answer.status_code, path) == (
+            405,
+            "/callbacks/provider/a/b/c",
+        ), path
+        assert set(answer.json()) == {"error"}
+    for method, path in (("DELETE", "/api/credits"), ("PUT", "/api/video/generate"), ("POST", "/healthz")):
+        answer = await gateway.http.request(method, path, headers=owner.headers())
+        assert (answer.status_code, answer.json()) == (405, {"error": "Method not allowed"})
+
+
+async def test_headers_of_every_answer(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    for path in ("/healthz", "/docs", "/nowhere", "/api/credits", "/api/video/history?limit=x"):
+        headers = (await owner.get(path)).headers
+        assert headers["x-content-type-options"] == "nosniff"
+        assert headers["referrer-policy"] == "no-referrer"
+        assert headers["cache-control"] == "no-store"
+        assert headers["x-request-id"]
+        assert "server" not in headers
+        assert "access-control-allow-origin" not in headers
+
+
+async def test_headers_that_are_too_large(gateway: Gateway) -> None:
+    answer = await gateway.http.get("/healthz", headers={"X-Long": "x" * 17_000})
+
+    assert (answer.status_code, set(answer.json())) == (431, {"error"})
+
+
+async def test_readiness_is_a_call_that_works(gateway: Gateway, nats: NatsServer) -> None:
+    assert (await gateway.http.get("/readyz")).json() == {"status": "ok"}
+    nats.kill()
+    for _ in range(400):
+        answer = await gateway.http.get("/readyz")
+        if answer.status_code == 503:
+            break
+
+    assert answer.json()["status"] == "unavailable"
+    assert (await gateway.http.get("/healthz")).json() == {"status": "ok"}
+    await nats.start()
+
+
+async def test_pricing(gateway: Gateway) -> None:
+    async def pricing(**params: object) -> httpx.Response:
+        return await gateway.http.get(
+            "/api/pricing", params={key: str(value) for key, value in params.items()}
+        )
+
+    plain = Pricing.model_validate((await pricing()).json())
+    assert (plain.quote.credits, plain.quote.duration, plain.quote.resolution) == (50, 5, "720p")
+    assert [(p.resolution, p.short, p.long) for p in plain.prices] == [
+        ("480p", 40, 60),
+        ("720p", 50, 75),
+        ("1080p", 70, 105),
+    ]
+    assert len(plain.models) == 4
+    for params, credits in (
+        ({"resolution": "480p"}, 40),
+        ({"resolution": "1080p", "duration": 12}, 105),
+        ({"duration": 10}, 50),
+        ({"duration": 15, "model": "doubao-seedance-2-0-260128"}, 75),
+    ):
+        assert (await pricing(**params)).json()["quote"]["credits"] == credits
+    for params, field in (
+        ({"duration": 15}, "duration"),
+        ({"duration": "x"}, "duration"),
+        ({"duration": "nan"}, "duration"),
+        ({"duration": "1e999"}, "duration"),
+        ({"duration": ""}, "duration"),
+        ({"resolution": "4k"}, "resolution"),
+        ({"model": "gpt"}, "model"),
+    ):
+        answer = await pricing(**params)
+        assert answer.status_code == 400
+        assert [bad["field"] for bad in answer.json()["fields"]] == [field]
+
+
+async def test_the_providers_callback_is_only_a_hint(parts: World, gateway: Gateway) -> None:
+    generation = str(uuid4())
+    secret = gateway.settings.callback_secret.get_secret_value()
+    token = callback_token(secret, "acme", generation)
+    path = f"/callbacks/provider/acme/{generation}/{token}"
+    subscription = await parts.connection.jetstream().pull_subscribe_bind(
+        durable="generation-timers", stream="TIMERS"
+    )
+    for content, hint in (
+        (b'{"id": "cgt-1", "status": "running", "junk": [1]}', b'{"providerTaskId": "cgt-1"}'),
+        (b'{"id": "cgt 1\\r\\n"}', b""),
+        (b'{"id": 5}', b""),
+        (b"\xff not json", b""),
+        (b"[]", b""),
+        (b"", b""),
+    ):
+        answer = await gateway.http.post(path, content=content)
+        [message] = await subscription.fetch(1, timeout=5)
+        await message.ack()
+
+        assert (answer.status_code, answer.content) == (204, b"")
+        assert message.subject == f"timers.due.generation.wake.acme.{generation}"
+        assert message.data == hint
+    for wrong in (
+        f"/callbacks/provider/other/{generation}/{token}",
+        f"/callbacks/provider/acme/{uuid4()}/{token}",
+        f"/callbacks/provider/acme/{generation}/{token[:-1]}0",
+        f"/callbacks/provider/a.b%00/{generation}/%ff",
+    ):
+        answer = await gateway.http.post(wrong, json={"id": "cgt-1"})
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
+    assert (await gateway.http.post(path, content=b"x" * 70_000)).status_code == 413
+
+
+async def test_the_pages_load_nothing_from_elsewhere(gateway: Gateway) -> None:
+    for path in ("/docs", "/events"):
+        answer = await gateway.http.get(path)
+        page = _Page()
+        page.feed(answer.text)
+
+        assert answer.headers["content-type"].startswith("text/html")
+        assert "default-src 'none'" in answer.headers["content-security-policy"]
+        assert not page.tags & {"script", "link", "img", "iframe"}
+        assert all(link.startswith(("/", "#")) for link in page.links)
+        for link in page.links:
+            assert (await gateway.http.get(link.partition("#")[0] or path)).status_code == 200
+    events = (await gateway.http.get("/events")).text
+    assert all(event.type in events for event in EVENTS)
+    document = (await gateway.http.get("/events/asyncapi.json")).json()
+    assert document["asyncapi"] == "3.0.0"
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags: set[str] = set()
+        self.links: set[str] = set()
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.add(tag)
+        self.links |= {value for name, value in attrs if name in ("href", "src") and value}
+
+
+async def test_the_openapi_document_has_an_example_of_every_answer(gateway: Gateway) -> None:
+    document = (await gateway.http.get("/openapi.json")).json()
+    bodies = [
+        content
+        for operations in document["paths"].values()
+        for operation in operations.values()
+        for answer in operation["responses"].values()
+        for kind, content in answer.get("content", {}).items()
+        if kind == "application/json"
+    ]
+
+    assert bodies
+    assert all("example" in body for body in bodies)
+    generate = document["paths"]["/api/video/generate"]["post"]
+    assert set(generate["requestBody"]["content"]["application/json"]["examples"]) == {
+        "text-to-video",
+        "image-to-video",
+    }
+    assert "422" not in json.dumps(document["paths"])
+
+
+async def test_no_secret_is_logged(parts: World, gateway: Gateway, capfd: pytest.CaptureFixture[str]) -> None:
+    async with parts.credits():
+        owner = await parts.owner(gateway, credits=50)
+        await owner.generate({"prompt": "canary-prompt\r\nforged line"})
+        await owner.generate({"prompt": "canary-prompt --rs 1080p"})
+        await owner.get(f"/api/video/{uuid4()}/content?expires=1&signature=canary-signature")
+        await Owner(owner.account, new_key(), gateway.http).get("/api/credits")
+
+    out, err = capfd.readouterr()
+    assert "generation.requested" in out + err
+    assert "canary" not in out + err
+    assert owner.key.secret not in out + err

@@ -1,0 +1,84 @@
+"""The gateway's tables are nothing but the streams: filled again they are the same, row for row."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, select
+from tests.support.gateway import Gateway, Owner, World, world
+from tests.support.parts import NatsServer
+from tests.support.video_events import NOW, EventsOf
+
+from telecine_chassis.database import Slots
+from telecine_chassis.projection import rebuild
+from telecine_contracts import registry
+from telecine_gateway.projections import METADATA, PROJECTIONS, VERSION
+
+
+@pytest.fixture
+async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
+    async with world(nats, tmp_path) as parts, parts.credits():
+        yield parts
+
+
+async def test_a_rebuild_gives_identical_rows(parts: World) -> None:
+    async with parts.gateway(cancel_timeout=0.2) as gateway:
+        owner = await parts.owner(gateway, credits=300)
+        await live_a_little(parts, gateway, owner)
+        slots = Slots(gateway.settings.database_url, METADATA, VERSION)
+        before = rows(slots.open(slots.live()))
+
+        new = await rebuild(slots, PROJECTIONS, parts.connection, registry(), service="gateway")
+
+        after = rows(slots.open(new))
+        assert new == 2
+        assert {name: len(found) for name, found in before.items()} == {
+            name: len(found) for name, found in after.items()
+        }
+        assert before == after
+        assert all(before[name] for name in METADATA.tables)
+        answer = await owner.generate()
+        assert answer.status_code == 200
+        assert answer.json()["remainingCredits"] == 200
+
+
+async def live_a_little(parts: World, gateway: Gateway, owner: Owner) -> None:
+    """Every kind of event, through the gateway or by hand."""
+    stored, failed, cancelled = [
+        EventsOf(owner.account, (await owner.generate()).json()["id"]) for _ in range(3)
+    ]
+    for event in (stored.started(), stored.submitted(), stored.progressed(), stored.ready(), stored.stored()):
+        await parts.append(event)
+    await parts.append(failed.failed())
+    await parts.append(failed.late_result())
+    await owner.post(f"/api/video/{cancelled.generation}/cancel")
+    await parts.append(cancelled.cancelled())
+    temporary = EventsOf("other", str(uuid4()))
+    await parts.append(temporary.requested())
+    await parts.append(temporary.not_stored("https://provider.example.com/x", NOW))
+    revoked = await parts.owner(gateway, "other")
+    await parts.revoke(revoked)
+    poor = await parts.owner(gateway, "poor", credits=1)
+    assert (await poor.generate()).status_code == 402
+    for _ in range(400):
+        credits = (await owner.get("/api/credits")).json()
+        if (credits["available"], credits["held"]) == (250, 0):
+            break
+    assert (credits["available"], credits["held"]) == (250, 0)
+    for _ in range(400):
+        if (await revoked.get("/api/credits")).status_code == 401:
+            return
+
+
+def rows(engine: Engine) -> dict[str, Sequence[Any]]:
+    """Every row of every table, checkpoints included."""
+    try:
+        with engine.connect() as connection:
+            return {
+                name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+                for name, table in METADATA.tables.items()
+            }
+    finally:
+        engine.dispose()
