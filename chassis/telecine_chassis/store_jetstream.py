@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import nats.errors
 from nats.aio.client import Client
@@ -21,6 +21,7 @@ EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 CONFLICTS = {10071, 10164, 10201}
 """Wrong last sequence, the same within a batch, duplicate within a batch (server error codes)."""
+TOO_MANY_REQUESTS = 429
 PAGE = 500
 """Messages per batched direct get; the server's own ceiling is 1,000."""
 
@@ -36,22 +37,25 @@ class JetStreamEventStore:
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         headers = envelope.to_headers() | {EXPECTED: str(expected), EXPECTED_SUBJECT: aggregate}
+        body = encode(event)
+        if wire_bytes(headers, body) > self._connection.max_payload:
+            raise Refused(f"{event.type} is larger than the server takes")
         try:
             ack = await self._jetstream.publish(
-                of_event(event), encode(event), stream=event.stream, headers=headers, timeout=self._timeout
+                of_event(event), body, stream=event.stream, headers=headers, timeout=self._timeout
             )
         except APIError as error:
             if error.err_code in CONFLICTS:
                 raise Conflict(aggregate) from None
-            if error.code is not None and 400 <= error.code < 500:
+            if error.code is not None and 400 <= error.code < 500 and error.code != TOO_MANY_REQUESTS:
                 raise Refused(f"the event store refused {event.type}: {error.description}") from None
             raise Unavailable(f"the event store did not take {event.type}: {error.description}") from error
-        except nats.errors.MaxPayloadError:
-            raise Refused(f"{event.type} is larger than the server takes") from None
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(
                 f"no answer from the event store for {event.type}: {type(error).__name__}"
             ) from error
+        if ack.duplicate and ack.seq <= expected:
+            raise Refused(f"the id of this {event.type} belongs to event {ack.seq}")
         if ack.duplicate:  # a cluster finds our own earlier try before it looks at the version
             raise Conflict(aggregate)
         return int(ack.seq)
@@ -102,3 +106,12 @@ class JetStreamEventStore:
                 records.append(from_direct(message))
         finally:
             await answers.unsubscribe()
+
+
+def wire_bytes(headers: Mapping[str, str], body: bytes) -> int:
+    """What the server counts against its largest payload. It closes the connection of a client that sends more."""
+    return (
+        len("NATS/1.0\r\n\r\n")
+        + sum(len(name) + len(value) + 4 for name, value in headers.items())
+        + len(body)
+    )

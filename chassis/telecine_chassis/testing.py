@@ -9,7 +9,7 @@ from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
 
 from .records import Record, decode
-from .store import Conflict, Recorded
+from .store import Conflict, Recorded, Refused
 from .timers import Timer
 
 __all__ = ["InMemoryEventStore", "InMemoryTimers", "ManualClock"]
@@ -36,6 +36,7 @@ class InMemoryEventStore:
 
     registry: Registry
     streams: dict[str, list[Record]] = field(default_factory=dict)
+    ids: set[tuple[str, str]] = field(default_factory=set)
 
     async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
         found = self._select(aggregate)
@@ -46,6 +47,9 @@ class InMemoryEventStore:
         if (found[-1].sequence if found else 0) != expected:
             raise Conflict(aggregate)
         stream = self.streams.setdefault(event.stream, [])
+        if (event.stream, envelope.id) in self.ids:
+            raise Refused(f"the id of this {event.type} belongs to another event")
+        self.ids.add((event.stream, envelope.id))
         stream.append(Record(of_event(event), len(stream) + 1, envelope.to_headers(), encode(event)))
         return len(stream)
 
