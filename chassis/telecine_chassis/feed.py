@@ -1,11 +1,13 @@
 """Read a stream in order from any sequence on, for ever: the source of every projection."""
 
+import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
 import nats.errors
 from nats.aio.client import Client
 from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.js.errors import NotFoundError
 
 from telecine_contracts.streams import Stream
 
@@ -30,24 +32,45 @@ class Batch:
 class Feed:
     """An ordered consumer: gap-free and without duplicates, made anew by the client when it is lost."""
 
-    def __init__(self, connection: Client, stream: Stream, *, limit: int = 500) -> None:
+    def __init__(
+        self,
+        connection: Client,
+        stream: Stream,
+        *,
+        filters: Sequence[str] = (),
+        limit: int = 500,
+        linger: float = 0,
+    ) -> None:
+        """`filters` narrow the stream; `linger` is how many seconds a batch waits for more to join it."""
         self._connection = connection
         self._stream = stream
+        self._filters = list(filters or stream.subjects)
         self._limit = limit
+        self._linger = linger
 
     async def head(self) -> int:
-        """The stream's last sequence now."""
-        info = await self._connection.jetstream().stream_info(self._stream.name)
-        return int(info.state.last_seq)
+        """The sequence of the last record that will come, as things stand; 0 if there is none."""
+        jetstream, last = self._connection.jetstream(), 0
+        for subject in self._filters:
+            try:
+                found = await jetstream.get_msg(self._stream.name, subject=subject)
+            except NotFoundError:
+                continue
+            last = max(last, found.seq or 0)
+        return last
 
     async def follow(self, after: int) -> AsyncIterator[Batch]:
         """Everything behind sequence `after`, in batches of up to `limit`; an empty batch when nothing is new."""
         jetstream = self._connection.jetstream()
         subscription = await jetstream.subscribe(
-            self._stream.subjects[0],
+            self._filters[0],
             stream=self._stream.name,
             ordered_consumer=True,
-            config=ConsumerConfig(deliver_policy=DeliverPolicy.BY_START_SEQUENCE, opt_start_seq=after + 1),
+            config=ConsumerConfig(
+                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
+                opt_start_seq=after + 1,
+                filter_subjects=self._filters if len(self._filters) > 1 else None,
+            ),
             idle_heartbeat=HEARTBEAT,
         )
         try:
@@ -57,6 +80,8 @@ class Feed:
                 except nats.errors.TimeoutError:
                     yield Batch((), 0)
                     continue
+                if self._linger:
+                    await asyncio.sleep(self._linger)
                 while subscription.pending_msgs and len(messages) < self._limit:
                     messages.append(await subscription.next_msg(timeout=IDLE))
                 pending = messages[-1].metadata.num_pending or 0

@@ -12,8 +12,9 @@ from sqlalchemy import Engine, MetaData, select
 from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session
 
-from telecine_contracts import BadEnvelope, BadEvent, Registry, UnknownEvent
+from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEvent
 from telecine_contracts.streams import Consumer, Stream
+from telecine_contracts.subjects import of_type
 
 from .database import Slots, checkpoints, write_session
 from .dead_letters import DeadLetters
@@ -31,16 +32,25 @@ POINTER_INTERVAL = timedelta(seconds=1)
 
 @dataclass(frozen=True)
 class Projection:
-    """`apply` writes what one event changes, from the event and the tables alone: no clock, no chance, no calls."""
+    """`apply` writes what one event changes, from the event and the tables alone: no clock, no chance, no calls.
+
+    `events` narrows what it is given (none: everything in the stream). `linger`: seconds that a transaction may wait
+    for more events, where nobody waits for the tables.
+    """
 
     name: str
     stream: Stream
     apply: Apply
+    events: tuple[type[Event], ...] = ()
+    linger: float = 0
 
 
 @dataclass
 class Projector:
-    """Feeds one projection of one slot. `service` names it in dead letters."""
+    """Feeds one projection of one slot. `service` names it in dead letters.
+
+    The projectors of a slot take turns with `writing`: SQLite has one writer, and lets a second one sleep.
+    """
 
     projection: Projection
     metadata: MetaData
@@ -48,6 +58,7 @@ class Projector:
     connection: Client
     registry: Registry
     service: str
+    writing: asyncio.Lock
     listeners: Sequence[Listener] = ()
     sequence: int = 0
     head: int = 0
@@ -55,7 +66,9 @@ class Projector:
 
     async def run(self) -> None:
         """Follow the stream until cancelled. `caught_up` is set once all that was there at the start is applied."""
-        feed = Feed(self.connection, self.projection.stream)
+        projection = self.projection
+        filters = [of_type(event) for event in projection.events]
+        feed = Feed(self.connection, projection.stream, filters=filters, linger=projection.linger)
         self.sequence = await asyncio.to_thread(self._checkpoint)
         self.head = await feed.head()
         self._note_progress()
@@ -101,7 +114,8 @@ class Projector:
     async def _commit(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
         while True:
             try:
-                return await asyncio.to_thread(self._write, events, last)
+                async with self.writing:
+                    return await asyncio.to_thread(self._write, events, last)
             except DBAPIError as error:
                 if not (error.connection_invalidated or type(error).__name__ == "OperationalError"):
                     raise
@@ -210,6 +224,7 @@ class Projections:
         engine = await asyncio.to_thread(self._slots.open, slot)
         await self._leave()
         self._slot, self._engine = slot, engine
+        writing = asyncio.Lock()
         self._projectors = {
             projection.name: Projector(
                 projection,
@@ -218,6 +233,7 @@ class Projections:
                 self._connection,
                 self._registry,
                 self._service,
+                writing,
                 self._listeners.get(projection.name, ()),
             )
             for projection in self._projections
@@ -265,7 +281,10 @@ async def rebuild(
     new = old + 1
     await asyncio.to_thread(slots.drop, new)
     engine = await asyncio.to_thread(slots.open, new)
-    projectors = [Projector(p, slots.metadata, engine, connection, registry, service) for p in projections]
+    writing = asyncio.Lock()
+    projectors = [
+        Projector(p, slots.metadata, engine, connection, registry, service, writing) for p in projections
+    ]
     tasks = [asyncio.create_task(projector.run()) for projector in projectors]
     done: asyncio.Future[Any] = asyncio.gather(*(projector.caught_up.wait() for projector in projectors))
     try:

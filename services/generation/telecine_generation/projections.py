@@ -37,4 +37,12 @@ def apply(session: Session, recorded: Recorded) -> None:
             pass
 
 
-PROJECTIONS = (Projection("in_flight", VIDEO, apply),)
+EVENTS = (
+    SubmissionStarted,
+    CancelRequested,
+    VideoReady,
+    GenerationFailed,
+    GenerationCancelled,
+    LateResultRecorded,
+)
+PROJECTIONS = (Projection("in_flight", VIDEO, apply, EVENTS, linger=0.25),)

@@ -24,4 +24,5 @@ def apply(session: Session, recorded: Recorded) -> None:
             pass
 
 
-PROJECTIONS = (Projection("pending_copies", VIDEO, apply),)
+EVENTS = (VideoReady, VideoStored, VideoStorageFailed)
+PROJECTIONS = (Projection("pending_copies", VIDEO, apply, EVENTS, linger=0.25),)

@@ -1,0 +1,71 @@
+"""What telecine adds to the provider's own time, from POST to `completed`, poll interval set aside."""
+
+import asyncio
+import statistics
+import time
+from dataclasses import dataclass
+
+from bench.stack import Bench
+
+BODY = {"resolution": "480p", "duration": 2}
+
+
+@dataclass(frozen=True)
+class Overhead:
+    """Milliseconds, medians of `runs` generations one after another. The callback stands in for the poll."""
+
+    runs: int
+    total: float
+    provider: float
+    added: float
+    answer: float
+
+
+async def overhead(bench: Bench, runs: int = 30) -> Overhead:
+    """One generation at a time on an idle machine.
+
+    The provider's own time is the emulator's: from accepting the task to the task's success, by its own clock.
+    """
+    ended = await bench.connection.subscribe("video.*.*.stored")
+    await bench.connection.flush()
+    totals, answers, providers = [], [], []
+    for number in range(runs + 2):
+        started = time.perf_counter()
+        answer = await bench.http.post("/api/video/generate", json={"prompt": f"bench {number % 3}", **BODY})
+        answers.append(time.perf_counter() - started)
+        generation = answer.raise_for_status().json()["id"]
+        await ended.next_msg(timeout=30)
+        await _completed(bench, generation)
+        totals.append(time.perf_counter() - started)
+        providers.append(await _provider_seconds(bench, generation))
+    await ended.unsubscribe()
+    measured = list(zip(totals, providers, answers, strict=True))[2:]
+    return Overhead(
+        runs=runs,
+        total=_median([total for total, _, _ in measured]),
+        provider=_median([provider for _, provider, _ in measured]),
+        added=_median([total - provider for total, provider, _ in measured]),
+        answer=_median([answer for _, _, answer in measured]),
+    )
+
+
+async def _completed(bench: Bench, generation: str) -> None:
+    while True:
+        status = await bench.http.get(
+            "/api/video/status", params={"taskId": generation, "historyId": generation}
+        )
+        if status.json()["status"] == "completed":
+            return
+        await asyncio.sleep(0.001)
+
+
+async def _provider_seconds(bench: Bench, generation: str) -> float:
+    tasks = (await bench.http.get(f"{bench.emulator}/admin/tasks")).json()
+    tasks = tasks["tasks"] if isinstance(tasks, dict) else tasks
+    mark = generation.replace("-", "")
+    task = next(task for task in tasks if mark in str(task))
+    return float(task["updated_at"]) - float(task["created_at"])
+
+
+def _median(seconds: list[float]) -> float:
+    return round(statistics.median(seconds) * 1000, 1)

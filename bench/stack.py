@@ -1,0 +1,74 @@
+"""A running stack to measure: embedded parts, the four services, one account with credits and a key."""
+
+import json
+import os
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+from nats.aio.client import Client
+
+from telecine_chassis.connection import connect
+from telecine_cli.demo_account import Gift, open_account
+from telecine_cli.facts import Facts, Options
+from telecine_cli.provisioning import provision
+from telecine_cli.stack import Stack
+
+SERVICES = ("gateway", "credits", "generation", "storage")
+
+
+@dataclass(frozen=True)
+class Bench:
+    """What a measurement works with. `ready_seconds`: from nothing to a stack that answers."""
+
+    stack: Stack
+    connection: Client
+    http: httpx.AsyncClient
+    key: str
+    ready_seconds: float
+
+    @property
+    def emulator(self) -> str:
+        """The emulator's root URL."""
+        return self.stack.facts.local_url("emulator")
+
+
+@asynccontextmanager
+async def running(folder: Path, *emulator_arguments: str) -> AsyncIterator[Bench]:
+    """A fresh stack in `folder`, stopped at the end."""
+
+    async def prepare(facts: Facts) -> None:
+        link = await connect(facts.nats.url, "bench")
+        await provision(link)
+        await link.close()
+
+    started = time.perf_counter()
+    async with Stack(folder, Options(emulator_arguments=emulator_arguments), provision=prepare) as stack:
+        ready = time.perf_counter() - started
+        connection = await connect(stack.facts.nats.url, "bench")
+        key = await open_account(connection, folder, Gift(amount=10_000_000, reference="bench"))
+        async with httpx.AsyncClient(
+            base_url=stack.facts.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
+        ) as http:
+            yield Bench(stack, connection, http, key, ready)
+        await connection.close()
+
+
+def resident_bytes(pid: int) -> int:
+    """Memory that a process has in RAM (Linux)."""
+    pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
+    return pages * os.sysconf("SC_PAGE_SIZE")
+
+
+def cpu_seconds(pid: int) -> float:
+    """Processor time a process has used (Linux)."""
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
+def as_json(value: object) -> str:
+    """One line for machines."""
+    return json.dumps(value, separators=(",", ":"))
