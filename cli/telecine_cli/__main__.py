@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     Exit code 0: done; 1: it failed, and why is on standard error; 2: wrong usage.
     """
     try:
-        build()(arguments)
+        build()(arguments, prog_name="telecine")
     except Failure as failure:
         print(f"telecine: {failure}", file=sys.stderr)
         sys.exit(1)

@@ -33,16 +33,19 @@ async def of_generation(connection: Client, generation: str) -> list[Recorded]:
 def together(events: Iterable[Recorded]) -> list[Recorded]:
     """Events of several streams in one order: by time, but never an effect before its cause."""
     waiting = sorted(events, key=lambda recorded: (recorded.envelope.time, recorded.sequence))
-    ids = {recorded.envelope.id for recorded in waiting}
-    told: set[str] = set()
     ordered: list[Recorded] = []
     while waiting:
-        ready = (r for r in waiting if r.envelope.causation not in ids or r.envelope.causation in told)
-        following = next(ready, waiting[0])
+        causes = {recorded.envelope.id for recorded in waiting}
+        following = next((each for each in waiting if _cause(each) not in causes), waiting[0])
         waiting.remove(following)
-        told.add(following.envelope.id)
         ordered.append(following)
     return ordered
+
+
+def _cause(recorded: Recorded) -> str | None:
+    """The id of the event that led to this one; an event without a cause names itself."""
+    envelope = recorded.envelope
+    return None if envelope.causation == envelope.id else envelope.causation
 
 
 @asynccontextmanager

@@ -164,7 +164,7 @@ def _gateway(facts: Facts) -> dict[str, str]:
         "TELECINE_PUBLIC_URL": facts.public_url,
         "TELECINE_CONTENT_SECRET": facts.state.secrets["content"],
         "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
-        **_bucket(facts),
+        **_object_store(facts),
         **_if_emulated(facts, {"TELECINE_IMAGE_URL_PRIVATE_HOSTS": json.dumps([facts.emulator_address])}),
     }
 
@@ -185,16 +185,16 @@ def _storage(facts: Facts) -> dict[str, str]:
     sandbox = {"TELECINE_RESULT_ALLOW_PRIVATE": "true", "TELECINE_RESULT_HOSTS": "[]"}
     return {
         "TELECINE_DATABASE_URL": database_url(facts.data, "storage"),
-        **_bucket(facts),
+        "TELECINE_S3_BUCKET": facts.s3.bucket,
+        **_object_store(facts),
         **_if_emulated(facts, sandbox),
     }
 
 
-def _bucket(facts: Facts) -> dict[str, str]:
+def _object_store(facts: Facts) -> dict[str, str]:
     return {
         "TELECINE_S3_ENDPOINT": facts.s3.endpoint,
         "TELECINE_S3_REGION": REGION,
-        "TELECINE_S3_BUCKET": facts.s3.bucket,
         "TELECINE_S3_ACCESS_KEY": facts.s3.access_key,
         "TELECINE_S3_SECRET_KEY": facts.s3.secret_key,
     }

@@ -94,7 +94,9 @@ class Stack:
 
     def _settle(self) -> Facts:
         self._processes.clear()
-        ports = [port for child in self._children.values() for port in child.ports]
+        # Ports of those that are left out too: each service is told where every other one is.
+        children = [*children_of(self._options), *self._children.values()]
+        ports = [port for child in children for port in child.ports]
         return Facts(self._data, self._options, remember(self._data, ports, SECRET_NAMES))
 
     async def _start_all(self, stage: Stage) -> None:

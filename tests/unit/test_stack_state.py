@@ -19,7 +19,6 @@ PORTS = {
             "s3",
             "emulator",
             "gateway",
-            "gateway-health",
             "credits-health",
             "generation-health",
             "storage-health",
@@ -76,10 +75,10 @@ def test_one_stack_a_folder(tmp_path: Path) -> None:
 
 
 def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
-    credits = environment("credits", facts())
+    credits, storage = environment("credits", facts()), environment("storage", facts())
     assert credits["TELECINE_NATS_URL"] == "nats://127.0.0.1:20000"
-    assert credits["TELECINE_DATABASE_URL"] == "sqlite:////data/credits.db"
-    assert credits["TELECINE_HEALTH_PORT"] == "20006"
+    assert credits["TELECINE_HEALTH_PORT"] == "20005"
+    assert storage["TELECINE_DATABASE_URL"] == "sqlite:////data/storage.db"
 
 
 @pytest.mark.parametrize(
@@ -87,8 +86,8 @@ def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
     [
         ("credits", set()),
         ("generation", {"provider", "callback"}),
-        ("storage", {"s3", "content"}),
-        ("gateway", {"content", "callback"}),
+        ("storage", {"s3"}),
+        ("gateway", {"s3", "content", "callback"}),
     ],
 )
 def test_secrets_go_only_to_those_who_need_them(service: str, secrets: set[str]) -> None:
@@ -114,5 +113,5 @@ def test_a_gateway_on_every_interface_is_asked_on_the_loopback_one() -> None:
     options = Options(gateway_host=everywhere, gateway_port=8080, public_url="https://video.example")
     assert facts(options).gateway_url == "http://127.0.0.1:8080"
     gateway = environment("gateway", facts(options))
-    assert gateway["TELECINE_HOST"] == everywhere
+    assert gateway["TELECINE_HTTP_HOST"] == everywhere
     assert gateway["TELECINE_PUBLIC_URL"] == "https://video.example"

@@ -1,0 +1,257 @@
+"""The operator's commands against a small real stack: nats-server and the credits service."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any, TypeVar
+
+import pytest
+from nats.aio.client import Client
+from tests.support.command_line import Outcome, call, telecine_process
+
+from telecine_chassis.store_jetstream import JetStreamEventStore
+from telecine_cli.children import children_of
+from telecine_cli.facts import Options
+from telecine_cli.provision_report import provision_stack
+from telecine_cli.stack import Stack
+from telecine_cli.target import connected
+from telecine_contracts import registry, subjects
+from telecine_contracts.examples import envelope, example
+from telecine_contracts.gateway import GenerationRequested
+
+T = TypeVar("T")
+
+
+@pytest.fixture(scope="module")
+def loop() -> Iterator[asyncio.AbstractEventLoop]:
+    loop = asyncio.new_event_loop()
+    yield loop
+    loop.run_until_complete(loop.shutdown_default_executor())
+    loop.close()
+
+
+@pytest.fixture(scope="module")
+def stack(tmp_path_factory: pytest.TempPathFactory, loop: asyncio.AbstractEventLoop) -> Iterator[Stack]:
+    children = [child for child in children_of(Options()) if child.name in {"nats", "credits"}]
+    stack = Stack(
+        tmp_path_factory.mktemp("a stack") / "my data", provision=provision_stack, children=children
+    )
+    loop.run_until_complete(stack.up())
+    yield stack
+    loop.run_until_complete(stack.down())
+
+
+class Commands:
+    """Calls commands on one stack."""
+
+    def __init__(
+        self, stack: Stack, capsys: pytest.CaptureFixture[str], loop: asyncio.AbstractEventLoop
+    ) -> None:
+        self._stack = stack
+        self._capsys = capsys
+        self._loop = loop
+
+    def __call__(self, *arguments: str) -> Outcome:
+        return call(self._capsys, *arguments, "--data", self._stack.facts.data)
+
+    def well(self, *arguments: str) -> str:
+        """What a command that must succeed prints on standard output."""
+        outcome = self(*arguments)
+        assert outcome.code == 0, outcome.err
+        return outcome.out
+
+    def json(self, *arguments: str) -> Any:
+        return json.loads(self.well(*arguments, "--json"))
+
+    def on_nats(self, work: "Coroutine[Any, Any, T]") -> T:
+        return self._loop.run_until_complete(work)
+
+
+@pytest.fixture
+def telecine(stack: Stack, capsys: pytest.CaptureFixture[str], loop: asyncio.AbstractEventLoop) -> Commands:
+    return Commands(stack, capsys, loop)
+
+
+def test_a_grant_is_made_once_per_reference_and_shown(telecine: Commands) -> None:
+    grant = ("credits", "grant", "alice", "500", "--reference", "invoice-1", "--reason", "November")
+    assert telecine.well(*grant) == "granted 500 credits to alice, has 500 credits available\n"
+    assert "was granted before" in telecine.well(*grant)
+    telecine.well(
+        "credits",
+        "grant",
+        "alice",
+        "20",
+        "--reference",
+        "gift",
+        "--kind",
+        "promotional",
+        "--expires",
+        "2031-01-01",
+    )
+    shown = telecine.well("credits", "show", "alice")
+    assert "invoice-1" in shown
+    assert "alice has 520 credits available" in shown
+    document = telecine.json("credits", "show", "alice")
+    assert [entry["reference"] for entry in document["ledger"]] == ["invoice-1", "gift"]
+    assert document["balance"] == {"available": 520, "held": 0}
+
+
+def test_a_reference_with_another_amount_is_refused(telecine: Commands) -> None:
+    telecine.well("credits", "grant", "bob", "10", "--reference", "r")
+    refused = telecine("credits", "grant", "bob", "11", "--reference", "r")
+    assert (refused.code, "granted before" in refused.err) == (1, True)
+
+
+def test_an_account_without_entries_is_named(telecine: Commands) -> None:
+    unknown = telecine("credits", "show", "nobody")
+    assert unknown.code == 1
+    assert "nobody has no entry yet" in unknown.err
+
+
+def test_the_command_says_when_the_credits_service_is_down(telecine: Commands, stack: Stack) -> None:
+    telecine.on_nats(stack.stop("credits"))
+    try:
+        down = telecine("credits", "grant", "alice", "1", "--reference", "while down")
+    finally:
+        telecine.on_nats(stack.start("credits"))
+    assert down.code == 1
+    assert "credits service does not answer" in down.err
+
+
+def test_a_key_is_shown_once_listed_and_revoked(telecine: Commands) -> None:
+    made = telecine("keys", "create", "carol", "--name", "laptop\x1b[2J")
+    key = made.out.strip()
+    assert key.startswith("tk_")
+    assert key not in made.err
+    [listed] = telecine.json("keys", "list", "carol")
+    assert (listed["account"], listed["revoked_at"]) == ("carol", None)
+    table = telecine.well("keys", "list")
+    assert listed["key_id"] in table
+    assert "\x1b" not in table
+    assert key not in table
+    assert "is revoked" in telecine.well("keys", "revoke", listed["key_id"])
+    assert "was revoked before" in telecine.well("keys", "revoke", listed["key_id"])
+    [revoked] = telecine.json("keys", "list", "carol")
+    assert revoked["revoked_at"] is not None
+
+
+def test_an_unknown_key_can_not_be_revoked(telecine: Commands) -> None:
+    unknown = telecine("keys", "revoke", "key_nobody")
+    assert unknown.code == 1
+    assert "telecine keys list" in unknown.err
+
+
+async def ask_for_a_video(url: str, account: str, generation: str) -> None:
+    event = example(GenerationRequested).model_copy(update={"account": account, "generation": generation})
+    async with connected(url) as connection:
+        store = JetStreamEventStore(connection, registry())
+        await store.append(event, envelope(event), aggregate=subjects.video(account, generation), expected=0)
+        for _ in range(500):
+            if len(await store.load(subjects.ledger(account))) == 2:
+                return
+            await asyncio.sleep(0.02)  # a deadline of ten seconds
+        raise AssertionError("no debit came")
+
+
+def test_a_generations_way_is_shown_without_its_prompt(telecine: Commands, stack: Stack) -> None:
+    telecine.well("credits", "grant", "dave", "100", "--reference", "r")
+    telecine.on_nats(ask_for_a_video(stack.facts.nats.url, "dave", "gen-1"))
+    shown = telecine.well("events", "show", "gen-1")
+    [head, *way] = shown.splitlines()
+    assert head.startswith("generation gen-1 of account dave")
+    assert [line.split()[3] for line in way] == ["generation.requested.v1", "credits.debited.v1"]
+    prompt = example(GenerationRequested).model_dump()["parameters"]["prompt"]
+    assert prompt not in shown
+    document = telecine.json("events", "show", "gen-1")
+    assert [event["stream"] for event in document] == ["VIDEO", "LEDGER"]
+    assert document[0]["data"]["parameters"]["prompt"] == prompt
+    missing = telecine("events", "show", "gen-unknown")
+    assert (missing.code, "there is no generation gen-unknown" in missing.err) == (1, True)
+
+
+def test_tail_shows_events_as_they_happen_and_ends_with_ctrl_c(
+    telecine: Commands, stack: Stack, tmp_path: Path
+) -> None:
+    data = stack.facts.data
+    with telecine_process(tmp_path, "events", "tail", "--data", data, "--account", "erin") as tail:
+        tail.wait_for("following")
+        telecine.well("credits", "grant", "frank", "7", "--reference", "not erin's")
+        telecine.well("credits", "grant", "erin", "7", "--reference", "hers")
+        tail.wait_for("hers")
+        assert "not erin's" not in tail.out
+        assert "credits.granted.v1" in tail.out
+        assert tail.interrupt() == 0
+        assert "Traceback" not in tail.err
+
+
+def test_tail_begins_where_it_is_told_and_speaks_json(
+    telecine: Commands, stack: Stack, tmp_path: Path
+) -> None:
+    telecine.well("credits", "grant", "grace", "5", "--reference", "long ago")
+    arguments = ("events", "tail", "--data", stack.facts.data, "--stream", "ledger", "--since", "1", "--json")
+    with telecine_process(tmp_path, *arguments, "--account", "grace") as tail:
+        tail.wait_for("long ago")
+        event = json.loads(tail.out.splitlines()[0])
+        assert (event["stream"], event["data"]["amount"]) == ("LEDGER", 5)
+
+
+async def put_poison(url: str, account: str) -> None:
+    async with connected(url) as connection:
+        await connection.jetstream().publish(f"video.{account}.gen.requested", b"no event at all")
+
+
+async def until_letters(connection: Client, count: int) -> None:
+    for _ in range(500):
+        state = (await connection.jetstream().stream_info("DEADLETTERS")).state
+        if state.last_seq >= count:
+            return
+        await asyncio.sleep(0.02)  # a deadline of ten seconds
+    raise AssertionError(f"letter {count} did not come")
+
+
+async def letters_of(url: str, count: int) -> None:
+    async with connected(url) as connection:
+        await until_letters(connection, count)
+
+
+def test_a_dead_letter_is_listed_shown_and_replayed(telecine: Commands, stack: Stack) -> None:
+    url = stack.facts.nats.url
+    assert telecine("dead-letters", "list").err == "no dead letters\n"
+    telecine.on_nats(put_poison(url, "heidi"))
+    telecine.on_nats(letters_of(url, 1))
+    [letter] = telecine.json("dead-letters", "list")
+    assert (letter["consumer"], letter["error_type"]) == ("credits-debit", "BadEnvelope")
+    number = str(letter["id"])
+    assert "credits-debit" in telecine.well("dead-letters", "list")
+    shown = telecine.well("dead-letters", "show", number)
+    assert "video.heidi.gen.requested" in shown
+    assert "no event at all" not in shown
+    assert "gets VIDEO#" in telecine.well("dead-letters", "replay", number)
+    telecine.on_nats(letters_of(url, 2))
+    [again] = telecine.json("dead-letters", "list")
+    assert again["id"] == 2
+    assert telecine("dead-letters", "show", number).code == 1
+    assert "telecine dead-letters list" in telecine("dead-letters", "replay", "99").err
+
+
+def test_tables_are_rebuilt_from_the_streams(telecine: Commands, stack: Stack) -> None:
+    telecine.well("credits", "grant", "ivan", "30", "--reference", "r")
+    first = telecine.well("projections", "rebuild", "gateway")
+    assert "gateway: rebuilt (slot 2)" in first
+    assert "projection ledger: read up to sequence" in first
+    assert "table balance:" in first
+    second = telecine.well("projections", "rebuild", "all")
+    assert [line.split(":")[0] for line in second.splitlines() if "rebuilt" in line] == [
+        "gateway",
+        "generation",
+        "storage",
+    ]
+    rows = [line for line in first.splitlines() if "table" in line]
+    assert rows == [line for line in second.splitlines() if "table" in line][: len(rows)]
+
+
+def test_provisioning_what_is_right_changes_nothing(telecine: Commands) -> None:
+    lines = telecine.well("provision").splitlines()
+    assert {line.split()[0] for line in lines} == {"unchanged"}
+    assert any(line.endswith("LEDGER") for line in lines)

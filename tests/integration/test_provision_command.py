@@ -1,0 +1,141 @@
+"""`telecine provision` against servers of its own: drift, danger, and servers that may lose events."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from tests.support.command_line import Outcome, call
+from tests.support.parts import NatsServer, nats_server_for_many_loops
+
+from telecine_cli.nats_part import NatsPart
+from telecine_cli.ports import LOOPBACK, free_ports
+from telecine_cli.process import Command, Process
+from telecine_cli.target import connected
+from telecine_contracts.streams import CONSUMERS, STREAMS
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_server_for_many_loops(tmp_path) as server:
+        yield server
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+def provision(capsys: pytest.CaptureFixture[str], part: NatsPart, *options: str) -> Outcome:
+    where = ("--nats-url", part.url, "--monitoring-url", part.monitoring_url)
+    return call(capsys, "provision", *where, *options)
+
+
+def actions(outcome: Outcome) -> list[str]:
+    return [line.rsplit(maxsplit=1)[0].strip() for line in outcome.out.splitlines() if line[0] != " "]
+
+
+async def update(connection: Client, stream: str, **changes: Any) -> None:
+    info = json.loads((await connection.request(f"$JS.API.STREAM.INFO.{stream}", b"")).data)
+    body = json.dumps(info["config"] | changes).encode()
+    answer = json.loads((await connection.request(f"$JS.API.STREAM.UPDATE.{stream}", body)).data)
+    assert "error" not in answer, answer
+
+
+async def changed(url: str, stream: str, **changes: Any) -> None:
+    async with connected(url) as connection:
+        await update(connection, stream, **changes)
+
+
+async def description(url: str, stream: str) -> str:
+    async with connected(url) as connection:
+        return (await connection.jetstream().stream_info(stream)).config.description or ""
+
+
+async def made(url: str, **config: Any) -> None:
+    async with connected(url) as connection:
+        await connection.jetstream().add_stream(**config)
+
+
+def test_a_new_server_gets_everything_and_nothing_twice(
+    server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = len(STREAMS) + len(CONSUMERS)
+    dry = provision(capsys, server.part, "--dry-run")
+    assert (dry.code, actions(dry)) == (0, ["would be created"] * count)
+    first = provision(capsys, server.part)
+    assert (first.code, actions(first)) == (0, ["created"] * count)
+    assert actions(provision(capsys, server.part)) == ["unchanged"] * count
+
+
+def test_drift_is_shown_and_put_right(server: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
+    provision(capsys, server.part)
+    run(changed(server.url, "VIDEO", description="mine now"))
+    dry = provision(capsys, server.part, "--dry-run")
+    assert "would be updated   VIDEO" in dry.out
+    assert "    description: 'mine now' instead of" in dry.out
+    assert run(description(server.url, "VIDEO")) == "mine now"
+    assert "updated    VIDEO" in provision(capsys, server.part).out
+    assert run(description(server.url, "VIDEO")) != "mine now"
+    assert set(actions(provision(capsys, server.part))) == {"unchanged"}
+
+
+def test_a_dangerous_change_is_refused_before_anything_is_changed(
+    server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(made(server.url, name="LEDGER", subjects=["ledger.*.*"], storage="memory"))
+    refused = provision(capsys, server.part)
+    assert refused.code == 1
+    assert refused.err.startswith("telecine: stream LEDGER: its storage")
+    assert "copy its events" in refused.err
+    assert actions(provision(capsys, server.part, "--dry-run")) == []
+    run(check_no_stream(server.url, "VIDEO"))
+
+
+async def check_no_stream(url: str, stream: str) -> None:
+    async with connected(url) as connection:
+        names = {info.config.name for info in await connection.jetstream().streams_info()}
+    assert stream not in names
+
+
+@pytest.fixture
+def unsafe(tmp_path: Path) -> Iterator[NatsPart]:
+    """A server with the defaults: it syncs every two minutes."""
+    port, monitoring = free_ports(2)
+    part = NatsPart(tmp_path / "unsafe", port, monitoring)
+    program = part.command(tmp_path / "unsafe.log").argv[0]
+    store = ("--jetstream", "--store_dir", str(part.folder / "store"))
+    argv = (program, "--addr", LOOPBACK, "--port", str(port), "--http_port", str(monitoring), *store)
+    process = Process(Command("unsafe", argv, tmp_path / "unsafe.log"))
+    process.start()
+    try:
+        run(process.wait_ready(part.ready, 20))
+        yield part
+    finally:
+        process.kill()
+
+
+def test_a_server_that_may_lose_events_is_refused_unless_told_so_loudly(
+    unsafe: NatsPart, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = provision(capsys, unsafe)
+    assert refused.code == 1
+    assert "sync_interval: always" in refused.err
+    assert "--allow-unsafe-server" in refused.err
+    taken = provision(capsys, unsafe, "--allow-unsafe-server")
+    assert taken.code == 0
+    assert taken.err.startswith("WARNING: this server may lose acknowledged events")
+
+
+def test_a_server_that_can_not_be_asked_is_not_trusted(
+    server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = call(capsys, "provision", "--nats-url", server.url, "--monitoring-url", "http://127.0.0.1:1")
+    assert silent.code == 1
+    assert "gave no answer" in silent.err
