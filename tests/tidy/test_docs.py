@@ -1,0 +1,131 @@
+"""The documents name nothing that is not there: links, files, settings, make targets, consumers, decisions."""
+
+import re
+import subprocess
+from importlib import import_module
+from itertools import chain
+from pathlib import Path
+
+import pytest
+
+from telecine_chassis.settings import ServiceSettings
+from telecine_contracts.streams import CONSUMERS
+
+ROOT = Path(__file__).parents[2]
+SERVICES = ("gateway", "credits", "generation", "storage")
+_FENCE = re.compile(r"^( *)(```+).*?^\1\2 *$", re.MULTILINE | re.DOTALL)
+_CODE = re.compile(r"`([^`\n]+)`")
+_LINK = re.compile(r"\[[^\]]*\]\(([^)\s]+)\)")
+_HEADING = re.compile(r"^#+ +(.+?) *$", re.MULTILINE)
+_VARIABLE = re.compile(r"TELECINE_[A-Z0-9_]*[A-Z0-9]")
+_MAKE = re.compile(r"\bmake +(?!PYTHON=)([a-z][a-z-]*)")
+_PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)+/?|[\w-]+\.py")
+
+
+def _tracked() -> list[Path]:
+    names = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True, text=True)
+    return [path for name in names.stdout.split("\0") if name and (path := ROOT / name).is_file()]
+
+
+FILES = _tracked()
+NAMES = {path.name for path in FILES}
+FOLDERS = {path.relative_to(ROOT).parts[0] for path in FILES if path.parent != ROOT}
+DOCUMENTS = sorted(path for path in FILES if path.suffix == ".md")
+every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
+
+
+def _prose(document: Path) -> str:
+    """The text of a document without its blocks of code."""
+    return _FENCE.sub("", document.read_text(encoding="utf-8"))
+
+
+def _code(document: Path) -> str:
+    """Its blocks and spans of code, a line each."""
+    text = document.read_text(encoding="utf-8")
+    blocks = [match[0] for match in _FENCE.finditer(text)]
+    return "\n".join([*blocks, *_CODE.findall(_FENCE.sub("", text))])
+
+
+def _anchors(document: Path) -> set[str]:
+    """What a link to one of the document's headings says behind the #, as GitHub makes it."""
+    headings = (heading.lower() for heading in _HEADING.findall(_prose(document)))
+    return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
+
+
+def _broken(document: Path, link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    target = (document.parent / name).resolve() if name else document
+    if not target.exists():
+        return True
+    return bool(anchor) and target.suffix == ".md" and anchor not in _anchors(target)
+
+
+@every_document
+def test_links_lead_somewhere(document: Path) -> None:
+    links = _LINK.findall(_CODE.sub("", _prose(document)))
+    local = [link for link in links if not re.match(r"[a-z]+:", link)]
+    assert [link for link in local if _broken(document, link)] == []
+
+
+@every_document
+def test_files_that_are_named_exist(document: Path) -> None:
+    spans = [span.rstrip("/") for span in _CODE.findall(_prose(document)) if _PATH.fullmatch(span)]
+    assert [span for span in spans if not _is_there(document, span)] == []
+
+
+def _is_there(document: Path, name: str) -> bool:
+    """A bare module name may stand for a file anywhere; a path begins at the root or at the document's folder."""
+    if "/" not in name:
+        return name in NAMES
+    if name.partition("/")[0] not in FOLDERS | {path.name for path in document.parent.iterdir()}:
+        return True  # no path of this repository: a URL's, a media type, a provider's
+    return (ROOT / name).exists() or (document.parent / name).exists()
+
+
+@every_document
+def test_settings_that_are_named_exist(document: Path) -> None:
+    assert set(_VARIABLE.findall(document.read_text(encoding="utf-8"))) - _settings() == set()
+
+
+def _settings() -> set[str]:
+    classes: list[type[ServiceSettings]] = [
+        import_module(f"telecine_{service}.settings").Settings for service in SERVICES
+    ]
+    fields = chain.from_iterable(settings.model_fields for settings in classes)
+    return {f"TELECINE_{field.upper()}" for field in fields}
+
+
+@every_document
+def test_make_targets_that_are_named_exist(document: Path) -> None:
+    targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
+    assert set(_MAKE.findall(_code(document))) - set(targets) == set()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_a_service_names_its_consumers_and_no_others(service: str) -> None:
+    readme = ROOT / "services" / service / "README.md"
+    named = {span for span in _CODE.findall(_prose(readme)) if re.fullmatch(rf"{service}-[a-z-]+", span)}
+    assert named == {consumer.name for consumer in CONSUMERS if consumer.service == service}
+
+
+def test_consumers_of_others_that_are_named_exist() -> None:
+    known = {consumer.name for consumer in CONSUMERS}
+    form = re.compile(rf"({'|'.join(SERVICES)})-(debit|close|submit|deny|cancel|timers|copy)\w*")
+    named = {span for path in DOCUMENTS for span in _CODE.findall(_prose(path)) if form.fullmatch(span)}
+    assert named - known == set()
+
+
+def test_every_decision_is_in_the_index() -> None:
+    index = ROOT / "docs" / "adr" / "README.md"
+    pages = {path.name for path in DOCUMENTS if path.parent == index.parent} - {index.name}
+    assert set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", index.read_text(encoding="utf-8"))) == pages
+
+
+def test_decisions_are_numbered_without_gaps_and_say_what_they_are() -> None:
+    pages = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
+    assert [int(path.name[:4]) for path in pages] == list(range(1, len(pages) + 1))
+    parts = ["Context", "Decision", "Consequences", "Alternatives that were rejected"]
+    for path in pages:
+        title, *headings = _HEADING.findall(path.read_text(encoding="utf-8"))
+        assert title.startswith(f"{int(path.name[:4])}. ")
+        assert headings == parts, path.name
