@@ -14,7 +14,7 @@ import pytest
 
 from telecine_cli.__main__ import main
 
-__all__ = ["Outcome", "TelecineProcess", "call", "is_alive", "telecine_process"]
+__all__ = ["Outcome", "TelecineProcess", "call", "is_alive", "processes_with", "telecine_process"]
 
 _PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
 
@@ -102,3 +102,17 @@ def is_alive(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return stat.rpartition(")")[2].split()[0] != "Z"
+
+
+def processes_with(variable: str, value: str) -> list[int]:
+    """Every process that was started with this environment variable (Linux)."""
+    wanted = f"{variable}={value}".encode()
+    found = []
+    for folder in Path("/proc").glob("[0-9]*"):
+        try:
+            environment = (folder / "environ").read_bytes()
+        except OSError:
+            continue
+        if wanted in environment.split(b"\0") and is_alive(int(folder.name)):
+            found.append(int(folder.name))
+    return found
