@@ -1,0 +1,38 @@
+"""The outermost layer: a failure nobody thought of is an answer too, and tells nothing."""
+
+import httpx
+from starlette.types import Receive, Scope, Send
+
+from telecine_gateway.edge import Edge
+
+
+async def fails_at_once(scope: Scope, receive: Receive, send: Send) -> None:
+    raise RuntimeError("very-secret")
+
+
+async def fails_in_the_middle(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    raise RuntimeError("very-secret")
+
+
+async def test_an_unexpected_failure() -> None:
+    transport = httpx.ASGITransport(Edge(fails_at_once))
+    async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
+        answer = await client.get("/")
+
+    assert answer.status_code == 500
+    assert answer.json() == {"error": "Internal server error", "requestId": answer.headers["x-request-id"]}
+
+
+async def test_a_failure_after_the_head_was_sent() -> None:
+    sent = []
+
+    async def send(message: object) -> None:
+        sent.append(message)
+
+    async def receive() -> dict[str, str]:
+        return {"type": "http.disconnect"}
+
+    await Edge(fails_in_the_middle)({"type": "http", "headers": []}, receive, send)
+
+    assert len(sent) == 1

@@ -1,0 +1,68 @@
+"""The gateway's settings: lists as people write them, and nothing weak or unknown."""
+
+import pytest
+from pydantic import ValidationError
+
+from telecine_gateway.settings import Settings
+
+NEEDED = {
+    "TELECINE_S3_ENDPOINT": "http://127.0.0.1:9000",
+    "TELECINE_S3_ACCESS_KEY": "reader",
+    "TELECINE_S3_SECRET_KEY": "reading",
+    "TELECINE_CONTENT_SECRET": "a" * 16,
+    "TELECINE_CALLBACK_SECRET": "b" * 16,
+}
+
+
+def read(monkeypatch: pytest.MonkeyPatch, **changes: str) -> Settings:
+    for name, value in (
+        NEEDED | {f"TELECINE_{name.upper()}": value for name, value in changes.items()}
+    ).items():
+        monkeypatch.setenv(name, value)
+    return Settings()
+
+
+def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    settings = read(monkeypatch)
+
+    assert settings.default_model in settings.models
+    assert len(settings.models) == 4
+    assert settings.image_url_private_hosts == ()
+    assert "a" * 16 not in repr(settings)
+
+
+@pytest.mark.parametrize("text", ["127.0.0.1:9, emulator:80", '["127.0.0.1:9", "emulator:80"]'])
+def test_lists(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+    assert read(monkeypatch, image_url_private_hosts=text).image_url_private_hosts == (
+        "127.0.0.1:9",
+        "emulator:80",
+    )
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("content_secret", "short"),
+        ("callback_secret", ""),
+        ("models", ""),
+        ("models", "gpt"),
+        ("models", "["),
+        ("default_model", "doubao-seedance-2-5-260628"),
+        ("http_port", "99999"),
+        ("answer_timeout", "0"),
+    ],
+)
+def test_what_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    with pytest.raises(ValidationError):
+        read(monkeypatch, **{name: value})
+
+
+def test_secrets_have_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in NEEDED:
+        monkeypatch.delenv(name, raising=False)
+
+    with pytest.raises(ValidationError) as error:
+        Settings()
+
+    missing = {str(problem["loc"][0]) for problem in error.value.errors()}
+    assert {"content_secret", "callback_secret", "s3_secret_key"} <= missing
