@@ -38,7 +38,7 @@ class Screen:
         seconds = time.monotonic() - self.began
         who = recorded.event.about.get("generation", recorded.event.about.get("account", ""))
         place = f"{recorded.event.stream}#{recorded.sequence}"
-        line = Text(f"{seconds:6.1f} s  ", style="dim")
+        line = Text().append(f"{seconds:6.1f} s  ", style="dim")
         line.append(f"{place:<10} ", style="cyan" if recorded.event.stream == "VIDEO" else "green")
         line.append(f"{who[:8]:<8}  ", style="dim").append(f"{recorded.event.type:<32} ", style="bold")
         self.console.print(line.append(in_words(recorded.event)))

@@ -73,8 +73,9 @@ def _folder(given: Path | None) -> Iterator[Path]:
     data = Path(tempfile.mkdtemp(prefix="telecine-demo-"))
     try:
         yield data
-    except Exception as error:
-        raise Failure(f"{error}\nIts data and logs are kept in {data}.") from error
+    except Exception:
+        typer.echo(f"data and logs are kept in {data}", err=True)
+        raise
     except BaseException:
         shutil.rmtree(data, ignore_errors=True)
         raise

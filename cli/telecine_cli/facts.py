@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
 from telecine_cli.ports import LOOPBACK
 from telecine_cli.s3_part import REGION, S3Part
@@ -122,7 +123,9 @@ class Facts:
 
 
 def database_url(data: Path, service: str) -> str:
-    """The database of one service of a stack, as services and rebuilds open it."""
+    """The database of one service of a stack, as services and rebuilds open it. Raises Failure."""
+    if "?" in str(data):
+        raise Failure(f"the name of a data folder can't have a question mark: {data}")
     return f"sqlite:///{data / service}.db"
 
 

@@ -231,3 +231,10 @@ def test_equal_requests_share_a_file(emulator: EmulatorProcess) -> None:
     emulator.advance(30)
     first, second = (emulator.video(task).content for task in tasks)
     assert first == second
+
+
+def test_sample_pictures_are_served_to_anybody(emulator: EmulatorProcess) -> None:
+    answer = httpx.get(f"{emulator.url}/samples/harbour.png", trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
+    assert answer.content.startswith(b"\x89PNG")
+    assert httpx.get(f"{emulator.url}/samples/other.png", trust_env=False).status_code == 404

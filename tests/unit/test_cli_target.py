@@ -66,6 +66,8 @@ def test_a_database_is_the_stacks_or_must_be_given(tmp_path: Path) -> None:
     assert local.database("gateway", "postgresql://db") == "postgresql://db"
     with pytest.raises(Failure, match="--database-url"):
         Target("nats://127.0.0.1:1").database("gateway", None)
+    with pytest.raises(Failure, match="question mark"):
+        Target("nats://127.0.0.1:1", None, tmp_path / "what?").database("gateway", None)
 
 
 @pytest.mark.parametrize(
