@@ -2,7 +2,6 @@
 
 import json
 import os
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -168,7 +167,11 @@ def _gateway(facts: Facts) -> dict[str, str]:
         "TELECINE_CONTENT_SECRET": facts.state.secrets["content"],
         "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
         **_object_store(facts),
-        **_if_emulated(facts, {"TELECINE_IMAGE_URL_PRIVATE_HOSTS": json.dumps([facts.emulator_address])}),
+        **(
+            {"TELECINE_IMAGE_URL_PRIVATE_HOSTS": json.dumps([facts.emulator_address])}
+            if facts.emulated
+            else {}
+        ),
     }
 
 
@@ -190,7 +193,7 @@ def _storage(facts: Facts) -> dict[str, str]:
         "TELECINE_DATABASE_URL": database_url(facts.data, "storage"),
         "TELECINE_S3_BUCKET": facts.s3.bucket,
         **_object_store(facts),
-        **_if_emulated(facts, sandbox),
+        **(sandbox if facts.emulated else {}),
     }
 
 
@@ -201,7 +204,3 @@ def _object_store(facts: Facts) -> dict[str, str]:
         "TELECINE_S3_ACCESS_KEY": facts.s3.access_key,
         "TELECINE_S3_SECRET_KEY": facts.s3.secret_key,
     }
-
-
-def _if_emulated(facts: Facts, settings: Mapping[str, str]) -> Mapping[str, str]:
-    return settings if facts.emulated else {}

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 from pydantic_core import PydanticUndefined
 
+from telecine_cli.children import children_of
 from telecine_cli.facts import SERVICES, Facts, Options, Provider, environment
 from telecine_cli.settings_page import settings_of
 from telecine_cli.stack_state import StackState
@@ -20,10 +21,8 @@ NAMES = (
     "generation-health",
     "storage-health",
 )
-STATE = StackState(
-    {name: 20_000 + number for number, name in enumerate(NAMES)},
-    {name: f"a-long-{name}-secret" for name in ("s3", "provider", "content", "callback")},
-)
+PORTS = {name: 20_000 + number for number, name in enumerate(NAMES)}
+SECRETS = {name: f"a-long-{name}-secret" for name in ("s3", "provider", "content", "callback")}
 SANDBOX = Options()
 REAL = Options(provider=Provider("https://ark.example/api/v3", "its-key"))
 PUBLIC = Options(provider=REAL.provider, public_url="https://video.example")
@@ -38,7 +37,9 @@ def no_settings_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def told(service: str, options: Options = SANDBOX) -> dict[str, str]:
-    whole = environment(service, Facts(DATA, options, STATE))
+    known = [port for child in children_of(options) for port in child.ports]
+    state = StackState({name: PORTS[name] for name in known}, SECRETS)
+    whole = environment(service, Facts(DATA, options, state))
     return {name: value for name, value in whole.items() if name.startswith("TELECINE_")}
 
 
