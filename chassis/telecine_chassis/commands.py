@@ -76,7 +76,8 @@ class Aggregates(Generic[C, S]):
     """All aggregates of one kind, as one service (`source`) writes them.
 
     `assume_new` skips the first look where most commands start a new aggregate: the append finds out. `patience`
-    is for how many seconds an aggregate that can't be read is asked for before Unavailable is raised.
+    is for how many seconds an append without an answer is tried again, and an aggregate that can't be read is asked
+    for, before Unavailable is raised.
     """
 
     def __init__(
@@ -115,6 +116,7 @@ class Aggregates(Generic[C, S]):
             folded, fresh = self._cached(aggregate), False
             if folded.version == 0 and not self._assume_new:
                 folded, fresh = (await self._catch_up(aggregate, folded))[0], True
+            give_up = asyncio.get_running_loop().time() + self._patience
             for _ in range(ATTEMPTS):
                 event = self._decide(command, folded.state, final=fresh)
                 if event is None:
@@ -127,11 +129,13 @@ class Aggregates(Generic[C, S]):
                     version = await self._store.append(
                         event, envelope, aggregate=aggregate, expected=folded.version
                     )
-                except (Conflict, Unavailable):
+                except (Conflict, Unavailable) as error:
                     folded, news = await self._catch_up(aggregate, folded)
                     own = next((found for found in news if found.envelope.id == envelope.id), None)
                     if own is not None:
                         return Outcome(folded.state, own)
+                    if isinstance(error, Unavailable) and asyncio.get_running_loop().time() > give_up:
+                        raise
                     fresh = True
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads replicas apart
                     continue

@@ -54,11 +54,19 @@ class JetStreamEventStore:
             raise Unavailable(
                 f"no answer from the event store for {event.type}: {type(error).__name__}"
             ) from error
-        if ack.duplicate and ack.seq <= expected:
-            raise Refused(f"the id of this {event.type} belongs to event {ack.seq}")
-        if ack.duplicate:  # a cluster finds our own earlier try before it looks at the version
+        if ack.duplicate:
+            await self._explain_duplicate(event, int(ack.seq), expected)
             raise Conflict(aggregate)
         return int(ack.seq)
+
+    async def _explain_duplicate(self, event: Event, sequence: int, expected: int) -> None:
+        """Raise Refused unless it is our own earlier try, which a cluster finds before it looks at the version."""
+        try:
+            found = await self._jetstream.get_msg(event.stream, seq=sequence)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise Unavailable(f"no answer about event {sequence}: {type(error).__name__}") from error
+        if sequence <= expected or found.subject != of_event(event):
+            raise Refused(f"the id of this {event.type} belongs to event {sequence}")
 
     async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
         records: list[Record] = []

@@ -188,6 +188,13 @@ async def test_an_id_that_was_used_before_is_never_taken_again(store: EventStore
     assert await put(store, granted(account, 2), first) > first
 
 
+async def test_an_id_of_another_aggregate_is_never_taken(store: EventStore, account: str) -> None:
+    await put(store, granted(account), 0, id=f"{account}-1")
+    with pytest.raises(Refused):
+        await put(store, granted(f"{account}-other"), 0, id=f"{account}-1")
+    assert await entries(store, f"{account}-other") == []
+
+
 async def test_long_histories_are_loaded_whole(store: EventStore, account: str) -> None:
     version = 0
     for number in range(1, 1102):
