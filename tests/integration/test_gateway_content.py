@@ -55,7 +55,10 @@ async def stored(parts: World, gateway: Gateway, s3: S3Server, s3_bucket: str) -
         client.put_object(Bucket=s3_bucket, Key=event.key, Body=VIDEO)
     await parts.append(of.requested())
     await parts.append(event)
-    return Stored(owner, gateway, of)
+    for _ in range(400):
+        if (await owner.get("/api/video/history")).json()["items"]:
+            return Stored(owner, gateway, of)
+    raise AssertionError("the video does not appear")
 
 
 async def test_the_whole_video(stored: Stored) -> None:
