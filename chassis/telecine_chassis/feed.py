@@ -1,6 +1,5 @@
 """Read a stream in order from any sequence on, for ever: the source of every projection."""
 
-import asyncio
 from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass
 
@@ -39,14 +38,12 @@ class Feed:
         *,
         filters: Sequence[str] = (),
         limit: int = 500,
-        linger: float = 0,
     ) -> None:
-        """`filters` narrow the stream; `linger` is how many seconds a batch waits for more to join it."""
+        """`filters` narrow the stream; a batch has at most `limit` records."""
         self._connection = connection
         self._stream = stream
         self._filters = list(filters or stream.subjects)
         self._limit = limit
-        self._linger = linger
 
     async def head(self) -> int:
         """The sequence of the last record that will come, as things stand; 0 if there is none."""
@@ -80,8 +77,6 @@ class Feed:
                 except nats.errors.TimeoutError:
                     yield Batch((), 0)
                     continue
-                if self._linger:
-                    await asyncio.sleep(self._linger)
                 while subscription.pending_msgs and len(messages) < self._limit:
                     messages.append(await subscription.next_msg(timeout=IDLE))
                 pending = messages[-1].metadata.num_pending or 0

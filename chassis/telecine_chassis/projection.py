@@ -28,6 +28,8 @@ log = structlog.get_logger(__name__)
 Apply = Callable[[Session, Recorded], None]
 Listener = Callable[[Sequence[Recorded]], None]
 POINTER_INTERVAL = timedelta(seconds=1)
+READ_AHEAD = 4
+"""Batches that are read while a transaction is under way."""
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,17 @@ class Projection:
     linger: float = 0
 
 
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Records as they came, and those among them that are events we know."""
+
+    records: Sequence[Record]
+    understood: Sequence[Recorded]
+
+    def joined(self, later: "_Read") -> "_Read":
+        return _Read([*self.records, *later.records], [*self.understood, *later.understood])
+
+
 @dataclass
 class Projector:
     """Feeds one projection of one slot. `service` names it in dead letters.
@@ -60,25 +73,49 @@ class Projector:
     service: str
     writing: asyncio.Lock
     listeners: Sequence[Listener] = ()
+    watchers: Sequence[Listener] = ()
     sequence: int = 0
     head: int = 0
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def run(self) -> None:
-        """Follow the stream until cancelled. `caught_up` is set once all that was there at the start is applied."""
-        projection = self.projection
-        filters = [of_type(event) for event in projection.events]
-        feed = Feed(self.connection, projection.stream, filters=filters, linger=projection.linger)
+        """Follow the stream until cancelled. `caught_up` is set once all that was there at the start is applied.
+
+        Watchers are told at once; the tables follow, as many events in a transaction as came during the one before.
+        """
+        filters = [of_type(event) for event in self.projection.events]
+        feed = Feed(self.connection, self.projection.stream, filters=filters)
         self.sequence = await asyncio.to_thread(self._checkpoint)
         self.head = await feed.head()
         self._note_progress()
+        read: asyncio.Queue[_Read] = asyncio.Queue(READ_AHEAD)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(feed, read))
+            tasks.create_task(self._write_all(read))
+
+    async def _read(self, feed: Feed, read: asyncio.Queue["_Read"]) -> None:
         async for batch in feed.follow(self.sequence):
-            if batch.records:
-                applied = await self._apply_all(batch.records)
-                self.sequence = batch.records[-1].sequence
-                self.head = max(self.head, self.sequence)
-                for listener in self.listeners:
-                    listener(applied)
+            if not batch.records:
+                continue
+            understood = [
+                event for record in batch.records if (event := await self._understand(record)) is not None
+            ]
+            for watcher in self.watchers:
+                watcher(understood)
+            await read.put(_Read(batch.records, understood))
+
+    async def _write_all(self, read: asyncio.Queue["_Read"]) -> None:
+        while True:
+            batch = await read.get()
+            if self.projection.linger:
+                await asyncio.sleep(self.projection.linger)
+            while not read.empty():
+                batch = batch.joined(read.get_nowait())
+            applied = await self._apply_all(batch)
+            self.sequence = batch.records[-1].sequence
+            self.head = max(self.head, self.sequence)
+            for listener in self.listeners:
+                listener(applied)
             self._note_progress()
 
     def _note_progress(self) -> None:
@@ -91,11 +128,9 @@ class Projector:
             query = select(table.c.sequence).where(table.c.projection == self.projection.name)
             return session.execute(query).scalar() or 0
 
-    async def _apply_all(self, records: Sequence[Record]) -> Sequence[Recorded]:
+    async def _apply_all(self, batch: "_Read") -> Sequence[Recorded]:
         """Apply a batch in one transaction; after a failure one by one, so that only the culprit is set aside."""
-        understood = [
-            recorded for record in records if (recorded := await self._understand(record)) is not None
-        ]
+        records, understood = batch.records, batch.understood
         last = records[-1].sequence
         try:
             return await self._commit(understood, last)
@@ -176,6 +211,7 @@ class Projections:
         self._service = service
         self._on_failure = on_failure
         self._listeners: dict[str, list[Listener]] = {}
+        self._watchers: dict[str, list[Listener]] = {}
         self._projectors: dict[str, Projector] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
@@ -195,6 +231,10 @@ class Projections:
     def listen(self, name: str, listener: Listener) -> None:
         """Call `listener` with the events of every batch after it was committed. Before start only."""
         self._listeners.setdefault(name, []).append(listener)
+
+    def watch(self, name: str, watcher: Listener) -> None:
+        """Call `watcher` with the events of every batch as they come, before they can be queried. Before start only."""
+        self._watchers.setdefault(name, []).append(watcher)
 
     async def start(self) -> None:
         """Follow the streams; returns at once, `ready` tells when everything is caught up."""
@@ -235,6 +275,7 @@ class Projections:
                 self._service,
                 writing,
                 self._listeners.get(projection.name, ()),
+                self._watchers.get(projection.name, ()),
             )
             for projection in self._projections
         }

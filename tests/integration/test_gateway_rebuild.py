@@ -7,6 +7,7 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, select
+from tests.support.eventually import eventually
 from tests.support.gateway import Gateway, Owner, World, world
 from tests.support.parts import NatsServer
 from tests.support.video_events import NOW, EventsOf
@@ -28,7 +29,7 @@ async def test_a_rebuild_gives_identical_rows(parts: World) -> None:
         owner = await parts.owner(gateway, credits=300)
         await live_a_little(parts, gateway, owner)
         slots = Slots(gateway.settings.database_url, METADATA, VERSION)
-        before = rows(slots.open(slots.live()))
+        before = await settled(slots)
 
         new = await rebuild(slots, PROJECTIONS, parts.connection, registry(), service="gateway")
 
@@ -42,6 +43,17 @@ async def test_a_rebuild_gives_identical_rows(parts: World) -> None:
         answer = await owner.generate()
         assert answer.status_code == 200
         assert answer.json()["remainingCredits"] == 200
+
+
+async def settled(slots: Slots) -> dict[str, Sequence[Any]]:
+    """The live rows, as soon as they have all come."""
+
+    def complete() -> bool:
+        found = rows(slots.open(slots.live()))
+        return len(found["generation"]) == 5 and len(found["ledger_entry"]) == 10
+
+    await eventually(complete)
+    return rows(slots.open(slots.live()))
 
 
 async def live_a_little(parts: World, gateway: Gateway, owner: Owner) -> None:
@@ -62,6 +74,7 @@ async def live_a_little(parts: World, gateway: Gateway, owner: Owner) -> None:
     await parts.revoke(revoked)
     poor = await parts.owner(gateway, "poor", credits=1)
     assert (await poor.generate()).status_code == 402
+    assert (await poor.get("/api/video/history")).json()["items"]
     for _ in range(400):
         credits = (await owner.get("/api/credits")).json()
         if (credits["available"], credits["held"]) == (250, 0):

@@ -47,20 +47,29 @@ def parts_of(url: str) -> tuple[str, str]:
 
 def test_a_link_works_until_it_expires_and_for_its_own_video() -> None:
     links = ContentLinks("secret-of-this-test", "https://videos.example.com/", 60)
-    url = links.sign(GENERATION, NOW)
+    url = links.sign("acme", GENERATION, NOW)
     expires, signature = parts_of(url)
 
-    assert url.startswith(f"https://videos.example.com/api/video/{GENERATION}/content?expires=")
-    assert links.is_valid(GENERATION, expires, signature, NOW + timedelta(seconds=59))
-    assert not links.is_valid(GENERATION, expires, signature, NOW + timedelta(seconds=60))
-    assert not links.is_valid(GENERATION[::-1], expires, signature, NOW)
-    assert not links.is_valid(GENERATION, str(int(expires) + 1), signature, NOW)
-    assert not ContentLinks("another-secret", "", 60).is_valid(GENERATION, expires, signature, NOW)
+    assert url.startswith(f"https://videos.example.com/api/video/{GENERATION}/content?account=acme&expires=")
+    assert links.is_valid(
+        "acme", GENERATION, expires=expires, signature=signature, now=NOW + timedelta(seconds=59)
+    )
+    assert not links.is_valid(
+        "acme", GENERATION, expires=expires, signature=signature, now=NOW + timedelta(seconds=60)
+    )
+    assert not links.is_valid("other", GENERATION, expires=expires, signature=signature, now=NOW)
+    assert not links.is_valid("acme", GENERATION[::-1], expires=expires, signature=signature, now=NOW)
+    assert not links.is_valid("acme", GENERATION, expires=str(int(expires) + 1), signature=signature, now=NOW)
+    assert not ContentLinks("another-secret", "", 60).is_valid(
+        "acme", GENERATION, expires=expires, signature=signature, now=NOW
+    )
 
 
 @given(st.text(), st.text())
 def test_made_up_links(expires: str, signature: str) -> None:
-    assert not ContentLinks("secret-of-this-test", "", 60).is_valid(GENERATION, expires, signature, NOW)
+    assert not ContentLinks("secret-of-this-test", "", 60).is_valid(
+        "acme", GENERATION, expires=expires, signature=signature, now=NOW
+    )
 
 
 def test_callback_tokens() -> None:

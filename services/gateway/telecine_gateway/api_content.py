@@ -1,6 +1,7 @@
 """`GET /api/video/{id}/content`: the video itself, with byte ranges, for players and downloads."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
 
@@ -14,7 +15,6 @@ from .content import Content, ContentUnavailable, Download
 from .errors import ApiError, NotFound
 from .examples import failures
 from .parameters import generation_id
-from .queries import Queries
 from .ranges import Slice, Unsatisfiable, is_unchanged, slice_of
 from .signing import ContentLinks
 from .state import Generations, State
@@ -35,6 +35,15 @@ BAD_LINK = "This link is not valid or has expired"
 UNREADABLE = "The video can't be read right now; please try again"
 
 
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a signed link carries besides the generation; all empty in a plain request."""
+
+    account: str
+    expires: str
+    signature: str
+
+
 class Reading:
     """What the route needs to know: whose video it is, and what state it is in."""
 
@@ -42,20 +51,18 @@ class Reading:
         self,
         auth: Auth,
         links: ContentLinks,
-        queries: Queries,
         generations: Generations,
         clock: Callable[[], datetime],
     ) -> None:
         self._auth = auth
         self._links = links
-        self._queries = queries
         self._generations = generations
         self._clock = clock
 
-    async def stored(self, request: Request, generation: str, expires: str, signature: str) -> GenerationRow:
+    async def stored(self, request: Request, generation: str, link: "Link") -> GenerationRow:
         """The completed generation. Raises ApiError when the caller may not see it or there is no video yet."""
-        account = await self._account(request, generation, expires, signature)
-        state = await self._generations.state(account, generation) if account else None
+        account = await self._account(request, generation, link)
+        state = await self._generations.state(account, generation)
         if state is None:
             raise NotFound
         if state.status != "completed":
@@ -67,10 +74,12 @@ class Reading:
             )
         return state.row
 
-    async def _account(self, request: Request, generation: str, expires: str, signature: str) -> str | None:
-        if expires or signature:
-            if self._links.is_valid(generation, expires, signature, self._clock()):
-                return await self._queries.owner(generation)
+    async def _account(self, request: Request, generation: str, link: "Link") -> str:
+        if link.expires or link.signature:
+            if self._links.is_valid(
+                link.account, generation, expires=link.expires, signature=link.signature, now=self._clock()
+            ):
+                return link.account
             if not has_credentials(request):
                 raise ApiError(403, {"error": BAD_LINK})
         return (await self._auth(request)).account
@@ -97,10 +106,11 @@ def router(reading: Reading, content: Content) -> APIRouter:
     async def video(
         request: Request,
         id: Annotated[str, Path(description="Generation id")],
+        account: Annotated[str, Query(description="From a signed link")] = "",
         expires: Annotated[str, Query(description="From a signed link")] = "",
         signature: Annotated[str, Query(description="From a signed link")] = "",
     ) -> Response:
-        row = await reading.stored(request, generation_id(id), expires, signature)
+        row = await reading.stored(request, generation_id(id), Link(account, expires, signature))
         if row.stopgap_url is not None:
             return RedirectResponse(row.stopgap_url, 302)
         return await _send(request, row, content)

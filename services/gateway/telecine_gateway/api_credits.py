@@ -1,5 +1,6 @@
 """`GET /api/credits`: what an account has, and how it came to that."""
 
+from collections.abc import Awaitable, Callable
 from typing import Annotated
 
 from fastapi import APIRouter, Depends, Query, Response
@@ -17,7 +18,7 @@ from .views import entry_view
 __all__ = ["router"]
 
 
-def router(auth: Auth, queries: Queries) -> APIRouter:
+def router(auth: Auth, queries: Queries, fresh: Callable[[str], Awaitable[None]]) -> APIRouter:
     """The route of an account's credits."""
     routes = APIRouter(tags=["credits"])
 
@@ -37,6 +38,7 @@ def router(auth: Auth, queries: Queries) -> APIRouter:
             str | None, Query(alias="cursor", description="nextCursor of the page before")
         ] = None,
     ) -> Response:
+        await fresh(requester.account)
         statement = await queries.statement(requester.account, limit, place("credits", page))
         shown = statement.entries[:limit]
         more = len(statement.entries) > limit

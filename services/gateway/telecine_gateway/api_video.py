@@ -1,6 +1,6 @@
 """What became of generations: status, history, the record with its events; and stopping them."""
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
@@ -19,13 +19,10 @@ from .queries import Filters, Queries
 from .state import Generations, State, Status
 from .submission import Requester
 from .views import Views, event_view
-from .waiters import Positions
 
 __all__ = ["history_router", "record_router", "status_router"]
 
 Clock = Callable[[], datetime]
-FRESH = 1.0
-"""Seconds that history waits at most for the account's own last request to appear."""
 _HISTORY_ID = "The `id` of the answer to generate"
 _TASK_ID = "The `taskId` of that answer, or the provider's own id"
 
@@ -56,7 +53,7 @@ def status_router(auth: Auth, generations: Generations, views: Views, clock: Clo
 
 
 def history_router(
-    auth: Auth, queries: Queries, positions: Positions, views: Views, clock: Clock
+    auth: Auth, queries: Queries, fresh: Callable[[str], Awaitable[None]], views: Views, clock: Clock
 ) -> APIRouter:
     """The route that lists an account's generations."""
     routes = APIRouter(tags=["videos"])
@@ -87,7 +84,7 @@ def history_router(
             since=_in_utc("from", since),
             until=_in_utc("to", until),
         )
-        await positions.seen(requester.account, within=FRESH)
+        await fresh(requester.account)
         found = await queries.history(requester.account, filters)
         now, shown = clock(), found[:limit]
         more = len(found) > limit

@@ -47,6 +47,8 @@ from .views import Views
 from .waiters import Positions, Waiters
 
 SOURCE = "telecine/gateway"
+FRESH = 2
+"""Seconds that a read waits for its own account's last writes; then it answers with what there is."""
 
 
 def build(settings: Settings) -> Service:
@@ -81,6 +83,7 @@ def build(settings: Settings) -> Service:
         projections,
         Auth(Queries(lambda: projections.engine)),
         Positions(lambda: projections.sequence("generations")),
+        Positions(lambda: projections.sequence("ledger")),
     )
     live.listen()
     operation = [api_health.router(service.ready), api_pages.router(api)]
@@ -96,22 +99,31 @@ class _Live:
     projections: Projections
     auth: Auth
     positions: Positions
+    entries: Positions
     outcomes: Waiters[Charge] = field(default_factory=Waiters[Charge])
     progress: Waiters[Generation] = field(default_factory=Waiters[Generation])
 
     def listen(self) -> None:
         """Before start only."""
-        self.projections.listen("generations", self._generations_moved)
-        self.projections.listen("ledger", self._ledger_moved)
+        self.projections.watch("generations", self._generations_seen)
+        self.projections.listen("generations", lambda events: self.positions.moved())
+        self.projections.watch("ledger", self._ledger_seen)
+        self.projections.listen("ledger", lambda events: self.entries.moved())
         self.projections.listen("access", self.auth.changed)
 
-    def _generations_moved(self, events: Sequence[Recorded]) -> None:
-        self.positions.moved()
+    async def fresh(self, account: str) -> None:
+        """Until the tables show what the account has been told, or has done here."""
+        await self.positions.seen(account, within=FRESH)
+        await self.entries.seen(account, within=FRESH)
+
+    def _generations_seen(self, events: Sequence[Recorded]) -> None:
         for recorded in events:
             tell_progress(self.progress, recorded)
 
-    def _ledger_moved(self, events: Sequence[Recorded]) -> None:
+    def _ledger_seen(self, events: Sequence[Recorded]) -> None:
+        """Answers go out before the tables follow; whoever reads the tables then waits for the entry."""
         for recorded in events:
+            self.entries.wrote(recorded.event.about["account"], recorded.sequence)
             tell_outcome(self.outcomes, recorded)
 
 
@@ -137,19 +149,20 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
         queries,
         live.outcomes,
         live.positions,
+        live.fresh,
         prices=PRICE_TABLE,
         patience=settings.answer_timeout,
     )
     cancellations = Cancellations(commands, live.progress, patience=settings.cancel_timeout)
-    reading = api_content.Reading(auth, links, queries, generations, clock)
+    reading = api_content.Reading(auth, links, generations, clock)
     timers = JetStreamTimers(parts.connection, "generation", timeout=settings.store_timeout)
     callback_secret = settings.callback_secret.get_secret_value()
     body = settings.max_body_bytes
     return [
         api_generate.router(auth, submissions, rules, max_body=body),
         api_video.status_router(auth, generations, views, clock),
-        api_video.history_router(auth, queries, live.positions, views, clock),
-        api_credits.router(auth, queries),
+        api_video.history_router(auth, queries, live.fresh, views, clock),
+        api_credits.router(auth, queries, live.fresh),
         api_pricing.router(PRICE_TABLE, rules),
         api_content.router(reading, content=bucket),
         api_video.record_router(auth, generations, cancellations, views, clock),

@@ -71,11 +71,6 @@ class Queries:
 
         return await self._run(ask)
 
-    async def owner(self, generation: str) -> str | None:
-        """The account of a generation, for signed links, which do not name it."""
-        query = select(GenerationRow.account).where(col(GenerationRow.id) == generation)
-        return await self._run(lambda session: session.exec(query).first())
-
     async def charge(self, account: str, generation: str) -> Charge | None:
         """How the generation was paid for, if that is decided."""
         query = select(Charge).where(col(Charge.account) == account, col(Charge.generation) == generation)

@@ -16,22 +16,22 @@ class ContentLinks:
         self._public_url = public_url.rstrip("/")
         self._ttl = ttl
 
-    def sign(self, generation: str, now: datetime) -> str:
+    def sign(self, account: str, generation: str, now: datetime) -> str:
         """The full URL under which the video can be fetched until `ttl` seconds from `now`."""
         expires = str(int(now.timestamp()) + self._ttl)
-        query = urlencode({"expires": expires, "signature": self._signature(generation, expires)})
+        signature = self._signature(account, generation, expires)
+        query = urlencode({"account": account, "expires": expires, "signature": signature})
         return f"{self._public_url}/api/video/{generation}/content?{query}"
 
-    def is_valid(self, generation: str, expires: str, signature: str, now: datetime) -> bool:
+    def is_valid(self, account: str, generation: str, *, expires: str, signature: str, now: datetime) -> bool:
         """Whether this very link was signed here and has not expired."""
         if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
             return False
-        right = self._signature(generation, expires)
+        right = self._signature(account, generation, expires)
         return hmac.compare_digest(right.encode(), signature.encode(errors="replace")) and (
             int(expires) > now.timestamp()
         )
 
-    def _signature(self, generation: str, expires: str) -> str:
-        return hmac.new(
-            self._secret, f"content\n{generation}\n{expires}".encode(), hashlib.sha256
-        ).hexdigest()
+    def _signature(self, account: str, generation: str, expires: str) -> str:
+        message = "\n".join(("content", account, generation, expires))
+        return hmac.new(self._secret, message.encode(errors="replace"), hashlib.sha256).hexdigest()

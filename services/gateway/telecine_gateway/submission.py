@@ -1,6 +1,7 @@
 """Ask for a generation and wait for its outcome: the synchronous answer on the asynchronous core."""
 
 import asyncio
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import structlog
@@ -58,6 +59,7 @@ class Submissions:
         queries: Queries,
         outcomes: Waiters[Charge],
         positions: Positions,
+        fresh: Callable[[str], Awaitable[None]],
         *,
         prices: PriceTable,
         patience: float,
@@ -66,6 +68,7 @@ class Submissions:
         self._queries = queries
         self._outcomes = outcomes
         self._positions = positions
+        self._fresh = fresh
         self._prices = prices
         self._patience = patience
 
@@ -102,11 +105,15 @@ class Submissions:
             if done.event is not None:
                 self._positions.wrote(requester.account, done.event.sequence)
                 log.info("generation.requested", account=requester.account, generation=generation)
-            charge = await self._queries.charge(requester.account, generation) if repeatable else None
+            charge = await self._earlier(requester.account, generation) if repeatable else None
             charge = charge or await self._wait(outcome)
         # A rebuild promoted just then takes events from the listeners: so a last look.
         charge = charge or await self._queries.charge(requester.account, generation)
         return Submission(generation, price.credits, charge)
+
+    async def _earlier(self, account: str, generation: str) -> Charge | None:
+        await self._fresh(account)
+        return await self._queries.charge(account, generation)
 
     async def _wait(self, outcome: asyncio.Future[Charge]) -> Charge | None:
         try:

@@ -80,7 +80,7 @@ class Views:
         row = state.row
         if row.stopgap_url is not None:
             return {name: row.stopgap_url, "temporary": True, "expiresAt": moment(row.stopgap_expires_at)}
-        return {name: self._links.sign(row.id, now)}
+        return {name: self._links.sign(row.account, row.id, now)}
 
 
 def _progress(state: State, now: datetime) -> dict[str, Any]:
