@@ -16,9 +16,15 @@ from .records import Record
 
 __all__ = ["DeadLetter", "DeadLetters"]
 
+ROOM = 1024
+"""Bytes left for what the client adds to a letter; the server counts them against its largest payload."""
+
 
 class DeadLetter(BaseModel):
-    """One message that could not be taken: where it stands, what it said, and why it was not taken."""
+    """One message that could not be taken: where it stands, what it said, and why it was not taken.
+
+    `shortened`: headers and body did not fit and were left out; the message still stands in its stream.
+    """
 
     service: str
     consumer: str
@@ -30,6 +36,7 @@ class DeadLetter(BaseModel):
     error_type: str
     error: str
     tries: int
+    shortened: bool = False
     id: int = 0
     kept_at: datetime | None = None
 
@@ -57,7 +64,9 @@ class DeadLetters:
             error=str(error)[:1000],
             tries=tries,
         )
-        body = letter.model_dump_json(exclude={"id", "kept_at"}).encode()
+        body = _write(letter)
+        if len(body) > self._connection.max_payload - ROOM:
+            body = _write(letter.model_copy(update={"headers": {}, "body": "", "shortened": True}))
         await self._jetstream.publish(dead_letter(service, consumer.name), body, stream=DEADLETTERS.name)
 
     async def list(self) -> "list[DeadLetter]":
@@ -91,6 +100,10 @@ class DeadLetters:
             target = timer_due(letter.service, "replay", letter.consumer, str(letter.sequence))
             await self._jetstream.publish(target, b"", stream="TIMERS")
         await self._jetstream.delete_msg(DEADLETTERS.name, letter.id)
+
+
+def _write(letter: DeadLetter) -> bytes:
+    return letter.model_dump_json(exclude={"id", "kept_at"}).encode()
 
 
 def _read(found: Any) -> DeadLetter:

@@ -5,7 +5,9 @@ reason, and kept as a dead letter when it can't be taken. The framework's own po
 """
 
 import asyncio
+import contextlib
 import random
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -37,6 +39,8 @@ PULL_TIMEOUT = 2
 """Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
 LOOK_INTERVAL = 10
 """Seconds between two looks whether the consumers still exist."""
+EXCUSED = 10_000
+"""Messages whose deliveries without a try are counted, per process."""
 REPLAY = "replay"
 """The timer kind by which an operator has a dead letter's message handled again."""
 
@@ -95,6 +99,8 @@ class Reactor:
         self._on_failure = on_failure
         self._ack_wait: dict[str, float] = {}
         self._held: dict[str, tuple[Msg, float]] = {}
+        self._excused: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._stopping = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
     def on(self, consumer: Consumer, handler: EventHandler) -> None:
@@ -116,7 +122,9 @@ class Reactor:
             raw = message.raw_message
             assert isinstance(raw, Msg)
             self._held[raw.reply] = raw, self._ack_wait[consumer.name] / 3
-            await slots.acquire()
+            if not await self._slot(slots):
+                await self._hand_back(raw)
+                return
             task = asyncio.create_task(self._handle(consumer, raw), name=consumer.name)
             self._running.add(task)
             task.add_done_callback(self._running.discard)
@@ -130,17 +138,40 @@ class Reactor:
             ack_policy=AckPolicy.MANUAL,
             inbox_prefix=f"_INBOX.{self._service}.".encode(),
             no_reply=True,
+            decoder=_undecoded,
         )(receive)
+
+    async def _slot(self, slots: asyncio.Semaphore) -> bool:
+        """Wait for a free slot; False if the reactor stops first."""
+        if slots.locked() and not self._stopping.is_set():
+            free, stop = asyncio.ensure_future(slots.acquire()), asyncio.ensure_future(self._stopping.wait())
+            try:
+                await asyncio.wait([free, stop], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stop.cancel()
+                acquired = not free.cancel()
+        else:
+            acquired = not self._stopping.is_set() and await slots.acquire()
+        if acquired and self._stopping.is_set():
+            slots.release()
+        return acquired and not self._stopping.is_set()
+
+    async def _hand_back(self, message: Msg) -> None:
+        self._held.pop(message.reply, None)
+        with contextlib.suppress(*PASSING):
+            await message.nak()
 
     async def start(self) -> None:
         """Begin to react. Raises RuntimeError when a consumer was not provisioned."""
         if missing := await self._missing():
             raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
+        self._stopping.clear()
         await self._broker.start()
         self._keeping = asyncio.create_task(self._keep(), name="keep-messages")
 
     async def stop(self) -> None:
         """Take nothing new, give running handlers `grace` seconds, leave the rest to be delivered again."""
+        self._stopping.set()
         for subscriber in self._broker.subscribers:
             await subscriber.stop()
         if self._running:
@@ -205,6 +236,7 @@ class Reactor:
             try:
                 await self._dispatch(consumer, record)
                 await message.ack()
+                self._excused.pop((consumer.name, record.sequence), None)
             except asyncio.CancelledError:
                 raise
             except Exception as error:
@@ -239,17 +271,26 @@ class Reactor:
         name, sequence = timer.key
         if name not in self._events:
             raise Permanent(f"no consumer is called {name}")
-        found = await self._connection.jetstream().get_msg(self._consumers[name].stream, seq=int(sequence))
+        stream = self._consumers[name].stream
+        try:
+            found = await self._connection.jetstream().get_msg(stream, seq=int(sequence))
+        except NotFoundError:
+            raise Permanent(f"message {sequence} of {stream} is gone") from None
         await self._react(name, from_stored(found))
 
     async def _failed(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> None:
-        tried = message.metadata.num_delivered
+        delivered = message.metadata.num_delivered
+        tried = delivered - self._excused.get((consumer.name, record.sequence), 0)
         if isinstance(error, Retry):
+            self._excuse(consumer, record)
             await message.nak(delay=error.delay)
             return
+        passing = isinstance(error, PASSING)
         permanent = isinstance(error, BadEnvelope | BadEvent | UnknownEvent | Permanent)
-        if isinstance(error, PASSING) or (not permanent and tried < self._retries.tries):
-            delay = self._retries.delay(tried)
+        if passing or (not permanent and tried < self._retries.tries):
+            if passing:
+                self._excuse(consumer, record)
+            delay = self._retries.delay(delivered)
             log.warning(
                 "reactor.retry", subject=record.subject, tried=tried, delay=round(delay, 2), exc_info=error
             )
@@ -258,3 +299,16 @@ class Reactor:
         log.error("reactor.dead_letter", subject=record.subject, tried=tried, exc_info=error)
         await self._letters.keep(self._service, consumer, record, error, tried)
         await message.term()
+        self._excused.pop((consumer.name, record.sequence), None)
+
+    def _excuse(self, consumer: Consumer, record: Record) -> None:
+        """This delivery is not to count as a try: the world was to blame, or the handler asked for time."""
+        key = consumer.name, record.sequence
+        self._excused[key] = self._excused.get(key, 0) + 1
+        if len(self._excused) > EXCUSED:
+            self._excused.popitem(last=False)
+
+
+async def _undecoded(message: NatsMessage) -> bytes:
+    """The framework would drop a body that it can't decode; the reactor keeps it as a dead letter."""
+    return message.body
