@@ -69,16 +69,25 @@ class JetStreamEventStore:
             raise Refused(f"the id of this {event.type} belongs to event {sequence}")
 
     async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
-        records: list[Record] = []
         try:
-            page = await self._page(aggregate, after)
-            while page:
+            page, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
+            records = page
+            while len(page) == PAGE:
+                page = await self._page(aggregate, page[-1].sequence)
                 records += page
-                page = await self._page(aggregate, page[-1].sequence) if len(page) == PAGE else []
-            records += await self._tail(aggregate, records[-1].sequence if records else after)
+            end = records[-1].sequence if records else after
+            if last > end:
+                records += await self._tail(aggregate, end)
         except (nats.errors.Error, TimeoutError, OSError, APIError) as error:
             raise Unavailable(f"could not read {aggregate}: {type(error).__name__}") from error
         return [decode(record, self._registry) for record in records]
+
+    async def _last(self, aggregate: str) -> int:
+        """The aggregate's last sequence, as the stream's leader has it; 0 if it has no event."""
+        try:
+            return int((await self._jetstream.get_msg(stream_of(aggregate), subject=aggregate)).seq or 0)
+        except NotFoundError:
+            return 0
 
     async def _tail(self, aggregate: str, after: int) -> list[Record]:
         """What the stream's leader has beyond `after`: a replica that answers direct gets may lag behind it."""

@@ -31,7 +31,7 @@ from .submission import Generations, Submitter, may_submit
 
 log = structlog.get_logger(__name__)
 WAKE = "wake"
-POLL_WINDOW = 0.005
+POLL_WINDOW = 0.001
 """Seconds that a poll waits for others to join it: timers come in bursts, a callback should not wait."""
 
 

@@ -38,7 +38,7 @@ class S3Bucket:
         first = await anext(parts, b"")
         sent = len(first)
         if sent < self._part_bytes:
-            await self._put(key, first)
+            await self._put(key, first)  # checked by its Content-MD5, and all or nothing: no second look needed
         else:
             async with Multipart(self._calls, self._bucket, key) as multipart:
                 await multipart.add(first)
@@ -47,7 +47,7 @@ class S3Bucket:
                     sent += len(part)
                     await multipart.add(part)
             await self._tidy_up(key)
-        await self._confirm(key, sent)
+            await self._confirm(key, sent)
         return sent
 
     async def head(self, key: str) -> int | None:
