@@ -5,6 +5,7 @@ the live one and then moves a pointer. On SQLite a slot is a file beside the nam
 """
 
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -56,26 +57,16 @@ class Slots:
 
     def live(self) -> int:
         """The number of the slot that queries read; 1 in a new database."""
-        pointers = self._pointers()
-        try:
-            with pointers.connect() as connection:
-                found = connection.execute(
-                    select(_LIVE.c.slot).where(_LIVE.c.version == self.version)
-                ).scalar()
-            return int(found) if found is not None else 1
-        finally:
-            pointers.dispose()
+        with self._pointers.connect() as connection:
+            query = select(_LIVE.c.slot).where(_LIVE.c.version == self.version)
+            return int(connection.execute(query).scalar() or 1)
 
     def promote(self, slot: int) -> None:
         """Make `slot` the live one. Services notice within a second."""
-        pointers = self._pointers()
-        try:
-            with write_session(pointers) as session:
-                session.execute(_LIVE.delete().where(_LIVE.c.version == self.version))
-                session.execute(_LIVE.insert().values(version=self.version, slot=slot))
-                session.commit()
-        finally:
-            pointers.dispose()
+        with write_session(self._pointers) as session:
+            session.execute(_LIVE.delete().where(_LIVE.c.version == self.version))
+            session.execute(_LIVE.insert().values(version=self.version, slot=slot))
+            session.commit()
 
     def open(self, slot: int) -> Engine:
         """The engine of a slot, with its tables made where they are missing."""
@@ -103,7 +94,9 @@ class Slots:
             connection.execute(DropSchema(self._schema(slot), cascade=True, if_exists=True))
         engine.dispose()
 
+    @cached_property
     def _pointers(self) -> Engine:
+        """Made once, and asked every second; it keeps no connection open."""
         engine = _engine(make_url(self.url), poolclass=NullPool)
         _POINTERS.create_all(engine)
         return engine
