@@ -20,10 +20,14 @@ from tests.support.parts import NatsServer, S3Server
 
 import telecine_credits.app
 import telecine_credits.settings
+import telecine_gateway.app
+import telecine_gateway.settings
 import telecine_generation.app
 import telecine_generation.settings
 import telecine_storage.app
 import telecine_storage.settings
+from telecine_chassis.assembly import utc_now
+from telecine_chassis.commands import Aggregates, Cause
 from telecine_chassis.connection import connect
 from telecine_chassis.service import Service
 from telecine_chassis.settings import ServiceSettings
@@ -39,6 +43,7 @@ from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kin
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
+from telecine_gateway.access import KEYS, CreateKey, new_key
 
 __all__ = ["Emulator", "Saga", "emulator_process", "names", "saga"]
 
@@ -60,11 +65,13 @@ QUICK: dict[str, Any] = {
 
 
 SETTINGS: dict[str, Callable[..., ServiceSettings]] = {
+    "gateway": telecine_gateway.settings.Settings,
     "credits": telecine_credits.settings.Settings,
     "generation": telecine_generation.settings.Settings,
     "storage": telecine_storage.settings.Settings,
 }
 BUILDS: dict[str, Callable[..., Service]] = {
+    "gateway": telecine_gateway.app.build,
     "credits": telecine_credits.app.build,
     "generation": telecine_generation.app.build,
     "storage": telecine_storage.app.build,
@@ -151,8 +158,22 @@ class Saga:
     s3: S3Server
     folder: Path
     bucket: str
+    gateway_port: int = field(default_factory=free_port)
     services: dict[str, Service] = field(default_factory=dict)
     overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway answers, once it is started."""
+        return f"http://{LOOPBACK}:{self.gateway_port}"
+
+    async def key(self, account: str) -> str:
+        """An API key of the account."""
+        key = new_key()
+        keys = Aggregates(self.store, KEYS, source="telecine/operator", clock=utc_now)
+        command = CreateKey(account, key.key_id, key.key_sha256, "tests")
+        await keys.execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
+        return key.secret
 
     async def start(self, *services: str) -> None:
         """Start (again) the services with these names."""
@@ -195,6 +216,12 @@ class Saga:
             "s3_secret_key": self.s3.secret_key,
             "result_allow_private": True,
             "result_hosts": (),
+        }
+        facts |= {
+            "http_port": self.gateway_port,
+            "public_url": self.gateway_url,
+            "content_secret": "a secret of the tests",
+            "callback_secret": "another secret of the tests",
         }
         return SETTINGS[name](**(facts | own))
 
@@ -304,7 +331,7 @@ async def saga(
     store = JetStreamEventStore(connection, registry())
     world = Saga(connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides)
     try:
-        await world.start(*(name for name in SETTINGS if name != without))
+        await world.start(*(name for name in ("credits", "generation", "storage") if name != without))
         yield world
     finally:
         for service in reversed(world.services.values()):

@@ -1,0 +1,90 @@
+"""The gateway dies between what it does and what it says: the same request again gets the same generation."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import httpx
+import pytest
+from tests.support.eventually import eventually
+from tests.support.parts import NatsServer, S3Server
+from tests.support.saga import Emulator, Saga, names, saga
+
+BODY = {"prompt": "a lighthouse", "resolution": "480p", "duration": 2}
+APPEND = "telecine_chassis.store_jetstream:JetStreamEventStore.append"
+OUTCOME = "telecine_gateway.submission:Submissions.submit"
+
+
+@pytest.fixture
+async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path) -> AsyncIterator[Saga]:
+    async with saga(nats, s3, emulator, tmp_path) as running:
+        yield running
+
+
+@pytest.mark.parametrize(
+    ("target", "moment"),
+    [
+        pytest.param(APPEND, "before", id="before the append"),
+        pytest.param(APPEND, "after", id="between the append and the answer"),
+        pytest.param(OUTCOME, "after", id="with the answer in its hands"),
+    ],
+)
+async def test_a_request_whose_answer_was_lost_is_asked_again(world: Saga, target: str, moment: str) -> None:
+    await world.grant("ann", 100)
+    headers = {"X-API-Key": await world.key("ann"), "Idempotency-Key": "the-very-first"}
+    async with httpx.AsyncClient(base_url=world.gateway_url, headers=headers, trust_env=False) as http:
+        victim = world.process("gateway", die=(target, moment, 1))
+        victim.start()
+        try:
+            await answers(http)
+            with pytest.raises(httpx.TransportError):
+                await http.post("/api/video/generate", json=BODY)
+            await eventually(lambda: not victim.running, within=10, what="the gateway did not die")
+        finally:
+            victim.kill()
+        await world.start("gateway")
+        await answers(http)
+
+        first = await http.post("/api/video/generate", json=BODY)
+        again = await http.post("/api/video/generate", json=BODY)
+
+        assert first.status_code == 200
+        assert first.json()["remainingCredits"] == 60
+        assert (again.status_code, again.json()) == (200, first.json())
+        assert await world.closed("ann", first.json()["id"]) == ["debited", "settled"]
+        assert names(await world.ledger("ann")) == ["granted", "debited", "settled"]
+        assert len((await http.get("/api/video/history")).json()["items"]) == 1
+
+
+async def test_fifty_posts_at_once_with_credits_for_one(world: Saga) -> None:
+    await world.start("gateway")
+    await world.grant("ann", 40)
+    headers = {"X-API-Key": await world.key("ann")}
+    async with httpx.AsyncClient(
+        base_url=world.gateway_url, headers=headers, trust_env=False, timeout=30
+    ) as http:
+        await answers(http)
+        found = await asyncio.gather(*(http.post("/api/video/generate", json=BODY) for _ in range(50)))
+
+        assert sorted(answer.status_code for answer in found) == [200] + [402] * 49
+        refused = next(answer.json() for answer in found if answer.status_code == 402)
+        assert refused == {"error": "Insufficient credits", "creditsNeeded": 40, "remainingCredits": 0}
+        accepted = next(answer.json() for answer in found if answer.status_code == 200)
+        assert await world.closed("ann", accepted["id"]) == ["debited", "settled"]
+        credits = (await http.get("/api/credits")).json()
+        assert (credits["available"], credits["held"]) == (0, 0)
+
+
+async def answers(http: httpx.AsyncClient) -> None:
+    """Until the gateway knows the key."""
+
+    async def known() -> bool:
+        try:
+            return (await http.get("/api/credits")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    give_up = asyncio.get_running_loop().time() + 20
+    while not await known():
+        assert asyncio.get_running_loop().time() < give_up, "the gateway does not answer"
+        await asyncio.sleep(0.05)
