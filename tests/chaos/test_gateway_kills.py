@@ -8,7 +8,7 @@ import httpx
 import pytest
 from tests.support.eventually import eventually
 from tests.support.parts import NatsServer, S3Server
-from tests.support.saga import Emulator, Saga, names, saga
+from tests.support.saga import Emulator, Saga, answers, names, saga
 
 BODY = {"prompt": "a lighthouse", "resolution": "480p", "duration": 2}
 APPEND = "telecine_chassis.store_jetstream:JetStreamEventStore.append"
@@ -73,18 +73,3 @@ async def test_fifty_posts_at_once_with_credits_for_one(world: Saga) -> None:
         assert await world.closed("ann", accepted["id"]) == ["debited", "settled"]
         credits = (await http.get("/api/credits")).json()
         assert (credits["available"], credits["held"]) == (0, 0)
-
-
-async def answers(http: httpx.AsyncClient) -> None:
-    """Until the gateway knows the key."""
-
-    async def known() -> bool:
-        try:
-            return (await http.get("/api/credits")).status_code == 200
-        except httpx.TransportError:
-            return False
-
-    give_up = asyncio.get_running_loop().time() + 20
-    while not await known():
-        assert asyncio.get_running_loop().time() < give_up, "the gateway does not answer"
-        await asyncio.sleep(0.05)

@@ -45,7 +45,7 @@ from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_gateway.access import KEYS, CreateKey, new_key
 
-__all__ = ["Emulator", "Saga", "emulator_process", "names", "saga"]
+__all__ = ["Emulator", "Saga", "answers", "emulator_process", "names", "saga"]
 
 KEY = "sandbox-key"
 QUICK: dict[str, Any] = {
@@ -313,6 +313,21 @@ class Saga:
             seen = names(found) if found and isinstance(found[0], Recorded) else found
             assert asyncio.get_running_loop().time() < give_up, f"waited for {what}, saw {seen}"
             await asyncio.sleep(0.02)
+
+
+async def answers(http: httpx.AsyncClient) -> None:
+    """Until the gateway knows the key."""
+
+    async def known() -> bool:
+        try:
+            return (await http.get("/api/credits")).status_code == 200
+        except httpx.TransportError:
+            return False
+
+    give_up = asyncio.get_running_loop().time() + 20
+    while not await known():
+        assert asyncio.get_running_loop().time() < give_up, "the gateway does not answer"
+        await asyncio.sleep(0.05)
 
 
 @asynccontextmanager
