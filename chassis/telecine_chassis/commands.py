@@ -24,7 +24,7 @@ __all__ = ["Aggregates", "Cause", "Decider", "Outcome"]
 
 S = TypeVar("S")
 C = TypeVar("C")
-CACHED = 10_000
+CACHED = 4_000
 """Folded aggregates kept per process."""
 ATTEMPTS = 50
 """Lost races in a row after which a command is given up as Unavailable."""

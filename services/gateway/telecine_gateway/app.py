@@ -87,7 +87,7 @@ def build(settings: Settings) -> Service:
     )
     live.listen()
     operation = [api_health.router(service.ready), api_pages.router(api)]
-    for router in [*operation, *_routers(settings, parts, live, bucket)]:
+    for router in [*_routers(settings, parts, live, bucket), *operation]:
         api.include_router(router)
     return service
 

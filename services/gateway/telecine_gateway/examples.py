@@ -24,7 +24,7 @@ __all__ = ["GENERATE_BODY", "described", "failures"]
 
 _ID = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
 _PROVIDER = "cgt-20261123040506-9lklw"
-_URL = f"https://telecine.example/api/video/{_ID}/content?expires=1796000000&signature=6f…"
+_URL = f"https://telecine.example/api/video/{_ID}/content?account=acme&expires=1796000000&signature=6f…"
 _RECORD: dict[str, Any] = {
     "id": _ID,
     "type": "video",

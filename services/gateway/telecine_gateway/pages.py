@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Iterator
 from html import escape
 from typing import Any
@@ -30,7 +31,7 @@ CONTENT_SECURITY_POLICY = (
 def routes_page(document: dict[str, Any]) -> str:
     """Every route of an OpenAPI document."""
     links = '<p><a href="/openapi.json">OpenAPI document</a> · <a href="/events">Events</a></p>'
-    about = f"<p>{escape(document['info']['description'])}</p>"
+    about = f"<p>{_prose(document['info']['description'])}</p>"
     parts = [_route(path, method, operation) for path, method, operation in _operations(document)]
     return _page("telecine: the API", [about, links, *parts])
 
@@ -61,8 +62,13 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
 
 def _body(operation: dict[str, Any]) -> str:
     content = operation.get("requestBody", {}).get("content", {}).get("application/json", {})
+    fields = [
+        (name, _type(field), field.get("description", ""))
+        for name, field in content.get("schema", {}).get("properties", {}).items()
+    ]
+    table = _table(("field of the body", "type", "meaning"), fields) if fields else ""
     examples = [example["value"] for example in content.get("examples", {}).values()]
-    return "".join(f"<pre>{escape(json.dumps(example, indent=2))}</pre>" for example in examples)
+    return table + "".join(f"<pre>{escape(json.dumps(example, indent=2))}</pre>" for example in examples)
 
 
 def events_page(events: Iterable[type[Event]]) -> str:
@@ -88,7 +94,7 @@ def _event(event: type[Event]) -> str:
     return "".join(
         [
             f'<h2 id="{escape(event.type)}">{escape(event.type)}</h2>',
-            f"<p>{escape(described['description'])}</p>",
+            f"<p>{_prose(described['description'])}</p>",
             f"<p>Subject <code>{escape(address(event))}</code> on {event.stream}, written by {event.written_by}</p>",
             _table(("field", "type", "", "meaning"), fields),
             f"<details><summary>Example</summary><pre>{escape(example)}</pre></details>",
@@ -101,12 +107,22 @@ def _type(field: dict[str, Any]) -> str:
         return str(field["$ref"]).rpartition("/")[2]
     if field.get("type") == "array":
         return f"list of {_type(field.get('items', {}))}"
+    kinds = [_type(kind) for kind in field.get("anyOf", ()) if kind.get("type") != "null"]
+    if kinds:
+        return " or ".join(kinds)
+    if "enum" in field:
+        return ", ".join(map(str, field["enum"]))
     return str(field.get("format") or field.get("type", "any"))
+
+
+def _prose(text: str) -> str:
+    """Text with `code` in backticks."""
+    return re.sub(r"`([^`]+)`", r"<code>\1</code>", escape(text))
 
 
 def _table(head: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
     names = "".join(f"<th>{escape(name)}</th>" for name in head)
-    body = "".join("<tr>" + "".join(f"<td>{escape(cell)}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{_prose(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return f"<table><tr>{names}</tr>{body}</table>"
 
 
