@@ -4,12 +4,27 @@ Tables live in slots. A slot holds every table of a service and its checkpoints;
 the live one and then moves a pointer. On SQLite a slot is a file beside the named one, on Postgres a schema.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Column, Engine, Integer, MetaData, String, Table, event, select
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    event,
+    func,
+    inspect,
+    select,
+)
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
@@ -19,6 +34,8 @@ __all__ = ["Slots", "checkpoints", "write_session"]
 
 BUSY = 30
 """Seconds that a writer waits for another one on SQLite."""
+ADVISORY_LOCK = 7_383_526_377
+"""Held on Postgres by whoever makes tables; any number that nobody else takes."""
 
 
 def checkpoints(metadata: MetaData) -> Table:
@@ -29,7 +46,7 @@ def checkpoints(metadata: MetaData) -> Table:
         "checkpoint",
         metadata,
         Column("projection", String(64), primary_key=True),
-        Column("sequence", Integer, nullable=False),
+        Column("sequence", BigInteger, nullable=False),
     )
 
 
@@ -75,11 +92,11 @@ class Slots:
         if url.get_backend_name() == "sqlite":
             engine = _engine(url.set(database=str(self._file(url, slot))))
         else:
-            engine = _engine(url)
-            with engine.begin() as connection:
+            engine = _engine(url).execution_options(schema_translate_map={None: self._schema(slot)})
+        with _taking_turns(engine) as connection:
+            if engine.dialect.name != "sqlite":
                 connection.execute(CreateSchema(self._schema(slot), if_not_exists=True))
-            engine = engine.execution_options(schema_translate_map={None: self._schema(slot)})
-        self.metadata.create_all(engine)
+            self.metadata.create_all(connection)
         return engine
 
     def drop(self, slot: int) -> None:
@@ -98,7 +115,9 @@ class Slots:
     def _pointers(self) -> Engine:
         """Made once, and asked every second; it keeps no connection open."""
         engine = _engine(make_url(self.url), poolclass=NullPool)
-        _POINTERS.create_all(engine)
+        if not inspect(engine).has_table(_LIVE.name):
+            with _taking_turns(engine) as connection:
+                _POINTERS.create_all(connection)
         return engine
 
     def _schema(self, slot: int) -> str:
@@ -107,6 +126,15 @@ class Slots:
     def _file(self, url: URL, slot: int) -> Path:
         base = Path(url.database or "projections.db")
         return base.with_name(f"{base.stem}.{self._schema(slot)}{base.suffix}")
+
+
+@contextmanager
+def _taking_turns(engine: Engine) -> Iterator[Connection]:
+    """A transaction that makes tables: replicas that start side by side on a new database do so one by one."""
+    with engine.execution_options(write=True).begin() as connection:
+        if engine.dialect.name != "sqlite":
+            connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        yield connection
 
 
 def _engine(url: URL, **options: Any) -> Engine:

@@ -10,6 +10,7 @@ from nats.js.errors import NotFoundError
 
 from telecine_contracts.streams import Stream
 
+from .cancellation import heed_cancellation
 from .records import Record, from_delivery
 
 __all__ = ["Batch", "Feed"]
@@ -72,6 +73,7 @@ class Feed:
         )
         try:
             while True:
+                heed_cancellation()
                 try:
                     messages = [await subscription.next_msg(timeout=IDLE)]
                 except nats.errors.TimeoutError:
@@ -79,6 +81,7 @@ class Feed:
                     continue
                 while subscription.pending_msgs and len(messages) < self._limit:
                     messages.append(await subscription.next_msg(timeout=IDLE))
+                heed_cancellation()
                 pending = messages[-1].metadata.num_pending or 0
                 yield Batch([from_delivery(message) for message in messages], pending)
         finally:

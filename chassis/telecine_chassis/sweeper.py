@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
+from .cancellation import heed_cancellation
 from .store import Unavailable
 from .timers import Timer, Timers
 
@@ -56,6 +57,7 @@ class Sweeper:
         """Set what is missing; how many that were."""
         missing = 0
         for timer in await self._unfinished():
+            heed_cancellation()
             spread = random.uniform(0, min(SPREAD, self._interval))  # noqa: S311 - spreads work
             missing += await self._timers.set_if_absent(
                 timer, self._clock() + timedelta(seconds=self._delay + spread)
@@ -73,4 +75,5 @@ class Sweeper:
                 log.warning("sweeper.failed", error=str(error))
             except Exception:
                 log.exception("sweeper.failed")
+            heed_cancellation()
             await asyncio.sleep(self._interval)
