@@ -1,0 +1,410 @@
+"""Tables follow a stream exactly, through poison, crashes and rebuilds, on every database that is at hand."""
+
+import asyncio
+import os
+import secrets
+from collections.abc import AsyncIterator, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+import structlog
+from sqlalchemy import BigInteger, Engine, MetaData, func, make_url
+from sqlalchemy.schema import DropSchema
+from sqlmodel import Field, Session, SQLModel, create_engine, select
+from tests.support.eventually import eventually
+from tests.support.parts import NatsServer
+from tests.support.reactor_world import ReactorWorld, reactor_world
+
+from telecine_chassis import projection as projection_module
+from telecine_chassis.database import Slots, checkpoints, write_session
+from telecine_chassis.projection import Projection, Projections, Projector, rebuild
+from telecine_chassis.store import Recorded
+from telecine_contracts import registry
+from telecine_contracts.streams import VIDEO
+
+METADATA = MetaData()
+POSTGRES = "TELECINE_TEST_POSTGRES_URL"
+"""Names a database, e.g. postgresql+psycopg://user@host/name, on which the same tests run as well."""
+
+
+class Seen(SQLModel, table=True):
+    """One row for every event that was applied, and how often that was."""
+
+    metadata = METADATA
+    __tablename__ = "seen"
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger)
+    generation: str
+    times: int = 1
+
+
+class Crash(BaseException):
+    """The end of a process, as far as a transaction can tell."""
+
+
+@dataclass
+class Applier:
+    """The function under the projection; notes what it was given and fails where it is told to."""
+
+    poison: frozenset[str] = frozenset()
+    crash_at: str = ""
+    given: list[str] = field(default_factory=list)
+
+    def __call__(self, session: Session, recorded: Recorded) -> None:
+        generation = recorded.event.about["generation"]
+        self.given.append(generation)
+        row = session.get(Seen, recorded.sequence)
+        session.add(row or Seen(sequence=recorded.sequence, generation=generation))
+        if row is not None:
+            row.times += 1
+        session.flush()
+        if generation in self.poison:
+            raise ValueError(f"can't apply {generation}")
+        if generation == self.crash_at:
+            raise Crash
+
+
+def seen(engine: Engine) -> list[str]:
+    with Session(engine) as session:
+        rows = session.exec(select(Seen).order_by(Seen.sequence)).all()  # type: ignore[arg-type]
+        assert all(row.times == 1 for row in rows)
+        return [row.generation for row in rows]
+
+
+def checkpoint(engine: Engine) -> int | None:
+    table = checkpoints(METADATA)
+    with Session(engine) as session:
+        found = session.execute(table.select()).all()
+        return found[0].sequence if found else None
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def slots(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Slots]:
+    if request.param == "sqlite":
+        yield Slots(f"sqlite:///{tmp_path}/tables.db", METADATA, version=1)
+        return
+    if POSTGRES not in os.environ:
+        pytest.skip(f"{POSTGRES} names no database")
+    version = secrets.randbelow(2**31)
+    yield Slots(os.environ[POSTGRES], METADATA, version)
+    engine = create_engine(make_url(os.environ[POSTGRES]))
+    with engine.begin() as connection:
+        for slot in (1, 2, 3):
+            connection.execute(DropSchema(f"v{version}_{slot}", cascade=True, if_exists=True))
+    engine.dispose()
+
+
+@pytest.fixture
+async def world(nats: NatsServer) -> AsyncIterator[ReactorWorld]:
+    async with reactor_world(nats.url) as one:
+        yield one
+
+
+@dataclass
+class Following:
+    """Running projections of one service."""
+
+    projections: Projections
+    failures: list[str]
+
+    @property
+    def engine(self) -> Engine:
+        return self.projections.engine
+
+    @property
+    def sequence(self) -> int:
+        return self.projections.sequence("seen")
+
+    async def until(self, sequence: int) -> None:
+        await eventually(lambda: self.sequence >= sequence, what=f"the projection is at {sequence}")
+
+
+@dataclass
+class Followed:
+    """Starts projections and stops them at the end of the test."""
+
+    world: ReactorWorld
+    slots: Slots
+    running: list[Projections] = field(default_factory=list)
+
+    async def start(self, applier: Applier, *, listener: list[str] | None = None) -> Following:
+        failures: list[str] = []
+        projections = Projections(
+            self.slots,
+            [Projection("seen", VIDEO, applier)],
+            self.world.client,
+            registry(),
+            service=self.world.service,
+            on_failure=failures.append,
+        )
+        if listener is not None:
+            projections.listen("seen", lambda events: listener.extend(names(events)))
+        await projections.start()
+        self.running.append(projections)
+        return Following(projections, failures)
+
+    async def stop(self, following: Following) -> None:
+        self.running.remove(following.projections)
+        await following.projections.stop()
+
+
+def names(events: Sequence[Recorded]) -> list[str]:
+    return [recorded.event.about["generation"] for recorded in events]
+
+
+@pytest.fixture
+async def followed(world: ReactorWorld, slots: Slots) -> AsyncIterator[Followed]:
+    one = Followed(world, slots)
+    yield one
+    for projections in one.running:
+        await projections.stop()
+
+
+# Following
+
+
+async def test_every_event_is_applied_once_across_restarts(world: ReactorWorld, followed: Followed) -> None:
+    applier, told = Applier(), list[str]()
+    await world.publish("g1", "g2")
+    following = await followed.start(applier, listener=told)
+    await following.projections.wait()
+    (last,) = await world.publish("g3")
+    await following.until(last)
+    assert seen(following.engine) == ["g1", "g2", "g3"]
+    assert checkpoint(following.engine) == last
+    await followed.stop(following)
+
+    (last,) = await world.publish("g4")
+    following = await followed.start(applier, listener=told)
+    await following.until(last)
+    assert applier.given == told == seen(following.engine) == ["g1", "g2", "g3", "g4"]
+
+
+async def test_rows_and_checkpoint_are_one_transaction(world: ReactorWorld, slots: Slots) -> None:
+    await world.publish("g1", "g2", "g3")
+    engine = slots.open(1)
+
+    def projector(applier: Applier) -> Projector:
+        return Projector(
+            Projection("seen", VIDEO, applier),
+            METADATA,
+            engine,
+            world.client,
+            registry(),
+            "s",
+            asyncio.Lock(),
+        )
+
+    with pytest.raises(BaseExceptionGroup) as crashed:
+        await projector(Applier(crash_at="g2")).run()
+    assert crashed.group_contains(Crash)
+    assert (seen(engine), checkpoint(engine)) == ([], None)
+
+    second = projector(Applier())
+    following = asyncio.create_task(second.run())
+    await second.caught_up.wait()
+    following.cancel()
+    await asyncio.gather(following, return_exceptions=True)
+    assert (seen(engine), checkpoint(engine)) == (["g1", "g2", "g3"], second.sequence)
+    engine.dispose()
+
+
+async def test_replicas_on_one_database_apply_an_event_once(world: ReactorWorld, followed: Followed) -> None:
+    one, two = Applier(), Applier()
+    await world.publish(*(f"g{n}" for n in range(20)))
+    first, second = await followed.start(one), await followed.start(two)
+    (last,) = await world.publish("end")
+    await first.until(last)
+    await second.until(last)
+    assert seen(first.engine) == [*(f"g{n}" for n in range(20)), "end"]
+
+
+async def test_a_projection_is_not_ready_before_it_has_caught_up(
+    world: ReactorWorld, followed: Followed
+) -> None:
+    await world.publish("g1")
+    following = await followed.start(Applier())
+    problem = await following.projections.ready()
+    assert problem is None or problem.startswith("projection seen is at 0 of")
+    await following.projections.wait()
+    assert await following.projections.ready() is None
+
+
+async def test_a_stream_whose_end_was_purged_can_be_caught_up_with(
+    world: ReactorWorld, followed: Followed
+) -> None:
+    """Forgetting an account leaves the stream's last sequence where nothing is any more."""
+    await world.publish("g1")
+    await world.client.jetstream().purge_stream("VIDEO")
+    following = await followed.start(Applier())
+    async with asyncio.timeout(5):
+        await following.projections.wait()
+    (last,) = await world.publish("g2")
+    await following.until(last)
+
+
+async def test_a_projection_that_can_follow_no_more_says_so(world: ReactorWorld, followed: Followed) -> None:
+    following = await followed.start(Applier())
+    await following.projections.wait()
+    await world.client.close()
+    await eventually(lambda: following.failures)
+    assert following.failures[0].startswith("a projection stopped")
+
+
+# What can't be applied
+
+
+async def test_what_can_not_be_applied_is_set_aside_and_the_rest_is_applied(
+    world: ReactorWorld, followed: Followed
+) -> None:
+    applier = Applier(poison=frozenset({"bad1", "bad2"}))
+    sequences = await world.publish("g1", "bad1", "g2", "bad2", "g3")
+    following = await followed.start(applier)
+    await following.until(sequences[-1])
+    assert seen(following.engine) == ["g1", "g2", "g3"]
+    assert checkpoint(following.engine) == sequences[-1]
+    letters = await world.kept()
+    assert [(letter.consumer, letter.sequence, letter.error) for letter in letters] == [
+        (f"{world.service}-seen", sequences[1], "can't apply bad1"),
+        (f"{world.service}-seen", sequences[3], "can't apply bad2"),
+    ]
+
+
+async def test_what_is_no_event_is_set_aside_and_what_is_unknown_is_skipped(
+    world: ReactorWorld, followed: Followed
+) -> None:
+    about = {"ce-id": "1", "ce-source": "s", "ce-time": "2026-11-02T12:00:00+00:00"}
+    broken = await world.publish_raw(b"{", about | {"ce-type": "generation.cancel_requested.v1"})
+    bare = await world.publish_raw(b"{}", None)
+    await world.publish_raw(b"{}", about | {"ce-id": "2", "ce-type": "generation.sung.v1"})
+    (last,) = await world.publish("g1")
+    with structlog.testing.capture_logs() as logs:
+        following = await followed.start(Applier())
+        await following.until(last)
+    assert seen(following.engine) == ["g1"]
+    assert [(letter.sequence, letter.error_type) for letter in await world.kept()] == [
+        (broken, "BadEvent"),
+        (bare, "BadEnvelope"),
+    ]
+    (warning,) = [entry for entry in logs if entry["event"] == "projection.unknown_event"]
+    assert "generation.sung.v1" in warning["detail"]
+
+
+# Rebuilding
+
+
+@pytest.fixture
+def quick_pointer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(projection_module, "POINTER_INTERVAL", timedelta(seconds=0.05))
+
+
+async def rebuilt(world: ReactorWorld, slots: Slots, applier: Applier | None = None) -> int:
+    projections = [Projection("seen", VIDEO, applier or Applier())]
+    return await rebuild(slots, projections, world.client, registry(), service=world.service)
+
+
+def rows(slots: Slots, slot: int) -> list[str]:
+    engine = slots.open(slot)
+    try:
+        return seen(engine)
+    finally:
+        engine.dispose()
+
+
+@pytest.mark.usefixtures("quick_pointer")
+async def test_a_rebuild_gives_the_same_rows_while_events_keep_coming(
+    world: ReactorWorld, followed: Followed, slots: Slots
+) -> None:
+    await world.publish(*(f"g{n}" for n in range(50)))
+    following = await followed.start(Applier())
+    await following.projections.wait()
+
+    publishing = asyncio.create_task(world.publish(*(f"g{n}" for n in range(50, 150))))
+    assert await rebuilt(world, slots) == 2
+    last = (await publishing)[-1]
+
+    await following.until(last)
+    everything = [f"g{n}" for n in range(150)]
+    await eventually(lambda: seen(following.engine) == everything)
+    assert slots.live() == 2
+    assert rows(slots, 2) == everything
+    assert rows(slots, 1) == everything[: len(rows(slots, 1))]
+
+    assert await rebuilt(world, slots) == 3
+    assert rows(slots, 3) == everything
+    assert following.failures == []
+
+
+@pytest.mark.usefixtures("quick_pointer")
+async def test_running_projections_move_to_the_new_tables(
+    world: ReactorWorld, followed: Followed, slots: Slots
+) -> None:
+    told: list[str] = []
+    await world.publish("g1")
+    following = await followed.start(Applier(), listener=told)
+    await following.projections.wait()
+    before = following.engine
+    await rebuilt(world, slots)
+    await eventually(lambda: following.engine is not before)
+    (last,) = await world.publish("g2")
+    await following.until(last)
+    assert rows(slots, 2) == ["g1", "g2"]
+    assert rows(slots, 1) == ["g1"]
+    assert told == ["g1", "g2"]
+
+
+async def test_what_a_broken_off_rebuild_left_is_thrown_away(world: ReactorWorld, slots: Slots) -> None:
+    engine = slots.open(2)
+    with Session(engine) as session:
+        session.add(Seen(sequence=10**12, generation="left over"))
+        session.commit()
+    engine.dispose()
+    await world.publish("g1", "g2")
+    assert await rebuilt(world, slots) == 2
+    assert rows(slots, 2) == ["g1", "g2"]
+
+
+async def test_a_rebuild_that_is_broken_off_changes_nothing(world: ReactorWorld, slots: Slots) -> None:
+    await world.publish("g1", "g2")
+    with pytest.raises(BaseExceptionGroup):
+        await rebuilt(world, slots, Applier(crash_at="g2"))
+    assert slots.live() == 1
+    assert await rebuilt(world, slots) == 2
+
+
+# Writers side by side
+
+
+def test_writers_wait_for_each_other(slots: Slots) -> None:
+    """On SQLite a transaction that reads first and then writes would fail at once, whatever the timeout."""
+    engine = slots.open(1)
+    with Session(engine) as session:
+        session.add(Seen(sequence=1, generation="g", times=0))
+        session.commit()
+
+    def add_one(_: int) -> None:
+        with write_session(engine) as session:
+            row = session.exec(select(Seen).with_for_update()).one()
+            row.times += 1
+            session.commit()
+
+    with ThreadPoolExecutor(4) as threads:
+        list(threads.map(add_one, range(100)))
+    with Session(engine) as session:
+        assert session.exec(select(Seen.times)).one() == 100
+        assert session.exec(select(func.count()).select_from(Seen)).one() == 1
+    engine.dispose()
+
+
+def test_slots_may_be_opened_by_many_at_once(slots: Slots) -> None:
+    """Replicas of a service start side by side on a new database."""
+
+    def start(_: int) -> int:
+        slots.open(1).dispose()
+        return slots.live()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(start, range(16))) == {1}
