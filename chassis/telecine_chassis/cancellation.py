@@ -1,8 +1,12 @@
-"""A cancellation that a library swallowed, noticed."""
+"""Cancellations that a library swallows, or that a thread can't hear."""
 
 import asyncio
+from collections.abc import Callable
+from typing import TypeVar
 
-__all__ = ["heed_cancellation"]
+__all__ = ["heed_cancellation", "in_thread"]
+
+T = TypeVar("T")
 
 
 def heed_cancellation() -> None:
@@ -14,3 +18,18 @@ def heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def in_thread(work: Callable[[], T], undo: Callable[[T], object] = lambda result: None) -> T:
+    """Run a blocking function in a thread. A cancellation waits for it: nothing may be closed that it still uses.
+
+    What it then returns, and nobody will take, goes to `undo`.
+    """
+    running = asyncio.ensure_future(asyncio.to_thread(work))
+    try:
+        return await asyncio.shield(running)
+    except asyncio.CancelledError:
+        await asyncio.wait([running])
+        if running.exception() is None:
+            undo(running.result())
+        raise

@@ -16,6 +16,7 @@ from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEv
 from telecine_contracts.streams import Consumer, Stream
 from telecine_contracts.subjects import of_type
 
+from .cancellation import in_thread
 from .database import Slots, checkpoints, write_session
 from .dead_letters import DeadLetters
 from .feed import Feed
@@ -85,7 +86,7 @@ class Projector:
         """
         filters = [of_type(event) for event in self.projection.events]
         feed = Feed(self.connection, self.projection.stream, filters=filters)
-        self.sequence = await asyncio.to_thread(self._checkpoint)
+        self.sequence = await in_thread(self._checkpoint)
         self.head = await feed.head()
         self._note_progress()
         read: asyncio.Queue[_Read] = asyncio.Queue(READ_AHEAD)
@@ -150,7 +151,7 @@ class Projector:
         while True:
             try:
                 async with self.writing:
-                    return await asyncio.to_thread(self._write, events, last)
+                    return await in_thread(lambda: self._write(events, last))
             except DBAPIError as error:
                 if not (error.connection_invalidated or type(error).__name__ == "OperationalError"):
                     raise
@@ -261,7 +262,7 @@ class Projections:
             await projector.caught_up.wait()
 
     async def _move_to(self, slot: int) -> None:
-        engine = await asyncio.to_thread(self._slots.open, slot)
+        engine = await in_thread(lambda: self._slots.open(slot), undo=Engine.dispose)
         await self._leave()
         self._slot, self._engine = slot, engine
         writing = asyncio.Lock()
