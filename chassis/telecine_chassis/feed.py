@@ -1,6 +1,6 @@
 """Read a stream in order from any sequence on, for ever: the source of every projection."""
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 
 import nats.errors
@@ -57,7 +57,7 @@ class Feed:
             last = max(last, found.seq or 0)
         return last
 
-    async def follow(self, after: int) -> AsyncIterator[Batch]:
+    async def follow(self, after: int) -> AsyncGenerator[Batch, None]:
         """Everything behind sequence `after`, in batches of up to `limit`; an empty batch when nothing is new."""
         jetstream = self._connection.jetstream()
         subscription = await jetstream.subscribe(

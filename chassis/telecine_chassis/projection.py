@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -95,15 +96,16 @@ class Projector:
             tasks.create_task(self._write_all(read))
 
     async def _read(self, feed: Feed, read: asyncio.Queue["_Read"]) -> None:
-        async for batch in feed.follow(self.sequence):
-            if not batch.records:
-                continue
-            understood = [
-                event for record in batch.records if (event := await self._understand(record)) is not None
-            ]
-            for watcher in self.watchers:
-                watcher(understood)
-            await read.put(_Read(batch.records, understood))
+        async with aclosing(feed.follow(self.sequence)) as following:
+            async for batch in following:
+                if batch.records:
+                    await self._take(batch.records, read)
+
+    async def _take(self, records: Sequence[Record], read: asyncio.Queue["_Read"]) -> None:
+        understood = [event for record in records if (event := await self._understand(record)) is not None]
+        for watcher in self.watchers:
+            watcher(understood)
+        await read.put(_Read(records, understood))
 
     async def _write_all(self, read: asyncio.Queue["_Read"]) -> None:
         while True:
