@@ -32,7 +32,7 @@ async def measure(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
                 against="one bare Python process that imports FastAPI and exits",
                 limit=await _bare_start(),
                 goal="< 8 s",
-            )  # fmt: skip
+            )
         )
         figures += await _idle(bench, seconds=3 if quick else 10)
         figures += await _latency(bench, runs=10 if quick else 40)
@@ -50,8 +50,8 @@ async def _bare_start() -> float:
 
 
 async def _idle(bench: Bench, seconds: float) -> list[dict[str, Any]]:
-    pids = {name: bench.stack.process(name).pid for name in SERVICES}
-    nats = bench.stack.process("nats").pid
+    pids = {name: bench.pid(name) for name in SERVICES}
+    nats = bench.pid("nats")
     await asyncio.sleep(2)
     before = {name: cpu_seconds(pid) for name, pid in [*pids.items(), ("nats", nats)]}
     await asyncio.sleep(seconds)
@@ -69,7 +69,7 @@ async def _idle(bench: Bench, seconds: float) -> list[dict[str, Any]]:
                 against="nats-server in the same stack",
                 limit=round(resident_bytes(nats) / MIB, 1),
                 goal="< 130 MB",
-            )  # fmt: skip
+            )
         )
         rows.append(
             figure(
@@ -79,7 +79,7 @@ async def _idle(bench: Bench, seconds: float) -> list[dict[str, Any]]:
                 against="nats-server in the same stack",
                 limit=round(used["nats"], 2),
                 goal="< 2 % of a core",
-            )  # fmt: skip
+            )
         )
     return rows
 
@@ -88,14 +88,22 @@ async def _latency(bench: Bench, runs: int) -> list[dict[str, Any]]:
     found = await overhead(bench, runs)
     return [
         figure(
-            "a generation, added to the provider's own time", found.added, "ms",
-            against="the provider's own time (emulator, 0.3 s a task)", limit=found.provider, goal="<= 50 ms",
+            "a generation, added to the provider's own time",
+            found.added,
+            "ms",
+            against="the provider's own time (emulator, 0.3 s a task)",
+            limit=found.provider,
+            goal="<= 50 ms",
         ),
         figure(
-            "POST /api/video/generate, answered after", found.answer, "ms",
-            against="one write with fsync to the same disk", limit=_fsync_milliseconds(), goal="-",
+            "POST /api/video/generate, answered after",
+            found.answer,
+            "ms",
+            against="one write with fsync to the same disk",
+            limit=_fsync_milliseconds(),
+            goal="-",
         ),
-    ]  # fmt: skip
+    ]
 
 
 def _fsync_milliseconds() -> float:
@@ -114,7 +122,7 @@ def _fsync_milliseconds() -> float:
 
 async def _copy(bench: Bench) -> dict[str, Any]:
     """Peak memory of storage while it copies a large result, above what it had before."""
-    pid = bench.stack.process("storage").pid
+    pid = bench.pid("storage")
     before = peak = resident_bytes(pid)
     ended = await bench.connection.subscribe("video.*.*.stored")
     await bench.connection.flush()
@@ -127,9 +135,13 @@ async def _copy(bench: Bench) -> dict[str, Any]:
     waiting.result()
     await ended.unsubscribe()
     return figure(
-        "storage, memory that a copy of 200 MB adds", round((peak - before) / MIB, 1), "MiB",
-        against="the file itself", limit=round(RESULT_BYTES / MIB, 1), goal="< 64 MB",
-    )  # fmt: skip
+        "storage, memory that a copy of 200 MB adds",
+        round((peak - before) / MIB, 1),
+        "MiB",
+        against="the file itself",
+        limit=round(RESULT_BYTES / MIB, 1),
+        goal="< 64 MB",
+    )
 
 
 async def _accept(bench: Bench, folder: Path, seconds: float) -> dict[str, Any]:
@@ -152,6 +164,10 @@ async def _accept(bench: Bench, folder: Path, seconds: float) -> dict[str, Any]:
     target = bench.stack.facts.gateway_url + "/api/video/generate"
     ours = await post(target, body, connections=32, seconds=seconds, headers={"x-api-key": bench.key})
     return figure(
-        "POST /api/video/generate, accepted a second", ours.per_second, "/s",
-        against="a bare FastAPI POST on the same server settings", limit=peer.per_second, goal="-",
-    )  # fmt: skip
+        "POST /api/video/generate, accepted a second",
+        ours.per_second,
+        "/s",
+        against="a bare FastAPI POST on the same server settings",
+        limit=peer.per_second,
+        goal="-",
+    )

@@ -30,6 +30,12 @@ class Bench:
     key: str
     ready_seconds: float
 
+    def pid(self, name: str) -> int:
+        """The process id of a child of the stack."""
+        pid = self.stack.process(name).pid
+        assert pid is not None, f"{name} does not run"
+        return pid
+
     @property
     def emulator(self) -> str:
         """The emulator's root URL."""

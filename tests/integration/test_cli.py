@@ -9,6 +9,7 @@ from typing import Any, TypeVar
 import pytest
 from nats.aio.client import Client
 from tests.support.command_line import Outcome, call, telecine_process
+from tests.support.eventually import eventually_async
 
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.children import children_of
@@ -147,11 +148,11 @@ async def ask_for_a_video(url: str, account: str, generation: str) -> None:
     async with connected(url) as connection:
         store = JetStreamEventStore(connection, registry())
         await store.append(event, envelope(event), aggregate=subjects.video(account, generation), expected=0)
-        for _ in range(500):
-            if len(await store.load(subjects.ledger(account))) == 2:
-                return
-            await asyncio.sleep(0.02)  # a deadline of ten seconds
-        raise AssertionError("no debit came")
+
+        async def debited() -> bool:
+            return len(await store.load(subjects.ledger(account))) == 2
+
+        await eventually_async(debited, what="no debit came")
 
 
 def test_a_generations_way_is_shown_without_its_prompt(telecine: Commands, stack: Stack) -> None:
@@ -202,12 +203,10 @@ async def put_poison(url: str, account: str) -> None:
 
 
 async def until_letters(connection: Client, count: int) -> None:
-    for _ in range(500):
-        state = (await connection.jetstream().stream_info("DEADLETTERS")).state
-        if state.last_seq >= count:
-            return
-        await asyncio.sleep(0.02)  # a deadline of ten seconds
-    raise AssertionError(f"letter {count} did not come")
+    async def kept() -> bool:
+        return (await connection.jetstream().stream_info("DEADLETTERS")).state.last_seq >= count
+
+    await eventually_async(kept, what=f"letter {count} did not come")
 
 
 async def letters_of(url: str, count: int) -> None:

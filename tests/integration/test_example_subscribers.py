@@ -6,7 +6,7 @@ from pathlib import Path
 
 import nats as nats_client
 import pytest
-from tests.support.eventually import eventually
+from tests.support.eventually import eventually, eventually_async
 from tests.support.parts import NatsServer
 from tests.support.subscribers import (
     Generations,
@@ -117,12 +117,12 @@ async def until_refused(notifier: Subscriber, process: Process, nats: NatsServer
     """Until it has given up, or an event was handed out again because nobody acknowledged it."""
     connection = await nats_client.connect(nats.url)
     try:
-        async with asyncio.timeout(WITHIN):
-            while process.running:
-                info = await connection.jetstream().consumer_info("VIDEO", notifier.name)
-                if info.num_redelivered:
-                    return
-                await asyncio.sleep(0.1)
+
+        async def refused() -> bool:
+            info = await connection.jetstream().consumer_info("VIDEO", notifier.name)
+            return not process.running or bool(info.num_redelivered)
+
+        await eventually_async(refused, within=WITHIN)
     finally:
         await connection.close()
 

@@ -30,14 +30,14 @@ async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Pa
 @pytest.fixture
 async def hasty(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path) -> AsyncIterator[Saga]:
     """Gives a task one second, and looks often afterwards."""
-    async with saga(nats, s3, emulator, tmp_path, generation={"deadline": 1}) as running:
+    async with saga(nats, s3, emulator, tmp_path, overrides={"generation": {"deadline": 1}}) as running:
         await running.grant("ann", 1000)
         yield running
 
 
 async def assert_balanced(world: Saga, available: int) -> None:
     """Nothing is held any more, and this is left."""
-    assert (await world.ledger("ann"))[-1].event.balances.model_dump() == {"available": available, "held": 0}
+    assert await world.balances("ann") == {"available": available, "held": 0}
 
 
 @pytest.mark.parametrize(
@@ -128,7 +128,9 @@ async def test_too_many_requests_are_submitted_again_after_a_pause(world: Saga) 
 async def test_a_provider_that_never_takes_it_is_given_up_and_refunded(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> None:
-    async with saga(nats, s3, emulator, tmp_path, generation={"submission_patience": 0.5}) as world:
+    async with saga(
+        nats, s3, emulator, tmp_path, overrides={"generation": {"submission_patience": 0.5}}
+    ) as world:
         await world.grant("ann", 1000)
         generation = await world.request("ann", "a lighthouse [emulator:rate_limit]")
 
@@ -246,7 +248,7 @@ async def test_a_bucket_that_is_gone_until_the_url_dies_gives_a_stopgap(
 ) -> None:
     day = 24 * 3600
     overrides = {"storage": {"s3_secret_key": "not-the-secret", "copy_margin": day - 1}}
-    async with saga(nats, s3, emulator, tmp_path, **overrides) as world:
+    async with saga(nats, s3, emulator, tmp_path, overrides=overrides) as world:
         await world.grant("ann", 1000)
         generation = await world.request("ann")
 

@@ -22,7 +22,7 @@ MARKERS = (
 @pytest.fixture
 async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path) -> AsyncIterator[Saga]:
     levels = {name: {"log_level": "debug"} for name in ("gateway", "credits", "generation", "storage")}
-    async with saga(nats, s3, emulator, tmp_path, **levels) as running:
+    async with saga(nats, s3, emulator, tmp_path, overrides=levels) as running:
         yield running
 
 

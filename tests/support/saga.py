@@ -6,7 +6,7 @@ import json
 import os
 import secrets
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -39,6 +39,7 @@ from telecine_cli.process import Command, Process
 from telecine_cli.provisioning import provision
 from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.commands import GRANT_CREDITS, GrantAnswer, GrantCredits
+from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.streams import CONSUMERS
@@ -160,7 +161,7 @@ class Saga:
     bucket: str
     gateway_port: int = field(default_factory=free_port)
     services: dict[str, Service] = field(default_factory=dict)
-    overrides: dict[str, dict[str, Any]] = field(default_factory=dict)
+    overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def gateway_url(self) -> str:
@@ -205,7 +206,7 @@ class Saga:
         return BUILDS[name](self._settings(name))
 
     def _settings(self, name: str) -> ServiceSettings:
-        own = QUICK.get(name, {}) | self.overrides.get(name, {})
+        own = {**QUICK.get(name, {}), **self.overrides.get(name, {})}
         facts: dict[str, Any] = {"nats_url": self.nats.url, "stop_grace": 2, "sweep_interval": 0.5}
         facts["database_url"] = f"sqlite:///{self.folder / name}.db"
         facts |= {"provider_base_url": self.emulator.url, "provider_api_key": KEY}
@@ -234,7 +235,12 @@ class Saga:
     async def request(self, account: str, prompt: str = "a lighthouse", **parameters: Any) -> str:
         """Ask for a generation as the gateway would; its id."""
         generation = f"g-{secrets.token_hex(8)}"
-        wanted = {"model": DEFAULT_MODEL, "resolution": "480p", "ratio": "16:9", "duration": 2} | parameters
+        wanted: dict[str, Any] = {
+            "model": DEFAULT_MODEL,
+            "resolution": "480p",
+            "ratio": "16:9",
+            "duration": 2,
+        } | parameters
         event = GenerationRequested(
             account=account,
             generation=generation,
@@ -276,6 +282,12 @@ class Saga:
         """The account's entries."""
         return await self.store.load(subjects.ledger(account))
 
+    async def balances(self, account: str) -> dict[str, int]:
+        """What the account has after its last entry."""
+        last = (await self.ledger(account))[-1].event
+        assert isinstance(last, LedgerEvent)
+        return last.balances.model_dump()
+
     async def until(
         self, account: str, generation: str, *actions: str, within: float = 20, on_ledger: bool = False
     ) -> Sequence[Recorded]:
@@ -286,9 +298,10 @@ class Saga:
                 return await self.video(account, generation)
             return [r for r in await self.ledger(account) if r.event.about.get("generation") == generation]
 
-        return await self.poll(
+        found: Sequence[Recorded] = await self.poll(
             load, lambda found: bool(set(names(found)) & set(actions)), within, f"{actions}"
         )
+        return found
 
     async def closed(self, account: str, generation: str, within: float = 20) -> list[str]:
         """Wait until the hold is settled, refunded or denied; the generation's ledger actions."""
@@ -338,13 +351,13 @@ async def saga(
     folder: Path,
     *,
     without: str = "",
-    **overrides: dict[str, Any],
+    overrides: Mapping[str, Mapping[str, Any]] | None = None,
 ) -> AsyncIterator[Saga]:
     """Credits, generation and storage on fresh streams and a fresh bucket; all but `without`."""
     connection = await connect(nats.url, "tests")
     await provision(connection, consumers=[replace(consumer, ack_wait=2) for consumer in CONSUMERS])
     store = JetStreamEventStore(connection, registry())
-    world = Saga(connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides)
+    world = Saga(connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides or {})
     try:
         await world.start(*(name for name in ("credits", "generation", "storage") if name != without))
         yield world

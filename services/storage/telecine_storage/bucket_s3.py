@@ -38,7 +38,7 @@ class S3Bucket:
         first = await anext(parts, b"")
         sent = len(first)
         if sent < self._part_bytes:
-            await self._put(key, first)  # checked by its Content-MD5, and all or nothing: no second look needed
+            await self._put(key, first)  # all or nothing, and checked by its Content-MD5
         else:
             async with Multipart(self._calls, self._bucket, key) as multipart:
                 await multipart.add(first)
