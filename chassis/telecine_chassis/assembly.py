@@ -35,7 +35,10 @@ class Assembly:
         self.connection = Client()
         self._link = _Connection(self.connection, settings.nats_url, name, self._closed)
         self.broker = NatsBroker(
-            settings.nats_url.split(","), logger=None, graceful_timeout=settings.stop_grace, **options(name)
+            settings.nats_url.split(","),
+            logger=None,
+            graceful_timeout=settings.stop_grace,
+            **options(name, self._closed),
         )
         self.store = JetStreamEventStore(self.connection, registry)
         self.timers = JetStreamTimers(self.connection, name)
@@ -77,8 +80,7 @@ class Assembly:
             self._service.fail(reason)
 
     async def _closed(self) -> None:
-        if not self._link.stopping:
-            self.fail("the connection to NATS was closed for good")
+        self.fail("a connection to NATS was closed for good")
 
 
 class _Connection:
@@ -88,13 +90,11 @@ class _Connection:
         self._client = client
         self._servers = url.split(",")
         self._options = options(name, on_closed)
-        self.stopping = False
 
     async def start(self) -> None:
         await self._client.connect(servers=self._servers, **self._options)
 
     async def stop(self) -> None:
-        self.stopping = True
         await self._client.close()
 
     async def ready(self) -> str | None:

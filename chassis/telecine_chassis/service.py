@@ -9,6 +9,7 @@ from typing import Any, Protocol, TypeVar
 import nats.errors
 import structlog
 from pydantic import ValidationError
+from pydantic_settings import SettingsError
 
 from .logs import configure
 from .settings import ServiceSettings
@@ -43,10 +44,11 @@ class Service:
         self._checks = checks
         self._started: list[Part] = []
         self._failure: asyncio.Future[str] | None = None
+        self._stopping = False
 
     async def start(self) -> None:
         """Start every part; if one does not start, stop those before it and raise what it raised."""
-        self._failure = asyncio.get_running_loop().create_future()
+        self._failure, self._stopping = asyncio.get_running_loop().create_future(), False
         try:
             for part in self._parts:
                 await part.start()
@@ -58,6 +60,7 @@ class Service:
 
     async def stop(self) -> None:
         """Stop every part that was started, last one first, whatever the others do."""
+        self._stopping = True
         while self._started:
             part = self._started.pop()
             try:
@@ -77,7 +80,12 @@ class Service:
         return None
 
     def fail(self, reason: str) -> None:
-        """End the process with an error: a service that has lost a part must not live on as a zombie."""
+        """End the process with an error: a service that has lost a part must not live on as a zombie.
+
+        While the service stops, parts are meant to go.
+        """
+        if self._stopping:
+            return
         log.error("service.failed", reason=reason)
         if self._failure is not None and not self._failure.done():
             self._failure.set_result(reason)
@@ -88,9 +96,15 @@ class Service:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        await self.start()
-        assert self._failure is not None
         stop = asyncio.ensure_future(stopping.wait())
+        start = asyncio.ensure_future(self.start())
+        await asyncio.wait([start, stop], return_when=asyncio.FIRST_COMPLETED)
+        if not start.done():  # e.g. NATS can't be reached: the client tries for ever
+            start.cancel()
+            await asyncio.wait([start])
+            return 0
+        start.result()
+        assert self._failure is not None
         ends: list[asyncio.Future[Any]] = [stop, self._failure]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -109,8 +123,11 @@ def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Servi
         settings = read_settings()
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
-            name = "_".join(map(str, problem["loc"])).upper()
-            print(f"TELECINE_{name}: {problem['msg']}", file=sys.stderr)
+            name = "_".join(["TELECINE", *map(str, problem["loc"])]).upper()
+            print(f"{name}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    except SettingsError as error:  # a list or an object that is not JSON
+        print(f"TELECINE: {error}", file=sys.stderr)
         sys.exit(2)
     service = build(settings)
     configure(service.name, level=settings.log_level, form=settings.log_format)
