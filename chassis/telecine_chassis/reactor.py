@@ -28,7 +28,7 @@ from .store import Recorded, Unavailable
 from .timers import Timer
 from .trace import fields
 
-__all__ = ["Permanent", "Reactor", "Retries", "Retry"]
+__all__ = ["Permanent", "Reactor", "Retries", "Retry", "undecoded"]
 
 log = structlog.get_logger(__name__)
 EventHandler = Callable[[Recorded], Awaitable[None]]
@@ -138,7 +138,7 @@ class Reactor:
             ack_policy=AckPolicy.MANUAL,
             inbox_prefix=f"_INBOX.{self._service}.".encode(),
             no_reply=True,
-            decoder=_undecoded,
+            decoder=undecoded,
         )(receive)
 
     async def _slot(self, slots: asyncio.Semaphore) -> bool:
@@ -309,6 +309,6 @@ class Reactor:
             self._excused.popitem(last=False)
 
 
-async def _undecoded(message: NatsMessage) -> bytes:
-    """The framework would drop a body that it can't decode; the reactor keeps it as a dead letter."""
+async def undecoded(message: NatsMessage) -> bytes:
+    """A decoder that leaves the body to the handler: the framework drops what it can't decode, without a word."""
     return message.body

@@ -4,7 +4,7 @@ from faststream.nats import NatsBroker, NatsMessage
 from pydantic import ValidationError
 
 from telecine_chassis.commands import Aggregates, Cause
-from telecine_chassis.reactor import Permanent, Reactor
+from telecine_chassis.reactor import Permanent, Reactor, undecoded
 from telecine_chassis.store import Recorded
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.commands import GRANT_CREDITS, GrantAnswer, GrantCredits
@@ -39,8 +39,9 @@ def listen(reactor: Reactor, broker: NatsBroker, ledger: Ledger) -> None:
         try:
             request = GrantCredits.model_validate_json(message.body)
         except ValidationError as error:
+            problems = error.errors(include_input=False, include_url=False)
             return GrantAnswer(
-                error="; ".join(f"{e['loc'][-1]}: {e['msg']}" for e in error.errors() if e["loc"])
+                error="; ".join(f"{e['loc'][-1] if e['loc'] else 'body'}: {e['msg']}" for e in problems)
             )
         command = Grant(**dict(request))
         cause = derive_id(request.account, f"grant {request.reference}")
@@ -55,7 +56,7 @@ def listen(reactor: Reactor, broker: NatsBroker, ledger: Ledger) -> None:
     reactor.on(CREDITS_DEBIT, debit)
     reactor.on(CREDITS_CLOSE, close)
     reactor.on_timers(CREDITS_TIMERS, {})
-    broker.subscriber(GRANT_CREDITS, queue="credits")(grant)
+    broker.subscriber(GRANT_CREDITS, queue="credits", decoder=undecoded)(grant)
 
 
 def ending(cause: Recorded) -> Settle | Refund:
