@@ -35,6 +35,8 @@ EventHandler = Callable[[Recorded], Awaitable[None]]
 TimerHandler = Callable[[Timer], Awaitable[None]]
 PASSING = (Unavailable, OSError, TimeoutError, nats.errors.Error)
 """The world is broken, not the message: asked for again without end."""
+FETCHED = 1
+"""Messages asked for at once. nats-py's larger fetch may hold the first message back until its request expires."""
 PULL_TIMEOUT = 2
 """Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
 LOOK_INTERVAL = 10
@@ -134,7 +136,7 @@ class Reactor:
             consumer.filters[0],
             durable=consumer.name,
             stream=JStream(consumer.stream, declare=False),
-            pull_sub=PullSub(batch_size=min(consumer.concurrency, 100), timeout=PULL_TIMEOUT),
+            pull_sub=PullSub(batch_size=FETCHED, timeout=PULL_TIMEOUT),
             ack_policy=AckPolicy.MANUAL,
             inbox_prefix=f"_INBOX.{self._service}.".encode(),
             no_reply=True,

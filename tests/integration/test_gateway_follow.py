@@ -62,9 +62,7 @@ async def test_every_state_as_it_comes(parts: World, gateway: Gateway) -> None:
     ]
     done = await owner.status(of.generation, PROVIDER_TASK)
     assert done["providerTaskId"] == PROVIDER_TASK
-    assert done["videoUrl"].startswith(
-        f"{gateway.settings.public_url}/api/video/{of.generation}/content?"
-    )
+    assert done["videoUrl"].startswith(f"{gateway.settings.public_url}/api/video/{of.generation}/content?")
 
 
 async def test_failed_cancelled_and_stop_gap(parts: World, gateway: Gateway) -> None:
