@@ -187,7 +187,7 @@ for name in {names!r}:
     importlib.import_module(name)
 """
     done = subprocess.run(
-        [sys.executable, "-W", "error", "-c", program],
+        [sys.executable, "-B", "-W", "error", "-c", program],
         cwd=ROOT,
         env={"PATH": os.environ["PATH"]},
         capture_output=True,
