@@ -306,6 +306,7 @@ async def test_cancel_that_is_not_answered_in_time(parts: World, gateway: Gatewa
     answers = await asyncio.gather(*(cancel(owner, of) for _ in range(5)))
 
     assert {(status, body["cancel"]) for status, body in answers} == {(202, "requested")}
+    assert all("not known yet" in body["message"] for _, body in answers)
     events = await parts.load(subjects.video(of.account, of.generation))
     assert [type(recorded.event).__name__ for recorded in events] == [
         "GenerationRequested",

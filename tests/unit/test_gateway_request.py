@@ -88,6 +88,14 @@ def test_neither_prompt_nor_image(body: dict[str, Any]) -> None:
     assert error.value.fields == ()
 
 
+def test_other_bad_fields_are_named_beside_a_missing_prompt() -> None:
+    with pytest.raises(InvalidRequest) as error:
+        understand({"resolution": "banana", "size": 1}, RULES)
+
+    assert error.value.message.startswith("Either prompt or imageUrl is required; ")
+    assert [bad.field for bad in error.value.fields] == ["size", "resolution"]
+
+
 def test_null_counts_as_absent() -> None:
     nulls = dict.fromkeys(FIELDS, None) | {"prompt": "a cat"}
 

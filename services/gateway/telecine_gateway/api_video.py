@@ -126,7 +126,10 @@ def record_router(
         summary="Stop a generation, if it can be stopped",
         responses={
             200: described(CancelBody, "Cancelled; the credits are given back"),
-            202: described(CancelBody, "Asked for; the provider is still at work, so it may well go on"),
+            202: described(
+                CancelBody,
+                "Asked for; the provider is at work on it, or it is not known yet: it may well go on",
+            ),
             409: described(CancelBody, "It has already finished"),
             **failures(401, 404, 503),
         },
@@ -156,7 +159,7 @@ def _cancelled(generation: str, done: Cancellation) -> Response:
             text = "The generation is still running at the provider, which can't stop it; it goes on"
             return answer(202, body | {"message": text})
         case Said.REQUESTED:
-            text = "Asked for. The generation is still running at the provider; ask again to learn what came of it"
+            text = "Asked for. Whether it can still be stopped is not known yet; ask again to learn what came of it"
             return answer(202, body | {"message": text})
         case Said.ALREADY_FINISHED if done.status == "processing":
             return answer(409, body | {"error": "The video is made already and is being stored"})

@@ -27,6 +27,8 @@ FIELDS = (
     "seed",
     "model",
 )
+NEITHER = "Either prompt or imageUrl is required"
+"""What front ends of the seed know; other bad fields are named behind it."""
 MAX_PROMPT = 2000
 """Characters."""
 MAX_SEED = 2**32 - 1
@@ -52,9 +54,10 @@ class InvalidRequest(ValueError):
         self.fields = tuple(fields)
 
     @classmethod
-    def of(cls, fields: Sequence[BadField]) -> "InvalidRequest":
-        """One readable sentence over several bad fields."""
-        return cls("; ".join(f"{bad.field} {bad.message}" for bad in fields), fields)
+    def of(cls, fields: Sequence[BadField], *, first: str = "") -> "InvalidRequest":
+        """One readable sentence over several bad fields; `first` comes before them."""
+        sentences = [first] if first else []
+        return cls("; ".join(sentences + [f"{bad.field} {bad.message}" for bad in fields]), fields)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +90,9 @@ def understand(body: Mapping[str, Any], rules: Rules) -> VideoRequest:
     Raises InvalidRequest.
     """
     check = _Check(body, rules)
-    if check.is_blank("prompt") and check.is_blank("imageUrl"):
-        raise InvalidRequest("Either prompt or imageUrl is required")
     parameters = check.parameters()
+    if check.is_blank("prompt") and check.is_blank("imageUrl"):
+        raise InvalidRequest.of(check.bad, first=NEITHER)
     if check.bad:
         raise InvalidRequest.of(check.bad)
     assert parameters is not None
