@@ -6,7 +6,7 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from telecine_contracts import Envelope, Registry
+from telecine_contracts import BadEnvelope, BadEvent, Envelope, Registry, UnknownEvent
 
 from .store import Recorded
 
@@ -24,9 +24,13 @@ class Record:
 
 
 def decode(record: Record, registry: Registry) -> Recorded:
-    """The event a record holds. Raises BadEnvelope, BadEvent or UnknownEvent."""
-    envelope = Envelope.from_headers(record.headers)
-    return Recorded(registry.decode(envelope.type, record.body), envelope, record.sequence)
+    """The event a record holds. Raises BadEnvelope, BadEvent or UnknownEvent, with its place as a note."""
+    try:
+        envelope = Envelope.from_headers(record.headers)
+        return Recorded(registry.decode(envelope.type, record.body), envelope, record.sequence)
+    except (BadEnvelope, BadEvent, UnknownEvent) as error:
+        error.add_note(f"message {record.sequence} on {record.subject}")
+        raise
 
 
 def from_delivery(message: Msg) -> Record:

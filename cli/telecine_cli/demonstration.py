@@ -55,6 +55,7 @@ async def demonstrate(wish: Demonstration, *, as_json: bool) -> None:
         Failure: when anything is not as it should be; a temporary folder then stays, with its logs.
     """
     screen = screen_on(standard_error=as_json)
+    _make(wish.out)
     journeys = Journeys(ACCOUNT)
     with _folder(wish.data) as data:
         finished = await _run(wish, data, journeys, screen)
@@ -63,6 +64,14 @@ async def demonstrate(wish: Demonstration, *, as_json: bool) -> None:
     else:
         for line in report(finished, journeys.ledger):
             screen.say(line)
+
+
+def _make(out: Path) -> None:
+    """The folder for the videos, before anything is started: at the end it would be too late to say so."""
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise Failure(f"can't put videos into {out} ({error.strerror}): choose another with --out") from None
 
 
 @contextmanager
@@ -96,7 +105,6 @@ async def _run(wish: Demonstration, data: Path, journeys: Journeys, screen: Scre
                 async with gateway_client(stack.facts.gateway_url, key) as gateway:
                     await _ask(gateway, journeys, stack.facts)
                     await _watch(events, journeys, screen, wish.task_seconds + _PATIENCE_SECONDS)
-                    wish.out.mkdir(parents=True, exist_ok=True)
                     finished = [await _fetch(gateway, journey, wish.out) for journey in journeys.all()]
         screen.say("done; stopping everything …", "dim")
     return finished

@@ -18,6 +18,8 @@ from telecine_contracts.streams import Stream
 
 __all__ = ["following", "of_generation", "together"]
 
+LOST = "the connection to the NATS server was lost"
+
 
 async def of_generation(connection: Client, generation: str) -> list[Recorded]:
     """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
@@ -55,15 +57,21 @@ async def following(
     """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
 
     Events of a type that this version does not know are left out. The block ends with Failure when the
-    connection is lost.
+    connection is lost; what it raises itself passes through.
     """
     events: asyncio.Queue[Recorded] = asyncio.Queue(maxsize=1000)
     known = registry()
 
     async def pump(stream: Stream, after: int) -> None:
+        try:
+            await follow(stream, after)
+        except (nats.errors.Error, OSError) as error:
+            raise Failure(LOST) from error
+
+    async def follow(stream: Stream, after: int) -> None:
         async for batch in Feed(connection, stream).follow(after):
             if connection.is_closed:
-                raise Failure("the connection to the NATS server was lost")
+                raise Failure(LOST)
             for record in batch.records:
                 try:
                     await events.put(decode(record, known))
@@ -77,7 +85,4 @@ async def following(
             for task in tasks:
                 task.cancel()
     except ExceptionGroup as several:
-        lost = several.subgroup((nats.errors.Error, OSError))
-        if lost is not None:
-            raise Failure("the connection to the NATS server was lost") from several
         raise several.exceptions[0] from None

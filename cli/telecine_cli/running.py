@@ -15,6 +15,7 @@ from telecine_cli.process import ProcessError
 from telecine_cli.programs import ProgramNotFound
 from telecine_cli.provisioning import ProvisioningRefused
 from telecine_cli.stack_state import AlreadyRunning
+from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent
 
 __all__ = ["INTERRUPTED", "run"]
 
@@ -23,6 +24,7 @@ INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TOLD_AS_THEY_ARE = (AlreadyRunning, NoFreePort, ProcessError, ProgramNotFound, ProvisioningRefused)
 _OF_THE_SERVER = (nats.errors.Error, StoreError, TimeoutError)
+_UNREADABLE = (BadEnvelope, BadEvent, UnknownEvent)
 T = TypeVar("T")
 
 
@@ -43,6 +45,9 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: int = INTERRUPTED) -> T:
         raise Failure(
             f"the NATS server did not do its part: {type(error).__name__} {error}".strip()
         ) from error
+    except _UNREADABLE as error:
+        place = ", ".join(getattr(error, "__notes__", ())) or "a message"
+        raise Failure(f"{place} can't be read: {error}") from error
     except BrokenPipeError:
         raise
     except OSError as error:

@@ -13,6 +13,7 @@ from tests.support.eventually import eventually_async
 
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.children import children_of
+from telecine_cli.event_reading import following
 from telecine_cli.facts import Options
 from telecine_cli.provision_report import provision_stack
 from telecine_cli.stack import Stack
@@ -20,6 +21,7 @@ from telecine_cli.target import connected
 from telecine_contracts import registry, subjects
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.gateway import GenerationRequested
+from telecine_contracts.streams import VIDEO
 
 T = TypeVar("T")
 
@@ -254,3 +256,33 @@ def test_provisioning_what_is_right_changes_nothing(telecine: Commands) -> None:
     lines = telecine.well("provision").splitlines()
     assert {line.split()[0] for line in lines} == {"unchanged"}
     assert any(line.endswith("LEDGER") for line in lines)
+
+
+async def put_unreadable(url: str) -> int:
+    async with connected(url) as connection:
+        return (await connection.jetstream().publish("video.judy.gen-bad.remarked", b"no event at all")).seq
+
+
+async def take_away(url: str, sequence: int) -> None:
+    async with connected(url) as connection:
+        await connection.jetstream().delete_msg("VIDEO", sequence)
+
+
+def test_what_can_not_be_read_is_named_in_one_sentence(telecine: Commands, stack: Stack) -> None:
+    sequence = telecine.on_nats(put_unreadable(stack.facts.nats.url))
+    shown = telecine("events", "show", "gen-bad")
+    telecine.on_nats(take_away(stack.facts.nats.url, sequence))
+    place = f"message {sequence} on video.judy.gen-bad.remarked"
+    assert (shown.code, shown.err) == (1, f"telecine: {place} can't be read: header ce-time is missing\n")
+
+
+async def break_off_while_following(url: str) -> None:
+    async with connected(url) as connection, following(connection, [(VIDEO, 0)]):
+        raise FileExistsError("of the block")
+
+
+def test_an_error_beside_the_events_is_not_taken_for_a_lost_connection(
+    telecine: Commands, stack: Stack
+) -> None:
+    with pytest.raises(FileExistsError, match="of the block"):
+        telecine.on_nats(break_off_while_following(stack.facts.nats.url))

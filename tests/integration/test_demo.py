@@ -91,6 +91,16 @@ def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path, temporary: Path) 
     assert list(temporary.iterdir()) == []
 
 
+def test_where_no_videos_can_be_put_nothing_is_started(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "films").touch()
+    outcome = call(capsys, "demo", "--data", tmp_path / "data", "--out", tmp_path / "films")
+    assert (outcome.code, outcome.out) == (1, "")
+    assert "can't put videos into" in outcome.err
+    assert not (tmp_path / "data").exists()
+
+
 def test_a_demo_that_can_not_start_says_why(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with lock(tmp_path):
         outcome = call(capsys, "demo", "--json", "--data", tmp_path)

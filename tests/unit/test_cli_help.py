@@ -88,6 +88,10 @@ def test_every_option_says_what_it_is(path: tuple[str, ...]) -> None:
             ["up", "--provider-url", "https://a.example", "--provider-key", "k", "--task-seconds", "1"],
             "emulator",
         ),
+        (["up", "--provider-url", "ark.example", "--provider-key", "k"], "--provider-url"),
+        (["up", "--provider-url", "ftp://ark.example", "--provider-key", "k"], "--provider-url"),
+        (["up", "--public-url", "http://[half"], "--public-url"),
+        (["up", "--public-url", "https:///path"], "--public-url"),
         (["provision", "--replicas", "0"], "--replicas"),
     ],
 )

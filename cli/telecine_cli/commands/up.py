@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated
+from urllib.parse import urlsplit
 
 import typer
 
@@ -69,6 +70,9 @@ def up(
 
     Shows the address, an API key and a request to paste. Ctrl-C stops it in order; nothing is lost.
     """
+    for option, url in (("--provider-url", provider_url), ("--public-url", public_url)):
+        if url is not None and not _is_web_address(url):
+            raise typer.BadParameter("must be a URL such as https://host/path", param_hint=option)
     if provider_url is not None and not provider_key:
         raise typer.BadParameter("needs the provider's key", param_hint="--provider-url")
     if provider_url is not None and task_seconds is not None:
@@ -85,3 +89,11 @@ def up(
         emulator_arguments=() if task_seconds is None else (f"--task-seconds={task_seconds}",),
     )
     run(keep_up(data, options), interrupted=0)
+
+
+def _is_web_address(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        return parts.scheme in ("http", "https") and bool(parts.hostname) and (parts.port or 1) > 0
+    except ValueError:
+        return False
