@@ -57,6 +57,11 @@ class Feed:
             last = max(last, found.seq or 0)
         return last
 
+    async def last(self) -> int:
+        """The stream's last sequence, whatever the filters; it stays when the last record is removed."""
+        info = await self._connection.jetstream().stream_info(self._stream.name)
+        return int(info.state.last_seq)
+
     async def follow(self, after: int) -> AsyncGenerator[Batch, None]:
         """Everything behind sequence `after`, in batches of up to `limit`; an empty batch when nothing is new."""
         jetstream = self._connection.jetstream()

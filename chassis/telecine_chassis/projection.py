@@ -49,6 +49,13 @@ class Projection:
     linger: float = 0
 
 
+class TablesAhead(Exception):
+    """The tables know events that the stream does not have: remove the database, it is filled again.
+
+    They belong to another stream, or the stream was restored from an older copy.
+    """
+
+
 @dataclass(frozen=True, slots=True)
 class _Read:
     """Records as they came, and those among them that are events we know."""
@@ -88,6 +95,11 @@ class Projector:
         filters = [of_type(event) for event in self.projection.events]
         feed = Feed(self.connection, self.projection.stream, filters=filters)
         self.sequence = await in_thread(self._checkpoint)
+        if self.sequence > (last := await feed.last()):
+            stream = self.projection.stream.name
+            raise TablesAhead(
+                f"{self.projection.name} is at {self.sequence} of {stream}, which ends at {last}"
+            )
         self.head = await feed.head()
         self._note_progress()
         read: asyncio.Queue[_Read] = asyncio.Queue(READ_AHEAD)

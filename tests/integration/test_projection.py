@@ -164,6 +164,20 @@ async def followed(world: ReactorWorld, slots: Slots) -> AsyncIterator[Followed]
 # Following
 
 
+async def test_tables_of_another_stream_are_noticed(world: ReactorWorld, followed: Followed) -> None:
+    await world.publish("g1")
+    first = await followed.start(Applier())
+    await first.projections.wait()
+    await followed.stop(first)
+    with followed.slots.open(1).begin() as connection:
+        connection.execute(checkpoints(METADATA).update().values(sequence=1000))
+
+    second = await followed.start(Applier())
+
+    await eventually(lambda: second.failures, what="the projection stops")
+    assert second.failures == ["a projection stopped: TablesAhead"]
+
+
 async def test_every_event_is_applied_once_across_restarts(world: ReactorWorld, followed: Followed) -> None:
     applier, told = Applier(), list[str]()
     await world.publish("g1", "g2")
