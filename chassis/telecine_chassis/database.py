@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     BigInteger,
@@ -30,10 +30,11 @@ from sqlalchemy import (
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
-from sqlmodel import Session, create_engine
+from sqlmodel import Session, SQLModel, create_engine
 
-__all__ = ["Slots", "checkpoints", "write_session"]
+__all__ = ["Slots", "checkpoints", "find", "keep", "write_session"]
 
+Row = TypeVar("Row", bound=SQLModel)
 BUSY = 30
 """Seconds that a writer waits for another one on SQLite."""
 ADVISORY_LOCK = 7_383_526_377
@@ -55,6 +56,25 @@ def checkpoints(metadata: MetaData) -> Table:
 def write_session(engine: Engine) -> Session:
     """A session whose transaction takes the write lock at its start: on SQLite, upgrading a read fails at once."""
     return Session(engine.execution_options(write=True), expire_on_commit=False)
+
+
+def find(session: Session, model: type[Row], key: Any) -> Row | None:
+    """The row of `model` with this primary key, also one that was given to `keep` and is not written yet.
+
+    `session.get` would write everything that waits before it looks: one statement an event instead of one a batch.
+    """
+    kept: Row | None = session.info.get((model, key))
+    if kept is not None:
+        return kept
+    with session.no_autoflush:
+        return session.get(model, key)
+
+
+def keep(session: Session, row: SQLModel) -> None:
+    """Have a row written with the rest of the batch; `find` sees it at once."""
+    key = inspect(type(row)).primary_key_from_instance(row)
+    session.info[type(row), key[0] if len(key) == 1 else tuple(key)] = row
+    session.add(row)
 
 
 _POINTERS = MetaData()

@@ -2,6 +2,7 @@
 
 from sqlmodel import Session, col, select
 
+from telecine_chassis.database import find, keep
 from telecine_chassis.projection import Projection
 from telecine_chassis.store import Recorded
 from telecine_contracts import Event
@@ -28,10 +29,10 @@ def apply_video(session: Session, recorded: Recorded) -> None:
     """The generation's row and its timeline."""
     event = recorded.event
     assert isinstance(event, AnyVideoEvent)
-    row = session.get(GenerationRow, event.generation)
+    row = find(session, GenerationRow, event.generation)
     changed = advance(row, recorded)
     if changed is not None:
-        session.add(changed)
+        keep(session, changed)
     session.add(
         VideoEvent(
             sequence=recorded.sequence,
@@ -50,16 +51,15 @@ def apply_ledger(session: Session, recorded: Recorded) -> None:
     assert isinstance(event, LedgerEvent)
     balances = event.balances
     after = {"entry": event.entry, "available": balances.available, "held": balances.held}
-    balance = session.get(Balance, event.account)
+    balance = find(session, Balance, event.account)
     if balance is None:
-        session.add(Balance(account=event.account, **after))
+        keep(session, Balance(account=event.account, **after))
     else:
         balance.sqlmodel_update(after)
-        session.add(balance)
     session.add(_entry(event, recorded))
     charge = _charge(session, event)
     if charge is not None:
-        session.add(charge)
+        keep(session, charge)
 
 
 def _entry(event: LedgerEvent, recorded: Recorded) -> LedgerEntry:
@@ -94,7 +94,7 @@ def _charge(session: Session, event: LedgerEvent) -> Charge | None:
     if isinstance(event, CreditsGranted):
         return None
     generation = event.about.get("generation")
-    return charge_after(session.get(Charge, generation) if generation else None, event)
+    return charge_after(find(session, Charge, generation) if generation else None, event)
 
 
 def charge_after(charge: Charge | None, event: Event) -> Charge | None:
