@@ -269,16 +269,27 @@ class Reactor:
         await self._events[name](recorded)
 
     async def _replay(self, timer: Timer) -> None:
-        """Handle a message of the event streams again: key is the consumer and the stream sequence."""
+        """Handle a message of the event streams again: key is the consumer and the stream sequence.
+
+        If it fails again, the message itself is kept again, not the timer that asked for it.
+        """
         name, sequence = timer.key
         if name not in self._events:
             raise Permanent(f"no consumer is called {name}")
-        stream = self._consumers[name].stream
+        consumer = self._consumers[name]
+        stream = consumer.stream
         try:
             found = await self._connection.jetstream().get_msg(stream, seq=int(sequence))
         except NotFoundError:
             raise Permanent(f"message {sequence} of {stream} is gone") from None
-        await self._react(name, from_stored(found))
+        record = from_stored(found)
+        try:
+            await self._react(name, record)
+        except (Retry, *PASSING):
+            raise
+        except Exception as error:
+            log.error("reactor.dead_letter", subject=record.subject, tried=1, exc_info=error)
+            await self._letters.keep(self._service, consumer, record, error, 1)
 
     async def _failed(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> None:
         delivered = message.metadata.num_delivered

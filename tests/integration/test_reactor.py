@@ -252,7 +252,9 @@ async def test_a_replay_that_fails_again_is_kept_again_and_can_be_replayed(world
     await eventually(lambda: len(handler.calls) == 2)
     await eventually_async(letters_kept(world, 1))
 
-    await world.letters.replay((await world.kept())[0])
+    again = (await world.kept())[0]
+    assert (again.stream, again.error, bool(again.body)) == ("VIDEO", "two", True)
+    await world.letters.replay(again)
 
     await eventually(lambda: handler.finished == ["g1"])
     await eventually_async(letters_kept(world, 0))
