@@ -11,7 +11,7 @@ from telecine_cli.failure import Failure
 from telecine_cli.target import OPERATOR
 from telecine_contracts import derive_id, registry, subjects
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
-from telecine_gateway.access import KEYS, Command, CreateKey, Keys, NewKey, RevokeKey
+from telecine_gateway.access import KEYS, PREFIX, Command, CreateKey, Keys, NewKey, RevokeKey
 
 __all__ = ["KeyLine", "create", "listed", "revoke", "standing"]
 
@@ -47,6 +47,8 @@ async def revoke(connection: Client, key_id: str) -> KeyLine:
     Raises:
         Failure: when no account has a key of that id.
     """
+    if key_id.startswith(PREFIX):
+        raise Failure("that is a key itself; name it by its id, as `telecine keys list` shows it")
     found = next((key for key in await listed(connection) if key.key_id == key_id), None)
     if found is None:
         raise Failure(f"there is no key {key_id}: `telecine keys list` shows them all")

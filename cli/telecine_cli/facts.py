@@ -4,6 +4,7 @@ import json
 import os
 from dataclasses import dataclass
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
@@ -32,6 +33,10 @@ _EMULATED_API_PATH = "/api/v3"
 def health_port(service: str) -> str:
     """The name of the port on which a service answers for its health."""
     return f"{service}-health"
+
+
+# glibc gives every thread an arena of its own and seldom takes it back: two are enough, and save tens of megabytes.
+_PROCESS = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
 
 @dataclass(frozen=True)
@@ -99,6 +104,12 @@ class Facts:
         return f"{LOOPBACK}:{self.state.ports['emulator']}"
 
     @property
+    def provider_is_local(self) -> bool:
+        """Whether the provider runs on this machine, as an emulator does: then its results may come from here too."""
+        host = urlsplit(self.provider.base_url).hostname or ""
+        return self.emulated or host in ("localhost", "::1") or host.startswith("127.")
+
+    @property
     def provider(self) -> Provider:
         """The provider that was chosen, else the emulator."""
         emulated = self.local_url("emulator") + _EMULATED_API_PATH if self.emulated else ""
@@ -136,7 +147,7 @@ def environment(service: str, facts: Facts) -> dict[str, str]:
     """
     decided = {name for each in SERVICES for name in _settings(each, facts)}
     inherited = {name: value for name, value in os.environ.items() if name.upper() not in decided}
-    return inherited | {"PYTHONUNBUFFERED": "1"} | _settings(service, facts)
+    return inherited | _PROCESS | _settings(service, facts)
 
 
 def _settings(service: str, facts: Facts) -> dict[str, str]:
@@ -176,8 +187,8 @@ def _gateway(facts: Facts) -> dict[str, str]:
 
 
 def _generation(facts: Facts) -> dict[str, str]:
-    # The emulator reaches the gateway on this machine; a real provider needs an address of the Internet.
-    callbacks = facts.gateway_url if facts.emulated else facts.options.public_url
+    # A provider on this machine reaches the gateway here; any other needs an address of the Internet.
+    callbacks = facts.gateway_url if facts.provider_is_local else facts.options.public_url
     return {
         "TELECINE_DATABASE_URL": database_url(facts.data, "generation"),
         "TELECINE_PROVIDER_BASE_URL": facts.provider.base_url,
@@ -193,7 +204,7 @@ def _storage(facts: Facts) -> dict[str, str]:
         "TELECINE_DATABASE_URL": database_url(facts.data, "storage"),
         "TELECINE_S3_BUCKET": facts.s3.bucket,
         **_object_store(facts),
-        **(sandbox if facts.emulated else {}),
+        **(sandbox if facts.provider_is_local else {}),
     }
 
 

@@ -100,3 +100,17 @@ def test_a_key_in_the_users_environment_reaches_nobody_who_does_not_need_it(
 ) -> None:
     monkeypatch.setenv("TELECINE_PROVIDER_API_KEY", "its-key")
     assert [service for service in SERVICES if "its-key" in told(service, REAL).values()] == ["generation"]
+
+
+@pytest.mark.parametrize(
+    ("url", "local"),
+    [
+        ("http://127.0.0.1:9/api/v3", True),
+        ("http://localhost:9/api/v3", True),
+        ("https://ark.example/api/v3", False),
+    ],
+)
+def test_results_of_a_provider_on_this_machine_may_be_fetched(url: str, local: bool) -> None:
+    chosen = Options(provider=Provider(url, "key"))
+    assert ("TELECINE_RESULT_ALLOW_PRIVATE" in told("storage", chosen)) is local
+    assert ("TELECINE_CALLBACK_BASE_URL" in told("generation", chosen)) is local
