@@ -1,6 +1,7 @@
 """A service is a list of parts, started in order and stopped in reverse. The same runner for all four."""
 
 import asyncio
+import gc
 import signal
 import sys
 from collections.abc import Awaitable, Callable, Sequence
@@ -104,6 +105,8 @@ class Service:
             await asyncio.wait([start])
             return 0
         start.result()
+        gc.collect()
+        gc.freeze()  # what was imported stays: a full collection would stop everything to look at it again
         assert self._failure is not None
         ends: list[asyncio.Future[Any]] = [stop, self._failure]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)

@@ -145,7 +145,7 @@ def apply_access(session: Session, recorded: Recorded) -> None:
 
 
 PROJECTIONS = (
-    Projection("generations", VIDEO, apply_video, linger=0.03),
-    Projection("ledger", LEDGER, apply_ledger, linger=0.02),
+    Projection("generations", VIDEO, apply_video, linger=0.05),
+    Projection("ledger", LEDGER, apply_ledger, linger=0.05),
     Projection("access", ACCESS, apply_access),
 )
