@@ -17,6 +17,8 @@ from telecine_cli.ports import LOOPBACK, free_port
 from telecine_cli.process import Command, Process
 
 MIB = 2**20
+SETTLING = 2
+"""Seconds after the start that do not count as idle; a measurement of idleness can only let time pass."""
 RESULT_BYTES = 200_000_000
 
 
@@ -52,7 +54,7 @@ async def _bare_start() -> float:
 async def _idle(bench: Bench, seconds: float) -> list[dict[str, Any]]:
     pids = {name: bench.pid(name) for name in SERVICES}
     nats = bench.pid("nats")
-    await asyncio.sleep(2)
+    await asyncio.sleep(SETTLING)
     before = {name: cpu_seconds(pid) for name, pid in [*pids.items(), ("nats", nats)]}
     await asyncio.sleep(seconds)
     used = {

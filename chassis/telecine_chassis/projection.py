@@ -10,7 +10,7 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 from sqlalchemy import Engine, MetaData, select
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session
 
 from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEvent
@@ -30,6 +30,8 @@ log = structlog.get_logger(__name__)
 Apply = Callable[[Session, Recorded], None]
 Listener = Callable[[Sequence[Recorded]], None]
 POINTER_INTERVAL = timedelta(seconds=1)
+DATABASE_PAUSE = 1
+"""Seconds between two tries at a database that is not to be had; events wait in their stream meanwhile."""
 READ_AHEAD = 4
 """Batches that are read while a transaction is under way."""
 
@@ -167,12 +169,12 @@ class Projector:
                 async with self.writing:
                     return await in_thread(lambda: self._write(events, last))
             except DBAPIError as error:
-                if not (error.connection_invalidated or type(error).__name__ == "OperationalError"):
+                if not (error.connection_invalidated or isinstance(error, OperationalError)):
                     raise
                 log.warning(
                     "projection.database_unavailable", projection=self.projection.name, exc_info=error
                 )
-                await asyncio.sleep(1)
+                await asyncio.sleep(DATABASE_PAUSE)
 
     def _write(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
         """Events behind the checkpoint only: a second writer of the slot, or a second delivery, changes nothing."""
