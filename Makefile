@@ -2,7 +2,7 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
-PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator cli
+PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
 .PHONY: help setup demo test check bench lock clean
 

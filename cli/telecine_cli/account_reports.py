@@ -20,8 +20,8 @@ async def tell_grant(target: Target, request: GrantCredits) -> None:
     """Grant credits and print the balance."""
     async with connected(target.nats_url) as connection:
         answer = await grant(connection, request)
-    done = "granted" if answer.granted else "nothing to do, this reference was granted before:"
-    amount = f"{request.amount} credits to {request.account}" if answer.granted else request.account
+    done = "granted" if answer.done else "nothing to do, this reference was granted before:"
+    amount = f"{request.amount} credits to {request.account}" if answer.done else request.account
     typer.echo(
         f"{done} {amount}"
         + (f", {_has(answer.balances.available, answer.balances.held)}" if answer.balances else "")

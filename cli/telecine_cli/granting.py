@@ -7,7 +7,7 @@ from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.failure import Failure
 from telecine_contracts import registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantAnswer, GrantCredits
+from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
 from telecine_contracts.credits import Balances, LedgerEvent
 
 __all__ = ["balances_after", "grant", "ledger_of"]
@@ -15,7 +15,7 @@ __all__ = ["balances_after", "grant", "ledger_of"]
 _ANSWER_SECONDS = 10
 
 
-async def grant(connection: Client, request: GrantCredits) -> GrantAnswer:
+async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
     """Have credits granted; the same reference grants once, so that it may be asked again.
 
     Raises:
@@ -29,7 +29,7 @@ async def grant(connection: Client, request: GrantCredits) -> GrantAnswer:
             "the credits service does not answer: is it running? (a grant may be asked for again, "
             "the same reference is granted once)"
         ) from error
-    answer = GrantAnswer.model_validate_json(reply.data)
+    answer = LedgerAnswer.model_validate_json(reply.data)
     if answer.error is not None:
         raise Failure(answer.error)
     return answer

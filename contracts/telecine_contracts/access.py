@@ -29,6 +29,10 @@ class ApiKeyCreated(AccessEvent):
 
     key_sha256: Annotated[str, Field(description="SHA-256 of the key, hexadecimal")]
     name: Annotated[str, Field(description="What its owner calls it")]
+    scopes: Annotated[
+        tuple[str, ...] | None,
+        Field(description="What it may be used for: generate, admin; absent: generate alone"),
+    ] = None
 
 
 class ApiKeyRevoked(AccessEvent):

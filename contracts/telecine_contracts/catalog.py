@@ -1,7 +1,19 @@
 """Every event there is. Beside the examples, the only module that imports all message modules."""
 
 from .access import ApiKeyCreated, ApiKeyRevoked
-from .credits import CreditsDebited, CreditsDenied, CreditsGranted, CreditsRefunded, CreditsSettled
+from .checkpoints import CheckpointSigned
+from .credits import (
+    AccountClosed,
+    AccountReopened,
+    CreditsAdjusted,
+    CreditsDebited,
+    CreditsDenied,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsRefunded,
+    CreditsSettled,
+    SpendLimitsSet,
+)
 from .gateway import CancelRequested, GenerationRequested
 from .generation import (
     CancelDeclined,
@@ -26,6 +38,11 @@ EVENTS: tuple[type[Event], ...] = (
     CreditsDenied,
     CreditsSettled,
     CreditsRefunded,
+    CreditsExpired,
+    CreditsAdjusted,
+    AccountClosed,
+    AccountReopened,
+    SpendLimitsSet,
     SubmissionStarted,
     SubmissionDeferred,
     GenerationSubmitted,
@@ -39,9 +56,13 @@ EVENTS: tuple[type[Event], ...] = (
     VideoStorageFailed,
     ApiKeyCreated,
     ApiKeyRevoked,
+    CheckpointSigned,
 )
 
 
 def registry() -> Registry:
     """A registry of every event, with every upcast."""
-    return Registry(EVENTS)
+    known = Registry(EVENTS)
+    # Version 2 has more reasons and may name a limit; what version 1 says stands as it is.
+    known.upcast("credits.denied.v1", CreditsDenied.type, dict)
+    return known

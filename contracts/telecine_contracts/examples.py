@@ -6,16 +6,25 @@ Together they tell one story: the account ``acme`` is granted 500 credits and as
 from datetime import UTC, datetime, timedelta
 
 from .access import ApiKeyCreated, ApiKeyRevoked
+from .checkpoints import CheckpointSigned
 from .credits import (
+    AccountClosed,
+    AccountReopened,
     Balances,
+    CreditsAdjusted,
     CreditsDebited,
     CreditsDenied,
+    CreditsExpired,
     CreditsGranted,
     CreditsRefunded,
     CreditsSettled,
     DenialReason,
     GrantKind,
+    LimitPeriod,
+    LimitReached,
+    LimitScope,
     Posting,
+    SpendLimitsSet,
 )
 from .envelope import Envelope, derive_id
 from .gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
@@ -48,6 +57,16 @@ _PRICE = PRICE_TABLE.quote("720p", 5)
 _USAGE = Usage(total_tokens=108_900)
 
 
+_NOTE = """\
+ledger.telecine.example
+8
+XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=
+
+— ledger.telecine.example 8pVhJqtfP/uNrRL42QyvOKVnyCDonE01yJOiyLvSljSd02O93QoCV84t5fkoSsxYEGbkrdKr9jPkr1BH/q1f3F4w9ws=
+"""
+"""Signed with a key that everybody knows: the seed is the bytes 0 to 31."""
+
+
 def example(event: type[Event]) -> Event:
     """The example of one event. Raises KeyError for an event without one."""
     return {type(known): known for known in EXAMPLES}[event]
@@ -71,8 +90,11 @@ def _at(seconds: float) -> datetime:
     return _TIME + timedelta(seconds=seconds)
 
 
-def _move(amount: int, source: str, target: str) -> tuple[Posting, Posting]:
-    return Posting(account=source, amount=-amount), Posting(account=target, amount=amount)
+def _move(amount: int, source: str, target: str, grant: int = 1) -> tuple[Posting, Posting]:
+    return (
+        Posting(account=source, amount=-amount, grant=grant),
+        Posting(account=target, amount=amount, grant=grant),
+    )
 
 
 _REQUESTS: tuple[Event, ...] = (
@@ -101,6 +123,7 @@ _LEDGER: tuple[Event, ...] = (
         entry=1,
         postings=_move(500, "issued", "acme:available"),
         balances=Balances(available=500, held=0),
+        decided_at=_at(-3600),
         amount=500,
         kind=GrantKind.PAID,
         reference="payment-2026-000117",
@@ -112,25 +135,30 @@ _LEDGER: tuple[Event, ...] = (
         entry=2,
         postings=_move(50, "acme:available", "acme:held"),
         balances=Balances(available=450, held=50),
+        decided_at=_at(0.01),
         generation=_GENERATION,
         amount=50,
         price=_PRICE,
+        api_key="key_5f1c9e",
     ),
     CreditsDenied(
         account=_ACCOUNT,
         entry=20,
         postings=(),
-        balances=Balances(available=30, held=0),
+        balances=Balances(available=180, held=0),
+        decided_at=_at(0.01),
         generation=_GENERATION,
-        reason=DenialReason.INSUFFICIENT_CREDITS,
+        reason=DenialReason.SPEND_LIMIT,
         needed=50,
-        available=30,
+        available=180,
+        limit=LimitReached(scope=LimitScope.API_KEY, per=LimitPeriod.DAY, limit=200, used=160),
     ),
     CreditsSettled(
         account=_ACCOUNT,
         entry=3,
         postings=_move(50, "acme:held", "spent"),
         balances=Balances(available=450, held=0),
+        decided_at=_at(64),
         generation=_GENERATION,
         amount=50,
     ),
@@ -139,9 +167,59 @@ _LEDGER: tuple[Event, ...] = (
         entry=3,
         postings=_move(50, "acme:held", "acme:available"),
         balances=Balances(available=500, held=0),
+        decided_at=_at(302),
         generation=_GENERATION,
         amount=50,
         reason=FailureCode.DEADLINE.value,
+    ),
+)
+
+_ACCOUNTS: tuple[Event, ...] = (
+    CreditsExpired(
+        account=_ACCOUNT,
+        entry=30,
+        postings=_move(40, "acme:available", "expired"),
+        balances=Balances(available=0, held=0),
+        decided_at=datetime(2027, 11, 23, 0, 0, 0, 250_000, tzinfo=UTC),
+        grant=1,
+        amount=40,
+    ),
+    CreditsAdjusted(
+        account=_ACCOUNT,
+        entry=4,
+        postings=_move(50, "spent", "acme:available"),
+        balances=Balances(available=500, held=0),
+        decided_at=_at(7200),
+        corrects=3,
+        amount=50,
+        reference="ticket-4711",
+        reason="The video was black from its third second on",
+    ),
+    AccountClosed(
+        account=_ACCOUNT,
+        entry=31,
+        postings=(),
+        balances=Balances(available=0, held=0),
+        decided_at=_at(31_600_000),
+        reason="Contract ended",
+    ),
+    AccountReopened(
+        account=_ACCOUNT,
+        entry=32,
+        postings=(),
+        balances=Balances(available=0, held=0),
+        decided_at=_at(31_700_000),
+        reason="Contract renewed",
+    ),
+    SpendLimitsSet(
+        account=_ACCOUNT,
+        entry=19,
+        postings=(),
+        balances=Balances(available=180, held=0),
+        decided_at=_at(-60),
+        api_key="key_5f1c9e",
+        per_day=200,
+        per_generation=100,
     ),
 )
 
@@ -238,9 +316,28 @@ _KEYS: tuple[Event, ...] = (
         key_id="key_5f1c9e",
         key_sha256="2c70e12b7a0646f92279f427c7b38e7334d8e5389cff167a1dc30e73f826b683",
         name="web front end",
+        scopes=("generate",),
     ),
     ApiKeyRevoked(account=_ACCOUNT, key_id="key_5f1c9e"),
 )
 
-EXAMPLES: tuple[Event, ...] = (*_REQUESTS, *_LEDGER, *_SUBMISSION, *_OUTCOMES, *_COPIES, *_KEYS)
+_CHECKPOINTS: tuple[Event, ...] = (
+    CheckpointSigned(
+        log="ledger",
+        size=8,
+        root="XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=",
+        note=_NOTE,
+    ),
+)
+
+EXAMPLES: tuple[Event, ...] = (
+    *_REQUESTS,
+    *_LEDGER,
+    *_ACCOUNTS,
+    *_SUBMISSION,
+    *_OUTCOMES,
+    *_COPIES,
+    *_KEYS,
+    *_CHECKPOINTS,
+)
 """One instance of every event in the catalog."""

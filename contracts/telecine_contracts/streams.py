@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from . import subjects
-from .credits import CreditsDebited, CreditsDenied
+from .credits import CreditsAdjusted, CreditsDebited, CreditsDenied, CreditsGranted, CreditsRefunded
 from .gateway import CancelRequested, GenerationRequested
 from .generation import GenerationCancelled, GenerationFailed, VideoReady
 from .storage import VideoStorageFailed, VideoStored
@@ -66,6 +66,13 @@ ACCESS = Stream(
     description="API keys, hashed.",
     subjects=("access.*.*",),
 )
+CHECKPOINTS = Stream(
+    name="CHECKPOINTS",
+    description="Signed checkpoints of the ledger. Never deleted or purged.",
+    subjects=("checkpoints.*.*",),
+    deny_delete=True,
+    deny_purge=True,
+)
 TIMERS = Stream(
     name="TIMERS",
     description="Durable timers. Derived from events: may be lost, is re-armed.",
@@ -82,7 +89,7 @@ DEADLETTERS = Stream(
     max_bytes=GIB,
     max_message_bytes=1024 * 1024,
 )
-STREAMS = (VIDEO, LEDGER, ACCESS, TIMERS, DEADLETTERS)
+STREAMS = (VIDEO, LEDGER, ACCESS, CHECKPOINTS, TIMERS, DEADLETTERS)
 
 CREDITS_DEBIT = Consumer(
     name="credits-debit", service="credits", stream="VIDEO", filters=(subjects.of_type(GenerationRequested),)
@@ -95,6 +102,12 @@ CREDITS_CLOSE = Consumer(
         subjects.of_type(event)
         for event in (VideoStored, VideoStorageFailed, GenerationFailed, GenerationCancelled)
     ),
+)
+CREDITS_EXPIRY = Consumer(
+    name="credits-expiry",
+    service="credits",
+    stream="LEDGER",
+    filters=tuple(subjects.of_type(event) for event in (CreditsGranted, CreditsRefunded, CreditsAdjusted)),
 )
 GENERATION_SUBMIT = Consumer(
     name="generation-submit",
@@ -140,6 +153,7 @@ STORAGE_TIMERS = Consumer(
 CONSUMERS = (
     CREDITS_DEBIT,
     CREDITS_CLOSE,
+    CREDITS_EXPIRY,
     CREDITS_TIMERS,
     GENERATION_SUBMIT,
     GENERATION_DENY,

@@ -1,7 +1,7 @@
 """Every subject is built and read here, and nowhere else.
 
 ``video.<account>.<generation>.<action>`` · ``ledger.<account>.<action>`` · ``access.<account>.<action>`` ·
-``timers.at|due.<service>.<kind>.<key…>`` · ``deadletters.<service>.<consumer>``
+``checkpoints.<log>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` · ``deadletters.<service>.<consumer>``
 """
 
 import re
@@ -9,7 +9,7 @@ import re
 from .message import Event
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-PREFIX = {"VIDEO": "video", "LEDGER": "ledger", "ACCESS": "access"}
+PREFIX = {"VIDEO": "video", "LEDGER": "ledger", "ACCESS": "access", "CHECKPOINTS": "checkpoints"}
 
 
 class BadToken(ValueError):
@@ -63,6 +63,11 @@ def ledger(account: str) -> str:
 def access(account: str) -> str:
     """The filter of one account's API keys."""
     return f"access.{token(account)}.*"
+
+
+def checkpoints(log: str) -> str:
+    """The filter of one log's checkpoints."""
+    return f"checkpoints.{token(log)}.*"
 
 
 def timer_at(service: str, kind: str, *key: str) -> str:

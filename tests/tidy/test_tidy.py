@@ -16,6 +16,7 @@ PACKAGES = {
     "telecine_generation": "services/generation",
     "telecine_storage": "services/storage",
     "telecine_emulator": "emulator",
+    "telecine_auditor": "auditor",
     "telecine_cli": "cli",
 }
 DRAWERS = {"utils", "util", "helpers", "helper", "common", "base", "misc"}

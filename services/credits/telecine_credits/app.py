@@ -5,7 +5,8 @@ from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.service import Service
 from telecine_contracts import registry
 
-from .domain import Account, decide, evolve
+from .account import Account, evolve
+from .domain import decide
 from .handlers import listen
 from .settings import Settings
 
@@ -16,5 +17,5 @@ def build(settings: Settings) -> Service:
     ledger = Aggregates(
         parts.store, Decider(Account(), decide, evolve), source="telecine/credits", clock=parts.clock
     )
-    listen(parts.reactor, parts.broker, ledger)
+    listen(parts.reactor, parts.broker, ledger, parts.timers, parts.clock)
     return parts.service()

@@ -1,0 +1,1 @@
+"""The auditor: takes nothing on trust, imports no service."""

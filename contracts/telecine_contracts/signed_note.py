@@ -1,0 +1,136 @@
+"""The text form of checkpoints: C2SP signed notes (https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint).
+
+Only the form: who has a library for Ed25519 signs and verifies `Checkpoint.text` and the bytes in `Note`.
+"""
+
+import base64
+import binascii
+import re
+from dataclasses import dataclass
+from hashlib import sha256
+
+ED25519 = b"\x01"
+"""Signature type of Ed25519 keys (signed-note, "Signature types")."""
+_DASH = "—"
+_NAME = re.compile(r"[^\s+]+")
+_KEY_ID_BYTES, _PUBLIC_BYTES = 4, 32
+
+
+class BadNote(ValueError):
+    """A text that is not a signed note, a checkpoint, or a verifier key; says what is wrong with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Checkpoint:
+    """What is signed: the log's name, how many leaves it has, and the root hash over them."""
+
+    origin: str
+    size: int
+    root: bytes
+
+    @property
+    def text(self) -> str:
+        """The signed text, with its last newline."""
+        return f"{self.origin}\n{self.size}\n{_encode(self.root)}\n"
+
+    @classmethod
+    def of(cls, text: str) -> "Checkpoint":
+        """Read the text of a note; extension lines behind the root are allowed and left alone. Raises BadNote."""
+        lines = text.split("\n")
+        if len(lines) < 4 or lines[-1] or not lines[0]:
+            raise BadNote("a checkpoint has three lines: origin, size, root")
+        if not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
+            raise BadNote("the second line of a checkpoint is its size, a decimal number")
+        root = _decode(lines[2], "the third line of a checkpoint is its root, base64")
+        if len(root) != sha256().digest_size:
+            raise BadNote("the root of a checkpoint is a SHA-256, 32 bytes")
+        return cls(lines[0], int(lines[1]), root)
+
+
+@dataclass(frozen=True, slots=True)
+class VerifierKey:
+    """A public Ed25519 key with the name it signs under, as ``<name>+<key id>+<base64>``."""
+
+    name: str
+    public: bytes
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise BadNote("the name of a key has no spaces and no plus signs")
+        if len(self.public) != _PUBLIC_BYTES:
+            raise BadNote("a public Ed25519 key has 32 bytes")
+
+    @property
+    def id(self) -> bytes:
+        """Four bytes that tell keys of the same name apart."""
+        return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:_KEY_ID_BYTES]
+
+    def __str__(self) -> str:
+        return f"{self.name}+{self.id.hex()}+{_encode(ED25519 + self.public)}"
+
+    @classmethod
+    def of(cls, text: str) -> "VerifierKey":
+        """Read the text form. Raises BadNote."""
+        name, _, rest = text.strip().partition("+")
+        claimed, _, encoded = rest.partition("+")
+        data = _decode(encoded, "a verifier key is <name>+<key id>+<base64>")
+        if data[:1] != ED25519:
+            raise BadNote("the verifier key is not an Ed25519 key")
+        key = cls(name, data[1:])
+        if key.id.hex() != claimed:
+            raise BadNote("the id of the verifier key does not fit the key: a part of it was changed")
+        return key
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """One signature line: who claims to have signed, with which key, and the signature's bytes."""
+
+    name: str
+    key_id: bytes
+    signature: bytes
+
+    def __str__(self) -> str:
+        return f"{_DASH} {self.name} {_encode(self.key_id + self.signature)}"
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """A text and the signatures below it. Nothing is verified here."""
+
+    text: str
+    signatures: tuple[Signature, ...]
+
+    def __str__(self) -> str:
+        return self.text + "\n" + "".join(f"{signature}\n" for signature in self.signatures)
+
+    @classmethod
+    def of(cls, note: str) -> "Note":
+        """Take a note apart. Raises BadNote."""
+        text, blank, below = note.rpartition("\n\n")
+        if not blank or not below.endswith("\n"):
+            raise BadNote("a signed note is a text, a blank line, and signature lines")
+        return cls(text + "\n", tuple(_signature(line) for line in below[:-1].split("\n")))
+
+
+def _signature(line: str) -> Signature:
+    dash, _, rest = line.partition(" ")
+    name, _, encoded = rest.partition(" ")
+    data = _decode(encoded, "a signature line is a dash, a name and base64")
+    if dash != _DASH or not _NAME.fullmatch(name) or len(data) <= _KEY_ID_BYTES:
+        raise BadNote("a signature line is a dash, a name and base64")
+    return Signature(name, data[:_KEY_ID_BYTES], data[_KEY_ID_BYTES:])
+
+
+def _encode(data: bytes) -> str:
+    return base64.b64encode(data).decode()
+
+
+def _decode(text: str, otherwise: str) -> bytes:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except (binascii.Error, ValueError):
+        raise BadNote(otherwise) from None
+    if not data or _encode(data) != text:
+        raise BadNote(otherwise)
+    return data

@@ -1,0 +1,78 @@
+"""What a checkpoint of a stream is computed over: one RFC 6962 Merkle tree, a leaf for every message in sequence.
+
+Leaf number `n` (from 0) is the message of stream sequence `n + 1`, in the form of `entry_bytes`. Everything an event
+says is in it: subject, headers, body. Headers that begin with ``Nats-`` are not, they belong to the transport: a copy
+or a restored stream may have others.
+"""
+
+from collections.abc import Iterable
+from hashlib import sha256
+
+from .envelope import BadEnvelope
+
+EMPTY_ROOT = sha256().digest()
+"""The root of a tree without leaves (RFC 6962, 2.1)."""
+_TRANSPORT = "nats-"
+
+
+def entry_bytes(subject: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
+    """The bytes of one message that its leaf is the hash of: subject, headers as they were sent, blank line, body.
+
+    Raises BadEnvelope for a line break in the subject or a header: two messages could then have the same bytes.
+    """
+    lines = [subject, *(f"{name}: {value}" for name, value in headers if is_stated(name)), "", ""]
+    head = "\r\n".join(lines)
+    if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
+        raise BadEnvelope("a header has a line break")
+    return head.encode() + body
+
+
+def is_stated(header: str) -> bool:
+    """Whether a header of this name is part of what an event says, and so of its leaf."""
+    return not header.lower().startswith(_TRANSPORT)
+
+
+def leaf_hash(entry: bytes) -> bytes:
+    """The hash of a leaf (RFC 6962, 2.1): the prefix keeps a leaf from passing for a node."""
+    return sha256(b"\x00" + entry).digest()
+
+
+def node_hash(left: bytes, right: bytes) -> bytes:
+    """The hash of an inner node (RFC 6962, 2.1)."""
+    return sha256(b"\x01" + left + right).digest()
+
+
+class Frontier:
+    """A tree that only grows, kept as the roots of its perfect subtrees, largest first: at most 64 hashes."""
+
+    __slots__ = ("_peaks", "size")
+
+    def __init__(self, size: int = 0, peaks: Iterable[bytes] = ()) -> None:
+        """Raises ValueError when there are not as many peaks as a tree of `size` leaves has."""
+        self.size = size
+        self._peaks = list(peaks)
+        if len(self._peaks) != size.bit_count():
+            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} peaks, not {len(self._peaks)}")
+
+    @property
+    def peaks(self) -> tuple[bytes, ...]:
+        """What is needed to go on from here."""
+        return tuple(self._peaks)
+
+    def append(self, leaf: bytes) -> None:
+        """Take the hash of the next leaf."""
+        peaks, size = self._peaks, self.size
+        while size & 1:
+            leaf = sha256(b"\x01" + peaks.pop() + leaf).digest()
+            size >>= 1
+        peaks.append(leaf)
+        self.size += 1
+
+    def root(self) -> bytes:
+        """The root hash of the tree as it is now."""
+        if not self._peaks:
+            return EMPTY_ROOT
+        root = self._peaks[-1]
+        for peak in reversed(self._peaks[:-1]):
+            root = node_hash(peak, root)
+        return root
