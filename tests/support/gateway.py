@@ -19,7 +19,7 @@ from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.ports import free_port
 from telecine_cli.provisioning import provision
 from telecine_contracts import Envelope, Event, registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantAnswer, GrantCredits
+from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
 from telecine_contracts.subjects import of_event
 from telecine_credits.app import build as build_credits
 from telecine_credits.settings import Settings as CreditsSettings
@@ -111,8 +111,8 @@ class World:
         """Give credits through the credits service."""
         request = GrantCredits(account=account, amount=amount, reference=str(uuid4()))
         reply = await self.connection.request(GRANT_CREDITS, request.model_dump_json().encode(), timeout=5)
-        answer = GrantAnswer.model_validate_json(reply.data)
-        assert answer.granted, answer.error
+        answer = LedgerAnswer.model_validate_json(reply.data)
+        assert answer.done, answer.error
 
     def keys(self) -> Aggregates[Any, Any]:
         """The command line's hands on the ACCESS stream."""

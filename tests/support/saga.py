@@ -38,7 +38,7 @@ from telecine_cli.ports import LOOPBACK, free_port
 from telecine_cli.process import Command, Process
 from telecine_cli.provisioning import provision
 from telecine_contracts import Envelope, Event, registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantAnswer, GrantCredits
+from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
 from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from telecine_contracts.pricing import PRICE_TABLE
@@ -226,11 +226,11 @@ class Saga:
         }
         return SETTINGS[name](**(facts | own))
 
-    async def grant(self, account: str, amount: int) -> GrantAnswer:
+    async def grant(self, account: str, amount: int) -> LedgerAnswer:
         """Give credits, once per call."""
         request = GrantCredits(account=account, amount=amount, reference=secrets.token_hex(8))
         answer = await self.connection.request(GRANT_CREDITS, request.model_dump_json().encode(), timeout=5)
-        return GrantAnswer.model_validate_json(answer.data)
+        return LedgerAnswer.model_validate_json(answer.data)
 
     async def request(self, account: str, prompt: str = "a lighthouse", **parameters: Any) -> str:
         """Ask for a generation as the gateway would; its id."""
