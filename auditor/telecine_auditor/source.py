@@ -5,7 +5,7 @@ from typing import Protocol
 
 from .entry import Entry
 
-__all__ = ["LEDGER", "Source", "SourceError", "VIDEO"]
+__all__ = ["CHECKPOINTS", "LEDGER", "VIDEO", "Source", "SourceError"]
 
 LEDGER, VIDEO, CHECKPOINTS = "LEDGER", "VIDEO", "CHECKPOINTS"
 
@@ -25,7 +25,9 @@ class Source(Protocol):
         """The last sequence of the stream as it is now; 0 while it is empty."""
         ...
 
-    def batches(self, stream: str, *, after: int = 0, upto: int | None = None) -> AsyncIterator[Sequence[Entry]]:
+    def batches(
+        self, stream: str, *, after: int = 0, upto: int | None = None
+    ) -> AsyncIterator[Sequence[Entry]]:
         """Every entry behind sequence `after`, up to and with `upto` (None: what `last` says at the start).
 
         In order of sequence, in batches of any size. A sequence that is missing is left out: the reader sees the gap.

@@ -1,0 +1,100 @@
+"""`telecine-audit`: which commands there are, and how each of them ends."""
+
+import argparse
+import asyncio
+import os
+import sys
+from collections.abc import Sequence
+from importlib.metadata import version
+from typing import NoReturn, Protocol
+
+from .outcome import UNKNOWN, CommandError
+from .source import SourceError
+
+__all__ = ["COMMANDS", "Command", "run"]
+
+_INTERRUPTED = 130
+_NOBODY_READS = 141
+"""128 and the signal's number, as shells tell it: SIGINT, SIGPIPE."""
+
+_DESCRIPTION = """\
+Checks a ledger of telecine and takes nothing on trust: it reads every entry, applies rules of its own,
+and says whether every credit is accounted for. It only reads (`restore` alone writes, to an empty stream)."""
+
+_EPILOG = """\
+examples:
+  telecine-audit verify                                          the ledger of the server on this machine
+  telecine-audit verify --nats nats://ledger.example:4222 --nkey-seed auditor.nk --key ledger.vkey
+  telecine-audit mirror ./mirror --follow                        keep a copy of your own
+  telecine-audit verify --from ./mirror                          work from the copy
+
+exit codes: 0 everything holds (or the report was made), 1 a breach was found, 2 it could not be found out"""
+
+
+class Command(Protocol):
+    """What a module in `commands/` has. `SUMMARY` is its one line in the list of commands."""
+
+    @property
+    def NAME(self) -> str: ...
+
+    @property
+    def SUMMARY(self) -> str: ...
+
+    def add(self, parser: argparse.ArgumentParser) -> None:
+        """Say in `parser` what the command does (description, examples as epilog) and which options it has."""
+
+    async def run(self, options: argparse.Namespace) -> int:
+        """Do it. HOLDS or BREACHED; raises CommandError or SourceError when it can't be found out."""
+
+
+COMMANDS: tuple[Command, ...] = ()
+"""Every command, in the order in which `--help` lists them. Their modules import what is heavy where it is used."""
+
+
+class _Parser(argparse.ArgumentParser):
+    """Mistakes are one sentence; the page of help is for those who ask."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(UNKNOWN, f"{self.prog}: {message} (`{self.prog} --help` tells more)\n")
+
+
+def run(argv: Sequence[str]) -> int:
+    """Run one command line to its end; the exit code. Raises SystemExit for `--help` and bad arguments."""
+    try:
+        code = _run(_parser().parse_args(argv))
+        sys.stdout.flush()
+    except KeyboardInterrupt:
+        return _INTERRUPTED
+    except BrokenPipeError:
+        # What is still buffered would fail again when the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return _NOBODY_READS
+    return code
+
+
+def _run(options: argparse.Namespace) -> int:
+    command: Command = options.command
+    try:
+        return asyncio.run(command.run(options))
+    except (CommandError, SourceError) as error:
+        sys.stderr.write(f"telecine-audit {command.NAME}: {error}\n")
+        return UNKNOWN
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(
+        prog="telecine-audit",
+        description=_DESCRIPTION,
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    known = f"telecine-audit {version('telecine-auditor')}"
+    parser.add_argument("--version", action="version", version=known, help="show the version and exit")
+    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in COMMANDS:
+        described = commands.add_parser(
+            command.NAME, help=command.SUMMARY, formatter_class=argparse.RawDescriptionHelpFormatter
+        )
+        described.set_defaults(command=command)
+        command.add(described)
+    return parser

@@ -1,0 +1,84 @@
+"""Options that commands share: where the entries come from, and which keys are trusted."""
+
+import argparse
+import os
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+from .breach import Breach
+from .source import Source, SourceError
+
+__all__ = ["add_json_option", "add_key_option", "add_server_options", "add_source_options", "opened"]
+
+_DEFAULT_URL = "nats://127.0.0.1:4222"
+
+
+def add_source_options(parser: argparse.ArgumentParser) -> None:
+    """Options that say where to read, for `opened`; and `--json`."""
+    group = add_server_options(parser)
+    group.add_argument(
+        "--from", dest="mirror", type=Path, metavar="DIR", help="read this mirror and ask no server"
+    )
+    add_json_option(parser)
+
+
+def add_server_options(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
+    """Options that say which NATS server, and who asks."""
+    group = parser.add_argument_group("where the entries are")
+    group.add_argument(
+        "--nats",
+        metavar="URL",
+        default=os.environ.get("TELECINE_NATS_URL") or _DEFAULT_URL,
+        help="NATS server, several with commas between (default: TELECINE_NATS_URL, now %(default)s)",
+    )
+    group.add_argument(
+        "--nkey-seed", type=Path, metavar="FILE", help="file with the seed of the nkey to show"
+    )
+    group.add_argument("--creds", type=Path, metavar="FILE", help="credentials file of a JWT user")
+    group.add_argument("--user", metavar="NAME", help="user name, with --password-file")
+    group.add_argument("--password-file", type=Path, metavar="FILE", help="file with the user's password")
+    group.add_argument(
+        "--tls-ca", type=Path, metavar="FILE", help="certificates that the server's must be from"
+    )
+    return group
+
+
+def add_json_option(parser: argparse.ArgumentParser) -> None:
+    """`--json`: one JSON document on stdout in place of text for people."""
+    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, for machines")
+
+
+def add_key_option(parser: argparse.ArgumentParser) -> None:
+    """`--key`, once or more; for `checkpoint_reading.read_keys(options.key)`."""
+    parser.add_argument(
+        "--key",
+        action="append",
+        default=[],
+        metavar="VKEY",
+        help="public key that signed checkpoints, <name>+<id>+<base64>, or a file with one a line; may be repeated",
+    )
+
+
+def _refuse(breach: Breach) -> None:
+    raise SourceError(f"the mirror can't be worked from, {breach.says}: `telecine-audit verify` says more")
+
+
+@asynccontextmanager
+async def opened(
+    options: argparse.Namespace, on_breach: Callable[[Breach], None] = _refuse
+) -> AsyncIterator[Source]:
+    """The source that the options name, closed at the end.
+
+    A mirror that was changed goes to `on_breach`, and reading goes on where it can; without it that is a SourceError.
+    Raises SourceError when the source can't be opened.
+    """
+    source = _open(options, on_breach)
+    try:
+        yield source
+    finally:
+        await source.close()
+
+
+def _open(options: argparse.Namespace, on_breach: Callable[[Breach], None]) -> Source:
+    raise SourceError("no source yet")
