@@ -4,12 +4,19 @@ import unicodedata
 
 from telecine_contracts import Event
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
+from telecine_contracts.checkpoints import CheckpointSigned
 from telecine_contracts.credits import (
+    AccountClosed,
+    AccountReopened,
+    CreditsAdjusted,
     CreditsDebited,
     CreditsDenied,
+    CreditsExpired,
     CreditsGranted,
     CreditsRefunded,
     CreditsSettled,
+    LimitReached,
+    SpendLimitsSet,
 )
 from telecine_contracts.gateway import CancelRequested, GenerationRequested
 from telecine_contracts.generation import (
@@ -32,7 +39,8 @@ _KILO = 1000
 
 def in_words(event: Event) -> str:
     """A short line that is safe to print on a terminal, whatever users or providers wrote into the event."""
-    return printable(_access(event) or _credits(event) or _provider(event) or _video(event) or event.type)
+    kinds = (_access, _credits, _account, _provider, _video)
+    return printable(next((words for kind in kinds if (words := kind(event))), event.type))
 
 
 def printable(text: str) -> str:
@@ -51,9 +59,12 @@ def size(count: int) -> str:
 def _access(event: Event) -> str:
     match event:
         case ApiKeyCreated():
-            return f"{event.key_id} may act for {event.account} ({event.name})"
+            scopes = f", for {' and '.join(event.scopes)}" if event.scopes else ""
+            return f"{event.key_id} may act for {event.account} ({event.name}){scopes}"
         case ApiKeyRevoked():
             return f"{event.key_id} stops working"
+        case CheckpointSigned():
+            return f"{event.size} entries, root {event.root[:12]}…"
         case _:
             return ""
 
@@ -61,18 +72,49 @@ def _access(event: Event) -> str:
 def _credits(event: Event) -> str:
     match event:
         case CreditsGranted():
-            why = f" ({event.reason})" if event.reason else ""
-            return f"{event.amount} credits {event.kind.value}, {event.reference}{why}"
+            return f"{event.amount} credits {event.kind.value}, {event.reference}{_noted(event.reason)}"
         case CreditsDebited():
             return f"{event.amount} credits held, {event.balances.available} left"
         case CreditsDenied():
-            return f"{event.reason.value}: needs {event.needed}, has {event.available}"
+            limit = f", {_limit(event.limit)}" if event.limit else ""
+            return f"{event.reason.value}: needs {event.needed}, has {event.available}{limit}"
         case CreditsSettled():
             return f"{event.amount} credits spent, {event.balances.available} left"
         case CreditsRefunded():
             return f"{event.amount} credits given back ({event.reason}), {event.balances.available} left"
+        case CreditsExpired():
+            return f"{event.amount} credits of grant {event.grant} expired, {event.balances.available} left"
+        case CreditsAdjusted():
+            return (
+                f"{event.amount} credits of entry {event.corrects} corrected, "
+                f"{event.reference}{_noted(event.reason)}, {event.balances.available} left"
+            )
         case _:
             return ""
+
+
+def _limit(limit: LimitReached) -> str:
+    whose = limit.scope.value.replace("_", " ")
+    return f"limit of {limit.limit} a {limit.per.value} ({whose}), {limit.used} used"
+
+
+def _account(event: Event) -> str:
+    match event:
+        case AccountClosed():
+            return f"the account is closed{_noted(event.reason)}"
+        case AccountReopened():
+            return f"the account is open again{_noted(event.reason)}"
+        case SpendLimitsSet():
+            limits = {"a day": event.per_day, "a generation": event.per_generation}
+            told = [f"{limit} credits {per}" for per, limit in limits.items() if limit is not None]
+            whose = event.api_key or "the account"
+            return f"{whose} may spend {' and '.join(told)}" if told else f"no limit any more for {whose}"
+        case _:
+            return ""
+
+
+def _noted(reason: str) -> str:
+    return f" ({reason})" if reason else ""
 
 
 def _provider(event: Event) -> str:

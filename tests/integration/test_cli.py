@@ -103,7 +103,7 @@ def test_a_grant_is_made_once_per_reference_and_shown(telecine: Commands) -> Non
 def test_a_reference_with_another_amount_is_refused(telecine: Commands) -> None:
     telecine.well("credits", "grant", "bob", "10", "--reference", "r")
     refused = telecine("credits", "grant", "bob", "11", "--reference", "r")
-    assert (refused.code, "granted before" in refused.err) == (1, True)
+    assert (refused.code, "was used before, for entry 1: a grant of 10 paid credits" in refused.err) == (1, True)
 
 
 def test_an_account_without_entries_is_named(telecine: Commands) -> None:
