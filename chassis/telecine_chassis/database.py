@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
@@ -17,11 +18,14 @@ from sqlalchemy import (
     BigInteger,
     Column,
     Connection,
+    DateTime,
+    Dialect,
     Engine,
     Integer,
     MetaData,
     String,
     Table,
+    TypeDecorator,
     event,
     func,
     inspect,
@@ -32,13 +36,28 @@ from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
 from sqlmodel import Session, SQLModel, create_engine
 
-__all__ = ["Slots", "checkpoints", "find", "keep", "write_session"]
+__all__ = ["Slots", "UtcTime", "checkpoints", "drop", "find", "keep", "write_session"]
 
 Row = TypeVar("Row", bound=SQLModel)
 BUSY = 30
 """Seconds that a writer waits for another one on SQLite."""
 ADVISORY_LOCK = 7_383_526_377
 """Held on Postgres by whoever makes tables; any number that nobody else takes."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time in UTC with its zone, on databases that know zones and on those that don't."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 def checkpoints(metadata: MetaData) -> Table:
@@ -72,9 +91,22 @@ def find(session: Session, model: type[Row], key: Any) -> Row | None:
 
 def keep(session: Session, row: SQLModel) -> None:
     """Have a row written with the rest of the batch; `find` sees it at once."""
-    key = inspect(type(row)).primary_key_from_instance(row)
-    session.info[type(row), key[0] if len(key) == 1 else tuple(key)] = row
+    session.info[type(row), _key(row)] = row
     session.add(row)
+
+
+def drop(session: Session, row: SQLModel) -> None:
+    """Remove a row that `find` gave; one that is not written yet never will be."""
+    session.info.pop((type(row), _key(row)), None)
+    if row in session.new:
+        session.expunge(row)
+    else:
+        session.delete(row)
+
+
+def _key(row: SQLModel) -> Any:
+    key = inspect(type(row)).primary_key_from_instance(row)
+    return key[0] if len(key) == 1 else tuple(key)
 
 
 _POINTERS = MetaData()

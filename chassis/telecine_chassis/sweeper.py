@@ -3,6 +3,7 @@
 import asyncio
 import random
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
@@ -11,24 +12,33 @@ from .cancellation import heed_cancellation
 from .store import Unavailable
 from .timers import Timer, Timers
 
-__all__ = ["Sweeper"]
+__all__ = ["Owed", "Sweeper"]
 
 log = structlog.get_logger(__name__)
 SPREAD = 2.0
 """Seconds over which the timers of one sweep are spread."""
 
 
+@dataclass(frozen=True, slots=True)
+class Owed:
+    """A timer that should be waiting. `at`: when it is due; None, or a time that has passed: soon."""
+
+    timer: Timer
+    at: datetime | None = None
+
+
 class Sweeper:
     """A part of a service: at its start and every `interval` seconds, each of `unfinished` gets its timer back.
 
     A timer that is already waiting stays as it is. `ready` is awaited first, so that the projection is caught up.
-    `delay` puts the timers off, in seconds: for work that may well be under way somewhere without a timer.
+    `delay` puts off the timers that are due soon, in seconds: for work that may well be under way somewhere
+    without a timer.
     """
 
     def __init__(
         self,
         timers: Timers,
-        unfinished: Callable[[], Awaitable[Sequence[Timer]]],
+        unfinished: Callable[[], Awaitable[Sequence[Owed]]],
         ready: Callable[[], Awaitable[None]],
         *,
         interval: float,
@@ -56,13 +66,17 @@ class Sweeper:
     async def sweep(self) -> int:
         """Set what is missing; how many that were."""
         missing = 0
-        for timer in await self._unfinished():
+        for owed in await self._unfinished():
             heed_cancellation()
-            spread = random.uniform(0, min(SPREAD, self._interval))  # noqa: S311 - spreads work
-            missing += await self._timers.set_if_absent(
-                timer, self._clock() + timedelta(seconds=self._delay + spread)
-            )
+            missing += await self._timers.set_if_absent(owed.timer, self._moment(owed.at))
         return missing
+
+    def _moment(self, at: datetime | None) -> datetime:
+        now = self._clock()
+        if at is not None and at > now:
+            return at
+        spread = random.uniform(0, min(SPREAD, self._interval))  # noqa: S311 - spreads work
+        return now + timedelta(seconds=self._delay + spread)
 
     async def _run(self) -> None:
         await self._ready()

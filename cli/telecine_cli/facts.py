@@ -158,6 +158,8 @@ def _settings(service: str, facts: Facts) -> dict[str, str]:
             own = _generation(facts)
         case "storage":
             own = _storage(facts)
+        case "credits":
+            own = {"TELECINE_DATABASE_URL": database_url(facts.data, "credits")}
         case _:
             own = {}
     return {"TELECINE_NATS_URL": facts.nats.url, **_health(service, facts), **own}

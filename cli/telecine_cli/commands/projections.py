@@ -14,6 +14,7 @@ class Whose(StrEnum):
     """The services that have tables, or all of them."""
 
     GATEWAY = "gateway"
+    CREDITS = "credits"
     GENERATION = "generation"
     STORAGE = "storage"
     ALL = "all"

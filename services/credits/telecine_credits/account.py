@@ -24,12 +24,10 @@ from telecine_contracts.credits import (
     SpendLimitsSet,
 )
 
-Parts = tuple[tuple[int, int], ...]
-"""Credits by grant: (number of the grant's entry, credits), in the order in which they were taken."""
+from .grants import Parts, is_usable, later, moved_by_grant, taking, total, without
+
 WHOLE_ACCOUNT = ""
 """The scope of limits that bound the account; those of an API key have the key's id for scope."""
-RANK = {GrantKind.PROMOTIONAL: 0, GrantKind.PLAN: 1, GrantKind.PAID: 2}
-"""Of grants that expire together, the lower rank is spent first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,10 +39,6 @@ class GrantState:
     expires_at: datetime | None
     usable_until: datetime | None
     available: int
-
-    def is_usable(self, at: datetime) -> bool:
-        """Whether its credits may be spent at that time."""
-        return self.usable_until is None or self.usable_until > at
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,18 +97,17 @@ class Account:
     def spendable(self, at: datetime) -> int:
         """Credits that a debit could take at that time: available, and not of a grant whose time is over."""
         return sum(
-            grant.available for grant in map(self.grants.__getitem__, self.funded) if grant.is_usable(at)
+            grant.available for grant in map(self.grants.__getitem__, self.funded) if is_usable(grant, at)
         )
+
+    def paying(self, amount: int, at: datetime | None) -> Parts:
+        """Which grants pay `amount`; less than that if there is less (see `grants.taking`)."""
+        return taking({number: self.grants[number] for number in self.funded}, amount, at)
 
     def used(self, scope: str, at: datetime) -> int:
         """Credits debited under a scope on the day of `at`."""
         day, amount = self.spent.get(scope) or (None, 0)
         return amount if day is not None and day >= utc_day(at) else 0
-
-
-def total(parts: Parts) -> int:
-    """Credits in all."""
-    return sum(amount for _, amount in parts)
 
 
 def utc_day(at: datetime) -> date:
@@ -125,44 +118,6 @@ def utc_day(at: datetime) -> date:
 def scopes(api_key: str | None) -> tuple[str, ...]:
     """Under which limits a debit falls."""
     return (WHOLE_ACCOUNT,) if api_key is None else (WHOLE_ACCOUNT, api_key)
-
-
-def taking(account: Account, amount: int, at: datetime | None) -> Parts:
-    """Which grants pay `amount`: what expires first, promotional before plan before paid, then the oldest.
-
-    Takes less than `amount` when the grants that are usable `at` that time have less (None: every grant is).
-    """
-    grants = {number: account.grants[number] for number in account.funded}
-    never = datetime.max.replace(tzinfo=UTC)
-
-    def order(number: int) -> tuple[datetime, int, int]:
-        return grants[number].usable_until or never, RANK[grants[number].kind], number
-
-    parts: list[tuple[int, int]] = []
-    for number in sorted((n for n, grant in grants.items() if at is None or grant.is_usable(at)), key=order):
-        if amount == 0:
-            break
-        taken = min(amount, grants[number].available)
-        parts.append((number, taken))
-        amount -= taken
-    return tuple(parts)
-
-
-def last_taken(parts: Parts, amount: int) -> Parts:
-    """The part of `parts` that was taken last, `amount` credits of it."""
-    found: list[tuple[int, int]] = []
-    for number, taken in reversed(parts):
-        given = min(amount, taken)
-        if given:
-            found.append((number, given))
-        amount -= given
-    return tuple(reversed(found))
-
-
-def without(parts: Parts, gone: Parts) -> Parts:
-    """`parts` less `gone`."""
-    less = dict(gone)
-    return tuple((number, left) for number, amount in parts if (left := amount - less.get(number, 0)))
 
 
 def evolve(account: Account, event: Event) -> Account:
@@ -222,7 +177,7 @@ def _granted(account: Account, event: CreditsGranted) -> Account:
 
 def _debited(account: Account, event: CreditsDebited) -> Account:
     # Entries from before 0.2 do not name their grants; the rule that came later tells which they were.
-    parts = moved_by_grant(event) or taking(account, event.amount, None)
+    parts = moved_by_grant(event) or account.paying(event.amount, None)
     falls_under = scopes(event.api_key)
     day = None
     if event.decided_at is not None:
@@ -252,13 +207,6 @@ def _adjusted(account: Account, event: CreditsAdjusted) -> Account:
     return _given_back(account, parts, event.usable_until)
 
 
-def moved_by_grant(event: LedgerEvent) -> Parts:
-    """What an entry puts onto accounts, by grant; empty if its postings do not name grants."""
-    return tuple(
-        (leg.grant, leg.amount) for leg in event.postings if leg.grant is not None and leg.amount > 0
-    )
-
-
 def _released(account: Account, generation: str) -> Account:
     return replace(
         account, holds=account.holds.remove(generation), decided=account.decided.insert(generation)
@@ -279,15 +227,10 @@ def _given_back(account: Account, parts: Parts, usable_until: datetime | None) -
     grants, funded = account.grants, account.funded
     for number, amount in parts:
         grant = grants[number]
-        until = _later(grant.usable_until, usable_until)
+        until = later(grant.usable_until, usable_until)
         grants = grants.insert(number, replace(grant, available=grant.available + amount, usable_until=until))
         funded = funded.insert(number)
     return replace(account, grants=grants, funded=funded)
-
-
-def _later(own: datetime | None, other: datetime | None) -> datetime | None:
-    """A grant that never expires stays so."""
-    return max(own, other) if own is not None and other is not None else own
 
 
 def _unspent(account: Account, hold: Hold) -> Account:

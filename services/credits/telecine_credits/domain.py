@@ -31,14 +31,11 @@ from .account import (
     Account,
     Limits,
     Movement,
-    Parts,
     evolve,
-    last_taken,
     scopes,
-    taking,
-    total,
 )
 from .commands import Adjust, Close, Command, Debit, Expire, Grant, Refund, Reopen, SetLimits, Settle
+from .grants import Parts, is_usable, last_taken, total
 
 __all__ = [
     "Account",
@@ -166,7 +163,7 @@ def _debit(command: Debit, account: Account) -> Event | None:
     reached = _limit_reached(command, account)
     if reached is not None:
         return _denied(command, account, DenialReason.SPEND_LIMIT, amount, reached)
-    parts = taking(account, amount, command.at)
+    parts = account.paying(amount, command.at)
     if total(parts) < amount:
         return _denied(command, account, DenialReason.INSUFFICIENT_CREDITS, amount)
     return CreditsDebited(
@@ -229,12 +226,12 @@ def _refund(command: Refund, account: Account) -> Event | None:
 def _usable_until(parts: Parts, account: Account, at: datetime) -> datetime | None:
     """Credits that come back can be spent for a while, though the time of their grant is over, or nearly."""
     until = at + GRACE
-    return until if any(not account.grants[number].is_usable(until) for number, _ in parts) else None
+    return until if any(not is_usable(account.grants[number], until) for number, _ in parts) else None
 
 
 def _expire(command: Expire, account: Account) -> Event | None:
     grant = account.grants.get(command.grant)
-    if grant is None or grant.available == 0 or grant.is_usable(command.at):
+    if grant is None or grant.available == 0 or is_usable(grant, command.at):
         return None
     parts = ((command.grant, grant.available),)
     return CreditsExpired(

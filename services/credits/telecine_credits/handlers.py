@@ -34,9 +34,10 @@ from telecine_contracts.generation import GenerationFailed
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 from telecine_contracts.streams import CREDITS_CLOSE, CREDITS_DEBIT, CREDITS_EXPIRY, CREDITS_TIMERS
 
-from .account import Account, moved_by_grant
+from .account import Account
 from .commands import Adjust, Close, Command, Debit, Expire, Grant, Refund, Reopen, SetLimits, Settle
 from .domain import LedgerRefused, NotDebited
+from .grants import moved_by_grant
 
 Ledger = Aggregates[Command, Account]
 Clock = Callable[[], datetime]
@@ -108,14 +109,15 @@ def expiries(cause: Recorded) -> list[tuple[Timer, datetime]]:
     event = cause.event
     match event:
         case CreditsGranted(expires_at=until, entry=entry) if until is not None:
-            return [(_timer(event.account, entry), until)]
+            return [(expiry_timer(event.account, entry), until)]
         case CreditsRefunded(usable_until=until) | CreditsAdjusted(usable_until=until) if until is not None:
-            return [(_timer(event.account, number), until) for number, _ in moved_by_grant(event)]
+            return [(expiry_timer(event.account, number), until) for number, _ in moved_by_grant(event)]
         case _:
             return []
 
 
-def _timer(account: str, grant: int) -> Timer:
+def expiry_timer(account: str, grant: int) -> Timer:
+    """The timer of a grant's expiry, by the number of its entry."""
     return Timer(EXPIRY, (account, str(grant)))
 
 

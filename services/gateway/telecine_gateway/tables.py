@@ -1,31 +1,18 @@
 """What the gateway can be asked about. Filled by the projections alone; rebuilt, never migrated."""
 
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Column, DateTime, Dialect, Index, MetaData, Text, TypeDecorator
+from sqlalchemy import JSON, BigInteger, Column, Index, MetaData, Text
 from sqlmodel import Field, SQLModel
+
+from telecine_chassis.database import UtcTime
 
 __all__ = ["METADATA", "VERSION", "ApiKey", "Balance", "Charge", "GenerationRow", "LedgerEntry", "VideoEvent"]
 
 METADATA = MetaData()
 VERSION = 1
 """Of these tables; another shape is another version, filled from the streams."""
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A time in UTC with its zone, on databases that know zones and on those that don't."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
 
 
 class Table(SQLModel):

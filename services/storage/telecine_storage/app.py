@@ -8,7 +8,7 @@ from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
-from telecine_chassis.sweeper import Sweeper
+from telecine_chassis.sweeper import Owed, Sweeper
 from telecine_chassis.timers import Timer
 from telecine_contracts import registry
 
@@ -51,8 +51,8 @@ def build(settings: Settings) -> Service:
         on_failure=parts.fail,
     )
 
-    async def unfinished() -> Sequence[Timer]:
-        return [Timer(COPY, key) for key in await asyncio.to_thread(pending_copies, projections.engine)]
+    async def unfinished() -> Sequence[Owed]:
+        return [Owed(Timer(COPY, key)) for key in await asyncio.to_thread(pending_copies, projections.engine)]
 
     sweeper = Sweeper(
         parts.timers,
