@@ -30,8 +30,9 @@ check: setup     ## format, lint, types, import rules: what the tidy tests run
 bench: setup     ## measured figures, each beside a peer or a physical limit
 	@$(BIN)/python -m bench
 
-lock:            ## requirements.in -> requirements.txt (hashes, every platform; needs uv)
+lock:            ## requirements.in -> requirements.txt, deploy/requirements (hashes, every platform; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet requirements.in -o requirements.txt
+	deploy/lock
 
 clean:           ## remove what make made
 	rm -rf $(VENV) demo data

@@ -1,0 +1,41 @@
+# One file for every image: docker build --build-arg SERVICE=gateway -t telecine/gateway .
+# SERVICE: gateway, credits, generation, storage, emulator, or operator (the `telecine` command and the auditor).
+FROM python:3.13-slim AS build
+ARG SERVICE
+WORKDIR /src
+ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+COPY deploy/requirements deploy/requirements
+RUN test -f "deploy/requirements/${SERVICE}.txt" || { echo "no such SERVICE: '${SERVICE}'" >&2; exit 1; }
+RUN python -m venv /opt/telecine \
+    && /opt/telecine/bin/pip install --quiet --require-hashes -r "deploy/requirements/${SERVICE}.txt" \
+    && python -m venv /opt/build \
+    && /opt/build/bin/pip install --quiet --require-hashes -r deploy/requirements/build.txt
+COPY contracts contracts
+COPY chassis chassis
+COPY services services
+COPY emulator emulator
+COPY auditor auditor
+COPY cli cli
+RUN case "${SERVICE}" in \
+      emulator) folders="emulator" ;; \
+      operator) folders="contracts chassis services/* emulator auditor cli" ;; \
+      *) folders="contracts chassis services/${SERVICE}" ;; \
+    esac \
+    && for folder in $folders; do /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels "./$folder"; done \
+    && /opt/telecine/bin/pip install --quiet --no-deps --no-index /wheels/*.whl \
+    && /opt/telecine/bin/pip uninstall --quiet --yes pip \
+    && find /opt/telecine -name tests -type d -prune -exec rm -rf {} + \
+    && /opt/telecine/bin/python -m compileall -q /opt/telecine/lib \
+    && printf '%s: %s of code in /opt/telecine\n' "${SERVICE}" "$(du -sh /opt/telecine | cut -f1)"
+
+FROM python:3.13-slim
+ARG SERVICE
+ENV PATH=/opt/telecine/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 SERVICE=${SERVICE}
+COPY --from=build /opt/telecine /opt/telecine
+# Any user may run it; nothing in the image is written to. /data is for SQLite, where no other database is named.
+RUN mkdir /data && chown 65532:65532 /data
+USER 65532:65532
+WORKDIR /data
+VOLUME /data
+STOPSIGNAL SIGTERM
+ENTRYPOINT ["/bin/sh", "-c", "exec python -m telecine_${SERVICE} \"$@\"", "telecine"]
