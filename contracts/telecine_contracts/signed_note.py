@@ -1,6 +1,7 @@
 """The text form of checkpoints: C2SP signed notes (https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint).
 
-Only the form: who has a library for Ed25519 signs and verifies `Checkpoint.text` and the bytes in `Note`.
+Only the form: who has a library for Ed25519 signs `Checkpoint.text`, and verifies the signatures of a `Note` over
+`Note.text`, extension lines included.
 """
 
 import base64
@@ -12,8 +13,11 @@ from hashlib import sha256
 ED25519 = b"\x01"
 """Signature type of Ed25519 keys (signed-note, "Signature types")."""
 _DASH = "—"
-_NAME = re.compile(r"[^\s+]+")
+_NAME = re.compile(r"[^\s+\x00-\x1f]+")
+_CONTROL = re.compile(r"[\x00-\x09\x0b-\x1f]")
 _KEY_ID_BYTES, _PUBLIC_BYTES = 4, 32
+_MOST_SIGNATURES = 100
+_MOST_LEAVES = 2**63 - 1
 
 
 class BadNote(ValueError):
@@ -22,11 +26,19 @@ class BadNote(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is signed: the log's name, how many leaves it has, and the root hash over them."""
+    """What is signed: the log's name, how many leaves it has, and the root hash over them. Raises BadNote."""
 
     origin: str
     size: int
     root: bytes
+
+    def __post_init__(self) -> None:
+        if not self.origin or "\n" in self.origin or _CONTROL.search(self.origin):
+            raise BadNote("the origin of a checkpoint is one line of text")
+        if not 0 <= self.size <= _MOST_LEAVES:
+            raise BadNote("the size of a checkpoint is a number of leaves, below 2^63")
+        if len(self.root) != sha256().digest_size:
+            raise BadNote("the root of a checkpoint is a SHA-256, 32 bytes")
 
     @property
     def text(self) -> str:
@@ -36,15 +48,15 @@ class Checkpoint:
     @classmethod
     def of(cls, text: str) -> "Checkpoint":
         """Read the text of a note; extension lines behind the root are allowed and left alone. Raises BadNote."""
-        lines = text.split("\n")
-        if len(lines) < 4 or lines[-1] or not lines[0]:
+        *lines, end = text.split("\n")
+        if len(lines) < 3 or end:
             raise BadNote("a checkpoint has three lines: origin, size, root")
-        if not re.fullmatch(r"0|[1-9][0-9]{0,18}", lines[1]):
+        if not all(lines):
+            raise BadNote("a checkpoint has no empty line")
+        origin, size, root = lines[:3]
+        if not re.fullmatch(r"0|[1-9][0-9]{0,18}", size):
             raise BadNote("the second line of a checkpoint is its size, a decimal number")
-        root = _decode(lines[2], "the third line of a checkpoint is its root, base64")
-        if len(root) != sha256().digest_size:
-            raise BadNote("the root of a checkpoint is a SHA-256, 32 bytes")
-        return cls(lines[0], int(lines[1]), root)
+        return cls(origin, int(size), _decode(root, "the third line of a checkpoint is its root, base64"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +68,7 @@ class VerifierKey:
 
     def __post_init__(self) -> None:
         if not _NAME.fullmatch(self.name):
-            raise BadNote("the name of a key has no spaces and no plus signs")
+            raise BadNote("the name of a key is not empty and has no spaces and no plus signs")
         if len(self.public) != _PUBLIC_BYTES:
             raise BadNote("a public Ed25519 key has 32 bytes")
 
@@ -71,6 +83,10 @@ class VerifierKey:
     @classmethod
     def of(cls, text: str) -> "VerifierKey":
         """Read the text form. Raises BadNote."""
+        if text.strip().startswith("PRIVATE+KEY+"):
+            raise BadNote(
+                "this is a signing key, which is secret: the verifier key that belongs to it is needed"
+            )
         name, _, rest = text.strip().partition("+")
         claimed, _, encoded = rest.partition("+")
         data = _decode(encoded, "a verifier key is <name>+<key id>+<base64>")
@@ -107,10 +123,19 @@ class Note:
     @classmethod
     def of(cls, note: str) -> "Note":
         """Take a note apart. Raises BadNote."""
+        if _CONTROL.search(note):
+            raise BadNote("a signed note has no control characters; its lines end with LF alone, not CR LF")
+        try:
+            note.encode()
+        except UnicodeEncodeError:
+            raise BadNote("a signed note is UTF-8 text") from None
         text, blank, below = note.rpartition("\n\n")
         if not blank or not below.endswith("\n"):
             raise BadNote("a signed note is a text, a blank line, and signature lines")
-        return cls(text + "\n", tuple(_signature(line) for line in below[:-1].split("\n")))
+        lines = below[:-1].split("\n")
+        if len(lines) > _MOST_SIGNATURES:
+            raise BadNote(f"a signed note has at most {_MOST_SIGNATURES} signatures")
+        return cls(text + "\n", tuple(_signature(line) for line in lines))
 
 
 def _signature(line: str) -> Signature:

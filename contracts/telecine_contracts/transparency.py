@@ -3,6 +3,9 @@
 Leaf number `n` (from 0) is the message of stream sequence `n + 1`, in the form of `entry_bytes`. Everything an event
 says is in it: subject, headers, body. Headers that begin with ``Nats-`` are not, they belong to the transport: a copy
 or a restored stream may have others.
+
+Headers are taken as nats-py reads them: in the order in which they were sent, without the spaces around a value, the
+last one where a name comes twice, and without lines that are no header. What our services send is in that form already.
 """
 
 from collections.abc import Iterable
@@ -18,11 +21,12 @@ _TRANSPORT = "nats-"
 def entry_bytes(subject: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
     """The bytes of one message that its leaf is the hash of: subject, headers as they were sent, blank line, body.
 
-    Raises BadEnvelope for a line break in the subject or a header: two messages could then have the same bytes.
+    Lines end with CR LF. Raises BadEnvelope for a subject or header that has one within: two messages could then have
+    the same bytes. No client can read such a message from a stream, so whoever reads one need not expect it.
     """
     lines = [subject, *(f"{name}: {value}" for name, value in headers if is_stated(name)), "", ""]
     head = "\r\n".join(lines)
-    if head.count("\r") != len(lines) - 1 or head.count("\n") != len(lines) - 1:
+    if head.count("\r\n") != len(lines) - 1:
         raise BadEnvelope("a header has a line break")
     return head.encode() + body
 
@@ -48,11 +52,13 @@ class Frontier:
     __slots__ = ("_peaks", "size")
 
     def __init__(self, size: int = 0, peaks: Iterable[bytes] = ()) -> None:
-        """Raises ValueError when there are not as many peaks as a tree of `size` leaves has."""
+        """`peaks` are those of a tree of `size` leaves. Raises ValueError when they can't be."""
         self.size = size
         self._peaks = list(peaks)
-        if len(self._peaks) != size.bit_count():
-            raise ValueError(f"a tree of {size} leaves has {size.bit_count()} peaks, not {len(self._peaks)}")
+        if size < 0 or len(self._peaks) != size.bit_count():
+            raise ValueError(f"a tree of {size} leaves does not have {len(self._peaks)} peaks")
+        if any(len(peak) != len(EMPTY_ROOT) for peak in self._peaks):
+            raise ValueError(f"a peak is a SHA-256, {len(EMPTY_ROOT)} bytes")
 
     @property
     def peaks(self) -> tuple[bytes, ...]:
