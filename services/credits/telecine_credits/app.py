@@ -14,7 +14,8 @@ from telecine_contracts import registry
 
 from .account import Account, evolve
 from .domain import decide
-from .handlers import expiry_timer, listen
+from .expiring import expiry_timer
+from .handlers import listen
 from .projections import PROJECTIONS
 from .queries import to_expire
 from .settings import Settings

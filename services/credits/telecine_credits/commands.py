@@ -1,10 +1,11 @@
-"""What the ledger can be told to do. `at`, in every command: when it is decided."""
+"""What the ledger can be told to do, and how it refuses. `at`, in every command: when it is decided."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
 
+from telecine_contracts.commands import Refusal
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.pricing import Price
 
@@ -15,6 +16,8 @@ __all__ = [
     "Debit",
     "Expire",
     "Grant",
+    "LedgerRefused",
+    "NotDebited",
     "Refund",
     "Reopen",
     "SetLimits",
@@ -116,3 +119,16 @@ class SetLimits:
 
 
 Command = Grant | Debit | Settle | Refund | Expire | Adjust | Close | Reopen | SetLimits
+
+
+class LedgerRefused(ValueError):
+    """A command would break a rule. `refusal` says which kind of rule, `field` what it is about, the text the rest."""
+
+    def __init__(self, refusal: Refusal, message: str, field: str | None = None) -> None:
+        super().__init__(message)
+        self.refusal = refusal
+        self.field = field
+
+
+class NotDebited(ValueError):
+    """A delivery of something that was never paid for: a broken invariant, for a person to look at."""

@@ -38,6 +38,11 @@ class Payer(Protocol):
     def available(self) -> int: ...
 
 
+def in_utc(at: datetime | None) -> datetime | None:
+    """The time with its zone: expiries from before 0.2 may have none, and were meant in UTC."""
+    return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
+
+
 def is_usable(grant: Payer, at: datetime) -> bool:
     """Whether its credits may be spent at that time."""
     return grant.usable_until is None or grant.usable_until > at

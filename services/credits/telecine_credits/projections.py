@@ -20,7 +20,7 @@ from telecine_contracts.credits import (
 )
 from telecine_contracts.streams import LEDGER
 
-from .grants import Parts, later, moved_by_grant, taking
+from .grants import Parts, in_utc, later, moved_by_grant, taking
 from .tables import METADATA, VERSION, Account, Hold, LedgerGrant
 
 __all__ = ["METADATA", "PROJECTIONS", "VERSION"]
@@ -86,8 +86,8 @@ def _granted(event: CreditsGranted, decided_at: datetime) -> LedgerGrant:
         expired=0,
         taken_back=0,
         granted_at=decided_at,
-        expires_at=event.expires_at,
-        usable_until=event.expires_at,
+        expires_at=in_utc(event.expires_at),
+        usable_until=in_utc(event.expires_at),
     )
 
 
