@@ -5,11 +5,22 @@ import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .breach import Breach
 from .source import Source, SourceError
 
-__all__ = ["add_json_option", "add_key_option", "add_server_options", "add_source_options", "opened"]
+__all__ = [
+    "add_json_option",
+    "add_key_option",
+    "add_server_options",
+    "add_source_options",
+    "opened",
+    "server_of",
+]
+
+if TYPE_CHECKING:
+    from .connection import Server
 
 _DEFAULT_URL = "nats://127.0.0.1:4222"
 
@@ -73,12 +84,30 @@ async def opened(
     A mirror that was changed goes to `on_breach`, and reading goes on where it can; without it that is a SourceError.
     Raises SourceError when the source can't be opened.
     """
-    source = _open(options, on_breach)
+    source: Source
+    if options.mirror is not None:
+        from .source_mirror import MirrorSource
+
+        source = MirrorSource(options.mirror, on_breach)
+    else:
+        from .source_nats import NatsSource
+
+        source = await NatsSource.open(server_of(options))
     try:
         yield source
     finally:
         await source.close()
 
 
-def _open(options: argparse.Namespace, on_breach: Callable[[Breach], None]) -> Source:
-    raise SourceError("no source yet")
+def server_of(options: argparse.Namespace) -> "Server":
+    """The server that the options of `add_server_options` name."""
+    from .connection import Server
+
+    return Server(
+        url=options.nats,
+        nkey_seed=options.nkey_seed,
+        creds=options.creds,
+        user=options.user,
+        password_file=options.password_file,
+        tls_ca=options.tls_ca,
+    )
