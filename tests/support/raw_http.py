@@ -57,7 +57,7 @@ class RawServer:
         task.add_done_callback(self._serving.discard)
         with suppress(ConnectionError, asyncio.IncompleteReadError, asyncio.CancelledError):
             while not writer.is_closing():
-                await self._exchange(await _read(reader), reader, writer)
+                await self._exchange(await _read(reader, writer), reader, writer)
         writer.close()
 
     async def stop(self) -> None:
@@ -149,11 +149,13 @@ def _send(data: bytes) -> Reply:
     return reply
 
 
-async def _read(reader: asyncio.StreamReader) -> RawRequest:
+async def _read(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> RawRequest:
     head = (await reader.readuntil(b"\r\n\r\n")).decode("latin-1")
     first, *lines = head.strip().split("\r\n")
     headers = {name.lower(): value.strip() for name, value in (line.split(":", 1) for line in lines)}
     method, target, _ = first.split(" ")
+    if "expect" in headers:  # boto3 waits a second for this before it sends the body
+        writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
     return RawRequest(
         method, target, headers, await reader.readexactly(int(headers.get("content-length", 0)))
     )

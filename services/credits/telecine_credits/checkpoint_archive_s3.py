@@ -68,7 +68,9 @@ class S3Archive:
             raise ArchiveUnavailable(type(error).__name__) from error
 
     def _keep_with(self, client: S3Client, size: int, note: str) -> None:
-        found = self._read(client, name_of(size)) or self._add(client, name_of(size), note)
+        found = self._read(client, name_of(size))
+        if found is None:
+            found = self._add(client, name_of(size), note)
         if found != note:
             raise AnotherNote(f"{name_of(size)} in {self.place} is another note")
         if is_older(self._read(client, LATEST), size):
