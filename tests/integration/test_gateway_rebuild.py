@@ -15,6 +15,7 @@ from tests.support.video_events import NOW, EventsOf
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import rebuild
 from telecine_contracts import registry
+from telecine_contracts.commands import CLOSE_ACCOUNT, SET_SPEND_LIMITS, CloseAccount, SetSpendLimits
 from telecine_gateway.projections import METADATA, PROJECTIONS, VERSION
 
 
@@ -50,7 +51,7 @@ async def settled(slots: Slots) -> dict[str, Sequence[Any]]:
 
     def complete() -> bool:
         found = rows(slots.open(slots.live()))
-        return len(found["generation"]) == 5 and len(found["ledger_entry"]) == 10
+        return len(found["generation"]) == 5 and len(found["ledger_entry"]) == 12
 
     await eventually(complete)
     return rows(slots.open(slots.live()))
@@ -72,6 +73,8 @@ async def live_a_little(parts: World, gateway: Gateway, owner: Owner) -> None:
     await parts.append(temporary.not_stored("https://provider.example.com/x", NOW))
     revoked = await parts.owner(gateway, "other")
     await parts.revoke(revoked)
+    await parts.command(SET_SPEND_LIMITS, SetSpendLimits(account="poor", per_day=100))
+    await parts.command(CLOSE_ACCOUNT, CloseAccount(account="other"))
     poor = await parts.owner(gateway, "poor", credits=1)
     assert (await poor.generate()).status_code == 402
     assert (await poor.get("/api/video/history")).json()["items"]

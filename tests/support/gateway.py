@@ -19,11 +19,11 @@ from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.ports import free_port
 from telecine_cli.provisioning import provision
 from telecine_contracts import Envelope, Event, registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
+from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer, LedgerCommand
 from telecine_contracts.subjects import of_event
 from telecine_credits.app import build as build_credits
 from telecine_credits.settings import Settings as CreditsSettings
-from telecine_gateway.access import KEYS, CreateKey, NewKey, RevokeKey, new_key
+from telecine_gateway.access import DEFAULT_SCOPES, KEYS, CreateKey, NewKey, RevokeKey, new_key
 from telecine_gateway.app import build
 from telecine_gateway.settings import Settings
 
@@ -107,21 +107,34 @@ class World:
     connection: Any
     sequences: dict[str, int] = field(default_factory=dict)
 
-    async def grant(self, account: str, amount: int) -> None:
-        """Give credits through the credits service."""
-        request = GrantCredits(account=account, amount=amount, reference=str(uuid4()))
-        reply = await self.connection.request(GRANT_CREDITS, request.model_dump_json().encode(), timeout=5)
-        answer = LedgerAnswer.model_validate_json(reply.data)
+    async def grant(self, account: str, amount: int, **more: Any) -> int:
+        """Give credits through the credits service; the entry's number."""
+        values = {"account": account, "amount": amount, "reference": str(uuid4())} | more
+        answer = await self.command(GRANT_CREDITS, GrantCredits(**values))
         assert answer.done, answer.error
+        assert answer.entry is not None
+        return answer.entry
+
+    async def command(self, subject: str, command: LedgerCommand) -> LedgerAnswer:
+        """The credits service's answer to a command."""
+        reply = await self.connection.request(subject, command.model_dump_json().encode(), timeout=5)
+        return LedgerAnswer.model_validate_json(reply.data)
 
     def keys(self) -> Aggregates[Any, Any]:
         """The command line's hands on the ACCESS stream."""
         return Aggregates(self.store, KEYS, source="telecine/operator", clock=utc_now)
 
-    async def owner(self, gateway: Gateway, account: str = ACCOUNT, *, credits: int = 0) -> Owner:
+    async def owner(
+        self,
+        gateway: Gateway,
+        account: str = ACCOUNT,
+        *,
+        credits: int = 0,
+        scopes: tuple[str, ...] = DEFAULT_SCOPES,
+    ) -> Owner:
         """An account with a key that already works at `gateway`."""
         key = new_key()
-        command = CreateKey(account, key.key_id, key.key_sha256, "test")
+        command = CreateKey(account, key.key_id, key.key_sha256, "test", scopes)
         await self.keys().execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
         if credits:
             await self.grant(account, credits)
@@ -179,7 +192,8 @@ class World:
     @asynccontextmanager
     async def credits(self) -> AsyncIterator[None]:
         """The real credits service, running."""
-        service = build_credits(CreditsSettings(nats_url=self.nats.url))
+        database = f"sqlite:///{self.folder}/credits.db"
+        service = build_credits(CreditsSettings(nats_url=self.nats.url, database_url=database))
         await service.start()
         try:
             yield

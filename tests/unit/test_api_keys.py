@@ -14,7 +14,7 @@ from telecine_gateway.access import (
     new_key,
 )
 
-CREATED = ApiKeyCreated(account="acme", key_id="key_1", key_sha256="ab" * 32, name="ci")
+CREATED = ApiKeyCreated(account="acme", key_id="key_1", key_sha256="ab" * 32, name="ci", scopes=("generate",))
 REVOKED = ApiKeyRevoked(account="acme", key_id="key_1")
 
 

@@ -11,6 +11,7 @@ import string
 import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from enum import StrEnum
 from typing import assert_never
 
 from telecine_chassis.commands import Decider
@@ -18,13 +19,16 @@ from telecine_contracts import Event
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
 
 __all__ = [
+    "DEFAULT_SCOPES",
     "KEYS",
     "Command",
     "CreateKey",
     "Keys",
     "NewKey",
     "RevokeKey",
+    "Scope",
     "UnknownKey",
+    "UnknownScope",
     "fingerprint",
     "is_well_formed",
     "new_key",
@@ -33,6 +37,19 @@ __all__ = [
 PREFIX = "tk_"
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 _FORM = re.compile(r"tk_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
+
+
+class Scope(StrEnum):
+    """What a key may be used for."""
+
+    GENERATE = "generate"
+    """Ask for videos in its account's name, follow, fetch and cancel them."""
+    ADMIN = "admin"
+    """Grant and correct credits, close accounts, set limits: of every account."""
+
+
+DEFAULT_SCOPES = (Scope.GENERATE.value,)
+"""Of a key that was made without saying, and of every key from before 0.2."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +92,10 @@ class UnknownKey(LookupError):
     """The account has no key of that id."""
 
 
+class UnknownScope(ValueError):
+    """A scope that no route asks for."""
+
+
 @dataclass(frozen=True, slots=True)
 class CreateKey:
     """Let a key act for an account."""
@@ -83,6 +104,7 @@ class CreateKey:
     key_id: str
     key_sha256: str
     name: str
+    scopes: tuple[str, ...] = DEFAULT_SCOPES
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,16 +126,18 @@ class Keys:
 
 
 def decide(command: Command, keys: Keys) -> Event | None:
-    """The event that `command` leads to; None when it was carried out before. Raises UnknownKey."""
+    """The event that `command` leads to; None when it was carried out before. Raises UnknownKey or UnknownScope."""
     match command:
         case CreateKey():
             if command.key_id in keys.working:
                 return None
+            _check(command.scopes)
             return ApiKeyCreated(
                 account=command.account,
                 key_id=command.key_id,
                 key_sha256=command.key_sha256,
                 name=command.name,
+                scopes=tuple(sorted(set(command.scopes))),
             )
         case RevokeKey():
             if command.key_id not in keys.working:
@@ -123,6 +147,13 @@ def decide(command: Command, keys: Keys) -> Event | None:
             return ApiKeyRevoked(account=command.account, key_id=command.key_id)
         case _:
             assert_never(command)
+
+
+def _check(scopes: tuple[str, ...]) -> None:
+    unknown = [scope for scope in scopes if scope not in list(Scope)]
+    if unknown or not scopes:
+        known = ", ".join(Scope)
+        raise UnknownScope(f"a key needs one scope or more of {known}; got {', '.join(unknown) or 'none'}")
 
 
 def evolve(keys: Keys, event: Event) -> Keys:

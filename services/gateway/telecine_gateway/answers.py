@@ -5,6 +5,18 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+EntryType = Literal[
+    "granted",
+    "debited",
+    "denied",
+    "settled",
+    "refunded",
+    "expired",
+    "adjusted",
+    "closed",
+    "reopened",
+    "limits_set",
+]
 
 
 class GenerateBody(BaseModel):
@@ -65,12 +77,22 @@ class Undecided(BaseModel):
     status: Literal["pending"]
 
 
+class LimitBody(BaseModel):
+    """A spend limit that was reached, in credits."""
+
+    scope: Annotated[Literal["account", "api_key"], Field(description="Whose limit it is")]
+    per: Annotated[Literal["day", "generation"], Field(description="What it counts over; a day of UTC")]
+    limit: int
+    used: Annotated[int, Field(description="Reserved or spent under it so far, without this generation")]
+
+
 class TooPoor(BaseModel):
-    """The balance is too low; nothing was taken."""
+    """The balance is too low, or a spend limit is reached; nothing was taken."""
 
     error: str
     creditsNeeded: int
     remainingCredits: int
+    limit: Annotated[LimitBody | None, Field(description="Only where a spend limit is the reason")] = None
 
 
 class StatusBody(BaseModel):
@@ -165,7 +187,7 @@ class StatementEntry(BaseModel):
     """One entry of the ledger. amount: what it did to the available credits; heldAmount: to the held ones."""
 
     entry: int
-    type: Literal["granted", "debited", "denied", "settled", "refunded"]
+    type: EntryType
     amount: int
     heldAmount: int
     generation: str | None

@@ -10,10 +10,12 @@ from fastapi import APIRouter, Path, Query, Request, Response
 from starlette.responses import RedirectResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
-from .auth import Auth, has_credentials
+from .access import Scope as KeyScope
+from .auth import Auth, allowed, has_credentials
 from .content import Content, ContentUnavailable, Download
 from .errors import ApiError, NotFound
 from .examples import failures
+from .openapi import needs
 from .parameters import generation_id
 from .ranges import Slice, Unsatisfiable, is_unchanged, slice_of
 from .signing import ContentLinks
@@ -82,7 +84,7 @@ class Reading:
                 return link.account
             if not has_credentials(request):
                 raise ApiError(403, {"error": BAD_LINK})
-        return (await self._auth(request)).account
+        return allowed(await self._auth(request), KeyScope.GENERATE).account
 
 
 def router(reading: Reading, content: Content) -> APIRouter:
@@ -100,7 +102,7 @@ def router(reading: Reading, content: Content) -> APIRouter:
             304: {"description": "The client has it already"},
             **failures(401, 403, 404, 409, 410, 416, 502, 503),
         },
-        openapi_extra={"parameters": [_RANGE]},
+        openapi_extra=needs(KeyScope.GENERATE) | {"parameters": [_RANGE]},
         response_class=Response,
     )
     async def video(

@@ -10,17 +10,18 @@ from fastapi import APIRouter, Depends, Request, Response
 from telecine_chassis.store import Refused, Unavailable
 from telecine_chassis.trace import fields
 from telecine_contracts import derive_id
-from telecine_contracts.credits import DenialReason
 
+from .access import Scope
 from .answers import Accepted, TooPoor, Undecided
 from .auth import Auth
 from .body import json_object, limited
+from .denials import answer_to
 from .domain import IdempotencyConflict
 from .errors import RETRY_AFTER, ApiError, answer
 from .examples import GENERATE_BODY, described, failures
+from .openapi import needs
 from .request import Rules, understand
 from .submission import Requester, Submission, Submissions
-from .tables import Charge
 
 __all__ = ["router", "traceparent"]
 
@@ -50,6 +51,7 @@ _PARAMETERS: list[dict[str, Any]] = [
 def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int) -> APIRouter:
     """The route that asks for videos."""
     routes = APIRouter(tags=["videos"])
+    needed = auth.needing(Scope.GENERATE)
 
     @routes.post(
         "/api/video/generate",
@@ -57,13 +59,13 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
         responses={
             200: described(Accepted, "Paid for; the generation goes on"),
             202: described(Undecided, "Recorded, but not known in time whether it is paid for; see Location"),
-            402: described(TooPoor, "The balance is too low; nothing was taken"),
-            **failures(400, 401, 408, 409, 413, 503),
+            402: described(TooPoor, "The balance is too low, or a spend limit is reached; nothing was taken"),
+            **failures(400, 401, 403, 408, 409, 413, 503),
         },
-        openapi_extra={"requestBody": GENERATE_BODY, "parameters": _PARAMETERS},
+        openapi_extra=needs(Scope.GENERATE) | {"requestBody": GENERATE_BODY, "parameters": _PARAMETERS},
         response_class=Response,
     )
-    async def generate(request: Request, requester: Annotated[Requester, Depends(auth)]) -> Response:
+    async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
         key = idempotency_key(request)
         video = understand(json_object(await limited(request, max_body)), rules)
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
@@ -116,18 +118,4 @@ def _outcome(submission: Submission) -> Response:
         return answer(202, head | {"status": "pending"}, {"Location": here})
     if charge.state != "denied":
         return answer(200, head | {"status": "processing", "remainingCredits": charge.available})
-    return _denied(submission, charge)
-
-
-def _denied(submission: Submission, charge: Charge) -> Response:
-    if charge.reason == DenialReason.GENERATION_ENDED:
-        body = {"error": "The generation was cancelled before it was paid for", "id": submission.generation}
-        return answer(409, body)
-    return answer(
-        402,
-        {
-            "error": "Insufficient credits",
-            "creditsNeeded": charge.amount,
-            "remainingCredits": charge.available,
-        },
-    )
+    return answer(*answer_to(charge))

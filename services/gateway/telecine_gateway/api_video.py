@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
+from .access import Scope
 from .answers import CancelBody, History, RecordWithEvents, StatusBody
 from .api_generate import traceparent
 from .auth import Auth
@@ -14,6 +15,7 @@ from .cursor import cursor
 from .domain import UnknownGeneration
 from .errors import ApiError, NotFound, answer
 from .examples import described, failures
+from .openapi import needs
 from .parameters import generation_id, place
 from .queries import Filters, Queries
 from .state import Generations, State, Status
@@ -30,15 +32,17 @@ _TASK_ID = "The `taskId` of that answer, or the provider's own id"
 def status_router(auth: Auth, generations: Generations, views: Views, clock: Clock) -> APIRouter:
     """The route that front ends poll."""
     routes = APIRouter(tags=["videos"])
+    needed = auth.needing(Scope.GENERATE)
 
     @routes.get(
         "/api/video/status",
         summary="How far a generation is",
-        responses={200: described(StatusBody, "The status"), **failures(400, 401, 404, 503)},
+        responses={200: described(StatusBody, "The status"), **failures(400, 401, 403, 404, 503)},
+        openapi_extra=needs(Scope.GENERATE),
         response_class=Response,
     )
     async def status(
-        requester: Annotated[Requester, Depends(auth)],
+        requester: Annotated[Requester, Depends(needed)],
         task_id: Annotated[str, Query(alias="taskId", description=_TASK_ID)] = "",
         history_id: Annotated[str, Query(alias="historyId", description=_HISTORY_ID)] = "",
     ) -> Response:
@@ -57,15 +61,17 @@ def history_router(
 ) -> APIRouter:
     """The route that lists an account's generations."""
     routes = APIRouter(tags=["videos"])
+    needed = auth.needing(Scope.GENERATE)
 
     @routes.get(
         "/api/video/history",
         summary="An account's generations, newest first",
-        responses={200: described(History, "A page"), **failures(400, 401, 503)},
+        responses={200: described(History, "A page"), **failures(400, 401, 403, 503)},
+        openapi_extra=needs(Scope.GENERATE),
         response_class=Response,
     )
     async def history(
-        requester: Annotated[Requester, Depends(auth)],
+        requester: Annotated[Requester, Depends(needed)],
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         page: Annotated[
             str | None, Query(alias="cursor", description="nextCursor of the page before")
@@ -104,15 +110,18 @@ def record_router(
 ) -> APIRouter:
     """The routes of one generation."""
     routes = APIRouter(tags=["videos"])
+    needed = auth.needing(Scope.GENERATE)
 
     @routes.get(
         "/api/video/{id}",
         summary="A generation and everything that happened to it",
-        responses={200: described(RecordWithEvents, "The record"), **failures(401, 404, 503)},
+        responses={200: described(RecordWithEvents, "The record"), **failures(401, 403, 404, 503)},
+        openapi_extra=needs(Scope.GENERATE),
         response_class=Response,
     )
     async def record(
-        requester: Annotated[Requester, Depends(auth)], id: Annotated[str, Path(description="Generation id")]
+        requester: Annotated[Requester, Depends(needed)],
+        id: Annotated[str, Path(description="Generation id")],
     ) -> Response:
         generation = generation_id(id)
         state = await generations.state(requester.account, generation)
@@ -131,13 +140,14 @@ def record_router(
                 "Asked for; the provider is at work on it, or it is not known yet: it may well go on",
             ),
             409: described(CancelBody, "It has already finished"),
-            **failures(401, 404, 503),
+            **failures(401, 403, 404, 503),
         },
+        openapi_extra=needs(Scope.GENERATE),
         response_class=Response,
     )
     async def cancel(
         request: Request,
-        requester: Annotated[Requester, Depends(auth)],
+        requester: Annotated[Requester, Depends(needed)],
         id: Annotated[str, Path(description="Generation id")],
     ) -> Response:
         generation = generation_id(id)

@@ -1,17 +1,17 @@
 """Who is calling: an API key, from `Authorization: Bearer` or `X-API-Key`, and the one account it acts for."""
 
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import Request
 
 from telecine_chassis.store import Recorded
 
-from .access import fingerprint, is_well_formed
+from .access import Scope, fingerprint, is_well_formed
 from .errors import ApiError
 from .queries import Queries
 from .submission import Requester
 
-__all__ = ["Auth"]
+__all__ = ["Auth", "allowed", "has_credentials"]
 
 REMEMBERED = 10_000
 """Keys kept in memory between two changes of the ACCESS stream."""
@@ -33,6 +33,14 @@ class Auth:
             raise ApiError(401, {"error": "Unauthorized"}, {"WWW-Authenticate": 'Bearer realm="telecine"'})
         return requester
 
+    def needing(self, scope: Scope) -> Callable[[Request], Awaitable[Requester]]:
+        """The same dependency for routes that a key needs a scope for. Raises ApiError 401 or 403."""
+
+        async def requester(request: Request) -> Requester:
+            return allowed(await self(request), scope)
+
+        return requester
+
     def changed(self, events: Sequence[Recorded]) -> None:
         """The ACCESS projection has advanced: look everything up again."""
         self._epoch += 1
@@ -46,12 +54,20 @@ class Auth:
         key = await self._queries.key(sha256)
         if key is None or key.revoked_at is not None:
             return None
-        requester = Requester(key.account, key.key_id)
+        requester = Requester(key.account, key.key_id, frozenset(key.scopes))
         if epoch == self._epoch:
             if len(self._known) >= REMEMBERED:
                 self._known.clear()
             self._known[sha256] = requester
         return requester
+
+
+def allowed(requester: Requester, scope: Scope) -> Requester:
+    """The caller, if its key has the scope. Raises ApiError 403."""
+    if scope not in requester.scopes:
+        text = f"This key does not have the scope {scope.value}, which this needs"
+        raise ApiError(403, {"error": text, "scope": scope.value})
+    return requester
 
 
 def has_credentials(request: Request) -> bool:

@@ -121,7 +121,10 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
 _FAILURES = {
     400: ("The request can't be taken; every bad field is named", "duration must be from 2 to 12 seconds …"),
     401: ("No valid API key", "Unauthorized"),
-    403: ("The link is not valid or has expired", "This link is not valid or has expired"),
+    403: (
+        "The key does not have the scope that this needs; or the link is not valid, or the account is closed",
+        "This key does not have the scope generate, which this needs",
+    ),
     404: ("Unknown, or somebody else's", "Not found"),
     408: ("The body did not arrive in time", "The request body did not arrive in time"),
     409: ("It conflicts with what was recorded before", "This Idempotency-Key was used for another request"),

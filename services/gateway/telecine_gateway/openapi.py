@@ -4,7 +4,12 @@ from typing import Any
 
 from fastapi import FastAPI
 
-__all__ = ["Api"]
+from .access import Scope
+
+__all__ = ["SCOPES", "Api", "needs"]
+
+SCOPES = "x-scopes"
+"""Where a route tells `Api` which scopes a key needs for it; none: any key will do."""
 
 _SCHEMES = {
     "bearer": {
@@ -19,7 +24,15 @@ From a prompt or an image to a stored video.
 
 `POST /api/video/generate` answers with an id; `GET /api/video/status` follows it until `completed`, `failed` or
 `cancelled`. Credits are reserved when a video is accepted, spent when it is delivered, and given back otherwise.
-Every answer other than a success is JSON with `error`. The events behind all this are at `/events`."""
+Every answer other than a success is JSON with `error`. The events behind all this are at `/events`.
+
+A key has scopes: `generate` for everything about videos, `admin` for `/api/admin`; its account's credits are shown
+to any key. A key without the scope that a route needs gets 403, which names the scope."""
+
+
+def needs(scope: Scope) -> dict[str, Any]:
+    """For a route's `openapi_extra`: a key needs this scope."""
+    return {SCOPES: [scope.value]}
 
 
 class Api(FastAPI):
@@ -43,7 +56,8 @@ class Api(FastAPI):
             for operations in document["paths"].values():
                 for operation in operations.values():
                     if "401" in operation["responses"]:
-                        operation["security"] = [{name: []} for name in _SCHEMES]
+                        scopes = operation.pop(SCOPES, [])
+                        operation["security"] = [{name: scopes} for name in _SCHEMES]
                     # This API answers 400, never the framework's 422.
                     operation["responses"].pop("422", None)
         assert self.openapi_schema is not None

@@ -43,7 +43,7 @@ def _operations(document: dict[str, Any]) -> Iterator[tuple[str, str, dict[str, 
 
 
 def _route(path: str, method: str, operation: dict[str, Any]) -> str:
-    key = "needs an API key" if operation.get("security") else "needs no key"
+    key = _key(operation.get("security", []))
     parameters = [
         (parameter["name"], parameter["in"], parameter.get("description", ""))
         for parameter in operation.get("parameters", ())
@@ -58,6 +58,13 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
             _table(("answer", "when"), answers),
         ]
     )
+
+
+def _key(security: list[dict[str, list[str]]]) -> str:
+    if not security:
+        return "needs no key"
+    scopes = " and ".join(scope for each in security[:1] for names in each.values() for scope in names)
+    return f"needs an API key with scope {scopes}" if scopes else "needs an API key, of any scope"
 
 
 def _body(operation: dict[str, Any]) -> str:

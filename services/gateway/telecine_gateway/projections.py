@@ -1,5 +1,7 @@
 """How events become the gateway's tables: generations, the ledger, and API keys."""
 
+from datetime import datetime
+
 from sqlmodel import Session, col, select
 
 from telecine_chassis.database import find, keep
@@ -10,7 +12,6 @@ from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
 from telecine_contracts.credits import (
     CreditsDebited,
     CreditsDenied,
-    CreditsGranted,
     CreditsRefunded,
     CreditsSettled,
     LedgerEvent,
@@ -18,8 +19,10 @@ from telecine_contracts.credits import (
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
 
+from .access import DEFAULT_SCOPES
+from .account_rows import advance_account
 from .generation_row import advance
-from .tables import METADATA, VERSION, ApiKey, Balance, Charge, GenerationRow, LedgerEntry, VideoEvent
+from .tables import METADATA, VERSION, ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
 from .timeline import short_data
 
 __all__ = ["METADATA", "PROJECTIONS", "VERSION", "charge_after"]
@@ -46,23 +49,17 @@ def apply_video(session: Session, recorded: Recorded) -> None:
 
 
 def apply_ledger(session: Session, recorded: Recorded) -> None:
-    """The account's balance, its statement, and how each generation was paid for."""
+    """The account, its statement, and how each generation was paid for."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
-    balances = event.balances
-    after = {"entry": event.entry, "available": balances.available, "held": balances.held}
-    balance = find(session, Balance, event.account)
-    if balance is None:
-        keep(session, Balance(account=event.account, **after))
-    else:
-        balance.sqlmodel_update(after)
-    session.add(_entry(event, recorded))
+    balance = advance_account(session, event, event.decided_at or recorded.envelope.time)
+    session.add(_entry(event, recorded, balance.at))
     charge = _charge(session, event)
     if charge is not None:
         keep(session, charge)
 
 
-def _entry(event: LedgerEvent, recorded: Recorded) -> LedgerEntry:
+def _entry(event: LedgerEvent, recorded: Recorded, at: datetime) -> LedgerEntry:
     return LedgerEntry(
         sequence=recorded.sequence,
         account=event.account,
@@ -70,6 +67,7 @@ def _entry(event: LedgerEvent, recorded: Recorded) -> LedgerEntry:
         type=event.type,
         action=event.action,
         time=recorded.envelope.time,
+        at=at,
         generation=event.about.get("generation"),
         amount=_moved(event, "available"),
         held_amount=_moved(event, "held"),
@@ -87,12 +85,11 @@ def _moved(event: LedgerEvent, leg: str) -> int:
 
 def _text(event: Event, name: str) -> str | None:
     value = getattr(event, name, None)
-    return str(value) if value else None
+    # Postgres keeps every character of a text but this one.
+    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}") if value else None
 
 
 def _charge(session: Session, event: LedgerEvent) -> Charge | None:
-    if isinstance(event, CreditsGranted):
-        return None
     generation = event.about.get("generation")
     return charge_after(find(session, Charge, generation) if generation else None, event)
 
@@ -116,6 +113,7 @@ def charge_after(charge: Charge | None, event: Event) -> Charge | None:
                 amount=event.needed,
                 available=event.available,
                 reason=event.reason.value,
+                limit=event.limit.model_dump(mode="json") if event.limit else None,
             )
         case CreditsSettled() | CreditsRefunded() if charge is not None:
             charge.state = event.action
@@ -134,6 +132,7 @@ def apply_access(session: Session, recorded: Recorded) -> None:
                     account=event.account,
                     key_id=event.key_id,
                     name=event.name,
+                    scopes=list(DEFAULT_SCOPES if event.scopes is None else event.scopes),
                     created_at=recorded.envelope.time,
                 )
             )

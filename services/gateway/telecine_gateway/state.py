@@ -12,8 +12,9 @@ import structlog
 
 from telecine_chassis.store import EventStore, Recorded
 from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent, subjects
-from telecine_contracts.credits import LedgerEvent
+from telecine_contracts.credits import DenialReason, LedgerEvent
 
+from .denials import in_words
 from .generation_row import ENDED, advance
 from .projections import charge_after
 from .queries import Queries
@@ -24,7 +25,6 @@ __all__ = ["Generations", "State", "status_of"]
 
 log = structlog.get_logger(__name__)
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
-INSUFFICIENT = "Insufficient credits"
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,9 +41,24 @@ class State:
     @property
     def error(self) -> str | None:
         """What the user is told about a failure."""
-        if self.row.error is None and self.status == "failed":
-            return INSUFFICIENT
+        if self._unpaid is not None:
+            return in_words(self._unpaid)
         return self.row.error
+
+    @property
+    def error_code(self) -> str | None:
+        """Why it failed, from a closed list."""
+        if self._unpaid is not None:
+            return self._unpaid.reason
+        return self.row.error_code if self.status == "failed" else None
+
+    @property
+    def _unpaid(self) -> Charge | None:
+        """What was denied, where that is why the generation failed: it may have ended before."""
+        charge = self.charge
+        if self.status != "failed" or charge is None or charge.state != "denied":
+            return None
+        return None if self.row.error and charge.reason == DenialReason.GENERATION_ENDED else charge
 
     @property
     def credits_used(self) -> int:

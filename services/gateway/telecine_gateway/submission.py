@@ -27,10 +27,11 @@ Commands = Aggregates[Command, Generation]
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """Who asks: an account, by which key of it."""
+    """Who asks: an account, by which key of it, and what that key may be used for."""
 
     account: str
     key_id: str
+    scopes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,10 +8,21 @@ from sqlmodel import Field, SQLModel
 
 from telecine_chassis.database import UtcTime
 
-__all__ = ["METADATA", "VERSION", "ApiKey", "Balance", "Charge", "GenerationRow", "LedgerEntry", "VideoEvent"]
+__all__ = [
+    "METADATA",
+    "VERSION",
+    "ApiKey",
+    "Balance",
+    "Charge",
+    "GenerationRow",
+    "GrantRow",
+    "LedgerEntry",
+    "SpendLimit",
+    "VideoEvent",
+]
 
 METADATA = MetaData()
-VERSION = 1
+VERSION = 2
 """Of these tables; another shape is another version, filled from the streams."""
 
 
@@ -86,7 +97,11 @@ class VideoEvent(Table, table=True):
 
 
 class Balance(Table, table=True):
-    """What an account has, in credits, after its entry number `entry`."""
+    """What an account has, in credits, after its entry number `entry`.
+
+    `at`: when that entry counts for statements. `attributed`: every entry so far names the grants whose credits it
+    moved; where one did not (before 0.2), what is left of each grant is not known exactly, and is not shown.
+    """
 
     __tablename__ = "balance"
 
@@ -94,13 +109,57 @@ class Balance(Table, table=True):
     entry: int = _big()
     available: int = _big()
     held: int = _big()
+    at: datetime = _time(needed=True)
+    closed: bool = False
+    attributed: bool = True
+
+
+class GrantRow(Table, table=True):
+    """A grant, named by its entry, and where its credits are: what was granted is the sum of the last five.
+
+    `expires_at` is as granted, `usable_until` follows what was given back. Only of accounts that are `attributed`.
+    """
+
+    __tablename__ = "credit_grant"
+
+    account: str = Field(primary_key=True)
+    number: int = _big(primary=True)
+    amount: int = _big()
+    kind: str
+    reference: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    granted_at: datetime = _time(needed=True)
+    expires_at: datetime | None = _time()
+    usable_until: datetime | None = _time()
+    available: int = _big()
+    held: int = _big()
+    spent: int = _big()
+    expired: int = _big()
+    taken_back: int = _big()
+
+
+class SpendLimit(Table, table=True):
+    """What an account, or one API key of it, may spend; `api_key` is empty for the account. None does not bound."""
+
+    __tablename__ = "spend_limit"
+
+    account: str = Field(primary_key=True)
+    api_key: str = Field(primary_key=True)
+    per_day: int | None = Field(default=None, sa_column=Column(BigInteger))
+    per_generation: int | None = Field(default=None, sa_column=Column(BigInteger))
 
 
 class LedgerEntry(Table, table=True):
-    """One entry of an account's statement. `amount` and `held_amount`: what it did to available and to held."""
+    """One entry of an account's statement. `amount` and `held_amount`: what it did to available and to held.
+
+    `at`: when it counts for statements: when it was decided, but never before the entry before it.
+    """
 
     __tablename__ = "ledger_entry"
-    __table_args__ = (Index("ledger_entry_by_account", "account", "entry"),)
+    __table_args__ = (
+        Index("ledger_entry_by_account", "account", "entry"),
+        Index("ledger_entry_by_time", "account", "at", "entry"),
+    )
 
     sequence: int = _big(primary=True)
     account: str
@@ -108,6 +167,7 @@ class LedgerEntry(Table, table=True):
     type: str
     action: str
     time: datetime = _time(needed=True)
+    at: datetime = _time(needed=True)
     generation: str | None = Field(default=None, index=True)
     amount: int = _big()
     held_amount: int = _big()
@@ -119,7 +179,10 @@ class LedgerEntry(Table, table=True):
 
 
 class Charge(Table, table=True):
-    """How a generation was paid for. `available`: the balance right after it was debited or denied."""
+    """How a generation was paid for. `available`: the balance right after it was debited or denied.
+
+    `limit`: the spend limit that it was denied for: scope, per, limit, used.
+    """
 
     __tablename__ = "charge"
 
@@ -129,10 +192,11 @@ class Charge(Table, table=True):
     amount: int = _big()
     available: int = _big()
     reason: str | None = None
+    limit: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
 
 
 class ApiKey(Table, table=True):
-    """An API key, by its hash."""
+    """An API key, by its hash. `scopes`: what it may be used for."""
 
     __tablename__ = "api_key"
 
@@ -140,5 +204,6 @@ class ApiKey(Table, table=True):
     account: str = Field(index=True)
     key_id: str
     name: str
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
     created_at: datetime = _time(needed=True)
     revoked_at: datetime | None = _time()

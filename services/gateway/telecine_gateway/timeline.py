@@ -20,10 +20,15 @@ _SHOWN = {
     "video.stored.v1": ("bytes", "sha256", "content_type", "width", "height", "duration"),
     "video.storage_failed.v1": ("side", "message", "stopgap_expires_at"),
     "credits.granted.v1": ("amount", "kind", "reason", "reference", "expires_at"),
-    "credits.debited.v1": ("amount",),
-    "credits.denied.v1": ("reason", "needed", "available"),
+    "credits.debited.v1": ("amount", "api_key"),
+    "credits.denied.v2": ("reason", "needed", "available", "limit"),
     "credits.settled.v1": ("amount",),
-    "credits.refunded.v1": ("amount", "reason"),
+    "credits.refunded.v1": ("amount", "reason", "usable_until"),
+    "credits.expired.v1": ("grant", "amount"),
+    "credits.adjusted.v1": ("corrects", "amount", "reason", "reference", "usable_until"),
+    "account.closed.v1": ("reason",),
+    "account.reopened.v1": ("reason",),
+    "account.limits_set.v1": ("api_key", "per_day", "per_generation"),
 }
 
 

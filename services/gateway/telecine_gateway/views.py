@@ -43,7 +43,7 @@ class Views:
             case "completed":
                 return head | self._video(state, now, "videoUrl")
             case "failed":
-                return head | {"error": state.error, "errorCode": _code(state)}
+                return head | {"error": state.error, "errorCode": state.error_code}
             case "cancelled":
                 return head
             case _:
@@ -64,7 +64,7 @@ class Views:
             "resultUrl": None,
             "status": state.status,
             "error": state.error,
-            "errorCode": _code(state),
+            "errorCode": state.error_code,
             "creditsUsed": state.credits_used,
             "metadata": _metadata(state),
             "bytes": row.bytes,
@@ -92,12 +92,6 @@ def _progress(state: State, now: datetime) -> dict[str, Any]:
         "statusText": text,
         "elapsedSeconds": max(0, int((now - row.requested_at).total_seconds())),
     }
-
-
-def _code(state: State) -> str | None:
-    if state.status == "failed":
-        return state.row.error_code or "insufficient_credits"
-    return None
 
 
 def _metadata(state: State) -> dict[str, Any]:
