@@ -2,6 +2,7 @@
 
 import json
 import os
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -10,10 +11,11 @@ from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
 from telecine_cli.ports import LOOPBACK
 from telecine_cli.s3_part import REGION, S3Part
-from telecine_cli.stack_state import StackState
+from telecine_cli.stack_state import StackState, random_secret
+from telecine_credits.checkpoint_key import Signer
 
 __all__ = [
-    "SECRET_NAMES",
+    "SECRETS",
     "SERVICES",
     "Facts",
     "Options",
@@ -24,7 +26,15 @@ __all__ = [
 ]
 
 SERVICES = ("credits", "generation", "storage", "gateway")
-SECRET_NAMES = ("s3", "provider", "content", "callback")
+_LOG = "telecine/ledger"
+SECRETS: Mapping[str, Callable[[], str]] = {
+    "s3": random_secret,
+    "provider": random_secret,
+    "content": random_secret,
+    "callback": random_secret,
+    "checkpoint": lambda: Signer.new(_LOG).secret_text(),
+}
+"""What makes each secret of a stack."""
 _S3_ACCESS_KEY = "telecine"
 _EVERY_INTERFACE = frozenset({"0.0.0.0", "::"})  # noqa: S104  read from settings, never bound here
 _EMULATED_API_PATH = "/api/v3"
@@ -58,6 +68,8 @@ class Options:
     """Where clients reach the gateway, if not at its own host and port."""
     provider: Provider | None = None
     emulator_arguments: tuple[str, ...] = ()
+    checkpoint_entries: int | None = None
+    """Entries of the ledger between two signed checkpoints, if not as many as by default."""
     nats_server: Path | None = None
     rclone: Path | None = None
 
@@ -92,6 +104,21 @@ class Facts:
             secret_key=self.state.secrets["s3"],
             program=self.options.rclone,
         )
+
+    @property
+    def checkpoint_key_file(self) -> Path:
+        """The public key of the ledger's checkpoints, for auditors."""
+        return self.data / "checkpoint-key.txt"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where the ledger's checkpoints are kept outside NATS."""
+        return self.data / "checkpoints"
+
+    def write_checkpoint_key(self) -> None:
+        """Put the public half of the signing key where an auditor finds it."""
+        signer = Signer.of(self.state.secrets["checkpoint"])
+        self.checkpoint_key_file.write_text(f"{signer.verifier}\n", encoding="utf-8")
 
     @property
     def emulated(self) -> bool:
@@ -159,7 +186,7 @@ def _settings(service: str, facts: Facts) -> dict[str, str]:
         case "storage":
             own = _storage(facts)
         case "credits":
-            own = {"TELECINE_DATABASE_URL": database_url(facts.data, "credits")}
+            own = _credits(facts)
         case _:
             own = {}
     return {"TELECINE_NATS_URL": facts.nats.url, **_health(service, facts), **own}
@@ -169,6 +196,16 @@ def _health(service: str, facts: Facts) -> dict[str, str]:
     port = facts.state.ports.get(health_port(service))
     # The gateway answers for its health where its clients ask.
     return {} if port is None else {"TELECINE_HEALTH_HOST": LOOPBACK, "TELECINE_HEALTH_PORT": str(port)}
+
+
+def _credits(facts: Facts) -> dict[str, str]:
+    entries = facts.options.checkpoint_entries
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "credits"),
+        "TELECINE_CHECKPOINT_KEY": facts.state.secrets["checkpoint"],
+        "TELECINE_CHECKPOINT_FOLDER": str(facts.checkpoint_folder),
+        **({"TELECINE_CHECKPOINT_ENTRIES": str(entries)} if entries else {}),
+    }
 
 
 def _gateway(facts: Facts) -> dict[str, str]:

@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from telecine_cli.children import Child, Stage, children_of
-from telecine_cli.facts import SECRET_NAMES, Facts, Options
+from telecine_cli.facts import SECRETS, Facts, Options
 from telecine_cli.process import Process, ProcessError
 from telecine_cli.stack_state import lock, remember
 
@@ -84,6 +84,7 @@ class Stack:
         self._held.enter_context(lock(self._data))
         try:
             self._facts = self._settle()
+            self._facts.write_checkpoint_key()
             await self._start_all(Stage.PART)
             if self._provision is not None:
                 await self._provision(self.facts)
@@ -97,7 +98,7 @@ class Stack:
         # Ports of those that are left out too: each service is told where every other one is.
         children = [*children_of(self._options), *self._children.values()]
         ports = [port for child in children for port in child.ports]
-        return Facts(self._data, self._options, remember(self._data, ports, SECRET_NAMES))
+        return Facts(self._data, self._options, remember(self._data, ports, SECRETS))
 
     async def _start_all(self, stage: Stage) -> None:
         names = self._names(stage)

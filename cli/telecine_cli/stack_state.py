@@ -4,7 +4,7 @@ import fcntl
 import json
 import os
 import secrets
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,7 +12,16 @@ from typing import Any
 
 from telecine_cli.ports import keep_or_choose
 
-__all__ = ["AlreadyRunning", "StackState", "is_running", "keep_secret", "lock", "recall", "remember"]
+__all__ = [
+    "AlreadyRunning",
+    "StackState",
+    "is_running",
+    "keep_secret",
+    "lock",
+    "random_secret",
+    "recall",
+    "remember",
+]
 
 _SECRET_BYTES = 32
 
@@ -29,16 +38,21 @@ class StackState:
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
-def remember(data: Path, ports: Iterable[str], secret_names: Iterable[str]) -> StackState:
+def random_secret() -> str:
+    """A secret that nobody has seen before."""
+    return secrets.token_urlsafe(_SECRET_BYTES)
+
+
+def remember(data: Path, ports: Iterable[str], makers: Mapping[str, Callable[[], str]]) -> StackState:
     """The state kept in `data`/stack.json (mode 0600), with what is missing chosen and kept.
 
-    A port that another process has taken in the meantime is replaced.
+    `makers`: what makes each secret, by its name. A port that another process has taken in the meantime is replaced.
     """
     file = data / "stack.json"
     known = recall(data)
     state = StackState(
         ports=keep_or_choose(known.ports, ports),
-        secrets={name: secrets.token_urlsafe(_SECRET_BYTES) for name in secret_names} | known.secrets,
+        secrets={name: make() for name, make in makers.items() if name not in known.secrets} | known.secrets,
     )
     if state != known:
         keep_secret(file, {"ports": state.ports, "secrets": state.secrets})

@@ -8,7 +8,7 @@ import pytest
 
 from telecine_cli.facts import Facts, Options, Provider, environment
 from telecine_cli.ports import LOOPBACK
-from telecine_cli.stack_state import AlreadyRunning, StackState, lock, remember
+from telecine_cli.stack_state import AlreadyRunning, StackState, lock, random_secret, remember
 
 PORTS = {
     name: 20_000 + number
@@ -25,7 +25,7 @@ PORTS = {
         ]
     )
 }
-SECRETS = {name: f"the-{name}-secret" for name in ("s3", "provider", "content", "callback")}
+SECRETS = {name: f"the-{name}-secret" for name in ("s3", "provider", "content", "callback", "checkpoint")}
 
 
 def facts(options: Options | None = None) -> Facts:
@@ -33,23 +33,23 @@ def facts(options: Options | None = None) -> Facts:
 
 
 def test_the_second_start_finds_the_same_ports_and_secrets(tmp_path: Path) -> None:
-    first = remember(tmp_path, ["nats", "s3"], ["callback"])
-    assert remember(tmp_path, ["nats", "s3"], ["callback"]) == first
+    first = remember(tmp_path, ["nats", "s3"], {"callback": random_secret})
+    assert remember(tmp_path, ["nats", "s3"], {"callback": random_secret}) == first
     assert len(first.secrets["callback"]) >= 40
 
 
 def test_a_taken_port_is_replaced_for_good(tmp_path: Path) -> None:
-    first = remember(tmp_path, ["nats", "s3"], [])
+    first = remember(tmp_path, ["nats", "s3"], {})
     with socket.create_server((LOOPBACK, first.ports["s3"])):
-        second = remember(tmp_path, ["nats", "s3"], [])
+        second = remember(tmp_path, ["nats", "s3"], {})
     assert second.ports["s3"] != first.ports["s3"]
     assert second.ports["nats"] == first.ports["nats"]
-    assert remember(tmp_path, ["nats", "s3"], []) == second
+    assert remember(tmp_path, ["nats", "s3"], {}) == second
 
 
 def test_what_is_new_is_added_to_what_is_known(tmp_path: Path) -> None:
-    first = remember(tmp_path, ["nats"], ["content"])
-    second = remember(tmp_path, ["nats", "gateway"], ["content", "callback"])
+    first = remember(tmp_path, ["nats"], {"content": random_secret})
+    second = remember(tmp_path, ["nats", "gateway"], {"content": random_secret, "callback": random_secret})
     assert second.secrets["content"] == first.secrets["content"]
     assert set(second.secrets) == {"content", "callback"}
 
@@ -57,7 +57,7 @@ def test_what_is_new_is_added_to_what_is_known(tmp_path: Path) -> None:
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with lock(data):
-        state = remember(data, [], ["content"])
+        state = remember(data, [], {"content": random_secret})
     assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert state.secrets["content"] not in repr(state)
@@ -84,7 +84,7 @@ def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
 @pytest.mark.parametrize(
     ("service", "secrets"),
     [
-        ("credits", set()),
+        ("credits", {"checkpoint"}),
         ("generation", {"provider", "callback"}),
         ("storage", {"s3"}),
         ("gateway", {"s3", "content", "callback"}),
