@@ -50,6 +50,15 @@ def of_type(event: type[Event]) -> str:
     return ".".join([PREFIX[event.stream], *["*"] * wildcards, event.action])
 
 
+def template(event: type[Event]) -> str:
+    """The subject of every event of one type, with names for its ids: ``video.{account}.{generation}.requested``.
+
+    For whatever is named after a subject and must not grow with the number of accounts: spans, metrics, channels.
+    """
+    names = ["{log}"] if event.stream == "CHECKPOINTS" else ["{account}", "{generation}"]
+    return ".".join([PREFIX[event.stream], *names[: of_type(event).count("*")], event.action])
+
+
 def video(account: str, generation: str) -> str:
     """The filter of one generation: its version is the last sequence on it."""
     return f"video.{token(account)}.{token(generation)}.*"

@@ -1,5 +1,6 @@
 """Every event has one subject, in its own stream, that its consumers ask for."""
 
+import re
 from collections.abc import Callable
 
 import pytest
@@ -30,6 +31,16 @@ def test_an_event_lies_in_its_stream_and_no_other(event: type[Event]) -> None:
     keeping = [stream.name for stream in STREAMS if any(matches(f, subject) for f in stream.subjects)]
     assert keeping == [event.stream]
     assert subjects.stream_of(subject) == event.stream
+
+
+@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
+def test_a_template_is_the_subject_without_its_ids(event: type[Event]) -> None:
+    named = subjects.template(event)
+    assert named.split(".")[0] == subjects.PREFIX[event.stream]
+    assert matches(subjects.of_type(event), named)
+    sample = example(event)
+    for name, value in zip(re.findall(r"{(\w+)}", named), sample.aggregate, strict=True):
+        assert getattr(sample, name) == value
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
