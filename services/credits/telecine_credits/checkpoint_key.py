@@ -1,10 +1,11 @@
 """The key that checkpoints are signed with, in the text form of Go's sumdb/note."""
 
+from __future__ import annotations
+
 import base64
 import binascii
 from dataclasses import dataclass, field
-
-from nacl.signing import SigningKey
+from typing import TYPE_CHECKING
 
 from telecine_contracts.signed_note import (
     ED25519,
@@ -14,6 +15,9 @@ from telecine_contracts.signed_note import (
     Signature,
     VerifierKey,
 )
+
+if TYPE_CHECKING:
+    from nacl.signing import SigningKey
 
 __all__ = ["BadKey", "Signer"]
 
@@ -33,13 +37,17 @@ class Signer:
     _key: SigningKey = field(repr=False)
 
     @classmethod
-    def new(cls, name: str) -> "Signer":
+    def new(cls, name: str) -> Signer:
         """A key that nobody has seen before. Raises BadKey for a name that no key can have."""
+        from nacl.signing import SigningKey  # not before a key is needed: the command line starts faster
+
         return cls._named(name, SigningKey.generate())
 
     @classmethod
-    def of(cls, text: str) -> "Signer":
+    def of(cls, text: str) -> Signer:
         """Read the text form. Raises BadKey."""
+        from nacl.signing import SigningKey
+
         text = text.strip()
         if not text.startswith(_MARK):
             raise BadKey(_FORM)
@@ -51,7 +59,7 @@ class Signer:
         return signer
 
     @classmethod
-    def _named(cls, name: str, key: SigningKey) -> "Signer":
+    def _named(cls, name: str, key: SigningKey) -> Signer:
         try:
             return cls(VerifierKey(name, bytes(key.verify_key)), key)
         except BadNote as error:

@@ -3,12 +3,12 @@
 from datetime import datetime
 from typing import Any, ClassVar
 
-from sqlalchemy import JSON, BigInteger, Column, Index, MetaData, Text, text
+from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, MetaData, Text, text
 from sqlmodel import Field, SQLModel
 
 from telecine_chassis.database import UtcTime
 
-__all__ = ["METADATA", "VERSION", "Account", "Hold", "LedgerGrant"]
+__all__ = ["METADATA", "VERSION", "Account", "Hold", "LedgerGrant", "LedgerTree"]
 
 METADATA = MetaData()
 VERSION = 1
@@ -84,3 +84,13 @@ class Hold(Table, table=True):
     amount: int = _big()
     parts: list[list[int]] = Field(sa_column=Column(JSON, nullable=False))
     since: datetime = _time(needed=True)
+
+
+class LedgerTree(Table, table=True):
+    """The Merkle tree of the stream's first `size` entries, as far as it was signed: its `peaks`, 32 bytes each."""
+
+    __tablename__ = "ledger_tree"
+
+    log: str = Field(primary_key=True, max_length=64)
+    size: int = _big()
+    peaks: bytes = Field(sa_column=Column(LargeBinary, nullable=False))

@@ -1,0 +1,178 @@
+"""Signs checkpoints of the ledger, every so many entries and every so often, and never one that it can't stand by."""
+
+import asyncio
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+from sqlalchemy.exc import SQLAlchemyError
+
+from telecine_chassis.cancellation import heed_cancellation
+from telecine_chassis.store import Conflict
+from telecine_contracts.signed_note import Checkpoint
+from telecine_contracts.transparency import Frontier
+
+from .checkpoint_archiving import Archiving
+from .checkpoint_kept import KeptTree
+from .checkpoint_key import Signer
+from .checkpoint_log import CheckpointLog, Published
+from .checkpoint_refusals import HistoriesDiffer, LedgerCutShort, NoCheckpoint
+from .checkpoint_tree import LedgerReader
+
+__all__ = ["Checkpointing", "NoKey", "Pace"]
+
+log = structlog.get_logger(__name__)
+LOOK = 1.0
+"""Seconds between two looks at the length of the ledger."""
+REMIND = timedelta(hours=1)
+"""How often a trouble is told that does not go away."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """A checkpoint is due after this many new entries, or this long after the last one if there is any new entry."""
+
+    entries: int = 1000
+    interval: timedelta = timedelta(hours=1)
+
+
+class NoKey:
+    """Stands where the checkpoints would be in a service that has no key for them."""
+
+    async def start(self) -> None:
+        """Say so, once."""
+        log.warning("checkpoint.no_key", setting="TELECINE_CHECKPOINT_KEY", detail="no checkpoint is signed")
+
+    async def stop(self) -> None:
+        """Nothing was begun."""
+
+
+class Checkpointing:
+    """A part of the service. Several replicas may do this: the stream takes each size once, and sizes only grow.
+
+    Between two looks it holds the tree of the last checkpoint, which agreed with all that was published until then.
+    """
+
+    def __init__(
+        self,
+        signer: Signer,
+        ledger: LedgerReader,
+        checkpoints: CheckpointLog,
+        kept: KeptTree,
+        *,
+        archives: Sequence[Archiving] = (),
+        pace: Pace,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._signer = signer
+        self._ledger = ledger
+        self._checkpoints = checkpoints
+        self._kept = kept
+        self._archives = archives
+        self._pace = pace
+        self._clock = clock
+        self._tree: Frontier | None = None
+        self._published: Published | None = None
+        self._told: tuple[str, datetime] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Begin to look, in the background: an archive or a checkpoint in doubt keeps no service from working."""
+        self._task = asyncio.create_task(self._run(), name="checkpoints")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.gather(self._task, return_exceptions=True)
+
+    async def look(self) -> Published | None:
+        """One look: sign and publish a checkpoint if one is due. The one that this very look published.
+
+        Raises NoCheckpoint when nothing may be signed; StoreError, nats' or SQLAlchemy's errors when it could not
+        be found out.
+        """
+        published = await self._checkpoints.last()
+        length = await self._ledger.length()
+        tree = await self._agreed(published, length)
+        await self._settle(tree, published)
+        return await self._sign(tree, length) if self._is_due(length) else None
+
+    async def _agreed(self, published: Published | None, length: int) -> Frontier:
+        """The tree of what was signed, after it was found to be that of the stream as it is now."""
+        tree, claims = self._tree, dict[int, bytes]()
+        if tree is None:
+            tree = await self._kept.load()
+            if (
+                published is None or tree.size > published.checkpoint.size
+            ):  # a checkpoint was lost: look at both
+                tree, claims = Frontier(), {tree.size: tree.root()}
+        if published is not None and published != self._published:
+            claims[published.checkpoint.size] = published.checkpoint.root
+        for size in sorted(claims):
+            tree = await self._confirmed(tree, size, claims[size], length)
+        if length < tree.size:
+            raise LedgerCutShort(f"the ledger has {length} entries, but {tree.size} were signed")
+        return tree
+
+    async def _confirmed(self, tree: Frontier, size: int, root: bytes, length: int) -> Frontier:
+        """The tree of the first `size` entries, if its root is the one that was signed."""
+        if size > length:
+            raise LedgerCutShort(f"the ledger has {length} entries, but {size} were signed")
+        grown = await self._ledger.grown(tree if tree.size <= size else Frontier(), size)
+        if grown.root() != root:
+            raise HistoriesDiffer(f"the first {size} entries are not those that were signed")
+        return grown
+
+    async def _settle(self, tree: Frontier, published: Published | None) -> None:
+        is_news = self._tree is None or tree.size > self._tree.size
+        self._tree, self._published = tree, published
+        if published is not None:
+            for archive in self._archives:
+                archive.offer(published.checkpoint.size, published.note)
+        if is_news:
+            try:
+                await self._kept.keep(tree)
+            except SQLAlchemyError as error:  # the next start reads more of the ledger, no harm else
+                log.warning("checkpoint.not_kept", error=type(error).__name__)
+
+    def _is_due(self, length: int) -> bool:
+        last = self._published
+        if last is None:
+            return length > 0
+        new = length - last.checkpoint.size
+        return new >= self._pace.entries or (new > 0 and self._clock() - last.at >= self._pace.interval)
+
+    async def _sign(self, tree: Frontier, length: int) -> Published | None:
+        tree = await self._ledger.grown(tree, length)
+        checkpoint = Checkpoint(self._signer.name, tree.size, tree.root())
+        note = self._signer.sign(checkpoint)
+        try:
+            published = await self._checkpoints.publish(checkpoint, note, behind=self._published)
+        except (
+            Conflict
+        ):  # another replica's came first, or our own of a try without an answer: seen at the next look
+            return None
+        await self._settle(tree, published)
+        log.info("checkpoint.signed", size=tree.size, root=tree.root().hex())
+        return published
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self.look()
+                self._told = None
+            except NoCheckpoint as refusal:
+                self._tell(log.error, "checkpoint.refused", f"{type(refusal).__name__}: {refusal}")
+            except Exception as error:
+                self._tell(log.warning, "checkpoint.put_off", f"{type(error).__name__}: {error}")
+            heed_cancellation()
+            await asyncio.sleep(LOOK)
+
+    def _tell(self, tell: Callable[..., object], event: str, error: str) -> None:
+        """Log a trouble once, and again after a while, not at every look."""
+        now = self._clock()
+        if self._told is None or self._told[0] != error or now - self._told[1] >= REMIND:
+            self._told = (error, now)
+            tell(event, error=error)
