@@ -51,6 +51,7 @@ class BreachKind(StrEnum):
     CHECKPOINT_MISMATCH = "checkpoint-mismatch"
     CHECKPOINT_FORGED = "checkpoint-forged"
     MIRROR_CHANGED = "mirror-changed"
+    STREAM_CHANGED = "stream-changed"
     # with VIDEO
     COMPLETED_NOT_SETTLED = "completed-not-settled"
     SETTLED_NOT_COMPLETED = "settled-not-completed"

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn, Protocol
 
+from .commands import mirror
 from .outcome import UNKNOWN, CommandError
 from .source import SourceError
 
@@ -47,7 +48,7 @@ class Command(Protocol):
         """Do it. HOLDS or BREACHED; raises CommandError or SourceError when it can't be found out."""
 
 
-COMMANDS: tuple[Command, ...] = ()
+COMMANDS: tuple[Command, ...] = (mirror,)
 """Every command, in the order in which `--help` lists them. Their modules import what is heavy where it is used."""
 
 

@@ -133,14 +133,15 @@ class _Reading:
         first = self._ahead[-1][1].first + self._ahead[-1][1].size if self._ahead else 0
         first = max(first, after + 1)
         while len(self._ahead) < _AHEAD and (first <= end or not self._ahead):
-            await self._ask(first)
-            first += self._size
+            size = min(self._size, max(1, end - first + 1))
+            await self._ask(first, size)
+            first += size
 
-    async def _ask(self, first: int) -> None:
-        inbox, page = f"{self._inbox}.{next(self._numbers)}", Page(first, self._size, self._clock)
+    async def _ask(self, first: int, size: int) -> None:
+        inbox, page = f"{self._inbox}.{next(self._numbers)}", Page(first, size, self._clock)
         self._asked[inbox] = page
         self._ahead.append((inbox, page))
-        question = json.dumps({"seq": first, "batch": self._size, "max_bytes": _PAGE_BYTES}).encode()
+        question = json.dumps({"seq": first, "batch": size, "max_bytes": _PAGE_BYTES}).encode()
         await self._connection.publish(f"$JS.API.DIRECT.GET.{self._stream}", question, reply=inbox)
 
     def _answer(self, inbox: str, head: bytes, body: bytes) -> None:

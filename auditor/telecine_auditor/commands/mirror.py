@@ -1,0 +1,148 @@
+"""`telecine-audit mirror`: a copy of the streams that survives the loss of NATS."""
+
+import argparse
+import asyncio
+import re
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, NoReturn
+
+from telecine_auditor.mirror_copying import StreamChanged, copied
+from telecine_auditor.mirror_writing import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
+from telecine_auditor.options import add_json_option, add_server_options, opened
+from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
+from telecine_auditor.screen import Progress, number, print_json
+from telecine_auditor.source import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
+
+NAME = "mirror"
+SUMMARY = "keep an append-only copy of the streams on disk"
+
+_STREAMS = (LEDGER, VIDEO, CHECKPOINTS)
+_POLL_SECONDS = 1.0
+_RETRY_SECONDS = 5.0
+_DESCRIPTION = """\
+Copies the streams into a folder, append-only: a second run adds what is new. Every other command works from
+the copy with `--from DIR`, and `telecine-audit restore` writes it back into an empty server.
+
+What was mirrored must still be what the stream holds: a stream that was rewritten, cut or exchanged is a breach,
+and nothing is written. Full segments are sealed: `sha256sum -c SHA256SUMS` in the folder confirms them.
+A mirror may be killed at any moment; the next run cuts off what was half written."""
+_EPILOG = """\
+examples:
+  telecine-audit mirror ./mirror
+  telecine-audit mirror ./mirror --follow                      go on until Ctrl-C
+  telecine-audit mirror ./mirror --streams LEDGER,CHECKPOINTS  no prompts: leave VIDEO out"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.add_argument(
+        "folder", type=Path, metavar="DIR", help="folder of the mirror; made if it is not there"
+    )
+    parser.add_argument(
+        "--streams",
+        type=_names,
+        metavar="A,B",
+        help="streams to copy (default: LEDGER, and VIDEO and CHECKPOINTS where they may be read)",
+    )
+    parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
+    add_server_options(parser)
+    add_json_option(parser)
+    parser.set_defaults(mirror=None)
+
+
+async def run(options: argparse.Namespace) -> int:
+    if options.follow and options.json:
+        raise CommandError(
+            "--json is one document at the end, and --follow has no end: leave one of them out"
+        )
+    with opened_for_writing(options.folder) as mirror:
+        try:
+            if options.follow:
+                await _follow(options, mirror)
+            return await _once(options, mirror)
+        except (MirrorChanged, StreamChanged) as changed:
+            if options.json:
+                print_json({"holds": False, "breaches": [changed.breach.as_json()]})
+            else:
+                print(changed.breach)
+            return BREACHED
+
+
+async def _once(options: argparse.Namespace, mirror: MirrorWriter) -> int:
+    done = []
+    async with opened(options) as source:
+        for stream in await _readable(source, options.streams):
+            writer = mirror.stream(stream)
+            done.append(await _copy(source, stream, writer, quiet=options.json))
+            writer.close()
+    if options.json:
+        print_json({"holds": True, "streams": done})
+    return HOLDS
+
+
+async def _follow(options: argparse.Namespace, mirror: MirrorWriter) -> NoReturn:
+    """Copy what comes, whatever happens to the server; a server that was never reached is an error."""
+    writers: dict[str, StreamWriter] = {}
+    while True:
+        try:
+            async with opened(options) as source:
+                for stream in await _readable(source, options.streams):
+                    if stream not in writers:
+                        writers[stream] = mirror.stream(stream)
+                await _follow_one(source, writers)
+        except SourceError as error:
+            if not writers:
+                raise
+            _tell(f"{error}; trying again in {_RETRY_SECONDS:.0f} s")
+            await asyncio.sleep(_RETRY_SECONDS)
+
+
+async def _follow_one(source: Source, writers: dict[str, StreamWriter]) -> NoReturn:
+    for stream, writer in writers.items():
+        await _copy(source, stream, writer)
+    while True:
+        await asyncio.sleep(_POLL_SECONDS)
+        for stream, writer in writers.items():
+            new, _ = await copied(source, stream, writer, lambda _: None)
+            if new:
+                print(f"{stream}  {number(new)} new, up to #{writer.sequence}", flush=True)
+
+
+async def _copy(source: Source, stream: str, writer: StreamWriter, *, quiet: bool = False) -> dict[str, Any]:
+    """Copy a stream once, with progress and words; the figures."""
+    if writer.cut:
+        _tell(f"{stream}: {writer.cut} bytes that were half written when a mirror was stopped are cut off")
+    with Progress(f"mirror {stream}", await source.last(stream) - writer.sequence, not quiet) as progress:
+        new, erased = await copied(source, stream, writer, progress.advance)
+    if erased:
+        _tell(
+            f"{stream}: the entry that was mirrored last was erased from the stream since; the mirror keeps it"
+        )
+    if not quiet:
+        sealed = f", segments sealed: {writer.sealed}" if writer.sealed else ""
+        print(f"{stream}  {number(new)} new, up to #{writer.sequence}{sealed}", flush=True)
+    return {"stream": stream, "new": new, "last": writer.sequence, "sealed": writer.sealed, "cut": writer.cut}
+
+
+async def _readable(source: Source, wanted: Sequence[str] | None) -> list[str]:
+    """The streams to copy: those that are wanted, else LEDGER and what else may be read."""
+    found = []
+    for stream in wanted or _STREAMS:
+        if wanted or stream == LEDGER or await source.has(stream):
+            found.append(stream)
+        else:
+            _tell(f"{stream}: left out, it is not there or may not be read")
+    return found
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if not names or not all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in names):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of stream names with commas between")
+    return names
+
+
+def _tell(words: str) -> None:
+    sys.stderr.write(f"telecine-audit mirror: {words}\n")

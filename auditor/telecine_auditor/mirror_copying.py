@@ -1,0 +1,66 @@
+"""Brings a mirror up to its streams, and notices when a stream is no longer the one that was mirrored."""
+
+from collections.abc import Callable
+
+from .breach import Breach, BreachKind
+from .entry import Entry
+from .mirror_writing import StreamWriter
+from .source import CHECKPOINTS, LEDGER, Source
+
+__all__ = ["StreamChanged", "copied"]
+
+_NEVER_ERASED = (LEDGER, CHECKPOINTS)
+
+
+class StreamChanged(Exception):
+    """The stream no longer holds what was mirrored; nothing of it was written."""
+
+    def __init__(self, breach: Breach) -> None:
+        self.breach = breach
+        super().__init__(breach.says)
+
+
+async def copied(
+    source: Source, stream: str, writer: StreamWriter, progress: Callable[[int], None]
+) -> tuple[int, bool]:
+    """Append what is new in `stream`; how many entries that was, and whether the last mirrored one was erased.
+
+    Only VIDEO forgets. Raises StreamChanged, SourceError, CommandError.
+    """
+    known, new, erased = writer.last, 0, False
+    last = await source.last(stream)
+    if known and last < known.sequence:
+        raise StreamChanged(_breach(BreachKind.TRUNCATED, known, stream, f"the stream ends at {last}"))
+    unconfirmed = known
+    async for entries in source.batches(stream, after=known.sequence - 1 if known else 0, upto=last):
+        if unconfirmed:
+            erased = _erased(unconfirmed, entries[0], stream)
+            entries, unconfirmed = entries if erased else entries[1:], None
+        writer.append(entries)
+        new += len(entries)
+        progress(len(entries))
+    if unconfirmed:
+        erased = _erased(unconfirmed, None, stream)
+    writer.flush()
+    return new, erased
+
+
+def _erased(known: Entry, found: Entry | None, stream: str) -> bool:
+    """Whether the stream forgot the entry that was mirrored last. Raises StreamChanged when it may not, or differs."""
+    if found is None or found.sequence != known.sequence:
+        if stream in _NEVER_ERASED:
+            raise StreamChanged(
+                _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream has it no more")
+            )
+        return True
+    # The time is the server's, and another one in a stream that was restored.
+    if found._replace(stored_at=known.stored_at) != known:
+        raise StreamChanged(
+            _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream has another one there")
+        )
+    return False
+
+
+def _breach(kind: BreachKind, known: Entry, stream: str, says: str) -> Breach:
+    words = f"entry {known.sequence} was mirrored, and now {says}: it was rewritten, or is another stream"
+    return Breach(kind, words, stream=stream, sequence=known.sequence)
