@@ -8,11 +8,19 @@ from telecine_chassis.assembly import Assembly
 from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
-from telecine_chassis.service import Service
+from telecine_chassis.service import Part, Service
 from telecine_chassis.sweeper import Owed, Sweeper
 from telecine_contracts import registry
 
 from .account import Account, evolve
+from .checkpoint_archive import CheckpointArchive
+from .checkpoint_archive_folder import FolderArchive
+from .checkpoint_archive_s3 import ArchiveBucket, S3Archive
+from .checkpoint_archiving import Archiving
+from .checkpoint_kept import KeptTree
+from .checkpoint_log import CheckpointLog
+from .checkpoint_tree import LedgerReader
+from .checkpointing import Checkpointing, NoKey, Pace
 from .domain import decide
 from .expiring import expiry_timer
 from .handlers import listen
@@ -48,4 +56,48 @@ def build(settings: Settings) -> Service:
     sweeper = Sweeper(
         parts.timers, unfinished, projections.wait, interval=settings.sweep_interval, clock=parts.clock
     )
-    return parts.service(sweeper, before=[projections])
+    return parts.service(sweeper, *checkpoint_parts(settings, parts, projections), before=[projections])
+
+
+def checkpoint_parts(settings: Settings, parts: Assembly, projections: Projections) -> Sequence[Part]:
+    """What signs checkpoints of the ledger and keeps them outside NATS."""
+    signer = settings.signer()
+    if signer is None:
+        return [NoKey()]
+    archives = [Archiving(archive) for archive in checkpoint_archives(settings)]
+    checkpointing = Checkpointing(
+        signer,
+        LedgerReader(parts.connection),
+        CheckpointLog(parts.connection, parts.store, parts.registry, clock=parts.clock),
+        KeptTree(lambda: projections.engine),
+        archives=archives,
+        pace=Pace(settings.checkpoint_entries, timedelta(seconds=settings.checkpoint_interval)),
+        clock=parts.clock,
+    )
+    return [*archives, checkpointing]
+
+
+def checkpoint_archives(settings: Settings) -> Sequence[CheckpointArchive]:
+    """Where checkpoints are kept outside NATS: nowhere, in a folder, in a bucket, or in both."""
+    archives: list[CheckpointArchive] = []
+    if settings.checkpoint_folder is not None:
+        archives.append(FolderArchive(settings.checkpoint_folder))
+    if (bucket := archive_bucket(settings)) is not None:
+        archives.append(S3Archive(bucket))
+    return archives
+
+
+def archive_bucket(settings: Settings) -> ArchiveBucket | None:
+    """The bucket that keeps checkpoints, and how it is spoken to; None: there is none."""
+    endpoint, bucket = settings.checkpoint_s3_endpoint, settings.checkpoint_s3_bucket
+    access_key, secret_key = settings.checkpoint_s3_access_key, settings.checkpoint_s3_secret_key
+    if endpoint is None or bucket is None or access_key is None or secret_key is None:
+        return None
+    return ArchiveBucket(
+        endpoint=endpoint,
+        bucket=bucket,
+        access_key=access_key,
+        secret_key=secret_key.get_secret_value(),
+        region=settings.checkpoint_s3_region,
+        prefix=settings.checkpoint_s3_prefix,
+    )

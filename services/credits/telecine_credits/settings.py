@@ -1,16 +1,91 @@
 """Settings of the credits service. Times in seconds."""
 
-from typing import Annotated
+from pathlib import Path
+from typing import Annotated, Self
 
-from pydantic import Field
+from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic_settings import SettingsConfigDict
 
 from telecine_chassis.settings import ServiceSettings
 
+from .checkpoint_key import Signer
+
+_S3_NEEDS = (
+    "checkpoint_s3_endpoint",
+    "checkpoint_s3_bucket",
+    "checkpoint_s3_access_key",
+    "checkpoint_s3_secret_key",
+)
+
 
 class Settings(ServiceSettings):
-    """What the ledger's service needs to know."""
+    """What the ledger's service needs to know. An empty variable counts as unset."""
+
+    model_config = SettingsConfigDict(env_ignore_empty=True)
 
     database_url: Annotated[str, Field(description="Database of the service's projection")] = (
         "sqlite:///data/credits.db"
     )
     sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
+    checkpoint_key: Annotated[
+        SecretStr | None,
+        Field(description="Signs checkpoints of the ledger: PRIVATE+KEY+<name>+<id>+<base64>; unset: none"),
+    ] = None
+    checkpoint_key_file: Annotated[
+        Path | None, Field(description="A file that holds this key, instead of the key itself")
+    ] = None
+    checkpoint_entries: Annotated[
+        int, Field(ge=1, description="A checkpoint after so many new entries of the ledger")
+    ] = 1000
+    checkpoint_interval: Annotated[
+        float, Field(gt=0, description="And this many seconds after the last one, if there is any new entry")
+    ] = 3600
+    checkpoint_folder: Annotated[
+        Path | None, Field(description="Folder outside NATS that keeps every checkpoint")
+    ] = None
+    checkpoint_s3_endpoint: Annotated[
+        str | None, Field(description="S3 that keeps every checkpoint; unset: none")
+    ] = None
+    checkpoint_s3_region: Annotated[str, Field(description="Its region; R2 wants auto")] = "auto"
+    checkpoint_s3_bucket: Annotated[str | None, Field(description="Its bucket")] = None
+    checkpoint_s3_access_key: Annotated[str | None, Field(description="Access key id")] = None
+    checkpoint_s3_secret_key: Annotated[SecretStr | None, Field(description="Secret access key")] = None
+    checkpoint_s3_prefix: Annotated[str, Field(description="What its keys begin with")] = "checkpoints/"
+
+    @field_validator("checkpoint_key")
+    @classmethod
+    def _is_key(cls, key: SecretStr | None) -> SecretStr | None:
+        if key is not None:
+            Signer.of(key.get_secret_value())
+        return key
+
+    @field_validator("checkpoint_key_file")
+    @classmethod
+    def _holds_key(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            Signer.of(_text_of(file))
+        return file
+
+    @model_validator(mode="after")
+    def _fits_together(self) -> Self:
+        if self.checkpoint_key is not None and self.checkpoint_key_file is not None:
+            raise ValueError("set TELECINE_CHECKPOINT_KEY or TELECINE_CHECKPOINT_KEY_FILE, not both")
+        missing = [f"TELECINE_{name.upper()}" for name in _S3_NEEDS if getattr(self, name) is None]
+        if 0 < len(missing) < len(_S3_NEEDS):
+            raise ValueError(f"a bucket for checkpoints needs {' and '.join(missing)} too")
+        return self
+
+    def signer(self) -> Signer | None:
+        """The key that checkpoints are signed with; None: there is none."""
+        if self.checkpoint_key is not None:
+            return Signer.of(self.checkpoint_key.get_secret_value())
+        if self.checkpoint_key_file is not None:
+            return Signer.of(_text_of(self.checkpoint_key_file))
+        return None
+
+
+def _text_of(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8", errors="replace")
+    except OSError as error:
+        raise ValueError(f"{file} can't be read: {error.strerror}") from None
