@@ -1,19 +1,16 @@
 """What the books hold: accounts, their grants, and the generations that were charged to them."""
 
+from bisect import insort
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-__all__ = ["AccountBook", "GrantBook", "HoldBook", "Limits", "Outcome", "Parts"]
-
+__all__ = ["AccountBook", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "rank"]
 
 Parts = tuple[tuple[int, int], ...]
 """Which grants a movement took from and how much, in the order of taking: (entry number of the grant, credits)."""
 
-Outcome = str
-"""How a generation stands on the ledger: ``held``, ``settled``, ``refunded`` or ``denied``."""
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_RANK = {"promotional": 0, "plan": 1, "paid": 2}
+_RANKS = {"promotional": 0, "plan": 1, "paid": 2}
 
 
 @dataclass(slots=True, eq=False)
@@ -21,7 +18,7 @@ class GrantBook:
     """One grant and where its credits are now. `amount` = available + held + spent + expired + taken_back.
 
     `usable_until` is `expires_at`, or later where credits came back to it; None: never expires. `sequence` is where
-    on the stream it was granted. `known` is False for a grant that entries name and that was never seen.
+    on the stream it was granted. `known` is False for a grant that an entry names and that was never seen.
     """
 
     number: int
@@ -39,19 +36,25 @@ class GrantBook:
     taken_back: int = 0
     known: bool = True
 
-    @property
-    def rank(self) -> tuple[bool, datetime, int, int]:
-        """Its place in the order of taking: what expires first; promotional, plan, paid; the oldest."""
-        until = self.usable_until
-        return until is None, until or EPOCH, _RANK.get(self.kind, 3), self.number
+    def usable(self, at: datetime) -> bool:
+        """Whether its credits may be spent at that time."""
+        return self.usable_until is None or self.usable_until > at
+
+
+def rank(grant: GrantBook) -> tuple[bool, datetime, int, int]:
+    """Its place in the order of taking: what expires first; promotional, plan, paid; the oldest."""
+    until = grant.usable_until
+    return until is None, until or EPOCH, _RANKS.get(grant.kind, 3), grant.number
 
 
 @dataclass(slots=True, eq=False)
 class HoldBook:
     """What the ledger says of one generation: its debit (or denial), and how it ended.
 
-    `since` is when the debit was decided, `day` the day of UTC that it counts for (an ordinal), `debited` and `ended`
-    are sequences of the stream; `returned` is what adjustments gave back after it was settled.
+    `outcome` is ``held``, ``settled``, ``refunded`` or ``denied``. `since` is when the debit was decided, `day` the
+    day of UTC that it counts for (an ordinal; 0: for none), `debited` and `ended` are sequences of the stream;
+    `returned` is what adjustments gave back after it was settled. `asked` and `made` are what VIDEO says of it:
+    whether it was requested, and whether it was ``completed`` or ``failed``.
     """
 
     generation: str
@@ -61,8 +64,19 @@ class HoldBook:
     debited: int
     api_key: str | None = None
     day: int = 0
-    outcome: Outcome = "held"
+    outcome: str = "held"
     ended: int | None = None
+    returned: int = 0
+    asked: bool = False
+    made: str | None = None
+
+
+@dataclass(slots=True, eq=False)
+class ExpiryBook:
+    """An expiry, for those who correct it: the grant, what it lost, and what adjustments gave back."""
+
+    grant: int
+    amount: int
     returned: int = 0
 
 
@@ -80,8 +94,13 @@ class AccountBook:
 
     `entry` is the number of its last entry. `issued` counts what it was granted without what was taken back, so
     issued = available + held + spent + expired. `holds` are the generations that run; `ended` those that were settled,
-    refunded or denied. `limits` has one bound per API key, and None for the whole account. `named`: its entries name
-    grants by now; those before are attributed by the order of taking.
+    refunded or denied; `settled` and `expiries` find by entry number what can be corrected. `limits` has one bound
+    per API key, and None for the whole account; `used` is what counts under them on `day`. `live` are the grants that
+    have credits available, in the order of taking.
+
+    `named`: its entries name grants by now; those before are attributed by the order of taking. `doubtful`: entries
+    are missing or can't be read, so what depends on all of them is no longer judged. `drift` is by how much claimed
+    balances (available, held) are off: said once, and again only when it changes.
     """
 
     name: str
@@ -92,9 +111,73 @@ class AccountBook:
     spent: int = 0
     expired: int = 0
     closed: bool = False
-    named: bool = False
     grants: dict[int, GrantBook] = field(default_factory=dict)
     holds: dict[str, HoldBook] = field(default_factory=dict)
     ended: dict[str, HoldBook] = field(default_factory=dict)
+    settled: dict[int, HoldBook] = field(default_factory=dict)
+    expiries: dict[int, ExpiryBook] = field(default_factory=dict)
     references: dict[str, int] = field(default_factory=dict)
     limits: dict[str | None, Limits] = field(default_factory=dict)
+    used: dict[str | None, int] = field(default_factory=dict)
+    day: int = 0
+    live: list[GrantBook] = field(default_factory=list)
+    named: bool = False
+    doubtful: bool = False
+    adrift: bool = False
+    drift: tuple[int, int] = (0, 0)
+    unread: int = 0
+    available_side: str = ""
+    held_side: str = ""
+
+    def __post_init__(self) -> None:
+        self.available_side = f"{self.name}:available"
+        self.held_side = f"{self.name}:held"
+
+    def hold(self, parts: Parts) -> None:
+        """available → held."""
+        for number, amount in parts:
+            grant = self.grants[number]
+            self.take(grant, amount)
+            grant.held += amount
+            self.held += amount
+
+    def spend(self, parts: Parts) -> None:
+        """held → spent."""
+        for number, amount in parts:
+            grant = self.grants[number]
+            grant.held -= amount
+            self.held -= amount
+            grant.spent += amount
+            self.spent += amount
+
+    def release(self, parts: Parts) -> None:
+        """held → available."""
+        for number, amount in parts:
+            grant = self.grants[number]
+            grant.held -= amount
+            self.held -= amount
+            self.put(grant, amount)
+
+    def take(self, grant: GrantBook, amount: int) -> None:
+        """Credits leave what the grant has available."""
+        self.available -= amount
+        had = grant.available
+        grant.available = had - amount
+        if had > 0 >= grant.available:
+            self.live.remove(grant)
+
+    def put(self, grant: GrantBook, amount: int) -> None:
+        """Credits come to what the grant has available."""
+        self.available += amount
+        had = grant.available
+        grant.available = had + amount
+        if had <= 0 < grant.available:
+            insort(self.live, grant, key=rank)
+
+    def prolong(self, parts: Parts, until: datetime) -> None:
+        """Credits that came back to these grants can be spent until then at least."""
+        for number, _ in parts:
+            grant = self.grants[number]
+            if grant.usable_until is not None and grant.usable_until < until:
+                grant.usable_until = until
+        self.live.sort(key=rank)

@@ -1,21 +1,55 @@
 """The books: every entry of the ledger checked and applied, one after the other."""
 
+import re
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .account_book import AccountBook, GrantBook, HoldBook, Limits, Parts
-from .breach import Breach
+from .account_book import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits, Parts
+from .breach import Breach, BreachKind
 from .entry import Entry
-from .reading import Reading
+from .heads import Unreadable, glance_lines, id_at_a_glance, id_with_care, shown
+from .ledger_rules import RULES, Rule
+from .overdue import overdue
+from .reading import ACTIONS, Action, Reading, read_body
 
-__all__ = ["AccountBook", "Books", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
+__all__ = ["AccountBook", "Books", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
+_TYPES = frozenset(name for action in ACTIONS.values() for name in action.types)
+_MOVED_OTHERWISE = frozenset(
+    {
+        BreachKind.SUM_NOT_ZERO,
+        BreachKind.WRONG_POSTINGS,
+        BreachKind.ENTRY_GAP,
+        BreachKind.OUT_OF_ORDER,
+        BreachKind.NEGATIVE_BALANCE,
+        BreachKind.ENDED_TWICE,
+        BreachKind.SETTLED_AND_REFUNDED,
+        BreachKind.END_WITHOUT_DEBIT,
+    }
+)
+"""An entry with one of these moved something else than it should: that its balances are off is the same breach."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Route:
+    """What all entries of one subject have in common."""
+
+    book: AccountBook
+    action: str
+    known: Action
+    rule: Rule
+    type_line: bytes
+    subject_line: bytes
 
 
 class Books:
     """All accounts as the entries taken so far make them; what must not be goes to `on_breach`.
 
     `entries` counts what was taken, `sequence` is the last one's, `unattributed` counts entries that moved credits
-    before entries named grants.
+    before entries named grants, `debits` those that charged a generation, `unknown_tables` debits by a price table that
+    the auditor does not know. `first_at` and `last_at` are the earliest and latest times of a decision.
     """
 
     def __init__(self, on_breach: Callable[[Breach], None]) -> None:
@@ -23,7 +57,15 @@ class Books:
         self.entries = 0
         self.sequence = 0
         self.unattributed = 0
+        self.debits = 0
+        self.unknown_tables = 0
+        self.first_at: datetime | None = None
+        self.last_at: datetime | None = None
         self._on_breach = on_breach
+        self._routes: dict[str, _Route] = {}
+        self._ids: set[bytes] = set()
+        self._about: str | None = None
+        self._found: list[BreachKind] = []
 
     @property
     def issued(self) -> int:
@@ -51,9 +93,126 @@ class Books:
         return sum(account.expired for account in self.accounts.values())
 
     def take(self, entry: Entry) -> Reading | None:
-        """Check the next entry and apply it. None: it could not be read (and that is a breach)."""
-        raise NotImplementedError
+        """Check the next entry and apply it. None: it could not be read, or is a copy (and that is a breach)."""
+        self._begin(entry.sequence)
+        reading = None
+        try:
+            route = self._routes.get(entry.subject) or self._new_route(entry)
+            book = route.book
+            self._about = book.name
+            ident = id_at_a_glance(entry.head, route.type_line, route.subject_line)
+            if ident is None:
+                ident = id_with_care(entry, route.known.types, _TYPES)
+            reading = read_body(entry, book.name, route.action, route.known)
+            if ident in self._ids and self._is_copy(book, reading, ident):
+                return None
+            self._ids.add(ident)
+            if reading.number == book.entry + 1:
+                book.entry = reading.number
+            else:
+                self._out_of_order(book, reading.number)
+            route.rule(self, book, reading)
+        except Unreadable as problem:
+            self._unreadable(problem, numbered=reading is not None)
+            return None
+        self._conclude(book, reading)
+        return reading
 
     def finish(self, now: datetime, hold_limit: timedelta) -> None:
         """Check what can only be seen at the end: holds older than `hold_limit`, expiries that did not come."""
-        raise NotImplementedError
+        for breach in overdue(self.accounts.values(), now, hold_limit):
+            self._on_breach(breach)
+
+    def found(self, kind: BreachKind, says: str, generation: str | None = None) -> None:
+        """The entry that is being taken is a breach."""
+        self._found.append(kind)
+        self._on_breach(
+            Breach(kind, says, sequence=self.sequence, account=self._about, generation=generation)
+        )
+
+    def _begin(self, sequence: int) -> None:
+        if self._found:
+            self._found = []
+        self._about = None
+        self.entries += 1
+        before, self.sequence = self.sequence, sequence
+        if sequence > before + 1:
+            missing = f"{before + 1} to {sequence - 1}" if sequence > before + 2 else str(before + 1)
+            self.found(BreachKind.SEQUENCE_GAP, f"sequence {missing} of the stream is missing")
+        elif sequence <= before:
+            self.found(BreachKind.SEQUENCE_GAP, f"comes behind sequence {before}")
+
+    def _new_route(self, entry: Entry) -> _Route:
+        """Raises Unreadable for a subject that no entry can have."""
+        prefix, _, rest = entry.subject.partition(".")
+        account, _, action = rest.partition(".")
+        if prefix != "ledger" or not _NAME.fullmatch(account):
+            raise Unreadable(f"subject {shown(entry.subject)} is not of the ledger", BreachKind.WRONG_SUBJECT)
+        book = self.accounts.get(account)
+        if book is None:
+            book = self.accounts[account] = AccountBook(account)
+        if action not in ACTIONS:
+            self._about = account
+            id_with_care(entry, (), _TYPES)
+            raise Unreadable(f"no event is called {shown(action)}", BreachKind.UNKNOWN_EVENT)
+        known = ACTIONS[action]
+        lines = glance_lines(known.types[0], entry.subject)
+        route = _Route(book, action, known, RULES[action], *lines)
+        self._routes[entry.subject] = route
+        return route
+
+    def _is_copy(self, book: AccountBook, reading: Reading, ident: bytes) -> bool:
+        """Whether an entry with an id that was there before is nothing but that entry again."""
+        self.found(BreachKind.REPEATED_ID, f"id {shown(ident.decode('latin-1'))} was there before")
+        return reading.number <= book.entry
+
+    def _out_of_order(self, book: AccountBook, number: int) -> None:
+        missing = number - book.entry - 1
+        if missing < 0:
+            says = f"is entry {number} of its account, after entry {book.entry}"
+            self.found(BreachKind.OUT_OF_ORDER, says)
+            return
+        if missing > book.unread:
+            says = f"is entry {number} of its account, after entry {book.entry}: {missing} missing"
+            self.found(BreachKind.ENTRY_GAP, says)
+        book.unread = max(0, book.unread - missing)
+        book.doubtful = True
+        book.entry = number
+
+    def _unreadable(self, problem: Unreadable, *, numbered: bool) -> None:
+        """What the entry moved is not known: what follows in its account is judged with that in mind."""
+        self.found(problem.kind, str(problem))
+        for name in {self._about, problem.account}:
+            book = self.accounts.get(name) if name is not None else None
+            if book is not None:
+                book.doubtful = book.adrift = True
+                book.unread += not numbered
+
+    def _conclude(self, book: AccountBook, reading: Reading) -> None:
+        at, balances = reading.decided_at, reading.body["balances"]
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
+        if self.first_at is None or at < self.first_at:
+            self.first_at = at
+        if book.named and reading.body.get("decided_at") is None:
+            self.found(BreachKind.UNREADABLE, "decided_at is missing")
+        off = balances["available"] - book.available, balances["held"] - book.held
+        if off != book.drift or book.adrift:
+            self._balances_are_off(book, balances, off)
+
+    def _balances_are_off(self, book: AccountBook, said: dict[str, int], off: tuple[int, int]) -> None:
+        """Said once; again only when the difference changes, since what is based on wrong balances is wrong too."""
+        explained = book.adrift or not _MOVED_OTHERWISE.isdisjoint(self._found)
+        book.drift, book.adrift = off, False
+        if explained or off == (0, 0):
+            return
+        kind = (
+            BreachKind.NEGATIVE_BALANCE
+            if min(said["available"], said["held"]) < 0
+            else BreachKind.WRONG_BALANCE
+        )
+        says = (
+            f"says {said['available']} available and {said['held']} held;"
+            f" the postings make it {book.available} and {book.held}"
+        )
+        self.found(kind, says)

@@ -1,0 +1,34 @@
+"""What can only be seen at the end: debits that nothing ended, and grants that did not expire in time."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from .account_book import AccountBook
+from .breach import Breach, BreachKind
+
+__all__ = ["overdue"]
+
+EXPIRY_LATENESS = timedelta(hours=1)
+"""An expiry is written by a timer: so late it may be."""
+
+
+def overdue(accounts: Iterable[AccountBook], now: datetime, hold_limit: timedelta) -> Iterator[Breach]:
+    """Holds older than `hold_limit`, and credits that should have expired."""
+    for book in accounts:
+        for hold in book.holds.values():
+            if now - hold.since > hold_limit:
+                yield Breach(
+                    BreachKind.DEBIT_WITHOUT_END,
+                    f"{hold.amount} held since {hold.since.isoformat()}, longer than {hold_limit}",
+                    sequence=hold.debited,
+                    account=book.name,
+                    generation=hold.generation,
+                )
+        for grant in () if book.doubtful else book.live:
+            if grant.usable_until is not None and grant.usable_until < now - EXPIRY_LATENESS:
+                yield Breach(
+                    BreachKind.EXPIRY_OVERDUE,
+                    f"{grant.available} of grant {grant.number} should have expired at {grant.usable_until}",
+                    sequence=grant.sequence,
+                    account=book.name,
+                )

@@ -1,0 +1,44 @@
+"""What must hold for entries that move nothing: closing, reopening, limits."""
+
+from .account_book import AccountBook, Limits
+from .breach import BreachKind
+from .findings import Findings
+from .legs import fault_of, read_legs
+from .reading import Reading, amount_in
+
+__all__ = ["closed", "limits_set", "moves_nothing", "reopened"]
+
+
+def closed(books: Findings, book: AccountBook, reading: Reading) -> None:
+    """Nothing is charged or granted from now on."""
+    moves_nothing(books, reading)
+    book.closed = True
+
+
+def reopened(books: Findings, book: AccountBook, reading: Reading) -> None:
+    """As before it was closed."""
+    moves_nothing(books, reading)
+    book.closed = False
+
+
+def limits_set(books: Findings, book: AccountBook, reading: Reading) -> None:
+    """Bounds on debits from now on, in place of those for the same."""
+    bounds = {
+        name: None if (value := reading.body.get(name)) is None else amount_in(value, name)
+        for name in ("per_day", "per_generation")
+    }
+    moves_nothing(books, reading)
+    book.limits[reading.body.get("api_key")] = Limits(**bounds)
+
+
+def moves_nothing(books: Findings, reading: Reading) -> None:
+    """No postings. Raises Unreadable before anything else is done."""
+    legs = read_legs(reading.body["postings"])
+    if not legs:
+        return
+    generation = reading.body.get("generation")
+    if fault := fault_of(legs):
+        books.found(BreachKind.SUM_NOT_ZERO, fault, generation)
+    else:
+        says = f"has {len(legs)} postings; an entry of this kind moves nothing"
+        books.found(BreachKind.WRONG_POSTINGS, says, generation)
