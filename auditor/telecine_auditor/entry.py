@@ -3,10 +3,17 @@
 import re
 from typing import NamedTuple
 
+from telecine_contracts.transparency import is_stated
+
 __all__ = ["Entry", "head_of"]
 
-_TRANSPORT = re.compile(rb"^nats-[^\r\n]*\r\n", re.IGNORECASE | re.MULTILINE)
-_TYPE = re.compile(rb"^ce-type: *([^\r\n]*)\r\n", re.IGNORECASE | re.MULTILINE)
+_NATS = rb"(?:Nats-[!-9;-~]+: [ -~]*\r\n)*"
+_NAMES = rb"specversion|id|source|type|time|subject|correlation|causation"
+_OURS = b"".join(rb"ce-%b: [!-~]+\r\n" % name for name in _NAMES.split(b"|"))
+_AS_EVER = re.compile(
+    _NATS + rb"(" + _OURS + rb"content-type: [!-~]+\r\n(?:traceparent: [!-~]+\r\n)?)" + _NATS
+)
+"""A header as telecine's services write it: no name twice, nothing around a value."""
 
 
 class Entry(NamedTuple):
@@ -24,25 +31,36 @@ class Entry(NamedTuple):
     @property
     def stated(self) -> bytes:
         """The bytes that the entry's leaf is the hash of, as `telecine_contracts.transparency` tells."""
-        stated = _TRANSPORT.sub(b"", self.head)
-        return b"".join((self.subject.encode(), b"\r\n", stated, b"\r\n", self.body))
+        usual = _AS_EVER.fullmatch(self.head)
+        lines = usual[1] if usual else _normal(self.head)
+        return b"".join((self.subject.encode(), b"\r\n", lines, b"\r\n", self.body))
 
     @property
     def type(self) -> str | None:
         """The event's type as its header says; None without that header."""
-        found = _TYPE.search(self.head)
-        return found[1].decode("utf-8", "replace") if found else None
+        return self.header("ce-type")
 
     def header(self, name: str) -> str | None:
-        """The value of one header, its name in any case; None if there is none."""
-        wanted = name.lower()
-        for line in self.head.decode("utf-8", "replace").split("\r\n"):
-            known, colon, value = line.partition(":")
+        """The value of one header, its name in any case, the last one where it comes twice; None if there is none."""
+        wanted = name.lower().encode()
+        for line in reversed(self.head.split(b"\r\n")):
+            known, colon, value = line.partition(b":")
             if colon and known.strip().lower() == wanted:
-                return value.strip()
+                return value.strip().decode("utf-8", "replace")
         return None
 
 
 def head_of(headers: dict[str, str] | None) -> bytes:
     """Header lines in the order in which they were sent."""
     return "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items()).encode()
+
+
+def _normal(head: bytes) -> bytes:
+    """The lines that are part of the leaf, from a header of any form, read as nats-py reads it."""
+    found: dict[str, str] = {}
+    for line in head.split(b"\r\n"):
+        name, colon, value = line.partition(b":")
+        key = name.strip()
+        if colon and key.isascii() and not any(map(str.isspace, key.decode())):
+            found[key.decode()] = value.strip().decode("utf-8", "replace")
+    return head_of({name: value for name, value in found.items() if is_stated(name)})
