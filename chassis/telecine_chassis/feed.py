@@ -1,24 +1,37 @@
-"""Read a stream in order from any sequence on, for ever: the source of every projection."""
+"""Read a stream in order from any sequence on, for ever: the source of every projection.
 
+Pages of stored messages are asked for (direct get); the server's announcement that a message was stored says when to
+ask again. No consumer is made: a right to make one would also be a right to alter everybody else's.
+"""
+
+import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import nats.errors
+import structlog
 from nats.aio.client import Client
-from nats.js.api import ConsumerConfig, DeliverPolicy
+from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from telecine_contracts.streams import Stream
+from telecine_contracts.subjects import stored
 
 from .cancellation import heed_cancellation
-from .records import Record, from_delivery
+from .direct_get import Page, page
+from .records import Record
 
 __all__ = ["Batch", "Feed"]
 
-HEARTBEAT = 0.5
-"""Seconds. A lost consumer is noticed after a few of these; with the client's default it would take 20 s."""
+log = structlog.get_logger(__name__)
 IDLE = 0.5
-"""Seconds after which an empty batch says that nothing new came."""
+"""Seconds after which an empty batch says that nothing new came, and after which a lost announcement is made up for."""
+SILENCE = 2
+"""Seconds without an answer after which a page is asked for again."""
+BEHIND = 0.01
+"""Seconds between two questions while a replica has not yet got what was announced."""
+PATIENCE = 5
+"""Seconds for which an announced message is asked for without pause; it may have been removed since."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +43,7 @@ class Batch:
 
 
 class Feed:
-    """An ordered consumer: gap-free and without duplicates, made anew by the client when it is lost."""
+    """Everything that `filters` select (none: the whole stream), gap-free and without duplicates."""
 
     def __init__(
         self,
@@ -40,11 +53,15 @@ class Feed:
         filters: Sequence[str] = (),
         limit: int = 500,
     ) -> None:
-        """`filters` narrow the stream; a batch has at most `limit` records."""
+        """A batch has at most `limit` records."""
         self._connection = connection
         self._stream = stream
         self._filters = list(filters or stream.subjects)
         self._limit = limit
+        # Pages of several filters, asked for one after the other, would not fit together: all is asked for.
+        [whole] = stream.subjects
+        self._asked = self._filters[0] if len(self._filters) == 1 else whole
+        self._wanted = [pattern.split(".") for pattern in self._filters]
 
     async def head(self) -> int:
         """The sequence of the last record that will come, as things stand; 0 if there is none."""
@@ -64,31 +81,65 @@ class Feed:
 
     async def follow(self, after: int) -> AsyncGenerator[Batch, None]:
         """Everything behind sequence `after`, in batches of up to `limit`; an empty batch when nothing is new."""
-        jetstream = self._connection.jetstream()
-        subscription = await jetstream.subscribe(
-            self._filters[0],
-            stream=self._stream.name,
-            ordered_consumer=True,
-            config=ConsumerConfig(
-                deliver_policy=DeliverPolicy.BY_START_SEQUENCE,
-                opt_start_seq=after + 1,
-                filter_subjects=self._filters if len(self._filters) > 1 else None,
-            ),
-            idle_heartbeat=HEARTBEAT,
-        )
+        bell = _Bell()
+        announcements = await self._connection.subscribe(stored(self._asked), cb=bell.ring)
         try:
             while True:
                 heed_cancellation()
-                try:
-                    messages = [await subscription.next_msg(timeout=IDLE)]
-                except nats.errors.TimeoutError:
+                bell.heard.clear()
+                found = await self._page(after)
+                if found.records:
+                    after = found.records[-1].sequence
+                    wanted = [record for record in found.records if self._is_wanted(record)]
+                    if wanted:
+                        yield Batch(wanted, found.pending)
+                elif not await bell.worth_asking(after):
                     yield Batch((), 0)
-                    continue
-                while subscription.pending_msgs and len(messages) < self._limit:
-                    messages.append(await subscription.next_msg(timeout=IDLE))
-                heed_cancellation()
-                pending = messages[-1].metadata.num_pending or 0
-                yield Batch([from_delivery(message) for message in messages], pending)
         finally:
             if not self._connection.is_closed:
-                await subscription.unsubscribe()
+                await announcements.unsubscribe()
+
+    async def _page(self, after: int) -> Page:
+        try:
+            return await page(
+                self._connection, self._stream.name, self._asked, after, limit=self._limit, timeout=SILENCE
+            )
+        except nats.errors.ConnectionClosedError:
+            raise
+        except (nats.errors.Error, OSError) as error:
+            log.warning("feed.no_answer", stream=self._stream.name, error=type(error).__name__)
+            return Page([], 0)
+
+    def _is_wanted(self, record: Record) -> bool:
+        return len(self._wanted) == 1 or any(_selects(each, record.subject) for each in self._wanted)
+
+
+def _selects(pattern: Sequence[str], subject: str) -> bool:
+    tokens = subject.split(".")
+    return len(tokens) == len(pattern) and all(
+        one in ("*", other) for one, other in zip(pattern, tokens, strict=True)
+    )
+
+
+@dataclass(slots=True)
+class _Bell:
+    """What was announced: the highest sequence, and when."""
+
+    heard: asyncio.Event = field(default_factory=asyncio.Event)
+    sequence: int = 0
+    at: float = 0
+
+    async def ring(self, message: Msg) -> None:
+        self.sequence = int((message.headers or {}).get("Nats-Sequence", 0))
+        self.at = asyncio.get_running_loop().time()
+        self.heard.set()
+
+    async def worth_asking(self, after: int) -> bool:
+        """Wait until there may be something behind `after`; False when nothing was announced for a while."""
+        behind = self.sequence > after and asyncio.get_running_loop().time() - self.at < PATIENCE
+        waiting = asyncio.ensure_future(self.heard.wait())
+        try:
+            await asyncio.wait([waiting], timeout=BEHIND if behind else IDLE)
+        finally:
+            waiting.cancel()
+        return behind or self.heard.is_set()

@@ -1,7 +1,6 @@
 """The event store on NATS JetStream: one subject per event of an aggregate, optimistic concurrency over its filter."""
 
 import asyncio
-import json
 from collections.abc import Mapping, Sequence
 
 import nats.errors
@@ -12,7 +11,8 @@ from nats.js.errors import APIError, NotFoundError
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
 
-from .records import Record, decode, from_direct, from_stored
+from .direct_get import Page, page
+from .records import Record, decode, from_stored
 from .store import Conflict, Recorded, Refused, Unavailable
 
 __all__ = ["JetStreamEventStore"]
@@ -23,7 +23,7 @@ CONFLICTS = {10071, 10164, 10201}
 """Wrong last sequence, the same within a batch, duplicate within a batch (server error codes)."""
 TOO_MANY_REQUESTS = 429
 PAGE = 500
-"""Messages per batched direct get; the server's own ceiling is 1,000."""
+"""Messages per batched direct get."""
 
 
 class JetStreamEventStore:
@@ -70,15 +70,15 @@ class JetStreamEventStore:
 
     async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
         try:
-            page, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
-            records = page
-            while len(page) == PAGE:
-                page = await self._page(aggregate, page[-1].sequence)
-                records += page
+            first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
+            records, more = first.records, first.pending
+            while more:
+                following = await self._page(aggregate, records[-1].sequence)
+                records, more = records + following.records, following.pending
             end = records[-1].sequence if records else after
             if last > end:
                 records += await self._tail(aggregate, end)
-        except (nats.errors.Error, TimeoutError, OSError, APIError) as error:
+        except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(f"could not read {aggregate}: {type(error).__name__}") from error
         return [decode(record, self._registry) for record in records]
 
@@ -101,28 +101,10 @@ class JetStreamEventStore:
             records.append(from_stored(found))
             after = records[-1].sequence
 
-    async def _page(self, aggregate: str, after: int) -> list[Record]:
-        """One batched direct get (ADR-31): up to PAGE messages of the aggregate behind `after`."""
-        stream = stream_of(aggregate)
-        inbox = self._connection.new_inbox()
-        answers = await self._connection.subscribe(inbox)
-        try:
-            question = {"seq": after + 1, "next_by_subj": aggregate, "batch": PAGE}
-            await self._connection.publish(
-                f"$JS.API.DIRECT.GET.{stream}", json.dumps(question).encode(), reply=inbox
-            )
-            records: list[Record] = []
-            while True:
-                async with asyncio.timeout(self._timeout):
-                    message = await answers.next_msg(timeout=self._timeout)
-                status = (message.headers or {}).get("Status")
-                if status in ("204", "404"):
-                    return records
-                if status is not None:
-                    raise Unavailable(f"direct get answered {status} for {aggregate}")
-                records.append(from_direct(message))
-        finally:
-            await answers.unsubscribe()
+    async def _page(self, aggregate: str, after: int) -> Page:
+        return await page(
+            self._connection, stream_of(aggregate), aggregate, after, limit=PAGE, timeout=self._timeout
+        )
 
 
 def wire_bytes(headers: Mapping[str, str], body: bytes) -> int:

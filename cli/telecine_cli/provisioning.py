@@ -9,6 +9,7 @@ import httpx
 from nats.aio.client import Client
 
 from telecine_contracts.streams import CONSUMERS, STREAMS, Consumer, Stream
+from telecine_contracts.subjects import stored
 
 Action = Literal["created", "unchanged", "updated"]
 STREAM_NOT_FOUND = 10059
@@ -95,6 +96,8 @@ def stream_config(stream: Stream, replicas: int) -> dict[str, Any]:
         "deny_purge": stream.deny_purge,
         "allow_direct": True,
     }
+    if stream.announced:
+        config["republish"] = {"src": ">", "dest": stored(">"), "headers_only": True}
     if stream.schedules:
         config |= {"allow_msg_schedules": True, "allow_rollup_hdrs": True}
     if stream.asynchronous and replicas == 1:

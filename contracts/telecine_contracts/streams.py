@@ -14,7 +14,11 @@ GIB = 2**30
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stream:
-    """One JetStream stream. Sizes in bytes, times in seconds; 0 or None means no limit."""
+    """One JetStream stream. Sizes in bytes, times in seconds; 0 or None means no limit.
+
+    `announced`: the headers of every message go out on ``stored.<its subject>`` once it is stored (JetStream's
+    republishing), so that whoever follows the stream knows when to ask for more, and needs no consumer for it.
+    """
 
     name: str
     description: str
@@ -29,6 +33,7 @@ class Stream:
     deny_purge: bool = False
     schedules: bool = False
     asynchronous: bool = False
+    announced: bool = False
     max_consumers: int = 1000
 
 
@@ -53,6 +58,7 @@ VIDEO = Stream(
     name="VIDEO",
     description="Generations, from request to stored video. Purged for one account when it asks to be forgotten.",
     subjects=("video.*.*.*",),
+    announced=True,
 )
 LEDGER = Stream(
     name="LEDGER",
@@ -60,11 +66,13 @@ LEDGER = Stream(
     subjects=("ledger.*.*",),
     deny_delete=True,
     deny_purge=True,
+    announced=True,
 )
 ACCESS = Stream(
     name="ACCESS",
     description="API keys, hashed.",
     subjects=("access.*.*",),
+    announced=True,
 )
 CHECKPOINTS = Stream(
     name="CHECKPOINTS",
@@ -72,6 +80,7 @@ CHECKPOINTS = Stream(
     subjects=("checkpoints.*.*",),
     deny_delete=True,
     deny_purge=True,
+    announced=True,
 )
 TIMERS = Stream(
     name="TIMERS",

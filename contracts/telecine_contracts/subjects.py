@@ -1,7 +1,8 @@
 """Every subject is built and read here, and nowhere else.
 
 ``video.<account>.<generation>.<action>`` · ``ledger.<account>.<action>`` · ``access.<account>.<action>`` ·
-``checkpoints.<log>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` · ``deadletters.<service>.<consumer>``
+``checkpoints.<log>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` · ``deadletters.<service>.<consumer>`` ·
+``stored.<subject>``: that a message has been stored there
 """
 
 import re
@@ -92,3 +93,8 @@ def timer_due(service: str, kind: str, *key: str) -> str:
 def dead_letter(service: str, consumer: str) -> str:
     """Where a message goes that `consumer` could not take."""
     return f"deadletters.{token(service)}.{token(consumer)}"
+
+
+def stored(subject: str) -> str:
+    """Where it is announced that a message was stored on `subject`; takes a filter, too."""
+    return f"stored.{subject}"

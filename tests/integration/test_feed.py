@@ -69,7 +69,7 @@ async def test_what_comes_while_it_is_read_is_read_too(world: ReactorWorld) -> N
     await publishing
 
 
-@pytest.mark.parametrize("trouble", ["consumer lost", "server killed", "server restarted"])
+@pytest.mark.parametrize("trouble", ["every consumer lost", "server killed", "server restarted"])
 async def test_nothing_is_missed_or_repeated_after(
     world: ReactorWorld, nats: NatsServer, trouble: str
 ) -> None:
@@ -88,7 +88,7 @@ async def test_nothing_is_missed_or_repeated_after(
 
 async def befall(trouble: str, world: ReactorWorld, nats: NatsServer) -> None:
     match trouble:
-        case "consumer lost":
+        case "every consumer lost":
             manager = world.client.jsm()
             for info in await manager.consumers_info("VIDEO"):
                 await manager.delete_consumer("VIDEO", info.name)
