@@ -73,7 +73,7 @@ STEPS: list[Step] = [
     *(Refuse(attempt, FailureCode.MODERATION_INPUT, "No.") for attempt in (1, 2, 3)),
     *(GiveUpClaim(attempt) for attempt in (1, 2, 3)),
     *map(Expire, MOMENTS),
-    Deny(40, 3),
+    Deny("Insufficient credits: 40 needed, 3 available"),
     *(Stop() for _ in range(3)),
     *(Stopped() for _ in range(3)),
     *(Unstoppable("running") for _ in range(3)),

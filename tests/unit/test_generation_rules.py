@@ -92,7 +92,7 @@ COMMANDS: dict[str, Command] = {
     "refuse": Refuse(1, FailureCode.MODERATION_INPUT, "No.", "SensitiveContentDetected"),
     "defer": Defer(1, DeferralReason.UNREACHABLE, at(40), "429"),
     "give up": GiveUpClaim(1),
-    "deny": Deny(40, 3),
+    "deny": Deny("Insufficient credits: 40 needed, 3 available"),
     "stop": Stop(),
     "stopped": Stopped(),
     "unstoppable": Unstoppable("running"),

@@ -186,10 +186,9 @@ class Expire:
 
 @dataclass(frozen=True, slots=True)
 class Deny:
-    """The generation was not paid for. Amounts in credits."""
+    """The generation was not paid for. `message` says why, for the user."""
 
-    needed: int
-    available: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,10 +226,9 @@ def decide(command: Command, state: Generation) -> Event | None:
         case Expire(now):
             overdue = state.phase is Phase.SUBMITTED and _is_overdue(now, state)
             return _timeout(state, FailureCode.DEADLINE) if overdue else None
-        case Deny(needed, available):
+        case Deny(message):
             if state.phase is not Phase.REQUESTED:
                 return None
-            message = f"Insufficient credits: {needed} needed, {available} available"
             return _failed(state, Stage.CREDITS, FailureCode.INSUFFICIENT_CREDITS, message)
         case Stop():
             idle = state.phase in (Phase.REQUESTED, Phase.DEFERRED) and state.cancel is Cancel.REQUESTED

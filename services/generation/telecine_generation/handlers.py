@@ -14,6 +14,7 @@ from telecine_contracts.streams import (
     GENERATION_TIMERS,
 )
 
+from .denials import in_words
 from .domain import Deny
 from .following import WAKE, Follower
 from .submission import Generations, Submitter
@@ -33,11 +34,9 @@ def listen(reactor: Reactor, generations: Generations, submitter: Submitter, fol
     async def deny(cause: Recorded) -> None:
         event = cause.event
         assert isinstance(event, CreditsDenied)
-        if event.reason is DenialReason.INSUFFICIENT_CREDITS:
+        if event.reason is not DenialReason.GENERATION_ENDED:
             aggregate = subjects.video(event.account, event.generation)
-            await generations.execute(
-                aggregate, Deny(event.needed, event.available), Cause.of(cause.envelope)
-            )
+            await generations.execute(aggregate, Deny(in_words(event)), Cause.of(cause.envelope))
 
     async def cancel(cause: Recorded) -> None:
         event = cause.event
