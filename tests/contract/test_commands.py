@@ -36,6 +36,7 @@ from telecine_credits.domain import (
 
 Ledger = Aggregates[Command, Account]
 PATIENCE = 0.3
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 
@@ -89,11 +90,16 @@ def cause(name: str, id: str) -> Cause:
 
 
 def grant(name: str, amount: int = 100, reference: str = "r1") -> Grant:
-    return Grant(name, amount, GrantKind.PAID, reference)
+    return Grant(account=name, at=NOW, amount=amount, kind=GrantKind.PAID, reference=reference)
 
 
 def debit(name: str, generation: str = "g1", credits: int = 10) -> Debit:
-    return Debit(name, generation, Price(credits=credits, table="t", resolution="720p", duration=5))
+    price = Price(credits=credits, table="t", resolution="720p", duration=5)
+    return Debit(account=name, at=NOW, generation=generation, price=price)
+
+
+def settle(name: str, generation: str = "g1") -> Settle:
+    return Settle(account=name, at=NOW, generation=generation)
 
 
 async def actions(store: EventStore, name: str) -> list[str]:
@@ -167,7 +173,7 @@ async def test_a_refusal_is_raised_and_nothing_is_appended(
     ledger = ledger_over(store, assume_new=assume_new)
     for _ in range(2):
         with pytest.raises(NotDebited):
-            await ledger.execute(subjects.ledger(name), Settle(name, "g1"), cause(name, "one"))
+            await ledger.execute(subjects.ledger(name), settle(name), cause(name, "one"))
     assert await actions(store, name) == ["granted"]
 
 
@@ -223,8 +229,8 @@ async def test_two_replicas_that_close_the_same_holds_close_them_once(
         await replicas[number % 2].execute(
             subjects.ledger(name), debit(name, f"g{number}"), cause(name, f"debit {number}")
         )
-    ends: list[Command] = [Settle(name, f"g{n}") for n in range(5)]
-    ends += [Refund(name, f"g{n}", "deadline") for n in range(5)]
+    ends: list[Command] = [settle(name, f"g{n}") for n in range(5)]
+    ends += [Refund(account=name, at=NOW, generation=f"g{n}", reason="deadline") for n in range(5)]
     await asyncio.gather(
         *(
             replica.execute(subjects.ledger(name), end, cause(name, f"{type(end).__name__} {number}"))
@@ -268,7 +274,7 @@ async def test_a_refusal_on_an_old_state_is_looked_at_again(stores: list[EventSt
     one, two = (ledger_over(store) for store in stores)
     await one.read(subjects.ledger(name))
     await two.execute(subjects.ledger(name), debit(name), cause(name, "one"))
-    await one.execute(subjects.ledger(name), Settle(name, "g1"), cause(name, "two"))
+    await one.execute(subjects.ledger(name), settle(name), cause(name, "two"))
     assert await actions(stores[0], name) == ["granted", "debited", "settled"]
 
 
@@ -285,7 +291,7 @@ async def test_nothing_to_do_on_an_old_state_is_looked_at_again(stores: list[Eve
     await funded(stores[0], name)
     one, two = (slow(store) for store in stores)
     await one.execute(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
-    await two.execute(subjects.ledger(name), Settle(name, "g1"), cause(name, "two"))
+    await two.execute(subjects.ledger(name), settle(name), cause(name, "two"))
     await one.execute(subjects.ledger(name), debit(name, "g2"), cause(name, "three"))
     assert await actions(stores[0], name) == ["granted", "debited", "settled", "debited"]
 

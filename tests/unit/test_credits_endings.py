@@ -27,9 +27,20 @@ GOES_ON = {
 """Events of a generation after which its credits stay as they are."""
 
 
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
 def recorded(event: Event) -> Recorded:
     about: Envelope = envelope(event)
     return Recorded(event, about, 7)
+
+
+def settle() -> Settle:
+    return Settle(account="ann", at=NOW, generation="g1")
+
+
+def refund(reason: str) -> Refund:
+    return Refund(account="ann", at=NOW, generation="g1", reason=reason)
 
 
 def storage_failed(url: str | None) -> VideoStorageFailed:
@@ -45,27 +56,26 @@ def storage_failed(url: str | None) -> VideoStorageFailed:
 
 def test_a_stored_video_is_paid_for() -> None:
     event = example(VideoStored)
-    assert ending(recorded(event)) == Settle(event.about["account"], event.about["generation"])
+    assert ending(recorded(event), NOW) == Settle(**event.about, at=NOW)
 
 
 def test_a_stop_gap_is_a_delivery() -> None:
-    assert ending(recorded(storage_failed("https://provider.example/v.mp4"))) == Settle("ann", "g1")
+    assert ending(recorded(storage_failed("https://provider.example/v.mp4")), NOW) == settle()
 
 
 def test_without_any_url_there_is_nothing_to_pay_for() -> None:
-    assert ending(recorded(storage_failed(None))) == Refund("ann", "g1", "video_not_stored")
+    assert ending(recorded(storage_failed(None)), NOW) == refund("video_not_stored")
 
 
 @pytest.mark.parametrize("code", FailureCode)
 def test_every_failure_is_refunded_with_its_code(code: FailureCode) -> None:
     event = GenerationFailed(account="ann", generation="g1", stage=Stage.PROVIDER, code=code, message="…")
-    assert ending(recorded(event)) == Refund("ann", "g1", code.value)
+    assert ending(recorded(event), NOW) == refund(code.value)
 
 
 def test_a_cancelled_generation_is_refunded() -> None:
-    assert ending(recorded(GenerationCancelled(account="ann", generation="g1"))) == Refund(
-        "ann", "g1", "cancelled"
-    )
+    event = GenerationCancelled(account="ann", generation="g1")
+    assert ending(recorded(event), NOW) == refund("cancelled")
 
 
 def test_every_event_of_a_generation_either_closes_its_hold_or_is_known_not_to() -> None:
