@@ -1,0 +1,131 @@
+"""`telecine-audit reconcile`: what the provider used against what users paid."""
+
+import argparse
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict
+from typing import Any
+
+from telecine_auditor.options import add_source_options, opened
+from telecine_auditor.outcome import CommandError
+from telecine_auditor.plain_table import plain_table
+from telecine_auditor.points import add_period_options
+from telecine_auditor.reconciling import Group, Listing, Reconciliation
+from telecine_auditor.screen import Progress, print_json
+from telecine_auditor.source import VIDEO, Source
+from telecine_auditor.usage_book import UsageBook
+from telecine_auditor.walking import Walk
+
+NAME = "reconcile"
+SUMMARY = "provider usage (tokens) against settled credits; orphans and late results"
+_HEAD = ("model", "resolution", "seconds", "settled", "credits", "tokens", "tokens/credit", "unpaid tokens")
+_LIST_HEAD = ("account", "generation", "task", "tokens", "on the ledger", "at the provider")
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.description = (
+        "Compares the usage that the provider told (VideoReady and late results, on VIDEO) with the credits that\n"
+        "were settled (on LEDGER), and lists what does not go together. A generation belongs to the period in which\n"
+        "it was asked for, with all that came of it until now. Adjusted credits do not count as settled."
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  telecine-audit reconcile\n"
+        "  telecine-audit reconcile --from 2026-11-01 --to 2026-11-30 --tokens-per-credit 2500 --json"
+    )
+    parser.add_argument(
+        "--tokens-per-credit",
+        type=_rate,
+        metavar="N",
+        help="tokens that a credit stands for: list settled generations that used more",
+    )
+    add_source_options(parser)
+    add_period_options(parser)
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Print sums and lists."""
+    async with opened(options) as source:
+        walk = Walk(source)
+        with UsageBook() as book:
+            await _fill(book, walk, source)
+            found = Reconciliation(book, options.since, options.until, options.tokens_per_credit)
+            if options.json:
+                print_json({**walk.place(), **_document(found)})
+            else:
+                for line in _text(found):
+                    sys.stdout.write(f"{line}\n")
+    return walk.verdict()
+
+
+async def _fill(book: UsageBook, walk: Walk, source: Source) -> None:
+    if not await source.has(VIDEO):
+        raise CommandError("usage is on VIDEO, which can't be read here: reconcile needs both streams")
+    with Progress("reading VIDEO", await source.last(VIDEO)) as progress:
+        async for batch in source.batches(VIDEO):
+            for entry in batch:
+                book.video(entry)
+            progress.advance(len(batch))
+    async for booked in walk.entries():
+        if booked.reading is not None:
+            book.ledger(booked.reading)
+    book.outcomes(walk.books)
+
+
+def _rate(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens: a whole number, 1 or more")
+    return int(text)
+
+
+def _text(found: Reconciliation) -> Iterator[str]:
+    yield "Usage and settled credits"
+    yield ""
+    groups = [*found.groups(), found.total()]
+    yield from plain_table(_HEAD, [_row(group) for group in groups])
+    for listing in found.listings():
+        yield from _list_text(found, listing)
+    if found.book.unreadable:
+        yield from (
+            "",
+            f"{found.book.unreadable} entries of VIDEO could not be read and are in none of the above.",
+        )
+
+
+def _row(group: Group) -> tuple[int | str | None, ...]:
+    amounts = (group.settled, group.credits, group.tokens, group.rate, group.unpaid)
+    return (group.model or "(unknown)", group.resolution, group.duration, *amounts)
+
+
+def _list_text(found: Reconciliation, listing: Listing) -> Iterator[str]:
+    rows = [tuple(asdict(finding).values()) for finding in found.findings(listing)]
+    tokens = sum(row[3] or 0 for row in rows)
+    yield ""
+    if not rows:
+        yield f"{listing.title}: none"
+        return
+    yield f"{listing.title}: {len(rows)}, {tokens} tokens known"
+    yield from (f"  {line}" for line in listing.says.split("\n"))
+    table = plain_table(
+        _LIST_HEAD, [(*row[:3], "unknown" if row[3] is None else row[3], *row[4:]) for row in rows]
+    )
+    yield from (f"  {line}" for line in table)
+
+
+def _document(found: Reconciliation) -> dict[str, Any]:
+    return {
+        "groups": [_fields(group) for group in found.groups()],
+        "total": {
+            name: getattr(found.total(), name) for name in ("settled", "credits", "tokens", "unpaid", "rate")
+        },
+        "lists": {
+            listing.name: [asdict(finding) for finding in found.findings(listing)]
+            for listing in found.listings()
+        },
+        "unreadable": found.book.unreadable,
+    }
+
+
+def _fields(group: Group) -> dict[str, Any]:
+    return asdict(group) | {"rate": group.rate}

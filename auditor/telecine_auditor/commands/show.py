@@ -1,0 +1,147 @@
+"""`telecine-audit show`: one entry, every byte of it."""
+
+import argparse
+import base64
+import json
+import sys
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from telecine_auditor.book_time import text_of
+from telecine_auditor.entry import Entry
+from telecine_auditor.options import add_source_options, opened
+from telecine_auditor.outcome import HOLDS, CommandError
+from telecine_auditor.points import sequence
+from telecine_auditor.safe_text import one_line, shown_json
+from telecine_auditor.screen import print_json
+from telecine_auditor.source import CHECKPOINTS, LEDGER, VIDEO, Source
+from telecine_auditor.telling import in_words
+from telecine_contracts.transparency import leaf_hash
+
+NAME = "show"
+SUMMARY = "one entry whole: what it did, subject, headers, body, leaf hash"
+_HEX_WIDTH = 16
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.description = "One entry as it stands in its stream, and what it did in words."
+    parser.epilog = "examples:\n  telecine-audit show 1207\n  telecine-audit show 88 --stream VIDEO --json"
+    parser.add_argument("sequence", metavar="SEQUENCE", type=sequence, help="its sequence in the stream")
+    parser.add_argument(
+        "--stream",
+        default=LEDGER,
+        choices=(LEDGER, VIDEO, CHECKPOINTS),
+        help="which stream (default: %(default)s)",
+    )
+    add_source_options(parser)
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Print the entry."""
+    async with opened(options) as source:
+        entry = await _find(source, options.stream, options.sequence)
+    body = _Body(entry.body)
+    if options.json:
+        print_json(_document(options.stream, entry, body))
+    else:
+        sys.stdout.write("\n".join(_text(options.stream, entry, body)) + "\n")
+    return HOLDS
+
+
+class _Body:
+    """A body, as far as it can be understood: `fields` of an object, or None; `text`, or None where it is none."""
+
+    def __init__(self, body: bytes) -> None:
+        self.raw = body
+        self.fields: dict[str, Any] | None = None
+        self.text: str | None = None
+        try:
+            self.text = body.decode()
+            value = json.loads(self.text, object_pairs_hook=_once)
+        except (ValueError, RecursionError):
+            return
+        if isinstance(value, dict):
+            self.fields = value
+
+    def lines(self) -> list[str]:
+        """For people."""
+        if self.fields is not None:
+            return shown_json(self.fields).split("\n")
+        if self.text is not None:
+            return [one_line(line) for line in self.text.split("\n")]
+        return [_hex_line(self.raw, at) for at in range(0, len(self.raw), _HEX_WIDTH)]
+
+
+def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; one that names a field twice is shown as it stands, since readers differ about it."""
+    fields = dict(pairs)
+    if len(fields) < len(pairs):
+        raise ValueError("a field stands there twice")
+    return fields
+
+
+def _hex_line(raw: bytes, at: int) -> str:
+    part = raw[at : at + _HEX_WIDTH]
+    shown = "".join(chr(byte) if 32 <= byte < 127 else "." for byte in part)
+    return f"{at:06x}  {part.hex(' '):<{_HEX_WIDTH * 3 - 1}}  {shown}"
+
+
+async def _find(source: Source, stream: str, wanted: int) -> Entry:
+    if not await source.has(stream):
+        raise CommandError(f"there is no stream {stream} to be read here")
+    last = await source.last(stream)
+    if wanted > last:
+        raise CommandError(f"there is no entry {wanted}: {stream} ends at {last}")
+    async for batch in source.batches(stream, after=wanted - 1, upto=wanted):
+        for entry in batch:
+            return entry
+    raise CommandError(f"entry {wanted} of {stream} is missing, though the stream goes on to {last}")
+
+
+def _words(entry: Entry, body: _Body) -> str:
+    if body.fields is None:
+        return "can't be told: the body is no JSON object"
+    return in_words(entry.subject.rpartition(".")[2], body.fields)
+
+
+def _stored(entry: Entry) -> str:
+    return text_of(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=entry.stored_at // 1000))
+
+
+def _headers(entry: Entry) -> list[tuple[str, str]]:
+    lines = [line.partition(":") for line in entry.head.decode("utf-8", "replace").split("\r\n") if line]
+    return [(name, value.strip()) for name, _, value in lines]
+
+
+def _text(stream: str, entry: Entry, body: _Body) -> list[str]:
+    facts = [
+        ("entry", f"{stream}#{entry.sequence}"),
+        ("did", _words(entry, body)),
+        ("subject", entry.subject),
+        ("stored", _stored(entry)),
+        ("leaf hash", leaf_hash(entry.stated).hex()),
+    ]
+    headers = [f"  {one_line(name)}: {one_line(value)}" for name, value in _headers(entry)]
+    kind = "JSON" if body.fields is not None else "text" if body.text is not None else "no text"
+    return [
+        *(f"{name:<10} {one_line(value)}" for name, value in facts),
+        "headers",
+        *headers,
+        f"body ({kind}, {len(entry.body)} bytes)",
+        *(f"  {line}" for line in body.lines()),
+    ]
+
+
+def _document(stream: str, entry: Entry, body: _Body) -> dict[str, Any]:
+    return {
+        "stream": stream,
+        "sequence": entry.sequence,
+        "did": _words(entry, body),
+        "subject": entry.subject,
+        "stored": _stored(entry),
+        "headers": [list(header) for header in _headers(entry)],
+        "body": body.fields if body.fields is not None else body.text,
+        "bytes": base64.b64encode(entry.body).decode(),
+        "leaf_hash": leaf_hash(entry.stated).hex(),
+    }

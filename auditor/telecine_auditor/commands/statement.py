@@ -1,0 +1,51 @@
+"""`telecine-audit statement`: one account's entries and balances."""
+
+import argparse
+import sys
+
+from telecine_auditor.options import add_source_options, opened
+from telecine_auditor.points import add_period_options
+from telecine_auditor.statements import (
+    CsvStatement,
+    JsonStatement,
+    StatementWriter,
+    TextStatement,
+    write_statement,
+)
+from telecine_auditor.walking import Walk
+
+NAME = "statement"
+SUMMARY = "one account: opening balance, every entry, closing balance"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.description = (
+        "One account's entries in a period. The balances are added up anew from the ledger's first entry."
+    )
+    parser.epilog = (
+        "examples:\n"
+        "  telecine-audit statement ann\n"
+        "  telecine-audit statement ann --from 2026-11-01 --to 2026-11-30 --csv > ann.csv\n"
+        "  telecine-audit statement ann --from ./mirror --from 2026-11-01"
+    )
+    parser.add_argument("account", metavar="ACCOUNT")
+    add_source_options(parser)
+    add_period_options(parser)
+    parser.add_argument("--csv", action="store_true", help="rows for a spreadsheet on stdout")
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Print the statement."""
+    async with opened(options) as source:
+        walk = Walk(source, until=options.until)
+        await write_statement(walk, options.account, options.since, _writer(options, walk))
+    return walk.verdict()
+
+
+def _writer(options: argparse.Namespace, walk: Walk) -> StatementWriter:
+    if options.csv:
+        return CsvStatement(sys.stdout)
+    if options.json:
+        return JsonStatement(sys.stdout, walk, options.account)
+    return TextStatement(sys.stdout, options.account)

@@ -1,0 +1,52 @@
+"""`telecine-audit trial-balance`: everything that was ever issued is somewhere."""
+
+import argparse
+import sys
+
+from telecine_auditor.options import add_source_options, opened
+from telecine_auditor.outcome import BREACHED, HOLDS
+from telecine_auditor.plain_table import plain_table
+from telecine_auditor.points import add_point_options
+from telecine_auditor.screen import print_json
+from telecine_auditor.walking import Walk
+
+NAME = "trial-balance"
+SUMMARY = "issued, available, held, spent and expired credits, which add up to zero"
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.description = (
+        "The sums of all sides of the double entry. Issued credits count below zero, all others above:\n"
+        "together they are zero, or the command ends with 1."
+    )
+    parser.epilog = (
+        "examples:\n  telecine-audit trial-balance\n  telecine-audit trial-balance --at 2026-11-30 --json"
+    )
+    add_point_options(parser)
+    add_source_options(parser)
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Print the sums and whether they are zero together."""
+    async with opened(options) as source:
+        walk = Walk(source, until=options.until, sequence=options.sequence)
+        books = await walk.to_the_end()
+    sums = {
+        "issued": -books.issued,
+        "available": books.available,
+        "held": books.held,
+        "spent": books.spent,
+        "expired": books.expired,
+    }
+    total = sum(sums.values())
+    if options.json:
+        print_json({**walk.place(), "accounts": len(books.accounts), "sums": sums, "total": total})
+    else:
+        lines = plain_table(("side", "credits"), [*sums.items(), ("total", total)])
+        verdict = (
+            "Every credit is somewhere: the sum is zero." if total == 0 else f"The sum is {total}, not zero."
+        )
+        head = f"Trial balance of {len(books.accounts)} accounts {walk.place_in_words()}"
+        sys.stdout.write("\n".join([head, "", *lines, "", verdict]) + "\n")
+    return walk.verdict() or (BREACHED if total else HOLDS)

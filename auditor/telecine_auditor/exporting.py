@@ -1,0 +1,105 @@
+"""What every form of exported books has in common: a writer that is given the ledger from its first entry on."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Protocol, TextIO
+
+from .book_time import BookClock
+from .outcome import CommandError
+from .safe_text import one_line
+from .transactions import Opening, Transaction, transaction
+from .walking import Booked, Walk
+
+__all__ = ["BooksWriter", "Export", "new_file", "text_file", "write_books"]
+
+
+class BooksWriter(Protocol):
+    """Writes books. Calls come in this order: `open_with` (only when the books begin in the middle), any number of
+
+    `take` and `leave_out`, `close_with`.
+    """
+
+    def open_with(self, opening: Opening) -> None:
+        """What was there before the first entry of these books."""
+        ...
+
+    def take(self, transaction: Transaction) -> None:
+        """The next entry that moves credits."""
+        ...
+
+    def leave_out(self, sequence: int, why: str) -> None:
+        """An entry that can't be booked; `why` fits on one line."""
+        ...
+
+    def close_with(self, closing: Opening) -> None:
+        """What is there after the last entry, by the auditor's own sums; write all that is left."""
+        ...
+
+
+@contextmanager
+def new_file(path: Path) -> Iterator[Path]:
+    """Where to write a file that appears under its name when it is whole, and not at all after an error."""
+    part = path.with_name(f"{path.name}.part")
+    try:
+        yield part
+        part.replace(path)
+    except OSError as error:
+        raise CommandError(f"{path} can't be written: {error.strerror}") from error
+    finally:
+        part.unlink(missing_ok=True)
+
+
+@contextmanager
+def text_file(path: Path) -> Iterator[TextIO]:
+    """The same, open for text in UTF-8."""
+    with new_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
+        yield file
+
+
+@dataclass
+class Export:
+    """What was written: transactions, of how many accounts, and how many entries could not be booked."""
+
+    transactions: int = 0
+    accounts: int = 0
+    left_out: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """For machines."""
+        return asdict(self)
+
+
+async def write_books(walk: Walk, since: datetime | None, writer: BooksWriter) -> Export:
+    """Write the books of the period from `since` (None: the first entry) to where `walk` ends.
+
+    Transactions are dated so that dates never go back over the whole file. Raises CommandError, SourceError.
+    """
+    dates = BookClock()
+    if since is not None:
+        before = Walk(walk.source, until=since)
+        writer.open_with(Opening(await before.to_the_end(), dates.book(since)))
+    export = Export()
+    async for booked in walk.entries():
+        if since is None or booked.at >= since:
+            _write(booked, dates.book(booked.at), writer, export)
+    writer.close_with(Opening(walk.books, dates.now))
+    export.accounts = len(walk.books.accounts)
+    return export
+
+
+def _write(booked: Booked, date: datetime, writer: BooksWriter, export: Export) -> None:
+    entry, reading, _ = booked
+    try:
+        if reading is None:
+            raise ValueError("it can't be read")
+        found = transaction(reading, entry.header("ce-id") or "", date)
+    except ValueError as error:
+        export.left_out += 1
+        writer.leave_out(entry.sequence, one_line(str(error)))
+    else:
+        if found is not None:
+            export.transactions += 1
+            writer.take(found)

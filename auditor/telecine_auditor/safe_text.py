@@ -1,0 +1,43 @@
+"""Texts that users wrote, made safe to show: on a screen, in a spreadsheet, in a file that others parse."""
+
+import json
+from urllib.parse import quote
+
+__all__ = ["one_line", "shown_json", "spreadsheet_text", "storable"]
+
+_FORMULA = frozenset("=+-@\t\r\n'＝＋－＠")
+"""What makes a spreadsheet take a text for a formula; and the apostrophe, so that taking it off again is exact."""
+
+
+def one_line(text: str, *, besides: str = "") -> str:
+    """The text with all that is no printable character, percent signs and `besides` percent-encoded (UTF-8).
+
+    What ends a line, moves a cursor or turns the writing direction can't be in the result; unquoting gives it back.
+    """
+    if text.isprintable() and "%" not in text and not any(mark in text for mark in besides):
+        return text
+    return "".join(
+        character
+        if character.isprintable() and character != "%" and character not in besides
+        else quote(character, safe="", errors="surrogatepass")
+        if ord(character) > 127
+        else f"%{ord(character):02X}"
+        for character in text
+    )
+
+
+def shown_json(value: object) -> str:
+    """The value as JSON for people to read: all that is no printable character is escaped as JSON does it."""
+    text = json.dumps(value, indent=2, ensure_ascii=False)
+    return "".join(mark if mark.isprintable() or mark == "\n" else json.dumps(mark)[1:-1] for mark in text)
+
+
+def spreadsheet_text(text: str) -> str:
+    """The text for a CSV cell: an apostrophe is put before one that a spreadsheet would compute."""
+    text = storable(text)
+    return f"'{text}" if text.lstrip(" ")[:1] in _FORMULA and text else text
+
+
+def storable(text: str) -> str:
+    """The text with what UTF-8 can't hold (halves of a surrogate pair) replaced."""
+    return text.encode("utf-8", "replace").decode() if not text.isascii() else text

@@ -1,0 +1,129 @@
+"""Going through the ledger entry by entry, with books that are kept on the way, up to a point that people name."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from .book_time import BookClock, text_of
+from .books import Books, Reading
+from .breach import Breach, BreachKind
+from .entry import Entry
+from .outcome import BREACHED, HOLDS, CommandError
+from .safe_text import one_line
+from .screen import Progress
+from .source import LEDGER, Source
+
+__all__ = ["Booked", "Walk"]
+
+_SHOWN = 10
+
+
+class Booked(NamedTuple):
+    """An entry, what it says (None: it could not be read), and when it is booked in its account."""
+
+    entry: Entry
+    reading: Reading | None
+    at: datetime
+
+
+@dataclass
+class Walk:
+    """One way through the ledger: to `sequence`, or to what is booked before `until` in every account.
+
+    The time of an account never goes back; accounts do not wait for each other. Breaches that the books find on the
+    way are counted in `found`; the first of them are kept. `at` is when the last entry was booked, None before any.
+    """
+
+    source: Source
+    until: datetime | None = None
+    sequence: int | None = None
+    found: int = 0
+    breaches: list[Breach] = field(default_factory=list)
+    at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self.books = Books(self._take_breach)
+        self._clocks: dict[str, BookClock] = {}
+
+    async def entries(self) -> AsyncIterator[Booked]:
+        """Every entry that is meant, after the books have taken it. Raises CommandError, SourceError."""
+        last = await self.source.last(LEDGER)
+        if self.sequence is not None and self.sequence > last:
+            raise CommandError(f"there is no entry {self.sequence}: LEDGER ends at {last}")
+        upto = last if self.sequence is None else self.sequence
+        with Progress("reading LEDGER", upto) as progress:
+            async for batch in self.source.batches(LEDGER, upto=upto):
+                for entry in batch:
+                    if (booked := self._take(entry)) is not None:
+                        yield booked
+                progress.advance(len(batch))
+
+    async def to_the_end(self) -> Books:
+        """The books at the point. Raises CommandError, SourceError."""
+        async for _ in self.entries():
+            pass
+        return self.books
+
+    def place(self) -> dict[str, Any]:
+        """The point, for machines: the last entry and when it was booked; and how many breaches were on the way."""
+        return {
+            "stream": LEDGER,
+            "sequence": self.books.sequence,
+            "booked": text_of(self.at) if self.at else None,
+            "breaches": self.found,
+        }
+
+    def place_in_words(self) -> str:
+        """The point, for people."""
+        if self.at is None:
+            return "before the first entry of LEDGER"
+        return f"after LEDGER#{self.books.sequence}, booked by {text_of(self.at)}"
+
+    def verdict(self) -> int:
+        """The exit code; breaches go to stderr, since what was reported may then be wrong."""
+        if not self.found:
+            return HOLDS
+        told = "".join(f"\n  {one_line(str(breach))}" for breach in self.breaches)
+        more = f"\n  and {self.found - len(self.breaches)} more" if self.found > len(self.breaches) else ""
+        sys.stderr.write(
+            f"{self.found} breach{'es' if self.found > 1 else ''} found on the way, so that these figures may be"
+            f" wrong; `telecine-audit verify` tells all:{told}{more}\n"
+        )
+        return BREACHED
+
+    def _take(self, entry: Entry) -> Booked | None:
+        clock = self._clock(entry.subject)
+        if self.until is not None:
+            at = clock.book(_time_of(entry))
+            if at >= self.until:
+                return None
+            reading = self.books.take(entry)
+        else:
+            reading = self.books.take(entry)
+            at = clock.book(reading.decided_at if reading else None)
+        self.at = max(at, self.at or at)
+        return Booked(entry, reading, at)
+
+    def _clock(self, subject: str) -> BookClock:
+        account = subject.split(".", 2)[1:2]
+        return self._clocks.setdefault(account[0] if account else "", BookClock())
+
+    def _take_breach(self, breach: Breach) -> None:
+        if breach.kind is BreachKind.SEQUENCE_GAP and self.until is not None:
+            return  # later entries of other accounts were left out here
+        self.found += 1
+        if len(self.breaches) < _SHOWN:
+            self.breaches.append(breach)
+
+
+def _time_of(entry: Entry) -> datetime | None:
+    """When an entry was decided (before 0.2: written), told before the books take it."""
+    try:
+        stated = json.loads(entry.body).get("decided_at") or entry.header("ce-time")
+        time = datetime.fromisoformat(str(stated))
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return None
+    return time if time.tzinfo else None
