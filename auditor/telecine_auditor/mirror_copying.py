@@ -1,13 +1,13 @@
 """Brings a mirror up to its streams, and notices when a stream is no longer the one that was mirrored."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from .breach import Breach, BreachKind
 from .entry import Entry
 from .mirror_writing import StreamWriter
 from .source import CHECKPOINTS, LEDGER, Source
 
-__all__ = ["StreamChanged", "copied"]
+__all__ = ["StreamChanged", "bounds", "copied"]
 
 _NEVER_ERASED = (LEDGER, CHECKPOINTS)
 
@@ -20,15 +20,26 @@ class StreamChanged(Exception):
         super().__init__(breach.says)
 
 
+async def bounds(source: Source, streams: Sequence[str]) -> dict[str, int]:
+    """How far to copy each of the streams, in the order in which to copy them.
+
+    CHECKPOINTS speaks of LEDGER: it is asked first and copied last, so that a mirror never holds a checkpoint over
+    entries that it does not have. VIDEO is asked behind LEDGER: what is charged for was asked for before.
+    Raises SourceError.
+    """
+    asked = sorted(streams, key=lambda stream: (stream != CHECKPOINTS, stream != LEDGER))
+    lasts = {stream: await source.last(stream) for stream in asked}
+    return {stream: lasts[stream] for stream in sorted(asked, key=CHECKPOINTS.__eq__)}
+
+
 async def copied(
-    source: Source, stream: str, writer: StreamWriter, progress: Callable[[int], None]
+    source: Source, stream: str, last: int, writer: StreamWriter, progress: Callable[[int], None]
 ) -> tuple[int, bool]:
-    """Append what is new in `stream`; how many entries that was, and whether the last mirrored one was erased.
+    """Append what is new in `stream` up to `last`; how many entries, and whether the last mirrored one was erased.
 
     Only VIDEO forgets. Raises StreamChanged, SourceError, CommandError.
     """
     known, new, erased = writer.last, 0, False
-    last = await source.last(stream)
     if known and last < known.sequence:
         raise StreamChanged(_breach(BreachKind.TRUNCATED, known, stream, f"the stream ends at {last}"))
     unconfirmed = known

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
-from telecine_contracts.signed_note import BadNote, Checkpoint, Note, Signature, VerifierKey
+from telecine_contracts.signed_note import Checkpoint, Note, Signature, VerifierKey
 
 __all__ = ["Forged", "Unsigned", "verified"]
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from telecine_auditor.mirror_copying import StreamChanged, copied
+from telecine_auditor.mirror_copying import StreamChanged, bounds, copied
 from telecine_auditor.mirror_writing import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
 from telecine_auditor.options import add_json_option, add_server_options, opened
 from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
@@ -73,9 +73,9 @@ async def run(options: argparse.Namespace) -> int:
 async def _once(options: argparse.Namespace, mirror: MirrorWriter) -> int:
     done = []
     async with opened(options) as source:
-        for stream in await _readable(source, options.streams):
+        for stream, last in (await bounds(source, await _readable(source, options.streams))).items():
             writer = mirror.stream(stream)
-            done.append(await _copy(source, stream, writer, quiet=options.json))
+            done.append(await _copy(source, stream, last, writer, quiet=options.json))
             writer.close()
     if options.json:
         print_json({"holds": True, "streams": done})
@@ -100,22 +100,24 @@ async def _follow(options: argparse.Namespace, mirror: MirrorWriter) -> NoReturn
 
 
 async def _follow_one(source: Source, writers: dict[str, StreamWriter]) -> NoReturn:
-    for stream, writer in writers.items():
-        await _copy(source, stream, writer)
+    for stream, last in (await bounds(source, tuple(writers))).items():
+        await _copy(source, stream, last, writers[stream])
     while True:
         await asyncio.sleep(_POLL_SECONDS)
-        for stream, writer in writers.items():
-            new, _ = await copied(source, stream, writer, lambda _: None)
+        for stream, last in (await bounds(source, tuple(writers))).items():
+            new, _ = await copied(source, stream, last, writers[stream], lambda _: None)
             if new:
-                print(f"{stream}  {number(new)} new, up to #{writer.sequence}", flush=True)
+                print(f"{stream}  {number(new)} new, up to #{last}", flush=True)
 
 
-async def _copy(source: Source, stream: str, writer: StreamWriter, *, quiet: bool = False) -> dict[str, Any]:
+async def _copy(
+    source: Source, stream: str, last: int, writer: StreamWriter, *, quiet: bool = False
+) -> dict[str, Any]:
     """Copy a stream once, with progress and words; the figures."""
     if writer.cut:
         _tell(f"{stream}: {writer.cut} bytes that were half written when a mirror was stopped are cut off")
-    with Progress(f"mirror {stream}", await source.last(stream) - writer.sequence, not quiet) as progress:
-        new, erased = await copied(source, stream, writer, progress.advance)
+    with Progress(f"mirror {stream}", last - writer.sequence, not quiet) as progress:
+        new, erased = await copied(source, stream, last, writer, progress.advance)
     if erased:
         _tell(
             f"{stream}: the entry that was mirrored last was erased from the stream since; the mirror keeps it"

@@ -1,0 +1,95 @@
+"""`telecine-audit check-proof`: is this entry in the ledger? Answered offline, with the public key alone."""
+
+import argparse
+import base64
+import json
+from pathlib import Path
+from typing import Any
+
+from telecine_auditor.checkpoint_reading import read_keys
+from telecine_auditor.note_verifying import Unsigned
+from telecine_auditor.options import add_json_option, add_key_option
+from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
+from telecine_auditor.proofs import BadProof, NotProven, Proof, Proven, proven
+from telecine_auditor.safe_text import one_line, shown_json
+from telecine_auditor.screen import print_json
+
+NAME = "check-proof"
+SUMMARY = "check a proof offline, with the public key alone"
+
+_DESCRIPTION = """\
+Checks what `telecine-audit prove` wrote and prints the entry that it proves. Nothing is asked of any server:
+the log's public key is all that has to be trusted."""
+_EPILOG = """\
+examples:
+  telecine-audit check-proof 1207.tlog-proof --key ledger.vkey"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.add_argument("file", type=Path, metavar="FILE", help="the proof")
+    add_key_option(parser)
+    add_json_option(parser)
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Check the proof."""
+    if not options.key:
+        raise CommandError("--key is needed: the public key of whoever signs the checkpoints")
+    try:
+        found = proven(Proof.of(_read(options.file)), read_keys(options.key))
+    except NotProven as error:
+        if options.json:
+            print_json({"holds": False, "says": str(error)})
+        else:
+            print(f"{options.file} proves nothing: {error}")
+        return BREACHED
+    except (BadProof, Unsigned) as error:
+        raise CommandError(f"{options.file} can't be checked: {error}") from None
+    if options.json:
+        print_json(_document(found))
+    else:
+        print("\n".join(_text(found)))
+    return HOLDS
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_bytes().decode()
+    except OSError as error:
+        raise CommandError(f"the proof {path} can't be read: {error.strerror}") from error
+    except UnicodeDecodeError:
+        raise BadProof("a proof is UTF-8 text") from None
+
+
+def _text(found: Proven) -> list[str]:
+    size, name = found.checkpoint.size, found.signed_by
+    headers = [one_line(line) for line in found.head.decode("utf-8", "replace").split("\r\n") if line]
+    return [
+        f"Proven: this is entry {found.sequence} of the {size} entries that {name} signed.",
+        "",
+        one_line(found.subject),
+        *headers,
+        "",
+        _shown(found.body),
+    ]
+
+
+def _shown(body: bytes) -> str:
+    try:
+        return shown_json(json.loads(body))
+    except (ValueError, RecursionError):
+        return one_line(body.decode("utf-8", "replace"))
+
+
+def _document(found: Proven) -> dict[str, Any]:
+    return {
+        "holds": True,
+        "sequence": found.sequence,
+        "signed_by": found.signed_by,
+        "size": found.checkpoint.size,
+        "subject": found.subject,
+        "headers": found.head.decode("utf-8", "replace").split("\r\n")[:-1],
+        "body": base64.b64encode(found.body).decode(),
+    }

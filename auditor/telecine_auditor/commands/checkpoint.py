@@ -1,0 +1,121 @@
+"""`telecine-audit checkpoint`: the newest signed checkpoint, and whether the ledger is what it says."""
+
+import argparse
+import base64
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from telecine_auditor.breach import Breach
+from telecine_auditor.checkpoint_reading import SignedCheckpoint, published, read_keys
+from telecine_auditor.exporting import text_file
+from telecine_auditor.options import add_key_option, add_source_options, opened
+from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
+from telecine_auditor.screen import Progress, print_json, table
+from telecine_auditor.source import LEDGER, Source
+from telecine_auditor.tree_check import TreeCheck
+
+NAME = "checkpoint"
+SUMMARY = "show and save the newest signed checkpoint, and compare the ledger with it"
+
+_DESCRIPTION = """\
+Reads the signed checkpoints of the ledger, verifies their signatures with your key, reads the ledger and says
+whether it is what they were signed over. Keep a saved checkpoint where nobody else can change it: with
+`telecine-audit verify --checkpoint FILE` it proves later that nothing was rewritten behind it."""
+_EPILOG = """\
+examples:
+  telecine-audit checkpoint --key ledger.vkey --out ledger.checkpoint
+  telecine-audit checkpoint --key ledger.vkey --all      every checkpoint that was ever signed
+  telecine-audit checkpoint --key ledger.vkey --from ./mirror"""
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.add_argument(
+        "--out", type=Path, metavar="FILE", help="save the newest checkpoint as it was signed"
+    )
+    parser.add_argument("--all", action="store_true", help="show all checkpoints, not the newest alone")
+    add_key_option(parser)
+    add_source_options(parser)
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Show the checkpoint and what the ledger says to it."""
+    keys, breaches = read_keys(options.key), list[Breach]()
+    async with opened(options, breaches.append) as source:
+        found = await published(source, keys, breaches.append)
+        if not found and not breaches:
+            raise CommandError("there is no signed checkpoint yet: credits signs them when it has a key")
+        shown = found if options.all else found[-1:]
+        if found and options.out:
+            with text_file(options.out) as file:
+                file.write(found[-1].note)
+        confirmed = await _compared(source, shown, breaches, quiet=options.json)
+    if options.json:
+        print_json(_document(shown, confirmed, breaches))
+    else:
+        print("\n".join(_text(options, shown, confirmed, breaches)))
+    return BREACHED if breaches else HOLDS
+
+
+async def _compared(
+    source: Source, checkpoints: Sequence[SignedCheckpoint], breaches: list[Breach], *, quiet: bool
+) -> list[SignedCheckpoint]:
+    """The checkpoints that the ledger confirms."""
+    check = TreeCheck(checkpoints, breaches.append)
+    upto = min(await source.last(LEDGER), max((one.checkpoint.size for one in checkpoints), default=0))
+    with Progress("read LEDGER", upto, not quiet) as progress:
+        async for entries in source.batches(LEDGER, upto=upto):
+            check.take(entries)
+            progress.advance(len(entries))
+    check.finish()
+    return check.confirmed
+
+
+def _text(
+    options: argparse.Namespace,
+    shown: Sequence[SignedCheckpoint],
+    confirmed: Sequence[SignedCheckpoint],
+    breaches: Sequence[Breach],
+) -> list[str]:
+    if options.all:
+        rows = [(one.checkpoint.size, _root(one), one.place, _verdict(one, confirmed)) for one in shown]
+        lines = table(("entries", "root", "where", "the ledger"), rows)
+    else:
+        lines = [line for one in shown for line in (one.note, f"{one.place}: {_verdict(one, confirmed)}")]
+    if options.out and shown:
+        lines.append(f"saved: {options.out}")
+    if not options.key:
+        lines.append("No signature was verified: name the log's public key with --key.")
+    return lines + [str(breach) for breach in breaches]
+
+
+def _verdict(one: SignedCheckpoint, confirmed: Sequence[SignedCheckpoint]) -> str:
+    signed = f"signed by {one.signed_by}, " if one.signed_by else ""
+    return signed + ("the ledger has this root" if one in confirmed else "THE LEDGER DOES NOT HAVE THIS ROOT")
+
+
+def _root(one: SignedCheckpoint) -> str:
+    return base64.b64encode(one.checkpoint.root).decode()
+
+
+def _document(
+    shown: Sequence[SignedCheckpoint], confirmed: Sequence[SignedCheckpoint], breaches: Sequence[Breach]
+) -> dict[str, Any]:
+    return {
+        "holds": not breaches,
+        "checkpoints": [
+            {
+                "origin": one.checkpoint.origin,
+                "size": one.checkpoint.size,
+                "root": _root(one),
+                "signed_by": one.signed_by or None,
+                "place": one.place,
+                "confirmed": one in confirmed,
+                "note": one.note,
+            }
+            for one in shown
+        ],
+        "breaches": [breach.as_json() for breach in breaches],
+    }
