@@ -2,19 +2,30 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
+from typing import Any
 
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
 
 from telecine_contracts import Registry
+from telecine_contracts.version import __version__
 
 from .connection import options
-from .http import HttpServer, health_app
+from .consumer_watch import ConsumerWatch
+from .database import Slots
+from .http import Admin, HttpServer
+from .liveness import Liveness
+from .meters import LinkMeters, Meters
+from .metrics import Metrics
+from .projection import Projection, Projections
 from .reactor import Reactor
 from .service import Part, Service
 from .settings import ServiceSettings
+from .store import EventStore
 from .store_jetstream import JetStreamEventStore
+from .store_metered import MeteredEventStore
 from .timers_jetstream import JetStreamTimers
+from .tracing import Tracing
 
 __all__ = ["Assembly", "utc_now"]
 
@@ -32,25 +43,68 @@ class Assembly:
         self.clock: Callable[[], datetime] = utc_now
         self.registry = registry
         self._settings = settings
+        self.metrics = Metrics()
+        self.meters = Meters(self.metrics)
+        self.tracing = Tracing(
+            name, endpoint=settings.otlp_endpoint, instance=settings.instance, ratio=settings.trace_ratio
+        )
         self.connection = Client()
-        self._link = _Connection(self.connection, settings.nats_url, name, self._closed)
+        self._link = _Connection(self.connection, settings.nats_url, self._options())
         self.broker = NatsBroker(
             settings.nats_url.split(","),
             logger=None,
             graceful_timeout=settings.stop_grace,
-            **options(name, self._closed),
+            **self._options(),
         )
-        self.store = JetStreamEventStore(self.connection, registry)
+        self.store = self.event_store()
         self.timers = JetStreamTimers(self.connection, name)
+        handlers = self.meters.handlers
+        watch = ConsumerWatch(self.connection, handlers, stuck_after=settings.stuck_after)
+        self.metrics.asked(
+            "telecine_handler_oldest_seconds",
+            "For how long the slowest handler has been running",
+            watch.oldest,
+            label="consumer",
+            every=0,
+        )
         self.reactor = Reactor(
             self.broker,
             self.connection,
             registry,
             service=name,
             grace=settings.stop_grace,
-            on_failure=self.fail,
+            tracing=self.tracing,
+            meters=handlers,
+            watch=watch,
         )
         self._service: Service | None = None
+
+    def _options(self) -> dict[str, Any]:
+        return _counted(options(self.name, self._closed), self.meters.link)
+
+    def event_store(self, *, timeout: float = 5) -> EventStore:
+        """The event store, measured; `timeout` is in seconds, per call."""
+        store = JetStreamEventStore(self.connection, self.registry, timeout=timeout)
+        return MeteredEventStore(store, self.meters.appends)
+
+    def projections(self, slots: Slots, projections: Sequence[Projection]) -> Projections:
+        """The service's projections, measured."""
+        following = Projections(
+            slots,
+            projections,
+            self.connection,
+            self.registry,
+            service=self.name,
+            on_failure=self.fail,
+            meters=self.meters.projections,
+        )
+        self.metrics.asked(
+            "telecine_projection_lag_events",
+            "How far a projection is behind the last event it is for, in stream sequences",
+            following.lag,
+            label="projection",
+        )
+        return following
 
     def service(
         self,
@@ -60,19 +114,43 @@ class Assembly:
         http: HttpServer | None = None,
         reacts: bool = True,
     ) -> Service:
-        """The service: its connection, the parts that come `before` the reactor, the reactor, `parts`, and HTTP.
+        """The service: its connection, the parts that come `before` the reactor, the reactor, `parts`, and `http`.
 
-        `http` replaces the small server that answers for the service's health.
+        The small server that tells of its health is there first, and goes last.
         """
         service: Service
-        server = http or HttpServer(
-            health_app(lambda: service.ready()), self._settings.health_host, self._settings.health_port
+        liveness = Liveness(
+            [self._link.alive, self.reactor.alive],
+            self.metrics,
+            on_failure=self.fail,
+            patience=self._settings.unhealthy_for,
+        )
+        admin = HttpServer(
+            Admin(liveness.problem, lambda: service.ready(), self.metrics.page),
+            self._settings.health_host,
+            self._settings.health_port,
         )
         reactor: list[Part] = [self.reactor] if reacts else []
+        outside: list[Part] = [http] if http else []
         own_checks = [self._link.ready, self.reactor.ready, *checks]
-        service = Service(self.name, [self._link, *before, *reactor, *parts, server], own_checks)
+        service = Service(
+            self.name,
+            [self.tracing, admin, self._link, liveness, *before, *reactor, *parts, *outside],
+            own_checks,
+            self.tracing,
+        )
         self._service = service
+        self._tell_of(service)
         return service
+
+    def _tell_of(self, service: Service) -> None:
+        async def ready() -> float:
+            return float(await service.ready() is None)
+
+        self.metrics.watch_process()
+        self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready)
+        build = self.metrics.gauge("telecine_build_info", "Always 1", "service", "version")
+        build.labels(self.name, __version__).set(1)
 
     def fail(self, reason: str) -> None:
         """End the service: see Service.fail."""
@@ -86,10 +164,10 @@ class Assembly:
 class _Connection:
     """The connection as the first part to start and the last to stop."""
 
-    def __init__(self, client: Client, url: str, name: str, on_closed: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, client: Client, url: str, options: dict[str, Any]) -> None:
         self._client = client
         self._servers = url.split(",")
-        self._options = options(name, on_closed)
+        self._options = options
 
     async def start(self) -> None:
         await self._client.connect(servers=self._servers, **self._options)
@@ -103,3 +181,21 @@ class _Connection:
             return "not connected to NATS"
         await self._client.jetstream().account_info()
         return None
+
+    def alive(self) -> str | None:
+        """A connection that is lost comes back by itself; one that is closed does not."""
+        return "the connection to NATS is closed" if self._client.is_closed else None
+
+
+def _counted(options: dict[str, Any], meters: LinkMeters) -> dict[str, Any]:
+    """The same options, with callbacks that count."""
+
+    async def error(problem: Exception) -> None:
+        meters.errors.labels(type(problem).__name__).inc()
+        await options["error_cb"](problem)
+
+    async def disconnected() -> None:
+        meters.disconnects.inc()
+        await options["disconnected_cb"]()
+
+    return options | {"error_cb": error, "disconnected_cb": disconnected}

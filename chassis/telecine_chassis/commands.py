@@ -15,10 +15,10 @@ from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
 from telecine_contracts import Envelope, Event, derive_id
-from telecine_contracts.subjects import of_event
+from telecine_contracts.subjects import of_event, template
 
 from .store import Conflict, EventStore, Recorded, Unavailable
-from .trace import child
+from .tracing import sending
 
 __all__ = ["Aggregates", "Cause", "Decider", "Outcome"]
 
@@ -124,14 +124,13 @@ class Aggregates(Generic[C, S]):
                         return Outcome(folded.state, None)
                     folded, fresh = (await self._catch_up(aggregate, folded))[0], True
                     continue
-                envelope = self._envelope(event, cause, folded.last)
+                because = cause or _last_cause(event, folded.last)
                 try:
-                    version = await self._store.append(
-                        event, envelope, aggregate=aggregate, expected=folded.version
-                    )
+                    recorded = await self._append(event, because, aggregate, folded.version)
                 except (Conflict, Unavailable) as error:
                     folded, news = await self._catch_up(aggregate, folded)
-                    own = next((found for found in news if found.envelope.id == envelope.id), None)
+                    event_id = derive_id(because.id, event.type)
+                    own = next((found for found in news if found.envelope.id == event_id), None)
                     if own is not None:
                         return Outcome(folded.state, own)
                     if isinstance(error, Unavailable) and asyncio.get_running_loop().time() > give_up:
@@ -139,7 +138,6 @@ class Aggregates(Generic[C, S]):
                     fresh = True
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads replicas apart
                     continue
-                recorded = Recorded(event, envelope, version)
                 return Outcome(self._fold(aggregate, folded, [recorded]).state, recorded)
         raise Unavailable(f"{aggregate} is written to by too many at once")
 
@@ -180,25 +178,36 @@ class Aggregates(Generic[C, S]):
     def _cached(self, aggregate: str) -> _Folded[S]:
         return self._cache.get(aggregate) or _Folded(self._decider.initial)
 
-    def _envelope(self, event: Event, cause: Cause | None, last: Envelope | None) -> Envelope:
-        if cause is None:
-            if last is None:
-                raise ValueError(f"{event.type} needs a cause: its aggregate has no event yet")
-            cause = Cause.of(last)
+    async def _append(self, event: Event, cause: Cause, aggregate: str, expected: int) -> Recorded:
         event_id = derive_id(cause.id, event.type)
-        return Envelope(
-            id=event_id,
-            source=self._source,
-            type=event.type,
-            time=self._clock(),
-            subject=of_event(event),
-            correlation=cause.correlation,
-            causation=cause.id,
-            traceparent=child(cause.traceparent, event_id),
-        )
+        with sending(
+            f"send {template(type(event))}", event_id, cause.traceparent, _attributes(event)
+        ) as traceparent:
+            envelope = Envelope(
+                id=event_id,
+                source=self._source,
+                type=event.type,
+                time=self._clock(),
+                subject=of_event(event),
+                correlation=cause.correlation,
+                causation=cause.id,
+                traceparent=traceparent,
+            )
+            version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
+        return Recorded(event, envelope, version)
 
     @asynccontextmanager
     async def _lane(self, aggregate: str) -> AsyncIterator[None]:
         lane = self._lanes.setdefault(aggregate, asyncio.Lock())
         async with lane:
             yield
+
+
+def _last_cause(event: Event, last: Envelope | None) -> Cause:
+    if last is None:
+        raise ValueError(f"{event.type} needs a cause: its aggregate has no event yet")
+    return Cause.of(last)
+
+
+def _attributes(event: Event) -> dict[str, str]:
+    return {"telecine.event_type": event.type} | {f"telecine.{name}": id for name, id in event.about.items()}

@@ -1,27 +1,107 @@
 """One way to connect to NATS: for ever, loudly, and never as a zombie."""
 
+import re
+from collections import deque
 from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any
 
-import nats
+import nats.errors
 import structlog
 from nats.aio.client import Client
+from nats.protocol.parser import AUTHORIZATION_VIOLATION
 
-__all__ = ["connect", "options"]
+from .nats_access import ANONYMOUS, NatsAccess
+
+__all__ = ["Connection", "Denial", "NotAllowed", "connect", "options"]
 
 log = structlog.get_logger(__name__)
+REMEMBERED = 4096
+"""Questions that are remembered, so that a refusal finds whoever waits for the answer."""
+_DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
+_PULL = "$js.api.consumer.msg.next."
 
 
-def options(name: str, on_closed: Callable[[], Awaitable[None]] | None = None) -> dict[str, Any]:
+class NotAllowed(nats.errors.Error):
+    """The server does not let this identity publish there; nothing was published."""
+
+
+@dataclass(frozen=True, slots=True)
+class Denial:
+    """What the server does not let this identity do. `subject` in small letters, as the client hands it on."""
+
+    action: str
+    subject: str
+
+    @classmethod
+    def of(cls, problem: Exception) -> "Denial | None":
+        """The denial that an error tells of, if it does. The protocol has words for it, and no code."""
+        if isinstance(problem, nats.errors.AuthorizationError) or AUTHORIZATION_VIOLATION in str(problem).lower():
+            return cls("connection", "")
+        found = _DENIED.search(str(problem))
+        return cls(found[1].lower(), found[2]) if found else None
+
+    @property
+    def deafens(self) -> bool:
+        """Whether it leaves the service without its messages, for good and in silence."""
+        return self.action != "publish" or self.subject.startswith(_PULL)
+
+    def __str__(self) -> str:
+        if self.action == "connection":
+            return "the NATS server does not know this identity, or wants one: see TELECINE_NATS_NKEY_SEED_FILE"
+        return f"the NATS server does not let this identity {_VERBS[self.action]} {self.subject}"
+
+
+_VERBS = {"publish": "publish on", "subscription": "subscribe to"}
+
+
+class Connection(Client):
+    """nats-py's client, but a refused question or publish is told to whoever waits for its answer, at once.
+
+    The server's refusal comes beside the connection, with the subject and nothing else; the answer would never come.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._asked: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
+
+    async def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, Any] | None = None
+    ) -> None:
+        """As the client does."""
+        if reply:
+            self._asked.append((subject, reply))
+        await super().publish(subject, payload, reply, headers)
+
+    def refused(self, subject: str) -> None:
+        """End the waits for answers to what was published on `subject`, in any case."""
+        for asked, reply in self._asked:
+            if asked.lower() == subject:
+                waiting = (self._resp_map or {}).get(reply.rpartition(".")[2])
+                if waiting is not None and not waiting.done():
+                    waiting.set_exception(NotAllowed(f"not allowed to publish on {asked}"))
+
+
+def options(
+    name: str,
+    on_closed: Callable[[], Awaitable[None]] | None = None,
+    *,
+    on_denied: Callable[[Denial], None] = lambda denial: None,
+) -> dict[str, Any]:
     """Connection options for a service called `name`.
 
     Reconnects without end (the client's default gives up after two minutes and lives on deaf); a silent server is
-    noticed within 20 s. A refused publish reaches only the error callback, so that one logs at error level.
-    `on_closed` is told when the connection is closed for good.
+    noticed within 20 s. What the server refuses reaches only the error callback: it is logged at error level with its
+    subject, and told to `on_denied`. `on_closed` is told when the connection is closed for good.
     """
 
     async def error(problem: Exception) -> None:
-        log.error("nats.error", error=type(problem).__name__, detail=str(problem)[:200])
+        denial = Denial.of(problem)
+        if denial is None:
+            log.error("nats.error", error=type(problem).__name__, detail=str(problem)[:200])
+            return
+        log.error("nats.not_allowed", action=denial.action, subject=denial.subject)
+        on_denied(denial)
 
     async def disconnected() -> None:
         log.warning("nats.disconnected")
@@ -48,6 +128,19 @@ def options(name: str, on_closed: Callable[[], Awaitable[None]] | None = None) -
     }
 
 
-async def connect(url: str, name: str, on_closed: Callable[[], Awaitable[None]] | None = None) -> Client:
+async def connect(
+    url: str,
+    name: str,
+    on_closed: Callable[[], Awaitable[None]] | None = None,
+    *,
+    access: NatsAccess = ANONYMOUS,
+) -> Connection:
     """A connection to the NATS servers at `url` (several: separated by commas). Raises OSError or nats' errors."""
-    return await nats.connect(servers=url.split(","), **options(name, on_closed))
+    connection = Connection()
+
+    def denied(denial: Denial) -> None:
+        connection.refused(denial.subject)
+
+    shown = options(name, on_closed, on_denied=denied)
+    await connection.connect(servers=url.split(","), **shown, **access.for_client())
+    return connection

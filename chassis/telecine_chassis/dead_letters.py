@@ -7,6 +7,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
+from prometheus_client import Counter
 from pydantic import BaseModel
 
 from telecine_contracts.streams import DEADLETTERS, Consumer
@@ -44,8 +45,10 @@ class DeadLetter(BaseModel):
 class DeadLetters:
     """The DEADLETTERS stream. Errors of NATS pass through: a letter that is not kept must not be acknowledged."""
 
-    def __init__(self, connection: Client) -> None:
+    def __init__(self, connection: Client, kept: Counter | None = None) -> None:
+        """`kept` counts the letters kept here, by consumer."""
         self._connection = connection
+        self._kept = kept
         self._jetstream = connection.jetstream(timeout=5)
 
     async def keep(
@@ -68,6 +71,8 @@ class DeadLetters:
         if len(body) > self._connection.max_payload - ROOM:
             body = _write(letter.model_copy(update={"headers": {}, "body": "", "shortened": True}))
         await self._jetstream.publish(dead_letter(service, consumer.name), body, stream=DEADLETTERS.name)
+        if self._kept is not None:
+            self._kept.labels(consumer.name).inc()
 
     async def list(self) -> "list[DeadLetter]":
         """Every letter that is kept, oldest first."""

@@ -1,4 +1,4 @@
-"""Serve an ASGI app inside a service's own event loop, and answer for the service's health."""
+"""Serve an ASGI app inside a service's own event loop, and tell of the service's health and metrics."""
 
 import asyncio
 import json
@@ -8,9 +8,9 @@ from typing import Any
 
 import uvicorn
 
-__all__ = ["HttpServer", "health_app"]
+from .metrics import CONTENT_TYPE
 
-App = Callable[..., Awaitable[None]]
+__all__ = ["Admin", "HttpServer"]
 
 
 class _Server(uvicorn.Server):
@@ -66,19 +66,43 @@ class HttpServer:
             await self._task
 
 
-def health_app(ready: Callable[[], Awaitable[str | None]]) -> App:
-    """`/healthz`: the process runs. `/readyz`: 200 when `ready` gives None, else 503 with what it says is missing."""
+class Admin:
+    """What a service tells of itself, beside its work: not for the public.
 
-    async def app(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    `/healthz`: 200 unless `alive` names what is wrong with the process. `/readyz`: 200 when `ready` gives None, else
+    503 with what it says is missing. `/metrics`: for Prometheus.
+    """
+
+    def __init__(
+        self,
+        alive: Callable[[], str | None],
+        ready: Callable[[], Awaitable[str | None]],
+        metrics: Callable[[], Awaitable[bytes]],
+    ) -> None:
+        self._alive = alive
+        self._ready = ready
+        self._metrics = metrics
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        problem = await ready() if scope["path"] == "/readyz" else None
-        known = scope["path"] in ("/healthz", "/readyz")
-        status = 404 if not known else 503 if problem else 200
-        body = {"error": "Not found"} if not known else {"status": "unavailable", "error": problem}
-        answer = json.dumps({"status": "ok"} if status == 200 else body).encode()
-        headers = [(b"content-type", b"application/json"), (b"content-length", str(len(answer)).encode())]
+        status, kind, body = await self._answer(scope["path"])
+        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": answer})
+        await send({"type": "http.response.body", "body": body})
 
-    return app
+    async def _answer(self, path: str) -> tuple[int, str, bytes]:
+        match path:
+            case "/healthz":
+                return _health(self._alive())
+            case "/readyz":
+                return _health(await self._ready())
+            case "/metrics":
+                return 200, CONTENT_TYPE, await self._metrics()
+            case _:
+                return 404, "application/json", b'{"error": "Not found"}'
+
+
+def _health(problem: str | None) -> tuple[int, str, bytes]:
+    body = {"status": "unavailable", "error": problem} if problem else {"status": "ok"}
+    return 503 if problem else 200, "application/json", json.dumps(body).encode()

@@ -2,24 +2,33 @@
 
 import logging
 import sys
-from typing import Literal
+from collections.abc import MutableMapping
+from typing import Any, Literal
 
 import structlog
 
 __all__ = ["configure"]
 
 
-def configure(service: str, *, level: str = "info", form: Literal["json", "text"] = "json") -> None:
-    """Send every log line of this process, libraries' warnings included, to standard error."""
+def configure(service: str, *, level: str = "info", form: Literal["auto", "json", "text"] = "auto") -> None:
+    """Send every log line of this process, libraries' warnings included, to standard error.
+
+    `auto`: text where a person reads it, on a terminal; JSON everywhere else.
+    """
+    terminal = sys.stderr.isatty()
+    as_text = form == "text" or (form == "auto" and terminal)
     shared: list[structlog.typing.Processor] = [
+        _named(service),
         structlog.contextvars.merge_contextvars,
         structlog.processors.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    last: structlog.typing.Processor = (
-        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    # The default of the console would print local variables with a traceback: prompts and keys among them.
+    console = structlog.dev.ConsoleRenderer(
+        colors=terminal, exception_formatter=structlog.dev.plain_traceback
     )
+    last: structlog.typing.Processor = console if as_text else structlog.processors.JSONRenderer()
     threshold = logging.getLevelNamesMapping()[level.upper()]
     structlog.configure(
         processors=[*shared, last],
@@ -27,7 +36,6 @@ def configure(service: str, *, level: str = "info", form: Literal["json", "text"
         logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
         cache_logger_on_first_use=True,
     )
-    structlog.contextvars.bind_contextvars(service=service)
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
@@ -36,3 +44,11 @@ def configure(service: str, *, level: str = "info", form: Literal["json", "text"
         )
     )
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
+
+
+def _named(service: str) -> structlog.typing.Processor:
+    def name(logger: Any, method: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
+        line.setdefault("service", service)
+        return line
+
+    return name

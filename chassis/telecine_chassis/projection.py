@@ -1,7 +1,7 @@
 """Projections: tables that follow a stream, with the checkpoint in the same transaction. Rebuilt, never migrated."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +21,7 @@ from .cancellation import in_thread
 from .database import Slots, checkpoints, write_session
 from .dead_letters import DeadLetters
 from .feed import Feed
+from .meters import ProjectionMeters
 from .records import Record, decode
 from .store import Recorded
 
@@ -85,6 +86,7 @@ class Projector:
     writing: asyncio.Lock
     listeners: Sequence[Listener] = ()
     watchers: Sequence[Listener] = ()
+    meters: ProjectionMeters | None = None
     sequence: int = 0
     head: int = 0
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -94,8 +96,7 @@ class Projector:
 
         Watchers are told at once; the tables follow, as many events in a transaction as came during the one before.
         """
-        filters = [of_type(event) for event in self.projection.events]
-        feed = Feed(self.connection, self.projection.stream, filters=filters)
+        feed = self._feed()
         self.sequence = await in_thread(self._checkpoint)
         if self.sequence > (last := await feed.last()):
             stream = self.projection.stream.name
@@ -108,6 +109,14 @@ class Projector:
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(feed, read))
             tasks.create_task(self._write_all(read))
+
+    async def lag(self) -> int:
+        """How far the tables are behind the last event they are for, in stream sequences. Asks the server."""
+        return max(0, await self._feed().head() - self.sequence)
+
+    def _feed(self) -> Feed:
+        filters = [of_type(event) for event in self.projection.events]
+        return Feed(self.connection, self.projection.stream, filters=filters)
 
     async def _read(self, feed: Feed, read: asyncio.Queue["_Read"]) -> None:
         async with aclosing(feed.follow(self.sequence)) as following:
@@ -131,6 +140,8 @@ class Projector:
             applied = await self._apply_all(batch)
             self.sequence = batch.records[-1].sequence
             self.head = max(self.head, self.sequence)
+            if self.meters is not None:
+                self.meters.events.labels(self.projection.name).inc(len(applied))
             for listener in self.listeners:
                 listener(applied)
             self._note_progress()
@@ -205,7 +216,8 @@ class Projector:
         name = f"{self.service}-{self.projection.name}"
         log.error("projection.dead_letter", projection=name, sequence=record.sequence, exc_info=error)
         reader = Consumer(name=name, service=self.service, stream=self.projection.stream.name, filters=())
-        await DeadLetters(self.connection).keep(self.service, reader, record, error, 1)
+        kept = self.meters.dead_letters if self.meters is not None else None
+        await DeadLetters(self.connection, kept).keep(self.service, reader, record, error, 1)
 
 
 class Projections:
@@ -220,6 +232,7 @@ class Projections:
         *,
         service: str,
         on_failure: Callable[[str], None],
+        meters: ProjectionMeters | None = None,
     ) -> None:
         self._slots = slots
         self._projections = projections
@@ -227,6 +240,7 @@ class Projections:
         self._registry = registry
         self._service = service
         self._on_failure = on_failure
+        self._meters = meters
         self._listeners: dict[str, list[Listener]] = {}
         self._watchers: dict[str, list[Listener]] = {}
         self._projectors: dict[str, Projector] = {}
@@ -272,6 +286,10 @@ class Projections:
                 return f"projection {name} is at {projector.sequence} of {projector.head}"
         return None
 
+    async def lag(self) -> Mapping[str, float]:
+        """How far each projection is behind its stream, in stream sequences. Asks the server."""
+        return {name: await projector.lag() for name, projector in self._projectors.items()}
+
     async def wait(self) -> None:
         """Until everything that was in the streams at the start is applied."""
         for projector in self._projectors.values():
@@ -293,6 +311,7 @@ class Projections:
                 writing,
                 self._listeners.get(projection.name, ()),
                 self._watchers.get(projection.name, ()),
+                self._meters,
             )
             for projection in self._projections
         }

@@ -6,71 +6,36 @@ reason, and kept as a dead letter when it can't be taken. The framework's own po
 
 import asyncio
 import contextlib
-import random
 from collections import OrderedDict
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 
-import nats.errors
 import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.js.errors import NotFoundError
 
 from telecine_contracts import BadEnvelope, BadEvent, Registry, UnknownEvent
 from telecine_contracts.streams import Consumer
 
+from .consumer_watch import ConsumerWatch
 from .dead_letters import DeadLetters
-from .records import Record, decode, from_delivery, from_stored
-from .store import Recorded, Unavailable
-from .timers import Timer
-from .trace import fields
+from .dispatch import Dispatch, EventHandler, TimerHandler
+from .meters import HandlerMeters, Meters
+from .metrics import Metrics
+from .records import Record, from_delivery
+from .retries import PASSING, Permanent, Retries, Retry
+from .tracing import Tracing
 
-__all__ = ["Permanent", "Reactor", "Retries", "Retry", "undecoded"]
+__all__ = ["Permanent", "Reactor", "Retries", "Retry", "TimerHandler", "undecoded"]
 
 log = structlog.get_logger(__name__)
-EventHandler = Callable[[Recorded], Awaitable[None]]
-TimerHandler = Callable[[Timer], Awaitable[None]]
-PASSING = (Unavailable, OSError, TimeoutError, nats.errors.Error)
-"""The world is broken, not the message: asked for again without end."""
 FETCHED = 1
 """Messages asked for at once. nats-py's larger fetch may hold the first message back until its request expires."""
 PULL_TIMEOUT = 2
 """Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
-LOOK_INTERVAL = 10
-"""Seconds between two looks whether the consumers still exist."""
 EXCUSED = 10_000
 """Messages whose deliveries without a try are counted, per process."""
-REPLAY = "replay"
-"""The timer kind by which an operator has a dead letter's message handled again."""
-
-
-class Retry(Exception):
-    """Raised by a handler: not now, ask me again in `delay` seconds."""
-
-    def __init__(self, delay: float, reason: str) -> None:
-        super().__init__(reason)
-        self.delay = delay
-
-
-class Permanent(Exception):
-    """Raised by a handler: this message can never be taken."""
-
-
-@dataclass(frozen=True, slots=True)
-class Retries:
-    """After a failure wait `first` seconds, then twice as long each time up to `longest`; give up after `tries`."""
-
-    first: float = 0.5
-    longest: float = 30
-    tries: int = 8
-
-    def delay(self, tried: int) -> float:
-        """Seconds to wait after the `tried`-th failure, spread so that many don't come back at once."""
-        longest = min(self.longest, self.first * 2.0 ** (min(tried, 30) - 1))
-        return longest * random.uniform(0.75, 1)  # noqa: S311 - spreads retries
 
 
 class Reactor:
@@ -85,21 +50,26 @@ class Reactor:
         service: str,
         retries: Retries | None = None,
         grace: float = 15,
-        on_failure: Callable[[str], None] = lambda reason: None,
+        tracing: Tracing | None = None,
+        meters: HandlerMeters | None = None,
+        watch: ConsumerWatch | None = None,
     ) -> None:
         self._broker = broker
-        self._connection = connection
-        self._registry = registry
         self._service = service
         self._retries = retries or Retries()
         self._grace = grace
-        self._letters = DeadLetters(connection)
-        self._consumers: dict[str, Consumer] = {}
-        self._events: dict[str, EventHandler] = {}
-        self._timers: dict[str, TimerHandler] = {}
+        self._meters = meters or Meters(Metrics()).handlers
+        self._letters = DeadLetters(connection, self._meters.dead_letters)
+        self._watch = watch or ConsumerWatch(connection, self._meters)
+        self._dispatch = Dispatch(
+            connection,
+            registry,
+            self._letters,
+            service=service,
+            tracing=tracing or Tracing(service),
+            meters=self._meters,
+        )
         self._running: set[asyncio.Task[None]] = set()
-        self._on_failure = on_failure
-        self._ack_wait: dict[str, float] = {}
         self._held: dict[str, tuple[Msg, float]] = {}
         self._excused: OrderedDict[tuple[str, int], int] = OrderedDict()
         self._stopping = asyncio.Event()
@@ -107,23 +77,31 @@ class Reactor:
 
     def on(self, consumer: Consumer, handler: EventHandler) -> None:
         """Hand every event of `consumer` to `handler`."""
-        self._events[consumer.name] = handler
+        self._dispatch.on(consumer, handler)
         self._listen(consumer)
 
-    def on_timers(self, consumer: Consumer, handlers: dict[str, TimerHandler]) -> None:
-        """Hand every due timer of the service to the handler of its kind; replays of dead letters come here too."""
-        self._timers = {**handlers, REPLAY: self._replay}
+    def on_timers(
+        self,
+        consumer: Consumer,
+        handlers: Mapping[str, TimerHandler],
+        names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Hand every due timer of the service to the handler of its kind; replays of dead letters come here too.
+
+        `names`: what the parts of a kind's keys are called, for log lines and spans.
+        """
+        self._dispatch.on_timers(handlers, names or {})
         self._listen(consumer)
 
     def _listen(self, consumer: Consumer) -> None:
-        self._consumers[consumer.name] = consumer
+        self._watch.add(consumer)
         slots = asyncio.Semaphore(consumer.concurrency)
 
         async def receive(message: NatsMessage) -> None:
             """Returns once a slot is free: a slow handler must not keep the next batch from being fetched."""
             raw = message.raw_message
             assert isinstance(raw, Msg)
-            self._held[raw.reply] = raw, self._ack_wait[consumer.name] / 3
+            self._held[raw.reply] = raw, self._watch.ack_wait(consumer.name) / 3
             if not await self._slot(slots):
                 await self._hand_back(raw)
                 return
@@ -165,15 +143,17 @@ class Reactor:
 
     async def start(self) -> None:
         """Begin to react. Raises RuntimeError when a consumer was not provisioned."""
-        if missing := await self._missing():
+        if missing := await self._watch.missing():
             raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
         self._stopping.clear()
         await self._broker.start()
         self._keeping = asyncio.create_task(self._keep(), name="keep-messages")
+        self._watch.start()
 
     async def stop(self) -> None:
         """Take nothing new, give running handlers `grace` seconds, leave the rest to be delivered again."""
         self._stopping.set()
+        await self._watch.stop()
         for subscriber in self._broker.subscribers:
             await subscriber.stop()
         if self._running:
@@ -187,39 +167,20 @@ class Reactor:
 
     async def ready(self) -> str | None:
         """A readiness check: a consumer that was deleted would never deliver again, without any error."""
-        missing = await self._missing()
+        missing = await self._watch.missing()
         return f"consumer {missing} does not exist" if missing else None
 
-    async def _look(self) -> None:
-        """FastStream would ask a deleted consumer for ever, in a loop that eats a third of a core."""
-        try:
-            missing = await self._missing()
-        except PASSING:
-            return
-        if missing is not None:
-            self._on_failure(f"consumer {missing} was deleted")
-
-    async def _missing(self) -> str | None:
-        manager = self._connection.jsm()
-        for consumer in self._consumers.values():
-            try:
-                info = await manager.consumer_info(consumer.stream, consumer.name)
-            except NotFoundError:
-                return consumer.name
-            self._ack_wait[consumer.name] = info.config.ack_wait or consumer.ack_wait
-        return None
+    def alive(self) -> str | None:
+        """A liveness check: what the last look at the consumers found that will not mend itself."""
+        return self._watch.problem()
 
     async def _keep(self) -> None:
-        """Tell the server that messages are still worked on, so that nobody else gets them; notice lost consumers."""
+        """Tell the server that messages are still worked on, so that nobody else gets them."""
         loop = asyncio.get_running_loop()
         due: dict[str, float] = {}
-        look = loop.time() + LOOK_INTERVAL
         while True:
             await asyncio.sleep(0.5)
             now = loop.time()
-            if now >= look:
-                look = now + LOOK_INTERVAL
-                await self._look()
             for name, (message, every) in list(self._held.items()):
                 if now >= due.setdefault(name, now + every):
                     due[name] = now + every
@@ -234,70 +195,38 @@ class Reactor:
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(service=self._service, consumer=consumer.name)
         record = from_delivery(message)
+        meters = self._meters
+        with (
+            self._watch.handling(consumer.name),
+            meters.running.labels(consumer.name).track_inprogress(),
+            meters.seconds.labels(consumer.name).time(),
+        ):
+            outcome = await self._answer(consumer, message, record)
+        meters.messages.labels(consumer.name, outcome).inc()
+
+    async def _answer(self, consumer: Consumer, message: Msg, record: Record) -> str:
+        """Handle a message and tell the server what became of it."""
         try:
             try:
                 await self._dispatch(consumer, record)
                 await message.ack()
                 self._excused.pop((consumer.name, record.sequence), None)
-            except asyncio.CancelledError:
-                raise
+                return "done"
             except Exception as error:
-                await self._failed(consumer, message, record, error)
+                return await self._failed(consumer, message, record, error)
         except PASSING as error:
             log.warning("reactor.not_acknowledged", subject=record.subject, error=type(error).__name__)
+            return "retried"
         finally:
             self._held.pop(message.reply, None)
 
-    async def _dispatch(self, consumer: Consumer, record: Record) -> None:
-        if record.subject.startswith("timers."):
-            _, _, _, kind, *key = record.subject.split(".")
-            if kind not in self._timers:
-                raise Permanent(f"no handler for timers of kind {kind}")
-            await self._timers[kind](Timer(kind, tuple(key), record.body))
-            return
-        await self._react(consumer.name, record)
-
-    async def _react(self, name: str, record: Record) -> None:
-        recorded = decode(record, self._registry)
-        envelope = recorded.envelope
-        structlog.contextvars.bind_contextvars(
-            event_type=envelope.type,
-            correlation=envelope.correlation,
-            **recorded.event.about,
-            **fields(envelope.traceparent),
-        )
-        await self._events[name](recorded)
-
-    async def _replay(self, timer: Timer) -> None:
-        """Handle a message of the event streams again: key is the consumer and the stream sequence.
-
-        If it fails again, the message itself is kept again, not the timer that asked for it.
-        """
-        name, sequence = timer.key
-        if name not in self._events:
-            raise Permanent(f"no consumer is called {name}")
-        consumer = self._consumers[name]
-        stream = consumer.stream
-        try:
-            found = await self._connection.jetstream().get_msg(stream, seq=int(sequence))
-        except NotFoundError:
-            raise Permanent(f"message {sequence} of {stream} is gone") from None
-        record = from_stored(found)
-        try:
-            await self._react(name, record)
-        except (Retry, *PASSING):
-            raise
-        except Exception as error:
-            log.error("reactor.dead_letter", subject=record.subject, tried=1, exc_info=error)
-            await self._letters.keep(self._service, consumer, record, error, 1)
-
-    async def _failed(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> None:
+    async def _failed(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> str:
         delivered = message.metadata.num_delivered
         tried = delivered - self._excused.get((consumer.name, record.sequence), 0)
         if isinstance(error, Retry):
             self._excuse(consumer, record)
             await message.nak(delay=error.delay)
-            return
+            return "retried"
         passing = isinstance(error, PASSING)
         permanent = isinstance(error, BadEnvelope | BadEvent | UnknownEvent | Permanent)
         if passing or (not permanent and tried < self._retries.tries):
@@ -308,11 +237,12 @@ class Reactor:
                 "reactor.retry", subject=record.subject, tried=tried, delay=round(delay, 2), exc_info=error
             )
             await message.nak(delay=delay)
-            return
+            return "retried"
         log.error("reactor.dead_letter", subject=record.subject, tried=tried, exc_info=error)
         await self._letters.keep(self._service, consumer, record, error, tried)
         await message.term()
         self._excused.pop((consumer.name, record.sequence), None)
+        return "dead_lettered"
 
     def _excuse(self, consumer: Consumer, record: Record) -> None:
         """This delivery is not to count as a try: the world was to blame, or the handler asked for time."""

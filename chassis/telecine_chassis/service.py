@@ -12,8 +12,10 @@ import structlog
 from pydantic import ValidationError
 from pydantic_settings import SettingsError
 
+from .liveness import pulse
 from .logs import configure
 from .settings import ServiceSettings
+from .tracing import Tracing
 
 __all__ = ["Part", "Service", "run"]
 
@@ -38,9 +40,14 @@ class Service:
     """`name` and its parts in start order. `checks` say what is not ready yet, or None."""
 
     def __init__(
-        self, name: str, parts: Sequence[Part], checks: Sequence[Callable[[], Awaitable[str | None]]]
+        self,
+        name: str,
+        parts: Sequence[Part],
+        checks: Sequence[Callable[[], Awaitable[str | None]]],
+        tracing: Tracing | None = None,
     ) -> None:
         self.name = name
+        self.tracing = tracing or Tracing(name)
         self._parts = parts
         self._checks = checks
         self._started: list[Part] = []
@@ -71,6 +78,8 @@ class Service:
 
     async def ready(self) -> str | None:
         """What keeps this service from working now, or None."""
+        if len(self._started) < len(self._parts):
+            return "stopping" if self._stopping else "starting"
         try:
             async with asyncio.timeout(READY_TIMEOUT):
                 for check in self._checks:
@@ -136,11 +145,20 @@ def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Servi
     configure(service.name, level=settings.log_level, form=settings.log_format)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
-            code = runner.run(service.run())
+            code = runner.run(_run(service))
     except (OSError, RuntimeError, nats.errors.Error) as error:
         log.error("service.not_started", error=f"{type(error).__name__}: {error}")
         code = 1
     sys.exit(code)
+
+
+async def _run(service: Service) -> int:
+    beating = asyncio.create_task(pulse(), name="pulse")
+    try:
+        return await service.run()
+    finally:
+        beating.cancel()
+        await asyncio.gather(beating, return_exceptions=True)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:

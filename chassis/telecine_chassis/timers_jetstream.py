@@ -1,4 +1,7 @@
-"""Timers on the TIMERS stream: a scheduled message (ADR-51) per timer, delivered to a work queue when due."""
+"""Timers on the TIMERS stream: a scheduled message (ADR-51) per timer, delivered to a work queue when due.
+
+Other headers than those of the schedule arrive with the timer: when it was due, and the trace it belongs to.
+"""
 
 from datetime import UTC, datetime
 
@@ -10,6 +13,8 @@ from telecine_contracts.subjects import timer_at, timer_due
 
 from .store import Unavailable
 from .timers import Timer
+from .trace import DUE
+from .tracing import carried
 
 __all__ = ["JetStreamTimers"]
 
@@ -35,7 +40,7 @@ class JetStreamTimers:
         return True
 
     async def fire(self, timer: Timer) -> None:
-        await self._publish(timer_due(self._service, timer.kind, *timer.key), timer.data, {})
+        await self._publish(timer_due(self._service, timer.kind, *timer.key), timer.data, carried())
 
     def _at(self, timer: Timer) -> str:
         return timer_at(self._service, timer.kind, *timer.key)
@@ -43,7 +48,7 @@ class JetStreamTimers:
     def _schedule(self, timer: Timer, at: datetime) -> dict[str, str]:
         moment = at.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         target = timer_due(self._service, timer.kind, *timer.key)
-        return {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": target}
+        return {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": target, DUE: moment, **carried()}
 
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         try:

@@ -1,10 +1,31 @@
-"""W3C trace context, carried from the HTTP request through every event that follows from it."""
+"""W3C trace context, carried from the HTTP request through every event and timer that follows from it."""
 
 import re
 
-__all__ = ["child", "fields"]
+from opentelemetry import trace
+from opentelemetry.context import Context
+from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 
-_FORM = re.compile(r"00-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})")
+__all__ = [
+    "DUE",
+    "SET_BY",
+    "TRACEPARENT",
+    "child",
+    "context_of",
+    "fields",
+    "links_to",
+    "text_of",
+    "under",
+]
+
+TRACEPARENT = "traceparent"
+"""Header of an event or a timer: the span that it follows from."""
+SET_BY = "telecine-set-by"
+"""Header of a timer: the span that set it. It will have ended long before, so it is linked, not continued."""
+DUE = "telecine-due"
+"""Header of a timer: when it was to fire."""
+
+_FORM = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 def child(traceparent: str | None, event_id: str) -> str | None:
@@ -19,6 +40,33 @@ def child(traceparent: str | None, event_id: str) -> str | None:
 
 
 def fields(traceparent: str | None) -> dict[str, str]:
-    """The log fields of a trace context."""
+    """The log fields of a trace context; none for a context that is missing or malformed."""
     match = _FORM.fullmatch(traceparent or "")
     return {"trace_id": match[1], "span_id": match[2]} if match else {}
+
+
+def context_of(traceparent: str | None) -> SpanContext | None:
+    """The same in the words of OpenTelemetry; None for a context that is missing or malformed."""
+    match = _FORM.fullmatch(traceparent or "")
+    if match is None:
+        return None
+    return SpanContext(int(match[1], 16), int(match[2], 16), True, TraceFlags(int(match[3], 16)))
+
+
+def text_of(context: SpanContext) -> str:
+    """And back."""
+    return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & TraceFlags.SAMPLED:02x}"
+
+
+def under(traceparent: str | None) -> Context:
+    """Where a span that follows from this one begins; the beginning of a trace if there is none."""
+    context = context_of(traceparent)
+    if context is None:
+        return Context()
+    return trace.set_span_in_context(NonRecordingSpan(context), Context())
+
+
+def links_to(*traceparents: str | None) -> list[Link]:
+    """Links to those of these contexts that are there."""
+    contexts = map(context_of, traceparents)
+    return [Link(context) for context in contexts if context is not None]

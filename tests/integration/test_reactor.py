@@ -11,7 +11,6 @@ from tests.support.eventually import eventually, eventually_async
 from tests.support.parts import NatsServer, nats_server_for_many_loops
 from tests.support.reactor_world import ReactorWorld, reactor_world
 
-from telecine_chassis import reactor as reactor_module
 from telecine_chassis.reactor import Permanent, Retries, Retry
 from telecine_chassis.store import Recorded, Unavailable
 from telecine_chassis.timers import Timer
@@ -351,14 +350,14 @@ async def test_without_its_consumer_a_reactor_does_not_start(world: ReactorWorld
         await reactor.start()
 
 
-async def test_a_deleted_consumer_is_noticed(world: ReactorWorld, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(reactor_module, "LOOK_INTERVAL", 0.2)
-    reactor = await world.react(Handler())
+async def test_a_deleted_consumer_is_noticed(world: ReactorWorld) -> None:
+    reactor = await world.react(Handler(), look_every=0.2)
     assert await reactor.ready() is None
+    assert reactor.alive() is None
     await world.client.jetstream().delete_consumer("VIDEO", f"{world.service}-video")
     assert await reactor.ready() == f"consumer {world.service}-video does not exist"
-    await eventually(lambda: world.failures)
-    assert world.failures[0] == f"consumer {world.service}-video was deleted"
+    await eventually(reactor.alive)
+    assert reactor.alive() == f"consumer {world.service}-video was deleted: run `telecine provision`"
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])

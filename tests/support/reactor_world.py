@@ -12,7 +12,10 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from telecine_chassis.connection import connect, options
+from telecine_chassis.consumer_watch import ConsumerWatch
 from telecine_chassis.dead_letters import DeadLetter, DeadLetters
+from telecine_chassis.meters import HandlerMeters, Meters
+from telecine_chassis.metrics import Metrics
 from telecine_chassis.reactor import Reactor, Retries, TimerHandler
 from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
@@ -36,7 +39,7 @@ class ReactorWorld:
     store: JetStreamEventStore
     account: str = field(default_factory=lambda: f"a{secrets.token_hex(4)}")
     service: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}")
-    failures: list[str] = field(default_factory=list)
+    meters: HandlerMeters = field(default_factory=lambda: Meters(Metrics()).handlers)
     running: list[Reactor] = field(default_factory=list)
 
     @property
@@ -64,6 +67,8 @@ class ReactorWorld:
         concurrency: int = 8,
         ack_wait: float = 2,
         grace: float = 5,
+        look_every: float = 10,
+        stuck_after: float = 300,
     ) -> Reactor:
         """A reactor that hands the account's events to `handler`, started."""
         broker = NatsBroker([self.url], logger=None, graceful_timeout=grace, **options(self.service))
@@ -74,7 +79,8 @@ class ReactorWorld:
             service=self.service,
             retries=retries,
             grace=grace,
-            on_failure=self.failures.append,
+            meters=self.meters,
+            watch=ConsumerWatch(self.client, self.meters, every=look_every, stuck_after=stuck_after),
         )
         events = self._consumer("VIDEO", concurrency, ack_wait)
         due = self._consumer("TIMERS", concurrency, ack_wait)
