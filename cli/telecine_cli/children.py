@@ -107,6 +107,5 @@ def _service(name: str, options: Options) -> Child:
 
 
 def _ports(name: str, options: Options) -> tuple[str, ...]:
-    if name != "gateway":
-        return (health_port(name),)
-    return ("gateway",) if options.gateway_port is None else ()
+    public = ("gateway",) if name == "gateway" and options.gateway_port is None else ()
+    return (*public, health_port(name))

@@ -41,7 +41,7 @@ _EMULATED_API_PATH = "/api/v3"
 
 
 def health_port(service: str) -> str:
-    """The name of the port on which a service answers for its health."""
+    """The name of the port on which a service answers for its health and tells its metrics."""
     return f"{service}-health"
 
 
@@ -194,7 +194,6 @@ def _settings(service: str, facts: Facts) -> dict[str, str]:
 
 def _health(service: str, facts: Facts) -> dict[str, str]:
     port = facts.state.ports.get(health_port(service))
-    # The gateway answers for its health where its clients ask.
     return {} if port is None else {"TELECINE_HEALTH_HOST": LOOPBACK, "TELECINE_HEALTH_PORT": str(port)}
 
 

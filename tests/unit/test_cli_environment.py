@@ -20,6 +20,7 @@ NAMES = (
     "credits-health",
     "generation-health",
     "storage-health",
+    "gateway-health",
 )
 PORTS = {name: 20_000 + number for number, name in enumerate(NAMES)}
 SECRETS = {name: f"a-long-{name}-secret" for name in ("s3", "provider", "content", "callback")}
