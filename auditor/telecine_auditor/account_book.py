@@ -52,9 +52,9 @@ class HoldBook:
     """What the ledger says of one generation: its debit (or denial), and how it ended.
 
     `outcome` is ``held``, ``settled``, ``refunded`` or ``denied``. `since` is when the debit was decided, `day` the
-    day of UTC that it counts for (an ordinal; 0: for none), `debited` and `ended` are sequences of the stream;
-    `returned` is what adjustments gave back after it was settled. `asked` and `made` are what VIDEO says of it:
-    whether it was requested, and whether it was ``completed`` or ``failed``.
+    day of UTC that it counts for (an ordinal; 0: for none), `debited` and `ended` are sequences of the stream, `closing`
+    is the number of the entry that settled or refunded it, `returned` what adjustments gave back after it was settled.
+    `asked` and `made` are what VIDEO says of it: whether it was requested, and if it was ``completed`` or ``failed``.
     """
 
     generation: str
@@ -66,6 +66,7 @@ class HoldBook:
     day: int = 0
     outcome: str = "held"
     ended: int | None = None
+    closing: int = 0
     returned: int = 0
     asked: bool = False
     made: str | None = None
@@ -94,7 +95,7 @@ class AccountBook:
 
     `entry` is the number of its last entry. `issued` counts what it was granted without what was taken back, so
     issued = available + held + spent + expired. `holds` are the generations that run; `ended` those that were settled,
-    refunded or denied; `settled` and `expiries` find by entry number what can be corrected. `limits` has one bound
+    refunded or denied; `expiries` are by the entry's number. `limits` has one bound
     per API key, and None for the whole account; `used` is what counts under them on `day`. `live` are the grants that
     have credits available, in the order of taking.
 
@@ -114,7 +115,6 @@ class AccountBook:
     grants: dict[int, GrantBook] = field(default_factory=dict)
     holds: dict[str, HoldBook] = field(default_factory=dict)
     ended: dict[str, HoldBook] = field(default_factory=dict)
-    settled: dict[int, HoldBook] = field(default_factory=dict)
     expiries: dict[int, ExpiryBook] = field(default_factory=dict)
     references: dict[str, int] = field(default_factory=dict)
     limits: dict[str | None, Limits] = field(default_factory=dict)
@@ -124,6 +124,7 @@ class AccountBook:
     named: bool = False
     doubtful: bool = False
     adrift: bool = False
+    _settlements: dict[int, HoldBook] | None = None
     drift: tuple[int, int] = (0, 0)
     unread: int = 0
     available_side: str = ""
@@ -132,6 +133,20 @@ class AccountBook:
     def __post_init__(self) -> None:
         self.available_side = f"{self.name}:available"
         self.held_side = f"{self.name}:held"
+
+    def end(self, hold: HoldBook, outcome: str, *, number: int, sequence: int) -> None:
+        """The entry of that number and sequence ended a hold."""
+        hold.outcome, hold.closing, hold.ended = outcome, number, sequence
+        self.ended[hold.generation] = hold
+        if self._settlements is not None:
+            self._settlements[number] = hold
+
+    def settlement(self, number: int) -> HoldBook | None:
+        """What the entry of that number settled. They are indexed when the first one is asked for: few ever are."""
+        if self._settlements is None:
+            self._settlements = {hold.closing: hold for hold in self.ended.values()}
+        hold = self._settlements.get(number)
+        return hold if hold is not None and hold.outcome == "settled" else None
 
     def hold(self, parts: Parts) -> None:
         """available → held."""

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from .account_book import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits, Parts
 from .breach import Breach, BreachKind
 from .entry import Entry
-from .heads import Unreadable, glance_lines, id_at_a_glance, id_with_care, shown
+from .heads import Unreadable, id_at_a_glance, id_with_care, middle_of, shown, subject_line
 from .ledger_rules import RULES, Rule
 from .overdue import overdue
 from .reading import ACTIONS, Action, Reading, read_body
@@ -40,7 +40,7 @@ class _Route:
     action: str
     known: Action
     rule: Rule
-    type_line: bytes
+    middle: bytes
     subject_line: bytes
 
 
@@ -94,19 +94,27 @@ class Books:
 
     def take(self, entry: Entry) -> Reading | None:
         """Check the next entry and apply it. None: it could not be read, or is a copy (and that is a breach)."""
-        self._begin(entry.sequence)
+        sequence = entry.sequence
+        self.entries += 1
+        self._about = None
+        if self._found:
+            self._found = []
+        if sequence != self.sequence + 1:
+            self._out_of_sequence(sequence)
+        self.sequence = sequence
         reading = None
         try:
             route = self._routes.get(entry.subject) or self._new_route(entry)
             book = route.book
             self._about = book.name
-            ident = id_at_a_glance(entry.head, route.type_line, route.subject_line)
+            ident = id_at_a_glance(entry.head, route.middle, route.subject_line)
             if ident is None:
                 ident = id_with_care(entry, route.known.types, _TYPES)
             reading = read_body(entry, book.name, route.action, route.known)
-            if ident in self._ids and self._is_copy(book, reading, ident):
-                return None
+            before = len(self._ids)
             self._ids.add(ident)
+            if len(self._ids) == before and self._is_copy(book, reading, ident):
+                return None
             if reading.number == book.entry + 1:
                 book.entry = reading.number
             else:
@@ -130,17 +138,13 @@ class Books:
             Breach(kind, says, sequence=self.sequence, account=self._about, generation=generation)
         )
 
-    def _begin(self, sequence: int) -> None:
-        if self._found:
-            self._found = []
-        self._about = None
-        self.entries += 1
+    def _out_of_sequence(self, sequence: int) -> None:
         before, self.sequence = self.sequence, sequence
-        if sequence > before + 1:
+        if sequence <= before:
+            self.found(BreachKind.SEQUENCE_GAP, f"comes behind sequence {before}")
+        else:
             missing = f"{before + 1} to {sequence - 1}" if sequence > before + 2 else str(before + 1)
             self.found(BreachKind.SEQUENCE_GAP, f"sequence {missing} of the stream is missing")
-        elif sequence <= before:
-            self.found(BreachKind.SEQUENCE_GAP, f"comes behind sequence {before}")
 
     def _new_route(self, entry: Entry) -> _Route:
         """Raises Unreadable for a subject that no entry can have."""
@@ -156,8 +160,8 @@ class Books:
             id_with_care(entry, (), _TYPES)
             raise Unreadable(f"no event is called {shown(action)}", BreachKind.UNKNOWN_EVENT)
         known = ACTIONS[action]
-        lines = glance_lines(known.types[0], entry.subject)
-        route = _Route(book, action, known, RULES[action], *lines)
+        middle = middle_of(entry, known.types[0])
+        route = _Route(book, action, known, RULES[action], middle, subject_line(entry.subject))
         self._routes[entry.subject] = route
         return route
 

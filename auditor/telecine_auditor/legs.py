@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from .account_book import Parts
 from .heads import Unreadable, shown
@@ -22,29 +22,30 @@ class Leg(NamedTuple):
     grant: int
 
 
-def moved(postings: list[object], source: str, target: str) -> Parts | None:
+def moved(postings: list[Any], source: str, target: str) -> Parts | None:
     """What goes from `source` to `target`, by grants; None when the legs say anything else than that.
 
     Raises Unreadable.
     """
     if len(postings) == 2:
         off, onto = postings
-        if type(off) is dict and type(onto) is dict:
-            amount, grant = onto.get("amount"), onto.get("grant")
-            lost, of = off.get("amount"), off.get("grant")
+        try:
+            amount, grant = onto["amount"], onto["grant"]
             if (
                 type(amount) is int
-                and type(lost) is int
-                and 0 < amount <= MAX_CREDITS
+                and type(grant) is int
+                and type(lost := off["amount"]) is int
+                and type(of := off["grant"]) is int
                 and lost == -amount
-                and off.get("account") == source
-                and onto.get("account") == target
                 and of == grant
+                and 0 < amount <= MAX_CREDITS
+                and 0 < grant <= MAX_CREDITS
+                and off["account"] == source
+                and onto["account"] == target
             ):
-                if type(grant) is int and type(of) is int and 0 < grant <= MAX_CREDITS:
-                    return ((grant, amount),)
-                if grant is None:
-                    return ((UNNAMED, amount),)
+                return ((grant, amount),)
+        except (KeyError, TypeError):
+            pass
     return _paired(read_legs(postings), source, target)
 
 

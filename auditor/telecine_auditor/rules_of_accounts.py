@@ -3,6 +3,7 @@
 from .account_book import AccountBook, Limits
 from .breach import BreachKind
 from .findings import Findings
+from .heads import Unreadable, shown
 from .legs import fault_of, read_legs
 from .reading import Reading, amount_in
 
@@ -27,8 +28,11 @@ def limits_set(books: Findings, book: AccountBook, reading: Reading) -> None:
         name: None if (value := reading.body.get(name)) is None else amount_in(value, name)
         for name in ("per_day", "per_generation")
     }
+    key = reading.body.get("api_key")
+    if key is not None and type(key) is not str:
+        raise Unreadable(f"api_key is {shown(key)}, not a text")
     moves_nothing(books, reading)
-    book.limits[reading.body.get("api_key")] = Limits(**bounds)
+    book.limits[key] = Limits(**bounds)
 
 
 def moves_nothing(books: Findings, reading: Reading) -> None:

@@ -54,7 +54,7 @@ def _correction(book: AccountBook, corrects: int, amount: int) -> _Correction:
     if grant is not None and grant.known:
         left = min(grant.available, grant.amount - grant.taken_back)
         return _Correction(grant, left, ((corrects, amount),))
-    hold = book.settled.get(corrects)
+    hold = book.settlement(corrects)
     if hold is not None:
         left = total(hold.parts) - hold.returned
         return _Correction(hold, left, backwards(hold.parts, hold.returned, amount))

@@ -22,6 +22,8 @@ def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
     body = reading.body
     generation, amount, key = body["generation"], body["amount"], body.get("api_key")
     price = _read_price(body["price"])
+    if key is not None and type(key) is not str:
+        raise Unreadable(f"api_key is {shown(key)}, not a text")
     legs = moved(body["postings"], book.available_side, book.held_side)
     books.debits += 1
     day = counted_day(book, reading.decided_at)

@@ -67,6 +67,8 @@ def _read(reading: Reading) -> _Denial:
     limit = body.get("limit")
     named = None
     if limit is not None:
+        if type(limit) is not dict:
+            raise Unreadable(f"limit is {shown(limit)}, not an object")
         for name, allowed in _LIMITS.items():
             if limit.get(name) not in allowed:
                 raise Unreadable(f"limit is {shown(limit)}: {name} must be one of {', '.join(allowed)}")

@@ -21,8 +21,7 @@ def settled(books: Findings, book: AccountBook, reading: Reading) -> None:
     book.spend(parts)
     if hold is not None:
         hold.parts = parts
-        book.settled[reading.number] = hold
-        _end(book, hold, reading)
+        book.end(hold, "settled", number=reading.number, sequence=reading.sequence)
 
 
 def refunded(books: Findings, book: AccountBook, reading: Reading) -> None:
@@ -43,13 +42,7 @@ def refunded(books: Findings, book: AccountBook, reading: Reading) -> None:
     book.release(parts)
     if hold is not None:
         make_room(book, hold.amount, hold.api_key, hold.day)
-        _end(book, hold, reading)
-
-
-def _end(book: AccountBook, hold: HoldBook, reading: Reading) -> None:
-    hold.outcome = reading.action
-    hold.ended = reading.sequence
-    book.ended[hold.generation] = hold
+        book.end(hold, "refunded", number=reading.number, sequence=reading.sequence)
 
 
 def _parts_of(

@@ -10,7 +10,8 @@ __all__ = ["count", "counted_day", "limits_passed", "make_room", "used_on"]
 
 def counted_day(book: AccountBook, at: datetime) -> int:
     """The day that a debit decided at that time counts for: a day that is over does not come back."""
-    return max(at.toordinal(), book.day)
+    day = at.toordinal()
+    return day if day > book.day else book.day
 
 
 def used_on(book: AccountBook, key: str | None, day: int) -> int:
