@@ -66,7 +66,7 @@ class Entries:
         at: datetime = NOW,
     ) -> Entries:
         number = len(self.all) + 1
-        fields = {"kind": kind, "reference": reference or f"r{number}", "reason": reason}
+        fields: dict[str, Any] = {"kind": kind, "reference": reference or f"r{number}", "reason": reason}
         moved = {number: amount}, "issued", AVAILABLE
         return self._and(CreditsGranted, at, moved, amount=amount, expires_at=expires_at, **fields)
 
@@ -75,7 +75,7 @@ class Entries:
     ) -> Entries:
         amount = sum(parts.values())
         moved = parts, AVAILABLE, HELD
-        fields = {"amount": amount, "price": price(amount), "api_key": api_key}
+        fields: dict[str, Any] = {"amount": amount, "price": price(amount), "api_key": api_key}
         return self._and(CreditsDebited, at, moved, generation=generation, **fields)
 
     def denied(
@@ -88,7 +88,7 @@ class Entries:
         limit: LimitReached | None = None,
         at: datetime = NOW,
     ) -> Entries:
-        fields = {"reason": reason, "needed": needed, "available": available, "limit": limit}
+        fields: dict[str, Any] = {"reason": reason, "needed": needed, "available": available, "limit": limit}
         return self._and(CreditsDenied, at, generation=generation, **fields)
 
     def settled(self, generation: str, parts: Parts, *, at: datetime = NOW) -> Entries:
@@ -141,7 +141,7 @@ class Entries:
         api_key: str | None = None,
         at: datetime = NOW,
     ) -> Entries:
-        limits = {"per_day": per_day, "per_generation": per_generation}
+        limits: dict[str, Any] = {"per_day": per_day, "per_generation": per_generation}
         return self._and(SpendLimitsSet, at, api_key=api_key, **limits)
 
     def as_before_grants_were_named(self) -> Entries:

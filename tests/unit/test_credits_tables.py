@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, create_engine, select
 from tests.support.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries, fold
@@ -156,6 +156,7 @@ def test_grants_that_expire_by_then_and_have_something_left_are_found(engine: En
     assert to_expire(engine, END) == [("ann", 1, NOW - DAY), ("ann", 2, END)]
 
 
+@settings(max_examples=30)
 @given(histories)
 def test_the_tables_are_the_fold(history: list[Command]) -> None:
     entries, account = carried_out(history)

@@ -22,8 +22,10 @@ def debit(credits: int, generation: str = "new", at: datetime = NOW, api_key: st
     return Debit(account="ann", at=at, generation=generation, price=price(credits), api_key=api_key)
 
 
-def set_limits(api_key: str | None = None, **limits: int) -> SetLimits:
-    return SetLimits(account="ann", at=NOW, api_key=api_key, **limits)
+def set_limits(
+    api_key: str | None = None, *, per_day: int | None = None, per_generation: int | None = None
+) -> SetLimits:
+    return SetLimits(account="ann", at=NOW, api_key=api_key, per_day=per_day, per_generation=per_generation)
 
 
 def denied(
@@ -74,11 +76,18 @@ def test_a_key_has_limits_of_its_own() -> None:
     assert when(DAILY, set_limits("k1", per_day=100)) == then.last
 
 
-@pytest.mark.parametrize("field", ["per_day", "per_generation"])
-@pytest.mark.parametrize("limit", [-1, MAX_CREDITS + 1])
-def test_a_limit_is_an_amount(field: str, limit: int) -> None:
+@pytest.mark.parametrize(
+    ("field", "command"),
+    [
+        ("per_day", set_limits(per_day=-1)),
+        ("per_day", set_limits(per_day=MAX_CREDITS + 1)),
+        ("per_generation", set_limits(per_generation=-1)),
+        ("per_generation", set_limits("k1", per_generation=MAX_CREDITS + 1)),
+    ],
+)
+def test_a_limit_is_an_amount(field: str, command: SetLimits) -> None:
     with pytest.raises(LedgerRefused, match=f"{field} must be from 0 to {MAX_CREDITS} credits") as caught:
-        when(FUNDED, set_limits(**{field: limit}))
+        when(FUNDED, command)
     assert (caught.value.refusal, caught.value.field) == (Refusal.INVALID, field)
 
 
