@@ -109,7 +109,7 @@ class BeancountWriter:
             "reason": transaction.reason,
         }
         for name, value in texts.items():
-            if value is not None:
+            if value:
                 self._file.write(f"  {name}: {_string(value)}\n")
 
     def _leg(self, side: Side, amount: int, grants: dict[int, int] | None = None) -> None:

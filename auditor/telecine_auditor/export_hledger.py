@@ -90,7 +90,7 @@ def _tags(transaction: Transaction) -> Iterator[tuple[str, str]]:
     yield "event", transaction.event_id
     for name in ("generation", "reference", "reason"):
         value = getattr(transaction, name)
-        if value is not None:
+        if value:
             yield name, value
 
 
