@@ -1,0 +1,53 @@
+"""A sweeper sets timers that were lost: soon, or at the time that they are due."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+import pytest
+
+from telecine_chassis.sweeper import Owed, Sweeper
+from telecine_chassis.testing import InMemoryTimers, ManualClock
+from telecine_chassis.timers import Timer
+
+NOW = datetime(2026, 6, 1, 12, tzinfo=ManualClock().now.tzinfo)
+ONE = Timer("look", ("one",))
+
+
+async def no_wait() -> None:
+    """The projection is caught up."""
+
+
+async def sweep(timers: InMemoryTimers, owed: Sequence[Owed], *, delay: float = 0) -> int:
+    async def unfinished() -> Sequence[Owed]:
+        return owed
+
+    sweeper = Sweeper(timers, unfinished, no_wait, interval=1, clock=timers.clock, delay=delay)
+    return await sweeper.sweep()
+
+
+@pytest.fixture
+def timers() -> InMemoryTimers:
+    return InMemoryTimers(ManualClock(NOW))
+
+
+@pytest.mark.parametrize("at", [None, NOW, NOW - timedelta(days=400)])
+@pytest.mark.parametrize("delay", [0, 900])
+async def test_what_is_due_gets_its_timer_soon(
+    timers: InMemoryTimers, at: datetime | None, delay: float
+) -> None:
+    assert await sweep(timers, [Owed(ONE, at)], delay=delay) == 1
+    ((due, timer),) = timers.waiting.values()
+    assert timer == ONE
+    assert timedelta(seconds=delay) <= due - NOW <= timedelta(seconds=delay + 1)
+
+
+@pytest.mark.parametrize("ahead", [timedelta(milliseconds=1), timedelta(days=400)])
+async def test_what_is_due_later_gets_its_timer_for_then(timers: InMemoryTimers, ahead: timedelta) -> None:
+    assert await sweep(timers, [Owed(ONE, NOW + ahead)], delay=900) == 1
+    assert list(timers.waiting.values()) == [(NOW + ahead, ONE)]
+
+
+async def test_a_timer_that_waits_stays_as_it_is(timers: InMemoryTimers) -> None:
+    await timers.set(ONE, NOW + timedelta(hours=5))
+    assert await sweep(timers, [Owed(ONE, NOW + timedelta(hours=1)), Owed(ONE)]) == 0
+    assert list(timers.waiting.values()) == [(NOW + timedelta(hours=5), ONE)]
