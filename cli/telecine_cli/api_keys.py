@@ -11,7 +11,16 @@ from telecine_cli.failure import Failure
 from telecine_cli.target import OPERATOR
 from telecine_contracts import derive_id, registry, subjects
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
-from telecine_gateway.access import KEYS, PREFIX, Command, CreateKey, Keys, NewKey, RevokeKey
+from telecine_gateway.access import (
+    DEFAULT_SCOPES,
+    KEYS,
+    PREFIX,
+    Command,
+    CreateKey,
+    Keys,
+    NewKey,
+    RevokeKey,
+)
 
 __all__ = ["KeyLine", "create", "listed", "revoke", "standing"]
 
@@ -25,13 +34,16 @@ class KeyLine:
     key_id: str
     account: str
     name: str
+    scopes: tuple[str, ...]
     created_at: datetime
     revoked_at: datetime | None = None
 
 
-async def create(connection: Client, account: str, key: NewKey, *, name: str) -> None:
+async def create(
+    connection: Client, account: str, key: NewKey, *, name: str, scopes: tuple[str, ...] = DEFAULT_SCOPES
+) -> None:
     """Let `key` act for `account`; does nothing when it does already."""
-    command = CreateKey(account, key.key_id, key.key_sha256, name)
+    command = CreateKey(account, key.key_id, key.key_sha256, name, scopes)
     await _execute(connection, account, command)
 
 
@@ -64,7 +76,8 @@ async def listed(connection: Client, account: str | None = None) -> list[KeyLine
         match recorded.event:
             case ApiKeyCreated() as event:
                 place = event.account, event.key_id
-                keys[place] = KeyLine(event.key_id, event.account, event.name, recorded.envelope.time)
+                scopes = DEFAULT_SCOPES if event.scopes is None else event.scopes
+                keys[place] = KeyLine(event.key_id, event.account, event.name, scopes, recorded.envelope.time)
             case ApiKeyRevoked() as event:
                 place = event.account, event.key_id
                 keys[place] = replace(keys[place], revoked_at=recorded.envelope.time)

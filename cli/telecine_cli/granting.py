@@ -1,4 +1,4 @@
-"""Credits: granted by asking the credits service, shown from the ledger."""
+"""Credits: changed by asking the credits service, read from the ledger."""
 
 import nats.errors
 from nats.aio.client import Client
@@ -7,32 +7,48 @@ from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.failure import Failure
 from telecine_contracts import registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
+from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand, Refusal
 from telecine_contracts.credits import Balances, LedgerEvent
+from telecine_gateway.ledger import SUBJECTS
 
-__all__ = ["balances_after", "grant", "ledger_of"]
+__all__ = ["ask", "balances_after", "grant", "ledger_of"]
 
 _ANSWER_SECONDS = 10
 
 
-async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
-    """Have credits granted; the same reference grants once, so that it may be asked again.
+async def ask(connection: Client, command: LedgerCommand) -> LedgerAnswer:
+    """Have the ledger changed; the same command may be sent again, it is carried out once.
 
     Raises:
         Failure: when the credits service refuses or does not answer.
     """
-    body = request.model_dump_json().encode()
+    body = command.model_dump_json().encode()
     try:
-        reply = await connection.request(GRANT_CREDITS, body, timeout=_ANSWER_SECONDS)
+        reply = await connection.request(SUBJECTS[type(command)], body, timeout=_ANSWER_SECONDS)
     except (nats.errors.NoRespondersError, TimeoutError) as error:
         raise Failure(
-            "the credits service does not answer: is it running? (a grant may be asked for again, "
-            "the same reference is granted once)"
+            "the credits service does not answer: is it running? "
+            "(the same command may be given again, it is carried out once)"
         ) from error
     answer = LedgerAnswer.model_validate_json(reply.data)
-    if answer.error is not None:
-        raise Failure(answer.error)
+    if answer.refusal is not None:
+        raise Failure(_refused(command, answer))
     return answer
+
+
+def _refused(command: LedgerCommand, answer: LedgerAnswer) -> str:
+    past = answer.refusal is Refusal.INVALID and answer.field == "expires_at"
+    if past and isinstance(command, GrantCredits) and command.expires_at is not None:
+        return (
+            f"the time in --expires is over already ({command.expires_at:%Y-%m-%d %H:%M} UTC): "
+            "give a later one, or none for credits that never expire"
+        )
+    return answer.error or str(answer.refusal)
+
+
+async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
+    """Have credits granted; the same reference grants once. Raises Failure."""
+    return await ask(connection, request)
 
 
 async def ledger_of(connection: Client, account: str) -> list[Recorded]:

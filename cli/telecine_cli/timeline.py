@@ -8,9 +8,17 @@ from typing import Any
 from telecine_chassis.store import Recorded
 from telecine_cli.event_words import in_words, printable
 from telecine_contracts import encode
-from telecine_contracts.credits import CreditsGranted, LedgerEvent
+from telecine_contracts.credits import (
+    AccountClosed,
+    AccountReopened,
+    CreditsAdjusted,
+    CreditsExpired,
+    CreditsGranted,
+    LedgerEvent,
+    SpendLimitsSet,
+)
 
-__all__ = ["as_json", "columns", "ledger_as_json", "live_line", "moment", "statement", "timeline"]
+__all__ = ["as_json", "columns", "ledger_as_json", "live_line", "moment", "signed", "statement", "timeline"]
 
 
 def moment(time: datetime) -> str:
@@ -50,17 +58,32 @@ def statement(entries: Iterable[Recorded]) -> list[str]:
 def _entry(recorded: Recorded) -> tuple[str, ...]:
     event = recorded.event
     assert isinstance(event, LedgerEvent)
-    subject = event.reference if isinstance(event, CreditsGranted) else event.about.get("generation", "")
     return (
         str(event.entry),
         moment(recorded.envelope.time),
         event.type,
-        _signed(_moved(event, "available")),
-        _signed(_moved(event, "held")),
+        signed(_moved(event, "available")),
+        signed(_moved(event, "held")),
         str(event.balances.available),
         str(event.balances.held),
-        printable(subject),
+        printable(_concerns(event)),
     )
+
+
+def _concerns(event: LedgerEvent) -> str:
+    match event:
+        case CreditsGranted():
+            return event.reference
+        case CreditsExpired():
+            return f"grant {event.grant}"
+        case CreditsAdjusted():
+            return f"entry {event.corrects}, {event.reference}"
+        case AccountClosed() | AccountReopened():
+            return event.reason
+        case SpendLimitsSet():
+            return in_words(event)
+        case _:
+            return event.about.get("generation", "")
 
 
 def as_json(recorded: Recorded) -> dict[str, Any]:
@@ -93,8 +116,9 @@ def ledger_as_json(recorded: Recorded) -> dict[str, Any]:
         "held": _moved(event, "held"),
         "balances": event.balances.model_dump(),
     }
-    names = ("generation", "reference", "reason")
-    return entry | {name: str(value) for name in names if (value := getattr(event, name, None))}
+    names = ("generation", "reference", "reason", "grant", "corrects", "api_key")
+    values = {name: value for name in names if (value := getattr(event, name, None))}
+    return entry | {name: value if isinstance(value, int) else str(value) for name, value in values.items()}
 
 
 def columns(rows: Iterable[Sequence[str]], right: frozenset[int] | set[int] = frozenset()) -> list[str]:
@@ -119,5 +143,6 @@ def _moved(event: LedgerEvent, side: str) -> int:
     return sum(leg.amount for leg in event.postings if leg.account == f"{event.account}:{side}")
 
 
-def _signed(amount: int) -> str:
+def signed(amount: int) -> str:
+    """A change, with its sign."""
     return f"{amount:+d}" if amount else "0"

@@ -78,7 +78,7 @@ def telecine(stack: Stack, capsys: pytest.CaptureFixture[str], loop: asyncio.Abs
 
 def test_a_grant_is_made_once_per_reference_and_shown(telecine: Commands) -> None:
     grant = ("credits", "grant", "alice", "500", "--reference", "invoice-1", "--reason", "November")
-    assert telecine.well(*grant) == "granted 500 credits to alice, has 500 credits available\n"
+    assert telecine.well(*grant) == "granted 500 credits to alice (entry 1), has 500 credits available\n"
     assert "was granted before" in telecine.well(*grant)
     telecine.well(
         "credits",
@@ -245,6 +245,7 @@ def test_tables_are_rebuilt_from_the_streams(telecine: Commands, stack: Stack) -
     second = telecine.well("projections", "rebuild", "all")
     assert [line.split(":")[0] for line in second.splitlines() if "rebuilt" in line] == [
         "gateway",
+        "credits",
         "generation",
         "storage",
     ]

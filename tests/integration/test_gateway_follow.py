@@ -15,7 +15,8 @@ from tests.support.video_events import PROVIDER_TASK, EventsOf
 
 from telecine_contracts import subjects
 from telecine_contracts.gateway import CancelRequested
-from telecine_gateway.answers import CancelBody, Credits, History, RecordWithEvents, StatusBody
+from telecine_gateway.answers import CancelBody, History, RecordWithEvents, StatusBody
+from telecine_gateway.credits_answers import Credits
 
 
 @pytest.fixture
@@ -255,7 +256,14 @@ async def test_the_statement_in_pages(parts: World, gateway: Gateway) -> None:
     first = (await owner.get("/api/credits", limit=2)).json()["statement"]
     second = (await owner.get("/api/credits", limit=2, cursor=first["nextCursor"])).json()["statement"]
 
-    assert empty == {"available": 0, "held": 0, "statement": {"items": [], "nextCursor": None}}
+    assert empty == {
+        "available": 0,
+        "held": 0,
+        "isClosed": False,
+        "limits": {"account": None, "apiKey": None},
+        "nextExpiry": None,
+        "statement": {"items": [], "nextCursor": None},
+    }
     assert [(e["entry"], e["amount"]) for e in first["items"] + second["items"]] == [(3, 3), (2, 2), (1, 1)]
     assert second["nextCursor"] is None
     history = await owner.get("/api/video/history", cursor=first["nextCursor"])

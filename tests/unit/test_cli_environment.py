@@ -7,7 +7,7 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from telecine_cli.children import children_of
-from telecine_cli.facts import SERVICES, Facts, Options, Provider, environment
+from telecine_cli.facts import SECRETS, SERVICES, Facts, Options, Provider, environment
 from telecine_cli.settings_page import settings_of
 from telecine_cli.stack_state import StackState
 
@@ -23,7 +23,7 @@ NAMES = (
     "gateway-health",
 )
 PORTS = {name: 20_000 + number for number, name in enumerate(NAMES)}
-SECRETS = {name: f"a-long-{name}-secret" for name in ("s3", "provider", "content", "callback")}
+KNOWN = {name: make() for name, make in SECRETS.items()}
 SANDBOX = Options()
 REAL = Options(provider=Provider("https://ark.example/api/v3", "its-key"))
 PUBLIC = Options(provider=REAL.provider, public_url="https://video.example")
@@ -39,7 +39,7 @@ def no_settings_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def told(service: str, options: Options = SANDBOX) -> dict[str, str]:
     known = [port for child in children_of(options) for port in child.ports]
-    state = StackState({name: PORTS[name] for name in known}, SECRETS)
+    state = StackState({name: PORTS[name] for name in known}, KNOWN)
     whole = environment(service, Facts(DATA, options, state))
     return {name: value for name, value in whole.items() if name.startswith("TELECINE_")}
 

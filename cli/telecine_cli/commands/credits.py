@@ -1,39 +1,63 @@
-"""`telecine credits`: grant credits, show an account's ledger."""
+"""`telecine credits`: grant and correct credits, close accounts, limit spending, show what became of it all."""
 
 from datetime import UTC, datetime
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from telecine_cli.commands.options import Account, AsJson, Data, NatsUrl, group
 
+if TYPE_CHECKING:
+    from telecine_contracts.commands import LedgerCommand
+
 __all__ = ["app"]
+
+_MOST = 2**53 - 1
+_EXAMPLES = {
+    "grant": ("grant alice 500 --reference invoice-2031 --reason 'November plan'",),
+    "adjust": ("adjust alice 3 50 --reference ticket-4711 --reason 'The video was black'",),
+    "close": ("close alice --reason 'Contract ended'",),
+    "reopen": ("reopen alice",),
+    "limits": ("limits alice --per-day 2000 --per-generation 100", "limits alice --lift"),
+    "balance": ("balance alice",),
+    "statement": ("statement alice --from 2026-11-01 --to 2026-12-01 --csv",),
+    "ledger": ("ledger alice --json",),
+    "show": ("show alice",),
+}
+Amount = Annotated[int, typer.Argument(min=1, max=_MOST, help="Whole credits.")]
+Reference = Annotated[
+    str,
+    typer.Option(
+        help="What it is for, unique within the account, e.g. a payment id: the same reference is carried out "
+        "once, however often this is repeated."
+    ),
+]
+Reason = Annotated[str, typer.Option(help="A note for the statement.", show_default=False)]
 
 
 def app() -> typer.Typer:
     """The commands of `telecine credits`."""
-    commands = group("Grant credits to accounts and show what became of them.")
-    commands.command(
-        epilog="Example:\n\n    telecine credits grant alice 500 --reference invoice-2031 --reason 'November plan'"
-    )(grant)
-    commands.command(epilog="Example:\n\n    telecine credits show alice")(show)
+    commands = group("Grant and correct credits, close accounts, limit spending, and show what became of it.")
+    for command in (grant, adjust, close, reopen, limits, balance, statement, ledger):
+        commands.command(epilog=_examples(command.__name__))(command)
+    # The name of `ledger` before 0.2.
+    commands.command("show", hidden=True, epilog=_examples("show"))(ledger)
     return commands
+
+
+def _examples(name: str) -> str:
+    calls = [f"    telecine credits {example}" for example in _EXAMPLES[name]]
+    return "\n\n".join([f"Example{'s' if len(calls) > 1 else ''}:", *calls])
 
 
 def grant(
     account: Account,
-    amount: Annotated[int, typer.Argument(min=1, max=2**53 - 1, help="Whole credits.")],
-    reference: Annotated[
-        str,
-        typer.Option(
-            help="What the grant is for, unique within the account, e.g. a payment id: the same reference "
-            "is granted once, however often this is repeated."
-        ),
-    ],
+    amount: Amount,
+    reference: Reference,
     kind: Annotated[
         str, typer.Option(help="Where the credits come from: paid, promotional or plan.")
     ] = "paid",
-    reason: Annotated[str, typer.Option(help="A note for the statement.", show_default=False)] = "",
+    reason: Reason = "",
     expires: Annotated[
         datetime | None,
         typer.Option(
@@ -47,29 +71,145 @@ def grant(
     nats_url: NatsUrl = None,
 ) -> None:
     """Give credits to an account. An account comes into being with its first grant."""
-    from pydantic import ValidationError
-
-    from telecine_cli.account_reports import tell_grant
-    from telecine_cli.running import run
-    from telecine_cli.target import find
     from telecine_contracts.commands import GrantCredits
 
-    if expires is not None and expires.tzinfo is None:
-        expires = expires.replace(tzinfo=UTC)
-    given = {"kind": kind, "reason": reason, "expires_at": expires}
+    if expires is not None:
+        expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires.astimezone(UTC)
+    given = {"account": account, "amount": amount, "reference": reference}
+    more = {"kind": kind, "reason": reason, "expires_at": expires}
+    _carry_out(GrantCredits, given | more, data, nats_url)
+
+
+def adjust(
+    account: Account,
+    entry: Annotated[
+        int,
+        typer.Argument(
+            min=1, max=_MOST, help="Number of the entry to correct: a grant, a settlement or an expiry."
+        ),
+    ],
+    amount: Amount,
+    reference: Reference,
+    reason: Reason = "",
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Correct an entry: take back (part of) a grant, give back (part of) what was spent or has expired."""
+    from telecine_contracts.commands import AdjustCredits
+
+    given = {"account": account, "corrects": entry, "amount": amount, "reference": reference}
+    _carry_out(AdjustCredits, given | {"reason": reason}, data, nats_url)
+
+
+def close(account: Account, reason: Reason = "", data: Data = None, nats_url: NatsUrl = None) -> None:
+    """Charge and grant nothing to an account any more. What runs goes on, its history stays."""
+    from telecine_contracts.commands import CloseAccount
+
+    _carry_out(CloseAccount, {"account": account, "reason": reason}, data, nats_url)
+
+
+def reopen(account: Account, reason: Reason = "", data: Data = None, nats_url: NatsUrl = None) -> None:
+    """Undo the closing of an account."""
+    from telecine_contracts.commands import ReopenAccount
+
+    _carry_out(ReopenAccount, {"account": account, "reason": reason}, data, nats_url)
+
+
+def limits(
+    account: Account,
+    per_day: Annotated[
+        int | None,
+        typer.Option(min=0, max=_MOST, help="Most credits a day of UTC.", show_default=False),
+    ] = None,
+    per_generation: Annotated[
+        int | None,
+        typer.Option(min=0, max=_MOST, help="Most credits for one generation.", show_default=False),
+    ] = None,
+    key: Annotated[
+        str | None,
+        typer.Option(help="Only for this API key of the account, by its id.", show_default=False),
+    ] = None,
+    lift: Annotated[
+        bool, typer.Option("--lift", help="Lift the limits that are not given (needed where that is all).")
+    ] = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Set the spend limits of an account, or of one key of it: both together, one that is not given is lifted."""
+    from telecine_contracts.commands import SetSpendLimits
+
+    if per_day is None and per_generation is None and not lift:
+        raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone lifts both")
+    given = {"account": account, "api_key": key, "per_day": per_day, "per_generation": per_generation}
+    _carry_out(SetSpendLimits, given, data, nats_url)
+
+
+def _carry_out(
+    model: "type[LedgerCommand]", given: dict[str, Any], data: Data = None, nats_url: NatsUrl = None
+) -> None:
+    from pydantic import ValidationError
+
+    from telecine_cli.ledger_reports import tell_change
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
     try:
-        request = GrantCredits.model_validate(
-            {"account": account, "amount": amount, "reference": reference} | given
-        )
+        command = model.model_validate(given)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise typer.BadParameter(problem["msg"], param_hint=f"--{problem['loc'][0]}") from None
-    run(tell_grant(find(data, nats_url), request))
+    run(tell_change(find(data, nats_url), command))
 
 
-def show(account: Account, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+def balance(account: Account, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+    """Show what an account has, what bounds it, and what is left of each of its grants."""
+    from telecine_cli.ledger_reports import tell_balance
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(tell_balance(find(data, nats_url), account, as_json=json))
+
+
+def statement(
+    account: Account,
+    since: Annotated[
+        str | None,
+        typer.Option("--from", help="First day, e.g. 2026-11-01 (UTC).", metavar="DATE", show_default=False),
+    ] = None,
+    until: Annotated[
+        str | None,
+        typer.Option(
+            "--to", help="Day before which it ends. [default: now]", metavar="DATE", show_default=False
+        ),
+    ] = None,
+    csv: Annotated[bool, typer.Option("--csv", help="As CSV, as the gateway gives it.")] = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+) -> None:
+    """Show an account's statement: opening balance, every movement, closing balance."""
+    from telecine_cli.ledger_reports import tell_statement
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+    from telecine_gateway.statement import Period
+
+    period = Period(_moment("--from", since), _moment("--to", until))
+    if period.since and period.until and period.since >= period.until:
+        raise typer.BadParameter("must be later than --from: the statement ends before it", param_hint="--to")
+    run(tell_statement(find(data, nats_url), account, period, as_csv=csv))
+
+
+def _moment(option: str, text: str | None) -> datetime | None:
+    from telecine_gateway.moments import BadMoment, date_or_moment
+
+    try:
+        return None if text is None else date_or_moment(text)
+    except BadMoment as error:
+        raise typer.BadParameter(str(error), param_hint=option) from None
+
+
+def ledger(account: Account, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
     """Show every entry of an account's ledger, and its balance."""
-    from telecine_cli.account_reports import tell_ledger
+    from telecine_cli.ledger_reports import tell_ledger
     from telecine_cli.running import run
     from telecine_cli.target import find
 

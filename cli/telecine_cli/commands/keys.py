@@ -1,5 +1,6 @@
 """`telecine keys`: API keys."""
 
+from enum import StrEnum
 from typing import Annotated
 
 import typer
@@ -12,7 +13,10 @@ __all__ = ["app"]
 def app() -> typer.Typer:
     """The commands of `telecine keys`."""
     commands = group("Make, list and revoke API keys. A key acts for one account.")
-    commands.command(epilog="Example:\n\n    telecine keys create alice --name laptop")(create)
+    commands.command(
+        epilog="Examples:\n\n    telecine keys create alice --name laptop\n\n"
+        "    telecine keys create office --name 'payments webhook' --scope admin"
+    )(create)
     commands.command(
         "list", epilog="Examples:\n\n    telecine keys list\n\n    telecine keys list alice --json"
     )(list_)
@@ -20,11 +24,26 @@ def app() -> typer.Typer:
     return commands
 
 
+class Scope(StrEnum):
+    """What a key may be used for, as `telecine_gateway.access` knows it."""
+
+    generate = "generate"
+    admin = "admin"
+
+
 def create(
     account: Account,
     name: Annotated[
         str, typer.Option(help="What you call it, to tell it from others.", show_default=False)
     ] = "",
+    scope: Annotated[
+        list[Scope] | None,
+        typer.Option(
+            help="What it may be used for: generate (videos of its account) or admin (credits of every account); "
+            "may be given twice. [default: generate]",
+            show_default=False,
+        ),
+    ] = None,
     data: Data = None,
     nats_url: NatsUrl = None,
 ) -> None:
@@ -33,7 +52,8 @@ def create(
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_new_key(find(data, nats_url), account, name))
+    scopes = tuple(sorted({each.value for each in scope or [Scope.generate]}))
+    run(tell_new_key(find(data, nats_url), account, name, scopes))
 
 
 def list_(

@@ -1,6 +1,6 @@
 """An account's rows after one more entry of its ledger: what it has, its grants, and what bounds it."""
 
-from datetime import datetime
+from datetime import UTC, datetime
 
 from sqlmodel import Session
 
@@ -43,6 +43,10 @@ def advance_account(session: Session, event: LedgerEvent, decided_at: datetime) 
 
 
 def _granted(event: CreditsGranted, at: datetime) -> GrantRow:
+    expires_at = event.expires_at
+    if expires_at is not None and expires_at.tzinfo is None:
+        # From before 0.2; it was meant in UTC.
+        expires_at = expires_at.replace(tzinfo=UTC)
     return GrantRow(
         account=event.account,
         number=event.entry,
@@ -51,8 +55,8 @@ def _granted(event: CreditsGranted, at: datetime) -> GrantRow:
         reference=event.reference,
         reason=event.reason,
         granted_at=at,
-        expires_at=event.expires_at,
-        usable_until=event.expires_at,
+        expires_at=expires_at,
+        usable_until=expires_at,
         available=event.amount,
         held=0,
         spent=0,

@@ -5,18 +5,6 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
-EntryType = Literal[
-    "granted",
-    "debited",
-    "denied",
-    "settled",
-    "refunded",
-    "expired",
-    "adjusted",
-    "closed",
-    "reopened",
-    "limits_set",
-]
 
 
 class GenerateBody(BaseModel):
@@ -174,40 +162,6 @@ class History(BaseModel):
 
     items: list[Record]
     nextCursor: str | None
-
-
-class BalancesBody(BaseModel):
-    """Credits: free to spend, and held for running generations."""
-
-    available: int
-    held: int
-
-
-class StatementEntry(BaseModel):
-    """One entry of the ledger. amount: what it did to the available credits; heldAmount: to the held ones."""
-
-    entry: int
-    type: EntryType
-    amount: int
-    heldAmount: int
-    generation: str | None
-    balances: BalancesBody
-    reason: str | None
-    reference: str | None
-    time: str
-
-
-class StatementBody(BaseModel):
-    """A page of entries, newest first. Without nextCursor it is the last one."""
-
-    items: list[StatementEntry]
-    nextCursor: str | None
-
-
-class Credits(BalancesBody):
-    """An account's balance and its statement."""
-
-    statement: StatementBody
 
 
 class CancelBody(BaseModel):

@@ -1,32 +1,41 @@
 """`GET /api/credits`: what an account has, and how it came to that."""
 
 from collections.abc import Awaitable, Callable
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
-from .answers import Credits
+from .account_queries import Accounts, Standing
+from .admin_views import limits_view
 from .auth import Auth
+from .credits_answers import Credits
 from .cursor import cursor
 from .errors import answer
 from .examples import described, failures
 from .parameters import place
 from .queries import Queries
 from .submission import Requester
-from .views import entry_view
+from .views import entry_view, moment
 
 __all__ = ["router"]
 
 
-def router(auth: Auth, queries: Queries, fresh: Callable[[str], Awaitable[None]]) -> APIRouter:
-    """The route of an account's credits."""
+def router(
+    auth: Auth,
+    queries: Queries,
+    accounts: Accounts,
+    fresh: Callable[[str], Awaitable[None]],
+    clock: Callable[[], datetime],
+) -> APIRouter:
+    """The route of an account's credits, for any key of it."""
     routes = APIRouter(tags=["credits"])
 
     @routes.get(
         "/api/credits",
-        summary="Balance and statement",
+        summary="Balance, limits, and the newest entries",
         responses={
-            200: described(Credits, "The balance, and a page of the statement"),
+            200: described(Credits, "The balance, and a page of entries"),
             **failures(400, 401, 503),
         },
         response_class=Response,
@@ -39,6 +48,7 @@ def router(auth: Auth, queries: Queries, fresh: Callable[[str], Awaitable[None]]
         ] = None,
     ) -> Response:
         await fresh(requester.account)
+        standing = await accounts.standing(requester.account, clock())
         statement = await queries.statement(requester.account, limit, place("credits", page))
         shown = statement.entries[:limit]
         more = len(statement.entries) > limit
@@ -49,8 +59,22 @@ def router(auth: Auth, queries: Queries, fresh: Callable[[str], Awaitable[None]]
             {
                 "available": statement.available,
                 "held": statement.held,
+                **_standing(standing, requester),
                 "statement": {"items": items, "nextCursor": next_cursor},
             },
         )
 
     return routes
+
+
+def _standing(standing: Standing | None, requester: Requester) -> dict[str, Any]:
+    limits = standing.limits if standing else {}
+    expiry = standing.next_expiry if standing else None
+    return {
+        "isClosed": standing.balance.closed if standing else False,
+        "limits": {
+            "account": limits_view(limits.get("")),
+            "apiKey": limits_view(limits.get(requester.key_id)),
+        },
+        "nextExpiry": {"at": moment(expiry.at), "amount": expiry.amount} if expiry else None,
+    }

@@ -15,10 +15,12 @@ from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_chassis.timers_jetstream import JetStreamTimers
 from telecine_contracts import registry
+from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.version import __version__
 
 from . import (
+    api_admin,
     api_callback,
     api_content,
     api_credits,
@@ -26,14 +28,18 @@ from . import (
     api_health,
     api_pages,
     api_pricing,
+    api_statement,
     api_video,
 )
+from .account_queries import Accounts
+from .administration import Administration
 from .auth import Auth
 from .cancellation import Cancellations, tell_progress
 from .content_s3 import S3Config, S3Content
 from .domain import Generation, decide, evolve
 from .edge import Edge
 from .errors import install
+from .ledger_nats import NatsLedger
 from .openapi import Api
 from .projections import METADATA, PROJECTIONS, VERSION
 from .queries import Queries
@@ -41,10 +47,11 @@ from .request import Rules
 from .settings import Settings
 from .signing import ContentLinks
 from .state import Generations
+from .statement_queries import Statements
 from .submission import Commands, Submissions, tell_outcome
 from .tables import Charge
 from .views import Views
-from .waiters import Positions, Waiters
+from .waiters import Arrivals, Positions, Waiters
 
 SOURCE = "telecine/gateway"
 FRESH = 2
@@ -102,6 +109,7 @@ class _Live:
     entries: Positions
     outcomes: Waiters[Charge] = field(default_factory=Waiters[Charge])
     progress: Waiters[Generation] = field(default_factory=Waiters[Generation])
+    arrivals: Arrivals = field(default_factory=Arrivals)
 
     def listen(self) -> None:
         """Before start only."""
@@ -116,6 +124,10 @@ class _Live:
         await self.positions.seen(account, within=FRESH)
         await self.entries.seen(account, within=FRESH)
 
+    async def arrived(self, account: str, entry: int) -> None:
+        """Until the entry has come here, so that a read from now on waits for it."""
+        await self.arrivals.until(account, entry, within=FRESH)
+
     def _generations_seen(self, events: Sequence[Recorded]) -> None:
         for recorded in events:
             tell_progress(self.progress, recorded)
@@ -123,8 +135,11 @@ class _Live:
     def _ledger_seen(self, events: Sequence[Recorded]) -> None:
         """Answers go out before the tables follow; whoever reads the tables then waits for the entry."""
         for recorded in events:
-            self.entries.wrote(recorded.event.about["account"], recorded.sequence)
+            assert isinstance(recorded.event, LedgerEvent)
+            self.entries.wrote(recorded.event.account, recorded.sequence)
+            self.arrivals.seen(recorded.event.account, recorded.event.entry)
             tell_outcome(self.outcomes, recorded)
+        self.arrivals.moved()
 
 
 def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content) -> Sequence[APIRouter]:
@@ -156,13 +171,18 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
     cancellations = Cancellations(commands, live.progress, patience=settings.cancel_timeout)
     reading = api_content.Reading(auth, links, generations, clock)
     timers = JetStreamTimers(parts.connection, "generation", timeout=settings.store_timeout)
+    accounts = Accounts(queries)
+    ledger = NatsLedger(parts.connection, patience=settings.answer_timeout)
+    administration = Administration(ledger, live.arrived)
     callback_secret = settings.callback_secret.get_secret_value()
     body = settings.max_body_bytes
     return [
         api_generate.router(auth, submissions, rules, max_body=body),
         api_video.status_router(auth, generations, views, clock),
         api_video.history_router(auth, queries, live.fresh, views, clock),
-        api_credits.router(auth, queries, live.fresh),
+        api_credits.router(auth, queries, accounts, live.fresh, clock),
+        api_statement.router(auth, api_statement.Desk(Statements(queries), accounts, live.fresh, clock)),
+        api_admin.router(auth, api_admin.Office(administration, accounts, live.fresh, clock, body)),
         api_pricing.router(PRICE_TABLE, rules),
         api_content.router(reading, content=bucket),
         api_video.record_router(auth, generations, cancellations, views, clock),

@@ -4,10 +4,10 @@ from typing import Any
 
 from pydantic import BaseModel
 
+from .admin_examples import ADMIN_EXAMPLES
 from .answers import (
     Accepted,
     CancelBody,
-    Credits,
     ErrorBody,
     GenerateBody,
     Health,
@@ -19,6 +19,7 @@ from .answers import (
     TooPoor,
     Undecided,
 )
+from .credits_examples import CREDITS_EXAMPLES
 
 __all__ = ["GENERATE_BODY", "described", "failures"]
 
@@ -62,17 +63,6 @@ _EVENT = {
     "time": "2026-11-23T04:05:06.792Z",
     "data": {"amount": 50, "balances": {"available": 250, "held": 50}},
 }
-_ENTRY = {
-    "entry": 2,
-    "type": "debited",
-    "amount": -50,
-    "heldAmount": 50,
-    "generation": _ID,
-    "balances": {"available": 250, "held": 50},
-    "reason": None,
-    "reference": None,
-    "time": "2026-11-23T04:05:06.792Z",
-}
 _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
     Accepted: {"id": _ID, "taskId": _ID, "status": "processing", "remainingCredits": 250},
     Undecided: {"id": _ID, "taskId": _ID, "status": "pending"},
@@ -89,11 +79,6 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
     Record: _RECORD,
     RecordWithEvents: _RECORD | {"events": [_EVENT]},
     History: {"items": [_RECORD], "nextCursor": "djE6aGlzdG9yeTo0MQ"},
-    Credits: {
-        "available": 250,
-        "held": 50,
-        "statement": {"items": [_ENTRY], "nextCursor": None},
-    },
     CancelBody: {"id": _ID, "status": "cancelled", "cancel": "cancelled"},
     Pricing: {
         "version": "2026-11",
@@ -117,7 +102,18 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
         },
     },
     Health: {"status": "ok"},
+    **CREDITS_EXAMPLES,
+    **ADMIN_EXAMPLES,
 }
+
+
+def body(model: type[BaseModel], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
+    """A request's body with its shape and examples by name."""
+    values = {name: {"value": value} for name, value in examples.items()}
+    content = {"application/json": {"schema": model.model_json_schema(), "examples": values}}
+    return {"required": True, "content": content}
+
+
 _FAILURES = {
     400: ("The request can't be taken; every bad field is named", "duration must be from 2 to 12 seconds …"),
     401: ("No valid API key", "Unauthorized"),
@@ -132,33 +128,24 @@ _FAILURES = {
     413: ("The body is too large", "The request body must not be larger than 65536 bytes"),
     416: ("No byte of the video lies in that range", "The range is outside the video"),
     502: ("The object store did not deliver", "The video can't be read right now; please try again"),
-    503: ("The event store gave no answer; see Retry-After", "The service can't reach its event store …"),
+    503: ("No answer from within; the request may be repeated, see Retry-After", "The service can't reach …"),
 }
 
-GENERATE_BODY: dict[str, Any] = {
-    "required": True,
-    "content": {
-        "application/json": {
-            "schema": GenerateBody.model_json_schema(),
-            "examples": {
-                "text-to-video": {
-                    "value": {
-                        "prompt": "A lighthouse in a storm, filmed from a boat",
-                        "resolution": "720p",
-                        "duration": 5,
-                    }
-                },
-                "image-to-video": {
-                    "value": {
-                        "prompt": "The cat turns its head",
-                        "imageUrl": "https://images.example.com/cat.jpg",
-                        "cameraFixed": True,
-                    }
-                },
-            },
-        }
+GENERATE_BODY = body(
+    GenerateBody,
+    {
+        "text-to-video": {
+            "prompt": "A lighthouse in a storm, filmed from a boat",
+            "resolution": "720p",
+            "duration": 5,
+        },
+        "image-to-video": {
+            "prompt": "The cat turns its head",
+            "imageUrl": "https://images.example.com/cat.jpg",
+            "cameraFixed": True,
+        },
     },
-}
+)
 
 
 def described(model: type[BaseModel], description: str) -> dict[str, Any]:

@@ -1,11 +1,13 @@
-"""Ids and cursors as they appear in paths and queries."""
+"""Ids, names and cursors as they appear in paths and queries."""
 
 import re
+
+from telecine_contracts.subjects import TOKEN
 
 from .cursor import BadCursor, after
 from .errors import ApiError, NotFound
 
-__all__ = ["generation_id", "place"]
+__all__ = ["NoSuchAccount", "account_name", "generation_id", "place"]
 
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
@@ -23,3 +25,17 @@ def place(kind: str, text: str | None) -> int | None:
         return after(kind, text)
     except BadCursor:
         raise ApiError.bad("cursor", "is not one that this list has given out") from None
+
+
+class NoSuchAccount(ApiError):
+    """No entry names the account."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(404, {"error": f"Account {account} has no entry in the ledger yet"})
+
+
+def account_name(text: str) -> str:
+    """`text`, if it can be an account's name. Raises ApiError 400."""
+    if not TOKEN.fullmatch(text):
+        raise ApiError.bad("account", "must be 1 to 64 letters, digits, '_' or '-'")
+    return text

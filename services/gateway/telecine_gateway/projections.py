@@ -22,6 +22,7 @@ from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
 from .access import DEFAULT_SCOPES
 from .account_rows import advance_account
 from .generation_row import advance
+from .statement import line_of
 from .tables import METADATA, VERSION, ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
 from .timeline import short_data
 
@@ -60,33 +61,24 @@ def apply_ledger(session: Session, recorded: Recorded) -> None:
 
 
 def _entry(event: LedgerEvent, recorded: Recorded, at: datetime) -> LedgerEntry:
+    line = line_of(event, at)
     return LedgerEntry(
         sequence=recorded.sequence,
         account=event.account,
-        entry=event.entry,
+        entry=line.entry,
         type=event.type,
-        action=event.action,
+        action=line.action,
         time=recorded.envelope.time,
         at=at,
-        generation=event.about.get("generation"),
-        amount=_moved(event, "available"),
-        held_amount=_moved(event, "held"),
-        available=event.balances.available,
-        held=event.balances.held,
-        reason=_text(event, "reason"),
-        reference=_text(event, "reference"),
-        data=short_data(event),
+        generation=line.generation,
+        amount=line.amount,
+        held_amount=line.held_amount,
+        available=line.available,
+        held=line.held,
+        reason=line.reason,
+        reference=line.reference,
+        data=line.data,
     )
-
-
-def _moved(event: LedgerEvent, leg: str) -> int:
-    return sum(posting.amount for posting in event.postings if posting.account == f"{event.account}:{leg}")
-
-
-def _text(event: Event, name: str) -> str | None:
-    value = getattr(event, name, None)
-    # Postgres keeps every character of a text but this one.
-    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}") if value else None
 
 
 def _charge(session: Session, event: LedgerEvent) -> Charge | None:

@@ -51,7 +51,9 @@ class Queries:
     def __init__(self, engine: Callable[[], Engine]) -> None:
         self._engine = engine
 
-    async def _run(self, question: Callable[[Session], T]) -> T:
+    async def run(self, question: Callable[[Session], T]) -> T:
+        """The answer to a question, asked in a thread with a session of its own."""
+
         def ask() -> T:
             with Session(self._engine(), expire_on_commit=False) as session:
                 return question(session)
@@ -69,12 +71,12 @@ class Queries:
                 charge if charge is not None and charge.account == account else None,
             )
 
-        return await self._run(ask)
+        return await self.run(ask)
 
     async def charge(self, account: str, generation: str) -> Charge | None:
         """How the generation was paid for, if that is decided."""
         query = select(Charge).where(col(Charge.account) == account, col(Charge.generation) == generation)
-        return await self._run(lambda session: session.exec(query).first())
+        return await self.run(lambda session: session.exec(query).first())
 
     async def history(self, account: str, filters: Filters) -> Sequence[tuple[GenerationRow, Charge | None]]:
         """The account's generations, newest first, one more than `limit` if there are more."""
@@ -85,7 +87,7 @@ class Queries:
             .order_by(col(GenerationRow.requested_sequence).desc())
             .limit(filters.limit + 1)
         )
-        return await self._run(lambda session: [(row, charge) for row, charge in session.exec(query)])
+        return await self.run(lambda session: [(row, charge) for row, charge in session.exec(query)])
 
     async def video_events(self, generation: str) -> Sequence[VideoEvent]:
         """The generation's own events, oldest first."""
@@ -94,7 +96,7 @@ class Queries:
             .where(col(VideoEvent.generation) == generation)
             .order_by(col(VideoEvent.sequence))
         )
-        return await self._run(lambda session: session.exec(query).all())
+        return await self.run(lambda session: session.exec(query).all())
 
     async def ledger_events(self, generation: str) -> Sequence[LedgerEntry]:
         """The ledger entries of a generation, oldest first."""
@@ -103,7 +105,7 @@ class Queries:
             .where(col(LedgerEntry.generation) == generation)
             .order_by(col(LedgerEntry.sequence))
         )
-        return await self._run(lambda session: session.exec(query).all())
+        return await self.run(lambda session: session.exec(query).all())
 
     async def statement(self, account: str, limit: int, before: int | None) -> Statement:
         """Balance and entries below number `before`, one more than `limit` if there are more."""
@@ -119,11 +121,11 @@ class Queries:
                 return Statement(0, 0, entries)
             return Statement(balance.available, balance.held, entries)
 
-        return await self._run(ask)
+        return await self.run(ask)
 
     async def key(self, sha256: str) -> ApiKey | None:
         """An API key by its hash, revoked or not."""
-        return await self._run(lambda session: session.get(ApiKey, sha256))
+        return await self.run(lambda session: session.get(ApiKey, sha256))
 
 
 def _status() -> ColumnElement[str]:

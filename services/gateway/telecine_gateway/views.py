@@ -6,6 +6,7 @@ from typing import Any
 
 from .signing import ContentLinks
 from .state import State
+from .statement import Line
 from .tables import LedgerEntry
 
 __all__ = ["Views", "entry_view", "event_view", "moment"]
@@ -17,6 +18,8 @@ _DOING = {
     "RUNNING": "The video is being made",
     "SUCCEEDED": "The video is made and is being stored",
 }
+_ABOUT = ("kind", "expiresAt", "grant", "corrects", "apiKey", "perDay", "perGeneration", "usableUntil")
+"""What an entry says besides what every entry has."""
 _ACCEPTED = "Accepted; about to be handed to the video provider"
 
 
@@ -112,8 +115,9 @@ def event_view(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**line, "time": moment(line["time"])}
 
 
-def entry_view(entry: LedgerEntry) -> dict[str, Any]:
+def entry_view(entry: Line | LedgerEntry) -> dict[str, Any]:
     """One line of a statement. `amount` is what it did to the available credits, `heldAmount` to the held ones."""
+    about = {name: entry.data[name] for name in _ABOUT if name in entry.data}
     return {
         "entry": entry.entry,
         "type": entry.action,
@@ -123,5 +127,6 @@ def entry_view(entry: LedgerEntry) -> dict[str, Any]:
         "balances": {"available": entry.available, "held": entry.held},
         "reason": entry.reason,
         "reference": entry.reference,
-        "time": moment(entry.time),
+        "time": moment(entry.at),
+        **about,
     }

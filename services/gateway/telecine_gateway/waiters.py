@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Generic, TypeVar
 
-__all__ = ["Positions", "Waiters"]
+__all__ = ["Arrivals", "Positions", "Waiters"]
 
 T = TypeVar("T")
 REMEMBERED = 10_000
@@ -66,6 +66,35 @@ class Positions:
         try:
             async with asyncio.timeout(within):
                 while self._reached() < self._wanted.get(account, 0):
+                    await self._moved.wait()
+        except TimeoutError:
+            return
+
+
+class Arrivals:
+    """How far the ledger of each account was seen to go, by numbers of its entries."""
+
+    def __init__(self) -> None:
+        self._entries: OrderedDict[str, int] = OrderedDict()
+        self._moved = asyncio.Event()
+
+    def seen(self, account: str, entry: int) -> None:
+        """An entry has come."""
+        self._entries[account] = entry
+        self._entries.move_to_end(account)
+        if len(self._entries) > REMEMBERED:
+            self._entries.popitem(last=False)
+
+    def moved(self) -> None:
+        """Everything that came at once was seen."""
+        self._moved.set()
+        self._moved = asyncio.Event()
+
+    async def until(self, account: str, entry: int, *, within: float) -> None:
+        """Until the entry has come, at most `within` seconds."""
+        try:
+            async with asyncio.timeout(within):
+                while self._entries.get(account, 0) < entry:
                     await self._moved.wait()
         except TimeoutError:
             return

@@ -1,0 +1,71 @@
+"""An account's statement and standing, from its ledger alone. Pure.
+
+The statement is the gateway's: the same rule of when an entry counts, the same lines, the same CSV.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from telecine_chassis.store import Recorded
+from telecine_contracts.credits import CreditsGranted, LedgerEvent
+from telecine_credits.domain import Account, evolve
+from telecine_gateway.statement import DENIED, START, Line, Period, Statement, line_of
+
+__all__ = ["GrantLine", "grants_of", "standing_after", "statement_of"]
+
+
+def statement_of(
+    account: str, entries: Sequence[Recorded], period: Period
+) -> tuple[Statement, Sequence[Line]]:
+    """What an account had, what moved in the period, and what it has then."""
+    lines = list(_lines(entries))
+    before = [line for line in lines if period.since is not None and line.at < period.since]
+    upto = [line for line in lines if period.until is None or line.at < period.until]
+    opening = before[-1].after if before else START
+    closing = upto[-1].after if upto else START
+    shown = [line for line in upto[len(before) :] if line.action != DENIED]
+    return Statement(account, period, opening, closing), shown
+
+
+def _lines(entries: Iterable[Recorded]) -> Iterable[Line]:
+    last: datetime | None = None
+    for recorded in entries:
+        event = recorded.event
+        assert isinstance(event, LedgerEvent)
+        at = event.decided_at or recorded.envelope.time
+        last = at if last is None else max(last, at)
+        yield line_of(event, last)
+
+
+@dataclass(frozen=True, slots=True)
+class GrantLine:
+    """A grant and where its credits are: `available` and `held` of what was granted are left."""
+
+    granted: CreditsGranted
+    usable_until: datetime | None
+    available: int
+    held: int
+
+
+def standing_after(entries: Iterable[Recorded]) -> Account:
+    """The account after all of its entries, by the rules of the credits service."""
+    account = Account()
+    for recorded in entries:
+        account = evolve(account, recorded.event)
+    return account
+
+
+def grants_of(account: Account, entries: Iterable[Recorded]) -> list[GrantLine]:
+    """The grants that have credits left, oldest first."""
+    held: dict[int, int] = {}
+    for hold in account.holds.values():
+        for number, amount in hold.parts:
+            held[number] = held.get(number, 0) + amount
+    granted = [recorded.event for recorded in entries if isinstance(recorded.event, CreditsGranted)]
+    lines = [
+        GrantLine(event, state.usable_until, state.available, held.get(event.entry, 0))
+        for event in granted
+        if (state := account.grants.get(event.entry)) is not None
+    ]
+    return [line for line in lines if line.available or line.held]

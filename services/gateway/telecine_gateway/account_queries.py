@@ -1,0 +1,87 @@
+"""What the tables know of an account besides its entries: whether it is closed, what bounds it, its grants."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from sqlalchemy import func
+from sqlmodel import Session, col, select
+
+from .queries import Queries
+from .tables import ApiKey, Balance, GrantRow, SpendLimit
+
+__all__ = ["Accounts", "Expiry", "Grants", "Standing"]
+
+
+@dataclass(frozen=True, slots=True)
+class Expiry:
+    """The next credits to expire: when, and how many that are free to spend."""
+
+    at: datetime
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """An account now. `limits` by API key, the account's own under no key."""
+
+    balance: Balance
+    limits: Mapping[str, SpendLimit] = field(default_factory=dict)
+    next_expiry: Expiry | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grants:
+    """Which grants are shown: newest first, those before number `before`, only the one with `reference`."""
+
+    limit: int
+    before: int | None = None
+    reference: str | None = None
+
+
+class Accounts:
+    """Reads them through `queries`."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    async def standing(self, account: str, now: datetime) -> Standing | None:
+        """The account now; None if its ledger has no entry."""
+
+        def ask(session: Session) -> Standing | None:
+            balance = session.get(Balance, account)
+            if balance is None:
+                return None
+            limits = session.exec(select(SpendLimit).where(col(SpendLimit.account) == account))
+            expiry = _next_expiry(session, account, now) if balance.attributed else None
+            return Standing(balance, {limit.api_key: limit for limit in limits}, expiry)
+
+        return await self._queries.run(ask)
+
+    async def grants(self, account: str, wanted: Grants) -> Sequence[GrantRow]:
+        """The account's grants, one more than `limit` if there are more."""
+        query = select(GrantRow).where(col(GrantRow.account) == account)
+        if wanted.before is not None:
+            query = query.where(col(GrantRow.number) < wanted.before)
+        if wanted.reference is not None:
+            query = query.where(col(GrantRow.reference) == wanted.reference)
+        query = query.order_by(col(GrantRow.number).desc()).limit(wanted.limit + 1)
+        return await self._queries.run(lambda session: session.exec(query).all())
+
+    async def has_key(self, account: str, key_id: str) -> bool:
+        """Whether the account was ever given a key of that id."""
+        query = select(ApiKey.sha256).where(col(ApiKey.account) == account, col(ApiKey.key_id) == key_id)
+        return await self._queries.run(lambda session: session.exec(query).first() is not None)
+
+
+def _next_expiry(session: Session, account: str, now: datetime) -> Expiry | None:
+    until = col(GrantRow.usable_until)
+    query = (
+        select(until, func.sum(col(GrantRow.available)))
+        .where(col(GrantRow.account) == account, col(GrantRow.available) > 0, until > now)
+        .group_by(until)
+        .order_by(until)
+        .limit(1)
+    )
+    found = session.exec(query).first()
+    return Expiry(found[0], int(found[1])) if found and found[0] else None

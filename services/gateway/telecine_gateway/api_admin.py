@@ -1,0 +1,185 @@
+"""`/api/admin`: grants and corrections of credits, for payment providers' webhooks and back offices."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Path, Query, Request, Response
+
+from telecine_contracts.commands import LedgerCommand
+
+from . import admin_request
+from .access import Scope
+from .account_queries import Accounts, Grants
+from .admin_answers import (
+    AccountBody,
+    AdjustBody,
+    Adjusted,
+    Changed,
+    GrantBody,
+    Granted,
+    LimitsBody,
+    ReasonBody,
+)
+from .admin_examples import ADJUST, GRANT, LIMITS, REASON
+from .admin_views import account_view, adjusted, changed, granted
+from .administration import Administration
+from .auth import Auth
+from .body import json_object, limited
+from .cursor import cursor
+from .errors import ApiError, answer
+from .examples import body, described, failures
+from .openapi import needs
+from .parameters import NoSuchAccount, account_name, place
+from .submission import Requester
+
+__all__ = ["Office", "router"]
+
+_ADMIN = needs(Scope.ADMIN)
+_MAY_FAIL = failures(400, 401, 403, 408, 409, 413, 503)
+_ONCE = (
+    "The reference makes it safe to repeat: once it was carried out, the same request is answered 200 with what was "
+    "done then, and another one under the same reference 409. No Idempotency-Key is needed; one is ignored."
+)
+Account = Annotated[str, Path(description="The account's name")]
+
+
+@dataclass(frozen=True, slots=True)
+class Office:
+    """What the routes need. `fresh` waits until an account's last entries can be read."""
+
+    administration: Administration
+    accounts: Accounts
+    fresh: Callable[[str], Awaitable[None]]
+    clock: Callable[[], datetime]
+    max_body: int
+
+    async def body(self, request: Request, *, needed: bool = True) -> dict[str, Any]:
+        """The JSON object that was sent; empty where a body is not `needed`. Raises ApiError."""
+        content = await limited(request, self.max_body)
+        return json_object(content) if needed or content.strip() else {}
+
+    async def change(self, requester: Requester, command: LedgerCommand) -> Response:
+        """Have an account's state changed; the same answer if it was so before. Raises ApiError."""
+        done = await self.administration.carry_out(requester, command)
+        return answer(200, changed(command.account, done))
+
+
+def router(auth: Auth, office: Office) -> APIRouter:
+    """Every route needs a key with the scope admin, of whatever account."""
+    routes = APIRouter(tags=["administration"])
+    needed = auth.needing(Scope.ADMIN)
+    _entries(routes, needed, office)
+    _accounts(routes, needed, office)
+    return routes
+
+
+Needed = Callable[[Request], Awaitable[Requester]]
+
+
+def _entries(routes: APIRouter, needed: Needed, office: Office) -> None:
+    @routes.post(
+        "/api/admin/grants",
+        summary="Give credits to an account",
+        description=_ONCE,
+        responses={
+            201: described(Granted, "Granted"),
+            200: described(Granted, "Granted before, under this reference"),
+            **_MAY_FAIL,
+        },
+        openapi_extra=_ADMIN | {"requestBody": body(GrantBody, GRANT)},
+        response_class=Response,
+    )
+    async def grant(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
+        command = admin_request.grant(await office.body(request))
+        done = await office.administration.carry_out(requester, command)
+        return answer(201 if done.done else 200, granted(command, done))
+
+    @routes.post(
+        "/api/admin/adjustments",
+        summary="Correct an entry: take back a grant, give back what was spent or has expired",
+        description=_ONCE,
+        responses={
+            201: described(Adjusted, "Adjusted"),
+            200: described(Adjusted, "Adjusted before, under this reference"),
+            **_MAY_FAIL,
+        },
+        openapi_extra=_ADMIN | {"requestBody": body(AdjustBody, ADJUST)},
+        response_class=Response,
+    )
+    async def adjust(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
+        command = admin_request.adjustment(await office.body(request))
+        done = await office.administration.carry_out(requester, command)
+        return answer(201 if done.done else 200, adjusted(command, done))
+
+
+def _accounts(routes: APIRouter, needed: Needed, office: Office) -> None:
+    note = _ADMIN | {"requestBody": body(ReasonBody, REASON) | {"required": False}}
+
+    @routes.post(
+        "/api/admin/accounts/{account}/close",
+        summary="Charge and grant nothing to the account any more; what runs goes on",
+        responses={200: described(Changed, "It is closed"), **_MAY_FAIL},
+        openapi_extra=note,
+        response_class=Response,
+    )
+    async def close(
+        request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
+    ) -> Response:
+        name, sent = account_name(account), await office.body(request, needed=False)
+        return await office.change(requester, admin_request.closing(name, sent))
+
+    @routes.post(
+        "/api/admin/accounts/{account}/reopen",
+        summary="Undo its closing",
+        responses={200: described(Changed, "It is open"), **_MAY_FAIL},
+        openapi_extra=note,
+        response_class=Response,
+    )
+    async def reopen(
+        request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
+    ) -> Response:
+        name, sent = account_name(account), await office.body(request, needed=False)
+        return await office.change(requester, admin_request.reopening(name, sent))
+
+    @routes.put(
+        "/api/admin/accounts/{account}/limits",
+        summary="Set the spend limits of the account, or of one API key of it",
+        responses={200: described(Changed, "They are in force"), **_MAY_FAIL},
+        openapi_extra=_ADMIN | {"requestBody": body(LimitsBody, LIMITS)},
+        response_class=Response,
+    )
+    async def limits(
+        request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
+    ) -> Response:
+        command = admin_request.limits(account_name(account), await office.body(request))
+        if command.api_key is not None and not await office.accounts.has_key(account, command.api_key):
+            raise ApiError.bad("apiKey", f"is not the id of a key of account {account}")
+        return await office.change(requester, command)
+
+    @routes.get(
+        "/api/admin/accounts/{account}",
+        summary="An account: its balance, limits, and grants with what is left of each",
+        responses={200: described(AccountBody, "The account"), **failures(400, 401, 403, 404, 503)},
+        openapi_extra=_ADMIN,
+        response_class=Response,
+    )
+    async def show(
+        requester: Annotated[Requester, Depends(needed)],
+        account: Account,
+        limit: Annotated[int, Query(ge=1, le=1000, description="Grants in a page")] = 100,
+        page: Annotated[
+            str | None, Query(alias="cursor", description="nextCursor of the page before")
+        ] = None,
+        reference: Annotated[str | None, Query(description="Only the grant with this reference")] = None,
+    ) -> Response:
+        wanted = Grants(limit=limit, before=place("grants", page), reference=reference)
+        await office.fresh(account_name(account))
+        standing = await office.accounts.standing(account, office.clock())
+        if standing is None:
+            raise NoSuchAccount(account)
+        found = await office.accounts.grants(account, wanted)
+        shown, more = found[:limit], len(found) > limit
+        next_cursor = cursor("grants", shown[-1].number) if more else None
+        return answer(200, account_view(standing, shown, next_cursor))

@@ -1,0 +1,156 @@
+"""`GET /api/credits/statement`: an account's statement as JSON pages, as CSV, and as a page to print."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from . import statement_csv, statement_page
+from .access import Scope
+from .account_queries import Accounts
+from .auth import Auth, allowed
+from .credits_examples import STATEMENT
+from .cursor import cursor
+from .errors import ApiError, answer
+from .examples import failures
+from .media_types import preferred
+from .moments import BadMoment, date_or_moment
+from .parameters import NoSuchAccount, account_name, place
+from .statement import Mark, Period, Statement
+from .statement_queries import Page, Statements
+from .submission import Requester
+from .views import entry_view, moment
+
+__all__ = ["Desk", "router"]
+
+Format = Literal["json", "csv", "html"]
+_MEDIA_TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
+LINES = 100
+"""In a JSON page, where the caller does not say."""
+_FROM = "First day or moment, e.g. 2026-11-01; without a zone it is UTC"
+_TO = "Day or moment before which the statement ends; absent: now"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the route needs. `fresh` waits until an account's last entries can be read."""
+
+    statements: Statements
+    accounts: Accounts
+    fresh: Callable[[str], Awaitable[None]]
+    clock: Callable[[], datetime]
+
+    async def whose(self, requester: Requester, account: str | None) -> str:
+        """The account that the caller may see. Raises ApiError."""
+        if account is None or account == requester.account:
+            return requester.account
+        allowed(requester, Scope.ADMIN)
+        name = account_name(account)
+        if await self.accounts.standing(name, self.clock()) is None:
+            raise NoSuchAccount(name)
+        return name
+
+
+def router(auth: Auth, desk: Desk) -> APIRouter:
+    """The route; any key sees its own account."""
+    routes = APIRouter(tags=["credits"])
+
+    @routes.get(
+        "/api/credits/statement",
+        summary="Opening balance, every movement, closing balance",
+        responses={200: STATEMENT, **failures(400, 401, 403, 404, 503)},
+        response_class=Response,
+    )
+    async def statement(
+        request: Request,
+        requester: Annotated[Requester, Depends(auth)],
+        since: Annotated[str | None, Query(alias="from", description=_FROM)] = None,
+        until: Annotated[str | None, Query(alias="to", description=_TO)] = None,
+        limit: Annotated[
+            int | None, Query(ge=1, le=1000, description="Entries in a JSON page; 100 if absent")
+        ] = None,
+        page: Annotated[
+            str | None, Query(alias="cursor", description="nextCursor of the JSON page before")
+        ] = None,
+        format: Annotated[Format | None, Query(description="Else as Accept says, else json")] = None,
+        account: Annotated[str | None, Query(description="Another account's; needs the scope admin")] = None,
+    ) -> Response:
+        wanted = format or preferred(request.headers.getlist("accept"), _MEDIA_TYPES) or "json"
+        period = _period(since, until)
+        after = place("statement", page)
+        if wanted != "json" and (limit or page):
+            raise ApiError.bad("limit" if limit else "cursor", f"is for JSON pages: {wanted} is always whole")
+        name = await desk.whose(requester, account)
+        await desk.fresh(name)
+        if wanted == "json":
+            found = await desk.statements.page(name, period, after, limit or LINES)
+            if found is None:
+                raise ApiError.bad("cursor", "is not one of this statement")
+            return answer(200, _page(found))
+        return _whole(await desk.statements.statement(name, period), desk, wanted)
+
+    return routes
+
+
+def _period(since: str | None, until: str | None) -> Period:
+    period = Period(_time("from", since), _time("to", until))
+    if period.since and period.until and period.since >= period.until:
+        raise ApiError.bad("to", "must be later than from: the statement ends before it")
+    return period
+
+
+def _time(name: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return date_or_moment(text)
+    except BadMoment as error:
+        raise ApiError.bad(name, str(error)) from None
+
+
+def _page(page: Page) -> dict[str, object]:
+    statement = page.statement
+    return {
+        "account": statement.account,
+        "period": {"from": moment(statement.period.since), "to": moment(statement.period.until)},
+        "opening": _mark(statement.opening),
+        "closing": _mark(statement.closing),
+        "page": {"opening": _mark(page.opening), "closing": _mark(page.closing)},
+        "items": [entry_view(line) for line in page.lines],
+        "nextCursor": cursor("statement", page.closing.entry) if page.more else None,
+    }
+
+
+def _mark(mark: Mark) -> dict[str, int]:
+    return {"entry": mark.entry, "available": mark.available, "held": mark.held}
+
+
+def _whole(statement: Statement, desk: Desk, form: Literal["csv", "html"]) -> Response:
+    if form == "csv":
+        headers = {"Content-Disposition": f'attachment; filename="{_file_name(statement)}.csv"'}
+        media_type = "text/csv; charset=utf-8; header=present"
+        return StreamingResponse(_csv(statement, desk), headers=headers, media_type=media_type)
+    headers = {"Content-Security-Policy": statement_page.CONTENT_SECURITY_POLICY}
+    return StreamingResponse(_html(statement, desk), headers=headers, media_type="text/html; charset=utf-8")
+
+
+async def _csv(statement: Statement, desk: Desk) -> AsyncIterator[bytes]:
+    yield statement_csv.begin(statement)
+    async for part in desk.statements.rendered(statement, statement_csv.lines):
+        yield part
+    yield statement_csv.end(statement)
+
+
+async def _html(statement: Statement, desk: Desk) -> AsyncIterator[bytes]:
+    yield statement_page.begin(statement, desk.clock())
+    async for part in desk.statements.rendered(statement, statement_page.lines):
+        yield part
+    yield statement_page.end(statement)
+
+
+def _file_name(statement: Statement) -> str:
+    times = (statement.period.since, statement.period.until)
+    return "_".join(["statement", statement.account, *(f"{time:%Y-%m-%d}" for time in times if time)])

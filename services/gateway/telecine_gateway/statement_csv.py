@@ -1,0 +1,83 @@
+"""A statement as CSV (RFC 4180), a line at a time. Pure.
+
+Texts that users wrote may begin with a character that makes a spreadsheet take them for a formula: these get an
+apostrophe before them.
+"""
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+
+from .statement import Line, Mark, Statement
+
+__all__ = ["HEAD", "begin", "end", "lines"]
+
+HEAD = (
+    "entry",
+    "time",
+    "change",
+    "concerns",
+    "available_change",
+    "held_change",
+    "available",
+    "held",
+    "kind",
+    "generation",
+    "reference",
+    "reason",
+)
+_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
+"""The last four are the wide forms of the first four."""
+
+
+def begin(statement: Statement) -> bytes:
+    """The header line and the opening balance."""
+    return _rows([HEAD, _balance("opening", statement.opening, statement.period.since)])
+
+
+def lines(entries: Iterable[Line]) -> bytes:
+    """A line for every entry."""
+    return _rows(map(_cells, entries))
+
+
+def end(statement: Statement) -> bytes:
+    """The closing balance: the last line of a statement that is complete."""
+    return _rows([_balance("closing", statement.closing, statement.period.until)])
+
+
+def _balance(word: str, mark: Mark, at: datetime | None) -> Sequence[object]:
+    return ("", _time(at) if at else "", word, "", "", "", mark.available, mark.held, "", "", "", "")
+
+
+def _cells(line: Line) -> Sequence[object]:
+    return (
+        line.entry,
+        _time(line.at),
+        line.action,
+        "" if line.concerns is None else line.concerns,
+        line.amount,
+        line.held_amount,
+        line.available,
+        line.held,
+        line.data.get("kind", ""),
+        _guarded(line.generation),
+        _guarded(line.reference),
+        _guarded(line.reason),
+    )
+
+
+def _time(time: datetime) -> str:
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def _guarded(text: str | None) -> str:
+    if text and (text[0] in _FORMULA or text.lstrip()[:1] in _FORMULA):
+        return f"'{text}"
+    return text or ""
+
+
+def _rows(rows: Iterable[Sequence[object]]) -> bytes:
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\r\n").writerows(rows)
+    return text.getvalue().encode()
