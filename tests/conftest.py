@@ -5,7 +5,9 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+from tests.support.databases import serving
 from tests.support.parts import NatsServer, S3Server, nats_server, s3_server
+from tests.support.postgres import Postgres, postgres_server
 from tests.support.saga import Emulator, emulator_process
 
 _TESTS = Path(__file__).parent
@@ -21,6 +23,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = item.path.relative_to(_TESTS).parts[0] if item.path.is_relative_to(_TESTS) else ""
         if tier in _TIERS:
             item.add_marker(tier)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _databases() -> Iterator[None]:
+    """The database server of the run, where the services' tables are not in files."""
+    with serving():
+        yield
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[Postgres]:
+    """A Postgres for the whole run: make databases in it and never stop it."""
+    with postgres_server() as server:
+        yield server
 
 
 @pytest.fixture

@@ -41,6 +41,12 @@ __all__ = ["Slots", "UtcTime", "checkpoints", "drop", "find", "keep", "write_ses
 Row = TypeVar("Row", bound=SQLModel)
 BUSY = 30
 """Seconds that a writer waits for another one on SQLite."""
+CONNECT = 5
+"""Seconds that Postgres has to accept a connection."""
+POOL = 5
+"""Connections to Postgres that a process keeps, and as many again while it is busy. Its own threads wait for one."""
+POOL_WAIT = 10
+"""Seconds that a thread waits for a connection before the request fails (and is answered 503)."""
 ADVISORY_LOCK = 7_383_526_377
 """Held on Postgres by whoever makes tables; any number that nobody else takes."""
 
@@ -194,7 +200,14 @@ def _taking_turns(engine: Engine) -> Iterator[Connection]:
 def _engine(url: URL, **options: Any) -> Engine:
     options["hide_parameters"] = True  # an error's text goes to the log, and a parameter may be a prompt
     if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, **options)
+        if "poolclass" not in options:
+            options |= {
+                "pool_size": POOL,
+                "max_overflow": POOL,
+                "pool_timeout": POOL_WAIT,
+                "pool_pre_ping": True,
+            }
+        return create_engine(url, connect_args={"connect_timeout": CONNECT}, **options)
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY, "check_same_thread": False}, **options)
 

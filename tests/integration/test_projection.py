@@ -1,9 +1,7 @@
 """Tables follow a stream exactly, through poison, crashes and rebuilds, on every database that is at hand."""
 
 import asyncio
-import os
-import secrets
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -11,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import BigInteger, Engine, MetaData, func, make_url
-from sqlalchemy.schema import DropSchema
-from sqlmodel import Field, Session, SQLModel, create_engine, select
+from sqlalchemy import BigInteger, Engine, MetaData, func
+from sqlmodel import Field, Session, SQLModel, select
 from tests.support.eventually import eventually
 from tests.support.parts import NatsServer
+from tests.support.postgres import Postgres
 from tests.support.reactor_world import ReactorWorld, reactor_world
 
 from telecine_chassis import projection as projection_module
@@ -26,8 +24,6 @@ from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
 
 METADATA = MetaData()
-POSTGRES = "TELECINE_TEST_POSTGRES_URL"
-"""Names a database, e.g. postgresql+psycopg://user@host/name, on which the same tests run as well."""
 
 
 class Seen(SQLModel, table=True):
@@ -81,18 +77,12 @@ def checkpoint(engine: Engine) -> int | None:
         return found[0].sequence if found else None
 
 
-@pytest.fixture(params=["sqlite", *(["postgres"] if POSTGRES in os.environ else [])])
-def slots(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Slots]:
+@pytest.fixture(params=["sqlite", "postgres"])
+def slots(request: pytest.FixtureRequest, tmp_path: Path) -> Slots:
     if request.param == "sqlite":
-        yield Slots(f"sqlite:///{tmp_path}/tables.db", METADATA, version=1)
-        return
-    version = secrets.randbelow(2**31)
-    yield Slots(os.environ[POSTGRES], METADATA, version)
-    engine = create_engine(make_url(os.environ[POSTGRES]))
-    with engine.begin() as connection:
-        for slot in (1, 2, 3):
-            connection.execute(DropSchema(f"v{version}_{slot}", cascade=True, if_exists=True))
-    engine.dispose()
+        return Slots(f"sqlite:///{tmp_path}/tables.db", METADATA, version=1)
+    postgres: Postgres = request.getfixturevalue("postgres")
+    return Slots(postgres.new_database(), METADATA, version=1)
 
 
 @pytest.fixture
@@ -169,8 +159,10 @@ async def test_tables_of_another_stream_are_noticed(world: ReactorWorld, followe
     first = await followed.start(Applier())
     await first.projections.wait()
     await followed.stop(first)
-    with followed.slots.open(1).begin() as connection:
+    engine = followed.slots.open(1)
+    with engine.begin() as connection:
         connection.execute(checkpoints(METADATA).update().values(sequence=1000))
+    engine.dispose()
 
     second = await followed.start(Applier())
 

@@ -17,7 +17,7 @@ from telecine_cli.ports import free_port, free_ports
 from telecine_cli.process import Process
 from telecine_cli.s3_part import REGION, S3Part
 
-__all__ = ["NatsServer", "S3Server", "nats_server", "nats_server_for_many_loops", "s3_server"]
+__all__ = ["NatsServer", "S3Server", "in_a_loop", "nats_server", "nats_server_for_many_loops", "s3_server"]
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -78,7 +78,7 @@ def nats_server_for_many_loops(folder: Path) -> Iterator[NatsServer]:
     """The same for a fixture that outlives one test, hence one event loop."""
     server = _new_nats(folder)
     try:
-        _run(server.start())
+        in_a_loop(server.start())
         yield server
     finally:
         server.kill()
@@ -143,7 +143,7 @@ class S3Server:
     def start(self) -> None:
         """Start (again) on the same folder and port, and wait until ListBuckets answers."""
         self.process.start()
-        _run(self.process.wait_ready(self.part.ready, _READY_SECONDS))
+        in_a_loop(self.process.wait_ready(self.part.ready, _READY_SECONDS))
 
     def kill(self) -> None:
         """SIGKILL."""
@@ -163,7 +163,8 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
         shutil.rmtree(part.folder, ignore_errors=True)
 
 
-def _run(work: Coroutine[Any, Any, T]) -> T:
+def in_a_loop(work: Coroutine[Any, Any, T]) -> T:
+    """Do asynchronous work where no loop runs, e.g. in a fixture that outlives one test."""
     # Not asyncio.run: it would leave the thread without the loop that pytest-asyncio set.
     loop = asyncio.new_event_loop()
     try:

@@ -16,6 +16,7 @@ from typing import Any
 import httpx
 from nats.aio.client import Client
 from pydantic import SecretStr
+from tests.support.databases import database_url
 from tests.support.parts import NatsServer, S3Server
 
 import telecine_credits.app
@@ -208,7 +209,7 @@ class Saga:
     def _settings(self, name: str) -> ServiceSettings:
         own = {**QUICK.get(name, {}), **self.overrides.get(name, {})}
         facts: dict[str, Any] = {"nats_url": self.nats.url, "stop_grace": 2, "sweep_interval": 0.5}
-        facts["database_url"] = f"sqlite:///{self.folder / name}.db"
+        facts["database_url"] = database_url(self.folder, name)
         facts |= {"provider_base_url": self.emulator.url, "provider_api_key": KEY}
         facts |= {
             "s3_endpoint": self.s3.endpoint,
