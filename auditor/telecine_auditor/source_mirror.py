@@ -64,7 +64,7 @@ class MirrorSource:
         sums = read_sums(self._folder)
         self._tell_of_missing(stream, segments, sums)
         previous = 0
-        for segment, following in zip(segments, [*segments[1:], None], strict=True):
+        for segment, following in zip(segments, [*segments[1:], None], strict=False):
             if segment.first > end or (following and following.first <= after + 1):
                 continue
             for entries in self._believed(segment, sums.get(segment.name), max(previous, segment.first - 1)):
