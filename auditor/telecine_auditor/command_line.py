@@ -8,7 +8,21 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import NoReturn, Protocol
 
-from .commands import mirror
+from .commands import (
+    balances,
+    check_proof,
+    checkpoint,
+    compare,
+    export,
+    liability,
+    mirror,
+    prove,
+    reconcile,
+    restore,
+    show,
+    statement,
+    trial_balance,
+)
 from .outcome import UNKNOWN, CommandError
 from .source import SourceError
 
@@ -48,7 +62,21 @@ class Command(Protocol):
         """Do it. HOLDS or BREACHED; raises CommandError or SourceError when it can't be found out."""
 
 
-COMMANDS: tuple[Command, ...] = (mirror,)
+COMMANDS: tuple[Command, ...] = (
+    balances,
+    statement,
+    trial_balance,
+    liability,
+    show,
+    reconcile,
+    export,
+    compare,
+    mirror,
+    restore,
+    checkpoint,
+    prove,
+    check_proof,
+)
 """Every command, in the order in which `--help` lists them. Their modules import what is heavy where it is used."""
 
 

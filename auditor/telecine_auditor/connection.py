@@ -15,16 +15,19 @@ import nkeys  # type: ignore[import-untyped]
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.protocol.command import hpub_cmd, pub_cmd
 from nats.protocol.parser import PERMISSIONS_ERR
 
 from .permissions import INBOX_PREFIX
 from .source import SourceError
 
-__all__ = ["ANSWER_SECONDS", "Connection", "Interrupted", "NotAllowed", "Server", "connect"]
+__all__ = ["ANSWER_SECONDS", "ANY", "Connection", "Interrupted", "NotAllowed", "Server", "connect"]
 
 Listener = Callable[[str, bytes, bytes], None]
 """Takes subject, header bytes (empty without headers) and body of one message."""
 ANSWER_SECONDS = 10
+ANY = "any"
+"""For `Connection.asking`: whatever is refused ends the wait."""
 _ATTEMPTS_TO_COME_BACK = 20
 _WAIT_SECONDS = 0.5
 _CONNECT_SECONDS = 4
@@ -114,10 +117,20 @@ class Connection(Client):
             refused.cancel()
         return found
 
+    async def publish_as_is(self, subject: str, reply: str, head: bytes, body: bytes) -> None:
+        """Publish with header lines as they are, where `publish` would write them in a form of its own."""
+        block = b"NATS/1.0\r\n" + head + b"\r\n"
+        command = hpub_cmd(subject, reply, block, body) if head else pub_cmd(subject, reply, body)
+        if self.is_closed:
+            raise Interrupted("the connection to NATS was lost")
+        await self._send_command(command)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
+
     def fail(self, error: SourceError, *, about: str = "") -> None:
-        """End the waits for answers to the subjects that `about` names in quotes; empty: to all."""
+        """End the waits for answers to the subjects that `about` names in quotes, or to ANY; empty: all."""
         for subject, waiting in self._waiting.items():
-            if not about or f'"{subject}"' in about:
+            if not about or subject == ANY or f'"{subject}"' in about:
                 for answer in waiting:
                     if not answer.done():
                         answer.set_exception(error)

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -69,6 +70,18 @@ def add_key_option(parser: argparse.ArgumentParser) -> None:
         metavar="VKEY",
         help="public key that signed checkpoints, <name>+<id>+<base64>, or a file with one a line; may be repeated",
     )
+
+
+def add_streams_option(parser: argparse.ArgumentParser, help: str) -> None:
+    """`--streams A,B`: a list of names, None when it is not given."""
+    parser.add_argument("--streams", type=_names, metavar="A,B", help=help)
+
+
+def _names(text: str) -> list[str]:
+    names = [name for name in text.split(",") if name]
+    if not names or not all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in names):
+        raise argparse.ArgumentTypeError(f"{text!r} is no list of stream names with commas between")
+    return names
 
 
 def _refuse(breach: Breach) -> None:

@@ -28,7 +28,7 @@ class NatsSource:
     """A source over one connection. Direct gets may be answered by any replica; the leader has the last word."""
 
     def __init__(self, connection: Connection) -> None:
-        self._connection = connection
+        self.connection = connection
 
     @classmethod
     async def open(cls, server: Server) -> "NatsSource":
@@ -37,22 +37,19 @@ class NatsSource:
 
     async def has(self, stream: str) -> bool:
         try:
-            return "error" not in await self._info(stream)
+            return await self._info(stream) is not None
         except NotAllowed:
             return False
 
     async def last(self, stream: str) -> int:
-        info = await self._info(stream)
-        if "error" in info:
-            raise SourceError(f"there is no stream {stream}: {info['error'].get('description')}")
-        return int(info["state"]["last_seq"])
+        return int((await self.info(stream))["state"]["last_seq"])
 
     async def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
     ) -> AsyncIterator[Sequence[Entry]]:
         last = await self.last(stream)
         end = last if upto is None else min(last, upto)
-        reading = _Reading(self._connection, stream)
+        reading = _Reading(self.connection, stream)
         await reading.start()
         try:
             while after < end and (entries := await reading.behind(after, end)):
@@ -63,14 +60,27 @@ class NatsSource:
             await reading.stop()
 
     async def close(self) -> None:
-        await self._connection.close()
+        await self.connection.close()
 
-    async def _info(self, stream: str) -> dict[str, Any]:
-        answer = await self._connection.ask(f"$JS.API.STREAM.INFO.{stream}")
+    async def info(self, stream: str) -> dict[str, Any]:
+        """What the server tells about a stream: `config`, `state`. Raises SourceError."""
+        info = await self._info(stream)
+        if info is None:
+            raise SourceError(f"there is no stream {stream}: `telecine provision` makes it")
+        return info
+
+    async def must(self, call: str, question: object) -> None:
+        """Have the server do something. Raises SourceError when it refuses."""
+        answer = await self.connection.ask(f"$JS.API.{call}", question)
+        if "error" in answer:
+            raise SourceError(f"the server refused {call}: {answer['error'].get('description')}")
+
+    async def _info(self, stream: str) -> dict[str, Any] | None:
+        answer = await self.connection.ask(f"$JS.API.STREAM.INFO.{stream}")
         error = answer.get("error")
         if error and error.get("err_code") != _STREAM_NOT_FOUND:
             raise SourceError(f"the server does not tell about stream {stream}: {error.get('description')}")
-        return answer
+        return None if error else answer
 
 
 class _Reading:

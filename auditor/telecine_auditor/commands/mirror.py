@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any, NoReturn
 
 from telecine_auditor.mirror_copying import StreamChanged, bounds, copied
 from telecine_auditor.mirror_writing import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
-from telecine_auditor.options import add_json_option, add_server_options, opened
+from telecine_auditor.options import add_json_option, add_server_options, add_streams_option, opened
 from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.screen import Progress, number, print_json
 from telecine_auditor.source import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
@@ -40,12 +39,8 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="folder of the mirror; made if it is not there"
     )
-    parser.add_argument(
-        "--streams",
-        type=_names,
-        metavar="A,B",
-        help="streams to copy (default: LEDGER, and VIDEO and CHECKPOINTS where they may be read)",
-    )
+    words = "streams to copy (default: LEDGER, and VIDEO and CHECKPOINTS where they may be read)"
+    add_streams_option(parser, words)
     parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     add_server_options(parser)
     add_json_option(parser)
@@ -137,13 +132,6 @@ async def _readable(source: Source, wanted: Sequence[str] | None) -> list[str]:
         else:
             _tell(f"{stream}: left out, it is not there or may not be read")
     return found
-
-
-def _names(text: str) -> list[str]:
-    names = [name for name in text.split(",") if name]
-    if not names or not all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in names):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of stream names with commas between")
-    return names
 
 
 def _tell(words: str) -> None:
