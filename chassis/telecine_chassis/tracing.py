@@ -35,6 +35,7 @@ __all__ = [
     "Tracing",
     "about",
     "carried",
+    "current",
     "here",
     "joint",
     "log_fields",
@@ -154,18 +155,24 @@ def span(
     return _span(tracer, name, kind=kind, attributes=attributes, expected=expected)
 
 
-def joint(
-    name: str, askers: Sequence[str | None], *, attributes: Attributes | None = None
-) -> AbstractContextManager[Span]:
-    """A step taken for several at once: part of the only asker's trace, or a trace of its own that links to all."""
+@contextmanager
+def joint(name: str, askers: Sequence[Span]) -> Iterator[Span]:
+    """A step taken for several at once, of which each waits in a span of its own.
+
+    A step for one alone belongs to it. One for several is a trace of its own: it links to all, and all to it.
+    """
     tracer = _TRACER.get()
     if tracer is None:
-        return nullcontext(NO_SPAN)
-    links = links_to(*askers)
-    parent = otel.Context()
-    if len(links) == 1:
-        parent, links = under(text_of(links[0].context)), []
-    return _span(tracer, name, kind=SpanKind.CLIENT, parent=parent, links=links, attributes=attributes)
+        yield NO_SPAN
+        return
+    several = len(askers) > 1
+    contexts = [asker.get_span_context() for asker in askers] if several else []
+    links = [Link(context) for context in contexts if context.is_valid]
+    parent = otel.Context() if several else trace.set_span_in_context(askers[0], otel.Context())
+    with _span(tracer, name, kind=SpanKind.INTERNAL, parent=parent, links=links) as joined:
+        for asker in askers if several else ():
+            asker.add_link(joined.get_span_context())
+        yield joined
 
 
 @contextmanager
@@ -195,6 +202,11 @@ def about(**ids: str) -> None:
     current = trace.get_current_span()
     if current.is_recording():
         current.set_attributes({f"telecine.{name}": value for name, value in ids.items()})
+
+
+def current() -> Span:
+    """The span under way; without tracing one that does nothing."""
+    return trace.get_current_span() if _TRACER.get() is not None else NO_SPAN
 
 
 def here() -> str | None:

@@ -15,6 +15,7 @@ from typing import Any
 
 import httpx
 from nats.aio.client import Client
+from opentelemetry.sdk.trace.export import SpanExporter
 from pydantic import SecretStr
 from tests.support.databases import database_url
 from tests.support.parts import NatsServer, S3Server
@@ -163,6 +164,8 @@ class Saga:
     gateway_port: int = field(default_factory=free_port)
     services: dict[str, Service] = field(default_factory=dict)
     overrides: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    spans: SpanExporter | None = None
+    """Where the spans of services that are started in this process go, one by one."""
 
     @property
     def gateway_url(self) -> str:
@@ -181,6 +184,8 @@ class Saga:
         """Start (again) the services with these names."""
         for name in services:
             self.services[name] = self._build(name)
+            if self.spans is not None:
+                self.services[name].tracing.export(self.spans, at_once=True)
             await self.services[name].start()
 
     def environment(self, name: str) -> dict[str, str]:
@@ -353,12 +358,15 @@ async def saga(
     *,
     without: str = "",
     overrides: Mapping[str, Mapping[str, Any]] | None = None,
+    spans: SpanExporter | None = None,
 ) -> AsyncIterator[Saga]:
     """Credits, generation and storage on fresh streams and a fresh bucket; all but `without`."""
     connection = await connect(nats.url, "tests")
     await provision(connection, consumers=[replace(consumer, ack_wait=2) for consumer in CONSUMERS])
     store = JetStreamEventStore(connection, registry())
-    world = Saga(connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides or {})
+    world = Saga(
+        connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides or {}, spans=spans
+    )
     try:
         await world.start(*(name for name in ("credits", "generation", "storage") if name != without))
         yield world

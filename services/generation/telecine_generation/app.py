@@ -1,7 +1,7 @@
 """How the generation service is put together."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 from telecine_chassis.assembly import Assembly
 from telecine_chassis.commands import Aggregates, Decider
@@ -16,9 +16,12 @@ from telecine_contracts import registry
 from .domain import Generation, decide, evolve
 from .following import WAKE, Follower
 from .handlers import listen
+from .meters import ProviderMeters
 from .projections import PROJECTIONS
+from .provider import Provider
 from .provider_ark import ArkConfig, ArkProvider
-from .queries import in_flight
+from .provider_observed import ObservedProvider
+from .queries import in_flight, oldest_submission, phases
 from .schedule import Pace
 from .settings import Settings
 from .submission import SubmissionPolicy, Submitter
@@ -28,7 +31,7 @@ from .tables import METADATA, VERSION
 def build(settings: Settings) -> Service:
     """The generation service, not yet started."""
     parts = Assembly("generation", settings, registry())
-    provider = ArkProvider(ark_config(settings))
+    provider = ObservedProvider(ArkProvider(ark_config(settings)), ProviderMeters(parts.metrics))
     decider = Decider(Generation(), decide, evolve)
     generations = Aggregates(parts.store, decider, source="telecine/generation", clock=parts.clock)
     submitter = Submitter(generations, provider, submission_policy(settings), parts.clock)
@@ -42,14 +45,8 @@ def build(settings: Settings) -> Service:
         clock=parts.clock,
     )
     listen(parts.reactor, generations, submitter, follower)
-    projections = Projections(
-        Slots(settings.database_url, METADATA, VERSION),
-        PROJECTIONS,
-        parts.connection,
-        parts.registry,
-        service="generation",
-        on_failure=parts.fail,
-    )
+    projections = parts.projections(Slots(settings.database_url, METADATA, VERSION), PROJECTIONS)
+    measure(parts, projections)
 
     async def unfinished() -> Sequence[Owed]:
         return [Owed(Timer(WAKE, key)) for key in await asyncio.to_thread(in_flight, projections.engine)]
@@ -59,6 +56,29 @@ def build(settings: Settings) -> Service:
     )
     outside = _Outside(provider, follower)
     return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
+
+
+def measure(parts: Assembly, projections: Projections) -> None:
+    """What is counted in the tables, when somebody wants to know it."""
+
+    async def in_phases() -> Mapping[str, float]:
+        return await asyncio.to_thread(phases, projections.engine)
+
+    async def oldest() -> float:
+        since = await asyncio.to_thread(oldest_submission, projections.engine)
+        return (parts.clock() - since).total_seconds() if since is not None else 0
+
+    parts.metrics.asked(
+        "telecine_generations_in_flight",
+        "Generations that are not over: submitting, following (the provider has them), or late (failed, but asked for)",
+        in_phases,
+        label="phase",
+    )
+    parts.metrics.asked(
+        "telecine_submission_oldest_seconds",
+        "For how long the oldest generation has been waiting to be submitted, or to be found again",
+        oldest,
+    )
 
 
 def ark_config(settings: Settings) -> ArkConfig:
@@ -104,7 +124,7 @@ def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
 class _Outside:
     """The provider's connections, let go of after the reactor has stopped."""
 
-    def __init__(self, provider: ArkProvider, follower: Follower) -> None:
+    def __init__(self, provider: Provider, follower: Follower) -> None:
         self._provider = provider
         self._follower = follower
 

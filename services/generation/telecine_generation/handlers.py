@@ -46,4 +46,4 @@ def listen(reactor: Reactor, generations: Generations, submitter: Submitter, fol
     reactor.on(GENERATION_SUBMIT, submit)
     reactor.on(GENERATION_DENY, deny)
     reactor.on(GENERATION_CANCEL, cancel)
-    reactor.on_timers(GENERATION_TIMERS, {WAKE: follower.wake})
+    reactor.on_timers(GENERATION_TIMERS, {WAKE: follower.wake}, {WAKE: ("account", "generation")})

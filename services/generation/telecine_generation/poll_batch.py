@@ -1,11 +1,26 @@
 """Joins the questions of many into few: single tasks asked for within a moment go out in one list call."""
 
 import asyncio
-from itertools import islice
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from itertools import chain, islice
+
+import structlog
+
+from telecine_chassis.tracing import Span, current, joint
 
 from .provider import Provider, ProviderTask, ProviderUnavailable
 
-_Waiters = dict[str, list[asyncio.Future[ProviderTask | None]]]
+
+@dataclass(frozen=True, slots=True, eq=False)
+class _Waiter:
+    """Somebody who asked, and the span in which it waits."""
+
+    answer: asyncio.Future[ProviderTask | None]
+    asking: Span = field(default_factory=current)
+
+
+_Waiters = dict[str, list[_Waiter]]
 
 
 class PollBatch:
@@ -32,14 +47,14 @@ class PollBatch:
         if self._closed:
             raise ProviderUnavailable("closed")
         loop = asyncio.get_running_loop()
-        waiter: asyncio.Future[ProviderTask | None] = loop.create_future()
+        waiter = _Waiter(loop.create_future())
         self._waiting.setdefault(task_id, []).append(waiter)
         if len(self._calls) < self._max_in_flight:  # else the next answer sends it off
             if len(self._waiting) >= self._limit:
                 self._ask()
             elif self._timer is None:
                 self._timer = loop.call_later(self._window, self._ask)
-        return await waiter
+        return await waiter.answer
 
     async def aclose(self) -> None:
         """Stop asking; whoever still waits gets ProviderUnavailable."""
@@ -65,15 +80,17 @@ class PollBatch:
             call.add_done_callback(self._answered)
 
     async def _call(self, batch: _Waiters) -> None:
+        if len(batch) > 1:  # what is told of it is about all of them, not about the one who asked first
+            structlog.contextvars.clear_contextvars()
         try:
-            found = await self._provider.tasks(list(batch))
+            with joint("poll", [waiter.asking for waiter in chain(*batch.values())]):
+                found = await self._provider.tasks(list(batch))
         except Exception as error:
             _fail(batch, error)
             return
         for task_id, waiters in batch.items():
-            for waiter in waiters:
-                if not waiter.done():
-                    waiter.set_result(found.get(task_id))
+            for waiter in _open(waiters):
+                waiter.answer.set_result(found.get(task_id))
 
     def _answered(self, call: asyncio.Task[None]) -> None:
         del self._calls[call]
@@ -81,7 +98,7 @@ class PollBatch:
             self._ask()
 
     def _forget_the_cancelled(self) -> None:
-        live = {task_id: [w for w in waiters if not w.done()] for task_id, waiters in self._waiting.items()}
+        live = {task_id: _open(waiters) for task_id, waiters in self._waiting.items()}
         self._waiting = {task_id: waiters for task_id, waiters in live.items() if waiters}
 
     def _stop_timer(self) -> None:
@@ -91,6 +108,10 @@ class PollBatch:
 
 
 def _fail(waiters: _Waiters, error: Exception) -> None:
-    for waiter in (waiter for those in waiters.values() for waiter in those if not waiter.done()):
-        waiter.set_exception(error)
-        waiter.exception()  # counts as seen, should its owner be cancelled before it wakes
+    for waiter in _open(chain(*waiters.values())):
+        waiter.answer.set_exception(error)
+        waiter.answer.exception()  # counts as seen, should its owner be cancelled before it wakes
+
+
+def _open(waiters: Iterable[_Waiter]) -> list[_Waiter]:
+    return [waiter for waiter in waiters if not waiter.answer.done()]

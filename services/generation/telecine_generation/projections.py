@@ -8,6 +8,7 @@ from telecine_contracts.gateway import CancelRequested
 from telecine_contracts.generation import (
     GenerationCancelled,
     GenerationFailed,
+    GenerationSubmitted,
     LateResultRecorded,
     SubmissionStarted,
     VideoReady,
@@ -24,7 +25,12 @@ def apply(session: Session, recorded: Recorded) -> None:
         case SubmissionStarted() | CancelRequested() as event:
             row = session.get(InFlight, event.generation)
             if row is None:
-                session.add(InFlight(generation=event.generation, account=event.account))
+                since = recorded.envelope.time
+                session.add(InFlight(generation=event.generation, account=event.account, since=since))
+        case GenerationSubmitted() as event:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                row.submitted = True
         case GenerationFailed(code=code) as event if code in LATE_AFTER:
             row = session.get(InFlight, event.generation)
             if row is not None:
@@ -39,6 +45,7 @@ def apply(session: Session, recorded: Recorded) -> None:
 
 EVENTS = (
     SubmissionStarted,
+    GenerationSubmitted,
     CancelRequested,
     VideoReady,
     GenerationFailed,

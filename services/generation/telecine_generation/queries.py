@@ -1,7 +1,10 @@
 """What is asked of the generation service's own tables."""
 
-from sqlalchemy import Engine
-from sqlmodel import Session, select
+from collections.abc import Mapping
+from datetime import datetime
+
+from sqlalchemy import Engine, func
+from sqlmodel import Session, col, select
 
 from .tables import InFlight
 
@@ -10,3 +13,20 @@ def in_flight(engine: Engine) -> list[tuple[str, str]]:
     """Account and id of every generation that must not be forgotten."""
     with Session(engine) as session:
         return [(row.account, row.generation) for row in session.exec(select(InFlight))]
+
+
+def phases(engine: Engine) -> Mapping[str, int]:
+    """How many generations are in each phase: submitting, following (the provider has them), or late."""
+    columns = col(InFlight.ended), col(InFlight.submitted)
+    found = {"submitting": 0, "following": 0, "late": 0}
+    with Session(engine) as session:
+        for ended, submitted, count in session.exec(select(*columns, func.count()).group_by(*columns)):
+            found["late" if ended else "following" if submitted else "submitting"] += count
+    return found
+
+
+def oldest_submission(engine: Engine) -> datetime | None:
+    """When the first claim was made of the oldest generation that the provider is not known to have."""
+    query = select(func.min(InFlight.since)).where(~col(InFlight.submitted), ~col(InFlight.ended))
+    with Session(engine) as session:
+        return session.exec(query).one()

@@ -1,18 +1,27 @@
 """What the generation service keeps beside the streams: which generations it still has to look at."""
 
-from sqlalchemy import MetaData
+from datetime import datetime
+
+from sqlalchemy import Column, MetaData
 from sqlmodel import Field, SQLModel
 
+from telecine_chassis.database import UtcTime
+
 METADATA = MetaData()
-VERSION = 1
+VERSION = 2
 
 
 class InFlight(SQLModel, table=True):
-    """A generation that has been claimed and is not over yet, or whose late end is still awaited."""
+    """A generation that has been claimed and is not over yet, or whose late end is still awaited.
+
+    `submitted`: the provider is known to have it. `since`: when its first claim was made.
+    """
 
     metadata = METADATA
     __tablename__ = "in_flight"
 
     generation: str = Field(primary_key=True, max_length=64)
     account: str = Field(max_length=64)
+    submitted: bool = False
     ended: bool = False
+    since: datetime = Field(sa_column=Column(UtcTime, nullable=False))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from telecine_chassis.assembly import Assembly
 from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
-from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
 from telecine_chassis.sweeper import Owed, Sweeper
 from telecine_chassis.timers import Timer
@@ -14,11 +13,13 @@ from telecine_contracts import registry
 
 from .bucket_s3 import S3Bucket, S3Config
 from .copy import CopyLimits
+from .copy_observed import ObservedCopy
 from .copying import COPY, Copier
 from .domain import Patience, Video, decide, evolve
 from .handlers import listen
+from .meters import CopyMeters
 from .projections import PROJECTIONS
-from .queries import pending_copies
+from .queries import copies_owed, pending_copies
 from .settings import Settings
 from .source_http import HttpSource, SourceRules
 from .tables import METADATA, VERSION
@@ -40,16 +41,15 @@ def build(settings: Settings) -> Service:
         patience=patience(settings),
         limits=CopyLimits(settings.result_max_bytes, settings.copy_timeout),
         clock=parts.clock,
+        copy=ObservedCopy(CopyMeters(parts.metrics)),
     )
     listen(parts.reactor, copier)
-    projections = Projections(
-        Slots(settings.database_url, METADATA, VERSION),
-        PROJECTIONS,
-        parts.connection,
-        parts.registry,
-        service="storage",
-        on_failure=parts.fail,
-    )
+    projections = parts.projections(Slots(settings.database_url, METADATA, VERSION), PROJECTIONS)
+
+    async def owed() -> float:
+        return await asyncio.to_thread(copies_owed, projections.engine)
+
+    parts.metrics.asked("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
 
     async def unfinished() -> Sequence[Owed]:
         return [Owed(Timer(COPY, key)) for key in await asyncio.to_thread(pending_copies, projections.engine)]

@@ -13,7 +13,8 @@ from telecine_contracts import subjects
 from telecine_contracts.storage import StorageFailure
 
 from .bucket import Bucket, BucketError
-from .copy import CopyFailed, CopyLimits, copy, object_key
+from .copy import CopyFailed, CopyLimits, object_key
+from .copy_observed import ObservedCopy
 from .domain import Command, Failure, GiveUp, Patience, Store, Video, retry_at
 from .source import Source
 
@@ -44,6 +45,7 @@ class Copier:
         patience: Patience,
         limits: CopyLimits,
         clock: Callable[[], datetime],
+        copy: ObservedCopy,
     ) -> None:
         self._videos = videos
         self._source = source
@@ -53,6 +55,7 @@ class Copier:
         self._patience = patience
         self._limits = limits
         self._clock = clock
+        self._copy = copy
         self._active: set[str] = set()
 
     async def retry(self, timer: Timer) -> None:
@@ -79,7 +82,9 @@ class Copier:
             return
         key = object_key(account, generation)
         try:
-            copied = await copy(self._source, self._bucket, url=video.ready.url, key=key, limits=self._limits)
+            copied = await self._copy(
+                self._source, self._bucket, url=video.ready.url, key=key, limits=self._limits
+            )
         except CopyFailed as error:
             await self._failed(video, error, tried + 1)
             return

@@ -18,4 +18,4 @@ def listen(reactor: Reactor, copier: Copier) -> None:
         await copier.attempt(event.account, event.generation, cause=Cause.of(cause.envelope))
 
     reactor.on(STORAGE_COPY, store)
-    reactor.on_timers(STORAGE_TIMERS, {COPY: copier.retry})
+    reactor.on_timers(STORAGE_TIMERS, {COPY: copier.retry}, {COPY: ("account", "generation")})

@@ -1,6 +1,6 @@
 """What is asked of the storage service's own tables."""
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func
 from sqlmodel import Session, select
 
 from .tables import PendingCopy
@@ -10,3 +10,9 @@ def pending_copies(engine: Engine) -> list[tuple[str, str]]:
     """Account and id of every generation whose video is not stored yet."""
     with Session(engine) as session:
         return [(row.account, row.generation) for row in session.exec(select(PendingCopy))]
+
+
+def copies_owed(engine: Engine) -> int:
+    """How many videos are ready and not stored yet."""
+    with Session(engine) as session:
+        return session.exec(select(func.count()).select_from(PendingCopy)).one()

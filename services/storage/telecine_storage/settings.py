@@ -27,6 +27,12 @@ class Settings(ServiceSettings):
         bool, Field(description="Sandbox only: also fetch from loopback and private addresses, and over http")
     ] = False
     result_max_bytes: Annotated[int, Field(gt=0, description="Largest result that is copied")] = 2 * 1024**3
+    stuck_after: Annotated[
+        float,
+        Field(
+            gt=0, description="As for every service; longer than copy_timeout, since every copy may take that"
+        ),
+    ] = 1200
     copy_timeout: Annotated[float, Field(gt=0, description="Longest one try may take")] = 900
     copy_retry_first: Annotated[
         float, Field(gt=0, description="Pause after the first failed try; doubles")
