@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
-.PHONY: help setup demo test check bench lock clean
+.PHONY: help setup demo test test-books check bench lock clean
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
@@ -23,6 +23,10 @@ demo: setup      ## a text and an image become stored videos, on embedded parts
 
 test: setup      ## every test, on a real nats-server and a real S3 server
 	@$(BIN)/python -m pytest
+
+test-books: setup  ## the exported books, confirmed by hledger itself
+	@command -v hledger >/dev/null || { echo "test-books: hledger is not on PATH; get it from your system's packages (Debian: apt-get install hledger)" >&2; exit 1; }
+	@$(BIN)/python -m pytest tests/books
 
 check: setup     ## format, lint, types, import rules: what the tidy tests run
 	@$(BIN)/python -m pytest tests/tidy

@@ -1,5 +1,6 @@
 """What every form of exported books has in common: a writer that is given the ledger from its first entry on."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -47,7 +48,7 @@ def new_file(path: Path) -> Iterator[Path]:
         yield part
         part.replace(path)
     except OSError as error:
-        raise CommandError(f"{path} can't be written: {error.strerror}") from error
+        raise CommandError(f"{path} can't be written: {os.strerror(error.errno or 0)}") from error
     finally:
         part.unlink(missing_ok=True)
 

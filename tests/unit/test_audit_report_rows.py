@@ -23,7 +23,7 @@ _KINDS = {
     bool: Kind.TRUTH,
     bytes: Kind.BYTES,
     datetime: Kind.TIME,
-    dict: Kind.JSON,
+    object: Kind.JSON,
     int: Kind.WHOLE,
     str: Kind.TEXT,
 }
