@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from telecine_contracts import Registry
 from telecine_contracts.version import __version__
 
-from .connection import options
+from .connection import Connection, Denial, options
 from .consumer_watch import ConsumerWatch
 from .database import Slots
 from .http import Admin, HttpServer
@@ -48,12 +48,14 @@ class Assembly:
         self.tracing = Tracing(
             name, endpoint=settings.otlp_endpoint, instance=settings.instance, ratio=settings.trace_ratio
         )
-        self.connection = Client()
-        self._link = _Connection(self.connection, settings.nats_url, self._options())
+        self.connection = Connection()
+        access = settings.nats_access
+        self._link = _Connection(self.connection, settings.nats_url, self._options() | access.for_client())
         self.broker = NatsBroker(
             settings.nats_url.split(","),
             logger=None,
             graceful_timeout=settings.stop_grace,
+            security=access.for_broker(),
             **self._options(),
         )
         self.store = self.event_store()
@@ -80,7 +82,7 @@ class Assembly:
         self._service: Service | None = None
 
     def _options(self) -> dict[str, Any]:
-        return _counted(options(self.name, self._closed), self.meters.link)
+        return _counted(options(self.name, self._closed, on_denied=self._denied), self.meters.link)
 
     def event_store(self, *, timeout: float = 5) -> EventStore:
         """The event store, measured; `timeout` is in seconds, per call."""
@@ -156,6 +158,12 @@ class Assembly:
         """End the service: see Service.fail."""
         if self._service is not None:
             self._service.fail(reason)
+
+    def _denied(self, denial: Denial) -> None:
+        """Told to whoever waits for the answer; a service that can't hear or come in at all ends."""
+        self.connection.refused(denial.subject)
+        if denial.deafens:
+            self.fail(str(denial))
 
     async def _closed(self) -> None:
         self.fail("a connection to NATS was closed for good")

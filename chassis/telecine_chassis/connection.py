@@ -36,7 +36,10 @@ class Denial:
     @classmethod
     def of(cls, problem: Exception) -> "Denial | None":
         """The denial that an error tells of, if it does. The protocol has words for it, and no code."""
-        if isinstance(problem, nats.errors.AuthorizationError) or AUTHORIZATION_VIOLATION in str(problem).lower():
+        if (
+            isinstance(problem, nats.errors.AuthorizationError)
+            or AUTHORIZATION_VIOLATION in str(problem).lower()
+        ):
             return cls("connection", "")
         found = _DENIED.search(str(problem))
         return cls(found[1].lower(), found[2]) if found else None
@@ -48,7 +51,9 @@ class Denial:
 
     def __str__(self) -> str:
         if self.action == "connection":
-            return "the NATS server does not know this identity, or wants one: see TELECINE_NATS_NKEY_SEED_FILE"
+            return (
+                "the NATS server does not know this identity, or wants one: see TELECINE_NATS_NKEY_SEED_FILE"
+            )
         return f"the NATS server does not let this identity {_VERBS[self.action]} {self.subject}"
 
 

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError
 
 from .liveness import pulse
 from .logs import configure
+from .secret_settings import BadSecretFile
 from .settings import ServiceSettings
 from .tracing import Tracing
 
@@ -56,7 +57,7 @@ class Service:
 
     async def start(self) -> None:
         """Start every part; if one does not start, stop those before it and raise what it raised."""
-        self._failure, self._stopping = asyncio.get_running_loop().create_future(), False
+        self._failure, self._stopping = self._to_come(), False
         try:
             for part in self._parts:
                 await part.start()
@@ -65,6 +66,12 @@ class Service:
             await self.stop()
             raise
         log.info("service.started", name=self.name)
+
+    def _to_come(self) -> asyncio.Future[str]:
+        """The failure that ends the service; one that did is of the past."""
+        if self._failure is None or self._failure.done():
+            return asyncio.get_running_loop().create_future()
+        return self._failure
 
     async def stop(self) -> None:
         """Stop every part that was started, last one first, whatever the others do."""
@@ -106,21 +113,22 @@ class Service:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
+        self._failure = failure = self._to_come()
         stop = asyncio.ensure_future(stopping.wait())
         start = asyncio.ensure_future(self.start())
-        await asyncio.wait([start, stop], return_when=asyncio.FIRST_COMPLETED)
+        first: list[asyncio.Future[Any]] = [start, stop, failure]
+        await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if not start.done():  # e.g. NATS can't be reached: the client tries for ever
             start.cancel()
             await asyncio.wait([start])
-            return 0
+            return 1 if failure.done() else 0
         start.result()
         gc.collect()
         gc.freeze()  # what was imported stays: a full collection would stop everything to look at it again
-        assert self._failure is not None
-        ends: list[asyncio.Future[Any]] = [stop, self._failure]
+        ends: list[asyncio.Future[Any]] = [stop, failure]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
-        failed = self._failure.done()
+        failed = failure.done()
         await self.stop()
         log.info("service.stopped", name=self.name)
         return 1 if failed else 0
@@ -137,6 +145,9 @@ def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Servi
         for problem in error.errors(include_input=False, include_url=False):
             name = "_".join(["TELECINE", *map(str, problem["loc"])]).upper()
             print(f"{name}: {problem['msg']}", file=sys.stderr)
+        sys.exit(2)
+    except BadSecretFile as error:
+        print(error, file=sys.stderr)
         sys.exit(2)
     except SettingsError as error:  # a list or an object that is not JSON
         print(f"TELECINE: {error}", file=sys.stderr)

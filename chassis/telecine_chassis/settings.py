@@ -1,19 +1,43 @@
 """Settings that every service has. Read from the environment (prefix TELECINE_), validated at start."""
 
-from typing import Annotated, Literal
+from pathlib import Path
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from .nats_access import NatsAccess, check_seed
+from .secret_settings import SecretFiles, examples_in
 
 __all__ = ["ServiceSettings"]
 
 
 class ServiceSettings(BaseSettings):
-    """What every service needs to know. A service's own settings extend this."""
+    """What every service needs to know. A service's own settings extend this.
+
+    A secret may be given as a file: the variable's name with _FILE holds the path.
+    """
 
     model_config = SettingsConfigDict(env_prefix="TELECINE_", extra="ignore", frozen=True)
 
+    profile: Annotated[
+        Literal["production", "sandbox"],
+        Field(description="In a sandbox, secrets that stand in examples are taken; nowhere else"),
+    ] = "production"
     nats_url: Annotated[str, Field(description="NATS servers, separated by commas")] = "nats://127.0.0.1:4222"
+    nats_nkey_seed_file: Annotated[
+        Path | None,
+        Field(description="File with the seed of this service's identity on NATS; unset: comes as nobody"),
+    ] = None
+    nats_tls_ca: Annotated[
+        Path | None, Field(description="Certificates that the NATS server's must be from; set: TLS, always")
+    ] = None
+    nats_tls_cert: Annotated[
+        Path | None, Field(description="This service's own certificate, where the server asks for one")
+    ] = None
+    nats_tls_key: Annotated[
+        Path | None, Field(description="The key of that certificate, if it is not in the same file")
+    ] = None
     health_host: Annotated[
         str, Field(description="Address on which /healthz, /readyz and /metrics answer; not for the public")
     ] = "127.0.0.1"
@@ -49,3 +73,46 @@ class ServiceSettings(BaseSettings):
     stop_grace: Annotated[
         float, Field(gt=0, description="Seconds that running handlers get to finish at a stop")
     ] = 15
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+    @property
+    def nats_access(self) -> NatsAccess:
+        """How this service comes to NATS."""
+        return NatsAccess(
+            nkey_seed=self.nats_nkey_seed_file,
+            tls_ca=self.nats_tls_ca,
+            tls_cert=self.nats_tls_cert,
+            tls_key=self.nats_tls_key,
+        )
+
+    @field_validator("nats_nkey_seed_file")
+    @classmethod
+    def _holds_seed(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            check_seed(file)
+        return file
+
+    @model_validator(mode="after")
+    def _can_do_tls(self) -> Self:
+        self.nats_access.check_tls()
+        return self
+
+    @model_validator(mode="after")
+    def _is_no_example(self) -> Self:
+        found = [f"TELECINE_{name.upper()}" for name in examples_in(self)]
+        if found and self.profile != "sandbox":
+            raise ValueError(
+                f"{', '.join(found)}: a secret that stands in examples is refused; make one of your own, "
+                "or set TELECINE_PROFILE=sandbox where nothing is worth protecting"
+            )
+        return self

@@ -51,8 +51,8 @@ class EventStore(Protocol):
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         """Store the event if the aggregate's last sequence is still `expected` (0: has no event); its new sequence.
 
-        Raises Conflict, Refused (too large, or the envelope's id belongs to an event that was there before) or
-        Unavailable. After Conflict or Unavailable the caller must read back: an earlier try with the same envelope id
-        may have been stored.
+        Raises Conflict, Unavailable, or Refused: too large, not allowed, or the envelope's id belongs to an event that
+        was there before. After Conflict or Unavailable the caller must read back: an earlier try with the same envelope
+        id may have been stored.
         """
         ...

@@ -11,6 +11,7 @@ from nats.js.errors import APIError, NotFoundError
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
 
+from .connection import NotAllowed
 from .direct_get import Page, page
 from .records import Record, decode, from_stored
 from .store import Conflict, Recorded, Refused, Unavailable
@@ -50,6 +51,8 @@ class JetStreamEventStore:
             if error.code is not None and 400 <= error.code < 500 and error.code != TOO_MANY_REQUESTS:
                 raise Refused(f"the event store refused {event.type}: {error.description}") from None
             raise Unavailable(f"the event store did not take {event.type}: {error.description}") from error
+        except NotAllowed as error:
+            raise Refused(f"{event.type}: {error}") from error
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(
                 f"no answer from the event store for {event.type}: {type(error).__name__}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from telecine_chassis.secret_settings import is_secret
 from telecine_chassis.settings import ServiceSettings
 from telecine_contracts.streams import CONSUMERS
 
@@ -91,8 +92,9 @@ def _settings() -> set[str]:
     classes: list[type[ServiceSettings]] = [
         import_module(f"telecine_{service}.settings").Settings for service in SERVICES
     ]
-    fields = chain.from_iterable(settings.model_fields for settings in classes)
-    return {f"TELECINE_{field.upper()}" for field in fields}
+    fields = dict(chain.from_iterable(settings.model_fields.items() for settings in classes))
+    files = {f"{name}_file" for name, field in fields.items() if is_secret(field)}
+    return {f"TELECINE_{name.upper()}" for name in (*fields, *files)}
 
 
 @every_document

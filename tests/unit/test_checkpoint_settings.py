@@ -17,7 +17,7 @@ BUCKET = {
     "checkpoint_s3_endpoint": "http://127.0.0.1:1",
     "checkpoint_s3_bucket": "b",
     "checkpoint_s3_access_key": "access",
-    "checkpoint_s3_secret_key": "secret",
+    "checkpoint_s3_secret_key": "a key of the tests",
 }
 
 
@@ -37,10 +37,12 @@ def test_there_need_be_no_key() -> None:
     assert list(checkpoint_archives(settings)) == []
 
 
-def test_a_key_as_it_is_or_in_a_file(tmp_path: Path) -> None:
+def test_a_key_as_it_is_or_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "key"
     file.write_text(f"{KEY}\n")
-    for settings in (Settings(checkpoint_key=KEY), Settings(checkpoint_key_file=file)):
+    plain = Settings(checkpoint_key=KEY)
+    monkeypatch.setenv("TELECINE_CHECKPOINT_KEY_FILE", str(file))
+    for settings in (plain, Settings()):
         signer = settings.signer()
         assert signer is not None
         assert signer.verifier == SIGNER.verifier
@@ -60,18 +62,12 @@ def test_a_wrong_key_is_told() -> None:
     assert SECRET not in told
 
 
-def test_a_file_that_is_not_there_or_holds_no_key(tmp_path: Path) -> None:
-    told = problems(checkpoint_key_file=tmp_path / "nowhere")
-    assert told.startswith("checkpoint_key_file: ")
-    assert "can't be read: No such file" in told
-    (tmp_path / "noise").write_bytes(bytes(range(256)))
-    assert "PRIVATE+KEY+<name>" in problems(checkpoint_key_file=tmp_path / "noise")
-
-
-def test_two_keys_are_one_too_many(tmp_path: Path) -> None:
-    (tmp_path / "key").write_text(KEY)
-    told = problems(checkpoint_key=KEY, checkpoint_key_file=tmp_path / "key")
-    assert "TELECINE_CHECKPOINT_KEY_FILE, not both" in told
+def test_a_file_that_holds_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "noise").write_text("noise")
+    monkeypatch.setenv("TELECINE_CHECKPOINT_KEY_FILE", str(tmp_path / "noise"))
+    told = problems()
+    assert told.startswith("checkpoint_key: ")
+    assert "PRIVATE+KEY+<name>" in told
 
 
 @pytest.mark.parametrize("missing", BUCKET)

@@ -31,9 +31,6 @@ class Settings(ServiceSettings):
         SecretStr | None,
         Field(description="Signs checkpoints of the ledger: PRIVATE+KEY+<name>+<id>+<base64>; unset: none"),
     ] = None
-    checkpoint_key_file: Annotated[
-        Path | None, Field(description="A file that holds this key, instead of the key itself")
-    ] = None
     checkpoint_entries: Annotated[
         int, Field(ge=1, description="A checkpoint after so many new entries of the ledger")
     ] = 1000
@@ -59,17 +56,8 @@ class Settings(ServiceSettings):
             Signer.of(key.get_secret_value())
         return key
 
-    @field_validator("checkpoint_key_file")
-    @classmethod
-    def _holds_key(cls, file: Path | None) -> Path | None:
-        if file is not None:
-            Signer.of(_text_of(file))
-        return file
-
     @model_validator(mode="after")
     def _fits_together(self) -> Self:
-        if self.checkpoint_key is not None and self.checkpoint_key_file is not None:
-            raise ValueError("set TELECINE_CHECKPOINT_KEY or TELECINE_CHECKPOINT_KEY_FILE, not both")
         missing = [f"TELECINE_{name.upper()}" for name in _S3_NEEDS if getattr(self, name) is None]
         if 0 < len(missing) < len(_S3_NEEDS):
             raise ValueError(f"a bucket for checkpoints needs {' and '.join(missing)} too")
@@ -77,15 +65,6 @@ class Settings(ServiceSettings):
 
     def signer(self) -> Signer | None:
         """The key that checkpoints are signed with; None: there is none."""
-        if self.checkpoint_key is not None:
-            return Signer.of(self.checkpoint_key.get_secret_value())
-        if self.checkpoint_key_file is not None:
-            return Signer.of(_text_of(self.checkpoint_key_file))
-        return None
-
-
-def _text_of(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8", errors="replace")
-    except OSError as error:
-        raise ValueError(f"{file} can't be read: {error.strerror}") from None
+        if self.checkpoint_key is None:
+            return None
+        return Signer.of(self.checkpoint_key.get_secret_value())

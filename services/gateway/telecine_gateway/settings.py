@@ -6,10 +6,10 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import from_json
 from pydantic_settings import NoDecode
 
+from telecine_chassis.secret_settings import ChosenSecret
 from telecine_chassis.settings import ServiceSettings
 from telecine_contracts.video_models import DEFAULT_MODEL, MODELS
 
-Secret = Annotated[SecretStr, Field(min_length=16)]
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -28,9 +28,10 @@ class Settings(ServiceSettings):
     s3_region: Annotated[str, Field(description="Its region, as the signature names it")] = "auto"
     s3_access_key: Annotated[str, Field(description="Access key; needs to read only")]
     s3_secret_key: Annotated[SecretStr, Field(description="Its secret")]
-    content_secret: Annotated[Secret, Field(description="Signs links to videos; 16 characters or more")]
+    content_secret: Annotated[ChosenSecret, Field(description="Signs links to videos; 16 characters or more")]
     callback_secret: Annotated[
-        Secret, Field(description="Makes callback paths unguessable; the generation service has the same")
+        ChosenSecret,
+        Field(description="Makes callback paths unguessable; the generation service has the same"),
     ]
     models: Annotated[Names, Field(min_length=1, description="Video models that may be asked for")] = (
         "doubao-seedance-1-0-pro-250528",

@@ -4,6 +4,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from telecine_chassis.secret_settings import ChosenSecret
 from telecine_chassis.settings import ServiceSettings
 
 
@@ -23,7 +24,7 @@ class Settings(ServiceSettings):
         str | None, Field(description="Where the provider reaches the gateway; without it, polling alone")
     ] = None
     callback_secret: Annotated[
-        SecretStr | None, Field(description="Shared with the gateway: makes callback paths unguessable")
+        ChosenSecret | None, Field(description="Shared with the gateway: makes callback paths unguessable")
     ] = None
     submission_lease: Annotated[
         float, Field(gt=0, description="How long a claim may begin its one request")

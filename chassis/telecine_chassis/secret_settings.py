@@ -1,0 +1,125 @@
+"""Secrets as settings: read from files too, and never one that stands in an example."""
+
+import os
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, get_args
+from urllib.parse import urlsplit
+
+from pydantic import BaseModel, Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
+
+__all__ = ["BadSecretFile", "ChosenSecret", "SecretFiles", "examples_in", "is_secret"]
+
+ChosenSecret = Annotated[SecretStr, Field(min_length=16)]
+"""A secret that whoever runs telecine makes up: at least 16 characters."""
+_EXAMPLE = "example-"
+_KNOWN = frozenset(
+    {
+        "admin",
+        "change-me",
+        "change_me",
+        "changeme",
+        "default",
+        "hunter2",
+        "minio",
+        "minio123",
+        "minioadmin",
+        "nats",
+        "none",
+        "passwd",
+        "password",
+        "postgres",
+        "root",
+        "s3cr3t",
+        "secret",
+        "sk-1234",
+        "telecine",
+        "test",
+        "todo",
+        "xxx",
+        "your-api-key",
+    }
+)
+
+
+class BadSecretFile(SettingsError):
+    """A secret's file can't be read, or the secret is given twice; names the variables."""
+
+
+class SecretFiles(PydanticBaseSettingsSource):
+    """Every secret setting X may be given as a file: `<prefix>X_FILE` holds its path. A newline at the end is no part.
+
+    Raises BadSecretFile for a file that can't be read or is empty, and for a secret that is given both ways.
+    """
+
+    def __init__(self, settings: type[BaseSettings], environment: Mapping[str, str] | None = None) -> None:
+        super().__init__(settings)
+        given = os.environ if environment is None else environment
+        self._given = {name.upper(): value for name, value in given.items() if value}
+        self._prefix = self.config.get("env_prefix", "")
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        """The secret of one field, if there is a file for it."""
+        name = f"{self._prefix}{field_name}".upper()
+        path = self._given.get(f"{name}_FILE") if is_secret(field) else None
+        if path is None:
+            return None, field_name, False
+        if name in self._given:
+            raise BadSecretFile(f"{name} and {name}_FILE are both set: set one of them")
+        return _content(f"{name}_FILE", Path(path)), field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        found = {
+            name: self.get_field_value(field, name)[0]
+            for name, field in self.settings_cls.model_fields.items()
+        }
+        return {name: value for name, value in found.items() if value is not None}
+
+
+def is_secret(field: FieldInfo) -> bool:
+    """Whether a field's values must not be shown."""
+    return SecretStr in (field.annotation, *get_args(field.annotation))
+
+
+def examples_in(settings: BaseModel) -> Iterator[str]:
+    """The names of settings whose secret, or password within a URL, stands in somebody's example."""
+    for name in type(settings).model_fields:
+        value = getattr(settings, name)
+        if any(_is_example(secret) for secret in _secrets(name, value)):
+            yield name
+
+
+def _is_example(secret: str) -> bool:
+    plain = secret.strip().casefold()
+    return plain in _KNOWN or plain.startswith(_EXAMPLE)
+
+
+def _secrets(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, SecretStr):
+        yield value.get_secret_value()
+    elif isinstance(value, str) and name.endswith("_url"):
+        yield from _passwords(value)
+
+
+def _passwords(urls: str) -> Iterator[str]:
+    for url in urls.split(","):
+        try:
+            password = urlsplit(url).password
+        except ValueError:  # the setting itself says what is wrong with it
+            continue
+        if password:
+            yield password
+
+
+def _content(name: str, file: Path) -> str:
+    try:
+        text = file.read_text(encoding="utf-8").rstrip("\r\n")
+    except OSError as error:
+        raise BadSecretFile(f"{name}: {file} can't be read ({error.strerror})") from None
+    except UnicodeDecodeError:
+        raise BadSecretFile(f"{name}: {file} is not text") from None
+    if not text:
+        raise BadSecretFile(f"{name}: {file} is empty")
+    return text

@@ -1,0 +1,201 @@
+"""Who may say and hear what on NATS: one identity per service, the operator and the auditor, as data.
+
+Derived from the events' `written_by`, the streams and the consumers. Nobody may delete, purge or alter a stream but the
+operator, who may not delete or purge one either; nobody but the operator may make or alter a consumer.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .catalog import EVENTS
+from .commands import ADJUST_CREDITS, CLOSE_ACCOUNT, GRANT_CREDITS, REOPEN_ACCOUNT, SET_SPEND_LIMITS
+from .streams import (
+    ACCESS,
+    CHECKPOINTS,
+    CONSUMERS,
+    DEADLETTERS,
+    LEDGER,
+    STREAMS,
+    TIMERS,
+    VIDEO,
+    Consumer,
+    Stream,
+)
+from .subjects import PREFIX, of_type, stored, token
+
+__all__ = ["AUDITOR", "IDENTITIES", "OPERATOR", "SERVICES", "Rights", "rights", "subscriber"]
+
+SERVICES = ("gateway", "credits", "generation", "storage")
+OPERATOR = "operator"
+"""Provisions, makes keys, grants credits, looks at everything, replays dead letters."""
+AUDITOR = "auditor"
+"""Reads the ledger and what it is about."""
+IDENTITIES = (*SERVICES, OPERATOR, AUDITOR)
+
+_READS: dict[str, tuple[Stream, ...]] = {
+    "gateway": (VIDEO, LEDGER, ACCESS),
+    "credits": (LEDGER, CHECKPOINTS),
+    "generation": (VIDEO,),
+    "storage": (VIDEO,),
+    OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS),
+}
+"""Streams whose aggregates an identity loads, or that it follows."""
+_FIRES = {"gateway": ("timers.due.generation.wake.*.*",)}
+"""Timers of another service that an identity makes due: the provider's callback, as a hint."""
+_COMMANDS = (ADJUST_CREDITS, CLOSE_ACCOUNT, GRANT_CREDITS, REOPEN_ACCOUNT, SET_SPEND_LIMITS)
+_COMMANDERS = ("gateway", OPERATOR)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rights:
+    """All that one identity may do. What is not named is refused.
+
+    `tells`: subjects it may publish on that are answered once or never; to JetStream a question is a message, too.
+    `asks`: those that get many answers. `hears`: announcements it may subscribe to. `commands`: requests that it may
+    send to the identity that `serves` them. `inbox`: the beginning of the subjects that answers to it come to.
+    """
+
+    identity: str
+    tells: tuple[str, ...] = ()
+    asks: tuple[str, ...] = ()
+    hears: tuple[str, ...] = ()
+    commands: tuple[str, ...] = ()
+    serves: tuple[str, ...] = ()
+    inbox: str
+
+    @property
+    def publish(self) -> tuple[str, ...]:
+        """The whole list for publishing. Whoever serves may also publish the answers, wherever they are wanted."""
+        return (*self.tells, *self.asks, *self.commands)
+
+    @property
+    def subscribe(self) -> tuple[str, ...]:
+        """The whole list for subscribing."""
+        return (f"{self.inbox}.>", *self.hears, *self.serves)
+
+
+def rights(identity: str) -> Rights:
+    """What `identity`, one of IDENTITIES, may do. Raises LookupError for another."""
+    if identity in SERVICES:
+        return _service(identity)
+    if identity == OPERATOR:
+        return _operator()
+    if identity == AUDITOR:
+        return _auditor()
+    raise LookupError(f"no identity is called {identity}")
+
+
+def subscriber(name: str) -> Rights:
+    """What another team's program may do: take events from the durable consumer `name` of VIDEO or LEDGER.
+
+    The operator makes that consumer, on one of them or on both. Raises BadToken, or ValueError for a name that is taken.
+    """
+    if name in IDENTITIES or name in {consumer.name for consumer in CONSUMERS}:
+        raise ValueError(f"{name} is the name of a part of telecine: choose another")
+    own = [(stream.name, token(name)) for stream in (VIDEO, LEDGER)]
+    return Rights(
+        identity=name,
+        tells=tuple(subject for stream, consumer in own for subject in _takes(stream, consumer)),
+        asks=tuple(_next(stream, consumer) for stream, consumer in own),
+        inbox=f"_INBOX.{name}",
+    )
+
+
+def _service(name: str) -> Rights:
+    consumers = [consumer for consumer in CONSUMERS if consumer.service == name]
+    read = _READS[name]
+    replayed = {consumer.stream for consumer in consumers} - {TIMERS.name} - {stream.name for stream in read}
+    return Rights(
+        identity=name,
+        tells=(
+            "$JS.API.INFO",
+            *_written(name),
+            *_timers(name, consumers),
+            *_FIRES.get(name, ()),
+            f"deadletters.{name}.*",
+            *(subject for consumer in consumers for subject in _takes(consumer.stream, consumer.name)),
+            *(subject for stream in read for subject in _looks(stream)),
+            *(f"$JS.API.STREAM.MSG.GET.{stream}" for stream in sorted(replayed)),
+        ),
+        asks=(
+            *(_next(consumer.stream, consumer.name) for consumer in consumers),
+            *(_pages(stream) for stream in read),
+        ),
+        hears=tuple(_stored(stream) for stream in read),
+        commands=_COMMANDS if name in _COMMANDERS else (),
+        serves=_COMMANDS if name == "credits" else (),
+        inbox=f"_INBOX.{name}",
+    )
+
+
+def _operator() -> Rights:
+    read = _READS[OPERATOR]
+    return Rights(
+        identity=OPERATOR,
+        tells=(
+            "$JS.API.INFO",
+            *_written(OPERATOR),
+            *(_dues(consumer.service) for consumer in CONSUMERS if consumer.stream == TIMERS.name),
+            "deadletters.*.*",
+            *(
+                f"$JS.API.STREAM.{action}.{stream.name}"
+                for stream in STREAMS
+                for action in ("INFO", "CREATE", "UPDATE")
+            ),
+            *(f"$JS.API.STREAM.MSG.GET.{stream.name}" for stream in (*read, DEADLETTERS)),
+            f"$JS.API.STREAM.MSG.DELETE.{DEADLETTERS.name}",
+            *(
+                f"$JS.API.CONSUMER.{action}.{stream.name}.*"
+                for stream in (VIDEO, LEDGER, TIMERS)
+                for action in ("INFO", "DURABLE.CREATE")
+            ),
+        ),
+        asks=tuple(_pages(stream) for stream in read),
+        hears=tuple(_stored(stream) for stream in read),
+        commands=_COMMANDS,
+        inbox=f"_INBOX.{OPERATOR}",
+    )
+
+
+def _auditor() -> Rights:
+    read = (LEDGER, VIDEO, CHECKPOINTS)
+    return Rights(
+        identity=AUDITOR,
+        tells=tuple(subject for stream in read for subject in _looks(stream)),
+        asks=tuple(_pages(stream) for stream in read),
+        inbox=f"_INBOX_{AUDITOR}",
+    )
+
+
+def _written(identity: str) -> Iterable[str]:
+    """The subjects of the events that it alone writes."""
+    return dict.fromkeys(of_type(event) for event in EVENTS if event.written_by == identity)
+
+
+def _timers(service: str, consumers: Iterable[Consumer]) -> tuple[str, ...]:
+    return (f"timers.at.{service}.>",) if any(c.stream == TIMERS.name for c in consumers) else ()
+
+
+def _dues(service: str) -> str:
+    """Dead letters are replayed by a timer that is due, those of timers by themselves."""
+    return f"timers.due.{service}.>"
+
+
+def _looks(stream: Stream) -> tuple[str, str]:
+    return f"$JS.API.STREAM.INFO.{stream.name}", f"$JS.API.STREAM.MSG.GET.{stream.name}"
+
+
+def _pages(stream: Stream) -> str:
+    return f"$JS.API.DIRECT.GET.{stream.name}"
+
+
+def _takes(stream: str, consumer: str) -> tuple[str, str]:
+    return f"$JS.API.CONSUMER.INFO.{stream}.{consumer}", f"$JS.ACK.{stream}.{consumer}.>"
+
+
+def _next(stream: str, consumer: str) -> str:
+    return f"$JS.API.CONSUMER.MSG.NEXT.{stream}.{consumer}"
+
+
+def _stored(stream: Stream) -> str:
+    return stored(f"{PREFIX[stream.name]}.>")

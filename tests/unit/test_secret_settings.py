@@ -1,0 +1,122 @@
+"""Secrets: from files as well, never twice, never one out of an example, never shown."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pydantic import SecretStr, ValidationError
+
+from telecine_chassis.secret_settings import BadSecretFile, ChosenSecret
+from telecine_chassis.settings import ServiceSettings
+
+OWN = "a secret of the tests"
+
+
+class Settings(ServiceSettings):
+    """A service with every kind of secret."""
+
+    required: SecretStr
+    optional: SecretStr | None = None
+    chosen: ChosenSecret = SecretStr("of sixteen letters")
+    database_url: str = "sqlite:///x.db"
+    plain: str = "password"
+
+
+def problems(**settings: Any) -> list[str]:
+    with pytest.raises(ValidationError) as caught:
+        Settings(**settings)
+    return [problem["msg"] for problem in caught.value.errors(include_input=False)]
+
+
+@pytest.fixture
+def file(tmp_path: Path) -> Path:
+    path = tmp_path / "a secret"
+    path.write_text(f"{OWN}\n")
+    return path
+
+
+@pytest.mark.parametrize("name", ["REQUIRED", "OPTIONAL", "CHOSEN", "required"])
+def test_a_secret_may_stand_in_a_file(file: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_REQUIRED", "another secret")
+    monkeypatch.delenv(f"TELECINE_{name.upper()}", raising=False)
+    monkeypatch.setenv(f"TELECINE_{name}_FILE", str(file))
+    secret: SecretStr = getattr(Settings(), name.lower())
+    assert secret.get_secret_value() == OWN
+
+
+@pytest.mark.parametrize("end", ["", "\n", "\r\n"])
+def test_only_the_line_break_at_the_end_is_left_out(
+    tmp_path: Path, end: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "secret").write_bytes(f"  two\n lines {end}".encode())
+    monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(tmp_path / "secret"))
+    assert Settings().required.get_secret_value() == "  two\n lines "  # type: ignore[call-arg]
+
+
+def test_both_are_one_too_many(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_REQUIRED", OWN)
+    monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(file))
+    with pytest.raises(BadSecretFile, match="TELECINE_REQUIRED and TELECINE_REQUIRED_FILE") as caught:
+        Settings()  # type: ignore[call-arg]
+    assert OWN not in str(caught.value)
+
+
+def test_an_empty_variable_is_unset(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_OPTIONAL_FILE", "")
+    monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(file))
+    assert Settings().optional is None  # type: ignore[call-arg]
+
+
+@pytest.mark.parametrize(
+    ("content", "told"),
+    [(None, "can't be read"), (b"", "is empty"), (b"\n", "is empty"), (b"\xff\xfe", "is not text")],
+)
+def test_a_file_that_holds_no_secret_is_named(
+    tmp_path: Path, content: bytes | None, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "secret"
+    if content is not None:
+        path.write_bytes(content)
+    monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(path))
+    with pytest.raises(BadSecretFile, match=told) as caught:
+        Settings()  # type: ignore[call-arg]
+    assert str(caught.value).startswith(f"TELECINE_REQUIRED_FILE: {path}")
+
+
+def test_only_secrets_come_from_files(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TELECINE_PLAIN_FILE", str(file))
+    assert Settings(required=SecretStr(OWN)).plain == "password"
+
+
+@pytest.mark.parametrize(
+    "secret", ["changeme", "example-content-secret", " Password ", "minioadmin", "sk-1234"]
+)
+def test_a_secret_out_of_an_example_is_refused(secret: str) -> None:
+    [told] = problems(required=secret)
+    assert "TELECINE_REQUIRED: " in told
+    assert "TELECINE_PROFILE=sandbox" in told
+    assert secret not in told
+    assert Settings(required=SecretStr(secret), profile="sandbox").required.get_secret_value() == secret
+
+
+@pytest.mark.parametrize(
+    "url", ["postgresql+psycopg://u:telecine@db/credits", "postgresql+psycopg://u:example-x@db/credits"]
+)
+def test_a_password_in_a_url_is_looked_at_too(url: str) -> None:
+    [told] = problems(required=OWN, database_url=url)
+    assert "TELECINE_DATABASE_URL: " in told
+    own = "postgresql+psycopg://telecine:Ka9xW2@db/telecine"
+    assert Settings(required=SecretStr(OWN), database_url=own).database_url == own
+
+
+def test_every_server_of_a_list_is_looked_at() -> None:
+    [told] = problems(required=OWN, nats_url="nats://one:4222,nats://operator:secret@two:4222")
+    assert "TELECINE_NATS_URL: " in told
+
+
+def test_a_chosen_secret_has_a_length() -> None:
+    assert "at least 16" in problems(required=OWN, chosen="too short")[0]
+
+
+def test_secrets_are_not_shown() -> None:
+    assert OWN not in repr(Settings(required=SecretStr(OWN)))
