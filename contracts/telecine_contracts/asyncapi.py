@@ -17,6 +17,7 @@ _BINDING = {"nats": {"bindingVersion": "0.1.0"}}
 _PARAMETERS = {
     "account": "Who pays. 1 to 64 of A-Z a-z 0-9 _ and -",
     "generation": "One request and all that follows from it. 1 to 64 of A-Z a-z 0-9 _ and -",
+    "log": "The stream that was checked, in lower case",
 }
 _ABOUT = """\
 Every event of telecine, as a subscriber receives it from NATS JetStream.
@@ -50,9 +51,7 @@ def document() -> Object:
 
 def address(event: type[Event]) -> str:
     """The subject of an event with its parameters, e.g. ``ledger.{account}.debited``."""
-    return ".".join(
-        [subjects.PREFIX[event.stream], *(f"{{{name}}}" for name in _parameters(event)), event.action]
-    )
+    return subjects.template(event)
 
 
 def consumers_of(event: type[Event]) -> list[Consumer]:
@@ -79,7 +78,7 @@ def _channel_id(event: type[Event]) -> str:
 
 
 def _parameters(event: type[Event]) -> list[str]:
-    return list(_PARAMETERS)[: subjects.of_type(event).count("*")]
+    return [name for name in _PARAMETERS if f"{{{name}}}" in address(event)]
 
 
 def _channel(event: type[Event]) -> Object:

@@ -68,8 +68,9 @@ def test_a_field_of_a_newer_producer_is_ignored(event: type[Event]) -> None:
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 def test_a_missing_field_is_named(event: type[Event]) -> None:
     body = json.loads(encode(example(event)))
-    del body["account"]
-    with pytest.raises(BadEvent, match=f"{event.type}: account"):
+    first = next(iter(body))
+    del body[first]
+    with pytest.raises(BadEvent, match=f"{event.type}: {first}"):
         registry().decode(event.type, json.dumps(body).encode())
 
 
