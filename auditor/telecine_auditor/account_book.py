@@ -51,9 +51,9 @@ def rank(grant: GrantBook) -> tuple[bool, datetime, int, int]:
 class HoldBook:
     """What the ledger says of one generation: its debit (or denial), and how it ended.
 
-    `outcome` is ``held``, ``settled``, ``refunded`` or ``denied``. `since` is when the debit was decided, `day` the
-    day of UTC that it counts for (an ordinal; 0: for none), `debited` and `ended` are sequences of the stream, `closing`
-    is the number of the entry that settled or refunded it, `returned` what adjustments gave back after it was settled.
+    `outcome` is ``held``, ``settled``, ``refunded`` or ``denied``. `since` is when the debit was decided, `day` the day
+    of UTC that it counts for (an ordinal; 0: for none). `debited` and `ended` are sequences of the stream, `closing` is
+    the number of the entry that settled or refunded it, `returned` what adjustments gave back after it was settled.
     `asked` and `made` are what VIDEO says of it: whether it was requested, and if it was ``completed`` or ``failed``.
     """
 

@@ -48,7 +48,7 @@ def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
     book.hold(parts)
     reading.parts = parts
     hold = HoldBook(generation, amount, parts, reading.decided_at, reading.sequence, key, day)
-    book.holds[generation] = hold
+    book.holds.setdefault(generation, hold)
 
 
 def _read_price(price: dict[str, Any]) -> int | None:
