@@ -103,8 +103,9 @@ async def compare_gateway(url: str, source: Source, on_difference: OnDifference)
 
 async def _compare_tree(found: Comparison) -> None:
     """The tree that credits goes on from must be that of the stream's first entries."""
+    trees = list(found.tables.rows(TREE))
     check = found.check(TREE.name)
-    for log, size, _ in list(found.tables.rows(TREE)):
+    for log, size, _ in trees:
         check.expect((log, size, await _peaks(found.source, size)))
     found.finish(TREE.name, check)
 
