@@ -41,7 +41,7 @@ def build(settings: Settings) -> Service:
     )
     listen(parts.reactor, parts.broker, ledger, parts.timers, parts.clock)
     projections = Projections(
-        Slots(settings.database_url, METADATA, VERSION),
+        Slots(settings.database, METADATA, VERSION),
         PROJECTIONS,
         parts.connection,
         parts.registry,

@@ -6,7 +6,7 @@ from typing import Annotated, Self
 from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_settings import SettingsConfigDict
 
-from telecine_chassis.settings import ServiceSettings
+from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
 
 from .checkpoint_key import Signer
 
@@ -18,14 +18,12 @@ _S3_NEEDS = (
 )
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """What the ledger's service needs to know. An empty variable counts as unset."""
 
     model_config = SettingsConfigDict(env_ignore_empty=True)
 
-    database_url: Annotated[str, Field(description="Database of the service's projection")] = (
-        "sqlite:///data/credits.db"
-    )
+    database_url: DatabaseUrl = "sqlite:///data/credits.db"
     sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
     checkpoint_key: Annotated[
         SecretStr | None,

@@ -6,14 +6,14 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import from_json
 from pydantic_settings import NoDecode
 
+from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
 from telecine_chassis.secret_settings import ChosenSecret
-from telecine_chassis.settings import ServiceSettings
 from telecine_contracts.video_models import DEFAULT_MODEL, MODELS
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """What the gateway needs to know. Lists are separated by commas, or JSON."""
 
     http_host: Annotated[str, Field(description="Address on which the API answers")] = "127.0.0.1"
@@ -21,9 +21,7 @@ class Settings(ServiceSettings):
     public_url: Annotated[
         str, Field(description="Where clients reach the API; links in answers begin with it")
     ] = "http://127.0.0.1:8000"
-    database_url: Annotated[
-        str, Field(description="Database of the projections: sqlite:///file or postgresql+psycopg://…")
-    ] = "sqlite:///data/gateway.db"
+    database_url: DatabaseUrl = "sqlite:///data/gateway.db"
     s3_endpoint: Annotated[str, Field(description="URL of the object store that keeps the videos")]
     s3_region: Annotated[str, Field(description="Its region, as the signature names it")] = "auto"
     s3_access_key: Annotated[str, Field(description="Access key; needs to read only")]

@@ -45,7 +45,7 @@ def build(settings: Settings) -> Service:
         clock=parts.clock,
     )
     listen(parts.reactor, generations, submitter, follower)
-    projections = parts.projections(Slots(settings.database_url, METADATA, VERSION), PROJECTIONS)
+    projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     measure(parts, projections)
 
     async def unfinished() -> Sequence[Owed]:

@@ -4,16 +4,14 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
+from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
 from telecine_chassis.secret_settings import ChosenSecret
-from telecine_chassis.settings import ServiceSettings
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """Where the provider is and how patiently it is followed."""
 
-    database_url: Annotated[str, Field(description="Database of the service's projection")] = (
-        "sqlite:///data/generation.db"
-    )
+    database_url: DatabaseUrl = "sqlite:///data/generation.db"
     provider_base_url: Annotated[
         str, Field(description="Volcano Ark or BytePlus ModelArk; a key belongs to one region")
     ] = "https://ark.cn-beijing.volces.com/api/v3"

@@ -44,7 +44,7 @@ def build(settings: Settings) -> Service:
         copy=ObservedCopy(CopyMeters(parts.metrics)),
     )
     listen(parts.reactor, copier)
-    projections = parts.projections(Slots(settings.database_url, METADATA, VERSION), PROJECTIONS)
+    projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
 
     async def owed() -> float:
         return await asyncio.to_thread(copies_owed, projections.engine)

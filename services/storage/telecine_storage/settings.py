@@ -4,15 +4,13 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from telecine_chassis.settings import ServiceSettings
+from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
 
 
-class Settings(ServiceSettings):
+class Settings(DatabaseSettings):
     """Where videos come from and where they go."""
 
-    database_url: Annotated[str, Field(description="Database of the service's projection")] = (
-        "sqlite:///data/storage.db"
-    )
+    database_url: DatabaseUrl = "sqlite:///data/storage.db"
     s3_endpoint: Annotated[
         str, Field(description="Any S3: for R2, https://<account>.r2.cloudflarestorage.com")
     ]

@@ -1,0 +1,31 @@
+"""Settings of a service that has tables."""
+
+from typing import Annotated
+
+from pydantic import Field, SecretStr
+from sqlalchemy.engine import make_url
+
+from .settings import ServiceSettings
+
+__all__ = ["DatabaseSettings", "DatabaseUrl"]
+
+DatabaseUrl = Annotated[
+    str, Field(description="Database of the service's tables: sqlite:///file or postgresql+psycopg://…")
+]
+
+
+class DatabaseSettings(ServiceSettings):
+    """Where the tables are. The password may come apart from the URL, e.g. from a file that nobody else reads."""
+
+    database_url: DatabaseUrl
+    database_password: Annotated[
+        SecretStr | None, Field(description="Password of the database's user, if the URL has none")
+    ] = None
+
+    @property
+    def database(self) -> str:
+        """The URL with the password in it: a secret."""
+        if self.database_password is None:
+            return self.database_url
+        url = make_url(self.database_url).set(password=self.database_password.get_secret_value())
+        return url.render_as_string(hide_password=False)
