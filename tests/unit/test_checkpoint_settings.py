@@ -13,7 +13,7 @@ from telecine_credits.settings import Settings
 SIGNER = Signer.new("telecine/ledger")
 KEY = SIGNER.secret_text()
 SECRET = KEY.split("+", 4)[4]
-BUCKET = {
+BUCKET: dict[str, Any] = {
     "checkpoint_s3_endpoint": "http://127.0.0.1:1",
     "checkpoint_s3_bucket": "b",
     "checkpoint_s3_access_key": "access",

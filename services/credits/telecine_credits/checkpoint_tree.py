@@ -1,10 +1,12 @@
 """Hashes the LEDGER stream: every message of it, whatever it is, from the first one on."""
 
-from contextlib import aclosing
+import asyncio
+from collections.abc import Sequence
 
 from nats.aio.client import Client
 
-from telecine_chassis.feed import Feed
+from telecine_chassis.cancellation import heed_cancellation
+from telecine_chassis.direct_get import page
 from telecine_chassis.records import Record
 from telecine_contracts.streams import LEDGER
 from telecine_contracts.transparency import Frontier, entry_bytes, leaf_hash
@@ -12,6 +14,11 @@ from telecine_contracts.transparency import Frontier, entry_bytes, leaf_hash
 from .checkpoint_refusals import EntriesMissing, LedgerCutShort
 
 __all__ = ["LedgerReader"]
+
+SILENCE = 5
+"""Seconds without an answer after which reading is given up."""
+BEHIND = 0.1
+"""Seconds between two questions while a replica of the stream has not yet got what its leader has."""
 
 
 class LedgerReader:
@@ -31,23 +38,26 @@ class LedgerReader:
     async def grown(self, tree: Frontier, size: int) -> Frontier:
         """The tree of the first `size` entries, read on from `tree`, which stays as it is.
 
-        Raises EntriesMissing or LedgerCutShort.
+        Raises EntriesMissing or LedgerCutShort, or nats' errors when there is no answer.
         """
         grown = Frontier(tree.size, tree.peaks)
-        if grown.size == size:
-            return grown
-        async with aclosing(Feed(self._connection, LEDGER, limit=self._limit).follow(grown.size)) as batches:
-            async for batch in batches:
-                if not batch.records and (there := await self.length()) < size:
-                    raise LedgerCutShort(f"the ledger has {there} entries, not {size}")
-                for record in batch.records:
-                    _append(grown, record)
-                    if grown.size == size:
-                        return grown
-        raise AssertionError("a feed does not end")
+        while grown.size < size:
+            heed_cancellation()
+            for record in await self._page(grown.size, size):
+                if record.sequence != grown.size + 1:
+                    raise EntriesMissing(f"entry {grown.size + 1} is missing")
+                grown.append(_leaf(record))
+        return grown
+
+    async def _page(self, after: int, size: int) -> Sequence[Record]:
+        [everything], limit = LEDGER.subjects, min(self._limit, size - after)
+        found = await page(self._connection, LEDGER.name, everything, after, limit=limit, timeout=SILENCE)
+        if not found.records:
+            if (there := await self.length()) < size:
+                raise LedgerCutShort(f"the ledger has {there} entries, not {size}")
+            await asyncio.sleep(BEHIND)
+        return found.records
 
 
-def _append(tree: Frontier, record: Record) -> None:
-    if record.sequence != tree.size + 1:
-        raise EntriesMissing(f"entry {tree.size + 1} is missing")
-    tree.append(leaf_hash(entry_bytes(record.subject, record.headers.items(), record.body)))
+def _leaf(record: Record) -> bytes:
+    return leaf_hash(entry_bytes(record.subject, record.headers.items(), record.body))

@@ -99,6 +99,16 @@ class Checkpointing:
         await self._settle(tree, published)
         return await self._sign(tree, length) if self._is_due(length) else None
 
+    async def turn(self) -> None:
+        """One look that raises nothing: what is wrong goes to the log."""
+        try:
+            await self.look()
+            self._told = None
+        except NoCheckpoint as refusal:
+            self._tell(log.error, "checkpoint.refused", f"{type(refusal).__name__}: {refusal}")
+        except Exception as error:
+            self._tell(log.warning, "checkpoint.put_off", f"{type(error).__name__}: {error}")
+
     async def _agreed(self, published: Published | None, length: int) -> Frontier:
         """The tree of what was signed, after it was found to be that of the stream as it is now."""
         tree, claims = self._tree, dict[int, bytes]()
@@ -160,13 +170,7 @@ class Checkpointing:
 
     async def _run(self) -> None:
         while True:
-            try:
-                await self.look()
-                self._told = None
-            except NoCheckpoint as refusal:
-                self._tell(log.error, "checkpoint.refused", f"{type(refusal).__name__}: {refusal}")
-            except Exception as error:
-                self._tell(log.warning, "checkpoint.put_off", f"{type(error).__name__}: {error}")
+            await self.turn()
             heed_cancellation()
             await asyncio.sleep(LOOK)
 
