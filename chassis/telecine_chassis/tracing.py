@@ -36,6 +36,7 @@ __all__ = [
     "about",
     "carried",
     "current",
+    "failed",
     "here",
     "joint",
     "log_fields",
@@ -93,6 +94,11 @@ class Tracing:
         if provider is not None:
             await asyncio.to_thread(provider.force_flush, FLUSH * 1000)
             await asyncio.to_thread(provider.shutdown)
+
+    @property
+    def records(self) -> bool:
+        """Whether spans go anywhere."""
+        return self._tracer is not None
 
     def sampled(self, traceparent: str) -> str:
         """A context from outside, whose trace is recorded only if it is among those that we record.
@@ -196,6 +202,12 @@ def sending(name: str, event_id: str, cause: str | None, attributes: Attributes)
         yield text_of(sent.get_span_context())
 
 
+def failed(span: Span, why: str) -> None:
+    """Mark a span as failed. `why` is a class or a code: a text may hold what a trace must not."""
+    span.set_status(StatusCode.ERROR, why)
+    span.set_attribute("error.type", why)
+
+
 def about(**ids: str) -> None:
     """Name on every later log line, and on the span under way, what this work is about: ids, never content."""
     structlog.contextvars.bind_contextvars(**ids)
@@ -252,6 +264,5 @@ def _span(
             yield started
         except Exception as error:
             if not isinstance(error, expected):
-                started.set_status(StatusCode.ERROR, type(error).__name__)
-                started.set_attribute("error.type", type(error).__name__)
+                failed(started, type(error).__name__)
             raise

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from telecine_chassis.store import Unavailable
 from telecine_chassis.timers import Timer, Timers
 from telecine_chassis.tokens import is_callback_token
+from telecine_chassis.tracing import about
 
 from .body import limited
 from .errors import NotFound
@@ -31,6 +32,7 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
     async def callback(request: Request, account: str, generation: str, token: str) -> Response:
         if not is_callback_token(secret, account, generation, token):
             raise NotFound
+        about(account=account, generation=generation)
         hint = _hint(await limited(request, max_body))
         try:
             await timers.fire(Timer(WAKE, (account, generation), hint))

@@ -1,14 +1,13 @@
 """`POST /api/video/generate`: from a request to a recorded, paid-for generation."""
 
 import re
-import secrets
 import uuid
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
 from telecine_chassis.store import Refused, Unavailable
-from telecine_chassis.trace import fields
+from telecine_chassis.tracing import about, here
 from telecine_contracts import derive_id
 
 from .access import Scope
@@ -23,7 +22,7 @@ from .openapi import needs
 from .request import Rules, understand
 from .submission import Requester, Submission, Submissions
 
-__all__ = ["router", "traceparent"]
+__all__ = ["router"]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice"
@@ -69,9 +68,10 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
         key = idempotency_key(request)
         video = understand(json_object(await limited(request, max_body)), rules)
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
+        about(generation=generation)
         try:
             submission = await submissions.submit(
-                requester, video, generation, traceparent=traceparent(request), repeatable=key is not None
+                requester, video, generation, traceparent=here(), repeatable=key is not None
             )
         except IdempotencyConflict:
             raise ApiError(409, {"error": "This Idempotency-Key was used for another request"}) from None
@@ -92,12 +92,6 @@ def idempotency_key(request: Request) -> str | None:
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise ApiError.bad("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters")
     return keys[0]
-
-
-def traceparent(request: Request) -> str:
-    """The caller's trace context, or the beginning of a new one."""
-    given = request.headers.get("traceparent", "")
-    return given if fields(given) else f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 
 
 def _unknown(generation: str, key: str | None) -> dict[str, Any]:

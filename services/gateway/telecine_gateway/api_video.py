@@ -4,11 +4,12 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Annotated, Literal
 
-from fastapi import APIRouter, Depends, Path, Query, Request, Response
+from fastapi import APIRouter, Depends, Path, Query, Response
+
+from telecine_chassis.tracing import here
 
 from .access import Scope
 from .answers import CancelBody, History, RecordWithEvents, StatusBody
-from .api_generate import traceparent
 from .auth import Auth
 from .cancellation import Cancellation, Cancellations, Said
 from .cursor import cursor
@@ -146,13 +147,12 @@ def record_router(
         response_class=Response,
     )
     async def cancel(
-        request: Request,
         requester: Annotated[Requester, Depends(needed)],
         id: Annotated[str, Path(description="Generation id")],
     ) -> Response:
         generation = generation_id(id)
         try:
-            done = await cancellations.cancel(requester.account, generation, traceparent(request))
+            done = await cancellations.cancel(requester.account, generation, here())
         except UnknownGeneration:
             raise NotFound from None
         return _cancelled(generation, done)

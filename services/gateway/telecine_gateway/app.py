@@ -1,6 +1,6 @@
 """How the gateway is put together."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from fastapi import APIRouter
@@ -12,7 +12,6 @@ from telecine_chassis.http import HttpServer
 from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
 from telecine_chassis.store import Recorded
-from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_chassis.timers_jetstream import JetStreamTimers
 from telecine_contracts import registry
 from telecine_contracts.credits import LedgerEvent
@@ -40,6 +39,8 @@ from .domain import Generation, decide, evolve
 from .edge import Edge
 from .errors import install
 from .ledger_nats import NatsLedger
+from .meters import HttpMeters
+from .observed import Observed
 from .openapi import Api
 from .projections import METADATA, PROJECTIONS, VERSION
 from .queries import Queries
@@ -61,14 +62,7 @@ FRESH = 2
 def build(settings: Settings) -> Service:
     """The gateway, not yet started."""
     parts = Assembly("gateway", settings, registry())
-    projections = Projections(
-        Slots(settings.database_url, METADATA, VERSION),
-        PROJECTIONS,
-        parts.connection,
-        parts.registry,
-        service="gateway",
-        on_failure=parts.fail,
-    )
+    projections = parts.projections(Slots(settings.database_url, METADATA, VERSION), PROJECTIONS)
     bucket = S3Content(
         S3Config(
             settings.s3_endpoint,
@@ -80,6 +74,7 @@ def build(settings: Settings) -> Service:
     api = Api(__version__)
     install(api)
     api.add_middleware(Edge)
+    api.add_middleware(Observed, tracing=parts.tracing, meters=HttpMeters(parts.metrics))
     service = parts.service(
         before=[projections, bucket],
         checks=[projections.ready],
@@ -93,6 +88,9 @@ def build(settings: Settings) -> Service:
         Positions(lambda: projections.sequence("ledger")),
     )
     live.listen()
+    parts.metrics.asked(
+        "telecine_waiters", "Requests that wait for what comes of them", live.waiting, label="kind", every=0
+    )
     operation = [api_health.router(service.ready), api_pages.router(api)]
     for router in [*_routers(settings, parts, live, bucket), *operation]:
         api.include_router(router)
@@ -124,6 +122,10 @@ class _Live:
         await self.positions.seen(account, within=FRESH)
         await self.entries.seen(account, within=FRESH)
 
+    async def waiting(self) -> Mapping[str, float]:
+        """How many requests wait, and for what."""
+        return {"outcome": len(self.outcomes), "cancel": len(self.progress)}
+
     async def arrived(self, account: str, entry: int) -> None:
         """Until the entry has come here, so that a read from now on waits for it."""
         await self.arrivals.until(account, entry, within=FRESH)
@@ -144,7 +146,7 @@ class _Live:
 
 def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content) -> Sequence[APIRouter]:
     clock, auth = parts.clock, live.auth
-    store = JetStreamEventStore(parts.connection, parts.registry, timeout=settings.store_timeout)
+    store = parts.event_store(timeout=settings.store_timeout)
     commands: Commands = Aggregates(
         store,
         Decider(Generation(), decide, evolve),

@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Callable, Sequence
 from fastapi import Request
 
 from telecine_chassis.store import Recorded
+from telecine_chassis.tracing import about
 
 from .access import Scope, fingerprint, is_well_formed
 from .errors import ApiError
@@ -31,6 +32,7 @@ class Auth:
         requester = await self._find(secret) if secret and is_well_formed(secret) else None
         if requester is None:
             raise ApiError(401, {"error": "Unauthorized"}, {"WWW-Authenticate": 'Bearer realm="telecine"'})
+        about(account=requester.account)
         return requester
 
     def needing(self, scope: Scope) -> Callable[[Request], Awaitable[Requester]]:

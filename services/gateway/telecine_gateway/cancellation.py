@@ -50,7 +50,7 @@ class Cancellations:
         self._progress = progress
         self._patience = patience
 
-    async def cancel(self, account: str, generation: str, traceparent: str) -> Cancellation:
+    async def cancel(self, account: str, generation: str, traceparent: str | None) -> Cancellation:
         """Ask once, whatever the number of calls. Raises UnknownGeneration, Refused or Unavailable."""
         cause = Cause(derive_id(generation, "request cancel"), generation, traceparent)
         with self._progress.expect(generation) as progress:

@@ -30,6 +30,7 @@ class Edge:
             await self._app(scope, receive, send)
             return
         request_id = secrets.token_hex(8)
+        structlog.contextvars.bind_contextvars(request_id=request_id)
         started = False
 
         async def sending(message: Message) -> None:
@@ -47,7 +48,7 @@ class Edge:
         except Exception as error:
             # The route's template, not its path: a path may hold a token.
             route = getattr(scope.get("route"), "path", None)
-            log.error("http.failed", route=route, request_id=request_id, exc_info=error)
+            log.error("http.failed", route=route, exc_info=error)
             if not started:
                 body = {"error": "Internal server error", "requestId": request_id}
                 await answer(500, body)(scope, receive, sending)

@@ -3,6 +3,7 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.telemetry import TelemetryConfig
 
 from .access import Scope
 
@@ -11,6 +12,8 @@ __all__ = ["SCOPES", "Api", "needs"]
 SCOPES = "x-scopes"
 """Where a route tells `Api` which scopes a key needs for it; none: any key will do."""
 
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""The framework's own spans hold paths and queries, and with them tokens; `observed` makes ours."""
 _SCHEMES = {
     "bearer": {
         "type": "http",
@@ -46,6 +49,7 @@ class Api(FastAPI):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
+            telemetry=NO_TELEMETRY,
         )
 
     def openapi(self) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 import re
 
+from telecine_chassis.tracing import about
 from telecine_contracts.subjects import TOKEN
 
 from .cursor import BadCursor, after
@@ -13,9 +14,13 @@ _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
 def generation_id(text: str) -> str:
-    """`text`, if it can be the id of a generation. Raises NotFound: such a generation there can't be."""
+    """`text`, if it can be the id of a generation; this request is about it, then.
+
+    Raises NotFound: such a generation there can't be.
+    """
     if not _UUID.fullmatch(text):
         raise NotFound
+    about(generation=text)
     return text
 
 

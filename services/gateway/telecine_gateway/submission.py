@@ -79,7 +79,7 @@ class Submissions:
         request: VideoRequest,
         generation: str,
         *,
-        traceparent: str,
+        traceparent: str | None,
         repeatable: bool,
     ) -> Submission:
         """Record the request, once for each `generation`, and wait for what credits makes of it.

@@ -19,6 +19,9 @@ class Waiters(Generic[T]):
     def __init__(self) -> None:
         self._waiting: dict[str, set[asyncio.Future[T]]] = {}
 
+    def __len__(self) -> int:
+        return sum(map(len, self._waiting.values()))
+
     @contextmanager
     def expect(self, name: str) -> Iterator[asyncio.Future[T]]:
         """A future that the first `tell` of `name` from now on resolves."""
