@@ -10,10 +10,12 @@ from sqlalchemy import text
 from sqlmodel import Session, select
 from structlog.testing import capture_logs
 from tests.support.eventually import eventually, eventually_async
-from tests.support.ledger_tree import LedgerWorld, ledger_world
+from tests.support.ledger_tree import LedgerWorld, Replica, ledger_world, root_of
 from tests.support.parts import NatsServer, S3Server
 from tests.support.troubled_store import Trouble, TroubledStore
 
+from telecine_auditor.connection import Server
+from telecine_auditor.source_nats import NatsSource
 from telecine_chassis.store import Unavailable
 from telecine_contracts import subjects
 from telecine_contracts.signed_note import Note, VerifierKey
@@ -34,6 +36,16 @@ from telecine_credits.settings import Settings
 from telecine_credits.tables import LedgerTree
 
 HOUR = timedelta(hours=1)
+ODD_HEADS = (
+    b"ce-type: one\r\nce-type: other\r\n",
+    b"ce-id:tight\r\nce-source:\t  wide \t\r\n",
+    b"no colon\r\n: no name\r\nwith space: x\r\n",
+    b"x-\xc3\xa4: name\r\nx-value: \xc3\xa4 \xff\xfe\r\n",
+    b"x-lines: one\nnats-two: three\rfour\r\n",
+    b"nats-own: x\r\nNATS-X: y\r\nx: Nats-z\r\n",
+    b"x:\r\n",
+    b"",
+)
 
 
 @pytest.fixture
@@ -92,6 +104,23 @@ async def test_the_root_is_that_of_everything_in_the_stream(world: LedgerWorld) 
     for checkpoint in published:
         assert checkpoint.root == await world.root(checkpoint.size)
         assert checkpoint.origin == "telecine/ledger"
+
+
+async def test_the_auditor_has_the_same_tree_however_odd_the_headers_are(
+    world: LedgerWorld, nats: NatsServer
+) -> None:
+    await world.entries(9)
+    for head in ODD_HEADS:
+        await world.odd_entry(head)
+    replica, length = world.replica(), 9 + len(ODD_HEADS)
+    await eventually_async(lambda: _is_as_long(replica, length))
+    published = await replica.look()
+    assert published is not None
+    source = await NatsSource.open(Server(url=nats.url))
+    leaves = [entry.stated async for batch in source.batches("LEDGER") for entry in batch]
+    await source.close()
+    assert len(leaves) == length
+    assert published.checkpoint.root == root_of(leaves)
 
 
 async def test_a_restart_goes_on_where_the_last_checkpoint_was(world: LedgerWorld) -> None:
@@ -482,6 +511,10 @@ async def test_without_a_key_the_service_says_so_once(world: LedgerWorld, nats: 
         await service.stop()
     assert [log["log_level"] for log in logs if log["event"] == "checkpoint.no_key"] == ["warning"]
     assert await world.store.load(subjects.checkpoints("ledger")) == []
+
+
+async def _is_as_long(replica: Replica, length: int) -> bool:
+    return await replica.reader.length() == length
 
 
 async def _ends_at(world: LedgerWorld, size: int) -> bool:

@@ -1,5 +1,6 @@
 """A ledger to sign checkpoints of, and the root of its first entries, computed apart from all that is tested."""
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -9,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from nacl.signing import VerifyKey
 from nats.aio.client import Client
@@ -109,6 +111,19 @@ class LedgerWorld:
             subject, headers, body = ODD[number] if number < len(ODD) else _plain(number)
             await jetstream.publish(subject, body, stream=LEDGER.name, headers=headers and dict(headers))
         self.written += count
+
+    async def odd_entry(self, head: bytes, body: bytes = b"{}") -> None:
+        """A message with header lines that no client of ours would send."""
+        url = urlsplit(self.client.connected_url.geturl() if self.client.connected_url else "")
+        block = b"NATS/1.0\r\n" + head + b"\r\n"
+        reader, writer = await asyncio.open_connection(url.hostname, url.port)
+        await reader.readuntil(b"\r\n")
+        writer.write(b'CONNECT {"headers": true, "verbose": false}\r\n')
+        writer.write(b"HPUB ledger.odd.one %d %d\r\n" % (len(block), len(block) + len(body)))
+        writer.write(block + body + b"\r\nPING\r\n")
+        await reader.readuntil(b"PONG\r\n")
+        writer.close()
+        self.written += 1
 
     async def unprotect(self, *, keep: int = 0) -> None:
         """An administrator makes the LEDGER stream anew, without protection, with its first entries as they were."""
