@@ -294,9 +294,9 @@ async def test_bad_limits_are_named(parts: World, gateway: Gateway, office: Owne
 
 async def test_an_account_with_its_grants(parts: World, gateway: Gateway, office: Owner) -> None:
     owner = await parts.owner(gateway, credits=0)
-    for number, changes in enumerate(
-        ({}, {"kind": "plan", "expiresAt": "2031-01-01T00:00:00Z", "amount": 30}, {"kind": "promotional"})
-    ):
+    plan = {"kind": "plan", "expiresAt": "2031-01-01T00:00:00Z", "amount": 30}
+    kinds: list[dict[str, Any]] = [{}, plan, {"kind": "promotional"}]
+    for number, changes in enumerate(kinds):
         await office.post(GRANTS, payment(reference=f"pay_{number}", **changes))
     assert (await owner.generate()).status_code == 200
     await office.post(

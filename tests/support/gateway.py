@@ -13,7 +13,7 @@ from tests.support.databases import database_url
 from tests.support.parts import NatsServer
 
 from telecine_chassis.assembly import utc_now
-from telecine_chassis.commands import Aggregates, Cause
+from telecine_chassis.commands import Aggregates, Cause, Decider
 from telecine_chassis.connection import connect
 from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
@@ -23,6 +23,8 @@ from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer, LedgerCommand
 from telecine_contracts.subjects import of_event
 from telecine_credits.app import build as build_credits
+from telecine_credits.domain import Account, decide, evolve
+from telecine_credits.domain import Command as LedgerRule
 from telecine_credits.settings import Settings as CreditsSettings
 from telecine_gateway.access import DEFAULT_SCOPES, KEYS, CreateKey, NewKey, RevokeKey, new_key
 from telecine_gateway.app import build
@@ -120,6 +122,14 @@ class World:
         """The credits service's answer to a command."""
         reply = await self.connection.request(subject, command.model_dump_json().encode(), timeout=5)
         return LedgerAnswer.model_validate_json(reply.data)
+
+    async def entries(self, *commands: LedgerRule) -> None:
+        """What the ledger's rules make of commands, each at its own time, without the credits service."""
+        rules = Decider(Account(), decide, evolve)
+        ledger = Aggregates(self.store, rules, source="telecine/credits", clock=utc_now)
+        for command in commands:
+            cause = str(uuid4())
+            await ledger.execute(subjects.ledger(command.account), command, Cause(cause, cause))
 
     def keys(self) -> Aggregates[Any, Any]:
         """The command line's hands on the ACCESS stream."""

@@ -15,6 +15,7 @@ from telecine_contracts.credits import (
     SpendLimitsSet,
 )
 
+from .storable import storable
 from .tables import Balance, GrantRow, SpendLimit
 
 __all__ = ["advance_account"]
@@ -31,7 +32,7 @@ def advance_account(session: Session, event: LedgerEvent, decided_at: datetime) 
     balance.available, balance.held = event.balances.available, event.balances.held
     match event:
         case CreditsGranted():
-            keep(session, _granted(event, balance.at))
+            keep(session, _granted(event, decided_at))
         case AccountClosed() | AccountReopened():
             balance.closed = isinstance(event, AccountClosed)
         case SpendLimitsSet():
@@ -42,7 +43,7 @@ def advance_account(session: Session, event: LedgerEvent, decided_at: datetime) 
     return balance
 
 
-def _granted(event: CreditsGranted, at: datetime) -> GrantRow:
+def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
     expires_at = event.expires_at
     if expires_at is not None and expires_at.tzinfo is None:
         # From before 0.2; it was meant in UTC.
@@ -52,9 +53,9 @@ def _granted(event: CreditsGranted, at: datetime) -> GrantRow:
         number=event.entry,
         amount=event.amount,
         kind=event.kind.value,
-        reference=event.reference,
-        reason=event.reason,
-        granted_at=at,
+        reference=storable(event.reference),
+        reason=storable(event.reason),
+        granted_at=decided_at,
         expires_at=expires_at,
         usable_until=expires_at,
         available=event.amount,

@@ -13,6 +13,7 @@ from typing import Any
 from telecine_contracts import Event
 from telecine_contracts.credits import LedgerEvent
 
+from .storable import storable
 from .timeline import short_data
 
 __all__ = ["DENIED", "START", "Line", "Mark", "Period", "Statement", "change", "days", "line_of"]
@@ -115,8 +116,7 @@ def _moved(event: LedgerEvent, leg: str) -> int:
 
 def _text(event: Event, name: str) -> str | None:
     value = getattr(event, name, None)
-    # Postgres keeps every character of a text but this one.
-    return str(value).replace("\0", "\N{REPLACEMENT CHARACTER}") if value else None
+    return storable(str(value)) if value else None
 
 
 def change(line: Line) -> str:

@@ -19,8 +19,8 @@ th{border-bottom:2px solid #888;vertical-align:bottom}
 .t{white-space:nowrap}.b td{font-weight:600;border-bottom:2px solid #888}
 .d{color:#555;font-size:.9em;overflow-wrap:anywhere}.q{color:#555}
 tbody tr{break-inside:avoid}thead{display:table-header-group}
-@page{size:A4;margin:16mm 12mm}
-@media print{body{font-size:9.5pt;max-width:none;margin:0;padding:0}a{color:inherit}
+@page{size:A4;margin:16mm 12mm;@bottom-right{content:counter(page) " / " counter(pages);font:8pt sans-serif}}
+@media print{body{font-size:9.5pt;max-width:none;margin:0;padding:0}th,td{padding:.3rem .3rem}.d{font-size:7.5pt}
 .b:first-child{break-after:avoid}.b:last-child{break-before:avoid}}
 """
 CONTENT_SECURITY_POLICY = content_security_policy(_STYLE)
@@ -28,10 +28,10 @@ _COLUMNS = (
     ("n", "Entry"),
     ("t", "Time (UTC)"),
     ("", "What happened"),
+    ("n", "Available \N{PLUS-MINUS SIGN}"),
+    ("n", "Held \N{PLUS-MINUS SIGN}"),
     ("n", "Available"),
     ("n", "Held"),
-    ("n", "Available then"),
-    ("n", "Held then"),
 )
 
 
