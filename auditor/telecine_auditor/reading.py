@@ -133,8 +133,8 @@ def utc(value: object, name: str) -> datetime:
     return time if time.tzinfo is UTC else time.astimezone(UTC)
 
 
-def time_in(value: object, name: str) -> datetime:
-    """The time that a text says, in the zone that it says. Raises Unreadable."""
+def time_in(value: object, name: str, *, zone_needed: bool = True) -> datetime:
+    """The time that a text says; without a zone, where none is needed, it is meant in UTC. Raises Unreadable."""
     if type(value) is str:
         try:
             time = datetime.fromisoformat(value)
@@ -142,6 +142,8 @@ def time_in(value: object, name: str) -> datetime:
             time = None
         if time is not None and time.tzinfo is not None:
             return time
+        if time is not None and not zone_needed:
+            return time.replace(tzinfo=UTC)
     raise Unreadable(f"{name} is {shown(value)}, not a time with its zone")
 
 

@@ -8,7 +8,7 @@ from .breach import BreachKind
 from .findings import Findings
 from .heads import Unreadable, shown
 from .payment import spendable
-from .reading import Reading, amount_in
+from .reading import MAX_CREDITS, Reading, amount_in
 from .rules_of_accounts import moves_nothing
 from .spending import counted_day, limits_passed, used_on
 
@@ -119,4 +119,4 @@ def _false_limit(book: AccountBook, reading: Reading, denial: _Denial) -> Iterat
 def _is_reached(said: _Limit, needed: int, bounds: Limits, used: int) -> bool:
     if said.per == "generation":
         return bounds.per_generation == said.limit < needed
-    return bounds.per_day == said.limit and said.used == used and used + needed > said.limit
+    return bounds.per_day == said.limit and said.used == min(used, MAX_CREDITS) and used + needed > said.limit

@@ -36,7 +36,9 @@ def _be_of(books: Findings, reading: Reading, said: Parts, parts: Parts) -> None
 
 def _new_grant(reading: Reading) -> GrantBook:
     body = reading.body
-    expires_at = None if body.get("expires_at") is None else time_in(body["expires_at"], "expires_at")
+    stated = body.get("expires_at")
+    # Before 0.2 a grant could be given an expiry without a zone.
+    expires_at = None if stated is None else time_in(stated, "expires_at", zone_needed=False)
     if body["kind"] not in _KINDS:
         raise Unreadable(f"kind is {shown(body['kind'])}, not one of {', '.join(_KINDS)}")
     return GrantBook(

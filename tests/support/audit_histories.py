@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
@@ -12,7 +13,7 @@ from tests.support.audit_ledgers import event_head, event_id
 from telecine_auditor.books import Books
 from telecine_auditor.breach import Breach
 from telecine_auditor.entry import Entry
-from telecine_contracts.credits import GrantKind, LedgerEvent
+from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
 from telecine_contracts.pricing import PRICE_TABLE, Price
 from telecine_contracts.registry import encode
 from telecine_contracts.subjects import of_event
@@ -30,7 +31,7 @@ from telecine_credits.commands import (
     Settle,
 )
 
-__all__ = ["ACCOUNTS", "Rules", "World", "audited", "live", "written"]
+__all__ = ["ACCOUNTS", "Rules", "World", "assert_clean", "audited", "live", "written"]
 
 START = datetime(2026, 5, 1, 22, tzinfo=UTC)
 _KINDS = tuple(GrantKind)
@@ -43,11 +44,15 @@ _STEP = 3
 
 @dataclass(frozen=True)
 class Rules:
-    """The rules that a history is made by: those of credits, or the same with a mistake in them."""
+    """The rules that a history is made by: those of credits, or the same with a mistake in them.
+
+    `refusals` are the errors by which they refuse a command.
+    """
 
     decide: Callable[..., Any] = domain.decide
     evolve: Callable[..., Any] = domain.evolve
     new: Callable[[], Any] = domain.Account
+    refusals: tuple[type[Exception], ...] = (domain.LedgerRefused, domain.NotDebited)
 
 
 def written(event: LedgerEvent, sequence: int, at: datetime) -> Entry:
@@ -60,9 +65,13 @@ def written(event: LedgerEvent, sequence: int, at: datetime) -> Entry:
 
 @dataclass
 class World:
-    """Two accounts that live by the rules. `events` are all that happened, `entries` the same as they were written."""
+    """Two accounts that live by the rules. `events` are all that happened, `entries` the same as they were written.
+
+    The first `old` entries are as they were before 0.2: they name no grants and do not say when they were decided.
+    """
 
     rules: Rules = field(default_factory=Rules)
+    old: int = 0
     accounts: dict[str, Any] = field(default_factory=dict)
     events: list[LedgerEvent] = field(default_factory=list)
     entries: list[Entry] = field(default_factory=list)
@@ -74,13 +83,14 @@ class World:
         account = self.accounts.setdefault(command.account, self.rules.new())
         try:
             event = self.rules.decide(command, account)
-        except (domain.LedgerRefused, domain.NotDebited):
+        except self.rules.refusals:
             return
+        if event is not None and len(self.events) < self.old:
+            event = _of_old(event)
         if event is not None:
-            self.enter(event, command.at)
+            self._enter(event, command.at)
 
-    def enter(self, event: LedgerEvent, at: datetime) -> None:
-        """The event happened."""
+    def _enter(self, event: LedgerEvent, at: datetime) -> None:
         self.accounts[event.account] = self.rules.evolve(self.accounts[event.account], event)
         self.events.append(event)
         self.entries.append(written(event, len(self.entries) + 1, at))
@@ -89,7 +99,7 @@ class World:
         """Time goes on by minutes, hours and days, and now and then back: the clocks of replicas differ."""
         if when < 40:
             return self.latest - timedelta(minutes=when)
-        self.latest += timedelta(minutes=when) if when < 150 else timedelta(hours=when - 149)
+        self.latest += timedelta(minutes=when - 40) if when < 210 else timedelta(hours=when - 209)
         return self.latest
 
     def of(self, account: str, action: str) -> list[LedgerEvent]:
@@ -97,9 +107,9 @@ class World:
         return [event for event in self.events if event.account == account and event.action == action]
 
 
-def live(data: bytes, rules: Rules | None = None) -> World:
+def live(data: bytes, rules: Rules | None = None, *, old: int = 0) -> World:
     """The history that these bytes tell, three of them a command."""
-    world = World(rules or Rules())
+    world = World(rules or Rules(), old)
     for account in ACCOUNTS:
         world.do(Grant(account=account, at=START, amount=90, kind=GrantKind.PAID, reference="first"))
     for at in range(0, len(data) - _STEP + 1, _STEP):
@@ -118,6 +128,22 @@ def audited(entries: Iterable[Entry]) -> tuple[Books, list[Breach]]:
     for entry in entries:
         books.take(entry)
     return books, found
+
+
+def _of_old(event: LedgerEvent) -> LedgerEvent | None:
+    """The event as version 0.1 would have written it; None where it would have written another, or none."""
+    if event.action not in ("granted", "debited", "settled", "refunded", "denied"):
+        return None
+    if isinstance(event, CreditsDenied) and event.available != event.balances.available:
+        return None
+    sums: Counter[str] = Counter()
+    for leg in event.postings:
+        sums[leg.account] += leg.amount
+    legs = tuple(Posting(account=side, amount=amount) for side, amount in sums.items())
+    new = {"decided_at": None, "usable_until": None}
+    return event.model_copy(
+        update={"postings": legs} | {name: new[name] for name in new if hasattr(event, name)}
+    )
 
 
 def _moved(command: Command, moment: datetime) -> Command:
@@ -202,7 +228,19 @@ _COMMANDS: tuple[Callable[[World, str, int], Command | None], ...] = (
     *(_grant,) * 4,
     *(_expire,) * 4,
     *(_adjust,) * 5,
-    _limit,
+    *(_limit,) * 2,
     _close,
     *(_reopen,) * 3,
 )
+
+
+def assert_clean(world: World) -> Books:
+    """The auditor finds nothing in what happened, and comes to the same balances; its books."""
+    books, found = audited(world.entries)
+    assert found == []
+    for name, account in world.accounts.items():
+        book = books.accounts[name]
+        assert (book.available, book.held) == (account.available, account.held)
+        assert (book.entry, book.closed) == (account.entry, account.is_closed)
+    assert books.issued == books.available + books.held + books.spent + books.expired
+    return books
