@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
 from typing import NoReturn, Protocol
 
@@ -26,7 +27,7 @@ from .commands import (
 from .outcome import UNKNOWN, CommandError
 from .source import SourceError
 
-__all__ = ["COMMANDS", "Command", "run"]
+__all__ = ["COMMANDS", "Command", "parser", "run"]
 
 _INTERRUPTED = 130
 _NOBODY_READS = 141
@@ -87,10 +88,10 @@ class _Parser(argparse.ArgumentParser):
         self.exit(UNKNOWN, f"{self.prog}: {message} (`{self.prog} --help` tells more)\n")
 
 
-def run(argv: Sequence[str]) -> int:
+def run(argv: Sequence[str], commands: Sequence[Command] = COMMANDS) -> int:
     """Run one command line to its end; the exit code. Raises SystemExit for `--help` and bad arguments."""
     try:
-        code = _run(_parser().parse_args(argv))
+        code = _run(parser(commands).parse_args(argv))
         sys.stdout.flush()
     except KeyboardInterrupt:
         return _INTERRUPTED
@@ -110,20 +111,15 @@ def _run(options: argparse.Namespace) -> int:
         return UNKNOWN
 
 
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="telecine-audit",
-        description=_DESCRIPTION,
-        epilog=_EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+def parser(commands: Sequence[Command] = COMMANDS) -> argparse.ArgumentParser:
+    """What the command line understands; `command` in its result is what to run."""
+    page = partial(argparse.RawDescriptionHelpFormatter, max_help_position=28)
+    whole = _Parser(prog="telecine-audit", description=_DESCRIPTION, epilog=_EPILOG, formatter_class=page)
     known = f"telecine-audit {version('telecine-auditor')}"
-    parser.add_argument("--version", action="version", version=known, help="show the version and exit")
-    commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    for command in COMMANDS:
-        described = commands.add_parser(
-            command.NAME, help=command.SUMMARY, formatter_class=argparse.RawDescriptionHelpFormatter
-        )
+    whole.add_argument("--version", action="version", version=known, help="show the version and exit")
+    listed = whole.add_subparsers(title="commands", metavar="COMMAND", required=True)
+    for command in commands:
+        described = listed.add_parser(command.NAME, help=command.SUMMARY, formatter_class=page)
         described.set_defaults(command=command)
         command.add(described)
-    return parser
+    return whole

@@ -40,15 +40,26 @@ class MirrorChanged(Exception):
 
 
 class MirrorWriter:
-    """The folder of a mirror, held by one writer: its hashes, and a writer for each stream."""
+    """The folder of a mirror, held by one writer: its hashes, and a writer for each stream.
 
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
+    `most`: how many entries a segment has at most.
+    """
+
+    def __init__(self, folder: Path, *, most: int = SEGMENT_ENTRIES) -> None:
+        self.folder, self.most = folder, most
         self._sums = read_sums(folder)
+        self._writers: list[StreamWriter] = []
 
     def stream(self, stream: str) -> "StreamWriter":
         """Go on with a stream where the mirror ends. Raises MirrorChanged."""
-        return StreamWriter(self, stream)
+        writer = StreamWriter(self, stream)
+        self._writers.append(writer)
+        return writer
+
+    def close(self) -> None:
+        """Flush and close every stream. Raises CommandError."""
+        for writer in self._writers:
+            writer.close()
 
     def sealed(self, segment: Segment) -> str | None:
         """The hash of a sealed segment."""
@@ -92,7 +103,7 @@ class StreamWriter:
         with _written(self._mirror.folder):
             while entries:
                 file = self._file or self._new(entries[0].sequence)
-                now = entries[: SEGMENT_ENTRIES - self._count]
+                now = entries[: self._mirror.most - self._count]
                 frames = b"".join(map(framed, now))
                 file.write(frames)
                 file.flush()
@@ -168,7 +179,7 @@ class StreamWriter:
         return self._file
 
     def _seal_if_full(self) -> None:
-        if self._count < SEGMENT_ENTRIES and self._size < SEGMENT_BYTES:
+        if self._count < self._mirror.most and self._size < SEGMENT_BYTES:
             return
         self.close()
         self._mirror.seal(self._segment, self._hash.hexdigest())
@@ -176,8 +187,8 @@ class StreamWriter:
 
 
 @contextmanager
-def opened_for_writing(folder: Path) -> Iterator[MirrorWriter]:
-    """Make the folder if it is not there, and hold it alone.
+def opened_for_writing(folder: Path, *, most: int = SEGMENT_ENTRIES) -> Iterator[MirrorWriter]:
+    """Make the folder if it is not there, and hold it alone. `most`: how many entries a segment has at most.
 
     Raises CommandError when somebody else holds it, or it can't be written.
     """
@@ -189,7 +200,11 @@ def opened_for_writing(folder: Path) -> Iterator[MirrorWriter]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise CommandError(f"another mirror is at work in {folder}: there can be one at a time") from None
-        yield MirrorWriter(folder)
+        mirror = MirrorWriter(folder, most=most)
+        try:
+            yield mirror
+        finally:
+            mirror.close()
 
 
 @contextmanager
