@@ -37,6 +37,7 @@ __all__ = [
     "carried",
     "current",
     "failed",
+    "headers_from_here",
     "here",
     "joint",
     "log_fields",
@@ -190,7 +191,7 @@ def sending(name: str, event_id: str, cause: str | None, attributes: Attributes)
     """
     tracer = _TRACER.get()
     if tracer is None:
-        yield child(cause, event_id)
+        yield child(cause or here(), event_id)
         return
     current, caused = trace.get_current_span().get_span_context(), context_of(cause)
     elsewhere = caused is not None and current.trace_id != caused.trace_id
@@ -225,6 +226,12 @@ def here() -> str | None:
     """The context of the work under way: its span, or without tracing what it answers to."""
     current = trace.get_current_span().get_span_context() if _TRACER.get() is not None else None
     return text_of(current) if current is not None and current.is_valid else _CAUSE.get()
+
+
+def headers_from_here() -> dict[str, str]:
+    """The headers by which a request to another service is part of the work under way."""
+    traceparent = here()
+    return {} if traceparent is None else {TRACEPARENT: traceparent}
 
 
 def log_fields() -> dict[str, str]:

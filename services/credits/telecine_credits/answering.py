@@ -11,6 +11,7 @@ from pydantic import ValidationError
 from telecine_chassis.commands import Aggregates, Cause
 from telecine_chassis.reactor import undecoded
 from telecine_chassis.store import Refused, Unavailable
+from telecine_chassis.tracing import about
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.commands import (
     ADJUST_CREDITS,
@@ -30,6 +31,7 @@ from telecine_contracts.commands import (
 from telecine_contracts.credits import Balances, LedgerEvent
 
 from .account import UNLIMITED, WHOLE_ACCOUNT, Account, Decided
+from .answers_observed import ObservedAnswers
 from .commands import Adjust, Close, Command, Grant, LedgerRefused, Reopen, SetLimits
 
 __all__ = ["answer_commands"]
@@ -39,11 +41,14 @@ Request = TypeVar("Request", bound=LedgerCommand)
 Administrative = Grant | Adjust | Close | Reopen | SetLimits
 
 
-def answer_commands(broker: NatsBroker, ledger: Ledger, clock: Callable[[], datetime]) -> None:
+def answer_commands(
+    broker: NatsBroker, ledger: Ledger, clock: Callable[[], datetime], observed: ObservedAnswers
+) -> None:
     """Answer each kind of command on its subject."""
 
     def on(subject: str, model: type[Request], meant: Callable[[Request], Administrative]) -> None:
-        broker.subscriber(subject, queue="credits", decoder=undecoded)(_answering(ledger, model, meant))
+        answer = observed.of(subject, _answering(ledger, model, meant))
+        broker.subscriber(subject, queue="credits", decoder=undecoded)(answer)
 
     on(GRANT_CREDITS, GrantCredits, lambda asked: Grant(**dict(asked), at=clock()))
     on(ADJUST_CREDITS, AdjustCredits, lambda asked: Adjust(**dict(asked), at=clock()))
@@ -60,6 +65,7 @@ def _answering(
             asked = model.model_validate_json(message.body)
         except ValidationError as error:
             return _not_understood(error)
+        about(account=asked.account)
         try:
             return await _carry_out(ledger, meant(asked))
         except LedgerRefused as error:

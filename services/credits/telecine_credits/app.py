@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from telecine_chassis.assembly import Assembly
-from telecine_chassis.commands import Aggregates, Decider
+from telecine_chassis.commands import Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
 from telecine_chassis.service import Part, Service
@@ -13,6 +13,7 @@ from telecine_chassis.sweeper import Owed, Sweeper
 from telecine_contracts import registry
 
 from .account import Account, evolve
+from .answers_observed import ObservedAnswers
 from .checkpoint_archive import CheckpointArchive
 from .checkpoint_archive_folder import FolderArchive
 from .checkpoint_archive_s3 import ArchiveBucket, S3Archive
@@ -24,6 +25,8 @@ from .checkpointing import Checkpointing, NoKey, Pace
 from .domain import decide
 from .expiring import expiry_timer
 from .handlers import listen
+from .ledger_counted import CountedLedger
+from .meters import CommandMeters, LedgerMeters, measure_checkpoints, measure_tables
 from .projections import PROJECTIONS
 from .queries import to_expire
 from .settings import Settings
@@ -36,18 +39,15 @@ AHEAD = timedelta(hours=1)
 def build(settings: Settings) -> Service:
     """The credits service, not yet started."""
     parts = Assembly("credits", settings, registry())
-    ledger = Aggregates(
+    ledger = CountedLedger(
         parts.store, Decider(Account(), decide, evolve), source="telecine/credits", clock=parts.clock
     )
-    listen(parts.reactor, parts.broker, ledger, parts.timers, parts.clock)
-    projections = Projections(
-        Slots(settings.database, METADATA, VERSION),
-        PROJECTIONS,
-        parts.connection,
-        parts.registry,
-        service="credits",
-        on_failure=parts.fail,
-    )
+    ledger.meters = LedgerMeters(parts.metrics)
+    observed = ObservedAnswers(parts.tracing, CommandMeters(parts.metrics))
+    listen(parts.reactor, parts.broker, ledger, parts.timers, parts.clock, observed)
+    projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
+    limit = timedelta(seconds=settings.hold_limit)
+    measure_tables(parts.metrics, lambda: projections.engine, parts.clock, limit)
 
     async def unfinished() -> Sequence[Owed]:
         found = await asyncio.to_thread(to_expire, projections.engine, parts.clock() + AHEAD)
@@ -74,6 +74,7 @@ def checkpoint_parts(settings: Settings, parts: Assembly, projections: Projectio
         pace=Pace(settings.checkpoint_entries, timedelta(seconds=settings.checkpoint_interval)),
         clock=parts.clock,
     )
+    measure_checkpoints(parts.metrics, checkpointing, parts.clock)
     return [*archives, checkpointing]
 
 

@@ -75,7 +75,24 @@ class Checkpointing:
         self._tree: Frontier | None = None
         self._published: Published | None = None
         self._told: tuple[str, datetime] | None = None
+        self._length = 0
+        self._refused = False
         self._task: asyncio.Task[None] | None = None
+
+    @property
+    def newest(self) -> Published | None:
+        """The newest checkpoint, as of the last look."""
+        return self._published
+
+    @property
+    def unsigned(self) -> int:
+        """Entries that no checkpoint covers yet, as of the last look."""
+        return self._length - (self._published.checkpoint.size if self._published else 0)
+
+    @property
+    def refused(self) -> bool:
+        """Whether the last look found that nothing may be signed."""
+        return self._refused
 
     async def start(self) -> None:
         """Begin to look, in the background: an archive or a checkpoint in doubt keeps no service from working."""
@@ -94,7 +111,7 @@ class Checkpointing:
         be found out.
         """
         published = await self._checkpoints.last()
-        length = await self._ledger.length()
+        self._length = length = await self._ledger.length()
         tree = await self._agreed(published, length)
         await self._settle(tree, published)
         return await self._sign(tree, length) if self._is_due(length) else None
@@ -103,8 +120,9 @@ class Checkpointing:
         """One look that raises nothing: what is wrong goes to the log."""
         try:
             await self.look()
-            self._told = None
+            self._told, self._refused = None, False
         except NoCheckpoint as refusal:
+            self._refused = True
             self._tell(log.error, "checkpoint.refused", f"{type(refusal).__name__}: {refusal}")
         except Exception as error:
             self._tell(log.warning, "checkpoint.put_off", f"{type(error).__name__}: {error}")

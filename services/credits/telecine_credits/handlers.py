@@ -17,6 +17,7 @@ from telecine_contracts.streams import CREDITS_CLOSE, CREDITS_DEBIT, CREDITS_EXP
 
 from .account import Account
 from .answering import answer_commands
+from .answers_observed import ObservedAnswers
 from .commands import Command, Debit, NotDebited, Refund, Settle
 from .expiring import EXPIRY, Expiries
 
@@ -24,7 +25,14 @@ Ledger = Aggregates[Command, Account]
 Clock = Callable[[], datetime]
 
 
-def listen(reactor: Reactor, broker: NatsBroker, ledger: Ledger, timers: Timers, clock: Clock) -> None:
+def listen(
+    reactor: Reactor,
+    broker: NatsBroker,
+    ledger: Ledger,
+    timers: Timers,
+    clock: Clock,
+    observed: ObservedAnswers,
+) -> None:
     """Everything the credits service reacts to."""
 
     async def debit(cause: Recorded) -> None:
@@ -50,8 +58,8 @@ def listen(reactor: Reactor, broker: NatsBroker, ledger: Ledger, timers: Timers,
     reactor.on(CREDITS_DEBIT, debit)
     reactor.on(CREDITS_CLOSE, close)
     reactor.on(CREDITS_EXPIRY, expiries.arm)
-    reactor.on_timers(CREDITS_TIMERS, {EXPIRY: expiries.wake})
-    answer_commands(broker, ledger, clock)
+    reactor.on_timers(CREDITS_TIMERS, {EXPIRY: expiries.wake}, {EXPIRY: ("account", "grant")})
+    answer_commands(broker, ledger, clock, observed)
 
 
 def ending(cause: Recorded, at: datetime) -> Settle | Refund:

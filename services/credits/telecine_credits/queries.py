@@ -2,10 +2,10 @@
 
 from datetime import datetime
 
-from sqlalchemy import Engine
+from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
-from .tables import LedgerGrant
+from .tables import Hold, LedgerGrant
 
 
 def to_expire(engine: Engine, by: datetime) -> list[tuple[str, int, datetime]]:
@@ -14,3 +14,37 @@ def to_expire(engine: Engine, by: datetime) -> list[tuple[str, int, datetime]]:
     query = select(*columns).where(col(LedgerGrant.available) > 0, columns[2] <= by)
     with Session(engine) as session:
         return [(account, entry, until) for account, entry, until in session.exec(query) if until is not None]
+
+
+def sides(engine: Engine) -> dict[str, int]:
+    """Credits of all grants by where they are, and all that were granted."""
+    columns = {
+        "granted": LedgerGrant.amount,
+        "available": LedgerGrant.available,
+        "held": LedgerGrant.held,
+        "spent": LedgerGrant.spent,
+        "expired": LedgerGrant.expired,
+        "taken_back": LedgerGrant.taken_back,
+    }
+    query = select(*(func.coalesce(func.sum(column), 0) for column in columns.values()))
+    with Session(engine) as session:
+        return dict(zip(columns, map(int, session.execute(query).one()), strict=True))
+
+
+def held_by_holds(engine: Engine) -> int:
+    """Credits of all holds."""
+    with Session(engine) as session:
+        return int(session.execute(select(func.coalesce(func.sum(Hold.amount), 0))).scalar_one())
+
+
+def holds(engine: Engine) -> int:
+    """How many generations credits are held for."""
+    with Session(engine) as session:
+        return session.exec(select(func.count()).select_from(Hold)).one()
+
+
+def holds_since_before(engine: Engine, moment: datetime) -> int:
+    """How many of them were begun before this moment."""
+    query = select(func.count()).select_from(Hold).where(col(Hold.since) < moment)
+    with Session(engine) as session:
+        return session.exec(query).one()

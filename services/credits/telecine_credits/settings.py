@@ -25,6 +25,10 @@ class Settings(DatabaseSettings):
 
     database_url: DatabaseUrl = "sqlite:///data/credits.db"
     sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
+    hold_limit: Annotated[
+        float,
+        Field(gt=0, description="Age at which a hold is overdue; longer than a generation may take"),
+    ] = 3600
     checkpoint_key: Annotated[
         SecretStr | None,
         Field(description="Signs checkpoints of the ledger: PRIVATE+KEY+<name>+<id>+<base64>; unset: none"),

@@ -4,6 +4,7 @@ import nats.errors
 from nats.aio.client import Client
 from pydantic import ValidationError
 
+from telecine_chassis.tracing import headers_from_here
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
 
 from .ledger import SUBJECTS, LedgerSilent
@@ -24,7 +25,9 @@ class NatsLedger:
             raise LedgerSilent("not connected to NATS")
         subject, body = SUBJECTS[type(command)], command.model_dump_json().encode()
         try:
-            reply = await self._connection.request(subject, body, timeout=self._patience)
+            reply = await self._connection.request(
+                subject, body, timeout=self._patience, headers=headers_from_here()
+            )
             answer = LedgerAnswer.model_validate_json(reply.data)
         except (nats.errors.Error, TimeoutError, OSError, ValidationError) as error:
             raise LedgerSilent(f"no answer on {subject}: {type(error).__name__}") from error
