@@ -62,7 +62,7 @@ FRESH = 2
 def build(settings: Settings) -> Service:
     """The gateway, not yet started."""
     parts = Assembly("gateway", settings, registry())
-    projections = parts.projections(Slots(settings.database_url, METADATA, VERSION), PROJECTIONS)
+    projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     bucket = S3Content(
         S3Config(
             settings.s3_endpoint,
