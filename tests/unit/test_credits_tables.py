@@ -133,8 +133,9 @@ def test_old_entries_are_put_to_the_grants_that_paid_by_the_rule(engine: Engine)
 
 def test_accounts_do_not_mix(engine: Engine) -> None:
     anns = Entries().granted(50).debited("g1", {1: 20}).as_before_grants_were_named()
-    ben = Entries().granted(70).last.model_copy(update={"account": "ben"})
-    project(engine, [ben, *anns.all])
+    bens = Entries().closed().reopened().granted(70, kind=GrantKind.PROMOTIONAL)
+    ben = [entry.model_copy(update={"account": "ben"}) for entry in bens.all]
+    project(engine, [*ben, *anns.all])
     with Session(engine) as session:
         amounts = {row.account: row.available for row in session.exec(select(LedgerGrant))}
         balances = {row.account: row.available for row in session.exec(select(Account))}
