@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from tests.support.troubled_store import Trouble, TroubledStore
 
 from telecine_auditor.connection import Server
 from telecine_auditor.source_nats import NatsSource
-from telecine_chassis.store import Unavailable
-from telecine_contracts import subjects
+from telecine_chassis.store import Refused, Unavailable
+from telecine_contracts import Envelope, Event, subjects
 from telecine_contracts.signed_note import Note, VerifierKey
 from telecine_contracts.transparency import Frontier
 from telecine_credits.app import build
@@ -361,6 +362,18 @@ async def test_a_database_that_is_not_to_be_had_stops_nothing(world: LedgerWorld
     assert await world.sizes() == [5, 15]
 
 
+@dataclass
+class FailingStore(TroubledStore):
+    """A store that takes nothing while there is an `error`."""
+
+    error: Exception | None = None
+
+    async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
+        if self.error is not None:
+            raise self.error
+        return await super().append(event, envelope, aggregate=aggregate, expected=expected)
+
+
 class Archive(FolderArchive):
     """A folder that can be out of reach, and says how often it was asked."""
 
@@ -459,13 +472,30 @@ async def test_a_trouble_that_lasts_is_told_now_and_then(world: LedgerWorld) -> 
         assert len(logs) == 2
 
 
-async def test_a_server_without_an_answer_is_a_warning_and_no_more(world: LedgerWorld) -> None:
-    replica = world.replica(store=TroubledStore(world.store, silent=True))
+@pytest.mark.parametrize(
+    ("error", "event", "level"),
+    [
+        (Refused("scripted"), "checkpoint.refused", "error"),
+        (Unavailable("scripted"), "checkpoint.put_off", "warning"),
+        (ZeroDivisionError("scripted"), "checkpoint.failed", "error"),
+    ],
+)
+async def test_whatever_goes_wrong_is_told_and_tried_again(
+    world: LedgerWorld, error: Exception, event: str, level: str
+) -> None:
+    store = FailingStore(world.store, error=error)
+    replica = world.replica(store=store)
     await world.entries(5)
     with capture_logs() as logs:
         await replica.turn()
         await replica.turn()
-    assert [(log["event"], log["log_level"]) for log in logs] == [("checkpoint.put_off", "warning")]
+        store.error = None
+        await replica.turn()
+    assert [(log["event"], log["log_level"]) for log in logs] == [
+        (event, level),
+        ("checkpoint.signed", "info"),
+    ]
+    assert await world.sizes() == [5]
 
 
 async def test_the_service_signs_and_archives(

@@ -5,11 +5,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+import nats.errors
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from telecine_chassis.cancellation import heed_cancellation
-from telecine_chassis.store import Conflict
+from telecine_chassis.store import Conflict, Refused, StoreError
 from telecine_contracts.signed_note import Checkpoint
 from telecine_contracts.transparency import Frontier
 
@@ -121,11 +122,13 @@ class Checkpointing:
         try:
             await self.look()
             self._told, self._refused = None, False
-        except NoCheckpoint as refusal:
+        except (NoCheckpoint, Refused) as refusal:
             self._refused = True
-            self._tell(log.error, "checkpoint.refused", f"{type(refusal).__name__}: {refusal}")
+            self._tell(log.error, "checkpoint.refused", refusal)
+        except (StoreError, nats.errors.Error, TimeoutError, OSError, SQLAlchemyError) as error:
+            self._tell(log.warning, "checkpoint.put_off", error)
         except Exception as error:
-            self._tell(log.warning, "checkpoint.put_off", f"{type(error).__name__}: {error}")
+            self._tell(log.exception, "checkpoint.failed", error)
 
     async def _agreed(self, published: Published | None, length: int) -> Frontier:
         """The tree of what was signed, after it was found to be that of the stream as it is now."""
@@ -192,9 +195,9 @@ class Checkpointing:
             heed_cancellation()
             await asyncio.sleep(LOOK)
 
-    def _tell(self, tell: Callable[..., object], event: str, error: str) -> None:
+    def _tell(self, tell: Callable[..., object], event: str, error: Exception) -> None:
         """Log a trouble once, and again after a while, not at every look."""
-        now = self._clock()
-        if self._told is None or self._told[0] != error or now - self._told[1] >= REMIND:
-            self._told = (error, now)
-            tell(event, error=error)
+        told, now = f"{type(error).__name__}: {error}", self._clock()
+        if self._told is None or self._told[0] != told or now - self._told[1] >= REMIND:
+            self._told = (told, now)
+            tell(event, error=told)
