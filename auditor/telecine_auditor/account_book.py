@@ -173,6 +173,12 @@ class AccountBook:
             self.held -= amount
             self.put(grant, amount)
 
+    def enter(self, grant: GrantBook) -> None:
+        """A grant as it stands, the account's own figures left alone."""
+        self.grants[grant.number] = grant
+        if grant.available > 0:
+            insort(self.live, grant, key=rank)
+
     def take(self, grant: GrantBook, amount: int) -> None:
         """Credits leave what the grant has available."""
         self.available -= amount

@@ -23,6 +23,7 @@ from .commands import (
     show,
     statement,
     trial_balance,
+    verify,
 )
 from .outcome import UNKNOWN, CommandError
 from .source import SourceError
@@ -64,6 +65,7 @@ class Command(Protocol):
 
 
 COMMANDS: tuple[Command, ...] = (
+    verify,
     balances,
     statement,
     trial_balance,

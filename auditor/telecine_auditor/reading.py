@@ -1,7 +1,7 @@
 """From the bytes of an entry to what it says: every field checked for its type before anything is made of it."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
@@ -12,11 +12,22 @@ from .breach import BreachKind
 from .entry import Entry
 from .heads import Unreadable, header_lines, shown
 
-__all__ = ["ACTIONS", "MAX_CREDITS", "Action", "Reading", "amount_in", "read_body", "time_in", "utc"]
+__all__ = [
+    "ACTIONS",
+    "MAX_CREDITS",
+    "Action",
+    "Reading",
+    "amount_in",
+    "read_body",
+    "time_in",
+    "time_of_storing",
+    "utc",
+]
 
 MAX_CREDITS = 2**53 - 1
 """No amount and no balance is larger: every JSON reader keeps it exact."""
 
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = range(1970, 9000)
 _WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list"}
 
@@ -145,6 +156,14 @@ def time_in(value: object, name: str, *, zone_needed: bool = True) -> datetime:
         if time is not None and not zone_needed:
             return time.replace(tzinfo=UTC)
     raise Unreadable(f"{name} is {shown(value)}, not a time with its zone")
+
+
+def time_of_storing(nanoseconds: int) -> datetime:
+    """The server's time of storing an entry; 1970 where no calendar has it."""
+    try:
+        return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
+    except OverflowError:
+        return _EPOCH
 
 
 def amount_in(value: object, name: str, least: int = 0) -> int:

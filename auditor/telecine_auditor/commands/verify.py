@@ -1,0 +1,124 @@
+"""`telecine-audit verify`: whether every credit is accounted for."""
+
+import argparse
+import re
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from telecine_auditor.books import Books
+from telecine_auditor.checkpoint_reading import from_place, read_keys
+from telecine_auditor.options import add_key_option, add_source_options, opened
+from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
+from telecine_auditor.saved_state import read_state
+from telecine_auditor.screen import print_json
+from telecine_auditor.verdict import as_json, as_text
+from telecine_auditor.verifying import Audit, BreachList, Terms
+
+NAME = "verify"
+SUMMARY = "check every entry: is every credit accounted for?"
+
+_DESCRIPTION = """\
+Replays LEDGER from its first entry by rules of its own, compares it with every signed checkpoint, and with VIDEO where
+that may be read: what completed was settled, what failed or was cancelled was refunded, and nothing was charged that
+nobody asked for. Reports every breach with its sequence, and what it could not check."""
+_EPILOG = """\
+examples:
+  telecine-audit verify --key ledger.vkey
+  telecine-audit verify --from ./mirror --key ledger.vkey --checkpoint kept.checkpoint
+  telecine-audit verify --key ledger.vkey --save audited.state     and the next time only what is new:
+  telecine-audit verify --key ledger.vkey --since audited.state --save audited.state
+
+exit codes: 0 every credit is accounted for, 1 a breach was found, 2 it could not be found out"""
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """Options of the command."""
+    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
+    parser.add_argument(
+        "--checkpoint",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="FILE",
+        help="compare with this checkpoint, or with all in this folder, too; may be repeated",
+    )
+    add_key_option(parser)
+    parser.add_argument("--ledger-only", action="store_true", help="leave VIDEO out")
+    parser.add_argument(
+        "--hold-limit",
+        type=_span,
+        default=timedelta(hours=24),
+        metavar="TIME",
+        help="a debit that nothing ended for longer is a breach, e.g. 90m (default: 24h)",
+    )
+    parser.add_argument(
+        "--in-flight",
+        type=_span,
+        default=timedelta(minutes=5),
+        metavar="TIME",
+        help="what ended on VIDEO less long ago may still be settled or refunded (default: 5m)",
+    )
+    parser.add_argument(
+        "--now",
+        type=_time,
+        metavar="TIME",
+        help="judge holds and expiries as of that time, e.g. 2026-11-23T10:00:00Z"
+        " (default: now; with --from when the last entry was stored)",
+    )
+    parser.add_argument(
+        "--max-breaches", type=int, default=100, metavar="N", help="how many to list (default: 100)"
+    )
+    parser.add_argument(
+        "--save", type=Path, metavar="FILE", help="save what the newest signed checkpoint came to"
+    )
+    parser.add_argument(
+        "--since", type=Path, metavar="FILE", help="go on from a state that --save wrote; needs --key"
+    )
+    add_source_options(parser)
+
+
+async def run(options: argparse.Namespace) -> int:
+    """Verify, and say what came of it."""
+    keys = read_keys(options.key)
+    if options.save is not None and not keys:
+        raise CommandError("--save needs --key: a state is saved where a checkpoint is signed")
+    found = BreachList(max(0, options.max_breaches))
+    start = read_state(options.since, keys, Books(found)) if options.since is not None else None
+    terms = Terms(
+        keys=keys,
+        checkpoints=[one for place in options.checkpoint for one in from_place(place, keys)],
+        hold_limit=options.hold_limit,
+        in_flight=options.in_flight,
+        as_of=options.now,
+        is_copy=options.mirror is not None,
+        with_video=not options.ledger_only,
+        save=options.save,
+        quiet=options.json,
+    )
+    async with opened(options, found) as source:
+        audit = Audit(source, terms, found, start)
+        await audit.run()
+    if options.json:
+        print_json(as_json(audit))
+    else:
+        print("\n".join(as_text(audit)))
+    return BREACHED if found.count else HOLDS
+
+
+def _span(text: str) -> timedelta:
+    """A length of time, e.g. 90s, 5m, 24h, 7d."""
+    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
+    if match is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no length of time: write e.g. 90s, 5m, 24h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def _time(text: str) -> datetime:
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        time = None
+    if time is None:
+        raise argparse.ArgumentTypeError(f"{text!r} is no time: write e.g. 2026-11-23T10:00:00Z")
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
