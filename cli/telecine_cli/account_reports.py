@@ -17,7 +17,7 @@ __all__ = ["tell_keys", "tell_new_key", "tell_revoked"]
 async def tell_new_key(target: Target, account: str, name: str, scopes: tuple[str, ...]) -> None:
     """Make a key and print it: the key alone on standard output, the rest beside it."""
     key = new_key()
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         await create(connection, account, key, name=name, scopes=scopes)
     scope = " and ".join(scopes)
     told = f"{key.key_id} for account {account}, scope {scope}. Keep the key, it is not shown again:"
@@ -27,7 +27,7 @@ async def tell_new_key(target: Target, account: str, name: str, scopes: tuple[st
 
 async def tell_keys(target: Target, account: str | None, *, as_json: bool) -> None:
     """Print the keys of one account or of all."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         keys = await listed(connection, account)
     if as_json:
         typer.echo(json.dumps([_key_as_json(key) for key in keys], indent=2))
@@ -59,7 +59,7 @@ def _key_as_json(key: KeyLine) -> dict[str, Any]:
 
 async def tell_revoked(target: Target, key_id: str) -> None:
     """Revoke a key and say so."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         before = await revoke(connection, key_id)
     if before.revoked_at is not None:
         typer.echo(f"{key_id} of account {before.account} was revoked before, {moment(before.revoked_at)}")

@@ -38,7 +38,7 @@ class Interest:
 
 async def tell_live(target: Target, interest: Interest, *, as_json: bool) -> None:
     """Print events as they happen, until cancelled. Raises Failure when the connection is lost."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         starts = [
             (stream, await _after(connection, stream, interest))
             for stream in _FOLLOWED
@@ -62,7 +62,7 @@ async def _after(connection: Client, stream: Stream, interest: Interest) -> int:
 
 async def tell_generation(target: Target, generation: str, *, as_json: bool) -> None:
     """Print a generation's way. Raises Failure when there is no such generation."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         events = await of_generation(connection, generation)
     if not events:
         raise Failure(f"there is no generation {generation}")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from telecine_cli.credentials import seed_file
 from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
 from telecine_cli.ports import LOOPBACK
@@ -20,6 +21,7 @@ __all__ = [
     "Facts",
     "Options",
     "Provider",
+    "credentials_folder",
     "database_url",
     "environment",
     "health_port",
@@ -93,7 +95,13 @@ class Facts:
     @property
     def nats(self) -> NatsPart:
         ports = self.state.ports
-        return NatsPart(self.data / "nats", ports["nats"], ports["nats-monitoring"], self.options.nats_server)
+        return NatsPart(
+            self.data / "nats",
+            ports["nats"],
+            ports["nats-monitoring"],
+            self.options.nats_server,
+            credentials=credentials_folder(self.data),
+        )
 
     @property
     def s3(self) -> S3Part:
@@ -159,6 +167,11 @@ class Facts:
         return self.options.public_url or self.gateway_url
 
 
+def credentials_folder(data: Path) -> Path:
+    """Where a stack keeps the identities that may come to its NATS server."""
+    return data / "credentials"
+
+
 def database_url(data: Path, service: str) -> str:
     """The database of one service of a stack, as services and rebuilds open it. Raises Failure."""
     if "?" in str(data):
@@ -189,7 +202,9 @@ def _settings(service: str, facts: Facts) -> dict[str, str]:
             own = _credits(facts)
         case _:
             own = {}
-    return {"TELECINE_NATS_URL": facts.nats.url, **_health(service, facts), **own}
+    seed = seed_file(credentials_folder(facts.data), service)
+    nats = {"TELECINE_NATS_URL": facts.nats.url, "TELECINE_NATS_NKEY_SEED_FILE": str(seed)}
+    return {**nats, **_health(service, facts), **own}
 
 
 def _health(service: str, facts: Facts) -> dict[str, str]:

@@ -14,7 +14,7 @@ from telecine_cli.facts import Facts, Options
 from telecine_cli.failure import Failure
 from telecine_cli.provision_report import provision_stack
 from telecine_cli.stack import Stack
-from telecine_cli.target import connected
+from telecine_cli.target import connected, of_stack
 
 __all__ = ["keep_up", "welcome"]
 
@@ -33,7 +33,7 @@ async def keep_up(data: Path, options: Options) -> None:
     stack = Stack(data, options, provision=provision_stack, say=lambda message: typer.echo(message, err=True))
     try:
         async with stack:
-            async with connected(stack.facts.nats.url) as connection:
+            async with connected(of_stack(stack.facts)) as connection:
                 key = await open_account(connection, stack.facts.data, _GIFT)
             typer.echo(welcome(stack.facts, key, time.monotonic() - began))
             try:

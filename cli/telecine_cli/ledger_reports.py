@@ -33,7 +33,7 @@ __all__ = ["tell_balance", "tell_change", "tell_ledger", "tell_statement"]
 
 async def tell_change(target: Target, command: LedgerCommand) -> None:
     """Have the ledger changed and print what became of it."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         answer = await ask(connection, command)
     typer.echo(f"{_became(command, answer)}{f', {_has(answer.balances)}' if answer.balances else ''}")
 
@@ -66,7 +66,7 @@ def _has(balances: Balances) -> str:
 
 
 async def _entries(target: Target, account: str) -> list[Recorded]:
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         return await ledger_of(connection, account)
 
 

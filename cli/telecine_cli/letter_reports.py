@@ -22,7 +22,7 @@ _LETTERS = TypeAdapter(list[DeadLetter])
 
 async def tell_letters(target: Target, *, as_json: bool) -> None:
     """Print every letter that is kept."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         letters = await DeadLetters(connection).list()
     if as_json:
         typer.echo(_LETTERS.dump_json(letters, indent=2).decode())
@@ -48,7 +48,7 @@ def _cells(letter: DeadLetter) -> tuple[str, ...]:
 
 async def tell_letter(target: Target, number: int, *, as_json: bool) -> None:
     """Print one letter; the message's content, which may hold a prompt, only as JSON. Raises Failure."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         letter = await _get(connection, number)
     if as_json:
         typer.echo(letter.model_dump_json(indent=2))
@@ -74,7 +74,7 @@ async def tell_letter(target: Target, number: int, *, as_json: bool) -> None:
 
 async def replay_letters(target: Target, number: int | None) -> None:
     """Replay one letter, or all that can be when `number` is None. Raises Failure."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         box = DeadLetters(connection)
         letters = await box.list() if number is None else [await _get(connection, number)]
         left = [letter for letter in letters if not replayable(letter)]

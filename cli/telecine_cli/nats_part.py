@@ -1,15 +1,20 @@
 """The embedded nats-server: JetStream on the loopback interface, every append synced to disk."""
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-import nats
+from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
+from telecine_chassis.nats_access import NatsAccess
+from telecine_cli.credentials import STREAMS_ACCOUNT, make_credentials, seed_file
 from telecine_cli.ports import LOOPBACK
 from telecine_cli.process import Command
 from telecine_cli.programs import find_nats_server
+from telecine_contracts.permissions import OPERATOR, rights
 
 __all__ = ["NatsPart"]
 
@@ -17,16 +22,22 @@ _GIGABYTE = 1024**3
 _MAX_PAYLOAD_BYTES = 256 * 1024
 _MAX_STORE_BYTES = 10 * _GIGABYTE
 _CONNECT_SECONDS = 1
+_NOBODYS_ACCOUNT = "$G"
+"""Where nats-server keeps the streams while it knows no accounts."""
 
 
 @dataclass(frozen=True)
 class NatsPart:
-    """One nats-server on a folder of its own. `program` overrides where the server is looked for."""
+    """One nats-server on a folder of its own. `program` overrides where the server is looked for.
+
+    `credentials`: the folder with the identities that may come, made where it is missing. Without it anybody may come.
+    """
 
     folder: Path
     port: int
     monitoring_port: int
     program: Path | None = None
+    credentials: Path | None = None
 
     @property
     def url(self) -> str:
@@ -38,58 +49,85 @@ class NatsPart:
         """The HTTP monitoring endpoint: /varz says whether every append is synced."""
         return f"http://{LOOPBACK}:{self.monitoring_port}"
 
+    def access(self, identity: str) -> NatsAccess:
+        """How one identity comes to this server."""
+        return NatsAccess(
+            nkey_seed=None if self.credentials is None else seed_file(self.credentials, identity)
+        )
+
     def command(self, log: Path) -> Command:
         """Write the server's configuration file and return what runs it.
 
         Raises:
             ProgramNotFound: when there is no nats-server.
+            Failure: when credentials can't be kept.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "nats-server.conf"
-        config.write_text(self._configuration(), encoding="utf-8")
+        lines = [_line(name, value) for name, value in self._settings().items()]
+        if self.credentials is not None:
+            page = make_credentials(self.credentials).page
+            # The server takes the path of an included file as relative, whatever it begins with.
+            lines.append(f"include {_quoted(os.path.relpath(page, self.folder))}")
+            self._move_streams()
+        config.write_text("\n".join([*lines, ""]), encoding="utf-8")
         program = find_nats_server(self.program)
         return Command("nats", (str(program), "--config", str(config)), log)
 
-    def _configuration(self) -> str:
-        # The server's format is a superset of JSON, which also quotes any path.
-        return json.dumps(
-            {
-                "host": LOOPBACK,
-                "port": self.port,
-                "http": f"{LOOPBACK}:{self.monitoring_port}",
-                "max_payload": _MAX_PAYLOAD_BYTES,
-                "jetstream": {
-                    "store_dir": str(self.folder / "store"),
-                    # The default syncs every two minutes: acknowledged events are lost with the power.
-                    "sync_interval": "always",
-                    "max_file_store": _MAX_STORE_BYTES,
-                },
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "host": LOOPBACK,
+            "port": self.port,
+            "http": f"{LOOPBACK}:{self.monitoring_port}",
+            "max_payload": _MAX_PAYLOAD_BYTES,
+            "jetstream": {
+                "store_dir": str(self._store),
+                # The default syncs every two minutes: acknowledged events are lost with the power.
+                "sync_interval": "always",
+                "max_file_store": _MAX_STORE_BYTES,
             },
-            indent=2,
-            ensure_ascii=False,
-        )
+        }
+
+    @property
+    def _store(self) -> Path:
+        return self.folder / "store"
+
+    def _move_streams(self) -> None:
+        """Streams of a folder from before there were identities go to the account that holds them now."""
+        old, new = (self._store / "jetstream" / name for name in (_NOBODYS_ACCOUNT, STREAMS_ACCOUNT))
+        if old.is_dir() and not new.exists():
+            old.rename(new)
 
     async def ready(self) -> bool:
         """Whether JetStream answers (a listening socket is no proof: the store may be unusable)."""
+        connection = Client()
         try:
             # With its defaults the client tries a refused connection 60 times, 2 s apart.
-            connection = await nats.connect(
+            await connection.connect(
                 self.url,
                 allow_reconnect=False,
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 connect_timeout=_CONNECT_SECONDS,
                 error_cb=_quiet,
+                inbox_prefix=rights(OPERATOR).inbox,
+                **self.access(OPERATOR).for_client(),
             )
-        except (OSError, NatsError):
-            return False
-        try:
             await connection.jetstream(timeout=_CONNECT_SECONDS).account_info()
         except (OSError, NatsError):
             return False
         finally:
             await connection.close()
         return True
+
+
+def _line(name: str, value: Any) -> str:
+    # The server's format is a superset of JSON, which also quotes any path.
+    return f"{name}: {_quoted(value)}"
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
 
 
 async def _quiet(error: Exception) -> None:

@@ -9,7 +9,7 @@ import typer
 from telecine_cli.facts import Facts
 from telecine_cli.failure import Failure
 from telecine_cli.provisioning import Change, check_durability, provision
-from telecine_cli.target import Target, connected
+from telecine_cli.target import Target, connected, of_stack
 
 __all__ = ["Wish", "lines", "monitoring_of", "provision_and_tell", "provision_stack"]
 
@@ -33,7 +33,7 @@ async def provision_stack(facts: Facts) -> None:
         ProvisioningRefused: when an older stack on this folder left something that can't be changed safely.
     """
     await check_durability(facts.nats.monitoring_url)
-    async with connected(facts.nats.url) as connection:
+    async with connected(of_stack(facts)) as connection:
         await provision(connection)
 
 
@@ -44,7 +44,7 @@ async def provision_and_tell(target: Target, wish: Wish) -> None:
         Failure: when nobody answers.
         ProvisioningRefused: for an unsafe server or a dangerous change.
     """
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         monitoring = wish.monitoring_url or target.monitoring_url or monitoring_of(target.nats_url)
         warning = await check_durability(monitoring.rstrip("/"), allow_unsafe=wish.allow_unsafe)
         if warning is not None:

@@ -29,7 +29,7 @@ class Rebuilt:
 
 async def rebuild_and_tell(target: Target, services: Iterable[str], database_url: str | None) -> None:
     """Rebuild one service after the other and print what each has now. Raises Failure."""
-    async with connected(target.nats_url) as connection:
+    async with connected(target) as connection:
         for service in services:
             done = await rebuild_one(connection, service, target.database(service, database_url))
             typer.echo(f"{service}: rebuilt (slot {done.slot})")

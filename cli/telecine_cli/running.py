@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import nats.errors
 import typer
 
+from telecine_chassis.connection import NotAllowed
 from telecine_chassis.store import StoreError
 from telecine_cli.failure import Failure
 from telecine_cli.ports import NoFreePort
@@ -22,7 +23,14 @@ __all__ = ["INTERRUPTED", "run"]
 INTERRUPTED = 130
 """The exit code of a command that was broken off with Ctrl-C."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_TOLD_AS_THEY_ARE = (AlreadyRunning, NoFreePort, ProcessError, ProgramNotFound, ProvisioningRefused)
+_TOLD_AS_THEY_ARE = (
+    AlreadyRunning,
+    NoFreePort,
+    NotAllowed,
+    ProcessError,
+    ProgramNotFound,
+    ProvisioningRefused,
+)
 _OF_THE_SERVER = (nats.errors.Error, StoreError, TimeoutError)
 _UNREADABLE = (BadEnvelope, BadEvent, UnknownEvent)
 T = TypeVar("T")

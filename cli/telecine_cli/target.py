@@ -7,32 +7,47 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 
-from telecine_chassis.connection import options
-from telecine_cli.facts import database_url
+from telecine_chassis.connection import Connection, Denial, options
+from telecine_chassis.nats_access import ANONYMOUS, NatsAccess, check_seed
+from telecine_cli.credentials import seed_file
+from telecine_cli.facts import Facts, credentials_folder, database_url
 from telecine_cli.failure import Failure
 from telecine_cli.ports import LOOPBACK
 from telecine_cli.stack_state import is_running, recall
+from telecine_contracts.permissions import OPERATOR
 
-__all__ = ["DEFAULT_DATA", "NATS_URL_VARIABLE", "OPERATOR", "Target", "connected", "find"]
+__all__ = [
+    "DEFAULT_DATA",
+    "NATS_URL_VARIABLE",
+    "OPERATOR",
+    "SEED_VARIABLE",
+    "Target",
+    "connected",
+    "find",
+    "of_stack",
+]
 
 DEFAULT_DATA = Path("data")
 NATS_URL_VARIABLE = "TELECINE_NATS_URL"
-OPERATOR = "operator"
-"""Who gives commands from the command line: the name of its connections, and the source of its events."""
+SEED_VARIABLE = "TELECINE_NATS_NKEY_SEED_FILE"
+_TLS_VARIABLES = {name: f"TELECINE_NATS_{name.upper()}" for name in ("tls_ca", "tls_cert", "tls_key")}
 _CONNECT_SECONDS = 3
 
 
 @dataclass(frozen=True)
 class Target:
-    """Where a telecine is. `data` is the folder of a local stack, None for a server given by its URL."""
+    """Where a telecine is, and how its operator comes there.
+
+    `data` is the folder of a local stack, None for a server given by its URL.
+    """
 
     nats_url: str
     monitoring_url: str | None = None
     data: Path | None = None
+    access: NatsAccess = ANONYMOUS
 
     def database(self, service: str, given: str | None) -> str:
         """The URL of a service's database: the one `given`, else the local stack's. Raises Failure."""
@@ -43,16 +58,18 @@ class Target:
         return database_url(self.data, service)
 
 
-def find(data: Path | None, nats_url: str | None) -> Target:
+def find(data: Path | None, nats_url: str | None, nkey_seed: Path | None = None) -> Target:
     """The telecine to speak to: --nats-url, else --data, else TELECINE_NATS_URL, else ./data.
 
+    The operator's seed is `nkey_seed`, else that of TELECINE_NATS_NKEY_SEED_FILE; a local stack has its own.
+
     Raises:
-        Failure: when no stack runs on the folder.
+        Failure: when no stack runs on the folder, or a file of keys can't be used.
     """
     if nats_url is None and data is None:
         nats_url = os.environ.get(NATS_URL_VARIABLE)
     if nats_url is not None:
-        return Target(nats_url)
+        return Target(nats_url, access=_access(nkey_seed))
     folder = (data or DEFAULT_DATA).resolve()
     ports = recall(folder).ports
     if not is_running(folder) or not {"nats", "nats-monitoring"} <= ports.keys():
@@ -60,31 +77,69 @@ def find(data: Path | None, nats_url: str | None) -> Target:
             f"no telecine runs on {folder}: start one with `telecine up --data {shlex.quote(str(folder))}`, "
             f"or name a server with --nats-url or {NATS_URL_VARIABLE}"
         )
+    seed = seed_file(credentials_folder(folder), OPERATOR)
     return Target(
-        f"nats://{LOOPBACK}:{ports['nats']}", f"http://{LOOPBACK}:{ports['nats-monitoring']}", folder
+        f"nats://{LOOPBACK}:{ports['nats']}",
+        f"http://{LOOPBACK}:{ports['nats-monitoring']}",
+        folder,
+        NatsAccess(nkey_seed=seed) if seed.exists() else ANONYMOUS,
     )
 
 
+def of_stack(facts: Facts) -> Target:
+    """The stack that these are the facts of, to speak to as its operator."""
+    return Target(facts.nats.url, facts.nats.monitoring_url, facts.data, facts.nats.access(OPERATOR))
+
+
+def _access(nkey_seed: Path | None) -> NatsAccess:
+    files = {name: os.environ.get(variable) for name, variable in _TLS_VARIABLES.items()}
+    seed = nkey_seed or os.environ.get(SEED_VARIABLE)
+    access = NatsAccess(
+        nkey_seed=Path(seed) if seed else None,
+        **{name: Path(file) for name, file in files.items() if file},
+    )
+    try:
+        if access.nkey_seed is not None:
+            check_seed(access.nkey_seed)
+        access.check_tls()
+    except ValueError as error:
+        raise Failure(str(error)) from None
+    return access
+
+
 @asynccontextmanager
-async def connected(url: str) -> AsyncIterator[Client]:
-    """A connection for as long as the block lasts. Raises Failure when nobody answers."""
+async def connected(target: Target) -> AsyncIterator[Client]:
+    """A connection for as long as the block lasts. Raises Failure when nobody answers, or lets us in."""
+    connection = Connection()
+
+    async def told(problem: Exception) -> None:
+        """What goes wrong with a request is raised where it was made."""
+        if denial := Denial.of(problem):
+            connection.refused(denial.subject)
+
     once = {
         "allow_reconnect": False,
         "max_reconnect_attempts": 1,
         "connect_timeout": _CONNECT_SECONDS,
-        "error_cb": _quiet,
+        "error_cb": told,
         "disconnected_cb": None,
         "reconnected_cb": None,
     }
+    shown = options(OPERATOR) | once | target.access.for_client()
     try:
-        connection = await nats.connect(servers=url.split(","), **options(OPERATOR) | once)
+        await connection.connect(servers=target.nats_url.split(","), **shown)
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        raise Failure(f"no NATS server answers at {url} ({type(error).__name__})") from error
+        await connection.close()  # the client leaves open what the server has refused
+        raise Failure(_no_connection(target, error)) from error
     try:
         yield connection
     finally:
         await connection.close()
 
 
-async def _quiet(error: Exception) -> None:
-    """What goes wrong with a request is raised where it was made."""
+def _no_connection(target: Target, error: Exception) -> str:
+    if Denial.of(error) is None:
+        return f"no NATS server answers at {target.nats_url} ({type(error).__name__})"
+    if target.access.nkey_seed is None:
+        return f"the NATS server at {target.nats_url} wants to know who asks: name the operator's seed with --nkey-seed"
+    return f"the NATS server at {target.nats_url} does not know the key in {target.access.nkey_seed}"

@@ -10,14 +10,18 @@ import pytest
 from nats.aio.client import Client
 from tests.support.command_line import Outcome, call, telecine_process
 from tests.support.eventually import eventually_async
+from tests.support.identities import coming_as
+from tests.support.parts import in_a_loop, nats_server_for_many_loops
 
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.children import children_of
 from telecine_cli.event_reading import following
 from telecine_cli.facts import Options
+from telecine_cli.nats_part import NatsPart
 from telecine_cli.provision_report import provision_stack
+from telecine_cli.provisioning import provision
 from telecine_cli.stack import Stack
-from telecine_cli.target import connected
+from telecine_cli.target import OPERATOR, Target, connected, of_stack
 from telecine_contracts import registry, subjects
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.gateway import GenerationRequested
@@ -145,11 +149,12 @@ def test_an_unknown_key_can_not_be_revoked(telecine: Commands) -> None:
     assert "telecine keys list" in unknown.err
 
 
-async def ask_for_a_video(url: str, account: str, generation: str) -> None:
+async def ask_for_a_video(nats: NatsPart, account: str, generation: str) -> None:
     event = example(GenerationRequested).model_copy(update={"account": account, "generation": generation})
-    async with connected(url) as connection:
+    aggregate = subjects.video(account, generation)
+    async with coming_as("gateway", nats) as connection:
         store = JetStreamEventStore(connection, registry())
-        await store.append(event, envelope(event), aggregate=subjects.video(account, generation), expected=0)
+        await store.append(event, envelope(event), aggregate=aggregate, expected=0)
 
         async def debited() -> bool:
             return len(await store.load(subjects.ledger(account))) == 2
@@ -159,7 +164,7 @@ async def ask_for_a_video(url: str, account: str, generation: str) -> None:
 
 def test_a_generations_way_is_shown_without_its_prompt(telecine: Commands, stack: Stack) -> None:
     telecine.well("credits", "grant", "dave", "100", "--reference", "r")
-    telecine.on_nats(ask_for_a_video(stack.facts.nats.url, "dave", "gen-1"))
+    telecine.on_nats(ask_for_a_video(stack.facts.nats, "dave", "gen-1"))
     shown = telecine.well("events", "show", "gen-1")
     [head, *way] = shown.splitlines()
     assert head.startswith("generation gen-1 of account dave")
@@ -199,8 +204,8 @@ def test_tail_begins_where_it_is_told_and_speaks_json(
         assert (event["stream"], event["data"]["amount"]) == ("LEDGER", 5)
 
 
-async def put_poison(url: str, account: str) -> None:
-    async with connected(url) as connection:
+async def put_poison(nats: NatsPart, account: str) -> None:
+    async with coming_as("gateway", nats) as connection:
         await connection.jetstream().publish(f"video.{account}.gen.requested", b"no event at all")
 
 
@@ -211,16 +216,16 @@ async def until_letters(connection: Client, count: int) -> None:
     await eventually_async(kept, what=f"letter {count} did not come")
 
 
-async def letters_of(url: str, count: int) -> None:
-    async with connected(url) as connection:
+async def letters_of(nats: NatsPart, count: int) -> None:
+    async with coming_as(OPERATOR, nats) as connection:
         await until_letters(connection, count)
 
 
 def test_a_dead_letter_is_listed_shown_and_replayed(telecine: Commands, stack: Stack) -> None:
-    url = stack.facts.nats.url
+    nats = stack.facts.nats
     assert telecine("dead-letters", "list").err == "no dead letters\n"
-    telecine.on_nats(put_poison(url, "heidi"))
-    telecine.on_nats(letters_of(url, 1))
+    telecine.on_nats(put_poison(nats, "heidi"))
+    telecine.on_nats(letters_of(nats, 1))
     [letter] = telecine.json("dead-letters", "list")
     assert (letter["consumer"], letter["error_type"]) == ("credits-debit", "BadEnvelope")
     number = str(letter["id"])
@@ -229,7 +234,7 @@ def test_a_dead_letter_is_listed_shown_and_replayed(telecine: Commands, stack: S
     assert "video.heidi.gen.requested" in shown
     assert "no event at all" not in shown
     assert "gets VIDEO#" in telecine.well("dead-letters", "replay", number)
-    telecine.on_nats(letters_of(url, 2))
+    telecine.on_nats(letters_of(nats, 2))
     [again] = telecine.json("dead-letters", "list")
     assert again["id"] == 2
     assert telecine("dead-letters", "show", number).code == 1
@@ -259,26 +264,24 @@ def test_provisioning_what_is_right_changes_nothing(telecine: Commands) -> None:
     assert any(line.endswith("LEDGER") for line in lines)
 
 
-async def put_unreadable(url: str) -> int:
-    async with connected(url) as connection:
-        return (await connection.jetstream().publish("video.judy.gen-bad.remarked", b"no event at all")).seq
+async def put_unreadable(url: str) -> None:
+    async with connected(Target(url)) as connection:
+        await provision(connection)
+        await connection.jetstream().publish("video.judy.gen-bad.remarked", b"no event at all")
 
 
-async def take_away(url: str, sequence: int) -> None:
-    async with connected(url) as connection:
-        await connection.jetstream().delete_msg("VIDEO", sequence)
-
-
-def test_what_can_not_be_read_is_named_in_one_sentence(telecine: Commands, stack: Stack) -> None:
-    sequence = telecine.on_nats(put_unreadable(stack.facts.nats.url))
-    shown = telecine("events", "show", "gen-bad")
-    telecine.on_nats(take_away(stack.facts.nats.url, sequence))
-    place = f"message {sequence} on video.judy.gen-bad.remarked"
+def test_what_can_not_be_read_is_named_in_one_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with nats_server_for_many_loops(tmp_path) as server:
+        in_a_loop(put_unreadable(server.url))
+        shown = call(capsys, "events", "show", "gen-bad", "--nats-url", server.url)
+    place = "message 1 on video.judy.gen-bad.remarked"
     assert (shown.code, shown.err) == (1, f"telecine: {place} can't be read: header ce-time is missing\n")
 
 
-async def break_off_while_following(url: str) -> None:
-    async with connected(url) as connection, following(connection, [(VIDEO, 0)]):
+async def break_off_while_following(target: Target) -> None:
+    async with connected(target) as connection, following(connection, [(VIDEO, 0)]):
         raise FileExistsError("of the block")
 
 
@@ -286,4 +289,4 @@ def test_an_error_beside_the_events_is_not_taken_for_a_lost_connection(
     telecine: Commands, stack: Stack
 ) -> None:
     with pytest.raises(FileExistsError, match="of the block"):
-        telecine.on_nats(break_off_while_following(stack.facts.nats.url))
+        telecine.on_nats(break_off_while_following(of_stack(stack.facts)))

@@ -14,7 +14,7 @@ from tests.support.parts import NatsServer, nats_server_for_many_loops
 from telecine_cli.nats_part import NatsPart
 from telecine_cli.ports import LOOPBACK, free_ports
 from telecine_cli.process import Command, Process
-from telecine_cli.target import connected
+from telecine_cli.target import Target, connected
 from telecine_contracts.streams import CONSUMERS, STREAMS
 
 
@@ -49,17 +49,17 @@ async def update(connection: Client, stream: str, **changes: Any) -> None:
 
 
 async def changed(url: str, stream: str, **changes: Any) -> None:
-    async with connected(url) as connection:
+    async with connected(Target(url)) as connection:
         await update(connection, stream, **changes)
 
 
 async def description(url: str, stream: str) -> str:
-    async with connected(url) as connection:
+    async with connected(Target(url)) as connection:
         return (await connection.jetstream().stream_info(stream)).config.description or ""
 
 
 async def made(url: str, **config: Any) -> None:
-    async with connected(url) as connection:
+    async with connected(Target(url)) as connection:
         await connection.jetstream().add_stream(**config)
 
 
@@ -99,7 +99,7 @@ def test_a_dangerous_change_is_refused_before_anything_is_changed(
 
 
 async def check_no_stream(url: str, stream: str) -> None:
-    async with connected(url) as connection:
+    async with connected(Target(url)) as connection:
         names = {info.config.name for info in await connection.jetstream().streams_info()}
     assert stream not in names
 

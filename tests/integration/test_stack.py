@@ -13,12 +13,19 @@ import nats
 import pytest
 from tests.support import fake_service
 from tests.support.eventually import eventually
+from tests.support.identities import coming_as
 
 from telecine_cli.children import Child, Stage, answers, children_of
 from telecine_cli.facts import Facts, Options, Provider
-from telecine_cli.process import Command, ProcessDied
+from telecine_cli.failure import Failure
+from telecine_cli.nats_part import NatsPart
+from telecine_cli.ports import free_ports
+from telecine_cli.process import Command, Process, ProcessDied
+from telecine_cli.provision_report import provision_stack
+from telecine_cli.provisioning import provision
 from telecine_cli.stack import Stack
 from telecine_cli.stack_state import AlreadyRunning
+from telecine_cli.target import Target, connected, of_stack
 
 REAL_PARTS = tuple(child for child in children_of(Options()) if child.name in {"nats", "s3"})
 
@@ -67,15 +74,14 @@ def test_a_full_stack_has_the_four_services_and_its_parts() -> None:
 
 
 async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) -> None:
-    async def provision(facts: Facts) -> None:
-        client = await nats.connect(facts.nats.url)
-        await client.jetstream().add_stream(name="S", subjects=["s.>"])
-        await client.close()
+    async def look(facts: Facts) -> None:
+        async with connected(of_stack(facts)) as client:
+            await client.jetstream().account_info()
         with (facts.data / "trace").open("a") as file:
             file.write("provisioned\n")
 
     children = (stand_in("emulator", Stage.PART), *some_services("credits", "gateway"), *REAL_PARTS)
-    async with Stack(tmp_path, children=children, provision=provision) as stack:
+    async with Stack(tmp_path, children=children, provision=look) as stack:
         assert all(stack.process(child.name).running for child in children)
     assert trace(tmp_path)[:2] == ["emulator up", "provisioned"]
     assert set(trace(tmp_path)[2:4]) == {"credits up", "gateway up"}
@@ -94,17 +100,41 @@ async def test_the_emulator_accepts_any_key_we_may_have_made(tmp_path: Path) -> 
 
 
 async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> None:
-    async with Stack(tmp_path, children=REAL_PARTS) as first:
-        client = await nats.connect(first.facts.nats.url)
-        await client.jetstream().add_stream(name="S", subjects=["s.>"])
-        await client.jetstream().publish("s.a", b"kept")
-        await client.close()
+    async with (
+        Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as first,
+        coming_as("gateway", first.facts.nats) as client,
+    ):
+        await client.jetstream().publish("video.a.g.requested", b"kept")
     async with Stack(tmp_path, children=REAL_PARTS) as second:
         assert second.facts.state == first.facts.state
-        client = await nats.connect(second.facts.nats.url)
-        info = await client.jetstream().stream_info("S")
-        await client.close()
+        async with coming_as("storage", second.facts.nats) as client:
+            info = await client.jetstream().stream_info("VIDEO")
     assert info.state.messages == 1
+
+
+async def test_events_from_before_there_were_identities_are_found_again(tmp_path: Path) -> None:
+    port, monitoring_port = free_ports(2)
+    before = NatsPart(tmp_path / "nats", port, monitoring_port)
+    old = Process(before.command(tmp_path / "old.log"))
+    old.start()
+    await old.wait_ready(before.ready, 20)
+    client = await nats.connect(before.url)
+    await provision(client)
+    await client.jetstream().publish("video.a.g.requested", b"kept")
+    await client.close()
+    await old.terminate()
+    async with (
+        Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as stack,
+        coming_as("generation", stack.facts.nats) as client,
+    ):
+        assert (await client.jetstream().get_msg("VIDEO", seq=1)).data == b"kept"
+
+
+async def test_nobody_comes_to_a_stack_without_a_key(tmp_path: Path) -> None:
+    async with Stack(tmp_path, children=REAL_PARTS) as stack:
+        with pytest.raises(Failure, match="wants to know who asks"):
+            async with connected(Target(stack.facts.nats.url)):
+                pass
 
 
 async def test_a_second_stack_on_the_folder_is_refused(tmp_path: Path) -> None:

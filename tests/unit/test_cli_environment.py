@@ -7,7 +7,8 @@ import pytest
 from pydantic_core import PydanticUndefined
 
 from telecine_cli.children import children_of
-from telecine_cli.facts import SECRETS, SERVICES, Facts, Options, Provider, environment
+from telecine_cli.credentials import make_credentials
+from telecine_cli.facts import SECRETS, SERVICES, Facts, Options, Provider, credentials_folder, environment
 from telecine_cli.settings_page import settings_of
 from telecine_cli.stack_state import StackState
 
@@ -37,10 +38,17 @@ def no_settings_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.delenv(name)
 
 
-def told(service: str, options: Options = SANDBOX) -> dict[str, str]:
+@pytest.fixture
+def data(tmp_path: Path) -> Path:
+    """A data folder whose NATS server has been started once."""
+    make_credentials(credentials_folder(tmp_path))
+    return tmp_path
+
+
+def told(service: str, options: Options = SANDBOX, data: Path = DATA) -> dict[str, str]:
     known = [port for child in children_of(options) for port in child.ports]
     state = StackState({name: PORTS[name] for name in known}, KNOWN)
-    whole = environment(service, Facts(DATA, options, state))
+    whole = environment(service, Facts(data, options, state))
     return {name: value for name, value in whole.items() if name.startswith("TELECINE_")}
 
 
@@ -62,16 +70,16 @@ def test_a_service_is_told_all_that_it_must_know(service: str, options: Options)
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_can_start_with_what_it_is_told(
-    service: str, options: Options, monkeypatch: pytest.MonkeyPatch
+    service: str, options: Options, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in told(service, options).items():
+    for name, value in told(service, options, data).items():
         monkeypatch.setenv(name, value)
     settings = settings_of(service)()
     assert settings.nats_url == "nats://127.0.0.1:20000"
 
 
-def test_the_emulator_is_reached_though_it_is_private(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name, value in (told("storage") | told("gateway")).items():
+def test_the_emulator_is_reached_though_it_is_private(data: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in (told("storage", data=data) | told("gateway", data=data)).items():
         monkeypatch.setenv(name, value)
     storage, gateway = settings_of("storage")().model_dump(), settings_of("gateway")().model_dump()
     assert (storage["result_hosts"], storage["result_allow_private"]) == ((), True)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Account", "AsJson", "Data", "NatsUrl", "group", "local"]
+__all__ = ["Account", "AsJson", "Data", "NatsUrl", "NkeySeed", "group", "local"]
 
 _PANEL = "Which telecine"
 
@@ -32,6 +32,16 @@ NatsUrl = Annotated[
         "--nats-url",
         help="Any telecine, by its NATS server (also TELECINE_NATS_URL).",
         metavar="URL",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+NkeySeed = Annotated[
+    Path | None,
+    typer.Option(
+        "--nkey-seed",
+        help="With --nats-url: the file with the operator's seed (also TELECINE_NATS_NKEY_SEED_FILE).",
+        metavar="FILE",
         show_default=False,
         rich_help_panel=_PANEL,
     ),

@@ -1,18 +1,23 @@
 """`telecine provision`: make a NATS server ready for telecine."""
 
+from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import Data, NatsUrl
+from telecine_cli.commands.options import Data, NatsUrl, NkeySeed
 
 __all__ = ["EXAMPLES", "provision"]
+
+_CREDENTIALS = "Who may come"
 
 EXAMPLES = """Examples:
 
     telecine provision --nats-url nats://nats.internal:4222 --monitoring-url http://nats.internal:8222
 
-    telecine provision --nats-url nats://nats.internal:4222 --replicas 3 --dry-run"""
+    telecine provision --nats-url nats://nats.internal:4222 --replicas 3 --dry-run
+
+    telecine provision --credentials /etc/telecine/nats"""
 
 
 def provision(
@@ -37,17 +42,56 @@ def provision(
             "--allow-unsafe-server", help="Go on with a server that may lose events when the power fails."
         ),
     ] = False,
+    credentials: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Ask no server: make a key for each identity that has none in this folder, and the page of a server's "
+            "configuration that says what each may do.",
+            show_default=False,
+            rich_help_panel=_CREDENTIALS,
+        ),
+    ] = None,
+    subscriber: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="NAME",
+            help="With --credentials: a key for another team's program too, which takes events from its own durable "
+            "consumer of this name. May be repeated.",
+            show_default=False,
+            rich_help_panel=_CREDENTIALS,
+        ),
+    ] = None,
+    rotate: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="IDENTITY",
+            help="With --credentials: a new key in place of the one it has. May be repeated.",
+            show_default=False,
+            rich_help_panel=_CREDENTIALS,
+        ),
+    ] = None,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Create or update the streams and consumers that the services need, and show what differed.
 
     May be run at any time and again: what is right already stays as it is. Refuses a change that could lose events.
     (`telecine up` and `telecine demo` do this themselves.)
     """
+    if credentials is None and (subscriber or rotate):
+        raise typer.BadParameter(
+            "needs --credentials", param_hint="--subscriber" if subscriber else "--rotate"
+        )
+    if credentials is not None:
+        from telecine_cli.credential_reports import make_and_tell
+
+        make_and_tell(credentials, subscriber or (), rotate or ())
+        return
     from telecine_cli.provision_report import Wish, provision_and_tell
     from telecine_cli.running import run
     from telecine_cli.target import find
 
     wish = Wish(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
-    run(provision_and_tell(find(data, nats_url), wish))
+    run(provision_and_tell(find(data, nats_url, nkey_seed), wish))
