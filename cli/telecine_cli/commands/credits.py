@@ -1,11 +1,12 @@
 """`telecine credits`: grant and correct credits, close accounts, limit spending, show what became of it all."""
 
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telecine_cli.commands.options import Account, AsJson, Data, NatsUrl, group
+from telecine_cli.commands.options import Account, AsJson, Data, NatsUrl, NkeySeed, group
 
 if TYPE_CHECKING:
     from telecine_contracts.commands import LedgerCommand
@@ -69,6 +70,7 @@ def grant(
     ] = None,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Give credits to an account. An account comes into being with its first grant."""
     from telecine_contracts.commands import GrantCredits
@@ -77,7 +79,7 @@ def grant(
         expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires.astimezone(UTC)
     given = {"account": account, "amount": amount, "reference": reference}
     more = {"kind": kind, "reason": reason, "expires_at": expires}
-    _carry_out(GrantCredits, given | more, data, nats_url)
+    _carry_out(GrantCredits, given | more, (data, nats_url, nkey_seed))
 
 
 def adjust(
@@ -93,26 +95,39 @@ def adjust(
     reason: Reason = "",
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Correct an entry: take back (part of) a grant, give back (part of) what was spent or has expired."""
     from telecine_contracts.commands import AdjustCredits
 
     given = {"account": account, "corrects": entry, "amount": amount, "reference": reference}
-    _carry_out(AdjustCredits, given | {"reason": reason}, data, nats_url)
+    _carry_out(AdjustCredits, given | {"reason": reason}, (data, nats_url, nkey_seed))
 
 
-def close(account: Account, reason: Reason = "", data: Data = None, nats_url: NatsUrl = None) -> None:
+def close(
+    account: Account,
+    reason: Reason = "",
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
     """Charge and grant nothing to an account any more. What runs goes on, its history stays."""
     from telecine_contracts.commands import CloseAccount
 
-    _carry_out(CloseAccount, {"account": account, "reason": reason}, data, nats_url)
+    _carry_out(CloseAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed))
 
 
-def reopen(account: Account, reason: Reason = "", data: Data = None, nats_url: NatsUrl = None) -> None:
+def reopen(
+    account: Account,
+    reason: Reason = "",
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
     """Undo the closing of an account."""
     from telecine_contracts.commands import ReopenAccount
 
-    _carry_out(ReopenAccount, {"account": account, "reason": reason}, data, nats_url)
+    _carry_out(ReopenAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed))
 
 
 def limits(
@@ -134,6 +149,7 @@ def limits(
     ] = False,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Set the spend limits of an account, or of one key of it: both together, one that is not given is lifted."""
     from telecine_contracts.commands import SetSpendLimits
@@ -141,11 +157,11 @@ def limits(
     if per_day is None and per_generation is None and not lift:
         raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone lifts both")
     given = {"account": account, "api_key": key, "per_day": per_day, "per_generation": per_generation}
-    _carry_out(SetSpendLimits, given, data, nats_url)
+    _carry_out(SetSpendLimits, given, (data, nats_url, nkey_seed))
 
 
 def _carry_out(
-    model: "type[LedgerCommand]", given: dict[str, Any], data: Data = None, nats_url: NatsUrl = None
+    model: "type[LedgerCommand]", given: dict[str, Any], where: tuple[Path | None, str | None, Path | None]
 ) -> None:
     from pydantic import ValidationError
 
@@ -158,16 +174,22 @@ def _carry_out(
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise typer.BadParameter(problem["msg"], param_hint=f"--{problem['loc'][0]}") from None
-    run(tell_change(find(data, nats_url), command))
+    run(tell_change(find(*where), command))
 
 
-def balance(account: Account, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+def balance(
+    account: Account,
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
     """Show what an account has, what bounds it, and what is left of each of its grants."""
     from telecine_cli.ledger_reports import tell_balance
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_balance(find(data, nats_url), account, as_json=json))
+    run(tell_balance(find(data, nats_url, nkey_seed), account, as_json=json))
 
 
 def statement(
@@ -185,6 +207,7 @@ def statement(
     csv: Annotated[bool, typer.Option("--csv", help="As CSV, as the gateway gives it.")] = False,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Show an account's statement: opening balance, every movement, closing balance."""
     from telecine_cli.ledger_reports import tell_statement
@@ -195,7 +218,7 @@ def statement(
     period = Period(_moment("--from", since), _moment("--to", until))
     if period.since and period.until and period.since >= period.until:
         raise typer.BadParameter("must be later than --from: the statement ends before it", param_hint="--to")
-    run(tell_statement(find(data, nats_url), account, period, as_csv=csv))
+    run(tell_statement(find(data, nats_url, nkey_seed), account, period, as_csv=csv))
 
 
 def _moment(option: str, text: str | None) -> datetime | None:
@@ -207,10 +230,16 @@ def _moment(option: str, text: str | None) -> datetime | None:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
-def ledger(account: Account, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+def ledger(
+    account: Account,
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
     """Show every entry of an account's ledger, and its balance."""
     from telecine_cli.ledger_reports import tell_ledger
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_ledger(find(data, nats_url), account, as_json=json))
+    run(tell_ledger(find(data, nats_url, nkey_seed), account, as_json=json))

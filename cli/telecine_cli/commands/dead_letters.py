@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import AsJson, Data, NatsUrl, group
+from telecine_cli.commands.options import AsJson, Data, NatsUrl, NkeySeed, group
 
 __all__ = ["app"]
 
@@ -24,22 +24,30 @@ def app() -> typer.Typer:
     return commands
 
 
-def list_(json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+def list_(
+    json: AsJson = False, data: Data = None, nats_url: NatsUrl = None, nkey_seed: NkeySeed = None
+) -> None:
     """List what is kept, oldest first."""
     from telecine_cli.letter_reports import tell_letters
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_letters(find(data, nats_url), as_json=json))
+    run(tell_letters(find(data, nats_url, nkey_seed), as_json=json))
 
 
-def show(letter: LetterId, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+def show(
+    letter: LetterId,
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
     """Show one letter: the message's place, the error, how often it was tried. Its content with --json only."""
     from telecine_cli.letter_reports import tell_letter
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_letter(find(data, nats_url), letter, as_json=json))
+    run(tell_letter(find(data, nats_url, nkey_seed), letter, as_json=json))
 
 
 def replay(
@@ -49,6 +57,7 @@ def replay(
     all_: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Have a message handled again by the service that gave up on it; if it fails again it is kept again."""
     if (letter is None) is not all_:
@@ -57,4 +66,4 @@ def replay(
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(replay_letters(find(data, nats_url), letter))
+    run(replay_letters(find(data, nats_url, nkey_seed), letter))

@@ -10,6 +10,7 @@ from telecine_cli.commands.options import (
     Data,
     Generation,
     NatsUrl,
+    NkeySeed,
     OnlyAccount,
     OnlyGeneration,
     group,
@@ -58,6 +59,7 @@ def tail(
     json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Follow events as they happen, a line each, until Ctrl-C. Prompts are shown with --json only."""
     if since is not None and stream is None:
@@ -67,13 +69,19 @@ def tail(
     from telecine_cli.target import find
 
     interest = Interest(account, generation, stream and stream.value, since)
-    run(tell_live(find(data, nats_url), interest, as_json=json), interrupted=0)
+    run(tell_live(find(data, nats_url, nkey_seed), interest, as_json=json), interrupted=0)
 
 
-def show(generation: Generation, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None) -> None:
+def show(
+    generation: Generation,
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
     """Show a generation's way: every event from the request to the video, and what it cost."""
     from telecine_cli.event_reports import tell_generation
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_generation(find(data, nats_url), generation, as_json=json))
+    run(tell_generation(find(data, nats_url, nkey_seed), generation, as_json=json))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import Account, AnyAccount, AsJson, Data, NatsUrl, group
+from telecine_cli.commands.options import Account, AnyAccount, AsJson, Data, NatsUrl, NkeySeed, group
 
 __all__ = ["app"]
 
@@ -46,6 +46,7 @@ def create(
     ] = None,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Make an API key for an account and print it: once, since only its hash is kept."""
     from telecine_cli.account_reports import tell_new_key
@@ -53,28 +54,33 @@ def create(
     from telecine_cli.target import find
 
     scopes = tuple(sorted({each.value for each in scope or [Scope.generate]}))
-    run(tell_new_key(find(data, nats_url), account, name, scopes))
+    run(tell_new_key(find(data, nats_url, nkey_seed), account, name, scopes))
 
 
 def list_(
-    account: AnyAccount = None, json: AsJson = False, data: Data = None, nats_url: NatsUrl = None
+    account: AnyAccount = None,
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """List the keys of one account or of all, the revoked ones too."""
     from telecine_cli.account_reports import tell_keys
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_keys(find(data, nats_url), account, as_json=json))
+    run(tell_keys(find(data, nats_url, nkey_seed), account, as_json=json))
 
 
 def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's public id, as `keys list` shows it.")],
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Stop a key for good. It stops working within a second."""
     from telecine_cli.account_reports import tell_revoked
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_revoked(find(data, nats_url), key_id))
+    run(tell_revoked(find(data, nats_url, nkey_seed), key_id))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import Data, NatsUrl, group
+from telecine_cli.commands.options import Data, NatsUrl, NkeySeed, group
 
 __all__ = ["app"]
 
@@ -47,6 +47,7 @@ def rebuild(
     ] = None,
     data: Data = None,
     nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Compute a service's tables anew from the first event on.
 
@@ -61,4 +62,4 @@ def rebuild(
     names = (
         [each.value for each in Whose if each is not Whose.ALL] if service is Whose.ALL else [service.value]
     )
-    run(rebuild_and_tell(find(data, nats_url), names, database_url))
+    run(rebuild_and_tell(find(data, nats_url, nkey_seed), names, database_url))
