@@ -74,7 +74,23 @@ def _open_file(path: Path) -> sqlite3.Connection:
         raise CommandError(
             f"there is no database file {path}: is it of another version, or of another service?"
         )
-    return sqlite3.connect(f"{path.resolve().as_uri()}?mode=ro", uri=True, isolation_level=None)
+    try:
+        return _connected(path, "mode=ro")
+    except sqlite3.OperationalError:
+        # Readers of a file in WAL mode need a folder that they can write to; a copy that nobody writes does not.
+        if path.with_name(f"{path.name}-wal").exists():
+            raise
+        return _connected(path, "immutable=1")
+
+
+def _connected(path: Path, mode: str) -> sqlite3.Connection:
+    connection = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True, isolation_level=None)
+    try:
+        connection.execute("SELECT count(*) FROM sqlite_master")
+    except sqlite3.Error:
+        connection.close()
+        raise
+    return connection
 
 
 class _SqliteTables:

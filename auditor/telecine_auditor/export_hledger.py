@@ -65,7 +65,7 @@ class HledgerWriter:
 
     def _begin(self, booked: datetime, code: str, words: str) -> None:
         # A semicolon begins a comment, a bar parts a payee from a note.
-        self._file.write(f"\n{booked:%Y-%m-%d} * ({code}) {one_line(words, besides=';|')}\n")
+        self._file.write(f"\n{booked.date()} * ({code}) {one_line(words, besides=';|')}\n")
 
     def _leg(self, side: Side, amount: int, stated: int | None, grants: dict[int, int] | None = None) -> None:
         assertion = f" = {stated} CREDIT" if stated is not None else ""

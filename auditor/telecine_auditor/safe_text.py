@@ -28,8 +28,12 @@ def one_line(text: str, *, besides: str = "") -> str:
 
 def shown_json(value: object) -> str:
     """The value as JSON for people to read: all that is no printable character is escaped as JSON does it."""
-    text = json.dumps(value, indent=2, ensure_ascii=False)
-    return "".join(mark if mark.isprintable() or mark == "\n" else json.dumps(mark)[1:-1] for mark in text)
+    lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
+    return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
+
+
+def _escaped(line: str) -> str:
+    return "".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in line)
 
 
 def spreadsheet_text(text: str) -> str:

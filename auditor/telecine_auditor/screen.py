@@ -1,11 +1,12 @@
 """What people see: tables on stdout, progress on stderr."""
 
-import json
 import sys
 import time
 from collections.abc import Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
+
+from .safe_text import shown_json
 
 __all__ = ["Progress", "number", "print_json", "table"]
 
@@ -74,7 +75,7 @@ def number(value: int) -> str:
 
 def print_json(document: Any) -> None:
     """The one document of `--json` on stdout."""
-    sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(shown_json(document) + "\n")
 
 
 def _cell(value: object) -> str:

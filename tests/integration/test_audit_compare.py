@@ -3,6 +3,9 @@
 import asyncio
 import json
 import sqlite3
+import subprocess
+import sys
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -245,6 +248,30 @@ def test_a_file_that_is_no_database_is_told(
     code, _, err = command("--credits-db", f"sqlite:///{tmp_path}/text.db")
     assert code == 2
     assert "can't be read: file is not a database" in err
+
+
+_AS_SOMEBODY = """
+import os, sys
+from telecine_auditor.database_reading import open_tables
+from telecine_auditor.database_tables import CREDITS
+if os.geteuid() == 0:
+    os.setgid(65534); os.setuid(65534)
+with open_tables(sys.argv[1], CREDITS) as tables:
+    print(tables.checkpoint(), len(list(tables.rows(CREDITS.table("account")))))
+"""
+
+
+def test_a_copy_in_a_folder_that_nobody_may_write_to_is_read() -> None:
+    # Not below pytest's own folders: only their owner may enter those.
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        fill(f"sqlite:///{folder}/credits.db", CREDITS, november().ledger)
+        assert {path.suffix for path in folder.iterdir()} == {".db"}
+        folder.chmod(0o555)
+        command = [sys.executable, "-c", _AS_SOMEBODY, f"sqlite:///{folder}/credits.db"]
+        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        folder.chmod(0o755)
+    assert (done.returncode, done.stdout) == (0, "17 3\n"), done.stderr
 
 
 async def test_what_services_wrote_is_what_the_ledger_says(

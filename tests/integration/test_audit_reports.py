@@ -179,7 +179,7 @@ def test_a_statement_for_spreadsheets(audit: Audit) -> None:
 
 
 def test_texts_of_users_can_not_write_on_the_screen(audit: Audit) -> None:
-    for command in (("statement", "mal_lory-"), ("show", 10), ("show", 11)):
+    for command in (("statement", "mal_lory-"), ("show", 10), ("show", 11), ("show", 10, "--json")):
         _, out, _ = audit(*command)
         assert all(line.isprintable() for line in out.split("\n")), command
 
@@ -209,6 +209,17 @@ def test_bodies_that_are_no_json_are_shown_as_they_stand(audit: Audit, streams: 
     assert code == 0
     assert "body (no text, 3 bytes)\n  000000  ff 00 61" in out
     assert of(audit, "show", 3)["bytes"] == "/wBh"
+
+
+def test_half_a_character_breaks_nothing(audit: Audit, streams: Streams) -> None:
+    streams.change(10, lambda body: body.update(reason="\ud800"))
+    for command in (("show", 10), ("show", 10, "--json")):
+        code, out, _ = audit(*command)
+        assert code == 0, command
+        assert "\\ud800" in out
+    code, out, err = audit("statement", "mal_lory-")
+    assert code == 1
+    assert "LEDGER#10  unreadable" in err
 
 
 def test_usage_is_reconciled_from_a_mirror(audit: Audit) -> None:
