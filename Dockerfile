@@ -32,10 +32,9 @@ FROM python:3.13-slim
 ARG SERVICE
 ENV PATH=/opt/telecine/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 SERVICE=${SERVICE}
 COPY --from=build /opt/telecine /opt/telecine
-# Any user may run it; nothing in the image is written to. /data is for SQLite, where no other database is named.
-RUN mkdir /data && chown 65532:65532 /data
+# Any user may run it; /data is for SQLite, where no other database is named.
+RUN mkdir /data /checkpoints && chown 65532:65532 /data /checkpoints
 USER 65532:65532
 WORKDIR /data
-VOLUME /data
 STOPSIGNAL SIGTERM
-ENTRYPOINT ["/bin/sh", "-c", "exec python -m telecine_${SERVICE} \"$@\"", "telecine"]
+ENTRYPOINT ["/bin/sh", "-c", "case $SERVICE in operator) exec telecine \"$@\" ;; *) exec python -m telecine_$SERVICE \"$@\" ;; esac", "telecine"]

@@ -38,5 +38,22 @@ lock:            ## requirements.in -> requirements.txt, deploy/requirements (ha
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet requirements.in -o requirements.txt
 	deploy/lock
 
+compose-secrets: ## make .env and the secrets of docker-compose.yml that are missing (needs Docker)
+	@test -f .env || cp .env.example .env
+	docker compose build operator
+	mkdir -p deploy/secrets
+	docker run --rm --user "$$(id -u):$$(id -g)" --volume "$$PWD/deploy/secrets:/secrets" telecine/operator secrets /secrets
+
+compose-up: compose-secrets  ## the whole system in containers, as on a server (needs Docker)
+	docker compose build
+	docker compose up --detach --wait
+	@docker compose ps --format 'table {{.Name}}\t{{.Status}}\t{{.Ports}}'
+
+compose-demo:    ## the demo against the system in containers; make compose-up first
+	docker compose run --rm operator demo
+
+compose-down:    ## stop the system in containers; its data stay in volumes
+	docker compose --profile '*' down
+
 clean:           ## remove what make made
 	rm -rf $(VENV) demo data

@@ -4,7 +4,17 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands import credits, dead_letters, demo, events, keys, projections, provision, up
+from telecine_cli.commands import (
+    credits,
+    dead_letters,
+    demo,
+    events,
+    keys,
+    projections,
+    provision,
+    secrets,
+    up,
+)
 
 __all__ = ["build"]
 
@@ -31,6 +41,7 @@ def build() -> typer.Typer:
         (up.up, up.EXAMPLES, _HERE),
         (demo.demo, demo.EXAMPLES, _HERE),
         (provision.provision, provision.EXAMPLES, _OPERATE),
+        (secrets.secrets, secrets.EXAMPLES, _OPERATE),
     ):
         app.command(epilog=examples, rich_help_panel=panel)(command)
     for name, commands in (

@@ -1,0 +1,67 @@
+"""The secrets of an installation as files, one each, for `TELECINE_…_FILE` variables and container secrets."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from telecine_cli.credentials import make_credentials
+from telecine_cli.facts import SECRETS, SERVICES
+from telecine_cli.failure import Failure
+from telecine_cli.stack_state import random_secret
+from telecine_credits.checkpoint_key import Signer
+
+__all__ = ["MadeSecrets", "make_secrets"]
+
+NATS_FOLDER = "nats"
+PUBLIC_KEY = "checkpoint_key.pub"
+_MAKERS: Mapping[str, Callable[[], str]] = {
+    "postgres_password": random_secret,
+    **{f"{service}_database_password": random_secret for service in SERVICES},
+    "s3_secret_key": SECRETS["s3"],
+    "provider_api_key": SECRETS["provider"],
+    "content_secret": SECRETS["content"],
+    "callback_secret": SECRETS["callback"],
+    "checkpoint_key": SECRETS["checkpoint"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSecrets:
+    """What was done: the name of each secret → "made" or "kept"; of the identities on NATS too."""
+
+    secrets: Mapping[str, str]
+    identities: Mapping[str, str]
+
+
+def make_secrets(folder: Path) -> MadeSecrets:
+    """Make every secret that is missing, and an identity on NATS for everybody; what is there stays as it is.
+
+    Only the folder's owner can enter it. The files in it can be read by all: a container's user is not ours, and
+    sees the one file that it is given. Raises Failure.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        done = {name: _make(folder / name, make) for name, make in _MAKERS.items()}
+        signer = Signer.of((folder / "checkpoint_key").read_text(encoding="utf-8"))
+        (folder / PUBLIC_KEY).write_text(f"{signer.verifier}\n", encoding="utf-8")
+        identities = make_credentials(folder / NATS_FOLDER).identities
+        for seed in (folder / NATS_FOLDER).iterdir():
+            seed.chmod(0o644)
+        (folder / NATS_FOLDER).chmod(0o755)
+    except OSError as error:
+        raise Failure(f"can't keep secrets in {folder}: {error.strerror or error}") from error
+    return MadeSecrets(done, identities)
+
+
+def _make(file: Path, make: Callable[[], str]) -> str:
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+    except FileExistsError:
+        return "kept"
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        out.write(f"{make()}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    return "made"
