@@ -13,6 +13,7 @@ from telecine_contracts.version import __version__
 from .connection import Connection, Denial, options
 from .consumer_watch import ConsumerWatch
 from .database import Slots
+from .dead_letters import DeadLetters
 from .http import Admin, HttpServer
 from .liveness import Liveness
 from .meters import LinkMeters, Meters
@@ -24,6 +25,7 @@ from .settings import ServiceSettings
 from .store import EventStore
 from .store_jetstream import JetStreamEventStore
 from .store_metered import MeteredEventStore
+from .sweeper import Owed, Sweeper
 from .timers_jetstream import JetStreamTimers
 from .tracing import Tracing
 
@@ -108,6 +110,25 @@ class Assembly:
         )
         return following
 
+    def sweeper(
+        self,
+        unfinished: Callable[[], Awaitable[Sequence[Owed]]],
+        projections: Projections,
+        *,
+        interval: float,
+        delay: float = 0,
+    ) -> Sweeper:
+        """Sets the timers again that `unfinished`, asked of the tables, says should be there."""
+        return Sweeper(
+            self.timers,
+            unfinished,
+            projections.wait,
+            interval=interval,
+            clock=self.clock,
+            delay=delay,
+            restored=self.meters.handlers.timers_restored,
+        )
+
     def service(
         self,
         *parts: Part,
@@ -142,15 +163,27 @@ class Assembly:
             self.tracing,
         )
         self._service = service
-        self._tell_of(service)
+        self._tell_of(service, liveness)
         return service
 
-    def _tell_of(self, service: Service) -> None:
+    def _tell_of(self, service: Service, liveness: Liveness) -> None:
         async def ready() -> float:
             return float(await service.ready() is None)
 
+        async def healthy() -> float:
+            return float(liveness.problem() is None)
+
         self.metrics.watch_process()
+        self.metrics.asked("telecine_healthy", "1 if /healthz says that all is well, else 0", healthy)
         self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready)
+        letters = DeadLetters(self.connection)
+        self.metrics.asked(
+            "telecine_dead_letters_kept",
+            "Messages that could not be taken and that nobody has looked at yet, of all replicas",
+            lambda: letters.count(self.name),
+            label="consumer",
+            every=30,
+        )
         build = self.metrics.gauge("telecine_build_info", "Always 1", "service", "version")
         build.labels(self.name, __version__).set(1)
 
@@ -199,7 +232,9 @@ def _counted(options: dict[str, Any], meters: LinkMeters) -> dict[str, Any]:
     """The same options, with callbacks that count."""
 
     async def error(problem: Exception) -> None:
-        meters.errors.labels(type(problem).__name__).inc()
+        denial = Denial.of(problem)
+        kind = f"denied_{denial.action}" if denial is not None else type(problem).__name__
+        meters.errors.labels(kind).inc()
         await options["error_cb"](problem)
 
     async def disconnected() -> None:

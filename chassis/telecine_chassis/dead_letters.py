@@ -90,6 +90,12 @@ class DeadLetters:
             sequence = letters[-1].id + 1
         return letters
 
+    async def count(self, service: str) -> Mapping[str, int]:
+        """How many letters of the service are kept, by consumer; those that have none are not named."""
+        info = await self._jetstream.stream_info(DEADLETTERS.name, subjects_filter=f"deadletters.{service}.*")
+        subjects = info.state.subjects or {}
+        return {subject.rpartition(".")[2]: number for subject, number in subjects.items()}
+
     async def get(self, id: int) -> DeadLetter:
         """One letter. Raises nats' NotFoundError."""
         return _read(await self._jetstream.get_msg(DEADLETTERS.name, seq=id))

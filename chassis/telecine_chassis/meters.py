@@ -32,6 +32,9 @@ class HandlerMeters:
         self.timers_overdue = metrics.gauge(
             "telecine_timers_overdue", "Timers that are due and that no handler has taken yet"
         )
+        self.timers_restored = metrics.counter(
+            "telecine_timers_restored", "Timers that were missing and were set again by the sweeper"
+        )
         self.timer_delay = metrics.histogram(
             "telecine_timer_delay_seconds", "How long after its time a timer is handled", "kind", bounds=LONG
         )
@@ -63,7 +66,9 @@ class LinkMeters:
 
     def __init__(self, metrics: Metrics) -> None:
         self.errors = metrics.counter(
-            "telecine_nats_errors", "Errors that NATS told this service, by kind; a permission is one", "kind"
+            "telecine_nats_errors",
+            "Errors that NATS told this service, by kind; denied_publish: it may not say something",
+            "kind",
         )
         self.disconnects = metrics.counter("telecine_nats_disconnects", "Connections to NATS that were lost")
 

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
+from prometheus_client import Counter
 
 from .cancellation import heed_cancellation
 from .store import Unavailable
 from .timers import Timer, Timers
+from .tracing import answering
 
 __all__ = ["Owed", "Sweeper"]
 
@@ -21,10 +23,14 @@ SPREAD = 2.0
 
 @dataclass(frozen=True, slots=True)
 class Owed:
-    """A timer that should be waiting. `at`: when it is due; None, or a time that has passed: soon."""
+    """A timer that should be waiting. `at`: when it is due; None, or a time that has passed: soon.
+
+    `traceparent`: the trace that it belongs to.
+    """
 
     timer: Timer
     at: datetime | None = None
+    traceparent: str | None = None
 
 
 class Sweeper:
@@ -32,7 +38,7 @@ class Sweeper:
 
     A timer that is already waiting stays as it is. `ready` is awaited first, so that the projection is caught up.
     `delay` puts off the timers that are due soon, in seconds: for work that may well be under way somewhere
-    without a timer.
+    without a timer. `restored` counts the timers that were missing.
     """
 
     def __init__(
@@ -44,6 +50,7 @@ class Sweeper:
         interval: float,
         clock: Callable[[], datetime],
         delay: float = 0,
+        restored: Counter | None = None,
     ) -> None:
         self._timers = timers
         self._unfinished = unfinished
@@ -51,6 +58,7 @@ class Sweeper:
         self._interval = interval
         self._clock = clock
         self._delay = delay
+        self._restored = restored
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -68,7 +76,10 @@ class Sweeper:
         missing = 0
         for owed in await self._unfinished():
             heed_cancellation()
-            missing += await self._timers.set_if_absent(owed.timer, self._moment(owed.at))
+            with answering(owed.traceparent):
+                missing += await self._timers.set_if_absent(owed.timer, self._moment(owed.at))
+        if self._restored is not None:
+            self._restored.inc(missing)
         return missing
 
     def _moment(self, at: datetime | None) -> datetime:

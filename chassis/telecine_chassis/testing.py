@@ -11,6 +11,7 @@ from telecine_contracts.subjects import of_event, stream_of
 from .records import Record, decode
 from .store import Conflict, Recorded, Refused
 from .timers import Timer
+from .tracing import carried
 
 __all__ = ["InMemoryEventStore", "InMemoryTimers", "ManualClock"]
 
@@ -65,9 +66,11 @@ class InMemoryTimers:
     clock: ManualClock
     waiting: dict[tuple[str, tuple[str, ...]], tuple[datetime, Timer]] = field(default_factory=dict)
     fired: list[Timer] = field(default_factory=list)
+    headers: dict[tuple[str, tuple[str, ...]], dict[str, str]] = field(default_factory=dict)
 
     async def set(self, timer: Timer, at: datetime) -> None:
         self.waiting[timer.kind, timer.key] = (at, timer)
+        self.headers[timer.kind, timer.key] = carried()
 
     async def set_if_absent(self, timer: Timer, at: datetime) -> bool:
         if (timer.kind, timer.key) in self.waiting:

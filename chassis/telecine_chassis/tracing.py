@@ -34,6 +34,7 @@ __all__ = [
     "SpanKind",
     "Tracing",
     "about",
+    "answering",
     "carried",
     "current",
     "failed",
@@ -201,6 +202,16 @@ def sending(name: str, event_id: str, cause: str | None, attributes: Attributes)
         tracer, name, kind=SpanKind.PRODUCER, parent=parent, links=links, attributes=attributes
     ) as sent:
         yield text_of(sent.get_span_context())
+
+
+@contextmanager
+def answering(traceparent: str | None) -> Iterator[None]:
+    """What is asked for inside belongs to this trace, though no span is under way."""
+    cause = _CAUSE.set(traceparent)
+    try:
+        yield
+    finally:
+        _CAUSE.reset(cause)
 
 
 def failed(span: Span, why: str) -> None:

@@ -113,6 +113,7 @@ def _service(name: str) -> Rights:
             *_timers(name, consumers),
             *_FIRES.get(name, ()),
             f"deadletters.{name}.*",
+            f"$JS.API.STREAM.INFO.{DEADLETTERS.name}",
             *(subject for consumer in consumers for subject in _takes(consumer.stream, consumer.name)),
             *(subject for stream in read for subject in _looks(stream)),
             *(f"$JS.API.STREAM.MSG.GET.{stream}" for stream in sorted(replayed)),

@@ -5,7 +5,10 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 import pytest
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from tests.support.spans import Kept, trace_of
 
+from telecine_chassis.tracing import Tracing
 from telecine_generation.poll_batch import PollBatch
 from telecine_generation.provider import ProviderTask, ProviderUnavailable
 from telecine_generation.provider_memory import MemoryProvider
@@ -136,3 +139,24 @@ async def test_closing_answers_all_who_wait() -> None:
     with pytest.raises(ProviderUnavailable):
         await batch.task("a")
     assert provider.in_flight == 0
+
+
+async def test_a_call_for_several_is_a_trace_of_its_own_that_links_to_all_and_all_to_it() -> None:
+    kept = Kept(InMemorySpanExporter())
+    tracing = Tracing("tests")
+    tracing.export(kept.exporter, at_once=True)
+    batch = PollBatch(opened(Gated()).know("a", "b", "c"), window=0.001)
+
+    async def ask(task_id: str) -> None:
+        with tracing.entering("wake"):
+            await batch.task(task_id)
+
+    await asyncio.gather(*map(ask, "abc"))
+    await ask("a")
+    together, alone = kept.named("poll")
+    assert together.parent is None
+    asked, later = kept.named("wake")[:3], kept.named("wake")[3]
+    assert sorted(map(trace_of, asked)) == sorted(f"{link.context.trace_id:032x}" for link in together.links)
+    assert [kept.linked(wake) for wake in asked] == [[together]] * 3
+    assert kept.parent(alone) == later
+    assert (alone.links, kept.linked(later)) == ((), [])

@@ -11,6 +11,7 @@ from telecine_chassis.timers import Timer
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=ManualClock().now.tzinfo)
 ONE = Timer("look", ("one",))
+TWO = Timer("look", ("two",))
 
 
 async def no_wait() -> None:
@@ -45,6 +46,12 @@ async def test_what_is_due_gets_its_timer_soon(
 async def test_what_is_due_later_gets_its_timer_for_then(timers: InMemoryTimers, ahead: timedelta) -> None:
     assert await sweep(timers, [Owed(ONE, NOW + ahead)], delay=900) == 1
     assert list(timers.waiting.values()) == [(NOW + ahead, ONE)]
+
+
+async def test_a_timer_that_was_lost_comes_back_to_its_trace(timers: InMemoryTimers) -> None:
+    trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+    assert await sweep(timers, [Owed(ONE, traceparent=trace), Owed(TWO)]) == 2
+    assert timers.headers == {("look", ("one",)): {"traceparent": trace}, ("look", ("two",)): {}}
 
 
 async def test_a_timer_that_waits_stays_as_it_is(timers: InMemoryTimers) -> None:

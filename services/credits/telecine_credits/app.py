@@ -9,7 +9,7 @@ from telecine_chassis.commands import Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
 from telecine_chassis.service import Part, Service
-from telecine_chassis.sweeper import Owed, Sweeper
+from telecine_chassis.sweeper import Owed
 from telecine_contracts import registry
 
 from .account import Account, evolve
@@ -53,9 +53,7 @@ def build(settings: Settings) -> Service:
         found = await asyncio.to_thread(to_expire, projections.engine, parts.clock() + AHEAD)
         return [Owed(expiry_timer(account, entry), until) for account, entry, until in found]
 
-    sweeper = Sweeper(
-        parts.timers, unfinished, projections.wait, interval=settings.sweep_interval, clock=parts.clock
-    )
+    sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
     return parts.service(sweeper, *checkpoint_parts(settings, parts, projections), before=[projections])
 
 

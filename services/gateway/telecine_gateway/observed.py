@@ -16,6 +16,8 @@ __all__ = ["Observed"]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "OTHER"
+PROBES = frozenset({"/healthz", "/readyz"})
+"""Asked for every few seconds by whatever watches over this process: they would hide the rest."""
 UNMATCHED = "unmatched"
 """The route of a request that no route is for."""
 
@@ -42,6 +44,9 @@ class Observed:
             await send(message)
 
         structlog.contextvars.clear_contextvars()
+        if scope["path"] in PROBES:
+            await self._app(scope, receive, send)
+            return
         with self._meters.running.track_inprogress(), self._entering(scope, method) as span:
             structlog.contextvars.bind_contextvars(**log_fields())
             try:

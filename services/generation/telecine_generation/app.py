@@ -8,7 +8,7 @@ from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
-from telecine_chassis.sweeper import Owed, Sweeper
+from telecine_chassis.sweeper import Owed
 from telecine_chassis.timers import Timer
 from telecine_chassis.tokens import callback_token
 from telecine_contracts import registry
@@ -49,11 +49,10 @@ def build(settings: Settings) -> Service:
     measure(parts, projections)
 
     async def unfinished() -> Sequence[Owed]:
-        return [Owed(Timer(WAKE, key)) for key in await asyncio.to_thread(in_flight, projections.engine)]
+        rows = await asyncio.to_thread(in_flight, projections.engine)
+        return [Owed(Timer(WAKE, (row.account, row.generation)), traceparent=row.traceparent) for row in rows]
 
-    sweeper = Sweeper(
-        parts.timers, unfinished, projections.wait, interval=settings.sweep_interval, clock=parts.clock
-    )
+    sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
     outside = _Outside(provider, follower)
     return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
 

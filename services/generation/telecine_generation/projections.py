@@ -25,8 +25,14 @@ def apply(session: Session, recorded: Recorded) -> None:
         case SubmissionStarted() | CancelRequested() as event:
             row = session.get(InFlight, event.generation)
             if row is None:
-                since = recorded.envelope.time
-                session.add(InFlight(generation=event.generation, account=event.account, since=since))
+                session.add(
+                    InFlight(
+                        generation=event.generation,
+                        account=event.account,
+                        since=recorded.envelope.time,
+                        traceparent=recorded.envelope.traceparent,
+                    )
+                )
         case GenerationSubmitted() as event:
             row = session.get(InFlight, event.generation)
             if row is not None:

@@ -1,6 +1,6 @@
 """What is asked of the generation service's own tables."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 
 from sqlalchemy import Engine, func
@@ -9,10 +9,10 @@ from sqlmodel import Session, col, select
 from .tables import InFlight
 
 
-def in_flight(engine: Engine) -> list[tuple[str, str]]:
-    """Account and id of every generation that must not be forgotten."""
+def in_flight(engine: Engine) -> Sequence[InFlight]:
+    """Every generation that must not be forgotten."""
     with Session(engine) as session:
-        return [(row.account, row.generation) for row in session.exec(select(InFlight))]
+        return session.exec(select(InFlight)).all()
 
 
 def phases(engine: Engine) -> Mapping[str, int]:

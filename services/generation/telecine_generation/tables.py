@@ -14,7 +14,7 @@ VERSION = 2
 class InFlight(SQLModel, table=True):
     """A generation that has been claimed and is not over yet, or whose late end is still awaited.
 
-    `submitted`: the provider is known to have it. `since`: when its first claim was made.
+    `submitted`: the provider is known to have it. `since`: when its first claim was made, in which trace.
     """
 
     metadata = METADATA
@@ -24,4 +24,5 @@ class InFlight(SQLModel, table=True):
     account: str = Field(max_length=64)
     submitted: bool = False
     ended: bool = False
+    traceparent: str | None = None
     since: datetime = Field(sa_column=Column(UtcTime, nullable=False))

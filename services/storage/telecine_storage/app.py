@@ -7,7 +7,7 @@ from telecine_chassis.assembly import Assembly
 from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.service import Service
-from telecine_chassis.sweeper import Owed, Sweeper
+from telecine_chassis.sweeper import Owed
 from telecine_chassis.timers import Timer
 from telecine_contracts import registry
 
@@ -52,15 +52,11 @@ def build(settings: Settings) -> Service:
     parts.metrics.asked("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
 
     async def unfinished() -> Sequence[Owed]:
-        return [Owed(Timer(COPY, key)) for key in await asyncio.to_thread(pending_copies, projections.engine)]
+        rows = await asyncio.to_thread(pending_copies, projections.engine)
+        return [Owed(Timer(COPY, (row.account, row.generation)), traceparent=row.traceparent) for row in rows]
 
-    sweeper = Sweeper(
-        parts.timers,
-        unfinished,
-        projections.wait,
-        interval=settings.sweep_interval,
-        clock=parts.clock,
-        delay=settings.copy_timeout,
+    sweeper = parts.sweeper(
+        unfinished, projections, interval=settings.sweep_interval, delay=settings.copy_timeout
     )
     outside = _Outside(source, bucket)
     return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])

@@ -15,7 +15,13 @@ def apply(session: Session, recorded: Recorded) -> None:
     """A video comes in when it is ready and goes when it is stored or given up."""
     match recorded.event:
         case VideoReady() as event:
-            session.merge(PendingCopy(generation=event.generation, account=event.account))
+            session.merge(
+                PendingCopy(
+                    generation=event.generation,
+                    account=event.account,
+                    traceparent=recorded.envelope.traceparent,
+                )
+            )
         case VideoStored() | VideoStorageFailed() as event:
             row = session.get(PendingCopy, event.generation)
             if row is not None:

@@ -1,15 +1,17 @@
 """What is asked of the storage service's own tables."""
 
+from collections.abc import Sequence
+
 from sqlalchemy import Engine, func
 from sqlmodel import Session, select
 
 from .tables import PendingCopy
 
 
-def pending_copies(engine: Engine) -> list[tuple[str, str]]:
-    """Account and id of every generation whose video is not stored yet."""
+def pending_copies(engine: Engine) -> Sequence[PendingCopy]:
+    """Every generation whose video is not stored yet."""
     with Session(engine) as session:
-        return [(row.account, row.generation) for row in session.exec(select(PendingCopy))]
+        return session.exec(select(PendingCopy)).all()
 
 
 def copies_owed(engine: Engine) -> int:
