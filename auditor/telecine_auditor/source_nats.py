@@ -19,16 +19,20 @@ __all__ = ["NatsSource"]
 _STREAM_NOT_FOUND, _MESSAGE_NOT_FOUND = 10059, 10037
 _AHEAD = 2
 """Questions under way at once: the server looks up the next messages while these are read."""
-_PAGE, _LEAST = 1000, 16
+_PAGE, _LEAST = 1000, 4
 _PAGE_BYTES = 8 * 2**20
 _TRIES = 5
 
 
 class NatsSource:
-    """A source over one connection. Direct gets may be answered by any replica; the leader has the last word."""
+    """A source over one connection. Direct gets may be answered by any replica; the leader has the last word.
 
-    def __init__(self, connection: Connection) -> None:
+    `page`: how many entries to ask for at once; `page_bytes`: how many bytes, about.
+    """
+
+    def __init__(self, connection: Connection, *, page: int = _PAGE, page_bytes: int = _PAGE_BYTES) -> None:
         self.connection = connection
+        self._page, self._page_bytes = page, page_bytes
 
     @classmethod
     async def open(cls, server: Server) -> "NatsSource":
@@ -49,7 +53,7 @@ class NatsSource:
     ) -> AsyncIterator[Sequence[Entry]]:
         last = await self.last(stream)
         end = last if upto is None else min(last, upto)
-        reading = _Reading(self.connection, stream)
+        reading = _Reading(self.connection, stream, self._page, self._page_bytes)
         await reading.start()
         try:
             while after < end and (entries := await reading.behind(after, end)):
@@ -86,14 +90,14 @@ class NatsSource:
 class _Reading:
     """One pass over a stream, with questions sent ahead."""
 
-    def __init__(self, connection: Connection, stream: str) -> None:
+    def __init__(self, connection: Connection, stream: str, page: int, page_bytes: int) -> None:
         self._connection, self._stream = connection, stream
+        self._most, self._size, self._bytes = page, page, page_bytes
         self._inbox = connection.new_inbox()
         self._asked: dict[str, Page] = {}
         self._ahead: deque[tuple[str, Page]] = deque()
         self._numbers = count()
         self._clock = Clock()
-        self._size = _PAGE
 
     async def start(self) -> None:
         """Begin to listen for answers."""
@@ -134,7 +138,9 @@ class _Reading:
             return None
         # A page that is cut short holds large messages, or is the last one.
         self._size = (
-            max(_LEAST, len(page.entries)) if len(page.entries) < page.size else min(_PAGE, 2 * page.size)
+            max(_LEAST, len(page.entries))
+            if len(page.entries) < page.size
+            else min(self._most, 2 * page.size)
         )
         return page
 
@@ -151,7 +157,7 @@ class _Reading:
         inbox, page = f"{self._inbox}.{next(self._numbers)}", Page(first, size, self._clock)
         self._asked[inbox] = page
         self._ahead.append((inbox, page))
-        question = json.dumps({"seq": first, "batch": size, "max_bytes": _PAGE_BYTES}).encode()
+        question = json.dumps({"seq": first, "batch": size, "max_bytes": self._bytes}).encode()
         await self._connection.publish(f"$JS.API.DIRECT.GET.{self._stream}", question, reply=inbox)
 
     def _answer(self, inbox: str, head: bytes, body: bytes) -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 from nats.aio.client import Client
 from tests.support.audited_streams import Streams
 from tests.support.parts import NatsServer, nats_server
+from tests.support.video_events import EventsOf
 
 from telecine_auditor.connection import Server, connect
 from telecine_auditor.entry import Entry
@@ -24,7 +25,7 @@ from telecine_contracts.credits import GrantKind
 from telecine_contracts.signed_note import Checkpoint
 from telecine_contracts.transparency import Frontier, leaf_hash
 from telecine_credits.checkpoint_key import Signer
-from telecine_credits.domain import Grant, Settle
+from telecine_credits.domain import Debit, Grant, Settle
 
 __all__ = [
     "LOG",
@@ -44,15 +45,20 @@ LOG = "telecine.example/ledger"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
-def small_ledger(generations: int = 8, *, reference: str = "pay-1") -> Streams:
-    """One account that pays for that many generations: three entries more than twice as many."""
+def small_ledger(generations: int = 8, *, reference: str = "pay-1", prefix: str = "g") -> Streams:
+    """One account that pays for that many generations, each delivered: one entry more than twice as many."""
     streams = Streams()
     streams.do(
         Grant(account="ann", at=NOON, amount=50 * generations, kind=GrantKind.PAID, reference=reference)
     )
     for number in range(generations):
-        streams.ask(f"g{number}", NOON)
-        streams.do(Settle(account="ann", at=NOON, generation=f"g{number}"))
+        events = EventsOf("ann", f"{prefix}{number}")
+        asked = events.requested()
+        streams.say(asked, NOON)
+        streams.do(Debit(account="ann", at=NOON, generation=events.generation, price=asked.price))
+        for event in (events.started(), events.submitted(), events.ready(), events.stored()):
+            streams.say(event, NOON)
+        streams.do(Settle(account="ann", at=NOON, generation=events.generation))
     return streams
 
 
