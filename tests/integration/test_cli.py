@@ -1,6 +1,8 @@
 """The operator's commands against a small real stack: nats-server and the credits service."""
 
 import asyncio
+import csv
+import io
 import json
 from collections.abc import Coroutine, Iterator
 from pathlib import Path
@@ -96,7 +98,8 @@ def test_a_grant_is_made_once_per_reference_and_shown(telecine: Commands) -> Non
         "--expires",
         "2031-01-01",
     )
-    shown = telecine.well("credits", "show", "alice")
+    shown = telecine.well("credits", "ledger", "alice")
+    assert telecine.well("credits", "show", "alice") == shown
     assert "invoice-1" in shown
     assert "alice has 520 credits available" in shown
     document = telecine.json("credits", "show", "alice")
@@ -107,7 +110,78 @@ def test_a_grant_is_made_once_per_reference_and_shown(telecine: Commands) -> Non
 def test_a_reference_with_another_amount_is_refused(telecine: Commands) -> None:
     telecine.well("credits", "grant", "bob", "10", "--reference", "r")
     refused = telecine("credits", "grant", "bob", "11", "--reference", "r")
-    assert (refused.code, "was used before, for entry 1: a grant of 10 paid credits" in refused.err) == (1, True)
+    assert (refused.code, "was used before, for entry 1: a grant of 10 paid credits" in refused.err) == (
+        1,
+        True,
+    )
+
+
+def test_corrections_closing_and_limits_are_told_and_shown(telecine: Commands) -> None:
+    telecine.well("credits", "grant", "lena", "100", "--reference", "r", "--kind", "plan")
+    adjust = ("credits", "adjust", "lena", "1", "30", "--reference", "t", "--reason", "returned")
+    assert telecine.well(*adjust) == (
+        "corrected entry 1 of lena by 30 credits (entry 2), has 70 credits available\n"
+    )
+    assert telecine.well(*adjust).startswith("nothing to do, this reference was adjusted before (entry 2)")
+    too_much = telecine("credits", "adjust", "lena", "1", "71", "--reference", "u")
+    assert (too_much.code, "only 70 of the 100 credits" in too_much.err) == (1, True)
+    assert telecine.well("credits", "limits", "lena", "--per-day", "60").startswith("limits of lena are set")
+    assert telecine.well("credits", "limits", "lena", "--per-day", "60").startswith("nothing to do")
+    assert telecine.well("credits", "close", "lena", "--reason", "moved").startswith("lena is closed")
+    assert "closed before" in telecine.well("credits", "close", "lena")
+    refused = telecine("credits", "grant", "lena", "1", "--reference", "v")
+    assert (refused.code, "lena is closed" in refused.err) == (1, True)
+    balance = telecine.well("credits", "balance", "lena")
+    assert "lena has 70 credits available, and is closed" in balance
+    assert "the account may spend 60 credits a day" in balance
+    document = telecine.json("credits", "balance", "lena")
+    assert document["limits"] == [{"api_key": None, "per_day": 60, "per_generation": None}]
+    [grant] = document["grants"]
+    assert (grant["entry"], grant["available"], grant["kind"], document["closed"]) == (1, 70, "plan", True)
+    assert telecine.well("credits", "reopen", "lena").startswith("lena is open again")
+    assert "lena is open" in telecine.well("credits", "reopen", "lena")
+    assert telecine.well("credits", "limits", "lena", "--lift").startswith("limits of lena are set")
+    ledger = telecine.well("credits", "ledger", "lena")
+    for words in ("entry 1, t", "may spend 60 credits a day", "moved", "no limit any more for the account"):
+        assert words in ledger
+
+
+def test_a_statement_as_a_table_and_as_csv(telecine: Commands) -> None:
+    telecine.well("credits", "grant", "mona", "100", "--reference", "=1+1", "--reason", "\x1b[2Jgone")
+    table = telecine.well("credits", "statement", "mona")
+    assert "opening balance" in table
+    assert "credits granted (paid)" in table
+    assert "\x1b" not in table
+    opening, granted, closing = csv.DictReader(
+        io.StringIO(telecine.well("credits", "statement", "mona", "--csv"), newline="")
+    )
+    assert (opening["available"], closing["available"]) == ("0", "100")
+    assert (granted["available_change"], granted["reference"]) == ("100", "'=1+1")
+    tomorrow = ("--from", "2101-01-01", "--csv")
+    rows = telecine.well("credits", "statement", "mona", *tomorrow).splitlines()
+    assert len(rows) == 3
+    assert all(row.endswith(",100,0,,,,") for row in rows[1:])
+
+
+def test_credits_that_have_expired_already_are_not_granted(telecine: Commands) -> None:
+    late = telecine("credits", "grant", "nina", "5", "--reference", "r", "--expires", "2020-01-31")
+    assert (late.code, late.err) == (
+        1,
+        "telecine: the time in --expires is over already (2020-01-31 00:00 UTC): give a later one, "
+        "or none for credits that never expire\n",
+    )
+    assert telecine("credits", "ledger", "nina").code == 1
+
+
+def test_a_key_has_the_scopes_it_was_made_with(telecine: Commands) -> None:
+    telecine.well("keys", "create", "oscar")
+    told = telecine("keys", "create", "oscar", "--scope", "generate", "--scope", "admin", "--scope", "admin")
+    assert "scope admin and generate" in told.err
+    assert [key["scopes"] for key in telecine.json("keys", "list", "oscar")] == [
+        ["generate"],
+        ["admin", "generate"],
+    ]
+    assert "admin generate" in telecine.well("keys", "list", "oscar")
 
 
 def test_an_account_without_entries_is_named(telecine: Commands) -> None:

@@ -2,13 +2,16 @@
 
 import pytest
 
+from telecine_cli.commands.keys import Scope as Offered
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
 from telecine_gateway.access import (
     KEYS,
     CreateKey,
     Keys,
     RevokeKey,
+    Scope,
     UnknownKey,
+    UnknownScope,
     fingerprint,
     is_well_formed,
     new_key,
@@ -55,6 +58,20 @@ def test_create() -> None:
     assert KEYS.decide(command, given_events()) == CREATED
     assert KEYS.decide(command, given_events(CREATED)) is None
     assert KEYS.decide(command, given_events(CREATED, REVOKED)) is None
+
+
+def test_scopes_are_kept_in_one_form_and_must_be_known() -> None:
+    made = KEYS.decide(CreateKey("acme", "key_1", "ab" * 32, "ci", ("generate", "admin", "admin")), Keys())
+
+    assert isinstance(made, ApiKeyCreated)
+    assert made.scopes == ("admin", "generate")
+    for scopes in ((), ("root",), ("admin", "Admin")):
+        with pytest.raises(UnknownScope, match="admin"):
+            KEYS.decide(CreateKey("acme", "key_1", "ab" * 32, "ci", scopes), Keys())
+
+
+def test_the_command_line_offers_the_scopes_that_there_are() -> None:
+    assert [scope.value for scope in Offered] == [scope.value for scope in Scope]
 
 
 def test_revoke() -> None:
