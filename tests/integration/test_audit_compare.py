@@ -295,6 +295,11 @@ async def test_what_services_wrote_is_what_the_ledger_says(
         said = capsys.readouterr().out
         assert "gateway: 4 of ledger_entry, 1 of balance" in said
         assert "credits: 1 of account, 1 of ledger_grant, 0 of hold" in said
+        assert await asyncio.to_thread(run, ["reconcile", "--nats", nats.url, "--json"]) == 0
+        found = json.loads(capsys.readouterr().out)
+        assert (found["total"]["settled"], found["total"]["credits"]) == (1, 40)
+        assert found["total"]["tokens"] > 0
+        assert [name for name, lines in found["lists"].items() if lines] == []
     change(credits, "UPDATE ledger_grant SET spent = spent - 1", schema="v1_1")
     assert await asyncio.to_thread(run, command) == 1
     assert (
