@@ -50,7 +50,8 @@ compose-up: compose-secrets  ## the whole system in containers, as on a server (
 	@docker compose ps --format 'table {{.Name}}\t{{.Status}}\t{{.Ports}}'
 
 compose-demo:    ## the demo against the system in containers; make compose-up first
-	docker compose run --rm operator demo
+	docker compose run --rm operator demo --against http://gateway:8000 --out /data/demo \
+	  --auditor-seed /run/secrets/nats_auditor --checkpoint-key /run/secrets/checkpoint_key_pub
 
 compose-down:    ## stop the system in containers; its data stay in volumes
 	docker compose --profile '*' down

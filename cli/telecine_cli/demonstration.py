@@ -3,10 +3,6 @@
 import asyncio
 import json
 import secrets
-import shutil
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,16 +11,15 @@ import typer
 
 from telecine_chassis.feed import Feed
 from telecine_chassis.store import Recorded
+from telecine_cli.auditing import audit, until_checkpointed
 from telecine_cli.demo_account import ACCOUNT, Gift, open_account
 from telecine_cli.demo_report import Finished, document, report
 from telecine_cli.demo_screen import Screen, screen_on
+from telecine_cli.demo_stage import DemoStage, OwnStage, Running
 from telecine_cli.event_reading import following
-from telecine_cli.facts import Facts, Options
 from telecine_cli.failure import Failure
 from telecine_cli.gateway_client import GatewayClient, gateway_client
 from telecine_cli.journeys import Journey, Journeys
-from telecine_cli.provision_report import provision_stack
-from telecine_cli.stack import Stack
 from telecine_cli.target import connected
 from telecine_contracts.gateway import Kind
 from telecine_contracts.streams import LEDGER, VIDEO
@@ -41,10 +36,10 @@ _BRAND_AT, _BRAND = 4, b"ftyp"
 
 @dataclass(frozen=True)
 class Demonstration:
-    """What the user chose. Without `data` a temporary folder is used."""
+    """What the user chose: the folder for the videos, where it plays, and how long the provider may take."""
 
     out: Path
-    data: Path | None
+    place: OwnStage | Running
     task_seconds: float
 
 
@@ -57,12 +52,15 @@ async def demonstrate(wish: Demonstration, *, as_json: bool) -> None:
     screen = screen_on(standard_error=as_json)
     _make(wish.out)
     journeys = Journeys(ACCOUNT)
-    with _folder(wish.data) as data:
-        finished = await _run(wish, data, journeys, screen)
+    async with wish.place.stage(lambda message: screen.say(message, "dim")) as stage:
+        finished = await _play(wish, stage, journeys, screen)
+        screen.say("done; the auditor reads the ledger …", "dim")
+        verdict = await audit(stage.auditing, as_json=as_json)
     if as_json:
-        typer.echo(json.dumps(document(finished, journeys.ledger), indent=2, ensure_ascii=False))
+        told = document(finished, journeys.ledger) | {"audit": json.loads(verdict)}
+        typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
-        for line in report(finished, journeys.ledger):
+        for line in [*report(finished, journeys.ledger), "", "telecine-audit verify", verdict.rstrip()]:
             screen.say(line)
 
 
@@ -74,46 +72,25 @@ def _make(out: Path) -> None:
         raise Failure(f"can't put videos into {out} ({error.strerror}): choose another with --out") from None
 
 
-@contextmanager
-def _folder(given: Path | None) -> Iterator[Path]:
-    if given is not None:
-        yield given
-        return
-    data = Path(tempfile.mkdtemp(prefix="telecine-demo-"))
-    try:
-        yield data
-    except Exception:
-        typer.echo(f"data and logs are kept in {data}", err=True)
-        raise
-    except BaseException:
-        shutil.rmtree(data, ignore_errors=True)
-        raise
-    shutil.rmtree(data, ignore_errors=True)
-
-
-async def _run(wish: Demonstration, data: Path, journeys: Journeys, screen: Screen) -> list[Finished]:
-    options = Options(emulator_arguments=(f"--task-seconds={wish.task_seconds}",))
-    screen.say("starting nats-server, an S3 server, an emulated provider and the four services …", "dim")
-    async with Stack(data, options, provision=provision_stack, say=screen.say) as stack:
-        nats_url = stack.facts.nats.url
-        async with connected(nats_url) as connection:
-            starts = [(stream, await Feed(connection, stream).head()) for stream in (VIDEO, LEDGER)]
-            async with following(connection, starts) as events:
-                gift = Gift(_CREDITS, f"telecine demo {secrets.token_hex(4)}")
-                key = await open_account(connection, stack.facts.data, gift)
-                screen.say(f"ready: the gateway answers at {stack.facts.gateway_url}", "dim")
-                async with gateway_client(stack.facts.gateway_url, key) as gateway:
-                    await _ask(gateway, journeys, stack.facts)
-                    await _watch(events, journeys, screen, wish.task_seconds + _PATIENCE_SECONDS)
-                    finished = [await _fetch(gateway, journey, wish.out) for journey in journeys.all()]
-        screen.say("done; stopping everything …", "dim")
+async def _play(wish: Demonstration, stage: DemoStage, journeys: Journeys, screen: Screen) -> list[Finished]:
+    async with connected(stage.target) as connection:
+        starts = [(stream, await Feed(connection, stream).head()) for stream in (VIDEO, LEDGER)]
+        async with following(connection, starts) as events:
+            gift = Gift(_CREDITS, f"telecine demo {secrets.token_hex(4)}")
+            key = await open_account(connection, stage.data, gift)
+            screen.say(f"ready: the gateway answers at {stage.gateway_url}", "dim")
+            async with gateway_client(stage.gateway_url, key) as gateway:
+                await _ask(gateway, journeys, stage.sample_image)
+                await _watch(events, journeys, screen, wish.task_seconds + _PATIENCE_SECONDS)
+                finished = [await _fetch(gateway, journey, wish.out) for journey in journeys.all()]
+        await until_checkpointed(connection)
     return finished
 
 
-async def _ask(gateway: GatewayClient, journeys: Journeys, facts: Facts) -> None:
+async def _ask(gateway: GatewayClient, journeys: Journeys, sample_image: str) -> None:
     text: dict[str, Any] = {"prompt": "A lighthouse at dusk, long waves rolling in", "duration": 5}
     image = {
-        "imageUrl": f"{facts.local_url('emulator')}/samples/harbour.png",
+        "imageUrl": sample_image,
         "prompt": "The boats begin to rock",
         "resolution": "480p",
         "duration": 4,

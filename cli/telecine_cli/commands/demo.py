@@ -5,13 +5,20 @@ from typing import Annotated
 
 import typer
 
+from telecine_cli.commands.options import NatsUrl, NkeySeed
+
 __all__ = ["EXAMPLES", "demo"]
 
 EXAMPLES = """Examples:
 
     telecine demo
 
-    telecine demo --out films --json > facts.json"""
+    telecine demo --out films --json > facts.json
+
+    telecine demo --against http://127.0.0.1:8000 --nats-url nats://127.0.0.1:4222 --checkpoint-key ledger.vkey"""
+
+_RUNNING = "With a telecine that runs already"
+_SAMPLE = "http://emulator:9100/samples/harbour.png"
 
 
 def demo(
@@ -29,12 +36,53 @@ def demo(
         float,
         typer.Option(min=0, metavar="SECONDS", help="How long the emulated provider takes for a video."),
     ] = 4.0,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="URL",
+            help="Its gateway. Nothing is started or stopped then.",
+            show_default=False,
+            rich_help_panel=_RUNNING,
+        ),
+    ] = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+    auditor_seed: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The auditor's seed on NATS.",
+            show_default=False,
+            rich_help_panel=_RUNNING,
+        ),
+    ] = None,
+    checkpoint_key: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="The public key of the ledger's checkpoints.",
+            show_default=False,
+            rich_help_panel=_RUNNING,
+        ),
+    ] = None,
+    image_url: Annotated[
+        str,
+        typer.Option(metavar="URL", help="The picture to begin with.", rich_help_panel=_RUNNING),
+    ] = _SAMPLE,
 ) -> None:
-    """Watch a text and an image become stored videos, with every event and what each cost.
+    """Watch a text and an image become stored videos, with every event, what each cost, and an audit at the end.
 
     Starts everything on free local ports, an emulated provider included, and stops it all at the end.
     """
+    from telecine_cli.demo_stage import OwnStage, Running
     from telecine_cli.demonstration import Demonstration, demonstrate
     from telecine_cli.running import run
+    from telecine_cli.target import find
 
-    run(demonstrate(Demonstration(out, data, task_seconds), as_json=json))
+    place: OwnStage | Running = OwnStage(data, task_seconds)
+    if against is not None:
+        if checkpoint_key is None:
+            raise typer.BadParameter("needs --checkpoint-key too", param_hint="--against")
+        target = find(None, nats_url, nkey_seed)
+        place = Running(against, target, image_url, auditor_seed, checkpoint_key)
+    run(demonstrate(Demonstration(out, place, task_seconds), as_json=json))
