@@ -63,7 +63,9 @@ class Assembly:
         self.store = self.event_store()
         self.timers = JetStreamTimers(self.connection, name)
         handlers = self.meters.handlers
-        watch = ConsumerWatch(self.connection, handlers, stuck_after=settings.stuck_after)
+        watch = ConsumerWatch(
+            self.connection, handlers, every=settings.look_interval, stuck_after=settings.stuck_after
+        )
         self.metrics.asked(
             "telecine_handler_oldest_seconds",
             "For how long the slowest handler has been running",

@@ -32,10 +32,12 @@ class Liveness:
         *,
         on_failure: Callable[[str], None],
         patience: float = 30,
+        tick: float = TICK,
     ) -> None:
         self._checks = checks
         self._on_failure = on_failure
         self._patience = patience
+        self._tick = tick
         self._task: asyncio.Task[None] | None = None
         self._lag = metrics.histogram(
             "telecine_event_loop_delay_seconds",
@@ -61,8 +63,8 @@ class Liveness:
         loop = asyncio.get_running_loop()
         since: float | None = None
         while True:
-            due = loop.time() + TICK
-            await asyncio.sleep(TICK)
+            due = loop.time() + self._tick
+            await asyncio.sleep(self._tick)
             now = loop.time()
             self._lag.observe(now - due)
             problem = self.problem()

@@ -59,6 +59,10 @@ class ServiceSettings(BaseSettings):
     instance: Annotated[
         str | None, Field(description="Name of this replica in traces; unset: host name and process id")
     ] = None
+    look_interval: Annotated[
+        float,
+        Field(gt=0, description="Seconds between two looks at the consumers: are they there, how far behind"),
+    ] = 10
     stuck_after: Annotated[
         float,
         Field(
