@@ -40,7 +40,7 @@ class Difference:
         """For machines."""
         values = {"found": _plain(self.found), "expected": _plain(self.expected)}
         place = {"database": self.service, "table": self.table, "key": [_plain(part) for part in self.key]}
-        return {**place, "column": self.column, **values}
+        return {"kind": BreachKind.DATABASE_DIFFERS.value, **place, "column": self.column, **values}
 
 
 class RowCheck:

@@ -213,7 +213,10 @@ def test_the_command_names_what_differs(tmp_path: Path, command: Callable[..., t
     connection.close()
     code, out, _ = command("--gateway-db", gateway)
     assert code == 1
-    assert "gateway  database-differs  balance ann: held is 0, the ledger says 50\n1 values differ.\n" in out
+    assert (
+        "gateway  database-differs  balance ann: held is 0, the ledger says 50\nValues that differ: 1\n"
+        in out
+    )
     code, out, _ = command("--gateway-db", gateway, "--json")
     found = json.loads(out)
     assert (code, found["count"]) == (1, 1)

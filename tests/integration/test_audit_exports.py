@@ -168,7 +168,7 @@ def test_an_entry_that_can_not_be_read_is_left_out_and_told(
     books = exported(streams, tmp_path, "hledger", code=1)
     assert "; LEDGER#13 can't be booked: it can't be read\n" in books.read_text()
     said = capsys.readouterr()
-    assert "1 entries can't be booked and were left out" in said.out
+    assert "Entries that can't be booked and were left out: 1\n" in said.out
     assert "LEDGER#13  unreadable" in said.err
 
 

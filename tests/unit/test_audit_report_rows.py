@@ -101,6 +101,7 @@ def test_a_difference_is_a_breach_that_names_both_values() -> None:
     assert difference.breach().kind is BreachKind.DATABASE_DIFFERS
     assert str(difference.breach()) == "gateway  database-differs  pair 1/2: other is 4, the ledger says 5"
     assert difference.as_json() == {
+        "kind": "database-differs",
         "database": "gateway",
         "table": "pair",
         "key": [1, 2],

@@ -78,6 +78,8 @@ def _text(found: list[Comparison], differences: _Differences) -> list[str]:
     if differences.count > len(differences.first):
         lines.append(f"and {differences.count - len(differences.first)} more")
     ending = (
-        f"{differences.count} values differ." if differences.count else "Every row is as the ledger says."
+        f"Values that differ: {differences.count}"
+        if differences.count
+        else "Every row is as the ledger says."
     )
     return [*lines, ending]

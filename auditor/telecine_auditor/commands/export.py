@@ -75,10 +75,11 @@ def _writer(form: str, path: Path) -> Iterator[BooksWriter]:
 
 def _text(options: argparse.Namespace, walk: Walk, export: Export) -> list[str]:
     lines = [
-        f"{export.transactions} transactions of {export.accounts} accounts {walk.place_in_words()}, in {options.out}"
+        f"{options.out}: {export.transactions} transactions of {export.accounts} accounts; the ledger "
+        f"{walk.place_in_words()}"
     ]
     if export.left_out:
-        lines.append(f"{export.left_out} entries can't be booked and were left out")
+        lines.append(f"Entries that can't be booked and were left out: {export.left_out}")
     if options.format in _CHECKS:
         lines.append(f"Check them: {_CHECKS[options.format].format(options.out)}")
     return lines
