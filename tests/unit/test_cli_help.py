@@ -29,6 +29,7 @@ def test_every_command_that_was_promised_is_there() -> None:
         "up",
         "demo",
         "provision",
+        "secrets",
         "credits grant",
         "credits adjust",
         "credits close",
