@@ -29,6 +29,7 @@ from telecine_credits.domain import Debit, Grant, Settle
 
 __all__ = [
     "LOG",
+    "NOON",
     "all_of",
     "copied",
     "numbered",

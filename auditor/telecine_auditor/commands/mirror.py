@@ -19,7 +19,7 @@ SUMMARY = "keep an append-only copy of the streams on disk"
 
 _STREAMS = (LEDGER, VIDEO, CHECKPOINTS)
 _POLL_SECONDS = 1.0
-_RETRY_SECONDS = 5.0
+_RETRY_SECONDS = 2.0
 _DESCRIPTION = """\
 Copies the streams into a folder, append-only: a second run adds what is new. Every other command works from
 the copy with `--from DIR`, and `telecine-audit restore` writes it back into an empty server.
