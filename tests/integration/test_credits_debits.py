@@ -4,6 +4,7 @@ import asyncio
 from pathlib import Path
 
 from tests.support.credits_world import credits_world
+from tests.support.databases import database_url
 from tests.support.ledger_histories import of_each_grant
 from tests.support.parts import NatsServer
 
@@ -15,8 +16,8 @@ async def test_fifty_at_once_over_several_grants_never_overdraw(nats: NatsServer
     async with credits_world(nats, tmp_path) as world:
         for amount, kind in ((35, GrantKind.PAID), (50, GrantKind.PROMOTIONAL), (15, GrantKind.PLAN)):
             await world.grant(amount, kind=kind)
-        other = tmp_path / "other.db"
-        replica = build(world.settings.model_copy(update={"database_url": f"sqlite:///{other}"}))
+        other = database_url(tmp_path, "other")
+        replica = build(world.settings.model_copy(update={"database_url": other}))
         await replica.start()
         try:
             generations = await asyncio.gather(*(world.requested(9) for _ in range(50)))

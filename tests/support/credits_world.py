@@ -10,6 +10,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
+from tests.support.databases import database_url
 from tests.support.eventually import eventually_async
 from tests.support.ledger_entries import price
 from tests.support.parts import NatsServer
@@ -162,7 +163,7 @@ async def credits_world(
     await provision(connection)
     facts: dict[str, Any] = {
         "nats_url": nats.url,
-        "database_url": f"sqlite:///{folder / 'credits.db'}",
+        "database_url": database_url(folder, "credits"),
         "sweep_interval": 0.3,
         "stop_grace": 1,
     }

@@ -7,11 +7,15 @@ from sqlmodel import Session, col, select
 
 from .tables import Hold, LedgerGrant
 
+AT_ONCE = 10_000
+"""Grants that are looked at in one sweep; the others' turn comes with the next."""
+
 
 def to_expire(engine: Engine, by: datetime) -> list[tuple[str, int, datetime]]:
-    """Account, entry and end of every grant that has credits available and whose time is over `by` then."""
+    """Account, entry and end of grants that have credits available and whose time is over `by` then, soonest first."""
     columns = col(LedgerGrant.account), col(LedgerGrant.entry), col(LedgerGrant.usable_until)
     query = select(*columns).where(col(LedgerGrant.available) > 0, columns[2] <= by)
+    query = query.order_by(columns[2]).limit(AT_ONCE)
     with Session(engine) as session:
         return [(account, entry, until) for account, entry, until in session.exec(query) if until is not None]
 
