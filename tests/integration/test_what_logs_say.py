@@ -1,5 +1,6 @@
 """Logs name ids and never content; one trace runs through every event of a generation."""
 
+import json
 import secrets
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -53,6 +54,18 @@ async def test_no_prompt_and_no_secret_reaches_a_log_line(world: Saga) -> None:
     assert all(made[0] in text for name, text in logs.items() if name in ("gateway.log",))
     for secret in (canary, key, KEY, world.s3.secret_key, "a secret of the tests"):
         assert [name for name, text in logs.items() if secret in text] == []
+    every_line_says_what_it_is_about(logs)
+
+
+def every_line_says_what_it_is_about(logs: dict[str, str]) -> None:
+    """One JSON object a line; what is said inside a handler or a request names whose it is, and its trace."""
+    services = ("credits.log", "generation.log", "storage.log", "gateway.log")
+    lines = [json.loads(line) for name in services for line in logs[name].splitlines()]
+    assert {line["service"] for line in lines} == {name.removesuffix(".log") for name in services}
+    inside = [line for line in lines if "consumer" in line or "request_id" in line]
+    assert {"generation.requested", "submission.refused", "copy.failed"} <= {line["event"] for line in inside}
+    for line in inside:
+        assert {"account", "generation", "trace_id", "span_id"} <= line.keys(), line
 
 
 async def test_one_trace_from_the_request_to_the_last_event(world: Saga) -> None:
