@@ -42,6 +42,8 @@ _READS: dict[str, tuple[Stream, ...]] = {
 """Streams whose aggregates an identity loads, or that it follows."""
 _FIRES = {"gateway": ("timers.due.generation.wake.*.*",)}
 """Timers of another service that an identity makes due: the provider's callback, as a hint."""
+_INFO = "$JS.API.INFO"
+"""Everybody's: an account that does not import it gets the server's own, which says that it has no JetStream at all."""
 _COMMANDS = (ADJUST_CREDITS, CLOSE_ACCOUNT, GRANT_CREDITS, REOPEN_ACCOUNT, SET_SPEND_LIMITS)
 _COMMANDERS = ("gateway", OPERATOR)
 
@@ -95,7 +97,7 @@ def subscriber(name: str) -> Rights:
     own = [(stream.name, token(name)) for stream in (VIDEO, LEDGER)]
     return Rights(
         identity=name,
-        tells=tuple(subject for stream, consumer in own for subject in _takes(stream, consumer)),
+        tells=(_INFO, *(subject for stream, consumer in own for subject in _takes(stream, consumer))),
         asks=tuple(_next(stream, consumer) for stream, consumer in own),
         inbox=f"_INBOX.{name}",
     )
@@ -108,7 +110,7 @@ def _service(name: str) -> Rights:
     return Rights(
         identity=name,
         tells=(
-            "$JS.API.INFO",
+            _INFO,
             *_written(name),
             *_timers(name, consumers),
             *_FIRES.get(name, ()),
@@ -134,7 +136,7 @@ def _operator() -> Rights:
     return Rights(
         identity=OPERATOR,
         tells=(
-            "$JS.API.INFO",
+            _INFO,
             *_written(OPERATOR),
             *(_dues(consumer.service) for consumer in CONSUMERS if consumer.stream == TIMERS.name),
             "deadletters.*.*",
@@ -162,7 +164,7 @@ def _auditor() -> Rights:
     read = (LEDGER, VIDEO, CHECKPOINTS)
     return Rights(
         identity=AUDITOR,
-        tells=tuple(subject for stream in read for subject in _looks(stream)),
+        tells=(_INFO, *(subject for stream in read for subject in _looks(stream))),
         asks=tuple(_pages(stream) for stream in read),
         inbox=f"_INBOX_{AUDITOR}",
     )
