@@ -288,11 +288,8 @@ async def test_what_services_wrote_is_what_the_ledger_says(
         await world.closed("ann", await world.request("ann"))
         await world.closed("ann", await world.request("ann", prompt="a second one is too much"))
         last = (await world.ledger("ann"))[-1].sequence
-        await eventually(
-            lambda: all(
-                _checkpoint(*each) >= last for each in ((gateway, GATEWAY_TABLES), (credits, CREDITS_TABLES))
-            )
-        )
+        databases = ((gateway, GATEWAY_TABLES), (credits, CREDITS_TABLES))
+        await eventually(lambda: all(_checkpoint(*each) >= last for each in databases), within=20)
         capsys.readouterr()
         assert await asyncio.to_thread(run, command) == 0
         said = capsys.readouterr().out
