@@ -30,7 +30,8 @@ ANY = "any"
 """For `Connection.asking`: whatever is refused ends the wait."""
 _ATTEMPTS_TO_COME_BACK = 20
 _WAIT_SECONDS = 0.5
-_CONNECT_SECONDS = 4
+_CONNECT_SECONDS = 3
+_SCHEMES = ("nats", "tls", "ws", "wss")
 
 
 class Interrupted(SourceError):
@@ -53,9 +54,14 @@ class Server:
     tls_ca: Path | None = None
 
     @property
+    def urls(self) -> list[str]:
+        """Each server's URL. Raises SourceError for what is none."""
+        return [_checked(url.strip()) for url in self.url.split(",")]
+
+    @property
     def place(self) -> str:
         """The servers without a password that may stand in a URL."""
-        return ", ".join(urlsplit(url).netloc.rpartition("@")[2] or url for url in self.url.split(","))
+        return ", ".join(urlsplit(url).netloc.rpartition("@")[2] for url in self.urls)
 
 
 class Connection(Client):
@@ -166,20 +172,33 @@ async def connect(server: Server) -> Connection:
         "disconnected_cb": lost,
         "closed_cb": lost,
         "connect_timeout": _CONNECT_SECONDS,
+        "allow_reconnect": False,
         "max_reconnect_attempts": 1,
         "reconnect_time_wait": _WAIT_SECONDS,
         "inbox_prefix": INBOX_PREFIX,
     }
     try:
-        await connection.connect(servers=server.url.split(","), **options)
+        await connection.connect(servers=server.urls, **options)
     except (nats.errors.Error, OSError, TimeoutError, ValueError) as error:
         await connection.close()
         reason = connection.trouble or error
         raise SourceError(
             f"no connection to NATS at {server.place}: {reason or type(reason).__name__}"
         ) from error
-    connection.options["max_reconnect_attempts"] = _ATTEMPTS_TO_COME_BACK
+    # The client has no options of their own for the first time and for coming back.
+    connection.options |= {"allow_reconnect": True, "max_reconnect_attempts": _ATTEMPTS_TO_COME_BACK}
     return connection
+
+
+def _checked(url: str) -> str:
+    whole = url if "://" in url else f"nats://{url}"
+    try:
+        parts = urlsplit(whole)
+        if parts.scheme in _SCHEMES and parts.hostname and parts.port != 0:
+            return whole
+    except ValueError:
+        pass
+    raise SourceError("--nats is no URL of a NATS server, such as nats://127.0.0.1:4222")
 
 
 def _identity(server: Server) -> dict[str, Any]:

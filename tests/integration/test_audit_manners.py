@@ -1,0 +1,90 @@
+"""`telecine-audit` as a program: a server that is not there, a pipe that nobody reads, Ctrl-C."""
+
+import asyncio
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.audit_commands import Auditor
+from tests.support.eventually import eventually
+from tests.support.ledger_copies import small_ledger
+
+from telecine_auditor.mirror_writing import opened_for_writing
+from telecine_cli.ports import LOOPBACK, free_port
+
+AUDIT = (sys.executable, "-m", "telecine_auditor")
+
+
+def audit(*arguments: object) -> subprocess.CompletedProcess[str]:
+    command = [*AUDIT, *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+@pytest.fixture
+def mirror(tmp_path: Path) -> Path:
+    with opened_for_writing(tmp_path / "mirror") as mirror:
+        mirror.stream("LEDGER").append(small_ledger(200).ledger)
+    return tmp_path / "mirror"
+
+
+def test_a_server_that_is_not_there_is_an_error_within_seconds() -> None:
+    port, begun = free_port(), time.monotonic()
+    done = audit("balances", "--nats", f"nats://{LOOPBACK}:{port}")
+    assert time.monotonic() - begun < 10
+    assert (done.returncode, done.stdout) == (2, "")
+    assert done.stderr.startswith(f"telecine-audit balances: no connection to NATS at {LOOPBACK}:{port}: ")
+    assert done.stderr.count("\n") == 1
+
+
+@pytest.fixture
+def silent() -> Iterator[int]:
+    """A port that takes connections and says nothing."""
+    with socket.socket() as listening:
+        listening.bind((LOOPBACK, 0))
+        listening.listen()
+        yield listening.getsockname()[1]
+
+
+def test_a_server_that_says_nothing_is_an_error_within_seconds(silent: int) -> None:
+    begun = time.monotonic()
+    done = audit("balances", "--nats", f"nats://{LOOPBACK}:{silent}")
+    assert time.monotonic() - begun < 20
+    assert (done.returncode, f"no connection to NATS at {LOOPBACK}:{silent}" in done.stderr) == (2, True)
+
+
+@pytest.mark.parametrize(
+    "url", ["nonsense://x", "nats://", "nats://[", "nats://x:y", "", "nats://a,,nats://b"]
+)
+async def test_what_is_no_url_is_told(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    done = await Auditor(capsys)("balances", "--nats", url)
+    assert (done.code, "--nats is no URL of a NATS server" in done.err) == (2, True)
+
+
+def test_a_pipe_that_nobody_reads_ends_it_quietly(mirror: Path) -> None:
+    command = [*AUDIT, "statement", "ann", "--from", str(mirror)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+    assert process.stdout and process.stderr
+    process.stdout.close()
+    assert process.wait(timeout=60) == 141
+    assert process.stderr.read() == b""
+    process.stderr.close()
+
+
+async def test_ctrl_c_ends_it_quietly(silent: int) -> None:
+    command = [*AUDIT, "balances", "--nats", f"nats://{LOOPBACK}:{silent}"]
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    await eventually(lambda: f":{silent:04X} 01 ".encode() in _connections(process.pid), within=30)
+    process.send_signal(signal.SIGINT)
+    assert await process.communicate() == (b"", b"")
+    assert process.returncode == 130
+
+
+def _connections(pid: int) -> bytes:
+    """Connections as the system lists them: addresses in hexadecimal, and 01 for established."""
+    return Path(f"/proc/{pid}/net/tcp").read_bytes()
