@@ -109,6 +109,7 @@ class Assembly:
             "How far a projection is behind the last event it is for, in stream sequences",
             following.lag,
             label="projection",
+            every=5,
         )
         return following
 
@@ -162,7 +163,8 @@ class Assembly:
             self.name,
             [self.tracing, admin, self._link, liveness, *before, *reactor, *parts, *outside],
             own_checks,
-            self.tracing,
+            tracing=self.tracing,
+            metrics=self.metrics,
         )
         self._service = service
         self._tell_of(service, liveness)
@@ -177,7 +179,7 @@ class Assembly:
 
         self.metrics.watch_process()
         self.metrics.asked("telecine_healthy", "1 if /healthz says that all is well, else 0", healthy)
-        self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready)
+        self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready, every=5)
         letters = DeadLetters(self.connection)
         self.metrics.asked(
             "telecine_dead_letters_kept",

@@ -18,8 +18,7 @@ SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 """Bounds, in seconds, for what takes milliseconds when all is well."""
 LONG = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 """Bounds, in seconds, for what takes seconds when all is well."""
-PATIENCE = 3
-"""Seconds that a page waits for the answer to one question."""
+PATIENCE = 3.0
 Question = Callable[[], Awaitable[Mapping[str, float] | float]]
 
 
@@ -31,13 +30,16 @@ class _Asked:
     question: Question
     every: float
     due: float = -math.inf
+    answered: bool = True
 
 
 class Metrics:
     """Label values are few and known beforehand: never an account, a generation or a subject."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, patience: float = PATIENCE) -> None:
+        """`patience`: seconds that a page waits for the answer to one question."""
         self.registry = CollectorRegistry()
+        self._patience = patience
         self._asked: list[_Asked] = []
 
     def watch_process(self) -> None:
@@ -58,7 +60,7 @@ class Metrics:
         return Histogram(name, told, labels, registry=self.registry, buckets=bounds)
 
     def asked(
-        self, name: str, told: str, question: Question, *, label: str | None = None, every: float = 10
+        self, name: str, told: str, question: Question, *, label: str | None = None, every: float = 1
     ) -> None:
         """A gauge whose value is asked for when the page is read, at most once in `every` seconds.
 
@@ -73,17 +75,22 @@ class Metrics:
         due = [asked for asked in self._asked if asked.due <= now]
         for asked in due:
             asked.due = now + asked.every
-        await asyncio.gather(*map(_ask, due))
+        await asyncio.gather(*map(self._ask, due))
         return generate_latest(self.registry)
 
+    async def _ask(self, asked: _Asked) -> None:
+        answer: Mapping[str, float] | float
+        try:
+            async with asyncio.timeout(self._patience):
+                answer, asked.answered = await asked.question(), True
+        except Exception as error:
+            if asked.answered:
+                log.warning("metrics.no_answer", metric=asked.name, error=type(error).__name__)
+            answer, asked.answered = {} if asked.labelled else math.nan, False
+        _set(asked, answer)
 
-async def _ask(asked: _Asked) -> None:
-    try:
-        async with asyncio.timeout(PATIENCE):
-            answer = await asked.question()
-    except Exception as error:
-        log.warning("metrics.no_answer", metric=asked.name, error=type(error).__name__)
-        answer = {} if asked.labelled else math.nan
+
+def _set(asked: _Asked, answer: Mapping[str, float] | float) -> None:
     if isinstance(answer, Mapping):
         asked.gauge.clear()
         for value, number in answer.items():

@@ -14,6 +14,7 @@ from pydantic_settings import SettingsError
 
 from .liveness import pulse
 from .logs import configure
+from .metrics import Metrics
 from .secret_settings import BadSecretFile
 from .settings import ServiceSettings
 from .tracing import Tracing
@@ -45,10 +46,13 @@ class Service:
         name: str,
         parts: Sequence[Part],
         checks: Sequence[Callable[[], Awaitable[str | None]]],
+        *,
         tracing: Tracing | None = None,
+        metrics: Metrics | None = None,
     ) -> None:
         self.name = name
         self.tracing = tracing or Tracing(name)
+        self.metrics = metrics or Metrics()
         self._parts = parts
         self._checks = checks
         self._started: list[Part] = []
