@@ -37,8 +37,8 @@ def advance_account(session: Session, event: LedgerEvent, decided_at: datetime) 
             balance.closed = isinstance(event, AccountClosed)
         case SpendLimitsSet():
             _limit(session, event)
-        case _:
-            balance.attributed = _move(session, event) and balance.attributed
+        case _ if not _move(session, event):
+            balance.attributed = False
     keep(session, balance)
     return balance
 

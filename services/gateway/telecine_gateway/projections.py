@@ -82,8 +82,11 @@ def _entry(event: LedgerEvent, recorded: Recorded, at: datetime) -> LedgerEntry:
 
 
 def _charge(session: Session, event: LedgerEvent) -> Charge | None:
-    generation = event.about.get("generation")
-    return charge_after(find(session, Charge, generation) if generation else None, event)
+    """Only an end needs the charge before it: a debit and a denial are always a generation's first entry."""
+    before = None
+    if isinstance(event, CreditsSettled | CreditsRefunded):
+        before = find(session, Charge, event.generation)
+    return charge_after(before, event)
 
 
 def charge_after(charge: Charge | None, event: Event) -> Charge | None:
