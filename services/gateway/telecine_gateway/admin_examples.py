@@ -6,7 +6,7 @@ from pydantic import BaseModel
 
 from .admin_answers import AccountBody, Adjusted, Changed, Granted
 
-__all__ = ["ADJUST", "ADMIN_EXAMPLES", "GRANT", "LIMITS", "REASON"]
+__all__ = ["ADJUST", "ADMIN_EXAMPLES", "GRANT", "LIMITS", "REASON", "REFUSALS"]
 
 _BALANCES = {"available": 500, "held": 0}
 
@@ -43,6 +43,33 @@ LIMITS: dict[str, dict[str, Any]] = {
     "one key": {"apiKey": "key_5f1c9e7a02bd", "perDay": 200},
     "no limit any more": {},
 }
+
+REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
+    403: (
+        "The key does not have the scope admin",
+        {"error": "This key does not have the scope admin, which this needs", "scope": "admin"},
+    ),
+    404: (
+        "No entry names the account",
+        {"error": "Account acme has no entry in the ledger yet"},
+    ),
+    409: (
+        "The ledger refuses, and says in `code` why: `reference_conflict`, `account_closed`, `balance_too_large` or "
+        "`not_correctable`",
+        {
+            "error": "reference 'pay_1042' was used before, for entry 1: a grant of 500 paid credits",
+            "code": "reference_conflict",
+            "fields": [
+                {"field": "reference", "message": "reference 'pay_1042' was used before, for entry 1 …"}
+            ],
+        },
+    ),
+    503: (
+        "No answer from the credits service: send the same again, see Retry-After",
+        {"error": "The credits service did not answer, so it is not known whether this was carried out …"},
+    ),
+}
+"""How these routes may fail in ways of their own."""
 
 ADMIN_EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
     Granted: {

@@ -46,6 +46,8 @@ class ErrorBody(BaseModel):
 
     error: str
     fields: list[BadFieldBody] | None = None
+    code: Annotated[str | None, Field(description="Why the ledger refused, from a closed list")] = None
+    scope: Annotated[str | None, Field(description="The scope that the key lacks")] = None
 
 
 class Accepted(BaseModel):

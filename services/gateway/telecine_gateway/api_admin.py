@@ -22,7 +22,7 @@ from .admin_answers import (
     LimitsBody,
     ReasonBody,
 )
-from .admin_examples import ADJUST, GRANT, LIMITS, REASON
+from .admin_examples import ADJUST, GRANT, LIMITS, REASON, REFUSALS
 from .admin_views import account_view, adjusted, changed, granted
 from .administration import Administration
 from .auth import Auth
@@ -37,7 +37,8 @@ from .submission import Requester
 __all__ = ["Office", "router"]
 
 _ADMIN = needs(Scope.ADMIN)
-_MAY_FAIL = failures(400, 401, 403, 408, 409, 413, 503)
+_MAY_FAIL = failures(400, 401, 403, 408, 409, 413, 503, told=REFUSALS)
+_OF_A_READ = {status: told for status, told in REFUSALS.items() if status < 409}
 _ONCE = (
     "The reference makes it safe to repeat: once it was carried out, the same request is answered 200 with what was "
     "done then, and another one under the same reference 409. No Idempotency-Key is needed; one is ignored."
@@ -161,7 +162,10 @@ def _accounts(routes: APIRouter, needed: Needed, office: Office) -> None:
     @routes.get(
         "/api/admin/accounts/{account}",
         summary="An account: its balance, limits, and grants with what is left of each",
-        responses={200: described(AccountBody, "The account"), **failures(400, 401, 403, 404, 503)},
+        responses={
+            200: described(AccountBody, "The account"),
+            **failures(400, 401, 403, 404, 503, told=_OF_A_READ),
+        },
         openapi_extra=_ADMIN,
         response_class=Response,
     )

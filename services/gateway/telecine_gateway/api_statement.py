@@ -11,6 +11,7 @@ from starlette.responses import StreamingResponse
 from . import statement_csv, statement_page
 from .access import Scope
 from .account_queries import Accounts
+from .admin_examples import REFUSALS
 from .auth import Auth, allowed
 from .credits_examples import STATEMENT
 from .cursor import cursor
@@ -28,6 +29,7 @@ __all__ = ["Desk", "router"]
 
 Format = Literal["json", "csv", "html"]
 _MEDIA_TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
+_OF_ANOTHER = {status: REFUSALS[status] for status in (403, 404)}
 LINES = 100
 """In a JSON page, where the caller does not say."""
 _FROM = "First day or moment, e.g. 2026-11-01; without a zone it is UTC"
@@ -61,7 +63,7 @@ def router(auth: Auth, desk: Desk) -> APIRouter:
     @routes.get(
         "/api/credits/statement",
         summary="Opening balance, every movement, closing balance",
-        responses={200: STATEMENT, **failures(400, 401, 403, 404, 503)},
+        responses={200: STATEMENT, **failures(400, 401, 403, 404, 503, told=_OF_ANOTHER)},
         response_class=Response,
     )
     async def statement(

@@ -1,5 +1,7 @@
 """Examples for the OpenAPI document, and the ways in which every route may fail."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any
 
 from pydantic import BaseModel
@@ -157,13 +159,18 @@ def described(model: type[BaseModel], description: str) -> dict[str, Any]:
     }
 
 
-def failures(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """How a route may fail, with an example of each."""
-    return {
-        status: {
-            "model": ErrorBody,
-            "description": _FAILURES[status][0],
-            "content": {"application/json": {"example": {"error": _FAILURES[status][1]}}},
-        }
-        for status in statuses
-    }
+def failures(
+    *statuses: int, told: Mapping[int, tuple[str, dict[str, Any]]] = MappingProxyType({})
+) -> dict[int | str, dict[str, Any]]:
+    """How a route may fail, with an example of each; `told`: what it says of some of them itself."""
+    return {status: _failure(*(told.get(status) or _general(status))) for status in statuses}
+
+
+def _general(status: int) -> tuple[str, dict[str, Any]]:
+    description, error = _FAILURES[status]
+    return description, {"error": error}
+
+
+def _failure(description: str, example: dict[str, Any]) -> dict[str, Any]:
+    content = {"application/json": {"example": example}}
+    return {"model": ErrorBody, "description": description, "content": content}

@@ -58,6 +58,7 @@ def _route(path: str, method: str, operation: dict[str, Any]) -> str:
         [
             f"<h2><code>{method.upper()} {escape(path)}</code></h2>",
             f'<p>{escape(operation.get("summary", ""))} <span class="quiet">({key})</span></p>',
+            f"<p>{_prose(operation['description'])}</p>" if "description" in operation else "",
             _table(("parameter", "in", "meaning"), parameters) if parameters else "",
             _body(operation),
             _table(("answer", "when"), answers),

@@ -40,7 +40,11 @@ class Settings(DatabaseSettings):
     default_model: Annotated[str, Field(description="The model of a request that names none")] = DEFAULT_MODEL
     answer_timeout: Annotated[
         float,
-        Field(gt=0, description="Seconds that a request waits for its outcome before it is answered 202"),
+        Field(
+            gt=0,
+            description="Seconds that a request waits for its outcome before it is answered 202, or 503 if it is an "
+            "administrator's",
+        ),
     ] = 10
     cancel_timeout: Annotated[
         float, Field(gt=0, description="Seconds that a cancel waits for what came of it")
