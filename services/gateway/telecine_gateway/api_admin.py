@@ -72,7 +72,9 @@ def router(auth: Auth, office: Office) -> APIRouter:
     routes = APIRouter(tags=["administration"])
     needed = auth.needing(Scope.ADMIN)
     _entries(routes, needed, office)
-    _accounts(routes, needed, office)
+    _states(routes, needed, office)
+    _limits(routes, needed, office)
+    _reads(routes, needed, office)
     return routes
 
 
@@ -115,7 +117,7 @@ def _entries(routes: APIRouter, needed: Needed, office: Office) -> None:
         return answer(201 if done.done else 200, adjusted(command, done))
 
 
-def _accounts(routes: APIRouter, needed: Needed, office: Office) -> None:
+def _states(routes: APIRouter, needed: Needed, office: Office) -> None:
     note = _ADMIN | {"requestBody": body(ReasonBody, REASON) | {"required": False}}
 
     @routes.post(
@@ -144,6 +146,8 @@ def _accounts(routes: APIRouter, needed: Needed, office: Office) -> None:
         name, sent = account_name(account), await office.body(request, needed=False)
         return await office.change(requester, admin_request.reopening(name, sent))
 
+
+def _limits(routes: APIRouter, needed: Needed, office: Office) -> None:
     @routes.put(
         "/api/admin/accounts/{account}/limits",
         summary="Set the spend limits of the account, or of one API key of it",
@@ -159,6 +163,8 @@ def _accounts(routes: APIRouter, needed: Needed, office: Office) -> None:
             raise ApiError.bad("apiKey", f"is not the id of a key of account {account}")
         return await office.change(requester, command)
 
+
+def _reads(routes: APIRouter, needed: Needed, office: Office) -> None:
     @routes.get(
         "/api/admin/accounts/{account}",
         summary="An account: its balance, limits, and grants with what is left of each",
