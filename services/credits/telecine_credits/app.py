@@ -1,10 +1,10 @@
 """How the credits service is put together."""
 
-import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
 from telecine_chassis.assembly import Assembly
+from telecine_chassis.cancellation import in_thread
 from telecine_chassis.commands import Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
@@ -50,7 +50,8 @@ def build(settings: Settings) -> Service:
     measure_tables(parts.metrics, lambda: projections.engine, parts.clock, limit)
 
     async def unfinished() -> Sequence[Owed]:
-        found = await asyncio.to_thread(to_expire, projections.engine, parts.clock() + AHEAD)
+        by = parts.clock() + AHEAD
+        found = await in_thread(lambda: to_expire(projections.engine, by))
         return [Owed(expiry_timer(account, entry), until) for account, entry, until in found]
 
     sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)

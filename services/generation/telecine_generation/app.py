@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 
 from telecine_chassis.assembly import Assembly
+from telecine_chassis.cancellation import in_thread
 from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
@@ -49,7 +50,7 @@ def build(settings: Settings) -> Service:
     measure(parts, projections)
 
     async def unfinished() -> Sequence[Owed]:
-        rows = await asyncio.to_thread(in_flight, projections.engine)
+        rows = await in_thread(lambda: in_flight(projections.engine))
         return [Owed(Timer(WAKE, (row.account, row.generation)), traceparent=row.traceparent) for row in rows]
 
     sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 
 from telecine_chassis.assembly import Assembly
+from telecine_chassis.cancellation import in_thread
 from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.service import Service
@@ -52,7 +53,7 @@ def build(settings: Settings) -> Service:
     parts.metrics.asked("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
 
     async def unfinished() -> Sequence[Owed]:
-        rows = await asyncio.to_thread(pending_copies, projections.engine)
+        rows = await in_thread(lambda: pending_copies(projections.engine))
         return [Owed(Timer(COPY, (row.account, row.generation)), traceparent=row.traceparent) for row in rows]
 
     sweeper = parts.sweeper(
