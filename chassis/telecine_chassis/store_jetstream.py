@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 import nats.errors
 from nats.aio.client import Client
 from nats.js import JetStreamContext
+from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
 
 from telecine_contracts import Envelope, Event, Registry, encode
@@ -21,7 +22,11 @@ __all__ = ["JetStreamEventStore"]
 EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
 CONFLICTS = {10071, 10164, 10201}
-"""Wrong last sequence, the same within a batch, duplicate within a batch (server error codes)."""
+"""Wrong last sequence, the same while another append is under way, duplicate within a batch (server error codes)."""
+UNDER_WAY = 10158
+"""In a cluster: an earlier message with this id is on its way to the replicas; nobody knows yet whether it arrives."""
+AGAIN = 0.05
+"""Seconds until the server is asked again what became of it."""
 TOO_MANY_REQUESTS = 429
 PAGE = 500
 """Messages per batched direct get."""
@@ -42,9 +47,7 @@ class JetStreamEventStore:
         if wire_bytes(headers, body) > self._connection.max_payload:
             raise Refused(f"{event.type} is larger than the server takes")
         try:
-            ack = await self._jetstream.publish(
-                of_event(event), body, stream=event.stream, headers=headers, timeout=self._timeout
-            )
+            ack = await self._publish(event, body, headers)
         except APIError as error:
             if error.err_code in CONFLICTS:
                 raise Conflict(aggregate) from None
@@ -61,6 +64,21 @@ class JetStreamEventStore:
             await self._explain_duplicate(event, int(ack.seq), expected)
             raise Conflict(aggregate)
         return int(ack.seq)
+
+    async def _publish(self, event: Event, body: bytes, headers: Mapping[str, str]) -> PubAck:
+        """Publish, and again for as long as an earlier try of the same event is under way."""
+        give_up = asyncio.get_running_loop().time() + self._timeout
+        while True:
+            try:
+                return await self._jetstream.publish(
+                    of_event(event), body, stream=event.stream, headers=dict(headers), timeout=self._timeout
+                )
+            except APIError as error:
+                if error.err_code != UNDER_WAY:
+                    raise
+            if asyncio.get_running_loop().time() > give_up:
+                raise nats.errors.TimeoutError
+            await asyncio.sleep(AGAIN)
 
     async def _explain_duplicate(self, event: Event, sequence: int, expected: int) -> None:
         """Raise Refused unless it is our own earlier try, which a cluster finds before it looks at the version."""

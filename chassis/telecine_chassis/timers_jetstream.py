@@ -54,14 +54,15 @@ class JetStreamTimers:
         try:
             await self._jetstream.publish(subject, data, stream=STREAM, headers=headers or None)
         except APIError as error:
-            if error.err_code == WRONG_LAST_SEQUENCE:
+            if error.err_code in WRONG_LAST_SEQUENCE:
                 raise _Exists from None
             raise Unavailable(f"timer not set: {error.description}") from error
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(f"timer not set: {type(error).__name__}") from error
 
 
-WRONG_LAST_SEQUENCE = 10071
+WRONG_LAST_SEQUENCE = {10071, 10164}
+"""Also while another one is being set: server error codes."""
 
 
 class _Exists(Exception):
