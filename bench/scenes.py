@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 from typing import Any
 
+from bench.auditing import measure_auditing
 from bench.latency import BODY, overhead
 from bench.load import post
 from bench.report import figure
@@ -41,7 +42,7 @@ async def measure(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
         figures.append(await _copy(bench))
     async with running(folder / "two", "--task-seconds", "3600") as bench:
         figures.append(await _accept(bench, folder, seconds=2 if quick else 6))
-    return figures
+    return figures + await measure_auditing(folder / "audit", quick=quick)
 
 
 async def _bare_start() -> float:

@@ -11,11 +11,11 @@ from pathlib import Path
 import httpx
 from nats.aio.client import Client
 
-from telecine_chassis.connection import connect
 from telecine_cli.demo_account import Gift, open_account
-from telecine_cli.facts import Facts, Options
-from telecine_cli.provisioning import provision
+from telecine_cli.facts import Options
+from telecine_cli.provision_report import provision_stack
 from telecine_cli.stack import Stack
+from telecine_cli.target import connected, of_stack
 
 SERVICES = ("gateway", "credits", "generation", "storage")
 
@@ -46,21 +46,17 @@ class Bench:
 async def running(folder: Path, *emulator_arguments: str) -> AsyncIterator[Bench]:
     """A fresh stack in `folder`, stopped at the end."""
 
-    async def prepare(facts: Facts) -> None:
-        link = await connect(facts.nats.url, "bench")
-        await provision(link)
-        await link.close()
-
     started = time.perf_counter()
-    async with Stack(folder, Options(emulator_arguments=emulator_arguments), provision=prepare) as stack:
+    async with Stack(
+        folder, Options(emulator_arguments=emulator_arguments), provision=provision_stack
+    ) as stack:
         ready = time.perf_counter() - started
-        connection = await connect(stack.facts.nats.url, "bench")
-        key = await open_account(connection, folder, Gift(amount=10_000_000, reference="bench"))
-        async with httpx.AsyncClient(
-            base_url=stack.facts.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
-        ) as http:
-            yield Bench(stack, connection, http, key, ready)
-        await connection.close()
+        async with connected(of_stack(stack.facts)) as connection:
+            key = await open_account(connection, folder, Gift(amount=10_000_000, reference="bench"))
+            async with httpx.AsyncClient(
+                base_url=stack.facts.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
+            ) as http:
+                yield Bench(stack, connection, http, key, ready)
 
 
 def resident_bytes(pid: int) -> int:
