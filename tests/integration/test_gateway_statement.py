@@ -4,10 +4,11 @@ import csv
 import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
-from itertools import pairwise
+from itertools import count, pairwise
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from pydantic import TypeAdapter
 from tests.support.gateway import Gateway, Owner, World, world
@@ -175,6 +176,32 @@ async def test_the_page_to_print_holds_nothing_that_runs(
     assert answer.text.count("<tr") == 1 + 2 + 11
     assert answer.text.endswith("</html>")
     assert "Statement of acme, up to" in answer.text
+
+
+async def test_a_statement_that_can_not_be_read_to_its_end_is_broken_off(
+    parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await written(parts, gateway)
+    reading, parts_read = statement_queries._lines, count()
+
+    def once(*arguments: Any) -> Any:
+        if next(parts_read):
+            raise OSError("the database is gone")
+        return reading(*arguments)
+
+    monkeypatch.setattr(statement_queries, "PART", 3)
+    monkeypatch.setattr(statement_queries, "_lines", once)
+    read: list[bytes] = []
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with owner.http.stream(
+            "GET", PATH, params={"format": "csv"}, headers=owner.headers()
+        ) as answer:
+            async for part in answer.aiter_bytes():
+                read.append(part)
+
+    assert b"opening" in b"".join(read)
+    assert b"closing" not in b"".join(read)
 
 
 async def test_bad_questions_are_answered_clearly(parts: World, gateway: Gateway) -> None:

@@ -46,11 +46,13 @@ class Desk:
     clock: Callable[[], datetime]
 
     async def whose(self, requester: Requester, account: str | None) -> str:
-        """The account that the caller may see. Raises ApiError."""
+        """The account that the caller may see, as fresh as can be. Raises ApiError."""
         if account is None or account == requester.account:
+            await self.fresh(requester.account)
             return requester.account
         allowed(requester, Scope.ADMIN)
         name = account_name(account)
+        await self.fresh(name)
         if await self.accounts.standing(name, self.clock()) is None:
             raise NoSuchAccount(name)
         return name
@@ -86,7 +88,6 @@ def router(auth: Auth, desk: Desk) -> APIRouter:
         if wanted != "json" and (limit or page):
             raise ApiError.bad("limit" if limit else "cursor", f"is for JSON pages: {wanted} is always whole")
         name = await desk.whose(requester, account)
-        await desk.fresh(name)
         if wanted == "json":
             found = await desk.statements.page(name, period, after, limit or LINES)
             if found is None:
