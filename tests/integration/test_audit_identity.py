@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -19,6 +19,9 @@ from telecine_auditor.command_line import COMMANDS
 from telecine_auditor.connection import Server
 from telecine_auditor.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE, INBOX_PREFIX
 from telecine_auditor.source_nats import NatsSource
+from telecine_cli.nats_part import NatsPart
+from telecine_cli.ports import free_ports
+from telecine_cli.process import Process
 from telecine_cli.provisioning import provision
 from telecine_contracts.permissions import AUDITOR, rights
 from telecine_contracts.streams import STREAMS
@@ -201,3 +204,37 @@ async def test_a_file_that_is_not_there_is_told(auditor: Auditor, tmp_path: Path
     for option in ("--nkey-seed", "--creds", "--password-file", "--tls-ca"):
         done = await auditor.using(option, tmp_path / "absent")("checkpoint")
         assert (done.code, f"the file {tmp_path / 'absent'} can't be read" in done.err) == (2, True)
+
+
+async def as_identity(part: NatsPart, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:
+    """Do something as one of the identities."""
+    access = part.access(identity).for_client()
+    client = await nats.connect(part.url, inbox_prefix=rights(identity).inbox, **access)
+    await deed(client)
+    await client.close()
+
+
+async def test_the_identity_that_provision_makes_will_do(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """There every identity has an account of its own on the server, and the streams are in another one."""
+    ledger = small_ledger(3).ledger
+    checkpoint = stored_checkpoint(signed(SIGNER, ledger))
+    port, monitoring_port = free_ports(2)
+    part = NatsPart(tmp_path / "nats", port, monitoring_port, credentials=tmp_path / "credentials")
+    process = Process(part.command(tmp_path / "nats.log"))
+    process.start()
+    try:
+        await process.wait_ready(part.ready, 20)
+        await as_identity(part, "operator", lambda client: provision(client, consumers=()))
+        await as_identity(part, "credits", lambda client: publish(client, ledger))
+        await as_identity(part, "credits", lambda client: publish(client, [checkpoint]))
+        seed = tmp_path / "credentials" / "auditor.nk"
+        auditor = Auditor(capsys).using("--nats", part.url, "--nkey-seed", seed)
+        done = await auditor("mirror", tmp_path / "mirror")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("LEDGER  7 new, up to #7\nVIDEO  0 new")
+        done = await auditor("checkpoint", "--key", SIGNER.verifier)
+        assert (done.code, "the ledger has this root" in done.out) == (0, True)
+    finally:
+        process.kill()
