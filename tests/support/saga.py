@@ -11,7 +11,7 @@ from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import httpx
 from nats.aio.client import Client
@@ -150,6 +150,13 @@ def names(events: Sequence[Recorded]) -> list[str]:
     return [recorded.event.action for recorded in events]
 
 
+class Reachable(Protocol):
+    """NATS servers, one or several."""
+
+    @property
+    def url(self) -> str: ...
+
+
 @dataclass
 class Saga:
     """Services under test and what a test does with them."""
@@ -157,7 +164,7 @@ class Saga:
     connection: Client
     store: JetStreamEventStore
     emulator: Emulator
-    nats: NatsServer
+    nats: Reachable
     s3: S3Server
     folder: Path
     bucket: str

@@ -1,0 +1,180 @@
+"""Three nats-servers on the configuration of deploy/nats-cluster, on loopback: any of them may be killed and started."""
+
+import os
+import subprocess
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import httpx
+from nats.aio.client import Client
+from tests.support.parts import S3Server
+from tests.support.saga import Emulator, Saga
+
+from telecine_chassis.connection import connect
+from telecine_chassis.nats_access import NatsAccess
+from telecine_chassis.store_jetstream import JetStreamEventStore
+from telecine_cli.credentials import make_credentials, seed_file
+from telecine_cli.ports import LOOPBACK, free_ports
+from telecine_cli.process import Command, Process
+from telecine_cli.programs import find_nats_server
+from telecine_cli.provisioning import provision
+from telecine_contracts import registry
+from telecine_contracts.permissions import OPERATOR, SERVICES
+from telecine_contracts.streams import CONSUMERS
+
+__all__ = ["CLUSTER", "NatsCluster", "a_follower_of", "clustered_saga", "leader_of", "nats_cluster"]
+
+CLUSTER = Path(__file__).parents[2] / "deploy" / "nats-cluster"
+NAMES = ("nats-1", "nats-2", "nats-3")
+_READY_SECONDS = 30.0
+
+
+@dataclass(frozen=True)
+class _Ports:
+    client: int
+    route: int
+    monitoring: int
+
+
+@dataclass(frozen=True)
+class NatsCluster:
+    """The servers by name, and the folder with the identities that may come to them."""
+
+    servers: Mapping[str, Process]
+    ports: Mapping[str, _Ports]
+    credentials: Path
+
+    @property
+    def url(self) -> str:
+        """All three, as TELECINE_NATS_URL has them."""
+        return ",".join(f"nats://{LOOPBACK}:{ports.client}" for ports in self.ports.values())
+
+    @property
+    def monitoring_urls(self) -> Sequence[str]:
+        """Where each of them tells of itself."""
+        return [self.monitoring_url(name) for name in self.ports]
+
+    def monitoring_url(self, name: str) -> str:
+        """Where one of them tells of itself."""
+        return f"http://{LOOPBACK}:{self.ports[name].monitoring}"
+
+    def access(self, identity: str) -> NatsAccess:
+        """How an identity comes to them."""
+        return NatsAccess(nkey_seed=seed_file(self.credentials, identity))
+
+    def start(self, *names: str) -> None:
+        """Start them (again) on their own disks; `healthy` tells when they have caught up."""
+        for name in names:
+            self.servers[name].start()
+
+    def kill(self, name: str) -> None:
+        """SIGKILL."""
+        self.servers[name].kill()
+
+    async def healthy(self, *names: str) -> None:
+        """Until these servers (none: all) hold everything that they should, up to the last message."""
+        for name in names or NAMES:
+            await self.servers[name].wait_ready(
+                lambda: _is_current(self.monitoring_url(name)), _READY_SECONDS
+            )  # noqa: B023
+
+
+async def leader_of(connection: Client, stream: str) -> str:
+    """The server that leads a stream."""
+    cluster = (await connection.jetstream().stream_info(stream)).cluster
+    assert cluster is not None
+    assert cluster.leader
+    return str(cluster.leader)
+
+
+async def a_follower_of(connection: Client, stream: str) -> str:
+    """A server that keeps a stream and does not lead it."""
+    leader = await leader_of(connection, stream)
+    return next(name for name in NAMES if name != leader)
+
+
+@asynccontextmanager
+async def nats_cluster(folder: Path) -> AsyncIterator[NatsCluster]:
+    """Three servers with empty disks, which know each other and everybody's identity."""
+    free = iter(free_ports(3 * len(NAMES)))
+    ports = {name: _Ports(next(free), next(free), next(free)) for name in NAMES}
+    credentials = make_credentials(folder / "credentials")
+    routes = _routes(ports)
+    servers = {name: _server(folder / name, name, ports[name], credentials.page, routes) for name in NAMES}
+    cluster = NatsCluster(servers, ports, folder / "credentials")
+    try:
+        cluster.start(*NAMES)
+        await cluster.healthy()
+        yield cluster
+    finally:
+        for server in servers.values():
+            server.kill()
+
+
+@asynccontextmanager
+async def clustered_saga(
+    cluster: NatsCluster, s3: S3Server, emulator: Emulator, folder: Path, **credits: Any
+) -> AsyncIterator[Saga]:
+    """Every service with its own identity, on streams with three replicas. `credits`: settings of that service."""
+    connection = await connect(cluster.url, OPERATOR, access=cluster.access(OPERATOR))
+    try:
+        await provision(connection, replicas=3, consumers=[replace(each, ack_wait=2) for each in CONSUMERS])
+        seeds = {name: {"nats_nkey_seed_file": cluster.access(name).nkey_seed} for name in SERVICES}
+        world = Saga(
+            connection=connection,
+            store=JetStreamEventStore(connection, registry()),
+            emulator=emulator,
+            nats=cluster,
+            s3=s3,
+            folder=folder,
+            bucket=s3.new_bucket(),
+            overrides=seeds | {"credits": {**seeds["credits"], **credits}},
+        )
+        try:
+            await world.start(*SERVICES)
+            yield world
+        finally:
+            await world.stop(*reversed(world.services))
+    finally:
+        await connection.close()
+
+
+def _routes(ports: Mapping[str, _Ports]) -> str:
+    addresses = [f"{LOOPBACK}:{each.route}" for each in ports.values()]
+    done = subprocess.run([CLUSTER / "make-routes", *addresses], capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _server(folder: Path, name: str, ports: _Ports, users: Path, routes: str) -> Process:
+    (folder / "users").mkdir(parents=True)
+    (folder / "users" / "routes.conf").write_text(routes)
+    (folder / "users" / users.name).write_bytes(users.read_bytes())
+    (folder / "nats.conf").write_text(_moved(folder, ports))
+    argv = (str(find_nats_server(None)), "--config", str(folder / "nats.conf"))
+    return Process(Command(name, argv, folder / "nats.log", dict(os.environ) | {"SERVER_NAME": name}))
+
+
+def _moved(folder: Path, ports: _Ports) -> str:
+    """The configuration as it ships, on other addresses and another disk."""
+    text = (CLUSTER / "nats.conf").read_text()
+    places = {
+        "host: 0.0.0.0\nport: 4222": f"host: {LOOPBACK}\nport: {ports.client}",
+        "http: 0.0.0.0:8222": f"http: {LOOPBACK}:{ports.monitoring}",
+        "host: 0.0.0.0\n  port: 6222": f"host: {LOOPBACK}\n  port: {ports.route}",
+        "store_dir: /data": f"store_dir: {folder / 'data'}",
+    }
+    for there, here in places.items():
+        assert text.count(there) == 1, f"{there!r} is not in nats.conf, once"
+        text = text.replace(there, here)
+    return text
+
+
+async def _is_current(monitoring_url: str) -> bool:
+    try:
+        async with httpx.AsyncClient(trust_env=False) as http:
+            return (await http.get(f"{monitoring_url}/healthz")).status_code == 200
+    except httpx.TransportError:
+        return False
