@@ -26,6 +26,8 @@ EventHandler = Callable[[Recorded], Awaitable[None]]
 TimerHandler = Callable[[Timer], Awaitable[None]]
 REPLAY = "replay"
 """The timer kind by which an operator has a dead letter's message handled again."""
+SCHEDULER = "Nats-Scheduler"
+"""Where a timer was set, says the server; it does not ask whether whoever may write there may wake us."""
 CONSUMER = "messaging.consumer.group.name"
 EVENT_TYPE = "telecine.event_type"
 
@@ -71,6 +73,8 @@ class Dispatch:
 
     async def _wake(self, consumer: Consumer, record: Record) -> None:
         _, _, service, kind, *key = record.subject.split(".")
+        if record.headers.get(SCHEDULER, own := subjects.timer_at(service, kind, *key)) != own:
+            raise Permanent("this timer was set on another's subject")
         if kind not in self._timers:
             raise Permanent(f"no handler for timers of kind {kind}")
         names = self._names.get(kind, ())

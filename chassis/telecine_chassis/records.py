@@ -6,7 +6,8 @@ from typing import Any
 
 from nats.aio.msg import Msg
 
-from telecine_contracts import BadEnvelope, BadEvent, Envelope, Registry, UnknownEvent
+from telecine_contracts import BadEnvelope, BadEvent, Envelope, Event, Registry, UnknownEvent
+from telecine_contracts.subjects import BadToken, of_event
 
 from .store import Recorded
 
@@ -24,13 +25,26 @@ class Record:
 
 
 def decode(record: Record, registry: Registry) -> Recorded:
-    """The event a record holds. Raises BadEnvelope, BadEvent or UnknownEvent, with its place as a note."""
+    """The event a record holds. Raises BadEnvelope, BadEvent or UnknownEvent, with its place as a note.
+
+    It must stand on its own subject: who may write there is who may say so, whatever the headers claim.
+    """
     try:
         envelope = Envelope.from_headers(record.headers)
-        return Recorded(registry.decode(envelope.type, record.body), envelope, record.sequence)
+        event = registry.decode(envelope.type, record.body)
+        if not _stands_right(event, record.subject):
+            raise BadEnvelope(f"{envelope.type} about something else than its subject says")
+        return Recorded(event, envelope, record.sequence)
     except (BadEnvelope, BadEvent, UnknownEvent) as error:
         error.add_note(f"message {record.sequence} on {record.subject}")
         raise
+
+
+def _stands_right(event: Event, subject: str) -> bool:
+    try:
+        return of_event(event) == subject
+    except BadToken:
+        return False
 
 
 def from_delivery(message: Msg) -> Record:
