@@ -5,6 +5,7 @@ from pathlib import Path
 
 import hypothesis
 import pytest
+import structlog
 from tests.support.databases import serving
 from tests.support.parts import NatsServer, S3Server, nats_server, s3_server
 from tests.support.postgres import Postgres, postgres_server
@@ -16,6 +17,16 @@ _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})
 # The same examples in every run, however slow the machine is: a failure is always a change of the code.
 hypothesis.settings.register_profile("telecine", deadline=None, derandomize=True, database=None)
 hypothesis.settings.load_profile("telecine")
+
+# The default draws every local variable around a traceback: seconds in which the event loop of a test stands still.
+structlog.configure(
+    processors=[
+        structlog.contextvars.merge_contextvars,
+        structlog.processors.add_log_level,
+        structlog.processors.TimeStamper(utc=False, fmt="%H:%M:%S.%f"),
+        structlog.dev.ConsoleRenderer(colors=False, exception_formatter=structlog.dev.plain_traceback),
+    ]
+)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
