@@ -86,7 +86,7 @@ def _credits(event: Event) -> str:
             return f"{event.amount} credits of grant {event.grant} expired, {event.balances.available} left"
         case CreditsAdjusted():
             return (
-                f"{event.amount} credits of entry {event.corrects} corrected, "
+                f"{event.amount} credits of entry {event.corrects} adjusted, "
                 f"{event.reference}{_noted(event.reason)}, {event.balances.available} left"
             )
         case _:

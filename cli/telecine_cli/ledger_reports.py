@@ -46,7 +46,7 @@ def _became(command: LedgerCommand, answer: LedgerAnswer) -> str:
         case GrantCredits():
             return f"nothing to do, this reference was granted before (entry {answer.entry}): {account}"
         case AdjustCredits() if answer.done:
-            return f"corrected entry {command.corrects} of {account} by {command.amount} credits (entry {answer.entry})"
+            return f"adjusted entry {command.corrects} of {account} by {command.amount} credits (entry {answer.entry})"
         case AdjustCredits():
             return f"nothing to do, this reference was adjusted before (entry {answer.entry}): {account}"
         case CloseAccount():

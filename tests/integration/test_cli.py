@@ -120,7 +120,7 @@ def test_corrections_closing_and_limits_are_told_and_shown(telecine: Commands) -
     telecine.well("credits", "grant", "lena", "100", "--reference", "r", "--kind", "plan")
     adjust = ("credits", "adjust", "lena", "1", "30", "--reference", "t", "--reason", "returned")
     assert telecine.well(*adjust) == (
-        "corrected entry 1 of lena by 30 credits (entry 2), has 70 credits available\n"
+        "adjusted entry 1 of lena by 30 credits (entry 2), has 70 credits available\n"
     )
     assert telecine.well(*adjust).startswith("nothing to do, this reference was adjusted before (entry 2)")
     too_much = telecine("credits", "adjust", "lena", "1", "71", "--reference", "u")

@@ -344,7 +344,7 @@ async def test_what_expires_next(parts: World, gateway: Gateway, office: Owner) 
 async def test_without_an_answer_it_is_said_that_it_is_safe_to_repeat(
     nats: NatsServer, tmp_path: Path
 ) -> None:
-    async with world(nats, tmp_path) as parts, parts.gateway(answer_timeout=1) as gateway:
+    async with world(nats, tmp_path) as parts, parts.gateway(answer_timeout=5) as gateway:
         office = await parts.owner(gateway, "office", scopes=BOTH)
 
         silent = await office.post(GRANTS, payment())

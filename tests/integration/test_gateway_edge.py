@@ -283,8 +283,12 @@ async def test_no_secret_is_logged(parts: World, gateway: Gateway, capfd: pytest
         await owner.generate({"prompt": "canary-prompt --rs 1080p"})
         await owner.get(f"/api/video/{uuid4()}/content?expires=1&signature=canary-signature")
         await Owner(owner.account, new_key(), gateway.http).get("/api/credits")
+        office = await parts.owner(gateway, "office", scopes=("admin",))
+        grant = {"account": "acme", "amount": 5, "reference": "canary-reference", "reason": "canary-reason"}
+        assert (await office.post("/api/admin/grants", grant)).status_code == 201
 
     out, err = capfd.readouterr()
     assert "generation.requested" in out + err
+    assert office.key.key_id in out + err
     assert "canary" not in out + err
     assert owner.key.secret not in out + err

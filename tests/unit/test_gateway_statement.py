@@ -149,7 +149,7 @@ def test_every_entry_of_the_ledger_has_words(event: type[LedgerEvent]) -> None:
 
 
 def test_an_adjustment_says_what_it_corrects() -> None:
-    assert change(line(action="adjusted", data={"corrects": 3})) == "Correction of entry 3"
+    assert change(line(action="adjusted", data={"corrects": 3})) == "Adjustment of entry 3"
     assert change(line(action="expired", data={"grant": 1})) == "Expired, of grant 1"
     limits = {"apiKey": "key_1", "perDay": 5}
     assert (
