@@ -117,7 +117,8 @@ class _Reading:
                 if entries and entries[0].sequence <= after:
                     entries = [entry for entry in entries if entry.sequence > after]
                 return entries or await self._of_the_leader(after)
-        raise SourceError(f"the server stopped answering about stream {self._stream}: try again")
+        trouble = f" ({self._connection.trouble})" if self._connection.trouble else ""
+        raise SourceError(f"the server stopped answering about stream {self._stream}{trouble}: try again")
 
     async def _page(self, after: int, end: int) -> Page | None:
         """The page that tells what comes behind `after`; None if a part of it was lost on the way."""
