@@ -95,9 +95,10 @@ class AccountBook:
 
     `entry` is the number of its last entry. `issued` counts what it was granted without what was taken back, so
     issued = available + held + spent + expired. `holds` are the generations that run; `ended` those that were settled,
-    refunded or denied; `expiries` are by the entry's number. `limits` has one bound
-    per API key, and None for the whole account; `used` is what counts under them on `day`. `live` are the grants that
-    have credits available, in the order of taking.
+    refunded or denied; `expiries` are by the entry's number. `limits` has one bound per API key, and None for the whole
+    account; `used` is what counts under them on `day`. `live` are the grants that have credits available, in the order
+    of taking. `debits` counts generations that were charged, `unknown_tables` those by a price table that the auditor
+    does not know.
 
     `named`: its entries name grants by now; those before are attributed by the order of taking. `doubtful`: entries
     are missing or can't be read, so what depends on all of them is no longer judged. `drift` is by how much claimed
@@ -120,6 +121,8 @@ class AccountBook:
     limits: dict[str | None, Limits] = field(default_factory=dict)
     used: dict[str | None, int] = field(default_factory=dict)
     day: int = 0
+    debits: int = 0
+    unknown_tables: int = 0
     live: list[GrantBook] = field(default_factory=list)
     named: bool = False
     doubtful: bool = False

@@ -1,17 +1,18 @@
 """The books: every entry of the ledger checked and applied, one after the other."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .account_book import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits, Parts
 from .breach import Breach, BreachKind
-from .entry import Entry
-from .heads import Unreadable, id_at_a_glance, id_with_care, middle_of, shown, subject_line
+from .entry import Entry, UsualHead, usual_head
+from .heads import Unreadable, id_with_care, shown
 from .ledger_rules import RULES, Rule
 from .overdue import overdue
 from .reading import ACTIONS, Action, Reading, read_body
+from .shortcuts import SHORTCUTS, Shortcut, form_of
 
 __all__ = ["AccountBook", "Books", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
 
@@ -40,16 +41,17 @@ class _Route:
     action: str
     known: Action
     rule: Rule
-    middle: bytes
-    subject_line: bytes
+    shortcut: Shortcut | None
+    form: bytes
+    kind: bytes
+    subject: bytes
 
 
 class Books:
     """All accounts as the entries taken so far make them; what must not be goes to `on_breach`.
 
     `entries` counts what was taken, `sequence` is the last one's, `unattributed` counts entries that moved credits
-    before entries named grants, `debits` those that charged a generation, `unknown_tables` debits by a price table that
-    the auditor does not know. `first_at` and `last_at` are the earliest and latest times of a decision.
+    before entries named grants. `first_at` and `last_at` are the earliest and latest times of a decision.
     """
 
     def __init__(self, on_breach: Callable[[Breach], None]) -> None:
@@ -57,8 +59,6 @@ class Books:
         self.entries = 0
         self.sequence = 0
         self.unattributed = 0
-        self.debits = 0
-        self.unknown_tables = 0
         self.first_at: datetime | None = None
         self.last_at: datetime | None = None
         self._on_breach = on_breach
@@ -92,6 +92,37 @@ class Books:
         """Credits expired and not given back."""
         return sum(account.expired for account in self.accounts.values())
 
+    def take_all(self, entries: Sequence[Entry], heads: Sequence[UsualHead | None]) -> None:
+        """Check the next entries and apply them: what `take` does for one, and several times as fast for most.
+
+        `heads` are their headers as `usual_head` reads them.
+        """
+        routes, ids, first, last = self._routes, self._ids, self.first_at, self.last_at
+        for entry, head in zip(entries, heads, strict=True):
+            sequence, _, subject, _, body = entry
+            route = routes.get(subject)
+            if head is None or route is None or route.shortcut is None or sequence != self.sequence + 1:
+                self.take(entry)
+                continue
+            _, ident, kind, stated_subject = head
+            if kind != route.kind or stated_subject != route.subject or ident in ids:
+                self.take(entry)
+                continue
+            at = route.shortcut(route.book, route.form, sequence, body)
+            if at is None:
+                self.take(entry)
+                continue
+            ids.add(ident)
+            self.entries += 1
+            self.sequence = sequence
+            if last is None or at > last:
+                last = at
+            if first is None or at < first:
+                first = at
+        if first is not None and last is not None:
+            self._spans(first)
+            self._spans(last)
+
     def take(self, entry: Entry) -> Reading | None:
         """Check the next entry and apply it. None: it could not be read, or is a copy (and that is a breach)."""
         sequence = entry.sequence
@@ -107,9 +138,7 @@ class Books:
             route = self._routes.get(entry.subject) or self._new_route(entry)
             book = route.book
             self._about = book.name
-            ident = id_at_a_glance(entry.head, route.middle, route.subject_line)
-            if ident is None:
-                ident = id_with_care(entry, route.known.types, _TYPES)
+            ident = _ident(entry, route)
             reading = read_body(entry, book.name, route.action, route.known)
             before = len(self._ids)
             self._ids.add(ident)
@@ -160,8 +189,10 @@ class Books:
             id_with_care(entry, (), _TYPES)
             raise Unreadable(f"no event is called {shown(action)}", BreachKind.UNKNOWN_EVENT)
         known = ACTIONS[action]
-        middle = middle_of(entry, known.types[0])
-        route = _Route(book, action, known, RULES[action], middle, subject_line(entry.subject))
+        shortcut = SHORTCUTS.get(action)
+        form = form_of(account, action) if shortcut is not None else b""
+        names = known.types[0].encode(), entry.subject.encode()
+        route = _Route(book, action, known, RULES[action], shortcut, form, *names)
         self._routes[entry.subject] = route
         return route
 
@@ -194,15 +225,18 @@ class Books:
 
     def _conclude(self, book: AccountBook, reading: Reading) -> None:
         at, balances = reading.decided_at, reading.body["balances"]
-        if self.last_at is None or at > self.last_at:
-            self.last_at = at
-        if self.first_at is None or at < self.first_at:
-            self.first_at = at
+        self._spans(at)
         if book.named and reading.body.get("decided_at") is None:
             self.found(BreachKind.UNREADABLE, "decided_at is missing")
         off = balances["available"] - book.available, balances["held"] - book.held
         if off != book.drift or book.adrift:
             self._balances_are_off(book, balances, off)
+
+    def _spans(self, at: datetime) -> None:
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
+        if self.first_at is None or at < self.first_at:
+            self.first_at = at
 
     def _balances_are_off(self, book: AccountBook, said: dict[str, int], off: tuple[int, int]) -> None:
         """Said once; again only when the difference changes, since what is based on wrong balances is wrong too."""
@@ -220,3 +254,11 @@ class Books:
             f" the postings make it {book.available} and {book.held}"
         )
         self.found(kind, says)
+
+
+def _ident(entry: Entry, route: _Route) -> bytes:
+    """The event's id. Raises Unreadable."""
+    head = usual_head(entry.head)
+    if head is not None and head[2] == route.kind and head[3] == route.subject:
+        return head[1]
+    return id_with_care(entry, route.known.types, _TYPES)

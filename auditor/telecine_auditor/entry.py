@@ -1,19 +1,22 @@
 """One message of a stream as it stands there: its place, and every byte of it."""
 
 import re
-from typing import NamedTuple
+from typing import NamedTuple, cast
 
 from telecine_contracts.transparency import is_stated
 
-__all__ = ["Entry", "head_of"]
+__all__ = ["Entry", "UsualHead", "head_of", "usual_head"]
 
-_NATS = rb"(?:Nats-[!-9;-~]+: [ -~]*\r\n)*"
-_NAMES = rb"specversion|id|source|type|time|subject|correlation|causation"
-_OURS = b"".join(rb"ce-%b: [!-~]+\r\n" % name for name in _NAMES.split(b"|"))
-_AS_EVER = re.compile(
-    _NATS + rb"(" + _OURS + rb"content-type: [!-~]+\r\n(?:traceparent: [!-~]+\r\n)?)" + _NATS
+_TRANSPORT = rb"(?:Nats-[!-9;-~]++: [ -~]*+\r\n)*+"
+_OURS = (
+    rb"(ce-specversion: V\r\nce-id: (V)\r\nce-source: V\r\nce-type: (V)\r\nce-time: V\r\nce-subject: (V)\r\n"
+    rb"ce-correlation: V\r\nce-causation: V\r\ncontent-type: V\r\n(?:traceparent: V\r\n)?)"
 )
+_AS_EVER = re.compile(_TRANSPORT + _OURS.replace(b"V", rb"[!-~]++") + _TRANSPORT)
 """A header as telecine's services write it: no name twice, nothing around a value."""
+
+UsualHead = tuple[bytes, bytes, bytes, bytes]
+"""The lines of a header that are part of the leaf, and of these the event's id, its type and its subject."""
 
 
 class Entry(NamedTuple):
@@ -31,8 +34,11 @@ class Entry(NamedTuple):
     @property
     def stated(self) -> bytes:
         """The bytes that the entry's leaf is the hash of, as `telecine_contracts.transparency` tells."""
-        usual = _AS_EVER.fullmatch(self.head)
-        lines = usual[1] if usual else _normal(self.head)
+        return self.stated_with(usual_head(self.head))
+
+    def stated_with(self, head: UsualHead | None) -> bytes:
+        """The same for who has read the header already, by `usual_head`."""
+        lines = head[0] if head is not None else _normal(self.head)
         return b"".join((self.subject.encode(), b"\r\n", lines, b"\r\n", self.body))
 
     @property
@@ -48,6 +54,12 @@ class Entry(NamedTuple):
             if colon and known.strip().lower() == wanted:
                 return value.strip().decode("utf-8", "replace")
         return None
+
+
+def usual_head(head: bytes) -> UsualHead | None:
+    """What the header says, where it is one as telecine's services write it."""
+    found = _AS_EVER.fullmatch(head)
+    return cast(UsualHead, found.groups()) if found is not None else None
 
 
 def head_of(headers: dict[str, str] | None) -> bytes:

@@ -15,8 +15,6 @@ class Findings(Protocol):
     """The books, as a rule sees them."""
 
     unattributed: int
-    debits: int
-    unknown_tables: int
 
     def found(self, kind: BreachKind, says: str, generation: str | None = None) -> None:
         """The entry that is being taken is a breach."""

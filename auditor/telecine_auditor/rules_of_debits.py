@@ -14,18 +14,18 @@ from .payment import listed, taking
 from .reading import Reading
 from .spending import count, counted_day, limits_passed
 
-__all__ = ["debited"]
+__all__ = ["debited", "read_price"]
 
 
 def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
     """available → held: by the order of taking, at the frozen price, within the limits, once."""
     body = reading.body
     generation, amount, key = body["generation"], body["amount"], body.get("api_key")
-    price = _read_price(body["price"])
+    price = read_price(body["price"])
     if key is not None and type(key) is not str:
         raise Unreadable(f"api_key is {shown(key)}, not a text")
     legs = moved(body["postings"], book.available_side, book.held_side)
-    books.debits += 1
+    book.debits += 1
     day = counted_day(book, reading.decided_at)
     parts = taking(book, amount, reading.decided_at)
     if legs == parts and legs and (legs[0][1] == amount or total(legs) == amount):
@@ -39,7 +39,7 @@ def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
     if book.closed:
         books.found(BreachKind.CHARGED_WHILE_CLOSED, f"charges {amount} to a closed account", generation)
     if price != amount or body["price"]["credits"] != amount:
-        _priced_otherwise(books, reading, price)
+        _priced_otherwise(books, book, reading, price)
     if day:
         if book.limits and not book.doubtful:
             for limit in limits_passed(book, amount, key, day):
@@ -51,7 +51,7 @@ def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
     book.holds.setdefault(generation, hold)
 
 
-def _read_price(price: dict[str, Any]) -> int | None:
+def read_price(price: dict[str, Any]) -> int | None:
     """What the clip costs by the price table; None: by a table that is not known. Raises Unreadable."""
     credits, table = price.get("credits"), price.get("table")
     resolution, duration = price.get("resolution"), price.get("duration")
@@ -69,10 +69,10 @@ def _quoted(resolution: str, duration: int) -> int:
     return PRICE_TABLE.quote(resolution, duration).credits
 
 
-def _priced_otherwise(books: Findings, reading: Reading, price: int | None) -> None:
+def _priced_otherwise(books: Findings, book: AccountBook, reading: Reading, price: int | None) -> None:
     amount, frozen = reading.body["amount"], reading.body["price"]
     if price is None:
-        books.unknown_tables += 1
+        book.unknown_tables += 1
     if frozen["credits"] != amount:
         says = f"charges {amount}, the frozen price is {shown(frozen['credits'])}"
     elif price is not None:

@@ -29,8 +29,20 @@ __all__ = ["StartingPoint", "read_state", "write_state"]
 
 _FORMAT = "telecine-audit state 1"
 _AT_ONCE = 1000
-_COUNTS = ("entries", "sequence", "unattributed", "debits", "unknown_tables")
-_PLAIN = ("entry", "available", "held", "issued", "spent", "expired", "closed", "named", "day")
+_COUNTS = ("entries", "sequence", "unattributed")
+_PLAIN = (
+    "entry",
+    "available",
+    "held",
+    "issued",
+    "spent",
+    "expired",
+    "closed",
+    "named",
+    "day",
+    "debits",
+    "unknown_tables",
+)
 _GRANT = ("number", "amount", "kind", "reference", "granted_at", "expires_at", "sequence", "usable_until")
 _GRANT_SUMS = ("available", "held", "spent", "expired", "taken_back")
 _HOLD = ("generation", "amount", "parts", "since", "debited", "api_key", "day")

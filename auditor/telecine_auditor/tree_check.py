@@ -8,7 +8,7 @@ from telecine_contracts.transparency import Frontier
 
 from .breach import Breach, BreachKind
 from .checkpoint_reading import SignedCheckpoint
-from .entry import Entry
+from .entry import Entry, UsualHead, usual_head
 
 __all__ = ["TreeCheck"]
 
@@ -33,12 +33,12 @@ class TreeCheck:
         self._failed = False
         self._compare()
 
-    def take(self, entries: Sequence[Entry]) -> None:
-        """Take the next entries."""
+    def take(self, entries: Sequence[Entry], heads: Sequence[UsualHead | None] | None = None) -> None:
+        """Take the next entries; `heads`: their headers, for who has read them already by `usual_head`."""
         append, tree = self.frontier.append, self.frontier
         target = self._ahead[-1][0] if self._ahead else 0
-        for entry in entries:
-            append(sha256(b"\x00" + entry.stated).digest())
+        for entry, head in zip(entries, heads or [usual_head(entry.head) for entry in entries], strict=True):
+            append(sha256(b"\x00" + entry.stated_with(head)).digest())
             if entry.sequence != tree.size and self._missing is None:
                 self._missing = tree.size
             if tree.size == target:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
+from .books import Books
 from .breach import Breach
 from .checkpoint_reading import SignedCheckpoint
 from .safe_text import one_line
@@ -43,7 +44,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
             "last_decided_at": _iso(books.last_at),
             "accounts": len(books.accounts),
             "unattributed": books.unattributed,
-            "debits_by_unknown_price_tables": books.unknown_tables,
+            "debits_by_unknown_price_tables": _sum(books, "unknown_tables"),
             "size": tree.size,
             "root": b64encode(tree.root()).decode(),
         },
@@ -92,8 +93,8 @@ def _gaps(audit: Audit) -> Iterator[str]:
     if audit.books.unattributed:
         count = number(audit.books.unattributed)
         yield f"{count} entries from before 0.2 do not name their grants: taken to follow the order of taking"
-    if audit.books.unknown_tables:
-        yield f"prices of {number(audit.books.unknown_tables)} debits: their table is not known here"
+    if _sum(audit.books, "unknown_tables"):
+        yield f"prices of {number(_sum(audit.books, 'unknown_tables'))} debits: their table is not known here"
 
 
 def _verdict(audit: Audit) -> str:
@@ -157,7 +158,7 @@ def _generations(audit: Audit) -> dict[str, int]:
     for book in audit.books.accounts.values():
         outcomes.update(hold.outcome for hold in book.ended.values())
     found = {name: outcomes[name] for name in ("settled", "refunded", "held", "denied")}
-    return {"charged": audit.books.debits} | found
+    return {"charged": _sum(audit.books, "debits")} | found
 
 
 def _video(audit: Audit) -> dict[str, int] | None:
@@ -179,6 +180,10 @@ def _breaches(audit: Audit) -> Iterator[str]:
 def _line(breach: Breach) -> str:
     line = one_line(str(breach))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _sum(books: Books, name: str) -> int:
+    return sum(getattr(book, name) for book in books.accounts.values())
 
 
 def _short(time: datetime) -> str:

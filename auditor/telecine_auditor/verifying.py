@@ -13,7 +13,7 @@ from telecine_contracts.signed_note import VerifierKey
 from .books import Books
 from .breach import Breach, BreachKind
 from .checkpoint_reading import SignedCheckpoint, published
-from .entry import Entry
+from .entry import Entry, usual_head
 from .reading import time_of_storing
 from .saved_state import StartingPoint, write_state
 from .screen import Progress
@@ -138,10 +138,9 @@ class Audit:
             size = self.tree.frontier.size
             until = at + (min(_PART, save_at - size) if save_at > size else _PART)
             part = entries[at:until]
-            take = self.books.take
-            for entry in part:
-                take(entry)
-            self.tree.take(part)
+            heads = [usual_head(entry.head) for entry in part]
+            self.books.take_all(part, heads)
+            self.tree.take(part, heads)
             if self.tree.frontier.size == save_at:
                 self._save()
             at = until

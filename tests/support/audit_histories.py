@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from tests.support.audit_ledgers import event_head, event_id
 
 from telecine_auditor.books import Books
 from telecine_auditor.breach import Breach
-from telecine_auditor.entry import Entry
+from telecine_auditor.entry import Entry, usual_head
 from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
 from telecine_contracts.pricing import PRICE_TABLE, Price
 from telecine_contracts.registry import encode
@@ -31,7 +31,7 @@ from telecine_credits.commands import (
     Settle,
 )
 
-__all__ = ["ACCOUNTS", "Rules", "World", "assert_clean", "audited", "live", "written"]
+__all__ = ["ACCOUNTS", "Rules", "World", "assert_clean", "audited", "contents", "live", "written"]
 
 START = datetime(2026, 5, 1, 22, tzinfo=UTC)
 _KINDS = tuple(GrantKind)
@@ -121,13 +121,46 @@ def live(data: bytes, rules: Rules | None = None, *, old: int = 0) -> World:
     return world
 
 
-def audited(entries: Iterable[Entry]) -> tuple[Books, list[Breach]]:
-    """The auditor's books over these entries, and what it found."""
+def audited(entries: Sequence[Entry]) -> tuple[Books, list[Breach]]:
+    """The auditor's books over these entries, and what it found: by the short way, and entry by entry the same."""
     found: list[Breach] = []
     books = Books(found.append)
+    books.take_all(entries, [usual_head(entry.head) for entry in entries])
+    found_slowly: list[Breach] = []
+    slow = Books(found_slowly.append)
     for entry in entries:
-        books.take(entry)
+        slow.take(entry)
+    assert found == found_slowly
+    assert contents(books) == contents(slow)
     return books, found
+
+
+def contents(books: Books) -> list[object]:
+    """All that stands in the books."""
+    whole: list[object] = [books.entries, books.sequence, books.unattributed, books.first_at, books.last_at]
+    for book in books.accounts.values():
+        rows: list[Any] = [
+            *book.grants.values(),
+            *book.holds.values(),
+            *book.ended.values(),
+            *book.expiries.values(),
+        ]
+        whole += [[getattr(row, name) for name in row.__slots__] for row in rows]
+        names = (
+            "entry",
+            "available",
+            "held",
+            "issued",
+            "spent",
+            "expired",
+            "closed",
+            "references",
+            "limits",
+            "used",
+        )
+        whole += [getattr(book, name) for name in (*names, "day", "debits", "unknown_tables", "named")]
+        whole += [grant.number for grant in book.live]
+    return whole
 
 
 def _of_old(event: LedgerEvent) -> LedgerEvent | None:

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 import pytest
+from tests.support.audit_histories import audited
 from tests.support.audit_planting import DAY, HOUR, Planted
 
-from telecine_auditor.books import Books
 from telecine_auditor.breach import Breach, BreachKind
 from telecine_auditor.entry import Entry
 
@@ -41,10 +41,7 @@ def continued(ledger: Planted) -> None:
 
 def audit(entries: list[Entry], finish: timedelta = HOUR) -> list[Breach]:
     """What the books say; they are closed so much later than the last entry."""
-    found: list[Breach] = []
-    books = Books(found.append)
-    for entry in entries:
-        books.take(entry)
+    books, found = audited(entries)
     assert books.last_at is not None
     books.finish(books.last_at + finish, hold_limit=DAY)
     return found

@@ -1,0 +1,165 @@
+"""The short way through entries that are as they should be: foretell what must stand there, and compare the bytes.
+
+Debits, settlements and refunds that concern one grant are nearly all of a ledger. What came before tells all that they
+must say, but for time, generation and price: those are looked up, and the whole is written down as credits writes it.
+An entry with these very bytes says these very things. One without them may be right as well, or wrong in any way: the
+rules will tell, and nothing was done to the books.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from functools import lru_cache
+
+from pydantic_core import from_json
+
+from .account_book import AccountBook, HoldBook
+from .heads import Unreadable
+from .reading import MAX_CREDITS
+from .rules_of_debits import read_price
+from .spending import count, counted_day, make_room
+
+__all__ = ["SHORTCUTS", "Shortcut", "form_of"]
+
+Shortcut = Callable[[AccountBook, bytes, int, bytes], datetime | None]
+"""Given the account, the form of its entries of this kind, an entry's sequence and its body: applies the entry and
+
+answers when it was decided; None when nothing was done.
+"""
+
+_QUOTES = 10
+"""Quotation marks from the one before decided_at on, up to the amount."""
+_LATER = "9"
+"""Years from here on are for those who read with care."""
+_NO_DRIFT = (0, 0)
+_SIDES = {
+    "debited": (":available", ":held"),
+    "settled": (":held", "spent"),
+    "refunded": (":held", ":available"),
+}
+_ENDS = {"debited": ',"price":%b', "settled": "}", "refunded": ',"reason":"%b"}'}
+
+
+def form_of(account: str, action: str) -> bytes:
+    """The entries of that kind, with places for what differs from one to the other."""
+    source, target = (account + side if side[0] == ":" else side for side in _SIDES[action])
+    return (
+        f'{{"account":"{account}","entry":%d,"postings":[{{"account":"{source}","amount":-%d,"grant":%d}},'
+        f'{{"account":"{target}","amount":%d,"grant":%d}}],"balances":{{"available":%d,"held":%d}},'
+        f'"decided_at":"%b","generation":"%b","amount":%d{_ENDS[action]}'
+    ).encode()
+
+
+def debited(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datetime | None:
+    """A debit that the first grant in the order of taking pays alone, of an account without limits."""
+    told, _, price_and_key = body.rpartition(b',"price":')
+    pieces = told.rsplit(b'"', _QUOTES)
+    if len(pieces) <= _QUOTES or not book.live or book.closed or book.limits or _is_doubtful(book):
+        return None
+    frozen, _, rest = price_and_key.partition(b',"api_key":"')
+    amount, is_known = _charged(frozen if rest else price_and_key[:-1])
+    payer, clock, named = book.live[0], pieces[3], pieces[7]
+    at, generation, key = _time(clock), _name(named), _name(rest[:-2]) if rest else None
+    if not amount or at is None or generation is None or not payer.usable(at) or amount > payer.available:
+        return None
+    if generation in book.holds or generation in book.ended or (rest and (key is None or rest[-2:] != b'"}')):
+        return None
+    entry, grant, available, held = book.entry + 1, payer.number, book.available - amount, book.held + amount
+    said = (entry, amount, grant, amount, grant, available, held, clock, named, amount, price_and_key)
+    if body != form % said:
+        return None
+    book.entry, book.available, book.held, book.named = entry, available, held, True
+    payer.held += amount
+    payer.available -= amount
+    if not payer.available:
+        del book.live[0]
+    day = counted_day(book, at)
+    count(book, amount, key, day)
+    book.holds[generation] = HoldBook(generation, amount, ((grant, amount),), at, sequence, key, day)
+    book.debits += 1
+    if not is_known:
+        book.unknown_tables += 1
+    return at
+
+
+def settled(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datetime | None:
+    """The settlement of a debit that one grant paid."""
+    pieces = body.rsplit(b'"', _QUOTES)
+    if len(pieces) <= _QUOTES or _is_doubtful(book):
+        return None
+    clock, named = pieces[3], pieces[7]
+    at, hold = _time(clock), book.holds.get(named.decode("latin-1"))
+    if at is None or hold is None or len(hold.parts) != 1:
+        return None
+    ((grant, amount),) = hold.parts
+    entry, held = book.entry + 1, book.held - amount
+    said = (entry, amount, grant, amount, grant, book.available, held, clock, named, amount)
+    if body != form % said or amount != hold.amount:
+        return None
+    book.entry, book.held, book.named = entry, held, True
+    book.spent += amount
+    payer = book.grants[grant]
+    payer.held -= amount
+    payer.spent += amount
+    del book.holds[hold.generation]
+    book.end(hold, "settled", number=entry, sequence=sequence)
+    return at
+
+
+def refunded(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datetime | None:
+    """The refund of a debit that one grant paid, one that never expires."""
+    told, _, reason = body.rpartition(b',"reason":"')
+    pieces = told.rsplit(b'"', _QUOTES)
+    if len(pieces) <= _QUOTES or _is_doubtful(book):
+        return None
+    clock, named, reason = pieces[3], pieces[7], reason[:-2]
+    at, hold = _time(clock), book.holds.get(named.decode("latin-1"))
+    if at is None or hold is None or len(hold.parts) != 1 or _name(reason) is None:
+        return None
+    ((grant, amount),) = hold.parts
+    entry, available, held = book.entry + 1, book.available + amount, book.held - amount
+    said = (entry, amount, grant, amount, grant, available, held, clock, named, amount, reason)
+    if body != form % said or amount != hold.amount or book.grants[grant].usable_until is not None:
+        return None
+    book.entry, book.named = entry, True
+    book.release(hold.parts)
+    make_room(book, amount, hold.api_key, hold.day)
+    del book.holds[hold.generation]
+    book.end(hold, "refunded", number=entry, sequence=sequence)
+    return at
+
+
+def _is_doubtful(book: AccountBook) -> bool:
+    """Whether something was wrong with the account before: then all of it is read with care."""
+    return book.doubtful or book.drift != _NO_DRIFT
+
+
+def _time(clock: bytes) -> datetime | None:
+    text = clock.decode("latin-1")
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return at if at.tzinfo is UTC and text < _LATER else None
+
+
+def _name(text: bytes) -> str | None:
+    """The text, if it has letters, digits, - and _ alone: it needs no reading then."""
+    plain = text.isalnum() or text.replace(b"-", b"").replace(b"_", b"").isalnum()
+    return text.decode() if plain and len(text) <= 64 else None
+
+
+@lru_cache(maxsize=4096)
+def _charged(frozen: bytes) -> tuple[int, bool]:
+    """What is charged for a price of these bytes, 0 if none can be; and whether its table is known."""
+    try:
+        price = from_json(frozen)
+        by_table = read_price(price) if type(price) is dict else 0
+    except (ValueError, Unreadable):
+        return 0, False
+    if by_table == 0 or by_table not in (None, price["credits"]) or not 0 < price["credits"] <= MAX_CREDITS:
+        return 0, False
+    return price["credits"], by_table is not None
+
+
+SHORTCUTS: dict[str, Shortcut] = {"debited": debited, "settled": settled, "refunded": refunded}
+"""By the last token of the subject."""
