@@ -57,11 +57,12 @@ class Action:
     Fields are given with their types; a whole number among the needed ones is at least 1.
     """
 
-    __slots__ = ("needed", "types", "value_types", "values")
+    __slots__ = ("has_amount", "needed", "types", "value_types", "values")
 
     def __init__(self, types: tuple[str, ...], **needed: type) -> None:
         self.types = types
         self.needed = tuple({**_COMMON, **needed}.items())
+        self.has_amount = "amount" in needed
         self.values = itemgetter("decided_at", *_COMMON, *needed)
         self.value_types = [str, *_COMMON.values(), *needed.values()]
 
@@ -104,7 +105,7 @@ def read_body(entry: Entry, account: str, action: str, known: Action) -> Reading
     except (KeyError, TypeError, ValueError):
         at = _read_with_care(entry, body, account, known)
         number = body["entry"]
-    amount = body.get("amount", 1)
+    amount = body["amount"] if known.has_amount else 1
     if not 0 < number <= MAX_CREDITS or not 0 < amount <= MAX_CREDITS:
         raise Unreadable(f"entry is {shown(number)}, amount {shown(amount)}: not from 1 to 2^53-1")
     return Reading(entry.sequence, action, known.types[0], account, number, at, body)
