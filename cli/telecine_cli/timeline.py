@@ -99,6 +99,7 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
         "subject": envelope.subject,
         "correlation": envelope.correlation,
         "causation": envelope.causation,
+        "traceparent": envelope.traceparent,
         "data": json.loads(encode(recorded.event)),
     }
 

@@ -146,9 +146,10 @@ async def test_gauges_tell_what_is_under_way(stack: Stack) -> None:
     await stack.ask("a lighthouse [emulator:hang]")
     await stack.until("credits", "telecine_holds", 1)
     await stack.until("generation", "telecine_generations_in_flight", 1, phase="following")
+    await stack.until("credits", "telecine_credits", PRICE, side="held")
     page = await stack.page("credits")
-    assert page.value("telecine_held_credits") == PRICE
     assert page.value("telecine_holds_overdue") == 0
+    assert page.value("telecine_credits", side="held") == page.value("telecine_credits", side="holds")
     sides = ("available", "held", "spent", "expired", "taken_back")
     assert sum(page.value("telecine_credits", side=side) for side in sides) == 3 * PRICE
     assert page.value("telecine_credits", side="granted") == 3 * PRICE

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 from telecine_chassis.metrics import Metrics
 
 from .checkpointing import Checkpointing
-from .queries import held_by_holds, holds, holds_since_before, sides
+from .queries import holds, holds_since_before, sides
 
 __all__ = ["CommandMeters", "LedgerMeters", "measure_checkpoints", "measure_tables"]
 
@@ -54,9 +54,6 @@ def measure_tables(
     async def on_each_side() -> Mapping[str, float]:
         return await asyncio.to_thread(sides, engine())
 
-    async def held() -> float:
-        return await asyncio.to_thread(held_by_holds, engine())
-
     async def count() -> float:
         return await asyncio.to_thread(holds, engine())
 
@@ -65,12 +62,12 @@ def measure_tables(
 
     metrics.asked(
         "telecine_credits",
-        "Credits of all grants by where they are: available, held, spent, expired, taken_back; and all granted",
+        "Credits of all grants by where they are (available, held, spent, expired, taken_back), all granted, and "
+        "those of all holds",
         on_each_side,
         label="side",
-        every=60,
+        every=5,
     )
-    metrics.asked("telecine_held_credits", "Credits of all holds; must be the held ones of the grants", held)
     metrics.asked("telecine_holds", "Generations that credits are held for", count)
     metrics.asked("telecine_holds_overdue", "Holds that are older than TELECINE_HOLD_LIMIT", overdue)
 

@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+import sqlalchemy
 from sqlalchemy import Engine, func
 from sqlmodel import Session, col, select
 
@@ -21,7 +22,7 @@ def to_expire(engine: Engine, by: datetime) -> list[tuple[str, int, datetime]]:
 
 
 def sides(engine: Engine) -> dict[str, int]:
-    """Credits of all grants by where they are, and all that were granted."""
+    """Credits of all grants by where they are, all that were granted, and those of all holds: at one moment."""
     columns = {
         "granted": LedgerGrant.amount,
         "available": LedgerGrant.available,
@@ -30,15 +31,11 @@ def sides(engine: Engine) -> dict[str, int]:
         "expired": LedgerGrant.expired,
         "taken_back": LedgerGrant.taken_back,
     }
-    query = select(*(func.coalesce(func.sum(column), 0) for column in columns.values()))
+    sums = [func.coalesce(func.sum(column), 0) for column in columns.values()]
+    of_holds = sqlalchemy.select(func.coalesce(func.sum(Hold.amount), 0)).scalar_subquery()
+    query = sqlalchemy.select(*sums, of_holds)
     with Session(engine) as session:
-        return dict(zip(columns, map(int, session.execute(query).one()), strict=True))
-
-
-def held_by_holds(engine: Engine) -> int:
-    """Credits of all holds."""
-    with Session(engine) as session:
-        return int(session.execute(select(func.coalesce(func.sum(Hold.amount), 0))).scalar_one())
+        return dict(zip([*columns, "holds"], map(int, session.execute(query).one()), strict=True))
 
 
 def holds(engine: Engine) -> int:
