@@ -1,0 +1,160 @@
+"""Everything that can be tried on telecine's NATS server, and who may: written by hand, to hold the rights against."""
+
+from telecine_contracts.permissions import AUDITOR, OPERATOR
+
+__all__ = ["EVERYBODY", "HEARING", "PUBLISHING"]
+
+GATEWAY, CREDITS, GENERATION, STORAGE = "gateway", "credits", "generation", "storage"
+EVERYBODY = (GATEWAY, CREDITS, GENERATION, STORAGE, OPERATOR, AUDITOR)
+SERVICES = {GATEWAY, CREDITS, GENERATION, STORAGE}
+STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "TIMERS", "DEADLETTERS")
+OWNERS = {
+    "video.a.g.requested": GATEWAY,
+    "video.a.g.cancel_requested": GATEWAY,
+    "video.a.g.submission_started": GENERATION,
+    "video.a.g.submission_deferred": GENERATION,
+    "video.a.g.submitted": GENERATION,
+    "video.a.g.progressed": GENERATION,
+    "video.a.g.ready": GENERATION,
+    "video.a.g.failed": GENERATION,
+    "video.a.g.cancelled": GENERATION,
+    "video.a.g.cancel_declined": GENERATION,
+    "video.a.g.late_result": GENERATION,
+    "video.a.g.stored": STORAGE,
+    "video.a.g.storage_failed": STORAGE,
+    "ledger.a.granted": CREDITS,
+    "ledger.a.debited": CREDITS,
+    "ledger.a.denied": CREDITS,
+    "ledger.a.settled": CREDITS,
+    "ledger.a.refunded": CREDITS,
+    "ledger.a.expired": CREDITS,
+    "ledger.a.adjusted": CREDITS,
+    "ledger.a.closed": CREDITS,
+    "ledger.a.reopened": CREDITS,
+    "ledger.a.limits_set": CREDITS,
+    "access.a.key_created": OPERATOR,
+    "access.a.key_revoked": OPERATOR,
+    "checkpoints.ledger.signed": CREDITS,
+}
+"""Every event, and who writes it."""
+CONSUMERS = {
+    "VIDEO.credits-debit": CREDITS,
+    "VIDEO.credits-close": CREDITS,
+    "LEDGER.credits-expiry": CREDITS,
+    "TIMERS.credits-timers": CREDITS,
+    "LEDGER.generation-submit": GENERATION,
+    "LEDGER.generation-deny": GENERATION,
+    "VIDEO.generation-cancel": GENERATION,
+    "TIMERS.generation-timers": GENERATION,
+    "VIDEO.storage-copy": STORAGE,
+    "TIMERS.storage-timers": STORAGE,
+}
+"""Every durable consumer, and whose it is."""
+READERS = {
+    "VIDEO": {GATEWAY, GENERATION, STORAGE, OPERATOR, AUDITOR},
+    "LEDGER": {GATEWAY, CREDITS, OPERATOR, AUDITOR},
+    "ACCESS": {GATEWAY, OPERATOR},
+    "CHECKPOINTS": {CREDITS, OPERATOR, AUDITOR},
+    "TIMERS": set[str](),
+    "DEADLETTERS": set[str](),
+}
+"""Who reads streams from end to end."""
+MESSAGES = READERS | {
+    "VIDEO": READERS["VIDEO"] | {CREDITS},
+    "LEDGER": READERS["LEDGER"] | {GENERATION},
+    "DEADLETTERS": {OPERATOR},
+}
+"""Who may ask for one message: also to handle one again that was put aside."""
+
+
+def _publishing() -> dict[str, set[str]]:
+    deeds: dict[str, set[str]] = {subject: {owner} for subject, owner in OWNERS.items()}
+    deeds |= {subject: set() for subject in ("ledger.a.invented", "video.a.g.invented", "ledger.a.b.granted")}
+    deeds |= {"stored.video.a.g.requested": set(), "_INBOX.gateway.x": set(), "anything": set()}
+    for service in (CREDITS, GENERATION, STORAGE):
+        deeds[f"timers.at.{service}.kind.key"] = {service}
+        deeds[f"timers.due.{service}.kind.key"] = {OPERATOR}
+        deeds[f"deadletters.{service}.{service}-x"] = {service, OPERATOR}
+    deeds |= {"timers.at.gateway.kind.key": set(), "timers.due.generation.wake.a.g": {GATEWAY, OPERATOR}}
+    deeds["deadletters.gateway.gateway-x"] = {GATEWAY, OPERATOR}
+    for command in ("grant", "adjust", "close", "reopen", "limits"):
+        deeds[f"commands.credits.{command}"] = {GATEWAY, OPERATOR}
+    deeds |= {"commands.credits.invented": set(), "$JS.API.INFO": {*EVERYBODY}}
+    return deeds | _about_streams() | _about_consumers() | _about_the_server()
+
+
+def _about_streams() -> dict[str, set[str]]:
+    deeds: dict[str, set[str]] = {}
+    for stream in STREAMS:
+        api = "$JS.API.STREAM"
+        deeds |= {f"{api}.{deed}.{stream}": set() for deed in ("DELETE", "PURGE", "SNAPSHOT", "RESTORE")}
+        deeds |= {f"{api}.{deed}.{stream}": {OPERATOR} for deed in ("CREATE", "UPDATE")}
+        deeds[f"{api}.INFO.{stream}"] = (SERVICES if stream == "DEADLETTERS" else READERS[stream]) | {
+            OPERATOR
+        }
+        deeds[f"{api}.MSG.GET.{stream}"] = MESSAGES[stream]
+        deeds[f"{api}.MSG.DELETE.{stream}"] = {OPERATOR} if stream == "DEADLETTERS" else set()
+        deeds[f"$JS.API.DIRECT.GET.{stream}"] = READERS[stream]
+        deeds[f"$JS.API.DIRECT.GET.{stream}.some.subject"] = set()
+        deeds[f"{api}.LEADER.STEPDOWN.{stream}"] = set()
+        deeds[f"{api}.PEER.REMOVE.{stream}"] = set()
+    return deeds
+
+
+def _about_consumers() -> dict[str, set[str]]:
+    deeds: dict[str, set[str]] = {}
+    for path, owner in CONSUMERS.items():
+        api = "$JS.API.CONSUMER"
+        deeds[f"{api}.MSG.NEXT.{path}"] = {owner}
+        deeds[f"{api}.INFO.{path}"] = {owner, OPERATOR}
+        deeds[f"{api}.DURABLE.CREATE.{path}"] = {OPERATOR}
+        deeds |= {f"{api}.{deed}.{path}": set() for deed in ("CREATE", "DELETE", "RESET", "PAUSE", "UNPIN")}
+        deeds[f"{api}.CREATE.{path}.some.filter"] = set()
+        deeds[f"$JS.ACK.{path}.1.1.1.1795418075548763293.0"] = {owner}
+    for stream in STREAMS:
+        deeds |= {f"$JS.API.CONSUMER.{deed}.{stream}": set() for deed in ("CREATE", "NAMES", "LIST")}
+        deeds[f"$JS.FC.{stream}.x.y"] = set()
+    return deeds
+
+
+def _about_the_server() -> dict[str, set[str]]:
+    return {
+        "$JS.API.STREAM.NAMES": set(),
+        "$JS.API.STREAM.LIST": set(),
+        "$JS.API.STREAM.CREATE.MINE": set(),
+        "$JS.API.META.LEADER.STEPDOWN": set(),
+        "$JS.API.ACCOUNT.PURGE.TELECINE": set(),
+        "$SYS.REQ.SERVER.PING": set(),
+        "$SYS.REQ.ACCOUNT.TELECINE.CONNZ": set(),
+        "$SYS.REQ.USER.INFO": set(),
+    }
+
+
+PUBLISHING = _publishing()
+"""Subject → who may publish there: events, timers, requests to a service, questions to JetStream."""
+HEARING: dict[str, set[str]] = {
+    ">": set(),
+    "*": set(),
+    "video.>": set(),
+    "ledger.>": set(),
+    "access.>": set(),
+    "checkpoints.>": set(),
+    "timers.>": set(),
+    "deadletters.>": set(),
+    "commands.>": set(),
+    "commands.credits.grant": {CREDITS},
+    "stored.>": set(),
+    "stored.video.>": {GATEWAY, GENERATION, STORAGE, OPERATOR},
+    "stored.ledger.>": {GATEWAY, CREDITS, OPERATOR},
+    "stored.access.>": {GATEWAY, OPERATOR},
+    "stored.checkpoints.>": {CREDITS, OPERATOR},
+    "_INBOX.>": set(),
+    "_R_.>": set(),
+    "$JS.API.>": set(),
+    "$JS.ACK.>": set(),
+    "$JS.EVENT.>": set(),
+    "$SYS.>": set(),
+    **{f"_INBOX.{name}.>": {name} for name in EVERYBODY if name != AUDITOR},
+    "_INBOX_auditor.>": {AUDITOR},
+}
+"""Subject → who may subscribe to it."""
