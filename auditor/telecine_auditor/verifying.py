@@ -86,7 +86,7 @@ class Audit:
     @property
     def started_at(self) -> int:
         """How many entries the audit took over from a saved one."""
-        return self.start.frontier.size if self.start is not None else 0
+        return self.start.checkpoint.checkpoint.size if self.start is not None else 0
 
     async def run(self) -> None:
         """Read everything once. Raises SourceError, CommandError."""
@@ -108,7 +108,7 @@ class Audit:
     def _compare_start(self, start: StartingPoint) -> None:
         """A checkpoint over the same entries with another root: the log shows different people different ledgers."""
         for one in self.known:
-            same_size = one.checkpoint.size == start.frontier.size
+            same_size = one.checkpoint.size == self.started_at
             if same_size and one.checkpoint.root != start.checkpoint.checkpoint.root:
                 says = f"checkpoint {one.place} has another root than the one of {start.checkpoint.place}"
                 kind = BreachKind.CHECKPOINT_MISMATCH
