@@ -251,6 +251,22 @@ async def test_of_another_account_for_administrators_only(parts: World, gateway:
     assert (empty["items"], balances(empty["closing"])) == ([], (0, 0))
 
 
+async def test_a_text_that_no_database_keeps_is_shown_all_the_same(parts: World, gateway: Gateway) -> None:
+    grant = Grant(account="acme", kind=GrantKind.PAID, at=at(1), amount=5, reference="a\0b", reason="c\0d")
+    await parts.entries(grant)
+    owner = await parts.owner(gateway, credits=0)
+    for _ in range(400):
+        items = (await statement(owner))["items"]
+        if items:
+            break
+
+    [item] = items
+    assert (item["reference"], item["reason"]) == (
+        "a\N{REPLACEMENT CHARACTER}b",
+        "c\N{REPLACEMENT CHARACTER}d",
+    )
+
+
 FORMS = ("json", "csv", "html")
 
 
