@@ -18,7 +18,7 @@ _MONITORING_PORT = 8222
 
 @dataclass(frozen=True)
 class Wish:
-    """What the user wants of a provisioning. Without `monitoring_url` it is looked for on the server's host."""
+    """What the user wants of a provisioning. Without `monitoring_url` it is looked for on each server's host."""
 
     monitoring_url: str | None = None
     replicas: int = 1
@@ -45,8 +45,9 @@ async def provision_and_tell(target: Target, wish: Wish) -> None:
         ProvisioningRefused: for an unsafe server or a dangerous change.
     """
     async with connected(target) as connection:
-        monitoring = wish.monitoring_url or target.monitoring_url or monitoring_of(target.nats_url)
-        warning = await check_durability(monitoring.rstrip("/"), allow_unsafe=wish.allow_unsafe)
+        every = ",".join(monitoring_of(url) for url in target.nats_url.split(","))
+        monitoring = wish.monitoring_url or target.monitoring_url or every
+        warning = await check_durability(monitoring, replicas=wish.replicas, allow_unsafe=wish.allow_unsafe)
         if warning is not None:
             typer.echo(f"WARNING: {warning}", err=True)
         changes = await provision(connection, replicas=wish.replicas, dry_run=wish.dry_run)

@@ -31,29 +31,51 @@ class Change:
     drift: tuple[str, ...] = ()
 
 
-async def check_durability(monitoring_url: str, *, allow_unsafe: bool = False) -> str | None:
-    """Refuse a server that acknowledges events before they are on disk.
+async def check_durability(
+    monitoring_urls: str, *, replicas: int = 1, allow_unsafe: bool = False
+) -> str | None:
+    """Refuse servers that acknowledge events before they are on disk, or that would keep them in too few places.
 
-    Reads `sync_always` from the monitoring endpoint. Returns a warning instead of raising ProvisioningRefused when
-    `allow_unsafe` is set.
+    Asks the monitoring endpoint of every server (URLs, separated by commas) for `sync_always` and for the size of its
+    cluster. Returns a warning instead of raising ProvisioningRefused when `allow_unsafe` is set.
     """
-    try:
-        async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-            answer = (await client.get(f"{monitoring_url}/jsz?config=1")).raise_for_status().json()
-        synced = bool(answer.get("config", {}).get("sync_always"))
-        problem = (
-            None if synced else "its JetStream does not sync every write (sync_interval: always is not set)"
+    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
+        seen = [await _look(client, url.strip().rstrip("/")) for url in monitoring_urls.split(",")]
+    problems = [problem for server in seen for problem in server.problems]
+    size, known = max(server.cluster_size for server in seen), {server.id for server in seen}
+    if not problems and size > len(known):
+        problems.append(
+            f"it is one of {size} in a cluster, and only {len(known)} could be asked: "
+            "name the monitoring endpoints of all, with commas between"
         )
-    except (httpx.HTTPError, ValueError) as error:
-        problem = f"its monitoring endpoint {monitoring_url} gave no answer ({type(error).__name__})"
-    if problem is None:
+    if size > 1 and replicas == 1:
+        problems.append("it is in a cluster, but each stream would be on one server alone: pass --replicas 3")
+    if not problems:
         return None
-    text = f"this server may lose acknowledged events on power loss: {problem}"
+    text = f"this server may lose acknowledged events: {'; '.join(problems)}"
     if allow_unsafe:
         return text
-    raise ProvisioningRefused(
-        f"{text}. Set `jetstream {{ sync_interval: always }}`, or pass --allow-unsafe-server."
-    )
+    raise ProvisioningRefused(f"{text}. Put that right, or pass --allow-unsafe-server.")
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """What one server tells of itself."""
+
+    id: str
+    problems: tuple[str, ...] = ()
+    cluster_size: int = 1
+
+
+async def _look(client: httpx.AsyncClient, url: str) -> _Seen:
+    try:
+        answer = (await client.get(f"{url}/jsz?config=1")).raise_for_status().json()
+        synced = bool(answer.get("config", {}).get("sync_always"))
+        size = int(answer.get("meta_cluster", {}).get("cluster_size", 1))
+    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError, TypeError) as error:
+        return _Seen(url, (f"its monitoring endpoint {url} gave no answer ({type(error).__name__})",))
+    unsynced = f"its JetStream does not sync every write (set jetstream {{ sync_interval: always }}; {url})"
+    return _Seen(str(answer.get("server_id", url)), () if synced else (unsynced,), size)
 
 
 async def provision(
@@ -188,6 +210,11 @@ def _drift(wanted: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
 def _dangers(wanted: dict[str, Any], found: dict[str, Any]) -> Iterable[str]:
     if found.get("storage") != wanted["storage"] or found.get("retention") != wanted["retention"]:
         yield f"its storage or retention can't be changed without losing events: {_MOVE}"
+    if found.get("persist_mode") == "async" and wanted["num_replicas"] > 1:
+        yield (
+            "it was made for one server and can't be kept on several. It holds timers, which come from events: "
+            "remove it (nats stream rm, by somebody who may) and provision again; the services set them again"
+        )
     if wanted["num_replicas"] < found.get("num_replicas", 1):
         count = found["num_replicas"]
         yield f"it has {count} replicas and fewer could lose events: pass --replicas {count}"

@@ -1,4 +1,4 @@
-"""Three nats-servers on the configuration of deploy/nats-cluster, on loopback: any of them may be killed and started."""
+"""Three nats-servers on the configuration of deploy/nats-cluster, on loopback: each may be killed and started."""
 
 import os
 import subprocess

@@ -15,7 +15,7 @@ EXAMPLES = """Examples:
 
     telecine provision --nats-url nats://nats.internal:4222 --monitoring-url http://nats.internal:8222
 
-    telecine provision --nats-url nats://nats.internal:4222 --replicas 3 --dry-run
+    telecine provision --nats-url nats://nats-1:4222,nats://nats-2:4222,nats://nats-3:4222 --replicas 3 --dry-run
 
     telecine provision --credentials /etc/telecine/nats"""
 
@@ -25,8 +25,8 @@ def provision(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Its monitoring endpoint, which tells whether it may lose events. "
-            "[default: port 8222 of the same host]",
+            help="Its monitoring endpoint, which tells whether it may lose events; of a cluster those of all servers, "
+            "with commas between. [default: port 8222 of the same hosts]",
             show_default=False,
         ),
     ] = None,
