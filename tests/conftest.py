@@ -6,9 +6,10 @@ from pathlib import Path
 import hypothesis
 import pytest
 import structlog
-from tests.support.databases import serving
-from tests.support.parts import NatsServer, S3Server, nats_server, s3_server
-from tests.support.postgres import Postgres, postgres_server
+from tests.support.abilities import LeftOut, doing
+from tests.support.databases import on_postgres, serving
+from tests.support.makers import GIVEN, chosen, maker
+from tests.support.parts import NatsServer, Postgres, S3Server, nats_server, postgres_server, s3_server
 from tests.support.saga import Emulator, emulator_process
 
 _TESTS = Path(__file__).parent
@@ -29,6 +30,23 @@ structlog.configure(
 )
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    try:
+        maker()
+        on_postgres()
+    except ValueError as error:
+        raise pytest.UsageError(str(error)) from error
+    if chosen() == GIVEN and config.option.numprocesses:
+        raise pytest.UsageError("given servers are for one test at a time: -n 0")
+    config.pluginmanager.register(LeftOut(maker().able), "left_out")
+    config.add_cleanup(maker().close)
+
+
+def pytest_xdist_auto_num_workers() -> int | None:
+    """How many processes `-n auto` means: as many as there are cores, but given servers are shared."""
+    return 0 if chosen() == GIVEN else None
+
+
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         tier = item.path.relative_to(_TESTS).parts[0] if item.path.is_relative_to(_TESTS) else ""
@@ -36,10 +54,20 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(tier)
 
 
+@pytest.fixture(autouse=True)
+def _doing(request: pytest.FixtureRequest) -> Iterator[None]:
+    """What this test does with its servers."""
+    with doing(request.node):
+        yield
+
+
 @pytest.fixture(scope="session", autouse=True)
-def _databases() -> Iterator[None]:
+def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
     """The database server of the run, where the services' tables are not in files."""
-    with serving():
+    if not on_postgres():
+        yield
+        return
+    with serving(request.getfixturevalue("postgres")):
         yield
 
 

@@ -75,6 +75,7 @@ async def assert_once(world: Saga, generation: str) -> None:
     assert len(accepted) == 1
 
 
+@pytest.mark.parts("restart")
 async def test_the_nats_server_dies_in_the_middle_of_everything(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> None:

@@ -217,6 +217,7 @@ async def test_a_stream_without_direct_get_is_told(nats: NatsServer, server: Nat
         await all_of(server, "PLAIN")
 
 
+@pytest.mark.parts("restart")
 async def test_a_server_that_comes_back_is_read_on(nats: NatsServer, server: NatsSource) -> None:
     entries = many(200)
     await copied(nats, "LEDGER", entries)
@@ -229,6 +230,7 @@ async def test_a_server_that_comes_back_is_read_on(nats: NatsServer, server: Nat
     assert without_times(found) == entries
 
 
+@pytest.mark.parts("restart")
 async def test_a_server_that_stays_away_is_an_error(nats: NatsServer, server: NatsSource) -> None:
     await copied(nats, "LEDGER", many(200))
     server.connection.options["max_reconnect_attempts"] = 1

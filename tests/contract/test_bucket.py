@@ -213,8 +213,9 @@ def mortal(tmp_path: Path) -> Iterator[S3Server]:
         yield server
 
 
+@pytest.mark.parts("restart")
 async def test_a_server_that_dies_in_the_middle(mortal: S3Server) -> None:
-    body, bucket = noise(3 * PART), S3Bucket(config(mortal, mortal.bucket), part_bytes=PART)
+    body, bucket = noise(3 * PART), S3Bucket(config(mortal, mortal.new_bucket()), part_bytes=PART)
 
     async def deadly() -> AsyncIterator[bytes]:
         async for chunk in stream(body[: 2 * PART]):

@@ -243,6 +243,7 @@ async def test_without_streams_nothing_is_known(nats: NatsServer, account: str) 
     await client.close()
 
 
+@pytest.mark.parts("restart")
 async def test_while_the_server_is_away_nothing_is_known_and_the_event_may_still_land(
     nats: NatsServer, account: str
 ) -> None:

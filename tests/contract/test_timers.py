@@ -182,8 +182,7 @@ async def test_fire_is_now_and_leaves_a_waiting_timer(world: World) -> None:
 
 
 def is_written(nats: NatsServer, end: bytes) -> bool:
-    blocks = nats.part.folder.glob("**/TIMERS/msgs/*.blk")
-    return any(end in block.read_bytes() for block in blocks)
+    return any(end in block for block in nats.blocks("TIMERS"))
 
 
 async def test_a_time_of_another_zone_is_the_same_moment(server: NatsServer) -> None:
@@ -195,6 +194,7 @@ async def test_a_time_of_another_zone_is_the_same_moment(server: NatsServer) -> 
     await client.close()
 
 
+@pytest.mark.parts("restart")
 async def test_timers_survive_a_killed_server(nats: NatsServer) -> None:
     """Once written: the stream is derived, so it alone is acknowledged some milliseconds before it is on disk."""
     client = await connect(nats.url, "tests")

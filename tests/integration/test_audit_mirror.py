@@ -178,6 +178,7 @@ CHANGED: dict[str, tuple[list[Entry], str]] = {
 }
 
 
+@pytest.mark.parts("another")
 @pytest.mark.parametrize("change", CHANGED)
 async def test_a_stream_with_another_past_is_a_breach_and_nothing_is_written(
     auditor: Auditor, connection: Client, folder: Path, tmp_path: Path, change: str
@@ -195,6 +196,7 @@ async def test_a_stream_with_another_past_is_a_breach_and_nothing_is_written(
     assert (folder / "LEDGER" / f"{1:020}.entries").read_bytes() == before
 
 
+@pytest.mark.parts("another")
 async def test_a_restored_stream_is_the_same_one(
     auditor: Auditor, connection: Client, folder: Path, tmp_path: Path
 ) -> None:
@@ -224,6 +226,7 @@ async def test_what_video_forgets_the_mirror_keeps(
     assert "VIDEO  1 new, up to #31" in (await auditor("mirror", folder)).out
 
 
+@pytest.mark.parts("another")
 async def test_the_ledger_may_not_forget(
     auditor: Auditor, nats: NatsServer, connection: Client, folder: Path, tmp_path: Path
 ) -> None:
@@ -263,6 +266,7 @@ async def following(folder: Path, options: tuple[str, ...]) -> AsyncIterator[asy
         await process.communicate()
 
 
+@pytest.mark.parts("restart")
 async def test_a_mirror_that_follows_goes_on_until_it_is_stopped(
     auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
 ) -> None:

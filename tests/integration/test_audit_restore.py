@@ -83,6 +83,7 @@ async def mirror(auditor: Auditor, nats: NatsServer, tmp_path: Path) -> Path:
     return tmp_path / "mirror"
 
 
+@pytest.mark.parts("another")
 async def test_every_byte_and_every_sequence_is_back(
     auditor: Auditor, nats: NatsServer, mirror: Path, tmp_path: Path
 ) -> None:
@@ -97,6 +98,7 @@ async def test_every_byte_and_every_sequence_is_back(
     assert f"LEDGER  13 written, up to #13, read back and the same, root {root.decode()}\n" in done.out
 
 
+@pytest.mark.parts("another")
 async def test_services_go_on_where_they_were(auditor: Auditor, mirror: Path, tmp_path: Path) -> None:
     """What an entry expects of the sequence before still holds."""
     async with fresh(tmp_path) as server, provisioned(server) as connection:
@@ -109,6 +111,7 @@ async def test_services_go_on_where_they_were(auditor: Auditor, mirror: Path, tm
         assert ack.seq == 14
 
 
+@pytest.mark.parts("another")
 async def test_it_goes_on_after_an_interruption(auditor: Auditor, mirror: Path, tmp_path: Path) -> None:
     ledger = await held(mirror, "LEDGER")
     async with fresh(tmp_path) as server:
@@ -203,6 +206,7 @@ async def test_the_ledger_allows_no_gaps(auditor: Auditor, tmp_path: Path, missi
     assert restored == [entry._replace(stored_at=0) for entry in numbered(ledger)]
 
 
+@pytest.mark.parts("another")
 async def test_renumbered_entries_expect_nothing(
     auditor: Auditor, nats: NatsServer, mirror: Path, tmp_path: Path
 ) -> None:

@@ -127,6 +127,7 @@ async def until_refused(notifier: Subscriber, process: Process, nats: NatsServer
         await connection.close()
 
 
+@pytest.mark.parts("restart")
 async def test_it_goes_on_after_the_server_was_killed(
     generations: Generations, notifier: Subscriber, running: Process, nats: NatsServer
 ) -> None:

@@ -69,7 +69,14 @@ async def test_what_comes_while_it_is_read_is_read_too(world: ReactorWorld) -> N
     await publishing
 
 
-@pytest.mark.parametrize("trouble", ["every consumer lost", "server killed", "server restarted"])
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        "every consumer lost",
+        pytest.param("server killed", marks=pytest.mark.parts("restart")),
+        pytest.param("server restarted", marks=pytest.mark.parts("restart")),
+    ],
+)
 async def test_nothing_is_missed_or_repeated_after(
     world: ReactorWorld, nats: NatsServer, trouble: str
 ) -> None:

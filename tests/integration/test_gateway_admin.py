@@ -341,6 +341,7 @@ async def test_what_expires_next(parts: World, gateway: Gateway, office: Owner) 
     assert shown["nextExpiry"] == {"at": "2101-01-01T00:00:00.000Z", "amount": 15}
 
 
+@pytest.mark.parts("restart")
 async def test_without_an_answer_it_is_said_that_it_is_safe_to_repeat(
     nats: NatsServer, tmp_path: Path
 ) -> None:

@@ -144,6 +144,7 @@ async def test_headers_that_are_too_large(gateway: Gateway) -> None:
     assert (answer.status_code, set(answer.json())) == (431, {"error"})
 
 
+@pytest.mark.parts("restart")
 async def test_readiness_is_a_call_that_works(gateway: Gateway, nats: NatsServer) -> None:
     assert (await gateway.http.get("/readyz")).json() == {"status": "ok"}
     nats.kill()

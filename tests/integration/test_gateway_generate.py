@@ -153,6 +153,7 @@ async def test_an_outcome_that_does_not_come_in_time(nats: NatsServer, tmp_path:
             assert (await later.status(id))["error"] == "Insufficient credits"
 
 
+@pytest.mark.parts("restart")
 async def test_a_silent_event_store(parts: World, gateway: Gateway, nats: NatsServer) -> None:
     owner = await parts.owner(gateway, credits=100)
     nats.kill()

@@ -111,6 +111,7 @@ async def test_what_the_provider_did_not_sign_is_refused(parts: World, handle: H
     assert await parts.load(subjects.ledger("acme")) == []
 
 
+@pytest.mark.parts("restart")
 async def test_the_provider_is_asked_to_send_it_again(
     nats: NatsServer, gateway: Gateway, office: Owner, handle: Handle
 ) -> None:

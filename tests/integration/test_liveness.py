@@ -159,6 +159,7 @@ async def test_a_consumer_that_comes_back_in_time_is_all_that_was_wanted(
         await client.close()
 
 
+@pytest.mark.parts("restart")
 async def test_healthz_answers_while_the_service_waits_for_nats(nats: NatsServer, tmp_path: Path) -> None:
     await nats.stop()
     process, url = service(nats, tmp_path)

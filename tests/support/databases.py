@@ -1,6 +1,6 @@
 """Which database the services of a test keep their tables in: SQLite, or Postgres for the whole run.
 
-`TELECINE_TEST_DATABASE=postgres` puts every service of every test on a Postgres of its own run.
+`TELECINE_TEST_DATABASE=postgres` puts every service of every test on the Postgres of the run.
 """
 
 import os
@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
 
-from tests.support.postgres import Postgres, postgres_server
+from tests.support.postgres import Postgres
 
 __all__ = ["database_url", "on_postgres", "serving"]
 
@@ -26,18 +26,14 @@ def on_postgres() -> bool:
 
 
 @contextmanager
-def serving() -> Iterator[None]:
-    """The run's Postgres, if it is on one."""
-    if not on_postgres():
+def serving(server: Postgres) -> Iterator[None]:
+    """While the block lasts, databases are made in this server."""
+    _running.append(server)
+    try:
         yield
-        return
-    with postgres_server() as server:
-        _running.append(server)
-        try:
-            yield
-        finally:
-            _running.clear()
-            _named.cache_clear()
+    finally:
+        _running.clear()
+        _named.cache_clear()
 
 
 def database_url(folder: Path, name: str) -> str:

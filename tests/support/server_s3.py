@@ -1,0 +1,81 @@
+"""An S3 server, as tests know it."""
+
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import boto3
+from botocore.auth import S3SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.config import Config
+from botocore.credentials import Credentials
+from tests.support.abilities import RESTART, check
+from tests.support.loops import in_a_loop
+from tests.support.power import READY_SECONDS, Power
+
+from telecine_cli.http_probe import http_answer
+
+__all__ = ["S3Server"]
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+@dataclass(frozen=True)
+class S3Server:
+    """A running S3 server. `made`: the buckets that tests have made in it."""
+
+    endpoint: str
+    access_key: str
+    secret_key: str = field(repr=False)
+    region: str
+    power: Power
+    made: list[str] = field(default_factory=list)
+
+    def new_bucket(self) -> str:
+        """A bucket nobody else uses, where servers are shared between tests."""
+        name = f"b-{secrets.token_hex(8)}"
+        with self.client() as client:
+            client.create_bucket(Bucket=name)
+        self.made.append(name)
+        return name
+
+    @contextmanager
+    def client(self) -> "Iterator[S3Client]":
+        """A boto3 client with the settings that rclone (and R2) need."""
+        client = boto3.client(
+            "s3",
+            endpoint_url=self.endpoint,
+            aws_access_key_id=self.access_key,
+            aws_secret_access_key=self.secret_key,
+            region_name=self.region,
+            config=Config(
+                signature_version="s3v4",  # else presigned URLs are signed in a way rclone refuses
+                request_checksum_calculation="when_required",
+                response_checksum_validation="when_required",  # else every range GET fails
+                s3={"addressing_style": "path"},
+            ),
+        )
+        try:
+            yield client
+        finally:
+            client.close()
+
+    def start(self) -> None:
+        """Start (again) on the same data and port, and wait until ListBuckets answers."""
+        self.power.start()
+        in_a_loop(self.power.wait_ready(self.answers, READY_SECONDS))
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        check(RESTART)
+        self.power.kill()
+
+    async def answers(self) -> bool:
+        """Whether ListBuckets does, to our keys."""
+        request = AWSRequest("GET", f"{self.endpoint}/")
+        S3SigV4Auth(Credentials(self.access_key, self.secret_key), "s3", self.region).add_auth(request)
+        answer = await http_answer(f"{self.endpoint}/", dict(request.headers))
+        return answer is not None and answer[0] == 200
