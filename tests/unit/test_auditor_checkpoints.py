@@ -117,6 +117,7 @@ def test_keys_are_texts_and_files(tmp_path: Path) -> None:
         ("ledger+12345678+AQ==", "32 bytes"),
         (SIGNER.secret_text(), "signing key, which is secret"),
     ],
+    ids=["changed", "short", "secret"],  # the keys are new in every process
 )
 def test_what_is_no_key_is_told(text: str, says: str) -> None:
     with pytest.raises(CommandError, match=says):
