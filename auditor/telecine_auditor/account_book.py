@@ -18,7 +18,8 @@ class GrantBook:
     """One grant and where its credits are now. `amount` = available + held + spent + expired + taken_back.
 
     `usable_until` is `expires_at`, or later where credits came back to it; None: never expires. `sequence` is where
-    on the stream it was granted. `known` is False for a grant that an entry names and that was never seen.
+    on the stream it was granted. `known` is False for a grant that an entry names and that was never seen. `shares` are
+    parts that it paid alone, by their amount: prices are few, so that debits of the same have theirs in common.
     """
 
     number: int
@@ -35,6 +36,14 @@ class GrantBook:
     expired: int = 0
     taken_back: int = 0
     known: bool = True
+    shares: dict[int, Parts] = field(default_factory=dict)
+
+    def share(self, amount: int) -> Parts:
+        """The part that it pays alone."""
+        parts = self.shares.get(amount)
+        if parts is None:
+            parts = self.shares[amount] = ((self.number, amount),)
+        return parts
 
     def usable(self, at: datetime) -> bool:
         """Whether its credits may be spent at that time."""

@@ -22,7 +22,7 @@ def taking(book: AccountBook, amount: int, at: datetime | None) -> Parts:
         if first.available >= amount and (
             at is None or first.usable_until is None or first.usable_until > at
         ):
-            return ((first.number, amount),)
+            return first.share(amount)
     return _taking_from_several(book, amount, at)
 
 

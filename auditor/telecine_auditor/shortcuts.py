@@ -74,7 +74,7 @@ def debited(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datet
         del book.live[0]
     day = counted_day(book, at)
     count(book, amount, key, day)
-    book.holds[generation] = HoldBook(generation, amount, ((grant, amount),), at, sequence, key, day)
+    book.holds[generation] = HoldBook(generation, amount, payer.share(amount), at, sequence, key, day)
     book.debits += 1
     if not is_known:
         book.unknown_tables += 1

@@ -145,7 +145,7 @@ def contents(books: Books) -> list[object]:
             *book.ended.values(),
             *book.expiries.values(),
         ]
-        whole += [[getattr(row, name) for name in row.__slots__] for row in rows]
+        whole += [[getattr(row, name) for name in row.__slots__ if name != "shares"] for row in rows]
         names = (
             "entry",
             "available",
