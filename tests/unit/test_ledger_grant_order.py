@@ -1,6 +1,6 @@
 """Which grants pay a debit, and that a refund gives each its part back."""
 
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from tests.support.ledger_entries import DAY, HOUR, NOW, Entries, price, when
@@ -36,6 +36,11 @@ def test_of_those_that_expire_together_promotional_pays_before_plan_before_paid(
 def test_of_those_that_never_expire_promotional_pays_before_plan_before_paid() -> None:
     given = grants((10, PAID, None), (10, PLAN, None), (10, PROMOTIONAL, None))
     assert when(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
+
+
+def test_what_expires_on_the_last_day_there_is_pays_before_what_never_does() -> None:
+    given = grants((10, PROMOTIONAL, None), (10, PAID, datetime.max.replace(tzinfo=UTC)))
+    assert when(given, debit(15)) == given.debited("g1", {2: 10, 1: 5}).last
 
 
 def test_of_the_same_kind_the_oldest_pays_first() -> None:

@@ -55,9 +55,10 @@ def taking(grants: Mapping[int, Payer], amount: int, at: datetime | None) -> Par
     """
     usable = [number for number, grant in grants.items() if at is None or is_usable(grant, at)]
 
-    def order(number: int) -> tuple[datetime, int, int]:
+    def order(number: int) -> tuple[bool, datetime, int, int]:
         grant = grants[number]
-        return grant.usable_until or NEVER, RANK[grant.kind], number
+        until = grant.usable_until
+        return until is None, until or NEVER, RANK[grant.kind], number
 
     parts: list[tuple[int, int]] = []
     for number in sorted(usable, key=order):
