@@ -10,8 +10,9 @@ from typing import Any
 
 import httpx
 from tests.support.eventually import eventually
+from tests.support.saga import Emulator
 
-__all__ = ["Demand", "demand"]
+__all__ = ["Demand", "demand", "submitted"]
 
 SMALLEST = {"resolution": "480p", "duration": 2}
 PAUSE = 0.1
@@ -96,6 +97,18 @@ class Demand:
                     self.by_gateway[gateway] = self.by_gateway.get(gateway, 0) + 1
                     return answer
                 await asyncio.sleep(PAUSE)
+
+
+async def submitted(emulator: Emulator, generations: Sequence[str]) -> dict[str, int]:
+    """How many tasks the provider accepted for each generation, as its journal has it."""
+    async with httpx.AsyncClient(trust_env=False) as http:
+        journal = (await http.get(f"{emulator.root}/admin/journal")).raise_for_status().json()
+    marks = [
+        str((entry.get("body") or {}).get("safety_identifier"))
+        for entry in journal["entries"]
+        if str(entry["outcome"]).startswith("accepted")
+    ]
+    return {each: sum(each.replace("-", "") in mark for mark in marks) for each in generations}
 
 
 @asynccontextmanager

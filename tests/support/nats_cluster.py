@@ -1,10 +1,12 @@
 """Three nats-servers on the configuration of deploy/nats-cluster, on loopback: each may be killed and started."""
 
 import os
+import shutil
 import subprocess
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,7 @@ __all__ = ["CLUSTER", "NatsCluster", "a_follower_of", "clustered_saga", "leader_
 
 CLUSTER = Path(__file__).parents[2] / "deploy" / "nats-cluster"
 NAMES = ("nats-1", "nats-2", "nats-3")
+CREDENTIALS, DATA = "credentials", "data"
 _READY_SECONDS = 30.0
 
 
@@ -41,16 +44,20 @@ class _Ports:
 
 @dataclass(frozen=True)
 class NatsCluster:
-    """The servers by name, and the folder with the identities that may come to them."""
+    """The servers by name. `folder` has one for each of them, and one with the identities that may come."""
 
     servers: Mapping[str, Process]
     ports: Mapping[str, _Ports]
-    credentials: Path
+    folder: Path
 
     @property
     def url(self) -> str:
         """All three, as TELECINE_NATS_URL has them."""
-        return ",".join(f"nats://{LOOPBACK}:{ports.client}" for ports in self.ports.values())
+        return ",".join(self.client_url(name) for name in self.ports)
+
+    def client_url(self, name: str) -> str:
+        """Where clients connect to one of them."""
+        return f"nats://{LOOPBACK}:{self.ports[name].client}"
 
     @property
     def monitoring_urls(self) -> Sequence[str]:
@@ -63,7 +70,7 @@ class NatsCluster:
 
     def access(self, identity: str) -> NatsAccess:
         """How an identity comes to them."""
-        return NatsAccess(nkey_seed=seed_file(self.credentials, identity))
+        return NatsAccess(nkey_seed=seed_file(self.folder / CREDENTIALS, identity))
 
     def start(self, *names: str) -> None:
         """Start them (again) on their own disks; `healthy` tells when they have caught up."""
@@ -74,12 +81,24 @@ class NatsCluster:
         """SIGKILL."""
         self.servers[name].kill()
 
-    async def healthy(self, *names: str) -> None:
-        """Until these servers (none: all) hold everything that they should, up to the last message."""
-        for name in names or NAMES:
-            await self.servers[name].wait_ready(
-                lambda: _is_current(self.monitoring_url(name)), _READY_SECONDS
-            )  # noqa: B023
+    def lose_disk(self, name: str) -> None:
+        """All that a server which is down has kept is gone."""
+        shutil.rmtree(self.folder / name / DATA)
+
+    async def healthy(self) -> None:
+        """Until all three hold everything that they should, up to the last message."""
+        for name, server in self.servers.items():
+            await server.wait_ready(partial(self._is_current, name), _READY_SECONDS)
+
+    async def _is_current(self, name: str) -> bool:
+        try:
+            async with httpx.AsyncClient(trust_env=False) as http:
+                health = await http.get(f"{self.monitoring_url(name)}/healthz")
+                kept = [(await http.get(f"{url}/jsz")).json() for url in self.monitoring_urls]
+        except httpx.TransportError:
+            return False
+        # One whose disk was lost is in good health until it has heard of what it should hold.
+        return health.status_code == 200 and len({(each["streams"], each["consumers"]) for each in kept}) == 1
 
 
 async def leader_of(connection: Client, stream: str) -> str:
@@ -101,10 +120,9 @@ async def nats_cluster(folder: Path) -> AsyncIterator[NatsCluster]:
     """Three servers with empty disks, which know each other and everybody's identity."""
     free = iter(free_ports(3 * len(NAMES)))
     ports = {name: _Ports(next(free), next(free), next(free)) for name in NAMES}
-    credentials = make_credentials(folder / "credentials")
-    routes = _routes(ports)
-    servers = {name: _server(folder / name, name, ports[name], credentials.page, routes) for name in NAMES}
-    cluster = NatsCluster(servers, ports, folder / "credentials")
+    users, routes = make_credentials(folder / CREDENTIALS).page, _routes(ports)
+    servers = {name: _server(folder / name, name, ports[name], users, routes) for name in NAMES}
+    cluster = NatsCluster(servers, ports, folder)
     try:
         cluster.start(*NAMES)
         await cluster.healthy()
@@ -118,11 +136,17 @@ async def nats_cluster(folder: Path) -> AsyncIterator[NatsCluster]:
 async def clustered_saga(
     cluster: NatsCluster, s3: S3Server, emulator: Emulator, folder: Path, **credits: Any
 ) -> AsyncIterator[Saga]:
-    """Every service with its own identity, on streams with three replicas. `credits`: settings of that service."""
+    """Every service with its own identity, on streams with three replicas. `credits`: settings of that service.
+
+    They look often at whether their consumers are there.
+    """
     connection = await connect(cluster.url, OPERATOR, access=cluster.access(OPERATOR))
     try:
         await provision(connection, replicas=3, consumers=[replace(each, ack_wait=2) for each in CONSUMERS])
-        seeds = {name: {"nats_nkey_seed_file": cluster.access(name).nkey_seed} for name in SERVICES}
+        own = {
+            name: {"nats_nkey_seed_file": cluster.access(name).nkey_seed, "look_interval": 0.5}
+            for name in SERVICES
+        }
         world = Saga(
             connection=connection,
             store=JetStreamEventStore(connection, registry()),
@@ -131,7 +155,7 @@ async def clustered_saga(
             s3=s3,
             folder=folder,
             bucket=s3.new_bucket(),
-            overrides=seeds | {"credits": {**seeds["credits"], **credits}},
+            overrides=own | {"credits": {**own["credits"], **credits}},
         )
         try:
             await world.start(*SERVICES)
@@ -164,17 +188,9 @@ def _moved(folder: Path, ports: _Ports) -> str:
         "host: 0.0.0.0\nport: 4222": f"host: {LOOPBACK}\nport: {ports.client}",
         "http: 0.0.0.0:8222": f"http: {LOOPBACK}:{ports.monitoring}",
         "host: 0.0.0.0\n  port: 6222": f"host: {LOOPBACK}\n  port: {ports.route}",
-        "store_dir: /data": f"store_dir: {folder / 'data'}",
+        "store_dir: /data": f"store_dir: {folder / DATA}",
     }
     for there, here in places.items():
         assert text.count(there) == 1, f"{there!r} is not in nats.conf, once"
         text = text.replace(there, here)
     return text
-
-
-async def _is_current(monitoring_url: str) -> bool:
-    try:
-        async with httpx.AsyncClient(trust_env=False) as http:
-            return (await http.get(f"{monitoring_url}/healthz")).status_code == 200
-    except httpx.TransportError:
-        return False
