@@ -1,9 +1,11 @@
 """Signed checkpoints: from the CHECKPOINTS stream or from files, each verified with the keys that are trusted."""
 
-import json
+import base64
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+
+from pydantic_core import from_json
 
 from telecine_contracts.checkpoints import CheckpointSigned
 from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
@@ -103,11 +105,12 @@ def _of_entry(
 ) -> Iterator[SignedCheckpoint]:
     """The checkpoint that an entry of CHECKPOINTS is; nothing for one of another log."""
     try:
-        said = json.loads(entry.body)
+        said = from_json(entry.body)
         if entry.type == CheckpointSigned.type and said["log"] != _LOG:
             return
         checkpoint, name = verified(said["note"], keys)
-        if entry.type != CheckpointSigned.type or said["size"] != checkpoint.size:
+        repeated = checkpoint.size, base64.b64encode(checkpoint.root).decode()
+        if entry.type != CheckpointSigned.type or (said["size"], said["root"]) != repeated:
             raise Forged("the event says something else than its note")
         yield SignedCheckpoint(checkpoint, said["note"], name, f"{CHECKPOINTS}#{entry.sequence}")
     except (Forged, Unsigned, BadNote) as error:

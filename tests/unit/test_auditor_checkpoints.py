@@ -19,7 +19,7 @@ from telecine_credits.checkpoint_key import Signer
 LEDGER = small_ledger(2).ledger
 SIGNER, STRANGER = Signer.new(LOG), Signer.new("elsewhere.example/ledger")
 KEYS = (SIGNER.verifier,)
-NOTE = signed(SIGNER, LEDGER)
+NOTE, NEXT = signed(SIGNER, LEDGER), signed(SIGNER, LEDGER, 1)
 
 
 class Checkpoints:
@@ -205,10 +205,15 @@ TRUE = stored_checkpoint(NOTE)
         (stored_checkpoint(signed(Signer.new(LOG), LEDGER)), "no key that is trusted"),
         (changed(TRUE, note=NOTE.replace(f"\n{len(LEDGER)}\n", "\n99\n")), "does not hold"),
         (changed(TRUE, size=99), "something else than its note"),
+        (
+            changed(TRUE, root=json.loads(stored_checkpoint(NEXT).body)["root"]),
+            "something else than its note",
+        ),
         (changed(TRUE, note=7), "not an event that credits writes"),
         (changed(TRUE, note="x"), "a signed note is"),
         (TRUE._replace(body=b"[]"), "not an event that credits writes"),
         (TRUE._replace(body=b"{"), "not an event that credits writes"),
+        (TRUE._replace(body=b"[" * 100_000), "not an event that credits writes"),
         (TRUE._replace(head=b""), "something else than its note"),
     ],
 )
