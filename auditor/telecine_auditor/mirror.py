@@ -89,6 +89,8 @@ def entries_in(
     """
     found: list[Entry] = []
     end, frame, size_of_frame, view = len(data), _FRAME.unpack_from, _FRAME.size, memoryview(data)
+    # Entry(…) itself is a call in Python: a third of what reading an entry takes.
+    new = tuple.__new__
     while len(found) < most and end - at >= size_of_frame:
         mark, crc, size, sequence, stored_at, subject, head = frame(data, at)
         stop, a = at + size, at + size_of_frame
@@ -97,9 +99,8 @@ def entries_in(
             break
         if checked and crc32(view[at + _CHECKED_FROM : stop]) != crc:
             break
-        found.append(
-            Entry(sequence, stored_at, data[a:b].decode("utf-8", "replace"), data[b:c], data[c:stop])
-        )
+        text = data[a:b].decode("utf-8", "replace")
+        found.append(new(Entry, (sequence, stored_at, text, data[b:c], data[c:stop])))
         at, behind = stop, sequence
     return found, at
 

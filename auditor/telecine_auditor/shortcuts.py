@@ -55,13 +55,12 @@ def debited(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datet
     pieces = told.rsplit(b'"', _QUOTES)
     if len(pieces) <= _QUOTES or not book.live or book.closed or book.limits or _is_doubtful(book):
         return None
-    frozen, _, rest = price_and_key.partition(b',"api_key":"')
-    amount, is_known = _charged(frozen if rest else price_and_key[:-1])
+    amount, is_known, key = _charged(price_and_key)
     payer, clock, named = book.live[0], pieces[3], pieces[7]
-    at, generation, key = _time(clock), _name(named), _name(rest[:-2]) if rest else None
+    at, generation = _time(clock), _name(named)
     if not amount or at is None or generation is None or not payer.usable(at) or amount > payer.available:
         return None
-    if generation in book.holds or generation in book.ended or (rest and (key is None or rest[-2:] != b'"}')):
+    if generation in book.holds or generation in book.ended:
         return None
     entry, grant, available, held = book.entry + 1, payer.number, book.available - amount, book.held + amount
     said = (entry, amount, grant, amount, grant, available, held, clock, named, amount, price_and_key)
@@ -144,21 +143,32 @@ def _time(clock: bytes) -> datetime | None:
 
 def _name(text: bytes) -> str | None:
     """The text, if it has letters, digits, - and _ alone: it needs no reading then."""
-    plain = text.isalnum() or text.replace(b"-", b"").replace(b"_", b"").isalnum()
-    return text.decode() if plain and len(text) <= 64 else None
+    plain = text.replace(b"-", b"")
+    if len(text) > 64 or not (plain.isalnum() or plain.replace(b"_", b"").isalnum()):
+        return None
+    return text.decode()
 
 
-@lru_cache(maxsize=4096)
-def _charged(frozen: bytes) -> tuple[int, bool]:
-    """What is charged for a price of these bytes, 0 if none can be; and whether its table is known."""
+@lru_cache(maxsize=65_536)
+def _charged(price_and_key: bytes) -> tuple[int, bool, str | None]:
+    """What is charged by the end of a debit, a price and perhaps an API key; 0 where that must be read with care.
+
+    And whether the price's table is known, and the key's id.
+    """
+    frozen, comma, rest = price_and_key.partition(b',"api_key":"')
+    key = _name(rest[:-2]) if rest[-2:] == b'"}' else None
+    if not comma:
+        frozen = frozen[:-1]
+    elif key is None:
+        return 0, False, None
     try:
         price = from_json(frozen)
         by_table = read_price(price) if type(price) is dict else 0
     except (ValueError, Unreadable):
-        return 0, False
+        return 0, False, None
     if by_table == 0 or by_table not in (None, price["credits"]) or not 0 < price["credits"] <= MAX_CREDITS:
-        return 0, False
-    return price["credits"], by_table is not None
+        return 0, False, None
+    return price["credits"], by_table is not None, key
 
 
 SHORTCUTS: dict[str, Shortcut] = {"debited": debited, "settled": settled, "refunded": refunded}
