@@ -10,7 +10,7 @@ from pydantic_core import from_json
 from .account_book import AccountBook, HoldBook
 from .books import Books
 from .breach import Breach, BreachKind
-from .entry import Entry
+from .entry import Entry, usual_head
 from .heads import Unreadable, header_lines, shown
 from .reading import amount_in, time_in, time_of_storing
 from .source import VIDEO
@@ -19,11 +19,11 @@ __all__ = ["Videos"]
 
 COMPLETED, FAILED = "completed", "failed"
 _TYPES = {
-    "requested": b"ce-type: generation.requested.v1\r\n",
-    "stored": b"ce-type: video.stored.v1\r\n",
-    "storage_failed": b"ce-type: video.storage_failed.v1\r\n",
-    "failed": b"ce-type: generation.failed.v1\r\n",
-    "cancelled": b"ce-type: generation.cancelled.v1\r\n",
+    "requested": b"generation.requested.v1",
+    "stored": b"video.stored.v1",
+    "storage_failed": b"video.storage_failed.v1",
+    "failed": b"generation.failed.v1",
+    "cancelled": b"generation.cancelled.v1",
 }
 
 
@@ -93,7 +93,8 @@ class Videos:
             self._since[account] = _time_of(entry)
         if action not in _TYPES:
             return
-        if _TYPES[action] not in entry.head:
+        head = usual_head(entry.head)
+        if head is None or head[2] != _TYPES[action]:
             _check_type(entry, _TYPES[action])
         book = self._books.accounts.get(account)
         hold = None
@@ -119,9 +120,9 @@ class Videos:
             self._breach(entry, BreachKind.PRICE_NOT_AS_ASKED, says, key)
 
     def _ended(self, entry: Entry, key: tuple[str, str], hold: HoldBook | None) -> None:
-        made = FAILED
+        made, body = FAILED, _body(entry, key)
         if entry.subject.endswith(".stored") or (
-            entry.subject.endswith(".storage_failed") and _body(entry, key).get("stopgap_url") is not None
+            entry.subject.endswith(".storage_failed") and body.get("stopgap_url") is not None
         ):
             made = COMPLETED
         known = hold or self._strangers.setdefault(key, _Asked())
@@ -205,7 +206,7 @@ def _body(entry: Entry, key: tuple[str, str]) -> dict[str, Any]:
 
 def _check_type(entry: Entry, wanted: bytes) -> None:
     stated = header_lines(entry.head).get("ce-type")
-    if stated is None or f"ce-type: {stated}\r\n".encode() != wanted:
+    if stated is None or stated.encode() != wanted:
         raise Unreadable(f"its header says that it is {shown(stated)}", BreachKind.WRONG_SUBJECT)
 
 

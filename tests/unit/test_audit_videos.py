@@ -198,6 +198,21 @@ def of_another_type(world: World) -> None:
     world.videos[-1].type = "video.ready.v1"
 
 
+def of_a_type_that_another_header_names(world: World) -> None:
+    of_another_type(world)
+    world.videos[-1].head = b"x-note: ce-type: video.stored.v1\r\n" + world.videos[-1].entry(1).head
+
+
+def ended_as_another(world: World) -> None:
+    world.video("ann", "more", "failed")
+    world.videos[-1].body["generation"] = "done"
+
+
+def ended_by_no_event(world: World) -> None:
+    world.video("ann", "more", "failed")
+    world.videos[-1].raw = b"failed"
+
+
 def of_no_video(world: World) -> None:
     world.asked("ann", "more")
     world.videos[-1].subject = "ledger.ann.debited"
@@ -224,6 +239,9 @@ DISAGREEMENTS: list[tuple[K, Change, str]] = [
     (K.UNREADABLE, no_object, "VIDEO"),
     (K.WRONG_SUBJECT, of_another, "VIDEO"),
     (K.WRONG_SUBJECT, of_another_type, "VIDEO"),
+    (K.WRONG_SUBJECT, of_a_type_that_another_header_names, "VIDEO"),
+    (K.WRONG_SUBJECT, ended_as_another, "VIDEO"),
+    (K.UNREADABLE, ended_by_no_event, "VIDEO"),
     (K.WRONG_SUBJECT, of_no_video, "VIDEO"),
 ]
 
