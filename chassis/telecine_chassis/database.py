@@ -21,6 +21,7 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
+    ExceptionContext,
     Integer,
     MetaData,
     String,
@@ -31,18 +32,29 @@ from sqlalchemy import (
     inspect,
     select,
 )
+from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
 from sqlmodel import Session, SQLModel, create_engine
 
-__all__ = ["Slots", "UtcTime", "checkpoints", "drop", "find", "keep", "write_session"]
+__all__ = ["Slots", "UtcTime", "checkpoints", "drop", "find", "insert_if_absent", "keep", "write_session"]
 
 Row = TypeVar("Row", bound=SQLModel)
 BUSY = 30
 """Seconds that a writer waits for another one on SQLite."""
-CONNECT = 5
-"""Seconds that Postgres has to accept a connection."""
+WATCHFUL: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Seconds (the last: milliseconds) after which a machine that is gone without a word is noticed, not in many minutes.
+
+https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
+READ_ONLY = "25006"
+"""SQLSTATE read_only_sql_transaction: this server has become a replica."""
 POOL = 5
 """Connections to Postgres that a process keeps, and as many again while it is busy. Its own threads wait for one."""
 POOL_WAIT = 10
@@ -81,6 +93,12 @@ def checkpoints(metadata: MetaData) -> Table:
 def write_session(engine: Engine) -> Session:
     """A session whose transaction takes the write lock at its start: on SQLite, upgrading a read fails at once."""
     return Session(engine.execution_options(write=True), expire_on_commit=False)
+
+
+def insert_if_absent(session: Session, table: Table, **values: Any) -> None:
+    """Insert a row, unless one with its key is there. Waits for whoever is about to insert it."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 
 def find(session: Session, model: type[Row], key: Any) -> Row | None:
@@ -131,6 +149,11 @@ class Slots:
     url: str
     metadata: MetaData
     version: int
+
+    @property
+    def may_be_away(self) -> bool:
+        """Whether the database is a server, which comes and goes by itself."""
+        return make_url(self.url).get_backend_name() != "sqlite"
 
     def live(self) -> int:
         """The number of the slot that queries read; 1 in a new database."""
@@ -207,7 +230,9 @@ def _engine(url: URL, **options: Any) -> Engine:
                 "pool_timeout": POOL_WAIT,
                 "pool_pre_ping": True,
             }
-        return create_engine(url, connect_args={"connect_timeout": CONNECT}, **options)
+        engine = create_engine(url, connect_args=WATCHFUL, **options)
+        event.listens_for(engine, "handle_error")(_leave_read_only)
+        return engine
     Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
     engine = create_engine(url, connect_args={"timeout": BUSY, "check_same_thread": False}, **options)
 
@@ -228,6 +253,12 @@ def _engine(url: URL, **options: Any) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """Whoever leads now is found by connecting again."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:

@@ -10,7 +10,6 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 from sqlalchemy import Engine, MetaData, select
-from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlmodel import Session
 
 from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEvent
@@ -18,10 +17,11 @@ from telecine_contracts.streams import Consumer, Stream
 from telecine_contracts.subjects import of_type
 
 from .cancellation import in_thread
-from .database import Slots, checkpoints, write_session
+from .database import Slots, checkpoints, insert_if_absent, write_session
 from .dead_letters import DeadLetters
 from .feed import Feed
 from .meters import ProjectionMeters
+from .outage import outlast
 from .records import Record, decode
 from .store import Recorded
 
@@ -31,8 +31,6 @@ log = structlog.get_logger(__name__)
 Apply = Callable[[Session, Recorded], None]
 Listener = Callable[[Sequence[Recorded]], None]
 POINTER_INTERVAL = timedelta(seconds=1)
-DATABASE_PAUSE = 1
-"""Seconds between two tries at a database that is not to be had; events wait in their stream meanwhile."""
 READ_AHEAD = 4
 """Batches that are read while a transaction is under way."""
 
@@ -97,7 +95,7 @@ class Projector:
         Watchers are told at once; the tables follow, as many events in a transaction as came during the one before.
         """
         feed = self._feed()
-        self.sequence = await in_thread(self._checkpoint)
+        self.sequence = await outlast(lambda: in_thread(self._checkpoint), projection=self.projection.name)
         if self.sequence > (last := await feed.last()):
             stream = self.projection.stream.name
             raise TablesAhead(
@@ -175,17 +173,13 @@ class Projector:
         return applied
 
     async def _commit(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
-        while True:
-            try:
-                async with self.writing:
-                    return await in_thread(lambda: self._write(events, last))
-            except DBAPIError as error:
-                if not (error.connection_invalidated or isinstance(error, OperationalError)):
-                    raise
-                log.warning(
-                    "projection.database_unavailable", projection=self.projection.name, exc_info=error
-                )
-                await asyncio.sleep(DATABASE_PAUSE)
+        """Events wait in their stream while the database is not to be had."""
+
+        async def once() -> Sequence[Recorded]:
+            async with self.writing:
+                return await in_thread(lambda: self._write(events, last))
+
+        return await outlast(once, projection=self.projection.name)
 
     def _write(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
         """Events behind the checkpoint only: a second writer of the slot, or a second delivery, changes nothing."""
@@ -193,12 +187,13 @@ class Projector:
         mine = table.c.projection == self.projection.name
         with write_session(self.engine) as session:
             done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar()
-            fresh = [recorded for recorded in events if recorded.sequence > (done or 0)]
+            if done is None:  # a row that is not there can't be locked
+                insert_if_absent(session, table, projection=self.projection.name, sequence=0)
+                done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar_one()
+            fresh = [recorded for recorded in events if recorded.sequence > done]
             for recorded in fresh:
                 self.projection.apply(session, recorded)
-            if done is None:
-                session.execute(table.insert().values(projection=self.projection.name, sequence=last))
-            elif last > done:
+            if last > done:
                 session.execute(table.update().where(mine).values(sequence=last))
             session.commit()
         return fresh
@@ -268,8 +263,11 @@ class Projections:
         self._watchers.setdefault(name, []).append(watcher)
 
     async def start(self) -> None:
-        """Follow the streams; returns at once, `ready` tells when everything is caught up."""
-        await self._move_to(await asyncio.to_thread(self._slots.live))
+        """Follow the streams, once the database can be had; `ready` tells when everything is caught up."""
+        if self._slots.may_be_away:
+            await outlast(self._move, service=self._service)
+        else:  # a file that can't be opened now never will be
+            await self._move()
         self._watch = self._spawn(self._follow_pointer())
 
     async def stop(self) -> None:
@@ -295,7 +293,13 @@ class Projections:
         for projector in self._projectors.values():
             await projector.caught_up.wait()
 
-    async def _move_to(self, slot: int) -> None:
+    async def _move(self) -> None:
+        """To the live slot, if this is another one."""
+        slot = await in_thread(self._slots.live)
+        if slot == self._slot:
+            return
+        if self._slot:
+            log.info("projection.slot_changed", slot=slot)
         engine = await in_thread(lambda: self._slots.open(slot), undo=Engine.dispose)
         await self._leave()
         self._slot, self._engine = slot, engine
@@ -329,10 +333,7 @@ class Projections:
     async def _follow_pointer(self) -> None:
         while True:
             await asyncio.sleep(POINTER_INTERVAL.total_seconds())
-            slot = await asyncio.to_thread(self._slots.live)
-            if slot != self._slot:
-                log.info("projection.slot_changed", slot=slot)
-                await self._move_to(slot)
+            await outlast(self._move, service=self._service)
 
     def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -7,9 +7,9 @@ from typing import Any
 import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
+from telecine_chassis.outage import OUTAGES
 from telecine_chassis.store import StoreError
 
 from .request import BadField, InvalidRequest
@@ -58,8 +58,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidRequest, _invalid_request)
     app.add_exception_handler(RequestValidationError, _bad_parameters)
     app.add_exception_handler(HTTPException, _framework_error)
-    app.add_exception_handler(StoreError, _unavailable)
-    app.add_exception_handler(OperationalError, _unavailable)
+    for outage in (StoreError, *OUTAGES):
+        app.add_exception_handler(outage, _unavailable)
 
 
 def _invalid(error: InvalidRequest) -> dict[str, Any]:

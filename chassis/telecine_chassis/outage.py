@@ -1,0 +1,37 @@
+"""A database that is not to be had for a while: told by the type of an error, and waited for."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import structlog
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnectionFree
+
+__all__ = ["OUTAGES", "is_outage", "outlast"]
+
+log = structlog.get_logger(__name__)
+T = TypeVar("T")
+PAUSE = 1
+"""Seconds between two tries."""
+OUTAGES = (OperationalError, InterfaceError, NoConnectionFree)
+"""What SQLAlchemy raises: the server is away, refuses or breaks off connections; the pool has none to give."""
+
+
+def is_outage(error: BaseException) -> bool:
+    """Whether the same statement may well succeed later. Anything else is wrong with the statement itself."""
+    return isinstance(error, OUTAGES) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+
+
+async def outlast(work: Callable[[], Awaitable[T]], **about: str) -> T:
+    """What `work` returns once the database can be had; `about` goes to the log. Other errors are raised."""
+    while True:
+        try:
+            return await work()
+        except Exception as error:
+            if not is_outage(error):
+                raise
+            # The driver's first line says what is wrong and no more; statements and parameters stay out of the log.
+            detail = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            log.warning("database.unavailable", error=type(error).__name__, detail=detail, **about)
+        await asyncio.sleep(PAUSE)
