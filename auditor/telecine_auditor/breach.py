@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["Breach", "BreachKind"]
+__all__ = ["BREACHES", "Breach", "BreachKind"]
 
 
 class BreachKind(StrEnum):
-    """Everything that must not be, a name each. The text of the member in BREACHES says what it means."""
+    """Everything that must not be, a name each; BREACHES tells what they mean."""
 
     # one entry by itself
     UNREADABLE = "unreadable"
@@ -63,6 +63,56 @@ class BreachKind(StrEnum):
     TWO_ENDS = "two-ends"
     # projections
     DATABASE_DIFFERS = "database-differs"
+
+
+BREACHES = {
+    BreachKind.UNREADABLE: "the entry is no event: a header or a field is missing, or not of the type that it must be",
+    BreachKind.UNKNOWN_EVENT: "no event of the ledger has this type",
+    BreachKind.WRONG_SUBJECT: "subject, header and body do not say the same event of the same account",
+    BreachKind.SUM_NOT_ZERO: "the postings, or those of one grant, do not sum to zero",
+    BreachKind.WRONG_POSTINGS: "the postings are not those of such an entry, or not of the amount that it states",
+    BreachKind.ENTRY_GAP: "entries of the account are missing before this one",
+    BreachKind.OUT_OF_ORDER: "the entry's number is not behind the one before it in its account",
+    BreachKind.REPEATED_ID: "an event with this id was there before",
+    BreachKind.NEGATIVE_BALANCE: "more was taken from the account than it had",
+    BreachKind.WRONG_BALANCE: "the balances that the entry states are not what the postings make",
+    BreachKind.REFERENCE_USED_TWICE: "a payment or a ticket was entered twice",
+    BreachKind.GRANT_UNKNOWN: "the entry takes from a grant that was never given",
+    BreachKind.GRANT_OVERDRAWN: "the entry takes more from a grant than it had",
+    BreachKind.GRANT_ORDER: "other grants had to pay by the order of taking",
+    BreachKind.GRANT_EXPIRED: "a grant paid whose time was over",
+    BreachKind.GRANT_NOT_NAMED: "the entry does not say whose credits it moves, though entries before it did",
+    BreachKind.EXPIRED_EARLY: "credits expired before their time",
+    BreachKind.EXPIRY_OVERDUE: "credits are still available long after their time was over",
+    BreachKind.WRONG_PRICE: "the debit is not the frozen price, or that is not the price of its table",
+    BreachKind.DEBITED_TWICE: "a generation was charged again, or after it was denied",
+    BreachKind.ENDED_TWICE: "a debit was settled twice, or refunded twice",
+    BreachKind.SETTLED_AND_REFUNDED: "a debit was both settled and refunded",
+    BreachKind.END_WITHOUT_DEBIT: "something was settled or refunded that was never debited",
+    BreachKind.WRONG_REFUND: "a refund is not what the debit took, given back as the rule says",
+    BreachKind.WRONG_SETTLEMENT: "a settlement is not what the debit took",
+    BreachKind.WRONG_DENIAL: "a denial gives a reason or figures that are not true",
+    BreachKind.DEBIT_WITHOUT_END: "credits are held for longer than the limit",
+    BreachKind.CHARGED_WHILE_CLOSED: "a closed account was charged or granted to",
+    BreachKind.LIMIT_PASSED: "a debit passed a spend limit",
+    BreachKind.WRONG_ADJUSTMENT: "a correction is not one: of something else, of too much, or not the way it came",
+    BreachKind.SEQUENCE_GAP: "messages of the stream are missing",
+    BreachKind.TRUNCATED: "the stream ends before what a signed checkpoint was signed over",
+    BreachKind.CHECKPOINT_MISMATCH: "the entries are not those that a signed checkpoint was signed over",
+    BreachKind.CHECKPOINT_FORGED: "a checkpoint was not signed by the key that is trusted",
+    BreachKind.MIRROR_CHANGED: "a file of the mirror was changed after it was written",
+    BreachKind.STREAM_CHANGED: "the stream does not hold any more what was mirrored from it",
+    BreachKind.COMPLETED_NOT_SETTLED: "a video was delivered and is not settled",
+    BreachKind.SETTLED_NOT_COMPLETED: "a generation was settled and no video was delivered",
+    BreachKind.FAILED_NOT_REFUNDED: "a generation failed or was cancelled and is not refunded",
+    BreachKind.REFUNDED_NOT_FAILED: "a generation was refunded and has neither failed nor been cancelled",
+    BreachKind.NOT_ASKED_FOR: "a generation was charged that nobody asked for",
+    BreachKind.PRICE_NOT_AS_ASKED: "a generation was charged at another price than it was asked for at",
+    BreachKind.WRONG_ACCOUNT: "a generation was charged to another account than asked for it",
+    BreachKind.TWO_ENDS: "VIDEO has two ends of one generation",
+    BreachKind.DATABASE_DIFFERS: "a row of a database is not what the streams make it",
+}
+"""What each of them means, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from .books import Books
-from .breach import Breach
+from .breach import BREACHES, Breach
 from .checkpoint_reading import SignedCheckpoint
 from .safe_text import one_line
 from .screen import number
@@ -63,6 +63,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
         "not_checked": not_checked(audit),
         "breach_count": found.count,
         "breach_kinds": {kind.value: count for kind, count in found.kinds.most_common()},
+        "meanings": {kind.value: BREACHES[kind] for kind in found.kinds},
         "breaches": [breach.as_json() for breach in found.kept],
     }
 
@@ -173,8 +174,11 @@ def _breaches(audit: Audit) -> Iterator[str]:
     yield "Breaches:"
     yield from (f"  {_line(breach)}" for breach in found.kept)
     if found.count > len(found.kept):
-        yield f"  and {number(found.count - len(found.kept))} more; of all:"
-        yield from (f"    {number(count):>9}  {kind.value}" for kind, count in found.kinds.most_common())
+        yield f"  and {number(found.count - len(found.kept))} more"
+    yield ""
+    yield "What they are:"
+    for kind, count in found.kinds.most_common():
+        yield f"  {number(count):>6}  {kind.value}: {BREACHES[kind]}"
 
 
 def _line(breach: Breach) -> str:

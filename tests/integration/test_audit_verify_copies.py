@@ -120,7 +120,8 @@ async def test_breaches_are_counted_though_few_are_listed(audit: Auditor, tmp_pa
     assert len(document["breaches"]) == 2 < document["breach_count"]
     assert document["breach_count"] == sum(document["breach_kinds"].values())
     assert screen.out.startswith(f"{document['breach_count']:,} BREACHES\n")
-    assert f"  and {document['breach_count'] - 2:,} more; of all:" in screen.out
+    assert f"  and {document['breach_count'] - 2:,} more\n\nWhat they are:\n" in screen.out
+    assert set(document["meanings"]) == set(document["breach_kinds"])
 
 
 async def test_a_copy_is_judged_as_of_its_last_entry(audit: Auditor, tmp_path: Path) -> None:
