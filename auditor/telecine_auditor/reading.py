@@ -1,5 +1,6 @@
 """From the bytes of an entry to what it says: every field checked for its type before anything is made of it."""
 
+import re
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from operator import itemgetter
@@ -29,6 +30,8 @@ MAX_CREDITS = 2**53 - 1
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _YEARS = range(1970, 9000)
+_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
+"""The times that every reader of events reads alike: ISO 8601 has many more forms."""
 _WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list"}
 
 
@@ -98,6 +101,7 @@ def read_body(entry: Entry, account: str, action: str, known: Action) -> Reading
         decided, stated, number, _, balances = values[:5]
         at = datetime.fromisoformat(decided)
         usual = at.tzinfo is UTC and stated == account and decided < _SOON_NO_TIME
+        usual = usual and _TIME.fullmatch(decided) is not None
         if not usual or [*map(type, values)] != known.value_types:
             at = _read_with_care(entry, body, account, known)
         if type(balances["available"]) is not int or type(balances["held"]) is not int:
@@ -147,7 +151,7 @@ def utc(value: object, name: str) -> datetime:
 
 def time_in(value: object, name: str, *, zone_needed: bool = True) -> datetime:
     """The time that a text says; without a zone, where none is needed, it is meant in UTC. Raises Unreadable."""
-    if type(value) is str:
+    if type(value) is str and _TIME.fullmatch(value):
         try:
             time = datetime.fromisoformat(value)
         except ValueError:

@@ -6,8 +6,9 @@ An entry with these very bytes says these very things. One without them may be r
 rules will tell, and nothing was done to the books.
 """
 
+import re
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 
 from pydantic_core import from_json
@@ -28,8 +29,10 @@ answers when it was decided; None when nothing was done.
 
 _QUOTES = 10
 """Quotation marks from the one before decided_at on, up to the amount."""
-_LATER = "9"
-"""Years from here on are for those who read with care."""
+_CLOCK = re.compile(rb"[0-8]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
+"""Times as credits writes them; other forms and later years are for those who read with care."""
+_LONGEST_PRICE = 300
+"""Bytes of a price and an API key; what is longer is not kept at hand, nor read here."""
 _NO_DRIFT = (0, 0)
 _SIDES = {
     "debited": (":available", ":held"),
@@ -54,6 +57,8 @@ def debited(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datet
     told, _, price_and_key = body.rpartition(b',"price":')
     pieces = told.rsplit(b'"', _QUOTES)
     if len(pieces) <= _QUOTES or not book.live or book.closed or book.limits or _is_doubtful(book):
+        return None
+    if len(price_and_key) > _LONGEST_PRICE:
         return None
     amount, is_known, key = _charged(price_and_key)
     payer, clock, named = book.live[0], pieces[3], pieces[7]
@@ -86,7 +91,8 @@ def settled(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datet
     if len(pieces) <= _QUOTES or _is_doubtful(book):
         return None
     clock, named = pieces[3], pieces[7]
-    at, hold = _time(clock), book.holds.get(named.decode("latin-1"))
+    at, generation = _time(clock), _name(named)
+    hold = book.holds.get(generation) if generation is not None else None
     if at is None or hold is None or len(hold.parts) != 1:
         return None
     ((grant, amount),) = hold.parts
@@ -111,7 +117,8 @@ def refunded(book: AccountBook, form: bytes, sequence: int, body: bytes) -> date
     if len(pieces) <= _QUOTES or _is_doubtful(book):
         return None
     clock, named, reason = pieces[3], pieces[7], reason[:-2]
-    at, hold = _time(clock), book.holds.get(named.decode("latin-1"))
+    at, generation = _time(clock), _name(named)
+    hold = book.holds.get(generation) if generation is not None else None
     if at is None or hold is None or len(hold.parts) != 1 or _name(reason) is None:
         return None
     ((grant, amount),) = hold.parts
@@ -133,12 +140,12 @@ def _is_doubtful(book: AccountBook) -> bool:
 
 
 def _time(clock: bytes) -> datetime | None:
-    text = clock.decode("latin-1")
+    if _CLOCK.fullmatch(clock) is None:
+        return None
     try:
-        at = datetime.fromisoformat(text)
+        return datetime.fromisoformat(clock.decode())
     except ValueError:
         return None
-    return at if at.tzinfo is UTC and text < _LATER else None
 
 
 def _name(text: bytes) -> str | None:
@@ -158,11 +165,11 @@ def _charged(price_and_key: bytes) -> tuple[int, bool, str | None]:
     frozen, comma, rest = price_and_key.partition(b',"api_key":"')
     key = _name(rest[:-2]) if rest[-2:] == b'"}' else None
     if not comma:
-        frozen = frozen[:-1]
+        frozen = price_and_key.removesuffix(b"}")
     elif key is None:
         return 0, False, None
     try:
-        price = from_json(frozen)
+        price = from_json(frozen, allow_inf_nan=False)
         by_table = read_price(price) if type(price) is dict else 0
     except (ValueError, Unreadable):
         return 0, False, None

@@ -1,6 +1,7 @@
 """Whatever bytes stand in the stream: the auditor reads on, and what was changed is noticed."""
 
 import json
+import re
 from random import Random
 
 import pytest
@@ -51,6 +52,54 @@ def test_figures_cannot_be_changed_unnoticed() -> None:
             unnoticed.append(body[at : at + 1])
 
     assert unnoticed == []
+
+
+def bent(action: str, old: bytes, new: bytes) -> list[Entry]:
+    """The ledger with the first entry of that kind written otherwise, and without its API key."""
+    entries = list(LEDGER)
+    which = next(at for at, entry in enumerate(entries) if entry.subject.endswith(action))
+    plain = re.sub(rb',"api_key":"[^"]*"', b"", entries[which].body)
+    body, places = re.subn(old, lambda found: found.expand(new), plain)
+    assert places == 1
+    entries[which] = entries[which]._replace(body=body)
+    return entries
+
+
+@pytest.mark.parametrize("action", [".debited", ".settled"])
+@pytest.mark.parametrize(
+    "clock",
+    [
+        rb"\1\n\2",
+        rb"\1\\\2",
+        b"\\1\x00\\2",
+        b"\\1\xe9\\2",
+        rb"\1x\2",
+        b"2026-W10-1T00:00:00Z",
+        b"20260301T000000Z",
+        b"2026-03-01T00Z",
+        b"2026-03-01T00:00:00,5Z",
+    ],
+)
+def test_a_time_that_services_could_not_read_is_unreadable(action: str, clock: bytes) -> None:
+    _, found = audited(bent(action, rb'(?<="decided_at":")([^"T]+)T([^"]+)(?=")', clock))
+
+    assert found[0].kind is BreachKind.UNREADABLE
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        (rb"}}$", b"}]"),
+        (rb"}}$", b"} "),
+        (rb"}}$", b"}"),
+        (rb'"price":{', b'"price":{"x":NaN,'),
+        (rb'"price":{', b'"price":{"x":' + b"[" * 250 + b"]" * 250 + b","),
+    ],
+)
+def test_a_debit_that_is_not_json_is_unreadable(old: bytes, new: bytes) -> None:
+    _, found = audited(bent(".debited", old, new))
+
+    assert found[0].kind is BreachKind.UNREADABLE
 
 
 _json = st.recursive(
