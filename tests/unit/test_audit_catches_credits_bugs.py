@@ -58,8 +58,8 @@ MISTAKES = (
     Mistake(
         "what expires later is spent first",
         "grants",
-        "return grant.usable_until or NEVER, RANK[grant.kind], number",
-        "return NEVER, RANK[grant.kind], number",
+        "return until is None, until or NEVER, RANK[grant.kind], number",
+        "return until is None, NEVER, RANK[grant.kind], number",
         frozenset({K.GRANT_ORDER}),
     ),
     Mistake(
