@@ -2,8 +2,10 @@
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import Awaitable, Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
@@ -12,12 +14,56 @@ from .metrics import CONTENT_TYPE
 
 __all__ = ["Admin", "HttpServer"]
 
+FIRST_REQUEST = 1
+"""Seconds, when the server stops, for a connection that has not asked anything yet."""
+NEXT_REQUEST = 0.2
+"""Seconds, when the server stops, for the next request on a connection that is kept open."""
+
 
 class _Server(uvicorn.Server):
+    """Loses no request that a client could send when it stops: uvicorn resets what it has not read yet."""
+
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
         """Signals belong to the service, which stops its parts in order."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new connections; serve each open one once more, with "connection: close"; then as uvicorn does."""
+        for connection in self._refuse_others():
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        self.server_state.default_headers.append((b"connection", b"close"))
+        await self._linger()
+        await super().shutdown(sockets)
+
+    def _refuse_others(self) -> list[socket.socket]:
+        """Stop listening. The connections that the kernel has taken, and nobody has seen yet."""
+        waiting: list[socket.socket] = []
+        for server in self.servers:
+            kept = [socket.socket(fileno=os.dup(each.fileno())) for each in server.sockets]
+            server.close()
+            for each in kept:
+                with each, suppress(BlockingIOError):
+                    each.setblocking(False)
+                    while True:
+                        waiting.append(each.accept()[0])
+        return waiting
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    async def _linger(self) -> None:
+        now = asyncio.get_running_loop().time
+        start = now()
+        while connections := self.server_state.connections:
+            silent = any(getattr(each, "cycle", self) is None for each in connections)
+            if now() - start > (FIRST_REQUEST if silent else NEXT_REQUEST):
+                return
+            await asyncio.sleep(0.01)
 
 
 class HttpServer:
