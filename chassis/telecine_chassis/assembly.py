@@ -4,13 +4,12 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from faststream.nats import NatsBroker
 from nats.aio.client import Client
 
 from telecine_contracts import Registry
 from telecine_contracts.version import __version__
 
-from .connection import Connection, Denial, options
+from .connection import Broker, Connection, Denial, options
 from .consumer_watch import ConsumerWatch
 from .database import Slots
 from .dead_letters import DeadLetters
@@ -53,7 +52,7 @@ class Assembly:
         self.connection = Connection()
         access = settings.nats_access
         self._link = _Connection(self.connection, settings.nats_url, self._options() | access.for_client())
-        self.broker = NatsBroker(
+        self.broker = Broker(
             settings.nats_url.split(","),
             logger=None,
             graceful_timeout=settings.stop_grace,

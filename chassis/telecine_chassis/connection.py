@@ -1,21 +1,27 @@
 """One way to connect to NATS: for ever, loudly, and never as a zombie."""
 
+import asyncio
 import re
 from collections import deque
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
 import nats.errors
 import structlog
+from faststream.nats import NatsBroker
 from nats.aio.client import Client
+from nats.aio.transport import TcpTransport
 from nats.protocol.parser import AUTHORIZATION_VIOLATION
 
 from .nats_access import ANONYMOUS, NatsAccess
 
-__all__ = ["Connection", "Denial", "NotAllowed", "connect", "options"]
+__all__ = ["Broker", "Connection", "Denial", "NotAllowed", "connect", "options"]
 
 log = structlog.get_logger(__name__)
+CLOSING = 1
+"""Seconds that a connection gets to end in order."""
 REMEMBERED = 4096
 """Questions that are remembered, so that a refusal finds whoever waits for the answer."""
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
@@ -64,10 +70,12 @@ class Connection(Client):
     """nats-py's client, but a refused question or publish is told to whoever waits for its answer, at once.
 
     The server's refusal comes beside the connection, with the subject and nothing else; the answer would never come.
+    URLs begin with nats:// or tls://.
     """
 
     def __init__(self) -> None:
         super().__init__()
+        self._transport = _Transport()
         self._asked: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
 
     async def publish(
@@ -85,6 +93,34 @@ class Connection(Client):
                 waiting = (self._resp_map or {}).get(reply.rpartition(".")[2])
                 if waiting is not None and not waiting.done():
                     waiting.set_exception(NotAllowed(f"not allowed to publish on {asked}"))
+
+
+class _Transport(TcpTransport):
+    """The client's, but it does not wait for ever for the end of what was to become TLS and did not.
+
+    asyncio never tells of that end, and the client waits for it before it tries again.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __bool__(self) -> bool:
+        return True  # else the client makes one of its own
+
+    async def wait_closed(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSING):
+                await super().wait_closed()  # type: ignore[no-untyped-call]
+
+
+class Broker(NatsBroker):
+    """FastStream's broker, over a connection like the others."""
+
+    async def _connect(self) -> Client:
+        connection = Connection()
+        await connection.connect(**self._connection_kwargs)
+        self.config.connect(connection)
+        return connection
 
 
 def options(

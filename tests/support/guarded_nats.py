@@ -5,16 +5,19 @@ import shutil
 from collections.abc import Callable, Coroutine, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tests.support.identities import coming_as
+import nats.errors
 
 from telecine_cli.credentials import USERS_FILE
+from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
 from telecine_cli.ports import free_ports
 from telecine_cli.process import Process
 from telecine_cli.provisioning import provision
+from telecine_cli.target import Target, connected
 from telecine_contracts.permissions import OPERATOR
 
 __all__ = ["guarded_nats", "run_apart"]
@@ -23,28 +26,41 @@ _READY_SECONDS = 30.0
 
 
 @contextmanager
-def guarded_nats(folder: Path, change: Callable[[str], str] = lambda page: page) -> Iterator[NatsPart]:
+def guarded_nats(
+    folder: Path, change: Callable[[str], str] = lambda page: page, **tls: Path
+) -> Iterator[NatsPart]:
     """The server, for one test or for many: it is not bound to an event loop.
 
-    `change` may put something else in the place of the page that says who may do what.
+    `change` may put something else in the place of the page that says who may do what; `tls`: files of NatsAccess that
+    the operator then needs.
     """
     port, monitoring_port = free_ports(2)
     part = NatsPart(folder / "nats", port, monitoring_port, credentials=folder / "credentials")
     process = Process(part.command(folder / "logs" / "nats.log"))
     page = folder / "credentials" / USERS_FILE
     page.write_text(change(page.read_text()))
+    operator = Target(part.url, access=replace(part.access(OPERATOR), **tls))
     process.start()
     try:
-        run_apart(process.wait_ready(part.ready, _READY_SECONDS))
-        run_apart(_provision(part))
+        run_apart(process.wait_ready(lambda: _answers(operator), _READY_SECONDS))
+        run_apart(_provision(operator))
         yield part
     finally:
         process.kill()
         shutil.rmtree(part.folder, ignore_errors=True)
 
 
-async def _provision(part: NatsPart) -> None:
-    async with coming_as(OPERATOR, part) as connection:
+async def _answers(operator: Target) -> bool:
+    try:
+        async with connected(operator) as connection:
+            await connection.jetstream(timeout=1).account_info()
+    except (Failure, nats.errors.Error, OSError):
+        return False
+    return True
+
+
+async def _provision(operator: Target) -> None:
+    async with connected(operator) as connection:
         await provision(connection)
 
 

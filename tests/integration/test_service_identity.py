@@ -1,0 +1,126 @@
+"""A service comes to NATS as itself, or says why it can't and ends."""
+
+import asyncio
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from tests.support.guarded_nats import guarded_nats
+
+from telecine_chassis.service import run
+from telecine_cli.credentials import make_credentials, seed_file
+from telecine_cli.nats_part import NatsPart
+from telecine_credits.app import build
+from telecine_credits.settings import Settings
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsPart]:
+    with guarded_nats(tmp_path_factory.mktemp("guarded")) as part:
+        yield part
+
+
+def settings(server: NatsPart, folder: Path, seed: Path | None) -> Settings:
+    """Of the credits service, which needs nothing else."""
+    database = f"sqlite:///{folder / 'credits.db'}"
+    return Settings(nats_url=server.url, nats_nkey_seed_file=seed, database_url=database)
+
+
+async def lived(settings: Settings) -> tuple[int, list[Any]]:
+    """The exit code of a service that ends by itself, and what it logged."""
+    with structlog.testing.capture_logs() as logs:
+        async with asyncio.timeout(20):
+            return await build(settings).run(), logs
+
+
+async def test_with_its_own_key_it_works(server: NatsPart, tmp_path: Path) -> None:
+    service = build(settings(server, tmp_path, server.access("credits").nkey_seed))
+    with structlog.testing.capture_logs() as logs:
+        await service.start()
+        assert await service.ready() is None
+        await service.stop()
+    assert [entry for entry in logs if entry["event"] == "nats.not_allowed"] == []
+
+
+@pytest.mark.parametrize("key", ["none", "unknown"])
+async def test_whom_the_server_does_not_know_it_says_so_and_ends(
+    server: NatsPart, tmp_path: Path, key: str
+) -> None:
+    make_credentials(tmp_path / "others")
+    seed = seed_file(tmp_path / "others", "credits") if key == "unknown" else None
+    code, logs = await lived(settings(server, tmp_path, seed))
+    assert code == 1
+    [reason] = [entry["reason"] for entry in logs if entry["event"] == "service.failed"]
+    assert reason.startswith("the NATS server does not know this identity")
+    assert "TELECINE_NATS_NKEY_SEED_FILE" in reason
+
+
+async def test_with_anothers_key_it_hears_nothing_says_so_and_ends(server: NatsPart, tmp_path: Path) -> None:
+    code, logs = await lived(settings(server, tmp_path, server.access("storage").nkey_seed))
+    assert code == 1
+    reasons = [entry["reason"] for entry in logs if entry["event"] == "service.failed"]
+    assert reasons[0].startswith("the NATS server does not let this identity subscribe to _inbox.credits.")
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(None, "can't be read"), ("", "holds no nkey seed"), ("SUAB", "holds no nkey seed")]
+)
+def test_a_key_that_is_none_is_named_before_anything_is_tried(
+    tmp_path: Path,
+    content: str | None,
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    seed = tmp_path / "seed"
+    if content is not None:
+        seed.write_text(content)
+    monkeypatch.setenv("TELECINE_NATS_NKEY_SEED_FILE", str(seed))
+    assert f"TELECINE_NATS_NKEY_SEED_FILE: Value error, {seed} {told}" in refused(capsys)
+
+
+def refused(capsys: pytest.CaptureFixture[str]) -> str:
+    """What the service says when it does not start because of its settings."""
+    with pytest.raises(SystemExit) as ended:
+        run(Settings, build)
+    assert ended.value.code == 2
+    return capsys.readouterr().err
+
+
+def test_a_secret_file_that_is_not_there_is_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TELECINE_CHECKPOINT_KEY_FILE", str(tmp_path / "nowhere"))
+    assert refused(capsys).startswith(f"TELECINE_CHECKPOINT_KEY_FILE: {tmp_path / 'nowhere'} can't be read")
+
+
+def test_an_example_secret_is_refused_outside_a_sandbox(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setenv("TELECINE_DATABASE_URL", "postgresql+psycopg://credits:example-password@db/credits")
+    said = refused(capsys)
+    assert "TELECINE_DATABASE_URL: a secret that stands in examples is refused" in said
+    assert "example-password" not in said
+
+
+@pytest.mark.parametrize(
+    ("files", "told"),
+    [
+        ({"CA": "nowhere"}, "the certificates for NATS can't be used"),
+        ({"CA": "noise"}, "the certificates for NATS can't be used"),
+        ({"KEY": "noise"}, "TELECINE_NATS_TLS_KEY needs TELECINE_NATS_TLS_CERT"),
+    ],
+)
+def test_certificates_that_can_not_be_used_are_named(
+    tmp_path: Path,
+    files: dict[str, str],
+    told: str,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    (tmp_path / "noise").write_text("noise")
+    for name, file in files.items():
+        monkeypatch.setenv(f"TELECINE_NATS_TLS_{name}", str(tmp_path / file))
+    assert told in refused(capsys)
