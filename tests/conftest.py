@@ -8,12 +8,17 @@ import pytest
 import structlog
 from tests.support.abilities import LeftOut, doing
 from tests.support.databases import on_postgres, serving
-from tests.support.makers import GIVEN, chosen, maker
+from tests.support.makers import CONTAINERS, GIVEN, chosen, maker
 from tests.support.parts import NatsServer, Postgres, S3Server, nats_server, postgres_server, s3_server
 from tests.support.saga import Emulator, emulator_process
 
 _TESTS = Path(__file__).parent
 _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})
+LOST_SOCKET = (
+    "ignore:Exception ignored in. <(function (StreamWriter|_SelectorTransport)|socket)"
+    ":pytest.PytestUnraisableExceptionWarning"
+)
+"""Docker listens on a port while its server is away; nats-py forgets the socket over which nobody greets it."""
 
 # The same examples in every run, however slow the machine is: a failure is always a change of the code.
 hypothesis.settings.register_profile("telecine", deadline=None, derandomize=True, database=None)
@@ -38,6 +43,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError(str(error)) from error
     if chosen() == GIVEN and config.option.numprocesses:
         raise pytest.UsageError("given servers are for one test at a time: -n 0")
+    if chosen() == CONTAINERS:
+        config.addinivalue_line("filterwarnings", LOST_SOCKET)
     config.pluginmanager.register(LeftOut(maker().able), "left_out")
     config.add_cleanup(maker().close)
 

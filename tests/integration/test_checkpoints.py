@@ -7,9 +7,10 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
-from sqlalchemy import text
+from sqlalchemy.schema import DropTable
 from sqlmodel import Session, select
 from structlog.testing import capture_logs
+from tests.support.databases import database_url
 from tests.support.eventually import eventually, eventually_async
 from tests.support.ledger_tree import LedgerWorld, Replica, ledger_world, root_of
 from tests.support.parts import NatsServer, S3Server
@@ -34,7 +35,7 @@ from telecine_credits.checkpoint_refusals import (
     UnreadableCheckpoint,
 )
 from telecine_credits.settings import Settings
-from telecine_credits.tables import LedgerTree
+from telecine_credits.tables import METADATA, LedgerTree
 
 HOUR = timedelta(hours=1)
 ODD_HEADS = (
@@ -353,7 +354,7 @@ async def test_a_database_that_is_not_to_be_had_stops_nothing(world: LedgerWorld
     await world.entries(5)
     await replica.look()
     with Session(replica.engine) as session:
-        session.execute(text("DROP TABLE ledger_tree"))
+        session.execute(DropTable(METADATA.tables["ledger_tree"]))
         session.commit()
     await world.entries(10)
     with capture_logs() as logs:
@@ -504,7 +505,7 @@ async def test_the_service_signs_and_archives(
     folder = world.folder / "outside"
     settings = Settings(
         nats_url=nats.url,
-        database_url=f"sqlite:///{world.folder / 'service.db'}",
+        database_url=database_url(world.folder, "service"),
         checkpoint_key=world.signer.secret_text(),
         checkpoint_entries=5,
         checkpoint_folder=folder,
@@ -533,7 +534,7 @@ async def test_the_service_signs_and_archives(
 
 
 async def test_without_a_key_the_service_says_so_once(world: LedgerWorld, nats: NatsServer) -> None:
-    settings = Settings(nats_url=nats.url, database_url=f"sqlite:///{world.folder / 'service.db'}")
+    settings = Settings(nats_url=nats.url, database_url=database_url(world.folder, "service"))
     with capture_logs() as logs:
         service = build(settings)
         await service.start()

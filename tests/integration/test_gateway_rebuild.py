@@ -25,8 +25,15 @@ async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
         yield parts
 
 
-async def test_a_rebuild_gives_identical_rows(parts: World) -> None:
-    async with parts.gateway(cancel_timeout=0.2) as gateway:
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/gateway.db"
+    return str(request.getfixturevalue("postgres").new_database())
+
+
+async def test_a_rebuild_gives_identical_rows(parts: World, url: str) -> None:
+    async with parts.gateway(cancel_timeout=0.2, database_url=url) as gateway:
         owner = await parts.owner(gateway, credits=300)
         await live_a_little(parts, gateway, owner)
         slots = Slots(gateway.settings.database_url, METADATA, VERSION)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.support.databases import database_url
 from tests.support.eventually import eventually, eventually_async
 from tests.support.parts import NatsServer
 from tests.support.reactor_world import ReactorWorld, reactor_world
@@ -105,7 +106,7 @@ def service(nats: NatsServer, folder: Path, **settings: str) -> tuple[Process, s
     port = free_port()
     known = {
         "nats_url": nats.url,
-        "database_url": f"sqlite:///{folder}/credits.db",
+        "database_url": database_url(folder, "credits"),
         "health_port": str(port),
         "look_interval": "0.2",
     }

@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 from nacl.signing import VerifyKey
 from nats.aio.client import Client
 from sqlalchemy import Engine
+from tests.support.databases import database_url
 
 from telecine_chassis.connection import connect
 from telecine_chassis.database import Slots
@@ -100,7 +101,7 @@ class LedgerWorld:
         self, database: str = "credits", *, store: EventStore | None = None, **changes: Any
     ) -> Replica:
         """A replica, or the same one started again: it knows what its database knows."""
-        engine = Slots(f"sqlite:///{self.folder / database}.db", METADATA, VERSION).open(1)
+        engine = Slots(database_url(self.folder, database), METADATA, VERSION).open(1)
         self.engines.append(engine)
         return Replica(self, store or self.store, engine, **changes)
 

@@ -1,8 +1,10 @@
 """A nats-server, as tests know it."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
 import nats
 from nats.aio.client import Client
@@ -39,12 +41,29 @@ class NatsServer:
 
     async def answers(self) -> bool:
         """Whether JetStream does (a listening socket is no proof)."""
+        if not await self._greets():
+            return False
         try:
             async with self._connection() as connection:
                 await connection.jetstream(timeout=1).account_info()
         except (OSError, NatsError):
             return False
         return True
+
+    async def _greets(self) -> bool:
+        """Whether somebody behind the port says INFO: the client loses a socket where nobody does."""
+        place = urlsplit(self.url)
+        try:
+            reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        except OSError:
+            return False
+        try:
+            async with asyncio.timeout(1):
+                return (await reader.readline()).startswith(b"INFO ")
+        except OSError:
+            return False
+        finally:
+            writer.close()
 
     async def streams(self) -> list[str]:
         """The names of all streams."""
