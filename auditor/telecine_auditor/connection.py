@@ -2,9 +2,9 @@
 
 import json
 import ssl
-from asyncio import FIRST_COMPLETED, Future, ensure_future, get_running_loop, wait
+from asyncio import FIRST_COMPLETED, Future, ensure_future, get_running_loop, timeout, wait
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ import nkeys  # type: ignore[import-untyped]
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
 from nats.protocol.command import hpub_cmd, pub_cmd
 from nats.protocol.parser import PERMISSIONS_ERR
 
@@ -30,6 +31,7 @@ ANY = "any"
 """For `Connection.asking`: whatever is refused ends the wait."""
 _ATTEMPTS_TO_COME_BACK = 20
 _WAIT_SECONDS = 0.5
+_CLOSE_SECONDS = 1
 _CONNECT_SECONDS = 3
 _SCHEMES = ("nats", "tls", "ws", "wss")
 
@@ -64,6 +66,27 @@ class Server:
         return ", ".join(urlsplit(url).netloc.rpartition("@")[2] for url in self.urls)
 
 
+class _Transport(TcpTransport):
+    """The client's, but it does not wait for ever for the end of what was to become TLS and did not."""
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+
+    def __bool__(self) -> bool:
+        return True  # else the client makes one of its own
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether what is sent can be read by nobody else."""
+        writer = self._io_writer
+        return writer is not None and writer.get_extra_info("ssl_object") is not None
+
+    async def wait_closed(self) -> None:
+        with suppress(TimeoutError):
+            async with timeout(_CLOSE_SECONDS):
+                await super().wait_closed()  # type: ignore[no-untyped-call]
+
+
 class Connection(Client):
     """nats-py's client, with two things it does not do.
 
@@ -74,10 +97,16 @@ class Connection(Client):
 
     def __init__(self) -> None:
         super().__init__()
+        self._transport = _Transport()
         self._listeners: dict[int, Listener] = {}
         self._waiting: dict[str, set[Future[Any]]] = {}
         self.trouble: Exception | None = None
         """The last thing that went wrong."""
+
+    @property
+    def is_tls(self) -> bool:
+        """Whether the connection is encrypted."""
+        return isinstance(self._transport, _Transport) and self._transport.is_tls
 
     async def listen(self, inbox: str, listener: Listener) -> Subscription:
         """Hand every message on `inbox` to `listener`, until `deafen`."""
@@ -185,6 +214,9 @@ async def connect(server: Server) -> Connection:
         raise SourceError(
             f"no connection to NATS at {server.place}: {reason or type(reason).__name__}"
         ) from error
+    if server.tls_ca and not connection.is_tls:
+        await connection.close()
+        raise SourceError(f"the NATS server at {server.place} speaks no TLS, which --tls-ca asks for")
     # The client has no options of their own for the first time and for coming back.
     connection.options |= {"allow_reconnect": True, "max_reconnect_attempts": _ATTEMPTS_TO_COME_BACK}
     return connection

@@ -14,6 +14,9 @@ from tests.support.certificates import Authority
 from tests.support.eventually import eventually
 from tests.support.guarded_nats import guarded_nats
 
+from telecine_auditor.connection import Server
+from telecine_auditor.source import SourceError
+from telecine_auditor.source_nats import NatsSource
 from telecine_chassis.service import Service
 from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
@@ -37,7 +40,7 @@ def tls_server(folder: Path, authority: Authority, *, verify: bool = False) -> I
         "key_file": str(key),
         "ca_file": str(authority.certificate),
         "verify": verify,
-        "handshake_first": True,
+        "handshake_first": "auto",
     }
     files = dict(zip(("tls_cert", "tls_key"), authority.issue("operator"), strict=True)) if verify else {}
     page = f"tls: {json.dumps(tls)}\n"
@@ -101,6 +104,29 @@ async def test_a_server_may_want_a_certificate_of_its_clients(tmp_path: Path, au
         assert await comes_in(server, tls_ca=ca, tls_cert=certificate, tls_key=key)
         assert not await comes_in(server, tls_ca=ca)
         assert not await comes_in(server, tls_ca=ca, tls_cert=stranger_certificate, tls_key=stranger_key)
+
+
+async def audits(server: NatsPart, ca: Path) -> bool:
+    """Whether an auditor who trusts this authority gets to the ledger."""
+    try:
+        source = await NatsSource.open(
+            Server(url=server.url, nkey_seed=server.access("auditor").nkey_seed, tls_ca=ca)
+        )
+    except SourceError:
+        return False
+    try:
+        return await source.has("LEDGER")
+    finally:
+        await source.close()
+
+
+async def test_an_auditor_comes_over_tls_or_not_at_all(tmp_path: Path, authority: Authority) -> None:
+    async with asyncio.timeout(30):
+        with tls_server(tmp_path / "right", authority) as server:
+            assert await audits(server, authority.certificate)
+            assert not await audits(server, Authority(tmp_path / "stranger").certificate)
+        with guarded_nats(tmp_path / "plain") as server:
+            assert not await audits(server, authority.certificate)
 
 
 async def test_a_client_that_wants_tls_takes_nothing_less(tmp_path: Path, authority: Authority) -> None:
