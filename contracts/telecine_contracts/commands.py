@@ -24,7 +24,8 @@ SET_SPEND_LIMITS = "commands.credits.limits"
 """Subject of SetSpendLimits; answered with LedgerAnswer."""
 
 _Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
-_Reference = Annotated[str, Field(min_length=1, max_length=200)]
+_Reference = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
+"""No control characters: it stands in statements and bookkeepers' files."""
 _Reason = Annotated[str, Field(max_length=500)]
 
 

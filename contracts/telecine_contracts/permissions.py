@@ -90,7 +90,7 @@ def rights(identity: str) -> Rights:
 def subscriber(name: str) -> Rights:
     """What another team's program may do: take events from the durable consumer `name` of VIDEO or LEDGER.
 
-    The operator makes that consumer, on one of them or on both. Raises BadToken, or ValueError for a name that is taken.
+    The operator makes that consumer, on one of them or on both. Raises BadToken, or ValueError for a name in use.
     """
     if name in IDENTITIES or name in {consumer.name for consumer in CONSUMERS}:
         raise ValueError(f"{name} is the name of a part of telecine: choose another")

@@ -35,14 +35,16 @@ DEBIT = Debit(account="ann", at=NOW, generation="g3", price=price(10))
 GRANT = Grant(account="ann", at=NOW, amount=5, kind=GrantKind.PAID, reference="new")
 
 
+def test_an_account_that_was_never_granted_anything_is_not_closed() -> None:
+    with pytest.raises(LedgerRefused, match="there is no account ann") as caught:
+        when(Entries(), CLOSE)
+    assert (caught.value.refusal, caught.value.field) == (Refusal.INVALID, "account")
+
+
 @pytest.mark.parametrize("given", [OPEN, CLOSED.reopened()], ids=["open", "reopened"])
 def test_an_account_is_closed_once(given: Entries) -> None:
     assert when(given, CLOSE) == given.closed("Asked for by mail").last
     assert when(given.closed("Asked for by mail"), CLOSE) is None
-
-
-def test_an_account_that_has_no_entry_can_be_closed() -> None:
-    assert when(Entries(), CLOSE) == Entries().closed("Asked for by mail").last
 
 
 def test_an_account_is_reopened_once() -> None:

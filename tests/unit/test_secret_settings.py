@@ -50,21 +50,21 @@ def test_only_the_line_break_at_the_end_is_left_out(
 ) -> None:
     (tmp_path / "secret").write_bytes(f"  two\n lines {end}".encode())
     monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(tmp_path / "secret"))
-    assert Settings().required.get_secret_value() == "  two\n lines "  # type: ignore[call-arg]
+    assert Settings().required.get_secret_value() == "  two\n lines "
 
 
 def test_both_are_one_too_many(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECINE_REQUIRED", OWN)
     monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(file))
     with pytest.raises(BadSecretFile, match="TELECINE_REQUIRED and TELECINE_REQUIRED_FILE") as caught:
-        Settings()  # type: ignore[call-arg]
+        Settings()
     assert OWN not in str(caught.value)
 
 
 def test_an_empty_variable_is_unset(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECINE_OPTIONAL_FILE", "")
     monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(file))
-    assert Settings().optional is None  # type: ignore[call-arg]
+    assert Settings().optional is None
 
 
 @pytest.mark.parametrize(
@@ -79,7 +79,7 @@ def test_a_file_that_holds_no_secret_is_named(
         path.write_bytes(content)
     monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(path))
     with pytest.raises(BadSecretFile, match=told) as caught:
-        Settings()  # type: ignore[call-arg]
+        Settings()
     assert str(caught.value).startswith(f"TELECINE_REQUIRED_FILE: {path}")
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import assert_never
 
 from telecine_contracts import Event
+from telecine_contracts.commands import Refusal
 from telecine_contracts.credits import (
     AccountClosed,
     AccountReopened,
@@ -160,6 +161,12 @@ def _denied(
 def _close(command: Close, account: Account) -> Event | None:
     if account.is_closed:
         return None
+    if account.entry == 0:
+        raise LedgerRefused(
+            Refusal.INVALID,
+            f"there is no account {command.account}: an account comes into being with its first grant",
+            "account",
+        )
     return AccountClosed(**unmoved(command, account), reason=command.reason)
 
 
