@@ -4,7 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
-.PHONY: help setup demo test test-books check bench lock clean
+.PHONY: help setup demo test test-postgres test-books check bench lock clean \
+        compose-secrets compose-up compose-demo compose-down
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
@@ -23,6 +24,9 @@ demo: setup      ## a text and an image become stored videos, on embedded parts
 
 test: setup      ## every test, on a real nats-server and a real S3 server
 	@$(BIN)/python -m pytest
+
+test-postgres: setup  ## the same tests with every service on a real Postgres
+	@TELECINE_TEST_DATABASE=postgres $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
 
 test-books: setup  ## the exported books, confirmed by hledger itself
 	@command -v hledger >/dev/null || { echo "test-books: hledger is not on PATH; get it from your system's packages (Debian: apt-get install hledger)" >&2; exit 1; }
