@@ -1,80 +1,26 @@
 """Tables follow a stream exactly, through poison, crashes and rebuilds, on every database that is at hand."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import BigInteger, Engine, MetaData, func
-from sqlmodel import Field, Session, SQLModel, select
+from sqlalchemy import func
+from sqlmodel import Session, select
 from tests.support.eventually import eventually
 from tests.support.parts import NatsServer
 from tests.support.postgres import Postgres
 from tests.support.reactor_world import ReactorWorld, reactor_world
+from tests.support.seen_tables import METADATA, Applier, Crash, Followed, Seen, checkpoint, seen
 
 from telecine_chassis import projection as projection_module
 from telecine_chassis.database import Slots, checkpoints, write_session
-from telecine_chassis.projection import Projection, Projections, Projector, rebuild
-from telecine_chassis.store import Recorded
+from telecine_chassis.projection import Projection, Projector, rebuild
 from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
-
-METADATA = MetaData()
-
-
-class Seen(SQLModel, table=True):
-    """One row for every event that was applied, and how often that was."""
-
-    metadata = METADATA
-    __tablename__ = "seen"
-
-    sequence: int = Field(primary_key=True, sa_type=BigInteger)
-    generation: str
-    times: int = 1
-
-
-class Crash(BaseException):
-    """The end of a process, as far as a transaction can tell."""
-
-
-@dataclass
-class Applier:
-    """The function under the projection; notes what it was given and fails where it is told to."""
-
-    poison: frozenset[str] = frozenset()
-    crash_at: str = ""
-    given: list[str] = field(default_factory=list)
-
-    def __call__(self, session: Session, recorded: Recorded) -> None:
-        generation = recorded.event.about["generation"]
-        self.given.append(generation)
-        row = session.get(Seen, recorded.sequence)
-        session.add(row or Seen(sequence=recorded.sequence, generation=generation))
-        if row is not None:
-            row.times += 1
-        session.flush()
-        if generation in self.poison:
-            raise ValueError(f"can't apply {generation}")
-        if generation == self.crash_at:
-            raise Crash
-
-
-def seen(engine: Engine) -> list[str]:
-    with Session(engine) as session:
-        rows = session.exec(select(Seen).order_by(Seen.sequence)).all()  # type: ignore[arg-type]
-        assert all(row.times == 1 for row in rows)
-        return [row.generation for row in rows]
-
-
-def checkpoint(engine: Engine) -> int | None:
-    table = checkpoints(METADATA)
-    with Session(engine) as session:
-        found = session.execute(table.select()).all()
-        return found[0].sequence if found else None
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -89,58 +35,6 @@ def slots(request: pytest.FixtureRequest, tmp_path: Path) -> Slots:
 async def world(nats: NatsServer) -> AsyncIterator[ReactorWorld]:
     async with reactor_world(nats.url) as one:
         yield one
-
-
-@dataclass
-class Following:
-    """Running projections of one service."""
-
-    projections: Projections
-    failures: list[str]
-
-    @property
-    def engine(self) -> Engine:
-        return self.projections.engine
-
-    @property
-    def sequence(self) -> int:
-        return self.projections.sequence("seen")
-
-    async def until(self, sequence: int) -> None:
-        await eventually(lambda: self.sequence >= sequence, what=f"the projection is at {sequence}")
-
-
-@dataclass
-class Followed:
-    """Starts projections and stops them at the end of the test."""
-
-    world: ReactorWorld
-    slots: Slots
-    running: list[Projections] = field(default_factory=list)
-
-    async def start(self, applier: Applier, *, listener: list[str] | None = None) -> Following:
-        failures: list[str] = []
-        projections = Projections(
-            self.slots,
-            [Projection("seen", VIDEO, applier)],
-            self.world.client,
-            registry(),
-            service=self.world.service,
-            on_failure=failures.append,
-        )
-        if listener is not None:
-            projections.listen("seen", lambda events: listener.extend(names(events)))
-        await projections.start()
-        self.running.append(projections)
-        return Following(projections, failures)
-
-    async def stop(self, following: Following) -> None:
-        self.running.remove(following.projections)
-        await following.projections.stop()
-
-
-def names(events: Sequence[Recorded]) -> list[str]:
-    return [recorded.event.about["generation"] for recorded in events]
 
 
 @pytest.fixture
