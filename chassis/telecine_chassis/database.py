@@ -4,8 +4,6 @@ Tables live in slots. A slot holds every table of a service and its checkpoints;
 the live one and then moves a pointer. On SQLite a slot is a file beside the named one, on Postgres a schema.
 """
 
-import sqlite3
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,13 +19,11 @@ from sqlalchemy import (
     DateTime,
     Dialect,
     Engine,
-    ExceptionContext,
     Integer,
     MetaData,
     String,
     Table,
     TypeDecorator,
-    event,
     func,
     inspect,
     select,
@@ -36,29 +32,13 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
-from sqlmodel import Session, SQLModel, create_engine
+from sqlmodel import Session, SQLModel
+
+from .engines import open_engine
 
 __all__ = ["Slots", "UtcTime", "checkpoints", "drop", "find", "insert_if_absent", "keep", "write_session"]
 
 Row = TypeVar("Row", bound=SQLModel)
-BUSY = 30
-"""Seconds that a writer waits for another one on SQLite."""
-WATCHFUL: dict[str, Any] = {
-    "connect_timeout": 5,
-    "keepalives_idle": 10,
-    "keepalives_interval": 5,
-    "keepalives_count": 3,
-    "tcp_user_timeout": 20_000,
-}
-"""Seconds (the last: milliseconds) after which a machine that is gone without a word is noticed, not in many minutes.
-
-https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
-READ_ONLY = "25006"
-"""SQLSTATE read_only_sql_transaction: this server has become a replica."""
-POOL = 5
-"""Connections to Postgres that a process keeps, and as many again while it is busy. Its own threads wait for one."""
-POOL_WAIT = 10
-"""Seconds that a thread waits for a connection before the request fails (and is answered 503)."""
 ADVISORY_LOCK = 7_383_526_377
 """Held on Postgres by whoever makes tables; any number that nobody else takes."""
 
@@ -173,9 +153,9 @@ class Slots:
         checkpoints(self.metadata)
         url = make_url(self.url)
         if url.get_backend_name() == "sqlite":
-            engine = _engine(url.set(database=str(self._file(url, slot))))
+            engine = open_engine(url.set(database=str(self._file(url, slot))))
         else:
-            engine = _engine(url).execution_options(schema_translate_map={None: self._schema(slot)})
+            engine = open_engine(url).execution_options(schema_translate_map={None: self._schema(slot)})
         with _taking_turns(engine) as connection:
             if engine.dialect.name != "sqlite":
                 connection.execute(CreateSchema(self._schema(slot), if_not_exists=True))
@@ -189,7 +169,7 @@ class Slots:
             for ending in ("", "-wal", "-shm"):
                 Path(f"{self._file(url, slot)}{ending}").unlink(missing_ok=True)
             return
-        engine = _engine(url)
+        engine = open_engine(url)
         with engine.begin() as connection:
             connection.execute(DropSchema(self._schema(slot), cascade=True, if_exists=True))
         engine.dispose()
@@ -197,7 +177,7 @@ class Slots:
     @cached_property
     def _pointers(self) -> Engine:
         """Made once, and asked every second; it keeps no connection open."""
-        engine = _engine(make_url(self.url), poolclass=NullPool)
+        engine = open_engine(make_url(self.url), poolclass=NullPool)
         if not inspect(engine).has_table(_LIVE.name):
             with _taking_turns(engine) as connection:
                 _POINTERS.create_all(connection)
@@ -218,58 +198,3 @@ def _taking_turns(engine: Engine) -> Iterator[Connection]:
         if engine.dialect.name != "sqlite":
             connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
         yield connection
-
-
-def _engine(url: URL, **options: Any) -> Engine:
-    options["hide_parameters"] = True  # an error's text goes to the log, and a parameter may be a prompt
-    if url.get_backend_name() != "sqlite":
-        if "poolclass" not in options:
-            options |= {
-                "pool_size": POOL,
-                "max_overflow": POOL,
-                "pool_timeout": POOL_WAIT,
-                "pool_pre_ping": True,
-            }
-        engine = create_engine(url, connect_args=WATCHFUL, **options)
-        event.listens_for(engine, "handle_error")(_leave_read_only)
-        return engine
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
-    engine = create_engine(url, connect_args={"timeout": BUSY, "check_same_thread": False}, **options)
-
-    @event.listens_for(engine, "connect")
-    def prepare(connection: Any, _: Any) -> None:
-        connection.isolation_level = None
-        _use_wal(connection)
-        for pragma in (
-            "synchronous=FULL",
-            "foreign_keys=ON",
-            f"busy_timeout={BUSY * 1000}",
-        ):
-            connection.execute(f"PRAGMA {pragma}").close()
-
-    @event.listens_for(engine, "begin")
-    def begin(connection: Any) -> None:
-        write = connection.get_execution_options().get("write", False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
-
-    return engine
-
-
-def _leave_read_only(context: ExceptionContext) -> None:
-    """Whoever leads now is found by connecting again."""
-    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
-        context.is_disconnect = True
-
-
-def _use_wal(connection: sqlite3.Connection) -> None:
-    """Kept in the file once set. Two who set it on a new file at once don't wait for each other: one fails."""
-    give_up = time.monotonic() + BUSY
-    while True:
-        try:
-            connection.execute("PRAGMA journal_mode=WAL").close()
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
-                raise
-            time.sleep(0.01)
-        else:
-            return

@@ -275,6 +275,20 @@ async def test_a_rebuild_that_is_broken_off_changes_nothing(world: ReactorWorld,
     assert await rebuilt(world, slots) == 2
 
 
+# Texts
+
+
+def test_a_character_that_postgres_refuses_in_a_text_sets_nothing_aside(slots: Slots) -> None:
+    engine = slots.open(1)
+    with Session(engine) as session:
+        session.add(Seen(sequence=1, generation="a\0b"))
+        session.commit()
+    kept = "a\0b" if engine.dialect.name == "sqlite" else "a\N{REPLACEMENT CHARACTER}b"
+    with Session(engine) as session:
+        assert session.exec(select(Seen.generation)).one() == kept
+    engine.dispose()
+
+
 # Writers side by side
 
 

@@ -14,7 +14,7 @@ from tests.support.parts import NatsServer, Postgres
 from tests.support.reactor_world import ReactorWorld, reactor_world
 from tests.support.seen_tables import METADATA, Applier, Followed, Following, seen
 
-from telecine_chassis import database, outage
+from telecine_chassis import engines, outage
 from telecine_chassis.database import Slots
 
 BREAK_OFF = text(
@@ -97,8 +97,8 @@ async def test_a_server_that_became_a_replica_is_left_for_the_one_that_leads(
 async def test_a_connection_that_is_not_to_be_had_is_waited_for(
     world: ReactorWorld, followed: Followed, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(database, "POOL", 1)
-    monkeypatch.setattr(database, "POOL_WAIT", 0.2)
+    monkeypatch.setattr(engines, "POOL", 1)
+    monkeypatch.setattr(engines, "POOL_WAIT", 0.2)
     following = await followed.start(Applier())
     await following.until(*await world.publish("before"))
     with structlog.testing.capture_logs() as logs, ExitStack() as taken:

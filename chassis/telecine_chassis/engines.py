@@ -1,0 +1,110 @@
+"""Connections to SQLite and to Postgres, as services need them: durable writes, bounded pools, and no surprises."""
+
+import sqlite3
+import time
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Engine, ExceptionContext, event
+from sqlalchemy.engine import URL
+from sqlmodel import create_engine
+
+__all__ = ["open_engine"]
+
+BUSY = 30
+"""Seconds that a writer waits for another one on SQLite."""
+WATCHFUL: dict[str, Any] = {
+    "connect_timeout": 5,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+"""Seconds (the last: milliseconds) after which a machine that is gone without a word is noticed, not in many minutes.
+
+https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
+READ_ONLY = "25006"
+"""SQLSTATE read_only_sql_transaction: this server has become a replica."""
+POOL = 5
+"""Connections to Postgres that a process keeps, and as many again while it is busy. Its own threads wait for one."""
+POOL_WAIT = 10
+"""Seconds that a thread waits for a connection before the request fails (and is answered 503)."""
+
+
+def open_engine(url: URL, **options: Any) -> Engine:
+    """An engine for this database, whose connections are as services need them; nothing is connected yet."""
+    options["hide_parameters"] = True  # an error's text goes to the log, and a parameter may be a prompt
+    if url.get_backend_name() != "sqlite":
+        if "poolclass" not in options:
+            options |= {
+                "pool_size": POOL,
+                "max_overflow": POOL,
+                "pool_timeout": POOL_WAIT,
+                "pool_pre_ping": True,
+            }
+        engine = create_engine(url, connect_args=WATCHFUL, **options)
+        event.listens_for(engine, "connect")(_replace_nul)
+        event.listens_for(engine, "handle_error")(_leave_read_only)
+        return engine
+    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    engine = create_engine(url, connect_args={"timeout": BUSY, "check_same_thread": False}, **options)
+
+    @event.listens_for(engine, "connect")
+    def prepare(connection: Any, _: Any) -> None:
+        connection.isolation_level = None
+        _use_wal(connection)
+        for pragma in (
+            "synchronous=FULL",
+            "foreign_keys=ON",
+            f"busy_timeout={BUSY * 1000}",
+        ):
+            connection.execute(f"PRAGMA {pragma}").close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: Any) -> None:
+        write = connection.get_execution_options().get("write", False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
+
+    return engine
+
+
+def _replace_nul(connection: Any, _: Any) -> None:
+    """Postgres refuses one character in texts: what would be set aside for it is kept with another in its place."""
+    for dumper in _dumpers():
+        connection.adapters.register_dumper(str, dumper)
+
+
+@cache
+def _dumpers() -> tuple[type[Any], ...]:
+    from psycopg.types.string import StrBinaryDumper, StrDumper
+
+    class Binary(StrBinaryDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+    class Text(StrDumper):
+        def dump(self, obj: str) -> Any:
+            return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+    return Binary, Text
+
+
+def _leave_read_only(context: ExceptionContext) -> None:
+    """Whoever leads now is found by connecting again."""
+    if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
+        context.is_disconnect = True
+
+
+def _use_wal(connection: sqlite3.Connection) -> None:
+    """Kept in the file once set. Two who set it on a new file at once don't wait for each other: one fails."""
+    give_up = time.monotonic() + BUSY
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL").close()
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > give_up:
+                raise
+            time.sleep(0.01)
+        else:
+            return
