@@ -3,21 +3,23 @@
 import asyncio
 import itertools
 import secrets
+from collections import Counter
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import httpx
-from tests.support.eventually import eventually
-from tests.support.saga import Emulator
+from tests.support.eventually import eventually, eventually_async
+from tests.support.saga import Emulator, Saga
 
-__all__ = ["Demand", "demand", "submitted"]
+__all__ = ["Demand", "assert_each_once", "demand"]
 
 SMALLEST = {"resolution": "480p", "duration": 2}
-PAUSE = 0.1
+PAUSE = 0.2
 """Seconds between two looks at a generation, and between two tries."""
 ENDS = ("completed", "failed", "cancelled")
+ORDER = ("pending", "processing", *ENDS)
 
 
 class Unanswered(Exception):
@@ -29,7 +31,8 @@ class Demand:
     """What the clients asked for, and how it ended: generation → status.
 
     Each request goes to the next gateway in turn, over a connection of its own; one that refuses connections is left
-    out. `patient` clients also take 503 and a broken connection for "try again", under the same Idempotency-Key.
+    out. A status that goes back is an error, whichever gateways tell it. `patient` clients also take 503 and a broken
+    connection for "try again", under the same Idempotency-Key.
     """
 
     gateways: Sequence[str]
@@ -44,7 +47,7 @@ class Demand:
     def __post_init__(self) -> None:
         self._turn = itertools.cycle(self.gateways)
 
-    async def more_ended(self, count: int, *, within: float = 30) -> None:
+    async def more_ended(self, count: int, *, within: float = 60) -> None:
         """Until `count` generations that were accepted from now on have ended."""
         before = set(self.accepted)
         await eventually(
@@ -71,14 +74,16 @@ class Demand:
         return str(answer.json()["id"])
 
     async def _end(self, generation: str) -> str:
-        query = {"taskId": generation, "historyId": generation}
-        while True:
+        query, seen = {"taskId": generation, "historyId": generation}, ORDER[0]
+        while seen not in ENDS:
             answer = await self.send("GET", "/api/video/status", params=query)
             if answer.status_code != 200:
                 raise Unanswered(f"{answer.status_code} {answer.text}")
-            if (status := answer.json()["status"]) in ENDS:
-                return str(status)
-            await asyncio.sleep(PAUSE)
+            before, seen = seen, str(answer.json()["status"])
+            if ORDER.index(seen) < ORDER.index(before):
+                raise Unanswered(f"{generation} was {before} and then {seen}")
+            await asyncio.sleep(0 if seen in ENDS else PAUSE)
+        return seen
 
     async def send(self, method: str, path: str, **request: Any) -> httpx.Response:
         """One request, as often as this kind of client tries it."""
@@ -99,7 +104,23 @@ class Demand:
                 await asyncio.sleep(PAUSE)
 
 
-async def submitted(emulator: Emulator, generations: Sequence[str]) -> dict[str, int]:
+async def assert_each_once(world: Saga, account: str, asked: Demand) -> None:
+    """Every generation that was accepted is delivered, paid for once and submitted once; nothing else was charged."""
+    assert Counter(asked.ended.values()) == {"completed": len(asked.accepted)}
+
+    async def all_settled() -> bool:
+        return (await world.balances(account))["held"] == 0
+
+    await eventually_async(all_settled, within=20, what="credits stay held")
+    entries = [entry.event for entry in await world.ledger(account)]
+    charged = Counter(
+        (entry.action, entry.about["generation"]) for entry in entries if "generation" in entry.about
+    )
+    assert charged == Counter((action, each) for each in asked.accepted for action in ("debited", "settled"))
+    assert await _submitted(world.emulator, asked.accepted) == dict.fromkeys(asked.accepted, 1)
+
+
+async def _submitted(emulator: Emulator, generations: Sequence[str]) -> dict[str, int]:
     """How many tasks the provider accepted for each generation, as its journal has it."""
     async with httpx.AsyncClient(trust_env=False) as http:
         journal = (await http.get(f"{emulator.root}/admin/journal")).raise_for_status().json()
