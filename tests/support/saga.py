@@ -82,7 +82,7 @@ BUILDS: dict[str, Callable[..., Service]] = {
 
 
 def _as_text(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    return str(value) if isinstance(value, str | Path) else json.dumps(value)
 
 
 @dataclass(frozen=True)
