@@ -89,14 +89,14 @@ async def test_videos_are_made_while_the_tables_are_away_and_reads_are_answered_
         await mortal.start()
 
         async def sees_everything() -> bool:
-            return await credits(http) == (200, 20)
+            shown = (await http.get("/api/video/history")).json().get("items", [])
+            videos = {(item["id"], item["status"]) for item in shown}
+            return videos == {(before, "completed"), (during, "completed")} and await credits(http) == (
+                200,
+                20,
+            )
 
-        await eventually_async(sees_everything, within=20)
-        shown = (await http.get("/api/video/history")).json()["items"]
-        assert {(item["id"], item["status"]) for item in shown} == {
-            (before, "completed"),
-            (during, "completed"),
-        }
+        await eventually_async(sees_everything, within=30)
         assert gateway.running
         assert await DeadLetters(running.connection).list() == []
 
