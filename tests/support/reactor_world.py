@@ -41,6 +41,8 @@ class ReactorWorld:
     service: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}")
     meters: HandlerMeters = field(default_factory=lambda: Meters(Metrics()).handlers)
     running: list[Reactor] = field(default_factory=list)
+    last: int = 0
+    """The stream sequence of what was published last."""
 
     @property
     def letters(self) -> DeadLetters:
@@ -123,12 +125,14 @@ class ReactorWorld:
             causation=generation,
         )
         aggregate = subjects.video(self.account, generation)
-        return await self.store.append(event, envelope, aggregate=aggregate, expected=0)
+        self.last = await self.store.append(event, envelope, aggregate=aggregate, expected=0)
+        return self.last
 
     async def publish_raw(self, body: bytes, headers: dict[str, str] | None) -> int:
         """A message that no store of ours would write; its stream sequence."""
         subject = f"video.{self.account}.raw.cancel_requested"
         ack = await self.client.jetstream().publish(subject, body, stream="VIDEO", headers=headers)
+        self.last = ack.seq
         return ack.seq
 
     async def consumer(self, stream: str = "VIDEO") -> Any:
@@ -136,9 +140,13 @@ class ReactorWorld:
         return await self.client.jetstream().consumer_info(stream, f"{self.service}-{stream.lower()}")
 
     async def outstanding(self) -> int:
-        """Messages that are not acknowledged yet, delivered or not."""
+        """Messages that are not acknowledged yet, delivered or not.
+
+        The server tells a consumer of a message after it has told whoever published it: its counts may be behind.
+        """
         info = await self.consumer()
-        return int(info.num_pending) + int(info.num_ack_pending)
+        unheard = int(info.delivered.stream_seq < self.last)
+        return int(info.num_pending) + int(info.num_ack_pending) or unheard
 
     async def kept(self) -> list[DeadLetter]:
         """The dead letters of this world."""
