@@ -33,7 +33,8 @@ _ATTEMPTS_TO_COME_BACK = 20
 _WAIT_SECONDS = 0.5
 _CLOSE_SECONDS = 1
 _CONNECT_SECONDS = 3
-_SCHEMES = ("nats", "tls", "ws", "wss")
+_SCHEMES = ("nats", "tls")
+_CONNECT = b"CONNECT "
 
 
 class Interrupted(SourceError):
@@ -67,19 +68,25 @@ class Server:
 
 
 class _Transport(TcpTransport):
-    """The client's, but it does not wait for ever for the end of what was to become TLS and did not."""
+    """The client's, but it does not wait for ever for the end of what was to become TLS and did not.
+
+    And it says who it is and asks the first question in one breath: a server that refuses the first closes at once, and
+    its reason would be lost with the connection if the second were still to be sent.
+    """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._introduction = b""
 
     def __bool__(self) -> bool:
         return True  # else the client makes one of its own
 
-    @property
-    def is_tls(self) -> bool:
-        """Whether what is sent can be read by nobody else."""
-        writer = self._io_writer
-        return writer is not None and writer.get_extra_info("ssl_object") is not None
+    def write(self, payload: bytes) -> None:
+        if payload.startswith(_CONNECT):
+            self._introduction = payload
+            return
+        first, self._introduction = self._introduction, b""
+        super().write(first + payload)  # type: ignore[no-untyped-call]
 
     async def wait_closed(self) -> None:
         with suppress(TimeoutError):
@@ -102,11 +109,6 @@ class Connection(Client):
         self._waiting: dict[str, set[Future[Any]]] = {}
         self.trouble: Exception | None = None
         """The last thing that went wrong."""
-
-    @property
-    def is_tls(self) -> bool:
-        """Whether the connection is encrypted."""
-        return isinstance(self._transport, _Transport) and self._transport.is_tls
 
     async def listen(self, inbox: str, listener: Listener) -> Subscription:
         """Hand every message on `inbox` to `listener`, until `deafen`."""
@@ -214,9 +216,6 @@ async def connect(server: Server) -> Connection:
         raise SourceError(
             f"no connection to NATS at {server.place}: {reason or type(reason).__name__}"
         ) from error
-    if server.tls_ca and not connection.is_tls:
-        await connection.close()
-        raise SourceError(f"the NATS server at {server.place} speaks no TLS, which --tls-ca asks for")
     # The client has no options of their own for the first time and for coming back.
     connection.options |= {"allow_reconnect": True, "max_reconnect_attempts": _ATTEMPTS_TO_COME_BACK}
     return connection
@@ -247,7 +246,8 @@ def _identity(server: Server) -> dict[str, Any]:
         shown["password"] = _secret(server.password_file)
     if server.tls_ca:
         _secret(server.tls_ca)
-        shown["tls"] = ssl.create_default_context(cafile=server.tls_ca)
+        # From the first byte on (`handshake_first` at the server): nobody between can say that the server has no TLS.
+        shown |= {"tls": ssl.create_default_context(cafile=server.tls_ca), "tls_handshake_first": True}
     return shown
 
 

@@ -197,7 +197,7 @@ class Assembly:
 
     def _denied(self, denial: Denial) -> None:
         """Told to whoever waits for the answer; a service that can't hear or come in at all ends."""
-        self.connection.refused(denial.subject)
+        self.connection.refused(denial)
         if denial.deafens:
             self.fail(str(denial))
 

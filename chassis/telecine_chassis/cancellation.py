@@ -2,9 +2,9 @@
 
 import asyncio
 from collections.abc import Callable
-from typing import TypeVar
+from typing import Any, TypeVar
 
-__all__ = ["heed_cancellation", "in_thread"]
+__all__ = ["end", "heed_cancellation", "in_thread"]
 
 T = TypeVar("T")
 
@@ -18,6 +18,18 @@ def heed_cancellation() -> None:
     task = asyncio.current_task()
     if task is not None and task.cancelling():
         raise asyncio.CancelledError
+
+
+async def end(task: "asyncio.Future[Any]", *, every: float = 0.1) -> None:
+    """Cancel a library's task until it has ended, again every so many seconds: it may swallow a cancellation.
+
+    What it raises or returns is let go. Not for a task that cleans up: that would be broken off, too.
+    """
+    while not task.done():
+        task.cancel()
+        await asyncio.wait([task], timeout=every)
+    if not task.cancelled():
+        task.exception()
 
 
 async def in_thread(work: Callable[[], T], undo: Callable[[T], object] = lambda result: None) -> T:

@@ -15,6 +15,7 @@ from nats.aio.client import Client
 from nats.aio.transport import TcpTransport
 from nats.protocol.parser import AUTHORIZATION_VIOLATION
 
+from .cancellation import end
 from .nats_access import ANONYMOUS, NatsAccess
 
 __all__ = ["Broker", "Connection", "Denial", "NotAllowed", "connect", "options"]
@@ -24,6 +25,7 @@ CLOSING = 1
 """Seconds that a connection gets to end in order."""
 REMEMBERED = 4096
 """Questions that are remembered, so that a refusal finds whoever waits for the answer."""
+CONNECT = b"CONNECT "
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
 _PULL = "$js.api.consumer.msg.next."
 
@@ -78,6 +80,22 @@ class Connection(Client):
         self._transport = _Transport()
         self._asked: deque[tuple[str, str]] = deque(maxlen=REMEMBERED)
 
+    async def connect(self, *servers: Any, **options: Any) -> None:
+        """As the client does, but what keeps it from connecting, or whoever cancels it, leaves nothing behind.
+
+        `closed_cb` is not told of a connection that never was.
+        """
+        closed = options.pop("closed_cb", None)
+        connecting = asyncio.ensure_future(super().connect(*servers, **options))
+        try:
+            await asyncio.wait([connecting])
+            connecting.result()
+        except BaseException:
+            await end(connecting)
+            await self.close()
+            raise
+        self._closed_cb = closed
+
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, Any] | None = None
     ) -> None:
@@ -86,26 +104,43 @@ class Connection(Client):
             self._asked.append((subject, reply))
         await super().publish(subject, payload, reply, headers)
 
-    def refused(self, subject: str) -> None:
-        """End the waits for answers to what was published on `subject`, in any case."""
-        for asked, reply in self._asked:
-            if asked.lower() == subject:
-                waiting = (self._resp_map or {}).get(reply.rpartition(".")[2])
-                if waiting is not None and not waiting.done():
-                    waiting.set_exception(NotAllowed(f"not allowed to publish on {asked}"))
+    def refused(self, denial: Denial) -> None:
+        """End the waits for answers that will not come: to a publish, or all where they can't be listened to."""
+        waiting = self._resp_map or {}
+        if denial.action == "publish":
+            asked = [reply for subject, reply in self._asked if subject.lower() == denial.subject]
+            waiting = {token: waiting[token] for reply in asked if (token := _token(reply)) in waiting}
+        for answer in list(waiting.values()):
+            if not answer.done():
+                answer.set_exception(NotAllowed(str(denial)))
+
+
+def _token(reply: str) -> str:
+    """The end of a reply subject, by which the client knows the question."""
+    return reply.rpartition(".")[2]
 
 
 class _Transport(TcpTransport):
     """The client's, but it does not wait for ever for the end of what was to become TLS and did not.
 
-    asyncio never tells of that end, and the client waits for it before it tries again.
+    asyncio never tells of that end, and the client waits for it before it tries again. And CONNECT goes out with the
+    PING behind it: a server that refuses the one closes at once, and a PING that was still to be sent would find the
+    connection reset, and the reason lost.
     """
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
+        self._introduction = b""
 
     def __bool__(self) -> bool:
         return True  # else the client makes one of its own
+
+    def write(self, payload: bytes) -> None:
+        if payload.startswith(CONNECT):
+            self._introduction = payload
+            return
+        first, self._introduction = self._introduction, b""
+        super().write(first + payload)  # type: ignore[no-untyped-call]
 
     async def wait_closed(self) -> None:
         with suppress(TimeoutError):
@@ -180,7 +215,7 @@ async def connect(
     connection = Connection()
 
     def denied(denial: Denial) -> None:
-        connection.refused(denial.subject)
+        connection.refused(denial)
 
     shown = options(name, on_closed, on_denied=denied)
     await connection.connect(servers=url.split(","), **shown, **access.for_client())

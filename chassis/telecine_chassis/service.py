@@ -123,8 +123,9 @@ class Service:
         first: list[asyncio.Future[Any]] = [start, stop, failure]
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
         if not start.done():  # e.g. NATS can't be reached: the client tries for ever
-            start.cancel()
-            await asyncio.wait([start])
+            if not self._stopping:
+                start.cancel()
+            await asyncio.gather(start, return_exceptions=True)
             return 1 if failure.done() else 0
         start.result()
         gc.collect()

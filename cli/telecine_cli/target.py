@@ -115,7 +115,7 @@ async def connected(target: Target) -> AsyncIterator[Client]:
     async def told(problem: Exception) -> None:
         """What goes wrong with a request is raised where it was made."""
         if denial := Denial.of(problem):
-            connection.refused(denial.subject)
+            connection.refused(denial)
 
     once = {
         "allow_reconnect": False,
@@ -129,7 +129,6 @@ async def connected(target: Target) -> AsyncIterator[Client]:
     try:
         await connection.connect(servers=target.nats_url.split(","), **shown)
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        await connection.close()  # the client leaves open what the server has refused
         raise Failure(_no_connection(target, error)) from error
     try:
         yield connection

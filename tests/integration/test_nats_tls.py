@@ -40,7 +40,7 @@ def tls_server(folder: Path, authority: Authority, *, verify: bool = False) -> I
         "key_file": str(key),
         "ca_file": str(authority.certificate),
         "verify": verify,
-        "handshake_first": "auto",
+        "handshake_first": True,
     }
     files = dict(zip(("tls_cert", "tls_key"), authority.issue("operator"), strict=True)) if verify else {}
     page = f"tls: {json.dumps(tls)}\n"

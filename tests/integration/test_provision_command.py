@@ -9,12 +9,15 @@ from typing import Any
 import pytest
 from nats.aio.client import Client
 from tests.support.command_line import Outcome, call
+from tests.support.guarded_nats import guarded_nats
 from tests.support.parts import NatsServer, nats_server_for_many_loops
 
+from telecine_cli.credentials import USERS_FILE
 from telecine_cli.nats_part import NatsPart
 from telecine_cli.ports import LOOPBACK, free_ports
 from telecine_cli.process import Command, Process
 from telecine_cli.target import Target, connected
+from telecine_contracts.permissions import IDENTITIES
 from telecine_contracts.streams import CONSUMERS, STREAMS
 
 
@@ -139,3 +142,41 @@ def test_a_server_that_can_not_be_asked_is_not_trusted(
     silent = call(capsys, "provision", "--nats-url", server.url, "--monitoring-url", "http://127.0.0.1:1")
     assert silent.code == 1
     assert "gave no answer" in silent.err
+
+
+def test_credentials_are_made_without_any_server_and_no_secret_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "nats"
+    first = call(capsys, "provision", "--credentials", folder, "--subscriber", "notifier")
+    assert first.code == 0, first.err
+    made = {line.split()[1]: line.split()[0] for line in first.out.splitlines() if line.endswith(".nk")}
+    assert made == dict.fromkeys([*IDENTITIES, "notifier"], "made")
+    assert str(folder / USERS_FILE) in first.out
+    again = call(capsys, "provision", "--credentials", folder, "--rotate", "storage")
+    assert "replaced  storage" in again.out
+    assert again.out.count("kept") == len(IDENTITIES)
+    for file in folder.glob("*.nk"):
+        assert file.read_text().strip() not in first.out + first.err + again.out + again.err
+
+
+def test_credentials_need_a_folder_and_a_known_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = call(capsys, "provision", "--rotate", "storage")
+    assert alone.code == 2
+    assert "needs --credentials" in alone.err
+    unknown = call(capsys, "provision", "--credentials", tmp_path / "nats", "--rotate", "mallory")
+    assert (unknown.code, "there is no identity mallory" in unknown.err) == (1, True)
+
+
+def test_a_server_that_knows_its_users_is_provisioned_by_the_operator(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with guarded_nats(tmp_path) as part:
+        refused = provision(capsys, part)
+        assert (refused.code, "wants to know who asks" in refused.err) == (1, True)
+        stranger = provision(capsys, part, "--nkey-seed", str(part.access("gateway").nkey_seed))
+        assert (stranger.code, "does not let this identity subscribe" in stranger.err) == (1, True)
+        operator = provision(capsys, part, "--nkey-seed", str(part.access("operator").nkey_seed))
+        assert set(actions(operator)) == {"unchanged"}

@@ -6,7 +6,7 @@ Buckets and databases are made for each test and removed at the end.
 
 import os
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import NoReturn
 
@@ -116,6 +116,7 @@ def _remove(server: S3Server, bucket: str) -> None:
         for page in client.get_paginator("list_objects_v2").paginate(Bucket=bucket):
             for found in page.get("Contents", []):
                 client.delete_object(Bucket=bucket, Key=found["Key"])
-        for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
-            client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
+        with suppress(client.exceptions.NoSuchUpload):  # rclone's way to say that there is none
+            for upload in client.list_multipart_uploads(Bucket=bucket).get("Uploads", []):
+                client.abort_multipart_upload(Bucket=bucket, Key=upload["Key"], UploadId=upload["UploadId"])
         client.delete_bucket(Bucket=bucket)
