@@ -18,6 +18,7 @@ FIRST_REQUEST = 1
 """Seconds, when the server stops, for a connection that has not asked anything yet."""
 NEXT_REQUEST = 0.2
 """Seconds, when the server stops, for the next request on a connection that is kept open."""
+GOODBYE = (b"connection", b"close")
 
 
 class _Server(uvicorn.Server):
@@ -32,9 +33,14 @@ class _Server(uvicorn.Server):
         """Refuse new connections; serve each open one once more, with "connection: close"; then as uvicorn does."""
         for connection in self._refuse_others():
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-        self.server_state.default_headers.append((b"connection", b"close"))
+        self.say_goodbye()
         await self._linger()
         await super().shutdown(sockets)
+
+    def say_goodbye(self) -> None:
+        """From now on every answer is the last on its connection."""
+        if GOODBYE not in self.server_state.default_headers:
+            self.server_state.default_headers.append(GOODBYE)
 
     def _refuse_others(self) -> list[socket.socket]:
         """Stop listening. The connections that the kernel has taken, and nobody has seen yet."""
@@ -67,9 +73,13 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """A part of a service: serves `app` on `host`:`port` (0: a free port). `grace`: seconds for open requests."""
+    """A part of a service: serves `app` on `host`:`port` (0: a free port). `grace`: seconds for open requests.
 
-    def __init__(self, app: Any, host: str, port: int, *, grace: float = 15) -> None:
+    `notice`: seconds at a stop in which new requests are still taken. Meanwhile the service is not ready, and whoever
+    shares out requests sends them elsewhere.
+    """
+
+    def __init__(self, app: Any, host: str, port: int, *, grace: float = 15, notice: float = 0) -> None:
         config = uvicorn.Config(
             app,
             host=host,
@@ -82,6 +92,7 @@ class HttpServer:
             h11_max_incomplete_event_size=16 * 1024,
         )
         self._server = _Server(config)
+        self._notice = notice
         self._task: asyncio.Task[None] | None = None
 
     @property
@@ -106,7 +117,9 @@ class HttpServer:
             raise OSError(f"cannot listen on {host}:{port}") from None
 
     async def stop(self) -> None:
-        """Refuse new connections, let open requests finish, close."""
+        """Give notice, refuse new connections, let open requests finish, close."""
+        self._server.say_goodbye()
+        await asyncio.sleep(self._notice)
         self._server.should_exit = True
         if self._task is not None:
             await self._task

@@ -110,6 +110,23 @@ async def test_what_waits_in_the_queue_is_answered(server: HttpServer) -> None:
         one.close()
 
 
+async def test_who_comes_during_the_notice_is_answered_and_sent_away() -> None:
+    server = HttpServer(hello, LOOPBACK, 0, notice=0.5)
+    await server.start()
+    port = server.port
+    stopping = asyncio.create_task(server.stop())
+    await asyncio.sleep(0)
+    late = Caller.to(server)
+
+    assert b"connection: close" in await late.ask()
+
+    assert await late.closed()
+    assert not stopping.done()
+    await refusing(server, port)
+    await stopping
+    late.close()
+
+
 async def test_nobody_there_means_no_wait(server: HttpServer) -> None:
     loop = asyncio.get_running_loop()
     before = loop.time()

@@ -78,7 +78,13 @@ def build(settings: Settings) -> Service:
     service = parts.service(
         before=[projections, bucket],
         checks=[projections.ready],
-        http=HttpServer(api, settings.http_host, settings.http_port, grace=settings.stop_grace),
+        http=HttpServer(
+            api,
+            settings.http_host,
+            settings.http_port,
+            grace=settings.stop_grace,
+            notice=settings.stop_notice,
+        ),
         reacts=False,
     )
     live = _Live(

@@ -55,6 +55,14 @@ class Settings(DatabaseSettings):
     content_url_ttl: Annotated[
         int, Field(gt=0, description="Seconds that a signed link to a video works")
     ] = 24 * 3600
+    stop_notice: Annotated[
+        float,
+        Field(
+            ge=0,
+            description="Seconds at a stop in which requests are still taken though /readyz says 503: "
+            "longer than whoever shares out requests takes to notice",
+        ),
+    ] = 0
     max_body_bytes: Annotated[int, Field(gt=0, description="Largest request body, in bytes")] = 64 * 1024
     image_url_private_hosts: Annotated[
         Names, Field(description="host:port that image URLs may point to though private; for sandboxes")
