@@ -1,15 +1,15 @@
 # One file for every image: docker build --build-arg SERVICE=gateway -t telecine/gateway .
 # SERVICE: gateway, credits, generation, storage, emulator, or operator (the `telecine` command and the auditor).
 FROM python:3.13-slim AS build
-ARG SERVICE
 WORKDIR /src
-ENV PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1 PIP_ROOT_USER_ACTION=ignore
+ENV PIP_CACHE_DIR=/cache PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY deploy/requirements deploy/requirements
-RUN test -f "deploy/requirements/${SERVICE}.txt" || { echo "no such SERVICE: '${SERVICE}'" >&2; exit 1; }
-RUN python -m venv /opt/telecine \
-    && /opt/telecine/bin/pip install --quiet --require-hashes -r "deploy/requirements/${SERVICE}.txt" \
-    && python -m venv /opt/build \
+RUN --mount=type=cache,target=/cache python -m venv /opt/build \
     && /opt/build/bin/pip install --quiet --require-hashes -r deploy/requirements/build.txt
+ARG SERVICE
+RUN test -f "deploy/requirements/${SERVICE}.txt" || { echo "no such SERVICE: '${SERVICE}'" >&2; exit 1; }
+RUN --mount=type=cache,target=/cache python -m venv /opt/telecine \
+    && /opt/telecine/bin/pip install --quiet --require-hashes -r "deploy/requirements/${SERVICE}.txt"
 COPY contracts contracts
 COPY chassis chassis
 COPY services services

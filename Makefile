@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
-.PHONY: help setup demo test test-postgres test-books check bench lock clean \
-        compose-secrets compose-up compose-demo compose-down
+.PHONY: help setup demo test test-postgres test-containers test-books check bench lock clean \
+        compose-secrets compose-up compose-demo compose-down test-compose
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
@@ -27,6 +27,10 @@ test: setup      ## every test, on a real nats-server and a real S3 server
 
 test-postgres: setup  ## the same tests with every service on a real Postgres
 	@TELECINE_TEST_DATABASE=postgres $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
+
+test-containers: setup  ## the same tests on servers in containers, by testcontainers (needs Docker)
+	@TELECINE_TEST_PARTS=containers TESTCONTAINERS_RYUK_DISABLED=true \
+	  $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
 
 test-books: setup  ## the exported books, confirmed by hledger itself
 	@command -v hledger >/dev/null || { echo "test-books: hledger is not on PATH; get it from your system's packages (Debian: apt-get install hledger)" >&2; exit 1; }
@@ -54,11 +58,18 @@ compose-up: compose-secrets  ## the whole system in containers, as on a server (
 	@docker compose ps --format 'table {{.Name}}\t{{.Status}}\t{{.Ports}}'
 
 compose-demo:    ## the demo against the system in containers; make compose-up first
-	docker compose run --rm operator demo --against http://gateway:8000 --out /data/demo \
+	docker compose run --rm operator demo --against http://proxy:8080 --out /data/demo \
 	  --auditor-seed /run/secrets/nats_auditor --checkpoint-key /run/secrets/checkpoint_key_pub
 
 compose-down:    ## stop the system in containers; its data stay in volumes
 	docker compose --profile '*' down
+
+test-compose: export TELECINE_GATEWAY_REPLICAS = 2
+test-compose: export TELECINE_CREDITS_REPLICAS = 2
+test-compose: export TELECINE_GENERATION_REPLICAS = 3
+test-compose: export TELECINE_STORAGE_REPLICAS = 2
+test-compose: setup compose-up  ## several of every service in containers: shared work, rolling restarts (needs Docker)
+	@$(BIN)/python -m pytest -n 0 tests/compose
 
 clean:           ## remove what make made
 	rm -rf $(VENV) demo data

@@ -46,7 +46,11 @@ def pytest_configure(config: pytest.Config) -> None:
     if chosen() == CONTAINERS:
         config.addinivalue_line("filterwarnings", LOST_SOCKET)
     config.pluginmanager.register(LeftOut(maker().able), "left_out")
-    config.add_cleanup(maker().close)
+
+
+def pytest_sessionfinish() -> None:
+    """Here, and not when pytest itself ends: pytest-xdist gives its processes ten seconds for that."""
+    maker().close()
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
