@@ -104,6 +104,18 @@ async def test_every_container_is_replaced_under_load_and_no_request_fails(
     await assert_each_once(system, client, asked)
 
 
+async def test_any_container_may_be_killed_at_any_time(system: Compose, client: Client) -> None:
+    proxy = system.addresses("proxy", 8080)
+    async with demand(proxy, client.key, clients=4, patient=True) as asked:
+        for service in (*SERVICES, "nats", "postgres", "s3"):
+            killed = system.ids(service)[0]
+            await asyncio.to_thread(system.call, "docker", "kill", killed)
+            await asyncio.to_thread(system.call, "docker", "start", killed)
+            await asked.more_ended(1)
+
+    await assert_each_once(system, client, asked)
+
+
 @pytest.fixture
 def certificate(system: Compose, tmp_path: Path) -> Iterator[ssl.SSLContext]:
     """The proxy has one for as long as a test lasts; whoever trusts its authority."""
