@@ -28,8 +28,8 @@ test: setup      ## every test, on a real nats-server and a real S3 server
 test-postgres: setup  ## the same tests with every service on a real Postgres
 	@TELECINE_TEST_DATABASE=postgres $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
 
-test-containers: setup  ## the same tests on servers in containers, by testcontainers (needs Docker)
-	@TELECINE_TEST_PARTS=containers TESTCONTAINERS_RYUK_DISABLED=true \
+test-containers: setup  ## every test with a server, on servers in containers, all tables in Postgres (needs Docker)
+	@TELECINE_TEST_PARTS=containers TELECINE_TEST_DATABASE=postgres TESTCONTAINERS_RYUK_DISABLED=true \
 	  $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
 
 test-books: setup  ## the exported books, confirmed by hledger itself

@@ -7,8 +7,9 @@ import hypothesis
 import pytest
 import structlog
 from tests.support.abilities import LeftOut, doing
+from tests.support.borrowers import OnlyBorrowers
 from tests.support.databases import on_postgres, serving
-from tests.support.makers import CONTAINERS, GIVEN, chosen, maker
+from tests.support.makers import CONTAINERS, GIVEN, WHEELS, chosen, maker
 from tests.support.parts import NatsServer, Postgres, S3Server, nats_server, postgres_server, s3_server
 from tests.support.saga import Emulator, emulator_process
 
@@ -45,6 +46,8 @@ def pytest_configure(config: pytest.Config) -> None:
         raise pytest.UsageError("given servers are for one test at a time: -n 0")
     if chosen() == CONTAINERS:
         config.addinivalue_line("filterwarnings", LOST_SOCKET)
+    if chosen() != WHEELS:
+        config.pluginmanager.register(OnlyBorrowers(), "only_borrowers")
     config.pluginmanager.register(LeftOut(maker().able), "left_out")
 
 
