@@ -26,7 +26,7 @@ def _fixtures(item: pytest.Item) -> set[str]:
 
 
 class OnlyBorrowers:
-    """A plugin: leaves out the tests that would run on the very same programs as in a run on wheels, and counts them."""
+    """A plugin: leaves out, and counts, the tests that would run on the very same programs as in a run on wheels."""
 
     def __init__(self) -> None:
         self._count = 0
