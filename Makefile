@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
-.PHONY: help setup demo test test-postgres test-containers test-books check bench lock clean \
+.PHONY: help setup demo test test-postgres test-containers test-books test-observability check bench lock clean \
         compose-secrets compose-up compose-demo compose-down test-compose
 
 help:            ## list the targets
@@ -35,6 +35,10 @@ test-containers: setup  ## every test with a server, on servers in containers, a
 test-books: setup  ## the exported books, confirmed by hledger itself
 	@command -v hledger >/dev/null || { echo "test-books: hledger is not on PATH; get it from your system's packages (Debian: apt-get install hledger)" >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/books
+
+test-observability: setup  ## a real stack, read by Prometheus itself with the rules and the dashboard
+	@for program in prometheus promtool; do command -v $$program >/dev/null || { echo "test-observability: $$program is not on PATH; get it from your system's packages (Debian: apt-get install prometheus, or .ci/prometheus without root)" >&2; exit 1; }; done
+	@$(BIN)/python -m pytest -n 0 tests/observability
 
 check: setup     ## format, lint, types, import rules: what the tidy tests run
 	@$(BIN)/python -m pytest tests/tidy

@@ -1,25 +1,25 @@
 """Rules, dashboard and documents name metrics that exist, and say what to do."""
 
-import json
 import re
 from pathlib import Path
-from typing import Any
 
 import pytest
-from tests.support.measured import SERVICES, families, samples
-
-ROOT = Path(__file__).parents[2]
-FILES = ROOT / "deploy" / "observability"
-PAGE = ROOT / "docs" / "observing.md"
-RULE = re.compile(
-    r"      - alert: (?P<name>[A-Z]\w+)\n"
-    r"        expr: (?P<expr>\S.*)\n"
-    r"(?:        for: \d+[smh]\n)?"
-    r"        labels: \{severity: (?P<severity>page|ticket)\}\n"
-    r"        annotations:\n"
-    r'          summary: "(?P<summary>[^"]+)"\n'
-    r"          runbook: docs/observing\.md#(?P<anchor>[a-z-]+)\n"
+from tests.support.measured import SERVICES, families, labels, samples
+from tests.support.observability_files import (
+    FILES,
+    RULE,
+    alert_expressions,
+    dashboard,
+    dashboard_expressions,
+    grouped_by,
+    selectors,
+    shown_labels,
+    summaries,
 )
+
+PAGE = Path(__file__).parents[2] / "docs" / "observing.md"
+EVERYWHERE = {"job", "instance"}
+"""Labels that Prometheus itself puts on every series that it reads."""
 NAME = re.compile(r"telecine_[a-z_]+")
 ROW = re.compile(r"^\| `(telecine_\w+)`", re.MULTILINE)
 
@@ -68,23 +68,32 @@ async def test_what_promtool_is_fed_exists(measured: dict[str, dict[str, str]]) 
 async def test_the_dashboard_names_metrics_that_exist_and_leaves_none_out(
     measured: dict[str, dict[str, str]],
 ) -> None:
-    shown = expressions()
-    named = {name for expression in shown for name in NAME.findall(expression)}
+    named = {name for expression in dashboard_expressions() for name in NAME.findall(expression)}
     assert named - samples(measured) == set()
     bases = {re.sub(r"_(bucket|count|sum)$", "", name) for name in named}
     everything = {name for metrics in measured.values() for name in metrics}
     assert everything - bases == set()
 
 
-def expressions() -> list[str]:
-    """What the dashboard asks Prometheus for."""
-    panels = dashboard()["panels"]
-    return [target["expr"] for panel in panels for target in panel.get("targets", [])]
+async def test_rules_and_dashboard_name_labels_that_exist(tmp_path: Path) -> None:
+    has = labels(tmp_path)
+    for expression in (*alert_expressions().values(), *dashboard_expressions()):
+        for name, selected in selectors(expression).items():
+            if name.startswith("telecine_"):
+                assert selected <= has[name] | EVERYWHERE, expression
+        known = {label for name in selectors(expression) for label in has.get(name, ())}
+        assert grouped_by(expression) <= known | EVERYWHERE, expression
 
 
-def dashboard() -> dict[str, Any]:
-    found: dict[str, Any] = json.loads((FILES / "grafana/dashboards/telecine.json").read_text())
-    return found
+async def test_texts_show_labels_that_are_left(tmp_path: Path) -> None:
+    """An aggregation keeps those that it groups by and no other: a text would show nothing in their place."""
+    has = labels(tmp_path)
+    said = {expression: summaries()[name] for name, expression in alert_expressions().items()}
+    for expression, text in (dashboard_expressions() | said).items():
+        kept = {label for name in selectors(expression) for label in has.get(name, ())} | EVERYWHERE
+        if re.search(r"\b(sum|max|min|count)\b", expression):
+            kept = grouped_by(expression)
+        assert shown_labels(text) <= kept, expression
 
 
 def test_panels_lie_beside_each_other_and_say_what_they_show() -> None:

@@ -4,6 +4,8 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+from prometheus_client.metrics import MetricWrapperBase
+
 import telecine_credits.app
 import telecine_credits.settings
 import telecine_gateway.app
@@ -16,7 +18,7 @@ from telecine_chassis.service import Service
 from telecine_chassis.settings import ServiceSettings
 from telecine_credits.checkpoint_key import Signer
 
-__all__ = ["SERVICES", "families", "samples"]
+__all__ = ["SERVICES", "families", "labels", "samples"]
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 SERVICES: Mapping[str, tuple[Callable[..., ServiceSettings], Callable[..., Service]]] = {
@@ -29,6 +31,27 @@ SERVICES: Mapping[str, tuple[Callable[..., ServiceSettings], Callable[..., Servi
 
 def families(folder: Path) -> dict[str, dict[str, str]]:
     """Name and type of every metric of ours, by service."""
+    found = {}
+    for name, service in _put_together(folder).items():
+        collected = service.metrics.registry.collect()
+        ours = {family.name: family.type for family in collected if family.name.startswith("telecine_")}
+        found[name] = {name + ("_total" if kind == "counter" else ""): kind for name, kind in ours.items()}
+    return found
+
+
+def labels(folder: Path) -> dict[str, set[str]]:
+    """The labels of every series of ours, by the name under which it is queried."""
+    found: dict[str, set[str]] = {}
+    for service in _put_together(folder).values():
+        for metric in service.metrics.registry._collector_to_names:
+            if isinstance(metric, MetricWrapperBase):
+                for suffix in SUFFIXES[str(metric._type)]:
+                    own = {"le"} if suffix == "_bucket" else set()
+                    found[metric._name + suffix] = own | set(metric._labelnames)
+    return found
+
+
+def _put_together(folder: Path) -> dict[str, Service]:
     nowhere = "http://127.0.0.1:9"
     facts: dict[str, Any] = {
         "database_url": f"sqlite:///{folder}/nothing.db",
@@ -42,12 +65,7 @@ def families(folder: Path) -> dict[str, dict[str, str]]:
         "callback_secret": "a third secret of the tests",
         "checkpoint_key": Signer.new("tests").secret_text(),
     }
-    found = {}
-    for name, (settings, build) in SERVICES.items():
-        collected = build(settings(**facts)).metrics.registry.collect()
-        ours = {family.name: family.type for family in collected if family.name.startswith("telecine_")}
-        found[name] = {name + ("_total" if kind == "counter" else ""): kind for name, kind in ours.items()}
-    return found
+    return {name: build(settings(**facts)) for name, (settings, build) in SERVICES.items()}
 
 
 def samples(found: Mapping[str, Mapping[str, str]]) -> set[str]:

@@ -94,7 +94,13 @@ def _settings() -> set[str]:
     ]
     fields = dict(chain.from_iterable(settings.model_fields.items() for settings in classes))
     files = {f"{name}_file" for name, field in fields.items() if is_secret(field)}
-    return {f"TELECINE_{name.upper()}" for name in (*fields, *files)}
+    return {f"TELECINE_{name.upper()}" for name in (*fields, *files)} | _settings_of_compose()
+
+
+def _settings_of_compose() -> set[str]:
+    """What may be set for the containers alone, in .env."""
+    texts = [path.read_text(encoding="utf-8") for path in FILES if path.name.endswith("compose.yml")]
+    return {name for text in texts for name in re.findall(r"\$\{(TELECINE_\w+)", text)}
 
 
 @every_document
