@@ -8,7 +8,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from prometheus_client import Counter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict
 
 from telecine_contracts.streams import DEADLETTERS, Consumer
 from telecine_contracts.subjects import dead_letter, timer_due
@@ -26,6 +26,8 @@ class DeadLetter(BaseModel):
 
     `shortened`: headers and body did not fit and were left out; the message still stands in its stream.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     service: str
     consumer: str

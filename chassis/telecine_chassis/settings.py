@@ -15,10 +15,16 @@ __all__ = ["ServiceSettings"]
 class ServiceSettings(BaseSettings):
     """What every service needs to know. A service's own settings extend this.
 
-    A secret may be given as a file: the variable's name with _FILE holds the path.
+    A secret may be given as a file: the variable's name with _FILE holds the path. An empty variable counts as unset.
     """
 
-    model_config = SettingsConfigDict(env_prefix="TELECINE_", extra="ignore", frozen=True)
+    model_config = SettingsConfigDict(
+        env_prefix="TELECINE_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
 
     profile: Annotated[
         Literal["production", "sandbox"],

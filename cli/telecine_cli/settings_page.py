@@ -19,7 +19,8 @@ COMMAND = "python -m telecine_cli.settings_page > docs/settings.md"
 _HEAD = f"""# Settings
 
 Every service reads its settings from environment variables and names each one that is wrong when it starts.
-`telecine up` sets what depends on the local stack by itself; any other variable below may be set beside it.
+`telecine up` sets what depends on the local stack by itself; any other variable below may be set beside it. An empty
+variable counts as unset.
 
 A secret may also come from a file: the variable's name with `_FILE` at its end holds the path, and the secret is what
 the file says without the line break at its end. Set one of the two.

@@ -32,7 +32,7 @@ _Reason = Annotated[str, Field(max_length=500)]
 class LedgerCommand(BaseModel):
     """What all commands to the ledger share. Strict: an amount is an integer, never a text or a fraction."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
     account: _Account
 
@@ -96,6 +96,8 @@ class LedgerAnswer(BaseModel):
     `done`: this very command made the entry; False when it had been carried out before. `entry` is the number of
     that entry either way. With a `refusal` nothing was done, and `error` says why in words, `field` where.
     """
+
+    model_config = ConfigDict(hide_input_in_errors=True)
 
     done: bool = False
     entry: int | None = None

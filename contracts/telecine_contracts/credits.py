@@ -29,7 +29,7 @@ class Posting(BaseModel):
     whose credits it moves: the legs of each `grant` sum to zero by themselves.
     """
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     account: Annotated[str, Field(description="The side of the ledger that this leg changes")]
     amount: Annotated[
@@ -47,7 +47,7 @@ class Posting(BaseModel):
 class Balances(BaseModel):
     """What an account has after an entry, in credits: free to spend, and held for running generations."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     available: Annotated[Balance, Field(description="Free to spend, in credits")]
     held: Annotated[Balance, Field(description="Reserved for running generations, in credits")]
@@ -150,7 +150,7 @@ class LimitPeriod(StrEnum):
 class LimitReached(BaseModel):
     """The spend limit that a debit would have passed. Credits that were refunded do not count as used."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     scope: Annotated[LimitScope, Field(description="Whose limit it is")]
     per: Annotated[LimitPeriod, Field(description="What it counts over")]

@@ -19,7 +19,7 @@ class Kind(StrEnum):
 class VideoParameters(BaseModel):
     """Everything the provider is asked for, each value explicit: nothing is left to a provider's default."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     model: Annotated[str, Field(description="Name of the video model")]
     prompt: Annotated[str | None, Field(description="What is to be seen; with an image: how it moves")] = None

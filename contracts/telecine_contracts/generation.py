@@ -50,7 +50,7 @@ Attempt = Annotated[int, Field(ge=1, description="1 for the first try to submit,
 class Usage(BaseModel):
     """What the provider says a task used, in its own tokens."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     total_tokens: Annotated[int | None, Field(description="The provider's own price unit")] = None
 

@@ -20,9 +20,12 @@ Generation = Annotated[
 
 
 class Event(BaseModel):
-    """A fact in the past tense. Readers ignore fields they do not know: a newer producer is normal."""
+    """A fact in the past tense. Readers ignore fields they do not know: a newer producer is normal.
 
-    model_config = ConfigDict(frozen=True, extra="ignore")
+    What is wrong with a field is told without its value, as by every model here: a value may be a prompt.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     type: ClassVar[str]
     """Name and version, e.g. ``credits.debited.v1``; never reused for another shape."""

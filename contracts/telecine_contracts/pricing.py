@@ -11,7 +11,7 @@ from .message import MAX_CREDITS
 class Price(BaseModel):
     """A price as it was quoted, with everything it was computed from."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     credits: Annotated[int, Field(ge=1, le=MAX_CREDITS, description="Whole credits")]
     table: Annotated[str, Field(description="Version of the price table")]
@@ -22,7 +22,7 @@ class Price(BaseModel):
 class PriceTable(BaseModel):
     """`credits = ceil(base × resolution × duration)`; clips longer than `long_after` seconds cost `long_factor`."""
 
-    model_config = ConfigDict(frozen=True)
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     version: str
     base: int

@@ -85,7 +85,7 @@ class Registry:
             except (
                 Exception
             ) as error:  # an old body that is not what its type says may break an upcast in any way
-                raise BadEvent(f"{name}: can't be read as {newer} ({type(error).__name__})") from error
+                raise BadEvent(f"{name}: can't be read as {newer} ({type(error).__name__})") from None
             name = newer
         return self[name].model_validate(fields)
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
-from pydantic_settings import SettingsConfigDict
 
 from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
 
@@ -19,9 +18,7 @@ _S3_NEEDS = (
 
 
 class Settings(DatabaseSettings):
-    """What the ledger's service needs to know. An empty variable counts as unset."""
-
-    model_config = SettingsConfigDict(env_ignore_empty=True)
+    """What the ledger's service needs to know."""
 
     database_url: DatabaseUrl = "sqlite:///data/credits.db"
     sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60

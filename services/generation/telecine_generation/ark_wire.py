@@ -55,7 +55,7 @@ _TaskId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]+$"
 
 
 class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", protected_namespaces=())
+    model_config = ConfigDict(extra="ignore", protected_namespaces=(), hide_input_in_errors=True)
 
 
 class _Error(_Wire):
