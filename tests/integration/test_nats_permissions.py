@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import structlog
 from nats.aio.client import Client
+from nats.js.errors import APIError
 from tests.support.eventually import eventually_async
 from tests.support.guarded_nats import guarded_nats
 from tests.support.identities import coming_as
@@ -164,6 +165,50 @@ def one_account(page: str) -> str:
     accounts = json.loads(page.partition("accounts: ")[2])
     users = [user for account in accounts.values() for user in account.get("users", ())]
     return f"authorization: {json.dumps({'users': users})}\n"
+
+
+WRITERS = {
+    "video.a.g.stored": "storage",
+    "ledger.a.granted": "credits",
+    "access.a.key_created": OPERATOR,
+    "checkpoints.ledger.signed": "credits",
+    "deadletters.storage.storage-x": "storage",
+}
+"""A subject of every stream but TIMERS, and who may publish there."""
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Nats-Rollup", "all"),
+        ("Nats-Rollup", "sub"),
+        ("Nats-TTL", "1s"),
+        ("Nats-Schedule", "@at 2100-01-01T00:00:00Z"),
+    ],
+)
+async def test_no_writer_makes_his_stream_forget(server: NatsPart, header: str, value: str) -> None:
+    """JetStream takes such wishes in the headers of a message, where no permission is asked for."""
+    for subject, writer in WRITERS.items():
+        async with coming_as(writer, server) as connection:
+            with pytest.raises(APIError) as refused:
+                await connection.jetstream().publish(subject, b"", headers={header: value})
+            assert refused.value.code in (400, 500), subject
+
+
+async def test_timers_alone_can_be_thrown_away_by_anothers_header(server: NatsPart) -> None:
+    """A stream with schedules must allow it: what keeps timers is that sweepers set them again (ADR 26)."""
+    subjects_of_timers = "timers.at.generation.wake.a.g", "timers.at.storage.copy.a.g"
+    later = {
+        "Nats-Schedule": "@at 2100-01-01T00:00:00Z",
+        "Nats-Schedule-Target": "timers.due.generation.wake.a.g",
+    }
+    async with coming_as("generation", server) as generation, coming_as("storage", server) as storage:
+        await generation.jetstream().publish(subjects_of_timers[0], b"", headers=later)
+        await storage.jetstream().publish(subjects_of_timers[1], b"", headers={"Nats-Rollup": "all"})
+    async with coming_as(OPERATOR, server) as operator:
+        body = json.dumps({"subjects_filter": ">"}).encode()
+        answer = json.loads((await operator.request("$JS.API.STREAM.INFO.TIMERS", body)).data)
+    assert set(answer["state"]["subjects"]) == {subjects_of_timers[1]}
 
 
 async def test_a_refused_event_is_told_at_once(server: NatsPart) -> None:

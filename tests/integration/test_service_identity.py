@@ -1,6 +1,7 @@
 """A service comes to NATS as itself, or says why it can't and ends."""
 
 import asyncio
+import json
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -8,10 +9,13 @@ from typing import Any
 import pytest
 import structlog
 from tests.support.guarded_nats import guarded_nats
+from tests.support.identities import coming_as
 
 from telecine_chassis.service import run
 from telecine_cli.credentials import make_credentials, seed_file
 from telecine_cli.nats_part import NatsPart
+from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
+from telecine_contracts.permissions import OPERATOR
 from telecine_credits.app import build
 from telecine_credits.settings import Settings
 
@@ -55,6 +59,34 @@ async def test_whom_the_server_does_not_know_it_says_so_and_ends(
     [reason] = [entry["reason"] for entry in logs if entry["event"] == "service.failed"]
     assert reason.startswith("the NATS server does not know this identity")
     assert "TELECINE_NATS_NKEY_SEED_FILE" in reason
+
+
+async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path) -> None:
+    """Not even credits may write a grant where the server's page forgot that: nobody waits, and somebody is woken."""
+
+    def forget(page: str) -> str:
+        head, _, accounts = page.partition("accounts: ")
+        known = json.loads(accounts)
+        known["TELECINE_credits"]["users"][0]["permissions"]["publish"].remove("ledger.*.granted")
+        return f"{head}accounts: {json.dumps(known)}\n"
+
+    with guarded_nats(tmp_path / "guarded", forget) as server:
+        service = build(settings(server, tmp_path, server.access("credits").nkey_seed))
+        with structlog.testing.capture_logs() as logs:
+            await service.start()
+            async with coming_as(OPERATOR, server) as operator, asyncio.timeout(5):
+                wish = GrantCredits(account="ann", amount=5, reference="r", reason="tests")
+                answer = await operator.request(GRANT_CREDITS, wish.model_dump_json().encode(), timeout=5)
+            assert "does not let this identity publish" in str(
+                LedgerAnswer.model_validate_json(answer.data).error
+            )
+            counted = service.metrics.registry.get_sample_value
+            assert counted("telecine_nats_errors_total", {"kind": "denied_publish"}) == 1
+            event = {"event_type": "credits.granted.v1", "outcome": "refused"}
+            assert counted("telecine_appends_total", event) == 1
+            await service.stop()
+    [denial] = [entry for entry in logs if entry["event"] == "nats.not_allowed"]
+    assert (denial["log_level"], denial["subject"]) == ("error", "ledger.ann.granted")
 
 
 async def test_with_anothers_key_it_hears_nothing_says_so_and_ends(server: NatsPart, tmp_path: Path) -> None:

@@ -50,6 +50,7 @@ CONSUMERS = {
     "TIMERS.storage-timers": STORAGE,
 }
 """Every durable consumer, and whose it is."""
+CONSUMED = {path.partition(".")[0] for path in CONSUMERS}
 READERS = {
     "VIDEO": {GATEWAY, GENERATION, STORAGE, OPERATOR, AUDITOR},
     "LEDGER": {GATEWAY, CREDITS, OPERATOR, AUDITOR},
@@ -67,10 +68,15 @@ MESSAGES = READERS | {
 """Who may ask for one message: also to handle one again that was put aside."""
 
 
+INBOXES = {**{f"_INBOX.{name}.>": name for name in EVERYBODY if name != AUDITOR}, "_INBOX_auditor.>": AUDITOR}
+"""Where answers come to, and whose they are. Nobody sends there: the server does."""
+
+
 def _publishing() -> dict[str, set[str]]:
     deeds: dict[str, set[str]] = {subject: {owner} for subject, owner in OWNERS.items()}
     deeds |= {subject: set() for subject in ("ledger.a.invented", "video.a.g.invented", "ledger.a.b.granted")}
-    deeds |= {"stored.video.a.g.requested": set(), "_INBOX.gateway.x": set(), "anything": set()}
+    deeds |= {"stored.video.a.g.requested": set(), "anything": set()}
+    deeds |= {inbox.replace(">", "x"): set() for inbox in INBOXES}
     for service in (CREDITS, GENERATION, STORAGE):
         deeds[f"timers.at.{service}.kind.key"] = {service}
         deeds[f"timers.due.{service}.kind.key"] = {OPERATOR}
@@ -112,7 +118,13 @@ def _about_consumers() -> dict[str, set[str]]:
         deeds[f"{api}.CREATE.{path}.some.filter"] = set()
         deeds[f"$JS.ACK.{path}.1.1.1.1795418075548763293.0"] = {owner}
     for stream in STREAMS:
-        deeds |= {f"$JS.API.CONSUMER.{deed}.{stream}": set() for deed in ("CREATE", "NAMES", "LIST")}
+        api = "$JS.API.CONSUMER"
+        deeds |= {f"{api}.{deed}.{stream}": set() for deed in ("CREATE", "NAMES", "LIST")}
+        deeds |= {f"{api}.{deed}.{stream}.spy": set() for deed in ("CREATE", "DELETE", "MSG.NEXT", "PAUSE")}
+        deeds[f"{api}.CREATE.{stream}.spy.video.a.g.requested"] = set()
+        # For other teams' programs, by hand.
+        deeds[f"{api}.DURABLE.CREATE.{stream}.spy"] = {OPERATOR} if stream in CONSUMED else set()
+        deeds[f"$JS.ACK.{stream}.spy.1.1.1.1795418075548763293.0"] = set()
         deeds[f"$JS.FC.{stream}.x.y"] = set()
     return deeds
 
@@ -124,9 +136,15 @@ def _about_the_server() -> dict[str, set[str]]:
         "$JS.API.STREAM.CREATE.MINE": set(),
         "$JS.API.META.LEADER.STEPDOWN": set(),
         "$JS.API.ACCOUNT.PURGE.TELECINE": set(),
+        "$JS.hub.API.STREAM.DELETE.LEDGER": set(),  # the same question to a JetStream domain
+        "$JS.API.STREAM.DELETE.*": set(),
+        "$KV.a.b": set(),
+        "$O.a.b": set(),
         "$SYS.REQ.SERVER.PING": set(),
         "$SYS.REQ.ACCOUNT.TELECINE.CONNZ": set(),
         "$SYS.REQ.USER.INFO": set(),
+        "$SYS.REQ.ACCOUNT.TELECINE.DISCONNECT": set(),
+        "$SYS.REQ.CLAIMS.UPDATE": set(),
     }
 
 
@@ -149,12 +167,14 @@ HEARING: dict[str, set[str]] = {
     "stored.access.>": {GATEWAY, OPERATOR},
     "stored.checkpoints.>": {CREDITS, OPERATOR},
     "_INBOX.>": set(),
+    "_INBOX.*.>": set(),
+    "*.*.>": set(),
     "_R_.>": set(),
+    "_GR_.>": set(),
     "$JS.API.>": set(),
     "$JS.ACK.>": set(),
     "$JS.EVENT.>": set(),
     "$SYS.>": set(),
-    **{f"_INBOX.{name}.>": {name} for name in EVERYBODY if name != AUDITOR},
-    "_INBOX_auditor.>": {AUDITOR},
+    **{inbox: {name} for inbox, name in INBOXES.items()},
 }
 """Subject → who may subscribe to it."""
