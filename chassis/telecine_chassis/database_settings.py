@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
 
 from .settings import ServiceSettings
 
@@ -21,6 +22,17 @@ class DatabaseSettings(ServiceSettings):
     database_password: Annotated[
         SecretStr | None, Field(description="Password of the database's user, if the URL has none")
     ] = None
+
+    @field_validator("database_url")
+    @classmethod
+    def _names_database(cls, url: str) -> str:
+        try:
+            driver = make_url(url).drivername
+        except (ArgumentError, ValueError):  # neither is repeated: there may be a password in it
+            driver = None
+        if driver not in ("sqlite", "postgresql+psycopg"):
+            raise ValueError("a database is sqlite:///file or postgresql+psycopg://user@host/name")
+        return url
 
     @property
     def database(self) -> str:

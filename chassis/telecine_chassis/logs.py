@@ -43,6 +43,7 @@ def configure(service: str, *, level: str = "info", form: Literal["auto", "json"
             foreign_pre_chain=shared,
         )
     )
+    logging.captureWarnings(True)
     logging.basicConfig(handlers=[handler], level=max(threshold, logging.WARNING), force=True)
 
 

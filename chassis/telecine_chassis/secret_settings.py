@@ -15,6 +15,8 @@ __all__ = ["BadSecretFile", "ChosenSecret", "SecretFiles", "examples_in", "is_se
 ChosenSecret = Annotated[SecretStr, Field(min_length=16)]
 """A secret that whoever runs telecine makes up: at least 16 characters."""
 _EXAMPLE = "example-"
+_VARIETY = 5
+"""Different characters that a secret has at least: fewer are soon tried out."""
 _KNOWN = frozenset(
     {
         "admin",
@@ -80,11 +82,15 @@ class SecretFiles(PydanticBaseSettingsSource):
 
 def is_secret(field: FieldInfo) -> bool:
     """Whether a field's values must not be shown."""
-    return SecretStr in (field.annotation, *get_args(field.annotation))
+    return _holds_secret(field.annotation)
+
+
+def _holds_secret(annotation: Any) -> bool:
+    return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
 
 
 def examples_in(settings: BaseModel) -> Iterator[str]:
-    """The names of settings whose secret, or password within a URL, stands in somebody's example."""
+    """The names of settings whose secret, or password within a URL, stands in somebody's example, or might as well."""
     for name in type(settings).model_fields:
         value = getattr(settings, name)
         if any(_is_example(secret) for secret in _secrets(name, value)):
@@ -93,7 +99,7 @@ def examples_in(settings: BaseModel) -> Iterator[str]:
 
 def _is_example(secret: str) -> bool:
     plain = secret.strip().casefold()
-    return plain in _KNOWN or plain.startswith(_EXAMPLE)
+    return plain in _KNOWN or plain.startswith(_EXAMPLE) or len(set(plain)) < _VARIETY
 
 
 def _secrets(name: str, value: Any) -> Iterator[str]:

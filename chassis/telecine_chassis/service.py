@@ -165,6 +165,9 @@ def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Servi
     except (OSError, RuntimeError, nats.errors.Error) as error:
         log.error("service.not_started", error=f"{type(error).__name__}: {error}")
         code = 1
+    except Exception:
+        log.exception("service.not_started")
+        code = 1
     sys.exit(code)
 
 

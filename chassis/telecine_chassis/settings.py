@@ -2,6 +2,7 @@
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
 
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
@@ -105,6 +106,13 @@ class ServiceSettings(BaseSettings):
             tls_key=self.nats_tls_key,
         )
 
+    @field_validator("nats_url")
+    @classmethod
+    def _names_servers(cls, urls: str) -> str:
+        if not all(_is_server(url) for url in urls.split(",")):
+            raise ValueError("a NATS server is nats://host:port, or tls://; several are separated by commas")
+        return urls
+
     @field_validator("nats_nkey_seed_file")
     @classmethod
     def _holds_seed(cls, file: Path | None) -> Path | None:
@@ -122,7 +130,15 @@ class ServiceSettings(BaseSettings):
         found = [f"TELECINE_{name.upper()}" for name in examples_in(self)]
         if found and self.profile != "sandbox":
             raise ValueError(
-                f"{', '.join(found)}: a secret that stands in examples is refused; make one of your own, "
-                "or set TELECINE_PROFILE=sandbox where nothing is worth protecting"
+                f"{', '.join(found)}: a secret that stands in examples, or is as easy to guess, is refused; make one "
+                "of your own, or set TELECINE_PROFILE=sandbox where nothing is worth protecting"
             )
         return self
+
+
+def _is_server(url: str) -> bool:
+    try:
+        parts = urlsplit(url.strip())
+        return parts.scheme in ("nats", "tls") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no address, or no port
+        return False

@@ -18,6 +18,7 @@ class Settings(ServiceSettings):
     required: SecretStr
     optional: SecretStr | None = None
     chosen: ChosenSecret = SecretStr("of sixteen letters")
+    chosen_or_none: ChosenSecret | None = None
     database_url: str = "sqlite:///x.db"
     plain: str = "password"
 
@@ -35,7 +36,7 @@ def file(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.mark.parametrize("name", ["REQUIRED", "OPTIONAL", "CHOSEN", "required"])
+@pytest.mark.parametrize("name", ["REQUIRED", "OPTIONAL", "CHOSEN", "CHOSEN_OR_NONE", "required"])
 def test_a_secret_may_stand_in_a_file(file: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECINE_REQUIRED", "another secret")
     monkeypatch.delenv(f"TELECINE_{name.upper()}", raising=False)
@@ -89,7 +90,8 @@ def test_only_secrets_come_from_files(file: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize(
-    "secret", ["changeme", "example-content-secret", " Password ", "minioadmin", "sk-1234"]
+    "secret",
+    ["changeme", "example-content-secret", " Password ", "minioadmin", "sk-1234", "0000000000", "1212"],
 )
 def test_a_secret_out_of_an_example_is_refused(secret: str) -> None:
     [told] = problems(required=secret)
