@@ -21,7 +21,7 @@ from tests.support.server_s3 import S3Server
 
 from telecine_cli.ports import LOOPBACK, free_port, free_ports
 
-__all__ = ["Containers"]
+__all__ = ["Containers", "image"]
 
 _ROOT = Path(__file__).parents[2]
 _USERS = "# Tests come as nobody.\n"
@@ -85,7 +85,7 @@ class Containers:
         config = (_ROOT / "deploy" / "compose" / "nats.conf").read_text(encoding="utf-8")
         container = self._container(
             Recipe(
-                image=_image("nats"),
+                image=image("nats"),
                 command=("-c", "/etc/nats/nats.conf"),
                 ports={4222: port, 8222: monitoring_port},
                 environment={"SERVER_NAME": "telecine"},
@@ -103,7 +103,7 @@ class Containers:
     def _new_s3(self) -> S3Server:
         port, access_key, secret_key = free_port(), "telecine", secrets.token_urlsafe(24)
         recipe = Recipe(
-            image=_image("rclone/rclone"),
+            image=image("rclone/rclone"),
             command=("serve", "s3", "--addr", ":9000", "--vfs-cache-mode", "off", "/data"),
             ports={9000: port},
             environment={"RCLONE_AUTH_KEY": f'"{access_key},{secret_key}"'},
@@ -115,7 +115,7 @@ class Containers:
     def _new_postgres(self) -> Postgres:
         port, password = free_port(), secrets.token_urlsafe(24)
         recipe = Recipe(
-            image=_image("postgres"),
+            image=image("postgres"),
             command=("postgres", "-c", "listen_addresses=*", *QUICK),
             ports={5432: port},
             environment={"POSTGRES_PASSWORD": password},
@@ -124,7 +124,7 @@ class Containers:
         return Postgres(place, self._container(recipe))
 
 
-def _image(name: str) -> str:
+def image(name: str) -> str:
     """The image of this name, with its tag, that docker-compose.yml has."""
     compose = (_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
     found = re.search(rf"^ +image: ({name}:\S+)$", compose, re.MULTILINE)
