@@ -4,8 +4,6 @@ from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from nats.aio.client import Client
-
 from telecine_contracts import Registry
 from telecine_contracts.version import __version__
 
@@ -14,8 +12,9 @@ from .consumer_watch import ConsumerWatch
 from .database import Slots
 from .dead_letters import DeadLetters
 from .http import Admin, HttpServer
+from .link import Link, counted
 from .liveness import Liveness
-from .meters import LinkMeters, Meters
+from .meters import Meters
 from .metrics import Metrics
 from .projection import Projection, Projections
 from .reactor import Reactor
@@ -51,7 +50,12 @@ class Assembly:
         )
         self.connection = Connection()
         access = settings.nats_access
-        self._link = _Connection(self.connection, settings.nats_url, self._options() | access.for_client())
+        self._link = Link(
+            self.connection,
+            settings.nats_url,
+            self._options() | access.for_client(),
+            known=settings.names_itself or settings.profile == "sandbox",
+        )
         self.broker = Broker(
             settings.nats_url.split(","),
             logger=None,
@@ -85,7 +89,7 @@ class Assembly:
         self._service: Service | None = None
 
     def _options(self) -> dict[str, Any]:
-        return _counted(options(self.name, self._closed, on_denied=self._denied), self.meters.link)
+        return counted(options(self.name, self._closed, on_denied=self._denied), self.meters.link)
 
     def event_store(self, *, timeout: float = 5) -> EventStore:
         """The event store, measured; `timeout` is in seconds, per call."""
@@ -203,45 +207,3 @@ class Assembly:
 
     async def _closed(self) -> None:
         self.fail("a connection to NATS was closed for good")
-
-
-class _Connection:
-    """The connection as the first part to start and the last to stop."""
-
-    def __init__(self, client: Client, url: str, options: dict[str, Any]) -> None:
-        self._client = client
-        self._servers = url.split(",")
-        self._options = options
-
-    async def start(self) -> None:
-        await self._client.connect(servers=self._servers, **self._options)
-
-    async def stop(self) -> None:
-        await self._client.close()
-
-    async def ready(self) -> str | None:
-        """A real call: a TCP connection stays up while JetStream is disabled, e.g. by a full disk."""
-        if not self._client.is_connected:
-            return "not connected to NATS"
-        await self._client.jetstream().account_info()
-        return None
-
-    def alive(self) -> str | None:
-        """A connection that is lost comes back by itself; one that is closed does not."""
-        return "the connection to NATS is closed" if self._client.is_closed else None
-
-
-def _counted(options: dict[str, Any], meters: LinkMeters) -> dict[str, Any]:
-    """The same options, with callbacks that count."""
-
-    async def error(problem: Exception) -> None:
-        denial = Denial.of(problem)
-        kind = f"denied_{denial.action}" if denial is not None else type(problem).__name__
-        meters.errors.labels(kind).inc()
-        await options["error_cb"](problem)
-
-    async def disconnected() -> None:
-        meters.disconnects.inc()
-        await options["disconnected_cb"]()
-
-    return options | {"error_cb": error, "disconnected_cb": disconnected}

@@ -106,6 +106,11 @@ class ServiceSettings(BaseSettings):
             tls_key=self.nats_tls_key,
         )
 
+    @property
+    def names_itself(self) -> bool:
+        """Whether this service says on NATS who it is."""
+        return self.nats_nkey_seed_file is not None or "@" in self.nats_url
+
     @field_validator("nats_url")
     @classmethod
     def _names_servers(cls, urls: str) -> str:

@@ -59,6 +59,8 @@ async def test_whom_the_server_does_not_know_it_says_so_and_ends(
     [reason] = [entry["reason"] for entry in logs if entry["event"] == "service.failed"]
     assert reason.startswith("the NATS server does not know this identity")
     assert "TELECINE_NATS_NKEY_SEED_FILE" in reason
+    warned = [entry for entry in logs if entry["event"] == "nats.anonymous"]
+    assert len(warned) == (key == "none"), "whoever comes as nobody says so, also where he is let in"
 
 
 async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path) -> None:
