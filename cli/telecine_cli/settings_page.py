@@ -27,12 +27,13 @@ the file says without the line break at its end. Set one of the two.
 
 ## TLS
 
-NATS: set `TELECINE_NATS_TLS_CA`, and give the server's `tls` block `handshake_first: true`. From then on nothing is said
-without TLS, and no server is believed whose certificate is not from there and for its host.
+NATS: set `TELECINE_NATS_TLS_CA`, and give the server's `tls` block `handshake_first: true`. From then on nothing is
+said without TLS, and no server is believed whose certificate is not from there and for its host.
 
-Postgres: `postgresql+psycopg://credits@db.example.org/credits?sslmode=verify-full&sslrootcert=/etc/telecine/ca.pem`. With
-`verify-full` the server's certificate must be from that file and for the host of the URL; `require` alone encrypts, but
-believes anybody. `sslcert` and `sslkey` name a certificate of the service's own. Other options of libpq may stand there, too.
+Postgres: `postgresql+psycopg://credits@db.example.org/credits?sslmode=verify-full&sslrootcert=/etc/telecine/ca.pem`.
+With `verify-full` the server's certificate must be from that file and for the host of the URL; `require` alone
+encrypts, but believes anybody. `sslcert` and `sslkey` name a certificate of the service's own. Other options of libpq
+may stand there, too.
 
 The object store, the provider and the collector of traces: by an address that begins with https.
 
