@@ -129,3 +129,16 @@ async def test_names_of_metrics_say_their_unit(measured: dict[str, dict[str, str
 def test_prometheus_reads_every_service() -> None:
     jobs = re.findall(r"job_name: (\w+)", (FILES / "prometheus.yml").read_text())
     assert sorted(jobs) == sorted(SERVICES)
+
+
+def test_containers_read_files_that_are_there_and_listen_on_loopback() -> None:
+    text = (FILES / "compose.yml").read_text()
+    mounted = re.findall(r"\./([\w./-]+):/[\w./-]+(:ro)?", text)
+    assert len(mounted) == 6
+    assert [name for name, read_only in mounted if not (FILES / name).exists() or not read_only] == []
+    images = re.findall(r"image: \S+:v?(\S+)", text)
+    assert len(images) == 3
+    assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in images)
+    ports = re.findall(r'ports: \["([^"]+)"\]', text)
+    assert len(ports) == 3
+    assert all(port.startswith("${TELECINE_OBSERVABILITY_BIND:-127.0.0.1}:") for port in ports)
