@@ -174,6 +174,33 @@ async def test_healthz_answers_while_the_service_waits_for_nats(nats: NatsServer
         process.kill()
 
 
+@pytest.mark.parts("restart")
+async def test_a_service_that_loses_nats_is_not_ready_but_well_until_it_comes_back(
+    nats: NatsServer, tmp_path: Path
+) -> None:
+    """A restart would bring it no nearer to NATS: nobody should take it away for that."""
+    client = await connect(nats.url, "tests")
+    await provision(client)
+    await client.close()
+    process, url = service(nats, tmp_path, unhealthy_for="0.5")
+    process.start()
+    try:
+        await eventually_async(lambda: is_ready(url), within=20)
+        nats.kill()
+        await eventually_async(lambda: is_not_ready(url), within=10)
+        assert await health(url) == (200, '{"status": "ok"}')
+        await nats.start()
+        await eventually_async(lambda: is_ready(url), within=20)
+        assert process.running
+    finally:
+        process.kill()
+
+
+async def is_not_ready(url: str) -> bool:
+    answer = await http_answer(f"{url}/readyz")
+    return answer is not None and answer[0] == 503
+
+
 async def is_ready(url: str) -> bool:
     answer = await http_answer(f"{url}/readyz")
     return answer is not None and answer[0] == 200
