@@ -57,14 +57,13 @@ def _emulator_command(facts: Facts) -> Command:
     data = facts.data / "emulator"
     data.mkdir(exist_ok=True)
     port = str(facts.state.ports["emulator"])
-    # One word, since a random key may begin with a dash.
-    key = f"--api-key={facts.provider.api_key}"
-    argv = ("--host", LOOPBACK, "--port", port, "--data", str(data), key)
+    argv = ("--host", LOOPBACK, "--port", port, "--data", str(data))
     return Command(
         "emulator",
         (sys.executable, "-m", "telecine_emulator", *argv, *facts.options.emulator_arguments),
         facts.log("emulator"),
-        env=dict(os.environ) | {"PYTHONUNBUFFERED": "1"},
+        # Everybody can read a command line.
+        env=dict(os.environ) | {"PYTHONUNBUFFERED": "1", "EMULATOR_API_KEY": facts.provider.api_key},
     )
 
 

@@ -2,6 +2,7 @@
 
 import argparse
 import json
+import os
 import socket
 import sys
 from dataclasses import replace
@@ -50,7 +51,7 @@ def read(arguments: list[str] | None) -> Settings:
         data=given.data,
         host=given.host,
         port=given.port,
-        api_keys=tuple(given.api_key),
+        api_keys=(*given.api_key, *_keys_of_the_environment()),
         concurrency=given.concurrency,
         queue_cap=given.queue_cap,
         not_ready_seconds=given.not_ready_seconds,
@@ -67,6 +68,11 @@ def read(arguments: list[str] | None) -> Settings:
         queue_seconds=queued if chosen[0] is None else chosen[0],
         run_seconds=running if chosen[1] is None else chosen[1],
     )
+
+
+def _keys_of_the_environment() -> list[str]:
+    """Everybody on the machine reads a command line; the environment only who runs the program."""
+    return [key for key in os.environ.get("EMULATOR_API_KEY", "").split(",") if key]
 
 
 def _bind(settings: Settings) -> socket.socket:
@@ -95,7 +101,12 @@ def _parser() -> argparse.ArgumentParser:
     add("--data", type=Path, required=True, help="folder for tasks and result files; made if need be")
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=0, help="port to listen on; 0 takes a free one (default)")
-    add("--api-key", action="append", default=[], help="a key to let in; repeatable; none: any key")
+    add(
+        "--api-key",
+        action="append",
+        default=[],
+        help="a key to let in; repeatable; also EMULATOR_API_KEY; none: any key",
+    )
     add("--task-seconds", type=float, default=3.0, help="how long a task takes (default: %(default)s)")
     add("--queue-seconds", type=float, help="how long a task is queued (default: a fifth)")
     add("--run-seconds", type=float, help="how long a task runs (default: the rest)")

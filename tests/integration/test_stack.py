@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
+import httpx
 import nats
 import pytest
 from tests.support import fake_service
@@ -91,12 +92,19 @@ async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) ->
     assert (tmp_path / "logs" / "nats.log").exists()
 
 
-async def test_the_emulator_accepts_any_key_we_may_have_made(tmp_path: Path) -> None:
+async def test_the_emulator_accepts_any_key_we_may_have_made_and_no_other(tmp_path: Path) -> None:
     state = {"ports": {}, "secrets": {"provider": "-begins-with-a-dash"}}
     (tmp_path / "stack.json").write_text(json.dumps(state))
     emulator = [child for child in children_of(Options()) if child.name == "emulator"]
     async with Stack(tmp_path, children=emulator) as stack:
         assert stack.facts.provider.api_key == "-begins-with-a-dash"
+        url = f"{stack.facts.provider.base_url}/contents/generations/tasks"
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answers = [
+                (await http.get(url, headers={"Authorization": f"Bearer {key}"})).status_code
+                for key in ("-begins-with-a-dash", "begins-with-none")
+            ]
+    assert answers == [200, 401]
 
 
 async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> None:
