@@ -90,6 +90,27 @@ class NatsCluster:
         for name, server in self.servers.items():
             await server.wait_ready(partial(self._is_current, name), _READY_SECONDS)
 
+    async def meta_leader(self) -> str:
+        """The server that leads the cluster itself: it decides where streams and consumers are kept."""
+        leader: str = (await self._tells(next(iter(self.servers)), "jsz"))["meta_cluster"]["leader"]
+        assert leader in self.servers
+        return leader
+
+    async def kept(self, name: str, stream: str) -> Mapping[str, int]:
+        """How many messages a server's own copy of a stream has, and the sequence of the last."""
+        accounts = (await self._tells(name, "jsz?accounts=true&streams=true"))["account_details"]
+        [state] = [
+            each["state"] for one in accounts for each in one["stream_detail"] if each["name"] == stream
+        ]
+        return {"messages": state["messages"], "last": state["last_seq"]}
+
+    async def _tells(self, name: str, page: str) -> Mapping[str, Any]:
+        """A page of a server's monitoring."""
+        async with httpx.AsyncClient(trust_env=False) as http:
+            found = await http.get(f"{self.monitoring_url(name)}/{page}")
+        told: Mapping[str, Any] = found.raise_for_status().json()
+        return told
+
     async def _is_current(self, name: str) -> bool:
         try:
             async with httpx.AsyncClient(trust_env=False) as http:
