@@ -47,7 +47,10 @@ class NotAllowed(SourceError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Server:
-    """Which servers (URLs with commas between), and who asks: an nkey, a JWT user, a name with a password."""
+    """Which servers (URLs with commas between), and who asks: an nkey, a JWT user, a name with a password.
+
+    `inbox`: the beginning of the subjects on which that identity may hear answers; None: the auditor's.
+    """
 
     url: str
     nkey_seed: Path | None = None
@@ -55,6 +58,7 @@ class Server:
     user: str | None = None
     password_file: Path | None = None
     tls_ca: Path | None = None
+    inbox: str | None = None
 
     @property
     def urls(self) -> list[str]:
@@ -206,7 +210,7 @@ async def connect(server: Server) -> Connection:
         "allow_reconnect": False,
         "max_reconnect_attempts": 1,
         "reconnect_time_wait": _WAIT_SECONDS,
-        "inbox_prefix": INBOX_PREFIX,
+        "inbox_prefix": server.inbox or INBOX_PREFIX,
     }
     try:
         await connection.connect(servers=server.urls, **options)

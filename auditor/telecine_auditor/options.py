@@ -53,6 +53,11 @@ def add_server_options(parser: argparse.ArgumentParser) -> "argparse._ArgumentGr
     group.add_argument(
         "--tls-ca", type=Path, metavar="FILE", help="certificates that the server's must be from"
     )
+    group.add_argument(
+        "--inbox",
+        metavar="PREFIX",
+        help="where an identity that is not the auditor's may hear answers, e.g. _INBOX.operator",
+    )
     return group
 
 
@@ -123,4 +128,5 @@ def server_of(options: argparse.Namespace) -> "Server":
         user=options.user,
         password_file=options.password_file,
         tls_ca=options.tls_ca,
+        inbox=options.inbox,
     )
