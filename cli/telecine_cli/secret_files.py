@@ -45,7 +45,7 @@ def make_secrets(folder: Path) -> MadeSecrets:
         folder.chmod(0o700)
         done = {name: _make(folder / name, make) for name, make in _MAKERS.items()}
         signer = Signer.of((folder / "checkpoint_key").read_text(encoding="utf-8"))
-        (folder / PUBLIC_KEY).write_text(f"{signer.verifier}\n", encoding="utf-8")
+        _publish(folder / PUBLIC_KEY, f"{signer.verifier}\n")
         identities = make_credentials(folder / NATS_FOLDER).identities
         for seed in (folder / NATS_FOLDER).iterdir():
             seed.chmod(0o644)
@@ -53,6 +53,12 @@ def make_secrets(folder: Path) -> MadeSecrets:
     except OSError as error:
         raise Failure(f"can't keep secrets in {folder}: {error.strerror or error}") from error
     return MadeSecrets(done, identities)
+
+
+def _publish(file: Path, key: str) -> None:
+    """The key's line, and behind it those of the keys before it: what they signed is to be confirmed for ever."""
+    known = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
+    file.write_text("".join([key, *(line for line in known if line != key)]), encoding="utf-8")
 
 
 def _make(file: Path, make: Callable[[], str]) -> str:
