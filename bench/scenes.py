@@ -13,6 +13,7 @@ from bench.latency import BODY, overhead
 from bench.load import post
 from bench.report import figure
 from bench.stack import SERVICES, Bench, cpu_seconds, resident_bytes, running
+from bench.streams import measure_streams
 from telecine_cli.http_probe import http_answer
 from telecine_cli.ports import LOOPBACK, free_port
 from telecine_cli.process import Command, Process
@@ -42,6 +43,7 @@ async def measure(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
         figures.append(await _copy(bench))
     async with running(folder / "two", "--task-seconds", "3600") as bench:
         figures.append(await _accept(bench, folder, seconds=2 if quick else 6))
+    figures += await measure_streams(folder / "streams", quick=quick)
     return figures + await measure_auditing(folder / "audit", quick=quick)
 
 
