@@ -7,9 +7,13 @@ from itertools import chain
 from pathlib import Path
 
 import pytest
+from typer.core import TyperGroup
+from typer.main import get_command
 
+from telecine_auditor.command_line import COMMANDS as AUDITS
 from telecine_chassis.secret_settings import is_secret
 from telecine_chassis.settings import ServiceSettings
+from telecine_cli.app import build
 from telecine_contracts.streams import CONSUMERS
 
 ROOT = Path(__file__).parents[2]
@@ -107,6 +111,30 @@ def _settings_of_compose() -> set[str]:
 def test_make_targets_that_are_named_exist(document: Path) -> None:
     targets = re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(encoding="utf-8"), re.MULTILINE)
     assert set(_MAKE.findall(_code(document))) - set(targets) == set()
+
+
+@every_document
+def test_commands_that_are_named_exist(document: Path) -> None:
+    code = _code(document)
+    named = set(re.findall(r"(?<![\w./-])telecine ([a-z][a-z-]+)(?! *=)", code))
+    named |= set(re.findall(r"(?:--rm|--no-deps|PGPASSWORD) operator ([a-z][a-z-]+)", code))
+    command = get_command(build())
+    assert isinstance(command, TyperGroup)
+    assert named - set(command.commands) == set()
+    audited = set(re.findall(r"telecine-audit ([a-z][a-z-]+)", code)) - {"operator"}
+    assert audited - {command.NAME for command in AUDITS} == set()
+
+
+@every_document
+def test_secrets_and_containers_that_are_named_exist(document: Path) -> None:
+    """Those of docker-compose.yml."""
+    code, compose = _code(document), (ROOT / "docker-compose.yml").read_text(encoding="utf-8")
+    secrets = set(re.findall(r"file: \./(deploy/secrets/[\w./]+)", compose))
+    files = re.findall(r"deploy/secrets/[a-z_]*[a-z](?![\w/])", code)
+    assert set(files) - secrets - {"deploy/secrets/nats"} == set()
+    services = set(re.findall(r"^  ([a-z][a-z0-9-]*):$", compose, re.MULTILINE))
+    named = re.findall(r"docker compose (?:restart|stop|start|logs|exec -T) ([a-z ]*[a-z])", code)
+    assert {name for names in named for name in names.split()} - services <= {"psql"}
 
 
 @pytest.mark.parametrize("service", SERVICES)
