@@ -23,6 +23,8 @@ __all__ = ["Broker", "Connection", "Denial", "NotAllowed", "connect", "options"]
 log = structlog.get_logger(__name__)
 CLOSING = 1
 """Seconds that a connection gets to end in order."""
+SUBSCRIBING = 5
+"""Seconds that the server gets to take a service's subscriptions."""
 REMEMBERED = 4096
 """Questions that are remembered, so that a refusal finds whoever waits for the answer."""
 CONNECT = b"CONNECT "
@@ -149,13 +151,21 @@ class _Transport(TcpTransport):
 
 
 class Broker(NatsBroker):
-    """FastStream's broker, over a connection like the others."""
+    """FastStream's broker, over a connection like the others. Once it has started, the server knows what it hears."""
 
     async def _connect(self) -> Client:
         connection = Connection()
         await connection.connect(**self._connection_kwargs)
         self.config.connect(connection)
         return connection
+
+    async def start(self) -> None:
+        """As the framework does; then wait for the server: a question of somebody else's may be quicker."""
+        await super().start()
+        connection = self._connection
+        if connection is not None:
+            with suppress(nats.errors.Error):  # it is away again: coming back, the client subscribes again
+                await connection.flush(SUBSCRIBING)
 
 
 def options(
