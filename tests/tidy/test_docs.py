@@ -34,6 +34,8 @@ def _tracked() -> list[Path]:
 
 FILES = _tracked()
 NAMES = {path.name for path in FILES}
+MADE = [line[1:] for line in (ROOT / ".gitignore").read_text().splitlines() if line[:1] == "/"]
+"""Folders that commands make, and git does not have."""
 FOLDERS = {path.relative_to(ROOT).parts[0] for path in FILES if path.parent != ROOT}
 DOCUMENTS = sorted(path for path in FILES if path.suffix == ".md")
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
@@ -84,6 +86,8 @@ def _is_there(document: Path, name: str) -> bool:
         return name in NAMES
     if name.partition("/")[0] not in FOLDERS | {path.name for path in document.parent.iterdir()}:
         return True  # no path of this repository: a URL's, a media type, a provider's
+    if any(f"{name}/".startswith(made) for made in MADE):
+        return True
     return (ROOT / name).exists() or (document.parent / name).exists()
 
 
