@@ -1,5 +1,6 @@
 """Settings that every service has. Read from the environment (prefix TELECINE_), validated at start."""
 
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -34,7 +35,10 @@ class ServiceSettings(BaseSettings):
     nats_url: Annotated[str, Field(description="NATS servers, separated by commas")] = "nats://127.0.0.1:4222"
     nats_nkey_seed_file: Annotated[
         Path | None,
-        Field(description="File with the seed of this service's identity on NATS; unset: comes as nobody"),
+        Field(
+            description="File with the seed of this service's identity on NATS; unset: comes as nobody, "
+            "outside a sandbox to a server on this machine alone"
+        ),
     ] = None
     nats_tls_ca: Annotated[
         Path | None, Field(description="Certificates that the NATS server's must be from; set: TLS, always")
@@ -131,6 +135,17 @@ class ServiceSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        """A server that asks nobody for a name may be on this machine, out of others' reach; nowhere else."""
+        known = self.names_itself or self.nats_tls_cert is not None or self.profile == "sandbox"
+        if not known and not all(_is_here(url) for url in self.nats_url.split(",")):
+            raise ValueError(
+                "TELECINE_NATS_NKEY_SEED_FILE: over a network a service does not come to NATS as nobody; "
+                "`telecine provision --credentials` makes identities"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _is_no_example(self) -> Self:
         found = [f"TELECINE_{name.upper()}" for name in examples_in(self)]
         if found and self.profile != "sandbox":
@@ -139,6 +154,14 @@ class ServiceSettings(BaseSettings):
                 "of your own, or set TELECINE_PROFILE=sandbox where nothing is worth protecting"
             )
         return self
+
+
+def _is_here(url: str) -> bool:
+    host = urlsplit(url.strip()).hostname or ""
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:  # a name
+        return host == "localhost"
 
 
 def _is_server(url: str) -> bool:

@@ -85,7 +85,7 @@ class Tracing:
 
     async def start(self) -> None:
         """Record, if there is a collector."""
-        if self._endpoint:  # Compose can only hand on an empty one
+        if self._endpoint is not None:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
             self.export(OTLPSpanExporter(endpoint=f"{self._endpoint.rstrip('/')}/v1/traces", timeout=FLUSH))

@@ -107,7 +107,7 @@ async def test_every_container_is_replaced_under_load_and_no_request_fails(
 async def test_any_container_may_be_killed_at_any_time(system: Compose, client: Client) -> None:
     proxy = system.addresses("proxy", 8080)
     async with demand(proxy, client.key, clients=4, patient=True) as asked:
-        for service in (*SERVICES, "nats", "postgres", "s3"):
+        for service in (*SERVICES, "nats", "postgres", "s3", "emulator"):
             killed = system.ids(service)[0]
             await asyncio.to_thread(system.call, "docker", "kill", killed)
             await asyncio.to_thread(system.call, "docker", "start", killed)

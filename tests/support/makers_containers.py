@@ -88,7 +88,7 @@ class Containers:
                 image=image("nats"),
                 command=("-c", "/etc/nats/nats.conf"),
                 ports={4222: port, 8222: monitoring_port},
-                environment={"SERVER_NAME": "telecine"},
+                environment={"SERVER_NAME": "telecine", "MAX_FILE_STORE": "20GB"},
                 files={"/etc/nats/nats.conf": config, "/etc/nats/users/nats-users.conf": _USERS},
             )
         )

@@ -116,6 +116,20 @@ def test_every_server_of_a_list_is_looked_at() -> None:
     assert "TELECINE_NATS_URL: " in told
 
 
+@pytest.mark.parametrize("url", ["nats://nats:4222", "nats://127.0.0.1:4222,nats://10.1.2.3:4222"])
+def test_nobody_comes_to_nats_over_a_network(url: str) -> None:
+    [told] = problems(required=OWN, nats_url=url)
+    assert "TELECINE_NATS_NKEY_SEED_FILE: " in told
+    named = url.replace("nats://", "nats://gateway:Ka9xW2@")
+    assert Settings(required=SecretStr(OWN), nats_url=named).nats_url == named
+    assert Settings(required=SecretStr(OWN), nats_url=url, profile="sandbox").nats_url == url
+
+
+@pytest.mark.parametrize("url", ["nats://127.0.0.1:4222", "nats://localhost:4222", "tls://[::1]:4222"])
+def test_a_server_on_this_machine_need_not_ask(url: str) -> None:
+    assert Settings(required=SecretStr(OWN), nats_url=url).nats_url == url
+
+
 def test_a_chosen_secret_has_a_length() -> None:
     assert "at least 16" in problems(required=OWN, chosen="too short")[0]
 
