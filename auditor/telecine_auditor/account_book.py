@@ -106,12 +106,13 @@ class AccountBook:
     issued = available + held + spent + expired. `holds` are the generations that run; `ended` those that were settled,
     refunded or denied; `expiries` are by the entry's number. `limits` has one bound per API key, and None for the whole
     account; `used` is what counts under them on `day`. `live` are the grants that have credits available, in the order
-    of taking. `debits` counts generations that were charged, `unknown_tables` those by a price table that the auditor
-    does not know.
+    of taking. `debits` counts generations that were charged. `unknown_prices` are those by price tables that nobody
+    here knows: table, resolution, duration and credits; how many debits there are, and the sequence of the first.
 
     `named`: its entries name grants by now; those before are attributed by the order of taking. `doubtful`: entries
     are missing or can't be read, so what depends on all of them is no longer judged. `drift` is by how much claimed
-    balances (available, held) are off: said once, and again only when it changes.
+    balances (available, held) are off: said once, and again only when it changes. `decided_at` is
+    the latest time of a decision, of those that were restored and can be believed.
     """
 
     name: str
@@ -131,7 +132,7 @@ class AccountBook:
     used: dict[str | None, int] = field(default_factory=dict)
     day: int = 0
     debits: int = 0
-    unknown_tables: int = 0
+    unknown_prices: dict[tuple[str, str, int, int], tuple[int, int]] = field(default_factory=dict)
     live: list[GrantBook] = field(default_factory=list)
     named: bool = False
     doubtful: bool = False
@@ -141,10 +142,21 @@ class AccountBook:
     unread: int = 0
     available_side: str = ""
     held_side: str = ""
+    decided_at: datetime = EPOCH
 
     def __post_init__(self) -> None:
         self.available_side = f"{self.name}:available"
         self.held_side = f"{self.name}:held"
+
+    @property
+    def unknown_tables(self) -> int:
+        """Debits by a price table that the auditor does not know."""
+        return sum(count for count, _ in self.unknown_prices.values())
+
+    def charge_unknown(self, price: tuple[str, str, int, int], sequence: int) -> None:
+        """A debit of that price, by a table that is not known."""
+        count, first = self.unknown_prices.get(price, (0, sequence))
+        self.unknown_prices[price] = count + 1, first
 
     def end(self, hold: HoldBook, outcome: str, *, number: int, sequence: int) -> None:
         """The entry of that number and sequence ended a hold."""

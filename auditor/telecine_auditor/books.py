@@ -2,22 +2,25 @@
 
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .account_book import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits, Parts
+from .across_accounts import differing_prices, shared_generations
 from .breach import Breach, BreachKind
-from .entry import Entry, UsualHead, usual_head
-from .heads import Unreadable, id_with_care, shown
-from .ledger_rules import RULES, Rule
+from .clocks import MINUTE, Clocks
+from .entry import Entry, UsualHead
+from .heads import Unreadable, read_with_care, shown
+from .ledger_rules import RULES
 from .overdue import overdue
-from .reading import ACTIONS, Action, Reading, read_body
-from .shortcuts import SHORTCUTS, Shortcut, form_of
+from .reading import ACTIONS, Reading, read_body
+from .routes import TYPES, Route, ident_of
+from .shortcuts import SHORTCUTS, form_of
 
 __all__ = ["AccountBook", "Books", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
 
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
-_TYPES = frozenset(name for action in ACTIONS.values() for name in action.types)
+_WRITER = b"telecine/credits"
+_NO_DRIFT = (0, 0)
 _MOVED_OTHERWISE = frozenset(
     {
         BreachKind.SUM_NOT_ZERO,
@@ -33,36 +36,25 @@ _MOVED_OTHERWISE = frozenset(
 """An entry with one of these moved something else than it should: that its balances are off is the same breach."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Route:
-    """What all entries of one subject have in common."""
-
-    book: AccountBook
-    action: str
-    known: Action
-    rule: Rule
-    shortcut: Shortcut | None
-    form: bytes
-    kind: bytes
-    subject: bytes
-
-
 class Books:
     """All accounts as the entries taken so far make them; what must not be goes to `on_breach`.
 
     `entries` counts what was taken, `sequence` is the last one's, `unattributed` counts entries that moved credits
-    before entries named grants. `first_at` and `last_at` are the earliest and latest times of a decision.
+    before entries named grants; `named` says that they do by now, in some account. `first_at` and `last_at` are the
+    earliest and latest times of a decision.
     """
 
-    def __init__(self, on_breach: Callable[[Breach], None]) -> None:
+    def __init__(self, on_breach: Callable[[Breach], None], clocks: Clocks | None = None) -> None:
         self.accounts: dict[str, AccountBook] = {}
         self.entries = 0
         self.sequence = 0
         self.unattributed = 0
+        self.named = False
         self.first_at: datetime | None = None
         self.last_at: datetime | None = None
+        self.clocks = clocks or Clocks()
         self._on_breach = on_breach
-        self._routes: dict[str, _Route] = {}
+        self._routes: dict[str, Route] = {}
         self._ids: set[bytes] = set()
         self._about: str | None = None
         self._found: list[BreachKind] = []
@@ -98,17 +90,19 @@ class Books:
         `heads` are their headers as `usual_head` reads them.
         """
         routes, ids, first, last = self._routes, self._ids, self.first_at, self.last_at
+        clocks = self.clocks
         for entry, head in zip(entries, heads, strict=True):
-            sequence, _, subject, _, body = entry
+            sequence, stored_at, subject, _, body = entry
             route = routes.get(subject)
             if head is None or route is None or route.shortcut is None or sequence != self.sequence + 1:
                 self.take(entry)
                 continue
-            _, ident, kind, stated_subject = head
-            if kind != route.kind or stated_subject != route.subject or ident in ids:
+            book, (_, ident, source, kind, written, stated_subject) = route.book, head
+            usual = kind == route.kind and stated_subject == route.subject and source == _WRITER
+            if not usual or ident in ids or book.doubtful or book.drift != _NO_DRIFT:
                 self.take(entry)
                 continue
-            at = route.shortcut(route.book, route.form, sequence, body)
+            at = route.shortcut(book, route.form, sequence, (body, written))
             if at is None:
                 self.take(entry)
                 continue
@@ -119,6 +113,11 @@ class Books:
                 last = at
             if first is None or at < first:
                 first = at
+            if stored_at // MINUTE != clocks.minute:
+                clocks.turn(stored_at)
+            if not clocks.earliest <= at <= clocks.latest:
+                self._about = book.name
+                self._judge_time(book, stored_at, at)
         if first is not None and last is not None:
             self._spans(first)
             self._spans(last)
@@ -138,7 +137,7 @@ class Books:
             route = self._routes.get(entry.subject) or self._new_route(entry)
             book = route.book
             self._about = book.name
-            ident = _ident(entry, route)
+            ident, source = ident_of(entry, route)
             reading = read_body(entry, book.name, route.action, route.known)
             before = len(self._ids)
             self._ids.add(ident)
@@ -148,17 +147,22 @@ class Books:
                 book.entry = reading.number
             else:
                 self._out_of_order(book, reading.number)
+            if source != _WRITER:
+                self.found(BreachKind.FOREIGN_SOURCE, f"says that {shown(source.decode())} wrote it")
             route.rule(self, book, reading)
         except Unreadable as problem:
             self._unreadable(problem, numbered=reading is not None)
             return None
         self._conclude(book, reading)
+        self._judge_time(book, entry.stored_at, reading.decided_at)
         return reading
 
     def finish(self, now: datetime, hold_limit: timedelta) -> None:
-        """Check what can only be seen at the end: holds older than `hold_limit`, expiries that did not come."""
-        for breach in overdue(self.accounts.values(), now, hold_limit):
-            self._on_breach(breach)
+        """Check what can only be seen at the end: what is overdue, and what accounts have in common."""
+        books = self.accounts.values()
+        for found in (overdue(books, now, hold_limit), shared_generations(books), differing_prices(books)):
+            for breach in found:
+                self._on_breach(breach)
 
     def found(self, kind: BreachKind, says: str, generation: str | None = None) -> None:
         """The entry that is being taken is a breach."""
@@ -175,7 +179,7 @@ class Books:
             missing = f"{before + 1} to {sequence - 1}" if sequence > before + 2 else str(before + 1)
             self.found(BreachKind.SEQUENCE_GAP, f"sequence {missing} of the stream is missing")
 
-    def _new_route(self, entry: Entry) -> _Route:
+    def _new_route(self, entry: Entry) -> Route:
         """Raises Unreadable for a subject that no entry can have."""
         prefix, _, rest = entry.subject.partition(".")
         account, _, action = rest.partition(".")
@@ -186,13 +190,13 @@ class Books:
             book = self.accounts[account] = AccountBook(account)
         if action not in ACTIONS:
             self._about = account
-            id_with_care(entry, (), _TYPES)
+            read_with_care(entry, (), TYPES)
             raise Unreadable(f"no event is called {shown(action)}", BreachKind.UNKNOWN_EVENT)
         known = ACTIONS[action]
         shortcut = SHORTCUTS.get(action)
         form = form_of(account, action) if shortcut is not None else b""
         names = known.types[0].encode(), entry.subject.encode()
-        route = _Route(book, action, known, RULES[action], shortcut, form, *names)
+        route = Route(book, action, known, RULES[action], shortcut, form, *names)
         self._routes[entry.subject] = route
         return route
 
@@ -223,10 +227,15 @@ class Books:
                 book.doubtful = book.adrift = True
                 book.unread += not numbered
 
+    def _judge_time(self, book: AccountBook, stored_at: int, at: datetime) -> None:
+        if (says := self.clocks.judge(book, stored_at, at)) is not None:
+            self.found(BreachKind.WRONG_TIME, says)
+
     def _conclude(self, book: AccountBook, reading: Reading) -> None:
         at, balances = reading.decided_at, reading.body["balances"]
         self._spans(at)
-        if book.named and reading.body.get("decided_at") is None:
+        self.named = self.named or book.named
+        if self.named and reading.body.get("decided_at") is None:
             self.found(BreachKind.UNREADABLE, "decided_at is missing")
         off = balances["available"] - book.available, balances["held"] - book.held
         if off != book.drift or book.adrift:
@@ -254,11 +263,3 @@ class Books:
             f" the postings make it {book.available} and {book.held}"
         )
         self.found(kind, says)
-
-
-def _ident(entry: Entry, route: _Route) -> bytes:
-    """The event's id. Raises Unreadable."""
-    head = usual_head(entry.head)
-    if head is not None and head[2] == route.kind and head[3] == route.subject:
-        return head[1]
-    return id_with_care(entry, route.known.types, _TYPES)

@@ -20,6 +20,8 @@ class BreachKind(StrEnum):
     ENTRY_GAP = "entry-gap"
     OUT_OF_ORDER = "out-of-order"
     REPEATED_ID = "repeated-id"
+    FOREIGN_SOURCE = "foreign-source"
+    WRONG_TIME = "wrong-time"
     NEGATIVE_BALANCE = "negative-balance"
     WRONG_BALANCE = "wrong-balance"
     # grants
@@ -41,8 +43,10 @@ class BreachKind(StrEnum):
     WRONG_SETTLEMENT = "wrong-settlement"
     WRONG_DENIAL = "wrong-denial"
     DEBIT_WITHOUT_END = "debit-without-end"
+    TWO_ACCOUNTS = "two-accounts"
     # accounts
     CHARGED_WHILE_CLOSED = "charged-while-closed"
+    WRONG_CLOSING = "wrong-closing"
     LIMIT_PASSED = "limit-passed"
     WRONG_ADJUSTMENT = "wrong-adjustment"
     # the stream as a whole
@@ -74,6 +78,8 @@ BREACHES = {
     BreachKind.ENTRY_GAP: "entries of the account are missing before this one",
     BreachKind.OUT_OF_ORDER: "the entry's number is not behind the one before it in its account",
     BreachKind.REPEATED_ID: "an event with this id was there before",
+    BreachKind.FOREIGN_SOURCE: "the entry says that somebody else wrote it than the credits service",
+    BreachKind.WRONG_TIME: "the entry was decided at another time than the server stored it, or than its account says",
     BreachKind.NEGATIVE_BALANCE: "more was taken from the account than it had",
     BreachKind.WRONG_BALANCE: "the balances that the entry states are not what the postings make",
     BreachKind.REFERENCE_USED_TWICE: "a payment or a ticket was entered twice",
@@ -93,6 +99,8 @@ BREACHES = {
     BreachKind.WRONG_SETTLEMENT: "a settlement is not what the debit took",
     BreachKind.WRONG_DENIAL: "a denial gives a reason or figures that are not true",
     BreachKind.DEBIT_WITHOUT_END: "credits are held for longer than the limit",
+    BreachKind.TWO_ACCOUNTS: "a generation was charged to two accounts, or denied to one and charged to another",
+    BreachKind.WRONG_CLOSING: "an account was closed that was closed, or reopened that was open",
     BreachKind.CHARGED_WHILE_CLOSED: "a closed account was charged or granted to",
     BreachKind.LIMIT_PASSED: "a debit passed a spend limit",
     BreachKind.WRONG_ADJUSTMENT: "a correction is not one: of something else, of too much, or not the way it came",

@@ -9,14 +9,14 @@ __all__ = ["Entry", "UsualHead", "head_of", "usual_head"]
 
 _TRANSPORT = rb"(?:Nats-[!-9;-~]++: [ -~]*+\r\n)*+"
 _OURS = (
-    rb"(ce-specversion: V\r\nce-id: (V)\r\nce-source: V\r\nce-type: (V)\r\nce-time: V\r\nce-subject: (V)\r\n"
-    rb"ce-correlation: V\r\nce-causation: V\r\ncontent-type: V\r\n(?:traceparent: V\r\n)?)"
+    rb"(ce-specversion: V\r\nce-id: ([!-$&-~]++)\r\nce-source: (V)\r\nce-type: (V)\r\nce-time: (V)\r\n"
+    rb"ce-subject: (V)\r\nce-correlation: V\r\nce-causation: V\r\ncontent-type: V\r\n(?:traceparent: V\r\n)?)"
 )
 _AS_EVER = re.compile(_TRANSPORT + _OURS.replace(b"V", rb"[!-~]++") + _TRANSPORT)
-"""A header as telecine's services write it: no name twice, nothing around a value."""
+"""A header as telecine's services write it: no name twice, nothing around a value, an id that needs no decoding."""
 
-UsualHead = tuple[bytes, bytes, bytes, bytes]
-"""The lines of a header that are part of the leaf, and of these the event's id, its type and its subject."""
+UsualHead = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+"""The lines of a header that are part of the leaf; of these the event's id, its source, type, time and subject."""
 
 
 class Entry(NamedTuple):
@@ -34,12 +34,12 @@ class Entry(NamedTuple):
     @property
     def stated(self) -> bytes:
         """The bytes that the entry's leaf is the hash of, as `telecine_contracts.transparency` tells."""
-        return self.stated_with(usual_head(self.head))
+        return self.leaf(usual_head(self.head))[1:]
 
-    def stated_with(self, head: UsualHead | None) -> bytes:
-        """The same for who has read the header already, by `usual_head`."""
+    def leaf(self, head: UsualHead | None) -> bytes:
+        """The same behind the byte that leaves begin with, for who has read the header already, by `usual_head`."""
         lines = head[0] if head is not None else _normal(self.head)
-        return b"".join((self.subject.encode(), b"\r\n", lines, b"\r\n", self.body))
+        return b"".join((b"\x00", self.subject.encode(), b"\r\n", lines, b"\r\n", self.body))
 
     @property
     def type(self) -> str | None:

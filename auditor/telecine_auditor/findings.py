@@ -15,6 +15,7 @@ class Findings(Protocol):
     """The books, as a rule sees them."""
 
     unattributed: int
+    named: bool
 
     def found(self, kind: BreachKind, says: str, generation: str | None = None) -> None:
         """The entry that is being taken is a breach."""
@@ -51,7 +52,7 @@ def unnamed(books: Findings, book: AccountBook, reading: Reading, legs: Parts) -
         book.named = True
         return False
     books.unattributed += 1
-    if book.named:
+    if book.named or books.named:
         says = f"moves {total(legs)} credits and does not say of which grant, after entries that did"
         books.found(BreachKind.GRANT_NOT_NAMED, says, reading.body.get("generation"))
     return True

@@ -1,11 +1,12 @@
 """What stands in the header of an entry, read with care: it may look like anything."""
 
+from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
 from .breach import BreachKind
 from .entry import Entry
 
-__all__ = ["Unreadable", "header_lines", "id_with_care", "shown"]
+__all__ = ["Unreadable", "header_lines", "read_with_care", "shown"]
 
 
 class Unreadable(Exception):
@@ -30,13 +31,13 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def id_with_care(entry: Entry, types: tuple[str, ...], known: frozenset[str]) -> bytes:
-    """The event's id, whatever its header looks like. `types`: those that its subject allows, `known`: all there are.
+def read_with_care(entry: Entry, types: tuple[str, ...], known: frozenset[str]) -> tuple[bytes, bytes]:
+    """The event's id and its source, whatever its header looks like.
 
-    Raises Unreadable.
+    `types`: those that its subject allows, `known`: all there are. Raises Unreadable.
     """
     lines = header_lines(entry.head)
-    for name in ("ce-id", "ce-type"):
+    for name in ("ce-id", "ce-type", "ce-source", "ce-time"):
         if not lines.get(name):
             raise Unreadable(f"header {name} is missing")
     stated = lines["ce-type"]
@@ -45,7 +46,13 @@ def id_with_care(entry: Entry, types: tuple[str, ...], known: frozenset[str]) ->
     subject = lines.get("ce-subject", entry.subject)
     if stated not in types or subject != entry.subject:
         raise Unreadable(f"says that it is {stated} on {shown(subject)}", BreachKind.WRONG_SUBJECT)
-    return lines["ce-id"].encode()
+    try:
+        is_time = datetime.fromisoformat(lines["ce-time"]).tzinfo is not None
+    except ValueError:
+        is_time = False
+    if not is_time:
+        raise Unreadable(f"header ce-time is {shown(lines['ce-time'])}, not a time with its zone")
+    return lines["ce-id"].encode(), lines["ce-source"].encode()
 
 
 def header_lines(head: bytes) -> dict[str, str]:

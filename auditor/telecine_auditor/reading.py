@@ -6,12 +6,11 @@ from datetime import UTC, datetime, timedelta
 from operator import itemgetter
 from typing import Any
 
-from pydantic_core import from_json
-
 from .account_book import Parts
 from .breach import BreachKind
 from .entry import Entry
 from .heads import Unreadable, header_lines, shown
+from .json_reading import read_json
 
 __all__ = [
     "ACTIONS",
@@ -92,10 +91,7 @@ def read_body(entry: Entry, account: str, action: str, known: Action) -> Reading
 
     Raises Unreadable.
     """
-    try:
-        body = from_json(entry.body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError:
-        raise Unreadable("the body is not JSON") from None
+    body = read_json(entry.body)
     try:
         values = known.values(body)
         decided, stated, number, _, balances = values[:5]

@@ -13,12 +13,16 @@ __all__ = ["closed", "limits_set", "moves_nothing", "reopened"]
 def closed(books: Findings, book: AccountBook, reading: Reading) -> None:
     """Nothing is charged or granted from now on."""
     moves_nothing(books, reading)
+    if book.closed and not book.doubtful:
+        books.found(BreachKind.WRONG_CLOSING, "closes an account that is closed")
     book.closed = True
 
 
 def reopened(books: Findings, book: AccountBook, reading: Reading) -> None:
     """As before it was closed."""
     moves_nothing(books, reading)
+    if not book.closed and not book.doubtful:
+        books.found(BreachKind.WRONG_CLOSING, "reopens an account that is open")
     book.closed = False
 
 

@@ -71,14 +71,14 @@ def _quoted(resolution: str, duration: int) -> int:
 
 def _priced_otherwise(books: Findings, book: AccountBook, reading: Reading, price: int | None) -> None:
     amount, frozen = reading.body["amount"], reading.body["price"]
-    if price is None:
-        book.unknown_tables += 1
     if frozen["credits"] != amount:
         says = f"charges {amount}, the frozen price is {shown(frozen['credits'])}"
     elif price is not None:
         clip = f"{shown(frozen['resolution'])} for {shown(frozen['duration'])} s"
         says = f"charges {amount}, table {PRICE_TABLE.version} says {price or 'nothing'} for {clip}"
     else:
+        whole = frozen["table"], frozen["resolution"], frozen["duration"], amount
+        book.charge_unknown(whole, reading.sequence)
         return
     books.found(BreachKind.WRONG_PRICE, says, reading.body["generation"])
 

@@ -27,7 +27,7 @@ from .outcome import CommandError
 
 __all__ = ["StartingPoint", "read_state", "write_state"]
 
-_FORMAT = "telecine-audit state 1"
+_FORMAT = "telecine-audit state 2"
 _AT_ONCE = 1000
 _COUNTS = ("entries", "sequence", "unattributed")
 _PLAIN = (
@@ -41,7 +41,6 @@ _PLAIN = (
     "named",
     "day",
     "debits",
-    "unknown_tables",
 )
 _GRANT = ("number", "amount", "kind", "reference", "granted_at", "expires_at", "sequence", "usable_until")
 _GRANT_SUMS = ("available", "held", "spent", "expired", "taken_back")
@@ -83,12 +82,15 @@ def _lines(books: Books, frontier: Frontier, checkpoint: SignedCheckpoint) -> It
         "size": frontier.size,
         "peaks": [b64encode(peak).decode() for peak in frontier.peaks],
         "counts": [getattr(books, name) for name in _COUNTS],
-        "times": [_text(books.first_at), _text(books.last_at)],
+        "times": [_text(books.first_at), _text(books.last_at), _text(books.clocks.begun_at)],
+        "restored": books.clocks.restored,
     }
     for book in books.accounts.values():
         yield {
             "account": book.name,
             "plain": [getattr(book, name) for name in _PLAIN],
+            "decided_at": _text(book.decided_at),
+            "unknown_prices": [[*price, *of] for price, of in book.unknown_prices.items()],
             "references": book.references,
             "limits": [[key, of.per_day, of.per_generation] for key, of in book.limits.items()],
             "used": list(book.used.items()),
@@ -159,7 +161,8 @@ def _read(path: Path, lines: Iterator[bytes], keys: Sequence[VerifierKey], books
         raise CommandError(f"the state {path} is not the one that its checkpoint speaks of")
     for field, value in zip(_COUNTS, head["counts"], strict=True):
         setattr(books, field, value)
-    books.first_at, books.last_at = (_time(text) for text in head["times"])
+    books.first_at, books.last_at, books.clocks.begun_at = (_time(text) for text in head["times"])
+    books.clocks.restored = head["restored"]
     for line in lines:
         _take_line(books, json.loads(line))
     signed = SignedCheckpoint(checkpoint, head["note"], name, str(path))
@@ -171,6 +174,11 @@ def _take_line(books: Books, line: dict[str, Any]) -> None:
         book = books.accounts[line["account"]] = AccountBook(line["account"])
         for field, value in zip(_PLAIN, line["plain"], strict=True):
             setattr(book, field, value)
+        books.named = books.named or book.named
+        book.decided_at = datetime.fromisoformat(line["decided_at"])
+        book.unknown_prices = {
+            tuple(price): (count, first) for *price, count, first in line["unknown_prices"]
+        }
         book.references = line["references"]
         book.limits = {key: Limits(*bounds) for key, *bounds in line["limits"]}
         book.used = dict(line["used"])

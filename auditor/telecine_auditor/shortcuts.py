@@ -6,34 +6,39 @@ An entry with these very bytes says these very things. One without them may be r
 rules will tell, and nothing was done to the books.
 """
 
-import re
 from collections.abc import Callable
 from datetime import datetime
 from functools import lru_cache
 
-from pydantic_core import from_json
-
 from .account_book import AccountBook, HoldBook
 from .heads import Unreadable
+from .json_reading import read_json
 from .reading import MAX_CREDITS
 from .rules_of_debits import read_price
 from .spending import count, counted_day, make_room
 
-__all__ = ["SHORTCUTS", "Shortcut", "form_of"]
+__all__ = ["SHORTCUTS", "Shortcut", "form_of", "is_usual_time"]
 
-Shortcut = Callable[[AccountBook, bytes, int, bytes], datetime | None]
-"""Given the account, the form of its entries of this kind, an entry's sequence and its body: applies the entry and
+Shortcut = Callable[[AccountBook, bytes, int, tuple[bytes, bytes]], datetime | None]
+"""Given the account, the form of its entries of this kind, an entry's sequence, its body and the time in its header:
 
-answers when it was decided; None when nothing was done.
+applies the entry and answers when it was decided; None when nothing was done.
 """
 
 _QUOTES = 10
 """Quotation marks from the one before decided_at on, up to the amount."""
-_CLOCK = re.compile(rb"[0-8]\d{3}-\d\d-\d\dT\d\d:\d\d:\d\d(?:\.\d{1,6})?Z")
-"""Times as credits writes them; other forms and later years are for those who read with care."""
+_DIGITS = bytes.maketrans(b"123456789", b"000000000")
+_SECOND = b"0000-00-00T00:00:00"
+_FORMS = (_SECOND, *(_SECOND + b"." + b"0" * digits for digits in range(1, 7)))
+_HEADER_TIMES = frozenset((_SECOND + b"+00:00", _FORMS[-1] + b"+00:00"))
+_CLOCKS = frozenset(decided + b"Z " + written for decided in _FORMS for written in _HEADER_TIMES)
+"""When an entry was decided and when it was written, as credits writes them, every digit made a 0."""
+_LATE = b"9"
+"""So are the years from here on."""
+_HEX = bytes.maketrans(b"123456789abcdef", b"0" * 15)
+_UUID = b"00000000-0000-0000-0000-000000000000"
 _LONGEST_PRICE = 300
 """Bytes of a price and an API key; what is longer is not kept at hand, nor read here."""
-_NO_DRIFT = (0, 0)
 _SIDES = {
     "debited": (":available", ":held"),
     "settled": (":held", "spent"),
@@ -52,17 +57,18 @@ def form_of(account: str, action: str) -> bytes:
     ).encode()
 
 
-def debited(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datetime | None:
+def debited(book: AccountBook, form: bytes, sequence: int, written: tuple[bytes, bytes]) -> datetime | None:
     """A debit that the first grant in the order of taking pays alone, of an account without limits."""
+    body, written_at = written
     told, _, price_and_key = body.rpartition(b',"price":')
     pieces = told.rsplit(b'"', _QUOTES)
-    if len(pieces) <= _QUOTES or not book.live or book.closed or book.limits or _is_doubtful(book):
+    if len(pieces) <= _QUOTES or not book.live or book.closed or book.limits:
         return None
     if len(price_and_key) > _LONGEST_PRICE:
         return None
-    amount, is_known, key = _charged(price_and_key)
+    amount, unknown, key = _charged(price_and_key)
     payer, clock, named = book.live[0], pieces[3], pieces[7]
-    at, generation = _time(clock), _name(named)
+    at, generation = _time(clock, written_at), _name(named)
     if not amount or at is None or generation is None or not payer.usable(at) or amount > payer.available:
         return None
     if generation in book.holds or generation in book.ended:
@@ -78,20 +84,22 @@ def debited(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datet
         del book.live[0]
     day = counted_day(book, at)
     count(book, amount, key, day)
-    book.holds[generation] = HoldBook(generation, amount, payer.share(amount), at, sequence, key, day)
+    parts = payer.shares.get(amount) or payer.share(amount)
+    book.holds[generation] = HoldBook(generation, amount, parts, at, sequence, key, day)
     book.debits += 1
-    if not is_known:
-        book.unknown_tables += 1
+    if unknown is not None:
+        book.charge_unknown(unknown, sequence)
     return at
 
 
-def settled(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datetime | None:
+def settled(book: AccountBook, form: bytes, sequence: int, written: tuple[bytes, bytes]) -> datetime | None:
     """The settlement of a debit that one grant paid."""
+    body, written_at = written
     pieces = body.rsplit(b'"', _QUOTES)
-    if len(pieces) <= _QUOTES or _is_doubtful(book):
+    if len(pieces) <= _QUOTES:
         return None
     clock, named = pieces[3], pieces[7]
-    at, generation = _time(clock), _name(named)
+    at, generation = _time(clock, written_at), _name(named)
     hold = book.holds.get(generation) if generation is not None else None
     if at is None or hold is None or len(hold.parts) != 1:
         return None
@@ -110,14 +118,15 @@ def settled(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datet
     return at
 
 
-def refunded(book: AccountBook, form: bytes, sequence: int, body: bytes) -> datetime | None:
+def refunded(book: AccountBook, form: bytes, sequence: int, written: tuple[bytes, bytes]) -> datetime | None:
     """The refund of a debit that one grant paid, one that never expires."""
+    body, written_at = written
     told, _, reason = body.rpartition(b',"reason":"')
     pieces = told.rsplit(b'"', _QUOTES)
-    if len(pieces) <= _QUOTES or _is_doubtful(book):
+    if len(pieces) <= _QUOTES:
         return None
     clock, named, reason = pieces[3], pieces[7], reason[:-2]
-    at, generation = _time(clock), _name(named)
+    at, generation = _time(clock, written_at), _name(named)
     hold = book.holds.get(generation) if generation is not None else None
     if at is None or hold is None or len(hold.parts) != 1 or _name(reason) is None:
         return None
@@ -134,48 +143,59 @@ def refunded(book: AccountBook, form: bytes, sequence: int, body: bytes) -> date
     return at
 
 
-def _is_doubtful(book: AccountBook) -> bool:
-    """Whether something was wrong with the account before: then all of it is read with care."""
-    return book.doubtful or book.drift != _NO_DRIFT
-
-
-def _time(clock: bytes) -> datetime | None:
-    if _CLOCK.fullmatch(clock) is None:
+def _time(clock: bytes, written_at: bytes) -> datetime | None:
+    """When it was decided; other forms of it, and of the time in the header, are for those who read with care."""
+    if b" ".join((clock, written_at)).translate(_DIGITS) not in _CLOCKS or clock >= _LATE:
         return None
     try:
+        if written_at[: len(_SECOND)] != clock[: len(_SECOND)]:
+            datetime.fromisoformat(written_at.decode())
         return datetime.fromisoformat(clock.decode())
     except ValueError:
         return None
 
 
+def is_usual_time(written_at: bytes) -> bool:
+    """Whether the time in a header is one as credits writes them, and there is such a time."""
+    if written_at.translate(_DIGITS) not in _HEADER_TIMES:
+        return False
+    try:
+        datetime.fromisoformat(written_at.decode())
+    except ValueError:
+        return False
+    return True
+
+
 def _name(text: bytes) -> str | None:
     """The text, if it has letters, digits, - and _ alone: it needs no reading then."""
-    plain = text.replace(b"-", b"")
-    if len(text) > 64 or not (plain.isalnum() or plain.replace(b"_", b"").isalnum()):
-        return None
+    if text.translate(_HEX) != _UUID:
+        plain = text.replace(b"-", b"")
+        if len(text) > 64 or not (plain.isalnum() or plain.replace(b"_", b"").isalnum()):
+            return None
     return text.decode()
 
 
 @lru_cache(maxsize=65_536)
-def _charged(price_and_key: bytes) -> tuple[int, bool, str | None]:
+def _charged(price_and_key: bytes) -> tuple[int, tuple[str, str, int, int] | None, str | None]:
     """What is charged by the end of a debit, a price and perhaps an API key; 0 where that must be read with care.
 
-    And whether the price's table is known, and the key's id.
+    And the whole price if its table is not known, and the key's id.
     """
     frozen, comma, rest = price_and_key.partition(b',"api_key":"')
     key = _name(rest[:-2]) if rest[-2:] == b'"}' else None
     if not comma:
         frozen = price_and_key.removesuffix(b"}")
     elif key is None:
-        return 0, False, None
+        return 0, None, None
     try:
-        price = from_json(frozen, allow_inf_nan=False)
+        price = read_json(frozen)
         by_table = read_price(price) if type(price) is dict else 0
     except (ValueError, Unreadable):
-        return 0, False, None
+        return 0, None, None
     if by_table == 0 or by_table not in (None, price["credits"]) or not 0 < price["credits"] <= MAX_CREDITS:
-        return 0, False, None
-    return price["credits"], by_table is not None, key
+        return 0, None, None
+    whole = price["table"], price["resolution"], price["duration"], price["credits"]
+    return price["credits"], whole if by_table is None else None, key
 
 
 SHORTCUTS: dict[str, Shortcut] = {"debited": debited, "settled": settled, "refunded": refunded}

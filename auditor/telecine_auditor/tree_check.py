@@ -38,7 +38,7 @@ class TreeCheck:
         append, tree = self.frontier.append, self.frontier
         target = self._ahead[-1][0] if self._ahead else 0
         for entry, head in zip(entries, heads or [usual_head(entry.head) for entry in entries], strict=True):
-            append(sha256(b"\x00" + entry.stated_with(head)).digest())
+            append(sha256(entry.leaf(head)).digest())
             if entry.sequence != tree.size and self._missing is None:
                 self._missing = tree.size
             if tree.size == target:

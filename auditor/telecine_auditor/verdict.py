@@ -9,6 +9,7 @@ from typing import Any
 from .books import Books
 from .breach import BREACHES, Breach
 from .checkpoint_reading import SignedCheckpoint
+from .heads import shown
 from .safe_text import one_line
 from .screen import number
 from .verifying import Audit
@@ -45,6 +46,8 @@ def as_json(audit: Audit) -> dict[str, Any]:
             "accounts": len(books.accounts),
             "unattributed": books.unattributed,
             "debits_by_unknown_price_tables": _sum(books, "unknown_tables"),
+            "unknown_price_tables": _unknown_tables(books),
+            "restored": books.clocks.restored,
             "size": tree.size,
             "root": b64encode(tree.root()).decode(),
         },
@@ -58,6 +61,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
             "verified": sum(bool(one.signed_by) for one in audit.tree.confirmed),
             "unsigned": sum(not one.signed_by for one in audit.tree.confirmed),
             "largest": largest and {"size": largest.checkpoint.size, "place": largest.place},
+            "entries_since": tree.size - (largest.checkpoint.size if largest else 0),
             "saved_at": audit.saved and audit.saved.checkpoint.size,
         },
         "not_checked": not_checked(audit),
@@ -94,8 +98,11 @@ def _gaps(audit: Audit) -> Iterator[str]:
     if audit.books.unattributed:
         count = number(audit.books.unattributed)
         yield f"{count} entries from before 0.2 do not name their grants: taken to follow the order of taking"
-    if _sum(audit.books, "unknown_tables"):
-        yield f"prices of {number(_sum(audit.books, 'unknown_tables'))} debits: their table is not known here"
+    if tables := _unknown_tables(audit.books):
+        count, named = number(_sum(audit.books, "unknown_tables")), ", ".join(map(shown, tables[:5]))
+        yield f"prices of {count} debits by tables that are not known here, {named}: only that each clip has one price"
+    if restored := audit.books.clocks.restored:
+        yield f"times of {number(restored)} entries from before the stream: restored, so stored anew"
 
 
 def _verdict(audit: Audit) -> str:
@@ -138,7 +145,11 @@ def _checkpoints(audit: Audit) -> str:
     signed = {one.signed_by for one in confirmed if one.signed_by}
     by = f"signed by {', '.join(sorted(signed))}" if signed else "signatures not verified"
     size = number(largest.checkpoint.size)
-    return f"{number(len(confirmed))} confirmed, the largest over {size} entries ({largest.place}); {by}"
+    since = audit.tree.frontier.size - largest.checkpoint.size
+    more = f"; {number(since)} entries since" if since else ""
+    return (
+        f"{number(len(confirmed))} confirmed, the largest over {size} entries ({largest.place}); {by}{more}"
+    )
 
 
 def _largest(audit: Audit) -> SignedCheckpoint | None:
@@ -184,6 +195,10 @@ def _breaches(audit: Audit) -> Iterator[str]:
 def _line(breach: Breach) -> str:
     line = one_line(str(breach))
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _unknown_tables(books: Books) -> list[str]:
+    return sorted({table for book in books.accounts.values() for table, *_ in book.unknown_prices})
 
 
 def _sum(books: Books, name: str) -> int:

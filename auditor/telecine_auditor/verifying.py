@@ -13,6 +13,7 @@ from telecine_contracts.signed_note import VerifierKey
 from .books import Books
 from .breach import Breach, BreachKind
 from .checkpoint_reading import SignedCheckpoint, published
+from .clocks import Clocks
 from .entry import Entry, usual_head
 from .reading import time_of_storing
 from .saved_state import StartingPoint, write_state
@@ -54,6 +55,7 @@ class Terms:
     checkpoints: Sequence[SignedCheckpoint] = ()
     hold_limit: timedelta = timedelta(hours=24)
     in_flight: timedelta = timedelta(minutes=5)
+    clocks: Clocks | None = None
     as_of: datetime | None = None
     is_copy: bool = False
     with_video: bool = True
@@ -74,7 +76,7 @@ class Audit:
         self.terms = terms
         self.found = found
         self.start = start
-        self.books = start.books if start is not None else Books(found)
+        self.books = start.books if start is not None else Books(found, terms.clocks)
         self.tree = TreeCheck((), found)
         self.known: list[SignedCheckpoint] = []
         self.video: Videos | None = None

@@ -5,13 +5,12 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from pydantic_core import from_json
-
 from .account_book import AccountBook, HoldBook
 from .books import Books
 from .breach import Breach, BreachKind
 from .entry import Entry, usual_head
 from .heads import Unreadable, header_lines, shown
+from .json_reading import read_json
 from .reading import amount_in, time_in, time_of_storing
 from .source import VIDEO
 
@@ -94,7 +93,7 @@ class Videos:
         if action not in _TYPES:
             return
         head = usual_head(entry.head)
-        if head is None or head[2] != _TYPES[action]:
+        if head is None or head[3] != _TYPES[action]:
             _check_type(entry, _TYPES[action])
         book = self._books.accounts.get(account)
         hold = None
@@ -193,10 +192,7 @@ class Videos:
 
 def _body(entry: Entry, key: tuple[str, str]) -> dict[str, Any]:
     """The event; it is about what its subject says. Raises Unreadable."""
-    try:
-        body = from_json(entry.body, allow_inf_nan=False, cache_strings="keys")
-    except ValueError:
-        raise Unreadable("the body is not JSON") from None
+    body = read_json(entry.body)
     if type(body) is not dict:
         raise Unreadable("the body is not a JSON object")
     if (body.get("account"), body.get("generation")) != key:

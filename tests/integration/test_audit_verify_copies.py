@@ -56,7 +56,7 @@ async def test_every_kind_of_entry_holds_and_is_told_on_one_screen(audit: Audito
         "  accounts     3",
         "  generations  4 charged: 2 settled, 1 refunded, 1 running; 1 denied",
     ]
-    by = f"2 confirmed, the largest over 16 entries (CHECKPOINTS#2); signed by {LOG}"
+    by = f"2 confirmed, the largest over 16 entries (CHECKPOINTS#2); signed by {LOG}; 1 entries since"
     assert f"  checkpoints  {by}" in lines
     assert [line.split()[-2:] for line in lines[9:14]] == [
         ["issued", "667"],
@@ -82,6 +82,7 @@ async def test_the_document_says_the_same(audit: Auditor, tmp_path: Path) -> Non
         "verified": 2,
         "unsigned": 0,
         "largest": {"size": 3000, "place": "CHECKPOINTS#2"},
+        "entries_since": 0,
         "saved_at": None,
     }
     credits = told["credits"]

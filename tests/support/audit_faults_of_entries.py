@@ -42,6 +42,18 @@ def head(old: bytes, new: bytes) -> Plant:
     return plant
 
 
+def bent(old: bytes, new: bytes) -> Plant:
+    """A debit with this in its body in place of that."""
+
+    def plant(ledger: Planted) -> None:
+        ledger.debited("ann", "g4", (2, 10))
+        written = ledger.last.entry(1).body
+        assert written.count(old) == 1
+        ledger.last.raw = written.replace(old, new)
+
+    return plant
+
+
 def legs(*postings: tuple[str, int, int | None]) -> Plant:
     """A debit of 10 with these postings."""
 
@@ -83,6 +95,14 @@ UNREADABLE = [
     Case(K.UNREADABLE, "a price without credits", says(price={"table": "2026-11"})),
     Case(K.UNREADABLE, "a price without a table", says(price=price(10) | {"table": 7})),
     Case(K.UNREADABLE, "an API key that is no text", says(api_key=["key_a"])),
+    Case(K.UNREADABLE, "an amount twice", bent(b',"amount":10,"price"', b',"amount":99,"amount":10,"price"')),
+    Case(K.UNREADABLE, "a price twice", bent(b'{"credits":10', b'{"credits":99,"credits":10')),
+    Case(K.UNREADABLE, "a balance twice", bent(b'"balances":{', b'"balances":{"held":99,')),
+    Case(K.UNREADABLE, "no source", head(b"ce-source", b"xx-source")),
+    Case(K.UNREADABLE, "no time of writing", head(b"ce-time", b"xx-time")),
+    Case(K.UNREADABLE, "a month that is none", head(b"ce-time: 2026-06", b"ce-time: 2026-13")),
+    Case(K.UNREADABLE, "a day that is none", head(b"ce-time: 2026-06-01", b"ce-time: 2026-06-31")),
+    Case(K.UNREADABLE, "a time of writing without a zone", head(b"+00:00", b"")),
     Case(K.UNREADABLE, "no id", head(b"ce-id", b"xx-id")),
     Case(K.UNREADABLE, "no type", head(b"ce-type", b"xx-type")),
     Case(K.UNREADABLE, "two types", head(b"content-type", b"CE-Type: credits.settled.v1\r\ncontent-type")),
@@ -168,6 +188,7 @@ ONE_ENTRY = [
     Case(K.WRONG_SUBJECT, "another stream's subject", other_stream),
     Case(K.WRONG_SUBJECT, "an account that can't be", no_account),
     Case(K.WRONG_SUBJECT, "a header of another subject", head(b"ledger.ann.debited", b"ledger.bob.debited")),
+    Case(K.FOREIGN_SOURCE, "another service", head(b"telecine/credits", b"telecine/gateway")),
     Case(K.SUM_NOT_ZERO, "credits from nowhere", legs((AVAILABLE, -10, 2), (HELD, 11, 2))),
     Case(K.SUM_NOT_ZERO, "one leg", legs((AVAILABLE, -10, 2))),
     Case(K.SUM_NOT_ZERO, "from one grant to another", legs((AVAILABLE, -10, 2), (HELD, 10, 1))),
@@ -225,6 +246,13 @@ def same_id(ledger: Planted) -> None:
     ledger.last.id = ledger.lines[3].id
 
 
+def same_id_in_other_letters(ledger: Planted) -> None:
+    """Percent-encoded, as header values may be."""
+    ledger.debited("ann", "g4", (2, 10))
+    known = ledger.lines[3].id
+    ledger.last.id = f"%{ord(known[0]):02x}{known[1:]}"
+
+
 def copy(ledger: Planted) -> None:
     ledger.lines.append(ledger.lines[6])
 
@@ -262,6 +290,7 @@ ACCOUNTS = [
     Case(K.ENTRY_GAP, "two entries missing", gap),
     Case(K.OUT_OF_ORDER, "a number again", same_number),
     Case(K.REPEATED_ID, "an id again", same_id),
+    Case(K.REPEATED_ID, "an id again, encoded", same_id_in_other_letters),
     Case(K.REPEATED_ID, "an entry again", copy),
     Case(K.NEGATIVE_BALANCE, "more than there is", overdraft),
     Case(K.NEGATIVE_BALANCE, "a negative figure", negative_claim),

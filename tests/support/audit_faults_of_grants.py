@@ -53,6 +53,13 @@ def nameless(ledger: Planted) -> None:
         del leg["grant"]
 
 
+def an_account_of_old(ledger: Planted) -> None:
+    """Others name their grants by now."""
+    ledger.granted("carl", 10)
+    for leg in ledger.last.body["postings"]:
+        del leg["grant"]
+
+
 def early(ledger: Planted) -> None:
     grant = ledger.granted("ann", 30, expires_at=text(ledger, DAY))
     ledger.expired("ann", grant, 30)
@@ -97,6 +104,7 @@ GRANTS = [
     Case(K.GRANT_ORDER, "too little of the first", too_much_of_the_second),
     Case(K.GRANT_EXPIRED, "takes from it at its last moment", paid_by_an_expired_grant),
     Case(K.GRANT_NOT_NAMED, "as if it were of old", nameless),
+    Case(K.GRANT_NOT_NAMED, "a new account as if it were of old", an_account_of_old),
     Case(K.EXPIRED_EARLY, "before its time", early),
     Case(K.EXPIRED_EARLY, "never expires", never),
     Case(K.EXPIRED_EARLY, "credits came back", early_after_a_refund),

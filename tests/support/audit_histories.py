@@ -138,6 +138,7 @@ def audited(entries: Sequence[Entry]) -> tuple[Books, list[Breach]]:
 def contents(books: Books) -> list[object]:
     """All that stands in the books."""
     whole: list[object] = [books.entries, books.sequence, books.unattributed, books.first_at, books.last_at]
+    whole += [books.clocks.begun_at, books.clocks.restored]
     for book in books.accounts.values():
         rows: list[Any] = [
             *book.grants.values(),
@@ -158,7 +159,8 @@ def contents(books: Books) -> list[object]:
             "limits",
             "used",
         )
-        whole += [getattr(book, name) for name in (*names, "day", "debits", "unknown_tables", "named")]
+        whole += [getattr(book, name) for name in (*names, "day", "debits", "unknown_prices", "named")]
+        whole.append(book.decided_at)
         whole += [grant.number for grant in book.live]
     return whole
 

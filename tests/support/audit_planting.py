@@ -30,13 +30,14 @@ _TYPES = {
 
 @dataclass
 class Line:
-    """One entry before it is written: everything in it may be changed."""
+    """One entry before it is written: everything in it may be changed. `stored`: when, if not at once."""
 
     subject: str
     type: str
     id: str
     at: datetime
     body: dict[str, Any]
+    stored: datetime | None = None
     raw: bytes | None = None
     head: bytes | None = None
 
@@ -49,7 +50,8 @@ class Line:
             else event_head(self.id, self.type, self.subject, clock, self.id)
         )
         body = self.raw if self.raw is not None else json.dumps(self.body, separators=(",", ":")).encode()
-        return Entry(sequence, int(self.at.timestamp()) * 10**9, self.subject, head, body)
+        stored = self.stored or self.at
+        return Entry(sequence, int(stored.timestamp()) * 10**9, self.subject, head, body)
 
 
 @dataclass
@@ -80,7 +82,7 @@ class Planted:
     def debited(self, account: str, generation: str, *parts: Part, **more: Any) -> None:
         """A debit; `price`: what it costs, else what it takes, by a price table that nobody knows."""
         amount = sum(taken for _, taken in parts)
-        price = {"credits": amount, "table": "2025-01", "resolution": "720p", "duration": 5}
+        price = {"credits": amount, "table": "2025-01", "resolution": "720p", "duration": amount}
         own = {"generation": generation, "amount": amount, "price": price} | more
         self.add(account, "debited", (":available", ":held", parts), **own)
 

@@ -5,13 +5,14 @@ from pathlib import Path
 
 import pytest
 from tests.support.audit_cases import Case, audit, clean, continued
+from tests.support.audit_faults_of_accounts import FAULTS_OF_ACCOUNTS
 from tests.support.audit_faults_of_entries import FAULTS_OF_ENTRIES
 from tests.support.audit_faults_of_generations import FAULTS_OF_GENERATIONS
 from tests.support.audit_faults_of_grants import FAULTS_OF_GRANTS
 
 from telecine_auditor.breach import BREACHES, BreachKind
 
-CASES = (*FAULTS_OF_ENTRIES, *FAULTS_OF_GRANTS, *FAULTS_OF_GENERATIONS)
+CASES = (*FAULTS_OF_ENTRIES, *FAULTS_OF_GRANTS, *FAULTS_OF_GENERATIONS, *FAULTS_OF_ACCOUNTS)
 TESTS = Path(__file__).parents[1]
 ELSEWHERE = {
     BreachKind.SEQUENCE_GAP: "unit/test_audit_any_bytes.py",

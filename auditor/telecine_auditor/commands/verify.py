@@ -7,6 +7,7 @@ from pathlib import Path
 
 from telecine_auditor.books import Books
 from telecine_auditor.checkpoint_reading import from_place, read_keys
+from telecine_auditor.clocks import AHEAD, BEHIND, Clocks
 from telecine_auditor.options import add_key_option, add_source_options, opened
 from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.saved_state import read_state
@@ -60,6 +61,20 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="what ended on VIDEO less long ago may still be settled or refunded (default: 5m)",
     )
     parser.add_argument(
+        "--clock-ahead",
+        type=_span,
+        default=AHEAD,
+        metavar="TIME",
+        help="so long after it was stored an entry may say that it was decided (default: 5m)",
+    )
+    parser.add_argument(
+        "--clock-behind",
+        type=_span,
+        default=BEHIND,
+        metavar="TIME",
+        help="and so long before (default: 1h)",
+    )
+    parser.add_argument(
         "--now",
         type=_time,
         metavar="TIME",
@@ -84,12 +99,14 @@ async def run(options: argparse.Namespace) -> int:
     if options.save is not None and not keys:
         raise CommandError("--save needs --key: a state is saved where a checkpoint is signed")
     found = BreachList(max(0, options.max_breaches))
-    start = read_state(options.since, keys, Books(found)) if options.since is not None else None
+    clocks = Clocks(options.clock_ahead, options.clock_behind)
+    start = read_state(options.since, keys, Books(found, clocks)) if options.since is not None else None
     terms = Terms(
         keys=keys,
         checkpoints=[one for place in options.checkpoint for one in from_place(place, keys)],
         hold_limit=options.hold_limit,
         in_flight=options.in_flight,
+        clocks=clocks,
         as_of=options.now,
         is_copy=options.mirror is not None,
         with_video=not options.ledger_only,
