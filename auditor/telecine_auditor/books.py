@@ -7,7 +7,7 @@ from datetime import datetime, timedelta
 from .account_book import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits, Parts
 from .across_accounts import differing_prices, shared_generations
 from .breach import Breach, BreachKind
-from .clocks import MINUTE, Clocks
+from .clocks import Clocks
 from .entry import Entry, UsualHead
 from .heads import Unreadable, read_with_care, shown
 from .ledger_rules import RULES
@@ -113,7 +113,7 @@ class Books:
                 last = at
             if first is None or at < first:
                 first = at
-            if stored_at // MINUTE != clocks.minute:
+            if not clocks.begin <= stored_at < clocks.end:
                 clocks.turn(stored_at)
             if not clocks.earliest <= at <= clocks.latest:
                 self._about = book.name

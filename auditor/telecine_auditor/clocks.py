@@ -5,13 +5,13 @@ from datetime import UTC, datetime, timedelta
 from .account_book import AccountBook
 from .reading import time_of_storing
 
-__all__ = ["AHEAD", "BEHIND", "MINUTE", "Clocks"]
+__all__ = ["AHEAD", "BEHIND", "Clocks"]
 
 AHEAD = timedelta(minutes=5)
 """So far the clock of credits may run before that of the server."""
 BEHIND = timedelta(hours=1)
 """So far behind, and so long an entry may wait for a server that is away."""
-MINUTE = 60 * 10**9
+_MINUTE = 60 * 10**9
 """In nanoseconds: what is stored within the same minute is judged by the same bounds at first sight."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
@@ -23,20 +23,21 @@ class Clocks:
     A copy that was restored into a stream was stored anew: what was decided before the stream's first entry was stored
     (`begun_at`) is counted in `restored`, and compared with what was so decided before in its account.
 
-    `minute`, `earliest`, `latest`: times of decisions that are right for all that was stored in that minute.
+    From `earliest` to `latest`: when what was stored from `begin` on, and before `end`, may have been decided.
     """
 
     def __init__(self, ahead: timedelta = AHEAD, behind: timedelta = BEHIND) -> None:
         self.begun_at: datetime | None = None
         self.restored = 0
-        self.minute = -1
+        self.begin = self.end = 0
         self.earliest = self.latest = _EPOCH
         self._ahead, self._behind = ahead, behind
 
     def turn(self, stored_at: int) -> None:
         """Go to the minute of that time, in nanoseconds since 1970."""
-        self.minute = stored_at // MINUTE
-        start = time_of_storing(self.minute * MINUTE)
+        self.begin = stored_at - stored_at % _MINUTE
+        self.end = self.begin + _MINUTE
+        start = time_of_storing(self.begin)
         self.earliest = start + timedelta(minutes=1) - min(self._behind, _DAY)
         self.latest = start + min(self._ahead, _DAY)
         if self.begun_at is None:

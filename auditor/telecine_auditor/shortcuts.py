@@ -29,6 +29,7 @@ _QUOTES = 10
 """Quotation marks from the one before decided_at on, up to the amount."""
 _DIGITS = bytes.maketrans(b"123456789", b"000000000")
 _SECOND = b"0000-00-00T00:00:00"
+_TO_THE_SECOND = slice(len(_SECOND))
 _FORMS = (_SECOND, *(_SECOND + b"." + b"0" * digits for digits in range(1, 7)))
 _HEADER_TIMES = frozenset((_SECOND + b"+00:00", _FORMS[-1] + b"+00:00"))
 _CLOCKS = frozenset(decided + b"Z " + written for decided in _FORMS for written in _HEADER_TIMES)
@@ -148,7 +149,7 @@ def _time(clock: bytes, written_at: bytes) -> datetime | None:
     if b" ".join((clock, written_at)).translate(_DIGITS) not in _CLOCKS or clock >= _LATE:
         return None
     try:
-        if written_at[: len(_SECOND)] != clock[: len(_SECOND)]:
+        if written_at[_TO_THE_SECOND] != clock[_TO_THE_SECOND]:
             datetime.fromisoformat(written_at.decode())
         return datetime.fromisoformat(clock.decode())
     except ValueError:
