@@ -28,9 +28,9 @@ test: setup      ## every test, on a real nats-server and a real S3 server
 test-postgres: setup  ## the same tests with every service on a real Postgres
 	@TELECINE_TEST_DATABASE=postgres $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
 
-test-containers: setup  ## every test with a server, on servers in containers, all tables in Postgres (needs Docker)
+test-containers: setup  ## tests/contract and tests/integration on servers in containers, all tables in Postgres (needs Docker)
 	@TELECINE_TEST_PARTS=containers TELECINE_TEST_DATABASE=postgres TESTCONTAINERS_RYUK_DISABLED=true \
-	  $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
+	  $(BIN)/python -m pytest tests/contract tests/integration
 
 test-books: setup  ## the exported books, confirmed by hledger itself
 	@command -v hledger >/dev/null || { echo "test-books: hledger is not on PATH; get it from your system's packages (Debian: apt-get install hledger)" >&2; exit 1; }
