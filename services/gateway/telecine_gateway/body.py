@@ -1,6 +1,8 @@
 """Read a request's body with a limit that is counted while it comes in, and JSON out of it."""
 
 import asyncio
+import json
+from collections import Counter
 from typing import Any
 
 from fastapi import Request
@@ -15,6 +17,10 @@ PATIENCE = 20
 """Seconds that a body may take to arrive."""
 DRAINED = 1024 * 1024
 """Bytes beyond the limit that are read and dropped: a client that still writes would not see the answer."""
+
+
+class _Twice(Exception):
+    """The name of a field that an object has twice."""
 
 
 async def limited(request: Request, limit: int) -> bytes:
@@ -41,11 +47,20 @@ async def limited(request: Request, limit: int) -> bytes:
 
 
 def json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`. Raises ApiError 400."""
+    """The JSON object in `body`. Raises ApiError 400, also for a field that is there twice: which one counts?"""
     try:
         value = from_json(body, allow_inf_nan=False)
+        json.loads(body.decode(), object_pairs_hook=_each_once, parse_int=len)  # no digit is needed here
+    except _Twice as problem:
+        raise ApiError(400, {"error": f"{problem.args[0]} is given twice"}) from None
     except ValueError:
         raise ApiError(400, {"error": "The request body is not valid JSON"}) from None
     if not isinstance(value, dict):
         raise ApiError(400, {"error": "The request body must be a JSON object"})
     return value
+
+
+def _each_once(fields: list[tuple[str, Any]]) -> None:
+    for name, count in Counter(name for name, _ in fields).items():
+        if count > 1:
+            raise _Twice(name if name.isidentifier() and len(name) < 50 else "a field")
