@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.nats_cluster import NatsCluster, nats_cluster
 from tests.support.video_events import EventsOf
+from tests.support.writers import envelope
 
 from telecine_chassis.connection import Connection, connect
 from telecine_chassis.store import Conflict, EventStore
@@ -15,7 +16,7 @@ from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_chassis.timers import Timer
 from telecine_chassis.timers_jetstream import JetStreamTimers
 from telecine_cli.provisioning import provision
-from telecine_contracts import Envelope, Event, registry, subjects
+from telecine_contracts import Event, registry, subjects
 from telecine_contracts.permissions import OPERATOR
 
 ROUNDS = 20
@@ -41,18 +42,6 @@ async def connections(
     yield made
     for connection in made:
         await connection.close()
-
-
-def envelope(event: Event, id: str) -> Envelope:
-    return Envelope(
-        id=id,
-        source="telecine/gateway",
-        type=event.type,
-        time=datetime.now(UTC),
-        subject=subjects.of_event(event),
-        correlation="c",
-        causation="k",
-    )
 
 
 async def outcome(store: EventStore, event: Event, id: str) -> int | None:

@@ -14,13 +14,26 @@ from tests.support.video_events import EventsOf
 from telecine_chassis.connection import connect
 from telecine_chassis.store import Conflict, EventStore, Unavailable
 from telecine_chassis.store_jetstream import JetStreamEventStore
-from telecine_contracts import Envelope, registry, subjects
+from telecine_contracts import Envelope, Event, registry, subjects
 
-__all__ = ["Writers", "writers"]
+__all__ = ["Writers", "envelope", "writers"]
 
 WRITERS = 4
 PAUSE = 0.05
 """Seconds between two tries of one event."""
+
+
+def envelope(event: Event, id: str) -> Envelope:
+    """What says of a gateway's event who wrote it, and why."""
+    return Envelope(
+        id=id,
+        source="telecine/gateway",
+        type=event.type,
+        time=datetime.now(UTC),
+        subject=subjects.of_event(event),
+        correlation="c",
+        causation="k",
+    )
 
 
 @dataclass
@@ -39,19 +52,11 @@ class Writers:
 
     async def _stored(self, store: EventStore, generation: str) -> tuple[int, str]:
         event, aggregate = EventsOf("ann", generation).requested(), subjects.video("ann", generation)
-        envelope = Envelope(
-            id=f"id-{generation}",
-            source="telecine/gateway",
-            type=event.type,
-            time=datetime.now(UTC),
-            subject=subjects.of_event(event),
-            correlation="c",
-            causation="k",
-        )
+        about = envelope(event, f"id-{generation}")
         while True:
             try:
-                sequence = await store.append(event, envelope, aggregate=aggregate, expected=0)
-                return sequence, envelope.id
+                sequence = await store.append(event, about, aggregate=aggregate, expected=0)
+                return sequence, about.id
             except (Conflict, Unavailable):
                 with suppress(Unavailable):
                     for found in await store.load(aggregate):
