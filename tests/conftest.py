@@ -9,6 +9,7 @@ import structlog
 from tests.support.abilities import LeftOut, doing
 from tests.support.borrowers import OnlyBorrowers
 from tests.support.databases import on_postgres, serving
+from tests.support.hangs import ToldWhenItHangs
 from tests.support.makers import CONTAINERS, GIVEN, WHEELS, chosen, maker
 from tests.support.parts import NatsServer, Postgres, S3Server, nats_server, postgres_server, s3_server
 from tests.support.saga import Emulator, emulator_process
@@ -49,6 +50,7 @@ def pytest_configure(config: pytest.Config) -> None:
     if chosen() != WHEELS:
         config.pluginmanager.register(OnlyBorrowers(), "only_borrowers")
     config.pluginmanager.register(LeftOut(maker().able), "left_out")
+    config.pluginmanager.register(ToldWhenItHangs(), "told_when_it_hangs")
 
 
 def pytest_sessionfinish() -> None:
