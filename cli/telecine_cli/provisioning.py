@@ -1,11 +1,13 @@
 """Make a NATS server agree with the streams and consumers that `contracts` defines; show drift, refuse danger."""
 
+import asyncio
 import json
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 import httpx
+import nats.errors
 from nats.aio.client import Client
 
 from telecine_contracts.streams import CONSUMERS, STREAMS, Consumer, Stream
@@ -14,6 +16,12 @@ from telecine_contracts.subjects import stored
 Action = Literal["created", "unchanged", "updated"]
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
+FORMING = frozenset({10005, 10008, 10009})
+"""Server error codes while a cluster comes together: no suitable peers, temporarily unavailable, not the leader."""
+PATIENCE = 30.0
+"""Seconds that a cluster gets to come together: its servers find each other and elect a leader."""
+AGAIN = 0.25
+"""Seconds until it is asked again."""
 NANOSECONDS = 1_000_000_000
 _MOVE = "copy its events to a new stream of this definition, or restore the definition it was made with"
 
@@ -87,6 +95,7 @@ async def provision(
 ) -> list[Change]:
     """Create or update every stream and consumer. With `dry_run` nothing is changed, only shown.
 
+    A cluster that is still coming together is waited for.
     Raises ProvisioningRefused, before anything is changed, where a change would drop events or weaken the ledger.
     """
     api = _Api(connection)
@@ -143,14 +152,26 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
 
 
 class _Api:
+    """Every call may be made twice: the server takes what is there already in the same form for created."""
+
     def __init__(self, connection: Client) -> None:
         self._connection = connection
 
     async def call(self, subject: str, body: Any = None) -> dict[str, Any]:
         data = json.dumps(body).encode() if body is not None else b""
-        message = await self._connection.request(f"$JS.API.{subject}", data, timeout=10)
-        answer: dict[str, Any] = json.loads(message.data)
-        return answer
+        give_up = asyncio.get_running_loop().time() + PATIENCE
+        while True:
+            waiting = asyncio.get_running_loop().time() < give_up
+            try:
+                message = await self._connection.request(f"$JS.API.{subject}", data, timeout=5)
+            except nats.errors.TimeoutError:  # nobody answers while there is no leader
+                if not waiting:
+                    raise
+                continue
+            answer: dict[str, Any] = json.loads(message.data)
+            if not (waiting and answer.get("error", {}).get("err_code") in FORMING):
+                return answer
+            await asyncio.sleep(AGAIN)
 
     async def must(self, subject: str, body: Any) -> None:
         _refuse_errors(subject, await self.call(subject, body))

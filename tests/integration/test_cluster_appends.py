@@ -16,6 +16,7 @@ from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_chassis.timers import Timer
 from telecine_chassis.timers_jetstream import JetStreamTimers
 from telecine_cli.provisioning import provision
+from telecine_cli.target import Target, connected
 from telecine_contracts import Event, registry, subjects
 from telecine_contracts.permissions import OPERATOR
 
@@ -25,9 +26,8 @@ ROUNDS = 20
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
     async with nats_cluster(tmp_path) as running:
-        operator = await connect(running.url, OPERATOR, access=running.access(OPERATOR))
-        await provision(operator, replicas=3)
-        await operator.close()
+        async with connected(Target(running.url, access=running.access(OPERATOR))) as operator:
+            await provision(operator, replicas=3)
         yield running
 
 

@@ -53,3 +53,12 @@ async def test_timers_of_one_server_are_not_spread_and_nothing_else_is_either(cl
         with pytest.raises(ProvisioningRefused, match="stream TIMERS: it was made for one server"):
             await provision_and_tell(target(cluster), THREE)
         assert (await connection.jetstream().stream_info("VIDEO")).config.num_replicas == 1
+
+
+async def test_servers_that_have_not_found_each_other_yet_are_waited_for(tmp_path: Path) -> None:
+    async with (
+        nats_cluster(tmp_path, healthy=False) as cluster,
+        connected(target(cluster)) as connection,
+    ):
+        changes = await provision(connection, replicas=3)
+        assert {change.action for change in changes} == {"created"}
