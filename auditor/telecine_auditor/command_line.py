@@ -4,10 +4,10 @@ import argparse
 import asyncio
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import NoReturn, Protocol
+from typing import Any, NoReturn, Protocol
 
 from .commands import (
     balances,
@@ -33,6 +33,9 @@ __all__ = ["COMMANDS", "Command", "parser", "run"]
 _INTERRUPTED = 130
 _NOBODY_READS = 141
 """128 and the signal's number, as shells tell it: SIGINT, SIGPIPE."""
+
+_CLEAN_UP_SECONDS = 2.0
+"""What a command takes at most to end in order."""
 
 _DESCRIPTION = """\
 Checks a ledger of telecine and takes nothing on trust: it reads every entry, applies rules of its own,
@@ -107,10 +110,26 @@ def run(argv: Sequence[str], commands: Sequence[Command] = COMMANDS) -> int:
 def _run(options: argparse.Namespace) -> int:
     command: Command = options.command
     try:
-        return asyncio.run(command.run(options))
+        return asyncio.run(_interruptible(command.run(options)))
     except (CommandError, SourceError) as error:
         sys.stderr.write(f"telecine-audit {command.NAME}: {error}\n")
         return UNKNOWN
+
+
+async def _interruptible(work: Coroutine[Any, Any, int]) -> int:
+    """Run `work`; an interrupt is repeated until it is heard.
+
+    Up to Python 3.11 `asyncio.wait_for`, which the NATS client uses, returns an answer that came in the same moment
+    as a cancellation, and forgets the cancellation: Ctrl-C would end nothing.
+    """
+    task = asyncio.ensure_future(work)
+    try:
+        return await asyncio.shield(task)
+    except asyncio.CancelledError:
+        while not task.done():
+            task.cancel()
+            await asyncio.wait([task], timeout=_CLEAN_UP_SECONDS)
+        raise
 
 
 def parser(commands: Sequence[Command] = COMMANDS) -> argparse.ArgumentParser:

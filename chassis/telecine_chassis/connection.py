@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from types import TracebackType
 from typing import Any
 
 import nats.errors
@@ -23,6 +24,8 @@ __all__ = ["Broker", "Connection", "Denial", "NotAllowed", "connect", "options"]
 log = structlog.get_logger(__name__)
 CLOSING = 1
 """Seconds that a connection gets to end in order."""
+CLOSED_FOR_GOOD = 0.1
+"""Seconds until somebody who publishes on a closed connection is told."""
 SUBSCRIBING = 5
 """Seconds that the server gets to take a service's subscriptions."""
 REMEMBERED = 4096
@@ -101,7 +104,13 @@ class Connection(Client):
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, Any] | None = None
     ) -> None:
-        """As the client does."""
+        """As the client does, but a connection that is closed for good takes a moment to say so.
+
+        FastStream asks for the next message again as long as it is told that the connection is closed. Without the
+        moment it would never let anybody else go on, least of all whoever ends the service because of it.
+        """
+        if self.is_closed:
+            await asyncio.sleep(CLOSED_FOR_GOOD)
         if reply:
             self._asked.append((subject, reply))
         await super().publish(subject, payload, reply, headers)
@@ -166,6 +175,18 @@ class Broker(NatsBroker):
         if connection is not None:
             with suppress(nats.errors.Error):  # it is away again: coming back, the client subscribes again
                 await connection.flush(SUBSCRIBING)
+
+    async def stop(
+        self,
+        exc_type: type[BaseException] | None = None,
+        exc_val: BaseException | None = None,
+        exc_tb: TracebackType | None = None,
+    ) -> None:
+        """As the framework does; of a connection that is closed for good nothing is left to stop."""
+        try:
+            await super().stop(exc_type, exc_val, exc_tb)
+        except* nats.errors.ConnectionClosedError:
+            pass
 
 
 def options(

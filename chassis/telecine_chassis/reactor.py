@@ -9,6 +9,7 @@ import contextlib
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
+import nats.errors
 import structlog
 from faststream import AckPolicy
 from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
@@ -155,7 +156,10 @@ class Reactor:
         self._stopping.set()
         await self._watch.stop()
         for subscriber in self._broker.subscribers:
-            await subscriber.stop()
+            with contextlib.suppress(
+                nats.errors.Error
+            ):  # a connection that is closed for good has nothing to end
+                await subscriber.stop()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=self._grace)
             for task in late:

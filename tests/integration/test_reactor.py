@@ -379,6 +379,16 @@ async def test_after_a_restart_of_the_server_it_goes_on(nats: NatsServer, how: s
         await eventually(lambda: "g2" in handler.finished)
 
 
+async def test_a_connection_that_is_closed_for_good_leaves_the_others_alone(world: ReactorWorld) -> None:
+    """The loop that asks for messages asks again and again, and is to let everything else go on meanwhile."""
+    reactor = await world.react(Handler())
+    [broker] = world.brokers
+    assert broker._connection is not None
+    await broker._connection.close()
+    for _ in range(3):
+        assert await reactor.ready() is None
+
+
 # Timers
 
 

@@ -7,11 +7,10 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from faststream.nats import NatsBroker
 from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
-from telecine_chassis.connection import connect, options
+from telecine_chassis.connection import Broker, connect, options
 from telecine_chassis.consumer_watch import ConsumerWatch
 from telecine_chassis.dead_letters import DeadLetter, DeadLetters
 from telecine_chassis.meters import HandlerMeters, Meters
@@ -41,6 +40,8 @@ class ReactorWorld:
     service: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}")
     meters: HandlerMeters = field(default_factory=lambda: Meters(Metrics()).handlers)
     running: list[Reactor] = field(default_factory=list)
+    brokers: list[Broker] = field(default_factory=list)
+    """One for each reactor, in the order in which they were started."""
     last: int = 0
     """The stream sequence of what was published last."""
 
@@ -73,7 +74,7 @@ class ReactorWorld:
         stuck_after: float = 300,
     ) -> Reactor:
         """A reactor that hands the account's events to `handler`, started."""
-        broker = NatsBroker([self.url], logger=None, graceful_timeout=grace, **options(self.service))
+        broker = Broker([self.url], logger=None, graceful_timeout=grace, **options(self.service))
         reactor = Reactor(
             broker,
             self.client,
@@ -92,6 +93,7 @@ class ReactorWorld:
         reactor.on_timers(due, timers or {})
         await reactor.start()
         self.running.append(reactor)
+        self.brokers.append(broker)
         return reactor
 
     async def _create(self, consumer: Consumer) -> None:

@@ -1,12 +1,17 @@
 """The auditor has manners: help with examples, mistakes in one sentence, exit codes that mean one thing."""
 
 import argparse
+import asyncio
+import os
+import signal
 import sys
+from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
+from telecine_auditor import command_line
 from telecine_auditor.command_line import COMMANDS, Command, parser, run
 from telecine_auditor.options import server_of
 from telecine_auditor.outcome import CommandError
@@ -107,6 +112,22 @@ def test_every_end_has_its_code(
 ) -> None:
     assert run(["probe"], (Probe(end),)) == code
     assert capsys.readouterr() == ("said\n", says)
+
+
+class HardOfHearing(Probe):
+    """A command that swallows the first cancellation, as a library of its may."""
+
+    async def run(self, options: argparse.Namespace) -> int:
+        os.kill(os.getpid(), signal.SIGINT)
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        await asyncio.Event().wait()
+        return await super().run(options)
+
+
+def test_an_interrupt_is_repeated_until_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(command_line, "_CLEAN_UP_SECONDS", 0.01)
+    assert run(["probe"], (HardOfHearing(0),)) == 130
 
 
 def parsed(*arguments: str) -> argparse.Namespace:
