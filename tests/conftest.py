@@ -1,5 +1,6 @@
 """Fixtures over tests/support, and a mark for every test from the folder it lies in."""
 
+import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -38,6 +39,10 @@ structlog.configure(
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    if (
+        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    ):  # started in the background: so would every child of ours be
+        signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         maker()
         on_postgres()

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any, TypeVar
 
 __all__ = ["end", "heed_cancellation", "in_thread"]
@@ -20,16 +21,18 @@ def heed_cancellation() -> None:
         raise asyncio.CancelledError
 
 
-async def end(task: "asyncio.Future[Any]", *, every: float = 0.1) -> None:
-    """Cancel a library's task until it has ended, again every so many seconds: it may swallow a cancellation.
+async def end(*tasks: "asyncio.Future[Any]", every: float = 5) -> None:
+    """Cancel tasks until they have ended, again every so many seconds: a library may swallow a cancellation.
 
-    What it raises or returns is let go. Not for a task that cleans up: that would be broken off, too.
+    What they raise or return is let go. A clean-up that takes longer than `every` is broken off, too.
     """
-    while not task.done():
-        task.cancel()
-        await asyncio.wait([task], timeout=every)
-    if not task.cancelled():
-        task.exception()
+    while left := [task for task in tasks if not task.done()]:
+        for task in left:
+            task.cancel()
+        await asyncio.wait(left, timeout=every)
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()
 
 
 async def in_thread(work: Callable[[], T], undo: Callable[[T], object] = lambda result: None) -> T:
@@ -41,7 +44,9 @@ async def in_thread(work: Callable[[], T], undo: Callable[[T], object] = lambda 
     try:
         return await asyncio.shield(running)
     except asyncio.CancelledError:
-        await asyncio.wait([running])
+        while not running.done():
+            with suppress(asyncio.CancelledError):
+                await asyncio.wait([running])
         if running.exception() is None:
             undo(running.result())
         raise

@@ -96,7 +96,7 @@ class Connection(Client):
             await asyncio.wait([connecting])
             connecting.result()
         except BaseException:
-            await end(connecting)
+            await end(connecting, every=0.1)
             await self.close()
             raise
         self._closed_cb = closed

@@ -12,7 +12,7 @@ from nats.js.errors import NotFoundError
 
 from telecine_contracts.streams import Consumer
 
-from .cancellation import heed_cancellation
+from .cancellation import end, heed_cancellation
 from .meters import HandlerMeters
 
 __all__ = ["ConsumerWatch"]
@@ -96,8 +96,7 @@ class ConsumerWatch:
     async def stop(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def _run(self) -> None:
         while True:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 
 import structlog
 
+from .cancellation import end
 from .metrics import Metrics
 
 __all__ = ["Liveness", "pulse"]
@@ -56,8 +57,7 @@ class Liveness:
     async def stop(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()

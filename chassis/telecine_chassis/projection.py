@@ -16,7 +16,7 @@ from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEv
 from telecine_contracts.streams import Consumer, Stream
 from telecine_contracts.subjects import of_type
 
-from .cancellation import in_thread
+from .cancellation import end, heed_cancellation, in_thread
 from .database import Slots, checkpoints, insert_if_absent, write_session
 from .dead_letters import DeadLetters
 from .feed import Feed
@@ -103,6 +103,7 @@ class Projector:
             )
         self.head = await feed.head()
         self._note_progress()
+        heed_cancellation()
         read: asyncio.Queue[_Read] = asyncio.Queue(READ_AHEAD)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(feed, read))
@@ -130,6 +131,7 @@ class Projector:
 
     async def _write_all(self, read: asyncio.Queue["_Read"]) -> None:
         while True:
+            heed_cancellation()
             batch = await read.get()
             if self.projection.linger:
                 await asyncio.sleep(self.projection.linger)
@@ -273,8 +275,7 @@ class Projections:
     async def stop(self) -> None:
         """Stop following and close the database."""
         if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.gather(self._watch, return_exceptions=True)
+            await end(self._watch)
         await self._leave()
 
     async def ready(self) -> str | None:
@@ -322,9 +323,7 @@ class Projections:
         self._tasks = [self._spawn(projector.run()) for projector in self._projectors.values()]
 
     async def _leave(self) -> None:
-        for task in self._tasks:
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        await end(*self._tasks)
         self._tasks = []
         if self._engine is not None:
             self._engine.dispose()
@@ -374,10 +373,7 @@ async def rebuild(
         await done
         await asyncio.to_thread(slots.promote, new)
     finally:
-        done.cancel()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(done, *tasks, return_exceptions=True)
+        await end(done, *tasks)
         engine.dispose()
     if old > 1:
         await asyncio.to_thread(slots.drop, old - 1)

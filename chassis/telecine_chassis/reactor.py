@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from telecine_contracts import BadEnvelope, BadEvent, Registry, UnknownEvent
 from telecine_contracts.streams import Consumer
 
+from .cancellation import end
 from .consumer_watch import ConsumerWatch
 from .dead_letters import DeadLetters
 from .dispatch import Dispatch, EventHandler, TimerHandler
@@ -162,9 +163,7 @@ class Reactor:
                 await subscriber.stop()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=self._grace)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*late, return_exceptions=True)
+            await end(*late)
         if self._keeping is not None:
             self._keeping.cancel()
         await self._broker.stop()  # last: handlers acknowledge over its connection

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 import structlog
 from prometheus_client import Counter
 
-from .cancellation import heed_cancellation
+from .cancellation import end, heed_cancellation
 from .store import Unavailable
 from .timers import Timer, Timers
 from .tracing import answering
@@ -68,8 +68,7 @@ class Sweeper:
     async def stop(self) -> None:
         """Stop sweeping."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def sweep(self) -> int:
         """Set what is missing; how many that were."""

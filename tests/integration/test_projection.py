@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -18,6 +19,7 @@ from tests.support.seen_tables import METADATA, Applier, Crash, Followed, Seen, 
 
 from telecine_chassis import projection as projection_module
 from telecine_chassis.database import Slots, checkpoints, write_session
+from telecine_chassis.feed import Feed
 from telecine_chassis.projection import Projection, Projector, rebuild
 from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
@@ -150,6 +152,27 @@ async def test_a_projection_that_can_follow_no_more_says_so(world: ReactorWorld,
     await world.client.close()
     await eventually(lambda: following.failures)
     assert following.failures[0].startswith("a projection stopped")
+
+
+@pytest.mark.parametrize("question", ["last", "head"])
+async def test_a_stop_is_heard_whatever_it_breaks_in_upon(
+    world: ReactorWorld, followed: Followed, monkeypatch: pytest.MonkeyPatch, question: str
+) -> None:
+    """The client may swallow a cancellation that comes together with its answer."""
+    asked = asyncio.Event()
+
+    async def answer(_: Feed) -> int:
+        asked.set()
+        with suppress(asyncio.CancelledError):
+            await asyncio.Event().wait()
+        return 0
+
+    monkeypatch.setattr(Feed, question, answer)
+    following = await followed.start(Applier())
+    await asked.wait()
+    async with asyncio.timeout(2):  # a swallowed cancellation would be repeated later than that
+        await followed.stop(following)
+    assert following.failures == []
 
 
 # What can't be applied

@@ -1,8 +1,9 @@
 """What every task of a test was waiting for when the test ran out of time (pytest-timeout tells of threads alone)."""
 
 import asyncio
+import gc
 from collections.abc import Generator, Iterator
-from types import CodeType, FrameType
+from types import AsyncGeneratorType, CodeType, FrameType
 from typing import Any
 
 import pytest
@@ -52,6 +53,10 @@ def _waits(waiting: Any) -> Iterator[str]:
         if code is not None:
             yield f"  {code.co_filename}:{frame.f_lineno if frame else '-'} {code.co_name}"
             yield from _waits(getattr(waiting, f"{kind}_await", getattr(waiting, f"{kind}_yieldfrom", None)))
+            return
+    for asked in gc.get_referents(waiting):  # a step of an asynchronous generator does not say of which
+        if isinstance(asked, AsyncGeneratorType):
+            yield from _waits(asked)
             return
     if waiting is not None:
         yield f"  {waiting!r}"

@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import structlog
 
-from telecine_chassis.cancellation import heed_cancellation
+from telecine_chassis.cancellation import end, heed_cancellation
 
 from .checkpoint_archive import AnotherNote, ArchiveUnavailable, CheckpointArchive
 
@@ -42,8 +42,7 @@ class Archiving:
     async def stop(self) -> None:
         """Stop at once: what is not kept yet is offered again after the next start."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
         await self._archive.aclose()
 
     async def _run(self) -> None:

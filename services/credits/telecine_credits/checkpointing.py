@@ -9,7 +9,7 @@ import nats.errors
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from telecine_chassis.cancellation import heed_cancellation
+from telecine_chassis.cancellation import end, heed_cancellation
 from telecine_chassis.store import Conflict, Refused, StoreError
 from telecine_contracts.signed_note import Checkpoint
 from telecine_contracts.transparency import Frontier
@@ -102,8 +102,7 @@ class Checkpointing:
     async def stop(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+            await end(self._task)
 
     async def look(self) -> Published | None:
         """One look: sign and publish a checkpoint if one is due. The one that this very look published.
