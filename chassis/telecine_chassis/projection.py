@@ -109,9 +109,13 @@ class Projector:
             tasks.create_task(self._read(feed, read))
             tasks.create_task(self._write_all(read))
 
+    async def newest(self) -> int:
+        """The stream sequence of the last event that the tables are for. Asks the server."""
+        return await self._feed().head()
+
     async def lag(self) -> int:
-        """How far the tables are behind the last event they are for, in stream sequences. Asks the server."""
-        return max(0, await self._feed().head() - self.sequence)
+        """How far the tables are behind it. Asks the server."""
+        return max(0, await self.newest() - self.sequence)
 
     def _feed(self) -> Feed:
         filters = [of_type(event) for event in self.projection.events]
@@ -255,6 +259,10 @@ class Projections:
     def sequence(self, name: str) -> int:
         """How far the projection `name` is: every event up to this stream sequence can be queried."""
         return self._projectors[name].sequence
+
+    async def newest(self, name: str) -> int:
+        """How far the projection `name` has to go as things stand. Asks the server. Raises errors of NATS."""
+        return await self._projectors[name].newest()
 
     def listen(self, name: str, listener: Listener) -> None:
         """Call `listener` with the events of every batch after it was committed. Before start only."""

@@ -1,6 +1,5 @@
 """The gateway's HTTP API, as far as the demonstration uses it: like any client would."""
 
-import asyncio
 import hashlib
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -15,9 +14,7 @@ from telecine_cli.failure import Failure
 __all__ = ["Download", "GatewayClient", "gateway_client"]
 
 _TIMEOUT_SECONDS = 30
-_OK, _ACCEPTED, _UNKNOWN = 200, 202, 401
-_KNOWN_SECONDS = 10
-"""Until every gateway has heard of a key that was made just now; usually some milliseconds."""
+_OK, _ACCEPTED = 200, 202
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,18 +34,14 @@ async def gateway_client(url: str, key: str) -> "AsyncIterator[GatewayClient]":
     async with httpx.AsyncClient(
         base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
     ) as client:
-        yield GatewayClient(client, asyncio.get_running_loop().time() + _KNOWN_SECONDS)
+        yield GatewayClient(client)
 
 
 @dataclass(frozen=True)
 class GatewayClient:
-    """Each call raises Failure, with what the gateway said, for any answer that is not a success.
-
-    `known_by`: until then, by the event loop's clock, a gateway may not know the key yet.
-    """
+    """Each call raises Failure, with what the gateway said, for any answer that is not a success."""
 
     client: httpx.AsyncClient
-    known_by: float
 
     async def generate(self, request: Mapping[str, Any]) -> str:
         """Ask for a video; the generation's id."""
@@ -88,9 +81,6 @@ class GatewayClient:
     async def _asked(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             answer = await self.client.request(method, path, **content)
-            while answer.status_code == _UNKNOWN and asyncio.get_running_loop().time() < self.known_by:
-                await asyncio.sleep(0.05)
-                answer = await self.client.request(method, path, **content)
         except httpx.HTTPError as error:
             raise Failure(f"the gateway did not answer: {type(error).__name__}") from error
         if answer.status_code not in (_OK, _ACCEPTED):

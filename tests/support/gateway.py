@@ -144,9 +144,7 @@ class World:
         scopes: tuple[str, ...] = DEFAULT_SCOPES,
     ) -> Owner:
         """An account with a key that already works at `gateway`."""
-        key = new_key()
-        command = CreateKey(account, key.key_id, key.key_sha256, "test", scopes)
-        await self.keys().execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
+        key = await self.key(account, scopes)
         if credits:
             await self.grant(account, credits)
         owner = Owner(account, key, gateway.http)
@@ -155,6 +153,13 @@ class World:
             if answer.status_code == 200 and credits in (0, answer.json()["available"]):
                 return owner
         raise AssertionError("the key did not begin to work")
+
+    async def key(self, account: str, scopes: tuple[str, ...] = DEFAULT_SCOPES) -> NewKey:
+        """A key for an account, made this moment."""
+        key = new_key()
+        command = CreateKey(account, key.key_id, key.key_sha256, "test", scopes)
+        await self.keys().execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
+        return key
 
     async def revoke(self, owner: Owner) -> None:
         """Revoke the owner's key."""

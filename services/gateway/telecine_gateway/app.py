@@ -40,6 +40,7 @@ from .edge import Edge
 from .errors import install
 from .ledger_nats import NatsLedger
 from .meters import HttpMeters
+from .new_keys import NewKeys
 from .observed import Observed
 from .openapi import Api
 from .projections import METADATA, PROJECTIONS, VERSION
@@ -55,6 +56,8 @@ from .views import Views
 from .waiters import Arrivals, Positions, Waiters
 
 SOURCE = "telecine/gateway"
+NEW_KEY = 5
+"""Seconds that a request with a key nobody knows waits for the tables, if keys were made just now."""
 FRESH = 2
 """Seconds that a read waits for its own account's last writes; then it answers with what there is."""
 
@@ -87,9 +90,13 @@ def build(settings: Settings) -> Service:
         ),
         reacts=False,
     )
+    new_keys = NewKeys(
+        lambda: projections.newest("access"), lambda: projections.sequence("access"), within=NEW_KEY
+    )
     live = _Live(
         projections,
-        Auth(Queries(lambda: projections.engine)),
+        new_keys,
+        Auth(Queries(lambda: projections.engine), new_keys.caught_up),
         Positions(lambda: projections.sequence("generations")),
         Positions(lambda: projections.sequence("ledger")),
     )
@@ -108,6 +115,7 @@ class _Live:
     """The projections, and everybody who is told what they have just made visible."""
 
     projections: Projections
+    new_keys: NewKeys
     auth: Auth
     positions: Positions
     entries: Positions
@@ -122,6 +130,7 @@ class _Live:
         self.projections.watch("ledger", self._ledger_seen)
         self.projections.listen("ledger", lambda events: self.entries.moved())
         self.projections.listen("access", self.auth.changed)
+        self.projections.listen("access", lambda events: self.new_keys.moved())
 
     async def fresh(self, account: str) -> None:
         """Until the tables show what the account has been told, or has done here."""

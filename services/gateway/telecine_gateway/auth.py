@@ -19,10 +19,15 @@ REMEMBERED = 10_000
 
 
 class Auth:
-    """A FastAPI dependency. Good keys are remembered until the ACCESS projection moves, so revoking works at once."""
+    """A FastAPI dependency. Good keys are remembered until the ACCESS projection moves, so revoking works at once.
 
-    def __init__(self, queries: Queries) -> None:
+    For a key that is not known `caught_up` waits until the tables have what the stream has: a key works from the moment
+    it is made.
+    """
+
+    def __init__(self, queries: Queries, caught_up: Callable[[], Awaitable[None]]) -> None:
         self._queries = queries
+        self._caught_up = caught_up
         self._known: dict[str, Requester] = {}
         self._epoch = 0
 
@@ -54,6 +59,11 @@ class Auth:
             return self._known[sha256]
         epoch = self._epoch
         key = await self._queries.key(sha256)
+        if key is None:
+            await self._caught_up()
+            if epoch != self._epoch:
+                epoch = self._epoch
+                key = await self._queries.key(sha256)
         if key is None or key.revoked_at is not None:
             return None
         requester = Requester(key.account, key.key_id, frozenset(key.scopes))
