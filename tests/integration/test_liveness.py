@@ -86,6 +86,8 @@ async def break_off(reactor: Reactor) -> None:
     """End the loops that ask for messages, as an error that nobody sees would."""
     for subscriber in reactor._broker.subscribers:
         await subscriber.stop()
+    assert reactor._broker._connection is not None
+    await reactor._broker._connection.flush()  # else the next message may still go to the last question
 
 
 async def test_what_waits_for_another_try_is_no_reason_to_worry(world: ReactorWorld) -> None:
