@@ -170,7 +170,7 @@ async def test_a_stop_is_heard_whatever_it_breaks_in_upon(
     monkeypatch.setattr(Feed, question, answer)
     following = await followed.start(Applier())
     await asked.wait()
-    async with asyncio.timeout(2):  # a swallowed cancellation would be repeated later than that
+    async with asyncio.timeout(4):  # a swallowed cancellation would be repeated later than that
         await followed.stop(following)
     assert following.failures == []
 
