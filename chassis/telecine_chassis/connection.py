@@ -3,7 +3,7 @@
 import asyncio
 import re
 from collections import deque
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
@@ -13,7 +13,10 @@ import nats.errors
 import structlog
 from faststream.nats import NatsBroker
 from nats.aio.client import Client
+from nats.aio.msg import Msg
 from nats.aio.transport import TcpTransport
+from nats.js import JetStreamContext
+from nats.js.errors import ServiceUnavailableError
 from nats.protocol.parser import AUTHORIZATION_VIOLATION
 
 from .cancellation import end
@@ -24,8 +27,8 @@ __all__ = ["Broker", "Connection", "Denial", "NotAllowed", "connect", "options"]
 log = structlog.get_logger(__name__)
 CLOSING = 1
 """Seconds that a connection gets to end in order."""
-CLOSED_FOR_GOOD = 0.1
-"""Seconds until somebody who publishes on a closed connection is told."""
+REFUSED = 0.25
+"""Seconds until a subscriber asks again that was told that there is nobody to ask."""
 SUBSCRIBING = 5
 """Seconds that the server gets to take a service's subscriptions."""
 REMEMBERED = 4096
@@ -33,6 +36,9 @@ REMEMBERED = 4096
 CONNECT = b"CONNECT "
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
 _PULL = "$js.api.consumer.msg.next."
+
+
+Fetch = Callable[..., Coroutine[Any, Any, list[Msg]]]
 
 
 class NotAllowed(nats.errors.Error):
@@ -104,13 +110,7 @@ class Connection(Client):
     async def publish(
         self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, Any] | None = None
     ) -> None:
-        """As the client does, but a connection that is closed for good takes a moment to say so.
-
-        FastStream asks for the next message again as long as it is told that the connection is closed. Without the
-        moment it would never let anybody else go on, least of all whoever ends the service because of it.
-        """
-        if self.is_closed:
-            await asyncio.sleep(CLOSED_FOR_GOOD)
+        """As the client does."""
         if reply:
             self._asked.append((subject, reply))
         await super().publish(subject, payload, reply, headers)
@@ -171,6 +171,10 @@ class Broker(NatsBroker):
     async def start(self) -> None:
         """As the framework does; then wait for the server: a question of somebody else's may be quicker."""
         await super().start()
+        for subscriber in self.subscribers:
+            pulling = getattr(subscriber, "subscription", None)
+            if isinstance(pulling, JetStreamContext.PullSubscription):
+                pulling.fetch = _patient(pulling.fetch)  # type: ignore[method-assign]
         connection = self._connection
         if connection is not None:
             with suppress(nats.errors.Error):  # it is away again: coming back, the client subscribes again
@@ -187,6 +191,24 @@ class Broker(NatsBroker):
             await super().stop(exc_type, exc_val, exc_tb)
         except* nats.errors.ConnectionClosedError:
             pass
+
+
+def _patient(fetch: Fetch) -> Fetch:
+    """`fetch`, but a refusal takes a moment.
+
+    FastStream asks for the next message again at once, for as long as there is no consumer, or no server that leads it:
+    a thousand times a second, just when a cluster has enough to do. On a connection that is closed for good it would
+    never let anybody else go on, least of all whoever ends the service because of it.
+    """
+
+    async def ask(*arguments: Any, **options: Any) -> list[Msg]:
+        try:
+            return await fetch(*arguments, **options)
+        except (nats.errors.ConnectionClosedError, ServiceUnavailableError):
+            await asyncio.sleep(REFUSED)
+            raise
+
+    return ask
 
 
 def options(

@@ -11,6 +11,7 @@ from tests.support.eventually import eventually, eventually_async
 from tests.support.parts import NatsServer, nats_server_for_many_loops
 from tests.support.reactor_world import ReactorWorld, reactor_world
 
+from telecine_chassis import connection as connection_module
 from telecine_chassis.reactor import Permanent, Retries, Retry
 from telecine_chassis.store import Recorded, Unavailable
 from telecine_chassis.timers import Timer
@@ -358,6 +359,21 @@ async def test_a_deleted_consumer_is_noticed(world: ReactorWorld) -> None:
     assert await reactor.ready() == f"consumer {world.service}-video does not exist"
     await eventually(reactor.alive)
     assert reactor.alive() == f"consumer {world.service}-video was deleted: run `telecine provision`"
+
+
+async def test_where_nobody_answers_is_not_asked_without_end(
+    world: ReactorWorld, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A consumer that was deleted, or in a cluster has no leader."""
+    monkeypatch.setattr(connection_module, "REFUSED", 3600)
+    await world.react(Handler())
+    jetstream, consumer = world.client.jetstream(), f"{world.service}-video"
+    questions = await world.client.subscribe(f"$JS.API.CONSUMER.MSG.NEXT.VIDEO.{consumer}")
+    await jetstream.delete_consumer("VIDEO", consumer)
+    await questions.next_msg(timeout=5)
+    for _ in range(100):
+        await jetstream.stream_info("VIDEO")
+    assert questions.pending_msgs <= 1
 
 
 @pytest.mark.parts("restart")
