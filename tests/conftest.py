@@ -39,9 +39,8 @@ structlog.configure(
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    if (
-        signal.getsignal(signal.SIGINT) is signal.SIG_IGN
-    ):  # started in the background: so would every child of ours be
+    # Ignored where the run was started in the background; every child that is to hear Ctrl-C would ignore it, too.
+    if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         maker()

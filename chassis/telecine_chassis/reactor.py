@@ -157,9 +157,7 @@ class Reactor:
         self._stopping.set()
         await self._watch.stop()
         for subscriber in self._broker.subscribers:
-            with contextlib.suppress(
-                nats.errors.Error
-            ):  # a connection that is closed for good has nothing to end
+            with contextlib.suppress(nats.errors.ConnectionClosedError):  # for good: nothing is left to end
                 await subscriber.stop()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=self._grace)

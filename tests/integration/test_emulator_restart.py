@@ -4,6 +4,7 @@ import json
 import os
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import httpx
@@ -58,6 +59,14 @@ async def test_a_kill_while_rendering_costs_nothing_but_time(tmp_path: Path) -> 
             lambda: all(emulator.get(task)["status"] == "succeeded" for task in tasks), within=20
         )
         assert all(emulator.video(task).content[4:8] == b"ftyp" for task in tasks)
+
+
+def test_it_listens_soon_and_stays_small(tmp_path: Path) -> None:
+    started = time.monotonic()
+    with running_emulator(tmp_path) as emulator:
+        # The bound is 1.2 s on an idle machine; others run tests beside this one.
+        assert time.monotonic() - started < 5
+        assert emulator.client.get("/healthz").json() == {"status": "ok"}
 
 
 @pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="reads /proc")

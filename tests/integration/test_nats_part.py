@@ -1,5 +1,6 @@
 """The embedded nats-server, for real."""
 
+import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -26,12 +27,16 @@ async def running(folder: Path) -> AsyncIterator[tuple[NatsPart, Process]]:
         process.kill()
 
 
-async def test_a_server_answers_jetstream_as_soon_as_it_is_ready(tmp_path: Path) -> None:
+async def test_a_server_answers_jetstream_at_once(tmp_path: Path) -> None:
+    began = time.monotonic()
     async with running(tmp_path) as (part, _):
+        ready_after = time.monotonic() - began
         client = await nats_client.connect(part.url)
         info = await client.jetstream().account_info()
         await client.close()
     assert info.streams == 0
+    # 0.06 s on an idle machine; the bound is for a busy one.
+    assert ready_after < 3
 
 
 async def test_every_append_is_synced_and_the_limits_are_set(tmp_path: Path) -> None:

@@ -32,7 +32,7 @@ __all__ = ["CLUSTER", "NatsCluster", "a_follower_of", "clustered_saga", "leader_
 CLUSTER = Path(__file__).parents[2] / "deploy" / "nats-cluster"
 NAMES = ("nats-1", "nats-2", "nats-3")
 CREDENTIALS, DATA = "credentials", "data"
-_READY_SECONDS = 90.0
+_READY_SECONDS = 30.0
 
 
 @dataclass(frozen=True)

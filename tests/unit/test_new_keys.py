@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import nats.errors
 import pytest
 
+from telecine_gateway import new_keys as new_keys_module
 from telecine_gateway.new_keys import NewKeys
 
 
@@ -18,11 +19,14 @@ class Stream:
     asked: int = 0
     was_asked: asyncio.Event = field(default_factory=asyncio.Event)
     trouble: Exception | None = None
+    silent: asyncio.Event | None = None
 
     async def newest(self) -> int:
         self.asked += 1
         self.was_asked.set()
         await asyncio.sleep(0)
+        if self.silent is not None:
+            await self.silent.wait()
         if self.trouble is not None:
             raise self.trouble
         return self.last
@@ -71,6 +75,22 @@ async def test_who_comes_while_the_server_is_asked_gets_a_question_of_its_own(
     stream.last = stream.reached = 1
     second = asyncio.create_task(new_keys.caught_up())
     await asyncio.gather(first, second)
+    assert stream.asked == 2
+
+
+async def test_a_server_that_does_not_answer_has_one_question_at_a_time(
+    stream: Stream, new_keys: NewKeys, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(new_keys_module, "PAUSE", 0)
+    stream.silent = asyncio.Event()
+    waiting = [asyncio.create_task(new_keys.caught_up())]
+    await stream.was_asked.wait()
+    for _ in range(50):
+        waiting.append(asyncio.create_task(new_keys.caught_up()))
+        await asyncio.sleep(0)
+    assert stream.asked == 1
+    stream.silent.set()
+    await asyncio.gather(*waiting)
     assert stream.asked == 2
 
 

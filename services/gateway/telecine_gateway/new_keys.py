@@ -27,6 +27,7 @@ class NewKeys:
         self._newest = newest
         self._within = within
         self._positions = Positions(reached)
+        self._turn = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
 
@@ -42,12 +43,13 @@ class NewKeys:
 
     async def _ask_in_turn(self) -> None:
         now = asyncio.get_running_loop().time
-        await asyncio.sleep(max(0, self._asked_at + PAUSE - now()))
-        self._next = None  # the answer may know nothing of what whoever comes from now on is after
-        self._asked_at = now()
-        try:
-            newest = await self._newest()
-        except (nats.errors.Error, TimeoutError, OSError):
-            return
+        async with self._turn:  # a server that is away gets one question, not one after the other
+            await asyncio.sleep(max(0, self._asked_at + PAUSE - now()))
+            self._next = None  # the answer may know nothing of what whoever comes from now on is after
+            self._asked_at = now()
+            try:
+                newest = await self._newest()
+            except (nats.errors.Error, TimeoutError, OSError):
+                return
         self._positions.wrote(_ALL, newest)
         await self._positions.seen(_ALL, within=self._within)
