@@ -33,8 +33,15 @@ class Journey:
 
     @property
     def over(self) -> bool:
-        """Whether nothing more will come: what was held is spent or given back, or was never held."""
-        return any(isinstance(e.event, CreditsSettled | CreditsRefunded | CreditsDenied) for e in self.events)
+        """Whether its credits are spent, given back or denied, and the event that caused this has been seen.
+
+        VIDEO and LEDGER arrive independently of each other: the end of the hold may come before the video's.
+        """
+        seen = {recorded.envelope.id for recorded in self.events}
+        ends = (
+            e for e in self.events if isinstance(e.event, CreditsSettled | CreditsRefunded | CreditsDenied)
+        )
+        return any(end.envelope.causation is None or end.envelope.causation in seen for end in ends)
 
     @property
     def stored(self) -> VideoStored | None:

@@ -1,5 +1,8 @@
 """The demonstration's view of its generations, from events alone."""
 
+import dataclasses
+import itertools
+
 import pytest
 
 from telecine_chassis.store import Recorded
@@ -22,12 +25,15 @@ ACCOUNT = example(GenerationRequested).about["account"]
 
 
 def about_one(*events: type[Event]) -> list[Recorded]:
-    """Examples, as if all were about one generation."""
-    changed = []
+    """Examples, as if all were about one generation and each had caused the next."""
+    changed: list[Recorded] = []
     for number, event in enumerate(events, 1):
         known = example(event)
         update = {"generation": "g1"} if "generation" in type(known).model_fields else {}
-        changed.append(Recorded(known.model_copy(update=update), envelope(known), number))
+        own = envelope(known)
+        cause = changed[-1].envelope.id if changed else own.id
+        linked = dataclasses.replace(own, causation=cause)
+        changed.append(Recorded(known.model_copy(update=update), linked, number))
     return changed
 
 
@@ -46,6 +52,30 @@ def test_a_stored_video_that_is_paid_for_is_the_end() -> None:
     assert done.over
     assert done.stored is not None
     assert (done.failure, done.cost) == (None, 50)
+
+
+def test_the_two_streams_may_arrive_in_any_order() -> None:
+    requested, debited, stored, settled = about_one(
+        GenerationRequested, CreditsDebited, VideoStored, CreditsSettled
+    )
+    for order in interleavings((requested, stored), (debited, settled)):
+        journeys = Journeys(ACCOUNT)
+        begun = journeys.begin("g1", Kind.TEXT_TO_VIDEO)
+        for recorded in order:
+            assert not begun.over
+            journeys.add(recorded)
+        assert begun.over
+        assert begun.stored is not None
+
+
+def interleavings(left: tuple[Recorded, ...], right: tuple[Recorded, ...]) -> list[list[Recorded]]:
+    """Every way in which two streams can arrive, each in its own order."""
+    size = len(left) + len(right)
+    merged = []
+    for places in itertools.combinations(range(size), len(left)):
+        ours, theirs = iter(left), iter(right)
+        merged.append([next(ours) if place in places else next(theirs) for place in range(size)])
+    return merged
 
 
 @pytest.mark.parametrize("end", [GenerationFailed, GenerationCancelled])

@@ -9,6 +9,7 @@ from telecine_contracts import Envelope, Event
 from telecine_contracts.credits import CreditsDebited, CreditsGranted, CreditsSettled
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.gateway import GenerationRequested
+from telecine_contracts.generation import GenerationProgressed
 
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
@@ -50,6 +51,11 @@ def test_an_effect_is_never_told_before_its_cause_though_clocks_differ() -> None
     assert together([settled, early, REQUESTED]) == [REQUESTED, early, settled]
     rootless = recorded(GenerationRequested, 12, 0, id="request", causation="request")
     assert together([early, rootless]) == [rootless, early]
+
+
+def test_a_stream_keeps_its_own_order_though_clocks_differ() -> None:
+    behind = recorded(GenerationProgressed, 14, -3600, id="progress", causation="timer")
+    assert together([behind, DEBITED, REQUESTED]) == [REQUESTED, behind, DEBITED]
 
 
 def test_causes_that_go_in_a_circle_are_told_all_the_same() -> None:
