@@ -1,6 +1,5 @@
 """Settings that every service has. Read from the environment (prefix TELECINE_), validated at start."""
 
-from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 from urllib.parse import urlsplit
@@ -9,6 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .nats_access import NatsAccess, check_seed
+from .network import is_loopback
 from .secret_settings import SecretFiles, examples_in
 
 __all__ = ["ServiceSettings"]
@@ -138,7 +138,7 @@ class ServiceSettings(BaseSettings):
     def _is_somebody(self) -> Self:
         """A server that asks nobody for a name may be on this machine, out of others' reach; nowhere else."""
         known = self.names_itself or self.nats_tls_cert is not None or self.profile == "sandbox"
-        if not known and not all(_is_here(url) for url in self.nats_url.split(",")):
+        if not known and not all(is_loopback(_host(url)) for url in self.nats_url.split(",")):
             raise ValueError(
                 "TELECINE_NATS_NKEY_SEED_FILE: over a network a service does not come to NATS as nobody; "
                 "`telecine provision --credentials` makes identities"
@@ -156,12 +156,8 @@ class ServiceSettings(BaseSettings):
         return self
 
 
-def _is_here(url: str) -> bool:
-    host = urlsplit(url.strip()).hostname or ""
-    try:
-        return ip_address(host).is_loopback
-    except ValueError:  # a name
-        return host == "localhost"
+def _host(url: str) -> str:
+    return urlsplit(url.strip()).hostname or ""
 
 
 def _is_server(url: str) -> bool:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from telecine_chassis.network import is_loopback
 from telecine_cli.credentials import seed_file
 from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
@@ -142,7 +143,7 @@ class Facts:
     def provider_is_local(self) -> bool:
         """Whether the provider runs on this machine, as an emulator does: then its results may come from here too."""
         host = urlsplit(self.provider.base_url).hostname or ""
-        return self.emulated or host in ("localhost", "::1") or host.startswith("127.")
+        return self.emulated or is_loopback(host)
 
     @property
     def provider(self) -> Provider:
@@ -185,8 +186,9 @@ def environment(service: str, facts: Facts) -> dict[str, str]:
     This is the one place where a fact gets the name of a setting. A secret goes to those only who need it; what
     the stack does not decide may be set by the user's own TELECINE_ variables.
     """
-    decided = {name for each in SERVICES for name in _settings(each, facts)}
-    inherited = {name: value for name, value in os.environ.items() if name.upper() not in decided}
+    # Compared as settings are read: by lower case, which is not the same as by upper case for every letter.
+    decided = {name.lower() for each in SERVICES for name in _settings(each, facts)}
+    inherited = {name: value for name, value in os.environ.items() if name.lower() not in decided}
     return inherited | _PROCESS | _settings(service, facts)
 
 

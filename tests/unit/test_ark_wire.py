@@ -110,6 +110,9 @@ class TestRequest:
             ("a cat --resolution 1080p --dur 12", "a cat —resolution 1080p —dur 12"),
             ("a cat ---rs 1080p", "a cat —rs 1080p"),
             ("a cat -- seed 5", "a cat — seed 5"),
+            ("a cat --\u200bresolution 1080p -\u00ad-rs", "a cat —\u200bresolution 1080p —rs"),
+            ("a cat --\u0131 \u2013\u2013\u017feed --\u212a", "a cat —\u0131 —\u017feed —\u212a"),
+            ("一只猫--在雨中", "一只猫--在雨中"),
             ("well-known, 1990--2000, -5 degrees", "well-known, 1990--2000, -5 degrees"),
         ],
     )

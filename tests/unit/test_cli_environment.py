@@ -91,6 +91,24 @@ def test_with_a_real_provider_nothing_private_is_let_in() -> None:
     assert "TELECINE_IMAGE_URL_PRIVATE_HOSTS" not in told("gateway", REAL)
 
 
+@pytest.mark.parametrize(
+    ("url", "is_local"),
+    [
+        ("http://127.0.0.9:9000/api/v3", True),
+        ("http://[::1]:9000/api/v3", True),
+        ("http://LOCALHOST:9000/api/v3", True),
+        ("https://127.example.com/api/v3", False),
+        ("https://127.0.0.1.example.com/api/v3", False),
+        ("https://localhost.example.com/api/v3", False),
+        ("http://10.0.0.1/api/v3", False),
+    ],
+)
+def test_only_a_provider_on_this_machine_may_lead_to_private_addresses(url: str, is_local: bool) -> None:
+    options = Options(provider=Provider(url, "its-key"))
+    assert ("TELECINE_RESULT_ALLOW_PRIVATE" in told("storage", options)) is is_local
+    assert ("TELECINE_CALLBACK_BASE_URL" in told("generation", options)) is is_local
+
+
 def test_callbacks_come_where_they_can_arrive() -> None:
     assert told("generation")["TELECINE_CALLBACK_BASE_URL"] == "http://127.0.0.1:20004"
     assert "TELECINE_CALLBACK_BASE_URL" not in told("generation", REAL)
@@ -100,8 +118,12 @@ def test_callbacks_come_where_they_can_arrive() -> None:
 def test_what_the_stack_does_not_decide_may_be_set_by_the_user(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECINE_DEADLINE", "60")
     monkeypatch.setenv("TELECINE_NATS_URL", "nats://elsewhere:4222")
+    monkeypatch.setenv(
+        "TELECINE_NATS_N\u212aEY_SEED_FILE", "/elsewhere"
+    )  # a Kelvin sign, whose lower case is k
     assert told("generation")["TELECINE_DEADLINE"] == "60"
     assert told("generation")["TELECINE_NATS_URL"] == "nats://127.0.0.1:20000"
+    assert "/elsewhere" not in told("generation").values()
 
 
 def test_a_key_in_the_users_environment_reaches_nobody_who_does_not_need_it(

@@ -131,6 +131,7 @@ def test_a_duration_out_of_range_names_the_range_and_who_takes_it(value: int) ->
         ("prompt", "nul\x00"),
         ("prompt", "escape \x1b[31m"),
         ("prompt", "half \ud800"),
+        ("prompt", "turned \u202eround"),
         ("imageUrl", 5),
         ("imageUrl", "ftp://images.example.com/cat.jpg"),
         ("imageUrl", "http://127.0.0.1/cat.jpg"),
@@ -233,6 +234,19 @@ def test_where_the_image_alone_decides_the_ratio() -> None:
         ("--rs", "resolution"),
         ("the end--rs 1080p", "resolution"),
         ("---rs 1080p", "resolution"),
+        ("--rat\u0131o 1:1", "ratio"),  # dotless i
+        ("--rat\u0130o 1:1", "ratio"),  # capital I with a dot
+        ("--re\u017folution 1080p", "resolution"),  # long s
+        ("--wate\u24e1mar\u212a true", "watermark"),  # circled r, Kelvin sign
+        ("--\u200bresolution 1080p", "resolution"),  # zero-width space
+        ("-\u00ad-re\u2060so\u200dlution 1080p", "resolution"),  # soft hyphen, joiners
+        ("--\u202eresolution\u202c 1080p", "resolution"),
+        ("--\u00a0rs 1080p", "resolution"),  # no-break space
+        ("--rs\u00a0large", "resolution"),
+        ("--rs\u200blarge", "resolution"),
+        ("--\U000e0072\ufe0fcf true", "cameraFixed"),  # a tag and a variation selector
+        ("\u2010\u2011rs 1080p", "resolution"),
+        ("\u2013\u2013rs 1080p", "resolution"),  # what an editor makes of two hyphens
     ],
 )
 def test_text_commands_are_refused(command: str, field: str) -> None:
@@ -254,6 +268,10 @@ def test_text_commands_are_refused(command: str, field: str) -> None:
         "- seed: a small thing",
         "line one\nline two\twith a tab\r\n",
         "emoji 🎬 and 中文",
+        "破折号——resolution of the plot",
+        "a family 👨\u200d👩\u200d👧, سلام\u200f and the golden -- ratio",
+        "isolated \u2067שלום\u2069",
+        "--rátio is another word",
         "x" * MAX_PROMPT,
     ],
 )

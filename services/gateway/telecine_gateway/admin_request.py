@@ -1,12 +1,12 @@
 """What an administrator may ask of the ledger: every field checked, every bad one named at once. Pure."""
 
-import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from telecine_contracts import MAX_CREDITS
+from telecine_contracts.characters import unfit
 from telecine_contracts.commands import (
     AdjustCredits,
     CloseAccount,
@@ -127,7 +127,7 @@ class _Fields:
         return value
 
     def text(self, name: str, longest: int) -> str | None:
-        """A text without control characters."""
+        """A text that is fit to be kept and shown."""
         value = self.body.get(name)
         if value is None:
             return None
@@ -136,8 +136,8 @@ class _Fields:
             return None
         if len(value) > longest:
             self.refuse(name, f"must not be longer than {longest} characters, but has {len(value)}")
-        if any(unicodedata.category(character) == "Cc" for character in value):
-            self.refuse(name, "must not contain control characters")
+        if (words := unfit(value)) is not None:
+            self.refuse(name, f"must not contain {words}")
         return value
 
     def whole(self, name: str, least: int, *, needed: bool = False) -> int | None:

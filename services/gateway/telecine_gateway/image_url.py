@@ -1,12 +1,16 @@
-"""Whether an image URL may be handed to the provider, by its shape alone: nothing is looked up or fetched."""
+"""Whether an image URL may be handed to the provider, and in which form. By its shape alone: nothing is looked up.
+
+The provider gets the normal form (RFC 3986, section 6.2), so that it sees the very host that was checked: another
+parser might read `HTTPS://`, `010.8.8.8` or `例。example` in another way, or refuse it long after it was paid for.
+"""
 
 from collections.abc import Collection
-from ipaddress import AddressValueError, IPv4Address, IPv6Address, IPv6Network
-from urllib.parse import SplitResult, urlsplit
+from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
 
-__all__ = ["MAX_URL", "problem"]
+__all__ = ["MAX_URL", "BadImageUrl", "normal_form"]
 
 MAX_URL = 2048
 """Characters."""
@@ -17,46 +21,71 @@ _PRIVATE_NAMES = frozenset(
     {"localhost", "local", "localdomain", "internal", "intranet", "private"}
     | {"corp", "home", "lan", "test", "invalid", "onion"}
 )
-_PRIVATE_SUFFIXES = (".home.arpa", ".in-addr.arpa", ".ip6.arpa")
+_PRIVATE_DOMAINS = (("home", "arpa"), ("in-addr", "arpa"), ("ip6", "arpa"))
 # Protocol assignments and 6to4 relays: "global" by the book, but no picture is there.
-_SPECIAL_V4 = ("192.0.0.", "192.88.99.")
+_SPECIAL_V4 = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")))
+_BEHIND_HOST = ("path", "query", "fragment")
 _PUBLIC_V6 = IPv6Network("2000::/3")
 _SPECIAL_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
 
 
-def problem(url: str, allowed: Collection[str] = ()) -> str | None:
-    """What is wrong with `url`, or None.
+class BadImageUrl(ValueError):
+    """A URL that is not handed on; the message is for the user, to follow the field's name."""
 
-    `allowed` lists `host:port` that pass in spite of being private, for a sandbox.
+
+def normal_form(url: str, allowed: Collection[str] = ()) -> str:
+    """`url` as the provider gets it. Raises BadImageUrl.
+
+    Scheme and host in lower case, the host in ASCII without a final dot, an IPv4 address in its four decimals, no port
+    where it is the scheme's own, and path and query in ASCII; what is ASCII there stays as it is, since signatures
+    cover it. `allowed` lists `host:port` that pass in spite of being private, for a sandbox.
     """
     if len(url) > MAX_URL:
-        return f"must not be longer than {MAX_URL} characters"
+        raise BadImageUrl(f"must not be longer than {MAX_URL} characters")
     if any(character <= " " or character in "\\\x7f" for character in url) or not url.isprintable():
-        return "must be a URL without spaces, backslashes or control characters"
+        raise BadImageUrl("must be a URL without spaces, backslashes or control characters")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        return "is not a valid URL"
+        raise BadImageUrl("is not a valid URL") from None
     if parts.scheme not in _DEFAULT_PORTS:
-        return "must be an http or https URL"
+        raise BadImageUrl("must be an http or https URL")
     if "@" in parts.netloc:
-        return "must not contain a user name or password"
-    return _host_problem(parts, port or _DEFAULT_PORTS[parts.scheme], allowed)
+        raise BadImageUrl("must not contain a user name or password")
+    default = _DEFAULT_PORTS[parts.scheme]
+    host = _public_host(parts, default if port is None else port, allowed)
+    netloc = host if port in (None, default) else f"{host}:{port}"
+    normal = parts._replace(netloc=netloc, **{name: _quoted(getattr(parts, name)) for name in _BEHIND_HOST})
+    if len(normal.geturl()) > MAX_URL:
+        raise BadImageUrl(f"must not be longer than {MAX_URL} characters in ASCII")
+    return normal.geturl()
 
 
-def _host_problem(parts: SplitResult, port: int, allowed: Collection[str]) -> str | None:
+def _quoted(text: str) -> str:
+    """Everything that is not ASCII percent-encoded, as UTF-8."""
+    return quote(text, safe="".join(map(chr, range(0x21, 0x7F))))
+
+
+def _public_host(parts: SplitResult, port: int, allowed: Collection[str]) -> str:
+    """The host in its normal form, if it may be reached. Raises BadImageUrl."""
     host = _ascii(parts.hostname or "")
     if host is None or not host or "%" in host:
-        return "must name a valid host"
-    bracketed = f"[{host}]" if ":" in host else host
-    if f"{bracketed}:{port}" in allowed:
-        return None
+        raise BadImageUrl("must name a valid host")
+    normal = f"[{_v6(host) or host}]" if ":" in host else host
+    if f"{normal}:{port}" in {name.lower() for name in allowed}:
+        return normal
     if ":" in host:
-        return None if _is_public_v6(host) else "must not point to a private or special address"
-    if _is_number(host.rsplit(".", 1)[-1]):
-        return None if _is_public_v4(host) else "must not point to a private or special address"
-    return _name_problem(host)
+        address: IPv4Address | IPv6Address | None = _v6(host)
+    elif _is_number(host.rsplit(".", 1)[-1]):
+        address = _inet_aton(host)
+        normal = str(address)
+    else:
+        _check_name(host)
+        return normal
+    if address is None or not _is_public(address):
+        raise BadImageUrl("must not point to a private or special address")
+    return normal
 
 
 def _ascii(host: str) -> str | None:
@@ -70,13 +99,12 @@ def _ascii(host: str) -> str | None:
     return host.lower().removesuffix(".")
 
 
-def _name_problem(host: str) -> str | None:
+def _check_name(host: str) -> None:
     labels = host.split(".")
     if len(host) > 253 or not all(_is_label(label) for label in labels):
-        return "must name a valid host"
-    if len(labels) == 1 or labels[-1] in _PRIVATE_NAMES or host.endswith(_PRIVATE_SUFFIXES):
-        return "must not point to a private host name"
-    return None
+        raise BadImageUrl("must name a valid host")
+    if len(labels) == 1 or labels[-1] in _PRIVATE_NAMES or tuple(labels[-2:]) in _PRIVATE_DOMAINS:
+        raise BadImageUrl("must not point to a private host name")
 
 
 def _is_label(label: str) -> bool:
@@ -88,12 +116,12 @@ def _is_number(label: str) -> bool:
     return label.isdigit() or (label.startswith("0x") and all(c in "0123456789abcdef" for c in label[2:]))
 
 
-def _is_public_v4(host: str) -> bool:
-    address = _inet_aton(host)
-    if address is None:
-        return False
-    special = address.is_multicast or address.is_reserved or str(address).startswith(_SPECIAL_V4)
-    return address.is_global and not special
+def _is_public(address: IPv4Address | IPv6Address) -> bool:
+    if isinstance(address, IPv4Address):
+        special = address.is_multicast or address.is_reserved or any(address in net for net in _SPECIAL_V4)
+        return address.is_global and not special
+    special = address.is_multicast or any(address in network for network in _SPECIAL_V6)
+    return address.scope_id is None and address in _PUBLIC_V6 and address.is_global and not special
 
 
 def _inet_aton(host: str) -> IPv4Address | None:
@@ -119,10 +147,8 @@ def _number(text: str) -> int:
     return int(text, 8 if len(text) > 1 and text.startswith("0") else 10)
 
 
-def _is_public_v6(host: str) -> bool:
+def _v6(host: str) -> IPv6Address | None:
     try:
-        address = IPv6Address(host)
+        return IPv6Address(host)
     except AddressValueError:
-        return False
-    special = address.is_multicast or any(address in network for network in _SPECIAL_V6)
-    return address.scope_id is None and address in _PUBLIC_V6 and address.is_global and not special
+        return None

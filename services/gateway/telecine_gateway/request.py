@@ -2,15 +2,15 @@
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from telecine_contracts.characters import unfit
 from telecine_contracts.gateway import Kind, VideoParameters
 from telecine_contracts.video_models import MODELS, RATIOS, RESOLUTIONS, VideoModel, models_taking
 
-from . import image_url
+from .image_url import BadImageUrl, normal_form
 from .text_commands import command_in
 
 __all__ = ["FIELDS", "BadField", "InvalidRequest", "Rules", "VideoRequest", "understand"]
@@ -153,17 +153,21 @@ class _Check:
             return None
         if len(text) > MAX_PROMPT:
             self.refuse("prompt", f"must not be longer than {MAX_PROMPT} characters, but has {len(text)}")
-        if _has_control_characters(text):
-            self.refuse("prompt", "must not contain control characters")
+        if (words := unfit(text, lines=True)) is not None:
+            self.refuse("prompt", f"must not contain {words}")
         if (command := command_in(text)) is not None:
             self.refuse("prompt", f"must not contain the text command {command.text}: {command.remedy}")
         return text
 
     def _url(self, name: str) -> str | None:
         url = self._text(name)
-        if url is not None and (problem := image_url.problem(url, self.rules.private_image_hosts)):
-            self.refuse(name, problem)
-        return url
+        if url is None:
+            return None
+        try:
+            return normal_form(url, self.rules.private_image_hosts)
+        except BadImageUrl as problem:
+            self.refuse(name, str(problem))
+            return None
 
     def _model(self) -> VideoModel | None:
         """None where the model is bad: then nothing that depends on it can be said."""
@@ -252,10 +256,6 @@ def _whole(value: object) -> int | None:
     if isinstance(value, float) and not value.is_integer():
         return None
     return int(value)
-
-
-def _has_control_characters(text: str) -> bool:
-    return any(c not in "\t\n\r" and unicodedata.category(c) in ("Cc", "Cs") for c in text)
 
 
 def _listed(names: Sequence[str]) -> str:

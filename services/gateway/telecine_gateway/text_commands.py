@@ -1,11 +1,15 @@
 """Text commands: the provider still obeys `--resolution 1080p` inside a prompt, which would get round the price.
 
-Source: Ark's text commands, still honoured by its 2.0 models in July 2026.
+Source: Ark's text commands, still honoured by its 2.0 models in July 2026. How tolerant its parser is of other
+characters is not known, so a command counts as one in every spelling that some parser might read as one: in any letter
+case, in compatibility forms, with other hyphens, and with invisible characters or unusual blanks in it.
 """
 
 import re
 import unicodedata
 from dataclasses import dataclass
+
+from telecine_contracts.characters import HYPHENS, INVISIBLE
 
 __all__ = ["TextCommand", "command_in"]
 
@@ -25,8 +29,15 @@ _FIELDS = {
     "watermark": "watermark",
     "wm": "watermark",
 }
+_UNUSUAL_BLANK = re.compile(r"[^\S \t\r\n]")
+"""No-break space and the like: some parsers skip them, some end a word there."""
+_ZERO_WIDTH = "\u200b"
+_DOTLESS_I = str.maketrans("ı", "i")
+# The dot is what lower case leaves of a capital I with a dot.
+_GAP = rf"[{INVISIBLE}\u0307]*"
+_NAMES = "|".join(_GAP.join(name) for name in sorted(_FIELDS, key=len, reverse=True))
 # Whatever stands before it: nobody outside knows where the provider's parser sees a command begin.
-_COMMAND = re.compile(rf"--({'|'.join(sorted(_FIELDS, key=len, reverse=True))})(?![a-z_-])", re.IGNORECASE)
+_COMMAND = re.compile(rf"[{HYPHENS}]{_GAP}[{HYPHENS}]{_GAP}({_NAMES})(?![a-z_-])")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +49,13 @@ class TextCommand:
 
 
 def command_in(prompt: str) -> TextCommand | None:
-    """The first text command in `prompt`; compatibility forms such as full-width hyphens count as plain ones."""
-    found = _COMMAND.search(unicodedata.normalize("NFKC", prompt))
+    """The first text command in `prompt`, in its plain spelling."""
+    # The same fold for finding and for looking up: with re.IGNORECASE alone, "ratıo" is found and is no name.
+    compatible = unicodedata.normalize("NFKC", _UNUSUAL_BLANK.sub(_ZERO_WIDTH, prompt))
+    found = _COMMAND.search(compatible.casefold().translate(_DOTLESS_I))
     if found is None:
         return None
-    name = _FIELDS[found[1].lower()]
-    remedy = f"use the field {name} instead" if name else "the frame rate can't be chosen"
-    return TextCommand(found[0], remedy)
+    name = re.sub("[^a-z]", "", found[1])
+    field = _FIELDS[name]
+    remedy = f"use the field {field} instead" if field else "the frame rate can't be chosen"
+    return TextCommand(f"--{name}", remedy)

@@ -2,11 +2,13 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from urllib.parse import urlsplit
 
 from telecine_chassis.assembly import Assembly
 from telecine_chassis.cancellation import in_thread
 from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
+from telecine_chassis.network import is_in_domain
 from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
 from telecine_chassis.sweeper import Owed
@@ -93,7 +95,7 @@ def ark_config(settings: Settings) -> ArkConfig:
 
 def submission_policy(settings: Settings) -> SubmissionPolicy:
     """How a generation is submitted."""
-    byteplus = "bytepluses.com" in settings.provider_base_url
+    byteplus = is_in_domain(urlsplit(settings.provider_base_url).hostname or "", "bytepluses.com")
     return SubmissionPolicy(
         provider="byteplus" if byteplus else "ark",
         byteplus=byteplus,

@@ -2,6 +2,7 @@
 
 import math
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -18,6 +19,8 @@ from pydantic import (
 )
 from pydantic_core import from_json
 
+from telecine_contracts.characters import HYPHENS, INVISIBLE
+
 from .ark_errors import ArkError, failure_of, refusal, tidy_text, user_message
 from .provider import Accepted, Ambiguous, ProviderTask, SubmitOutcome, SubmitRequest
 
@@ -28,7 +31,9 @@ NOT_DEFINITE = frozenset(
     {408, 409, 425}
 )  # a proxy's or a twin's word, which does not say that nothing was accepted
 
-_TEXT_COMMAND = re.compile(r"-{2,}(?=\s*[A-Za-z])")
+_TEXT_COMMAND = re.compile(
+    rf"[{HYPHENS}](?:[{INVISIBLE}]*[{HYPHENS}])+(?=[\s{INVISIBLE}]*(?P<letter>[^\W\d_]))"
+)
 
 
 class Unreadable(ValueError):
@@ -137,8 +142,16 @@ def create_body(request: SubmitRequest) -> dict[str, Any]:
 
 
 def without_text_commands(prompt: str) -> str:
-    """The prompt with nothing in it that Ark would obey as a flag (`--resolution 1080p`): two hyphens become a dash."""
-    return _TEXT_COMMAND.sub("—", prompt)
+    """The prompt with nothing in it that Ark would obey as a flag (`--resolution 1080p`): two hyphens become a dash.
+
+    Also with invisible characters between them, with other hyphens, and before letters that some parsers take for
+    one of a to z.
+    """
+    return _TEXT_COMMAND.sub(lambda found: "—" if _is_latin(found["letter"]) else found[0], prompt)
+
+
+def _is_latin(letter: str) -> bool:
+    return re.match("[a-zı]", unicodedata.normalize("NFKC", letter).casefold()) is not None
 
 
 def create_outcome(status: int, headers: Mapping[str, str], body: bytes) -> SubmitOutcome:

@@ -1,0 +1,30 @@
+"""Characters that must not be trusted to look like what they do: invisible ones, and ones that reorder a text. Pure."""
+
+import re
+
+__all__ = ["HYPHENS", "INVISIBLE", "unfit"]
+
+INVISIBLE = (
+    "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
+    "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
+)
+"""Inside of a regular expression's class: characters that show nothing. Unicode's Default_Ignorable_Code_Point
+(DerivedCoreProperties.txt), which has zero-width characters, soft hyphen and directional marks, and the annotations
+U+FFF9 to U+FFFB."""
+HYPHENS = "\\-\u2010-\u2013\u2212\ufe63\uff0d"
+"""Inside of a class: hyphens, figure and en dash, minus. Not the em dash: two of them are punctuation in Chinese."""
+_UNFIT = {
+    "control characters": re.compile("[\0-\x1f\x7f-\x9f]"),
+    "half of a surrogate pair": re.compile("[\ud800-\udfff]"),
+    "characters that override the direction of the text (U+202A to U+202E)": re.compile("[\u202a-\u202e]"),
+}
+
+
+def unfit(text: str, *, lines: bool = False) -> str | None:
+    """What `text` holds that no database, log or page should be given, in words; None if it is fit for all of them.
+
+    `lines`: tabs and line ends are fine. Isolates (U+2066 to U+2069) and marks are fine, too: texts in Arabic and
+    Hebrew need them, while Unicode discourages the overrides (UAX #9, section 2.7).
+    """
+    seen = re.sub("[\t\r\n]", " ", text) if lines else text
+    return next((words for words, pattern in _UNFIT.items() if pattern.search(seen)), None)
