@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from nats.aio.client import Client
-from tests.support.nats_cluster import nats_cluster
+from tests.support.nats_cluster import nats_cluster, provision_cluster
 from tests.support.parts import nats_server
 from tests.support.video_events import EventsOf
 
@@ -23,7 +23,6 @@ from telecine_chassis.timers import Timer
 from telecine_chassis.timers_jetstream import JetStreamTimers
 from telecine_cli.provisioning import provision
 from telecine_contracts import Envelope, Event, registry, subjects
-from telecine_contracts.permissions import OPERATOR
 
 COUNTED = ("VIDEO", "LEDGER", "TIMERS")
 WRITERS = 64
@@ -47,12 +46,10 @@ async def measure_streams(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
             await link.close()
     async with nats_cluster(folder / "three") as cluster:
         gateway = await connect(cluster.url, "gateway", access=cluster.access("gateway"))
-        operator = await connect(cluster.url, OPERATOR, access=cluster.access(OPERATOR))
+        await provision_cluster(cluster)
         try:
-            await provision(operator, replicas=3)
             three = [await _appends(gateway, count // 4, writers=1), await _appends(gateway, count, WRITERS)]
         finally:
-            await operator.close()
             await gateway.close()
     async with running(folder / "counted", "--task-seconds", str(TASK_SECONDS)) as bench:
         counted = await _counted(bench)

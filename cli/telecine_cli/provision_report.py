@@ -10,6 +10,7 @@ from telecine_cli.facts import Facts
 from telecine_cli.failure import Failure
 from telecine_cli.provisioning import Change, check_durability, provision
 from telecine_cli.target import Target, connected, of_stack
+from telecine_contracts.permissions import PROVISIONER
 
 __all__ = ["Wish", "lines", "monitoring_of", "provision_and_tell", "provision_stack"]
 
@@ -33,7 +34,7 @@ async def provision_stack(facts: Facts) -> None:
         ProvisioningRefused: when an older stack on this folder left something that can't be changed safely.
     """
     await check_durability(facts.nats.monitoring_url)
-    async with connected(of_stack(facts)) as connection:
+    async with connected(of_stack(facts, PROVISIONER)) as connection:
         await provision(connection)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import nats.errors
 from nats.aio.client import Client
 
-from telecine_chassis.connection import Connection, Denial, options
+from telecine_chassis.connection import Connection, Denial, NotAllowed, options
 from telecine_chassis.nats_access import ANONYMOUS, NatsAccess, check_seed
 from telecine_cli.credentials import seed_file
 from telecine_cli.facts import Facts, credentials_folder, database_url
@@ -39,7 +39,7 @@ _CONNECT_SECONDS = 3
 
 @dataclass(frozen=True)
 class Target:
-    """Where a telecine is, and how its operator comes there.
+    """Where a telecine is, and the identity that a command uses there.
 
     `data` is the folder of a local stack, None for a server given by its URL.
     """
@@ -48,6 +48,7 @@ class Target:
     monitoring_url: str | None = None
     data: Path | None = None
     access: NatsAccess = ANONYMOUS
+    identity: str = OPERATOR
 
     def database(self, service: str, given: str | None) -> str:
         """The URL of a service's database: the one `given`, else the local stack's. Raises Failure."""
@@ -58,10 +59,12 @@ class Target:
         return database_url(self.data, service)
 
 
-def find(data: Path | None, nats_url: str | None, nkey_seed: Path | None = None) -> Target:
+def find(
+    data: Path | None, nats_url: str | None, nkey_seed: Path | None = None, *, identity: str = OPERATOR
+) -> Target:
     """The telecine to speak to: --nats-url, else --data, else TELECINE_NATS_URL, else ./data.
 
-    The operator's seed is `nkey_seed`, else that of TELECINE_NATS_NKEY_SEED_FILE; a local stack has its own.
+    The seed of `identity` is `nkey_seed`, else that of TELECINE_NATS_NKEY_SEED_FILE; a local stack has its own.
 
     Raises:
         Failure: when no stack runs on the folder, or a file of keys can't be used.
@@ -69,7 +72,7 @@ def find(data: Path | None, nats_url: str | None, nkey_seed: Path | None = None)
     if nats_url is None and data is None:
         nats_url = os.environ.get(NATS_URL_VARIABLE)
     if nats_url is not None:
-        return Target(nats_url, access=_access(nkey_seed))
+        return Target(nats_url, access=_access(nkey_seed), identity=identity)
     folder = (data or DEFAULT_DATA).resolve()
     ports = recall(folder).ports
     if not is_running(folder) or not {"nats", "nats-monitoring"} <= ports.keys():
@@ -77,18 +80,20 @@ def find(data: Path | None, nats_url: str | None, nkey_seed: Path | None = None)
             f"no telecine runs on {folder}: start one with `telecine up --data {shlex.quote(str(folder))}`, "
             f"or name a server with --nats-url or {NATS_URL_VARIABLE}"
         )
-    seed = seed_file(credentials_folder(folder), OPERATOR)
+    seed = seed_file(credentials_folder(folder), identity)
     return Target(
         f"nats://{LOOPBACK}:{ports['nats']}",
         f"http://{LOOPBACK}:{ports['nats-monitoring']}",
         folder,
         NatsAccess(nkey_seed=seed) if seed.exists() else ANONYMOUS,
+        identity,
     )
 
 
-def of_stack(facts: Facts) -> Target:
-    """The stack that these are the facts of, to speak to as its operator."""
-    return Target(facts.nats.url, facts.nats.monitoring_url, facts.data, facts.nats.access(OPERATOR))
+def of_stack(facts: Facts, identity: str = OPERATOR) -> Target:
+    """The stack that these are the facts of, to use as `identity`."""
+    access = facts.nats.access(identity)
+    return Target(facts.nats.url, facts.nats.monitoring_url, facts.data, access, identity)
 
 
 def _access(nkey_seed: Path | None) -> NatsAccess:
@@ -109,12 +114,19 @@ def _access(nkey_seed: Path | None) -> NatsAccess:
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[Client]:
-    """A connection for as long as the block lasts. Raises Failure when nobody answers, or lets us in."""
+    """A connection for as long as the block lasts.
+
+    Raises:
+        Failure: when no server answers, or it refuses the seed, or the seed is another identity's.
+    """
     connection = Connection()
+    inbox_refused = False
 
     async def told(problem: Exception) -> None:
         """What goes wrong with a request is raised where it was made."""
+        nonlocal inbox_refused
         if denial := Denial.of(problem):
+            inbox_refused |= denial.subject.startswith(f"_inbox.{target.identity}.")
             connection.refused(denial)
 
     once = {
@@ -125,13 +137,19 @@ async def connected(target: Target) -> AsyncIterator[Client]:
         "disconnected_cb": None,
         "reconnected_cb": None,
     }
-    shown = options(OPERATOR) | once | target.access.for_client()
+    shown = options(target.identity) | once | target.access.for_client()
     try:
         await connection.connect(servers=target.nats_url.split(","), **shown)
     except (OSError, TimeoutError, nats.errors.Error) as error:
         raise Failure(_no_connection(target, error)) from error
     try:
         yield connection
+    except NotAllowed as error:
+        if inbox_refused:
+            raise Failure(
+                f"{target.access.nkey_seed} is not the {target.identity}'s seed: this command needs that one"
+            ) from error
+        raise
     finally:
         await connection.close()
 
@@ -140,5 +158,8 @@ def _no_connection(target: Target, error: Exception) -> str:
     if Denial.of(error) is None:
         return f"no NATS server answers at {target.nats_url} ({type(error).__name__})"
     if target.access.nkey_seed is None:
-        return f"the NATS server at {target.nats_url} wants to know who asks: name the operator's seed with --nkey-seed"
+        return (
+            f"the NATS server at {target.nats_url} wants to know who asks: "
+            f"name the {target.identity}'s seed with --nkey-seed"
+        )
     return f"the NATS server at {target.nats_url} does not know the key in {target.access.nkey_seed}"

@@ -1,7 +1,7 @@
-"""Who may say and hear what on NATS: one identity per service, the operator and the auditor, as data.
+"""NATS permissions as data: one identity for each service, the provisioner, the operator and the auditor.
 
-Derived from the events' `written_by`, the streams and the consumers. Nobody may delete, purge or alter a stream but the
-operator, who may not delete or purge one either; nobody but the operator may make or alter a consumer.
+Derived from the events' `written_by`, the streams and the consumers. Only the provisioner creates or alters streams and
+creates, alters or deletes consumers. No identity may delete or purge a stream.
 """
 
 from collections.abc import Iterable
@@ -23,14 +23,17 @@ from .streams import (
 )
 from .subjects import PREFIX, of_type, stored, token
 
-__all__ = ["AUDITOR", "IDENTITIES", "OPERATOR", "SERVICES", "Rights", "rights", "subscriber"]
+__all__ = ["AUDITOR", "IDENTITIES", "OPERATOR", "PROVISIONER", "SERVICES", "Rights", "rights", "subscriber"]
 
 SERVICES = ("gateway", "credits", "generation", "storage")
+PROVISIONER = "provisioner"
+"""Creates and alters streams and durable consumers; reads and writes no event. A stream's limits are within its reach,
+so it could make LEDGER forget its entries: only `telecine provision` and `telecine subscribers` use it."""
 OPERATOR = "operator"
-"""Provisions, makes keys, grants credits, looks at everything, replays dead letters."""
+"""Creates API keys, grants credits, reads every stream, replays dead letters."""
 AUDITOR = "auditor"
 """Reads the ledger and what it is about."""
-IDENTITIES = (*SERVICES, OPERATOR, AUDITOR)
+IDENTITIES = (*SERVICES, PROVISIONER, OPERATOR, AUDITOR)
 
 _READS: dict[str, tuple[Stream, ...]] = {
     "gateway": (VIDEO, LEDGER, ACCESS),
@@ -40,6 +43,10 @@ _READS: dict[str, tuple[Stream, ...]] = {
     OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS),
 }
 """Streams whose aggregates an identity loads, or that it follows."""
+_CONSUMED = (VIDEO, LEDGER, TIMERS)
+"""Streams with durable consumers."""
+_SUBSCRIBED = (VIDEO, LEDGER)
+"""Streams that other teams' programs may have a consumer on."""
 _FIRES = {"gateway": ("timers.due.generation.wake.*.*",)}
 """Timers of another service that an identity makes due: the provider's callback, as a hint."""
 _INFO = "$JS.API.INFO"
@@ -80,6 +87,8 @@ def rights(identity: str) -> Rights:
     """What `identity`, one of IDENTITIES, may do. Raises LookupError for another."""
     if identity in SERVICES:
         return _service(identity)
+    if identity == PROVISIONER:
+        return _provisioner()
     if identity == OPERATOR:
         return _operator()
     if identity == AUDITOR:
@@ -90,11 +99,11 @@ def rights(identity: str) -> Rights:
 def subscriber(name: str) -> Rights:
     """What another team's program may do: take events from the durable consumer `name` of VIDEO or LEDGER.
 
-    The operator makes that consumer, on one of them or on both. Raises BadToken, or ValueError for a name in use.
+    The provisioner creates that consumer, on one of them or on both. Raises BadToken, or ValueError for a name in use.
     """
     if name in IDENTITIES or name in {consumer.name for consumer in CONSUMERS}:
         raise ValueError(f"{name} is the name of a part of telecine: choose another")
-    own = [(stream.name, token(name)) for stream in (VIDEO, LEDGER)]
+    own = [(stream.name, token(name)) for stream in _SUBSCRIBED]
     return Rights(
         identity=name,
         tells=(_INFO, *(subject for stream, consumer in own for subject in _takes(stream, consumer))),
@@ -131,6 +140,28 @@ def _service(name: str) -> Rights:
     )
 
 
+def _provisioner() -> Rights:
+    return Rights(
+        identity=PROVISIONER,
+        tells=(
+            _INFO,
+            *(
+                f"$JS.API.STREAM.{action}.{stream.name}"
+                for stream in STREAMS
+                for action in ("INFO", "CREATE", "UPDATE")
+            ),
+            *(
+                f"$JS.API.CONSUMER.{action}.{stream.name}.*"
+                for stream in _CONSUMED
+                for action in ("INFO", "DURABLE.CREATE")
+            ),
+            *(f"$JS.API.CONSUMER.LIST.{stream.name}" for stream in _SUBSCRIBED),
+            *(f"$JS.API.CONSUMER.DELETE.{stream.name}.*" for stream in _SUBSCRIBED),
+        ),
+        inbox=f"_INBOX.{PROVISIONER}",
+    )
+
+
 def _operator() -> Rights:
     read = _READS[OPERATOR]
     return Rights(
@@ -140,18 +171,11 @@ def _operator() -> Rights:
             *_written(OPERATOR),
             *(_dues(consumer.service) for consumer in CONSUMERS if consumer.stream == TIMERS.name),
             "deadletters.*.*",
-            *(
-                f"$JS.API.STREAM.{action}.{stream.name}"
-                for stream in STREAMS
-                for action in ("INFO", "CREATE", "UPDATE")
-            ),
+            *(f"$JS.API.STREAM.INFO.{stream.name}" for stream in STREAMS),
             *(f"$JS.API.STREAM.MSG.GET.{stream.name}" for stream in (*read, DEADLETTERS)),
             f"$JS.API.STREAM.MSG.DELETE.{DEADLETTERS.name}",
-            *(
-                f"$JS.API.CONSUMER.{action}.{stream.name}.*"
-                for stream in (VIDEO, LEDGER, TIMERS)
-                for action in ("INFO", "DURABLE.CREATE")
-            ),
+            *(f"$JS.API.CONSUMER.INFO.{stream.name}.*" for stream in _CONSUMED),
+            *(f"$JS.API.CONSUMER.LIST.{stream.name}" for stream in _SUBSCRIBED),
         ),
         asks=tuple(_pages(stream) for stream in read),
         hears=tuple(_stored(stream) for stream in read),

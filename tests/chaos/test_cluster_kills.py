@@ -8,12 +8,11 @@ from pathlib import Path
 import pytest
 from nats.aio.client import Client
 from tests.support.eventually import eventually_async
-from tests.support.nats_cluster import NatsCluster, a_follower_of, leader_of, nats_cluster
+from tests.support.nats_cluster import NatsCluster, a_follower_of, leader_of, nats_cluster, provision_cluster
 from tests.support.writers import writers
 
 from telecine_chassis.connection import connect
 from telecine_chassis.direct_get import page
-from telecine_cli.provisioning import provision
 from telecine_contracts.permissions import OPERATOR
 
 EARLIEST, LATEST = 20, 200
@@ -70,8 +69,8 @@ async def test_nothing_acknowledged_is_lost_or_kept_twice_whoever_dies_and_whene
 ) -> None:
     seed = secrets.randbits(32)
     chance = random.Random(seed)  # noqa: S311  no secret: when servers die
+    await provision_cluster(cluster)
     operator = await connect(cluster.url, OPERATOR, access=cluster.access(OPERATOR))
-    await provision(operator, replicas=3)
     async with writers(cluster) as work:
         for trouble in TROUBLES:
             await work.more(chance.randint(EARLIEST, LATEST))

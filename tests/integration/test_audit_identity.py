@@ -226,7 +226,7 @@ async def test_the_identity_that_provision_makes_will_do(
     process.start()
     try:
         await process.wait_ready(part.ready, 20)
-        await as_identity(part, "operator", lambda client: provision(client, consumers=()))
+        await as_identity(part, "provisioner", lambda client: provision(client, consumers=()))
         await as_identity(part, "credits", lambda client: publish(client, ledger))
         await as_identity(part, "credits", lambda client: publish(client, [checkpoint]))
         seed = tmp_path / "credentials" / "auditor.nk"

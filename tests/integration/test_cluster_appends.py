@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from tests.support.nats_cluster import NatsCluster, nats_cluster
+from tests.support.nats_cluster import NatsCluster, nats_cluster, provision_cluster
 from tests.support.video_events import EventsOf
 from tests.support.writers import envelope
 
@@ -15,10 +15,7 @@ from telecine_chassis.store import Conflict, EventStore
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_chassis.timers import Timer
 from telecine_chassis.timers_jetstream import JetStreamTimers
-from telecine_cli.provisioning import provision
-from telecine_cli.target import Target, connected
 from telecine_contracts import Event, registry, subjects
-from telecine_contracts.permissions import OPERATOR
 
 ROUNDS = 20
 
@@ -26,8 +23,7 @@ ROUNDS = 20
 @pytest.fixture
 async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
     async with nats_cluster(tmp_path) as running:
-        async with connected(Target(running.url, access=running.access(OPERATOR))) as operator:
-            await provision(operator, replicas=3)
+        await provision_cluster(running)
         yield running
 
 

@@ -9,7 +9,7 @@ from tests.support.nats_cluster import NatsCluster, nats_cluster
 from telecine_cli.provision_report import Wish, provision_and_tell
 from telecine_cli.provisioning import ProvisioningRefused, provision
 from telecine_cli.target import Target, connected
-from telecine_contracts.permissions import OPERATOR
+from telecine_contracts.permissions import PROVISIONER
 from telecine_contracts.streams import CONSUMERS, STREAMS
 
 THREE = Wish(replicas=3)
@@ -24,7 +24,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
 def target(cluster: NatsCluster, *, asking: int = 3) -> Target:
     """The cluster, of which so many servers can be asked how they are set up."""
     monitoring = ",".join(cluster.monitoring_urls[:asking])
-    return Target(cluster.url, monitoring, access=cluster.access(OPERATOR))
+    return Target(cluster.url, monitoring, access=cluster.access(PROVISIONER), identity=PROVISIONER)
 
 
 async def test_every_server_is_asked_and_every_stream_is_on_three(

@@ -170,13 +170,13 @@ def test_credentials_need_a_folder_and_a_known_name(
     assert (unknown.code, "there is no identity mallory" in unknown.err) == (1, True)
 
 
-def test_a_server_that_knows_its_users_is_provisioned_by_the_operator(
+def test_a_server_that_knows_its_users_is_provisioned_by_the_provisioner(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with guarded_nats(tmp_path) as part:
         refused = provision(capsys, part)
         assert (refused.code, "wants to know who asks" in refused.err) == (1, True)
-        stranger = provision(capsys, part, "--nkey-seed", str(part.access("gateway").nkey_seed))
-        assert (stranger.code, "does not let this identity subscribe" in stranger.err) == (1, True)
-        operator = provision(capsys, part, "--nkey-seed", str(part.access("operator").nkey_seed))
-        assert set(actions(operator)) == {"unchanged"}
+        stranger = provision(capsys, part, "--nkey-seed", str(part.access("operator").nkey_seed))
+        assert (stranger.code, "operator.nk is not the provisioner's seed" in stranger.err) == (1, True)
+        done = provision(capsys, part, "--nkey-seed", str(part.access("provisioner").nkey_seed))
+        assert set(actions(done)) == {"unchanged"}

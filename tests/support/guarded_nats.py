@@ -18,7 +18,7 @@ from telecine_cli.ports import free_ports
 from telecine_cli.process import Process
 from telecine_cli.provisioning import provision
 from telecine_cli.target import Target, connected
-from telecine_contracts.permissions import OPERATOR
+from telecine_contracts.permissions import PROVISIONER
 
 __all__ = ["guarded_nats", "run_apart"]
 
@@ -32,35 +32,35 @@ def guarded_nats(
     """The server, for one test or for many: it is not bound to an event loop.
 
     `change` may put something else in the place of the page that says who may do what; `tls`: files of NatsAccess that
-    the operator then needs.
+    the provisioner then needs.
     """
     port, monitoring_port = free_ports(2)
     part = NatsPart(folder / "nats", port, monitoring_port, credentials=folder / "credentials")
     process = Process(part.command(folder / "logs" / "nats.log"))
     page = folder / "credentials" / USERS_FILE
     page.write_text(change(page.read_text()))
-    operator = Target(part.url, access=replace(part.access(OPERATOR), **tls))
+    provisioner = Target(part.url, access=replace(part.access(PROVISIONER), **tls), identity=PROVISIONER)
     process.start()
     try:
-        run_apart(process.wait_ready(lambda: _answers(operator), _READY_SECONDS))
-        run_apart(_provision(operator))
+        run_apart(process.wait_ready(lambda: _answers(provisioner), _READY_SECONDS))
+        run_apart(_provision(provisioner))
         yield part
     finally:
         process.kill()
         shutil.rmtree(part.folder, ignore_errors=True)
 
 
-async def _answers(operator: Target) -> bool:
+async def _answers(provisioner: Target) -> bool:
     try:
-        async with connected(operator) as connection:
+        async with connected(provisioner) as connection:
             await connection.jetstream(timeout=1).account_info()
     except (Failure, nats.errors.Error, OSError):
         return False
     return True
 
 
-async def _provision(operator: Target) -> None:
-    async with connected(operator) as connection:
+async def _provision(provisioner: Target) -> None:
+    async with connected(provisioner) as connection:
         await provision(connection)
 
 

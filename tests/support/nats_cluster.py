@@ -24,8 +24,8 @@ from telecine_cli.process import Command, Process
 from telecine_cli.programs import find_nats_server
 from telecine_cli.provisioning import provision
 from telecine_contracts import registry
-from telecine_contracts.permissions import OPERATOR, SERVICES
-from telecine_contracts.streams import CONSUMERS
+from telecine_contracts.permissions import OPERATOR, PROVISIONER, SERVICES
+from telecine_contracts.streams import CONSUMERS, Consumer
 
 __all__ = ["CLUSTER", "NatsCluster", "a_follower_of", "clustered_saga", "leader_of", "nats_cluster"]
 
@@ -154,6 +154,15 @@ async def nats_cluster(folder: Path, *, healthy: bool = True) -> AsyncIterator[N
             server.kill()
 
 
+async def provision_cluster(cluster: NatsCluster, consumers: Sequence[Consumer] = CONSUMERS) -> None:
+    """Every stream on three servers, and these consumers."""
+    provisioner = await connect(cluster.url, PROVISIONER, access=cluster.access(PROVISIONER))
+    try:
+        await provision(provisioner, replicas=3, consumers=consumers)
+    finally:
+        await provisioner.close()
+
+
 @asynccontextmanager
 async def clustered_saga(
     cluster: NatsCluster, s3: S3Server, emulator: Emulator, folder: Path, **credits: Any
@@ -162,9 +171,9 @@ async def clustered_saga(
 
     They look often at whether their consumers are there.
     """
+    await provision_cluster(cluster, [replace(each, ack_wait=2) for each in CONSUMERS])
     connection = await connect(cluster.url, OPERATOR, access=cluster.access(OPERATOR))
     try:
-        await provision(connection, replicas=3, consumers=[replace(each, ack_wait=2) for each in CONSUMERS])
         own = {
             name: {"nats_nkey_seed_file": cluster.access(name).nkey_seed, "look_interval": 0.5}
             for name in SERVICES

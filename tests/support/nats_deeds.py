@@ -1,11 +1,11 @@
 """Everything that can be tried on telecine's NATS server, and who may: written by hand, to hold the rights against."""
 
-from telecine_contracts.permissions import AUDITOR, OPERATOR
+from telecine_contracts.permissions import AUDITOR, OPERATOR, PROVISIONER
 
 __all__ = ["EVERYBODY", "HEARING", "PUBLISHING"]
 
 GATEWAY, CREDITS, GENERATION, STORAGE = "gateway", "credits", "generation", "storage"
-EVERYBODY = (GATEWAY, CREDITS, GENERATION, STORAGE, OPERATOR, AUDITOR)
+EVERYBODY = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, AUDITOR)
 SERVICES = {GATEWAY, CREDITS, GENERATION, STORAGE}
 STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "TIMERS", "DEADLETTERS")
 OWNERS = {
@@ -50,6 +50,8 @@ CONSUMERS = {
     "TIMERS.storage-timers": STORAGE,
 }
 """Every durable consumer, and whose it is."""
+SUBSCRIBED = {"VIDEO", "LEDGER"}
+"""Streams that other teams' programs have consumers on."""
 CONSUMED = {path.partition(".")[0] for path in CONSUMERS}
 READERS = {
     "VIDEO": {GATEWAY, GENERATION, STORAGE, OPERATOR, AUDITOR},
@@ -94,9 +96,10 @@ def _about_streams() -> dict[str, set[str]]:
     for stream in STREAMS:
         api = "$JS.API.STREAM"
         deeds |= {f"{api}.{deed}.{stream}": set() for deed in ("DELETE", "PURGE", "SNAPSHOT", "RESTORE")}
-        deeds |= {f"{api}.{deed}.{stream}": {OPERATOR} for deed in ("CREATE", "UPDATE")}
+        deeds |= {f"{api}.{deed}.{stream}": {PROVISIONER} for deed in ("CREATE", "UPDATE")}
         deeds[f"{api}.INFO.{stream}"] = (SERVICES if stream == "DEADLETTERS" else READERS[stream]) | {
-            OPERATOR
+            OPERATOR,
+            PROVISIONER,
         }
         deeds[f"{api}.MSG.GET.{stream}"] = MESSAGES[stream]
         deeds[f"{api}.MSG.DELETE.{stream}"] = {OPERATOR} if stream == "DEADLETTERS" else set()
@@ -112,18 +115,21 @@ def _about_consumers() -> dict[str, set[str]]:
     for path, owner in CONSUMERS.items():
         api = "$JS.API.CONSUMER"
         deeds[f"{api}.MSG.NEXT.{path}"] = {owner}
-        deeds[f"{api}.INFO.{path}"] = {owner, OPERATOR}
-        deeds[f"{api}.DURABLE.CREATE.{path}"] = {OPERATOR}
-        deeds |= {f"{api}.{deed}.{path}": set() for deed in ("CREATE", "DELETE", "RESET", "PAUSE", "UNPIN")}
+        deeds[f"{api}.INFO.{path}"] = {owner, OPERATOR, PROVISIONER}
+        deeds[f"{api}.DURABLE.CREATE.{path}"] = {PROVISIONER}
+        deeds[f"{api}.DELETE.{path}"] = {PROVISIONER} if path.partition(".")[0] in SUBSCRIBED else set()
+        deeds |= {f"{api}.{deed}.{path}": set() for deed in ("CREATE", "RESET", "PAUSE", "UNPIN")}
         deeds[f"{api}.CREATE.{path}.some.filter"] = set()
         deeds[f"$JS.ACK.{path}.1.1.1.1795418075548763293.0"] = {owner}
     for stream in STREAMS:
         api = "$JS.API.CONSUMER"
-        deeds |= {f"{api}.{deed}.{stream}": set() for deed in ("CREATE", "NAMES", "LIST")}
-        deeds |= {f"{api}.{deed}.{stream}.spy": set() for deed in ("CREATE", "DELETE", "MSG.NEXT", "PAUSE")}
+        deeds |= {f"{api}.{deed}.{stream}": set() for deed in ("CREATE", "NAMES")}
+        deeds |= {f"{api}.{deed}.{stream}.spy": set() for deed in ("CREATE", "MSG.NEXT", "PAUSE")}
         deeds[f"{api}.CREATE.{stream}.spy.video.a.g.requested"] = set()
-        # For other teams' programs, by hand.
-        deeds[f"{api}.DURABLE.CREATE.{stream}.spy"] = {OPERATOR} if stream in CONSUMED else set()
+        # Consumers of other teams' programs.
+        deeds[f"{api}.LIST.{stream}"] = {OPERATOR, PROVISIONER} if stream in SUBSCRIBED else set()
+        deeds[f"{api}.DELETE.{stream}.spy"] = {PROVISIONER} if stream in SUBSCRIBED else set()
+        deeds[f"{api}.DURABLE.CREATE.{stream}.spy"] = {PROVISIONER} if stream in CONSUMED else set()
         deeds[f"$JS.ACK.{stream}.spy.1.1.1.1795418075548763293.0"] = set()
         deeds[f"$JS.FC.{stream}.x.y"] = set()
     return deeds

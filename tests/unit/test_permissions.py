@@ -16,7 +16,15 @@ from telecine_cli.credentials import STREAMS_ACCOUNT, USERS_FILE, make_credentia
 from telecine_cli.failure import Failure
 from telecine_contracts.catalog import EVENTS
 from telecine_contracts.message import Event
-from telecine_contracts.permissions import AUDITOR, IDENTITIES, OPERATOR, SERVICES, rights, subscriber
+from telecine_contracts.permissions import (
+    AUDITOR,
+    IDENTITIES,
+    OPERATOR,
+    PROVISIONER,
+    SERVICES,
+    rights,
+    subscriber,
+)
 from telecine_contracts.streams import CONSUMERS, Consumer
 from telecine_contracts.subjects import of_type
 
@@ -42,10 +50,18 @@ def test_a_service_may_follow_what_its_tables_are_made_of(service: str) -> None:
         assert f"stored.{stream.lower()}.>" in rights(service).hears
 
 
-@pytest.mark.parametrize("identity", [*SERVICES, AUDITOR])
-def test_only_the_operator_may_make_or_change_anything(identity: str) -> None:
+@pytest.mark.parametrize("identity", [*SERVICES, OPERATOR, AUDITOR])
+def test_only_the_provisioner_changes_streams_or_consumers(identity: str) -> None:
     changing = re.compile(r"\.(CREATE|UPDATE|DELETE|PURGE|RESTORE|RESET|STEPDOWN|REMOVE)\b")
-    assert [subject for subject in rights(identity).publish if changing.search(subject)] == []
+    allowed = {"$JS.API.STREAM.MSG.DELETE.DEADLETTERS"} if identity == OPERATOR else set()
+    assert {subject for subject in rights(identity).publish if changing.search(subject)} == allowed
+
+
+def test_the_provisioner_reads_and_writes_no_message() -> None:
+    other = [subject for subject in rights(PROVISIONER).publish if not subject.startswith("$JS.API.")]
+    assert other == []
+    assert not [subject for subject in rights(PROVISIONER).publish if "MSG" in subject or "GET" in subject]
+    assert rights(PROVISIONER).subscribe == ("_INBOX.provisioner.>",)
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Account", "AsJson", "Data", "NatsUrl", "NkeySeed", "group", "local"]
+__all__ = ["Account", "AsJson", "Data", "NatsUrl", "NkeySeed", "ProvisionerSeed", "group", "local"]
 
 _PANEL = "Which telecine"
 
@@ -41,6 +41,16 @@ NkeySeed = Annotated[
     typer.Option(
         "--nkey-seed",
         help="With --nats-url: the file with the operator's seed (also TELECINE_NATS_NKEY_SEED_FILE).",
+        metavar="FILE",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+ProvisionerSeed = Annotated[
+    Path | None,
+    typer.Option(
+        "--nkey-seed",
+        help="With --nats-url: the file with the provisioner's seed (also TELECINE_NATS_NKEY_SEED_FILE).",
         metavar="FILE",
         show_default=False,
         rich_help_panel=_PANEL,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import Data, NatsUrl, NkeySeed
+from telecine_cli.commands.options import Data, NatsUrl, ProvisionerSeed
 
 __all__ = ["EXAMPLES", "provision"]
 
@@ -73,7 +73,7 @@ def provision(
     ] = None,
     data: Data = None,
     nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
+    nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Create or update the streams and consumers that the services need, and show what differed.
 
@@ -92,6 +92,7 @@ def provision(
     from telecine_cli.provision_report import Wish, provision_and_tell
     from telecine_cli.running import run
     from telecine_cli.target import find
+    from telecine_contracts.permissions import PROVISIONER
 
     wish = Wish(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
-    run(provision_and_tell(find(data, nats_url, nkey_seed), wish))
+    run(provision_and_tell(find(data, nats_url, nkey_seed, identity=PROVISIONER), wish))

@@ -18,7 +18,7 @@ def secrets(
     """Make every secret that an installation needs and does not have yet; those that are there stay.
 
     Passwords of databases, keys of the object store, the key that signs checkpoints of the ledger, and an identity on
-    NATS for each service, the operator and the auditor. Asks no server, shows no secret.
+    NATS for each service, the provisioner, the operator and the auditor. Asks no server, shows no secret.
     """
     from telecine_cli.secret_files import make_secrets
 
