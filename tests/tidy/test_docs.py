@@ -161,9 +161,10 @@ def test_every_decision_is_in_the_index() -> None:
     assert set(re.findall(r"\((\d{4}-[\w-]+\.md)\)", index.read_text(encoding="utf-8"))) == pages
 
 
-def test_decisions_are_numbered_without_gaps_and_say_what_they_are() -> None:
+def test_decisions_have_a_number_each_and_the_same_headings() -> None:
     pages = sorted((ROOT / "docs" / "adr").glob("[0-9]*.md"))
-    assert [int(path.name[:4]) for path in pages] == list(range(1, len(pages) + 1))
+    # A number may be missing: several decisions are written at the same time, each with a number taken in advance.
+    assert len({path.name[:4] for path in pages}) == len(pages)
     parts = ["Context", "Decision", "Consequences", "Alternatives that were rejected"]
     for path in pages:
         title, *headings = _HEADING.findall(path.read_text(encoding="utf-8"))
