@@ -2,12 +2,19 @@
 
 import sys
 
-from .command_line import run
+from .exit_codes import ended
 
 
 def main() -> None:
     """Run one command and exit: 0 only if everything holds."""
-    sys.exit(run(sys.argv[1:]))
+    sys.exit(ended(_run, lambda reason: sys.stderr.write(f"telecine-audit: {reason}\n")))
+
+
+def _run() -> int:
+    # Only now: an installation that is broken must not end with the code of a breach.
+    from .command_line import run
+
+    return run(sys.argv[1:])
 
 
 if __name__ == "__main__":

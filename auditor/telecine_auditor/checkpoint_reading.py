@@ -12,8 +12,8 @@ from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
 
 from .breach import Breach, BreachKind
 from .entry import Entry
+from .exit_codes import CommandError
 from .note_verifying import Forged, Unsigned, verified
-from .outcome import CommandError
 from .source import CHECKPOINTS, LEDGER, Source
 
 __all__ = ["SignedCheckpoint", "from_file", "from_place", "published", "read_keys"]

@@ -2,7 +2,6 @@
 
 import argparse
 import asyncio
-import os
 import sys
 from collections.abc import Coroutine, Sequence
 from functools import partial
@@ -25,14 +24,9 @@ from .commands import (
     trial_balance,
     verify,
 )
-from .outcome import UNKNOWN, CommandError
-from .source import SourceError
+from .exit_codes import FAILED, ended
 
 __all__ = ["COMMANDS", "Command", "parser", "run"]
-
-_INTERRUPTED = 130
-_NOBODY_READS = 141
-"""128 and the signal's number, as shells tell it: SIGINT, SIGPIPE."""
 
 _CLEAN_UP_SECONDS = 2.0
 """What a command takes at most to end in order."""
@@ -48,7 +42,7 @@ examples:
   telecine-audit mirror ./mirror --follow                        keep a copy of your own
   telecine-audit verify --from ./mirror                          work from the copy
 
-exit codes: 0 everything holds (or the report was made), 1 a breach was found, 2 it could not be found out"""
+exit codes: 0 everything holds (or the report was made), 1 a breach was found, 2 the command could not do its work"""
 
 
 class Command(Protocol):
@@ -64,7 +58,7 @@ class Command(Protocol):
         """Say in `parser` what the command does (description, examples as epilog) and which options it has."""
 
     async def run(self, options: argparse.Namespace) -> int:
-        """Do it. HOLDS or BREACHED; raises CommandError or SourceError when it can't be found out."""
+        """Do it. CLEAN or BREACH; raises CommandError (SourceError is one) when the work cannot be done."""
 
 
 COMMANDS: tuple[Command, ...] = (
@@ -90,30 +84,32 @@ class _Parser(argparse.ArgumentParser):
     """Mistakes are one sentence; the page of help is for those who ask."""
 
     def error(self, message: str) -> NoReturn:
-        self.exit(UNKNOWN, f"{self.prog}: {message} (`{self.prog} --help` tells more)\n")
+        self.exit(FAILED, f"{self.prog}: {message} (`{self.prog} --help` tells more)\n")
 
 
 def run(argv: Sequence[str], commands: Sequence[Command] = COMMANDS) -> int:
-    """Run one command line to its end; the exit code. Raises SystemExit for `--help` and bad arguments."""
-    try:
-        code = _run(parser(commands).parse_args(argv))
-        sys.stdout.flush()
-    except KeyboardInterrupt:
-        return _INTERRUPTED
-    except BrokenPipeError:
-        # What is still buffered would fail again when the interpreter ends.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return _NOBODY_READS
-    return code
+    """Run one command line to its end; the exit code, see `exit_codes`."""
+    run = _Run(argv, commands)
+    return ended(run.work, run.report)
 
 
-def _run(options: argparse.Namespace) -> int:
-    command: Command = options.command
-    try:
+class _Run:
+    """One run of the program. Its command is known once the command line is parsed."""
+
+    def __init__(self, argv: Sequence[str], commands: Sequence[Command]) -> None:
+        self._argv, self._commands = argv, commands
+        self._program = "telecine-audit"
+
+    def work(self) -> int:
+        """Parse and do. Raises SystemExit for `--help` and bad arguments, CommandError, anything else."""
+        options = parser(self._commands).parse_args(self._argv)
+        command: Command = options.command
+        self._program = f"telecine-audit {command.NAME}"
         return asyncio.run(_interruptible(command.run(options)))
-    except (CommandError, SourceError) as error:
-        sys.stderr.write(f"telecine-audit {command.NAME}: {error}\n")
-        return UNKNOWN
+
+    def report(self, reason: str) -> None:
+        """Why it failed, on stderr."""
+        sys.stderr.write(f"{self._program}: {reason}\n")
 
 
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from .database_tables import Column, Database, Kind, Table
-from .outcome import CommandError
+from .exit_codes import CommandError
 
 __all__ = ["Row", "Tables", "open_tables"]
 

@@ -8,7 +8,7 @@ from types import TracebackType
 from typing import Any, NamedTuple, Self, TextIO
 
 from .book_time import text_of
-from .outcome import CommandError
+from .exit_codes import CommandError
 from .safe_text import spreadsheet_text, storable
 from .transactions import Opening, Side, Transaction
 

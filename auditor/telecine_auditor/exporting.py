@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Protocol, TextIO
 
 from .book_time import BookClock
-from .outcome import CommandError
+from .exit_codes import CommandError
 from .safe_text import one_line
 from .transactions import Opening, Transaction, transaction
 from .walking import Booked, Walk

@@ -23,7 +23,7 @@ from struct import Struct
 from zlib import crc32
 
 from .entry import Entry
-from .outcome import CommandError
+from .exit_codes import CommandError
 
 __all__ = [
     "SEGMENT_BYTES",

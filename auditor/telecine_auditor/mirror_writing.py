@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from .breach import Breach, BreachKind
 from .entry import Entry
+from .exit_codes import CommandError
 from .mirror import (
     SEGMENT_BYTES,
     SEGMENT_ENTRIES,
@@ -23,7 +24,6 @@ from .mirror import (
     read_sums,
     segments_of,
 )
-from .outcome import CommandError
 
 __all__ = ["MirrorChanged", "MirrorWriter", "StreamWriter", "opened_for_writing"]
 

@@ -9,7 +9,7 @@ from typing import Any
 from telecine_contracts.transparency import Frontier, leaf_hash
 
 from .entry import Entry
-from .outcome import CommandError
+from .exit_codes import CommandError
 from .source import Source
 from .source_nats import NatsSource
 from .stream_writing import StreamPublisher

@@ -22,8 +22,8 @@ from telecine_contracts.transparency import Frontier
 from .account_book import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits
 from .books import Books
 from .checkpoint_reading import SignedCheckpoint
+from .exit_codes import CommandError
 from .note_verifying import Forged, Unsigned, verified
-from .outcome import CommandError
 
 __all__ = ["StartingPoint", "read_state", "write_state"]
 

@@ -4,13 +4,14 @@ from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 from .entry import Entry
+from .exit_codes import CommandError
 
 __all__ = ["CHECKPOINTS", "LEDGER", "VIDEO", "Source", "SourceError"]
 
 LEDGER, VIDEO, CHECKPOINTS = "LEDGER", "VIDEO", "CHECKPOINTS"
 
 
-class SourceError(Exception):
+class SourceError(CommandError):
     """The entries can't be read; says why and what to do. Nothing was found out about the ledger."""
 
 

@@ -9,7 +9,7 @@ from typing import Any, Protocol, TextIO
 
 from .book_time import text_of
 from .books import Books, Reading
-from .outcome import CommandError
+from .exit_codes import CommandError
 from .safe_text import one_line, spreadsheet_text
 from .telling import in_words
 from .walking import Walk

@@ -8,7 +8,7 @@ from nats.aio.subscription import Subscription
 
 from .connection import ANSWER_SECONDS, ANY, Connection
 from .entry import Entry
-from .outcome import CommandError
+from .exit_codes import CommandError
 from .source import SourceError
 
 __all__ = ["StreamPublisher"]

@@ -11,7 +11,7 @@ from .book_time import BookClock, text_of
 from .books import Books, Reading
 from .breach import Breach, BreachKind
 from .entry import Entry
-from .outcome import BREACHED, HOLDS, CommandError
+from .exit_codes import BREACH, CLEAN, CommandError
 from .safe_text import one_line
 from .screen import Progress
 from .source import LEDGER, Source
@@ -85,14 +85,14 @@ class Walk:
     def verdict(self) -> int:
         """The exit code; breaches go to stderr, since what was reported may then be wrong."""
         if not self.found:
-            return HOLDS
+            return CLEAN
         told = "".join(f"\n  {one_line(str(breach))}" for breach in self.breaches)
         more = f"\n  and {self.found - len(self.breaches)} more" if self.found > len(self.breaches) else ""
         sys.stderr.write(
             f"{self.found} breach{'es' if self.found > 1 else ''} found on the way, so that these figures may be"
             f" wrong; `telecine-audit verify` tells all:{told}{more}\n"
         )
-        return BREACHED
+        return BREACH
 
     def _take(self, entry: Entry) -> Booked | None:
         clock = self._clock(entry.subject)

@@ -1,6 +1,8 @@
 """`telecine-audit` as a program: a server that is not there, a pipe that nobody reads, Ctrl-C."""
 
 import asyncio
+import json
+import shlex
 import signal
 import socket
 import subprocess
@@ -11,11 +13,14 @@ from pathlib import Path
 
 import pytest
 from tests.support.audit_commands import Auditor
+from tests.support.audited_streams import Streams, on
 from tests.support.eventually import eventually
 from tests.support.ledger_copies import small_ledger
 
 from telecine_auditor.mirror_writing import opened_for_writing
 from telecine_cli.ports import LOOPBACK, free_port
+from telecine_contracts.credits import GrantKind
+from telecine_credits.domain import Grant
 
 AUDIT = (sys.executable, "-m", "telecine_auditor")
 
@@ -23,6 +28,13 @@ AUDIT = (sys.executable, "-m", "telecine_auditor")
 def audit(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [*AUDIT, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+
+
+def shell(line: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
+    """A line of shell in which `audit` is the program and $1, $2 … are the arguments."""
+    program = f'audit() {{ {" ".join(map(shlex.quote, AUDIT))} "$@"; }}; {line}'
+    command = ["/bin/sh", "-c", program, "sh", *map(str, arguments)]
+    return subprocess.run(command, capture_output=True, timeout=60, check=False)
 
 
 @pytest.fixture
@@ -73,6 +85,55 @@ def test_a_pipe_that_nobody_reads_ends_it_quietly(mirror: Path) -> None:
     assert process.wait(timeout=60) == 141
     assert process.stderr.read() == b""
     process.stderr.close()
+
+
+NO_BREACH = {
+    "full standard output": (
+        "audit verify --from $1 >/dev/full",
+        b"telecine-audit verify: standard output cannot be written: No space left on device\n",
+    ),
+    "full standard output, help": ("audit verify --help >/dev/full", b""),
+    "full standard output, JSON": (
+        "audit statement ann --json --from $1 >/dev/full",
+        b"standard output cannot",
+    ),
+    "closed standard output": ("audit verify --from $1 >&-", b"telecine-audit: standard output is closed: "),
+    "full standard error": ("audit verify --from $1/none 2>/dev/full", b""),
+    "closed standard error": ("audit verify --from $1/none 2>&-", b""),
+    "full disk": (
+        "ulimit -f 8; audit export --format csv --out $2/books.csv --from $1",
+        b"books.csv can't be written: File too large\n",
+    ),
+    "full disk, mirror": (
+        "ulimit -f 0; audit mirror $2/m --nats nats://127.0.0.1:1",
+        b"no connection to NATS",
+    ),
+    "a name that is too long": (
+        "audit verify --from $1 --key $(printf '%0300d' 0)",
+        b" is no key, and no file that can be read: ",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", NO_BREACH)
+def test_what_cannot_be_done_has_a_code_of_its_own(mirror: Path, tmp_path: Path, case: str) -> None:
+    line, says = NO_BREACH[case]
+    done = shell(line, mirror, tmp_path)
+    assert (done.returncode, done.stdout) == (2, b""), done.stderr
+    assert says in done.stderr
+    assert b"Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
+def test_files_and_pipes_get_utf_8_whatever_the_locale_is(tmp_path: Path, encoding: str) -> None:
+    streams = Streams()
+    streams.do(Grant(account="ann", at=on(1), amount=5, kind=GrantKind.PAID, reference="雨 é"))
+    line = f"PYTHONIOENCODING={encoding} audit show 1 --from $1 "
+    mirror = streams.mirror(tmp_path / "mirror")
+    text, document = shell(line, mirror), shell(line + "--json", mirror)
+    assert (text.returncode, document.returncode) == (0, 0), text.stderr
+    assert "雨 é" in text.stdout.decode()
+    assert json.loads(document.stdout)["body"]["reference"] == "雨 é"
 
 
 async def test_ctrl_c_ends_it_quietly(silent: int) -> None:

@@ -13,23 +13,15 @@ import pytest
 
 from telecine_auditor import command_line
 from telecine_auditor.command_line import COMMANDS, Command, parser, run
+from telecine_auditor.exit_codes import CommandError
 from telecine_auditor.options import server_of
-from telecine_auditor.outcome import CommandError
 from telecine_auditor.source import SourceError
 
 NAMES = [command.NAME for command in COMMANDS]
 
 
-def ended(*arguments: str) -> int:
-    """The exit code of a command line that argparse ends."""
-    with pytest.raises(SystemExit) as end:
-        run(arguments)
-    assert isinstance(end.value.code, int)
-    return end.value.code
-
-
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended("--help") == 0
+    assert run(["--help"]) == 0
     said = capsys.readouterr().out
     for command in COMMANDS:
         assert f"\n    {command.NAME}" in said
@@ -41,7 +33,7 @@ def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 def test_every_command_explains_itself_with_examples(
     command: Command, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(command.NAME, "--help") == 0
+    assert run([command.NAME, "--help"]) == 0
     said = capsys.readouterr().out
     assert "examples:" in said
     assert f"telecine-audit {command.NAME}" in said.partition("examples:")[2]
@@ -54,7 +46,7 @@ def test_commands_have_names_of_their_own() -> None:
 
 
 def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
-    assert ended("--version") == 0
+    assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"telecine-audit {version('telecine-auditor')}\n"
 
 
@@ -71,7 +63,7 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 def test_a_mistake_is_one_sentence_that_shows_the_way(
     arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert ended(*arguments) == 2
+    assert run(arguments) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert says in err
@@ -104,6 +96,12 @@ class Probe:
         (1, 1, ""),
         (CommandError("no such account"), 2, "telecine-audit probe: no such account\n"),
         (SourceError("no server"), 2, "telecine-audit probe: no server\n"),
+        (
+            PermissionError(13, "Permission denied", "kept.txt"),
+            2,
+            "telecine-audit probe: kept.txt: Permission denied\n",
+        ),
+        (OSError(5, "Input/output error"), 2, "telecine-audit probe: Input/output error\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
@@ -112,6 +110,20 @@ def test_every_end_has_its_code(
 ) -> None:
     assert run(["probe"], (Probe(end),)) == code
     assert capsys.readouterr() == ("said\n", says)
+
+
+@pytest.mark.parametrize(
+    "error", [ValueError("odd"), UnicodeEncodeError("ascii", "ä", 0, 1, "odd"), MemoryError()]
+)
+def test_a_defect_is_told_with_its_traceback_and_is_no_breach(
+    error: Exception, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["probe"], (Probe(error),)) == 2
+    said = capsys.readouterr().err
+    assert said.startswith(
+        f"telecine-audit probe: unexpected {type(error).__name__}, a defect of telecine-audit"
+    )
+    assert "Traceback (most recent call last):" in said
 
 
 class HardOfHearing(Probe):

@@ -5,8 +5,8 @@ import sys
 from typing import Any
 
 from telecine_auditor.books import Books
+from telecine_auditor.exit_codes import CommandError
 from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.outcome import CommandError
 from telecine_auditor.plain_table import plain_table
 from telecine_auditor.points import add_point_options
 from telecine_auditor.screen import print_json

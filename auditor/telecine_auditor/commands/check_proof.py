@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from telecine_auditor.checkpoint_reading import read_keys
+from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.note_verifying import Unsigned
 from telecine_auditor.options import add_json_option, add_key_option
-from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.proofs import BadProof, NotProven, Proof, Proven, proven
 from telecine_auditor.safe_text import one_line, shown_json
 from telecine_auditor.screen import print_json
@@ -44,14 +44,14 @@ async def run(options: argparse.Namespace) -> int:
             print_json({"holds": False, "says": str(error)})
         else:
             print(f"{options.file} proves nothing: {error}")
-        return BREACHED
+        return BREACH
     except (BadProof, Unsigned) as error:
         raise CommandError(f"{options.file} can't be checked: {error}") from None
     if options.json:
         print_json(_document(found))
     else:
         print("\n".join(_text(found)))
-    return HOLDS
+    return CLEAN
 
 
 def _read(path: Path) -> str:

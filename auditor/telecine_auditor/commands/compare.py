@@ -4,8 +4,8 @@ import argparse
 import sys
 
 from telecine_auditor.comparing import Comparison, compare_credits, compare_gateway
+from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.row_check import Difference
 from telecine_auditor.safe_text import one_line
 from telecine_auditor.screen import print_json
@@ -53,7 +53,7 @@ async def run(options: argparse.Namespace) -> int:
     else:
         sys.stdout.write("\n".join(_text(found, differences)) + "\n")
     verdicts = [comparison.walk.verdict() for comparison in found]
-    return BREACHED if differences.count or any(verdicts) else HOLDS
+    return BREACH if differences.count or any(verdicts) else CLEAN
 
 
 class _Differences:

@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
+from telecine_auditor.exit_codes import BREACH, CLEAN
 from telecine_auditor.export_beancount import BeancountWriter
 from telecine_auditor.export_hledger import HledgerWriter
 from telecine_auditor.export_rows import CsvWriter, ParquetWriter
 from telecine_auditor.exporting import BooksWriter, Export, new_file, text_file, write_books
 from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.outcome import BREACHED, HOLDS
 from telecine_auditor.points import add_period_options
 from telecine_auditor.screen import print_json
 from telecine_auditor.walking import Walk
@@ -60,7 +60,7 @@ async def run(options: argparse.Namespace) -> int:
         print_json({**walk.place(), "file": str(options.out), "format": options.format, **export.as_json()})
     else:
         sys.stdout.write("\n".join(_text(options, walk, export)) + "\n")
-    return walk.verdict() or (BREACHED if export.left_out else HOLDS)
+    return walk.verdict() or (BREACH if export.left_out else CLEAN)
 
 
 @contextmanager

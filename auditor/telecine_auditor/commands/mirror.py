@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
+from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.mirror_copying import StreamChanged, bounds, copied
 from telecine_auditor.mirror_writing import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
 from telecine_auditor.options import add_json_option, add_server_options, add_streams_option, opened
-from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.screen import Progress, number, print_json
 from telecine_auditor.source import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
 
@@ -62,7 +62,7 @@ async def run(options: argparse.Namespace) -> int:
                 print_json({"holds": False, "breaches": [changed.breach.as_json()]})
             else:
                 print(changed.breach)
-            return BREACHED
+            return BREACH
 
 
 async def _once(options: argparse.Namespace, mirror: MirrorWriter) -> int:
@@ -74,7 +74,7 @@ async def _once(options: argparse.Namespace, mirror: MirrorWriter) -> int:
             writer.close()
     if options.json:
         print_json({"holds": True, "streams": done})
-    return HOLDS
+    return CLEAN
 
 
 async def _follow(options: argparse.Namespace, mirror: MirrorWriter) -> NoReturn:

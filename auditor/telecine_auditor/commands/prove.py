@@ -8,10 +8,10 @@ from typing import Any
 
 from telecine_auditor.breach import Breach, BreachKind
 from telecine_auditor.checkpoint_reading import SignedCheckpoint, from_file, published, read_keys
+from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.exporting import text_file
 from telecine_auditor.merkle import ProofBuilder
 from telecine_auditor.options import add_key_option, add_source_options, opened
-from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.points import sequence
 from telecine_auditor.proofs import Proof
 from telecine_auditor.screen import Progress, print_json
@@ -70,7 +70,7 @@ async def run(options: argparse.Namespace) -> int:
     sys.stderr.writelines(f"{breach}\n" for breach in breaches)
     if proof:
         _hand_out(options, proof, checkpoint)
-    return BREACHED if breaches else HOLDS
+    return BREACH if breaches else CLEAN
 
 
 async def _checkpoint(

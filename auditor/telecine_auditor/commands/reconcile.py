@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from dataclasses import asdict
 from typing import Any
 
+from telecine_auditor.exit_codes import CommandError
 from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.outcome import CommandError
 from telecine_auditor.plain_table import plain_table
 from telecine_auditor.points import add_period_options
 from telecine_auditor.reconciling import Group, Listing, Reconciliation

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from telecine_auditor.breach import Breach, BreachKind
+from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.mirror import streams_in
 from telecine_auditor.options import add_json_option, add_server_options, add_streams_option, server_of
-from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.restore import Differs, Restore, Restored
 from telecine_auditor.screen import Progress, number, print_json
 from telecine_auditor.source import LEDGER, SourceError
@@ -62,7 +62,7 @@ async def run(options: argparse.Namespace) -> int:
         await server.close()
     if options.json:
         print_json({"holds": True, "streams": [_document(one) for one in done]})
-    return HOLDS
+    return CLEAN
 
 
 async def _restored(
@@ -105,7 +105,7 @@ def _breached(options: argparse.Namespace, breach: Breach) -> int:
         print_json({"holds": False, "breaches": [breach.as_json()]})
     else:
         print(breach)
-    return BREACHED
+    return BREACH
 
 
 def _refuse(breach: Breach) -> None:

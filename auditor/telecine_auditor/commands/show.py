@@ -9,8 +9,8 @@ from typing import Any
 
 from telecine_auditor.book_time import text_of
 from telecine_auditor.entry import Entry
+from telecine_auditor.exit_codes import CLEAN, CommandError
 from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.outcome import HOLDS, CommandError
 from telecine_auditor.points import sequence
 from telecine_auditor.safe_text import one_line, shown_json
 from telecine_auditor.screen import print_json
@@ -46,7 +46,7 @@ async def run(options: argparse.Namespace) -> int:
         print_json(_document(options.stream, entry, body))
     else:
         sys.stdout.write("\n".join(_text(options.stream, entry, body)) + "\n")
-    return HOLDS
+    return CLEAN
 
 
 class _Body:

@@ -3,8 +3,8 @@
 import argparse
 import sys
 
+from telecine_auditor.exit_codes import BREACH, CLEAN
 from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.outcome import BREACHED, HOLDS
 from telecine_auditor.plain_table import plain_table
 from telecine_auditor.points import add_point_options
 from telecine_auditor.screen import print_json
@@ -49,4 +49,4 @@ async def run(options: argparse.Namespace) -> int:
         )
         head = f"Trial balance of {len(books.accounts)} accounts {walk.place_in_words()}"
         sys.stdout.write("\n".join([head, "", *lines, "", verdict]) + "\n")
-    return walk.verdict() or (BREACHED if total else HOLDS)
+    return walk.verdict() or (BREACH if total else CLEAN)

@@ -8,8 +8,8 @@ from pathlib import Path
 from telecine_auditor.books import Books
 from telecine_auditor.checkpoint_reading import from_place, read_keys
 from telecine_auditor.clocks import AHEAD, BEHIND, Clocks
+from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.options import add_key_option, add_source_options, opened
-from telecine_auditor.outcome import BREACHED, HOLDS, CommandError
 from telecine_auditor.saved_state import read_state
 from telecine_auditor.screen import print_json
 from telecine_auditor.verdict import as_json, as_text
@@ -29,7 +29,7 @@ examples:
   telecine-audit verify --key ledger.vkey --save audited.state     and the next time only what is new:
   telecine-audit verify --key ledger.vkey --since audited.state --save audited.state
 
-exit codes: 0 every credit is accounted for, 1 a breach was found, 2 it could not be found out"""
+exit codes: 0 no breach, 1 a breach was found, 2 the audit could not be done"""
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
@@ -120,7 +120,7 @@ async def run(options: argparse.Namespace) -> int:
         print_json(as_json(audit))
     else:
         print("\n".join(as_text(audit)))
-    return BREACHED if found.count else HOLDS
+    return BREACH if found.count else CLEAN
 
 
 def _span(text: str) -> timedelta:
