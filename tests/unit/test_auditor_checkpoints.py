@@ -11,8 +11,8 @@ from tests.support.ledger_copies import LOG, signed, small_ledger, stored_checkp
 from telecine_auditor.breach import Breach, BreachKind
 from telecine_auditor.checkpoint_reading import from_file, from_place, published, read_keys
 from telecine_auditor.entry import Entry
-from telecine_auditor.note_verifying import Forged, Unsigned, verified
 from telecine_auditor.exit_codes import CommandError
+from telecine_auditor.note_verifying import Forged, Unsigned, verified
 from telecine_contracts.signed_note import BadNote, Note, Signature, VerifierKey
 from telecine_credits.checkpoint_key import Signer
 

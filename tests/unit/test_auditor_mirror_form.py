@@ -11,9 +11,9 @@ from tests.support.ledger_copies import all_of, small_ledger
 
 from telecine_auditor.breach import Breach, BreachKind
 from telecine_auditor.entry import Entry
+from telecine_auditor.exit_codes import CommandError
 from telecine_auditor.mirror import SUMS, entries_in, first_line, framed, next_sound, read_sums
 from telecine_auditor.mirror_writing import MirrorChanged, MirrorWriter, opened_for_writing
-from telecine_auditor.exit_codes import CommandError
 from telecine_auditor.source import SourceError
 from telecine_auditor.source_mirror import MirrorSource
 
