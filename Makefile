@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
-.PHONY: help setup demo test test-postgres test-containers test-books test-observability check bench lock clean \
+.PHONY: help setup demo test test-postgres test-containers test-books test-observability check bench bench-short lock clean \
         compose-secrets compose-up compose-demo compose-down test-compose
 
 help:            ## list the targets
@@ -45,6 +45,9 @@ check: setup     ## format, lint, types, import rules: what the tidy tests run
 
 bench: setup     ## measured figures, each beside a peer or a physical limit
 	@$(BIN)/python -m bench
+
+bench-short: setup  ## the same with shorter runs and rougher figures: a minute or two
+	@$(BIN)/python -m bench --quick
 
 lock:            ## requirements.in -> requirements.txt, deploy/requirements (hashes, every platform; needs uv)
 	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet requirements.in -o requirements.txt

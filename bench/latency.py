@@ -26,7 +26,7 @@ async def overhead(bench: Bench, runs: int = 30) -> Overhead:
 
     The provider's own time is the emulator's: from accepting the task to the task's success, by its own clock.
     """
-    ended = await bench.connection.subscribe("video.*.*.stored")
+    ended = await bench.connection.subscribe("stored.video.*.*.stored")
     await bench.connection.flush()
     totals, answers, providers = [], [], []
     for number in range(runs + 2):

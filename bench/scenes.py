@@ -129,7 +129,7 @@ async def _copy(bench: Bench) -> dict[str, Any]:
     """Peak memory of storage while it copies a large result, above what it had before."""
     pid = bench.pid("storage")
     before = peak = resident_bytes(pid)
-    ended = await bench.connection.subscribe("video.*.*.stored")
+    ended = await bench.connection.subscribe("stored.video.*.*.stored")
     await bench.connection.flush()
     prompt = f"bench [emulator:result_bytes={RESULT_BYTES}]"
     (await bench.http.post("/api/video/generate", json={"prompt": prompt, **BODY})).raise_for_status()
