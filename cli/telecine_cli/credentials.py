@@ -3,6 +3,9 @@
 Every identity has a NATS account of its own, and the streams have one that nobody can log in to. A client names the
 subject that an answer goes to; within one account that could be another service's event. Between accounts the server
 puts a subject of its own in its place, so that nothing gets into a stream but what `Rights` names.
+
+Accounts of subscribers are numbered and exist before they are needed (ADR 29): nats-server sets up the imports of an
+account that a reload has added only at the next reload, and until then its users get 503 for every request.
 """
 
 import json
@@ -10,6 +13,7 @@ import os
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +21,23 @@ from telecine_cli.failure import Failure
 from telecine_contracts.permissions import IDENTITIES, Rights, rights, subscriber
 from telecine_contracts.subjects import BadToken
 
-__all__ = ["STREAMS_ACCOUNT", "USERS_FILE", "Made", "make_credentials", "seed_file", "users_page"]
+__all__ = [
+    "STREAMS_ACCOUNT",
+    "USERS_FILE",
+    "Made",
+    "forget_subscriber",
+    "make_credentials",
+    "seed_file",
+    "subscriber_names",
+    "users_page",
+]
 
-USERS_FILE = "nats-users.conf"
+USERS_FILE = "users/nats-users.conf"
+"""In a folder of its own, which a container can be given: of a single mounted file it would keep the first version."""
+ACCOUNTS_FILE = "subscriber-accounts.json"
+"""The number of each subscriber's account. It keeps its number, so that a reload does not disconnect it."""
+SPARE_ACCOUNTS = 8
+"""How many subscribers can be added between two reloads of the server."""
 STREAMS_ACCOUNT = "TELECINE"
 """The NATS account that holds the streams. It has no users."""
 _SUFFIX = ".nk"
@@ -48,7 +66,7 @@ def make_credentials(folder: Path, *, subscribers: Sequence[str] = (), rotate: S
 
     `subscribers` get one too, and keep it: other teams' programs are known by their files. Raises Failure.
     """
-    names = [*IDENTITIES, *sorted({*_kept(folder), *subscribers} - {*IDENTITIES})]
+    names = [*IDENTITIES, *sorted({*subscriber_names(folder), *subscribers} - {*IDENTITIES})]
     for name in rotate:
         if name not in names:
             raise Failure(f"there is no identity {name} to make a new seed for; there are {', '.join(names)}")
@@ -56,12 +74,27 @@ def make_credentials(folder: Path, *, subscribers: Sequence[str] = (), rotate: S
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         done = {name: _make(seed_file(folder, name), replace=name in rotate) for name in names}
-        keys = {name: public_key(seed_file(folder, name)) for name in names}
-        page = folder / USERS_FILE
-        _write(page, users_page(granted, keys), mode=0o644)
+        page = _write_page(folder, granted)
     except OSError as error:
         raise Failure(f"can't keep credentials in {folder}: {error.strerror or error}") from error
     return Made(done, page)
+
+
+def forget_subscriber(folder: Path, name: str) -> bool:
+    """Remove a subscriber's seed and its part of the users' page; whether it had a seed. Raises Failure."""
+    if name not in subscriber_names(folder):
+        return False
+    try:
+        seed_file(folder, name).unlink()
+    except OSError as error:
+        raise Failure(f"can't remove {seed_file(folder, name)}: {error.strerror or error}") from error
+    make_credentials(folder)
+    return True
+
+
+def subscriber_names(folder: Path) -> list[str]:
+    """The other teams' programs that have a seed in `folder`, in order."""
+    return sorted({*_kept(folder)} - {*IDENTITIES})
 
 
 def public_key(file: Path) -> str:
@@ -77,20 +110,52 @@ def public_key(file: Path) -> str:
         ) from error
 
 
-def users_page(granted: Mapping[str, Rights], keys: Mapping[str, str]) -> str:
-    """The part of a NATS server's configuration that says who may do what, by identity."""
-    everyone = list(granted.values())
-    accounts = {STREAMS_ACCOUNT: {"jetstream": "enabled", "exports": _exports(everyone)}}
+def users_page(granted: Mapping[str, Rights], keys: Mapping[str, str], numbers: Mapping[str, int]) -> str:
+    """The part of a NATS server's configuration that says who may do what, by identity.
+
+    `numbers`: those of the subscribers' accounts.
+    """
+    every = _Identities({_account(name, numbers): one for name, one in granted.items()})
+    accounts: dict[str, Any] = {STREAMS_ACCOUNT: {"jetstream": "enabled", "exports": every.exports()}}
     for name, one in granted.items():
-        accounts[_account(name)] = {
+        accounts[_account(name, numbers)] = {
             "users": [{"nkey": keys[name], "permissions": _permissions(one)}],
-            "imports": _imports(one, everyone),
+            "imports": every.imports(one),
             "exports": [
-                {"service": subject, "accounts": _accounts(everyone, "commands", subject)}
+                {"service": subject, "accounts": every.accounts("commands", subject)}
                 for subject in one.serves
             ],
         }
+    for number in range(1, max(numbers.values(), default=0) + SPARE_ACCOUNTS + 1):
+        accounts.setdefault(_numbered(number), {})
     return f"{_HEAD}accounts: {json.dumps(accounts, indent=2)}\n"
+
+
+def _write_page(folder: Path, granted: Mapping[str, Rights]) -> Path:
+    keys = {name: public_key(seed_file(folder, name)) for name in granted}
+    numbers = _numbers(folder, [name for name in granted if name not in IDENTITIES])
+    page = folder / USERS_FILE
+    page.parent.mkdir(mode=0o755, exist_ok=True)
+    _write(folder / ACCOUNTS_FILE, f"{json.dumps(numbers, indent=2)}\n", mode=0o644)
+    _write(page, users_page(granted, keys, numbers), mode=0o644)
+    return page
+
+
+def _numbers(folder: Path, names: Sequence[str]) -> dict[str, int]:
+    """The accounts' numbers that were given before, and the lowest free ones for new subscribers."""
+    file = folder / ACCOUNTS_FILE
+    try:
+        kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
+        numbers = {name: int(kept[name]) for name in names if name in kept}
+    except (ValueError, TypeError) as error:
+        raise Failure(
+            f"{file} does not hold the numbers of accounts: remove it, then it is made anew"
+        ) from error
+    free = (number for number in count(1) if number not in numbers.values())
+    for name in names:
+        if name not in numbers:
+            numbers[name] = next(free)
+    return numbers
 
 
 def _permissions(one: Rights) -> dict[str, Any]:
@@ -99,41 +164,53 @@ def _permissions(one: Rights) -> dict[str, Any]:
     return {"publish": list(one.publish), "subscribe": list(one.subscribe), **answers}
 
 
-def _exports(everyone: Iterable[Rights]) -> list[dict[str, Any]]:
-    everyone = list(everyone)
-    once = [
-        (field, {"response_type": answers}) for field, answers in (("tells", "singleton"), ("asks", "stream"))
-    ]
-    services = [
-        {"service": subject, "accounts": _accounts(everyone, field, subject)} | answers
-        for field, answers in once
-        for subject in _all(everyone, field)
-    ]
-    heard = [
-        {"stream": subject, "accounts": _accounts(everyone, "hears", subject)}
-        for subject in _all(everyone, "hears")
-    ]
-    return services + heard
+@dataclass(frozen=True, slots=True)
+class _Identities:
+    """Everything that is granted, by the name of the NATS account."""
+
+    granted: Mapping[str, Rights]
+
+    def exports(self) -> list[dict[str, Any]]:
+        """What the account of the streams offers, and to whom."""
+        once = [
+            (field, {"response_type": answers})
+            for field, answers in (("tells", "singleton"), ("asks", "stream"))
+        ]
+        services = [
+            {"service": subject, "accounts": self.accounts(field, subject)} | answers
+            for field, answers in once
+            for subject in self._all(field)
+        ]
+        heard = [
+            {"stream": subject, "accounts": self.accounts("hears", subject)} for subject in self._all("hears")
+        ]
+        return services + heard
+
+    def imports(self, one: Rights) -> list[dict[str, Any]]:
+        """What the account of one identity takes from the others."""
+        serving = {subject: account for account, each in self.granted.items() for subject in each.serves}
+        asked = [(subject, STREAMS_ACCOUNT) for subject in (*one.tells, *one.asks)]
+        asked += [(subject, serving[subject]) for subject in one.commands]
+        services = [{"service": {"account": account, "subject": subject}} for subject, account in asked]
+        return services + [
+            {"stream": {"account": STREAMS_ACCOUNT, "subject": subject}} for subject in one.hears
+        ]
+
+    def accounts(self, field: str, subject: str) -> list[str]:
+        """The accounts of those that have `subject` in a field of their rights."""
+        return [account for account, one in self.granted.items() if subject in getattr(one, field)]
+
+    def _all(self, field: str) -> Iterable[str]:
+        return dict.fromkeys(subject for one in self.granted.values() for subject in getattr(one, field))
 
 
-def _imports(one: Rights, everyone: Iterable[Rights]) -> list[dict[str, Any]]:
-    serving = {subject: _account(each.identity) for each in everyone for subject in each.serves}
-    asked = [(subject, STREAMS_ACCOUNT) for subject in (*one.tells, *one.asks)]
-    asked += [(subject, serving[subject]) for subject in one.commands]
-    services = [{"service": {"account": account, "subject": subject}} for subject, account in asked]
-    return services + [{"stream": {"account": STREAMS_ACCOUNT, "subject": subject}} for subject in one.hears]
+def _account(identity: str, numbers: Mapping[str, int]) -> str:
+    number = numbers.get(identity)
+    return f"{STREAMS_ACCOUNT}_{identity}" if number is None else _numbered(number)
 
 
-def _all(everyone: Iterable[Rights], field: str) -> Iterable[str]:
-    return dict.fromkeys(subject for one in everyone for subject in getattr(one, field))
-
-
-def _accounts(everyone: Iterable[Rights], field: str, subject: str) -> list[str]:
-    return [_account(one.identity) for one in everyone if subject in getattr(one, field)]
-
-
-def _account(identity: str) -> str:
-    return f"{STREAMS_ACCOUNT}_{identity}"
+def _numbered(number: int) -> str:
+    return f"{STREAMS_ACCOUNT}_subscriber_{number}"
 
 
 def _rights(name: str) -> Rights:

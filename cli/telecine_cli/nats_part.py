@@ -16,7 +16,9 @@ from telecine_cli.process import Command
 from telecine_cli.programs import find_nats_server
 from telecine_contracts.permissions import OPERATOR, rights
 
-__all__ = ["NatsPart"]
+__all__ = ["PID_FILE", "NatsPart"]
+
+PID_FILE = "nats-server.pid"
 
 _GIGABYTE = 1024**3
 _MAX_PAYLOAD_BYTES = 256 * 1024
@@ -64,6 +66,7 @@ class NatsPart:
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "nats-server.conf"
+        self.pid_file.unlink(missing_ok=True)
         lines = [_line(name, value) for name, value in self._settings().items()]
         if self.credentials is not None:
             page = make_credentials(self.credentials).page
@@ -80,6 +83,7 @@ class NatsPart:
             "port": self.port,
             "http": f"{LOOPBACK}:{self.monitoring_port}",
             "max_payload": _MAX_PAYLOAD_BYTES,
+            "pid_file": str(self.pid_file),
             "jetstream": {
                 "store_dir": str(self._store),
                 # The default syncs every two minutes: acknowledged events are lost with the power.
@@ -87,6 +91,11 @@ class NatsPart:
                 "max_file_store": _MAX_STORE_BYTES,
             },
         }
+
+    @property
+    def pid_file(self) -> Path:
+        """Where the running server writes its process id."""
+        return self.folder / PID_FILE
 
     @property
     def _store(self) -> Path:

@@ -5,10 +5,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from telecine_cli.credentials import make_credentials
+from telecine_cli.credentials import make_credentials, seed_file
 from telecine_cli.facts import SECRETS, SERVICES
 from telecine_cli.failure import Failure
 from telecine_cli.stack_state import random_secret
+from telecine_contracts.permissions import IDENTITIES
 from telecine_credits.checkpoint_key import Signer
 
 __all__ = ["MadeSecrets", "make_secrets"]
@@ -47,8 +48,8 @@ def make_secrets(folder: Path) -> MadeSecrets:
         signer = Signer.of((folder / "checkpoint_key").read_text(encoding="utf-8"))
         _publish(folder / PUBLIC_KEY, f"{signer.verifier}\n")
         identities = make_credentials(folder / NATS_FOLDER).identities
-        for seed in (folder / NATS_FOLDER).iterdir():
-            seed.chmod(0o644)
+        for name in IDENTITIES:
+            seed_file(folder / NATS_FOLDER, name).chmod(0o644)
         (folder / NATS_FOLDER).chmod(0o755)
     except OSError as error:
         raise Failure(f"can't keep secrets in {folder}: {error.strerror or error}") from error

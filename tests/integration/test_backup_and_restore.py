@@ -23,7 +23,7 @@ from telecine_contracts.catalog import EVENTS
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.permissions import AUDITOR, OPERATOR, rights
 
-ANYBODY = Path(__file__).parents[2] / "deploy" / "compose" / "nats-restore-users.conf"
+ANYBODY = Path(__file__).parents[2] / "deploy" / "compose" / "restore-users" / "nats-users.conf"
 TRUTH = ("LEDGER", "VIDEO", "CHECKPOINTS", "ACCESS")
 
 

@@ -12,7 +12,14 @@ import pytest
 
 from telecine_auditor.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE
 from telecine_chassis.projection import Projection
-from telecine_cli.credentials import STREAMS_ACCOUNT, USERS_FILE, make_credentials, public_key, seed_file
+from telecine_cli.credentials import (
+    STREAMS_ACCOUNT,
+    USERS_FILE,
+    forget_subscriber,
+    make_credentials,
+    public_key,
+    seed_file,
+)
 from telecine_cli.failure import Failure
 from telecine_contracts.catalog import EVENTS
 from telecine_contracts.message import Event
@@ -150,8 +157,43 @@ def test_a_key_is_replaced_alone(tmp_path: Path) -> None:
 def test_another_teams_program_is_known_from_then_on(tmp_path: Path) -> None:
     make_credentials(tmp_path, subscribers=["notifier"])
     assert make_credentials(tmp_path).identities["notifier"] == "kept"
-    [user] = accounts(tmp_path)[f"{STREAMS_ACCOUNT}_notifier"]["users"]
-    assert user["permissions"]["subscribe"] == ["_INBOX.notifier.>"]
+    assert subscriber_accounts(tmp_path)["notifier"] == f"{STREAMS_ACCOUNT}_subscriber_1"
+
+
+def subscriber_accounts(folder: Path) -> dict[str, str]:
+    """The account of each subscriber, by the inbox that it may listen to."""
+    users = {name: account.get("users", []) for name, account in accounts(folder).items()}
+    return {
+        user["permissions"]["subscribe"][0].split(".")[1]: name
+        for name, each in users.items()
+        for user in each
+        if name.startswith(f"{STREAMS_ACCOUNT}_subscriber_")
+    }
+
+
+def test_a_subscriber_gets_an_account_that_the_server_knows_already_and_keeps_it(tmp_path: Path) -> None:
+    make_credentials(tmp_path)
+    known = set(accounts(tmp_path))
+    make_credentials(tmp_path, subscribers=["b", "c"])
+    first = subscriber_accounts(tmp_path)
+    assert set(first.values()) <= known
+    make_credentials(tmp_path, subscribers=["a"], rotate=["b"])
+    assert forget_subscriber(tmp_path, "b")
+    known = set(accounts(tmp_path))
+    make_credentials(tmp_path, subscribers=["d"])
+    assert subscriber_accounts(tmp_path) == {
+        "a": f"{STREAMS_ACCOUNT}_subscriber_3",
+        "c": first["c"],
+        "d": first["b"],
+    }
+    assert set(accounts(tmp_path)) == known
+
+
+def test_only_a_subscriber_is_forgotten(tmp_path: Path) -> None:
+    make_credentials(tmp_path)
+    assert not forget_subscriber(tmp_path, "gateway")
+    assert not forget_subscriber(tmp_path, "unknown")
+    assert seed_file(tmp_path, "gateway").exists()
 
 
 @pytest.mark.parametrize(
