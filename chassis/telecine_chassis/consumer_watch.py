@@ -14,6 +14,7 @@ from telecine_contracts.streams import Consumer
 
 from .cancellation import end, heed_cancellation
 from .meters import HandlerMeters
+from .supervision import background
 
 __all__ = ["ConsumerWatch"]
 
@@ -91,7 +92,7 @@ class ConsumerWatch:
         now = asyncio.get_running_loop().time()
         for watched in self._watched.values():
             watched.moved_at, watched.waiting_since, watched.problem = now, None, None
-        self._task = asyncio.create_task(self._run(), name="consumer-watch")
+        self._task = background(self._run(), name="consumer-watch")
 
     async def stop(self) -> None:
         """Stop looking."""

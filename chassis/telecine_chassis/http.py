@@ -11,6 +11,7 @@ from typing import Any
 import uvicorn
 
 from .metrics import CONTENT_TYPE
+from .supervision import supervise
 
 __all__ = ["Admin", "HttpServer"]
 
@@ -108,6 +109,7 @@ class HttpServer:
                 await self._task
                 raise OSError("the HTTP server did not start")
             await asyncio.sleep(0.005)
+        supervise(self._task)
 
     async def _serve(self) -> None:
         try:

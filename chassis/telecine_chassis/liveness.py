@@ -8,6 +8,7 @@ import structlog
 
 from .cancellation import end
 from .metrics import Metrics
+from .supervision import background
 
 __all__ = ["Liveness", "pulse"]
 
@@ -52,7 +53,7 @@ class Liveness:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = asyncio.create_task(self._run(), name="liveness")
+        self._task = background(self._run(), name="liveness")
 
     async def stop(self) -> None:
         """Stop looking."""

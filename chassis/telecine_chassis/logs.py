@@ -2,20 +2,30 @@
 
 import logging
 import sys
-from collections.abc import MutableMapping
+from collections.abc import Callable, MutableMapping
 from typing import Any, Literal
 
 import structlog
 
+from .log_output import LogOutput
+
 __all__ = ["configure"]
 
 
-def configure(service: str, *, level: str = "info", form: Literal["auto", "json", "text"] = "auto") -> None:
+def configure(
+    service: str,
+    *,
+    level: str = "info",
+    form: Literal["auto", "json", "text"] = "auto",
+    lost: Callable[[], object] = lambda: None,
+) -> None:
     """Send every log line of this process, libraries' warnings included, to standard error.
 
-    `auto`: text where a person reads it, on a terminal; JSON everywhere else.
+    `auto`: text where a person reads it, on a terminal; JSON everywhere else. Logging never raises: `lost` is called
+    for each line that could not be written.
     """
-    terminal = sys.stderr.isatty()
+    output: Any = LogOutput(sys.stderr.fileno() if sys.stderr is not None else None, lost)
+    terminal = output.isatty()
     as_text = form == "text" or (form == "auto" and terminal)
     shared: list[structlog.typing.Processor] = [
         _named(service),
@@ -33,10 +43,10 @@ def configure(service: str, *, level: str = "info", form: Literal["auto", "json"
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(threshold),
-        logger_factory=structlog.WriteLoggerFactory(file=sys.stderr),
+        logger_factory=structlog.WriteLoggerFactory(file=output),
         cache_logger_on_first_use=True,
     )
-    handler = logging.StreamHandler(sys.stderr)
+    handler = logging.StreamHandler(output)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, last],

@@ -15,7 +15,8 @@ T = TypeVar("T")
 PAUSE = 1
 """Seconds between two tries."""
 OUTAGES = (OperationalError, InterfaceError, NoConnectionFree)
-"""What SQLAlchemy raises: the server is away, refuses or breaks off connections; the pool has none to give."""
+"""What SQLAlchemy raises: the server is away, refuses or breaks off connections; the pool has none to give; the disk
+is full, or (SQLite) the file is locked, cannot be written or was mounted read-only."""
 
 
 def is_outage(error: BaseException) -> bool:
@@ -23,8 +24,13 @@ def is_outage(error: BaseException) -> bool:
     return isinstance(error, OUTAGES) or (isinstance(error, DBAPIError) and error.connection_invalidated)
 
 
-async def outlast(work: Callable[[], Awaitable[T]], **about: str) -> T:
-    """What `work` returns once the database can be had; `about` goes to the log. Other errors are raised."""
+async def outlast(
+    work: Callable[[], Awaitable[T]], refused: Callable[[], None] = lambda: None, **about: str
+) -> T:
+    """What `work` returns once the database can be had; `about` goes to the log. Other errors are raised.
+
+    `refused` is called after each try that failed.
+    """
     while True:
         try:
             return await work()
@@ -33,5 +39,6 @@ async def outlast(work: Callable[[], Awaitable[T]], **about: str) -> T:
                 raise
             # The driver's first line says what is wrong and no more; statements and parameters stay out of the log.
             detail = str(getattr(error, "orig", None) or error).partition("\n")[0]
+            refused()
             log.warning("database.unavailable", error=type(error).__name__, detail=detail, **about)
         await asyncio.sleep(PAUSE)

@@ -10,6 +10,7 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 from sqlalchemy import Engine, MetaData, select
+from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
 from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEvent
@@ -31,6 +32,8 @@ log = structlog.get_logger(__name__)
 Apply = Callable[[Session, Recorded], None]
 Listener = Callable[[Sequence[Recorded]], None]
 POINTER_INTERVAL = timedelta(seconds=1)
+REFUSED = 10
+"""Seconds without a successful write after which tables count as old; a database that fails over is quicker."""
 READ_AHEAD = 4
 """Batches that are read while a transaction is under way."""
 
@@ -88,6 +91,7 @@ class Projector:
     sequence: int = 0
     head: int = 0
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
+    refused_since: float | None = None
 
     async def run(self) -> None:
         """Follow the stream until cancelled. `caught_up` is set once all that was there at the start is applied.
@@ -167,6 +171,8 @@ class Projector:
         try:
             return await self._commit(understood, last)
         except Exception as error:
+            if type(error) is DatabaseError:  # its subclasses are about statements; this is a damaged file
+                raise
             log.warning("projection.batch_failed", projection=self.projection.name, exc_info=error)
         applied: list[Recorded] = []
         by_sequence = {record.sequence: record for record in records}
@@ -183,9 +189,21 @@ class Projector:
 
         async def once() -> Sequence[Recorded]:
             async with self.writing:
-                return await in_thread(lambda: self._write(events, last))
+                written = await in_thread(lambda: self._write(events, last))
+            self.refused_since = None
+            return written
 
-        return await outlast(once, projection=self.projection.name)
+        return await outlast(once, self._refused, projection=self.projection.name)
+
+    def _refused(self) -> None:
+        if self.refused_since is None:
+            self.refused_since = asyncio.get_running_loop().time()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the database has taken nothing for a while: a full disk, a server that is away."""
+        now = asyncio.get_running_loop().time()
+        return self.refused_since is not None and now - self.refused_since >= REFUSED
 
     def _write(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
         """Events behind the checkpoint only: a second writer of the slot, or a second delivery, changes nothing."""
@@ -291,6 +309,8 @@ class Projections:
         for name, projector in self._projectors.items():
             if not projector.caught_up.is_set():
                 return f"projection {name} is at {projector.sequence} of {projector.head}"
+            if projector.is_refused:
+                return f"projection {name} stands still at {projector.sequence}: the database takes no writes"
         return None
 
     async def lag(self) -> Mapping[str, float]:
@@ -350,8 +370,8 @@ class Projections:
 
     def _ended(self, task: "asyncio.Task[None]") -> None:
         if not task.cancelled() and (error := task.exception()) is not None:
-            log.error("projection.stopped", exc_info=error)
             self._on_failure(f"a projection stopped: {type(error).__name__}")
+            log.error("projection.stopped", exc_info=error)
 
 
 async def rebuild(

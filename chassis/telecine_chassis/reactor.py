@@ -27,6 +27,7 @@ from .meters import HandlerMeters, Meters
 from .metrics import Metrics
 from .records import Record, from_delivery
 from .retries import PASSING, Permanent, Retries, Retry
+from .supervision import background
 from .tracing import Tracing
 
 __all__ = ["Permanent", "Reactor", "Retries", "Retry", "TimerHandler", "undecoded"]
@@ -149,7 +150,7 @@ class Reactor:
             raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
         self._stopping.clear()
         await self._broker.start()
-        self._keeping = asyncio.create_task(self._keep(), name="keep-messages")
+        self._keeping = background(self._keep(), name="keep-messages")
         self._watch.start()
 
     async def stop(self) -> None:
@@ -217,6 +218,9 @@ class Reactor:
                 return await self._failed(consumer, message, record, error)
         except PASSING as error:
             log.warning("reactor.not_acknowledged", subject=record.subject, error=type(error).__name__)
+            return "retried"
+        except Exception as error:  # neither acknowledged nor given up: the server delivers it again
+            log.error("reactor.not_answered", subject=record.subject, exc_info=error)
             return "retried"
         finally:
             self._held.pop(message.reply, None)

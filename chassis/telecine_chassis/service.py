@@ -17,6 +17,7 @@ from .logs import configure
 from .metrics import Metrics
 from .secret_settings import BadSecretFile
 from .settings import ServiceSettings
+from .supervision import supervising
 from .tracing import Tracing
 
 __all__ = ["Part", "Service", "run"]
@@ -53,6 +54,9 @@ class Service:
         self.name = name
         self.tracing = tracing or Tracing(name)
         self.metrics = metrics or Metrics()
+        self.log_lines_lost = self.metrics.counter(
+            "telecine_log_lines_lost", "Log lines that could not be written, e.g. because the disk is full"
+        )
         self._parts = parts
         self._checks = checks
         self._started: list[Part] = []
@@ -63,9 +67,10 @@ class Service:
         """Start every part; if one does not start, stop those before it and raise what it raised."""
         self._failure, self._stopping = self._to_come(), False
         try:
-            for part in self._parts:
-                await part.start()
-                self._started.append(part)
+            with supervising(self.fail):
+                for part in self._parts:
+                    await part.start()
+                    self._started.append(part)
         except BaseException:
             await self.stop()
             raise
@@ -91,6 +96,8 @@ class Service:
         """What keeps this service from working now, or None."""
         if len(self._started) < len(self._parts):
             return "stopping" if self._stopping else "starting"
+        if self._failure is not None and self._failure.done():
+            return self._failure.result()
         try:
             async with asyncio.timeout(READY_TIMEOUT):
                 for check in self._checks:
@@ -107,9 +114,9 @@ class Service:
         """
         if self._stopping:
             return
-        log.error("service.failed", reason=reason)
         if self._failure is not None and not self._failure.done():
             self._failure.set_result(reason)
+        log.error("service.failed", reason=reason)
 
     async def run(self) -> int:
         """Start, work until SIGTERM, SIGINT or a failure, stop. The process's exit code."""
@@ -158,7 +165,8 @@ def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Servi
         print(f"TELECINE: {error}", file=sys.stderr)
         sys.exit(2)
     service = build(settings)
-    configure(service.name, level=settings.log_level, form=settings.log_format)
+    lost = service.log_lines_lost.inc
+    configure(service.name, level=settings.log_level, form=settings.log_format, lost=lost)
     try:
         with asyncio.Runner(loop_factory=_loop_factory()) as runner:
             code = runner.run(_run(service))

@@ -11,6 +11,7 @@ from prometheus_client import Counter
 
 from .cancellation import end, heed_cancellation
 from .store import Unavailable
+from .supervision import background
 from .timers import Timer, Timers
 from .tracing import answering
 
@@ -63,7 +64,7 @@ class Sweeper:
 
     async def start(self) -> None:
         """Begin sweeping in the background."""
-        self._task = asyncio.create_task(self._run(), name="sweeper")
+        self._task = background(self._run(), name="sweeper")
 
     async def stop(self) -> None:
         """Stop sweeping."""

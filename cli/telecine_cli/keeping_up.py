@@ -1,6 +1,7 @@
 """`telecine up`: start the stack, say how to use it, keep it running."""
 
 import asyncio
+import contextlib
 import json
 import shlex
 import socket
@@ -30,7 +31,7 @@ async def keep_up(data: Path, options: Options) -> None:
     began = time.monotonic()
     _check_port(options)
     typer.echo(f"starting telecine on {data} …")
-    stack = Stack(data, options, provision=provision_stack, say=lambda message: typer.echo(message, err=True))
+    stack = Stack(data, options, provision=provision_stack, say=_say)
     try:
         async with stack:
             async with connected(of_stack(stack.facts)) as connection:
@@ -43,6 +44,12 @@ async def keep_up(data: Path, options: Options) -> None:
     except asyncio.CancelledError:
         typer.echo("stopped; start it again on the same folder and it goes on where it was")
         raise
+
+
+def _say(message: str) -> None:
+    """A message of the running stack; it goes on when standard error is closed or its disk is full."""
+    with contextlib.suppress(OSError):
+        typer.echo(message, err=True)
 
 
 def _check_port(options: Options) -> None:

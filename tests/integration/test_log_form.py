@@ -5,6 +5,7 @@ import os
 import pty
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -76,3 +77,46 @@ def test_text_into_a_file_has_no_colours() -> None:
 @pytest.mark.parametrize("form", ["json", "text"])
 def test_a_traceback_shows_no_values(form: str) -> None:
     assert "canary" not in "\n".join(line for line in piped(form) if 'fail("canary")' not in line)
+
+
+FULL_DISK = """
+import logging, os, structlog, sys, warnings
+from telecine_chassis.logs import configure
+lost = []
+configure("tests", form="json", lost=lambda: lost.append(1))
+log = structlog.get_logger()
+def say(number):
+    try:
+        raise OSError(28, "No space left on device")
+    except OSError as error:
+        log.error("own", number=number, exc_info=error)
+    logging.getLogger("a.library").warning("library %s", number)
+    warnings.warn(f"warning {number}", stacklevel=1)
+say(1)
+os.dup2(os.open(sys.argv[1], os.O_WRONLY | os.O_APPEND | os.O_CREAT), 2)
+say(2)
+os.close(2)
+say(3)
+print(len(lost))
+"""
+
+
+@pytest.mark.parametrize("broken", ["full", "pipe", "closed"])
+def test_logging_never_raises_counts_what_is_lost_and_goes_on(tmp_path: Path, broken: str) -> None:
+    reader, writer = os.pipe()
+    os.close(reader)
+    full = os.open("/dev/full", os.O_WRONLY)
+    before = {
+        "full": lambda: os.dup2(full, 2),
+        "pipe": lambda: os.dup2(writer, 2),
+        "closed": lambda: os.close(2),
+    }
+    log = tmp_path / "log"
+    command = [sys.executable, "-c", FULL_DISK, str(log)]
+    ended = subprocess.run(command, stdout=subprocess.PIPE, text=True, preexec_fn=before[broken], check=True)
+    os.close(writer)
+    os.close(full)
+    written = [json.loads(line) for line in log.read_text().splitlines()] if broken != "closed" else []
+    assert len(written) == (3 if broken != "closed" else 0)
+    assert all("2" in str(line) for line in written)
+    assert ended.stdout == ("9\n" if broken == "closed" else "6\n")

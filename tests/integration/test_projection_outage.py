@@ -3,10 +3,11 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import ExitStack
+from pathlib import Path
 
 import pytest
 import structlog
-from sqlalchemy import Engine, text
+from sqlalchemy import Engine, event, text
 from sqlalchemy.engine import make_url
 from sqlmodel import create_engine
 from tests.support.eventually import eventually
@@ -14,7 +15,7 @@ from tests.support.parts import NatsServer, Postgres
 from tests.support.reactor_world import ReactorWorld, reactor_world
 from tests.support.seen_tables import METADATA, Applier, Followed, Following, seen
 
-from telecine_chassis import engines, outage
+from telecine_chassis import engines, outage, projection
 from telecine_chassis.database import Slots
 
 BREAK_OFF = text(
@@ -109,3 +110,31 @@ async def test_a_connection_that_is_not_to_be_had_is_waited_for(
         assert following.sequence < meanwhile
     await following.until(meanwhile)
     await goes_on(world, following)
+
+
+@pytest.mark.parametrize("refuse", ["max_page_count=1", "query_only=1"])
+async def test_a_full_or_read_only_disk_is_waited_for_and_readiness_says_so(
+    world: ReactorWorld, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuse: str
+) -> None:
+    """SQLite's own "database or disk is full" and "attempt to write a readonly database"."""
+    monkeypatch.setattr(projection, "REFUSED", 0)
+    followed = Followed(world, Slots(f"sqlite:///{tmp_path}/tables.db", METADATA, version=1))
+    following = await followed.start(Applier())
+    await following.projections.wait()
+    pragmas = [refuse]
+    event.listen(
+        following.engine.pool, "checkout", lambda raw, *_: raw.execute(f"PRAGMA {pragmas[-1]}").close()
+    )
+    many = [f"{number:060}" for number in range(150)]
+    try:
+        with structlog.testing.capture_logs() as logs:
+            await world.publish(*many)
+            await eventually(lambda: [log for log in logs if log["error"] == "OperationalError"])
+            assert "takes no writes" in str(await following.projections.ready())
+        pragmas += ["query_only=0"] if "query_only" in refuse else ["max_page_count=100000"]
+        await following.until(world.last)
+        assert await following.projections.ready() is None
+        assert seen(following.engine) == many
+        assert (await world.kept(), following.failures) == ([], [])
+    finally:
+        await followed.stop(following)

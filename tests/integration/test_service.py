@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
+from tests.support.databases import database_url
 from tests.support.eventually import eventually, eventually_async
 from tests.support.parts import NatsServer
 
@@ -16,6 +17,7 @@ from telecine_chassis.assembly import Assembly
 from telecine_chassis.connection import connect
 from telecine_chassis.service import Service
 from telecine_chassis.settings import ServiceSettings
+from telecine_chassis.supervision import background
 from telecine_cli.http_probe import http_answer
 from telecine_cli.ports import LOOPBACK, free_port
 from telecine_cli.process import Command, Process
@@ -260,3 +262,59 @@ async def test_wrong_settings_are_named(
     assert "Traceback" not in said(process)
     for name in named:
         assert name in said(process)
+
+
+async def test_a_background_task_that_ends_by_itself_ends_the_run_and_readiness_says_so() -> None:
+    class Follower(Part):
+        async def start(self) -> None:
+            await super().start()
+            self.fall = asyncio.Event()
+            background(self.follow(), name="follower")
+
+        async def follow(self) -> None:
+            await self.fall.wait()
+            raise OSError(28, "No space left on device")
+
+    notes: list[str] = []
+    follower = Follower("a", notes)
+    one = service(follower)
+    running = asyncio.create_task(one.run())
+    await eventually(lambda: notes == ["a starts"])
+    assert await one.ready() is None
+    asked = one.ready
+    follower.fall.set()
+    await eventually(lambda: one._failure is not None and one._failure.done())
+    assert await asked() in ("follower stopped: OSError", "stopping")
+    assert await running == 1
+
+
+async def test_a_service_whose_log_cannot_be_written_works_and_counts_the_lines(
+    nats: NatsServer, tmp_path: Path
+) -> None:
+    client = await connect(nats.url, "tests")
+    await provision(client)
+    await client.close()
+    port = free_port()
+    environment = {
+        "TELECINE_NATS_URL": nats.url,
+        "TELECINE_DATABASE_URL": database_url(tmp_path, "credits"),
+        "TELECINE_HEALTH_PORT": str(port),
+    }
+    argv = (sys.executable, "-m", "telecine_credits")
+    process = Process(Command("credits", argv, Path("/dev/full"), env=environment))
+    process.start()
+    try:
+        await eventually_async(lambda: answered(f"http://{LOOPBACK}:{port}/readyz"), within=20)
+        page = await http_answer(f"http://{LOOPBACK}:{port}/metrics")
+        assert page is not None
+        (line,) = [
+            line for line in page[1].decode().splitlines() if line.startswith("telecine_log_lines_lost_total")
+        ]
+        assert float(line.split()[1]) > 0
+    finally:
+        process.kill()
+
+
+async def answered(url: str) -> bool:
+    answer = await http_answer(url)
+    return answer is not None and answer[0] == 200

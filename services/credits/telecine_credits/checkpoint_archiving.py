@@ -6,6 +6,7 @@ from contextlib import suppress
 import structlog
 
 from telecine_chassis.cancellation import end, heed_cancellation
+from telecine_chassis.supervision import background
 
 from .checkpoint_archive import AnotherNote, ArchiveUnavailable, CheckpointArchive
 
@@ -37,7 +38,7 @@ class Archiving:
 
     async def start(self) -> None:
         """Keep what is offered, in the background."""
-        self._task = asyncio.create_task(self._run(), name="checkpoint archive")
+        self._task = background(self._run(), name="checkpoint archive")
 
     async def stop(self) -> None:
         """Stop at once: what is not kept yet is offered again after the next start."""

@@ -11,6 +11,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from telecine_chassis.cancellation import end, heed_cancellation
 from telecine_chassis.store import Conflict, Refused, StoreError
+from telecine_chassis.supervision import background
 from telecine_contracts.signed_note import Checkpoint
 from telecine_contracts.transparency import Frontier
 
@@ -97,7 +98,7 @@ class Checkpointing:
 
     async def start(self) -> None:
         """Begin to look, in the background: an archive or a checkpoint in doubt keeps no service from working."""
-        self._task = asyncio.create_task(self._run(), name="checkpoints")
+        self._task = background(self._run(), name="checkpoints")
 
     async def stop(self) -> None:
         """Stop looking."""

@@ -16,7 +16,7 @@ from .auth import Auth
 from .body import json_object, limited
 from .denials import answer_to
 from .domain import IdempotencyConflict
-from .errors import RETRY_AFTER, ApiError, answer
+from .errors import RETRY_AFTER, ApiError, answer, failure, may_be_recorded
 from .examples import GENERATE_BODY, described, failures
 from .openapi import needs
 from .request import Rules, understand
@@ -25,9 +25,9 @@ from .submission import Requester, Submission, Submissions
 __all__ = ["router"]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
-_RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice"
+_RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice."
 _RETRY_WITH_KEY = (
-    "Look for it under this id before you repeat it, and send an Idempotency-Key to make that safe"
+    "Look for it under this id before you repeat it, and send an Idempotency-Key to make that safe."
 )
 _PARAMETERS: list[dict[str, Any]] = [
     {
@@ -69,6 +69,8 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
         video = understand(json_object(await limited(request, max_body)), rules)
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
         about(generation=generation)
+        advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
+        may_be_recorded(request, advice, id=generation, taskId=generation)
         try:
             submission = await submissions.submit(
                 requester, video, generation, traceparent=here(), repeatable=key is not None
@@ -78,7 +80,8 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
         except Refused:
             raise ApiError(503, _not_recorded(), {"Retry-After": RETRY_AFTER}) from None
         except Unavailable:
-            raise ApiError(503, _unknown(generation, key), {"Retry-After": RETRY_AFTER}) from None
+            body = failure(request.scope, "The event store gave no answer")
+            raise ApiError(503, body, {"Retry-After": RETRY_AFTER}) from None
         return _outcome(submission)
 
     return routes
@@ -92,12 +95,6 @@ def idempotency_key(request: Request) -> str | None:
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
         raise ApiError.bad("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters")
     return keys[0]
-
-
-def _unknown(generation: str, key: str | None) -> dict[str, Any]:
-    text = "The event store gave no answer, so it is not known whether the request was recorded"
-    advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
-    return {"error": f"{text}. {advice}.", "id": generation, "taskId": generation}
 
 
 def _not_recorded() -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import Any
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import answer
+from .errors import answer, failure
 
 __all__ = ["Edge"]
 
@@ -50,7 +50,7 @@ class Edge:
             route = getattr(scope.get("route"), "path", None)
             log.error("http.failed", route=route, exc_info=error)
             if not started:
-                body = {"error": "Internal server error", "requestId": request_id}
+                body = failure(scope, "Internal server error") | {"requestId": request_id}
                 await answer(500, body)(scope, receive, sending)
 
 

@@ -8,13 +8,14 @@ import structlog
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
+from starlette.types import Scope
 
 from telecine_chassis.outage import OUTAGES
 from telecine_chassis.store import StoreError
 
 from .request import BadField, InvalidRequest
 
-__all__ = ["ApiError", "NotFound", "answer", "install"]
+__all__ = ["ApiError", "NotFound", "answer", "failure", "install", "may_be_recorded"]
 
 log = structlog.get_logger(__name__)
 RETRY_AFTER = "2"
@@ -99,4 +100,17 @@ async def _framework_error(request: Request, error: Exception) -> Response:
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("http.unavailable", error=type(error).__name__)
-    return answer(503, {"error": UNAVAILABLE}, {"Retry-After": RETRY_AFTER})
+    return answer(503, failure(request.scope, UNAVAILABLE), {"Retry-After": RETRY_AFTER})
+
+
+def may_be_recorded(request: Request, advice: str, **ids: str) -> None:
+    """From now on a failure of this request says that it may have been recorded, how to find it, and `advice`."""
+    request.state.recorded = {"advice": advice, **ids}
+
+
+def failure(scope: Scope, error: str) -> dict[str, Any]:
+    """The body of an answer to a request that failed on our side."""
+    recorded = dict(scope.get("state", {}).get("recorded", {}))
+    if advice := recorded.pop("advice", ""):
+        error = f"{error}. It is not known whether the request was recorded. {advice}"
+    return {"error": error, **recorded}
