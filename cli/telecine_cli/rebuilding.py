@@ -11,7 +11,8 @@ from sqlalchemy import MetaData, func, select
 from sqlmodel import Session
 
 from telecine_chassis.database import Slots, checkpoints
-from telecine_chassis.projection import Projection, rebuild
+from telecine_chassis.projection import Projection
+from telecine_chassis.rebuild import rebuild
 from telecine_cli.target import Target, connected
 from telecine_contracts import registry
 

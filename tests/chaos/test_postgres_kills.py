@@ -17,7 +17,7 @@ from tests.support.saga import Emulator, Saga, answers, saga
 
 from telecine_chassis.database import Slots
 from telecine_chassis.dead_letters import DeadLetters
-from telecine_chassis.projection import rebuild
+from telecine_chassis.rebuild import rebuild
 from telecine_cli.http_probe import http_answer
 from telecine_cli.process import Process
 from telecine_contracts import registry

@@ -13,7 +13,7 @@ from tests.support.parts import NatsServer
 from tests.support.video_events import NOW, EventsOf
 
 from telecine_chassis.database import Slots
-from telecine_chassis.projection import rebuild
+from telecine_chassis.rebuild import rebuild
 from telecine_contracts import registry
 from telecine_contracts.commands import CLOSE_ACCOUNT, SET_SPEND_LIMITS, CloseAccount, SetSpendLimits
 from telecine_gateway.projections import METADATA, PROJECTIONS, VERSION

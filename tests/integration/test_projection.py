@@ -20,7 +20,8 @@ from tests.support.seen_tables import METADATA, Applier, Crash, Followed, Seen, 
 from telecine_chassis import projection as projection_module
 from telecine_chassis.database import Slots, checkpoints, write_session
 from telecine_chassis.feed import Feed
-from telecine_chassis.projection import Projection, Projector, rebuild
+from telecine_chassis.projection import Projection, Projector
+from telecine_chassis.rebuild import rebuild
 from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
 
