@@ -10,6 +10,7 @@ ARG SERVICE
 RUN test -f "deploy/requirements/${SERVICE}.txt" || { echo "no such SERVICE: '${SERVICE}'" >&2; exit 1; }
 RUN --mount=type=cache,target=/cache python -m venv /opt/telecine \
     && /opt/telecine/bin/pip install --quiet --require-hashes -r "deploy/requirements/${SERVICE}.txt"
+COPY LICENSE LICENSE
 COPY contracts contracts
 COPY chassis chassis
 COPY services services

@@ -5,6 +5,7 @@ import os
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -47,6 +48,15 @@ def tracked(*patterns: str) -> list[Path]:
 def modules() -> list[Path]:
     """Every Python module that ships."""
     return [path for folder in PACKAGES.values() for path in (ROOT / folder).rglob("*.py")]
+
+
+def test_every_package_carries_the_licence() -> None:
+    licence = (ROOT / "LICENSE").read_text()
+    assert "Apache License" in licence
+    for folder in PACKAGES.values():
+        project = tomllib.loads((ROOT / folder / "pyproject.toml").read_text())["project"]
+        assert (project.get("license"), project.get("license-files")) == ("Apache-2.0", ["LICENSE"]), folder
+        assert (ROOT / folder / "LICENSE").read_text() == licence, f"{folder}/LICENSE is a link to the root's"
 
 
 def test_ruff_has_nothing_to_say() -> None:
