@@ -84,6 +84,18 @@ async def test_a_payment_becomes_credits_once(parts: World, office: Owner, handl
     assert await balance(office) == (2, 1000)
 
 
+async def test_a_payment_is_credited_whatever_its_description_says(office: Owner, handle: Handle) -> None:
+    descriptions = ["tab\there", "two\r\nlines", "bell\x07 and nul\x00", "\u202eturned", "\ud800", "x" * 501, "", None]
+    answers = [
+        await send(handle, "payment.succeeded", id=f"pay_{number}", description=text)
+        for number, text in enumerate(descriptions)
+    ]
+    assert answers == [200] * len(descriptions)
+    grants = (await office.get("/api/admin/accounts/acme?limit=100")).json()["grants"]["items"]
+    reasons = {grant["reference"]: grant["reason"] for grant in grants}
+    assert (reasons["pay_0"], reasons["pay_1"], reasons["pay_5"]) == ("tab here", "two lines", "x" * 500)
+
+
 async def test_a_returned_payment_is_taken_back_as_far_as_it_is_there(
     parts: World, gateway: Gateway, office: Owner, handle: Handle
 ) -> None:
