@@ -1,5 +1,6 @@
 """The `telecine` command, also `python -m telecine_cli`."""
 
+import io
 import sys
 from collections.abc import Sequence
 
@@ -14,11 +15,32 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit code 0: done; 1: it failed, and why is on standard error; 2: wrong usage.
     """
+    _print_what_the_terminal_lacks_as_question_marks()
+    given = sys.argv[1:] if arguments is None else arguments
+    if unreadable := next((text for text in given if not _is_text(text)), None):
+        print(
+            f"telecine: an argument is not text in this locale's encoding ({sys.getfilesystemencoding()}): "
+            f"{unreadable!a}",
+            file=sys.stderr,
+        )
+        sys.exit(2)
     try:
-        build()(arguments, prog_name="telecine")
+        build()(given, prog_name="telecine")
     except Failure as failure:
         print(f"telecine: {failure}", file=sys.stderr)
         sys.exit(1)
+
+
+def _print_what_the_terminal_lacks_as_question_marks() -> None:
+    """In a Latin-1 locale Python raises an error for every character that the locale lacks, even for an ellipsis."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
+
+
+def _is_text(argument: str) -> bool:
+    """Whether an argument's bytes could be decoded; Python hides those that could not in lone surrogates."""
+    return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 
 if __name__ == "__main__":

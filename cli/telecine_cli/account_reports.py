@@ -14,11 +14,17 @@ from telecine_gateway.access import new_key
 __all__ = ["tell_keys", "tell_new_key", "tell_revoked"]
 
 
-async def tell_new_key(target: Target, account: str, name: str, scopes: tuple[str, ...]) -> None:
-    """Make a key and print it: the key alone on standard output, the rest beside it."""
+async def tell_new_key(
+    target: Target, account: str, name: str, scopes: tuple[str, ...], *, as_json: bool
+) -> None:
+    """Make a key and print it: the key alone on standard output, the rest on standard error; or all of it as JSON."""
     key = new_key()
     async with connected(target) as connection:
         await create(connection, account, key, name=name, scopes=scopes)
+    if as_json:
+        made = {"key": key.secret, "key_id": key.key_id, "account": account, "name": name, "scopes": scopes}
+        typer.echo(json.dumps(made, indent=2))
+        return
     scope = " and ".join(scopes)
     told = f"{key.key_id} for account {account}, scope {scope}. Keep the key, it is not shown again:"
     typer.echo(told, err=True)
@@ -57,10 +63,14 @@ def _key_as_json(key: KeyLine) -> dict[str, Any]:
     }
 
 
-async def tell_revoked(target: Target, key_id: str) -> None:
+async def tell_revoked(target: Target, key_id: str, *, as_json: bool) -> None:
     """Revoke a key and say so."""
     async with connected(target) as connection:
         before = await revoke(connection, key_id)
+    if as_json:
+        changed = before.revoked_at is None
+        typer.echo(json.dumps({"key_id": key_id, "account": before.account, "changed": changed}, indent=2))
+        return
     if before.revoked_at is not None:
         typer.echo(f"{key_id} of account {before.account} was revoked before, {moment(before.revoked_at)}")
     else:

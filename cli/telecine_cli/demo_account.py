@@ -1,14 +1,14 @@
 """The account that a local stack comes with: one API key, kept beside the data, and some credits."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 
 from nats.aio.client import Client
+from pydantic import BaseModel
 
 from telecine_cli.api_keys import create, standing
 from telecine_cli.granting import grant
-from telecine_cli.stack_state import keep_secret
+from telecine_cli.stack_state import keep_secret, read_kept
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_gateway.access import NewKey, fingerprint, new_key
@@ -54,12 +54,16 @@ async def open_account(connection: Client, data: Path, gift: Gift) -> str:
     return key.secret
 
 
+class _Kept(BaseModel):
+    """What the file of the account's key holds."""
+
+    key: str
+    key_id: str
+
+
 def _kept(data: Path) -> NewKey | None:
-    try:
-        kept = json.loads(key_file(data).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
-    return NewKey(kept["key"], kept["key_id"], fingerprint(kept["key"]))
+    kept = read_kept(key_file(data), _Kept)
+    return None if kept is None else NewKey(kept.key, kept.key_id, fingerprint(kept.key))
 
 
 def _keep(data: Path, key: NewKey) -> NewKey:

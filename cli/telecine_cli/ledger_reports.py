@@ -31,10 +31,13 @@ from telecine_gateway.statement import Line, Period, Statement, change
 __all__ = ["tell_balance", "tell_change", "tell_ledger", "tell_statement"]
 
 
-async def tell_change(target: Target, command: LedgerCommand) -> None:
-    """Have the ledger changed and print what became of it."""
+async def tell_change(target: Target, command: LedgerCommand, *, as_json: bool) -> None:
+    """Have the ledger changed and print the outcome."""
     async with connected(target) as connection:
         answer = await ask(connection, command)
+    if as_json:
+        typer.echo(json.dumps(_change_as_json(command, answer), indent=2))
+        return
     typer.echo(f"{_became(command, answer)}{f', {_has(answer.balances)}' if answer.balances else ''}")
 
 
@@ -58,6 +61,17 @@ def _became(command: LedgerCommand, answer: LedgerAnswer) -> str:
             return f"limits of {whose} are set" if answer.done else f"nothing to do: {whose} has these limits"
         case _:
             return account
+
+
+def _change_as_json(command: LedgerCommand, answer: LedgerAnswer) -> dict[str, Any]:
+    """`changed`: whether this command made the entry; False when an earlier one had done so already."""
+    return {
+        "account": command.account,
+        "changed": answer.done,
+        "entry": answer.entry,
+        "decided_at": moment(answer.decided_at) if answer.decided_at else None,
+        "balances": answer.balances.model_dump() if answer.balances else None,
+    }
 
 
 def _has(balances: Balances) -> str:

@@ -73,7 +73,8 @@ class NatsPart:
             # The server takes the path of an included file as relative, whatever it begins with.
             lines.append(f"include {_quoted(os.path.relpath(page, self.folder))}")
             self._move_streams()
-        config.write_text("\n".join([*lines, ""]), encoding="utf-8")
+        # Encoded like every path: in a Latin-1 locale UTF-8 would name another folder.
+        config.write_bytes(os.fsencode("\n".join([*lines, ""])))
         program = find_nats_server(self.program)
         return Command("nats", (str(program), "--config", str(config)), log)
 

@@ -15,7 +15,7 @@ from telecine_cli.ports import NoFreePort
 from telecine_cli.process import ProcessError
 from telecine_cli.programs import ProgramNotFound
 from telecine_cli.provisioning import ProvisioningRefused
-from telecine_cli.stack_state import AlreadyRunning
+from telecine_cli.stack_state import AlreadyRunning, Foreign
 from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent
 
 __all__ = ["INTERRUPTED", "run"]
@@ -25,6 +25,7 @@ INTERRUPTED = 130
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _TOLD_AS_THEY_ARE = (
     AlreadyRunning,
+    Foreign,
     NoFreePort,
     NotAllowed,
     ProcessError,

@@ -8,26 +8,40 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from telecine_cli.ports import keep_or_choose
 
 __all__ = [
     "AlreadyRunning",
+    "Foreign",
     "StackState",
     "is_running",
     "keep_secret",
     "lock",
     "random_secret",
+    "read_kept",
     "recall",
     "remember",
 ]
 
 _SECRET_BYTES = 32
+T = TypeVar("T", bound=BaseModel)
 
 
 class AlreadyRunning(Exception):
     """Another stack uses the data folder."""
+
+
+class Foreign(Exception):
+    """A file in the data folder that telecine did not write, or that was changed since."""
+
+    def __init__(self, file: Path) -> None:
+        super().__init__(
+            f"{file} is not what telecine keeps there: restore it, or choose another folder with --data"
+        )
 
 
 @dataclass(frozen=True)
@@ -60,12 +74,33 @@ def remember(data: Path, ports: Iterable[str], makers: Mapping[str, Callable[[],
 
 
 def recall(data: Path) -> StackState:
-    """The state kept in `data`/stack.json; an empty one where no stack has been."""
+    """The state kept in `data`/stack.json; an empty one where no stack has been. Raises Foreign."""
+    kept = read_kept(data / "stack.json", _Kept)
+    return StackState() if kept is None else StackState(kept.ports, kept.secrets)
+
+
+class _Kept(BaseModel):
+    """What stack.json holds."""
+
+    model_config = ConfigDict(strict=True)
+
+    ports: dict[str, Annotated[int, Field(ge=1, le=65535)]]
+    secrets: dict[str, str]
+
+
+def read_kept(file: Path, model: type[T]) -> T | None:
+    """What `keep_secret` wrote into a file; None where there is none.
+
+    Raises:
+        Foreign: for other content.
+        OSError: when the file cannot be read.
+    """
     try:
-        kept = json.loads((data / "stack.json").read_text(encoding="utf-8"))
+        return model.model_validate_json(file.read_bytes())
     except FileNotFoundError:
-        return StackState()
-    return StackState(kept["ports"], kept["secrets"])
+        return None
+    except ValidationError:
+        raise Foreign(file) from None
 
 
 def keep_secret(file: Path, content: dict[str, Any]) -> None:

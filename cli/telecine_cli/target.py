@@ -16,7 +16,7 @@ from telecine_cli.credentials import seed_file
 from telecine_cli.facts import Facts, credentials_folder, database_url
 from telecine_cli.failure import Failure
 from telecine_cli.ports import LOOPBACK
-from telecine_cli.stack_state import is_running, recall
+from telecine_cli.stack_state import Foreign, is_running, recall
 from telecine_contracts.permissions import OPERATOR
 
 __all__ = [
@@ -74,7 +74,10 @@ def find(
     if nats_url is not None:
         return Target(nats_url, access=_access(nkey_seed), identity=identity)
     folder = (data or DEFAULT_DATA).resolve()
-    ports = recall(folder).ports
+    try:
+        ports = recall(folder).ports
+    except (OSError, Foreign) as error:
+        raise Failure(str(error)) from None
     if not is_running(folder) or not {"nats", "nats-monitoring"} <= ports.keys():
         raise Failure(
             f"no telecine runs on {folder}: start one with `telecine up --data {shlex.quote(str(folder))}`, "

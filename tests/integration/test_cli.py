@@ -217,6 +217,25 @@ def test_a_key_is_shown_once_listed_and_revoked(telecine: Commands) -> None:
     assert revoked["revoked_at"] is not None
 
 
+def test_what_commands_change_is_told_as_json_too(telecine: Commands) -> None:
+    grant = ("credits", "grant", "judy", "5", "--reference", "first")
+    granted, again = telecine.json(*grant), telecine.json(*grant)
+    assert (granted["changed"], again["changed"]) == (True, False)
+    assert (granted["account"], granted["entry"], again["entry"]) == ("judy", 1, 1)
+    assert granted["balances"] == {"available": 5, "held": 0}
+    closed = telecine.json("credits", "close", "judy")
+    assert (closed["changed"], closed["entry"]) == (True, 2)
+
+    made = telecine.json("keys", "create", "judy", "--name", "café")
+    assert made["key"].startswith("tk_")
+    [listed] = telecine.json("keys", "list", "judy")
+    assert {name: made[name] for name in ("key_id", "account", "name", "scopes")} == {
+        name: listed[name] for name in ("key_id", "account", "name", "scopes")
+    }
+    revoked = [telecine.json("keys", "revoke", made["key_id"]) for _ in range(2)]
+    assert [each["changed"] for each in revoked] == [True, False]
+
+
 def test_an_unknown_key_can_not_be_revoked(telecine: Commands) -> None:
     unknown = telecine("keys", "revoke", "key_nobody")
     assert unknown.code == 1

@@ -85,7 +85,16 @@ async def test_a_payment_becomes_credits_once(parts: World, office: Owner, handl
 
 
 async def test_a_payment_is_credited_whatever_its_description_says(office: Owner, handle: Handle) -> None:
-    descriptions = ["tab\there", "two\r\nlines", "bell\x07 and nul\x00", "\u202eturned", "\ud800", "x" * 501, "", None]
+    descriptions = [
+        "tab\there",
+        "two\r\nlines",
+        "bell\x07 and nul\x00",
+        "\u202eturned",
+        "\ud800",
+        "x" * 501,
+        "",
+        None,
+    ]
     answers = [
         await send(handle, "payment.succeeded", id=f"pay_{number}", description=text)
         for number, text in enumerate(descriptions)

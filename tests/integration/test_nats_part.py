@@ -1,5 +1,6 @@
 """The embedded nats-server, for real."""
 
+import os
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -37,6 +38,30 @@ async def test_a_server_answers_jetstream_at_once(tmp_path: Path) -> None:
     assert info.streams == 0
     # 0.06 s on an idle machine; the bound is for a busy one.
     assert ready_after < 3
+
+
+def folder_named_in_latin_1(parent: Path) -> Path:
+    """A folder whose name is not UTF-8; macOS has file systems that take nothing else."""
+    folder = Path(os.fsdecode(os.fsencode(parent / "caf") + b"\xe9"))
+    try:
+        folder.mkdir()
+    except OSError:
+        folder = parent / "café"
+    return folder
+
+
+def stores_of_stream(folder: Path, stream: str) -> list[Path]:
+    return list(folder.rglob(f"streams/{stream}"))
+
+
+async def test_a_folder_whose_name_is_not_utf_8_is_the_one_that_is_used(tmp_path: Path) -> None:
+    folder = folder_named_in_latin_1(tmp_path)
+    async with running(folder) as (part, _):
+        client = await nats_client.connect(part.url)
+        await client.jetstream().add_stream(name="S", subjects=["s"])
+        await client.close()
+    assert stores_of_stream(folder, "S")
+    assert stores_of_stream(tmp_path, "S") == stores_of_stream(folder, "S")
 
 
 async def test_every_append_is_synced_and_the_limits_are_set(tmp_path: Path) -> None:

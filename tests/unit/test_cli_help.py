@@ -1,5 +1,6 @@
 """The command line as a newcomer meets it: help, examples, wrong usage, speed of the help."""
 
+import os
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -81,6 +82,17 @@ def test_every_option_says_what_it_is(path: tuple[str, ...]) -> None:
         (["credits", "grant", "alice", "10"], "--reference"),
         (["credits", "grant", "alice", "10", "--reference", "r", "--kind", "gift"], "--kind"),
         (["credits", "grant", "alice", "10", "--reference", ""], "--reference"),
+        (
+            ["credits", "grant", "alice", "1", "--reference", "r", "--expires", "9999-12-31T23:59:59-0500"],
+            "calendar",
+        ),
+        (
+            ["credits", "grant", "alice", "1", "--reference", "r", "--expires", "0001-01-01T00:00:00+0500"],
+            "calendar",
+        ),
+        (["credits", "statement", "alice", "--to", "9999-12-31T23:59:59-05:00"], "calendar"),
+        (["keys", "create", "alice", "--name", "caf\udce9"], "not text"),
+        (["up", "--data", "caf\udce9"], "not text"),
         (["credits", "grant", "ali.ce", "10", "--reference", "r"], "is not a name"),
         (["credits", "show", "*"], "is not a name"),
         (["credits", "ledger", "*"], "is not a name"),
@@ -145,6 +157,17 @@ def test_where_no_server_answers_it_says_so(capsys: pytest.CaptureFixture[str]) 
     outcome = call(capsys, "keys", "list", "--nats-url", "nats://127.0.0.1:1")
     assert outcome.code == 1
     assert "no NATS server answers at nats://127.0.0.1:1" in outcome.err
+
+
+def test_a_terminal_that_lacks_characters_shows_question_marks() -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "telecine_cli", "up", "--help"],
+        env={**os.environ, "PYTHONIOENCODING": "latin-1"},
+        capture_output=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr.decode("latin-1")
+    assert b"TELECINE_PROVIDER_API_KEY=?" in done.stdout
 
 
 def test_help_loads_nothing_that_is_slow() -> None:

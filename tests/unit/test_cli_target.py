@@ -40,6 +40,17 @@ def test_a_stack_that_was_stopped_is_not_found(tmp_path: Path) -> None:
         find(data, None)
 
 
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"{", b"[]", b'{"ports": []}', b'{"ports": {"nats": "1"}, "secrets": {}}', b"\xff", b"[" * 100_000],
+    ids=lambda content: repr(content[:20]),
+)
+def test_a_folder_with_a_foreign_stack_json_is_refused(tmp_path: Path, content: bytes) -> None:
+    (tmp_path / "stack.json").write_bytes(content)
+    with pytest.raises(Failure, match=r"stack\.json is not what telecine keeps there"):
+        find(tmp_path, None)
+
+
 def test_the_folder_of_the_working_directory_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -68,6 +68,7 @@ def grant(
             show_default=False,
         ),
     ] = None,
+    json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -75,11 +76,9 @@ def grant(
     """Give credits to an account. An account comes into being with its first grant."""
     from telecine_contracts.commands import GrantCredits
 
-    if expires is not None:
-        expires = expires.replace(tzinfo=UTC) if expires.tzinfo is None else expires.astimezone(UTC)
     given = {"account": account, "amount": amount, "reference": reference}
-    more = {"kind": kind, "reason": reason, "expires_at": expires}
-    _carry_out(GrantCredits, given | more, (data, nats_url, nkey_seed))
+    more = {"kind": kind, "reason": reason, "expires_at": _in_utc(expires)}
+    _carry_out(GrantCredits, given | more, (data, nats_url, nkey_seed), as_json=json)
 
 
 def adjust(
@@ -93,6 +92,7 @@ def adjust(
     amount: Amount,
     reference: Reference,
     reason: Reason = "",
+    json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -101,12 +101,13 @@ def adjust(
     from telecine_contracts.commands import AdjustCredits
 
     given = {"account": account, "corrects": entry, "amount": amount, "reference": reference}
-    _carry_out(AdjustCredits, given | {"reason": reason}, (data, nats_url, nkey_seed))
+    _carry_out(AdjustCredits, given | {"reason": reason}, (data, nats_url, nkey_seed), as_json=json)
 
 
 def close(
     account: Account,
     reason: Reason = "",
+    json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -114,12 +115,15 @@ def close(
     """Charge and grant nothing to an account any more. What runs goes on, its history stays."""
     from telecine_contracts.commands import CloseAccount
 
-    _carry_out(CloseAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed))
+    _carry_out(
+        CloseAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json
+    )
 
 
 def reopen(
     account: Account,
     reason: Reason = "",
+    json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -127,7 +131,9 @@ def reopen(
     """Undo the closing of an account."""
     from telecine_contracts.commands import ReopenAccount
 
-    _carry_out(ReopenAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed))
+    _carry_out(
+        ReopenAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json
+    )
 
 
 def limits(
@@ -147,6 +153,7 @@ def limits(
     lift: Annotated[
         bool, typer.Option("--lift", help="Lift the limits that are not given (needed where that is all).")
     ] = False,
+    json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -157,11 +164,15 @@ def limits(
     if per_day is None and per_generation is None and not lift:
         raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone lifts both")
     given = {"account": account, "api_key": key, "per_day": per_day, "per_generation": per_generation}
-    _carry_out(SetSpendLimits, given, (data, nats_url, nkey_seed))
+    _carry_out(SetSpendLimits, given, (data, nats_url, nkey_seed), as_json=json)
 
 
 def _carry_out(
-    model: "type[LedgerCommand]", given: dict[str, Any], where: tuple[Path | None, str | None, Path | None]
+    model: "type[LedgerCommand]",
+    given: dict[str, Any],
+    where: tuple[Path | None, str | None, Path | None],
+    *,
+    as_json: bool,
 ) -> None:
     from pydantic import ValidationError
 
@@ -174,7 +185,19 @@ def _carry_out(
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise typer.BadParameter(problem["msg"], param_hint=f"--{problem['loc'][0]}") from None
-    run(tell_change(find(*where), command))
+    run(tell_change(find(*where), command, as_json=as_json))
+
+
+def _in_utc(time: datetime | None) -> datetime | None:
+    """A time without a zone is UTC."""
+    if time is None or time.tzinfo is None:
+        return time and time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise typer.BadParameter(
+            "is outside the calendar: the last time is 9999-12-31T23:59:59Z", param_hint="--expires"
+        ) from None
 
 
 def balance(

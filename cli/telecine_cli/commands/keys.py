@@ -15,7 +15,8 @@ def app() -> typer.Typer:
     commands = group("Make, list and revoke API keys. A key acts for one account.")
     commands.command(
         epilog="Examples:\n\n    telecine keys create alice --name laptop\n\n"
-        "    telecine keys create office --name 'payments webhook' --scope admin"
+        "    telecine keys create office --name 'payments webhook' --scope admin\n\n"
+        "    telecine keys create alice --json > key.json"
     )(create)
     commands.command(
         "list", epilog="Examples:\n\n    telecine keys list\n\n    telecine keys list alice --json"
@@ -44,6 +45,7 @@ def create(
             show_default=False,
         ),
     ] = None,
+    json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -54,7 +56,7 @@ def create(
     from telecine_cli.target import find
 
     scopes = tuple(sorted({each.value for each in scope or [Scope.generate]}))
-    run(tell_new_key(find(data, nats_url, nkey_seed), account, name, scopes))
+    run(tell_new_key(find(data, nats_url, nkey_seed), account, name, scopes, as_json=json))
 
 
 def list_(
@@ -74,6 +76,7 @@ def list_(
 
 def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's public id, as `keys list` shows it.")],
+    json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -83,4 +86,4 @@ def revoke(
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_revoked(find(data, nats_url, nkey_seed), key_id))
+    run(tell_revoked(find(data, nats_url, nkey_seed), key_id, as_json=json))
