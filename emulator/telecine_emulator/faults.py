@@ -25,6 +25,8 @@ NAMES = frozenset(
         "slow_accept",
         "garbage_body",
         "unknown_status",
+        "null_items",
+        "timeless",
         "list_lag",
         "result_bytes",
         "result_403",

@@ -18,6 +18,7 @@ from .state import Emulator
 from .store import Entry, Page
 from .tasks import STATUSES, Task
 from .validation import without_nulls
+from .wire import timeless
 
 BASE = "/api/v3"
 PATH = f"{BASE}/contents/generations/tasks"
@@ -79,7 +80,9 @@ async def listing(emulator: Emulator, request: Request) -> Response:
     if fault := emulator.faults.take("garbage_body", "", for_route("list", "list")):
         return _garbage(fault.value)
     total, found = emulator.store.page(_page(request), emulator.clock.now())
-    return JSONResponse({"total": total, "items": [_shown(emulator, task, request) for task in found]})
+    items = [_shown(emulator, task, request) for task in found]
+    no_slice = not items and emulator.faults.take("null_items")
+    return JSONResponse({"total": total, "items": None if no_slice else items})
 
 
 async def delete(emulator: Emulator, request: Request) -> Response:
@@ -163,6 +166,9 @@ def _shown(emulator: Emulator, task: Task, request: Request) -> dict[str, Any]:
     shown = emulator.show(task, base_url(request))
     if fault := emulator.faults.take("unknown_status", task.spec.prompt):
         shown["status"] = fault.value or "paused"
+    if fault := emulator.faults.take("timeless", task.spec.prompt):
+        own = emulator.settings.public_url or base_url(request)
+        return timeless(task, shown, fault.value or "", emulator.links, own)
     return shown
 
 

@@ -37,6 +37,11 @@ class Links:
         }
         return f"{base}{path}?{urlencode(query)}&X-Tos-Signature={self._sign(path, query['X-Tos-Date'])}"
 
+    def timeless(self, task: Task, name: str, base: str) -> str:
+        """An address that does not tell until when it holds."""
+        path = f"/results/{task.id}/{name}"
+        return f"{base}{path}?X-Tos-Signature={self._sign(path, '')}"
+
     def good(self, path: str, query: Mapping[str, str]) -> bool:
         """Whether the address is one that was given out; its age is the caller's to judge."""
         wanted = self._sign(path, query.get("X-Tos-Date", ""))
@@ -62,6 +67,17 @@ def describe(task: Task, links: Links, base: str) -> dict[str, Any]:
         **_echoes(task),
         **(_outcome(task, links, base) if task.status == "succeeded" else {}),
     }
+
+
+def timeless(task: Task, shown: dict[str, Any], form: str, links: Links, base: str) -> dict[str, Any]:
+    """A record whose last change is missing, or comes in another form, with an address that tells no time either."""
+    forms = {"float": task.updated_at, "milliseconds": int(task.updated_at * 1000), "null": None}
+    spoilt = {name: value for name, value in shown.items() if name != "updated_at"}
+    if form:
+        spoilt["updated_at"] = forms.get(form, str(task.updated_at))
+    if "content" in spoilt:
+        spoilt["content"] = spoilt["content"] | {"video_url": links.timeless(task, video_name(task), base)}
+    return spoilt
 
 
 def _error(task: Task) -> dict[str, str] | None:

@@ -311,8 +311,11 @@ class TestFind:
         assert found and found.task_id == "cgt-3"
         assert [query_of(request)["page_num"] for request in server.requests] == [["1"], ["2"]]
 
-    async def test_absent(self) -> None:
-        async with raw_server(EMPTY_LIST) as server, provider_at(server.url) as provider:
+    @pytest.mark.parametrize(
+        "reply", [EMPTY_LIST, answer_json(200, {"total": 0, "items": None})], ids=["empty", "null"]
+    )
+    async def test_absent(self, reply: Any) -> None:
+        async with raw_server(reply) as server, provider_at(server.url) as provider:
             assert await provider.find(MARK) is None
 
     async def test_a_failure_on_the_way_is_not_absence(self) -> None:

@@ -202,3 +202,21 @@ def test_faults_can_be_there_from_the_start(tmp_path_factory: pytest.TempPathFac
     options = ("--fault=fail=OutputVideoSensitiveContentDetected", "--fault=list_lag=5")
     with running_emulator(tmp_path_factory.mktemp("faulty"), *options) as emulator:
         assert emulator.finish(emulator.create())["status"] == "failed"
+
+
+def test_an_empty_list_can_be_null(emulator: EmulatorProcess) -> None:
+    emulator.fault("null_items", times=1)
+    nothing = {"filter.task_ids": "cgt-unknown"}
+    answers = [emulator.client.get(TASKS, params=nothing).json() for _ in range(2)]
+    assert answers == [{"total": 0, "items": None}, {"total": 0, "items": []}]
+
+
+def test_a_record_can_come_without_its_times(emulator: EmulatorProcess) -> None:
+    plain = emulator.finish(emulator.create())
+    emulator.fault("timeless", times=1)
+    spoilt = emulator.client.get(f"{TASKS}/{plain['id']}").json()
+    assert "updated_at" not in spoilt
+    assert "X-Tos-Date" not in spoilt["content"]["video_url"]
+    assert emulator.client.get(spoilt["content"]["video_url"]).status_code == 200
+    emulator.fault("timeless", "milliseconds", times=1)
+    assert emulator.client.get(f"{TASKS}/{plain['id']}").json()["updated_at"] // 1000 == plain["updated_at"]

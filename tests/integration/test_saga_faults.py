@@ -235,7 +235,7 @@ async def test_a_result_that_can_not_be_fetched_is_refunded(world: Saga, marker:
     await assert_balanced(world, 1000)
 
 
-@pytest.mark.parametrize("marker", ["result_not_ready=2", "result_wrong_type"])
+@pytest.mark.parametrize("marker", ["result_not_ready=2", "result_wrong_type", "timeless"])
 async def test_a_result_that_comes_in_the_end_is_stored(world: Saga, marker: str) -> None:
     generation = await world.request("ann", f"a lighthouse [emulator:{marker}]")
 

@@ -318,6 +318,27 @@ class TestRecord:
         as_text = RECORD | {"duration": "5", "usage": {"total_tokens": "108900"}, "seed": "7"}
         assert read_task(body(as_text)) == TASK
 
+    @pytest.mark.parametrize(
+        "changed",
+        [
+            "1793620860",
+            1793620860.0,
+            "1793620860.0",
+            1793620860000,
+            "2026-11-02T12:01:00Z",
+            "2026-11-02T20:01:00+08:00",
+        ],
+    )
+    def test_times_come_in_several_forms(self, changed: Any) -> None:
+        assert read_task(body(RECORD | {"updated_at": changed})) == TASK
+
+    def test_null_and_absent_fields_are_the_same(self) -> None:
+        bare = {"id": "cgt-1", "status": "succeeded"}
+        nulls = dict.fromkeys(RECORD) | bare | {"failure_reason": None}
+        assert read_task(body(nulls)) == read_task(body(bare)) == ProviderTask("cgt-1", "succeeded")
+        inner = {"content": {"video_url": None}, "usage": {"total_tokens": None}, "error": {"code": None}}
+        assert read_task(body(bare | inner)) == ProviderTask("cgt-1", "succeeded")
+
     @pytest.mark.parametrize("block", ["error", "failure_reason"])
     def test_a_failure_under_either_name(self, block: str) -> None:
         error = {
@@ -355,6 +376,8 @@ class TestRecord:
             ("usage", {"total_tokens": -1}, {"total_tokens": None}),
             ("created_at", 10**30, {"created_at": None}),
             ("created_at", {"when": "now"}, {"created_at": None}),
+            ("created_at", 0, {"created_at": None}),
+            ("created_at", "2026-11-02T12:00:00", {"created_at": None}),
             ("duration", "long", {"duration": None}),
             ("error", "bad", {}),
             ("status", 5, {"status": "unreadable"}),
@@ -408,7 +431,20 @@ class TestList:
         page = read_page(body({"total": "2", "items": [{"status": "queued"}, RECORD, 5]}))
         assert page == Page(2, (TASK,), 2)
 
-    @pytest.mark.parametrize("answer", [b"", b"{}", b"<html>", b'{"items": null}', b'{"items": {}}', b"[]"])
+    @pytest.mark.parametrize(
+        "answer", [b'{"total": 0, "items": null}', b'{"total": "0"}', b'{"items": [], "error": null}']
+    )
+    def test_an_empty_list_may_be_null_where_total_is_zero(self, answer: bytes) -> None:
+        assert read_page(answer).size == 0
+
+    @pytest.mark.parametrize(
+        "answer",
+        [
+            *(b"", b"{}", b"<html>", b'{"items": null}', b'{"items": {}}', b"[]"),
+            b'{"total": 2, "items": null}',
+            b'{"total": 0, "items": null, "error": {"code": "InternalServiceError"}}',
+        ],
+    )
     def test_what_is_not_a_list(self, answer: bytes) -> None:
         with pytest.raises(Unreadable):
             read_page(answer)

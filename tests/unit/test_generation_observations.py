@@ -1,5 +1,7 @@
 """What the provider says of a task, and what follows: every status, before and after the deadline and the end."""
 
+from dataclasses import replace
+
 import pytest
 from tests.support.generation_events import (
     CANCELLED,
@@ -27,6 +29,8 @@ from telecine_contracts.generation import (
     Stage,
 )
 from telecine_generation.domain import (
+    URL_LIFE,
+    URL_LIFE_AT_LEAST,
     Cancel,
     Expire,
     Observation,
@@ -189,3 +193,16 @@ def test_the_late_end_of_a_task_is_recorded_once(
 def test_after_any_other_end_nothing_is_recorded(end: Event) -> None:
     state = given(requested(), started(), submitted(), end)
     assert decide(Observe(at(4000), SUCCEEDED), state) is None
+
+
+def test_a_video_whose_url_tells_no_time_is_taken_with_a_cautious_expiry() -> None:
+    """It cannot have been made before the first request for it; and what was just handed out lives for an hour."""
+    state = given(requested(), started(), submitted())
+    timeless = replace(SUCCEEDED, url_expires_at=None)
+    assert decide(Observe(at(60), timeless), state) == READY.model_copy(
+        update={"url_expires_at": at(0) + URL_LIFE}
+    )
+    behind = replace(SUCCEEDED, url_expires_at=at(-7200))
+    assert decide(Observe(at(60), behind), state) == READY.model_copy(
+        update={"url_expires_at": at(60) + URL_LIFE_AT_LEAST}
+    )

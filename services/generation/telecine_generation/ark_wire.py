@@ -10,12 +10,14 @@ from typing import Annotated, Any
 from urllib.parse import parse_qs, urlsplit
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
     ValidationError,
     ValidatorFunctionWrapHandler,
     WrapValidator,
+    model_validator,
 )
 from pydantic_core import from_json
 
@@ -31,6 +33,8 @@ NOT_DEFINITE = frozenset(
     {408, 409, 425}
 )  # a proxy's or a twin's word, which does not say that nothing was accepted
 
+_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
+_LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 _TEXT_COMMAND = re.compile(
     rf"[{HYPHENS}](?:[{INVISIBLE}]*[{HYPHENS}])+(?=[\s{INVISIBLE}]*(?P<letter>[^\W\d_]))"
 )
@@ -47,6 +51,14 @@ def _none_if_odd(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
         return None
 
 
+def _in_utc(value: datetime | None) -> datetime | None:
+    if value is None:
+        return None
+    if value.tzinfo is None or not _EARLIEST < value < _LATEST:
+        raise ValueError("without a zone, or not a time at which a task can have changed")
+    return value.astimezone(UTC)
+
+
 # One odd field must not hide the rest of a record, nor one odd record the rest of a list.
 _Lenient = WrapValidator(_none_if_odd)
 _Word = Annotated[str | None, Field(max_length=256), _Lenient]
@@ -55,7 +67,8 @@ _Url = Annotated[str | None, Field(max_length=8192), _Lenient]
 _Count = Annotated[int | None, Field(ge=0), _Lenient]
 _Seed = Annotated[int | None, Field(ge=-1, lt=2**32), _Lenient]
 _Seconds = Annotated[float | None, Field(gt=0, lt=86_400, allow_inf_nan=False), _Lenient]
-_UnixTime = Annotated[int | None, Field(gt=0, lt=32_503_680_000), _Lenient]
+# Ark: whole Unix seconds. Proxies and compatible servers also send fractions, milliseconds, text and RFC 3339.
+_Time = Annotated[datetime | None, AfterValidator(_in_utc), _Lenient]
 _TaskId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
 
 
@@ -84,8 +97,8 @@ class _Record(_Wire):
     model: _Word = None
     seed: _Seed = None
     safety_identifier: _Word = None
-    created_at: _UnixTime = None
-    updated_at: _UnixTime = None
+    created_at: _Time = None
+    updated_at: _Time = None
     content: Annotated[_Content | None, _Lenient] = None
     error: Annotated[_Error | None, _Lenient] = None
     failure_reason: Annotated[_Error | None, _Lenient] = None  # the name the Go SDK knows, in lists only
@@ -101,7 +114,16 @@ class _Created(_Wire):
 
 class _List(_Wire):
     total: _Count = None
-    items: list[Any]
+    items: list[Any] | None = None
+    error: Any = None
+
+    @model_validator(mode="after")
+    def _is_a_list(self) -> "_List":
+        # A Go server writes an empty slice as null or leaves it out. Only with a total of 0, and without an error
+        # beside it, does that say that there is no task.
+        if self.error or (self.items is None and self.total != 0):
+            raise ValueError("an error, or no items though total is not 0")
+        return self
 
 
 class _Refusal(_Wire):
@@ -198,8 +220,9 @@ def read_page(body: bytes) -> Page:
         answer = _List.model_validate(read_json(body))
     except ValidationError as error:
         raise Unreadable("not a list of tasks") from error
-    records = [record for item in answer.items if (record := _record(item)) is not None]
-    return Page(answer.total, tuple(map(_task, records)), len(answer.items) - len(records))
+    items = answer.items or []
+    records = [record for item in items if (record := _record(item)) is not None]
+    return Page(answer.total, tuple(map(_task, records)), len(items) - len(records))
 
 
 def read_json(body: bytes) -> Any:
@@ -211,7 +234,7 @@ def read_json(body: bytes) -> Any:
 
 
 def url_expiry(url: str, updated_at: datetime | None) -> datetime | None:
-    """When a signed result URL dies: by its own query, else 24 h after the task's last change."""
+    """When a signed result URL dies: by its own query, else 24 h after the task's last change; None: neither tells."""
     try:
         query = parse_qs(urlsplit(url).query)
         signed_at = datetime.strptime(query["X-Tos-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
@@ -247,7 +270,6 @@ def _task(record: _Record) -> ProviderTask:
     status = (record.status or "").strip().lower() or UNREADABLE_STATUS
     content, usage = record.content or _Content(), record.usage or _Usage()
     error = record.error or record.failure_reason or _Error()
-    updated_at = _time(record.updated_at)
     failure = failure_of(error.code, error.message) if status == "failed" else None
     return ProviderTask(
         task_id=record.id,
@@ -255,10 +277,10 @@ def _task(record: _Record) -> ProviderTask:
         model=record.model,
         seed=record.seed,
         safety_identifier=record.safety_identifier,
-        created_at=_time(record.created_at),
-        updated_at=updated_at,
+        created_at=record.created_at,
+        updated_at=record.updated_at,
         video_url=content.video_url,
-        video_url_expires_at=url_expiry(content.video_url, updated_at) if content.video_url else None,
+        video_url_expires_at=url_expiry(content.video_url, record.updated_at) if content.video_url else None,
         last_frame_url=content.last_frame_url,
         error_code=error.code,
         error_message=tidy_text(error.message),
@@ -269,7 +291,3 @@ def _task(record: _Record) -> ProviderTask:
         failure_code=failure,
         failure_message=user_message(failure, error.message) if failure else None,
     )
-
-
-def _time(seconds: int | None) -> datetime | None:
-    return None if seconds is None else datetime.fromtimestamp(seconds, UTC)

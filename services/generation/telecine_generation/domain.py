@@ -36,6 +36,11 @@ FINISHED = frozenset({"succeeded", "failed", "cancelled", "expired"})
 LATE_AFTER = frozenset({FailureCode.DEADLINE, FailureCode.PROVIDER_LOST})
 """Failures after which the provider's task may still end, and is followed for the books."""
 
+URL_LIFE = timedelta(hours=24)
+"""How long a result URL lives from success where the provider names no time (Ark: 24 h)."""
+URL_LIFE_AT_LEAST = timedelta(hours=1)
+"""How long a URL that was just handed out is tried at least."""
+
 
 class NotRequested(LookupError):
     """A command for a generation that nobody asked for: a broken invariant, for a person to look at."""
@@ -303,8 +308,8 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
         return _late(seen, state)
     if state.phase is not Phase.SUBMITTED or state.submitted is None:
         return None
-    if seen.status == "succeeded" and seen.url and seen.url_expires_at:
-        return _ready(seen, seen.url, seen.url_expires_at, state)
+    if seen.status == "succeeded" and seen.url:
+        return _ready(now, seen, seen.url, state)
     if seen.status == "failed":
         return _failed(state, Stage.PROVIDER, seen.failure_code, seen.failure_message, seen.provider_code)
     if seen.status == "cancelled" and state.cancel is Cancel.REQUESTED:
@@ -322,13 +327,17 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
     return None
 
 
-def _ready(seen: Observation, url: str, expires_at: datetime, state: Generation) -> VideoReady:
+def _ready(now: datetime, seen: Observation, url: str, state: Generation) -> VideoReady:
     assert state.submitted is not None
+    begun = state.first_claim or state.submitted.submitted_at
+    # Without a time from the provider: the video cannot be older than the first request for it. A provider that has
+    # just handed the URL out is believed for an hour whatever the times say, for clocks differ.
+    expires_at = seen.url_expires_at or begun + URL_LIFE
     return VideoReady(
         **state.about,
         provider_task_id=state.submitted.provider_task_id,
         url=url,
-        url_expires_at=expires_at,
+        url_expires_at=max(expires_at, now + URL_LIFE_AT_LEAST),
         usage=Usage(total_tokens=seen.total_tokens),
         resolution=seen.resolution,
         ratio=seen.ratio,
