@@ -179,6 +179,41 @@ async def test_a_compressed_answer_is_refused(http: HttpProvider) -> None:
         await fetch(http.source, http.server.at("/v", answer))
 
 
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("Content-Encoding", ""),),
+        (("Content-Encoding", "IDENTITY"),),
+        (("Content-Encoding", "aws-chunked"),),
+        (("Content-Encoding", "identity"), ("content-encoding", "aws-chunked,")),
+        (("Content-Length", str(len(BODY))),),
+        (("Content-Range", "bytes 0-9/10"), ("Content-Disposition", 'attachment; filename="\xe9"')),
+    ],
+    ids=["empty coding", "capitals", "aws-chunked", "two codings", "length twice", "odd headers"],
+)
+async def test_labels_that_change_no_byte_do_not_matter(
+    http: HttpProvider, headers: tuple[tuple[str, str], ...]
+) -> None:
+    url = http.server.at("/v", Answer(BODY, content_type=";;,\xff", headers=headers))
+    async with http.source.open(url, max_bytes=ROOM) as download:
+        assert download.length == ROOM
+        assert b"".join([chunk async for chunk in download.chunks]) == BODY
+
+
+async def test_a_body_in_chunks_whatever_the_letters(http: HttpProvider) -> None:
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+    answer = Answer(chunked, length=None, headers=(("Transfer-Encoding", "Chunked"),))
+    assert await fetch(http.source, http.server.at("/v", answer)) == BODY
+
+
+async def test_a_range_that_is_everything_is_the_whole_file(http: HttpProvider) -> None:
+    whole = (("Content-Range", f"bytes 0-{ROOM - 1}/{ROOM}"),)
+    assert await fetch(http.source, http.server.at("/v", Answer(BODY, 206, headers=whole))) == BODY
+    part = (("Content-Range", f"bytes 0-{ROOM - 1}/{ROOM + 1}"),)
+    with pytest.raises(SourceRefused, match="206"):
+        await fetch(http.source, http.server.at("/v", Answer(BODY, 206, headers=part)))
+
+
 async def test_the_content_type_without_parameters(http: HttpProvider) -> None:
     for given, seen in (("Video/MP4; codecs=avc1", "video/mp4"), (None, None)):
         url = http.server.at("/v", Answer(BODY, content_type=given))
@@ -199,6 +234,24 @@ async def test_nothing_secret_is_sent_along(http: HttpProvider, monkeypatch: pyt
 
 def moved(to: str) -> Answer:
     return Answer(status=302, headers=(("Location", to),))
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/vid\xc3\xa9o.mp4?n=\xc3\xa9", "/vid%C3%A9o.mp4?n=%C3%A9"),  # UTF-8 as it is
+        ("/vid\xe9o.mp4", "/vid%E9o.mp4"),  # bytes of another encoding
+        ("video 1.mp4#start at 3", "/videos/video%201.mp4"),
+        ("../v.mp4?X-Tos-Signature=a%2Fb+c", "/v.mp4?X-Tos-Signature=a%2Fb+c"),
+        ("?again=1", "/videos/first?again=1"),
+        ("/a\tb", "/a%09b"),
+    ],
+    ids=["UTF-8", "Latin-1", "relative, blanks and a fragment", "signed", "query alone", "tab"],
+)
+async def test_a_redirect_leads_to_the_bytes_it_names(http: HttpProvider, location: str, asked: str) -> None:
+    first = http.server.at("/videos/first", moved(location))
+    http.server.at(asked, Answer(BODY))
+    assert await fetch(http.source, first) == BODY
 
 
 async def test_three_redirects_and_no_more(http: HttpProvider) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
@@ -31,6 +32,10 @@ _HEADERS = (
     # A compressed answer could unpack to any size, and has no length to check.
     ("Accept-Encoding", "identity"),
 )
+# Content codings that change the bytes (IANA's registry). Object stores also send labels that do not, such as identity,
+# aws-chunked or an empty one; the check of the mp4's boxes finds a body that is no video after all.
+_COMPRESSED = frozenset({"gzip", "x-gzip", "compress", "x-compress", "deflate", "br", "zstd", "dcb", "dcz"})
+_WHOLE_RANGE = re.compile(r"bytes 0-(\d+)/(\d+)", re.ASCII | re.IGNORECASE)
 _WIRE_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
 
 
@@ -67,27 +72,26 @@ class HttpSource:
         """See Source.open."""
         async with AsyncExitStack() as stack:
             response = await self._follow(url, stack)
-            headers = _headers(response)
-            if headers.get("content-encoding", "identity") != "identity":
+            if not _COMPRESSED.isdisjoint(_codings(response)):
                 raise SourceRefused("the answer is compressed")
-            length = _length(headers)
+            length = _length(response)
             if length is not None and length > max_bytes:
                 raise SourceRefused(f"larger than {max_bytes} bytes")
-            content_type = headers.get("content-type", "").partition(";")[0].strip().lower() or None
+            content_type = _text(response, "content-type").partition(";")[0].strip().lower() or None
             yield Download(length, content_type, _chunks(response, max_bytes))
 
     async def _follow(self, url: str, stack: AsyncExitStack) -> httpcore.Response:
-        """The final answer, 200, after at most REDIRECTS_MAX redirects. Raises SourceError."""
+        """The final answer, with the whole file, after at most REDIRECTS_MAX redirects. Raises SourceError."""
         target = _parse(url)
         for _ in range(REDIRECTS_MAX + 1):
             self._check(target)
             hop = await stack.enter_async_context(AsyncExitStack())
             response = await self._ask(target, hop)
-            if response.status == 200:
+            if _is_whole(response):
                 return response
             if response.status not in _REDIRECTS:
                 await _raise_for(response)
-            target = _parse(_headers(response).get("location", ""), target)
+            target = _parse(_location(response), target)
             await hop.aclose()
         raise SourceRefused(f"more than {REDIRECTS_MAX} redirects")
 
@@ -131,13 +135,42 @@ def _parse(url: str, before: httpx.URL | None = None) -> httpx.URL:
         raise SourceRefused("the URL is malformed") from error
 
 
-def _headers(response: httpcore.Response) -> dict[str, str]:
-    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+def _values(response: httpcore.Response, name: str) -> list[bytes]:
+    return [value for key, value in response.headers if key.lower() == name.encode()]
 
 
-def _length(headers: dict[str, str]) -> int | None:
-    announced = headers.get("content-length", "")
-    return int(announced) if announced.isdecimal() and "transfer-encoding" not in headers else None
+def _text(response: httpcore.Response, name: str) -> str:
+    """All values of a header as one list, as RFC 9110 has it; "" without the header."""
+    return b", ".join(_values(response, name)).decode("latin-1")
+
+
+def _is_whole(response: httpcore.Response) -> bool:
+    """200, or 203 of a proxy, or an unasked 206 whose range is everything."""
+    if response.status == 206:
+        found = _WHOLE_RANGE.fullmatch(_text(response, "content-range").strip())
+        return found is not None and int(found[1]) + 1 == int(found[2])
+    return response.status in (200, 203)
+
+
+def _codings(response: httpcore.Response) -> set[str]:
+    return {word.strip().lower() for word in _text(response, "content-encoding").split(",")}
+
+
+def _location(response: httpcore.Response) -> str:
+    """Where a redirect leads. A URL is ASCII, but servers also send UTF-8 or other bytes: these bytes are meant."""
+    value = next(iter(_values(response, "location")), b"")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text.isprintable() and text:
+        return text
+    return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in value)
+
+
+def _length(response: httpcore.Response) -> int | None:
+    announced = _text(response, "content-length")
+    return int(announced) if announced.isdecimal() and not _values(response, "transfer-encoding") else None
 
 
 async def _raise_for(response: httpcore.Response) -> None:
