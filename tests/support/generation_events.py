@@ -22,11 +22,8 @@ from telecine_contracts.generation import (
     VideoReady,
 )
 from telecine_contracts.pricing import PRICE_TABLE
-from telecine_generation.domain import (
-    Generation,
-    Observation,
-    evolve,
-)
+from telecine_generation.commands import Observation
+from telecine_generation.domain import Generation, evolve
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DEADLINE = 300

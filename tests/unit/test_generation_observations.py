@@ -28,16 +28,8 @@ from telecine_contracts.generation import (
     FailureCode,
     Stage,
 )
-from telecine_generation.domain import (
-    URL_LIFE,
-    URL_LIFE_AT_LEAST,
-    Cancel,
-    Expire,
-    Observation,
-    Observe,
-    decide,
-    evolve,
-)
+from telecine_generation.commands import Expire, Observation, Observe
+from telecine_generation.domain import URL_LIFE, URL_LIFE_AT_LEAST, Cancel, decide, evolve
 
 UNAVAILABLE = failed(
     FailureCode.PROVIDER_UNAVAILABLE,

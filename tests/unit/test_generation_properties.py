@@ -23,26 +23,22 @@ from telecine_contracts.generation import (
     SubmissionStarted,
     VideoReady,
 )
-from telecine_generation.domain import (
-    LATE_AFTER,
+from telecine_generation.commands import (
     Accept,
     Claim,
     Command,
     Defer,
     Deny,
     Expire,
-    Generation,
     GiveUpClaim,
     Observation,
     Observe,
-    Phase,
     Refuse,
     Stop,
     Stopped,
     Unstoppable,
-    decide,
-    evolve,
 )
+from telecine_generation.domain import LATE_AFTER, Generation, Phase, decide, evolve
 
 ENDS = (VideoReady, GenerationFailed, GenerationCancelled)
 DEADLINE = 60

@@ -32,25 +32,22 @@ from telecine_contracts.generation import (
     SubmissionDeferred,
 )
 from telecine_contracts.storage import StorageFailure, VideoStorageFailed
-from telecine_generation.domain import (
+from telecine_generation.commands import (
     Accept,
     Claim,
     Command,
     Defer,
     Deny,
     Expire,
-    Generation,
     GiveUpClaim,
-    NotRequested,
     Observation,
     Observe,
     Refuse,
     Stop,
     Stopped,
     Unstoppable,
-    decide,
-    evolve,
 )
+from telecine_generation.domain import Generation, NotRequested, decide, evolve
 
 UNAVAILABLE = failed(
     FailureCode.PROVIDER_UNAVAILABLE,

@@ -10,20 +10,8 @@ import structlog
 from telecine_chassis.timers import Timer, Timers
 from telecine_contracts import subjects
 
-from .domain import (
-    FINISHED,
-    RUNNING,
-    Cancel,
-    Command,
-    Expire,
-    Generation,
-    Observation,
-    Observe,
-    Phase,
-    Stop,
-    Stopped,
-    Unstoppable,
-)
+from .commands import Command, Expire, Observation, Observe, Stop, Stopped, Unstoppable
+from .domain import FINISHED, RUNNING, Cancel, Generation, Phase
 from .poll_batch import PollBatch
 from .provider import CancelOutcome, Provider, ProviderTask, ProviderUnavailable
 from .schedule import Pace, next_look

@@ -14,8 +14,8 @@ from telecine_contracts.streams import (
     GENERATION_TIMERS,
 )
 
+from .commands import Deny
 from .denials import in_words
-from .domain import Deny
 from .following import WAKE, Follower
 from .submission import Generations, Submitter
 

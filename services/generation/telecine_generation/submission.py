@@ -14,7 +14,8 @@ from telecine_contracts import subjects
 from telecine_contracts.generation import DeferralReason, SubmissionStarted
 from telecine_contracts.video_models import MODELS, provider_model
 
-from .domain import Accept, Claim, Command, Defer, Generation, GiveUpClaim, Phase, Refuse
+from .commands import Accept, Claim, Command, Defer, GiveUpClaim, Refuse
+from .domain import Generation, Phase
 from .provider import (
     Accepted,
     Ambiguous,

@@ -1,0 +1,119 @@
+"""What the generation service can be asked to decide, pure: each command brings the time and what the provider said."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from telecine_contracts.generation import DeferralReason, FailureCode
+
+
+@dataclass(frozen=True, slots=True)
+class Observation:
+    """What the provider says of a task. `status` is its own word, lower case; "" when it knows no such task."""
+
+    status: str
+    url: str | None = None
+    url_expires_at: datetime | None = None
+    total_tokens: int | None = None
+    resolution: str | None = None
+    ratio: str | None = None
+    duration: float | None = None
+    seed: int | None = None
+    failure_code: FailureCode = FailureCode.PROVIDER_ERROR
+    failure_message: str = "The video provider could not make this video."
+    provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """I want to be the one who makes `attempt`. `patience`: seconds after the first claim when none is begun."""
+
+    now: datetime
+    attempt: int
+    owner: str
+    lease: float
+    unique_seed: int
+    safety_identifier: str
+    patience: float
+
+
+@dataclass(frozen=True, slots=True)
+class Accept:
+    """The provider took the attempt as `task_id`; `deadline` in seconds from now."""
+
+    now: datetime
+    attempt: int
+    provider: str
+    task_id: str
+    deadline: float
+    adopted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Refuse:
+    """The attempt was refused for good."""
+
+    attempt: int
+    code: FailureCode
+    message: str
+    provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Defer:
+    """The attempt is known not to have been accepted."""
+
+    attempt: int
+    reason: DeferralReason
+    retry_at: datetime
+    provider_code: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class GiveUpClaim:
+    """Nobody can tell whether the attempt was accepted, and nobody waits any longer."""
+
+    attempt: int
+
+
+@dataclass(frozen=True, slots=True)
+class Observe:
+    """The provider was asked for the task."""
+
+    now: datetime
+    seen: Observation
+
+
+@dataclass(frozen=True, slots=True)
+class Expire:
+    """The deadline is over and the provider gives no answer at all."""
+
+    now: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Deny:
+    """The generation was not paid for. `message` says why, for the user."""
+
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """The user wants it stopped, and no attempt is open: nothing is running anywhere."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stopped:
+    """The provider stopped the task at the user's wish."""
+
+
+@dataclass(frozen=True, slots=True)
+class Unstoppable:
+    """The provider would not stop the task; it is at `provider_status`."""
+
+    provider_status: str
+
+
+Command = (
+    Claim | Accept | Refuse | Defer | GiveUpClaim | Observe | Expire | Deny | Stop | Stopped | Unstoppable
+)
