@@ -54,7 +54,8 @@ class VideoEvent(Event):
 class GenerationRequested(VideoEvent):
     """A user asked for a video. Validated; the price is computed once, here, and never again.
 
-    `digest` is the SHA-256 of the request as understood: the same idempotency key with another digest is refused.
+    `digest` is the SHA-256 of the request's body in a canonical form: the same idempotency key with another
+    digest is refused.
     """
 
     type: ClassVar[str] = "generation.requested.v1"
@@ -64,7 +65,10 @@ class GenerationRequested(VideoEvent):
     kind: Annotated[Kind, Field(description="What it starts from")]
     parameters: Annotated[VideoParameters, Field(description="Everything the provider is asked for")]
     price: Annotated[Price, Field(description="What it costs, frozen")]
-    digest: Annotated[str, Field(description="SHA-256 of the request as understood, hexadecimal")]
+    digest: Annotated[
+        str,
+        Field(description="SHA-256 of the request's body in a canonical form, hexadecimal"),
+    ]
     api_key: Annotated[str | None, Field(description="Id of the API key that was used, never the key")] = None
 
 

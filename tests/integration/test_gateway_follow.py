@@ -18,6 +18,8 @@ from telecine_contracts.gateway import CancelRequested
 from telecine_gateway.answers import CancelBody, History, RecordWithEvents, StatusBody
 from telecine_gateway.credits_answers import Credits
 
+STREAMS = ("VIDEO", "LEDGER")
+
 
 @pytest.fixture
 async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
@@ -111,7 +113,7 @@ async def test_status_needs_both_ids_and_its_own_task(parts: World, gateway: Gat
             (foreign.generation, foreign.generation),
             (PROVIDER_TASK, foreign.generation),
             (PROVIDER_TASK, mine.generation),
-            ("nonsense\x00", "nonsense\x00"),
+            ("nonsense", "nonsense"),
             (mine.generation.upper(), mine.generation.upper()),
         )
     ]
@@ -155,6 +157,13 @@ async def test_history_pages_and_filters(parts: World, gateway: Gateway) -> None
     await until_listed(owner, 6)
     second = (await owner.get("/api/video/history", limit=2, cursor=first["nextCursor"])).json()
     third = (await owner.get("/api/video/history", limit=2, cursor=second["nextCursor"])).json()
+    strange = await stranger.get("/api/video/history", limit=2, cursor=first["nextCursor"])
+    made_up = await owner.get(
+        "/api/video/history", cursor="djE6aGlzdG9yeTo0MQ"
+    )  # as cursors of earlier versions
+
+    assert (strange.status_code, made_up.status_code) == (400, 400)
+    assert strange.json()["fields"][0]["field"] == "cursor"
 
     listed = [item["id"] for page in (first, second, third) for item in page["items"]]
     assert listed == [of.generation for of in reversed(made)]
@@ -192,6 +201,10 @@ async def test_bad_parameters_are_named(parts: World, gateway: Gateway) -> None:
         ("type", "image"),
         ("from", "yesterday"),
         ("to", "0001-01-01T00:00:00+23:59"),
+        ("from", "9999-12-31T23:59:59-23:59"),
+        ("from", "0001-01-01"),
+        ("to", "9999-12-31"),
+        ("status", "done\u202e"),
     ):
         answer = await owner.get(path, **{name: value})
         assert answer.status_code == 400, (name, value)
@@ -199,8 +212,10 @@ async def test_bad_parameters_are_named(parts: World, gateway: Gateway) -> None:
 
 
 async def test_the_record_and_its_events(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+    owner, stranger = await parts.owner(gateway), await parts.owner(gateway, "stranger")
+    await requested(parts, stranger)
     async with parts.credits():
+        await parts.grant(stranger.account, 100)
         await parts.grant(owner.account, 100)
         answer = await owner.generate({"prompt": "a cat", "cameraFixed": True, "seed": 9})
         of = EventsOf(owner.account, answer.json()["id"])
@@ -221,6 +236,11 @@ async def test_the_record_and_its_events(parts: World, gateway: Gateway) -> None
         "video.stored.v1",
         "credits.settled.v1",
     ]
+    # Numbers of the generation and of the account, not of the streams that all accounts share.
+    numbers = {
+        stream: [e["sequence"] for e in record["events"] if e["stream"] == stream] for stream in STREAMS
+    }
+    assert numbers == {"VIDEO": [1, 2, 3, 4, 5], "LEDGER": [2, 3]}
     assert (record["status"], record["creditsUsed"], record["bytes"]) == ("completed", 50, 77)
     assert record["metadata"] == {
         "duration": 5,

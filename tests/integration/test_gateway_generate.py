@@ -1,15 +1,21 @@
 """Asking for a video over HTTP, with real streams and the real credits service."""
 
 import asyncio
+import hashlib
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 from tests.support.gateway import Gateway, Owner, World, world
 from tests.support.parts import NatsServer
+from tests.support.video_events import EventsOf
 
-from telecine_contracts import subjects
+from telecine_contracts import derive_id, subjects
 from telecine_contracts.gateway import GenerationRequested
+from telecine_contracts.video_models import DEFAULT_MODEL
+
+OTHER_MODEL = "doubao-seedance-1-5-pro-251215"
 
 
 @pytest.fixture
@@ -51,6 +57,42 @@ async def test_too_poor(parts: World, gateway: Gateway) -> None:
     assert answer.json() == {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30}
 
 
+async def test_a_repetition_is_answered_whatever_the_operator_changed_since(
+    parts: World, gateway: Gateway
+) -> None:
+    owner = await parts.owner(gateway, credits=300)
+    by_default, withdrawn = {"prompt": "a cat"}, {"prompt": "a cat", "model": DEFAULT_MODEL}
+    first = [
+        await owner.generate(by_default, Idempotency_Key="order-1"),
+        await owner.generate(withdrawn, Idempotency_Key="order-2"),
+    ]
+    # As earlier versions recorded it: with the digest of the parameters, defaults filled in.
+    earlier = EventsOf(owner.account, derive_id(owner.account, "idempotency-key order-3"))
+    parameters = earlier.requested().parameters.model_dump(mode="json", exclude_none=True)
+    canonical = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
+    await parts.append(earlier.requested(digest=hashlib.sha256(canonical.encode()).hexdigest()))
+
+    async with parts.gateway(models=(OTHER_MODEL,), default_model=OTHER_MODEL) as changed:
+        later = await parts.owner(changed, owner.account)
+        again = [
+            await later.generate(by_default, Idempotency_Key="order-1"),
+            await later.generate(withdrawn, Idempotency_Key="order-2"),
+        ]
+        old = [await later.generate(body, Idempotency_Key="order-3") for body in (by_default, withdrawn)]
+        others = [
+            await later.generate(by_default | {"prompt": "a dog"}, Idempotency_Key="order-1"),
+            await later.generate(withdrawn | {"prompt": "a dog"}, Idempotency_Key="order-2"),
+            await later.generate(withdrawn | {"prompt": "a dog"}, Idempotency_Key="order-3"),
+            await later.generate(by_default | {"duration": 6}, Idempotency_Key="order-3"),
+        ]
+        new = await later.generate(withdrawn, Idempotency_Key="order-4")
+
+    assert [answer.content for answer in again] == [answer.content for answer in first]
+    assert {(answer.status_code, answer.json()["id"]) for answer in old} == {(200, earlier.generation)}
+    assert [answer.status_code for answer in others] == [409] * 4
+    assert (new.status_code, new.json()["fields"][0]["field"]) == (400, "model")
+
+
 async def test_fifty_posts_with_credits_for_one(parts: World, gateway: Gateway) -> None:
     owner = await parts.owner(gateway, credits=50)
 
@@ -66,7 +108,7 @@ async def test_the_same_key_and_body_is_the_same_answer(parts: World, gateway: G
 
     first = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-1")
     other = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-2")
-    again = await owner.generate({"prompt": "a cat", "duration": 5, "seed": -1}, Idempotency_Key="order-1")
+    again = await owner.generate({"seed": None, "prompt": "a cat"}, Idempotency_Key="order-1")
     too_poor = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-3")
     await parts.grant(owner.account, 500)
     still_too_poor = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-3")

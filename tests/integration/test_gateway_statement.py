@@ -213,6 +213,8 @@ async def test_bad_questions_are_answered_clearly(parts: World, gateway: Gateway
         ({"from": "2026-12-01", "to": "2026-12-01"}, "to"),
         ({"from": "2026-12-02", "to": "2026-12-01"}, "to"),
         ({"to": "0001-01-01T00:00:00+23:59"}, "to"),
+        ({"to": "0001-01-01", "format": "html"}, "to"),
+        ({"to": "9999-12-31T23:59:59-05:00"}, "to"),
         ({"limit": "0"}, "limit"),
         ({"limit": "1001"}, "limit"),
         ({"cursor": "x\x00"}, "cursor"),

@@ -148,7 +148,13 @@ class TimelineEvent(BaseModel):
 
     type: str
     stream: Literal["VIDEO", "LEDGER"]
-    sequence: int
+    sequence: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="On VIDEO: number within the generation; on LEDGER: number of the account's entry",
+        ),
+    ]
     time: str
     data: dict[str, Any]
 

@@ -23,11 +23,12 @@ from .admin_answers import (
     ReasonBody,
 )
 from .admin_examples import ADJUST, GRANT, LIMITS, REASON, REFUSALS
+from .admin_request import MAX_REFERENCE
 from .admin_views import account_view, adjusted, changed, granted
 from .administration import Administration
 from .auth import Auth
 from .body import json_object, limited
-from .cursor import cursor
+from .cursor import Cursors
 from .errors import ApiError, answer
 from .examples import body, described, failures
 from .openapi import needs
@@ -53,6 +54,7 @@ class Office:
     administration: Administration
     accounts: Accounts
     fresh: Callable[[str], Awaitable[None]]
+    cursors: Cursors
     clock: Callable[[], datetime]
     max_body: int
 
@@ -182,14 +184,19 @@ def _reads(routes: APIRouter, needed: Needed, office: Office) -> None:
         page: Annotated[
             str | None, Query(alias="cursor", description="nextCursor of the page before")
         ] = None,
-        reference: Annotated[str | None, Query(description="Only the grant with this reference")] = None,
+        reference: Annotated[
+            str | None, Query(max_length=MAX_REFERENCE, description="Only the grant with this reference")
+        ] = None,
     ) -> Response:
-        wanted = Grants(limit=limit, before=place("grants", page), reference=reference)
-        await office.fresh(account_name(account))
+        account = account_name(account)
+        before = place(office.cursors, "grants", account, page)
+        wanted = Grants(limit=limit, before=before, reference=reference)
+        await office.fresh(account)
         standing = await office.accounts.standing(account, office.clock())
         if standing is None:
             raise NoSuchAccount(account)
         found = await office.accounts.grants(account, wanted)
-        shown, more = found[:limit], len(found) > limit
-        next_cursor = cursor("grants", shown[-1].number) if more else None
+        shown, next_cursor = found[:limit], None
+        if len(found) > limit:
+            next_cursor = office.cursors.cursor("grants", account, shown[-1].number)
         return answer(200, account_view(standing, shown, next_cursor))

@@ -10,7 +10,7 @@ from .account_queries import Accounts, Standing
 from .admin_views import limits_view
 from .auth import Auth
 from .credits_answers import Credits
-from .cursor import cursor
+from .cursor import Cursors
 from .errors import answer
 from .examples import described, failures
 from .parameters import place
@@ -26,6 +26,7 @@ def router(
     queries: Queries,
     accounts: Accounts,
     fresh: Callable[[str], Awaitable[None]],
+    cursors: Cursors,
     clock: Callable[[], datetime],
 ) -> APIRouter:
     """The route of an account's credits, for any key of it."""
@@ -47,13 +48,15 @@ def router(
             str | None, Query(alias="cursor", description="nextCursor of the page before")
         ] = None,
     ) -> Response:
+        before = place(cursors, "credits", requester.account, page)
         await fresh(requester.account)
         standing = await accounts.standing(requester.account, clock())
-        statement = await queries.statement(requester.account, limit, place("credits", page))
+        statement = await queries.statement(requester.account, limit, before)
         shown = statement.entries[:limit]
-        more = len(statement.entries) > limit
         items = [entry_view(entry) for entry in shown]
-        next_cursor = cursor("credits", shown[-1].entry) if more else None
+        next_cursor = None
+        if len(statement.entries) > limit:
+            next_cursor = cursors.cursor("credits", requester.account, shown[-1].entry)
         return answer(
             200,
             {

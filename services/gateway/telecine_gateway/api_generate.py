@@ -18,8 +18,9 @@ from .denials import answer_to
 from .domain import IdempotencyConflict
 from .errors import RETRY_AFTER, ApiError, answer, failure, may_be_recorded
 from .examples import GENERATE_BODY, described, failures
+from .idempotency import Sent
 from .openapi import needs
-from .request import Rules, understand
+from .request import InvalidRequest, Rules, understand
 from .submission import Requester, Submission, Submissions
 
 __all__ = ["router"]
@@ -34,7 +35,8 @@ _PARAMETERS: list[dict[str, Any]] = [
         "name": "Idempotency-Key",
         "in": "header",
         "description": "1 to 255 visible ASCII characters. The same key with the same body gives the same answer "
-        "and is charged once; with another body it is refused.",
+        "and is charged once, also after defaults or models have changed; with another body it is refused. Bodies are "
+        "the same if they hold the same JSON members and values; a null counts as absent.",
         "schema": {"type": "string", "minLength": 1, "maxLength": 255},
         "example": "order-1042-clip-3",
     },
@@ -66,15 +68,13 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
     )
     async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
         key = idempotency_key(request)
-        video = understand(json_object(await limited(request, max_body)), rules)
+        sent = Sent(json_object(await limited(request, max_body)))
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
         about(generation=generation)
         advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
         may_be_recorded(request, advice, id=generation, taskId=generation)
         try:
-            submission = await submissions.submit(
-                requester, video, generation, traceparent=here(), repeatable=key is not None
-            )
+            submission = await _submit(requester, sent, generation, repeatable=key is not None)
         except IdempotencyConflict:
             raise ApiError(409, {"error": "This Idempotency-Key was used for another request"}) from None
         except Refused:
@@ -83,6 +83,19 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
             body = failure(request.scope, "The event store gave no answer")
             raise ApiError(503, body, {"Retry-After": RETRY_AFTER}) from None
         return _outcome(submission)
+
+    async def _submit(requester: Requester, sent: Sent, generation: str, *, repeatable: bool) -> Submission:
+        try:
+            video = understand(sent.body, rules)
+        except InvalidRequest:
+            # What can't be taken now may have been taken before a model was withdrawn.
+            earlier = await submissions.earlier(requester, sent, generation) if repeatable else None
+            if earlier is None:
+                raise
+            return earlier
+        return await submissions.submit(
+            requester, sent, video, generation, traceparent=here(), repeatable=repeatable
+        )
 
     return routes
 

@@ -14,12 +14,12 @@ from .account_queries import Accounts
 from .admin_examples import REFUSALS
 from .auth import Auth, allowed
 from .credits_examples import STATEMENT
-from .cursor import cursor
+from .cursor import Cursors
 from .errors import ApiError, answer
 from .examples import failures
 from .media_types import preferred
 from .moments import BadMoment, date_or_moment
-from .parameters import NoSuchAccount, account_name, place
+from .parameters import NOT_OURS, NoSuchAccount, account_name, place
 from .statement import Mark, Period, Statement
 from .statement_queries import Page, Statements
 from .submission import Requester
@@ -43,6 +43,7 @@ class Desk:
     statements: Statements
     accounts: Accounts
     fresh: Callable[[str], Awaitable[None]]
+    cursors: Cursors
     clock: Callable[[], datetime]
 
     async def whose(self, requester: Requester, account: str | None) -> str:
@@ -84,15 +85,15 @@ def router(auth: Auth, desk: Desk) -> APIRouter:
     ) -> Response:
         wanted = format or preferred(request.headers.getlist("accept"), _MEDIA_TYPES) or "json"
         period = _period(since, until)
-        after = place("statement", page)
         if wanted != "json" and (limit or page):
             raise ApiError.bad("limit" if limit else "cursor", f"is for JSON pages: {wanted} is always whole")
         name = await desk.whose(requester, account)
         if wanted == "json":
+            after = place(desk.cursors, "statement", name, page)
             found = await desk.statements.page(name, period, after, limit or LINES)
             if found is None:
-                raise ApiError.bad("cursor", "is not one of this statement")
-            return answer(200, _page(found))
+                raise ApiError.bad("cursor", f"{NOT_OURS}: it is outside the period")
+            return answer(200, _page(found, desk.cursors))
         return _whole(await desk.statements.statement(name, period), desk, wanted)
 
     return routes
@@ -114,8 +115,10 @@ def _time(name: str, text: str | None) -> datetime | None:
         raise ApiError.bad(name, str(error)) from None
 
 
-def _page(page: Page) -> dict[str, object]:
-    statement = page.statement
+def _page(page: Page, cursors: Cursors) -> dict[str, object]:
+    statement, next_cursor = page.statement, None
+    if page.more:
+        next_cursor = cursors.cursor("statement", statement.account, page.closing.entry)
     return {
         "account": statement.account,
         "period": {"from": moment(statement.period.since), "to": moment(statement.period.until)},
@@ -123,7 +126,7 @@ def _page(page: Page) -> dict[str, object]:
         "closing": _mark(statement.closing),
         "page": {"opening": _mark(page.opening), "closing": _mark(page.closing)},
         "items": [entry_view(line) for line in page.lines],
-        "nextCursor": cursor("statement", page.closing.entry) if page.more else None,
+        "nextCursor": next_cursor,
     }
 
 

@@ -12,10 +12,11 @@ from .access import Scope
 from .answers import CancelBody, History, RecordWithEvents, StatusBody
 from .auth import Auth
 from .cancellation import Cancellation, Cancellations, Said
-from .cursor import cursor
+from .cursor import Cursors
 from .domain import UnknownGeneration
 from .errors import ApiError, NotFound, answer
 from .examples import described, failures
+from .moments import OUTSIDE, BadMoment, inside
 from .openapi import needs
 from .parameters import generation_id, place
 from .queries import Filters, Queries
@@ -58,7 +59,12 @@ def status_router(auth: Auth, generations: Generations, views: Views, clock: Clo
 
 
 def history_router(
-    auth: Auth, queries: Queries, fresh: Callable[[str], Awaitable[None]], views: Views, clock: Clock
+    auth: Auth,
+    queries: Queries,
+    fresh: Callable[[str], Awaitable[None]],
+    views: Views,
+    cursors: Cursors,
+    clock: Clock,
 ) -> APIRouter:
     """The route that lists an account's generations."""
     routes = APIRouter(tags=["videos"])
@@ -85,7 +91,7 @@ def history_router(
     ) -> Response:
         filters = Filters(
             limit=limit,
-            before=place("history", page),
+            before=place(cursors, "history", requester.account, page),
             status=status,
             kind=kind,
             since=_in_utc("from", since),
@@ -93,13 +99,14 @@ def history_router(
         )
         await fresh(requester.account)
         found = await queries.history(requester.account, filters)
-        now, shown = clock(), found[:limit]
-        more = len(found) > limit
+        now, shown, next_cursor = clock(), found[:limit], None
+        if len(found) > limit:
+            next_cursor = cursors.cursor("history", requester.account, shown[-1][0].requested_sequence)
         return answer(
             200,
             {
                 "items": [views.record(State(row, charge), now) for row, charge in shown],
-                "nextCursor": cursor("history", shown[-1][0].requested_sequence) if more else None,
+                "nextCursor": next_cursor,
             },
         )
 
@@ -182,6 +189,6 @@ def _in_utc(name: str, time: datetime | None) -> datetime | None:
     if time is None:
         return None
     try:
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
-    except OverflowError:
-        raise ApiError.bad(name, "is outside the calendar") from None
+        return inside(time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC))
+    except (OverflowError, BadMoment):
+        raise ApiError.bad(name, OUTSIDE) from None

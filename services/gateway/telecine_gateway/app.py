@@ -35,6 +35,7 @@ from .administration import Administration
 from .auth import Auth
 from .cancellation import Cancellations, tell_progress
 from .content_s3 import S3Config, S3Content
+from .cursor import Cursors
 from .domain import Generation, decide, evolve
 from .edge import Edge
 from .errors import install
@@ -52,6 +53,7 @@ from .state import Generations
 from .statement_queries import Statements
 from .submission import Commands, Submissions, tell_outcome
 from .tables import Charge
+from .text_check import TextCheck
 from .views import Views
 from .waiters import Arrivals, Positions, Waiters
 
@@ -76,6 +78,7 @@ def build(settings: Settings) -> Service:
     )
     api = Api(__version__)
     install(api)
+    api.add_middleware(TextCheck)
     api.add_middleware(Edge)
     api.add_middleware(Observed, tracing=parts.tracing, meters=HttpMeters(parts.metrics))
     service = parts.service(
@@ -175,6 +178,7 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
     secret = settings.content_secret.get_secret_value()
     links = ContentLinks(secret, settings.public_url, settings.content_url_ttl)
     views = Views(links)
+    cursors = Cursors(secret)
     rules = Rules(settings.models, settings.default_model, frozenset(settings.image_url_private_hosts))
     submissions = Submissions(
         commands,
@@ -196,10 +200,12 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
     return [
         api_generate.router(auth, submissions, rules, max_body=body),
         api_video.status_router(auth, generations, views, clock),
-        api_video.history_router(auth, queries, live.fresh, views, clock),
-        api_credits.router(auth, queries, accounts, live.fresh, clock),
-        api_statement.router(auth, api_statement.Desk(Statements(queries), accounts, live.fresh, clock)),
-        api_admin.router(auth, api_admin.Office(administration, accounts, live.fresh, clock, body)),
+        api_video.history_router(auth, queries, live.fresh, views, cursors, clock),
+        api_credits.router(auth, queries, accounts, live.fresh, cursors, clock),
+        api_statement.router(
+            auth, api_statement.Desk(Statements(queries), accounts, live.fresh, cursors, clock)
+        ),
+        api_admin.router(auth, api_admin.Office(administration, accounts, live.fresh, cursors, clock, body)),
         api_pricing.router(PRICE_TABLE, rules),
         api_content.router(reading, content=bucket),
         api_video.record_router(auth, generations, cancellations, views, clock),

@@ -53,8 +53,9 @@ def json_object(body: bytes) -> dict[str, Any]:
         json.loads(body.decode(), object_pairs_hook=_each_once, parse_int=len)  # no digit is needed here
     except _Twice as problem:
         raise ApiError(400, {"error": f"{problem.args[0]} is given twice"}) from None
-    except ValueError:
-        raise ApiError(400, {"error": "The request body is not valid JSON"}) from None
+    except ValueError as problem:
+        # The parser tells what and where, and repeats nothing.
+        raise ApiError(400, {"error": f"The request body is not valid JSON: {problem}"}) from None
     if not isinstance(value, dict):
         raise ApiError(400, {"error": "The request body must be a JSON object"})
     return value

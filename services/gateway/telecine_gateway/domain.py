@@ -59,6 +59,7 @@ class Generation:
     """A generation as far as the gateway's commands depend on it; without `digest` it does not exist."""
 
     digest: str | None = None
+    model: str | None = None
     cancel_asked: bool = False
     cancel_declined: bool = False
     made: bool = False
@@ -111,7 +112,7 @@ def evolve(generation: Generation, event: Event) -> Generation:
     """The generation after an event of its stream. The first ending stays."""
     match event:
         case GenerationRequested():
-            return replace(generation, digest=event.digest)
+            return replace(generation, digest=event.digest, model=event.parameters.model)
         case CancelRequested():
             return replace(generation, cancel_asked=True)
         case CancelDeclined():

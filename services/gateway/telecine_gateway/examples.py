@@ -61,7 +61,7 @@ _RECORD: dict[str, Any] = {
 _EVENT = {
     "type": "credits.debited.v1",
     "stream": "LEDGER",
-    "sequence": 7,
+    "sequence": 2,
     "time": "2026-11-23T04:05:06.792Z",
     "data": {"amount": 50, "balances": {"available": 250, "held": 50}},
 }
@@ -80,7 +80,10 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
     },
     Record: _RECORD,
     RecordWithEvents: _RECORD | {"events": [_EVENT]},
-    History: {"items": [_RECORD], "nextCursor": "djE6aGlzdG9yeTo0MQ"},
+    History: {
+        "items": [_RECORD],
+        "nextCursor": "Aq_kD1vLm8k4m0Zl2vI3b6cR9o5tUq7xW1yE0nHsJdPgTfCwBiXaGzVuNyMrQpKhO",
+    },
     CancelBody: {"id": _ID, "status": "cancelled", "cancel": "cancelled"},
     Pricing: {
         "version": "2026-11",

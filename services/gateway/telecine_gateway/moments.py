@@ -3,7 +3,10 @@
 import re
 from datetime import UTC, datetime
 
-__all__ = ["BadMoment", "date_or_moment", "moment_with_zone"]
+__all__ = ["OUTSIDE", "BadMoment", "date_or_moment", "inside", "moment_with_zone"]
+
+OUTSIDE = "must be from 0001-01-02 to 9999-12-30 in UTC"
+_FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
 _TIME = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _WITH_ZONE = re.compile(_TIME + r"(?:[Zz]|[+-]\d\d:\d\d)")
@@ -29,8 +32,16 @@ def _read(text: str, form: re.Pattern[str], otherwise: str) -> datetime:
         raise BadMoment(otherwise)
     try:
         time = datetime.fromisoformat(text.upper())
-        return time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
+        time = time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC)
     except ValueError:
         raise BadMoment(f"{otherwise}; there is no such day or time") from None
     except OverflowError:
-        raise BadMoment("is outside the calendar") from None
+        raise BadMoment(OUTSIDE) from None
+    return inside(time)
+
+
+def inside(time: datetime) -> datetime:
+    """`time`, if there is a day before it and one after it to compute with. Raises BadMoment."""
+    if not _FIRST <= time < _LAST:
+        raise BadMoment(OUTSIDE)
+    return time

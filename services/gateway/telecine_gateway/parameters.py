@@ -5,11 +5,12 @@ import re
 from telecine_chassis.tracing import about
 from telecine_contracts.subjects import TOKEN
 
-from .cursor import BadCursor, after
+from .cursor import BadCursor, Cursors
 from .errors import ApiError, NotFound
 
 __all__ = ["NoSuchAccount", "account_name", "generation_id", "place"]
 
+NOT_OURS = "is not one that this list has given out"
 _UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -24,12 +25,12 @@ def generation_id(text: str) -> str:
     return text
 
 
-def place(kind: str, text: str | None) -> int | None:
-    """Where a page begins. Raises ApiError 400 for a cursor that lists of `kind` do not give out."""
+def place(cursors: Cursors, kind: str, account: str, text: str | None) -> int | None:
+    """Where a page begins. Raises ApiError 400 for a cursor that the account's lists of `kind` do not give out."""
     try:
-        return after(kind, text)
+        return cursors.place(kind, account, text)
     except BadCursor:
-        raise ApiError.bad("cursor", "is not one that this list has given out") from None
+        raise ApiError.bad("cursor", f"{NOT_OURS}; leave it out to begin with the first page") from None
 
 
 class NoSuchAccount(ApiError):

@@ -1,7 +1,5 @@
 """What a client may ask for: every field checked against the model's table before any credit moves. Pure."""
 
-import hashlib
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -75,13 +73,6 @@ class VideoRequest:
 
     kind: Kind
     parameters: VideoParameters
-
-    @property
-    def digest(self) -> str:
-        """SHA-256 of the request in one canonical form, hexadecimal."""
-        values = self.parameters.model_dump(mode="json", exclude_none=True)
-        text = json.dumps(values, sort_keys=True, separators=(",", ":"))
-        return hashlib.sha256(text.encode()).hexdigest()
 
 
 def understand(body: Mapping[str, Any], rules: Rules) -> VideoRequest:

@@ -95,16 +95,23 @@ class Generations:
         return State(row, charge) if row is not None else None
 
     async def timeline(self, account: str, generation: str) -> list[dict[str, Any]]:
-        """Every event of the generation and of its payment, in order of time. Raises Unavailable."""
+        """Every event of the generation and of its payment, in order of time. Raises Unavailable.
+
+        Numbered within the generation and within the account's ledger: places in the streams would tell how much
+        all the others do.
+        """
         position = self._ledger_position()
         events = await self._queries.video_events(generation)
         entries = await self._queries.ledger_events(generation)
-        lines = [_video_line(event) for event in events] + [_ledger_line(entry) for entry in entries]
+        lines = [_video_line(event, number) for number, event in enumerate(events, 1)]
         last = events[-1].sequence if events else 0
-        lines += [line(recorded) for recorded in await self._news(subjects.video(account, generation), last)]
+        news = await self._news(subjects.video(account, generation), last)
+        lines += [line(recorded, number) for number, recorded in enumerate(news, len(events) + 1)]
+        lines += [_ledger_line(entry) for entry in entries]
         known = {entry.sequence for entry in entries}
-        paying = await self._paying(account, generation, position)
-        lines += [line(recorded) for recorded in paying if recorded.sequence not in known]
+        for recorded in await self._paying(account, generation, position):
+            if recorded.sequence not in known and isinstance(recorded.event, LedgerEvent):
+                lines.append(line(recorded, recorded.event.entry))
         return sorted(lines, key=lambda entry: (entry["time"], entry["stream"], entry["sequence"]))
 
     async def _paying(self, account: str, generation: str, position: int) -> Sequence[Recorded]:
@@ -125,11 +132,11 @@ class Generations:
             return ()
 
 
-def _video_line(event: VideoEvent) -> dict[str, Any]:
+def _video_line(event: VideoEvent, number: int) -> dict[str, Any]:
     return {
         "type": event.type,
         "stream": "VIDEO",
-        "sequence": event.sequence,
+        "sequence": number,
         "time": event.time,
         "data": event.data,
     }
@@ -139,7 +146,7 @@ def _ledger_line(entry: LedgerEntry) -> dict[str, Any]:
     return {
         "type": entry.type,
         "stream": "LEDGER",
-        "sequence": entry.sequence,
+        "sequence": entry.entry,
         "time": entry.time,
         "data": entry.data,
     }

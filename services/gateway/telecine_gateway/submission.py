@@ -12,7 +12,8 @@ from telecine_contracts import derive_id, subjects
 from telecine_contracts.credits import CreditsDebited, CreditsDenied
 from telecine_contracts.pricing import PriceTable
 
-from .domain import Command, Generation, RequestGeneration
+from .domain import Command, Generation, IdempotencyConflict, RequestGeneration
+from .idempotency import Sent
 from .projections import charge_after
 from .queries import Queries
 from .request import VideoRequest
@@ -39,7 +40,6 @@ class Submission:
     """What became of a request so far. Without a charge its outcome is not known yet; nothing is lost."""
 
     generation: str
-    needed: int
     charge: Charge | None
 
 
@@ -76,6 +76,7 @@ class Submissions:
     async def submit(
         self,
         requester: Requester,
+        sent: Sent,
         request: VideoRequest,
         generation: str,
         *,
@@ -95,24 +96,47 @@ class Submissions:
             kind=request.kind,
             parameters=parameters,
             price=price,
-            digest=request.digest,
+            digest=sent.digest,
             api_key=requester.key_id,
         )
         # The digest is part of the cause: another request under the same key must never pass for this one.
-        cause = Cause(derive_id(generation, f"request {request.digest}"), generation, traceparent)
+        cause = Cause(derive_id(generation, f"request {sent.digest}"), generation, traceparent)
         aggregate = subjects.video(requester.account, generation)
         with self._outcomes.expect(generation) as outcome:
-            done = await self._commands.execute(aggregate, command, cause)
-            if done.event is not None:
-                self._positions.wrote(requester.account, done.event.sequence)
-                log.info("generation.requested", account=requester.account, generation=generation)
-            charge = await self._earlier(requester.account, generation) if repeatable else None
+            try:
+                done = await self._commands.execute(aggregate, command, cause)
+            except IdempotencyConflict:
+                await self._recorded(requester.account, sent, generation)
+            else:
+                if done.event is not None:
+                    self._positions.wrote(requester.account, done.event.sequence)
+                    log.info("generation.requested", account=requester.account, generation=generation)
+            charge = await self._known(requester.account, generation) if repeatable else None
             charge = charge or await self._wait(outcome)
         # A rebuild promoted just then takes events from the listeners: so a last look.
         charge = charge or await self._queries.charge(requester.account, generation)
-        return Submission(generation, price.credits, charge)
+        return Submission(generation, charge)
 
-    async def _earlier(self, account: str, generation: str) -> Charge | None:
+    async def earlier(self, requester: Requester, sent: Sent, generation: str) -> Submission | None:
+        """What became of the generation that this very request led to before; None if there is none of that id.
+
+        Raises IdempotencyConflict where another request led to it, or Unavailable.
+        """
+        account = requester.account
+        with self._outcomes.expect(generation) as outcome:
+            if not await self._recorded(account, sent, generation):
+                return None
+            charge = await self._known(account, generation) or await self._wait(outcome)
+        return Submission(generation, charge or await self._queries.charge(account, generation))
+
+    async def _recorded(self, account: str, sent: Sent, generation: str) -> bool:
+        """Whether the generation is recorded; raises IdempotencyConflict where another request led to it."""
+        found = await self._commands.read(subjects.video(account, generation))
+        if found.digest is not None and not sent.led_to(found):
+            raise IdempotencyConflict
+        return found.digest is not None
+
+    async def _known(self, account: str, generation: str) -> Charge | None:
         await self._fresh(account)
         return await self._queries.charge(account, generation)
 

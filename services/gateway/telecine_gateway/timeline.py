@@ -44,12 +44,12 @@ def short_data(event: Event) -> dict[str, Any]:
     return data
 
 
-def line(recorded: Recorded) -> dict[str, Any]:
-    """One event of a timeline."""
+def line(recorded: Recorded, number: int) -> dict[str, Any]:
+    """One event of a timeline; `number` is its place among those of the generation, or of the account's ledger."""
     return {
         "type": recorded.event.type,
         "stream": recorded.event.stream,
-        "sequence": recorded.sequence,
+        "sequence": number,
         "time": recorded.envelope.time,
         "data": short_data(recorded.event),
     }
