@@ -9,7 +9,7 @@ import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
@@ -17,7 +17,7 @@ from weakref import WeakValueDictionary
 from telecine_contracts import Envelope, Event, derive_id
 from telecine_contracts.subjects import of_event, template
 
-from .store import Conflict, EventStore, Recorded, Unavailable
+from .store import Conflict, EventStore, NotUnderstood, Recorded, Unavailable, Unread, Unreadable
 from .tracing import sending
 
 __all__ = ["Aggregates", "Cause", "Decider", "Outcome"]
@@ -35,12 +35,14 @@ class Decider(Generic[C, S]):
     """The rules of one kind of aggregate, pure.
 
     `decide` answers with the event to append, or None when nothing is left to do; it raises when the command may
-    not be carried out. `evolve` gives the state after an event.
+    not be carried out. `evolve` gives the state after an event. `strict`: no event may be left out, not even one that
+    its writer calls informational.
     """
 
     initial: S
     decide: Callable[[C, S], Event | None]
     evolve: Callable[[S, Event], S]
+    strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +102,7 @@ class Aggregates(Generic[C, S]):
         self._cache: OrderedDict[str, _Folded[S]] = OrderedDict()
 
     async def read(self, aggregate: str) -> S:
-        """The state of the aggregate now. Raises Unavailable."""
+        """The state of the aggregate now. Raises Unavailable, NotUnderstood or Unreadable."""
         async with self._lane(aggregate):
             folded, _ = await self._catch_up(aggregate, self._cached(aggregate))
             return folded.state
@@ -110,7 +112,8 @@ class Aggregates(Generic[C, S]):
 
         Without a `cause` the aggregate's own last event is taken for it. May be called again with the same cause:
         the event's id is derived from it, and an event that is already there is not written twice. Raises what
-        `decide` raises, Refused, or Unavailable when the store stays silent.
+        `decide` raises, Refused, Unavailable when the store stays silent, NotUnderstood or Unreadable when the
+        aggregate holds a message without which nothing may be decided.
         """
         async with self._lane(aggregate):
             folded, fresh = self._cached(aggregate), False
@@ -156,7 +159,7 @@ class Aggregates(Generic[C, S]):
         pause = 0.05
         while True:
             try:
-                news = await self._store.load(aggregate, after=folded.version)
+                news = await self._store.load(aggregate, after=folded.version, unread=True)
                 return self._fold(aggregate, folded, news), news
             except Unavailable:
                 if asyncio.get_running_loop().time() + pause > give_up:
@@ -166,6 +169,10 @@ class Aggregates(Generic[C, S]):
 
     def _fold(self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded]) -> _Folded[S]:
         for recorded in news:
+            if isinstance(recorded.event, Unread):
+                self._leave_out(aggregate, recorded, recorded.event)
+                folded = replace(folded, version=recorded.sequence)
+                continue
             folded = _Folded(
                 self._decider.evolve(folded.state, recorded.event), recorded.sequence, recorded.envelope
             )
@@ -174,6 +181,16 @@ class Aggregates(Generic[C, S]):
         if len(self._cache) > CACHED:
             self._cache.popitem(last=False)
         return folded
+
+    def _leave_out(self, aggregate: str, recorded: Recorded, unread: Unread) -> None:
+        """Raises NotUnderstood or Unreadable where nothing may be decided without the message."""
+        place = f"message {recorded.sequence} of {aggregate}"
+        if not unread.is_unknown:
+            raise Unreadable(f"{place} is no event: {unread.error}") from unread.error
+        if self._decider.strict or not recorded.envelope.informational:
+            raise NotUnderstood(
+                f"{place} is {unread.name}, which this version does not know: upgrade"
+            ) from unread.error
 
     def _cached(self, aggregate: str) -> _Folded[S]:
         return self._cache.get(aggregate) or _Folded(self._decider.initial)
@@ -192,6 +209,7 @@ class Aggregates(Generic[C, S]):
                 correlation=cause.correlation,
                 causation=cause.id,
                 traceparent=traceparent,
+                informational=event.informational,
             )
             version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
         return Recorded(event, envelope, version)

@@ -32,6 +32,7 @@ class _Watched:
     moved_at: float = 0
     waiting_since: float | None = None
     waiting: int = 0
+    crowded: bool = False
     problem: str | None = None
 
 
@@ -66,6 +67,10 @@ class ConsumerWatch:
             if await self._information(watched) is None:
                 return watched.consumer.name
         return None
+
+    def crowded(self, name: str) -> bool:
+        """Whether so many messages are under way or put off that others might soon have to wait for them."""
+        return self._watched[name].crowded
 
     def problem(self) -> str | None:
         """What the last look found that will not mend itself, or None."""
@@ -119,6 +124,7 @@ class ConsumerWatch:
         if watched.consumer.stream == "TIMERS":
             self._meters.timers_overdue.set(pending)
         allowed = info.config.max_ack_pending or 0
+        watched.crowded = 0 < allowed < 2 * delivered
         watched.waiting = pending if not 0 < allowed <= delivered else 0
         watched.problem = self._stuck(watched, asyncio.get_running_loop().time())
 

@@ -13,7 +13,7 @@ class HandlerMeters:
     def __init__(self, metrics: Metrics, dead_letters: Counter) -> None:
         self.messages = metrics.counter(
             "telecine_handler_messages",
-            "Messages by what became of them: done, retried (asked for again later) or dead_lettered",
+            "Messages by what became of them: done, retried (later), waiting (for an upgrade) or dead_lettered",
             "consumer",
             "outcome",
         )
@@ -59,6 +59,11 @@ class ProjectionMeters:
     def __init__(self, metrics: Metrics, dead_letters: Counter) -> None:
         self.dead_letters = dead_letters
         self.events = metrics.counter("telecine_projection_events", "Events applied", "projection")
+        self.skipped = metrics.counter(
+            "telecine_projection_events_skipped",
+            "Events of a newer version that a projection does not know and left out",
+            "projection",
+        )
 
 
 class LinkMeters:

@@ -225,6 +225,8 @@ class Projector:
         try:
             return decode(record, self.registry)
         except UnknownEvent as error:
+            if self.meters is not None:
+                self.meters.skipped.labels(self.projection.name).inc()
             log.warning("projection.unknown_event", projection=self.projection.name, detail=str(error))
         except (BadEnvelope, BadEvent) as error:
             await self._set_aside(record, error)

@@ -6,6 +6,7 @@ reason, and kept as a dead letter when it can't be taken. The framework's own po
 
 import asyncio
 import contextlib
+import random
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 
@@ -16,7 +17,7 @@ from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from telecine_contracts import BadEnvelope, BadEvent, Registry, UnknownEvent
+from telecine_contracts import BadEnvelope, BadEvent, Registry
 from telecine_contracts.streams import Consumer
 
 from .cancellation import end
@@ -26,7 +27,8 @@ from .dispatch import Dispatch, EventHandler, TimerHandler
 from .meters import HandlerMeters, Meters
 from .metrics import Metrics
 from .records import Record, from_delivery
-from .retries import PASSING, Permanent, Retries, Retry
+from .retries import NOT_UNDERSTOOD, PASSING, Permanent, Retries, Retry
+from .store import Unreadable
 from .supervision import background
 from .tracing import Tracing
 
@@ -37,6 +39,8 @@ FETCHED = 1
 """Messages asked for at once. nats-py's larger fetch may hold the first message back until its request expires."""
 PULL_TIMEOUT = 2
 """Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
+UPGRADE = 60
+"""Seconds between two looks at a message that only a newer version understands."""
 EXCUSED = 10_000
 """Messages whose deliveries without a try are counted, per process."""
 
@@ -232,8 +236,10 @@ class Reactor:
             self._excuse(consumer, record)
             await message.nak(delay=error.delay)
             return "retried"
+        if isinstance(error, NOT_UNDERSTOOD) and not self._watch.crowded(consumer.name):
+            return await self._await_upgrade(consumer, message, record, error)
         passing = isinstance(error, PASSING)
-        permanent = isinstance(error, BadEnvelope | BadEvent | UnknownEvent | Permanent)
+        permanent = isinstance(error, (BadEnvelope, BadEvent, Unreadable, Permanent, *NOT_UNDERSTOOD))
         if passing or (not permanent and tried < self._retries.tries):
             if passing:
                 self._excuse(consumer, record)
@@ -248,6 +254,16 @@ class Reactor:
         await message.term()
         self._excused.pop((consumer.name, record.sequence), None)
         return "dead_lettered"
+
+    async def _await_upgrade(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> str:
+        """Put the message off: nothing is wrong with it. A timer is let go of, since the sweeper sets it again."""
+        log.error("reactor.not_understood", subject=record.subject, detail=str(error))
+        if record.subject.startswith("timers."):
+            await message.ack()
+        else:
+            self._excuse(consumer, record)
+            await message.nak(delay=UPGRADE * random.uniform(0.75, 1))  # noqa: S311 - spreads work
+        return "waiting"
 
     def _excuse(self, consumer: Consumer, record: Record) -> None:
         """This delivery is not to count as a try: the world was to blame, or the handler asked for time."""

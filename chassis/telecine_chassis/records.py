@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 from nats.aio.msg import Msg
@@ -9,9 +10,9 @@ from nats.aio.msg import Msg
 from telecine_contracts import BadEnvelope, BadEvent, Envelope, Event, Registry, UnknownEvent
 from telecine_contracts.subjects import BadToken, of_event
 
-from .store import Recorded
+from .store import Recorded, Unread
 
-__all__ = ["Record", "decode", "from_delivery", "from_direct", "from_stored"]
+__all__ = ["Record", "decode", "from_delivery", "from_direct", "from_stored", "read"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,25 @@ def decode(record: Record, registry: Registry) -> Recorded:
     except (BadEnvelope, BadEvent, UnknownEvent) as error:
         error.add_note(f"message {record.sequence} on {record.subject}")
         raise
+
+
+def read(record: Record, registry: Registry) -> Recorded:
+    """The same, but what cannot be decoded comes as Unread, under an envelope that says as much as is known."""
+    try:
+        return decode(record, registry)
+    except (BadEnvelope, BadEvent, UnknownEvent) as error:
+        name = record.headers.get("ce-type", "")
+        unread = Unread(name=name, subject=record.subject, error=error)
+        try:
+            envelope = Envelope.from_headers(record.headers)
+        except BadEnvelope:
+            envelope = _NO_ENVELOPE
+        return Recorded(unread, envelope, record.sequence)
+
+
+_NO_ENVELOPE = Envelope(
+    id="", source="", type="", time=datetime.min.replace(tzinfo=UTC), subject="", correlation="", causation=""
+)
 
 
 def _stands_right(event: Event, subject: str) -> bool:

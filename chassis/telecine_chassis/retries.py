@@ -5,12 +5,18 @@ from dataclasses import dataclass
 
 import nats.errors
 
-from .store import Unavailable
+from telecine_contracts import UnknownEvent
 
-__all__ = ["PASSING", "Permanent", "Retries", "Retry"]
+from .store import NotUnderstood, Unavailable
+
+__all__ = ["NOT_UNDERSTOOD", "PASSING", "Permanent", "Retries", "Retry"]
 
 PASSING = (Unavailable, OSError, TimeoutError, nats.errors.Error)
 """The world is broken, not the message: asked for again without end."""
+
+
+NOT_UNDERSTOOD = (UnknownEvent, NotUnderstood)
+"""Written by a newer version: the message waits for an upgrade of this one."""
 
 
 class Retry(Exception):

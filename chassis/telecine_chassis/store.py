@@ -1,16 +1,21 @@
 """The event store port: load an aggregate, append to it at the version that was decided on.
 
 StoreError
-├── Conflict      somebody else's event came first: fold again and decide again
-├── Refused       the store will never take this event (too large, not allowed)
-└── Unavailable   nothing is known: the event may or may not have been stored, now or later
+├── Conflict        somebody else's event came first: fold again and decide again
+├── Refused         the store will never take this event (too large, not allowed)
+├── Unavailable     nothing is known: the event may or may not have been stored, now or later
+├── NotUnderstood   the aggregate holds an event of a newer version: nothing is decided until this one is upgraded
+└── Unreadable      the aggregate holds a message that is no event: nothing is decided until an operator has looked
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import ClassVar, Protocol
 
-from telecine_contracts import Envelope, Event
+from pydantic import ConfigDict
+
+from telecine_contracts import Envelope, Event, UnknownEvent
+from telecine_contracts.subjects import stream_of
 
 
 class StoreError(Exception):
@@ -29,6 +34,45 @@ class Unavailable(StoreError):
     """The store gave no answer. A publish that ended so may still land later."""
 
 
+class NotUnderstood(StoreError):
+    """The aggregate holds an event that this version does not know, and on which its decisions may depend."""
+
+
+class Unreadable(StoreError):
+    """The aggregate holds a message that no version can read."""
+
+
+class Unread(Event):
+    """What stands in for a message that could not be read, with the `error` that says why.
+
+    `name` is the type that its headers give; "" if they give none.
+    """
+
+    model_config = ConfigDict(arbitrary_types_allowed=True)
+
+    type: ClassVar[str] = "unread"
+
+    name: str
+    subject: str
+    error: LookupError | ValueError
+
+    @property
+    def stream(self) -> str:  # type: ignore[override]
+        """The stream that its subject belongs to."""
+        return stream_of(self.subject)
+
+    @property
+    def is_unknown(self) -> bool:
+        """Whether it is an event, of a type or version that this program does not know."""
+        return isinstance(self.error, UnknownEvent)
+
+    @property
+    def about(self) -> dict[str, str]:
+        """What its subject says it is about."""
+        names = ("account", "generation")
+        return dict(zip(names, self.subject.split(".")[1:-1], strict=False))
+
+
 @dataclass(frozen=True, slots=True)
 class Recorded:
     """An event as it stands in its stream. `sequence` is the stream's, and the version of the aggregate after it."""
@@ -41,10 +85,11 @@ class Recorded:
 class EventStore(Protocol):
     """Aggregates are named by the subject filter that selects their events, e.g. ``ledger.<account>.*``."""
 
-    async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
         """Every event of the aggregate behind stream sequence `after`, in order; empty if there is none.
 
-        Sees every append that was acknowledged before the call. Raises Unavailable.
+        Sees every append that was acknowledged before the call. What cannot be read comes as Unread if `unread` is
+        set; otherwise BadEnvelope, BadEvent or UnknownEvent is raised. Raises Unavailable.
         """
         ...
 

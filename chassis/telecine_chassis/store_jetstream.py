@@ -14,7 +14,7 @@ from telecine_contracts.subjects import of_event, stream_of
 
 from .connection import NotAllowed
 from .direct_get import Page, page
-from .records import Record, decode, from_stored
+from .records import Record, decode, from_stored, read
 from .store import Conflict, Recorded, Refused, Unavailable
 
 __all__ = ["JetStreamEventStore"]
@@ -89,7 +89,7 @@ class JetStreamEventStore:
         if sequence <= expected or found.subject != of_event(event):
             raise Refused(f"the id of this {event.type} belongs to event {sequence}")
 
-    async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
         try:
             first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
             records, more = first.records, first.pending
@@ -101,7 +101,7 @@ class JetStreamEventStore:
                 records += await self._tail(aggregate, end)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(f"could not read {aggregate}: {type(error).__name__}") from error
-        return [decode(record, self._registry) for record in records]
+        return [(read if unread else decode)(record, self._registry) for record in records]
 
     async def _last(self, aggregate: str) -> int:
         """The aggregate's last sequence, as the stream's leader has it; 0 if it has no event."""

@@ -17,9 +17,9 @@ class MeteredEventStore:
         self._store = store
         self._meters = meters
 
-    async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
         """See EventStore.load."""
-        return await self._store.load(aggregate, after=after)
+        return await self._store.load(aggregate, after=after, unread=unread)
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         """See EventStore.append."""

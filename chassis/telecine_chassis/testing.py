@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
 
-from .records import Record, decode
+from .records import Record, decode, read
 from .store import Conflict, Recorded, Refused
 from .timers import Timer
 from .tracing import carried
@@ -39,9 +39,10 @@ class InMemoryEventStore:
     streams: dict[str, list[Record]] = field(default_factory=dict)
     ids: set[tuple[str, str]] = field(default_factory=set)
 
-    async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
         found = self._select(aggregate)
-        return [decode(record, self.registry) for record in found if record.sequence > after]
+        news = [record for record in found if record.sequence > after]
+        return [(read if unread else decode)(record, self.registry) for record in news]
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         found = self._select(aggregate)

@@ -72,7 +72,7 @@ async def listed(connection: Client, account: str | None = None) -> list[KeyLine
     """The keys of one account or of all, oldest first, the revoked ones too."""
     subject = subjects.access(account) if account else _EVERY_ACCOUNT
     keys: dict[tuple[str, str], KeyLine] = {}
-    for recorded in await JetStreamEventStore(connection, registry()).load(subject):
+    for recorded in await JetStreamEventStore(connection, registry()).load(subject, unread=True):
         match recorded.event:
             case ApiKeyCreated() as event:
                 place = event.account, event.key_id

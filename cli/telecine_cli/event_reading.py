@@ -10,11 +10,11 @@ import nats.errors
 from nats.aio.client import Client
 
 from telecine_chassis.feed import Feed
-from telecine_chassis.records import decode
+from telecine_chassis.records import read
 from telecine_chassis.store import Recorded
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.failure import Failure
-from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent, registry, subjects
+from telecine_contracts import registry, subjects
 from telecine_contracts.gateway import VideoEvent
 from telecine_contracts.streams import Stream
 
@@ -26,9 +26,11 @@ LOST = "the connection to the NATS server was lost"
 async def of_generation(connection: Client, generation: str) -> list[Recorded]:
     """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
     store = JetStreamEventStore(connection, registry())
-    video = await store.load(f"video.*.{subjects.token(generation)}.*")
+    video = await store.load(f"video.*.{subjects.token(generation)}.*", unread=True)
     accounts = {recorded.event.account for recorded in video if isinstance(recorded.event, VideoEvent)}
-    entries = [entry for account in accounts for entry in await store.load(subjects.ledger(account))]
+    entries = [
+        entry for account in accounts for entry in await store.load(subjects.ledger(account), unread=True)
+    ]
     return together(
         [*video, *(entry for entry in entries if entry.event.about.get("generation") == generation)]
     )
@@ -68,8 +70,8 @@ async def following(
 ) -> "AsyncIterator[asyncio.Queue[Recorded]]":
     """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
 
-    Events of a type that this version does not know are left out. The block ends with Failure when the
-    connection is lost; what it raises itself passes through.
+    A message that this version cannot read comes as Unread. The block ends with Failure when the connection is lost;
+    what it raises itself passes through.
     """
     events: asyncio.Queue[Recorded] = asyncio.Queue(maxsize=1000)
     known = registry()
@@ -85,10 +87,7 @@ async def following(
             if connection.is_closed:
                 raise Failure(LOST)
             for record in batch.records:
-                try:
-                    await events.put(decode(record, known))
-                except (UnknownEvent, BadEvent, BadEnvelope):
-                    continue
+                await events.put(read(record, known))
 
     try:
         async with asyncio.TaskGroup() as group:

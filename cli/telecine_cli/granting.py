@@ -1,9 +1,10 @@
 """Credits: changed by asking the credits service, read from the ledger."""
 
 import nats.errors
+import typer
 from nats.aio.client import Client
 
-from telecine_chassis.store import Recorded
+from telecine_chassis.store import Recorded, Unread
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.failure import Failure
 from telecine_contracts import registry, subjects
@@ -51,9 +52,20 @@ async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
     return await ask(connection, request)
 
 
-async def ledger_of(connection: Client, account: str) -> list[Recorded]:
-    """Every entry of an account's ledger, in order."""
-    return list(await JetStreamEventStore(connection, registry()).load(subjects.ledger(account)))
+async def ledger_of(connection: Client, account: str, *, whole: bool = False) -> list[Recorded]:
+    """Every entry of an account's ledger, in order; what cannot be read is named on standard error.
+
+    Raises:
+        Failure: instead, if the ledger is to be `whole`, since something is computed from it.
+    """
+    found = await JetStreamEventStore(connection, registry()).load(subjects.ledger(account), unread=True)
+    for recorded in found:
+        if isinstance(recorded.event, Unread):
+            problem = f"LEDGER#{recorded.sequence} of {account} cannot be read: {recorded.event.error}"
+            if whole:
+                raise Failure(f"{problem}; a newer version may be able to")
+            typer.echo(f"left out: {problem}", err=True)
+    return [recorded for recorded in found if not isinstance(recorded.event, Unread)]
 
 
 def balances_after(entries: list[Recorded]) -> Balances:

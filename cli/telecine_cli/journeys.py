@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from telecine_chassis.store import Recorded
+from telecine_chassis.store import Recorded, Unread
 from telecine_contracts.credits import (
     CreditsDebited,
     CreditsDenied,
@@ -89,7 +89,7 @@ class Journeys:
     def add(self, recorded: Recorded) -> bool:
         """Take one event of any stream; whether it is of this account."""
         about = recorded.event.about
-        if about.get("account") != self.account:
+        if about.get("account") != self.account or isinstance(recorded.event, Unread):
             return False
         if isinstance(recorded.event, LedgerEvent):
             self.ledger.append(recorded)

@@ -79,9 +79,9 @@ def _has(balances: Balances) -> str:
     return f"has {balances.available} credits available{held}"
 
 
-async def _entries(target: Target, account: str) -> list[Recorded]:
+async def _entries(target: Target, account: str, *, whole: bool = False) -> list[Recorded]:
     async with connected(target) as connection:
-        return await ledger_of(connection, account)
+        return await ledger_of(connection, account, whole=whole)
 
 
 def _some(account: str, entries: list[Recorded]) -> list[Recorded]:
@@ -108,7 +108,7 @@ async def tell_ledger(target: Target, account: str, *, as_json: bool) -> None:
 
 async def tell_balance(target: Target, account: str, *, as_json: bool) -> None:
     """Print what an account has, what bounds it, and what is left of its grants. Raises Failure."""
-    entries = _some(account, await _entries(target, account))
+    entries = _some(account, await _entries(target, account, whole=True))
     standing, balances = standing_after(entries), balances_after(entries)
     grants = grants_of(standing, entries)
     if as_json:

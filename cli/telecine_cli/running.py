@@ -9,7 +9,7 @@ import nats.errors
 import typer
 
 from telecine_chassis.connection import NotAllowed
-from telecine_chassis.store import StoreError
+from telecine_chassis.store import NotUnderstood, StoreError, Unreadable
 from telecine_cli.failure import Failure
 from telecine_cli.ports import NoFreePort
 from telecine_cli.process import ProcessError
@@ -50,6 +50,8 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: int = INTERRUPTED) -> T:
         raise typer.Exit(interrupted) from None
     except _TOLD_AS_THEY_ARE as error:
         raise Failure(str(error)) from error
+    except (NotUnderstood, Unreadable) as error:
+        raise Failure(f"nothing was done: {error}") from error
     except _OF_THE_SERVER as error:
         raise Failure(
             f"the NATS server did not do its part: {type(error).__name__} {error}".strip()

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from telecine_chassis.store import Recorded
+from telecine_chassis.store import Recorded, Unread
 from telecine_cli.event_words import in_words, printable
-from telecine_contracts import encode
+from telecine_contracts import Event, encode
 from telecine_contracts.credits import (
     AccountClosed,
     AccountReopened,
@@ -35,8 +35,8 @@ def timeline(events: Sequence[Recorded]) -> list[str]:
         (
             f"+{(recorded.envelope.time - start).total_seconds():.3f} s",
             _place(recorded),
-            recorded.event.type,
-            in_words(recorded.event),
+            _type(recorded),
+            _words(recorded),
         )
         for recorded in events
     )
@@ -46,7 +46,7 @@ def live_line(recorded: Recorded) -> str:
     """One event as it happens: time, place, whom it is about, type, words."""
     about = " ".join(recorded.event.about.values())
     time = moment(recorded.envelope.time)
-    return f"{time}  {_place(recorded):<12}  {recorded.event.type:<32}  {about}  {in_words(recorded.event)}"
+    return f"{time}  {_place(recorded):<12}  {_type(recorded):<32}  {about}  {_words(recorded)}"
 
 
 def statement(entries: Iterable[Recorded]) -> list[str]:
@@ -92,7 +92,7 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
     return {
         "stream": recorded.event.stream,
         "sequence": recorded.sequence,
-        "type": recorded.event.type,
+        "type": _type(recorded),
         "time": moment(envelope.time),
         "id": envelope.id,
         "source": envelope.source,
@@ -100,8 +100,30 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
         "correlation": envelope.correlation,
         "causation": envelope.causation,
         "traceparent": envelope.traceparent,
-        "data": json.loads(encode(recorded.event)),
+        **_data(recorded.event),
     }
+
+
+def _data(event: Event) -> dict[str, Any]:
+    if isinstance(event, Unread):
+        return {"data": None, "unread": str(event.error)}
+    return {"data": json.loads(encode(event))}
+
+
+def _type(recorded: Recorded) -> str:
+    event = recorded.event
+    return printable(event.name or "-") if isinstance(event, Unread) else event.type
+
+
+def _words(recorded: Recorded) -> str:
+    event = recorded.event
+    if not isinstance(event, Unread):
+        return in_words(event)
+    return (
+        "of a newer version: upgrade to read it"
+        if event.is_unknown
+        else "no event: " + printable(str(event.error))
+    )
 
 
 def ledger_as_json(recorded: Recorded) -> dict[str, Any]:

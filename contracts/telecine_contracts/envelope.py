@@ -31,7 +31,8 @@ class Envelope:
     """Who said an event, when, and why.
 
     `correlation` is the same for everything that follows from one request; `causation` is the id of the event
-    (or request) that this one answers; `traceparent` is a W3C trace context, or None.
+    (or request) that this one answers; `traceparent` is a W3C trace context, or None. `informational`: nothing is
+    decided on it, so that a reader that does not know the type may decide without it.
     """
 
     id: str
@@ -42,6 +43,7 @@ class Envelope:
     correlation: str
     causation: str
     traceparent: str | None = None
+    informational: bool = False
 
     def to_headers(self) -> dict[str, str]:
         """NATS headers, the message id for de-duplication among them."""
@@ -59,6 +61,8 @@ class Envelope:
         }
         if self.traceparent:
             headers["traceparent"] = self.traceparent
+        if self.informational:
+            headers["ce-informational"] = "true"
         return {name: quote(value, safe=_SAFE) for name, value in headers.items()}
 
     @classmethod
@@ -79,6 +83,7 @@ class Envelope:
                 correlation=found.get("ce-correlation", found["ce-id"]),
                 causation=found.get("ce-causation", found["ce-id"]),
                 traceparent=found.get("traceparent"),
+                informational=found.get("ce-informational") == "true",
             )
         except KeyError as missing:
             raise BadEnvelope(f"header {missing.args[0]} is missing") from None

@@ -35,6 +35,12 @@ class Event(BaseModel):
     """Last token of its subject, e.g. ``debited``; the same in every version."""
     written_by: ClassVar[str]
     """The one service that may publish it."""
+    informational: ClassVar[bool] = False
+    """Whether nothing is decided on it: a reader that does not know it may decide as if it were not there.
+
+    Travels in the envelope, since a reader that does not know the type does not have the class. Entries of the ledger
+    are never informational: their numbers have no gaps.
+    """
 
     @property
     def aggregate(self) -> tuple[str, ...]:

@@ -39,14 +39,14 @@ class TroubledStore:
     appends: int = 0
     ghosts: dict[str, Callable[[], Awaitable[int]]] = field(default_factory=dict)
 
-    async def load(self, aggregate: str, *, after: int = 0) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
         self.loads.append((aggregate, after))
         if self.failing_loads:
             self.failing_loads -= 1
             raise Unavailable("scripted")
         if self.silent:
             raise Unavailable("scripted")
-        return await self.store.load(aggregate, after=after)
+        return await self.store.load(aggregate, after=after, unread=unread)
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         def send() -> Awaitable[int]:

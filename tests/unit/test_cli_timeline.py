@@ -1,6 +1,7 @@
 """Timelines and statements as text and as JSON."""
 
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from telecine_chassis.store import Recorded
 from telecine_cli.event_reading import together
@@ -16,7 +17,7 @@ START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 def recorded(event: type[Event], sequence: int, seconds: float, **changes: str) -> Recorded:
     known = envelope(example(event))
-    values = {
+    values: dict[str, Any] = {
         "id": known.id,
         "source": known.source,
         "type": known.type,

@@ -10,7 +10,7 @@ from pydantic import ValidationError
 
 from telecine_chassis.commands import Aggregates, Cause
 from telecine_chassis.reactor import undecoded
-from telecine_chassis.store import Refused, Unavailable
+from telecine_chassis.store import NotUnderstood, Refused, Unavailable, Unreadable
 from telecine_chassis.tracing import about
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.commands import (
@@ -72,6 +72,8 @@ def _answering(
             return LedgerAnswer(refusal=error.refusal, field=error.field, error=str(error))
         except Refused as error:
             return LedgerAnswer(refusal=Refusal.INVALID, error=str(error))
+        except (NotUnderstood, Unreadable) as error:
+            return LedgerAnswer(refusal=Refusal.UNAVAILABLE, error=f"nothing was done: {error}")
         except Unavailable:
             error_text = "the event store does not answer: ask again, nothing is done twice"
             return LedgerAnswer(refusal=Refusal.UNAVAILABLE, error=error_text)

@@ -40,7 +40,10 @@ def build(settings: Settings) -> Service:
     """The credits service, not yet started."""
     parts = Assembly("credits", settings, registry())
     ledger = CountedLedger(
-        parts.store, Decider(Account(), decide, evolve), source="telecine/credits", clock=parts.clock
+        parts.store,
+        Decider(Account(), decide, evolve, strict=True),
+        source="telecine/credits",
+        clock=parts.clock,
     )
     ledger.meters = LedgerMeters(parts.metrics)
     observed = ObservedAnswers(parts.tracing, CommandMeters(parts.metrics))

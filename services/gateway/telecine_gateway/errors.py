@@ -11,7 +11,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
 from telecine_chassis.outage import OUTAGES
-from telecine_chassis.store import StoreError
+from telecine_chassis.store import NotUnderstood, StoreError, Unreadable
 
 from .request import BadField, InvalidRequest
 
@@ -20,6 +20,12 @@ __all__ = ["ApiError", "NotFound", "answer", "failure", "install", "may_be_recor
 log = structlog.get_logger(__name__)
 RETRY_AFTER = "2"
 """Seconds."""
+LATER = "120"
+"""Seconds, where an operator has to do something first."""
+NEWER = (
+    "A newer version of the service has written about this; nothing was changed. Try again after the upgrade"
+)
+BROKEN = "What is recorded about this cannot be read; nothing was changed, and the operator is told"
 UNAVAILABLE = "The service can't reach its event store or database right now; please try again"
 
 
@@ -59,6 +65,8 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidRequest, _invalid_request)
     app.add_exception_handler(RequestValidationError, _bad_parameters)
     app.add_exception_handler(HTTPException, _framework_error)
+    for undecided in (NotUnderstood, Unreadable):
+        app.add_exception_handler(undecided, _undecided)
     for outage in (StoreError, *OUTAGES):
         app.add_exception_handler(outage, _unavailable)
 
@@ -101,6 +109,14 @@ async def _framework_error(request: Request, error: Exception) -> Response:
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("http.unavailable", error=type(error).__name__)
     return answer(503, failure(request.scope, UNAVAILABLE), {"Retry-After": RETRY_AFTER})
+
+
+async def _undecided(request: Request, error: Exception) -> Response:
+    newer = isinstance(error, NotUnderstood)
+    log.error("http.undecided", error=type(error).__name__, detail=str(error))
+    text = NEWER if newer else BROKEN
+    code = "newer_event" if newer else "unreadable_event"
+    return answer(503, {"error": text, "code": code}, {"Retry-After": LATER})
 
 
 def may_be_recorded(request: Request, advice: str, **ids: str) -> None:

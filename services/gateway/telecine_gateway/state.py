@@ -8,10 +8,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import structlog
-
-from telecine_chassis.store import EventStore, Recorded
-from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent, subjects
+from telecine_chassis.store import EventStore, Recorded, Unread
+from telecine_contracts import subjects
 from telecine_contracts.credits import DenialReason, LedgerEvent
 
 from .denials import in_words
@@ -23,7 +21,6 @@ from .timeline import line
 
 __all__ = ["Generations", "State", "status_of"]
 
-log = structlog.get_logger(__name__)
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
@@ -124,12 +121,9 @@ class Generations:
         ]
 
     async def _news(self, aggregate: str, after: int) -> Sequence[Recorded]:
-        try:
-            return await self._store.load(aggregate, after=after)
-        except (UnknownEvent, BadEvent, BadEnvelope) as error:
-            # A newer producer is normal: then the table, which skips what it does not know, has to do.
-            log.warning("generation.not_understood", aggregate=aggregate, detail=str(error))
-            return ()
+        """What is understood of the aggregate's news: this only informs, and leaves out what the tables leave out."""
+        news = await self._store.load(aggregate, after=after, unread=True)
+        return [recorded for recorded in news if not isinstance(recorded.event, Unread)]
 
 
 def _video_line(event: VideoEvent, number: int) -> dict[str, Any]:
