@@ -13,6 +13,7 @@ from telecine_cli.commands import (
     projections,
     provision,
     secrets,
+    subscribers,
     up,
 )
 
@@ -48,6 +49,7 @@ def build() -> typer.Typer:
         ("credits", credits.app()),
         ("keys", keys.app()),
         ("events", events.app()),
+        ("subscribers", subscribers.app()),
         ("projections", projections.app()),
         ("dead-letters", dead_letters.app()),
     ):

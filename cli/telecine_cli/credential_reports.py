@@ -10,9 +10,9 @@ from telecine_cli.credentials import Made, make_credentials, seed_file
 __all__ = ["make_and_tell"]
 
 
-def make_and_tell(folder: Path, subscribers: Sequence[str], rotate: Sequence[str]) -> None:
+def make_and_tell(folder: Path, rotate: Sequence[str]) -> None:
     """Make credentials and say what was made. Raises Failure."""
-    for line in _lines(folder, make_credentials(folder, subscribers=subscribers, rotate=rotate)):
+    for line in _lines(folder, make_credentials(folder, rotate=rotate)):
         typer.echo(line)
 
 

@@ -98,7 +98,10 @@ Ask how it is doing, with the id and taskId of the answer:
   curl -sS '{url}/api/video/status?taskId=TASKID&historyId=ID' \\
     -H 'Authorization: Bearer {key}'
 
-In another terminal: telecine events tail{_data_option(facts)}
+In another terminal:
+
+  telecine events tail{_data_option(facts)}
+  telecine subscribers add my-team{_data_option(facts)}   (events for a program of your own)
 
 Ctrl-C stops everything in order.
 """

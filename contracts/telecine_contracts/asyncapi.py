@@ -22,9 +22,15 @@ _PARAMETERS = {
 _ABOUT = """\
 Every event of telecine, as a subscriber receives it from NATS JetStream.
 
-Make a durable pull consumer of your own on the event's stream, with `x-jetstream.filterSubject` of the channels you
-want as its filters, and acknowledge each message after you have kept what you need of it. Delivery is at least once:
+An operator of telecine gives you an identity and a durable pull consumer of the same name on the event's stream, with
+`x-jetstream.filterSubject` of the channels you want as its filters: `telecine subscribers add`. Log in with the nkey,
+bind to that consumer, and acknowledge each message after you have kept what you need of it. Delivery is at least once:
 the message's stream sequence, or the header `ce-id`, tells a repeated one. Ignore fields you do not know."""
+_SECURITY = """\
+An nkey: the server sends a nonce, the client signs it with its Ed25519 seed. The seed (one line, beginning with SU)
+comes from `telecine subscribers add NAME`. The identity may listen to subjects that begin with `_INBOX.NAME.` and to no
+others, so the client's inbox prefix has to be set to `_INBOX.NAME`. It may take events from the consumer NAME and
+acknowledge them; it may not create consumers."""
 
 
 def document() -> Object:
@@ -40,6 +46,7 @@ def document() -> Object:
         "components": {
             "messages": {event.type: _message(event) for event in EVENTS},
             "schemas": {"EventHeaders": _headers(), **components(EVENTS)},
+            "securitySchemes": {"nkey": {"type": "asymmetricEncryption", "description": markdown(_SECURITY)}},
         },
         "x-jetstream": {
             "description": "Telecine's own streams and durable consumers. Bytes and seconds; 0 means no limit",
@@ -64,6 +71,7 @@ def _server() -> Object:
         "host": "{host}",
         "protocol": "nats",
         "description": "A NATS server, or a cluster of them, with JetStream",
+        "security": [{"$ref": "#/components/securitySchemes/nkey"}],
         "variables": {"host": {"default": "127.0.0.1:4222", "description": "Host and port"}},
     }
 

@@ -23,7 +23,17 @@ from .streams import (
 )
 from .subjects import PREFIX, of_type, stored, token
 
-__all__ = ["AUDITOR", "IDENTITIES", "OPERATOR", "PROVISIONER", "SERVICES", "Rights", "rights", "subscriber"]
+__all__ = [
+    "AUDITOR",
+    "IDENTITIES",
+    "OPERATOR",
+    "PROVISIONER",
+    "SERVICES",
+    "SUBSCRIBED",
+    "Rights",
+    "rights",
+    "subscriber",
+]
 
 SERVICES = ("gateway", "credits", "generation", "storage")
 PROVISIONER = "provisioner"
@@ -45,7 +55,7 @@ _READS: dict[str, tuple[Stream, ...]] = {
 """Streams whose aggregates an identity loads, or that it follows."""
 _CONSUMED = (VIDEO, LEDGER, TIMERS)
 """Streams with durable consumers."""
-_SUBSCRIBED = (VIDEO, LEDGER)
+SUBSCRIBED = (VIDEO, LEDGER)
 """Streams that other teams' programs may have a consumer on."""
 _FIRES = {"gateway": ("timers.due.generation.wake.*.*",)}
 """Timers of another service that an identity makes due: the provider's callback, as a hint."""
@@ -103,7 +113,7 @@ def subscriber(name: str) -> Rights:
     """
     if name in IDENTITIES or name in {consumer.name for consumer in CONSUMERS}:
         raise ValueError(f"{name} is the name of a part of telecine: choose another")
-    own = [(stream.name, token(name)) for stream in _SUBSCRIBED]
+    own = [(stream.name, token(name)) for stream in SUBSCRIBED]
     return Rights(
         identity=name,
         tells=(_INFO, *(subject for stream, consumer in own for subject in _takes(stream, consumer))),
@@ -155,8 +165,8 @@ def _provisioner() -> Rights:
                 for stream in _CONSUMED
                 for action in ("INFO", "DURABLE.CREATE")
             ),
-            *(f"$JS.API.CONSUMER.LIST.{stream.name}" for stream in _SUBSCRIBED),
-            *(f"$JS.API.CONSUMER.DELETE.{stream.name}.*" for stream in _SUBSCRIBED),
+            *(f"$JS.API.CONSUMER.LIST.{stream.name}" for stream in SUBSCRIBED),
+            *(f"$JS.API.CONSUMER.DELETE.{stream.name}.*" for stream in SUBSCRIBED),
         ),
         inbox=f"_INBOX.{PROVISIONER}",
     )
@@ -175,7 +185,7 @@ def _operator() -> Rights:
             *(f"$JS.API.STREAM.MSG.GET.{stream.name}" for stream in (*read, DEADLETTERS)),
             f"$JS.API.STREAM.MSG.DELETE.{DEADLETTERS.name}",
             *(f"$JS.API.CONSUMER.INFO.{stream.name}.*" for stream in _CONSUMED),
-            *(f"$JS.API.CONSUMER.LIST.{stream.name}" for stream in _SUBSCRIBED),
+            *(f"$JS.API.CONSUMER.LIST.{stream.name}" for stream in SUBSCRIBED),
         ),
         asks=tuple(_pages(stream) for stream in read),
         hears=tuple(_stored(stream) for stream in read),

@@ -60,7 +60,7 @@ async def test_every_ended_generation_is_told_once_and_in_order_whatever_is_kill
     generations: Generations, notifier: Subscriber, running: Process
 ) -> None:
     await generations.end(10)  # before it ever ran
-    notifier.provision()
+    await notifier.provision()
     for stop_at in (5, 40):
         running.start()
         async with asyncio.TaskGroup() as tasks:
@@ -76,7 +76,7 @@ async def test_every_ended_generation_is_told_once_and_in_order_whatever_is_kill
 async def test_a_consumer_that_starts_over_repeats_nothing_and_a_torn_line_is_written_again(
     generations: Generations, notifier: Subscriber, running: Process, nats: NatsServer
 ) -> None:
-    notifier.provision()
+    await notifier.provision()
     await generations.end(8)
     running.start()
     await until_told(notifier, running, 8)
@@ -87,7 +87,7 @@ async def test_a_consumer_that_starts_over_repeats_nothing_and_a_torn_line_is_wr
     connection = await nats_client.connect(nats.url)
     await connection.jetstream().delete_consumer("VIDEO", notifier.name)
     await connection.close()
-    notifier.provision()  # hands out every event again, from the first
+    await notifier.provision()  # hands out every event again, from the first
 
     await generations.end(4)
     running.start()
@@ -99,7 +99,7 @@ async def test_a_consumer_that_starts_over_repeats_nothing_and_a_torn_line_is_wr
 async def test_an_event_whose_line_could_not_be_written_is_not_lost(
     generations: Generations, notifier: Subscriber, running: Process, nats: NatsServer
 ) -> None:
-    notifier.provision()
+    await notifier.provision()
     await generations.end(60)
     cramped = notifier.process(blocks=8)
     cramped.start()
@@ -131,7 +131,7 @@ async def until_refused(notifier: Subscriber, process: Process, nats: NatsServer
 async def test_it_goes_on_after_the_server_was_killed(
     generations: Generations, notifier: Subscriber, running: Process, nats: NatsServer
 ) -> None:
-    notifier.provision()
+    await notifier.provision()
     await generations.end(4)
     running.start()
     await until_told(notifier, running, 4)
@@ -148,7 +148,7 @@ async def eventually_appended(generations: Generations) -> None:
 
 
 async def test_it_stops_in_order(generations: Generations, notifier: Subscriber, running: Process) -> None:
-    notifier.provision()
+    await notifier.provision()
     await generations.end(1)
     running.start()
     await until_told(notifier, running, 1)
@@ -159,7 +159,7 @@ async def test_it_stops_in_order(generations: Generations, notifier: Subscriber,
 async def test_an_event_that_it_cannot_read_is_not_passed_over(
     generations: Generations, notifier: Subscriber, running: Process, nats: NatsServer
 ) -> None:
-    notifier.provision()
+    await notifier.provision()
     await generations.end(1)
     connection = await nats_client.connect(nats.url)
     await connection.jetstream().publish(
@@ -179,4 +179,4 @@ async def test_it_says_what_to_do_when_its_consumer_was_not_created(
     running.start()
     async with asyncio.timeout(WITHIN):
         assert await running.wait() != 0
-    assert "provision" in running.log_tail()
+    assert f"telecine subscribers add {notifier.name}" in running.log_tail()

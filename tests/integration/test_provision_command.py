@@ -148,14 +148,14 @@ def test_credentials_are_made_without_any_server_and_no_secret_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "nats"
-    first = call(capsys, "provision", "--credentials", folder, "--subscriber", "notifier")
+    first = call(capsys, "provision", "--credentials", folder)
     assert first.code == 0, first.err
     made = {line.split()[1]: line.split()[0] for line in first.out.splitlines() if line.endswith(".nk")}
-    assert made == dict.fromkeys([*IDENTITIES, "notifier"], "made")
+    assert made == dict.fromkeys(IDENTITIES, "made")
     assert str(folder / USERS_FILE) in first.out
     again = call(capsys, "provision", "--credentials", folder, "--rotate", "storage")
     assert "replaced  storage" in again.out
-    assert again.out.count("kept") == len(IDENTITIES)
+    assert again.out.count("kept") == len(IDENTITIES) - 1
     for file in folder.glob("*.nk"):
         assert file.read_text().strip() not in first.out + first.err + again.out + again.err
 

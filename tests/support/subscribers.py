@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,11 +14,14 @@ from tests.support.node import installed_packages, node
 
 from telecine_chassis.store import EventStore
 from telecine_cli.process import Command, Process
+from telecine_cli.subscriptions import create, filters_by_stream
+from telecine_cli.target import Target, connected
 from telecine_contracts import Envelope, Event, derive_id, subjects
 from telecine_contracts.examples import example
 from telecine_contracts.gateway import GenerationRequested
 from telecine_contracts.generation import GenerationCancelled, GenerationFailed, GenerationProgressed
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
+from telecine_contracts.subjects import of_type
 
 __all__ = ["Generations", "Subscriber", "javascript_notifier", "python_notifier", "told"]
 
@@ -43,21 +45,16 @@ class Subscriber:
     def file(self) -> Path:
         return self.folder / "notices.jsonl"
 
-    def provision(self) -> None:
-        """Create its durable consumer, as its README says."""
-        done = subprocess.run(
-            [*self.command, "provision", "--nats", self.nats],
-            cwd=self.cwd,
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
+    async def provision(self) -> None:
+        """Create its durable consumer, as `telecine subscribers add` does, but with a shorter wait for a lost event."""
+        filters = filters_by_stream((), [of_type(event) for event in _ENDS])
+        async with connected(Target(self.nats)) as connection:
+            await create(connection, self.name, filters, ack_wait=3)
 
-    def process(self, *, blocks: int | None = None) -> Process:
+    def process(self, *, blocks: int | None = None, nkey: str | None = None) -> Process:
         """The running notifier; not started yet. With `blocks` (of 512 or 1024 bytes) no file may become larger."""
-        argv = (*self.command, "run", "--nats", self.nats, "--file", str(self.file))
+        key = () if nkey is None else ("--nkey", nkey)
+        argv = (*self.command, "--nats", self.nats, *key, "--file", str(self.file))
         if blocks is not None:
             argv = ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *argv)
         return Process(Command(self.name, argv, self.folder / f"{self.name}.log", dict(os.environ), self.cwd))
@@ -91,8 +88,10 @@ def javascript_notifier(nats: str, folder: Path) -> Subscriber:
 class Generations:
     """Generations that are requested, make progress and end, each its own way."""
 
-    def __init__(self, store: EventStore) -> None:
+    def __init__(self, store: EventStore, **others: EventStore) -> None:
+        """`others`: what is used instead for the events of a service, by its name."""
         self._store = store
+        self._others = others
         self._time = datetime(2026, 11, 23, 10, tzinfo=UTC)
         self.ended: list[dict[str, Any]] = []
         """What each notifier should say, in order: sequence, account, generation, outcome."""
@@ -127,7 +126,8 @@ class Generations:
             causation=generation,
         )
         aggregate = subjects.video(event.about["account"], generation)
-        return await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
+        store = self._others.get(event.written_by, self._store)
+        return await store.append(event, envelope, aggregate=aggregate, expected=expected)
 
 
 def told(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:

@@ -52,16 +52,6 @@ def provision(
             rich_help_panel=_CREDENTIALS,
         ),
     ] = None,
-    subscriber: Annotated[
-        list[str] | None,
-        typer.Option(
-            metavar="NAME",
-            help="With --credentials: a key for another team's program too, which takes events from its own durable "
-            "consumer of this name. May be repeated.",
-            show_default=False,
-            rich_help_panel=_CREDENTIALS,
-        ),
-    ] = None,
     rotate: Annotated[
         list[str] | None,
         typer.Option(
@@ -80,14 +70,12 @@ def provision(
     May be run at any time and again: what is right already stays as it is. Refuses a change that could lose events.
     (`telecine up` and `telecine demo` do this themselves.)
     """
-    if credentials is None and (subscriber or rotate):
-        raise typer.BadParameter(
-            "needs --credentials", param_hint="--subscriber" if subscriber else "--rotate"
-        )
+    if credentials is None and rotate:
+        raise typer.BadParameter("needs --credentials", param_hint="--rotate")
     if credentials is not None:
         from telecine_cli.credential_reports import make_and_tell
 
-        make_and_tell(credentials, subscriber or (), rotate or ())
+        make_and_tell(credentials, rotate or ())
         return
     from telecine_cli.provision_report import Wish, provision_and_tell
     from telecine_cli.running import run

@@ -1,40 +1,31 @@
-// `node src/main.js provision`, once; then `node src/main.js run`.
+// `node src/main.js`: follow the events of the consumer until SIGTERM or Ctrl-C.
 
+import { readFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { fileURLToPath } from "node:url";
-import { connect } from "@nats-io/transport-node";
-import { provision } from "./consumer.js";
+import { connect, nkeyAuthenticator } from "@nats-io/transport-node";
 import { Contract } from "./contract.js";
 import { LineFile } from "./line-file.js";
 import { ENDS } from "./notices.js";
-import { follow } from "./subscriber.js";
+import { NAME, follow } from "./subscriber.js";
 
-const USAGE = `usage: node src/main.js provision|run [--nats HOST:PORT] [--file FILE] [--contract FOLDER]
+const USAGE = `usage: node src/main.js [--nats HOST:PORT] [--nkey FILE] [--file FILE] [--contract FOLDER]
 
   --nats      the NATS server (nats://127.0.0.1:4222)
+  --nkey      the file with the subscriber's seed, if the server has identities
   --file      where the lines go (notices.jsonl)
   --contract  the folder with asyncapi.json and schemas/ (contracts in this repository)`;
 
-const { values: options, positionals } = parseArgs({
-  allowPositionals: true,
-  options: {
-    nats: { type: "string", default: "nats://127.0.0.1:4222" },
-    file: { type: "string", default: "notices.jsonl" },
-    contract: { type: "string", default: fileURLToPath(new URL("../../../contracts", import.meta.url)) },
-  },
-});
-
-const [command, ...others] = positionals;
-if (!["provision", "run"].includes(command) || others.length > 0) {
-  console.error(USAGE);
-  process.exit(2);
-}
-
+const options = read();
 const contract = new Contract(options.contract, ENDS);
-const connection = await connect({ servers: options.nats, maxReconnectAttempts: -1 });
+const connection = await connect({
+  servers: options.nats,
+  inboxPrefix: `_INBOX.${NAME}`, // the beginning of the only subjects that the identity may listen to
+  maxReconnectAttempts: -1,
+  ...(options.nkey && { authenticator: nkeyAuthenticator(seed(options.nkey)) }),
+});
 try {
-  if (command === "provision") await provision(connection, contract);
-  else await run();
+  await run();
 } finally {
   await connection.close();
 }
@@ -45,4 +36,24 @@ async function run() {
   const lines = new LineFile(options.file);
   await follow(connection, contract, lines, stop.signal);
   lines.close();
+}
+
+function seed(file) {
+  return new TextEncoder().encode(readFileSync(file, "utf-8").trim());
+}
+
+function read() {
+  try {
+    return parseArgs({
+      options: {
+        nats: { type: "string", default: "nats://127.0.0.1:4222" },
+        nkey: { type: "string" },
+        file: { type: "string", default: "notices.jsonl" },
+        contract: { type: "string", default: fileURLToPath(new URL("../../../contracts", import.meta.url)) },
+      },
+    }).values;
+  } catch (error) {
+    console.error(`${error.message}\n\n${USAGE}`);
+    process.exit(2);
+  }
 }

@@ -1,7 +1,10 @@
-"""The notifier's own durable consumer. It is no part of telecine: whoever subscribes makes their own."""
+"""The notifier's durable consumer and how to reach it. The operator creates it: `telecine subscribers add`."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import nats
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from nats.js.errors import NotFoundError
 
 from telecine_contracts.streams import VIDEO
@@ -10,35 +13,27 @@ from telecine_contracts.subjects import of_type
 from .notices import ENDS
 
 NAME = "notifier-python"
+"""Of the consumer and of the identity."""
+INBOX = f"_INBOX.{NAME}"
+"""The beginning of the only subjects that the identity may listen to."""
 FILTERS = [of_type(event) for event in ENDS]
+MISSING = f"""\
+consumer {NAME} does not exist. An operator of telecine creates it:
+  telecine subscribers add {NAME} {" ".join(f"--filter '{each}'" for each in FILTERS)}"""
 
 
-def config() -> ConsumerConfig:
-    """Everything from the stream's beginning; one event at a time, so a repeated one never comes after a later one."""
-    return ConsumerConfig(
-        durable_name=NAME,
-        description="Example subscriber: one line for every generation that ended",
-        filter_subjects=FILTERS,
-        deliver_policy=DeliverPolicy.ALL,
-        ack_policy=AckPolicy.EXPLICIT,
-        ack_wait=3,
-        max_ack_pending=1,
-        max_deliver=-1,
-    )
+@dataclass(frozen=True)
+class Server:
+    """A NATS server. `nkey`: the file with the identity's seed, None for a server without identities."""
+
+    url: str
+    nkey: Path | None = None
 
 
-async def provision(url: str) -> None:
-    """Create the consumer, or bring it up to date. Run once, before the first start."""
-    connection = await nats.connect(url)
-    try:
-        await connection.jetstream().add_consumer(VIDEO.name, config())
-    finally:
-        await connection.close()
-
-
-async def exists(url: str) -> bool:
-    """Whether the consumer is there. FastStream would silently create one with settings of its own."""
-    connection = await nats.connect(url)
+async def exists(server: Server) -> bool:
+    """Whether the consumer is there. FastStream would try to create one with settings of its own."""
+    key: dict[str, Any] = {} if server.nkey is None else {"nkeys_seed": str(server.nkey)}
+    connection = await nats.connect(server.url, inbox_prefix=INBOX, allow_reconnect=False, **key)
     try:
         await connection.jetstream().consumer_info(VIDEO.name, NAME)
     except NotFoundError:

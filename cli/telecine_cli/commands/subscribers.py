@@ -1,0 +1,228 @@
+"""`telecine subscribers`: other teams' programs that take events."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from telecine_cli.commands.options import AsJson, Data, NatsUrl, ProvisionerSeed, group
+from telecine_cli.subscriber_programs import Client
+
+__all__ = ["app"]
+
+
+class StreamName(StrEnum):
+    """The streams that other teams' programs may take events from."""
+
+    VIDEO = "VIDEO"
+    LEDGER = "LEDGER"
+
+
+class From(StrEnum):
+    """Where a subscriber begins."""
+
+    beginning = "beginning"
+    now = "now"
+
+
+def _subscriber(value: str) -> str:
+    from telecine_contracts.permissions import subscriber
+
+    try:
+        subscriber(value)
+    except ValueError as error:
+        raise typer.BadParameter(str(error)) from None
+    return value
+
+
+Name = Annotated[
+    str,
+    typer.Argument(help="The subscriber's name: 1 to 64 letters, digits, _ and -.", callback=_subscriber),
+]
+Credentials = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="DIR",
+        help="With --nats-url: the folder that `telecine provision --credentials` made, with the seeds and the page "
+        "for the server. Left out for a server without identities.",
+        show_default=False,
+        rich_help_panel="Which telecine",
+    ),
+]
+SubscriberUrl = Annotated[
+    str | None,
+    typer.Option(
+        metavar="URL",
+        help="The NATS server as the subscriber reaches it, for the programs that are shown. [default: the one used "
+        "here]",
+        show_default=False,
+    ),
+]
+
+
+def app() -> typer.Typer:
+    """The commands of `telecine subscribers`."""
+    commands = group(
+        "Let other teams' programs take events: an identity and a durable consumer each. See docs/subscribing.md."
+    )
+    commands.command(
+        epilog="Examples:\n\n    telecine subscribers add revenue-report --stream LEDGER\n\n"
+        "    telecine subscribers add acme-notifier --filter 'video.acme.*.stored' --filter 'video.acme.*.failed' "
+        "--from now"
+    )(add)
+    commands.command(
+        "list", epilog="Examples:\n\n    telecine subscribers list\n\n    telecine subscribers list --json"
+    )(list_)
+    commands.command(
+        epilog="Example:\n\n    telecine subscribers program revenue-report --client faststream > first.py"
+    )(program)
+    commands.command(epilog="Example:\n\n    telecine subscribers rotate revenue-report")(rotate)
+    commands.command(epilog="Example:\n\n    telecine subscribers reset revenue-report --from beginning")(
+        reset
+    )
+    commands.command(epilog="Example:\n\n    telecine subscribers remove revenue-report")(remove)
+    return commands
+
+
+def add(
+    name: Name,
+    stream: Annotated[
+        list[StreamName] | None,
+        typer.Option(
+            case_sensitive=False,
+            help="The stream to take events from: VIDEO (generations) or LEDGER (credits); may be repeated. [default: "
+            "that of the filters, else VIDEO]",
+            show_default=False,
+        ),
+    ] = None,
+    filter_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--filter",
+            metavar="SUBJECT",
+            help="Only events on these subjects, e.g. 'ledger.acme.>' or 'video.*.*.stored'; may be repeated. "
+            "[default: every event of the stream]",
+            show_default=False,
+        ),
+    ] = None,
+    from_: Annotated[
+        From, typer.Option("--from", help="Begin with the stream's first event, or with the next one.")
+    ] = From.beginning,
+    subscriber_url: SubscriberUrl = None,
+    json: AsJson = False,
+    credentials: Credentials = None,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: ProvisionerSeed = None,
+) -> None:
+    """Create a subscriber's durable consumer and identity, and show a program for each client library.
+
+    The identity can take events from its own consumer and nothing else. May be run again: the key and the
+    position stay, the filters become those that are given.
+    """
+    from telecine_cli.running import run
+    from telecine_cli.subscriber_reports import Addition, add_and_tell, find
+
+    wanted = Addition(
+        name,
+        streams=tuple(each.value for each in stream or ()),
+        filters=tuple(filter_ or ()),
+        start=from_.value,
+        subscriber_url=subscriber_url,
+    )
+    run(add_and_tell(find(data, nats_url, nkey_seed, credentials), wanted, as_json=json))
+
+
+def list_(
+    json: AsJson = False,
+    credentials: Credentials = None,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: ProvisionerSeed = None,
+) -> None:
+    """List every subscriber with its lag: events that it has not acknowledged yet."""
+    from telecine_cli.running import run
+    from telecine_cli.subscriber_reports import find, tell_list
+
+    run(tell_list(find(data, nats_url, nkey_seed, credentials), as_json=json))
+
+
+def program(
+    name: Name,
+    client: Annotated[Client, typer.Option(help="The client library.")] = Client.NATS_PY,
+    stream: Annotated[
+        StreamName | None,
+        typer.Option(
+            case_sensitive=False,
+            help="The stream to take events from, if the subscriber has both.",
+            show_default=False,
+        ),
+    ] = None,
+    subscriber_url: SubscriberUrl = None,
+    credentials: Credentials = None,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: ProvisionerSeed = None,
+) -> None:
+    """Print a program of about ten lines that takes the subscriber's events; it expects the seed where it is run."""
+    from telecine_cli.running import run
+    from telecine_cli.subscriber_reports import find, tell_program
+
+    target = find(data, nats_url, nkey_seed, credentials)
+    run(tell_program(target, name, client, stream and stream.value, subscriber_url))
+
+
+def rotate(
+    name: Name,
+    json: AsJson = False,
+    credentials: Credentials = None,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: ProvisionerSeed = None,
+) -> None:
+    """Make a new key in place of the subscriber's. The old one is refused as soon as the server has reloaded."""
+    from telecine_cli.running import run
+    from telecine_cli.subscriber_reports import find, rotate_and_tell
+
+    run(rotate_and_tell(find(data, nats_url, nkey_seed, credentials), name, as_json=json))
+
+
+def reset(
+    name: Name,
+    from_: Annotated[
+        From, typer.Option("--from", help="The stream's first event, or the next one.", show_default=False)
+    ],
+    stream: Annotated[
+        list[StreamName] | None,
+        typer.Option(case_sensitive=False, help="Only on this stream; may be repeated.", show_default=False),
+    ] = None,
+    json: AsJson = False,
+    credentials: Credentials = None,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: ProvisionerSeed = None,
+) -> None:
+    """Begin again with the first event, or skip everything up to now. Stop the program first."""
+    from telecine_cli.running import run
+    from telecine_cli.subscriber_reports import find, reset_and_tell
+
+    streams = tuple(each.value for each in stream or ())
+    run(
+        reset_and_tell(find(data, nats_url, nkey_seed, credentials), name, streams, from_.value, as_json=json)
+    )
+
+
+def remove(
+    name: Name,
+    json: AsJson = False,
+    credentials: Credentials = None,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: ProvisionerSeed = None,
+) -> None:
+    """Delete a subscriber: its key, its durable consumers and with them its position. Events stay."""
+    from telecine_cli.running import run
+    from telecine_cli.subscriber_reports import find, remove_and_tell
+
+    run(remove_and_tell(find(data, nats_url, nkey_seed, credentials), name, as_json=json))
