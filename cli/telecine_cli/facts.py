@@ -258,6 +258,7 @@ def _storage(facts: Facts) -> dict[str, str]:
     return {
         "TELECINE_DATABASE_URL": database_url(facts.data, "storage"),
         "TELECINE_S3_BUCKET": facts.s3.bucket,
+        "TELECINE_S3_FILES": str(facts.s3.folder),
         **_object_store(facts),
         **(sandbox if facts.provider_is_local else {}),
     }

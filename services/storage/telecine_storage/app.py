@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
+from datetime import timedelta
 
 from telecine_chassis.assembly import Assembly
 from telecine_chassis.cancellation import in_thread
@@ -12,6 +13,8 @@ from telecine_chassis.sweeper import Owed
 from telecine_chassis.timers import Timer
 from telecine_contracts import registry
 
+from .bucket import Bucket
+from .bucket_files import ObjectFiles, SyncedBucket
 from .bucket_s3 import S3Bucket, S3Config
 from .copy import CopyLimits
 from .copy_observed import ObservedCopy
@@ -19,8 +22,9 @@ from .copying import COPY, Copier
 from .domain import Patience, Video, decide, evolve
 from .handlers import listen
 from .meters import CopyMeters
+from .object_check import damaged_objects
 from .projections import PROJECTIONS
-from .queries import copies_owed, pending_copies
+from .queries import copies_owed, pending_copies, recoverable_videos
 from .settings import Settings
 from .source_http import HttpSource, SourceRules
 from .tables import METADATA, VERSION
@@ -31,18 +35,20 @@ def build(settings: Settings) -> Service:
     parts = Assembly("storage", settings, registry())
     source = HttpSource(SourceRules(hosts=settings.result_hosts, allow_private=settings.result_allow_private))
     bucket = S3Bucket(s3_config(settings))
+    meters = CopyMeters(parts.metrics)
     copier = Copier(
         Aggregates(
             parts.store, Decider(Video(), decide, evolve), source="telecine/storage", clock=parts.clock
         ),
         source,
-        bucket,
+        durable(bucket, settings),
         parts.timers,
         bucket_name=settings.s3_bucket,
         patience=patience(settings),
         limits=CopyLimits(settings.result_max_bytes, settings.copy_timeout),
         clock=parts.clock,
-        copy=ObservedCopy(CopyMeters(parts.metrics)),
+        copy=ObservedCopy(meters),
+        recopies=meters.recopies,
     )
     listen(parts.reactor, copier)
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
@@ -59,8 +65,24 @@ def build(settings: Settings) -> Service:
     sweeper = parts.sweeper(
         unfinished, projections, interval=settings.sweep_interval, delay=settings.copy_timeout
     )
+
+    async def damaged() -> Sequence[Owed]:
+        until = parts.clock() + timedelta(seconds=settings.copy_margin)
+        videos = await in_thread(
+            lambda: recoverable_videos(projections.engine, settings.s3_bucket, after=until)
+        )
+        return await damaged_objects(bucket, videos)
+
+    repair = parts.sweeper(damaged, projections, interval=settings.object_check_interval)
     outside = _Outside(source, bucket)
-    return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
+    return parts.service(sweeper, repair, before=[outside, projections], checks=[projections.ready])
+
+
+def durable(bucket: Bucket, settings: Settings) -> Bucket:
+    """The bucket, whose objects are synced to disk where its server's files are on this machine."""
+    if settings.s3_files is None:
+        return bucket
+    return SyncedBucket(bucket, ObjectFiles(settings.s3_files, settings.s3_bucket))
 
 
 def s3_config(settings: Settings) -> S3Config:

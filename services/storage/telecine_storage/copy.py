@@ -52,14 +52,17 @@ def object_key(account: str, generation: str) -> str:
     return f"videos/{token(account)}/video_{token(generation)}.mp4"
 
 
-async def copy(source: Source, bucket: Bucket, *, url: str, key: str, limits: CopyLimits) -> Copied:
+async def copy(
+    source: Source, bucket: Bucket, *, url: str, key: str, limits: CopyLimits, sha256: str | None = None
+) -> Copied:
     """Copy the video at `url` to `key`. Raises CopyFailed; then, and if cancelled, the key is as it was.
 
-    All checks come before the object appears: announced length, whole mp4 with a picture and a duration.
+    All checks come before the object appears: announced length, whole mp4 with a picture and a duration, and where
+    `sha256` (in hex) is given, that the file is the one with this hash.
     """
     try:
         async with asyncio.timeout(limits.seconds), source.open(url, max_bytes=limits.max_bytes) as download:
-            examined = _Examined(download)
+            examined = _Examined(download, sha256)
             async with aclosing(examined.chunks()) as chunks:
                 await bucket.put_stream(key, chunks)
             return examined.copied()
@@ -78,8 +81,9 @@ async def copy(source: Source, bucket: Bucket, *, url: str, key: str, limits: Co
 class _Examined:
     """Passes a download on while it looks at every byte; its end comes only if all is well."""
 
-    def __init__(self, download: Download) -> None:
+    def __init__(self, download: Download, sha256: str | None) -> None:
         self._download = download
+        self._expected = sha256
         self._checker = Mp4Checker()
         self._digest = hashlib.sha256()
         self._bytes = 0
@@ -93,6 +97,8 @@ class _Examined:
             yield chunk
         if self._download.length not in (None, self._bytes):
             raise SourceNotReady(f"{self._bytes} bytes came, {self._download.length} were announced")
+        if self._expected not in (None, self._digest.hexdigest()):
+            raise SourceRefused("the provider's file is not the one that was stored")
         self._facts = self._checker.finish()
 
     def copied(self) -> Copied:

@@ -15,7 +15,14 @@ class ObservedCopy:
         self._meters = meters
 
     async def __call__(
-        self, source: Source, bucket: Bucket, *, url: str, key: str, limits: CopyLimits
+        self,
+        source: Source,
+        bucket: Bucket,
+        *,
+        url: str,
+        key: str,
+        limits: CopyLimits,
+        sha256: str | None = None,
     ) -> Copied:
         """See `copy.copy`. Neither URL nor key is told: the one may be signed, the other names an account."""
         meters, outcome = self._meters, "broken_off"
@@ -26,7 +33,7 @@ class ObservedCopy:
                 meters.seconds.time(),
             ):
                 try:
-                    copied = await copy(source, bucket, url=url, key=key, limits=limits)
+                    copied = await copy(source, bucket, url=url, key=key, limits=limits, sha256=sha256)
                     outcome = "stored"
                     step.set_attribute("telecine.bytes", copied.bytes)
                 except CopyFailed as error:

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
+from prometheus_client import Counter
 
 from telecine_chassis.commands import Aggregates, Cause
 from telecine_chassis.reactor import Retry
 from telecine_chassis.timers import Timer, Timers
 from telecine_contracts import subjects
+from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import StorageFailure
 
 from .bucket import Bucket, BucketError
@@ -21,6 +23,7 @@ from .source import Source
 log = structlog.get_logger(__name__)
 Videos = Aggregates[Command, Video]
 COPY = "copy"
+RECOPY = "recopy"
 ACTIVE_PAUSE = 5
 """Seconds. The message waits, unacknowledged, for the try under way: it may end in a crash."""
 
@@ -46,6 +49,7 @@ class Copier:
         limits: CopyLimits,
         clock: Callable[[], datetime],
         copy: ObservedCopy,
+        recopies: Counter,
     ) -> None:
         self._videos = videos
         self._source = source
@@ -56,6 +60,7 @@ class Copier:
         self._limits = limits
         self._clock = clock
         self._copy = copy
+        self._recopies = recopies
         self._active: set[str] = set()
 
     async def retry(self, timer: Timer) -> None:
@@ -99,6 +104,46 @@ class Copier:
         )
         await self._videos.execute(aggregate, stored, cause)
 
+    async def recopy(self, timer: Timer) -> None:
+        """Put the object of a stored video back where it is missing or incomplete: the same bytes, and no event.
+
+        VideoStored stays true. Once the provider's URL is about to expire the video is lost: logged and counted.
+        """
+        video = await self._videos.read(subjects.video(*timer.key))
+        ready, stored = video.ready, video.stored
+        if ready is None or stored is None:
+            return  # erased since
+        try:
+            if await self._bucket.head(stored.key) == stored.bytes:
+                return
+            await self._copy(
+                self._source,
+                self._bucket,
+                url=ready.url,
+                key=stored.key,
+                limits=self._limits,
+                sha256=stored.sha256,
+            )
+        except BucketError as error:
+            failure = CopyFailed(StorageFailure.BUCKET, error.reason, permanent=False)
+            await self._recopy_failed(timer, ready, failure)
+        except CopyFailed as failure:
+            await self._recopy_failed(timer, ready, failure)
+        else:
+            self._recopies.labels("copied").inc()
+            log.info("recopy.done")
+
+    async def _recopy_failed(self, timer: Timer, ready: VideoReady, error: CopyFailed) -> None:
+        tried = _tried(timer.data) + 1
+        failure = Failure(error.kind, error.permanent)
+        at = retry_at(failure, tried, self._clock(), ready, self._patience)
+        if at is not None:
+            log.warning("recopy.failed", side=error.kind.value, reason=error.reason, tried=tried)
+            await self._timers.set(Timer(RECOPY, timer.key, _counted(tried)), at)
+            return
+        self._recopies.labels("lost").inc()
+        log.error("recopy.given_up", side=error.kind.value, reason=error.reason, tried=tried)
+
     async def _failed(self, video: Video, error: CopyFailed, tried: int) -> None:
         assert video.ready is not None
         account, generation = video.ready.account, video.ready.generation
@@ -107,8 +152,7 @@ class Copier:
             "copy.failed", side=error.kind.value, reason=error.reason, tried=tried, again=at is not None
         )
         if at is not None:
-            data = json.dumps({"tried": tried}).encode()
-            await self._timers.set(Timer(COPY, (account, generation), data), at)
+            await self._timers.set(Timer(COPY, (account, generation), _counted(tried)), at)
             return
         command = GiveUp(self._clock(), error.kind, MESSAGES[error.kind])
         await self._videos.execute(subjects.video(account, generation), command)
@@ -116,6 +160,10 @@ class Copier:
             await self._bucket.abort_leftovers(object_key(account, generation))
         except BucketError as leftover:
             log.warning("copy.leftovers_stay", reason=str(leftover))
+
+
+def _counted(tried: int) -> bytes:
+    return json.dumps({"tried": tried}).encode()
 
 
 def _tried(data: bytes) -> int:

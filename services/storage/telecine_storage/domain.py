@@ -21,6 +21,7 @@ class Video:
 
     ready: VideoReady | None = None
     done: bool = False
+    stored: VideoStored | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -125,7 +126,9 @@ def evolve(video: Video, event: Event) -> Video:
     match event:
         case VideoReady():
             return replace(video, ready=event)
-        case VideoStored() | VideoStorageFailed():
+        case VideoStored():
+            return replace(video, done=True, stored=event)
+        case VideoStorageFailed():
             return replace(video, done=True)
         case _:
             return video

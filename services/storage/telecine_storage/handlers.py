@@ -6,7 +6,7 @@ from telecine_chassis.store import Recorded
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.streams import STORAGE_COPY, STORAGE_TIMERS
 
-from .copying import COPY, Copier
+from .copying import COPY, RECOPY, Copier
 
 
 def listen(reactor: Reactor, copier: Copier) -> None:
@@ -18,4 +18,5 @@ def listen(reactor: Reactor, copier: Copier) -> None:
         await copier.attempt(event.account, event.generation, cause=Cause.of(cause.envelope))
 
     reactor.on(STORAGE_COPY, store)
-    reactor.on_timers(STORAGE_TIMERS, {COPY: copier.retry}, {COPY: ("account", "generation")})
+    key = ("account", "generation")
+    reactor.on_timers(STORAGE_TIMERS, {COPY: copier.retry, RECOPY: copier.recopy}, {COPY: key, RECOPY: key})

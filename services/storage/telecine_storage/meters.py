@@ -17,3 +17,11 @@ class CopyMeters:
             "telecine_copy_duration_seconds", "How long one try to copy takes", bounds=LONG
         )
         self.running = metrics.gauge("telecine_copies_running", "Copies under way")
+        self.recopies = metrics.counter(
+            "telecine_recopies",
+            "Stored videos whose object was missing or incomplete, by what came of it: copied (again) or lost",
+            "outcome",
+        )
+        for outcome in ("copied", "lost"):
+            # From 0, so that the first one is seen as an increase.
+            self.recopies.labels(outcome)

@@ -1,4 +1,4 @@
-"""The projection of copies that are owed, for the sweeper that sets timers which were lost."""
+"""The projection of copies that are owed, and of those that were made and can be made again."""
 
 from sqlmodel import Session
 
@@ -8,11 +8,11 @@ from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 from telecine_contracts.streams import VIDEO
 
-from .tables import PendingCopy
+from .tables import PendingCopy, StoredVideo
 
 
 def apply(session: Session, recorded: Recorded) -> None:
-    """A video comes in when it is ready and goes when it is stored or given up."""
+    """A video is pending from the moment it is ready until it is stored or given up."""
     match recorded.event:
         case VideoReady() as event:
             session.merge(
@@ -20,14 +20,31 @@ def apply(session: Session, recorded: Recorded) -> None:
                     generation=event.generation,
                     account=event.account,
                     traceparent=recorded.envelope.traceparent,
+                    url_expires_at=event.url_expires_at,
                 )
             )
-        case VideoStored() | VideoStorageFailed() as event:
-            row = session.get(PendingCopy, event.generation)
-            if row is not None:
-                session.delete(row)
+        case VideoStored() as event:
+            pending = session.get(PendingCopy, event.generation)
+            if pending is not None:
+                session.merge(_stored(event, pending))
+                session.delete(pending)
+        case VideoStorageFailed() as event:
+            pending = session.get(PendingCopy, event.generation)
+            if pending is not None:
+                session.delete(pending)
         case _:
             pass
+
+
+def _stored(event: VideoStored, pending: PendingCopy) -> StoredVideo:
+    return StoredVideo(
+        generation=event.generation,
+        account=event.account,
+        bucket=event.bucket,
+        key=event.key,
+        bytes=event.bytes,
+        url_expires_at=pending.url_expires_at,
+    )
 
 
 EVENTS = (VideoReady, VideoStored, VideoStorageFailed)

@@ -1,5 +1,6 @@
 """Settings of the storage service. Times in seconds, sizes in bytes."""
 
+from pathlib import Path
 from typing import Annotated
 
 from pydantic import Field, SecretStr
@@ -18,6 +19,14 @@ class Settings(DatabaseSettings):
     s3_bucket: Annotated[str, Field(description="The bucket that videos go to; it stays private")]
     s3_access_key: Annotated[str, Field(description="Access key id")]
     s3_secret_key: Annotated[SecretStr, Field(description="Secret access key")]
+    s3_files: Annotated[
+        Path | None,
+        Field(
+            description="Folder that an S3 server on this machine serves (rclone serve s3 FOLDER): each object is "
+            "synced to disk there before its video counts as stored. Leave it empty for a server that syncs by "
+            "itself, such as R2"
+        ),
+    ] = None
     result_hosts: Annotated[
         tuple[str, ...], Field(description="Host suffixes that results may come from; empty: any public host")
     ] = (".volces.com", ".bytepluses.com")
@@ -44,3 +53,11 @@ class Settings(DatabaseSettings):
         float, Field(ge=0, description="A copy is given up this long before its URL dies")
     ] = 600
     sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
+    object_check_interval: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="How often, and at each start, stored objects are looked for (one HEAD request each) while the "
+            "provider still has their videos: what is missing or incomplete is copied again",
+        ),
+    ] = 3600

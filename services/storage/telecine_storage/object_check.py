@@ -1,0 +1,40 @@
+"""Looks for stored videos whose object is missing or incomplete, so that they are copied again."""
+
+import asyncio
+from collections.abc import Sequence
+
+import structlog
+
+from telecine_chassis.sweeper import Owed
+from telecine_chassis.timers import Timer
+
+from .bucket import Bucket, BucketError
+from .copying import RECOPY
+from .tables import StoredVideo
+
+__all__ = ["damaged_objects"]
+
+log = structlog.get_logger(__name__)
+_AT_ONCE = 4
+
+
+async def damaged_objects(bucket: Bucket, videos: Sequence[StoredVideo]) -> Sequence[Owed]:
+    """The timers of those `videos` whose object has another size than VideoStored says, or is missing.
+
+    One HEAD request a video. A bucket that does not answer proves nothing: what was not found out is left out.
+    """
+    slots = asyncio.Semaphore(_AT_ONCE)
+
+    async def is_damaged(video: StoredVideo) -> bool:
+        async with slots:
+            try:
+                return await bucket.head(video.key) != video.bytes
+            except BucketError as error:
+                log.warning("objects.unchecked", reason=error.reason, generation=video.generation)
+                return False
+
+    found = await asyncio.gather(*map(is_damaged, videos))
+    damaged = [video for video, bad in zip(videos, found, strict=True) if bad]
+    for video in damaged:
+        log.error("objects.damaged", generation=video.generation, bytes=video.bytes)
+    return [Owed(Timer(RECOPY, (video.account, video.generation))) for video in damaged]
