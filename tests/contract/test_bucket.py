@@ -231,18 +231,48 @@ async def test_a_server_that_dies_in_the_middle(mortal: S3Server) -> None:
     await bucket.aclose()
 
 
+FOREIGN_CONFIG = """
+[default]
+region = eu-west-1
+endpoint_url = http://127.0.0.1:9
+ca_bundle = /nowhere.pem
+max_attempts = 1
+request_checksum_calculation = when_supported
+s3 =
+    addressing_style = virtual
+    use_accelerate_endpoint = true
+[default
+this file is damaged
+"""
+
+
 async def test_settings_come_from_telecine_alone(
-    s3: S3Server, s3_bucket: str, monkeypatch: pytest.MonkeyPatch
+    s3: S3Server, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    (tmp_path / ".aws").mkdir()
+    for name in ("config", "credentials"):
+        (tmp_path / ".aws" / name).write_text(FOREIGN_CONFIG)
+    (tmp_path / ".netrc").write_text("machine 127.0.0.1 login other password other\n")
     for name, value in {
+        "HOME": str(tmp_path),
         "AWS_PROFILE": "nobody",
+        "AWS_CONFIG_FILE": str(tmp_path / ".aws" / "config"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / ".aws" / "credentials"),
         "AWS_ACCESS_KEY_ID": "other",
         "AWS_SECRET_ACCESS_KEY": "other",
         "AWS_SESSION_TOKEN": "other",
         "AWS_REGION": "eu-west-1",
         "AWS_ENDPOINT_URL": "http://127.0.0.1:9",
         "AWS_USE_FIPS_ENDPOINT": "true",
+        "AWS_MAX_ATTEMPTS": "many",
+        "AWS_RETRY_MODE": "none of these",
+        "AWS_REQUEST_CHECKSUM_CALCULATION": "none of these",
+        "AWS_S3_USE_ARN_REGION": "true",
+        "AWS_CA_BUNDLE": "/nowhere.pem",
+        "AWS_DATA_PATH": "/nowhere",
+        "REQUESTS_CA_BUNDLE": "/nowhere.pem",
         "HTTP_PROXY": "http://127.0.0.1:9",
+        "HTTPS_PROXY": "http://127.0.0.1:9",
     }.items():
         monkeypatch.setenv(name, value)
     bucket = S3Bucket(config(s3, s3_bucket))

@@ -6,15 +6,14 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-import boto3
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
-from botocore.config import Config
 from botocore.credentials import Credentials
 from tests.support.abilities import RESTART, check
 from tests.support.loops import in_a_loop
 from tests.support.power import READY_SECONDS, Power
 
+from telecine_chassis.s3_client import S3Access, s3_client
 from telecine_cli.http_probe import http_answer
 
 __all__ = ["S3Server"]
@@ -44,19 +43,14 @@ class S3Server:
 
     @contextmanager
     def client(self) -> "Iterator[S3Client]":
-        """A boto3 client with the settings that rclone (and R2) need."""
-        client = boto3.client(
-            "s3",
-            endpoint_url=self.endpoint,
-            aws_access_key_id=self.access_key,
-            aws_secret_access_key=self.secret_key,
-            region_name=self.region,
-            config=Config(
-                signature_version="s3v4",  # else presigned URLs are signed in a way rclone refuses
-                request_checksum_calculation="when_required",
-                response_checksum_validation="when_required",  # else every range GET fails
-                s3={"addressing_style": "path"},
-            ),
+        """A client of its own, as services have it."""
+        client = s3_client(
+            S3Access(
+                endpoint=self.endpoint,
+                access_key=self.access_key,
+                secret_key=self.secret_key,
+                region=self.region,
+            )
         )
         try:
             yield client

@@ -19,7 +19,7 @@ def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
     def note(handle: int) -> None:
         fsync(handle)
-        seen.append(os.readlink(f"/proc/self/fd/{handle}"))
+        seen.append(str(Path(f"/proc/self/fd/{handle}").readlink()))
 
     monkeypatch.setattr(os, "fsync", note)
     return seen

@@ -7,6 +7,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
+from telecine_chassis.s3_client import S3Access, s3_client
+
 from .checkpoint_archive import LATEST, AnotherNote, ArchiveUnavailable, is_older, name_of
 
 if TYPE_CHECKING:
@@ -117,30 +119,16 @@ def _code(error: object) -> str:
 
 
 def _connect(bucket: ArchiveBucket) -> S3Client:
-    # boto3 costs 25 MB and 0.4 s to load: only where there is a bucket, and not in the event loop's thread.
-    import boto3
-    from botocore.config import Config
-    from botocore.session import Session
-
-    session = boto3.session.Session(
-        aws_access_key_id=bucket.access_key,
-        aws_secret_access_key=bucket.secret_key,
-        region_name=bucket.region,
-        # Settings come from telecine alone, not from an AWS profile that happens to be around.
-        botocore_session=Session(session_vars={"profile": (None, None, None, None)}),
+    # Never in the event loop's thread: loading boto3 takes a while.
+    access = S3Access(
+        endpoint=bucket.endpoint,
+        access_key=bucket.access_key,
+        secret_key=bucket.secret_key,
+        region=bucket.region,
     )
-    return session.client(
-        "s3",
-        endpoint_url=bucket.endpoint,
-        config=Config(
-            signature_version="s3v4",
-            s3={"addressing_style": "path"},
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=ANSWER_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": 1},
-            # R2 and rclone don't know the checksum trailers that newer clients send by default.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            proxies={},
-        ),
+    return s3_client(
+        access,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=ANSWER_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": 1},
     )

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
+from telecine_chassis.s3_client import S3Access, s3_client
 from telecine_storage.bucket import BucketError, BucketRefused, BucketUnavailable
 
 if TYPE_CHECKING:
@@ -87,33 +88,19 @@ class S3Calls:
 
 
 def _connect(config: S3Config) -> S3Client:
-    # boto3 costs 25 MB and 0.4 s to load: not before it is needed, and never in the event loop's thread.
-    import boto3
-    from botocore.config import Config
-    from botocore.session import Session
-
-    session = boto3.session.Session(
-        aws_access_key_id=config.access_key,
-        aws_secret_access_key=config.secret_key,
-        region_name=config.region,
-        # Settings come from telecine alone, not from an AWS profile that happens to be around.
-        botocore_session=Session(session_vars={"profile": (None, None, None, None)}),
+    # Never in the event loop's thread: loading boto3 takes a while.
+    access = S3Access(
+        endpoint=config.endpoint,
+        access_key=config.access_key,
+        secret_key=config.secret_key,
+        region=config.region,
     )
-    return session.client(
-        "s3",
-        endpoint_url=config.endpoint,
-        config=Config(
-            signature_version="s3v4",
-            s3={"addressing_style": "path"},
-            connect_timeout=CONNECT_SECONDS,
-            read_timeout=ANSWER_SECONDS,
-            retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
-            # R2 and rclone don't know the checksum trailers that newer clients send by default.
-            request_checksum_calculation="when_required",
-            response_checksum_validation="when_required",
-            max_pool_connections=_THREADS,
-            proxies={},
-        ),
+    return s3_client(
+        access,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=ANSWER_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=_THREADS,
     )
 
 
