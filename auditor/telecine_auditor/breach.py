@@ -67,6 +67,9 @@ class BreachKind(StrEnum):
     TWO_ENDS = "two-ends"
     # projections
     DATABASE_DIFFERS = "database-differs"
+    # objects
+    OBJECT_MISSING = "object-missing"
+    OBJECT_DIFFERS = "object-differs"
 
 
 BREACHES = {
@@ -119,6 +122,8 @@ BREACHES = {
     BreachKind.WRONG_ACCOUNT: "a generation was charged to another account than asked for it",
     BreachKind.TWO_ENDS: "VIDEO has two ends of one generation",
     BreachKind.DATABASE_DIFFERS: "a row of a database is not what the streams make it",
+    BreachKind.OBJECT_MISSING: "the object of a stored video is not in the bucket",
+    BreachKind.OBJECT_DIFFERS: "the object of a stored video has another size or hash than was stored",
 }
 """What each of them means, in a sentence."""
 

@@ -30,6 +30,8 @@ ELSEWHERE = {
     BreachKind.WRONG_ACCOUNT: "unit/test_audit_videos.py",
     BreachKind.TWO_ENDS: "unit/test_audit_videos.py",
     BreachKind.DATABASE_DIFFERS: "integration/test_audit_compare.py",
+    BreachKind.OBJECT_MISSING: "integration/test_audit_objects.py",
+    BreachKind.OBJECT_DIFFERS: "integration/test_audit_objects.py",
 }
 """Breaches that are planted in another file."""
 
