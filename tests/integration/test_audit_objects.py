@@ -1,7 +1,6 @@
 """`telecine-audit objects` against a real S3 server: every stored video, and what is wrong with its object."""
 
 import hashlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,7 +18,7 @@ def key(generation: str) -> str:
 
 
 @pytest.fixture
-def bucket(s3: S3Server) -> Iterator[str]:
+def bucket(s3: S3Server) -> str:
     """A bucket with every video, and with something else beside them."""
     name = s3.new_bucket()
     with s3.client() as client:
