@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .usage_book import UsageBook, instant
+from .usage_book import UsageBook, instant, moment
 
-__all__ = ["LISTS", "Finding", "Group", "Listing", "Reconciliation"]
+__all__ = ["LISTS", "Finding", "Group", "Listing", "PossibleTask", "Reconciliation"]
 
 _TOKENS = (
     "(SELECT sum(tokens) FROM task WHERE task.account = g.account AND generation = g.id AND how = '{how}')"
@@ -27,6 +27,13 @@ _FINDING = """
     FROM generation g {join} JOIN task ON task.account = g.account AND task.generation = g.id
     WHERE {period} AND {which} ORDER BY g.at, g.account, g.id, task.id
 """
+
+
+_POSSIBLE = f"""
+    SELECT g.account, g.id, a.number, a.mark, a.seed, a.begun, a.closed, a.how
+    FROM generation g JOIN attempt a ON a.account = g.account AND a.generation = g.id
+    WHERE {_PERIOD} AND a.how IS NOT NULL ORDER BY g.at, g.account, g.id, a.number
+"""  # noqa: S608 - of constants alone
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,6 +149,24 @@ class Finding:
     note: str
 
 
+@dataclass(frozen=True, slots=True)
+class PossibleTask:
+    """A task that the provider may have and bill, though it did not list it: the answer to an attempt was lost.
+
+    It bears the mark (`safety_identifier`) and the seed, and was created between `begun_at` and `closed_at`. `how`:
+    proven_absent (it was not listed, and submitted again) or submission_unresolved (the generation failed).
+    """
+
+    account: str
+    generation: str
+    attempt: int
+    safety_identifier: str | None
+    seed: int | None
+    begun_at: datetime
+    closed_at: datetime
+    how: str
+
+
 @dataclass(frozen=True)
 class Reconciliation:
     """A usage book that is full, and the period in which generations were asked for. `rate`: tokens for a credit."""
@@ -172,6 +197,11 @@ class Reconciliation:
     def findings(self, listing: Listing) -> Iterator[Finding]:
         """The lines of a list, in the order in which the generations were asked for."""
         return (Finding(*row) for row in self._rows(listing.query()))
+
+    def possible_tasks(self) -> Iterator[PossibleTask]:
+        """Every attempt whose answer was lost, with the marks to look for in the provider's list and its bill."""
+        for account, generation, attempt, mark, seed, begun, closed, how in self._rows(_POSSIBLE):
+            yield PossibleTask(account, generation, attempt, mark, seed, moment(begun), moment(closed), how)
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         ends = {"since": self.since, "until": self.until}

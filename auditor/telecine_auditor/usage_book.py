@@ -14,7 +14,7 @@ from typing import Any, Self
 from .books import Books, Reading
 from .entry import Entry
 
-__all__ = ["UsageBook", "instant"]
+__all__ = ["UsageBook", "instant", "moment"]
 
 _SCHEMA = """
 PRAGMA journal_mode=OFF;
@@ -24,12 +24,21 @@ CREATE TABLE generation (
     claimed INTEGER, ending TEXT, code TEXT, outcome TEXT, credits INTEGER, returned INTEGER,
     PRIMARY KEY (account, id)
 ) WITHOUT ROWID;
+CREATE TABLE attempt (
+    account TEXT, generation TEXT, number INTEGER, mark TEXT, seed INTEGER, begun INTEGER, closed INTEGER, how TEXT,
+    PRIMARY KEY (account, generation, number)
+) WITHOUT ROWID;
 CREATE TABLE task (
     account TEXT, generation TEXT, id TEXT, how TEXT, status TEXT, tokens INTEGER,
     PRIMARY KEY (account, generation, id)
 ) WITHOUT ROWID;
 BEGIN;
 """
+_KEYS = {
+    "generation": ("account", "id"),
+    "task": ("account", "generation", "id"),
+    "attempt": ("account", "generation", "number"),
+}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _ENDINGS = frozenset({"ready", "failed", "cancelled"})
@@ -43,11 +52,18 @@ def instant(time: datetime) -> int:
     return (time - _EPOCH) // _MICROSECOND
 
 
+def moment(microseconds: int) -> datetime:
+    """The time that `instant` made a number of."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
 class UsageBook:
-    """Two tables. A `generation` has what was asked for, how it ended at the provider (`ending`: ready, failed or
+    """Three tables. A `generation` has what was asked for, how it ended at the provider (`ending`: ready, failed or
 
     cancelled, `code` of a failure) and on the ledger (`outcome`, `credits`, of which `returned` were given back by
     adjustments). A `task` of the provider is known from its submission, its video (`how` = ready) or a late result.
+    An `attempt` to submit stays only where the provider may have a task of it that is not known: its answer was lost
+    (`how` is not null), or is still awaited. It has the marks that such a task bears.
     """
 
     def __init__(self) -> None:
@@ -100,17 +116,33 @@ class UsageBook:
             self._put("generation", key, _asked(body) | {"at": instant(_time(entry))})
         elif action == "submission_started":
             self._put("generation", key, {"claimed": 1})
+            self._put("attempt", (*key, _number(body)), _marks(body))
+        elif action == "submission_deferred":
+            self._close(key, entry, "proven_absent" if body.get("reason") == "proven_absent" else None)
         elif action == "submitted":
             self._put("task", (*key, _task(body)), {"how": "submitted"}, over=False)
+            self._close(key, entry, None)
         elif action in ("ready", "late_result"):
             fields = {"how": action, "tokens": _tokens(body), "status": _text(body, "provider_status")}
             self._put("task", (*key, _task(body)), fields)
+        if action == "failed":
+            unresolved = body.get("code") == "submission_unresolved"
+            self._close(key, entry, "submission_unresolved" if unresolved else None)
         if action in _ENDINGS:
             self._put("generation", key, {"ending": action, "code": _text(body, "code")}, over=False)
 
-    def _put(self, table: str, key: tuple[str, ...], fields: Fields, *, over: bool = True) -> None:
+    def _close(self, key: tuple[str, ...], entry: Entry, how: str | None) -> None:
+        """The open attempt is over: its answer was lost (`how`), or the provider is known to have a task or none."""
+        which = "WHERE account = ? AND generation = ? AND how IS NULL"
+        if how is None:
+            self._database.execute(f"DELETE FROM attempt {which}", key)  # noqa: S608 - of constants alone
+        else:
+            closed = instant(_time(entry))
+            self._database.execute(f"UPDATE attempt SET closed = ?, how = ? {which}", (closed, how, *key))  # noqa: S608
+
+    def _put(self, table: str, key: tuple[str | int, ...], fields: Fields, *, over: bool = True) -> None:
         """Write fields of a row; those that it has already stay unless `over`."""
-        keys = ("account", "id") if table == "generation" else ("account", "generation", "id")
+        keys = _KEYS[table]
         new, old = ("excluded.{0}", "{1}.{0}") if over else ("{1}.{0}", "excluded.{0}")
         sets = ", ".join(
             f"{name} = coalesce({new.format(name, table)}, {old.format(name, table)})" for name in fields
@@ -126,6 +158,23 @@ def _asked(body: Fields) -> Fields:
         "model": _text(asked, "model"),
         "resolution": _text(asked, "resolution"),
         "duration": _whole(asked, "duration"),
+    }
+
+
+def _number(body: Fields) -> int:
+    number = _whole(body, "attempt")
+    if number is None:
+        raise ValueError("attempt is missing")
+    return number
+
+
+def _marks(body: Fields) -> Fields:
+    """How a task of this attempt would look at the provider."""
+    begun = datetime.fromisoformat(body["started_at"])
+    return {
+        "mark": _text(body, "safety_identifier"),
+        "seed": _whole(body, "seed"),
+        "begun": instant(begun if begun.tzinfo else begun.replace(tzinfo=UTC)),
     }
 
 

@@ -226,7 +226,9 @@ def test_usage_is_reconciled_from_a_mirror(audit: Audit) -> None:
     code, out, _ = audit("reconcile", "--tokens-per-credit", 100)
     assert code == 0
     assert "settled without usage: 2, 0 tokens known\n" in out
+    assert "tasks that the provider may have: none\n" in out
     found = of(audit, "reconcile", "--since", "2026-11-30")
+    assert found["possible_tasks"] == []
     assert found["total"] == {"settled": 1, "credits": 70, "tokens": 0, "unpaid": 0, "rate": "0.00"}
     assert [each["generation"] for each in found["lists"]["settled_without_usage"]] == ["g5"]
 

@@ -16,6 +16,7 @@ from telecine_contracts.generation import (
     GenerationFailed,
     GenerationSubmitted,
     LateResultRecorded,
+    Stage,
 )
 from telecine_contracts.storage import StorageFailure, VideoStorageFailed
 
@@ -102,6 +103,20 @@ async def test_a_task_proven_absent_is_submitted_again(world: Saga) -> None:
     ]  # fmt: skip
     outcomes = await world.emulator.submissions(generation)
     assert len(outcomes) == 2
+
+
+async def test_a_provider_that_takes_tasks_and_lists_none_is_asked_twice_at_most(world: Saga) -> None:
+    lost = "[emulator:drop_after_accept][emulator:list_lag=999999]"
+    generation = await world.request("ann", f"a lighthouse {lost}")
+
+    assert await world.closed("ann", generation, within=40) == ["debited", "refunded"]
+
+    failed = (await world.video("ann", generation))[-1].event
+    assert isinstance(failed, GenerationFailed)
+    assert (failed.stage, failed.code) == (Stage.SUBMISSION, FailureCode.SUBMISSION_UNRESOLVED)
+    outcomes = [entry["outcome"] for entry in await world.emulator.submissions(generation)]
+    assert outcomes == ["accepted:drop_after_accept"] * 2
+    await assert_balanced(world, 1000)
 
 
 async def test_a_task_that_the_list_shows_late_is_not_bought_twice(world: Saga) -> None:

@@ -8,7 +8,7 @@ import pytest
 from tests.support.audited_streams import Streams, on
 
 from telecine_auditor.books import Books
-from telecine_auditor.reconciling import LISTS, Finding, Group, Reconciliation
+from telecine_auditor.reconciling import LISTS, Finding, Group, PossibleTask, Reconciliation
 from telecine_auditor.usage_book import UsageBook
 from telecine_contracts import Event
 from telecine_contracts.credits import GrantKind
@@ -183,6 +183,28 @@ def test_orphans_are_those_whose_end_at_the_provider_nobody_knows(world: World, 
             Finding("ann", "g2", None, None, "refunded", "submission_unresolved"),
         ]
     }
+
+
+def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book: UsageBook) -> None:
+    """With the marks of such a task, and when it can have been created. What the provider answered leaves none."""
+    world.asked("g1")
+    world.started("g1")
+    world.say(SubmissionDeferred, "g1", attempt=1, reason="proven_absent", retry_at=on(1))
+    world.started("g1", 2)
+    world.failed("g1", FailureCode.SUBMISSION_UNRESOLVED)
+    world.asked("g2")
+    world.started("g2")
+    world.say(SubmissionDeferred, "g2", attempt=1, reason="rate_limited", retry_at=on(2))
+    world.started("g2", 2)
+    world.failed("g2", FailureCode.INVALID_REQUEST)
+    world.video_for("g3", 1000)
+    world.asked("g4")
+    world.started("g4")  # still awaited
+    found = reconciled(world, book)
+    assert list(found.possible_tasks()) == [
+        PossibleTask("ann", "g1", 1, "s", 1, on(1), on(1) + HOUR, "proven_absent"),
+        PossibleTask("ann", "g1", 2, "s", 1, on(1), on(1) + HOUR, "submission_unresolved"),
+    ]
 
 
 def test_submissions_without_any_end(world: World, book: UsageBook) -> None:

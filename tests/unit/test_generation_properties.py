@@ -33,6 +33,7 @@ from telecine_generation.commands import (
     GiveUpClaim,
     Observation,
     Observe,
+    ProvenAbsent,
     Refuse,
     Stop,
     Stopped,
@@ -68,6 +69,7 @@ STEPS: list[Step] = [
     *(Observe(now, seen) for now in MOMENTS for seen in OBSERVATIONS),
     *(Refuse(attempt, FailureCode.MODERATION_INPUT, "No.") for attempt in (1, 2, 3)),
     *(GiveUpClaim(attempt) for attempt in (1, 2, 3)),
+    *(ProvenAbsent(now, attempt, 2) for now in MOMENTS for attempt in (1, 2, 3)),
     *map(Expire, MOMENTS),
     Deny("Insufficient credits: 40 needed, 3 available"),
     *(Stop() for _ in range(3)),
@@ -144,6 +146,15 @@ def test_claims_are_numbered_and_only_one_is_open(history: list[Step]) -> None:
                 open_attempt = None
             case _:
                 pass
+
+
+@given(lives)
+def test_no_attempt_follows_the_second_whose_answer_was_lost(history: list[Step]) -> None:
+    lost = 0
+    for event in lived(history):
+        if isinstance(event, SubmissionStarted):
+            assert lost < 2
+        lost += isinstance(event, SubmissionDeferred) and event.reason is DeferralReason.PROVEN_ABSENT
 
 
 @given(lives)

@@ -42,6 +42,7 @@ from telecine_generation.commands import (
     GiveUpClaim,
     Observation,
     Observe,
+    ProvenAbsent,
     Refuse,
     Stop,
     Stopped,
@@ -88,6 +89,7 @@ COMMANDS: dict[str, Command] = {
     "accept again": Accept(at(31), 2, "ark", "cgt-1", DEADLINE, adopted=True),
     "refuse": Refuse(1, FailureCode.MODERATION_INPUT, "No.", "SensitiveContentDetected"),
     "defer": Defer(1, DeferralReason.UNREACHABLE, at(40), "429"),
+    "absent": ProvenAbsent(at(45), 1, most=2),
     "give up": GiveUpClaim(1),
     "deny": Deny("Insufficient credits: 40 needed, 3 available"),
     "stop": Stop(),
@@ -117,6 +119,7 @@ RESOLVED: dict[str, Event] = {
         retry_at=at(40),
         provider_code="429",
     ),
+    "absent": about(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45)),
     "give up": failed(
         FailureCode.SUBMISSION_UNRESOLVED,
         f"The video provider gave no answer. {REFUNDED}; please try again.",
@@ -194,6 +197,20 @@ def test_no_attempt_is_begun_after_the_patience_since_the_first() -> None:
     state = given(requested(), started(), deferred(), started(2, 300), deferred(2, 400))
     assert decide(claim(600, 3), state) == started(3, 600)
     assert decide(claim(600.001, 3), state) == UNAVAILABLE
+
+
+def test_a_second_attempt_whose_answer_was_lost_is_the_last() -> None:
+    """A provider that takes tasks and lists none must not be asked for one after the other."""
+    lost = about(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45))
+    answered = given(requested(), started(), deferred(), started(2, 50))
+    assert decide(ProvenAbsent(at(99), 2, most=2), answered) is not None
+    assert answered.unanswered == 0
+    state = given(requested(), started(), lost, started(2, 50))
+    assert decide(ProvenAbsent(at(99), 2, most=3), state) == about(
+        SubmissionDeferred, attempt=2, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(99)
+    )
+    assert decide(ProvenAbsent(at(99), 2, most=2), state) == RESOLVED["give up"]
+    assert decide(ProvenAbsent(at(99), 1, most=2), state) is None
 
 
 @pytest.mark.parametrize("attempt", [0, 1, 3])

@@ -2,7 +2,7 @@
 
 import argparse
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -10,7 +10,7 @@ from telecine_auditor.exit_codes import CommandError
 from telecine_auditor.options import add_source_options, opened
 from telecine_auditor.plain_table import plain_table
 from telecine_auditor.points import add_period_options
-from telecine_auditor.reconciling import Group, Listing, Reconciliation
+from telecine_auditor.reconciling import Group, Listing, PossibleTask, Reconciliation
 from telecine_auditor.screen import Progress, print_json
 from telecine_auditor.source import VIDEO, Source
 from telecine_auditor.usage_book import UsageBook
@@ -19,6 +19,7 @@ from telecine_auditor.walking import Walk
 NAME = "reconcile"
 SUMMARY = "provider usage (tokens) against settled credits; orphans and late results"
 _HEAD = ("model", "resolution", "seconds", "settled", "credits", "tokens", "tokens/credit", "unpaid tokens")
+_POSSIBLE_HEAD = ("account", "generation", "attempt", "mark", "seed", "from", "to", "because")
 _LIST_HEAD = ("account", "generation", "task", "tokens", "on the ledger", "at the provider")
 
 
@@ -86,6 +87,7 @@ def _text(found: Reconciliation) -> Iterator[str]:
     yield from plain_table(_HEAD, [_row(group) for group in groups])
     for listing in found.listings():
         yield from _list_text(found, listing)
+    yield from _possible_text(list(found.possible_tasks()))
     if found.book.unreadable:
         yield from (
             "",
@@ -113,6 +115,34 @@ def _list_text(found: Reconciliation, listing: Listing) -> Iterator[str]:
     yield from (f"  {line}" for line in table)
 
 
+def _possible_text(tasks: Sequence[PossibleTask]) -> Iterator[str]:
+    yield ""
+    if not tasks:
+        yield "tasks that the provider may have: none"
+        return
+    yield f"tasks that the provider may have: {len(tasks)}"
+    yield "  The answer to these attempts was lost, and the provider did not list a task of them. Look for the mark"
+    yield "  (safety_identifier) or the seed in its list and on its bill, created between the two times."
+    rows = [
+        (
+            task.account,
+            task.generation,
+            task.attempt,
+            task.safety_identifier,
+            task.seed,
+            *_window(task),
+            task.how,
+        )
+        for task in tasks
+    ]
+    yield from (f"  {line}" for line in plain_table(_POSSIBLE_HEAD, rows))
+
+
+def _window(task: PossibleTask) -> tuple[str, str]:
+    begun, closed = (moment.isoformat(timespec="milliseconds") for moment in (task.begun_at, task.closed_at))
+    return begun, closed
+
+
 def _document(found: Reconciliation) -> dict[str, Any]:
     return {
         "groups": [_fields(group) for group in found.groups()],
@@ -123,6 +153,10 @@ def _document(found: Reconciliation) -> dict[str, Any]:
             listing.name: [asdict(finding) for finding in found.findings(listing)]
             for listing in found.listings()
         },
+        "possible_tasks": [
+            asdict(task) | dict(zip(("begun_at", "closed_at"), _window(task), strict=True))
+            for task in found.possible_tasks()
+        ],
         "unreadable": found.book.unreadable,
     }
 

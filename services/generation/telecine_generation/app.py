@@ -102,6 +102,7 @@ def submission_policy(settings: Settings) -> SubmissionPolicy:
         lease=settings.submission_lease,
         post_timeout=settings.provider_post_timeout,
         absent_after=settings.submission_absent_after,
+        unanswered_most=settings.submission_unanswered_most,
         patience=settings.submission_patience,
         retry_first=settings.submission_retry_first,
         retry_longest=settings.submission_retry_longest,

@@ -69,6 +69,18 @@ class Defer:
 
 
 @dataclass(frozen=True, slots=True)
+class ProvenAbsent:
+    """The answer to the attempt was lost, and the provider does not list the task after a long enough wait.
+
+    A provider may have it all the same: with this one, `most` attempts whose answer was lost are the last.
+    """
+
+    now: datetime
+    attempt: int
+    most: int
+
+
+@dataclass(frozen=True, slots=True)
 class GiveUpClaim:
     """Nobody can tell whether the attempt was accepted, and nobody waits any longer."""
 
@@ -115,5 +127,16 @@ class Unstoppable:
 
 
 Command = (
-    Claim | Accept | Refuse | Defer | GiveUpClaim | Observe | Expire | Deny | Stop | Stopped | Unstoppable
+    Claim
+    | Accept
+    | Refuse
+    | Defer
+    | ProvenAbsent
+    | GiveUpClaim
+    | Observe
+    | Expire
+    | Deny
+    | Stop
+    | Stopped
+    | Unstoppable
 )

@@ -17,6 +17,7 @@ from telecine_contracts import Event
 from telecine_contracts.gateway import CancelRequested, GenerationRequested
 from telecine_contracts.generation import (
     CancelDeclined,
+    DeferralReason,
     FailureCode,
     GenerationCancelled,
     GenerationFailed,
@@ -40,6 +41,7 @@ from .commands import (
     GiveUpClaim,
     Observation,
     Observe,
+    ProvenAbsent,
     Refuse,
     Stop,
     Stopped,
@@ -89,13 +91,17 @@ class About(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation, folded. `first_claim` is when the first attempt began; `late`: its task is still followed."""
+    """One generation, folded. `first_claim` is when the first attempt began; `late`: its task is still followed.
+
+    `unanswered` counts the attempts whose answer was lost and whose task the provider did not list.
+    """
 
     phase: Phase = Phase.UNKNOWN
     request: GenerationRequested | None = None
     claim: SubmissionStarted | None = None
     first_claim: datetime | None = None
     retry_at: datetime | None = None
+    unanswered: int = 0
     submitted: GenerationSubmitted | None = None
     provider_status: str = ""
     cancel: Cancel = Cancel.NONE
@@ -126,7 +132,7 @@ def decide(command: Command, state: Generation) -> Event | None:
     match command:
         case Claim():
             return _claim(command, state)
-        case Accept() | Refuse() | Defer() | GiveUpClaim():
+        case Accept() | Refuse() | Defer() | ProvenAbsent() | GiveUpClaim():
             return _resolve(command, state)
         case Observe(now, seen):
             return _observe(now, seen, state)
@@ -175,7 +181,9 @@ def _claim(command: Claim, state: Generation) -> Event | None:
     )
 
 
-def _resolve(command: Accept | Refuse | Defer | GiveUpClaim, state: Generation) -> Event | None:
+def _resolve(
+    command: Accept | Refuse | Defer | ProvenAbsent | GiveUpClaim, state: Generation
+) -> Event | None:
     """What became of an attempt. Only the open one can be resolved, and only once."""
     if state.phase is not Phase.CLAIMED or state.claim is None or state.claim.attempt != command.attempt:
         return None
@@ -200,9 +208,19 @@ def _resolve(command: Accept | Refuse | Defer | GiveUpClaim, state: Generation) 
                 retry_at=command.retry_at,
                 provider_code=command.provider_code,
             )
+        case ProvenAbsent(now, attempt, most):
+            if state.unanswered + 1 >= most:
+                return _unresolved(state)
+            return SubmissionDeferred(
+                **state.about, attempt=attempt, reason=DeferralReason.PROVEN_ABSENT, retry_at=now
+            )
         case GiveUpClaim():
-            message = "The video provider gave no answer. Your credits were refunded; please try again."
-            return _failed(state, Stage.SUBMISSION, FailureCode.SUBMISSION_UNRESOLVED, message)
+            return _unresolved(state)
+
+
+def _unresolved(state: Generation) -> Event:
+    message = "The video provider gave no answer. Your credits were refunded; please try again."
+    return _failed(state, Stage.SUBMISSION, FailureCode.SUBMISSION_UNRESOLVED, message)
 
 
 def _observe(now: datetime, seen: Observation, state: Generation) -> Event | None:
@@ -294,7 +312,10 @@ def evolve(state: Generation, event: Event) -> Generation:
             first = state.first_claim or event.started_at
             return replace(state, phase=Phase.CLAIMED, claim=event, first_claim=first, retry_at=None)
         case SubmissionDeferred():
-            return replace(state, phase=Phase.DEFERRED, retry_at=event.retry_at)
+            lost = event.reason is DeferralReason.PROVEN_ABSENT
+            return replace(
+                state, phase=Phase.DEFERRED, retry_at=event.retry_at, unanswered=state.unanswered + lost
+            )
         case GenerationSubmitted():
             return replace(state, phase=Phase.SUBMITTED, submitted=event)
         case GenerationProgressed():

@@ -34,6 +34,14 @@ class Settings(DatabaseSettings):
             description="How long after the last possible request a task missing from the list is absent",
         ),
     ] = 30
+    submission_unanswered_most: Annotated[
+        int,
+        Field(
+            ge=1,
+            description="Requests to submit whose answer was lost before a generation fails as unresolved: "
+            "most tasks the provider can have of it",
+        ),
+    ] = 2
     submission_patience: Annotated[
         float, Field(gt=0, description="After this long no new attempt is begun and the credits are refunded")
     ] = 600

@@ -11,10 +11,10 @@ import structlog
 
 from telecine_chassis.commands import Aggregates, Cause
 from telecine_contracts import subjects
-from telecine_contracts.generation import DeferralReason, SubmissionStarted
+from telecine_contracts.generation import SubmissionStarted
 from telecine_contracts.video_models import MODELS, provider_model
 
-from .commands import Accept, Claim, Command, Defer, GiveUpClaim, Refuse
+from .commands import Accept, Claim, Command, Defer, GiveUpClaim, ProvenAbsent, Refuse
 from .domain import Generation, Phase
 from .provider import (
     Accepted,
@@ -37,13 +37,17 @@ SHORTEST_EXPIRY = 3600
 
 @dataclass(frozen=True, slots=True)
 class SubmissionPolicy:
-    """Times in seconds. `absent_after`: how long after the last possible POST a task not in the list is absent."""
+    """Times in seconds. `absent_after`: how long after the last possible POST a task not in the list is absent.
+
+    `unanswered_most`: attempts whose answer was lost, after which none is begun.
+    """
 
     provider: str
     byteplus: bool
     lease: float
     post_timeout: float
     absent_after: float
+    unanswered_most: int
     patience: float
     retry_first: float
     retry_longest: float
@@ -105,14 +109,23 @@ class Submitter:
         except ProviderUnavailable as error:
             log.warning("submission.not_reconciled", attempt=claim.attempt, reason=error.reason)
             if self._clock() > last_post + timedelta(seconds=policy.patience):
-                return await self._execute(state, GiveUpClaim(claim.attempt))
+                return self._told(await self._execute(state, GiveUpClaim(claim.attempt)), claim)
             return state
         if task is not None:
             log.info("submission.adopted", attempt=claim.attempt, provider_task_id=task.task_id)
             return await self._accept(state, claim.attempt, task.task_id, adopted=True)
         if self._clock() <= last_post + timedelta(seconds=policy.absent_after):
             return state
-        return await self._execute(state, Defer(claim.attempt, DeferralReason.PROVEN_ABSENT, self._clock()))
+        absent = ProvenAbsent(self._clock(), claim.attempt, policy.unanswered_most)
+        return self._told(await self._execute(state, absent), claim)
+
+    def _told(self, state: Generation, claim: SubmissionStarted) -> Generation:
+        """Tell the operator where to look if the generation ended though the provider may have a task of it."""
+        if state.phase is Phase.ENDED:
+            log.error(
+                "submission.unresolved", attempts=claim.attempt, safety_identifier=claim.safety_identifier
+            )
+        return state
 
     async def _find(
         self, state: Generation, claim: SubmissionStarted, hint: str | None
