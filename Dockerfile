@@ -1,6 +1,7 @@
 # One file for every image: docker build --build-arg SERVICE=gateway -t telecine/gateway .
 # SERVICE: gateway, credits, generation, storage, emulator, or operator (the `telecine` command and the auditor).
-FROM python:3.13-slim AS build
+ARG PYTHON_IMAGE=python:3.13-slim
+FROM ${PYTHON_IMAGE} AS build
 WORKDIR /src
 ENV PIP_CACHE_DIR=/cache PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_ROOT_USER_ACTION=ignore
 COPY deploy/requirements deploy/requirements
@@ -29,7 +30,7 @@ RUN case "${SERVICE}" in \
     && /opt/telecine/bin/python -m compileall -q /opt/telecine/lib \
     && printf '%s: %s of code in /opt/telecine\n' "${SERVICE}" "$(du -sh /opt/telecine | cut -f1)"
 
-FROM python:3.13-slim
+FROM ${PYTHON_IMAGE}
 ARG SERVICE
 ENV PATH=/opt/telecine/bin:$PATH PYTHONUNBUFFERED=1 PYTHONDONTWRITEBYTECODE=1 MALLOC_ARENA_MAX=2 SERVICE=${SERVICE}
 COPY --from=build /opt/telecine /opt/telecine

@@ -64,7 +64,7 @@ compose-up: compose-secrets  ## the whole system in containers, as on a server (
 	docker compose up --detach --wait
 	@docker compose ps --format 'table {{.Name}}\t{{.Status}}\t{{.Ports}}'
 
-compose-demo:    ## the demo against the system in containers; make compose-up first
+compose-demo: compose-up  ## the demo against the system in containers, which is started where it is not
 	docker compose run --rm operator demo --against http://proxy:8080 --out /data/demo \
 	  --auditor-seed /run/secrets/nats_auditor --checkpoint-key /run/secrets/checkpoint_key_pub
 

@@ -11,6 +11,7 @@ from .connection import Broker, Connection, Denial, options
 from .consumer_watch import ConsumerWatch
 from .database import Slots
 from .dead_letters import DeadLetters
+from .disk import measure_disk, written_folder
 from .http import Admin, HttpServer
 from .link import Link, counted
 from .liveness import Liveness
@@ -181,6 +182,7 @@ class Assembly:
             return float(liveness.problem() is None)
 
         self.metrics.watch_process()
+        measure_disk(self.metrics, written_folder(getattr(self._settings, "database_url", None)))
         self.metrics.asked("telecine_healthy", "1 if /healthz says that all is well, else 0", healthy)
         self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready, every=5)
         letters = DeadLetters(self.connection)

@@ -35,6 +35,8 @@ REMEMBERED = 4096
 """Questions that are remembered, so that a refusal finds whoever waits for the answer."""
 CONNECT = b"CONNECT "
 _DENIED = re.compile(r'permissions violation for (publish|subscription) to "([^"]*)"', re.IGNORECASE)
+_ANSWER = "_r_."
+"""How the server begins the subject of an answer that goes to another account."""
 _PULL = "$js.api.consumer.msg.next."
 
 
@@ -62,6 +64,11 @@ class Denial:
             return cls("connection", "")
         found = _DENIED.search(str(problem))
         return cls(found[1].lower(), found[2]) if found else None
+
+    @property
+    def loses_answer(self) -> bool:
+        """Whether it is about an answer: when its page of users changes, the server forgets who waits for one."""
+        return self.action == "publish" and self.subject.startswith(_ANSWER)
 
     @property
     def deafens(self) -> bool:
@@ -228,6 +235,11 @@ def options(
         denial = Denial.of(problem)
         if denial is None:
             log.error("nats.error", error=type(problem).__name__, detail=str(problem)[:200])
+            return
+        if denial.loses_answer:
+            log.warning(
+                "nats.answer_lost", detail="the server's users were reloaded while a request was served"
+            )
             return
         log.error("nats.not_allowed", action=denial.action, subject=denial.subject)
         on_denied(denial)

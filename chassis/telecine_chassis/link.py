@@ -7,6 +7,7 @@ from nats.aio.client import Client
 
 from .connection import Denial
 from .meters import LinkMeters
+from .server_health import ServerHealth
 
 __all__ = ["Link", "counted"]
 
@@ -22,6 +23,7 @@ class Link:
         self._servers = url.split(",")
         self._options = options
         self._known = known
+        self._health = ServerHealth(client)
 
     async def start(self) -> None:
         if not self._known:
@@ -32,15 +34,21 @@ class Link:
         await self._client.close()
 
     async def ready(self) -> str | None:
-        """A real call: a TCP connection stays up while JetStream is disabled, e.g. by a full disk."""
+        """Real calls: a connection stays up while JetStream, or one stream, can't be written, e.g. on a full disk."""
         if not self._client.is_connected:
             return "not connected to NATS"
         await self._client.jetstream().account_info()
-        return None
+        return await self._health.problem()
 
     def alive(self) -> str | None:
         """A connection that is lost comes back by itself; one that is closed does not."""
         return "the connection to NATS is closed" if self._client.is_closed else None
+
+
+def _kind(problem: Exception, denial: Denial | None) -> str:
+    if denial is None:
+        return type(problem).__name__
+    return "answer_lost" if denial.loses_answer else f"denied_{denial.action}"
 
 
 def counted(options: dict[str, Any], meters: LinkMeters) -> dict[str, Any]:
@@ -48,7 +56,7 @@ def counted(options: dict[str, Any], meters: LinkMeters) -> dict[str, Any]:
 
     async def error(problem: Exception) -> None:
         denial = Denial.of(problem)
-        kind = f"denied_{denial.action}" if denial is not None else type(problem).__name__
+        kind = _kind(problem, denial)
         meters.errors.labels(kind).inc()
         await options["error_cb"](problem)
 

@@ -26,7 +26,10 @@ class Stage(Enum):
 
 @dataclass(frozen=True)
 class Child:
-    """One child of a stack. `ready` is asked until it says True, for at most `ready_seconds`."""
+    """One child of a stack. `ready` is asked until it says True, for at most `ready_seconds`.
+
+    `needs_restart`, where it is given, says of a child that runs whether it works again only after a restart.
+    """
 
     name: str
     stage: Stage
@@ -35,6 +38,7 @@ class Child:
     ports: tuple[str, ...] = ()
     ready_seconds: float = 30.0
     grace_seconds: float = 10.0
+    needs_restart: Callable[[Facts], Probe] | None = None
 
 
 def children_of(options: Options) -> tuple[Child, ...]:
@@ -73,6 +77,7 @@ _NATS = Child(
     command=lambda facts: facts.nats.command(facts.log("nats")),
     ready=lambda facts: facts.nats.ready,
     ports=("nats", "nats-monitoring"),
+    needs_restart=lambda facts: facts.nats.needs_restart,
 )
 _S3 = Child(
     name="s3",

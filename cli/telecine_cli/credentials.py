@@ -40,6 +40,8 @@ SPARE_ACCOUNTS = 8
 """How many subscribers can be added between two reloads of the server."""
 STREAMS_ACCOUNT = "TELECINE"
 """The NATS account that holds the streams. It has no users."""
+_SYSTEM_ACCOUNT = "$SYS"
+"""The servers' own account. Another name for it could not be given by a reload."""
 _SUFFIX = ".nk"
 _HEAD = """\
 # Who may come to this server, and what each may do. Public keys only.
@@ -126,6 +128,8 @@ def users_page(granted: Mapping[str, Rights], keys: Mapping[str, str], numbers: 
                 for subject in one.serves
             ],
         }
+    # It has no users; services may ask it a question or two.
+    accounts[_SYSTEM_ACCOUNT] = {"exports": every.server_exports()}
     for number in range(1, max(numbers.values(), default=0) + SPARE_ACCOUNTS + 1):
         accounts.setdefault(_numbered(number), {})
     return f"{_HEAD}accounts: {json.dumps(accounts, indent=2)}\n"
@@ -186,11 +190,19 @@ class _Identities:
         ]
         return services + heard
 
+    def server_exports(self) -> list[dict[str, Any]]:
+        """What the servers' own account offers, and to whom. Several servers answer."""
+        return [
+            {"service": subject, "accounts": self.accounts("server", subject), "response_type": "stream"}
+            for subject in self._all("server")
+        ]
+
     def imports(self, one: Rights) -> list[dict[str, Any]]:
         """What the account of one identity takes from the others."""
         serving = {subject: account for account, each in self.granted.items() for subject in each.serves}
         asked = [(subject, STREAMS_ACCOUNT) for subject in (*one.tells, *one.asks)]
         asked += [(subject, serving[subject]) for subject in one.commands]
+        asked += [(subject, _SYSTEM_ACCOUNT) for subject in one.server]
         services = [{"service": {"account": account, "subject": subject}} for subject, account in asked]
         return services + [
             {"stream": {"account": STREAMS_ACCOUNT, "subject": subject}} for subject in one.hears

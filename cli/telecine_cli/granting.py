@@ -4,6 +4,7 @@ import nats.errors
 import typer
 from nats.aio.client import Client
 
+from telecine_chassis.repeated_request import repeated_request
 from telecine_chassis.store import Recorded, Unread
 from telecine_chassis.store_jetstream import JetStreamEventStore
 from telecine_cli.failure import Failure
@@ -25,11 +26,10 @@ async def ask(connection: Client, command: LedgerCommand) -> LedgerAnswer:
     """
     body = command.model_dump_json().encode()
     try:
-        reply = await connection.request(SUBJECTS[type(command)], body, timeout=_ANSWER_SECONDS)
+        reply = await repeated_request(connection, SUBJECTS[type(command)], body, patience=_ANSWER_SECONDS)
     except (nats.errors.NoRespondersError, TimeoutError) as error:
         raise Failure(
-            "the credits service does not answer: is it running? "
-            "(the same command may be given again, it is carried out once)"
+            "the credits service does not answer: is it running? (it is safe to run the command again)"
         ) from error
     answer = LedgerAnswer.model_validate_json(reply.data)
     if answer.refusal is not None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from nats.errors import Error as NatsError
 
 from telecine_chassis.nats_access import NatsAccess
 from telecine_cli.credentials import STREAMS_ACCOUNT, make_credentials, seed_file
+from telecine_cli.http_probe import http_answer
 from telecine_cli.ports import LOOPBACK
 from telecine_cli.process import Command
 from telecine_cli.programs import find_nats_server
@@ -24,6 +26,9 @@ _GIGABYTE = 1024**3
 _MAX_PAYLOAD_BYTES = 256 * 1024
 _MAX_STORE_BYTES = 10 * _GIGABYTE
 _CONNECT_SECONDS = 1
+_WRITE_ERROR = b"write error"
+"""In what the server's health check says of a stream that stays as it is after a failed write."""
+_ROOM_BYTES = 64 * 1024**2
 _NOBODYS_ACCOUNT = "$G"
 """Where nats-server keeps the streams while it knows no accounts."""
 
@@ -129,6 +134,12 @@ class NatsPart:
         finally:
             await connection.close()
         return True
+
+    async def needs_restart(self) -> bool:
+        """Whether a stream could not be written, which only a restart ends, and there is room to write again."""
+        answer = await http_answer(f"{self.monitoring_url}/healthz")
+        failed = answer is not None and answer[0] != 200 and _WRITE_ERROR in answer[1]
+        return failed and shutil.disk_usage(self.folder).free > _ROOM_BYTES
 
 
 def _line(name: str, value: Any) -> str:

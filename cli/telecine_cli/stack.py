@@ -10,7 +10,7 @@ from typing import Self
 
 from telecine_cli.children import Child, Stage, children_of
 from telecine_cli.facts import SECRETS, Facts, Options
-from telecine_cli.process import Process, ProcessError
+from telecine_cli.process import Probe, Process, ProcessError
 from telecine_cli.stack_state import lock, remember
 
 __all__ = ["Provision", "Say", "Stack"]
@@ -21,6 +21,7 @@ Say = Callable[[str], None]
 """Takes one message for the user."""
 
 _WATCH_SECONDS = 0.2
+_CHECK_SECONDS = 5.0
 _FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
 _STABLE_SECONDS = 60.0
 
@@ -154,10 +155,15 @@ class Stack:
             self._held.close()
 
     async def watch(self) -> None:
-        """Start every child again that ends unasked, with growing back-off; runs until cancelled."""
+        """Start every child again that ends unasked, with growing back-off; runs until cancelled.
+
+        One that says that it needs a restart is ended for it.
+        """
         async with asyncio.TaskGroup() as group:
-            for name in self._children:
+            for name, child in self._children.items():
                 group.create_task(self._keep_alive(name))
+                if child.needs_restart is not None:
+                    group.create_task(self._keep_well(name, child.needs_restart(self.facts)))
 
     async def _keep_alive(self, name: str) -> None:
         delay = _FIRST_DELAY
@@ -173,6 +179,13 @@ class Stack:
             delay = min(2 * delay, _LONGEST_DELAY)
             if name in self._wanted:
                 await self._try_again(name)
+
+    async def _keep_well(self, name: str, needs_restart: Probe) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            if name in self._wanted and self._processes[name].running and await needs_restart():
+                self._say(f"{name} needs a restart: see its log")
+                await self._processes[name].terminate(self._children[name].grace_seconds)
 
     async def _until_lost(self, name: str) -> None:
         while name not in self._wanted or self._processes[name].running:  # noqa: ASYNC110  processes set no event

@@ -28,6 +28,8 @@ __all__ = [
     "IDENTITIES",
     "OPERATOR",
     "PROVISIONER",
+    "SERVER_HEALTH",
+    "SERVER_STATE",
     "SERVICES",
     "SUBSCRIBED",
     "Rights",
@@ -59,6 +61,10 @@ SUBSCRIBED = (VIDEO, LEDGER)
 """Streams that other teams' programs may have a consumer on."""
 _FIRES = {"gateway": ("timers.due.generation.wake.*.*",)}
 """Timers of another service that an identity makes due: the provider's callback, as a hint."""
+SERVER_HEALTH = "$SYS.REQ.SERVER.PING.HEALTHZ"
+"""Answered by each server: whether JetStream and all of its streams work, also whether each can still be written."""
+SERVER_STATE = "$SYS.REQ.SERVER.PING.STATSZ"
+"""Answered by each server: figures, among them the bytes that its streams use and may use."""
 _INFO = "$JS.API.INFO"
 """Everybody's: an account that does not import it gets the server's own, which says that it has no JetStream at all."""
 _COMMANDS = (ADJUST_CREDITS, CLOSE_ACCOUNT, GRANT_CREDITS, REOPEN_ACCOUNT, SET_SPEND_LIMITS)
@@ -71,7 +77,8 @@ class Rights:
 
     `tells`: subjects it may publish on that are answered once or never; to JetStream a question is a message, too.
     `asks`: those that get many answers. `hears`: announcements it may subscribe to. `commands`: requests that it may
-    send to the identity that `serves` them. `inbox`: the beginning of the subjects that answers to it come to.
+    send to the identity that `serves` them. `server`: what it may ask the servers themselves. `inbox`: the beginning of
+    the subjects that answers to it come to.
     """
 
     identity: str
@@ -80,12 +87,13 @@ class Rights:
     hears: tuple[str, ...] = ()
     commands: tuple[str, ...] = ()
     serves: tuple[str, ...] = ()
+    server: tuple[str, ...] = ()
     inbox: str
 
     @property
     def publish(self) -> tuple[str, ...]:
         """The whole list for publishing. Whoever serves may also publish the answers, wherever they are wanted."""
-        return (*self.tells, *self.asks, *self.commands)
+        return (*self.tells, *self.asks, *self.commands, *self.server)
 
     @property
     def subscribe(self) -> tuple[str, ...]:
@@ -146,6 +154,7 @@ def _service(name: str) -> Rights:
         hears=tuple(_stored(stream) for stream in read),
         commands=_COMMANDS if name in _COMMANDERS else (),
         serves=_COMMANDS if name == "credits" else (),
+        server=(SERVER_HEALTH, SERVER_STATE) if name == "credits" else (SERVER_HEALTH,),
         inbox=f"_INBOX.{name}",
     )
 

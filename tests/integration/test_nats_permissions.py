@@ -260,6 +260,7 @@ def test_nobody_has_the_account_of_the_streams_and_the_page_no_secret(server: Na
     accounts = json.loads(page.partition("accounts: ")[2])
     empty = [name for name, account in accounts.items() if not account.get("users")]
     assert empty[0] == "TELECINE"
-    assert all(name.startswith("TELECINE_subscriber_") and accounts[name] == {} for name in empty[1:])
+    assert empty[1] == "$SYS"
+    assert all(name.startswith("TELECINE_subscriber_") and accounts[name] == {} for name in empty[2:])
     assert all(set(user) == {"nkey", "permissions"} for a in accounts.values() for user in a.get("users", ()))
     assert not re.search(r"\bSU[A-Z2-7]{40,}", page)

@@ -136,7 +136,7 @@ def test_containers_read_files_that_are_there_and_listen_on_loopback() -> None:
     mounted = re.findall(r"\./([\w./-]+):/[\w./-]+(:ro)?", text)
     assert len(mounted) == 6
     assert [name for name, read_only in mounted if not (FILES / name).exists() or not read_only] == []
-    images = re.findall(r"image: \S+:v?(\S+)", text)
+    images = re.findall(r"image: \$\{TELECINE_[A-Z]+_IMAGE:-[\w/-]+:v?(\S+)\}", text)
     assert len(images) == 3
     assert all(re.fullmatch(r"\d+\.\d+\.\d+", version) for version in images)
     ports = re.findall(r'ports: \["([^"]+)"\]', text)

@@ -88,7 +88,11 @@ class Containers:
                 image=image("nats"),
                 command=("-c", "/etc/nats/nats.conf"),
                 ports={4222: port, 8222: monitoring_port},
-                environment={"SERVER_NAME": "telecine", "MAX_FILE_STORE": "20GB"},
+                environment={
+                    "SERVER_NAME": "telecine",
+                    "MAX_FILE_STORE": "20GB",
+                    "MONITORING": "0.0.0.0:8222",
+                },
                 files={"/etc/nats/nats.conf": config, "/etc/nats/users/nats-users.conf": _USERS},
             )
         )

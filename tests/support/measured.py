@@ -14,6 +14,7 @@ import telecine_generation.app
 import telecine_generation.settings
 import telecine_storage.app
 import telecine_storage.settings
+from telecine_auditor.mirror_metrics import FOLLOWED
 from telecine_chassis.service import Service
 from telecine_chassis.settings import ServiceSettings
 from telecine_credits.checkpoint_key import Signer
@@ -36,12 +37,12 @@ def families(folder: Path) -> dict[str, dict[str, str]]:
         collected = service.metrics.registry.collect()
         ours = {family.name: family.type for family in collected if family.name.startswith("telecine_")}
         found[name] = {name + ("_total" if kind == "counter" else ""): kind for name, kind in ours.items()}
-    return found
+    return found | {"mirror": {FOLLOWED: "gauge"}}
 
 
 def labels(folder: Path) -> dict[str, set[str]]:
     """The labels of every series of ours, by the name under which it is queried."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, set[str]] = {FOLLOWED: set()}
     for service in _put_together(folder).values():
         for metric in service.metrics.registry._collector_to_names:
             if isinstance(metric, MetricWrapperBase):

@@ -9,6 +9,7 @@ from typing import Any, NoReturn
 
 from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.mirror_copying import StreamChanged, bounds, copied
+from telecine_auditor.mirror_metrics import write_metrics
 from telecine_auditor.mirror_writing import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
 from telecine_auditor.options import add_json_option, add_server_options, add_streams_option, opened
 from telecine_auditor.screen import Progress, number, print_json
@@ -31,6 +32,7 @@ _EPILOG = """\
 examples:
   telecine-audit mirror ./mirror
   telecine-audit mirror ./mirror --follow                      go on until Ctrl-C
+  telecine-audit mirror ./mirror --follow --metrics /var/lib/node_exporter/telecine.prom
   telecine-audit mirror ./mirror --streams LEDGER,CHECKPOINTS  no prompts: leave VIDEO out"""
 
 
@@ -42,6 +44,12 @@ def add(parser: argparse.ArgumentParser) -> None:
     words = "streams to copy (default: LEDGER, and VIDEO and CHECKPOINTS where they may be read)"
     add_streams_option(parser, words)
     parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
+    parser.add_argument(
+        "--metrics",
+        type=Path,
+        metavar="FILE",
+        help="with --follow: after each look write when it was to FILE, for Prometheus' node_exporter (*.prom)",
+    )
     add_server_options(parser)
     add_json_option(parser)
     parser.set_defaults(mirror=None)
@@ -52,6 +60,8 @@ async def run(options: argparse.Namespace) -> int:
         raise CommandError(
             "--json is one document at the end, and --follow has no end: leave one of them out"
         )
+    if options.metrics and not options.follow:
+        raise CommandError("--metrics tells whether a mirror follows: it needs --follow")
     with opened_for_writing(options.folder) as mirror:
         try:
             if options.follow:
@@ -86,7 +96,7 @@ async def _follow(options: argparse.Namespace, mirror: MirrorWriter) -> NoReturn
                 for stream in await _readable(source, options.streams):
                     if stream not in writers:
                         writers[stream] = mirror.stream(stream)
-                await _follow_one(source, writers)
+                await _follow_one(source, writers, options.metrics)
         except SourceError as error:
             if not writers:
                 raise
@@ -94,10 +104,12 @@ async def _follow(options: argparse.Namespace, mirror: MirrorWriter) -> NoReturn
             await asyncio.sleep(_RETRY_SECONDS)
 
 
-async def _follow_one(source: Source, writers: dict[str, StreamWriter]) -> NoReturn:
+async def _follow_one(source: Source, writers: dict[str, StreamWriter], metrics: Path | None) -> NoReturn:
     for stream, last in (await bounds(source, tuple(writers))).items():
         await _copy(source, stream, last, writers[stream])
     while True:
+        if metrics is not None:
+            write_metrics(metrics)
         await asyncio.sleep(_POLL_SECONDS)
         for stream, last in (await bounds(source, tuple(writers))).items():
             new, _ = await copied(source, stream, last, writers[stream], lambda _: None)

@@ -8,6 +8,7 @@ from telecine_chassis.cancellation import in_thread
 from telecine_chassis.commands import Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.projection import Projections
+from telecine_chassis.server_health import ServerHealth
 from telecine_chassis.service import Part, Service
 from telecine_chassis.sweeper import Owed
 from telecine_contracts import registry
@@ -26,7 +27,7 @@ from .domain import decide
 from .expiring import expiry_timer
 from .handlers import listen
 from .ledger_counted import CountedLedger
-from .meters import CommandMeters, LedgerMeters, measure_checkpoints, measure_tables
+from .meters import CommandMeters, LedgerMeters, measure_checkpoints, measure_event_store, measure_tables
 from .projections import PROJECTIONS
 from .queries import to_expire
 from .settings import Settings
@@ -50,6 +51,7 @@ def build(settings: Settings) -> Service:
     listen(parts.reactor, parts.broker, ledger, parts.timers, parts.clock, observed)
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     limit = timedelta(seconds=settings.hold_limit)
+    measure_event_store(parts.metrics, ServerHealth(parts.connection))
     measure_tables(parts.metrics, lambda: projections.engine, parts.clock, limit)
 
     async def unfinished() -> Sequence[Owed]:

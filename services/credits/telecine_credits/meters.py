@@ -7,11 +7,18 @@ from datetime import datetime, timedelta
 from sqlalchemy import Engine
 
 from telecine_chassis.metrics import Metrics
+from telecine_chassis.server_health import ServerHealth
 
 from .checkpointing import Checkpointing
 from .queries import holds, holds_since_before, sides
 
-__all__ = ["CommandMeters", "LedgerMeters", "measure_checkpoints", "measure_tables"]
+__all__ = [
+    "CommandMeters",
+    "LedgerMeters",
+    "measure_checkpoints",
+    "measure_event_store",
+    "measure_tables",
+]
 
 
 class LedgerMeters:
@@ -70,6 +77,24 @@ def measure_tables(
     )
     metrics.asked("telecine_holds", "Generations that credits are held for", count)
     metrics.asked("telecine_holds_overdue", "Holds that are older than TELECINE_HOLD_LIMIT", overdue)
+
+
+def measure_event_store(metrics: Metrics, health: ServerHealth) -> None:
+    """Tell how full the disks of the NATS servers are, as far as the servers know it."""
+    metrics.asked(
+        "telecine_nats_storage_bytes",
+        "Bytes that the streams use on disk, by server",
+        health.stored,
+        label="server",
+        every=15,
+    )
+    metrics.asked(
+        "telecine_nats_storage_limit_bytes",
+        "Bytes that they may use there (max_file_store)",
+        health.limit,
+        label="server",
+        every=15,
+    )
 
 
 def measure_checkpoints(

@@ -4,6 +4,7 @@ import nats.errors
 from nats.aio.client import Client
 from pydantic import ValidationError
 
+from telecine_chassis.repeated_request import AGAIN, repeated_request
 from telecine_chassis.tracing import headers_from_here
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
 
@@ -13,20 +14,23 @@ __all__ = ["NatsLedger"]
 
 
 class NatsLedger:
-    """`patience`: seconds that a command waits for its answer."""
+    """`patience`: seconds that a command waits for its answer, `again`: after which it is sent once more meanwhile."""
 
-    def __init__(self, connection: Client, *, patience: float) -> None:
+    def __init__(self, connection: Client, *, patience: float, again: float = AGAIN) -> None:
         self._connection = connection
         self._patience = patience
+        self._again = again
 
     async def carry_out(self, command: LedgerCommand) -> LedgerAnswer:
-        # While disconnected the client would keep the command and send it later, perhaps after a newer one.
-        if not self._connection.is_connected:
-            raise LedgerSilent("not connected to NATS")
         subject, body = SUBJECTS[type(command)], command.model_dump_json().encode()
         try:
-            reply = await self._connection.request(
-                subject, body, timeout=self._patience, headers=headers_from_here()
+            reply = await repeated_request(
+                self._connection,
+                subject,
+                body,
+                patience=self._patience,
+                again=self._again,
+                headers=headers_from_here(),
             )
             answer = LedgerAnswer.model_validate_json(reply.data)
         except (nats.errors.Error, TimeoutError, OSError, ValidationError) as error:

@@ -1,0 +1,33 @@
+"""The disk that a service writes to, as figures."""
+
+import shutil
+from pathlib import Path
+
+from sqlalchemy.engine import make_url
+
+from .metrics import Metrics
+
+__all__ = ["measure_disk", "written_folder"]
+
+ROOT = Path("/")
+
+
+def written_folder(database_url: str | None) -> Path:
+    """The folder of the service's own database, else the root: in a container that is the disk of the host."""
+    url = make_url(database_url) if database_url else None
+    if url is None or url.get_backend_name() != "sqlite" or not url.database:
+        return ROOT
+    return Path(url.database).parent
+
+
+def measure_disk(metrics: Metrics, folder: Path) -> None:
+    """Tell the size of the disk with `folder` on it, and what is free there, in bytes."""
+
+    async def free() -> float:
+        return float(shutil.disk_usage(folder).free)
+
+    async def size() -> float:
+        return float(shutil.disk_usage(folder).total)
+
+    metrics.asked("telecine_disk_free_bytes", "Bytes that are free on the disk of this service", free)
+    metrics.asked("telecine_disk_size_bytes", "Size of that disk, in bytes", size)

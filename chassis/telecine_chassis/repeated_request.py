@@ -1,0 +1,42 @@
+"""A request to another service, sent again while no answer comes: for work that is done once, however often asked."""
+
+import asyncio
+from collections.abc import Mapping
+
+import nats.errors
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+__all__ = ["AGAIN", "repeated_request"]
+
+AGAIN = 1.5
+"""Seconds without an answer. A reload of the server's users loses the answers to requests that are being served."""
+
+
+async def repeated_request(
+    connection: Client,
+    subject: str,
+    body: bytes,
+    *,
+    patience: float,
+    again: float = AGAIN,
+    headers: Mapping[str, str] | None = None,
+) -> Msg:
+    """The answer, which `patience` seconds are waited for; the request is sent again every `again` seconds.
+
+    While the connection is lost nothing is sent: the client would keep it and send it later, perhaps after a newer one.
+    Raises errors of NATS, also ConnectionReconnectingError, and TimeoutError.
+    """
+    now = asyncio.get_running_loop().time
+    give_up = now() + patience
+    while True:
+        if not connection.is_connected:
+            raise nats.errors.ConnectionReconnectingError
+        left = give_up - now()
+        try:
+            return await connection.request(
+                subject, body, timeout=min(left, again), headers=dict(headers or {})
+            )
+        except TimeoutError:  # also that of NATS
+            if left <= again:
+                raise
