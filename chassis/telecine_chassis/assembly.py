@@ -13,6 +13,7 @@ from .database import Slots
 from .dead_letters import DeadLetters
 from .disk import measure_disk, written_folder
 from .http import Admin, HttpServer
+from .http_limits import ADMIN
 from .link import Link, counted
 from .liveness import Liveness
 from .meters import Meters
@@ -159,6 +160,7 @@ class Assembly:
             Admin(liveness.problem, lambda: service.ready(), self.metrics.page),
             self._settings.health_host,
             self._settings.health_port,
+            limits=ADMIN,
         )
         reactor: list[Part] = [self.reactor] if reacts else []
         outside: list[Part] = [http] if http else []

@@ -6,10 +6,13 @@ import os
 import socket
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager, suppress
-from typing import Any
+from functools import partial
+from typing import Any, cast
 
 import uvicorn
 
+from .http_limits import HttpLimits, file_limit
+from .http_protocol import BoundedProtocol, Waiting
 from .metrics import CONTENT_TYPE
 from .supervision import supervise
 
@@ -24,6 +27,24 @@ GOODBYE = (b"connection", b"close")
 
 class _Server(uvicorn.Server):
     """Loses no request that a client could send when it stops: uvicorn resets what it has not read yet."""
+
+    def __init__(self, config: uvicorn.Config, limits: HttpLimits) -> None:
+        super().__init__(config)
+        shortest = min(
+            limits.head_timeout, limits.idle_timeout, limits.progress_timeout, limits.drain_timeout
+        )
+        self._check_interval = min(1.0, shortest / 4)
+        self._checked = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: see to the deadlines of connections as well."""
+        now = asyncio.get_running_loop().time()
+        if now - self._checked >= self._check_interval:
+            self._checked = now
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol):
+                    connection.check(now)
+        return await super().on_tick(counter)
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
@@ -80,7 +101,19 @@ class HttpServer:
     shares out requests sends them elsewhere.
     """
 
-    def __init__(self, app: Any, host: str, port: int, *, grace: float = 15, notice: float = 0) -> None:
+    def __init__(
+        self,
+        app: Any,
+        host: str,
+        port: int,
+        *,
+        grace: float = 15,
+        notice: float = 0,
+        limits: HttpLimits | None = None,
+    ) -> None:
+        limits = (limits or HttpLimits()).within(file_limit())
+        waiting: Waiting = {}
+        protocol = partial(BoundedProtocol, limits=limits, waiting=waiting)
         config = uvicorn.Config(
             app,
             host=host,
@@ -90,9 +123,12 @@ class HttpServer:
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=int(grace),
-            h11_max_incomplete_event_size=16 * 1024,
+            timeout_keep_alive=cast(int, limits.idle_timeout),  # any number of seconds will do
+            http=cast(Any, protocol),
+            # The whole queue is accepted at once, before the limit is looked at: it must fit beside the connections.
+            backlog=limits.connections,
         )
-        self._server = _Server(config)
+        self._server = _Server(config, limits)
         self._notice = notice
         self._task: asyncio.Task[None] | None = None
 
