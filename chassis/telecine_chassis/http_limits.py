@@ -29,7 +29,9 @@ class HttpLimits:
 
     def within(self, descriptors: int) -> "HttpLimits":
         """The same for a process that may open that many files: room is left for its own connections."""
-        return replace(self, connections=max(2, min(self.connections, int(descriptors * self.descriptor_share))))
+        return replace(
+            self, connections=max(2, min(self.connections, int(descriptors * self.descriptor_share)))
+        )
 
 
 ADMIN = HttpLimits(connections=64, descriptor_share=1 / 16)

@@ -4,9 +4,6 @@ Rules and status codes are those of RFC 9110 and RFC 9112. Protocol errors are a
 """
 
 import asyncio
-import json
-import re
-from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any, cast
 
@@ -16,6 +13,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
 from .http_limits import HttpLimits
+from .http_refusals import Refusal, invalid, json_body, json_headers, refusing
 from .http_transport import LingeringTransport
 
 __all__ = ["BoundedProtocol", "Waiting"]
@@ -24,13 +22,10 @@ PIPELINED = 16
 """Requests that may queue behind the one being answered on a connection."""
 SPARE = 16
 """Connections beyond the limit that get a 503 while all others are being answered; further ones are closed."""
-_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{0,5})?")
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 Waiting = dict["BoundedProtocol", None]
 """A server's connections with no request being answered, the longest waiting first."""
-Refusal = tuple[int, str]
-"""Status and message."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
@@ -153,7 +148,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("too many requests in advance")
         self._waiting.pop(self, None)
         refusal = self._refusal()
-        self.app = _refusing(*refusal) if refusal else self._application
+        self.app = refusing(*refusal) if refusal else self._application
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:
@@ -177,19 +172,8 @@ class BoundedProtocol(HttpToolsProtocol):
 
     def _refusal(self) -> Refusal | None:
         """What is wrong with the head, or with serving it now."""
-        version = self.parser.get_http_version()
-        if version == "2.0":
-            return 505, "HTTP/2.0 is not supported here; use HTTP/1.1"
-        if version not in ("1.0", "1.1"):
-            return 400, "The request is not valid HTTP/1.1"
-        hosts = [value for name, value in self.headers if name == b"host"]
-        if len(hosts) != 1 and (hosts or version == "1.1"):
-            return 400, "The request must have exactly one Host header"
-        if hosts and not _HOST.fullmatch(hosts[0]):
-            return 400, "The Host header must be a host name or address, optionally with a port"
-        codings = [value.lower() for name, value in self.headers if name == b"transfer-encoding"]
-        if codings and codings != [b"chunked"]:
-            return 501, "The only supported Transfer-Encoding is chunked"
+        if refusal := invalid(self.parser.get_http_version(), self.headers):
+            return refusal
         if self._crowded:
             return 503, "The server has too many connections; please try again"
         return None
@@ -230,36 +214,10 @@ class BoundedProtocol(HttpToolsProtocol):
                 return
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        headers = [*self.server_state.default_headers, *_headers(status, message)]
+        headers = [*self.server_state.default_headers, *json_headers(status, message)]
         reason = HTTPStatus(status).phrase.encode()
         head = [b"HTTP/1.1 %d %s" % (status, reason), *(name + b": " + value for name, value in headers)]
-        self.transport.write(b"\r\n".join([*head, b"", _body(message)]))
+        self.transport.write(b"\r\n".join([*head, b"", json_body(message)]))
         self._in_body = True  # more of it may be on the way
         self._wait()
         self.transport.close()
-
-
-def _body(message: str) -> bytes:
-    return json.dumps({"error": message}, separators=(",", ":")).encode()
-
-
-def _headers(status: int, message: str) -> list[tuple[bytes, bytes]]:
-    headers = [
-        (b"content-type", b"application/json"),
-        (b"content-length", str(len(_body(message))).encode()),
-        (b"cache-control", b"no-store"),
-        (b"x-content-type-options", b"nosniff"),
-        (b"connection", b"close"),
-    ]
-    return [*headers, (b"retry-after", b"1")] if status == 503 else headers
-
-
-def _refusing(status: int, message: str) -> Callable[..., Any]:
-    """An ASGI application with one answer."""
-
-    async def application(scope: Any, receive: Any, send: Any) -> None:
-        headers = _headers(status, message)
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": _body(message)})
-
-    return application

@@ -1,0 +1,57 @@
+"""Error responses that the HTTP server gives by itself, in the API's form, and the rules for a request's head."""
+
+import json
+import re
+from collections.abc import Callable, Sequence
+from typing import Any
+
+__all__ = ["Refusal", "invalid", "json_body", "json_headers", "refusing"]
+
+Refusal = tuple[int, str]
+"""Status and message."""
+_HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{0,5})?")
+
+
+def invalid(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+    """What is wrong with a head, or None."""
+    if version == "2.0":
+        return 505, "HTTP/2.0 is not supported here; use HTTP/1.1"
+    if version not in ("1.0", "1.1"):
+        return 400, "The request is not valid HTTP/1.1"
+    hosts = [value for name, value in headers if name == b"host"]
+    if len(hosts) != 1 and (hosts or version == "1.1"):
+        return 400, "The request must have exactly one Host header"
+    if hosts and not _HOST.fullmatch(hosts[0]):
+        return 400, "The Host header must be a host name or address, optionally with a port"
+    codings = [value.lower() for name, value in headers if name == b"transfer-encoding"]
+    if codings and codings != [b"chunked"]:
+        return 501, "The only supported Transfer-Encoding is chunked"
+    return None
+
+
+def json_body(message: str) -> bytes:
+    """The body of an error response."""
+    return json.dumps({"error": message}, separators=(",", ":")).encode()
+
+
+def json_headers(status: int, message: str) -> list[tuple[bytes, bytes]]:
+    """The header of an error response after which the connection is closed."""
+    headers = [
+        (b"content-type", b"application/json"),
+        (b"content-length", str(len(json_body(message))).encode()),
+        (b"cache-control", b"no-store"),
+        (b"x-content-type-options", b"nosniff"),
+        (b"connection", b"close"),
+    ]
+    return [*headers, (b"retry-after", b"1")] if status == 503 else headers
+
+
+def refusing(status: int, message: str) -> Callable[..., Any]:
+    """An ASGI application with one answer."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        headers = json_headers(status, message)
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": json_body(message)})
+
+    return application
