@@ -3,10 +3,9 @@
 import json
 from urllib.parse import quote
 
-__all__ = ["one_line", "shown_json", "spreadsheet_text", "storable"]
+from telecine_contracts import characters
 
-_FORMULA = frozenset("=+-@\t\r\n'＝＋－＠")
-"""What makes a spreadsheet take a text for a formula; and the apostrophe, so that taking it off again is exact."""
+__all__ = ["one_line", "shown_json", "spreadsheet_text", "storable"]
 
 
 def one_line(text: str, *, besides: str = "") -> str:
@@ -37,9 +36,8 @@ def _escaped(line: str) -> str:
 
 
 def spreadsheet_text(text: str) -> str:
-    """The text for a CSV cell: an apostrophe is put before one that a spreadsheet would compute."""
-    text = storable(text)
-    return f"'{text}" if text.lstrip(" ")[:1] in _FORMULA and text else text
+    """The text for a CSV cell: an apostrophe is put before whatever of it a spreadsheet would compute."""
+    return characters.spreadsheet_text(storable(text))
 
 
 def storable(text: str) -> str:

@@ -1,8 +1,8 @@
-"""Characters that must not be trusted to look like what they do: invisible ones, and ones that reorder a text. Pure."""
+"""Characters that do more than they show: invisible ones, ones that reorder a text, ones that begin a formula. Pure."""
 
 import re
 
-__all__ = ["HYPHENS", "INVISIBLE", "unfit"]
+__all__ = ["HYPHENS", "INVISIBLE", "spreadsheet_text", "unfit"]
 
 INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
@@ -13,6 +13,9 @@ INVISIBLE = (
 U+FFF9 to U+FFFB."""
 HYPHENS = "\\-\u2010-\u2013\u2212\ufe63\uff0d"
 """Inside of a class: hyphens, figure and en dash, minus. Not the em dash: two of them are punctuation in Chinese."""
+_FORMULA = re.compile(
+    r"(?:^|(?<=[;|\t\r\n]))(?=[^\S\t\r\n]*[=+\-@'\uff1d\uff0b\uff0d\uff20])|^(?=[^\S\t\r\n]*[\t\r\n])"
+)
 _UNFIT = {
     "control characters": re.compile("[\0-\x1f\x7f-\x9f]"),
     "half of a surrogate pair": re.compile("[\ud800-\udfff]"),
@@ -28,3 +31,13 @@ def unfit(text: str, *, lines: bool = False) -> str | None:
     """
     seen = re.sub("[\t\r\n]", " ", text) if lines else text
     return next((words for words, pattern in _UNFIT.items() if pattern.search(seen)), None)
+
+
+def spreadsheet_text(text: str) -> str:
+    """`text` for a CSV cell: an apostrophe stands before each part that a spreadsheet would take for a formula.
+
+    That is the beginning, and what follows a semicolon, a bar, a tab or a line end: where a spreadsheet divides lines
+    at these, as it does in many countries, the quotation marks around a cell count for nothing. Also before an
+    apostrophe, so that taking one off at each of these places gives the text back.
+    """
+    return _FORMULA.sub("'", text)

@@ -1,6 +1,5 @@
 """The sandbox's own routes, without a key: the clock, the faults, the journal, the tasks."""
 
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
@@ -10,8 +9,12 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from .faults import as_json
+from .json_body import parse
 from .state import Emulator
 from .tasks import to_record
+
+FARTHEST = 1_000_000_000
+"""Seconds, some thirty years, that one call may move the clock."""
 
 
 def routes() -> list[Route]:
@@ -39,8 +42,8 @@ async def advance(request: Request) -> Response:
     """Answers when everything that became due has happened."""
     emulator, body = _emulator(request), await _object(request)
     seconds = body.get("advance_seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or seconds < 0:
-        return _bad("advance_seconds must be a number, 0 or more")
+    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= FARTHEST:
+        return _bad(f"advance_seconds must be a number from 0 to {FARTHEST}")
     emulator.clock.advance(seconds)
     emulator.store.remember("clock_offset", repr(emulator.clock.offset))
     await emulator.scheduler.settle()
@@ -90,7 +93,7 @@ def _emulator(request: Request) -> Emulator:
 
 async def _object(request: Request) -> Mapping[str, Any]:
     try:
-        body = json.loads(await request.body() or b"{}")
+        body = parse(await request.body() or b"{}")
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -1,7 +1,6 @@
 """The provider's four calls: create, get, list, delete."""
 
 import asyncio
-import json
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -14,6 +13,7 @@ from . import creation, tasks
 from .connection import NoAnswer
 from .errors import ApiError, error_body
 from .faults import error_of, for_route, target
+from .json_body import parse
 from .state import Emulator
 from .store import Entry, Page
 from .tasks import STATUSES, Task
@@ -24,6 +24,8 @@ BASE = "/api/v3"
 PATH = f"{BASE}/contents/generations/tasks"
 LARGEST_BODY = 64 * 1024 * 1024
 LARGEST_PAGE = 500
+LONGEST_NUMBER = 9
+"""Digits; Python refuses to read thousands of them."""
 KEPT_HEADERS = ("user-agent", "content-type", "x-client-request-id", "idempotency-key", "traceparent")
 
 Handler = Callable[[Emulator, Request], Awaitable[Response]]
@@ -143,7 +145,7 @@ async def _json(request: Request) -> Any:
         raise ApiError("InvalidParameter", "The request's body is larger than 64 MB", status=413)
     raw = await request.body()
     try:
-        return json.loads(raw) if raw else {}
+        return parse(raw) if raw else {}
     except ValueError:
         raise ApiError("InvalidParameter", "The request's body is not valid JSON") from None
 
@@ -204,6 +206,7 @@ def _page(request: Request) -> Page:
 
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
-    if not text.isdecimal() or not 1 <= int(text) <= LARGEST_PAGE:
+    known = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
+    if not known or not 1 <= int(text) <= LARGEST_PAGE:
         raise ApiError("InvalidParameter", f"{name} must be from 1 to {LARGEST_PAGE}", param=name)
     return int(text)

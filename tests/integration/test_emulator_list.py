@@ -56,6 +56,17 @@ def test_filters(emulator: EmulatorProcess, five: list[str]) -> None:
     assert ids(emulator.listed(*both)) == five[2:0:-1]
 
 
+def test_odd_requests_are_refused_and_nothing_of_them_is_kept(
+    emulator: EmulatorProcess, five: list[str]
+) -> None:
+    before = len(emulator.journal())
+    deep = b'{"model": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    for content in (deep, b'{"model": "\\ud800", "content": []}', b'{"model": 1e999}', b"\xff"):
+        assert emulator.client.post(TASKS, content=content).status_code == 400
+    assert emulator.client.get(TASKS, params={"page_num": "9" * 5000}).status_code == 400
+    assert [entry["body"] for entry in emulator.journal()[before:]] == [None] * 4
+
+
 def test_an_item_is_what_get_answers(emulator: EmulatorProcess, five: list[str]) -> None:
     assert emulator.listed(("filter.task_ids", five[0]))["items"] == [emulator.get(five[0])]
 

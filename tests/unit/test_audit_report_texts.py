@@ -1,6 +1,7 @@
 """What users wrote is shown on one line, computed by no spreadsheet, and can be had back."""
 
 import json
+import re
 from urllib.parse import unquote
 
 import pytest
@@ -32,14 +33,32 @@ def test_json_for_people_is_the_same_json_and_moves_no_cursor(text: str) -> None
     assert json.loads(shown) == {"reason": text}
 
 
-@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "  =1", "'=1", "＝1"])
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\ta", "\ra", "  =1", "'=1", "＝1"])
 def test_a_formula_is_a_text(text: str) -> None:
     assert spreadsheet_text(text) == f"'{text}"
 
 
-@given(texts.map(storable))
-def test_taking_one_apostrophe_off_gives_the_text_back(text: str) -> None:
-    assert spreadsheet_text(text).removeprefix("'") == text
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a;=1+1;b", "a;'=1+1;b"),
+        ("\t=1", "'\t'=1"),
+        ("a; =1|@x\t+1", "a;' =1|'@x\t'+1"),
+        ('a"\n=1\r\n-1', "a\"\n'=1\r\n'-1"),
+        ("a;＝1;'b", "a;'＝1;''b"),
+        ("a, =1; b = 2 | c - d", "a, =1; b = 2 | c - d"),
+    ],
+)
+def test_a_formula_behind_what_may_divide_cells_is_a_text(text: str, shown: str) -> None:
+    assert spreadsheet_text(text) == shown
+
+
+@given((texts | st.text(";|\t\n' =-a")).map(storable))
+def test_taking_the_apostrophes_off_gives_the_text_back(text: str) -> None:
+    shown = spreadsheet_text(text)
+    assert re.sub(r"(^|[;|\t\r\n])'", r"\1", shown) == text
+    for cell in re.split(r"[;|\t\r\n]", shown):
+        assert cell.strip()[:1] not in set("=+-@")
 
 
 @given(texts)

@@ -1,13 +1,14 @@
 """A statement as CSV (RFC 4180), a line at a time. Pure.
 
-Texts that users wrote may begin with a character that makes a spreadsheet take them for a formula: these get an
-apostrophe before them.
+Texts that users wrote may hold what a spreadsheet takes for a formula: that gets an apostrophe before it.
 """
 
 import csv
 import io
 from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
+
+from telecine_contracts.characters import spreadsheet_text
 
 from .statement import Line, Mark, Statement
 
@@ -27,8 +28,6 @@ HEAD = (
     "reference",
     "reason",
 )
-_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""The last four are the wide forms of the first four."""
 
 
 def begin(statement: Statement) -> bytes:
@@ -61,20 +60,12 @@ def _cells(line: Line) -> Sequence[object]:
         line.available,
         line.held,
         line.data.get("kind", ""),
-        _guarded(line.generation),
-        _guarded(line.reference),
-        _guarded(line.reason),
+        *(spreadsheet_text(text or "") for text in (line.generation, line.reference, line.reason)),
     )
 
 
 def _time(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-
-
-def _guarded(text: str | None) -> str:
-    if text and (text[0] in _FORMULA or text.lstrip()[:1] in _FORMULA):
-        return f"'{text}"
-    return text or ""
 
 
 def _rows(rows: Iterable[Sequence[object]]) -> bytes:
