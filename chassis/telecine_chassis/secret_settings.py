@@ -1,4 +1,4 @@
-"""Secrets as settings: read from files too, and never one that stands in an example."""
+"""Secrets as settings: read from files too, and never one that can be guessed or serves two purposes."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -10,19 +10,34 @@ from pydantic import BaseModel, Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsError
 
-__all__ = ["BadSecretFile", "ChosenSecret", "SecretFiles", "examples_in", "is_secret"]
+from .secret_strength import PASSWORD_GUESSES, SIGNING_GUESSES, can_be_guessed
 
-ChosenSecret = Annotated[SecretStr, Field(min_length=16)]
-"""A secret that whoever runs telecine makes up: at least 16 characters."""
+__all__ = [
+    "BadSecretFile",
+    "ChosenSecret",
+    "SecretFiles",
+    "SigningSecret",
+    "is_secret",
+    "shared_secrets",
+    "weak_secrets",
+]
+
+
+class SigningSecret(SecretStr):
+    """A key for signatures: guesses at it need no server, so it has to be much harder to guess than a password."""
+
+
+ChosenSecret = Annotated[SigningSecret, Field(min_length=16)]
+"""A key for signatures that the operator generates: at least 16 characters, even in a sandbox."""
 _EXAMPLE = "example-"
-_VARIETY = 5
-"""Different characters that a secret has at least: fewer are soon tried out."""
 _KNOWN = frozenset(
     {
         "admin",
         "change-me",
         "change_me",
         "changeme",
+        "correct horse battery staple",
+        "correcthorsebatterystaple",
         "default",
         "hunter2",
         "minio",
@@ -86,20 +101,35 @@ def is_secret(field: FieldInfo) -> bool:
 
 
 def _holds_secret(annotation: Any) -> bool:
-    return annotation is SecretStr or any(_holds_secret(part) for part in get_args(annotation))
+    if isinstance(annotation, type) and issubclass(annotation, SecretStr):
+        return True
+    return any(_holds_secret(part) for part in get_args(annotation))
 
 
-def examples_in(settings: BaseModel) -> Iterator[str]:
-    """The names of settings whose secret, or password within a URL, stands in somebody's example, or might as well."""
-    for name in type(settings).model_fields:
-        value = getattr(settings, name)
-        if any(_is_example(secret) for secret in _secrets(name, value)):
+def weak_secrets(settings: BaseModel) -> Iterator[str]:
+    """The names of settings whose secret, or password within a URL, is known from examples or can be guessed."""
+    for name, value in _values(settings):
+        within = SIGNING_GUESSES if isinstance(value, SigningSecret) else PASSWORD_GUESSES
+        if any(_is_example(secret) or can_be_guessed(secret, within) for secret in _secrets(name, value)):
             yield name
+
+
+def shared_secrets(settings: BaseModel) -> Iterator[tuple[str, ...]]:
+    """The names of settings that have the same secret: a leak of one would then give away the others."""
+    names: dict[str, list[str]] = {}
+    for name, value in _values(settings):
+        for secret in dict.fromkeys(_secrets(name, value)):
+            names.setdefault(secret, []).append(name)
+    return (tuple(several) for several in names.values() if len(several) > 1)
+
+
+def _values(settings: BaseModel) -> Iterator[tuple[str, Any]]:
+    return ((name, getattr(settings, name)) for name in type(settings).model_fields)
 
 
 def _is_example(secret: str) -> bool:
     plain = secret.strip().casefold()
-    return plain in _KNOWN or plain.startswith(_EXAMPLE) or len(set(plain)) < _VARIETY
+    return plain in _KNOWN or plain.startswith(_EXAMPLE)
 
 
 def _secrets(name: str, value: Any) -> Iterator[str]:

@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 
 from .nats_access import NatsAccess, check_seed
 from .network import is_loopback
-from .secret_settings import SecretFiles, examples_in
+from .secret_settings import SecretFiles, shared_secrets, weak_secrets
 
 __all__ = ["ServiceSettings"]
 
@@ -30,7 +30,7 @@ class ServiceSettings(BaseSettings):
 
     profile: Annotated[
         Literal["production", "sandbox"],
-        Field(description="In a sandbox, secrets that stand in examples are taken; nowhere else"),
+        Field(description="In a sandbox, weak secrets are accepted; nowhere else"),
     ] = "production"
     nats_url: Annotated[str, Field(description="NATS servers, separated by commas")] = "nats://127.0.0.1:4222"
     nats_nkey_seed_file: Annotated[
@@ -146,14 +146,26 @@ class ServiceSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _is_no_example(self) -> Self:
-        found = [f"TELECINE_{name.upper()}" for name in examples_in(self)]
-        if found and self.profile != "sandbox":
+    def _has_strong_secrets(self) -> Self:
+        if self.profile == "sandbox":
+            return self
+        problems = []
+        if weak := [_variable(name) for name in weak_secrets(self)]:
+            problems.append(f"{', '.join(weak)}: known from examples or easy to guess")
+        problems += [
+            f"{' and '.join(map(_variable, names))}: the same secret for two purposes"
+            for names in shared_secrets(self)
+        ]
+        if problems:
             raise ValueError(
-                f"{', '.join(found)}: a secret that stands in examples, or is as easy to guess, is refused; make one "
-                "of your own, or set TELECINE_PROFILE=sandbox where nothing is worth protecting"
+                f"{'; '.join(problems)}. Generate each with `openssl rand -hex 32`, or set TELECINE_PROFILE=sandbox "
+                "where nothing is worth protecting"
             )
         return self
+
+
+def _variable(name: str) -> str:
+    return f"TELECINE_{name.upper()}"
 
 
 def _host(url: str) -> str:

@@ -45,9 +45,9 @@ def settings_for(nats: NatsServer, folder: Path, **changes: Any) -> Settings:
         "database_url": database_url(folder, f"gateway-{port}"),
         "s3_endpoint": "http://127.0.0.1:9",
         "s3_access_key": "nobody",
-        "s3_secret_key": "nothing",
-        "content_secret": "content-secret-of-this-test",
-        "callback_secret": "callback-secret-of-this-test",
+        "s3_secret_key": "nothing but the tests",
+        "content_secret": "content secret of the tests 7mQ2vX9rTb4K",
+        "callback_secret": "callback secret of the tests Zk3Jw8YdPq6N",
     }
     return Settings(**(values | changes))
 

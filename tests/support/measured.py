@@ -57,13 +57,13 @@ def _put_together(folder: Path) -> dict[str, Service]:
     facts: dict[str, Any] = {
         "database_url": f"sqlite:///{folder}/nothing.db",
         "provider_base_url": nowhere,
-        "provider_api_key": "key-of-the-tests",
+        "provider_api_key": "key-of-the-tests-5fR8uLc2Wd1B",
         "s3_endpoint": nowhere,
         "s3_bucket": "nothing",
         "s3_access_key": "nobody",
         "s3_secret_key": "a secret of the tests",
-        "content_secret": "another secret of the tests",
-        "callback_secret": "a third secret of the tests",
+        "content_secret": "content secret of the tests 7mQ2vX9rTb4K",
+        "callback_secret": "callback secret of the tests Zk3Jw8YdPq6N",
         "checkpoint_key": Signer.new("tests").secret_text(),
     }
     return {name: build(settings(**facts)) for name, (settings, build) in SERVICES.items()}

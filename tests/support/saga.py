@@ -50,7 +50,7 @@ from telecine_gateway.access import KEYS, CreateKey, new_key
 
 __all__ = ["Emulator", "Saga", "answers", "emulator_process", "names", "saga"]
 
-KEY = "sandbox-key"
+KEY = "sandbox-key-5fR8uLc2Wd1B"
 QUICK: dict[str, Any] = {
     "generation": {
         "provider_post_timeout": 2,
@@ -234,8 +234,8 @@ class Saga:
         facts |= {
             "http_port": self.gateway_port,
             "public_url": self.gateway_url,
-            "content_secret": "a secret of the tests",
-            "callback_secret": "another secret of the tests",
+            "content_secret": "content secret of the tests 7mQ2vX9rTb4K",
+            "callback_secret": "callback secret of the tests Zk3Jw8YdPq6N",
         }
         return SETTINGS[name](**(facts | own))
 

@@ -26,7 +26,7 @@ NAMES = (
 PORTS = {name: 20_000 + number for number, name in enumerate(NAMES)}
 KNOWN = {name: make() for name, make in SECRETS.items()}
 SANDBOX = Options()
-REAL = Options(provider=Provider("https://ark.example/api/v3", "its-key"))
+REAL = Options(provider=Provider("https://ark.example/api/v3", "its-key-5fR8uLc2Wd1B"))
 PUBLIC = Options(provider=REAL.provider, public_url="https://video.example")
 ALL = {"sandbox": SANDBOX, "real": REAL, "public": PUBLIC}
 DATA = Path("/data")
@@ -104,7 +104,7 @@ def test_with_a_real_provider_nothing_private_is_let_in() -> None:
     ],
 )
 def test_only_a_provider_on_this_machine_may_lead_to_private_addresses(url: str, is_local: bool) -> None:
-    options = Options(provider=Provider(url, "its-key"))
+    options = Options(provider=Provider(url, "its-key-5fR8uLc2Wd1B"))
     assert ("TELECINE_RESULT_ALLOW_PRIVATE" in told("storage", options)) is is_local
     assert ("TELECINE_CALLBACK_BASE_URL" in told("generation", options)) is is_local
 
@@ -129,8 +129,10 @@ def test_what_the_stack_does_not_decide_may_be_set_by_the_user(monkeypatch: pyte
 def test_a_key_in_the_users_environment_reaches_nobody_who_does_not_need_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setenv("TELECINE_PROVIDER_API_KEY", "its-key")
-    assert [service for service in SERVICES if "its-key" in told(service, REAL).values()] == ["generation"]
+    monkeypatch.setenv("TELECINE_PROVIDER_API_KEY", "its-key-5fR8uLc2Wd1B")
+    assert [service for service in SERVICES if "its-key-5fR8uLc2Wd1B" in told(service, REAL).values()] == [
+        "generation"
+    ]
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,9 @@ from telecine_gateway.settings import Settings
 NEEDED = {
     "TELECINE_S3_ENDPOINT": "http://127.0.0.1:9000",
     "TELECINE_S3_ACCESS_KEY": "reader",
-    "TELECINE_S3_SECRET_KEY": "reading",
-    "TELECINE_CONTENT_SECRET": "links of the tests",
-    "TELECINE_CALLBACK_SECRET": "callbacks of the tests",
+    "TELECINE_S3_SECRET_KEY": "reading for the tests",
+    "TELECINE_CONTENT_SECRET": "links of the tests 7mQ2vX9rTb4K",
+    "TELECINE_CALLBACK_SECRET": "callbacks of the tests Zk3Jw8YdPq6N",
 }
 
 

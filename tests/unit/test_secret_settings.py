@@ -1,15 +1,21 @@
 """Secrets: from files as well, never twice, never one out of an example, never shown."""
 
+from base64 import b64encode, urlsafe_b64encode
+from collections.abc import Callable
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import SecretStr, ValidationError
 
-from telecine_chassis.secret_settings import BadSecretFile, ChosenSecret
+from telecine_chassis.secret_settings import BadSecretFile, ChosenSecret, SigningSecret
+from telecine_chassis.secret_strength import SIGNING_GUESSES, can_be_guessed
 from telecine_chassis.settings import ServiceSettings
 
-OWN = "a secret of the tests"
+OWN = "a secret of the tests 5fR8uLc2Wd1B"
 
 
 class Settings(ServiceSettings):
@@ -17,7 +23,7 @@ class Settings(ServiceSettings):
 
     required: SecretStr
     optional: SecretStr | None = None
-    chosen: ChosenSecret = SecretStr("of sixteen letters")
+    chosen: ChosenSecret = SigningSecret("of many letters 7mQ2vX9rTb4K")
     chosen_or_none: ChosenSecret | None = None
     database_url: str = "sqlite:///x.db"
     plain: str = "password"
@@ -38,7 +44,7 @@ def file(tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("name", ["REQUIRED", "OPTIONAL", "CHOSEN", "CHOSEN_OR_NONE", "required"])
 def test_a_secret_may_stand_in_a_file(file: Path, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("TELECINE_REQUIRED", "another secret")
+    monkeypatch.setenv("TELECINE_REQUIRED", "another secret of the tests")
     monkeypatch.delenv(f"TELECINE_{name.upper()}", raising=False)
     monkeypatch.setenv(f"TELECINE_{name}_FILE", str(file))
     secret: SecretStr = getattr(Settings(), name.lower())
@@ -91,9 +97,21 @@ def test_only_secrets_come_from_files(file: Path, monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(
     "secret",
-    ["changeme", "example-content-secret", " Password ", "minioadmin", "sk-1234", "0000000000", "1212"],
+    [
+        "changeme",
+        "example-content-secret",
+        " Password ",
+        "minioadmin",
+        "sk-1234",
+        "0000000000",
+        "1234567890123456",
+        "passwordpassword",
+        "P@ssw0rdP@ssw0rd",
+        "0123456789abcdef" * 4,
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ",
+    ],
 )
-def test_a_secret_out_of_an_example_is_refused(secret: str) -> None:
+def test_a_secret_that_can_be_guessed_is_refused(secret: str) -> None:
     [told] = problems(required=secret)
     assert "TELECINE_REQUIRED: " in told
     assert "TELECINE_PROFILE=sandbox" in told
@@ -107,7 +125,7 @@ def test_a_secret_out_of_an_example_is_refused(secret: str) -> None:
 def test_a_password_in_a_url_is_looked_at_too(url: str) -> None:
     [told] = problems(required=OWN, database_url=url)
     assert "TELECINE_DATABASE_URL: " in told
-    own = "postgresql+psycopg://telecine:Ka9xW2@db/telecine"
+    own = "postgresql+psycopg://telecine:Ka9xW2hhT4m@db/telecine"
     assert Settings(required=SecretStr(OWN), database_url=own).database_url == own
 
 
@@ -120,7 +138,7 @@ def test_every_server_of_a_list_is_looked_at() -> None:
 def test_nobody_comes_to_nats_over_a_network(url: str) -> None:
     [told] = problems(required=OWN, nats_url=url)
     assert "TELECINE_NATS_NKEY_SEED_FILE: " in told
-    named = url.replace("nats://", "nats://gateway:Ka9xW2@")
+    named = url.replace("nats://", "nats://gateway:Ka9xW2hhT4m@")
     assert Settings(required=SecretStr(OWN), nats_url=named).nats_url == named
     assert Settings(required=SecretStr(OWN), nats_url=url, profile="sandbox").nats_url == url
 
@@ -128,6 +146,36 @@ def test_nobody_comes_to_nats_over_a_network(url: str) -> None:
 @pytest.mark.parametrize("url", ["nats://127.0.0.1:4222", "nats://localhost:4222", "tls://[::1]:4222"])
 def test_a_server_on_this_machine_need_not_ask(url: str) -> None:
     assert Settings(required=SecretStr(OWN), nats_url=url).nats_url == url
+
+
+@pytest.mark.parametrize(
+    "secret", ["TelecineProduction2026!", "correct horse battery staple", "k7#mQ2!vX9rTb5pL"]
+)
+def test_a_key_for_signatures_is_harder_to_guess_than_a_password(secret: str) -> None:
+    [told] = problems(required=OWN, chosen=secret)
+    assert "TELECINE_CHOSEN: " in told
+    assert "openssl rand -hex 32" in told
+    assert secret not in told
+
+
+@given(st.binary(min_size=32, max_size=32), st.sampled_from([bytes.hex, urlsafe_b64encode, b64encode]))
+def test_what_a_generator_makes_is_accepted_without_word_lists(
+    made: bytes, form: Callable[[bytes], Any]
+) -> None:
+    random_bytes = sha256(made).digest()
+    text = form(random_bytes)
+    secret = text if isinstance(text, str) else text.decode().rstrip("=")
+    assert not can_be_guessed(secret, SIGNING_GUESSES)
+
+
+def test_one_secret_for_two_purposes_is_refused() -> None:
+    twice = "of many letters Zk3Jw8YdPq6N"
+    [told] = problems(required=OWN, chosen=twice, chosen_or_none=twice)
+    assert "TELECINE_CHOSEN and TELECINE_CHOSEN_OR_NONE: the same secret for two purposes" in told
+    assert twice not in told
+    [told] = problems(required="Ka9xW2hhT4m", database_url="postgresql+psycopg://t:Ka9xW2hhT4m@db/t")
+    assert "TELECINE_REQUIRED and TELECINE_DATABASE_URL: the same" in told
+    assert Settings(required=SecretStr(OWN), chosen=twice, chosen_or_none=twice, profile="sandbox")
 
 
 def test_a_chosen_secret_has_a_length() -> None:

@@ -26,7 +26,9 @@ class Settings(DatabaseSettings):
     s3_region: Annotated[str, Field(description="Its region, as the signature names it")] = "auto"
     s3_access_key: Annotated[str, Field(description="Access key; needs to read only")]
     s3_secret_key: Annotated[SecretStr, Field(description="Its secret")]
-    content_secret: Annotated[ChosenSecret, Field(description="Signs links to videos; 16 characters or more")]
+    content_secret: Annotated[
+        ChosenSecret, Field(description="Signs links to videos: `openssl rand -hex 32`")
+    ]
     callback_secret: Annotated[
         ChosenSecret,
         Field(description="Makes callback paths unguessable; the generation service has the same"),
