@@ -139,7 +139,8 @@ def _write_page(folder: Path, granted: Mapping[str, Rights]) -> Path:
     keys = {name: public_key(seed_file(folder, name)) for name in granted}
     numbers = _numbers(folder, [name for name in granted if name not in IDENTITIES])
     page = folder / USERS_FILE
-    page.parent.mkdir(mode=0o755, exist_ok=True)
+    page.parent.mkdir(exist_ok=True)
+    page.parent.chmod(0o755)
     _write(folder / ACCOUNTS_FILE, f"{json.dumps(numbers, indent=2)}\n", mode=0o644)
     _write(page, users_page(granted, keys, numbers), mode=0o644)
     return page
@@ -256,6 +257,7 @@ def _write(file: Path, text: str, *, mode: int) -> None:
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as out:
+        os.fchmod(out.fileno(), mode)  # whatever the umask: the server's user reads the page
         out.write(text)
         out.flush()
         os.fsync(out.fileno())

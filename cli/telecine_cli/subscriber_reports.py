@@ -57,18 +57,24 @@ class Addition:
     subscriber_url: str | None
 
 
-def find(data: Path | None, nats_url: str | None, nkey_seed: Path | None, credentials: Path | None) -> Place:
-    """The telecine to use, as its provisioner: the seed is `nkey_seed`, else the one among `credentials`.
+def find(
+    data: Path | None,
+    nats_url: str | None,
+    nkey_seed: Path | None,
+    credentials: Path | None,
+    identity: str = PROVISIONER,
+) -> Place:
+    """The telecine to use, as `identity`: the seed is `nkey_seed`, else the one among `credentials`.
 
-    Raises Failure as `target.find` does, and for a folder of credentials without the provisioner's seed.
+    Raises Failure as `target.find` does, and for a folder of credentials without that seed.
     """
     if credentials is not None and nkey_seed is None:
-        nkey_seed = seed_file(credentials, PROVISIONER)
+        nkey_seed = seed_file(credentials, identity)
         if not nkey_seed.exists():
             raise Failure(
                 f"{nkey_seed} does not exist: name the folder that `telecine provision --credentials` made"
             )
-    found = target.find(data, nats_url, nkey_seed, identity=PROVISIONER)
+    found = target.find(data, nats_url, nkey_seed, identity=identity)
     if found.data is not None and found.access.nkey_seed is not None:
         return Place(found, credentials_folder(found.data))
     return Place(found, credentials)

@@ -11,11 +11,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
+import nats.errors
 import pytest
 from tests.support.certificates import Authority
 from tests.support.compose import ROOT, SERVICES, Compose
 from tests.support.demand import Demand, demand
 from tests.support.eventually import eventually_async
+
+from telecine_chassis.connection import connect
+from telecine_chassis.nats_access import NatsAccess
 
 GIFT = 1_000_000
 PRICE = 40
@@ -147,6 +151,38 @@ async def test_who_brings_a_certificate_gets_https(system: Compose, certificate:
         await eventually_async(ready, what="no answer over TLS")
 
 
+async def test_another_team_subscribes_as_the_page_says(system: Compose, client: Client) -> None:
+    """docs/subscribing.md, "On Compose"."""
+    page = (ROOT / "docs" / "subscribing.md").read_text(encoding="utf-8").partition("\n## On Compose\n")[2]
+    name = f"team-{client.account}"
+    commands = page.partition("```sh\n")[2].partition("```")[0].replace("my-team", name)
+    function = commands.partition("\n}\n")[0] + "\n}\n"
+    gateway = system.addresses("gateway", 8000)[0]
+    async with httpx.AsyncClient(headers={"X-API-Key": client.key}, trust_env=False) as http:
+        body = {"prompt": "for another team", "resolution": "480p", "duration": 2}
+        (await http.post(f"{gateway}/api/video/generate", json=body, timeout=30)).raise_for_status()
+    system.call("bash", "-euc", commands)
+    try:
+        seed = ROOT / "deploy" / "secrets" / "nats" / f"{name}.nk"
+        assert seed.stat().st_mode & 0o777 == 0o600
+        url = system.addresses("nats", 4222)[0].replace("http:", "nats:")
+
+        async def takes() -> bool:
+            try:
+                connection = await connect(url, name, access=NatsAccess(nkey_seed=seed))
+            except nats.errors.Error:  # not reloaded yet
+                return False
+            events = await connection.jetstream().pull_subscribe_bind(name, "VIDEO")
+            [event] = await events.fetch(1, timeout=10)
+            await connection.close()
+            return event.subject.startswith("video.")
+
+        await eventually_async(takes, within=30, what="no event for the subscriber")
+    finally:
+        remove = f"{function}subscribers remove {name}\ndocker compose kill --signal HUP nats"
+        system.call("bash", "-euc", remove)
+
+
 @pytest.mark.parametrize("service", [*SERVICES, "emulator"])
 def test_a_container_can_do_nothing_but_its_work(system: Compose, service: str) -> None:
     for container in system.containers(service):
@@ -162,7 +198,7 @@ def test_a_container_can_do_nothing_but_its_work(system: Compose, service: str) 
 @pytest.mark.parametrize("service", [*SERVICES, "emulator", "operator"])
 def test_no_secret_stands_in_an_image_or_in_what_the_engine_tells(system: Compose, service: str) -> None:
     files = [file for file in (ROOT / "deploy" / "secrets").rglob("*") if file.is_file()]
-    kept = [file.read_text().strip() for file in files if file.suffix not in (".conf", ".pub")]
+    kept = [file.read_text().strip() for file in files if file.suffix not in (".conf", ".json", ".pub")]
     assert len(kept) > 10
     told = json.dumps(system.containers(service)) if service != "operator" else ""
     told += system.call("docker", "image", "inspect", f"telecine/{service}")

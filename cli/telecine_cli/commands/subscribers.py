@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import AsJson, Data, NatsUrl, ProvisionerSeed, group
+from telecine_cli.commands.options import AsJson, Data, NatsUrl, NkeySeed, ProvisionerSeed, group
 from telecine_cli.subscriber_programs import Client
 
 __all__ = ["app"]
@@ -139,13 +139,14 @@ def list_(
     credentials: Credentials = None,
     data: Data = None,
     nats_url: NatsUrl = None,
-    nkey_seed: ProvisionerSeed = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """List every subscriber with its lag: events that it has not acknowledged yet."""
     from telecine_cli.running import run
     from telecine_cli.subscriber_reports import find, tell_list
+    from telecine_contracts.permissions import OPERATOR
 
-    run(tell_list(find(data, nats_url, nkey_seed, credentials), as_json=json))
+    run(tell_list(find(data, nats_url, nkey_seed, credentials, OPERATOR), as_json=json))
 
 
 def program(
@@ -163,13 +164,14 @@ def program(
     credentials: Credentials = None,
     data: Data = None,
     nats_url: NatsUrl = None,
-    nkey_seed: ProvisionerSeed = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
     """Print a program of about ten lines that takes the subscriber's events; it expects the seed where it is run."""
     from telecine_cli.running import run
     from telecine_cli.subscriber_reports import find, tell_program
+    from telecine_contracts.permissions import OPERATOR
 
-    target = find(data, nats_url, nkey_seed, credentials)
+    target = find(data, nats_url, nkey_seed, credentials, OPERATOR)
     run(tell_program(target, name, client, stream and stream.value, subscriber_url))
 
 
