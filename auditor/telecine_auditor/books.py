@@ -11,7 +11,7 @@ from .clocks import Clocks
 from .entry import Entry, UsualHead
 from .heads import Unreadable, read_with_care, shown
 from .ledger_rules import RULES
-from .overdue import overdue
+from .overdue import EXPIRY_DELAY, overdue
 from .reading import ACTIONS, Reading, read_body
 from .routes import TYPES, Route, ident_of
 from .shortcuts import SHORTCUTS, form_of
@@ -157,10 +157,17 @@ class Books:
         self._judge_time(book, entry.stored_at, reading.decided_at)
         return reading
 
-    def finish(self, now: datetime, hold_limit: timedelta) -> None:
+    def know(self, entries: Sequence[Entry], heads: Sequence[UsualHead | None]) -> None:
+        """Entries that a saved audit has taken already: none of their ids may come again."""
+        for entry, head in zip(entries, heads, strict=True):
+            ident = head[1] if head is not None else (entry.header("ce-id") or "").encode()
+            self._ids.add(ident)
+
+    def finish(self, now: datetime, hold_limit: timedelta, expiry_delay: timedelta = EXPIRY_DELAY) -> None:
         """Check what can only be seen at the end: what is overdue, and what accounts have in common."""
         books = self.accounts.values()
-        for found in (overdue(books, now, hold_limit), shared_generations(books), differing_prices(books)):
+        late = overdue(books, now, hold_limit, expiry_delay)
+        for found in (late, shared_generations(books), differing_prices(books)):
             for breach in found:
                 self._on_breach(breach)
 

@@ -54,6 +54,8 @@ class BreachKind(StrEnum):
     TRUNCATED = "truncated"
     CHECKPOINT_MISMATCH = "checkpoint-mismatch"
     CHECKPOINT_FORGED = "checkpoint-forged"
+    CHECKPOINT_MISSING = "checkpoint-missing"
+    UNSIGNED_TOO_LONG = "unsigned-too-long"
     MIRROR_CHANGED = "mirror-changed"
     STREAM_CHANGED = "stream-changed"
     # with VIDEO
@@ -111,6 +113,8 @@ BREACHES = {
     BreachKind.TRUNCATED: "the stream ends before what a signed checkpoint was signed over",
     BreachKind.CHECKPOINT_MISMATCH: "the entries are not those that a signed checkpoint was signed over",
     BreachKind.CHECKPOINT_FORGED: "a checkpoint was not signed by the key that is trusted",
+    BreachKind.CHECKPOINT_MISSING: "a signed checkpoint that was published is not there any more, or none ever was",
+    BreachKind.UNSIGNED_TOO_LONG: "entries have no signed checkpoint over them for longer, or are more, than allowed",
     BreachKind.MIRROR_CHANGED: "a file of the mirror was changed after it was written",
     BreachKind.STREAM_CHANGED: "the stream does not hold any more what was mirrored from it",
     BreachKind.COMPLETED_NOT_SETTLED: "a video was delivered and is not settled",

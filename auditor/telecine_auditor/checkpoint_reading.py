@@ -2,7 +2,7 @@
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from pydantic_core import from_json
@@ -16,7 +16,7 @@ from .exit_codes import CommandError
 from .note_verifying import Forged, Unsigned, verified
 from .source import CHECKPOINTS, LEDGER, Source
 
-__all__ = ["SignedCheckpoint", "from_file", "from_place", "published", "read_keys"]
+__all__ = ["Published", "SignedCheckpoint", "from_file", "from_place", "published", "read_keys"]
 
 _LOG = LEDGER.lower()
 
@@ -34,6 +34,14 @@ class SignedCheckpoint:
     place: str
 
 
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Checkpoints of the ledger from the CHECKPOINTS stream, in its order; `refused`: how many were not believed."""
+
+    checkpoints: list[SignedCheckpoint] = field(default_factory=list)
+    refused: int = 0
+
+
 def read_keys(arguments: Sequence[str]) -> tuple[VerifierKey, ...]:
     """The keys that `--key` names: each a key's text, or a file with one a line. Raises CommandError."""
     return tuple(key for argument in arguments for key in _keys(argument))
@@ -41,19 +49,35 @@ def read_keys(arguments: Sequence[str]) -> tuple[VerifierKey, ...]:
 
 async def published(
     source: Source, keys: Sequence[VerifierKey], on_breach: Callable[[Breach], None]
-) -> list[SignedCheckpoint]:
+) -> Published:
     """Every checkpoint of the ledger in the CHECKPOINTS stream that one of the keys signed, in order of the stream.
 
-    One that does not verify is the breach checkpoint-forged; without keys all are taken at their word. An empty list
-    when the source has no such stream. Ask how far LEDGER goes after this, not before: else the last checkpoint may
-    speak of more than is read then. Raises SourceError.
+    One that does not verify is the breach checkpoint-forged; without keys all are taken at their word. A sequence that
+    is missing is the breach checkpoint-missing: the stream is never purged. Nothing when the source has no such stream.
+    Ask how far LEDGER goes after this, not before: else the last checkpoint may speak of more than is read then.
+    Raises SourceError.
     """
-    found: list[SignedCheckpoint] = []
-    if await source.has(CHECKPOINTS):
-        async for entries in source.batches(CHECKPOINTS):
-            for entry in entries:
-                found += _of_entry(entry, keys, on_breach)
-    return found
+    found, forged, sequence = list[SignedCheckpoint](), list[Breach](), 0
+    if not await source.has(CHECKPOINTS):
+        return Published()
+    last = await source.last(CHECKPOINTS)
+    async for entries in source.batches(CHECKPOINTS, upto=last):
+        for entry in entries:
+            _miss(sequence + 1, entry.sequence - 1, on_breach)
+            found += _of_entry(entry, keys, forged.append)
+            sequence = entry.sequence
+    _miss(sequence + 1, last, on_breach)
+    for breach in forged:
+        on_breach(breach)
+    return Published(found, len(forged))
+
+
+def _miss(first: int, last: int, on_breach: Callable[[Breach], None]) -> None:
+    if first <= last:
+        says = f"sequence {first} of the stream is missing" + (
+            f", and all up to {last}" if last > first else ""
+        )
+        on_breach(Breach(BreachKind.CHECKPOINT_MISSING, says, CHECKPOINTS, first))
 
 
 def from_file(path: Path, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
@@ -73,9 +97,13 @@ def from_file(path: Path, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
 
 def from_place(path: Path, keys: Sequence[VerifierKey]) -> list[SignedCheckpoint]:
     """The same for a file, or for every `*.txt` in a folder, as credits keeps them outside NATS; smallest first."""
-    if not path.is_dir():
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix == ".txt")
+    except NotADirectoryError:
         return [from_file(path, keys)]
-    found = [from_file(file, keys) for file in sorted(path.glob("*.txt"))]
+    except OSError as error:
+        raise CommandError(f"checkpoints can't be read from {path}: {error.strerror}") from error
+    found = [from_file(file, keys) for file in files]
     if not found:
         raise CommandError(f"the folder {path} has no checkpoints in it, files named *.txt")
     return sorted(found, key=lambda one: one.checkpoint.size)

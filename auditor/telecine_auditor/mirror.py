@@ -24,6 +24,7 @@ from zlib import crc32
 
 from .entry import Entry
 from .exit_codes import CommandError
+from .source import SourceError
 
 __all__ = [
     "SEGMENT_BYTES",
@@ -34,6 +35,7 @@ __all__ = [
     "entries_in",
     "first_line",
     "framed",
+    "has_stream",
     "next_sound",
     "read_sums",
     "segments_of",
@@ -48,6 +50,8 @@ _SUFFIX = ".entries"
 _MARK = b"TLM1"
 _FRAME = Struct(">4sIIQQHI")
 _CHECKED_FROM = 8
+_SEGMENT = re.compile(r"([0-9]{20})\.entries")
+_STREAM = re.compile(r"(?!LOCK$|SHA256SUMS$)[A-Z0-9_-]+")
 _SUM = re.compile(r"([0-9a-f]{64})  ([A-Za-z0-9_-]+/[0-9]{20}\.entries)")
 
 
@@ -116,14 +120,30 @@ def next_sound(data: bytes, at: int, *, behind: int) -> int:
 
 
 def streams_in(folder: Path) -> list[str]:
-    """The streams that a mirror holds."""
-    return sorted(path.name for path in folder.iterdir() if path.is_dir())
+    """The streams that a mirror holds. Raises SourceError where one of them is no folder that can be read."""
+    streams = sorted(name for name in _listed(folder) if _STREAM.fullmatch(name))
+    for stream in streams:
+        _listed(folder / stream)
+    return streams
+
+
+def has_stream(folder: Path, stream: str) -> bool:
+    """Whether the mirror has the stream, be it readable or not. Raises SourceError when that cannot be told."""
+    return stream in _listed(folder)
 
 
 def segments_of(folder: Path, stream: str) -> list[Segment]:
-    """The segments of one stream that are on disk, in order."""
-    names = (path.stem for path in (folder / stream).glob(f"*{_SUFFIX}"))
-    return sorted(Segment(stream, int(name)) for name in names if re.fullmatch("[0-9]{20}", name))
+    """The segments of one stream that are on disk, in order. Raises SourceError for a folder that cannot be read."""
+    found = map(_SEGMENT.fullmatch, _listed(folder / stream))
+    return sorted(Segment(stream, int(name[1])) for name in found if name)
+
+
+def _listed(folder: Path) -> list[str]:
+    """The names in a folder. `Path.glob` and `Path.is_dir` would take one that cannot be read for an empty one."""
+    try:
+        return [path.name for path in folder.iterdir()]
+    except OSError as error:
+        raise SourceError(f"the mirror's folder {folder} can't be read: {error.strerror}") from error
 
 
 def read_sums(folder: Path) -> dict[str, str]:
@@ -134,6 +154,8 @@ def read_sums(folder: Path) -> dict[str, str]:
     try:
         lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
+        if SUMS in _listed(folder):
+            raise CommandError(f"{folder / SUMS} is a link that leads nowhere") from None
         return {}
     except (OSError, ValueError) as error:
         raise CommandError(f"{folder / SUMS} can't be read: {type(error).__name__}") from error

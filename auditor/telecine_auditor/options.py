@@ -3,6 +3,7 @@
 import argparse
 import os
 import re
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
@@ -113,6 +114,8 @@ async def opened(
         source = await NatsSource.open(server_of(options))
     try:
         yield source
+        if on_breach is _refuse:
+            sys.stderr.writelines(f"left out: {what}\n" for what in source.unread)
     finally:
         await source.close()
 

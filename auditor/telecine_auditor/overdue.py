@@ -6,14 +6,19 @@ from datetime import datetime, timedelta
 from .account_book import AccountBook
 from .breach import Breach, BreachKind
 
-__all__ = ["overdue"]
+__all__ = ["EXPIRY_DELAY", "overdue"]
 
-EXPIRY_LATENESS = timedelta(hours=1)
-"""An expiry is written by a timer: so late it may be."""
+EXPIRY_DELAY = timedelta(hours=1)
+"""An expiry is written by a timer: so late it may be, if nothing else is said."""
 
 
-def overdue(accounts: Iterable[AccountBook], now: datetime, hold_limit: timedelta) -> Iterator[Breach]:
-    """Holds older than `hold_limit`, and credits that should have expired."""
+def overdue(
+    accounts: Iterable[AccountBook],
+    now: datetime,
+    hold_limit: timedelta,
+    expiry_delay: timedelta = EXPIRY_DELAY,
+) -> Iterator[Breach]:
+    """Holds older than `hold_limit`, and credits that should have expired more than `expiry_delay` ago."""
     for book in accounts:
         for hold in book.holds.values():
             if now - hold.since > hold_limit:
@@ -25,7 +30,7 @@ def overdue(accounts: Iterable[AccountBook], now: datetime, hold_limit: timedelt
                     generation=hold.generation,
                 )
         for grant in () if book.doubtful else book.live:
-            if grant.usable_until is not None and grant.usable_until < now - EXPIRY_LATENESS:
+            if grant.usable_until is not None and grant.usable_until < now - expiry_delay:
                 yield Breach(
                     BreachKind.EXPIRY_OVERDUE,
                     f"{grant.available} of grant {grant.number} should have expired at {grant.usable_until}",

@@ -16,10 +16,18 @@ class SourceError(CommandError):
 
 
 class Source(Protocol):
-    """Streams that can be read from any sequence on. Every call raises SourceError when it can't."""
+    """Streams that can be read from any sequence on.
+
+    Every call raises SourceError when it can't: what cannot be read is never taken for what is not there, or is empty.
+    """
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """What stands in the source and was not taken for entries, a phrase each: it was left out of what was read."""
+        ...
 
     async def has(self, stream: str) -> bool:
-        """Whether this source holds the stream and may read it."""
+        """Whether this source has the stream."""
         ...
 
     async def last(self, stream: str) -> int:

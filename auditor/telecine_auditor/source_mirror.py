@@ -1,11 +1,12 @@
 """Entries from a mirror on disk, every segment's hash confirmed before it is believed."""
 
+import os
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from .breach import Breach, BreachKind
 from .entry import Entry
-from .mirror import Segment, digest, entries_in, first_line, next_sound, read_sums, segments_of
+from .mirror import Segment, digest, entries_in, first_line, has_stream, next_sound, read_sums, segments_of
 from .source import SourceError
 
 __all__ = ["MirrorSource"]
@@ -17,23 +18,32 @@ _BATCH = 2000
 class MirrorSource:
     """A source over a mirror's folder; it may grow meanwhile. One segment is in memory at a time.
 
-    What was changed goes to `on_breach`, and reading goes on behind it.
+    What was changed goes to `on_breach`, and reading goes on behind it. `unread` names what is there and is no entry.
     """
 
     def __init__(self, folder: Path, on_breach: OnBreach) -> None:
-        """Raises SourceError when there is no such folder."""
-        if not folder.is_dir():
+        """Raises SourceError when there is no such folder, or it can't be read."""
+        if not os.path.lexists(folder):
             raise SourceError(f"there is no mirror at {folder}: `telecine-audit mirror {folder}` makes one")
         self._folder = folder
         self._on_breach = on_breach
+        self._torn: dict[str, int] = {}
+        has_stream(folder, "")
+
+    @property
+    def unread(self) -> list[str]:
+        return [
+            f"{number} bytes at the end of {name} that are no whole entry: the mirror was stopped, or is being written"
+            for name, number in self._torn.items()
+        ]
 
     async def has(self, stream: str) -> bool:
-        return (self._folder / stream).is_dir()
+        return has_stream(self._folder, stream)
 
     async def last(self, stream: str) -> int:
         for segment in reversed(self._segments(stream)):
             last = 0
-            for entries in _entries(segment, self._read(segment), segment.first - 1, _unheard):
+            for entries in self._entries(segment, self._read(segment), segment.first - 1, _unheard):
                 last = entries[-1].sequence
             if last:
                 return last
@@ -53,7 +63,7 @@ class MirrorSource:
         """Nothing is held open between two segments."""
 
     def _segments(self, stream: str) -> list[Segment]:
-        if not (self._folder / stream).is_dir():
+        if not has_stream(self._folder, stream):
             raise SourceError(f"the mirror at {self._folder} has no stream {stream}")
         return segments_of(self._folder, stream)
 
@@ -74,20 +84,42 @@ class MirrorSource:
     def _believed(self, segment: Segment, sealed: str | None, behind: int) -> Iterator[Sequence[Entry]]:
         data = self._read(segment)
         if sealed and digest(data) == sealed:
-            yield from _entries(segment, data, behind, self._on_breach, checked=False)
+            yield from self._entries(segment, data, behind, self._on_breach, checked=False)
             return
         if sealed:
             self._on_breach(_changed(segment, behind, "is not the one whose hash is in SHA256SUMS"))
-        yield from _entries(segment, data, behind, self._on_breach)
+        yield from self._entries(segment, data, behind, self._on_breach)
 
     def _tell_of_missing(self, stream: str, segments: Sequence[Segment], sums: Mapping[str, str]) -> None:
         for segment in segments[:-1]:
             if segment.name not in sums:
                 self._on_breach(_changed(segment, segment.first - 1, "is full and not in SHA256SUMS"))
         for name in sums:
-            if name.startswith(f"{stream}/") and not (self._folder / name).exists():
-                segment = Segment(stream, int(Path(name).stem))
+            segment = Segment(*_place(name))
+            if segment.stream == stream and segment not in segments:
                 self._on_breach(_changed(segment, segment.first - 1, "is in SHA256SUMS and is gone"))
+
+    def _entries(
+        self, segment: Segment, data: bytes, behind: int, on_breach: OnBreach, *, checked: bool = True
+    ) -> Iterator[Sequence[Entry]]:
+        """The sound entries of a segment, in batches. A torn end is no breach: its writer was stopped."""
+        at = len(first_line(segment.stream))
+        if data[:at] != first_line(segment.stream)[: len(data)]:
+            on_breach(_changed(segment, behind, "does not begin as a segment of this stream does"))
+        self._torn.pop(segment.name, None)
+        if len(data) < at:
+            self._torn[segment.name] = len(data)
+        while at < len(data):
+            found, at = entries_in(data, at, behind=behind, most=_BATCH, checked=checked)
+            if found:
+                behind = found[-1].sequence
+                yield found
+            if len(found) < _BATCH and at < len(data):
+                torn_at, at = at, next_sound(data, at, behind=behind)
+                if at < len(data):
+                    on_breach(_changed(segment, behind, f"is damaged behind entry {behind}"))
+                else:
+                    self._torn[segment.name] = len(data) - torn_at
 
     def _read(self, segment: Segment) -> bytes:
         path = self._folder / segment.name
@@ -97,22 +129,10 @@ class MirrorSource:
             raise SourceError(f"{path} can't be read: {error.strerror}") from error
 
 
-def _entries(
-    segment: Segment, data: bytes, behind: int, on_breach: OnBreach, *, checked: bool = True
-) -> Iterator[Sequence[Entry]]:
-    """The sound entries of a segment, in batches. A torn end is no breach: its writer was stopped."""
-    at = len(first_line(segment.stream))
-    if data[:at] != first_line(segment.stream)[: len(data)]:
-        on_breach(_changed(segment, behind, "does not begin as a segment of this stream does"))
-    while at < len(data):
-        found, at = entries_in(data, at, behind=behind, most=_BATCH, checked=checked)
-        if found:
-            behind = found[-1].sequence
-            yield found
-        if len(found) < _BATCH and at < len(data):
-            at = next_sound(data, at, behind=behind)
-            if at < len(data):
-                on_breach(_changed(segment, behind, f"is damaged behind entry {behind}"))
+def _place(name: str) -> tuple[str, int]:
+    """Stream and first sequence of a segment, from its name in SHA256SUMS."""
+    stream, _, file = name.partition("/")
+    return stream, int(Path(file).stem)
 
 
 def _changed(segment: Segment, behind: int, says: str) -> Breach:

@@ -9,7 +9,7 @@ from typing import Any
 
 import nats.errors
 
-from .connection import Connection, NotAllowed, Server, connect
+from .connection import Connection, Server, connect
 from .direct_get import Clock, Page
 from .entry import Entry
 from .source import SourceError
@@ -33,6 +33,7 @@ class NatsSource:
     def __init__(self, connection: Connection, *, page: int = _PAGE, page_bytes: int = _PAGE_BYTES) -> None:
         self.connection = connection
         self._page, self._page_bytes = page, page_bytes
+        self.unread: Sequence[str] = ()
 
     @classmethod
     async def open(cls, server: Server) -> "NatsSource":
@@ -40,10 +41,7 @@ class NatsSource:
         return cls(await connect(server))
 
     async def has(self, stream: str) -> bool:
-        try:
-            return await self._info(stream) is not None
-        except NotAllowed:
-            return False
+        return await self._info(stream) is not None
 
     async def last(self, stream: str) -> int:
         return int((await self.info(stream))["state"]["last_seq"])

@@ -25,7 +25,8 @@ class TreeCheck:
         """The tree over the entries taken so far."""
         self.confirmed: list[SignedCheckpoint] = []
         """Checkpoints whose root is the root of the entries taken."""
-        self._on_breach = on_breach
+        self.on_breach = on_breach
+        """Where breaches go."""
         ordered = sorted(checkpoints, key=_size)
         self._ahead = [(size, tuple(same)) for size, same in groupby(ordered, _size)][::-1]
         self._missing: int | None = None
@@ -50,7 +51,7 @@ class TreeCheck:
         if self._ahead:
             size, (checkpoint, *_) = self._ahead[0]
             words = f"{_told(checkpoint)} was signed over {size} entries, and there are {self.frontier.size}"
-            self._on_breach(Breach(BreachKind.TRUNCATED, words, sequence=self.frontier.size + 1))
+            self.on_breach(Breach(BreachKind.TRUNCATED, words, sequence=self.frontier.size + 1))
         self._ahead = []
 
     def _compare(self) -> None:
@@ -76,7 +77,7 @@ class TreeCheck:
             words = f"{_told(checkpoint)} can't hold: entry {self._missing} is missing"
         else:
             words = f"{_told(checkpoint)} has another root: entries from {self._holds_to + 1} to {size} were changed"
-        self._on_breach(Breach(BreachKind.CHECKPOINT_MISMATCH, words, sequence=size))
+        self.on_breach(Breach(BreachKind.CHECKPOINT_MISMATCH, words, sequence=size))
 
 
 def _size(checkpoint: SignedCheckpoint) -> int:

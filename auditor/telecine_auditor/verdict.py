@@ -24,6 +24,8 @@ def as_text(audit: Audit) -> list[str]:
     lines = [_verdict(audit), "", *_facts(audit), "", *_balance(audit)]
     if missing := not_checked(audit):
         lines += ["", "Not checked:", *(f"  - {what}" for what in missing)]
+    if said := notices(audit):
+        lines += ["", "Notices:", *(f"  - {what}" for what in said)]
     if audit.found.count:
         lines += ["", *_breaches(audit)]
     return lines
@@ -65,6 +67,7 @@ def as_json(audit: Audit) -> dict[str, Any]:
             "saved_at": audit.saved and audit.saved.checkpoint.size,
         },
         "not_checked": not_checked(audit),
+        "notices": notices(audit),
         "breach_count": found.count,
         "breach_kinds": {kind.value: count for kind, count in found.kinds.most_common()},
         "meanings": {kind.value: BREACHES[kind] for kind in found.kinds},
@@ -80,21 +83,19 @@ def not_checked(audit: Audit) -> list[str]:
 def _gaps(audit: Audit) -> Iterator[str]:
     terms, video, known = audit.terms, audit.video, len(audit.known)
     if video is None:
-        why = "it was left out" if not terms.with_video else "it is not here, or may not be read"
+        why = "it was left out" if not terms.with_video else "the mirror does not have it"
         yield f"generations against VIDEO: {why}"
     elif video.erased:
         yield f"{number(video.erased)} charged generations of accounts that were erased from VIDEO"
     if not known:
-        yield "the tree: there is no checkpoint, so nobody has signed what the ledger was"
+        yield "whether the ledger was rewritten or cut short: there is no signed checkpoint of it"
     elif not terms.keys:
         yield f"signatures of {number(known)} checkpoints: name the log's public key with --key"
     if audit.start is not None:
         yield (
-            f"entries up to {number(audit.started_at)}: the saved audit stands for them and for smaller checkpoints;"
-            " an id from there may come again unnoticed"
+            f"the rules for entries up to {number(audit.started_at)}: the saved audit has applied them;"
+            " the entries are the same"
         )
-    if terms.save is not None and audit.saved is None:
-        yield "nothing was saved: no newer checkpoint that a key of yours signed, or a breach before it"
     if audit.books.unattributed:
         count = number(audit.books.unattributed)
         yield f"{count} entries from before 0.2 do not name their grants: taken to follow the order of taking"
@@ -103,12 +104,23 @@ def _gaps(audit: Audit) -> Iterator[str]:
         yield f"prices of {count} debits by tables that are not known here, {named}: only that each clip has one price"
     if restored := audit.books.clocks.restored:
         yield f"times of {number(restored)} entries from before the stream: restored, so stored anew"
+    yield from audit.unread
+
+
+def notices(audit: Audit) -> list[str]:
+    """What else the reader should know; none of it is a breach."""
+    found = list(audit.notices)
+    if audit.terms.save is not None and audit.saved is None:
+        found.append(
+            "nothing was saved: no newer checkpoint that a key of yours signed, or a breach before it"
+        )
+    return found
 
 
 def _verdict(audit: Audit) -> str:
     count = audit.found.count
     if not count:
-        return "EVERY CREDIT IS ACCOUNTED FOR"
+        return "NO BREACH IN WHAT WAS CHECKED" if not_checked(audit) else "EVERY CREDIT IS ACCOUNTED FOR"
     return f"{number(count)} {'BREACH' if count == 1 else 'BREACHES'}"
 
 

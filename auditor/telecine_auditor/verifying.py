@@ -12,13 +12,15 @@ from telecine_contracts.signed_note import VerifierKey
 
 from .books import Books
 from .breach import Breach, BreachKind
-from .checkpoint_reading import SignedCheckpoint, published
+from .checkpoint_reading import Published, SignedCheckpoint, published
+from .checkpoint_rules import MaxUnsigned, missing_checkpoints
 from .clocks import Clocks
 from .entry import Entry, usual_head
+from .overdue import EXPIRY_DELAY
 from .reading import time_of_storing
 from .saved_state import StartingPoint, write_state
 from .screen import Progress
-from .source import LEDGER, VIDEO, Source
+from .source import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
 from .tree_check import TreeCheck
 from .videos import Videos
 
@@ -57,6 +59,8 @@ class Terms:
     checkpoints: Sequence[SignedCheckpoint] = ()
     hold_limit: timedelta = timedelta(hours=24)
     in_flight: timedelta = timedelta(minutes=5)
+    expiry_delay: timedelta = EXPIRY_DELAY
+    max_unsigned: MaxUnsigned = field(default_factory=MaxUnsigned)
     clocks: Clocks | None = None
     as_of: datetime | None = None
     is_copy: bool = False
@@ -69,7 +73,8 @@ class Audit:
     """One audit of one source; `run` once, and read what came of it.
 
     `known` are all checkpoints that were found, `video` is None where VIDEO was not read, `saved` is the checkpoint at
-    which the state was saved.
+    which the state was saved. `notices` are sentences that the report shows and that are no breaches. `start` is the
+    saved audit whose books are gone on with: None without one, and where the source does not hold what it was over.
     """
 
     def __init__(
@@ -78,6 +83,7 @@ class Audit:
         self.terms = terms
         self.found = found
         self.start = start
+        self.notices: list[str] = []
         self.books = start.books if start is not None else Books(found, terms.clocks)
         self.tree = TreeCheck((), found)
         self.known: list[SignedCheckpoint] = []
@@ -86,6 +92,14 @@ class Audit:
         self.has_video = False
         self.as_of = terms.as_of or datetime.now(UTC)
         self._source = source
+        self._signed = 0
+        self._stored_at: int | None = None
+        self._first_unsigned: tuple[int, int] | None = None
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """What stands in the source and is no entry."""
+        return self._source.unread
 
     @property
     def started_at(self) -> int:
@@ -93,47 +107,83 @@ class Audit:
         return self.start.checkpoint.checkpoint.size if self.start is not None else 0
 
     async def run(self) -> None:
-        """Read everything once. Raises SourceError, CommandError."""
+        """Read everything once; twice where a saved audit is not one of this ledger.
+
+        Raises SourceError, CommandError.
+        """
         # Before the end of LEDGER is asked for: a checkpoint that is signed meanwhile would speak of more.
-        self.known = [*await published(self._source, self.terms.keys, self.found), *self.terms.checkpoints]
-        self.tree = TreeCheck(
-            [one for one in self.known if one.checkpoint.size > self.started_at], self.found
-        )
-        if self.start is not None:
-            self.tree.frontier = self.start.frontier
-            self._compare_start(self.start)
-        self.has_video = await self._source.has(VIDEO)
-        with _seldom_collected():
-            await self._read_ledger()
-            self.books.finish(self.as_of, self.terms.hold_limit)
-            if self.has_video and self.terms.with_video:
-                await self._read_video()
-
-    def _compare_start(self, start: StartingPoint) -> None:
-        """A checkpoint over the same entries with another root: the log shows different people different ledgers."""
-        for one in self.known:
-            same_size = one.checkpoint.size == self.started_at
-            if same_size and one.checkpoint.root != start.checkpoint.checkpoint.root:
-                says = f"checkpoint {one.place} has another root than the one of {start.checkpoint.place}"
-                kind = BreachKind.CHECKPOINT_MISMATCH
-                self.found(Breach(kind, says, sequence=one.checkpoint.size))
-
-    async def _read_ledger(self) -> None:
+        published = await self._published()
+        start = [self.start.checkpoint] if self.start is not None else []
+        self.known = [*published.checkpoints, *self.terms.checkpoints, *start]
+        self._signed = max((one.checkpoint.size for one in self.known if one.signed_by), default=0)
+        self.has_video = self.terms.with_video and await self._has(VIDEO)
         last = await self._source.last(LEDGER)
-        stored_at = None
         if self.terms.as_of is None:
             self.as_of = datetime.now(UTC)
-        with Progress("verify LEDGER", last - self.started_at, not self.terms.quiet) as progress:
-            async for entries in self._source.batches(LEDGER, after=self.started_at, upto=last):
-                self._take(entries)
-                stored_at = entries[-1].stored_at
-                progress.advance(len(entries))
-        if self.terms.is_copy and self.terms.as_of is None and stored_at is not None:
-            self.as_of = time_of_storing(stored_at)
+        with _seldom_collected(), Progress("verify LEDGER", last, not self.terms.quiet) as progress:
+            if self.start is not None and not await self._begin_with(self.start, last, progress):
+                self.start, self.books = None, Books(self.found, self.terms.clocks)
+            if self.start is None:
+                self.tree = TreeCheck(self.known, self.found)
+            await self._read_ledger(last, progress)
+        self.books.finish(self.as_of, self.terms.hold_limit, self.terms.expiry_delay)
+        self._judge_checkpoints(published)
+        if self.has_video:
+            await self._read_video()
+
+    async def _published(self) -> Published:
+        await self._has(CHECKPOINTS)
+        return await published(self._source, self.terms.keys, self.found)
+
+    async def _has(self, stream: str) -> bool:
+        """Whether a copy has the stream. Raises SourceError for a server without it: every one of ours has it."""
+        if await self._source.has(stream):
+            return True
+        if self.terms.is_copy:
+            return False
+        more = "; --ledger-only leaves it out" if stream == VIDEO else ""
+        raise SourceError(f"the server has no stream {stream}: `telecine provision` makes it{more}")
+
+    async def _begin_with(self, start: StartingPoint, last: int, progress: Progress) -> bool:
+        """Read what a saved audit was over, without the rules; whether it is what the source still holds."""
+        size, suspected = start.checkpoint.checkpoint.size, list[Breach]()
+        self.tree = TreeCheck(self.known, suspected.append)
+        async for entries in self._source.batches(LEDGER, upto=min(size, last)):
+            heads = [usual_head(entry.head) for entry in entries]
+            self.tree.take(entries, heads)
+            start.books.know(entries, heads)
+            self._note(entries)
+            progress.advance(len(entries))
+        if start.checkpoint not in self.tree.confirmed or self.tree.frontier.size != size:
+            return False
+        for breach in suspected:
+            self.found(breach)
+        self.tree.on_breach = self.found
+        return True
+
+    async def _read_ledger(self, last: int, progress: Progress) -> None:
+        async for entries in self._source.batches(LEDGER, after=self.started_at, upto=last):
+            self._take(entries)
+            progress.advance(len(entries))
+        if self.terms.is_copy and self.terms.as_of is None and self._stored_at is not None:
+            self.as_of = time_of_storing(self._stored_at)
         self.tree.finish()
         if self.books.sequence < last:
             says = f"the stream ends at {last}, its entries at {self.books.sequence}"
             self.found(Breach(BreachKind.SEQUENCE_GAP, says, sequence=self.books.sequence + 1))
+
+    def _judge_checkpoints(self, published: Published) -> None:
+        """What a key leads to expect."""
+        terms, size = self.terms, self.tree.frontier.size
+        if not terms.keys:
+            return
+        kept = [one for one in self.known if one not in published.checkpoints]
+        for breach in missing_checkpoints(published, kept, size):
+            self.found(breach)
+        if self._first_unsigned is not None and published.checkpoints:
+            count = size - self._signed
+            for breach in terms.max_unsigned.exceeded(count, self._first_unsigned, self.as_of):
+                self.found(breach)
 
     def _take(self, entries: Sequence[Entry]) -> None:
         """In parts: what one of them reads is still at hand for the other, and a state is saved between two of them."""
@@ -148,12 +198,18 @@ class Audit:
             if self.tree.frontier.size == save_at:
                 self._save()
             at = until
+        self._note(entries)
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        """When the last entry was stored, and the first one that no signed checkpoint covers."""
+        self._stored_at = entries[-1].stored_at
+        if self._first_unsigned is None and entries[-1].sequence > self._signed:
+            first = next(entry for entry in entries if entry.sequence > self._signed)
+            self._first_unsigned = first.sequence, first.stored_at
 
     def _save_at(self) -> int:
         """The size of the newest checkpoint that a trusted key signed; 0 where nothing is to be saved."""
-        if self.terms.save is None:
-            return 0
-        return max((one.checkpoint.size for one in self.known if one.signed_by), default=0)
+        return self._signed if self.terms.save is not None else 0
 
     def _save(self) -> None:
         size = self.tree.frontier.size

@@ -54,12 +54,16 @@ class Walk:
         if self.sequence is not None and self.sequence > last:
             raise CommandError(f"there is no entry {self.sequence}: LEDGER ends at {last}")
         upto = last if self.sequence is None else self.sequence
+        read = 0
         with Progress("reading LEDGER", upto) as progress:
             async for batch in self.source.batches(LEDGER, upto=upto):
                 for entry in batch:
+                    self._miss(read + 1, entry.sequence - 1)
+                    read = entry.sequence
                     if (booked := self._take(entry)) is not None:
                         yield booked
                 progress.advance(len(batch))
+        self._miss(read + 1, upto)
 
     async def to_the_end(self) -> Books:
         """The books at the point. Raises CommandError, SourceError."""
@@ -74,7 +78,21 @@ class Walk:
             "sequence": self.books.sequence,
             "booked": text_of(self.at) if self.at else None,
             "breaches": self.found,
+            "not_checked": self.not_checked(),
         }
+
+    def not_checked(self) -> list[str]:
+        """What these figures do not speak of."""
+        missing = ["signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"]
+        if self.sequence is not None:
+            missing.append(f"entries behind LEDGER#{self.sequence}")
+        elif self.until is not None:
+            missing.append(f"entries booked at {text_of(self.until)} or later")
+        return missing + list(self.source.unread)
+
+    def footer(self) -> list[str]:
+        """The same, as lines behind a report for people."""
+        return ["", "Not checked:", *(f"  - {what}" for what in self.not_checked())]
 
     def place_in_words(self) -> str:
         """The point, for people."""
@@ -112,10 +130,19 @@ class Walk:
         return self._clocks.setdefault(account[0] if account else "", BookClock())
 
     def _take_breach(self, breach: Breach) -> None:
-        if breach.kind is BreachKind.SEQUENCE_GAP and self.until is not None:
-            return  # later entries of other accounts were left out here
+        if breach.kind is BreachKind.SEQUENCE_GAP:
+            return  # the books do not see entries that are left out here: `_miss` tells of gaps
         if breach.kind is BreachKind.WRONG_TIME:
             return  # no figure depends on it, and how far clocks may differ is for `verify` to be told
+        self._count(breach)
+
+    def _miss(self, first: int, last: int) -> None:
+        if first <= last:
+            missing = f"{first} to {last}" if last > first else str(first)
+            says = f"sequence {missing} of the stream is missing"
+            self._count(Breach(BreachKind.SEQUENCE_GAP, says, sequence=first))
+
+    def _count(self, breach: Breach) -> None:
         self.found += 1
         if len(self.breaches) < _SHOWN:
             self.breaches.append(breach)

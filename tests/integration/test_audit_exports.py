@@ -193,6 +193,9 @@ def test_what_was_written_is_told_to_machines(tmp_path: Path, capsys: pytest.Cap
         "sequence": 17,
         "booked": "2026-12-01T10:00:00Z",
         "breaches": 0,
+        "not_checked": [
+            "signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"
+        ],
         "file": str(books),
         "format": "csv",
         "transactions": 7,

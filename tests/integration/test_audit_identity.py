@@ -16,7 +16,7 @@ from tests.support.ledger_copies import LOG, publish, signed, small_ledger, stor
 from tests.support.nats_users import GuardedServer, allowed, guarded_server, new_seed, public_key
 
 from telecine_auditor.command_line import COMMANDS
-from telecine_auditor.connection import Server
+from telecine_auditor.connection import NotAllowed, Server
 from telecine_auditor.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE, INBOX_PREFIX
 from telecine_auditor.source_nats import NatsSource
 from telecine_cli.nats_part import NatsPart
@@ -100,19 +100,39 @@ async def test_without_video_the_ledger_is_all_there_is(
     auditor: Auditor, server: GuardedServer, narrow: Path, tmp_path: Path
 ) -> None:
     auditor = auditor.using("--nats", server.url, "--nkey-seed", narrow)
-    done = await auditor("mirror", tmp_path / "mirror")
-    assert done.code == 0
-    assert "VIDEO: left out, it is not there or may not be read" in done.err
-    assert "LEDGER  7 new" in done.out
+    done = await auditor("mirror", tmp_path / "mirror", "--streams", "LEDGER,CHECKPOINTS")
+    assert (done.code, "LEDGER  7 new" in done.out) == (0, True)
     assert (await auditor("checkpoint", "--key", SIGNER.verifier)).code == 0
-    refused = await auditor("show", 1, "--stream", "VIDEO")
-    assert refused.code == 2
-    assert "no stream VIDEO to be read" in refused.err
+    done = await auditor("verify", "--key", SIGNER.verifier, "--ledger-only", "--json")
+    assert (done.code, done.document["not_checked"][0]) == (0, "generations against VIDEO: it was left out")
+    for command in (
+        ("verify", "--key", SIGNER.verifier),
+        ("mirror", tmp_path / "other"),
+        ("show", 1, "--stream", "VIDEO"),
+    ):
+        refused = await auditor(*command)
+        assert (refused.code, refused.out) == (2, "")
+        assert "stream.info.video" in refused.err.lower()
+
+
+async def test_a_stream_that_is_gone_is_not_taken_for_an_empty_one(
+    auditor: Auditor, server: GuardedServer
+) -> None:
+    operator = await nats.connect(server.operator_url)
+    await operator.jetstream().delete_stream("VIDEO")
+    done = await auditor("verify", "--key", SIGNER.verifier)
+    assert (done.code, "the server has no stream VIDEO" in done.err) == (2, True)
+    assert (await auditor("verify", "--key", SIGNER.verifier, "--ledger-only")).code == 0
+    await operator.jetstream().delete_stream("CHECKPOINTS")
+    done = await auditor("verify", "--ledger-only")
+    assert (done.code, "the server has no stream CHECKPOINTS" in done.err) == (2, True)
+    await operator.close()
 
 
 async def test_asking_for_video_all_the_same_is_an_error_at_once(server: GuardedServer, narrow: Path) -> None:
     source = await NatsSource.open(Server(url=server.url, nkey_seed=narrow))
-    assert not await source.has("VIDEO")
+    with pytest.raises(NotAllowed, match=r"(?i)stream.info.video"):
+        await source.has("VIDEO")
     assert await source.has("LEDGER")
     await source.close()
 

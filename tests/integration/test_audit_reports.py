@@ -56,7 +56,9 @@ def test_balances_of_everybody(audit: Audit) -> None:
         "ann              470    50\n"
         "bob               30     0\n"
         "mal_lory-          7     0\n"
-        "total            507    50\n"
+        "total            507    50\n\n"
+        "Not checked:\n"
+        "  - signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them\n"
     )
 
 
@@ -95,7 +97,7 @@ def test_a_point_that_is_not_there(audit: Audit) -> None:
 def test_the_trial_balance_is_zero_and_says_so(audit: Audit) -> None:
     code, out, _ = audit("trial-balance")
     assert code == 0
-    assert out.endswith("Every credit is somewhere: the sum is zero.\n")
+    assert "Every credit is somewhere: the sum is zero.\n\nNot checked:\n" in out
     found = of(audit, "trial-balance", "--at", "2026-11-12")
     assert found["sums"] == {"issued": -660, "available": 610, "held": 0, "spent": 50, "expired": 0}
     assert found["total"] == 0
@@ -125,7 +127,7 @@ def test_what_is_owed_by_kind_and_expiry(audit: Audit) -> None:
 def test_what_is_past_its_time_and_has_not_expired_yet_is_told(audit: Audit) -> None:
     code, out, _ = audit("liability", "--at", "2026-11-17", "--accounts")
     assert code == 0
-    assert out.endswith("20 of them are past their time and will expire (20 available, 0 held).\n")
+    assert "20 of them are past their time and will expire (20 available, 0 held).\n" in out
     each = of(audit, "liability", "--accounts", "--sequence", 17)["groups"]
     assert {group["account"] for group in each} == {"ann", "bob", "mal_lory-"}
     held = next(group for group in each if group["held"])
@@ -247,9 +249,7 @@ def test_usage_is_reconciled_from_a_mirror(audit: Audit) -> None:
 def test_mistakes_are_one_sentence(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(SystemExit) as ended:
-        run(arguments)
-    assert ended.value.code == 2
+    assert run(arguments) == 2
     told = capsys.readouterr().err
     assert says in told
     assert told.count("\n") == 1

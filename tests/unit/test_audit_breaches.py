@@ -19,6 +19,8 @@ ELSEWHERE = {
     BreachKind.TRUNCATED: "integration/test_audit_tampering.py",
     BreachKind.CHECKPOINT_MISMATCH: "integration/test_audit_tampering.py",
     BreachKind.CHECKPOINT_FORGED: "unit/test_auditor_checkpoints.py",
+    BreachKind.CHECKPOINT_MISSING: "unit/test_auditor_checkpoints.py",
+    BreachKind.UNSIGNED_TOO_LONG: "integration/test_audit_tampering_modes.py",
     BreachKind.MIRROR_CHANGED: "unit/test_auditor_mirror_form.py",
     BreachKind.STREAM_CHANGED: "integration/test_audit_mirror.py",
     BreachKind.COMPLETED_NOT_SETTLED: "unit/test_audit_videos.py",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
-from tests.support.ledger_copies import LOG, signed, small_ledger, stored_checkpoint
+from tests.support.ledger_copies import LOG, numbered, signed, small_ledger, stored_checkpoint
 
 from telecine_auditor.breach import Breach, BreachKind
 from telecine_auditor.checkpoint_reading import from_file, from_place, published, read_keys
@@ -25,6 +25,8 @@ NOTE, NEXT = signed(SIGNER, LEDGER), signed(SIGNER, LEDGER, 1)
 class Checkpoints:
     """A source that has nothing but CHECKPOINTS."""
 
+    unread = ()
+
     def __init__(self, *entries: Entry) -> None:
         self.entries = entries
 
@@ -32,7 +34,7 @@ class Checkpoints:
         return stream == "CHECKPOINTS" and bool(self.entries)
 
     async def last(self, stream: str) -> int:
-        return len(self.entries)
+        return self.entries[-1].sequence
 
     async def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
@@ -176,19 +178,19 @@ def test_a_folder_without_checkpoints_is_told(tmp_path: Path) -> None:
 
 
 async def test_published_checkpoints_are_read_in_order() -> None:
-    entries = [stored_checkpoint(signed(SIGNER, LEDGER, size), number=size) for size in (1, 2, 5)]
+    entries = numbered(stored_checkpoint(signed(SIGNER, LEDGER, size)) for size in (1, 2, 5))
     found: list[Breach] = []
-    read = await published(Checkpoints(*entries), KEYS, found.append)
+    read = (await published(Checkpoints(*entries), KEYS, found.append)).checkpoints
     assert [(one.checkpoint.size, one.place) for one in read] == [
         (1, "CHECKPOINTS#1"),
         (2, "CHECKPOINTS#2"),
-        (5, "CHECKPOINTS#5"),
+        (5, "CHECKPOINTS#3"),
     ]
     assert found == []
 
 
 async def test_there_need_be_none() -> None:
-    assert await published(Checkpoints(), KEYS, print) == []
+    assert (await published(Checkpoints(), KEYS, print)).checkpoints == []
 
 
 def changed(entry: Entry, **fields: object) -> Entry:
@@ -219,13 +221,23 @@ TRUE = stored_checkpoint(NOTE)
 )
 async def test_one_that_does_not_verify_is_a_breach(entry: Entry, says: str) -> None:
     found: list[Breach] = []
-    assert await published(Checkpoints(entry._replace(sequence=7)), KEYS, found.append) == []
+    assert (await published(Checkpoints(entry), KEYS, found.append)).checkpoints == []
     (breach,) = found
-    assert (breach.kind, breach.stream, breach.sequence) == (BreachKind.CHECKPOINT_FORGED, "CHECKPOINTS", 7)
+    assert (breach.kind, breach.stream, breach.sequence) == (BreachKind.CHECKPOINT_FORGED, "CHECKPOINTS", 1)
     assert says in breach.says
+
+
+async def test_a_checkpoint_that_was_taken_out_of_the_stream_is_a_breach() -> None:
+    one, *_, five = numbered([TRUE] * 5)
+    for entries, sequence in (((one, five), 2), ((five,), 1)):
+        found: list[Breach] = []
+        await published(Checkpoints(*entries), KEYS, found.append)
+        assert [(breach.kind, breach.sequence) for breach in found] == [
+            (BreachKind.CHECKPOINT_MISSING, sequence)
+        ]
 
 
 async def test_checkpoints_of_other_logs_are_left_alone() -> None:
     found: list[Breach] = []
-    assert await published(Checkpoints(changed(TRUE, log="access")), KEYS, found.append) == []
+    assert (await published(Checkpoints(changed(TRUE, log="access")), KEYS, found.append)).checkpoints == []
     assert found == []

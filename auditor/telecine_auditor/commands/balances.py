@@ -42,7 +42,7 @@ async def run(options: argparse.Namespace) -> int:
         print_json(_document(walk, rows, available, held))
     else:
         lines = plain_table(("account", "available", "held"), [*rows, ("total", available, held)])
-        sys.stdout.write("\n".join([f"Balances {walk.place_in_words()}", "", *lines]) + "\n")
+        sys.stdout.write("\n".join([f"Balances {walk.place_in_words()}", "", *lines, *walk.footer()]) + "\n")
     return walk.verdict()
 
 

@@ -44,7 +44,7 @@ async def run(options: argparse.Namespace) -> int:
     """Show the checkpoint and what the ledger says to it."""
     keys, breaches = read_keys(options.key), list[Breach]()
     async with opened(options, breaches.append) as source:
-        found = await published(source, keys, breaches.append)
+        found = (await published(source, keys, breaches.append)).checkpoints
         if not found and not breaches:
             raise CommandError("there is no signed checkpoint yet: credits signs them when it has a key")
         shown = found if options.all else found[-1:]

@@ -63,4 +63,4 @@ def _text(walk: Walk, owed: Owed, each_account: bool) -> list[str]:
     if owed.past.unspent:
         lines += ["", f"{owed.past.unspent} of them are past their time and will expire"
                   f" ({owed.past.available} available, {owed.past.held} held)."]  # fmt: skip
-    return lines
+    return lines + walk.footer()

@@ -41,7 +41,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "folder", type=Path, metavar="DIR", help="folder of the mirror; made if it is not there"
     )
-    words = "streams to copy (default: LEDGER, and VIDEO and CHECKPOINTS where they may be read)"
+    words = "streams to copy (default: LEDGER, and VIDEO and CHECKPOINTS where they are there)"
     add_streams_option(parser, words)
     parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
     parser.add_argument(
@@ -136,13 +136,13 @@ async def _copy(
 
 
 async def _readable(source: Source, wanted: Sequence[str] | None) -> list[str]:
-    """The streams to copy: those that are wanted, else LEDGER and what else may be read."""
+    """The streams to copy: those that are wanted, else LEDGER and what else is there. Raises SourceError."""
     found = []
     for stream in wanted or _STREAMS:
         if wanted or stream == LEDGER or await source.has(stream):
             found.append(stream)
         else:
-            _tell(f"{stream}: left out, it is not there or may not be read")
+            _tell(f"{stream}: left out, the server has no such stream")
     return found
 
 

@@ -81,7 +81,7 @@ async def _checkpoint(
     if options.checkpoint:
         known = [from_file(options.checkpoint, keys)]
     else:
-        known = await published(source, keys, breaches.append)
+        known = (await published(source, keys, breaches.append)).checkpoints
     covering = [one for one in known if one.checkpoint.size >= options.sequence]
     if not covering:
         largest = max((one.checkpoint.size for one in known), default=0)

@@ -48,5 +48,5 @@ async def run(options: argparse.Namespace) -> int:
             "Every credit is somewhere: the sum is zero." if total == 0 else f"The sum is {total}, not zero."
         )
         head = f"Trial balance of {len(books.accounts)} accounts {walk.place_in_words()}"
-        sys.stdout.write("\n".join([head, "", *lines, "", verdict]) + "\n")
+        sys.stdout.write("\n".join([head, "", *lines, "", verdict, *walk.footer()]) + "\n")
     return walk.verdict() or (BREACH if total else CLEAN)

@@ -7,9 +7,11 @@ from pathlib import Path
 
 from telecine_auditor.books import Books
 from telecine_auditor.checkpoint_reading import from_place, read_keys
+from telecine_auditor.checkpoint_rules import MaxUnsigned
 from telecine_auditor.clocks import AHEAD, BEHIND, Clocks
 from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
 from telecine_auditor.options import add_key_option, add_source_options, opened
+from telecine_auditor.overdue import EXPIRY_DELAY
 from telecine_auditor.saved_state import read_state
 from telecine_auditor.screen import print_json
 from telecine_auditor.verdict import as_json, as_text
@@ -61,6 +63,21 @@ def add(parser: argparse.ArgumentParser) -> None:
         help="what ended on VIDEO less long ago may still be settled or refunded (default: 5m)",
     )
     parser.add_argument(
+        "--expiry-delay",
+        type=_span,
+        default=EXPIRY_DELAY,
+        metavar="TIME",
+        help="so long after their time was over credits may still be available (default: 1h)",
+    )
+    parser.add_argument(
+        "--max-unsigned",
+        action="append",
+        type=_limit,
+        metavar="N|TIME",
+        help="with --key: more entries without a checkpoint over them are a breach, or such an entry that is older;"
+        " may be given twice, e.g. 5000 and 2h (default: 24h)",
+    )
+    parser.add_argument(
         "--clock-ahead",
         type=_span,
         default=AHEAD,
@@ -98,14 +115,20 @@ async def run(options: argparse.Namespace) -> int:
     keys = read_keys(options.key)
     if options.save is not None and not keys:
         raise CommandError("--save needs --key: a state is saved where a checkpoint is signed")
+    if options.max_unsigned is not None and not keys:
+        raise CommandError("--max-unsigned needs --key: only a signature that was verified counts")
     found = BreachList(max(0, options.max_breaches))
     clocks = Clocks(options.clock_ahead, options.clock_behind)
-    start = read_state(options.since, keys, Books(found, clocks)) if options.since is not None else None
+    # Clocks of its own: the saved audit may turn out to be of another ledger.
+    saved = Books(found, Clocks(options.clock_ahead, options.clock_behind))
+    start = read_state(options.since, keys, saved) if options.since is not None else None
     terms = Terms(
         keys=keys,
         checkpoints=[one for place in options.checkpoint for one in from_place(place, keys)],
         hold_limit=options.hold_limit,
         in_flight=options.in_flight,
+        expiry_delay=options.expiry_delay,
+        max_unsigned=_max_unsigned(options.max_unsigned),
         clocks=clocks,
         as_of=options.now,
         is_copy=options.mirror is not None,
@@ -121,6 +144,20 @@ async def run(options: argparse.Namespace) -> int:
     else:
         print("\n".join(as_text(audit)))
     return BREACH if found.count else CLEAN
+
+
+def _limit(text: str) -> int | timedelta:
+    """A number of entries, or a length of time."""
+    return int(text) if re.fullmatch(r"\d{1,15}", text) else _span(text)
+
+
+def _max_unsigned(limits: list[int | timedelta] | None) -> MaxUnsigned:
+    """Of several of one kind, the last one counts."""
+    if limits is None:
+        return MaxUnsigned()
+    entries = [limit for limit in limits if isinstance(limit, int)]
+    ages = [limit for limit in limits if isinstance(limit, timedelta)]
+    return MaxUnsigned(entries[-1] if entries else None, ages[-1] if ages else None)
 
 
 def _span(text: str) -> timedelta:
