@@ -94,7 +94,7 @@ def test_a_folder_of_another_user_is_named(stream: str) -> None:
         Path(name).chmod(0o755)
         mirror = mirrored(Path(name) / "mirror")
         (mirror / stream).chmod(0)
-        command = [sys.executable, "-c", _AS_ANOTHER, "verify", "--from", mirror, *map(str, KEY)]
+        command = [sys.executable, "-c", _AS_ANOTHER, "verify", "--from", str(mirror), *map(str, KEY)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         (mirror / stream).chmod(0o755)
     assert (done.returncode, done.stdout) == (2, "")
