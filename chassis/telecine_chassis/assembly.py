@@ -20,6 +20,7 @@ from .meters import Meters
 from .metrics import Metrics
 from .projection import Projection, Projections
 from .reactor import Reactor
+from .server_clock import ServerClock
 from .service import Part, Service
 from .settings import ServiceSettings
 from .store import EventStore
@@ -42,7 +43,6 @@ class Assembly:
 
     def __init__(self, name: str, settings: ServiceSettings, registry: Registry) -> None:
         self.name = name
-        self.clock: Callable[[], datetime] = utc_now
         self.registry = registry
         self._settings = settings
         self.metrics = Metrics()
@@ -51,6 +51,7 @@ class Assembly:
             name, endpoint=settings.otlp_endpoint, instance=settings.instance, ratio=settings.trace_ratio
         )
         self.connection = Connection()
+        self.clock = ServerClock(self.connection)
         access = settings.nats_access
         self._link = Link(
             self.connection,
@@ -66,7 +67,7 @@ class Assembly:
             **self._options(),
         )
         self.store = self.event_store()
-        self.timers = JetStreamTimers(self.connection, name)
+        self.timers = JetStreamTimers(self.connection, name, lead=lambda: self.clock.lead)
         handlers = self.meters.handlers
         watch = ConsumerWatch(
             self.connection, handlers, every=settings.look_interval, stuck_after=settings.stuck_after
@@ -87,6 +88,7 @@ class Assembly:
             tracing=self.tracing,
             meters=handlers,
             watch=watch,
+            clock=self.clock,
         )
         self._service: Service | None = None
 
@@ -167,7 +169,7 @@ class Assembly:
         own_checks = [self._link.ready, self.reactor.ready, *checks]
         service = Service(
             self.name,
-            [self.tracing, admin, self._link, liveness, *before, *reactor, *parts, *outside],
+            [self.tracing, admin, self._link, self.clock, liveness, *before, *reactor, *parts, *outside],
             own_checks,
             tracing=self.tracing,
             metrics=self.metrics,

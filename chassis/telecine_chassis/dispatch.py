@@ -1,7 +1,7 @@
 """What a message means, and whose it is: events and due timers on their way to a handler, each in its trace."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import datetime
 
 import structlog
 from nats.aio.client import Client
@@ -44,6 +44,7 @@ class Dispatch:
         service: str,
         tracing: Tracing,
         meters: HandlerMeters,
+        clock: Callable[[], datetime],
     ) -> None:
         self._connection = connection
         self._registry = registry
@@ -51,6 +52,7 @@ class Dispatch:
         self._service = service
         self._tracing = tracing
         self._meters = meters
+        self._clock = clock
         self._events: dict[str, tuple[Consumer, EventHandler]] = {}
         self._timers: dict[str, TimerHandler] = {REPLAY: self._replay}
         self._names: dict[str, Sequence[str]] = {}
@@ -87,7 +89,7 @@ class Dispatch:
         ):
             structlog.contextvars.bind_contextvars(timer=kind, **log_fields())
             about(**dict(zip(names, key, strict=False)))
-            if (late := _lateness(record)) is not None:
+            if (late := _lateness(record, self._clock())) is not None:
                 self._meters.timer_delay.labels(kind).observe(late)
             await self._timers[kind](Timer(kind, tuple(key), record.body))
 
@@ -130,10 +132,10 @@ class Dispatch:
             await self._letters.keep(self._service, consumer, record, error, 1)
 
 
-def _lateness(record: Record) -> float | None:
-    """Seconds since a timer was to fire, by the clocks of whoever set it and of this machine."""
+def _lateness(record: Record, now: datetime) -> float | None:
+    """Seconds since a timer was to fire."""
     try:
         due = datetime.fromisoformat(record.headers[DUE])
     except (KeyError, ValueError):
         return None
-    return max(0.0, (datetime.now(UTC) - due).total_seconds())
+    return max(0.0, (now - due).total_seconds())

@@ -8,7 +8,8 @@ import asyncio
 import contextlib
 import random
 from collections import OrderedDict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
 
 import nats.errors
 import structlog
@@ -60,6 +61,7 @@ class Reactor:
         tracing: Tracing | None = None,
         meters: HandlerMeters | None = None,
         watch: ConsumerWatch | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._broker = broker
         self._service = service
@@ -75,6 +77,7 @@ class Reactor:
             service=service,
             tracing=tracing or Tracing(service),
             meters=self._meters,
+            clock=clock,
         )
         self._running: set[asyncio.Task[None]] = set()
         self._held: dict[str, tuple[Msg, float]] = {}

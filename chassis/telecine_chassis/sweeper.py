@@ -1,4 +1,7 @@
-"""Timers are derived and may be lost: set again, from a projection, those that should be there and are not."""
+"""Timers are derived and may be lost: set again, from a projection, those that should be there and are not.
+
+A timer that waits for longer than its schedule allows was set by a clock that was wrong, and is moved.
+"""
 
 import asyncio
 import random
@@ -26,20 +29,23 @@ SPREAD = 2.0
 class Owed:
     """A timer that should be waiting. `at`: when it is due; None, or a time that has passed: soon.
 
-    `traceparent`: the trace that it belongs to.
+    `traceparent`: the trace that it belongs to. `longest`: for how many seconds after now, or after `at`, the schedule
+    lets it wait at most; None: it may wait for any time.
     """
 
     timer: Timer
     at: datetime | None = None
     traceparent: str | None = None
+    longest: float | None = None
 
 
 class Sweeper:
     """A part of a service: at its start and every `interval` seconds, each of `unfinished` gets its timer back.
 
-    A timer that is already waiting stays as it is. `ready` is awaited first, so that the projection is caught up.
+    A timer that is already waiting stays as it is, unless it waits for too long. `ready` is awaited first, so that the
+    projection is caught up.
     `delay` puts off the timers that are due soon, in seconds: for work that may well be under way somewhere
-    without a timer. `restored` counts the timers that were missing.
+    without a timer. `restored` counts the timers that were missing, or too far away.
     """
 
     def __init__(
@@ -72,22 +78,32 @@ class Sweeper:
             await end(self._task)
 
     async def sweep(self) -> int:
-        """Set what is missing; how many that were."""
-        missing = 0
+        """Set what is missing, and move what is too far away; how many that were."""
+        restored = 0
         for owed in await self._unfinished():
             heed_cancellation()
             with answering(owed.traceparent):
-                missing += await self._timers.set_if_absent(owed.timer, self._moment(owed.at))
+                restored += await self._restore(owed)
         if self._restored is not None:
-            self._restored.inc(missing)
-        return missing
+            self._restored.inc(restored)
+        return restored
 
-    def _moment(self, at: datetime | None) -> datetime:
+    async def _restore(self, owed: Owed) -> bool:
+        if await self._timers.set_if_absent(owed.timer, self._moment(owed.at, self._delay)):
+            return True
+        if owed.longest is None:
+            return False
+        now = self._clock()
+        latest = max(now, owed.at or now) + timedelta(seconds=owed.longest)
+        # No work is under way while its timer waits: that needs no delay.
+        return await self._timers.hasten(owed.timer, self._moment(owed.at, 0), latest=latest)
+
+    def _moment(self, at: datetime | None, delay: float) -> datetime:
         now = self._clock()
         if at is not None and at > now:
             return at
         spread = random.uniform(0, min(SPREAD, self._interval))  # noqa: S311 - spreads work
-        return now + timedelta(seconds=self._delay + spread)
+        return now + timedelta(seconds=delay + spread)
 
     async def _run(self) -> None:
         await self._ready()

@@ -79,6 +79,13 @@ class InMemoryTimers:
         await self.set(timer, at)
         return True
 
+    async def hasten(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
+        due, waiting = self.waiting.get((timer.kind, timer.key), (latest, timer))
+        if due <= latest:
+            return False
+        await self.set(waiting, at)
+        return True
+
     async def fire(self, timer: Timer) -> None:
         self.fired.append(timer)
 

@@ -143,6 +143,7 @@ def _service(name: str) -> Rights:
             *_FIRES.get(name, ()),
             f"deadletters.{name}.*",
             f"$JS.API.STREAM.INFO.{DEADLETTERS.name}",
+            f"$JS.API.STREAM.INFO.{TIMERS.name}",
             *(subject for consumer in consumers for subject in _takes(consumer.stream, consumer.name)),
             *(subject for stream in read for subject in _looks(stream)),
             *(f"$JS.API.STREAM.MSG.GET.{stream}" for stream in sorted(replayed)),
@@ -219,7 +220,11 @@ def _written(identity: str) -> Iterable[str]:
 
 
 def _timers(service: str, consumers: Iterable[Consumer]) -> tuple[str, ...]:
-    return (f"timers.at.{service}.>",) if any(c.stream == TIMERS.name for c in consumers) else ()
+    """It sets its own, and reads them one by one, by their subject: the times of others are not its business."""
+    if not any(consumer.stream == TIMERS.name for consumer in consumers):
+        return ()
+    own = f"timers.at.{service}.>"
+    return own, f"$JS.API.DIRECT.GET.{TIMERS.name}.{own}"
 
 
 def _dues(service: str) -> str:

@@ -172,6 +172,15 @@ async def test_what_has_fired_is_absent(world: World) -> None:
     assert await world.next() == timer(data=b"again")
 
 
+async def test_a_timer_that_is_too_far_away_is_hastened_with_what_was_left_with_it(world: World) -> None:
+    left = timer(data=b'{"tried": 1}')
+    await world.timers.set(left, world.after(3600))
+    assert await world.timers.hasten(timer(), world.after(SOON), latest=world.after(3601)) is False
+    assert await world.timers.hasten(timer(), world.after(SOON), latest=world.after(60)) is True
+    assert await world.next() == left
+    assert await world.timers.hasten(timer(), world.after(SOON), latest=world.after(-60)) is False
+
+
 async def test_fire_is_now_and_leaves_a_waiting_timer(world: World) -> None:
     await world.timers.set(timer(data=b"waiting"), world.after(SOON))
     await world.timers.fire(timer(data=b"now"))
@@ -179,6 +188,21 @@ async def test_fire_is_now_and_leaves_a_waiting_timer(world: World) -> None:
 
 
 # The TIMERS stream alone
+
+
+async def test_timers_fire_by_the_servers_clock_though_it_was_moved(server: NatsServer) -> None:
+    """Whoever sets them goes by a steady time; `lead` says how far the server's clock is ahead of that for now."""
+    client = await connect(server.url, "tests")
+    world = await jetstream_world(client)
+    hour = timedelta(hours=1)
+    timers = JetStreamTimers(client, world.timers._service, lead=lambda: hour)
+    await timers.set(timer("ahead"), world.after(SOON) - hour)
+    assert await world.next() == timer("ahead")
+    await timers.set(timer("far"), world.after(SOON))
+    assert await timers.hasten(timer("far"), world.after(SOON), latest=world.after(60)) is False
+    assert await timers.hasten(timer("far"), world.after(SOON) - hour, latest=world.after(-60)) is True
+    assert await world.next() == timer("far")
+    await client.close()
 
 
 def is_written(nats: NatsServer, end: bytes) -> bool:

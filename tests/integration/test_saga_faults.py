@@ -4,12 +4,16 @@ Every case ends: settled with a video, or refunded with a code from the closed l
 """
 
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.support.parts import NatsServer, S3Server
 from tests.support.saga import Emulator, Saga, names, saga
 
+from telecine_chassis.assembly import utc_now
+from telecine_chassis.timers import Timer
+from telecine_chassis.timers_jetstream import JetStreamTimers
 from telecine_contracts.generation import (
     CancelDeclined,
     FailureCode,
@@ -127,6 +131,19 @@ async def test_a_task_that_the_list_shows_late_is_not_bought_twice(world: Saga) 
 
     assert await world.closed("ann", generation) == ["debited", "settled"]
     assert len(await world.emulator.submissions(generation)) == 1
+
+
+async def test_work_whose_timer_is_an_hour_away_goes_on(world: Saga) -> None:
+    """A clock that was an hour ahead set it; the sweeper knows that no such timer waits for so long."""
+    generation = await world.request("ann", "a lighthouse [emulator:task_seconds=1]")
+    await world.until("ann", generation, "submitted")
+    await world.stop("generation")
+    await world.connection.jetstream().purge_stream("TIMERS")
+    timers = JetStreamTimers(world.connection, "generation")
+    await timers.set(Timer("wake", ("ann", generation)), utc_now() + timedelta(hours=1))
+    await world.start("generation")
+
+    assert await world.closed("ann", generation) == ["debited", "settled"]
 
 
 async def test_too_many_requests_are_submitted_again_after_a_pause(world: Saga) -> None:

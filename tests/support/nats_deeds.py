@@ -82,6 +82,7 @@ def _publishing() -> dict[str, set[str]]:
     for service in (CREDITS, GENERATION, STORAGE):
         deeds[f"timers.at.{service}.kind.key"] = {service}
         deeds[f"timers.due.{service}.kind.key"] = {OPERATOR}
+        deeds[f"$JS.API.DIRECT.GET.TIMERS.timers.at.{service}.kind.key"] = {service}
         deeds[f"deadletters.{service}.{service}-x"] = {service, OPERATOR}
     deeds |= {"timers.at.gateway.kind.key": set(), "timers.due.generation.wake.a.g": {GATEWAY, OPERATOR}}
     deeds["deadletters.gateway.gateway-x"] = {GATEWAY, OPERATOR}
@@ -97,7 +98,9 @@ def _about_streams() -> dict[str, set[str]]:
         api = "$JS.API.STREAM"
         deeds |= {f"{api}.{deed}.{stream}": set() for deed in ("DELETE", "PURGE", "SNAPSHOT", "RESTORE")}
         deeds |= {f"{api}.{deed}.{stream}": {PROVISIONER} for deed in ("CREATE", "UPDATE")}
-        deeds[f"{api}.INFO.{stream}"] = (SERVICES if stream == "DEADLETTERS" else READERS[stream]) | {
+        deeds[f"{api}.INFO.{stream}"] = (
+            SERVICES if stream in ("DEADLETTERS", "TIMERS") else READERS[stream]
+        ) | {
             OPERATOR,
             PROVISIONER,
         }

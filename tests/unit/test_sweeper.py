@@ -58,3 +58,23 @@ async def test_a_timer_that_waits_stays_as_it_is(timers: InMemoryTimers) -> None
     await timers.set(ONE, NOW + timedelta(hours=5))
     assert await sweep(timers, [Owed(ONE, NOW + timedelta(hours=1)), Owed(ONE)]) == 0
     assert list(timers.waiting.values()) == [(NOW + timedelta(hours=5), ONE)]
+
+
+async def test_a_timer_that_waits_for_too_long_is_moved_and_keeps_its_data(timers: InMemoryTimers) -> None:
+    """It was set by a clock that was an hour ahead; the work would stay stuck for so long."""
+    left = Timer("look", ("one",), b'{"tried": 1}')
+    await timers.set(left, NOW + timedelta(hours=1))
+    await timers.set(TWO, NOW + timedelta(hours=3))
+    owed = [Owed(ONE, longest=60), Owed(TWO, NOW + timedelta(hours=2), longest=60)]
+    assert await sweep(timers, owed, delay=900) == 2
+    at, moved = timers.waiting["look", ("one",)]
+    assert moved == left
+    assert timedelta(0) <= at - NOW <= timedelta(seconds=1)
+    assert timers.waiting["look", ("two",)][0] == NOW + timedelta(hours=2)
+
+
+async def test_a_timer_within_its_schedule_stays_as_it_is(timers: InMemoryTimers) -> None:
+    await timers.set(ONE, NOW + timedelta(seconds=60))
+    await timers.set(TWO, NOW + timedelta(hours=2))
+    assert await sweep(timers, [Owed(ONE, longest=60), Owed(TWO, NOW + timedelta(hours=2), longest=0)]) == 0
+    assert timers.waiting["look", ("one",)][0] == NOW + timedelta(seconds=60)

@@ -36,6 +36,9 @@ from .tables import METADATA, VERSION
 AHEAD = timedelta(hours=1)
 """A lost timer of an expiry that is further off than this is looked for later: most grants have their timer."""
 
+SLACK = 5.0
+"""Seconds after the end of a grant for which its timer may wait."""
+
 
 def build(settings: Settings) -> Service:
     """The credits service, not yet started."""
@@ -57,7 +60,7 @@ def build(settings: Settings) -> Service:
     async def unfinished() -> Sequence[Owed]:
         by = parts.clock() + AHEAD
         found = await in_thread(lambda: to_expire(projections.engine, by))
-        return [Owed(expiry_timer(account, entry), until) for account, entry, until in found]
+        return [Owed(expiry_timer(account, entry), until, longest=SLACK) for account, entry, until in found]
 
     sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
     return parts.service(sweeper, *checkpoint_parts(settings, parts, projections), before=[projections])

@@ -16,6 +16,7 @@ from telecine_chassis.timers import Timer
 from telecine_chassis.tokens import callback_token
 from telecine_contracts import registry
 
+from .claim_watch import ClaimWatch
 from .domain import Generation, decide, evolve
 from .following import WAKE, Follower
 from .handlers import listen
@@ -25,10 +26,10 @@ from .provider import Provider
 from .provider_ark import ArkConfig, ArkProvider
 from .provider_observed import ObservedProvider
 from .queries import in_flight, oldest_submission, phases
-from .schedule import Pace
+from .schedule import Pace, longest_pause
 from .settings import Settings
 from .submission import SubmissionPolicy, Submitter
-from .tables import METADATA, VERSION
+from .tables import METADATA, VERSION, InFlight
 
 
 def build(settings: Settings) -> Service:
@@ -37,13 +38,14 @@ def build(settings: Settings) -> Service:
     provider = ObservedProvider(ArkProvider(ark_config(settings)), ProviderMeters(parts.metrics))
     decider = Decider(Generation(), decide, evolve)
     generations = Aggregates(parts.store, decider, source="telecine/generation", clock=parts.clock)
-    submitter = Submitter(generations, provider, submission_policy(settings), parts.clock)
+    submitter = Submitter(generations, provider, submission_policy(settings), parts.clock, ClaimWatch())
+    pace = Pace(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
     follower = Follower(
         generations,
         submitter,
         provider,
         parts.timers,
-        pace=Pace(settings.poll_interval, settings.reconcile_interval, settings.late_interval),
+        pace=pace,
         silence=settings.deadline_silence,
         clock=parts.clock,
     )
@@ -53,11 +55,16 @@ def build(settings: Settings) -> Service:
 
     async def unfinished() -> Sequence[Owed]:
         rows = await in_thread(lambda: in_flight(projections.engine))
-        return [Owed(Timer(WAKE, (row.account, row.generation)), traceparent=row.traceparent) for row in rows]
+        return [_owed(row, pace) for row in rows]
 
     sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
     outside = _Outside(provider, follower)
     return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
+
+
+def _owed(row: InFlight, pace: Pace) -> Owed:
+    timer = Timer(WAKE, (row.account, row.generation))
+    return Owed(timer, row.retry_at, row.traceparent, longest_pause(pace, late=row.ended))
 
 
 def measure(parts: Assembly, projections: Projections) -> None:

@@ -10,6 +10,7 @@ from telecine_contracts.generation import (
     GenerationFailed,
     GenerationSubmitted,
     LateResultRecorded,
+    SubmissionDeferred,
     SubmissionStarted,
     VideoReady,
 )
@@ -24,7 +25,9 @@ def apply(session: Session, recorded: Recorded) -> None:
     match recorded.event:
         case SubmissionStarted() | CancelRequested() as event:
             row = session.get(InFlight, event.generation)
-            if row is None:
+            if row is not None:
+                row.retry_at = None
+            else:
                 session.add(
                     InFlight(
                         generation=event.generation,
@@ -33,6 +36,10 @@ def apply(session: Session, recorded: Recorded) -> None:
                         traceparent=recorded.envelope.traceparent,
                     )
                 )
+        case SubmissionDeferred() as event:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                row.retry_at = event.retry_at
         case GenerationSubmitted() as event:
             row = session.get(InFlight, event.generation)
             if row is not None:
@@ -51,6 +58,7 @@ def apply(session: Session, recorded: Recorded) -> None:
 
 EVENTS = (
     SubmissionStarted,
+    SubmissionDeferred,
     GenerationSubmitted,
     CancelRequested,
     VideoReady,

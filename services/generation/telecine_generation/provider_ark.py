@@ -59,7 +59,9 @@ class ArkConfig:
     connect_timeout: float = 5.0
     max_body_bytes: int = 2 * 1024 * 1024
     max_concurrency: int = 8  # httpx gets slower, not faster, with more requests in flight
-    clock_skew: timedelta = timedelta(minutes=5)  # how far our clock and the provider's may differ
+    # How far our clock and the provider's may differ: a list is read back to so long before the submission. Clocks are
+    # wrong by whole hours more often than one would think, and a task that is missed is bought again.
+    clock_skew: timedelta = timedelta(hours=2)
 
     def __post_init__(self) -> None:
         key = self.api_key.get_secret_value()

@@ -1,9 +1,16 @@
 """When a generation is to be looked at again, pure."""
 
+import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from .domain import Cancel, Generation, Phase
+
+LATE_AT_MOST = 3600.0
+SPREAD = 0.2
+"""By how much of itself a poll's pause is lengthened at most."""
+SLACK = 5.0
+"""Seconds that a timer may be set later than planned, for the look that came before took its time."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,13 +41,20 @@ def next_look(state: Generation, now: datetime, pace: Pace, *, spread: float) ->
     if state.phase is Phase.SUBMITTED:
         if state.cancel is Cancel.REQUESTED:
             return now + timedelta(seconds=min(pace.poll, 2))
-        poll = now + timedelta(seconds=interval(age, pace) * (1 + spread / 5))
+        poll = now + timedelta(seconds=interval(age, pace) * (1 + spread * SPREAD))
         deadline = state.submitted.deadline_at
         return min(poll, deadline) if now < deadline else poll
     if state.late and age < pace.late_for:
         overdue = max(0.0, (now - state.submitted.deadline_at).total_seconds())
-        return now + timedelta(seconds=min(3600, max(pace.late, overdue)))
+        return now + timedelta(seconds=min(LATE_AT_MOST, max(pace.late, overdue)))
     return None
+
+
+def longest_pause(pace: Pace, *, late: bool) -> float:
+    """Seconds for which no timer of a generation waits longer, but for the next attempt of one that was deferred."""
+    if late:
+        return max(LATE_AT_MOST, pace.late) + SLACK
+    return max(interval(math.inf, pace) * (1 + SPREAD), pace.reconcile) + SLACK
 
 
 def interval(age: float, pace: Pace) -> float:

@@ -14,6 +14,7 @@ from telecine_contracts import subjects
 from telecine_contracts.generation import SubmissionStarted
 from telecine_contracts.video_models import MODELS, provider_model
 
+from .claim_watch import ClaimWatch
 from .commands import Accept, Claim, Command, Defer, GiveUpClaim, ProvenAbsent, Refuse
 from .domain import Generation, Phase
 from .provider import (
@@ -64,11 +65,13 @@ class Submitter:
         provider: Provider,
         policy: SubmissionPolicy,
         clock: Callable[[], datetime],
+        claims: ClaimWatch,
     ) -> None:
         self._generations = generations
         self._provider = provider
         self._policy = policy
         self._clock = clock
+        self._claims = claims
         self._owner = secrets.token_hex(8)
 
     async def submit(
@@ -99,10 +102,12 @@ class Submitter:
         """Look for a claimed attempt at the provider: adopt it, or prove it absent. `hint`: a task id to try first.
 
         Adopting is safe at any time; absence is believed only when no POST can be under way any more and the
-        provider's list has had time to catch up.
+        provider's list has had time to catch up. For so long this process itself must have known of the claim: were a
+        wall clock believed, one that is wrong would buy the video again.
         """
         claim, policy = state.claim, self._policy
         assert claim is not None and state.request is not None
+        known_for = self._claims.known_for(*state.ids, claim.attempt)
         last_post = claim.lease_until + timedelta(seconds=policy.post_timeout)
         try:
             task = await self._find(state, claim, hint)
@@ -114,7 +119,8 @@ class Submitter:
         if task is not None:
             log.info("submission.adopted", attempt=claim.attempt, provider_task_id=task.task_id)
             return await self._accept(state, claim.attempt, task.task_id, adopted=True)
-        if self._clock() <= last_post + timedelta(seconds=policy.absent_after):
+        lease = (claim.lease_until - claim.started_at).total_seconds()
+        if known_for <= lease + policy.post_timeout + policy.absent_after:
             return state
         absent = ProvenAbsent(self._clock(), claim.attempt, policy.unanswered_most)
         return self._told(await self._execute(state, absent), claim)

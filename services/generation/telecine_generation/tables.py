@@ -8,13 +8,14 @@ from sqlmodel import Field, SQLModel
 from telecine_chassis.database import UtcTime
 
 METADATA = MetaData()
-VERSION = 2
+VERSION = 3
 
 
 class InFlight(SQLModel, table=True):
     """A generation that has been claimed and is not over yet, or whose late end is still awaited.
 
-    `submitted`: the provider is known to have it. `since`: when its first claim was made, in which trace.
+    `submitted`: the provider is known to have it. `since`: when its first claim was made, in which trace. `retry_at`:
+    when the next attempt may start, where one was deferred.
     """
 
     metadata = METADATA
@@ -25,4 +26,5 @@ class InFlight(SQLModel, table=True):
     submitted: bool = False
     ended: bool = False
     traceparent: str | None = None
+    retry_at: datetime | None = Field(default=None, sa_column=Column(UtcTime, nullable=True))
     since: datetime = Field(sa_column=Column(UtcTime, nullable=False))

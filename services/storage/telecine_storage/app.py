@@ -29,6 +29,9 @@ from .settings import Settings
 from .source_http import HttpSource, SourceRules
 from .tables import METADATA, VERSION
 
+SLACK = 5.0
+"""Seconds that a timer may be set later than planned."""
+
 
 def build(settings: Settings) -> Service:
     """The storage service, not yet started."""
@@ -58,9 +61,15 @@ def build(settings: Settings) -> Service:
 
     parts.metrics.asked("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
 
+    # The longest pause between two tries, or the sweeper's own delay.
+    longest = max(settings.copy_retry_longest, settings.copy_timeout) + SLACK
+
     async def unfinished() -> Sequence[Owed]:
         rows = await in_thread(lambda: pending_copies(projections.engine))
-        return [Owed(Timer(COPY, (row.account, row.generation)), traceparent=row.traceparent) for row in rows]
+        return [
+            Owed(Timer(COPY, (row.account, row.generation)), traceparent=row.traceparent, longest=longest)
+            for row in rows
+        ]
 
     sweeper = parts.sweeper(
         unfinished, projections, interval=settings.sweep_interval, delay=settings.copy_timeout
