@@ -1,8 +1,9 @@
 """What a host is, by its parsed address or by whole labels of its name: never by how its text begins or ends."""
 
 from ipaddress import ip_address
+from urllib.parse import urlsplit
 
-__all__ = ["is_in_domain", "is_loopback"]
+__all__ = ["is_in_domain", "is_loopback", "is_nats_url"]
 
 
 def is_loopback(host: str) -> bool:
@@ -20,6 +21,15 @@ def is_in_domain(host: str, domain: str) -> bool:
     """Whether the name is the domain, or a name below it: `notexample.com` is not in `example.com`."""
     labels, wanted = _labels(host), _labels(domain)
     return labels[-len(wanted) :] == wanted
+
+
+def is_nats_url(url: str) -> bool:
+    """Whether a URL names a NATS server: nats:// or tls://, a host, and a port from 1 to 65535 or none."""
+    try:
+        parts = urlsplit(url.strip())
+        return parts.scheme in ("nats", "tls") and bool(parts.hostname) and parts.port != 0
+    except ValueError:  # no address, or no port
+        return False
 
 
 def _labels(name: str) -> list[str]:

@@ -8,7 +8,7 @@ from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
 from .nats_access import NatsAccess, check_seed
-from .network import is_loopback
+from .network import is_loopback, is_nats_url
 from .secret_settings import SecretFiles, shared_secrets, weak_secrets
 
 __all__ = ["ServiceSettings"]
@@ -118,7 +118,7 @@ class ServiceSettings(BaseSettings):
     @field_validator("nats_url")
     @classmethod
     def _names_servers(cls, urls: str) -> str:
-        if not all(_is_server(url) for url in urls.split(",")):
+        if not all(is_nats_url(url) for url in urls.split(",")):
             raise ValueError("a NATS server is nats://host:port, or tls://; several are separated by commas")
         return urls
 
@@ -170,11 +170,3 @@ def _variable(name: str) -> str:
 
 def _host(url: str) -> str:
     return urlsplit(url.strip()).hostname or ""
-
-
-def _is_server(url: str) -> bool:
-    try:
-        parts = urlsplit(url.strip())
-        return parts.scheme in ("nats", "tls") and bool(parts.hostname) and parts.port != 0
-    except ValueError:  # no address, or no port
-        return False

@@ -29,6 +29,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except Failure as failure:
         print(f"telecine: {failure}", file=sys.stderr)
         sys.exit(1)
+    except OSError as error:
+        place = f"{error.filename}: " if error.filename else ""
+        print(f"telecine: {place}{error.strerror or error}", file=sys.stderr)
+        sys.exit(1)
 
 
 def _print_what_the_terminal_lacks_as_question_marks() -> None:

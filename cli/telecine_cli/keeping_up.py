@@ -15,6 +15,7 @@ from telecine_cli.facts import Facts, Options
 from telecine_cli.failure import Failure
 from telecine_cli.provision_report import provision_stack
 from telecine_cli.stack import Stack
+from telecine_cli.stack_state import absolute
 from telecine_cli.target import connected, of_stack
 
 __all__ = ["keep_up", "welcome"]
@@ -108,5 +109,5 @@ Ctrl-C stops everything in order.
 
 
 def _data_option(facts: Facts) -> str:
-    default = facts.data == Path("data").resolve()
+    default = facts.data == absolute(Path("data"))
     return "" if default else f" --data {shlex.quote(str(facts.data))}"

@@ -10,7 +10,7 @@ from telecine_cli.facts import SECRETS, SERVICES
 from telecine_cli.failure import Failure
 from telecine_cli.stack_state import random_secret
 from telecine_contracts.permissions import IDENTITIES
-from telecine_credits.checkpoint_key import Signer
+from telecine_credits.checkpoint_key import BadKey, Signer
 
 __all__ = ["MadeSecrets", "make_secrets"]
 
@@ -53,6 +53,10 @@ def make_secrets(folder: Path) -> MadeSecrets:
         (folder / NATS_FOLDER).chmod(0o755)
     except OSError as error:
         raise Failure(f"can't keep secrets in {folder}: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise Failure(f"{folder}: a checkpoint key's file is not text: restore it from the backup") from None
+    except BadKey as error:
+        raise Failure(f"{folder / 'checkpoint_key'}: {error}") from None
     return MadeSecrets(done, identities)
 
 

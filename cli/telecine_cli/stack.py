@@ -11,7 +11,7 @@ from typing import Self
 from telecine_cli.children import Child, Stage, children_of
 from telecine_cli.facts import SECRETS, Facts, Options
 from telecine_cli.process import Probe, Process, ProcessError
-from telecine_cli.stack_state import lock, remember
+from telecine_cli.stack_state import absolute, lock, remember
 
 __all__ = ["Provision", "Say", "Stack"]
 
@@ -44,7 +44,7 @@ class Stack:
         children: Iterable[Child] | None = None,
         say: Say = lambda message: None,
     ) -> None:
-        self._data = data.resolve()
+        self._data = absolute(data)
         self._options = options or Options()
         self._children = {c.name: c for c in (children_of(self._options) if children is None else children)}
         self._provision = provision

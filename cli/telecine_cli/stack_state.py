@@ -18,6 +18,7 @@ __all__ = [
     "AlreadyRunning",
     "Foreign",
     "StackState",
+    "absolute",
     "is_running",
     "keep_secret",
     "lock",
@@ -112,6 +113,11 @@ def keep_secret(file: Path, content: dict[str, Any]) -> None:
         out.flush()
         os.fsync(out.fileno())
     new.replace(file)
+
+
+def absolute(data: Path) -> Path:
+    """The path of a data folder without symbolic links; one whose links form a loop is refused when it is opened."""
+    return Path(os.path.realpath(data))
 
 
 def is_running(data: Path) -> bool:

@@ -12,11 +12,12 @@ from nats.aio.client import Client
 
 from telecine_chassis.connection import Connection, Denial, NotAllowed, options
 from telecine_chassis.nats_access import ANONYMOUS, NatsAccess, check_seed
+from telecine_chassis.network import is_nats_url
 from telecine_cli.credentials import seed_file
 from telecine_cli.facts import Facts, credentials_folder, database_url
 from telecine_cli.failure import Failure
 from telecine_cli.ports import LOOPBACK
-from telecine_cli.stack_state import Foreign, is_running, recall
+from telecine_cli.stack_state import Foreign, absolute, is_running, recall
 from telecine_contracts.permissions import OPERATOR
 
 __all__ = [
@@ -72,8 +73,12 @@ def find(
     if nats_url is None and data is None:
         nats_url = os.environ.get(NATS_URL_VARIABLE)
     if nats_url is not None:
+        if not all(is_nats_url(url) for url in nats_url.split(",")):
+            raise Failure(
+                f"{NATS_URL_VARIABLE} and --nats-url take URLs such as nats://host:4222, separated by commas"
+            )
         return Target(nats_url, access=_access(nkey_seed), identity=identity)
-    folder = (data or DEFAULT_DATA).resolve()
+    folder = absolute(data or DEFAULT_DATA)
     try:
         ports = recall(folder).ports
     except (OSError, Foreign) as error:

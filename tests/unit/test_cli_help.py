@@ -49,6 +49,12 @@ def test_every_command_that_was_promised_is_there() -> None:
         "dead-letters list",
         "dead-letters show",
         "dead-letters replay",
+        "subscribers add",
+        "subscribers list",
+        "subscribers program",
+        "subscribers remove",
+        "subscribers reset",
+        "subscribers rotate",
     }
 
 
@@ -90,7 +96,7 @@ def test_every_option_says_what_it_is(path: tuple[str, ...]) -> None:
             ["credits", "grant", "alice", "1", "--reference", "r", "--expires", "0001-01-01T00:00:00+0500"],
             "calendar",
         ),
-        (["credits", "statement", "alice", "--to", "9999-12-31T23:59:59-05:00"], "calendar"),
+        (["credits", "statement", "alice", "--to", "9999-12-31T23:59:59-05:00"], "9999-12-30"),
         (["keys", "create", "alice", "--name", "caf\udce9"], "not text"),
         (["up", "--data", "caf\udce9"], "not text"),
         (["credits", "grant", "ali.ce", "10", "--reference", "r"], "is not a name"),
@@ -157,6 +163,31 @@ def test_where_no_server_answers_it_says_so(capsys: pytest.CaptureFixture[str]) 
     outcome = call(capsys, "keys", "list", "--nats-url", "nats://127.0.0.1:1")
     assert outcome.code == 1
     assert "no NATS server answers at nats://127.0.0.1:1" in outcome.err
+
+
+@pytest.mark.parametrize("odd", ["file", "loop", "stack.json", "stack.lock"])
+def test_a_folder_that_can_not_be_one_is_named_in_one_sentence(
+    odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "file").touch()
+    (tmp_path / "loop").symlink_to("loop")
+    for name in ("stack.json", "stack.lock"):
+        (tmp_path / f"with {name}" / name).mkdir(parents=True)
+    folder = tmp_path / (f"with {odd}" if "." in odd else odd)
+    for command in (["keys", "list"], ["events", "tail"], ["up"]):
+        outcome = call(capsys, *command, "--data", folder)
+        assert outcome.code == 1
+        assert str(folder) in outcome.err
+        assert "Traceback" not in outcome.err
+
+
+@pytest.mark.parametrize(
+    "url", ["", "nats://", "nats://[::1", "nats://a:99999", "http://a:4222", "nats://a,", "a"]
+)
+def test_a_url_that_names_no_nats_server_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    outcome = call(capsys, "keys", "list", "--nats-url", url)
+    assert outcome.code == 1
+    assert "nats://host:4222" in outcome.err
 
 
 def test_a_terminal_that_lacks_characters_shows_question_marks() -> None:

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
+import pytest
+
 from telecine_cli.credentials import make_credentials
+from telecine_cli.failure import Failure
 from telecine_cli.secret_files import make_secrets
 
 
@@ -13,6 +16,17 @@ def contents(folder: Path) -> dict[str, str]:
 
 def mode(path: Path) -> int:
     return path.stat().st_mode & 0o777
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [("checkpoint_key", b"\xff"), ("checkpoint_key", b"none"), ("checkpoint_key.pub", b"\xff")],
+)
+def test_a_file_that_holds_no_key_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+    make_secrets(tmp_path)
+    (tmp_path / name).write_bytes(content)
+    with pytest.raises(Failure, match=str(tmp_path)):
+        make_secrets(tmp_path)
 
 
 def test_what_is_there_stays_and_what_is_missing_is_made(tmp_path: Path) -> None:
