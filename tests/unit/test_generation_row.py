@@ -1,6 +1,7 @@
 """A generation's row: one status that never goes back, whatever comes in whatever order."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -13,7 +14,7 @@ from telecine_contracts.subjects import of_event
 from telecine_gateway.generation_row import ENDED, advance
 from telecine_gateway.state import State, status_of
 from telecine_gateway.tables import Charge, GenerationRow
-from telecine_gateway.timeline import short_data
+from telecine_gateway.timeline import in_order, short_data
 
 OF = EventsOf("acme", "g-1")
 STOPGAP = "https://provider.example.com/x.mp4"
@@ -140,6 +141,17 @@ def test_the_status_never_goes_back(events: list[Event]) -> None:
         row = advance(row, recorded(event, sequence))
         assert row is not None
         assert row.status == before or RANK[row.status] > RANK[before]
+
+
+def test_a_timeline_keeps_each_streams_order_though_clocks_differ() -> None:
+    def entry(stream: str, sequence: int, time: int) -> dict[str, Any]:
+        return {"stream": stream, "sequence": sequence, "time": time}
+
+    requested, started, stored = (entry("VIDEO", *each) for each in ((1, 3600), (2, 10), (3, 60)))
+    debited, settled = (entry("LEDGER", *each) for each in ((7, 5), (9, 61)))
+    shuffled = [settled, stored, started, debited, requested]
+    assert in_order(shuffled) == [requested, debited, started, stored, settled]
+    assert in_order([]) == []
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ from .generation_row import ENDED, advance
 from .projections import charge_after
 from .queries import Queries
 from .tables import Charge, GenerationRow, LedgerEntry, VideoEvent
-from .timeline import line
+from .timeline import in_order, line
 
 __all__ = ["Generations", "State", "status_of"]
 
@@ -92,7 +92,7 @@ class Generations:
         return State(row, charge) if row is not None else None
 
     async def timeline(self, account: str, generation: str) -> list[dict[str, Any]]:
-        """Every event of the generation and of its payment, in order of time. Raises Unavailable.
+        """Every event of the generation and of its payment, in order. Raises Unavailable.
 
         Numbered within the generation and within the account's ledger: places in the streams would tell how much
         all the others do.
@@ -109,7 +109,7 @@ class Generations:
         for recorded in await self._paying(account, generation, position):
             if recorded.sequence not in known and isinstance(recorded.event, LedgerEvent):
                 lines.append(line(recorded, recorded.event.entry))
-        return sorted(lines, key=lambda entry: (entry["time"], entry["stream"], entry["sequence"]))
+        return in_order(lines)
 
     async def _paying(self, account: str, generation: str, position: int) -> Sequence[Recorded]:
         news = await self._news(subjects.ledger(account), position)

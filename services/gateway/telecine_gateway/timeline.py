@@ -1,11 +1,13 @@
 """What a timeline says about an event: short, and nothing that opens a door (no prompt, no URL, no key)."""
 
+import heapq
+from collections.abc import Iterable
 from typing import Any
 
 from telecine_chassis.store import Recorded
 from telecine_contracts import Event
 
-__all__ = ["short_data"]
+__all__ = ["in_order", "line", "short_data"]
 
 _SHOWN = {
     "generation.requested.v1": ("kind",),
@@ -53,6 +55,17 @@ def line(recorded: Recorded, number: int) -> dict[str, Any]:
         "time": recorded.envelope.time,
         "data": short_data(recorded.event),
     }
+
+
+def in_order(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The request first, each stream in its own order, and by time between the streams.
+
+    Times come from the clocks of several services, so they decide only where nothing else does.
+    """
+    ordered = sorted(lines, key=lambda entry: entry["sequence"])
+    video = [entry for entry in ordered if entry["stream"] == "VIDEO"]
+    ledger = [entry for entry in ordered if entry["stream"] != "VIDEO"]
+    return [*video[:1], *heapq.merge(video[1:], ledger, key=lambda entry: entry["time"])]
 
 
 def _request(event: Event) -> dict[str, Any]:
