@@ -32,7 +32,10 @@ class Client(StrEnum):
 
 @dataclass(frozen=True)
 class Wanted:
-    """What a program connects to. `seed`: the seed's file; None for a server without identities."""
+    """What a program connects to. `seed`: the seed's file; None for a server without identities.
+
+    `nats_url`: one URL, or several with commas between.
+    """
 
     name: str
     stream: str
@@ -105,9 +108,9 @@ for await (const message of await consumer.consume({{ max_messages: 1 }})) {{
 
 def program(client: Client, wanted: Wanted) -> str:
     """The source of a program that prints every event and acknowledges it."""
-    inbox = f"_INBOX.{wanted.name}"
+    inbox, urls = f"_INBOX.{wanted.name}", wanted.nats_url.split(",")
     values = {
-        "url": json.dumps(wanted.nats_url),
+        "url": json.dumps(urls if len(urls) > 1 else wanted.nats_url),
         "name": json.dumps(wanted.name),
         "stream": json.dumps(wanted.stream),
         "subject": json.dumps(wanted.subject),

@@ -25,7 +25,9 @@ Every event of telecine, as a subscriber receives it from NATS JetStream.
 An operator of telecine gives you an identity and a durable pull consumer of the same name on the event's stream, with
 `x-jetstream.filterSubject` of the channels you want as its filters: `telecine subscribers add`. Log in with the nkey,
 bind to that consumer, and acknowledge each message after you have kept what you need of it. Delivery is at least once:
-the message's stream sequence, or the header `ce-id`, tells a repeated one. Ignore fields you do not know."""
+the message's stream sequence, or the header `ce-id`, tells a repeated one. Ignore fields you do not know.
+
+Subscribers take events of VIDEO and LEDGER. ACCESS and CHECKPOINTS are read by telecine's services and by auditors."""
 _SECURITY = """\
 An nkey: the server sends a nonce, the client signs it with its Ed25519 seed. The seed (one line, beginning with SU)
 comes from `telecine subscribers add NAME`. The identity may listen to subjects that begin with `_INBOX.NAME.` and to no

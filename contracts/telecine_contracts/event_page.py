@@ -18,7 +18,7 @@ Generated: `python -m telecine_contracts docs docs/events.md`. Do not edit.
 Every event is a JSON body under a subject of NATS JetStream; who wrote it, when and why stands in the headers
 (CloudEvents attributes, see [contracts/README.md](../contracts/README.md)). The name ends in its version and is the
 header `ce-type`; JSON Schemas are in [contracts/schemas](../contracts/schemas), the AsyncAPI document is
-[contracts/asyncapi.json](../contracts/asyncapi.json)."""
+[contracts/asyncapi.json](../contracts/asyncapi.json). How to receive them: [subscribing.md](subscribing.md)."""
 
 
 def page() -> str:
