@@ -10,6 +10,7 @@ from uuid import uuid4
 import httpx
 import pytest
 from tests.support.gateway import Gateway, Owner, World, world
+from tests.support.http_servers import Reply, exchange
 from tests.support.parts import NatsServer
 from tests.support.video_events import EventsOf
 
@@ -297,3 +298,78 @@ async def test_no_secret_is_logged(parts: World, gateway: Gateway, capfd: pytest
     assert office.key.key_id in out + err
     assert "canary" not in out + err
     assert owner.key.secret not in out + err
+
+
+async def test_head_is_answered_where_get_is(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    for path in (
+        "/healthz",
+        "/readyz",
+        "/docs",
+        "/openapi.json",
+        "/api/credits",
+        "/api/video/history",
+        "/no",
+    ):
+        get = await owner.get(path)
+        head = await gateway.http.head(path, headers=owner.headers())
+
+        assert (head.status_code, head.content) == (get.status_code, b"")
+        assert head.headers["content-length"] == get.headers["content-length"]
+    assert (await gateway.http.head(f"/api/video/{uuid4()}/cancel")).status_code == 405
+    assert (await gateway.http.post("/healthz")).headers["allow"] == "GET, HEAD"
+
+
+async def test_body_that_is_declared_too_large_is_refused_unread(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    head = f"POST /api/video/generate HTTP/1.1\r\nHost: gateway\r\nX-API-Key: {owner.key.secret}\r\n"
+
+    declared = await sent(gateway, head + "Content-Length: 70000\r\n\r\n")
+    photo = await owner.generate({"prompt": "a cat", "imageUrl": "data:image/png;base64," + "A" * 5_000_000})
+    no_key = await gateway.http.post("/api/video/generate", content=b"x" * 5_000_000)
+
+    assert declared.json == {"error": "The request body must not be larger than 65536 bytes"}
+    assert (declared.status, photo.status_code, no_key.status_code) == (413, 413, 401)
+
+
+async def test_compressed_body_returns_415(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    for coding, status in (("gzip", 415), ("br, gzip", 415), ("Identity", 400), ("", 400)):
+        answer = await owner.post("/api/video/generate", {}, Content_Encoding=coding)
+
+        assert answer.status_code == status, coding
+        if status == 415:
+            assert answer.headers["accept-encoding"] == "identity"
+            assert "Content-Encoding" in answer.json()["error"]
+
+
+async def test_blanks_after_a_key_are_no_part_of_it(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    head = f"POST /api/video/generate HTTP/1.1\r\nHost: gateway\r\nX-API-Key: {owner.key.secret} \r\n"
+
+    reply = await sent(gateway, head + "Idempotency-Key: order-1 \t\r\nContent-Length: 2\r\n\r\n{}")
+
+    assert (reply.status, "prompt" in reply.json["error"]) == (400, True)
+
+
+async def test_ids_in_capitals_are_the_same_ids(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    of = EventsOf(owner.account, str(uuid4()))
+    await parts.append(of.requested())
+    id = of.generation.upper()
+    for method, path in (
+        ("GET", f"/api/video/{id}"),
+        ("GET", f"/api/video/status?taskId={id}&historyId={id}"),
+        ("POST", f"/api/video/{id}/cancel"),
+    ):
+        answer = await gateway.http.request(method, path, headers=owner.headers())
+        assert answer.status_code in (200, 202), path
+        assert answer.json()["id"] == of.generation
+    secret = gateway.settings.callback_secret.get_secret_value()
+    token = callback_token(secret, owner.account, of.generation)
+    assert (await gateway.http.post(f"/callbacks/provider/{owner.account}/{id}/{token}")).status_code == 204
+
+
+async def sent(gateway: Gateway, request: str) -> Reply:
+    """The response to these very bytes."""
+    return await asyncio.to_thread(exchange, gateway.settings.http_port, request.encode())

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telecine_gateway.ranges import Slice, Unsatisfiable, is_unchanged, slice_of
+from telecine_gateway.ranges import Slice, Unsatisfiable, is_unchanged, matches, slice_of
 
 ETAG = '"abc"'
 
@@ -21,6 +21,9 @@ ETAG = '"abc"'
         ("bytes=-1000", 0, 99),
         ("BYTES=0-1", 0, 1),
         ("bytes= 0-1 ", 0, 1),
+        ("bytes=0-9999999999999999999", 0, 99),
+        ("bytes=-9999999999999999999", 0, 99),
+        ("bytes=0000000000000000000005-6", 5, 6),
     ],
 )
 def test_one_range(asked: str, start: int, end: int) -> None:
@@ -46,7 +49,9 @@ def test_the_whole(asked: str | None) -> None:
     assert slice_of(100, asked, None, ETAG) is None
 
 
-@pytest.mark.parametrize("asked", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=999999999999999999-"])
+@pytest.mark.parametrize(
+    "asked", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=9999999999999999999-", f"bytes={'9' * 5000}-"]
+)
 def test_outside(asked: str) -> None:
     with pytest.raises(Unsatisfiable):
         slice_of(100, asked, None, ETAG)
@@ -64,6 +69,22 @@ def test_as_a_header() -> None:
 
     assert str(part) == "bytes 90-99/100"
     assert (part.length, part.is_whole, Slice(0, 99, 100).is_whole) == (10, False, True)
+
+
+@pytest.mark.parametrize(
+    ("header", "holds"),
+    [
+        (None, True),
+        (ETAG, True),
+        (f'"x" , {ETAG}', True),
+        ("*", True),
+        (f"W/{ETAG}", False),
+        ('"x"', False),
+        ("", False),
+    ],
+)
+def test_if_match(header: str | None, holds: bool) -> None:
+    assert matches(header, ETAG) is holds
 
 
 @pytest.mark.parametrize(

@@ -50,6 +50,7 @@ def test_lists(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         ("default_model", "doubao-seedance-2-5-260628"),
         ("http_port", "99999"),
         ("answer_timeout", "0"),
+        ("content_downloads_per_account", "120"),
     ],
 )
 def test_what_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:

@@ -38,7 +38,7 @@ from .submission import Requester
 __all__ = ["Office", "router"]
 
 _ADMIN = needs(Scope.ADMIN)
-_MAY_FAIL = failures(400, 401, 403, 408, 409, 413, 503, told=REFUSALS)
+_MAY_FAIL = failures(400, 401, 403, 408, 409, 413, 415, 503, told=REFUSALS)
 _OF_A_READ = {status: told for status, told in REFUSALS.items() if status < 409}
 _ONCE = (
     "The reference makes it safe to repeat: once it was carried out, the same request is answered 200 with what was "

@@ -15,6 +15,7 @@ from telecine_chassis.tracing import about
 
 from .body import limited
 from .errors import NotFound
+from .parameters import generation_id
 
 __all__ = ["router"]
 
@@ -30,6 +31,7 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
 
     @routes.post("/callbacks/provider/{account}/{generation}/{token}")
     async def callback(request: Request, account: str, generation: str, token: str) -> Response:
+        generation = generation_id(generation)
         if not is_callback_token(secret, account, generation, token):
             raise NotFound
         about(account=account, generation=generation)

@@ -1,6 +1,7 @@
 """`GET /api/video/{id}/content`: the video itself, with byte ranges, for players and downloads."""
 
 from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Annotated, Any
@@ -13,11 +14,13 @@ from starlette.types import Receive, Scope, Send
 from .access import Scope as KeyScope
 from .auth import Auth, allowed, has_credentials
 from .content import Content, ContentUnavailable, Download
+from .content_slots import ContentSlots
+from .edge import is_head
 from .errors import ApiError, NotFound
 from .examples import failures
 from .openapi import needs
 from .parameters import generation_id
-from .ranges import Slice, Unsatisfiable, is_unchanged, slice_of
+from .ranges import Slice, Unsatisfiable, is_unchanged, matches, slice_of
 from .signing import ContentLinks
 from .state import Generations, State
 from .tables import GenerationRow
@@ -87,11 +90,10 @@ class Reading:
         return allowed(await self._auth(request), KeyScope.GENERATE).account
 
 
-def router(reading: Reading, content: Content) -> APIRouter:
+def router(reading: Reading, content: Content, slots: ContentSlots) -> APIRouter:
     """The route that players use; a signed link replaces the key."""
     routes = APIRouter(tags=["videos"])
 
-    @routes.head("/api/video/{id}/content", include_in_schema=False)
     @routes.get(
         "/api/video/{id}/content",
         summary="The video",
@@ -100,7 +102,7 @@ def router(reading: Reading, content: Content) -> APIRouter:
             206: {"description": "A part of it", "content": _BINARY},
             302: {"description": "Only the provider has it, at this temporary URL"},
             304: {"description": "The client has it already"},
-            **failures(401, 403, 404, 409, 410, 416, 502, 503),
+            **failures(401, 403, 404, 409, 410, 412, 416, 429, 502, 503),
         },
         openapi_extra=needs(KeyScope.GENERATE) | {"parameters": [_RANGE]},
         response_class=Response,
@@ -115,7 +117,7 @@ def router(reading: Reading, content: Content) -> APIRouter:
         row = await reading.stored(request, generation_id(id), Link(account, expires, signature))
         if row.stopgap_url is not None:
             return RedirectResponse(row.stopgap_url, 302)
-        return await _send(request, row, content)
+        return await _send(request, row, content, slots)
 
     return routes
 
@@ -130,7 +132,7 @@ def _no_video(state: State) -> ApiError:
             return ApiError(409, {"error": "The video is not completed yet", "status": status})
 
 
-async def _send(request: Request, row: GenerationRow, content: Content) -> Response:
+async def _send(request: Request, row: GenerationRow, content: Content, slots: ContentSlots) -> Response:
     assert row.bytes is not None and row.bucket is not None and row.key is not None
     etag = f'"{row.sha256}"'
     headers = {
@@ -139,10 +141,13 @@ async def _send(request: Request, row: GenerationRow, content: Content) -> Respo
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'inline; filename="video_{row.id}.mp4"',
     }
-    if is_unchanged(request.headers.get("if-none-match"), etag):
+    if not matches(_joined(request, "if-match"), etag):
+        raise ApiError(412, {"error": "The video has another ETag than If-Match names"}, {"ETag": etag})
+    if is_unchanged(_joined(request, "if-none-match"), etag):
         return Response(status_code=304, headers=headers)
+    wanted = None if is_head(request) else _joined(request, "range")  # a range is for GET alone
     try:
-        part = slice_of(row.bytes, request.headers.get("range"), request.headers.get("if-range"), etag)
+        part = slice_of(row.bytes, wanted, request.headers.get("if-range"), etag)
     except Unsatisfiable:
         text = f"The range is outside the video, which has {row.bytes} bytes"
         raise ApiError(416, {"error": text}, {"Content-Range": f"bytes */{row.bytes}"}) from None
@@ -150,22 +155,32 @@ async def _send(request: Request, row: GenerationRow, content: Content) -> Respo
         headers["Content-Range"] = str(part)
     status, part = (206, part) if part else (200, Slice(0, row.bytes - 1, row.bytes))
     headers["Content-Length"] = str(part.length)
-    if request.method == "HEAD":
+    if is_head(request):
         return Response(status_code=status, headers=headers, media_type="video/mp4")
-    try:
-        download = await content.open(row.bucket, row.key, part)
-    except ContentUnavailable as error:
-        log.error("content.unavailable", generation=row.id, error=str(error))
-        raise ApiError(502, {"error": UNREADABLE}) from None
-    return _Streamed(download, row.id, status, headers)
+    with ExitStack() as held:
+        held.callback(slots.take(row.account, row.id))
+        try:
+            download = await content.open(row.bucket, row.key, part)
+        except ContentUnavailable as error:
+            log.error("content.unavailable", generation=row.id, error=str(error))
+            raise ApiError(502, {"error": UNREADABLE}) from None
+        return _Streamed(download, held.pop_all(), row.id, status, headers)
+
+
+def _joined(request: Request, name: str) -> str | None:
+    """A header field that may be split over several lines (RFC 9110, 5.3)."""
+    return ", ".join(request.headers.getlist(name)) or None
 
 
 class _Streamed(StreamingResponse):
-    """Sends a download and closes it whatever happens, a client that goes away included."""
+    """Sends a download, then closes it and gives back its slot, also when the client goes away."""
 
-    def __init__(self, download: Download, generation: str, status: int, headers: Mapping[str, str]) -> None:
+    def __init__(
+        self, download: Download, slot: ExitStack, generation: str, status: int, headers: Mapping[str, str]
+    ) -> None:
         super().__init__(download.chunks(), status, headers, media_type="video/mp4")
         self._download = download
+        self._slot = slot
         self._generation = generation
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -175,4 +190,5 @@ class _Streamed(StreamingResponse):
             # The head is sent: breaking off is all that can still tell the client.
             log.error("content.broken_off", generation=self._generation, error=str(errors.exceptions[0]))
         finally:
-            await self._download.close()
+            with self._slot:
+                await self._download.close()

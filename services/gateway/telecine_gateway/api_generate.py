@@ -61,7 +61,7 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
             200: described(Accepted, "Paid for; the generation goes on"),
             202: described(Undecided, "Recorded, but not known in time whether it is paid for; see Location"),
             402: described(TooPoor, "The balance is too low, or a spend limit is reached; nothing was taken"),
-            **failures(400, 401, 403, 408, 409, 413, 503),
+            **failures(400, 401, 403, 408, 409, 413, 415, 503),
         },
         openapi_extra=needs(Scope.GENERATE) | {"requestBody": GENERATE_BODY, "parameters": _PARAMETERS},
         response_class=Response,

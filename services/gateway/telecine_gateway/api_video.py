@@ -51,7 +51,7 @@ def status_router(auth: Auth, generations: Generations, views: Views, clock: Clo
         if not task_id or not history_id:
             raise ApiError(400, {"error": "taskId and historyId are required"})
         state = await generations.state(requester.account, generation_id(history_id))
-        if state is None or task_id not in (state.row.id, state.row.provider_task_id):
+        if state is None or (task_id.lower() != state.row.id and task_id != state.row.provider_task_id):
             raise NotFound
         return answer(200, views.status(state, clock()))
 

@@ -9,6 +9,7 @@ from telecine_chassis.assembly import Assembly
 from telecine_chassis.commands import Aggregates, Decider
 from telecine_chassis.database import Slots
 from telecine_chassis.http import HttpServer
+from telecine_chassis.http_limits import HttpLimits
 from telecine_chassis.projection import Projections
 from telecine_chassis.service import Service
 from telecine_chassis.store import Recorded
@@ -35,6 +36,7 @@ from .administration import Administration
 from .auth import Auth
 from .cancellation import Cancellations, tell_progress
 from .content_s3 import S3Config, S3Content
+from .content_slots import ContentSlots
 from .cursor import Cursors
 from .domain import Generation, decide, evolve
 from .edge import Edge
@@ -74,7 +76,8 @@ def build(settings: Settings) -> Service:
             settings.s3_region,
             settings.s3_access_key,
             settings.s3_secret_key.get_secret_value(),
-        )
+        ),
+        settings.content_downloads,
     )
     api = Api(__version__)
     install(api)
@@ -90,6 +93,12 @@ def build(settings: Settings) -> Service:
             settings.http_port,
             grace=settings.stop_grace,
             notice=settings.stop_notice,
+            limits=HttpLimits(
+                connections=settings.http_connections,
+                head_timeout=settings.http_head_timeout,
+                idle_timeout=settings.http_idle_timeout,
+                progress_timeout=settings.http_progress_timeout,
+            ),
         ),
         reacts=False,
     )
@@ -191,6 +200,11 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
     )
     cancellations = Cancellations(commands, live.progress, patience=settings.cancel_timeout)
     reading = api_content.Reading(auth, links, generations, clock)
+    slots = ContentSlots(
+        settings.content_downloads,
+        per_account=settings.content_downloads_per_account,
+        per_video=settings.content_downloads_per_video,
+    )
     timers = JetStreamTimers(parts.connection, "generation", timeout=settings.store_timeout)
     accounts = Accounts(queries)
     ledger = NatsLedger(parts.connection, patience=settings.answer_timeout)
@@ -207,7 +221,7 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
         ),
         api_admin.router(auth, api_admin.Office(administration, accounts, live.fresh, cursors, clock, body)),
         api_pricing.router(PRICE_TABLE, rules),
-        api_content.router(reading, content=bucket),
+        api_content.router(reading, bucket, slots),
         api_video.record_router(auth, generations, cancellations, views, clock),
         api_callback.router(callback_secret, timers, max_body=body),
     ]

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import re
 from collections import Counter
 from typing import Any
 
@@ -15,8 +16,7 @@ __all__ = ["json_object", "limited"]
 
 PATIENCE = 20
 """Seconds that a body may take to arrive."""
-DRAINED = 1024 * 1024
-"""Bytes beyond the limit that are read and dropped: a client that still writes would not see the answer."""
+_CODING = re.compile(r"[a-z0-9_.-]{1,30}")
 
 
 class _Twice(Exception):
@@ -24,26 +24,41 @@ class _Twice(Exception):
 
 
 async def limited(request: Request, limit: int) -> bytes:
-    """The body, up to `limit` bytes. Raises ApiError 413 or 408."""
-    body, size = bytearray(), 0
+    """The body, up to `limit` bytes. Raises ApiError 408, 413 or 415.
+
+    What still comes of a refused body is the server's to drop.
+    """
+    _check_coding(", ".join(request.headers.getlist("content-encoding")))
+    if int(request.headers.get("content-length", "0")) > limit:
+        raise _too_large(limit)
+    body = bytearray()
     try:
         async with asyncio.timeout(PATIENCE):
             async for chunk in request.stream():
-                size += len(chunk)
-                if size <= limit:
-                    body += chunk
-                elif size > limit + DRAINED:
-                    break
+                body += chunk
+                if len(body) > limit:
+                    raise _too_large(limit)
     except TimeoutError:
         raise ApiError(
             408, {"error": "The request body did not arrive in time"}, {"Connection": "close"}
         ) from None
     except ClientDisconnect:
         raise ApiError(400, {"error": "The connection was closed before the request was complete"}) from None
-    if size > limit:
-        text = f"The request body must not be larger than {limit} bytes"
-        raise ApiError(413, {"error": text}, {"Connection": "close"})
     return bytes(body)
+
+
+def _too_large(limit: int) -> ApiError:
+    text = f"The request body must not be larger than {limit} bytes"
+    return ApiError(413, {"error": text}, {"Connection": "close"})
+
+
+def _check_coding(coding: str) -> None:
+    """Raises ApiError 415: a decompressed body would need limits of its own."""
+    coding = coding.strip().lower()
+    if coding not in ("", "identity"):
+        name = f"Content-Encoding {coding}" if _CODING.fullmatch(coding) else "This Content-Encoding"
+        text = f"{name} is not supported; send the body uncompressed"
+        raise ApiError(415, {"error": text}, {"Accept-Encoding": "identity"})
 
 
 def json_object(body: bytes) -> dict[str, Any]:

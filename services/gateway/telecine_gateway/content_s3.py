@@ -19,7 +19,8 @@ CHUNK = 64 * 1024
 SIGNED_FOR = 900
 """Seconds that a presigned URL works; it is used at once."""
 TIMEOUT = httpx.Timeout(10, read=30)
-LIMITS = httpx.Limits(max_connections=200, max_keepalive_connections=20)
+KEPT = 20
+"""Connections kept open for the next download."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,15 +34,16 @@ class S3Config:
 
 
 class S3Content:
-    """A part of the service: start before use, stop to let go of connections."""
+    """A part of the service: start before use, stop to let go of connections. As many downloads as `connections`."""
 
-    def __init__(self, config: S3Config) -> None:
+    def __init__(self, config: S3Config, connections: int = 100) -> None:
         self._config = config
+        self._limits = httpx.Limits(max_connections=connections, max_keepalive_connections=KEPT)
         self._client: httpx.AsyncClient | None = None
 
     async def start(self) -> None:
         """Make the client, inside the running event loop."""
-        self._client = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=LIMITS)
+        self._client = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=self._limits)
 
     async def stop(self) -> None:
         """Close every connection."""

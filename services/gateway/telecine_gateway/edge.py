@@ -1,22 +1,29 @@
-"""The outermost layer of the API: header limits, request ids, security headers, and no failure without an answer."""
+"""The outermost layer of the API: HEAD, request ids, security headers, and no failure without an answer."""
 
 import secrets
 from typing import Any
 
 import structlog
+from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import answer, failure
 
-__all__ = ["Edge"]
+__all__ = ["Edge", "is_head"]
 
 log = structlog.get_logger(__name__)
-MAX_HEADER_BYTES = 16 * 1024
+HEAD = "telecine.head"
+"""Set in the scope of a request whose method was HEAD."""
 HEADERS = [
     (b"x-content-type-options", b"nosniff"),
     (b"referrer-policy", b"no-referrer"),
 ]
 NO_STORE = (b"cache-control", b"no-store")
+
+
+def is_head(request: Request) -> bool:
+    """Whether a GET route answers a HEAD request, whose response has no body (RFC 9110, 9.3.2)."""
+    return HEAD in request.scope
 
 
 class Edge:
@@ -40,18 +47,20 @@ class Edge:
                 message["headers"] = _dressed(message.get("headers", []), request_id)
             await send(message)
 
+        # The server drops the body of a response to HEAD.
+        inner = {**scope, "method": "GET", HEAD: True} if scope.get("method") == "HEAD" else scope
         try:
-            if sum(len(name) + len(value) for name, value in scope["headers"]) > MAX_HEADER_BYTES:
-                await answer(431, {"error": "The request's headers are too large"})(scope, receive, sending)
-                return
-            await self._app(scope, receive, sending)
+            await self._app(inner, receive, sending)
         except Exception as error:
             # The route's template, not its path: a path may hold a token.
-            route = getattr(scope.get("route"), "path", None)
+            route = getattr(inner.get("route"), "path", None)
             log.error("http.failed", route=route, exc_info=error)
             if not started:
                 body = failure(scope, "Internal server error") | {"requestId": request_id}
                 await answer(500, body)(scope, receive, sending)
+        finally:
+            if "route" in inner:
+                scope["route"] = inner["route"]
 
 
 def _dressed(headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:

@@ -101,9 +101,10 @@ def _sentence(message: str) -> str:
 async def _framework_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     texts = {404: "Not found", 405: "Method not allowed"}
-    return answer(
-        error.status_code, {"error": texts.get(error.status_code, str(error.detail))}, error.headers
-    )
+    headers = dict(error.headers or {})
+    if "GET" in headers.get("Allow", ""):
+        headers["Allow"] += ", HEAD"
+    return answer(error.status_code, {"error": texts.get(error.status_code, str(error.detail))}, headers)
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -130,8 +130,14 @@ _FAILURES = {
     408: ("The body did not arrive in time", "The request body did not arrive in time"),
     409: ("It conflicts with what was recorded before", "This Idempotency-Key was used for another request"),
     410: ("It ended without a video, or the temporary URL has expired", "The generation was cancelled"),
+    412: ("If-Match names another ETag", "The video has another ETag than If-Match names"),
     413: ("The body is too large", "The request body must not be larger than 65536 bytes"),
+    415: ("The body is compressed", "Content-Encoding gzip is not supported; send the body uncompressed"),
     416: ("No byte of the video lies in that range", "The range is outside the video"),
+    429: (
+        "Too many downloads of the video, or of the account, are open; see Retry-After",
+        "10 downloads of this video are open already; let one end, then try again",
+    ),
     502: ("The object store did not deliver", "The video can't be read right now; please try again"),
     503: ("No answer from within; the request may be repeated, see Retry-After", "The service can't reach …"),
 }

@@ -11,18 +11,21 @@ from .errors import ApiError, NotFound
 __all__ = ["NoSuchAccount", "account_name", "generation_id", "place"]
 
 NOT_OURS = "is not one that this list has given out"
-_UUID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 
 
 def generation_id(text: str) -> str:
-    """`text`, if it can be the id of a generation; this request is about it, then.
+    """`text` in lower case, if it can be the id of a generation; this request is about it, then.
+
+    A UUID may come in capitals (RFC 9562, 4); Apple's libraries write them so.
 
     Raises NotFound: such a generation there can't be.
     """
     if not _UUID.fullmatch(text):
         raise NotFound
-    about(generation=text)
-    return text
+    generation = text.lower()
+    about(generation=generation)
+    return generation
 
 
 def place(cursors: Cursors, kind: str, account: str, text: str | None) -> int | None:

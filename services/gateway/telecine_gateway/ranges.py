@@ -3,9 +3,11 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["Slice", "Unsatisfiable", "is_unchanged", "slice_of"]
+__all__ = ["Slice", "Unsatisfiable", "is_unchanged", "matches", "slice_of"]
 
-_ONE_RANGE = re.compile(r"bytes=\s*([0-9]{0,18})-([0-9]{0,18})\s*", re.IGNORECASE)
+_ONE_RANGE = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.IGNORECASE)
+_LONGEST = 18
+"""Digits of a position; with more it lies behind every video."""
 
 
 class Unsatisfiable(Exception):
@@ -47,16 +49,29 @@ def slice_of(total: int, asked: str | None, if_range: str | None, etag: str) -> 
     ):
         return None
     if not match[1]:
-        wanted = int(match[2])
+        wanted = _number(match[2])
         if wanted == 0:
             raise Unsatisfiable
         return Slice(max(0, total - wanted), total - 1, total)
-    start, end = int(match[1]), int(match[2] or total - 1)
+    start, end = _number(match[1]), _number(match[2]) if match[2] else total - 1
     if match[2] and end < start:
         return None
     if start >= total:
         raise Unsatisfiable
     return Slice(start, min(end, total - 1), total)
+
+
+def _number(digits: str) -> int:
+    digits = digits.lstrip("0")
+    return int(digits or "0") if len(digits) <= _LONGEST else 10**_LONGEST
+
+
+def matches(if_match: str | None, etag: str) -> bool:
+    """Whether the condition holds, by strong comparison: otherwise 412."""
+    if if_match is None:
+        return True
+    wanted = [tag.strip() for tag in if_match.split(",")]
+    return "*" in wanted or etag in wanted
 
 
 def is_unchanged(if_none_match: str | None, etag: str) -> bool:

@@ -65,6 +65,32 @@ class Settings(DatabaseSettings):
             "longer than whoever shares out requests takes to notice",
         ),
     ] = 0
+    http_connections: Annotated[
+        int,
+        Field(
+            ge=2,
+            description="Open connections at most, and no more than a third of the file descriptors; "
+            "one that waits for a request makes room for a new one",
+        ),
+    ] = 1000
+    http_head_timeout: Annotated[
+        float, Field(gt=0, description="Seconds for the head of a request to arrive")
+    ] = 20
+    http_idle_timeout: Annotated[
+        float, Field(gt=0, description="Seconds that a connection may be silent between two requests")
+    ] = 20
+    http_progress_timeout: Annotated[
+        float,
+        Field(gt=0, description="Seconds after which a client that takes nothing of a response is cut off"),
+    ] = 30
+    content_downloads: Annotated[
+        int,
+        Field(gt=0, description="Downloads of videos open at once; as many connections to the object store"),
+    ] = 120
+    content_downloads_per_account: Annotated[
+        int, Field(gt=0, description="Of these, for one account; fewer than for all")
+    ] = 40
+    content_downloads_per_video: Annotated[int, Field(gt=0, description="Of these, for one video")] = 10
     max_body_bytes: Annotated[int, Field(gt=0, description="Largest request body, in bytes")] = 64 * 1024
     image_url_private_hosts: Annotated[
         Names, Field(description="host:port that image URLs may point to though private; for sandboxes")
@@ -86,4 +112,10 @@ class Settings(DatabaseSettings):
             raise ValueError(f"models: {', '.join(unknown)} not known; known are {', '.join(MODELS)}")
         if self.default_model not in self.models:
             raise ValueError("default_model: must be one of models")
+        return self
+
+    @model_validator(mode="after")
+    def _no_account_takes_all(self) -> Self:
+        if self.content_downloads_per_account >= self.content_downloads:
+            raise ValueError("content_downloads_per_account: must be less than content_downloads")
         return self
