@@ -15,6 +15,7 @@ from .overdue import EXPIRY_DELAY, overdue
 from .reading import ACTIONS, Reading, read_body
 from .routes import TYPES, Route, ident_of
 from .shortcuts import SHORTCUTS, form_of
+from .written_form import difference_of
 
 __all__ = ["AccountBook", "Books", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
 
@@ -41,7 +42,8 @@ class Books:
 
     `entries` counts what was taken, `sequence` is the last one's, `unattributed` counts entries that moved credits
     before entries named grants; `named` says that they do by now, in some account. `first_at` and `last_at` are the
-    earliest and latest times of a decision.
+    earliest and latest times of a decision. `forms`, where it is a list, gets the sequence of every entry that is not
+    written as credits writes it, and in which way.
     """
 
     def __init__(self, on_breach: Callable[[Breach], None], clocks: Clocks | None = None) -> None:
@@ -53,6 +55,7 @@ class Books:
         self.first_at: datetime | None = None
         self.last_at: datetime | None = None
         self.clocks = clocks or Clocks()
+        self.forms: list[tuple[int, str]] | None = None
         self._on_breach = on_breach
         self._routes: dict[str, Route] = {}
         self._ids: set[bytes] = set()
@@ -153,6 +156,8 @@ class Books:
         except Unreadable as problem:
             self._unreadable(problem, numbered=reading is not None)
             return None
+        if self.forms is not None and (difference := difference_of(entry)) is not None:
+            self.forms.append((sequence, difference))
         self._conclude(book, reading)
         self._judge_time(book, entry.stored_at, reading.decided_at)
         return reading

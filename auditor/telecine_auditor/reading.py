@@ -92,6 +92,8 @@ def read_body(entry: Entry, account: str, action: str, known: Action) -> Reading
     Raises Unreadable.
     """
     body = read_json(entry.body)
+    if b"null" in entry.body and (name := _null_in(body)) is not None:
+        raise Unreadable(f"{name} is null: a field without a value is left out")
     try:
         values = known.values(body)
         decided, stated, number, _, balances = values[:5]
@@ -109,6 +111,19 @@ def read_body(entry: Entry, account: str, action: str, known: Action) -> Reading
     if not 0 < number <= MAX_CREDITS or not 0 < amount <= MAX_CREDITS:
         raise Unreadable(f"entry is {shown(number)}, amount {shown(amount)}: not from 1 to 2^53-1")
     return Reading(entry.sequence, action, known.types[0], account, number, at, body)
+
+
+def _null_in(value: object, name: str = "the body") -> str | None:
+    """The name of the first field that is null, which no schema of the ledger allows: a null limit bounds nothing."""
+    if value is None:
+        return name
+    if type(value) is dict:
+        inner = ((field, part) for field, part in value.items())
+    elif type(value) is list:
+        inner = ((f"a part of {name}", part) for part in value)
+    else:
+        return None
+    return next((found for field, part in inner if (found := _null_in(part, field)) is not None), None)
 
 
 _SOON_NO_TIME = "9"

@@ -20,7 +20,7 @@ PRAGMA synchronous=OFF;
 CREATE TABLE charge (
     generation TEXT PRIMARY KEY, account TEXT, state TEXT, amount INTEGER, available INTEGER, reason TEXT, bound TEXT
 ) WITHOUT ROWID;
-CREATE TABLE granted (account TEXT, number INTEGER, reason TEXT, at TEXT, PRIMARY KEY (account, number)) WITHOUT ROWID;
+CREATE TABLE granted (account TEXT, number INTEGER, reason TEXT, PRIMARY KEY (account, number)) WITHOUT ROWID;
 BEGIN;
 """
 
@@ -45,7 +45,7 @@ class CreditsFold:
                 for name, book in accounts
             ),
             "ledger_grant": (
-                (name, number, grant.kind, grant.reference, *_sides(grant, grant.granted_at))
+                (name, number, grant.kind, grant.reference, *_sides(grant))
                 for name, book in accounts
                 for number, grant in sorted(book.grants.items())
             ),
@@ -79,8 +79,8 @@ class GatewayFold:
         body = reading.body
         self._booked[reading.account] = booked.at
         if reading.action == "granted":
-            values = (reading.account, reading.number, body["reason"], booked.at.isoformat())
-            self._kept.execute("INSERT OR REPLACE INTO granted VALUES (?, ?, ?, ?)", values)
+            values = (reading.account, reading.number, body["reason"])
+            self._kept.execute("INSERT OR REPLACE INTO granted VALUES (?, ?, ?)", values)
         elif any(posting.get("grant") is None for posting in body["postings"]):
             self.unattributed.add(reading.account)
         self._charge(reading)
@@ -135,10 +135,10 @@ class GatewayFold:
         return account not in self.unattributed
 
     def _granted(self, account: str, grant: GrantBook) -> Row:
-        query = "SELECT reason, at FROM granted WHERE account = ? AND number = ?"
-        found = self._kept.execute(query, (account, grant.number)).fetchone()
-        reason, at = found or (None, grant.granted_at.isoformat())
-        return (reason, *_sides(grant, datetime.fromisoformat(at)))
+        query = "SELECT reason FROM granted WHERE account = ? AND number = ?"
+        (reason,) = self._kept.execute(query, (account, grant.number)).fetchone() or (None,)
+        # When it was decided, not when it was booked: a clock that ran behind sets the former alone.
+        return (reason, *_sides(grant))
 
     def _charges(self) -> Iterator[Row]:
         for *values, limit in self._kept.execute("SELECT * FROM charge ORDER BY generation"):
@@ -195,6 +195,6 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-def _sides(grant: GrantBook, granted_at: datetime) -> Row:
+def _sides(grant: GrantBook) -> Row:
     whole = (grant.amount, grant.available, grant.held, grant.spent, grant.expired, grant.taken_back)
-    return (*whole, granted_at, grant.expires_at, grant.usable_until)
+    return (*whole, grant.granted_at, grant.expires_at, grant.usable_until)

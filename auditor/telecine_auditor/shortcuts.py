@@ -38,6 +38,8 @@ _LATE = b"9"
 """So are the years from here on."""
 _HEX = bytes.maketrans(b"123456789abcdef", b"0" * 15)
 _UUID = b"00000000-0000-0000-0000-000000000000"
+_PRICE_FIELDS = ["credits", "table", "resolution", "duration"]
+"""As credits writes them."""
 _LONGEST_PRICE = 300
 """Bytes of a price and an API key; what is longer is not kept at hand, nor read here."""
 _SIDES = {
@@ -192,6 +194,8 @@ def _charged(price_and_key: bytes) -> tuple[int, tuple[str, str, int, int] | Non
         price = read_json(frozen)
         by_table = read_price(price) if type(price) is dict else 0
     except (ValueError, Unreadable):
+        return 0, None, None
+    if list(price) != _PRICE_FIELDS:
         return 0, None, None
     if by_table == 0 or by_table not in (None, price["credits"]) or not 0 < price["credits"] <= MAX_CREDITS:
         return 0, None, None

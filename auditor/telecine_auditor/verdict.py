@@ -17,6 +17,7 @@ from .verifying import Audit
 __all__ = ["as_json", "as_text"]
 
 _LONGEST = 300
+_FORMS = 10
 
 
 def as_text(audit: Audit) -> list[str]:
@@ -109,12 +110,21 @@ def _gaps(audit: Audit) -> Iterator[str]:
 
 def notices(audit: Audit) -> list[str]:
     """What else the reader should know; none of it is a breach."""
-    found = list(audit.notices)
+    found = [*audit.notices, *_forms(audit)]
     if audit.terms.save is not None and audit.saved is None:
         found.append(
             "nothing was saved: no newer checkpoint that a key of yours signed, or a breach before it"
         )
     return found
+
+
+def _forms(audit: Audit) -> Iterator[str]:
+    """Unsigned entries that are not written as credits writes them."""
+    unsigned = [form for form in audit.books.forms or () if form[0] > audit.signed]
+    for sequence, difference in unsigned[:_FORMS]:
+        yield f"LEDGER#{sequence}, which no signed checkpoint covers, {difference}"
+    if len(unsigned) > _FORMS:
+        yield f"and {number(len(unsigned) - _FORMS)} more such entries"
 
 
 def _verdict(audit: Audit) -> str:

@@ -72,9 +72,10 @@ class Terms:
 class Audit:
     """One audit of one source; `run` once, and read what came of it.
 
-    `known` are all checkpoints that were found, `video` is None where VIDEO was not read, `saved` is the checkpoint at
-    which the state was saved. `notices` are sentences that the report shows and that are no breaches. `start` is the
-    saved audit whose books are gone on with: None without one, and where the source does not hold what it was over.
+    `known` are all checkpoints that were found, `signed` is how many entries the largest one by a trusted key covers,
+    `video` is None where VIDEO was not read, `saved` is the checkpoint at which the state was saved. `notices` are
+    sentences that the report shows and that are no breaches. `start` is the saved audit whose books are gone on with:
+    None without one, and where the source does not hold what it was over.
     """
 
     def __init__(
@@ -92,7 +93,7 @@ class Audit:
         self.has_video = False
         self.as_of = terms.as_of or datetime.now(UTC)
         self._source = source
-        self._signed = 0
+        self.signed = 0
         self._stored_at: int | None = None
         self._first_unsigned: tuple[int, int] | None = None
 
@@ -115,7 +116,7 @@ class Audit:
         published = await self._published()
         start = [self.start.checkpoint] if self.start is not None else []
         self.known = [*published.checkpoints, *self.terms.checkpoints, *start]
-        self._signed = max((one.checkpoint.size for one in self.known if one.signed_by), default=0)
+        self.signed = max((one.checkpoint.size for one in self.known if one.signed_by), default=0)
         self.has_video = self.terms.with_video and await self._has(VIDEO)
         last = await self._source.last(LEDGER)
         if self.terms.as_of is None:
@@ -125,6 +126,7 @@ class Audit:
                 self.start, self.books = None, Books(self.found, self.terms.clocks)
             if self.start is None:
                 self.tree = TreeCheck(self.known, self.found)
+            self.books.forms = []
             await self._read_ledger(last, progress)
         self.books.finish(self.as_of, self.terms.hold_limit, self.terms.expiry_delay)
         self._judge_checkpoints(published)
@@ -181,7 +183,7 @@ class Audit:
         for breach in missing_checkpoints(published, kept, size):
             self.found(breach)
         if self._first_unsigned is not None and published.checkpoints:
-            count = size - self._signed
+            count = size - self.signed
             for breach in terms.max_unsigned.exceeded(count, self._first_unsigned, self.as_of):
                 self.found(breach)
 
@@ -203,13 +205,13 @@ class Audit:
     def _note(self, entries: Sequence[Entry]) -> None:
         """When the last entry was stored, and the first one that no signed checkpoint covers."""
         self._stored_at = entries[-1].stored_at
-        if self._first_unsigned is None and entries[-1].sequence > self._signed:
-            first = next(entry for entry in entries if entry.sequence > self._signed)
+        if self._first_unsigned is None and entries[-1].sequence > self.signed:
+            first = next(entry for entry in entries if entry.sequence > self.signed)
             self._first_unsigned = first.sequence, first.stored_at
 
     def _save_at(self) -> int:
         """The size of the newest checkpoint that a trusted key signed; 0 where nothing is to be saved."""
-        return self._signed if self.terms.save is not None else 0
+        return self.signed if self.terms.save is not None else 0
 
     def _save(self) -> None:
         size = self.tree.frontier.size

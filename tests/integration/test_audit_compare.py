@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 from sqlalchemy import create_engine, make_url, text
-from tests.support.audited_streams import november
+from tests.support.audited_streams import Streams, november, on
 from tests.support.databases import database_url
 from tests.support.eventually import eventually
 from tests.support.filled_tables import fill
@@ -31,6 +31,9 @@ from telecine_auditor.database_tables import Database
 from telecine_auditor.entry import Entry
 from telecine_auditor.row_check import Difference
 from telecine_auditor.source_mirror import MirrorSource
+from telecine_contracts.credits import GrantKind
+from telecine_contracts.pricing import PRICE_TABLE
+from telecine_credits.domain import Debit, Grant, Refund, SetLimits
 
 GATEWAY, CREDITS = telecine_gateway.projections, telecine_credits.projections
 Named = tuple[str, tuple[Any, ...], str | None, Any, Any]
@@ -108,6 +111,26 @@ async def test_tables_are_judged_by_what_they_have_come_to(world: World) -> None
     world.fill(GATEWAY, world.streams.ledger[:15])
     assert await world.differences(compare_gateway) == []
     assert world.compared.walk.books.sequence == 15
+
+
+@pytest.mark.parametrize(
+    ("projections", "compare"),
+    [(GATEWAY, compare_gateway), (CREDITS, compare_credits)],
+    ids=["gateway", "credits"],
+)
+async def test_a_clock_that_ran_behind_is_no_difference(world: World, projections: Any, compare: Any) -> None:
+    world.streams = Streams()
+    price = PRICE_TABLE.quote("720p", 5)
+    for minute, number in ((30, 1), (20, 2), (29, 3)):
+        world.streams.do(
+            Grant(account="ann", at=on(5, 12, minute), amount=90, kind=GrantKind.PAID, reference=f"r{number}")
+        )
+        at = on(5, 12, minute - number)
+        world.streams.do(Debit(account="ann", at=at, generation=f"g{number}", price=price))
+    world.streams.do(Refund(account="ann", at=on(5, 12, 1), generation="g1", reason="deadline"))
+    world.streams.do(SetLimits(account="ann", at=on(5, 12, 0), per_day=100))
+    world.fill(projections)
+    assert await world.differences(compare) == []
 
 
 async def test_the_live_slot_is_compared(world: World) -> None:

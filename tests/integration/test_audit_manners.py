@@ -15,11 +15,12 @@ import pytest
 from tests.support.audit_commands import Auditor
 from tests.support.audited_streams import Streams, on
 from tests.support.eventually import eventually
-from tests.support.ledger_copies import small_ledger
+from tests.support.ledger_copies import LOG, signed, small_ledger, stored_checkpoint
 
 from telecine_auditor.mirror_writing import opened_for_writing
 from telecine_cli.ports import LOOPBACK, free_port
 from telecine_contracts.credits import GrantKind
+from telecine_credits.checkpoint_key import Signer
 from telecine_credits.domain import Grant
 
 AUDIT = (sys.executable, "-m", "telecine_auditor")
@@ -134,6 +135,19 @@ def test_files_and_pipes_get_utf_8_whatever_the_locale_is(tmp_path: Path, encodi
     assert (text.returncode, document.returncode) == (0, 0), text.stderr
     assert "雨 é" in text.stdout.decode()
     assert json.loads(document.stdout)["body"]["reference"] == "雨 é"
+
+
+def test_a_proof_is_read_from_standard_input(tmp_path: Path) -> None:
+    ledger, signer = small_ledger(2).ledger, Signer.new(LOG)
+    with opened_for_writing(tmp_path / "mirror") as mirror:
+        mirror.stream("LEDGER").append(ledger)
+        mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed(signer, ledger))])
+    line = "audit prove 2 --from $1 --key $2 | audit check-proof - --key $2"
+    done = shell(line, tmp_path / "mirror", signer.verifier)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.startswith(b"Proven: this is entry 2 of the 5 entries")
+    done = shell("audit check-proof - --key $1 <&-", signer.verifier)
+    assert (done.returncode, b"standard input is closed" in done.stderr) == (2, True)
 
 
 async def test_ctrl_c_ends_it_quietly(silent: int) -> None:

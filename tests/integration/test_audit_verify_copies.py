@@ -330,3 +330,17 @@ async def test_what_users_wrote_moves_no_cursor(audit: Auditor, tmp_path: Path) 
 
     assert done.code == 1
     assert all(line.isprintable() and len(line) <= 320 for line in done.out.splitlines())
+
+
+async def test_unsigned_entries_that_are_written_otherwise_are_named(audit: Auditor, tmp_path: Path) -> None:
+    streams = Streams(ledger=small_ledger(2).ledger)
+    for sequence in (1, 5):
+        streams.change(sequence, lambda body: body.update(note="x", entry=body.pop("entry")))
+    folder = mirror(tmp_path / "mirror", streams.ledger, checkpoints=[4])
+
+    done = await audit("verify", "--from", folder, "--key", KEY)
+
+    assert done.code == 0
+    kind = "credits.settled.v1"
+    says = f"LEDGER#5, which no signed checkpoint covers, has fields that {kind} does not name: 'note'"
+    assert done.out.split("Notices:\n")[1] == f"  - {says}\n"

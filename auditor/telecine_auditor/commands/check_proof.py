@@ -3,6 +3,7 @@
 import argparse
 import base64
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -22,13 +23,14 @@ Checks what `telecine-audit prove` wrote and prints the entry that it proves. No
 the log's public key is all that has to be trusted."""
 _EPILOG = """\
 examples:
-  telecine-audit check-proof 1207.tlog-proof --key ledger.vkey"""
+  telecine-audit check-proof 1207.tlog-proof --key ledger.vkey
+  telecine-audit prove 1207 --key ledger.vkey | telecine-audit check-proof - --key ledger.vkey"""
 
 
 def add(parser: argparse.ArgumentParser) -> None:
     """Options of the command."""
     parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument("file", type=Path, metavar="FILE", help="the proof")
+    parser.add_argument("file", type=Path, metavar="FILE", help="the proof; - for standard input")
     add_key_option(parser)
     add_json_option(parser)
 
@@ -55,8 +57,10 @@ async def run(options: argparse.Namespace) -> int:
 
 
 def _read(path: Path) -> str:
+    if str(path) == "-" and sys.stdin is None:
+        raise CommandError("standard input is closed: there is no proof to read")
     try:
-        return path.read_bytes().decode()
+        return (sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()).decode()
     except OSError as error:
         raise CommandError(f"the proof {path} can't be read: {error.strerror}") from error
     except UnicodeDecodeError:
