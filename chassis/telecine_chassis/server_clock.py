@@ -49,6 +49,7 @@ class ServerClock:
         self._monotonic = monotonic
         self._base, self._at = wall(), monotonic()
         self._known = False
+        self._silent = False
         self._step: tuple[timedelta, float] | None = None
         self._task: asyncio.Task[None] | None = None
 
@@ -96,6 +97,9 @@ class ServerClock:
             answer = await self._connection.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=TIMEOUT)
             told = datetime.fromisoformat(json.loads(answer.data)["ts"])
         except (nats.errors.Error, NotAllowed, TimeoutError, OSError, ValueError, LookupError) as error:
-            log.warning("clock.no_answer", reason=type(error).__name__, known=self._known)
+            if not self._silent:  # once for each time that the server is away
+                log.warning("clock.no_answer", reason=type(error).__name__, known=self._known)
+            self._silent = True
             return
+        self._silent = False
         self.learn(told, asked, self._monotonic())

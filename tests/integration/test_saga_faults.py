@@ -3,6 +3,7 @@
 Every case ends: settled with a video, or refunded with a code from the closed list. Never both, never neither.
 """
 
+import secrets
 from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
@@ -279,7 +280,7 @@ async def test_a_bucket_that_is_gone_until_the_url_dies_gives_a_stopgap(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> None:
     day = 24 * 3600
-    overrides = {"storage": {"s3_secret_key": "not-the-secret", "copy_margin": day - 1}}
+    overrides = {"storage": {"s3_secret_key": secrets.token_hex(32), "copy_margin": day - 1}}
     async with saga(nats, s3, emulator, tmp_path, overrides=overrides) as world:
         await world.grant("ann", 1000)
         generation = await world.request("ann")
