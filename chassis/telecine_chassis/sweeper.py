@@ -21,6 +21,8 @@ from .tracing import answering
 __all__ = ["Owed", "Sweeper"]
 
 log = structlog.get_logger(__name__)
+CHECKED = 2_000
+"""Timers that one sweep reads, to see whether they wait for too long; with more of them they take turns."""
 SPREAD = 2.0
 """Seconds over which the timers of one sweep are spread."""
 
@@ -66,6 +68,7 @@ class Sweeper:
         self._clock = clock
         self._delay = delay
         self._restored = restored
+        self._turn = 0
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
@@ -80,18 +83,21 @@ class Sweeper:
     async def sweep(self) -> int:
         """Set what is missing, and move what is too far away; how many that were."""
         restored = 0
-        for owed in await self._unfinished():
+        unfinished = await self._unfinished()
+        for number, owed in enumerate(unfinished):
             heed_cancellation()
+            checked = (number - self._turn) % len(unfinished) < CHECKED
             with answering(owed.traceparent):
-                restored += await self._restore(owed)
+                restored += await self._restore(owed, checked=checked)
+        self._turn = (self._turn + CHECKED) % max(len(unfinished), 1)
         if self._restored is not None:
             self._restored.inc(restored)
         return restored
 
-    async def _restore(self, owed: Owed) -> bool:
+    async def _restore(self, owed: Owed, *, checked: bool) -> bool:
         if await self._timers.set_if_absent(owed.timer, self._moment(owed.at, self._delay)):
             return True
-        if owed.longest is None:
+        if owed.longest is None or not checked:
             return False
         now = self._clock()
         latest = max(now, owed.at or now) + timedelta(seconds=owed.longest)

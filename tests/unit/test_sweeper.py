@@ -73,6 +73,21 @@ async def test_a_timer_that_waits_for_too_long_is_moved_and_keeps_its_data(timer
     assert timers.waiting["look", ("two",)][0] == NOW + timedelta(hours=2)
 
 
+async def test_many_timers_take_turns_in_being_looked_at(
+    timers: InMemoryTimers, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("telecine_chassis.sweeper.CHECKED", 2)
+    many = [Timer("look", (str(number),)) for number in range(5)]
+    for timer in many:
+        await timers.set(timer, NOW + timedelta(hours=1))
+
+    async def unfinished() -> Sequence[Owed]:
+        return [Owed(timer, longest=60) for timer in many]
+
+    sweeper = Sweeper(timers, unfinished, no_wait, interval=1, clock=timers.clock)
+    assert [await sweeper.sweep() for _ in range(4)] == [2, 2, 1, 0]
+
+
 async def test_a_timer_within_its_schedule_stays_as_it_is(timers: InMemoryTimers) -> None:
     await timers.set(ONE, NOW + timedelta(seconds=60))
     await timers.set(TWO, NOW + timedelta(hours=2))
