@@ -104,7 +104,7 @@ async def test_a_reference_that_was_used_for_something_else(parts: World, office
 BAD_GRANTS: list[tuple[dict[str, Any], set[str]]] = [
     ({"amount": 0}, {"amount"}),
     ({"amount": -5}, {"amount"}),
-    ({"amount": 5.0}, {"amount"}),
+    ({"amount": 5.5}, {"amount"}),
     ({"amount": "5"}, {"amount"}),
     ({"amount": True}, {"amount"}),
     ({"amount": None}, {"amount"}),

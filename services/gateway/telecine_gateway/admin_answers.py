@@ -8,6 +8,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from telecine_contracts import MAX_CREDITS
 from telecine_contracts.subjects import TOKEN
 
+from .body_schema import NAME, ONE_LINE
 from .credits_answers import BalancesBody, OneLimit
 
 __all__ = [
@@ -25,10 +26,15 @@ Amount = Annotated[int, Field(ge=1, le=MAX_CREDITS, description="Whole credits, 
 Reference = Annotated[
     str,
     Field(
-        max_length=200, description="Unique within the account, e.g. a payment id: the same one works once"
+        min_length=1,
+        max_length=200,
+        pattern=NAME,
+        description="Unique within the account, e.g. a payment id: the same one works once",
     ),
 ]
-Reason = Annotated[str | None, Field(max_length=500, description="A note for the statement")]
+Reason = Annotated[
+    str | None, Field(max_length=500, pattern=ONE_LINE, description="A note for the statement")
+]
 Limit = Annotated[int | None, Field(ge=0, le=MAX_CREDITS)]
 
 
@@ -54,7 +60,8 @@ class AdjustBody(BaseModel):
 
     account: Annotated[str, Field(pattern=f"^{TOKEN.pattern}$", description="Whose entry it is")]
     corrects: Annotated[
-        int, Field(ge=1, description="Number of the entry: a grant, a settlement or an expiry")
+        int,
+        Field(ge=1, le=MAX_CREDITS, description="Number of the entry: a grant, a settlement or an expiry"),
     ]
     amount: Amount
     reference: Reference
@@ -74,7 +81,15 @@ class LimitsBody(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    apiKey: Annotated[str | None, Field(description="Id of an API key; absent: the whole account")] = None
+    apiKey: Annotated[
+        str | None,
+        Field(
+            min_length=1,
+            max_length=64,
+            pattern=NAME,
+            description="Id of an API key; absent: the whole account",
+        ),
+    ] = None
     perDay: Annotated[Limit, Field(description="Most credits a day of UTC")] = None
     perGeneration: Annotated[Limit, Field(description="Most credits for one generation")] = None
 

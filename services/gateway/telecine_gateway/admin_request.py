@@ -18,7 +18,7 @@ from telecine_contracts.credits import GrantKind
 from telecine_contracts.subjects import TOKEN
 
 from .moments import BadMoment, moment_with_zone
-from .request import BadField, InvalidRequest
+from .request import BadField, InvalidRequest, whole_number
 
 __all__ = ["adjustment", "closing", "grant", "limits", "reopening"]
 
@@ -141,17 +141,17 @@ class _Fields:
         return value
 
     def whole(self, name: str, least: int, *, needed: bool = False) -> int | None:
-        """A whole number of JSON: no fraction, no text, no boolean."""
+        """A whole number of JSON, 5.0 as well as 5: no fraction, no text, no boolean. Exact up to MAX_CREDITS."""
         value = self.body.get(name)
         if value is None:
             if needed:
                 self.refuse(name, "is required")
             return None
-        # A boolean is an integer to Python.
-        if type(value) is not int or not least <= value <= MAX_CREDITS:
-            self.refuse(name, f"must be a whole number from {least} to {MAX_CREDITS}, written as an integer")
+        number = whole_number(value)
+        if number is None or not least <= number <= MAX_CREDITS:
+            self.refuse(name, f"must be a whole number from {least} to {MAX_CREDITS}")
             return None
-        return value
+        return number
 
     def choice(self, name: str, offered: list[GrantKind]) -> GrantKind | None:
         value = self.body.get(name)

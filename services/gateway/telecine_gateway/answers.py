@@ -4,6 +4,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .body_schema import LINES, URL
+
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
@@ -13,11 +15,19 @@ class GenerateBody(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
     prompt: Annotated[
-        str | None, Field(max_length=2000, description="What the video shows; with an image, how it moves")
+        str | None,
+        Field(
+            max_length=2000, pattern=LINES, description="What the video shows; with an image, how it moves"
+        ),
     ] = None
-    imageUrl: Annotated[str | None, Field(description="Public http(s) URL of the first frame")] = None
+    imageUrl: Annotated[
+        str | None, Field(max_length=2048, pattern=URL, description="Public http(s) URL of the first frame")
+    ] = None
     lastFrameUrl: Annotated[
-        str | None, Field(description="Public http(s) URL of the last frame; needs imageUrl")
+        str | None,
+        Field(
+            max_length=2048, pattern=URL, description="Public http(s) URL of the last frame; needs imageUrl"
+        ),
     ] = None
     resolution: Annotated[Literal["480p", "720p", "1080p"] | None, Field(description="720p if absent")] = None
     duration: Annotated[

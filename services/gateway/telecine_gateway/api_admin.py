@@ -31,8 +31,8 @@ from .body import json_object, limited
 from .cursor import Cursors
 from .errors import ApiError, answer
 from .examples import body, described, failures
-from .openapi import needs
-from .parameters import NoSuchAccount, account_name, place
+from .openapi import linked, needs
+from .parameters import ACCOUNT_SCHEMA, CURSOR_SCHEMA, NoSuchAccount, account_name, place
 from .submission import Requester
 
 __all__ = ["Office", "router"]
@@ -44,7 +44,14 @@ _ONCE = (
     "The reference makes it safe to repeat: once it was carried out, the same request is answered 200 with what was "
     "done then, and another one under the same reference 409. No Idempotency-Key is needed; one is ignored."
 )
-Account = Annotated[str, Path(description="The account's name")]
+Account = Annotated[str, Path(json_schema_extra=ACCOUNT_SCHEMA, description="The account's name")]
+
+
+_GOES_ON = linked(
+    ("show", {"account": "$response.body#/account", "reference": "$response.body#/reference"}),
+    ("statement", {"account": "$response.body#/account"}),
+    ("close", {"account": "$response.body#/account"}),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +96,7 @@ def _entries(routes: APIRouter, needed: Needed, office: Office) -> None:
         summary="Give credits to an account",
         description=_ONCE,
         responses={
-            201: described(Granted, "Granted"),
+            201: described(Granted, "Granted") | _GOES_ON,
             200: described(Granted, "Granted before, under this reference"),
             **_MAY_FAIL,
         },
@@ -182,7 +189,10 @@ def _reads(routes: APIRouter, needed: Needed, office: Office) -> None:
         account: Account,
         limit: Annotated[int, Query(ge=1, le=1000, description="Grants in a page")] = 100,
         page: Annotated[
-            str | None, Query(alias="cursor", description="nextCursor of the page before")
+            str | None,
+            Query(
+                alias="cursor", json_schema_extra=CURSOR_SCHEMA, description="nextCursor of the page before"
+            ),
         ] = None,
         reference: Annotated[
             str | None, Query(max_length=MAX_REFERENCE, description="Only the grant with this reference")

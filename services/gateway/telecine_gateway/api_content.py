@@ -102,7 +102,7 @@ def router(reading: Reading, content: Content, slots: ContentSlots) -> APIRouter
             206: {"description": "A part of it", "content": _BINARY},
             302: {"description": "Only the provider has it, at this temporary URL"},
             304: {"description": "The client has it already"},
-            **failures(401, 403, 404, 409, 410, 412, 416, 429, 502, 503),
+            **failures(400, 401, 403, 404, 409, 410, 412, 416, 429, 502, 503),
         },
         openapi_extra=needs(KeyScope.GENERATE) | {"parameters": [_RANGE]},
         response_class=Response,

@@ -13,7 +13,7 @@ from .credits_answers import Credits
 from .cursor import Cursors
 from .errors import answer
 from .examples import described, failures
-from .parameters import place
+from .parameters import CURSOR_SCHEMA, place
 from .queries import Queries
 from .submission import Requester
 from .views import entry_view, moment
@@ -45,7 +45,10 @@ def router(
         requester: Annotated[Requester, Depends(auth)],
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         page: Annotated[
-            str | None, Query(alias="cursor", description="nextCursor of the page before")
+            str | None,
+            Query(
+                alias="cursor", json_schema_extra=CURSOR_SCHEMA, description="nextCursor of the page before"
+            ),
         ] = None,
     ) -> Response:
         before = place(cursors, "credits", requester.account, page)

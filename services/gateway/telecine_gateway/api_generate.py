@@ -17,14 +17,21 @@ from .body import json_object, limited
 from .denials import answer_to
 from .domain import IdempotencyConflict
 from .errors import RETRY_AFTER, ApiError, answer, failure, may_be_recorded
-from .examples import GENERATE_BODY, described, failures
+from .examples import described, failures, generate_body
 from .idempotency import Sent
-from .openapi import needs
+from .openapi import linked, needs
 from .request import InvalidRequest, Rules, understand
 from .submission import Requester, Submission, Submissions
 
 __all__ = ["router"]
 
+_ID = "$response.body#/id"
+_GOES_ON = linked(
+    ("status", {"taskId": "$response.body#/taskId", "historyId": _ID}),
+    ("record", {"id": _ID}),
+    ("video", {"id": _ID}),
+    ("cancel", {"id": _ID}),
+)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 _RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice."
 _RETRY_WITH_KEY = (
@@ -37,7 +44,7 @@ _PARAMETERS: list[dict[str, Any]] = [
         "description": "1 to 255 visible ASCII characters. The same key with the same body gives the same answer "
         "and is charged once, also after defaults or models have changed; with another body it is refused. Bodies are "
         "the same if they hold the same JSON members and values; a null counts as absent.",
-        "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+        "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
         "example": "order-1042-clip-3",
     },
     {
@@ -58,12 +65,13 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
         "/api/video/generate",
         summary="Ask for a video",
         responses={
-            200: described(Accepted, "Paid for; the generation goes on"),
+            200: described(Accepted, "Paid for; the generation goes on") | _GOES_ON,
             202: described(Undecided, "Recorded, but not known in time whether it is paid for; see Location"),
             402: described(TooPoor, "The balance is too low, or a spend limit is reached; nothing was taken"),
             **failures(400, 401, 403, 408, 409, 413, 415, 503),
         },
-        openapi_extra=needs(Scope.GENERATE) | {"requestBody": GENERATE_BODY, "parameters": _PARAMETERS},
+        openapi_extra=needs(Scope.GENERATE)
+        | {"requestBody": generate_body(rules.models, rules.default_model), "parameters": _PARAMETERS},
         response_class=Response,
     )
     async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:

@@ -1,18 +1,24 @@
 """`GET /api/pricing`: what a video costs, before anything is asked for."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
 from telecine_contracts.pricing import PriceTable
-from telecine_contracts.video_models import MODELS
+from telecine_contracts.video_models import MODELS, RESOLUTIONS
 
 from .answers import Pricing
 from .errors import answer
 from .examples import described, failures
+from .openapi import SCHEMA
 from .request import Rules, understand
 
 __all__ = ["router"]
+
+
+_NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
+_SECONDS: dict[str, Any] = {SCHEMA: {"type": "integer", "minimum": 1, "maximum": 60}}
 
 
 def router(prices: PriceTable, rules: Rules) -> APIRouter:
@@ -27,9 +33,16 @@ def router(prices: PriceTable, rules: Rules) -> APIRouter:
         response_class=Response,
     )
     async def pricing(
-        resolution: Annotated[str | None, Query(description="720p if absent")] = None,
-        duration: Annotated[str | None, Query(description="Seconds; 5 if absent")] = None,
-        model: Annotated[str | None, Query(description="The default model if absent")] = None,
+        resolution: Annotated[
+            str | None, Query(json_schema_extra=_one_of(RESOLUTIONS), description="720p if absent")
+        ] = None,
+        duration: Annotated[
+            str | None, Query(json_schema_extra=_SECONDS, description="Seconds; 5 if absent")
+        ] = None,
+        model: Annotated[
+            str | None,
+            Query(json_schema_extra=_one_of(rules.models), description="The default model if absent"),
+        ] = None,
     ) -> Response:
         asked = {"resolution": resolution, "duration": _number(duration), "model": model}
         return answer(200, table | {"quote": _quote(asked, prices, rules)})
@@ -39,10 +52,11 @@ def router(prices: PriceTable, rules: Rules) -> APIRouter:
 
 def _number(text: str | None) -> Any:
     """A query holds text where a body holds a number; what is none is refused as such later."""
-    try:
-        return float(text) if text is not None else None
-    except ValueError:
-        return text
+    return float(text) if text is not None and _NUMBER.fullmatch(text) else text
+
+
+def _one_of(names: tuple[str, ...]) -> dict[str, Any]:
+    return {SCHEMA: {"type": "string", "enum": list(names)}}
 
 
 def _quote(asked: dict[str, Any], prices: PriceTable, rules: Rules) -> dict[str, Any]:

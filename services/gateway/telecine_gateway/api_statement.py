@@ -19,7 +19,15 @@ from .errors import ApiError, answer
 from .examples import failures
 from .media_types import preferred
 from .moments import BadMoment, date_or_moment
-from .parameters import NOT_OURS, NoSuchAccount, account_name, place
+from .parameters import (
+    ACCOUNT_SCHEMA,
+    CURSOR_SCHEMA,
+    MOMENT_SCHEMA,
+    NOT_OURS,
+    NoSuchAccount,
+    account_name,
+    place,
+)
 from .statement import Mark, Period, Statement
 from .statement_queries import Page, Statements
 from .submission import Requester
@@ -72,16 +80,28 @@ def router(auth: Auth, desk: Desk) -> APIRouter:
     async def statement(
         request: Request,
         requester: Annotated[Requester, Depends(auth)],
-        since: Annotated[str | None, Query(alias="from", description=_FROM)] = None,
-        until: Annotated[str | None, Query(alias="to", description=_TO)] = None,
+        since: Annotated[
+            str | None, Query(alias="from", json_schema_extra=MOMENT_SCHEMA, description=_FROM)
+        ] = None,
+        until: Annotated[
+            str | None, Query(alias="to", json_schema_extra=MOMENT_SCHEMA, description=_TO)
+        ] = None,
         limit: Annotated[
             int | None, Query(ge=1, le=1000, description="Entries in a JSON page; 100 if absent")
         ] = None,
         page: Annotated[
-            str | None, Query(alias="cursor", description="nextCursor of the JSON page before")
+            str | None,
+            Query(
+                alias="cursor",
+                json_schema_extra=CURSOR_SCHEMA,
+                description="nextCursor of the JSON page before",
+            ),
         ] = None,
         format: Annotated[Format | None, Query(description="Else as Accept says, else json")] = None,
-        account: Annotated[str | None, Query(description="Another account's; needs the scope admin")] = None,
+        account: Annotated[
+            str | None,
+            Query(json_schema_extra=ACCOUNT_SCHEMA, description="Another account's; needs the scope admin"),
+        ] = None,
     ) -> Response:
         wanted = format or preferred(request.headers.getlist("accept"), _MEDIA_TYPES) or "json"
         period = _period(since, until)

@@ -1,8 +1,8 @@
 """What became of generations: status, history, the record with its events; and stopping them."""
 
 from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Annotated, Literal
+from datetime import datetime
+from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
@@ -16,9 +16,9 @@ from .cursor import Cursors
 from .domain import UnknownGeneration
 from .errors import ApiError, NotFound, answer
 from .examples import described, failures
-from .moments import OUTSIDE, BadMoment, inside
-from .openapi import needs
-from .parameters import generation_id, place
+from .moments import BadMoment, date_or_moment
+from .openapi import REQUIRED, linked, needs
+from .parameters import CURSOR_SCHEMA, MOMENT_SCHEMA, generation_id, place
 from .queries import Filters, Queries
 from .state import Generations, State, Status
 from .submission import Requester
@@ -26,7 +26,9 @@ from .views import Views, event_view
 
 __all__ = ["history_router", "record_router", "status_router"]
 
+_GOES_ON = linked(("history", {"cursor": "$response.body#/nextCursor"}))
 Clock = Callable[[], datetime]
+_NEEDED: dict[str, Any] = {REQUIRED: True, "minLength": 1}
 _HISTORY_ID = "The `id` of the answer to generate"
 _TASK_ID = "The `taskId` of that answer, or the provider's own id"
 
@@ -45,8 +47,10 @@ def status_router(auth: Auth, generations: Generations, views: Views, clock: Clo
     )
     async def status(
         requester: Annotated[Requester, Depends(needed)],
-        task_id: Annotated[str, Query(alias="taskId", description=_TASK_ID)] = "",
-        history_id: Annotated[str, Query(alias="historyId", description=_HISTORY_ID)] = "",
+        task_id: Annotated[str, Query(alias="taskId", json_schema_extra=_NEEDED, description=_TASK_ID)] = "",
+        history_id: Annotated[
+            str, Query(alias="historyId", json_schema_extra=_NEEDED, description=_HISTORY_ID)
+        ] = "",
     ) -> Response:
         if not task_id or not history_id:
             raise ApiError(400, {"error": "taskId and historyId are required"})
@@ -73,7 +77,7 @@ def history_router(
     @routes.get(
         "/api/video/history",
         summary="An account's generations, newest first",
-        responses={200: described(History, "A page"), **failures(400, 401, 403, 503)},
+        responses={200: described(History, "A page") | _GOES_ON, **failures(400, 401, 403, 503)},
         openapi_extra=needs(Scope.GENERATE),
         response_class=Response,
     )
@@ -81,21 +85,30 @@ def history_router(
         requester: Annotated[Requester, Depends(needed)],
         limit: Annotated[int, Query(ge=1, le=100)] = 20,
         page: Annotated[
-            str | None, Query(alias="cursor", description="nextCursor of the page before")
+            str | None,
+            Query(
+                alias="cursor", json_schema_extra=CURSOR_SCHEMA, description="nextCursor of the page before"
+            ),
         ] = None,
         status: Annotated[Status | None, Query()] = None,
         kind: Annotated[Literal["text-to-video", "image-to-video"] | None, Query()] = None,
         type: Annotated[Literal["video"] | None, Query()] = None,
-        since: Annotated[datetime | None, Query(alias="from", description="Requested then or later")] = None,
-        until: Annotated[datetime | None, Query(alias="to", description="Requested before then")] = None,
+        since: Annotated[
+            str | None,
+            Query(alias="from", json_schema_extra=MOMENT_SCHEMA, description="Requested then or later"),
+        ] = None,
+        until: Annotated[
+            str | None,
+            Query(alias="to", json_schema_extra=MOMENT_SCHEMA, description="Requested before then"),
+        ] = None,
     ) -> Response:
         filters = Filters(
             limit=limit,
             before=place(cursors, "history", requester.account, page),
             status=status,
             kind=kind,
-            since=_in_utc("from", since),
-            until=_in_utc("to", until),
+            since=_time("from", since),
+            until=_time("to", until),
         )
         await fresh(requester.account)
         found = await queries.history(requester.account, filters)
@@ -123,7 +136,7 @@ def record_router(
     @routes.get(
         "/api/video/{id}",
         summary="A generation and everything that happened to it",
-        responses={200: described(RecordWithEvents, "The record"), **failures(401, 403, 404, 503)},
+        responses={200: described(RecordWithEvents, "The record"), **failures(400, 401, 403, 404, 503)},
         openapi_extra=needs(Scope.GENERATE),
         response_class=Response,
     )
@@ -148,7 +161,7 @@ def record_router(
                 "Asked for; the provider is at work on it, or it is not known yet: it may well go on",
             ),
             409: described(CancelBody, "It has already finished"),
-            **failures(401, 403, 404, 503),
+            **failures(400, 401, 403, 404, 503),
         },
         openapi_extra=needs(Scope.GENERATE),
         response_class=Response,
@@ -184,11 +197,9 @@ def _cancelled(generation: str, done: Cancellation) -> Response:
             return answer(409, body | {"error": "The generation has already finished"})
 
 
-def _in_utc(name: str, time: datetime | None) -> datetime | None:
-    """A time without a zone is taken as UTC. Raises ApiError 400 where the calendar ends."""
-    if time is None:
-        return None
+def _time(name: str, text: str | None) -> datetime | None:
+    """A date or time; without a zone it is UTC. Raises ApiError 400."""
     try:
-        return inside(time.replace(tzinfo=UTC) if time.tzinfo is None else time.astimezone(UTC))
-    except (OverflowError, BadMoment):
-        raise ApiError.bad(name, OUTSIDE) from None
+        return date_or_moment(text) if text is not None else None
+    except BadMoment as error:
+        raise ApiError.bad(name, str(error)) from None

@@ -21,9 +21,10 @@ from .answers import (
     TooPoor,
     Undecided,
 )
+from .body_schema import generate_schema
 from .credits_examples import CREDITS_EXAMPLES
 
-__all__ = ["GENERATE_BODY", "described", "failures"]
+__all__ = ["body", "described", "failures", "generate_body"]
 
 _ID = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
 _PROVIDER = "cgt-20261123040506-9lklw"
@@ -142,21 +143,25 @@ _FAILURES = {
     503: ("No answer from within; the request may be repeated, see Retry-After", "The service can't reach …"),
 }
 
-GENERATE_BODY = body(
-    GenerateBody,
-    {
-        "text-to-video": {
-            "prompt": "A lighthouse in a storm, filmed from a boat",
-            "resolution": "720p",
-            "duration": 5,
-        },
-        "image-to-video": {
-            "prompt": "The cat turns its head",
-            "imageUrl": "https://images.example.com/cat.jpg",
-            "cameraFixed": True,
-        },
+_GENERATE: dict[str, dict[str, Any]] = {
+    "text-to-video": {
+        "prompt": "A lighthouse in a storm, filmed from a boat",
+        "resolution": "720p",
+        "duration": 5,
     },
-)
+    "image-to-video": {
+        "prompt": "The cat turns its head",
+        "imageUrl": "https://images.example.com/cat.jpg",
+        "cameraFixed": True,
+    },
+}
+
+
+def generate_body(models: tuple[str, ...], default_model: str) -> dict[str, Any]:
+    """The body that asks for a video from these models."""
+    described = body(GenerateBody, _GENERATE)
+    described["content"]["application/json"]["schema"] = generate_schema(GenerateBody, models, default_model)
+    return described
 
 
 def described(model: type[BaseModel], description: str) -> dict[str, Any]:

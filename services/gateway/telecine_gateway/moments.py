@@ -3,11 +3,13 @@
 import re
 from datetime import UTC, datetime
 
-__all__ = ["OUTSIDE", "BadMoment", "date_or_moment", "inside", "moment_with_zone"]
+__all__ = ["MOMENT", "BadMoment", "date_or_moment", "moment_with_zone"]
 
-OUTSIDE = "must be from 0001-01-02 to 9999-12-30 in UTC"
+_OUTSIDE = "must be from 0001-01-02 to 9999-12-30 in UTC"
 _FIRST, _LAST = datetime(1, 1, 2, tzinfo=UTC), datetime(9999, 12, 31, tzinfo=UTC)
 
+MOMENT = r"^[0-9]{4}-[0-9]{2}-[0-9]{2}([Tt][0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,9})?([Zz]|[+-][0-9]{2}:[0-9]{2})?)?$"
+"""A date or time as a pattern of JSON Schema."""
 _TIME = r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(?:\.\d{1,9})?"
 _WITH_ZONE = re.compile(_TIME + r"(?:[Zz]|[+-]\d\d:\d\d)")
 _DATE_OR_TIME = re.compile(rf"\d{{4}}-\d\d-\d\d|{_TIME}(?:[Zz]|[+-]\d\d:\d\d)?")
@@ -36,12 +38,12 @@ def _read(text: str, form: re.Pattern[str], otherwise: str) -> datetime:
     except ValueError:
         raise BadMoment(f"{otherwise}; there is no such day or time") from None
     except OverflowError:
-        raise BadMoment(OUTSIDE) from None
-    return inside(time)
+        raise BadMoment(_OUTSIDE) from None
+    return _inside(time)
 
 
-def inside(time: datetime) -> datetime:
+def _inside(time: datetime) -> datetime:
     """`time`, if there is a day before it and one after it to compute with. Raises BadMoment."""
     if not _FIRST <= time < _LAST:
-        raise BadMoment(OUTSIDE)
+        raise BadMoment(_OUTSIDE)
     return time

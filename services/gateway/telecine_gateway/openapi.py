@@ -3,14 +3,21 @@
 from typing import Any
 
 from fastapi import FastAPI
+from fastapi.routing import APIRoute
 from fastapi.telemetry import TelemetryConfig
 
 from .access import Scope
+from .body_schema import ONE_LINE
 
-__all__ = ["SCOPES", "Api", "needs"]
+__all__ = ["REQUIRED", "SCHEMA", "SCOPES", "Api", "linked", "needs"]
 
 SCOPES = "x-scopes"
 """Where a route tells `Api` which scopes a key needs for it; none: any key will do."""
+
+REQUIRED = "x-required"
+"""In the schema of a parameter that the route itself asks for, with an answer of its own."""
+SCHEMA = "x-schema"
+"""In the schema of a parameter that validation reads as a text: what the document says instead."""
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own spans hold paths and queries, and with them tokens; `observed` makes ours."""
@@ -38,6 +45,34 @@ def needs(scope: Scope) -> dict[str, Any]:
     return {SCOPES: [scope.value]}
 
 
+def linked(*links: tuple[str, dict[str, str]]) -> dict[str, Any]:
+    """For an answer's description: operations that go on from it, and where their parameters are found in it."""
+    named = {
+        f"{operation}-{number}": {"operationId": operation, "parameters": parameters}
+        for number, (operation, parameters) in enumerate(links, 1)
+    }
+    return {"links": named}
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _complete(parameter: dict[str, Any]) -> None:
+    """What the framework does not say of a parameter: no text may hold control characters."""
+    schema = parameter["schema"]
+    if schema.pop(REQUIRED, False):
+        parameter["required"] = True
+    if own := schema.pop(SCHEMA, None):
+        parameter["schema"] = own
+        return
+    if parameter["in"] == "header":
+        return
+    for part in schema.get("anyOf", [schema]):
+        if part.get("type") == "string" and not {"enum", "const", "format", "pattern"} & set(part):
+            part["pattern"] = ONE_LINE
+
+
 class Api(FastAPI):
     """An application whose document says which routes need a key: those that may answer 401."""
 
@@ -49,6 +84,7 @@ class Api(FastAPI):
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,
+            generate_unique_id_function=_operation_id,
             telemetry=NO_TELEMETRY,
         )
 
@@ -64,5 +100,7 @@ class Api(FastAPI):
                         operation["security"] = [{name: scopes} for name in _SCHEMES]
                     # This API answers 400, never the framework's 422.
                     operation["responses"].pop("422", None)
+                    for parameter in operation.get("parameters", ()):
+                        _complete(parameter)
         assert self.openapi_schema is not None
         return self.openapi_schema

@@ -1,15 +1,33 @@
 """Ids, names and cursors as they appear in paths and queries."""
 
 import re
+from typing import Any
 
 from telecine_chassis.tracing import about
 from telecine_contracts.subjects import TOKEN
 
+from .body_schema import CURSOR
 from .cursor import BadCursor, Cursors
 from .errors import ApiError, NotFound
+from .moments import MOMENT
+from .openapi import SCHEMA
 
-__all__ = ["NoSuchAccount", "account_name", "generation_id", "place"]
+__all__ = [
+    "ACCOUNT_SCHEMA",
+    "CURSOR_SCHEMA",
+    "MOMENT_SCHEMA",
+    "NOT_OURS",
+    "NoSuchAccount",
+    "account_name",
+    "generation_id",
+    "place",
+]
 
+CURSOR_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": CURSOR}}
+"""What the document says of a cursor."""
+MOMENT_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": MOMENT, "examples": ["2026-11-01"]}}
+"""What it says of a date or time."""
+ACCOUNT_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": f"^{TOKEN.pattern}$"}}
 NOT_OURS = "is not one that this list has given out"
 _UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
 

@@ -11,7 +11,7 @@ from telecine_contracts.video_models import MODELS, RATIOS, RESOLUTIONS, VideoMo
 from .image_url import BadImageUrl, normal_form
 from .text_commands import command_in
 
-__all__ = ["FIELDS", "BadField", "InvalidRequest", "Rules", "VideoRequest", "understand"]
+__all__ = ["FIELDS", "BadField", "InvalidRequest", "Rules", "VideoRequest", "understand", "whole_number"]
 
 FIELDS = (
     "prompt",
@@ -201,7 +201,7 @@ class _Check:
     def _duration(self, model: VideoModel | None) -> int | None:
         if self.body.get("duration") is None:
             return DEFAULT_DURATION
-        seconds = _whole(self.body["duration"])
+        seconds = whole_number(self.body["duration"])
         if seconds is None:
             self.refuse("duration", "must be a whole number of seconds")
         elif model is not None and not model.takes(seconds):
@@ -219,7 +219,7 @@ class _Check:
     def _seed(self) -> int | None:
         if self.body.get("seed") is None:
             return None
-        seed = _whole(self.body["seed"])
+        seed = whole_number(self.body["seed"])
         if seed is None or not -1 <= seed <= MAX_SEED:
             self.refuse("seed", f"must be a whole number from 0 to {MAX_SEED}, or -1 for any")
         return None if seed == -1 else seed
@@ -240,7 +240,7 @@ class _Check:
         return None
 
 
-def _whole(value: object) -> int | None:
+def whole_number(value: object) -> int | None:
     """5 and 5.0, but neither 5.5 nor true nor "5"."""
     if isinstance(value, bool) or not isinstance(value, int | float):
         return None
