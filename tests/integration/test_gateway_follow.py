@@ -114,10 +114,11 @@ async def test_status_needs_both_ids_and_its_own_task(parts: World, gateway: Gat
             (PROVIDER_TASK, foreign.generation),
             (PROVIDER_TASK, mine.generation),
             ("nonsense", "nonsense"),
-            (mine.generation.upper(), mine.generation.upper()),
         )
     ]
     assert {(answer.status_code, answer.content) for answer in not_found} == {(404, b'{"error":"Not found"}')}
+    in_capitals = await owner.get(path, taskId=mine.generation.upper(), historyId=mine.generation.upper())
+    assert (in_capitals.status_code, in_capitals.json()["id"]) == (200, mine.generation)
 
 
 async def test_no_gateway_ever_goes_back(parts: World, gateway: Gateway) -> None:
