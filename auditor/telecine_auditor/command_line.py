@@ -26,6 +26,8 @@ from .commands import (
     verify,
 )
 from .exit_codes import FAILED, ended
+from .json_documents import ERROR
+from .screen import print_json
 
 __all__ = ["COMMANDS", "Command", "parser", "run"]
 
@@ -101,17 +103,21 @@ class _Run:
     def __init__(self, argv: Sequence[str], commands: Sequence[Command]) -> None:
         self._argv, self._commands = argv, commands
         self._program = "telecine-audit"
+        self._command: str | None = None
 
     def work(self) -> int:
         """Parse and do. Raises SystemExit for `--help` and bad arguments, CommandError, anything else."""
         options = parser(self._commands).parse_args(self._argv)
         command: Command = options.command
         self._program = f"telecine-audit {command.NAME}"
+        self._command = command.NAME if getattr(options, "json", False) else None
         return asyncio.run(_interruptible(command.run(options)))
 
     def report(self, reason: str) -> None:
-        """Why it failed, on stderr."""
+        """Why it failed, on stderr; with `--json` as a document on stdout, too, if the command printed none."""
         sys.stderr.write(f"{self._program}: {reason}\n")
+        if self._command is not None and not getattr(sys.stdout, "used", False):
+            print_json(ERROR, {"command": self._command, "error": reason})
 
 
 async def _interruptible(work: Coroutine[Any, Any, int]) -> int:

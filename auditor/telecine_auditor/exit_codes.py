@@ -55,14 +55,16 @@ def ended(work: Callable[[], int], report: Callable[[str], object]) -> int:
 
 
 class _Output:
-    """Standard output that remembers why it could not be written."""
+    """Standard output that remembers whether it was written to, and why that failed."""
 
     def __init__(self, stream: TextIO) -> None:
         self.trouble: OSError | None = None
+        self.used = False
         self._stream = stream
 
     def write(self, text: str) -> int:
         """Raises OSError."""
+        self.used = True
         with self._noted():
             return self._stream.write(text)
 

@@ -2,10 +2,11 @@
 
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TextIO
 
+from .json_documents import name_of
 from .safe_text import shown_json
 
 __all__ = ["Progress", "number", "print_json", "table"]
@@ -73,9 +74,9 @@ def number(value: int) -> str:
     return f"{value:,}"
 
 
-def print_json(document: Any) -> None:
-    """The one document of `--json` on stdout."""
-    sys.stdout.write(shown_json(document) + "\n")
+def print_json(command: str, document: Mapping[str, Any]) -> None:
+    """The one document of `--json` on stdout, see `json_documents`."""
+    sys.stdout.write(shown_json({"document": name_of(command), **document}) + "\n")
 
 
 def _cell(value: object) -> str:

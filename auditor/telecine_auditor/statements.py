@@ -5,11 +5,12 @@ import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Any, Protocol, TextIO
+from typing import IO, Any, Protocol
 
 from .book_time import text_of
 from .books import Books, Reading
 from .exit_codes import CommandError
+from .json_documents import name_of
 from .safe_text import one_line, spreadsheet_text
 from .telling import in_words
 from .walking import Walk
@@ -109,7 +110,7 @@ def _line(reading: Reading, before: Balance, after: Balance) -> Line:
 class TextStatement:
     """For people: columns of fixed widths, what was done in words at the end."""
 
-    def __init__(self, file: TextIO, account: str) -> None:
+    def __init__(self, file: IO[str], account: str) -> None:
         self._file = file
         self._account = account
 
@@ -147,7 +148,7 @@ class CsvStatement:
         "available_change", "held_change", "available", "held", "what",
     )  # fmt: skip
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: IO[str]) -> None:
         self._rows = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
 
     def begin(self, opening: Balance) -> None:
@@ -174,7 +175,7 @@ class CsvStatement:
 class JsonStatement:
     """For machines: one document, written as it comes. `place` tells at the end where in the ledger it ends."""
 
-    def __init__(self, file: TextIO, walk: Walk, account: str) -> None:
+    def __init__(self, file: IO[str], walk: Walk, account: str) -> None:
         self._file = file
         self._walk = walk
         self._account = account
@@ -183,7 +184,8 @@ class JsonStatement:
     def begin(self, opening: Balance) -> None:
         """Account and opening balance."""
         self._file.write(
-            f'{{"account": {json.dumps(self._account)}, "opening": {json.dumps(asdict(opening))}, "entries": ['
+            f'{{"document": {json.dumps(name_of("statement"))}, "account": {json.dumps(self._account)}, '
+            f'"opening": {json.dumps(asdict(opening))}, "entries": ['
         )
 
     def line(self, line: Line) -> None:

@@ -189,6 +189,7 @@ def test_a_file_that_can_not_be_written_is_told_and_none_is_left_half(
 def test_what_was_written_is_told_to_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     books = exported(november(), tmp_path, "csv", "--json", "--since", "2026-11-12")
     assert json.loads(capsys.readouterr().out) == {
+        "document": "telecine-audit export 1",
         "stream": "LEDGER",
         "sequence": 17,
         "booked": "2026-12-01T10:00:00Z",

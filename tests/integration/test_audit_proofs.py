@@ -117,6 +117,8 @@ async def test_every_signed_entry_can_be_proven_offline(
     assert done.code == 0
     entry = LEDGER[number - 1]
     assert done.document == {
+        "document": "telecine-audit check-proof 1",
+        "says": None,
         "holds": True,
         "sequence": number,
         "signed_by": LOG,

@@ -79,5 +79,5 @@ def test_nobody_there_or_not_wanted_shows_no_bar() -> None:
 
 
 def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:
-    print_json({"a": "é"})
-    assert json.loads(capsys.readouterr().out) == {"a": "é"}
+    print_json("show", {"a": "é"})
+    assert json.loads(capsys.readouterr().out) == {"document": "telecine-audit show 1", "a": "é"}

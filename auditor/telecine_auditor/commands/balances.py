@@ -39,7 +39,7 @@ async def run(options: argparse.Namespace) -> int:
     rows = [(name, books.accounts[name].available, books.accounts[name].held) for name in names]
     available, held = sum(row[1] for row in rows), sum(row[2] for row in rows)
     if options.json:
-        print_json(_document(walk, rows, available, held))
+        print_json(NAME, _document(walk, rows, available, held))
     else:
         lines = plain_table(("account", "available", "held"), [*rows, ("total", available, held)])
         sys.stdout.write("\n".join([f"Balances {walk.place_in_words()}", "", *lines, *walk.footer()]) + "\n")

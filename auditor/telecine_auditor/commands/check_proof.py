@@ -16,6 +16,7 @@ from telecine_auditor.safe_text import one_line, shown_json
 from telecine_auditor.screen import print_json
 
 NAME = "check-proof"
+_PROVEN = ("sequence", "signed_by", "size", "subject", "headers", "body")
 SUMMARY = "check a proof offline, with the public key alone"
 
 _DESCRIPTION = """\
@@ -43,14 +44,14 @@ async def run(options: argparse.Namespace) -> int:
         found = proven(Proof.of(_read(options.file)), read_keys(options.key))
     except NotProven as error:
         if options.json:
-            print_json({"holds": False, "says": str(error)})
+            print_json(NAME, {"holds": False, "says": str(error), **dict.fromkeys(_PROVEN)})
         else:
             print(f"{options.file} proves nothing: {error}")
         return BREACH
     except (BadProof, Unsigned) as error:
         raise CommandError(f"{options.file} can't be checked: {error}") from None
     if options.json:
-        print_json(_document(found))
+        print_json(NAME, _document(found))
     else:
         print("\n".join(_text(found)))
     return CLEAN
@@ -90,6 +91,7 @@ def _shown(body: bytes) -> str:
 def _document(found: Proven) -> dict[str, Any]:
     return {
         "holds": True,
+        "says": None,
         "sequence": found.sequence,
         "signed_by": found.signed_by,
         "size": found.checkpoint.size,

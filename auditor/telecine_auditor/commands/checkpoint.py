@@ -53,7 +53,7 @@ async def run(options: argparse.Namespace) -> int:
                 file.write(found[-1].note)
         confirmed = await _compared(source, shown, breaches, quiet=options.json)
     if options.json:
-        print_json(_document(shown, confirmed, breaches))
+        print_json(NAME, _document(shown, confirmed, breaches))
     else:
         print("\n".join(_text(options, shown, confirmed, breaches)))
     return BREACH if breaches else CLEAN

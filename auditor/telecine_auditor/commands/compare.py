@@ -44,11 +44,12 @@ async def run(options: argparse.Namespace) -> int:
         found = [await compare(url, source, differences.take) for compare, url in wanted if url]
     if options.json:
         print_json(
+            NAME,
             {
                 "databases": [comparison.as_json() for comparison in found],
                 "count": differences.count,
                 "differences": [difference.as_json() for difference in differences.first],
-            }
+            },
         )
     else:
         sys.stdout.write("\n".join(_text(found, differences)) + "\n")

@@ -57,7 +57,9 @@ async def run(options: argparse.Namespace) -> int:
         with _writer(options.format, options.out) as writer:
             export = await write_books(walk, since, writer)
     if options.json:
-        print_json({**walk.place(), "file": str(options.out), "format": options.format, **export.as_json()})
+        print_json(
+            NAME, {**walk.place(), "file": str(options.out), "format": options.format, **export.as_json()}
+        )
     else:
         sys.stdout.write("\n".join(_text(options, walk, export)) + "\n")
     return walk.verdict() or (BREACH if export.left_out else CLEAN)

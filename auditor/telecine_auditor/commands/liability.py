@@ -37,7 +37,7 @@ async def run(options: argparse.Namespace) -> int:
         books = await walk.to_the_end()
     owed = liability(books, _as_of(options, walk), each_account=options.accounts)
     if options.json:
-        print_json({**walk.place(), **owed.as_json()})
+        print_json(NAME, {**walk.place(), **owed.as_json()})
     else:
         sys.stdout.write("\n".join(_text(walk, owed, options.accounts)) + "\n")
     return walk.verdict()

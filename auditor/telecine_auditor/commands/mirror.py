@@ -69,7 +69,7 @@ async def run(options: argparse.Namespace) -> int:
             return await _once(options, mirror)
         except (MirrorChanged, StreamChanged) as changed:
             if options.json:
-                print_json({"holds": False, "breaches": [changed.breach.as_json()]})
+                print_json(NAME, {"holds": False, "streams": [], "breaches": [changed.breach.as_json()]})
             else:
                 print(changed.breach)
             return BREACH
@@ -83,7 +83,7 @@ async def _once(options: argparse.Namespace, mirror: MirrorWriter) -> int:
             done.append(await _copy(source, stream, last, writer, quiet=options.json))
             writer.close()
     if options.json:
-        print_json({"holds": True, "streams": done})
+        print_json(NAME, {"holds": True, "streams": done, "breaches": []})
     return CLEAN
 
 

@@ -83,6 +83,7 @@ async def run(options: argparse.Namespace) -> int:
         store.close()
     if options.json:
         print_json(
+            NAME,
             {
                 "sequence": audit.sequence,
                 "videos": audit.videos,
@@ -93,7 +94,7 @@ async def run(options: argparse.Namespace) -> int:
                 "newer_events": audit.newer,
                 "count": found.count,
                 "breaches": [breach.as_json() for breach in found.kept],
-            }
+            },
         )
     else:
         sys.stdout.write("\n".join(_text(audit, found)) + "\n")

@@ -65,7 +65,7 @@ async def run(options: argparse.Namespace) -> int:
         except _NoProof as error:
             breaches.append(error.breach)
     if options.json:
-        print_json(_document(options, proof, checkpoint, breaches))
+        print_json(NAME, _document(options, proof, checkpoint, breaches))
     # Breaches go to stderr: stdout may be the proof.
     sys.stderr.writelines(f"{breach}\n" for breach in breaches)
     if proof:

@@ -53,7 +53,7 @@ async def run(options: argparse.Namespace) -> int:
             await _fill(book, walk, source)
             found = Reconciliation(book, options.since, options.until, options.tokens_per_credit)
             if options.json:
-                print_json({**walk.place(), **_document(found)})
+                print_json(NAME, {**walk.place(), **_document(found)})
             else:
                 for line in _text(found):
                     sys.stdout.write(f"{line}\n")

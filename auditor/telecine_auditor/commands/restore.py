@@ -57,11 +57,11 @@ async def run(options: argparse.Namespace) -> int:
         for stream in streams:
             done.append(await _restored(options, mirror, server, stream))
     except Differs as error:
-        return _breached(options, Breach(BreachKind.STREAM_CHANGED, str(error), stream, error.sequence))
+        return _breached(options, done, Breach(BreachKind.STREAM_CHANGED, str(error), stream, error.sequence))
     finally:
         await server.close()
     if options.json:
-        print_json({"holds": True, "streams": [_document(one) for one in done]})
+        print_json(NAME, {"holds": True, "streams": [_document(one) for one in done], "breaches": []})
     return CLEAN
 
 
@@ -100,9 +100,12 @@ def _document(done: Restored) -> dict[str, Any]:
     }
 
 
-def _breached(options: argparse.Namespace, breach: Breach) -> int:
+def _breached(options: argparse.Namespace, done: list[Restored], breach: Breach) -> int:
     if options.json:
-        print_json({"holds": False, "breaches": [breach.as_json()]})
+        print_json(
+            NAME,
+            {"holds": False, "streams": [_document(one) for one in done], "breaches": [breach.as_json()]},
+        )
     else:
         print(breach)
     return BREACH

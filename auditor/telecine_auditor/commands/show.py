@@ -43,7 +43,7 @@ async def run(options: argparse.Namespace) -> int:
         entry = await _find(source, options.stream, options.sequence)
     body = _Body(entry.body)
     if options.json:
-        print_json(_document(options.stream, entry, body))
+        print_json(NAME, _document(options.stream, entry, body))
     else:
         sys.stdout.write("\n".join(_text(options.stream, entry, body)) + "\n")
     return CLEAN

@@ -1,7 +1,10 @@
 """`telecine-audit statement`: one account's entries and balances."""
 
 import argparse
+import shutil
 import sys
+from tempfile import SpooledTemporaryFile
+from typing import IO
 
 from telecine_auditor.options import add_source_options, opened
 from telecine_auditor.points import add_period_options
@@ -15,6 +18,8 @@ from telecine_auditor.statements import (
 from telecine_auditor.walking import Walk
 
 NAME = "statement"
+_IN_MEMORY = 2**24
+"""Bytes."""
 SUMMARY = "one account: opening balance, every entry, closing balance"
 
 
@@ -37,15 +42,20 @@ def add(parser: argparse.ArgumentParser) -> None:
 
 async def run(options: argparse.Namespace) -> int:
     """Print the statement."""
-    async with opened(options) as source:
-        walk = Walk(source, until=options.until)
-        await write_statement(walk, options.account, options.since, _writer(options, walk))
+    # A document is printed whole or not at all: half of one would have the error of the other half behind it.
+    with SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8", newline="") as document:
+        async with opened(options) as source:
+            walk = Walk(source, until=options.until)
+            writer = _writer(options, walk, document if options.json else sys.stdout)
+            await write_statement(walk, options.account, options.since, writer)
+        document.seek(0)
+        shutil.copyfileobj(document, sys.stdout)
     return walk.verdict()
 
 
-def _writer(options: argparse.Namespace, walk: Walk) -> StatementWriter:
+def _writer(options: argparse.Namespace, walk: Walk, file: IO[str]) -> StatementWriter:
     if options.csv:
-        return CsvStatement(sys.stdout)
+        return CsvStatement(file)
     if options.json:
-        return JsonStatement(sys.stdout, walk, options.account)
-    return TextStatement(sys.stdout, options.account)
+        return JsonStatement(file, walk, options.account)
+    return TextStatement(file, options.account)

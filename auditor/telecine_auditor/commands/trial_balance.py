@@ -41,7 +41,7 @@ async def run(options: argparse.Namespace) -> int:
     }
     total = sum(sums.values())
     if options.json:
-        print_json({**walk.place(), "accounts": len(books.accounts), "sums": sums, "total": total})
+        print_json(NAME, {**walk.place(), "accounts": len(books.accounts), "sums": sums, "total": total})
     else:
         lines = plain_table(("side", "credits"), [*sums.items(), ("total", total)])
         verdict = (

@@ -140,7 +140,7 @@ async def run(options: argparse.Namespace) -> int:
         audit = Audit(source, terms, found, start)
         await audit.run()
     if options.json:
-        print_json(as_json(audit))
+        print_json(NAME, as_json(audit))
     else:
         print("\n".join(as_text(audit)))
     return BREACH if found.count else CLEAN
