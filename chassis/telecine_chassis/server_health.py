@@ -17,6 +17,8 @@ FIRST = 1.0
 """Seconds for the first answer."""
 NEXT = 0.25
 """Seconds for the answer of one more server of a cluster."""
+FRESH = 1.0
+"""Seconds for which a good answer holds."""
 SILENCE = 60
 """Seconds without further questions after one that nobody answered: this identity may not ask, or must not need to."""
 
@@ -31,13 +33,21 @@ class ServerHealth:
     def __init__(self, connection: Client) -> None:
         self._connection = connection
         self._not_before = -math.inf
+        self._healthy_until = -math.inf
 
     async def problem(self) -> str | None:
-        """Why no server is healthy, or None. Also None where the servers do not answer this identity."""
+        """Why no server is healthy, or None. Also None where the servers do not answer this identity.
+
+        One that was healthy is not asked again within a second: a proxy may ask for readiness many times in one.
+        """
+        now = asyncio.get_running_loop().time
+        if now() < self._healthy_until:
+            return None
         found: str | None = None
         async for answer in self._answers(SERVER_HEALTH):
             health = answer["data"]
             if health["status"] == "ok":
+                self._healthy_until = now() + FRESH
                 return None
             found = f"NATS: {health.get('error') or health['status']}"
         return found

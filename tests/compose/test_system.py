@@ -17,6 +17,7 @@ from tests.support.certificates import Authority
 from tests.support.compose import ROOT, SERVICES, Compose
 from tests.support.demand import Demand, demand
 from tests.support.eventually import eventually_async
+from tests.support.full_disk import full_disk
 
 from telecine_chassis.connection import connect
 from telecine_chassis.nats_access import NatsAccess
@@ -149,6 +150,35 @@ async def test_who_brings_a_certificate_gets_https(system: Compose, certificate:
             return answer.status_code == 200
 
         await eventually_async(ready, what="no answer over TLS")
+        for path, status in (("/readyz", 200), ("/nothing", 404)):
+            answer = await http.get(f"{url}{path}", extensions=name)
+            assert (answer.status_code, answer.headers["strict-transport-security"]) == (
+                status,
+                "max-age=31536000",
+            )
+        plain = await http.get(f"{system.addresses('proxy', 8080)[0]}/readyz")
+        assert "strict-transport-security" not in plain.headers
+
+
+async def test_nats_is_started_again_when_it_could_not_write_and_there_is_room(
+    system: Compose, client: Client
+) -> None:
+    [nats] = system.containers("nats")
+    body = {"prompt": "on a full disk", "resolution": "480p", "duration": 2}
+    headers = {"X-API-Key": client.key, "Idempotency-Key": "full"}
+    async with httpx.AsyncClient(headers=headers, trust_env=False, timeout=30) as http:
+        url = f"{system.addresses('proxy', 8080)[0]}/api/video/generate"
+        try:
+            with full_disk(nats["State"]["Pid"]):
+                assert (await http.post(url, json=body)).status_code == 503
+        except PermissionError:
+            pytest.skip("only root may fill the disk of a process in a container")
+
+        async def works() -> bool:
+            return (await http.post(url, json=body)).status_code == 200
+
+        await eventually_async(works, within=60, what="NATS can't write")
+    assert system.containers("nats")[0]["State"]["StartedAt"] != nats["State"]["StartedAt"]
 
 
 async def test_another_team_subscribes_as_the_page_says(system: Compose, client: Client) -> None:
@@ -193,6 +223,24 @@ def test_a_container_can_do_nothing_but_its_work(system: Compose, service: str) 
         assert host["Memory"] > 0
         assert host["RestartPolicy"]["Name"] == "unless-stopped"
         assert container["State"]["Health"]["Status"] == "healthy"
+
+
+def test_what_is_not_ours_can_do_little_either(system: Compose) -> None:
+    own_user = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"}
+    for service, allowed in (("nats", set[str]()), ("postgres", own_user), ("s3", set[str]())):
+        [container] = system.containers(service)
+        host = container["HostConfig"]
+        assert (host["ReadonlyRootfs"], host["CapDrop"], host["Privileged"]) == (True, ["ALL"], False)
+        assert {f"CAP_{name.removeprefix('CAP_')}" for name in host["CapAdd"] or ()} == allowed
+        assert host["SecurityOpt"] == ["no-new-privileges:true"]
+
+
+def test_nats_tells_of_itself_only_where_it_is_asked_to(system: Compose) -> None:
+    for container in system.ids("gateway"):
+        for name in ("nats", "nats-monitoring"):
+            reach = ("docker", "exec", container, "bash", "-c", f"exec 3<>/dev/tcp/{name}/8222")
+            with pytest.raises(AssertionError):
+                system.call(*reach)
 
 
 @pytest.mark.parametrize("service", [*SERVICES, "emulator", "operator"])

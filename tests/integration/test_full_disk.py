@@ -44,7 +44,11 @@ async def test_a_stream_that_could_not_be_written_is_seen_and_works_again_when_t
             assert pid is not None
             with full_disk(pid), pytest.raises(NatsError):
                 await gateway.jetstream().publish("video.a.g.requested", b"lost", timeout=1)
-            assert "write error" in str(await service.ready())
+
+            async def not_ready() -> bool:
+                return "write error" in str(await service.ready())
+
+            await eventually_async(not_ready, what="the service does not see it")
 
             watching = asyncio.create_task(stack.watch())
 
