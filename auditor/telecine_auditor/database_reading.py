@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Protocol
+from urllib.parse import unquote
 
 from .database_tables import Column, Database, Kind, Table
 from .exit_codes import CommandError
@@ -49,7 +50,7 @@ def open_tables(url: str, database: Database) -> Iterator[Tables]:
             f"the {database.service} database must be sqlite:///FILE or postgresql://…, as the service has it"
         )
     if kind == "sqlite":
-        with _sqlite(Path(rest.removeprefix("/").partition("?")[0]), database) as tables:
+        with _sqlite(Path(unquote(rest.removeprefix("/").partition("?")[0])), database) as tables:
             yield tables
     else:
         with _postgres(f"postgresql://{rest}", database) as tables:

@@ -11,7 +11,11 @@ from .settings import ServiceSettings
 __all__ = ["DatabaseSettings", "DatabaseUrl"]
 
 DatabaseUrl = Annotated[
-    str, Field(description="Database of the service's tables: sqlite:///file or postgresql+psycopg://…")
+    str,
+    Field(
+        description="Database of the service's tables: sqlite:///file or postgresql+psycopg://…, with special "
+        "characters percent-encoded (%25 for %)"
+    ),
 ]
 
 

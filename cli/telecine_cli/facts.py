@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from sqlalchemy.engine import URL
+
 from telecine_chassis.network import is_loopback
 from telecine_cli.credentials import seed_file
-from telecine_cli.failure import Failure
 from telecine_cli.nats_part import NatsPart
 from telecine_cli.ports import LOOPBACK
 from telecine_cli.s3_part import REGION, S3Part
@@ -174,10 +175,8 @@ def credentials_folder(data: Path) -> Path:
 
 
 def database_url(data: Path, service: str) -> str:
-    """The database of one service of a stack, as services and rebuilds open it. Raises Failure."""
-    if "?" in str(data):
-        raise Failure(f"the name of a data folder can't have a question mark: {data}")
-    return f"sqlite:///{data / service}.db"
+    """The database of one service of a stack, as services and rebuilds open it, with every character quoted."""
+    return URL.create("sqlite", database=f"{data / service}.db").render_as_string()
 
 
 def environment(service: str, facts: Facts) -> dict[str, str]:

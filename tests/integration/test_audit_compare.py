@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from sqlalchemy import create_engine, make_url, text
+from sqlalchemy import URL, create_engine, make_url, text
 from tests.support.audited_streams import Streams, november, on
 from tests.support.databases import database_url
 from tests.support.eventually import eventually
@@ -222,6 +222,18 @@ def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[...,
         return code, said.out, said.err
 
     return compare
+
+
+def test_a_folder_whose_name_needs_quoting(
+    tmp_path: Path, command: Callable[..., tuple[int, str, str]]
+) -> None:
+    folder = tmp_path / "job%2Fmain? #ü:1"
+    folder.mkdir()
+    url = URL.create("sqlite", database=f"{folder / 'credits.db'}").render_as_string()
+    fill(url, CREDITS, november().ledger)
+    assert sorted(file.suffix for file in folder.iterdir()) == [".db", ".db"]
+    code, out, _ = command("--credits-db", url)
+    assert (code, out.endswith("Every row is as the ledger says.\n")) == (0, True)
 
 
 def test_the_command_names_what_differs(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:

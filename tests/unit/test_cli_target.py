@@ -4,7 +4,9 @@ import json
 from pathlib import Path
 
 import pytest
+from sqlalchemy import MetaData
 
+from telecine_chassis.database import Slots
 from telecine_cli.failure import Failure
 from telecine_cli.provision_report import lines, monitoring_of
 from telecine_cli.provisioning import Change
@@ -77,8 +79,14 @@ def test_a_database_is_the_stacks_or_must_be_given(tmp_path: Path) -> None:
     assert local.database("gateway", "postgresql://db") == "postgresql://db"
     with pytest.raises(Failure, match="--database-url"):
         Target("nats://127.0.0.1:1").database("gateway", None)
-    with pytest.raises(Failure, match="question mark"):
-        Target("nats://127.0.0.1:1", None, tmp_path / "what?").database("gateway", None)
+
+
+@pytest.mark.parametrize("name", ["job%2Fmain", "what? #1", "a+b c", "ü:日本", "100%", "a@b;c&d=e"])
+def test_the_database_of_a_folder_lies_in_that_folder(tmp_path: Path, name: str) -> None:
+    url = Target("nats://127.0.0.1:1", None, tmp_path / name).database("gateway", None)
+    Slots(url, MetaData(), 1).open(1).dispose()
+    assert [file.name for file in (tmp_path / name).glob("*.db")] == ["gateway.v1_1.db"]
+    assert [folder.name for folder in tmp_path.iterdir()] == [name]
 
 
 @pytest.mark.parametrize(
