@@ -3,9 +3,8 @@
 import csv
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
 from types import TracebackType
-from typing import Any, NamedTuple, Self, TextIO
+from typing import Any, BinaryIO, NamedTuple, Self, TextIO
 
 from .book_time import text_of
 from .exit_codes import CommandError
@@ -108,7 +107,7 @@ class CsvWriter:
 class ParquetWriter:
     """Whole numbers as int64, times as UTC in microseconds; written in groups of some thousand rows."""
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, file: BinaryIO) -> None:
         """Raises CommandError where pyarrow is missing."""
         try:
             import pyarrow
@@ -119,7 +118,7 @@ class ParquetWriter:
             ) from None
         self._arrow: Any = pyarrow
         self._schema: Any = _schema(pyarrow)
-        self._file: Any = pyarrow.parquet.ParquetWriter(path, self._schema, compression="zstd")
+        self._file: Any = pyarrow.parquet.ParquetWriter(file, self._schema, compression="zstd")
         self._waiting: list[Row] = []
 
     def open_with(self, opening: Opening) -> None:

@@ -1,20 +1,15 @@
 """What every form of exported books has in common: a writer that is given the ledger from its first entry on."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from datetime import datetime
-from pathlib import Path
-from typing import Protocol, TextIO
+from typing import Protocol
 
 from .book_time import BookClock
-from .exit_codes import CommandError
 from .safe_text import one_line
 from .transactions import Opening, Transaction, transaction
 from .walking import Booked, Walk
 
-__all__ = ["BooksWriter", "Export", "new_file", "text_file", "write_books"]
+__all__ = ["BooksWriter", "Export", "write_books"]
 
 
 class BooksWriter(Protocol):
@@ -38,26 +33,6 @@ class BooksWriter(Protocol):
     def close_with(self, closing: Opening) -> None:
         """What is there after the last entry, by the auditor's own sums; write all that is left."""
         ...
-
-
-@contextmanager
-def new_file(path: Path) -> Iterator[Path]:
-    """Where to write a file that appears under its name when it is whole, and not at all after an error."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        yield part
-        part.replace(path)
-    except OSError as error:
-        raise CommandError(f"{path} can't be written: {os.strerror(error.errno or 0)}") from error
-    finally:
-        part.unlink(missing_ok=True)
-
-
-@contextmanager
-def text_file(path: Path) -> Iterator[TextIO]:
-    """The same, open for text in UTF-8."""
-    with new_file(path) as part, part.open("w", encoding="utf-8", newline="\n") as file:
-        yield file
 
 
 @dataclass

@@ -193,7 +193,8 @@ def opened_for_writing(folder: Path, *, most: int = SEGMENT_ENTRIES) -> Iterator
     Raises CommandError when somebody else holds it, or it can't be written.
     """
     with _written(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+        # It may hold prompts; the owner decides who else may read it.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / _LOCK).open("a")
     with lock:
         try:

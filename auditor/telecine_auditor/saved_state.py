@@ -6,7 +6,6 @@ is the word of the audit that wrote the file.
 """
 
 import json
-import os
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -24,6 +23,7 @@ from .books import Books
 from .checkpoint_reading import SignedCheckpoint
 from .exit_codes import CommandError
 from .note_verifying import Forged, Unsigned, verified
+from .output_file import new_file
 
 __all__ = ["StartingPoint", "read_state", "write_state"]
 
@@ -42,6 +42,8 @@ _PLAIN = (
     "day",
     "debits",
 )
+_OWNER_ONLY = 0o600
+"""A state names accounts, their payments and what they have."""
 _GRANT = ("number", "amount", "kind", "reference", "granted_at", "expires_at", "sequence", "usable_until")
 _GRANT_SUMS = ("available", "held", "spent", "expired", "taken_back")
 _HOLD = ("generation", "amount", "parts", "since", "debited", "api_key", "day")
@@ -59,20 +61,13 @@ class StartingPoint:
 
 def write_state(path: Path, books: Books, frontier: Frontier, checkpoint: SignedCheckpoint) -> None:
     """Write the state down, whole or not at all. Raises CommandError."""
-    beside = path.with_name(f"{path.name}.new")
     digest = sha256()
-    try:
-        with beside.open("wb") as file:
-            for line in _lines(books, frontier, checkpoint):
-                data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
-                digest.update(data)
-                file.write(data)
-            file.write(json.dumps({"sha256": digest.hexdigest()}).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        beside.replace(path)
-    except OSError as error:
-        raise CommandError(f"the state can't be saved to {path}: {error.strerror}") from error
+    with new_file(path, mode=_OWNER_ONLY) as file:
+        for line in _lines(books, frontier, checkpoint):
+            data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+            digest.update(data)
+            file.write(data)
+        file.write(json.dumps({"sha256": digest.hexdigest()}).encode() + b"\n")
 
 
 def _lines(books: Books, frontier: Frontier, checkpoint: SignedCheckpoint) -> Iterator[dict[str, Any]]:

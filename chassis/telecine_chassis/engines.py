@@ -1,5 +1,6 @@
 """Connections to SQLite and to Postgres, as services need them: durable writes, bounded pools, and no surprises."""
 
+import os
 import sqlite3
 import time
 from functools import cache
@@ -47,7 +48,7 @@ def open_engine(url: URL, **options: Any) -> Engine:
         event.listens_for(engine, "connect")(_replace_nul)
         event.listens_for(engine, "handle_error")(_leave_read_only)
         return engine
-    Path(url.database or "").parent.mkdir(parents=True, exist_ok=True)
+    _make_private(Path(url.database or ""))
     engine = create_engine(url, connect_args={"timeout": BUSY, "check_same_thread": False}, **options)
 
     @event.listens_for(engine, "connect")
@@ -67,6 +68,13 @@ def open_engine(url: URL, **options: Any) -> Engine:
         connection.exec_driver_sql("BEGIN IMMEDIATE" if write else "BEGIN")
 
     return engine
+
+
+def _make_private(file: Path) -> None:
+    """A new file is its owner's alone: tables hold prompts. SQLite's own files beside it get the same mode."""
+    file.parent.mkdir(parents=True, exist_ok=True)
+    if file.name not in ("", ":memory:") and not file.exists():
+        os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _replace_nul(connection: Any, _: Any) -> None:

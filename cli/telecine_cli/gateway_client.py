@@ -1,6 +1,7 @@
 """The gateway's HTTP API, as far as the demonstration uses it: like any client would."""
 
 import hashlib
+import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -56,6 +57,7 @@ class GatewayClient:
 
     async def download(self, generation: str, file: Path) -> Download:
         """The video, into `file`: whole or not at all."""
+        file = _followed(file)
         part = file.with_name(f"{file.name}.part")
         digest, size = hashlib.sha256(), 0
         async with self._stream(f"/api/video/{generation}/content") as answer:
@@ -86,6 +88,11 @@ class GatewayClient:
         if answer.status_code not in (_OK, _ACCEPTED):
             raise _refused(answer)
         return answer
+
+
+def _followed(file: Path) -> Path:
+    """What a symbolic link names: the link stays, and its file is replaced."""
+    return Path(os.path.realpath(file))
 
 
 def _refused(answer: httpx.Response) -> Failure:

@@ -14,8 +14,9 @@ import time
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import BinaryIO
 
-__all__ = ["Command", "NotReady", "Probe", "Process", "ProcessDied", "ProcessError"]
+__all__ = ["PRIVATE_UMASK", "Command", "NotReady", "Probe", "Process", "ProcessDied", "ProcessError"]
 
 Probe = Callable[[], Awaitable[bool]]
 """Asks a child whether it is ready: True, or False for "not yet"."""
@@ -24,6 +25,8 @@ _LAUNCHER = Path(__file__).with_name("die_with_parent.py")
 _POLL_SECONDS = 0.02
 _PROBE_SECONDS = 2.0
 _TAIL_BYTES = 4096
+PRIVATE_UMASK = 0o077
+"""Streams, tables, objects and logs hold prompts and videos: what children make is for their user alone."""
 _KEEP_LOG_BYTES = 16 * 1024 * 1024
 
 
@@ -92,7 +95,7 @@ class Process:
         log = self.command.log
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = _begin_log(log)
-        with log.open("ab") as output:
+        with _private_log(log) as output:
             self._child = subprocess.Popen(  # noqa: S603  the command comes from our own parts
                 _with_launcher(self.command.argv),
                 stdin=subprocess.DEVNULL,
@@ -101,6 +104,7 @@ class Process:
                 env=dict(self.command.env),
                 cwd=self.command.cwd,
                 start_new_session=True,
+                umask=PRIVATE_UMASK,
             )
 
     async def wait_ready(self, probe: Probe, deadline: float) -> None:
@@ -172,6 +176,10 @@ def _with_launcher(argv: tuple[str, ...]) -> list[str]:
     if not sys.platform.startswith("linux"):
         return list(argv)
     return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *argv]
+
+
+def _private_log(log: Path) -> BinaryIO:
+    return open(log, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
 
 
 def _begin_log(log: Path) -> int:

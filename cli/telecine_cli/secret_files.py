@@ -15,6 +15,7 @@ from telecine_credits.checkpoint_key import BadKey, Signer
 __all__ = ["MadeSecrets", "make_secrets"]
 
 NATS_FOLDER = "nats"
+_READABLE = 0o644
 PUBLIC_KEY = "checkpoint_key.pub"
 _MAKERS: Mapping[str, Callable[[], str]] = {
     "postgres_password": random_secret,
@@ -64,14 +65,16 @@ def _publish(file: Path, key: str) -> None:
     """The key's line, and behind it those of the keys before it: what they signed is to be confirmed for ever."""
     known = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
     file.write_text("".join([key, *(line for line in known if line != key)]), encoding="utf-8")
+    file.chmod(_READABLE)
 
 
 def _make(file: Path, make: Callable[[], str]) -> str:
     try:
-        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o644)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _READABLE)
     except FileExistsError:
         return "kept"
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        os.fchmod(descriptor, _READABLE)  # whatever the umask: a container's user reads it
         out.write(f"{make()}\n")
         out.flush()
         os.fsync(out.fileno())

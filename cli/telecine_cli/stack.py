@@ -11,7 +11,7 @@ from typing import Self
 from telecine_cli.children import Child, Stage, children_of
 from telecine_cli.facts import SECRETS, Facts, Options
 from telecine_cli.process import Probe, Process, ProcessError
-from telecine_cli.stack_state import absolute, lock, remember
+from telecine_cli.stack_state import absolute, lock, make_private, remember
 
 __all__ = ["Provision", "Say", "Stack"]
 
@@ -79,9 +79,12 @@ class Stack:
 
         Raises:
             AlreadyRunning: another stack uses the folder.
+            Failure: others may enter the folder, which is not the stack's alone.
             ProgramNotFound: nats-server or rclone is missing.
             ProcessError: a child died or was not ready in time; says which, with the end of its log.
         """
+        if make_private(self._data):
+            self._say(f"other users could enter {self._data}; now only you can")
         self._held.enter_context(lock(self._data))
         try:
             self._facts = self._settle()

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import secrets
+import stat
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -12,7 +13,9 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
+from telecine_cli.failure import Failure
 from telecine_cli.ports import keep_or_choose
+from telecine_cli.process import PRIVATE_UMASK
 
 __all__ = [
     "AlreadyRunning",
@@ -22,6 +25,8 @@ __all__ = [
     "is_running",
     "keep_secret",
     "lock",
+    "make_private",
+    "private_files",
     "random_secret",
     "read_kept",
     "recall",
@@ -113,6 +118,11 @@ def keep_secret(file: Path, content: dict[str, Any]) -> None:
         out.flush()
         os.fsync(out.fileno())
     new.replace(file)
+    folder = os.open(file.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)  # the new name, too: checkpoints are signed with a key that is only here
+    finally:
+        os.close(folder)
 
 
 def absolute(data: Path) -> Path:
@@ -130,6 +140,36 @@ def is_running(data: Path) -> bool:
     except BlockingIOError:
         return True
     return False
+
+
+def make_private(data: Path) -> bool:
+    """Make `data` if need be, and let nobody but its owner enter it; whether others could enter it before.
+
+    It holds prompts, videos, logs and secrets. Raises Failure for a folder that others may enter and that holds other
+    things than a stack, or is another user's: what is in it may be meant for them.
+    """
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
+    mode = data.stat().st_mode
+    if not mode & 0o077:
+        return False
+    ours = (data / "stack.lock").exists() or (data / "stack.json").exists() or not any(data.iterdir())
+    if mode & stat.S_ISVTX or not ours or data.stat().st_uid != os.geteuid():
+        raise Failure(
+            f"other users may enter {data} (mode {stat.S_IMODE(mode):04o}), which would hold prompts, videos and "
+            "secrets: choose a new folder with --data, or take their rights away with chmod 700"
+        )
+    data.chmod(0o700)
+    return True
+
+
+@contextmanager
+def private_files() -> Iterator[None]:
+    """What this process and its children make in the block is for its user alone."""
+    before = os.umask(PRIVATE_UMASK)
+    try:
+        yield
+    finally:
+        os.umask(before)
 
 
 @contextmanager

@@ -73,8 +73,10 @@ async def test_up_is_stopped_and_goes_on_where_it_was(tmp_path: Path) -> None:
         assert "stopped; start it again" in up.out
     assert processes_with("TELECINE_TEST_MARK", str(tmp_path)) == []
 
+    (tmp_path / "here" / DATA).chmod(0o755)
     with telecine_process(tmp_path / "here", "up", "--data", DATA, environment=mark) as up:
         again = ready(up)
+        assert "other users could enter" in up.err
         assert (key_of(again), curls(again)) == (key_of(first), curls(first))
 
         def over() -> bool:
@@ -82,11 +84,21 @@ async def test_up_is_stopped_and_goes_on_where_it_was(tmp_path: Path) -> None:
 
         await eventually(over, within=40, what="the generation that was under way did not end")
         check_operators_view(tmp_path / "here", generation)
+        check_privacy(tmp_path / "here" / DATA)
         children = up.children()
         up.process.kill()
         up.process.wait()
     await eventually(lambda: not any(is_alive(child) for child in children))
     assert processes_with("TELECINE_TEST_MARK", str(tmp_path)) == []
+
+
+def check_privacy(data: Path) -> None:
+    """Nobody else may enter the folder; what holds prompts and videos would be unreadable without that, too."""
+    assert data.stat().st_mode & 0o077 == 0
+    secret = [data, *data.glob("*.db*"), *(data / "logs").rglob("*")]
+    secret += [path for part in ("nats", "s3", "emulator") for path in (data / part).rglob("*")]
+    assert any(path.suffix == ".mp4" for path in secret)
+    assert [path for path in secret if path.exists() and path.stat().st_mode & 0o077] == []
 
 
 def check_operators_view(folder: Path, generation: str) -> None:

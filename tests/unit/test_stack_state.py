@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 from telecine_cli.facts import Facts, Options, Provider, environment
+from telecine_cli.failure import Failure
 from telecine_cli.ports import LOOPBACK
-from telecine_cli.stack_state import AlreadyRunning, StackState, lock, random_secret, remember
+from telecine_cli.stack_state import AlreadyRunning, StackState, lock, make_private, random_secret, remember
 
 PORTS = {
     name: 20_000 + number
@@ -61,6 +62,22 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert state.secrets["content"] not in repr(state)
+
+
+def test_a_folder_of_a_stack_that_others_may_enter_is_closed_to_them(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "stack.json").write_text("{}")
+    assert make_private(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o700
+    assert not make_private(tmp_path)
+
+
+def test_a_folder_with_other_things_is_left_open_and_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "holiday.jpg").touch()
+    with pytest.raises(Failure, match=r"other users may enter .* \(mode 0755\).*chmod 700"):
+        make_private(tmp_path)
+    assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
 def test_one_stack_a_folder(tmp_path: Path) -> None:

@@ -9,8 +9,8 @@ from typing import Any
 from telecine_auditor.breach import Breach
 from telecine_auditor.checkpoint_reading import SignedCheckpoint, published, read_keys
 from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.exporting import text_file
 from telecine_auditor.options import add_key_option, add_source_options, opened
+from telecine_auditor.output_file import text_file
 from telecine_auditor.screen import Progress, print_json, table
 from telecine_auditor.source import LEDGER, Source
 from telecine_auditor.tree_check import TreeCheck

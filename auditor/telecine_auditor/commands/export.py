@@ -12,8 +12,9 @@ from telecine_auditor.exit_codes import BREACH, CLEAN
 from telecine_auditor.export_beancount import BeancountWriter
 from telecine_auditor.export_hledger import HledgerWriter
 from telecine_auditor.export_rows import CsvWriter, ParquetWriter
-from telecine_auditor.exporting import BooksWriter, Export, new_file, text_file, write_books
+from telecine_auditor.exporting import BooksWriter, Export, write_books
 from telecine_auditor.options import add_source_options, opened
+from telecine_auditor.output_file import new_file, text_file
 from telecine_auditor.points import add_period_options
 from telecine_auditor.screen import print_json
 from telecine_auditor.walking import Walk
@@ -43,7 +44,11 @@ def add(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--format", required=True, choices=[*_TEXT, "parquet"], help="form of the books")
     parser.add_argument(
-        "--out", required=True, type=Path, metavar="FILE", help="file to write; replaced when it exists"
+        "--out",
+        required=True,
+        type=Path,
+        metavar="FILE",
+        help="file to write; replaced when it exists, or a pipe",
     )
     add_source_options(parser)
     add_period_options(parser)
@@ -68,7 +73,7 @@ async def run(options: argparse.Namespace) -> int:
 @contextmanager
 def _writer(form: str, path: Path) -> Iterator[BooksWriter]:
     if form == "parquet":
-        with new_file(path) as part, ParquetWriter(part) as writer:
+        with new_file(path) as output, ParquetWriter(output) as writer:
             yield writer
     else:
         with text_file(path) as file:

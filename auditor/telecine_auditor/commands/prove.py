@@ -9,9 +9,9 @@ from typing import Any
 from telecine_auditor.breach import Breach, BreachKind
 from telecine_auditor.checkpoint_reading import SignedCheckpoint, from_file, published, read_keys
 from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.exporting import text_file
 from telecine_auditor.merkle import ProofBuilder
 from telecine_auditor.options import add_key_option, add_source_options, opened
+from telecine_auditor.output_file import text_file
 from telecine_auditor.points import sequence
 from telecine_auditor.proofs import Proof
 from telecine_auditor.screen import Progress, print_json

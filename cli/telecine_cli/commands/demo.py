@@ -77,6 +77,7 @@ def demo(
     from telecine_cli.demo_stage import OwnStage, Running
     from telecine_cli.demonstration import Demonstration, demonstrate
     from telecine_cli.running import run
+    from telecine_cli.stack_state import private_files
     from telecine_cli.target import find
 
     place: OwnStage | Running = OwnStage(data, task_seconds)
@@ -85,4 +86,5 @@ def demo(
             raise typer.BadParameter("needs --checkpoint-key too", param_hint="--against")
         target = find(None, nats_url, nkey_seed)
         place = Running(against, target, image_url, auditor_seed, checkpoint_key)
-    run(demonstrate(Demonstration(out, place, task_seconds), as_json=json))
+    with private_files():
+        run(demonstrate(Demonstration(out, place, task_seconds), as_json=json))

@@ -80,6 +80,7 @@ def up(
     from telecine_cli.facts import Options, Provider
     from telecine_cli.keeping_up import keep_up
     from telecine_cli.running import run
+    from telecine_cli.stack_state import private_files
 
     options = Options(
         gateway_host=host,
@@ -88,7 +89,8 @@ def up(
         provider=Provider(provider_url.rstrip("/"), provider_key) if provider_url and provider_key else None,
         emulator_arguments=() if task_seconds is None else (f"--task-seconds={task_seconds}",),
     )
-    run(keep_up(data, options), interrupted=0)
+    with private_files():
+        run(keep_up(data, options), interrupted=0)
 
 
 def _is_web_address(url: str) -> bool:
