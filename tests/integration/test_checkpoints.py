@@ -96,6 +96,17 @@ async def test_after_a_while_a_single_entry_is_enough(world: LedgerWorld) -> Non
     assert await world.sizes() == [3, 4, 5]
 
 
+async def test_a_checkpoint_of_a_clock_that_was_a_day_ahead_delays_no_other(world: LedgerWorld) -> None:
+    replica = world.replica()
+    await world.entries(1)
+    world.now += 24 * HOUR
+    assert await replica.look() is not None
+    world.now -= 24 * HOUR
+    await world.entries(1)
+    assert await replica.look() is not None
+    assert await world.sizes() == [1, 2]
+
+
 async def test_the_root_is_that_of_everything_in_the_stream(world: LedgerWorld) -> None:
     replica = world.replica()
     for count in (1, 3, 13, 40):
