@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, cast
 
+import structlog
 import uvicorn
 
 from .http_limits import HttpLimits, file_limit
@@ -18,6 +19,7 @@ from .supervision import supervise
 
 __all__ = ["Admin", "HttpServer"]
 
+log = structlog.get_logger(__name__)
 FIRST_REQUEST = 1
 """Seconds, when the server stops, for a connection that has not asked anything yet."""
 NEXT_REQUEST = 0.2
@@ -183,7 +185,11 @@ class Admin:
     async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
         if scope["type"] != "http":
             return
-        status, kind, body = await self._answer(scope["path"])
+        try:
+            status, kind, body = await self._answer(scope["path"])
+        except Exception as error:
+            log.error("admin.failed", path=scope["path"], exc_info=error)
+            status, kind, body = 500, "application/json", b'{"error": "Internal server error"}'
         headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
         await send({"type": "http.response.start", "status": status, "headers": headers})
         await send({"type": "http.response.body", "body": body})

@@ -47,7 +47,7 @@ class BoundedProtocol(HttpToolsProtocol):
         self._application = self.app
         self._wire: LingeringTransport
         self._since = 0.0
-        """When the connection, its current head, or the draining of a body began."""
+        """When the connection, its silence, its current head, or the draining of a body began."""
         self._quiet = 0
         """Bytes since the last complete head or piece of a body."""
         self._drained = 0
@@ -79,11 +79,10 @@ class BoundedProtocol(HttpToolsProtocol):
                 self.transport.abort()
         elif self.transport.is_closing() or self._is_answering():
             return
-        elif now - self._since > limits.head_timeout and (self._quiet or self.cycle is None):
-            if self._quiet:
-                self._refuse(408, "The request's header did not arrive in time")
-            else:
-                self.transport.close()
+        elif self._quiet and now - self._since > limits.head_timeout:
+            self._refuse(408, "The request's header did not arrive in time")
+        elif now - self._since > (limits.idle_timeout if self.cycle else limits.head_timeout):
+            self.transport.close()
 
     def shutdown(self) -> None:
         """The server stops: end after the response in progress."""
@@ -164,6 +163,8 @@ class BoundedProtocol(HttpToolsProtocol):
         self._in_body = False
         self._quiet = 0
         super().on_message_complete()
+        if not self._is_answering():  # the response did not wait for the body
+            self._wait()
 
     def on_response_complete(self) -> None:
         super().on_response_complete()

@@ -57,6 +57,15 @@ def test_silence_ends_the_connection(sent: bytes) -> None:
         assert opened.recv(1) == b""
 
 
+def test_silence_after_a_late_body_ends_the_connection() -> None:
+    with serving(idle_timeout=0.2) as server, connect(server.port) as opened:
+        opened.sendall(POST.replace(b"/echo", b"/deny") + b"Content-Length: 2\r\n\r\nx")
+        assert read_reply(opened).status == 413
+        opened.sendall(b"x")
+
+        assert opened.recv(1) == b""
+
+
 def test_client_that_does_not_read_is_cut_off() -> None:
     with serving(progress_timeout=0.3) as server, connect(server.port) as opened:
         opened.sendall(b"GET /endless HTTP/1.1\r\nHost: test\r\n\r\n")

@@ -66,8 +66,8 @@ def serving(**changes: Any) -> Iterator[HttpServer]:
     try:
         asyncio.run_coroutine_threadsafe(server.start(), loop).result(PATIENCE)
         yield server
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(PATIENCE)
     finally:
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(PATIENCE)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
