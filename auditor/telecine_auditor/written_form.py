@@ -1,7 +1,7 @@
 """Whether an entry is written as credits writes it: the fields that its schema names, in their order, as compact JSON.
 
 What is written otherwise may say the same. A signed entry is what it was when it was signed; of one that no checkpoint
-covers yet, the auditor names such differences: somebody else may have written it, or a newer version of credits.
+covers yet, the auditor names such differences: another writer, or a newer version of credits, may be the cause.
 """
 
 from collections.abc import Iterator

@@ -23,7 +23,7 @@ BY_RULES_ALONE = frozenset(
         "an entry put in",
     }
 )
-"""What also contradicts the rules, whoever signed what."""
+"""What also contradicts the rules, with or without a checkpoint."""
 REPORTS = {"balances": (), "trial-balance": (), "liability": (), "statement": ("ann",)}
 NO_CHECKPOINT = "whether the ledger was rewritten or cut short: there is no signed checkpoint of it"
 NOT_COMPARED = "signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"
