@@ -4,10 +4,12 @@ import hashlib
 from pathlib import Path
 
 import pytest
+from jsonschema import Draft202012Validator
 from tests.support.audit_commands import Auditor
 from tests.support.audited_streams import Streams, on
 from tests.support.parts import S3Server
 
+from telecine_auditor.json_documents import schema_of
 from telecine_contracts.storage import VideoStored
 
 BODIES = {f"g-{number}": f"video {number}".encode() for number in range(5)}
@@ -81,6 +83,8 @@ async def test_what_is_missing_or_differs_is_named(auditor: Auditor, s3: S3Serve
     quick = await auditor("objects", "--json")
     deep = await auditor("objects", "--json", "--deep")
     assert (quick.code, deep.code) == (1, 1)
+    for audited in (quick, deep):
+        Draft202012Validator(schema_of("objects", closed=True)).validate(audited.document)
     found = [
         (breach["generation"], breach["kind"], breach["sequence"]) for breach in deep.document["breaches"]
     ]

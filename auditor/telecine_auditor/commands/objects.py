@@ -81,6 +81,11 @@ async def run(options: argparse.Namespace) -> int:
             await audit.run(source)
     finally:
         store.close()
+    if audit.newer and not found.count:
+        raise CommandError(
+            f"{audit.newer} VideoStored events are of a version that this program does not know: install a newer "
+            f"telecine-auditor; of {number(audit.videos)} videos that it knows, none is missing or differs"
+        )
     if options.json:
         print_json(
             NAME,
@@ -98,11 +103,6 @@ async def run(options: argparse.Namespace) -> int:
         )
     else:
         sys.stdout.write("\n".join(_text(audit, found)) + "\n")
-    if audit.newer and not found.count:
-        raise CommandError(
-            f"{audit.newer} VideoStored events are of a version that this program does not know: install a newer "
-            "telecine-auditor"
-        )
     return BREACH if found.count else CLEAN
 
 
