@@ -311,7 +311,7 @@ class Projections:
             if not projector.caught_up.is_set():
                 return f"projection {name} is at {projector.sequence} of {projector.head}"
             if projector.is_refused:
-                return f"projection {name} stands still at {projector.sequence}: the database takes no writes"
+                return f"projection {name} has stopped at {projector.sequence}: the database takes no writes"
         return None
 
     async def lag(self) -> Mapping[str, float]:

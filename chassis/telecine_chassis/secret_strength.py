@@ -8,7 +8,7 @@ __all__ = ["PASSWORD_GUESSES", "SIGNING_GUESSES", "can_be_guessed"]
 PASSWORD_GUESSES = 10**10
 """For passwords and keys that a server checks and can slow down."""
 SIGNING_GUESSES = 10**20
-"""For keys that sign: whoever has one signature can try keys without asking a server."""
+"""For keys that sign: with one signature at hand, keys can be tried without asking a server."""
 _GENERATED = re.compile(r"[0-9a-f]{64,}|[A-Za-z0-9_+/-]{43,}={0,2}")
 """32 random bytes or more, as hexadecimal digits or base64."""
 _MOST_STEPS = 0.25

@@ -20,7 +20,7 @@ NEXT = 0.25
 FRESH = 1.0
 """Seconds for which a good answer holds."""
 SILENCE = 60
-"""Seconds without further questions after one that nobody answered: this identity may not ask, or must not need to."""
+"""Seconds before asking again after a request without an answer: the identity may lack the right to ask."""
 
 
 class ServerHealth:

@@ -1,7 +1,7 @@
 """The event store port: load an aggregate, append to it at the version that was decided on.
 
 StoreError
-├── Conflict        somebody else's event came first: fold again and decide again
+├── Conflict        another writer's event came first: fold again and decide again
 ├── Refused         the store will never take this event (too large, not allowed)
 ├── Unavailable     nothing is known: the event may or may not have been stored, now or later
 ├── NotUnderstood   the aggregate holds an event of a newer version: nothing is decided until this one is upgraded

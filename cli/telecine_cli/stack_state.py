@@ -143,7 +143,7 @@ def is_running(data: Path) -> bool:
 
 
 def make_private(data: Path) -> bool:
-    """Make `data` if need be, and let nobody but its owner enter it; whether others could enter it before.
+    """Make `data` if need be and restrict it to its owner; returns whether others could enter it before.
 
     It holds prompts, videos, logs and secrets. Raises Failure for a folder that others may enter and that holds other
     things than a stack, or is another user's: what is in it may be meant for them.

@@ -191,7 +191,7 @@ async def test_fire_is_now_and_leaves_a_waiting_timer(world: World) -> None:
 
 
 async def test_timers_fire_by_the_servers_clock_though_it_was_moved(server: NatsServer) -> None:
-    """Whoever sets them goes by a steady time; `lead` says how far the server's clock is ahead of that for now."""
+    """Timers are set by a steady clock; `lead` says how far the server's clock is ahead of it for now."""
     client = await connect(server.url, "tests")
     world = await jetstream_world(client)
     hour = timedelta(hours=1)

@@ -23,7 +23,7 @@ from telecine_contracts.catalog import EVENTS
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.permissions import AUDITOR, OPERATOR, rights
 
-ANYBODY = Path(__file__).parents[2] / "deploy" / "compose" / "restore-users" / "nats-users.conf"
+RESTORE_USERS = Path(__file__).parents[2] / "deploy" / "compose" / "restore-users" / "nats-users.conf"
 TRUTH = ("LEDGER", "VIDEO", "CHECKPOINTS", "ACCESS")
 
 
@@ -80,7 +80,7 @@ async def test_what_the_operator_mirrors_comes_back_to_whom_it_belongs(
 
     folder, (port, monitoring) = tmp_path / "new", free_ports(2)
     new = NatsPart(folder / "nats", port, monitoring, credentials=folder / "credentials")
-    with running(new, folder, ANYBODY):
+    with running(new, folder, RESTORE_USERS):
         async with connected(Target(new.url)) as connection:
             await provision(connection)
         done = await auditor.using("--nats", new.url)("restore", mirror)

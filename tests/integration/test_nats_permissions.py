@@ -14,7 +14,7 @@ from nats.js.errors import APIError
 from tests.support.eventually import eventually_async
 from tests.support.guarded_nats import guarded_nats
 from tests.support.identities import coming_as
-from tests.support.nats_deeds import CONSUMERS, EVERYBODY, HEARING, OWNERS, PUBLISHING
+from tests.support.nats_deeds import ALL_IDENTITIES, CONSUMERS, HEARING, OWNERS, PUBLISHING
 
 from telecine_chassis.connection import Connection, Denial, NotAllowed, options
 from telecine_chassis.nats_access import NatsAccess
@@ -66,7 +66,7 @@ class Suspect(Connection):
         await self.request("$JS.API.INFO", timeout=10)
 
 
-@pytest.fixture(params=EVERYBODY)
+@pytest.fixture(params=ALL_IDENTITIES)
 def identity(request: pytest.FixtureRequest) -> str:
     """One after the other."""
     return str(request.param)
@@ -89,7 +89,7 @@ def test_the_table_of_deeds_is_complete() -> None:
     assert {subjects.of_type(event) for event in EVENTS} == {pattern(subject) for subject in OWNERS}
     assert set(CONSUMERS) == {f"{consumer.stream}.{consumer.name}" for consumer in streams.CONSUMERS}
     assert set(LOOT) == {stream.name for stream in streams.STREAMS}
-    assert set(EVERYBODY) == set(IDENTITIES)
+    assert set(ALL_IDENTITIES) == set(IDENTITIES)
 
 
 def pattern(subject: str) -> str:

@@ -122,7 +122,7 @@ async def test_a_rollback_stops_only_what_depends_on_newer_events_and_an_upgrade
         await newer_version_writes(world, GenerationProgressed2(account="ann", generation=stopped))
         await world.start("generation")
 
-        # What only informs goes on, and an event that its writer calls informational stops nobody.
+        # What only informs goes on, and an event that its writer calls informational stops no reader.
         record = await until_ended(http, informed, "completed")
         assert "generation.reviewed.v1" not in [event["type"] for event in record["events"]]
         status = await http.get("/api/video/status", params={"taskId": stopped, "historyId": stopped})

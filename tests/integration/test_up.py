@@ -93,7 +93,7 @@ async def test_up_is_stopped_and_goes_on_where_it_was(tmp_path: Path) -> None:
 
 
 def check_privacy(data: Path) -> None:
-    """Nobody else may enter the folder; what holds prompts and videos would be unreadable without that, too."""
+    """Only the owner may enter the folder; files with prompts and videos are private even without that."""
     assert data.stat().st_mode & 0o077 == 0
     secret = [data, *data.glob("*.db*"), *(data / "logs").rglob("*")]
     secret += [path for part in ("nats", "s3", "emulator") for path in (data / part).rglob("*")]

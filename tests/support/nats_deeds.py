@@ -2,10 +2,10 @@
 
 from telecine_contracts.permissions import AUDITOR, OPERATOR, PROVISIONER
 
-__all__ = ["EVERYBODY", "HEARING", "PUBLISHING"]
+__all__ = ["ALL_IDENTITIES", "HEARING", "PUBLISHING"]
 
 GATEWAY, CREDITS, GENERATION, STORAGE = "gateway", "credits", "generation", "storage"
-EVERYBODY = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, AUDITOR)
+ALL_IDENTITIES = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, AUDITOR)
 SERVICES = {GATEWAY, CREDITS, GENERATION, STORAGE}
 STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "TIMERS", "DEADLETTERS")
 OWNERS = {
@@ -70,7 +70,10 @@ MESSAGES = READERS | {
 """Who may ask for one message: also to handle one again that was put aside."""
 
 
-INBOXES = {**{f"_INBOX.{name}.>": name for name in EVERYBODY if name != AUDITOR}, "_INBOX_auditor.>": AUDITOR}
+INBOXES = {
+    **{f"_INBOX.{name}.>": name for name in ALL_IDENTITIES if name != AUDITOR},
+    "_INBOX_auditor.>": AUDITOR,
+}
 """Where answers come to, and whose they are. Nobody sends there: the server does."""
 
 
@@ -88,7 +91,7 @@ def _publishing() -> dict[str, set[str]]:
     deeds["deadletters.gateway.gateway-x"] = {GATEWAY, OPERATOR}
     for command in ("grant", "adjust", "close", "reopen", "limits"):
         deeds[f"commands.credits.{command}"] = {GATEWAY, OPERATOR}
-    deeds |= {"commands.credits.invented": set(), "$JS.API.INFO": {*EVERYBODY}}
+    deeds |= {"commands.credits.invented": set(), "$JS.API.INFO": {*ALL_IDENTITIES}}
     return deeds | _about_streams() | _about_consumers() | _about_the_server()
 
 

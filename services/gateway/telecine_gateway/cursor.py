@@ -1,4 +1,4 @@
-"""Cursors: the place after which a page begins, in a form that says nothing and that nobody else can make."""
+"""Cursors: the place after which a page begins, encrypted, so that clients can neither read nor forge them."""
 
 import base64
 import binascii

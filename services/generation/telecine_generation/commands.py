@@ -82,7 +82,7 @@ class ProvenAbsent:
 
 @dataclass(frozen=True, slots=True)
 class GiveUpClaim:
-    """Nobody can tell whether the attempt was accepted, and nobody waits any longer."""
+    """It is not known whether the attempt was accepted, and the wait for an answer is over."""
 
     attempt: int
 
