@@ -92,8 +92,8 @@ async def test_every_command_works_with_it(auditor: Auditor, tmp_path: Path) -> 
             done = await auditor(name, *arguments)
             assert (name, done.code, done.err) == (name, 0, "")
     assert (await auditor.using()("check-proof", proof, *key)).code == 0
-    # `compare` asks databases besides, and `restore` writes.
-    assert there <= {*calls, "check-proof", "compare", "restore"}
+    # `compare` asks databases besides and `objects` a bucket, and `restore` writes.
+    assert there <= {*calls, "check-proof", "compare", "objects", "restore"}
 
 
 async def test_without_video_the_ledger_is_all_there_is(

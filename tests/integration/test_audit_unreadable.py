@@ -93,6 +93,8 @@ def test_a_folder_of_another_user_is_named(stream: str) -> None:
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
         mirror = mirrored(Path(name) / "mirror")
+        for path in (mirror, *mirror.rglob("*")):
+            path.chmod(0o755)
         (mirror / stream).chmod(0)
         command = [sys.executable, "-c", _AS_ANOTHER, "verify", "--from", str(mirror), *map(str, KEY)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)

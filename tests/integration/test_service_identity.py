@@ -135,7 +135,7 @@ def test_an_example_secret_is_refused_outside_a_sandbox(
 ) -> None:
     monkeypatch.setenv("TELECINE_DATABASE_URL", "postgresql+psycopg://credits:example-password@db/credits")
     said = refused(capsys)
-    assert "TELECINE_DATABASE_URL: a secret that stands in examples" in said
+    assert "TELECINE_DATABASE_URL: known from examples or easy to guess" in said
     assert "example-password" not in said
 
 
