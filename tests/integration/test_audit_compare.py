@@ -305,7 +305,8 @@ def test_a_copy_in_a_folder_that_nobody_may_write_to_is_read() -> None:
         folder = Path(name)
         fill(f"sqlite:///{folder}/credits.db", CREDITS, november().ledger)
         assert {path.suffix for path in folder.iterdir()} == {".db"}
-        (folder / "credits.db").chmod(0o644)
+        for file in folder.iterdir():
+            file.chmod(0o644)
         folder.chmod(0o555)
         command = [sys.executable, "-c", _AS_SOMEBODY, f"sqlite:///{folder}/credits.db"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
