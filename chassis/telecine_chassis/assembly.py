@@ -192,7 +192,7 @@ class Assembly:
         letters = DeadLetters(self.connection)
         self.metrics.asked(
             "telecine_dead_letters_kept",
-            "Messages that could not be taken and that nobody has looked at yet, of all replicas",
+            "Messages that could not be taken and were neither replayed nor dismissed, of all replicas",
             lambda: letters.count(self.name),
             label="consumer",
             every=30,

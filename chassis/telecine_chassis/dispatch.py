@@ -10,7 +10,7 @@ from nats.js.errors import NotFoundError
 from telecine_contracts import Registry, subjects
 from telecine_contracts.streams import Consumer
 
-from .dead_letters import DeadLetters
+from .dead_letters import DeadLetters, failures_before
 from .meters import HandlerMeters
 from .records import Record, decode, from_stored
 from .retries import PASSING, Permanent, Retry
@@ -129,7 +129,8 @@ class Dispatch:
             raise
         except Exception as error:
             log.error("reactor.dead_letter", subject=record.subject, tried=1, exc_info=error)
-            await self._letters.keep(self._service, consumer, record, error, 1)
+            failures = failures_before(timer.data) + 1
+            await self._letters.keep(self._service, consumer, record, error, 1, failures=failures)
 
 
 def _lateness(record: Record, now: datetime) -> float | None:

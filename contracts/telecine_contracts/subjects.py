@@ -1,8 +1,8 @@
 """Every subject is built and read here, and nowhere else.
 
 ``video.<account>.<generation>.<action>`` · ``ledger.<account>.<action>`` · ``access.<account>.<action>`` ·
-``checkpoints.<log>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` · ``deadletters.<service>.<consumer>`` ·
-``stored.<subject>``: that a message has been stored there
+``checkpoints.<log>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` ·
+``deadletters.<service>.<consumer>.<message…>`` · ``stored.<subject>``: that a message has been stored there
 """
 
 import re
@@ -11,6 +11,10 @@ from .message import Event
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
 PREFIX = {"VIDEO": "video", "LEDGER": "ledger", "ACCESS": "access", "CHECKPOINTS": "checkpoints"}
+
+
+RESOLVED = "resolved"
+"""Stands where the service would in the subject of a dead letter that needs no attention any more."""
 
 
 class BadToken(ValueError):
@@ -90,9 +94,12 @@ def timer_due(service: str, kind: str, *key: str) -> str:
     return ".".join(["timers", "due", token(service), token(kind), *map(token, key)])
 
 
-def dead_letter(service: str, consumer: str) -> str:
-    """Where a message goes that `consumer` could not take."""
-    return f"deadletters.{token(service)}.{token(consumer)}"
+def dead_letter(service: str, consumer: str, *place: str) -> str:
+    """Where a message goes that `consumer` could not take; `place` tells it from the consumer's others.
+
+    Under RESOLVED in place of a service: what an operator has replayed or dismissed.
+    """
+    return ".".join(["deadletters", token(service), token(consumer), *map(token, place)])
 
 
 def stored(subject: str) -> str:

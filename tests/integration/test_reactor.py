@@ -165,7 +165,7 @@ async def test_what_can_never_be_taken_is_kept_at_once_and_the_others_go_on(worl
     assert handler.finished == ["g2", "g3"]
     (letter,) = await world.kept()
     (event,) = await world.store.load(f"video.{world.account}.g1.*")
-    assert letter.model_dump(exclude={"id", "kept_at", "headers", "body"}) == {
+    assert letter.model_dump(exclude={"id", "kept_at", "headers", "body"}, exclude_none=True) == {
         "service": world.service,
         "consumer": f"{world.service}-video",
         "stream": "VIDEO",
@@ -174,6 +174,7 @@ async def test_what_can_never_be_taken_is_kept_at_once_and_the_others_go_on(worl
         "error_type": "Permanent",
         "error": "never debited",
         "tries": 1,
+        "failures": 1,
         "shortened": False,
     }
     assert letter.headers["ce-id"] == event.envelope.id
@@ -279,11 +280,44 @@ async def test_a_replay_that_fails_again_is_kept_again_and_can_be_replayed(world
     await eventually_async(letters_kept(world, 1))
 
     again = (await world.kept())[0]
-    assert (again.stream, again.error, bool(again.body)) == ("VIDEO", "two", True)
+    assert (again.stream, again.error, bool(again.body), again.failures) == ("VIDEO", "two", True, 2)
     await world.letters.replay(again)
 
     await eventually(lambda: handler.finished == ["g1"])
     await eventually_async(letters_kept(world, 0))
+    replayed = [one for one in await world.letters.list(resolved=True) if one.service == world.service]
+    assert [(one.resolution, one.failures) for one in replayed] == [("replayed", 1), ("replayed", 2)]
+
+
+async def test_one_message_has_one_letter_however_often_it_fails_and_can_be_dismissed(
+    world: ReactorWorld,
+) -> None:
+    """As after a restore of the streams, when a consumer is given everything again."""
+    handler = Handler(troubles=[Permanent(f"time {number}") for number in range(3)])
+    reactor = await world.react(handler)
+    await world.publish("g1")
+    await eventually_async(letters_kept(world, 1))
+    await world.stop(reactor)
+    await world.client.jetstream().delete_consumer("VIDEO", f"{world.service}-video")
+    await world.react(handler)
+    await eventually(lambda: len(handler.calls) == 2)
+
+    async def two_failures() -> bool:
+        return [letter.failures for letter in await world.kept()] == [2]
+
+    await eventually_async(two_failures)
+    (letter,) = await world.kept()
+    assert letter.error == "time 1"
+    assert await world.letters.count(world.service) == {f"{world.service}-video": 1}
+    assert await world.letters.get(letter.copies[0]) == letter
+
+    await world.letters.dismiss(letter, "written by hand")
+
+    assert await world.kept() == []
+    assert await world.letters.count(world.service) == {}
+    (gone,) = [one for one in await world.letters.list(resolved=True) if one.service == world.service]
+    assert (gone.resolution, gone.reason, gone.sequence) == ("dismissed", "written by hand", letter.sequence)
+    assert handler.calls == ["g1", "g1"]
 
 
 async def test_a_replay_of_what_is_gone_ends(world: ReactorWorld) -> None:

@@ -86,9 +86,10 @@ def _publishing() -> dict[str, set[str]]:
         deeds[f"timers.at.{service}.kind.key"] = {service}
         deeds[f"timers.due.{service}.kind.key"] = {OPERATOR}
         deeds[f"$JS.API.DIRECT.GET.TIMERS.timers.at.{service}.kind.key"] = {service}
-        deeds[f"deadletters.{service}.{service}-x"] = {service, OPERATOR}
+        deeds[f"deadletters.{service}.{service}-x.VIDEO.1"] = {service, OPERATOR}
     deeds |= {"timers.at.gateway.kind.key": set(), "timers.due.generation.wake.a.g": {GATEWAY, OPERATOR}}
-    deeds["deadletters.gateway.gateway-x"] = {GATEWAY, OPERATOR}
+    deeds["deadletters.gateway.gateway-x.LEDGER.1"] = {GATEWAY, OPERATOR}
+    deeds["deadletters.resolved.credits-x.VIDEO.1"] = {OPERATOR}
     for command in ("grant", "adjust", "close", "reopen", "limits"):
         deeds[f"commands.credits.{command}"] = {GATEWAY, OPERATOR}
     deeds |= {"commands.credits.invented": set(), "$JS.API.INFO": {*ALL_IDENTITIES}}

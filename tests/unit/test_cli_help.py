@@ -49,6 +49,7 @@ def test_every_command_that_was_promised_is_there() -> None:
         "dead-letters list",
         "dead-letters show",
         "dead-letters replay",
+        "dead-letters dismiss",
         "subscribers add",
         "subscribers list",
         "subscribers program",

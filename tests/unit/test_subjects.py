@@ -85,7 +85,7 @@ def test_timers_and_dead_letters_lie_in_their_streams() -> None:
     )
     assert arms != fires
     assert all(any(matches(f, subject) for f in TIMERS.subjects) for subject in (arms, fires))
-    letter = subjects.dead_letter("credits", "credits-debit")
+    letter = subjects.dead_letter("credits", "credits-debit", "VIDEO", "7")
     assert any(matches(f, letter) for f in BY_NAME["DEADLETTERS"].subjects)
 
 

@@ -21,18 +21,28 @@ def app() -> typer.Typer:
     commands.command(
         epilog="Examples:\n\n    telecine dead-letters replay 7\n\n    telecine dead-letters replay --all"
     )(replay)
+    commands.command(
+        epilog='Examples:\n\n    telecine dead-letters dismiss 7 --reason "written by hand, incident 12"\n\n    '
+        'telecine dead-letters dismiss --all --reason "tables were rebuilt"'
+    )(dismiss)
     return commands
 
 
 def list_(
-    json: AsJson = False, data: Data = None, nats_url: NatsUrl = None, nkey_seed: NkeySeed = None
+    resolved: Annotated[
+        bool, typer.Option("--resolved", help="Those that were replayed or dismissed, with the reason.")
+    ] = False,
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
 ) -> None:
-    """List what is kept, oldest first."""
+    """List the letters that wait for an operator, oldest first."""
     from telecine_cli.letter_reports import tell_letters
     from telecine_cli.running import run
     from telecine_cli.target import find
 
-    run(tell_letters(find(data, nats_url, nkey_seed), as_json=json))
+    run(tell_letters(find(data, nats_url, nkey_seed), resolved=resolved, as_json=json))
 
 
 def show(
@@ -60,10 +70,37 @@ def replay(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Have a message handled again by the service that gave up on it; if it fails again it is kept again."""
-    if (letter is None) is not all_:
-        raise typer.BadParameter("give the number of one letter, or --all", param_hint="LETTER")
+    _one_or_all(letter, all_)
     from telecine_cli.letter_reports import replay_letters
     from telecine_cli.running import run
     from telecine_cli.target import find
 
     run(replay_letters(find(data, nats_url, nkey_seed), letter))
+
+
+def dismiss(
+    reason: Annotated[
+        str, typer.Option(metavar="TEXT", help="Why the message is given up for good; it is recorded.")
+    ],
+    letter: Annotated[
+        int | None, typer.Argument(min=1, help="The letter's number.", show_default=False)
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
+    """Give a message up for good. The letter and the reason stay on record: see `list --resolved`."""
+    _one_or_all(letter, all_)
+    if not reason.strip():
+        raise typer.BadParameter("say why the message is given up", param_hint="--reason")
+    from telecine_cli.letter_reports import dismiss_letters
+    from telecine_cli.running import run
+    from telecine_cli.target import find
+
+    run(dismiss_letters(find(data, nats_url, nkey_seed), letter, reason.strip()))
+
+
+def _one_or_all(letter: int | None, all_: bool) -> None:
+    if (letter is None) is not all_:
+        raise typer.BadParameter("give the number of one letter, or --all", param_hint="LETTER")
