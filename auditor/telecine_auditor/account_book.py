@@ -4,7 +4,7 @@ from bisect import insort
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
-__all__ = ["AccountBook", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "rank"]
+__all__ = ["AccountBook", "ExpiryBook", "ForeignMessage", "GrantBook", "HoldBook", "Limits", "Parts", "rank"]
 
 Parts = tuple[tuple[int, int], ...]
 """Which grants a movement took from and how much, in the order of taking: (entry number of the grant, credits)."""
@@ -98,6 +98,23 @@ class Limits:
     per_generation: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class ForeignMessage:
+    """A message on the account's ledger that is not an entry: why, and its body's SHA-256.
+
+    `entry`, `doubtful`, `adrift` and `unread` are the account's before it (the last three: before the first of them),
+    `taken` is the number that it seemed to have, 0 for none.
+    """
+
+    problem: str
+    sha256: str
+    entry: int
+    taken: int
+    doubtful: bool
+    adrift: bool
+    unread: int
+
+
 @dataclass(slots=True, eq=False)
 class AccountBook:
     """One account, recomputed from its postings alone.
@@ -112,7 +129,8 @@ class AccountBook:
     `named`: its entries name grants by now; those before are attributed by the order of taking. `doubtful`: entries
     are missing or can't be read, so what depends on all of them is no longer judged. `drift` is by how much claimed
     balances (available, held) are off: said once, and again only when it changes. `decided_at` is
-    the latest time of a decision, of those that were restored and can be believed.
+    the latest time of a decision, of those that were restored and can be believed. `foreign` are messages by sequence
+    that are not entries and that no decision has skipped.
     """
 
     name: str
@@ -140,6 +158,7 @@ class AccountBook:
     _settlements: dict[int, HoldBook] | None = None
     drift: tuple[int, int] = (0, 0)
     unread: int = 0
+    foreign: dict[int, ForeignMessage] = field(default_factory=dict)
     available_side: str = ""
     held_side: str = ""
     decided_at: datetime = EPOCH

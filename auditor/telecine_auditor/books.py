@@ -1,10 +1,11 @@
 """The books: every entry of the ledger checked and applied, one after the other."""
 
+import hashlib
 import re
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
-from .account_book import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits, Parts
+from .account_book import AccountBook, ExpiryBook, ForeignMessage, GrantBook, HoldBook, Limits, Parts
 from .across_accounts import differing_prices, shared_generations
 from .breach import Breach, BreachKind
 from .clocks import Clocks
@@ -19,6 +20,8 @@ from .written_form import difference_of
 
 __all__ = ["AccountBook", "Books", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
 
+Before = tuple[int, bool, bool, int]
+"""An account's entry number, whether it is doubtful and adrift, and its unread entries."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WRITER = b"telecine/credits"
 _NO_DRIFT = (0, 0)
@@ -43,7 +46,8 @@ class Books:
     `entries` counts what was taken, `sequence` is the last one's, `unattributed` counts entries that moved credits
     before entries named grants; `named` says that they do by now, in some account. `first_at` and `last_at` are the
     earliest and latest times of a decision. `forms`, where it is a list, gets the sequence of every entry that is not
-    written as credits writes it, and in which way.
+    written as credits writes it, and in which way. `skipped` are messages that are not entries and that a decision on
+    the ledger passes over: a sentence for each, by sequence.
     """
 
     def __init__(self, on_breach: Callable[[Breach], None], clocks: Clocks | None = None) -> None:
@@ -56,6 +60,7 @@ class Books:
         self.last_at: datetime | None = None
         self.clocks = clocks or Clocks()
         self.forms: list[tuple[int, str]] | None = None
+        self.skipped: dict[int, str] = {}
         self._on_breach = on_breach
         self._routes: dict[str, Route] = {}
         self._ids: set[bytes] = set()
@@ -130,6 +135,7 @@ class Books:
         sequence = entry.sequence
         self.entries += 1
         self._about = None
+        before: Before | None = None
         if self._found:
             self._found = []
         if sequence != self.sequence + 1:
@@ -140,12 +146,15 @@ class Books:
             route = self._routes.get(entry.subject) or self._new_route(entry)
             book = route.book
             self._about = book.name
+            before = _before(book)
             ident, source = ident_of(entry, route)
             reading = read_body(entry, book.name, route.action, route.known)
-            before = len(self._ids)
+            ids = len(self._ids)
             self._ids.add(ident)
-            if len(self._ids) == before and self._is_copy(book, reading, ident):
+            if len(self._ids) == ids and self._is_copy(book, reading, ident):
                 return None
+            if reading.action == "skipped":
+                self._pass_over(book, reading)
             if reading.number == book.entry + 1:
                 book.entry = reading.number
             else:
@@ -154,6 +163,7 @@ class Books:
                 self.found(BreachKind.FOREIGN_SOURCE, f"says that {shown(source.decode())} wrote it")
             route.rule(self, book, reading)
         except Unreadable as problem:
+            self._keep_foreign(entry, problem, before)
             self._unreadable(problem, numbered=reading is not None)
             return None
         if self.forms is not None and (difference := difference_of(entry)) is not None:
@@ -239,6 +249,44 @@ class Books:
                 book.doubtful = book.adrift = True
                 book.unread += not numbered
 
+    def _keep_foreign(self, entry: Entry, problem: Unreadable, before: Before | None) -> None:
+        """Remember what a decision may skip later, and how the account was before it."""
+        book = self.accounts.get(self._about) if self._about is not None else None
+        if book is None:
+            return
+        number, doubtful, adrift, unread = before or _before(book)
+        if book.foreign:
+            first = next(iter(book.foreign.values()))
+            doubtful, adrift, unread = first.doubtful, first.adrift, first.unread
+        book.foreign[entry.sequence] = ForeignMessage(
+            problem=str(problem),
+            sha256=hashlib.sha256(entry.body).hexdigest(),
+            entry=number,
+            taken=book.entry if book.entry != number else 0,
+            doubtful=doubtful,
+            adrift=adrift,
+            unread=unread,
+        )
+
+    def _pass_over(self, book: AccountBook, reading: Reading) -> None:
+        """A decision says that a message means nothing: if it is not an entry, the account is as it was before it."""
+        sequence, digest = reading.body["skips"], reading.body["sha256"]
+        message = book.foreign.get(sequence)
+        if message is None or message.sha256 != digest:
+            says = "is not a foreign message of this account" if message is None else "has another body"
+            self.found(BreachKind.WRONG_SKIP, f"skips LEDGER#{sequence}, which {says}")
+            return
+        for other in reversed(book.foreign.values()):
+            if other.taken and other.taken == book.entry:
+                book.entry = other.entry
+        del book.foreign[sequence]
+        if not book.foreign:
+            book.doubtful, book.adrift, book.unread = message.doubtful, message.adrift, message.unread
+        self.skipped[sequence] = (
+            f"LEDGER#{sequence} on the ledger of {book.name} is not an entry ({message.problem}) and is skipped by the "
+            f"decision LEDGER#{reading.sequence}: {shown(reading.body['reason'])}"
+        )
+
     def _judge_time(self, book: AccountBook, stored_at: int, at: datetime) -> None:
         if (says := self.clocks.judge(book, stored_at, at)) is not None:
             self.found(BreachKind.WRONG_TIME, says)
@@ -275,3 +323,8 @@ class Books:
             f" the postings make it {book.available} and {book.held}"
         )
         self.found(kind, says)
+
+
+def _before(book: AccountBook) -> Before:
+    """The account as it is before a message that may turn out not to be an entry."""
+    return book.entry, book.doubtful, book.adrift, book.unread

@@ -1,10 +1,12 @@
 """What an audit can find: every kind of breach, and one that was found."""
 
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Collection
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
-__all__ = ["BREACHES", "Breach", "BreachKind"]
+__all__ = ["BREACHES", "Breach", "BreachKind", "BreachList"]
 
 
 class BreachKind(StrEnum):
@@ -47,6 +49,7 @@ class BreachKind(StrEnum):
     # accounts
     CHARGED_WHILE_CLOSED = "charged-while-closed"
     WRONG_CLOSING = "wrong-closing"
+    WRONG_SKIP = "wrong-skip"
     LIMIT_PASSED = "limit-passed"
     WRONG_ADJUSTMENT = "wrong-adjustment"
     # the stream as a whole
@@ -106,6 +109,7 @@ BREACHES = {
     BreachKind.DEBIT_WITHOUT_END: "credits are held for longer than the limit",
     BreachKind.TWO_ACCOUNTS: "a generation was charged to two accounts, or denied to one and charged to another",
     BreachKind.WRONG_CLOSING: "an account was closed that was closed, or reopened that was open",
+    BreachKind.WRONG_SKIP: "a decision skips a message that is an entry, or not of this account, or has another body",
     BreachKind.CHARGED_WHILE_CLOSED: "a closed account was charged or granted to",
     BreachKind.LIMIT_PASSED: "a debit passed a spend limit",
     BreachKind.WRONG_ADJUSTMENT: "a correction is not one: of something else, of too much, or not the way it came",
@@ -159,3 +163,39 @@ class Breach:
         place = f"{self.stream}#{self.sequence}" if self.sequence is not None else self.stream
         about = " ".join(part for part in (self.account, self.generation) if part)
         return f"{place}  {self.kind.value}  {about}{': ' if about else ''}{self.says}"
+
+
+_FOREIGN = {BreachKind.UNREADABLE, BreachKind.UNKNOWN_EVENT, BreachKind.WRONG_SUBJECT}
+
+
+@dataclass
+class BreachList:
+    """Breaches as they are found: all are counted, the first `most` are kept."""
+
+    most: int
+    count: int = 0
+    kinds: Counter[BreachKind] = field(default_factory=Counter)
+    kept: list[Breach] = field(default_factory=list)
+    _foreign: dict[int, BreachKind] = field(default_factory=dict)
+
+    def __call__(self, breach: Breach) -> None:
+        self.count += 1
+        self.kinds[breach.kind] += 1
+        if _is_foreign(breach) and breach.sequence is not None:
+            self._foreign[breach.sequence] = breach.kind
+        if len(self.kept) < self.most:
+            self.kept.append(breach)
+
+    def excuse(self, skipped: Collection[int]) -> None:
+        """Messages of LEDGER that a decision skips are no breaches."""
+        for sequence in [sequence for sequence in self._foreign if sequence in skipped]:
+            kind = self._foreign.pop(sequence)
+            self.count -= 1
+            self.kinds[kind] -= 1
+        self.kept = [one for one in self.kept if not (_is_foreign(one) and one.sequence in skipped)]
+        self.kinds = +self.kinds
+
+
+def _is_foreign(breach: Breach) -> bool:
+    """Whether a message on LEDGER was found that is not an entry."""
+    return breach.stream == "LEDGER" and breach.kind in _FOREIGN

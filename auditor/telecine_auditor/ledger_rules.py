@@ -27,4 +27,5 @@ RULES: dict[str, Rule] = {
     "closed": accounts.closed,
     "reopened": accounts.reopened,
     "limits_set": accounts.limits_set,
+    "skipped": accounts.skipped,
 }

@@ -82,6 +82,7 @@ ACTIONS = {
     "closed": Action(("account.closed.v1",), reason=str),
     "reopened": Action(("account.reopened.v1",), reason=str),
     "limits_set": Action(("account.limits_set.v1",)),
+    "skipped": Action(("account.message_skipped.v1",), skips=int, sha256=str, reason=str),
 }
 """Every action that the ledger knows."""
 

@@ -7,7 +7,7 @@ from .heads import Unreadable, shown
 from .legs import fault_of, read_legs
 from .reading import Reading, amount_in
 
-__all__ = ["closed", "limits_set", "moves_nothing", "reopened"]
+__all__ = ["closed", "limits_set", "moves_nothing", "reopened", "skipped"]
 
 
 def closed(books: Findings, book: AccountBook, reading: Reading) -> None:
@@ -37,6 +37,11 @@ def limits_set(books: Findings, book: AccountBook, reading: Reading) -> None:
         raise Unreadable(f"api_key is {shown(key)}, not a text")
     moves_nothing(books, reading)
     book.limits[key] = Limits(**bounds)
+
+
+def skipped(books: Findings, book: AccountBook, reading: Reading) -> None:
+    """A message that is not an entry means nothing; the books have passed over it already (`Books.skipped`)."""
+    moves_nothing(books, reading)
 
 
 def moves_nothing(books: Findings, reading: Reading) -> None:

@@ -98,6 +98,10 @@ def _late_result(body: Body) -> str:
     return f"late result: task {_of(body, 'provider_task_id')} {state}, {_tokens(body)}"
 
 
+def _skipped(body: Body) -> str:
+    return f"message LEDGER#{_of(body, 'skips')} skipped{_why(body)}"
+
+
 def _stored(body: Body) -> str:
     return f"stored {_of(body, 'bytes')} bytes as {_of(body, 'key')}"
 
@@ -141,6 +145,7 @@ _WORDS: dict[str, Callable[[Body], str]] = {
     "closed": _closed,
     "reopened": _reopened,
     "limits_set": _limits_set,
+    "skipped": _skipped,
     "requested": _requested,
     "submitted": _submitted,
     "ready": _ready,

@@ -1,7 +1,6 @@
 """The whole audit: LEDGER through books and tree, then VIDEO, then what can only be seen at the end."""
 
 import gc
-from collections import Counter
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -11,7 +10,7 @@ from pathlib import Path
 from telecine_contracts.signed_note import VerifierKey
 
 from .books import Books
-from .breach import Breach, BreachKind
+from .breach import Breach, BreachKind, BreachList
 from .checkpoint_reading import Published, SignedCheckpoint, published
 from .checkpoint_rules import MaxUnsigned, missing_checkpoints
 from .clocks import Clocks
@@ -28,23 +27,7 @@ _PART = 250
 _NEW_OBJECTS = 20_000_000
 """Some gigabytes of them: so many before the collector looks."""
 
-__all__ = ["Audit", "BreachList", "Terms"]
-
-
-@dataclass
-class BreachList:
-    """Breaches as they are found: all are counted, the first `most` are kept."""
-
-    most: int
-    count: int = 0
-    kinds: Counter[BreachKind] = field(default_factory=Counter)
-    kept: list[Breach] = field(default_factory=list)
-
-    def __call__(self, breach: Breach) -> None:
-        self.count += 1
-        self.kinds[breach.kind] += 1
-        if len(self.kept) < self.most:
-            self.kept.append(breach)
+__all__ = ["Audit", "Terms"]
 
 
 @dataclass(frozen=True)
@@ -128,6 +111,8 @@ class Audit:
                 self.tree = TreeCheck(self.known, self.found)
             self.books.forms = []
             await self._read_ledger(last, progress)
+        self.found.excuse(self.books.skipped)
+        self.notices += self.books.skipped.values()
         self.books.finish(self.as_of, self.terms.hold_limit, self.terms.expiry_delay)
         self._judge_checkpoints(published)
         if self.has_video:
@@ -216,6 +201,7 @@ class Audit:
     def _save(self) -> None:
         size = self.tree.frontier.size
         here = [one for one in self.tree.confirmed if one.signed_by and one.checkpoint.size == size]
+        self.found.excuse(self.books.skipped)
         if self.terms.save is not None and here and not self.found.count:
             write_state(self.terms.save, self.books, self.tree.frontier, here[0])
             self.saved = here[0]

@@ -3,13 +3,13 @@
 import json
 import sys
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
 from .book_time import BookClock, text_of
 from .books import Books, Reading
-from .breach import Breach, BreachKind
+from .breach import Breach, BreachKind, BreachList
 from .entry import Entry
 from .exit_codes import BREACH, CLEAN, CommandError
 from .safe_text import one_line
@@ -33,20 +33,30 @@ class Booked(NamedTuple):
 class Walk:
     """One way through the ledger: to `sequence`, or to what is booked before `until` in every account.
 
-    The time of an account never goes back; accounts do not wait for each other. Breaches that the books find on the
-    way are counted in `found`; the first of them are kept. `at` is when the last entry was booked, None before any.
+    The time of an account never goes back; accounts do not wait for each other. `at` is when the last entry was booked,
+    None before any.
     """
 
     source: Source
     until: datetime | None = None
     sequence: int | None = None
-    found: int = 0
-    breaches: list[Breach] = field(default_factory=list)
     at: datetime | None = None
 
     def __post_init__(self) -> None:
+        self._list = BreachList(_SHOWN)
         self.books = Books(self._take_breach)
         self._clocks: dict[str, BookClock] = {}
+
+    @property
+    def found(self) -> int:
+        """How many breaches there were; messages that a decision skips are none."""
+        self._list.excuse(self.books.skipped)
+        return self._list.count
+
+    @property
+    def breaches(self) -> list[Breach]:
+        """The first of them."""
+        return self._list.kept
 
     async def entries(self) -> AsyncIterator[Booked]:
         """Every entry that is meant, after the books have taken it. Raises CommandError, SourceError."""
@@ -134,18 +144,13 @@ class Walk:
             return  # the books do not see entries that are left out here: `_miss` tells of gaps
         if breach.kind is BreachKind.WRONG_TIME:
             return  # no figure depends on it, and how far clocks may differ is for `verify` to be told
-        self._count(breach)
+        self._list(breach)
 
     def _miss(self, first: int, last: int) -> None:
         if first <= last:
             missing = f"{first} to {last}" if last > first else str(first)
             says = f"sequence {missing} of the stream is missing"
-            self._count(Breach(BreachKind.SEQUENCE_GAP, says, sequence=first))
-
-    def _count(self, breach: Breach) -> None:
-        self.found += 1
-        if len(self.breaches) < _SHOWN:
-            self.breaches.append(breach)
+            self._list(Breach(BreachKind.SEQUENCE_GAP, says, sequence=first))
 
 
 def _time_of(entry: Entry) -> datetime | None:

@@ -5,6 +5,7 @@ from other replicas.
 """
 
 import asyncio
+import contextlib
 import random
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable, Sequence
@@ -17,7 +18,7 @@ from weakref import WeakValueDictionary
 from telecine_contracts import Envelope, Event, derive_id
 from telecine_contracts.subjects import of_event, template
 
-from .store import Conflict, EventStore, NotUnderstood, Recorded, Unavailable, Unread, Unreadable
+from .store import Conflict, EventStore, NotPassable, NotUnderstood, Recorded, Unavailable, Unread, Unreadable
 from .tracing import sending
 
 __all__ = ["Aggregates", "Cause", "Decider", "Outcome"]
@@ -36,13 +37,14 @@ class Decider(Generic[C, S]):
 
     `decide` answers with the event to append, or None when nothing is left to do; it raises when the command may
     not be carried out. `evolve` gives the state after an event. `strict`: no event may be left out, not even one that
-    its writer calls informational.
+    its writer calls informational. `passes`: the sequence of a message that, by this event, is to be passed over.
     """
 
     initial: S
     decide: Callable[[C, S], Event | None]
     evolve: Callable[[S, Event], S]
     strict: bool = False
+    passes: Callable[[Event], int | None] = lambda event: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,51 @@ class Aggregates(Generic[C, S]):
                 return Outcome(self._fold(aggregate, folded, [recorded]).state, recorded)
         raise Unavailable(f"{aggregate} is written to by too many at once")
 
+    async def pass_over(
+        self, aggregate: str, sequence: int, command: Callable[[Unread], C], cause: Cause
+    ) -> Outcome[S]:
+        """Append the decision that the unreadable message at `sequence` means nothing, exactly once.
+
+        `command` makes the command of the message. Other unreadable messages are left out for this decision alone:
+        each needs one of its own. Raises NotPassable, NotUnderstood, what `decide` raises, Refused or Unavailable.
+        """
+        event_id = None
+        async with self._lane(aggregate):
+            for _ in range(ATTEMPTS):
+                news = await self._store.load(aggregate, unread=True)
+                own = next((found for found in news if found.envelope.id == event_id), None)
+                passed = self._passed(news)
+                state = self._folded(
+                    aggregate, _Folded(self._decider.initial), news, passed | _unreadable(news)
+                ).state
+                if own is not None or sequence in passed:
+                    return Outcome(state, own)
+                event = self._decider.decide(command(self._passable(aggregate, sequence, news)), state)
+                assert event is not None
+                event_id = derive_id(cause.id, event.type)
+                with contextlib.suppress(Conflict, Unavailable):
+                    await self._append(event, cause, aggregate, news[-1].sequence)
+                # In any case the aggregate is read again: it tells whether the decision is there.
+        raise Unavailable(f"{aggregate} is written to by too many at once")
+
+    def _passable(self, aggregate: str, sequence: int, news: Sequence[Recorded]) -> Unread:
+        """The message, if it may be passed over. Raises NotPassable."""
+        found = next((recorded.event for recorded in news if recorded.sequence == sequence), None)
+        if found is None:
+            raise NotPassable(f"{aggregate} has no message {sequence}")
+        if not isinstance(found, Unread):
+            raise NotPassable(f"message {sequence} is an event, {found.type}: it can be read")
+        if found.is_unknown:
+            raise NotPassable(
+                f"message {sequence} is {found.name}, perhaps an event of a newer version: upgrade"
+            )
+        return found
+
+    def _passed(self, news: Sequence[Recorded]) -> frozenset[int]:
+        """Messages that are passed over by a decision."""
+        named = (self._decider.passes(recorded.event) for recorded in news)
+        return frozenset(sequence for sequence in named if sequence is not None)
+
     def _decide(self, command: C, state: S, *, final: bool) -> Event | None:
         """What to append. On a state that may be old, "nothing" and "not allowed" are not answers yet."""
         try:
@@ -168,18 +215,26 @@ class Aggregates(Generic[C, S]):
                 pause = min(pause * 2, 2)
 
     def _fold(self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded]) -> _Folded[S]:
-        for recorded in news:
-            if isinstance(recorded.event, Unread):
-                self._leave_out(aggregate, recorded, recorded.event)
-                folded = replace(folded, version=recorded.sequence)
-                continue
-            folded = _Folded(
-                self._decider.evolve(folded.state, recorded.event), recorded.sequence, recorded.envelope
-            )
+        folded = self._folded(aggregate, folded, news, self._passed(news))
         self._cache[aggregate] = folded
         self._cache.move_to_end(aggregate)
         if len(self._cache) > CACHED:
             self._cache.popitem(last=False)
+        return folded
+
+    def _folded(
+        self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded], passed: frozenset[int]
+    ) -> _Folded[S]:
+        """The state after `news`, without the messages of `passed`."""
+        for recorded in news:
+            if recorded.sequence in passed:
+                folded = replace(folded, version=recorded.sequence)
+            elif isinstance(recorded.event, Unread):
+                self._leave_out(aggregate, recorded, recorded.event)
+                folded = replace(folded, version=recorded.sequence)
+            else:
+                state = self._decider.evolve(folded.state, recorded.event)
+                folded = _Folded(state, recorded.sequence, recorded.envelope)
         return folded
 
     def _leave_out(self, aggregate: str, recorded: Recorded, unread: Unread) -> None:
@@ -219,6 +274,15 @@ class Aggregates(Generic[C, S]):
         lane = self._lanes.setdefault(aggregate, asyncio.Lock())
         async with lane:
             yield
+
+
+def _unreadable(news: Sequence[Recorded]) -> frozenset[int]:
+    """Messages that no version can read."""
+    return frozenset(
+        recorded.sequence
+        for recorded in news
+        if isinstance(recorded.event, Unread) and not recorded.event.is_unknown
+    )
 
 
 def _last_cause(event: Event, last: Envelope | None) -> Cause:

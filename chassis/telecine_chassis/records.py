@@ -1,5 +1,6 @@
 """Messages as they stand in a stream, before and after they are understood."""
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -47,7 +48,8 @@ def read(record: Record, registry: Registry) -> Recorded:
         return decode(record, registry)
     except (BadEnvelope, BadEvent, UnknownEvent) as error:
         name = record.headers.get("ce-type", "")
-        unread = Unread(name=name, subject=record.subject, error=error)
+        digest = hashlib.sha256(record.body).hexdigest()
+        unread = Unread(name=name, subject=record.subject, error=error, sha256=digest)
         try:
             envelope = Envelope.from_headers(record.headers)
         except BadEnvelope:

@@ -5,7 +5,8 @@ StoreError
 ├── Refused         the store will never take this event (too large, not allowed)
 ├── Unavailable     nothing is known: the event may or may not have been stored, now or later
 ├── NotUnderstood   the aggregate holds an event of a newer version: nothing is decided until this one is upgraded
-└── Unreadable      the aggregate holds a message that is no event: nothing is decided until an operator has looked
+├── Unreadable      the aggregate holds a message that is no event: nothing is decided until it is passed over
+└── NotPassable     the message that was to be passed over is not one that may be
 """
 
 from collections.abc import Sequence
@@ -42,10 +43,14 @@ class Unreadable(StoreError):
     """The aggregate holds a message that no version can read."""
 
 
+class NotPassable(StoreError):
+    """A message cannot be passed over: there is none of that sequence, or it can be read, or a newer version may."""
+
+
 class Unread(Event):
     """What stands in for a message that could not be read, with the `error` that says why.
 
-    `name` is the type that its headers give; "" if they give none.
+    `name` is the type that its headers give; "" if they give none. `sha256` is of its body, in hexadecimal digits.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -55,6 +60,7 @@ class Unread(Event):
     name: str
     subject: str
     error: LookupError | ValueError
+    sha256: str = ""
 
     @property
     def stream(self) -> str:  # type: ignore[override]

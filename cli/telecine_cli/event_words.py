@@ -16,6 +16,7 @@ from telecine_contracts.credits import (
     CreditsRefunded,
     CreditsSettled,
     LimitReached,
+    MessageSkipped,
     SpendLimitsSet,
 )
 from telecine_contracts.gateway import CancelRequested, GenerationRequested
@@ -109,6 +110,8 @@ def _account(event: Event) -> str:
             told = [f"{limit} credits {per}" for per, limit in limits.items() if limit is not None]
             whose = event.api_key or "the account"
             return f"{whose} may spend {' and '.join(told)}" if told else f"no limit any more for {whose}"
+        case MessageSkipped():
+            return f"message LEDGER#{event.skips} is skipped{_noted(event.reason)}"
         case _:
             return ""
 

@@ -22,6 +22,7 @@ from telecine_contracts.commands import (
     LedgerCommand,
     ReopenAccount,
     SetSpendLimits,
+    SkipMessage,
 )
 from telecine_contracts.credits import Balances
 from telecine_credits.domain import Account
@@ -59,6 +60,13 @@ def _became(command: LedgerCommand, answer: LedgerAnswer) -> str:
         case SetSpendLimits():
             whose = command.api_key or account
             return f"limits of {whose} are set" if answer.done else f"nothing to do: {whose} has these limits"
+        case SkipMessage():
+            what = f"message LEDGER#{command.sequence} of {account}"
+            return (
+                f"{what} is skipped (entry {answer.entry})"
+                if answer.done
+                else f"nothing to do: {what} was skipped before"
+            )
         case _:
             return account
 

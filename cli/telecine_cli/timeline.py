@@ -15,6 +15,7 @@ from telecine_contracts.credits import (
     CreditsExpired,
     CreditsGranted,
     LedgerEvent,
+    MessageSkipped,
     SpendLimitsSet,
 )
 
@@ -80,7 +81,7 @@ def _concerns(event: LedgerEvent) -> str:
             return f"entry {event.corrects}, {event.reference}"
         case AccountClosed() | AccountReopened():
             return event.reason
-        case SpendLimitsSet():
+        case SpendLimitsSet() | MessageSkipped():
             return in_words(event)
         case _:
             return event.about.get("generation", "")

@@ -12,6 +12,7 @@ from .credits import (
     CreditsGranted,
     CreditsRefunded,
     CreditsSettled,
+    MessageSkipped,
     SpendLimitsSet,
 )
 from .gateway import CancelRequested, GenerationRequested
@@ -43,6 +44,7 @@ EVENTS: tuple[type[Event], ...] = (
     AccountClosed,
     AccountReopened,
     SpendLimitsSet,
+    MessageSkipped,
     SubmissionStarted,
     SubmissionDeferred,
     GenerationSubmitted,

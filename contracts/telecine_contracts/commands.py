@@ -23,6 +23,9 @@ REOPEN_ACCOUNT = "commands.credits.reopen"
 SET_SPEND_LIMITS = "commands.credits.limits"
 """Subject of SetSpendLimits; answered with LedgerAnswer."""
 
+SKIP_MESSAGE = "commands.credits.skip"
+"""Subject of SkipMessage; answered with LedgerAnswer."""
+
 _Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 _Reference = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
 """No control characters: it stands in statements and bookkeepers' files."""
@@ -79,6 +82,16 @@ class SetSpendLimits(LedgerCommand):
     per_generation: Annotated[Balance, Field(strict=True)] | None = None
 
 
+class SkipMessage(LedgerCommand):
+    """Record that a message on the account's ledger which is not an event means nothing: see MessageSkipped.
+
+    Refused for a message that is an entry, or an event of a newer version.
+    """
+
+    sequence: Annotated[int, Field(strict=True, ge=1)]
+    reason: Annotated[_Reason, Field(min_length=1)]
+
+
 class Refusal(StrEnum):
     """Why a command to the ledger was not carried out: a closed list, safe to switch on."""
 
@@ -87,6 +100,7 @@ class Refusal(StrEnum):
     ACCOUNT_CLOSED = "account_closed"
     BALANCE_TOO_LARGE = "balance_too_large"
     NOT_CORRECTABLE = "not_correctable"
+    NOT_SKIPPABLE = "not_skippable"
     UNAVAILABLE = "unavailable"
 
 

@@ -268,3 +268,17 @@ class SpendLimitsSet(LedgerEvent):
     ] = None
     per_day: Annotated[Balance | None, Field(description="Most credits a day of UTC")] = None
     per_generation: Annotated[Balance | None, Field(description="Most credits for one generation")] = None
+
+
+class MessageSkipped(LedgerEvent):
+    """A person decided that a message on the account's ledger, which is not an event, means nothing. Moves nothing.
+
+    Until then nothing is decided on the account, since it is not known what the message was meant to say.
+    """
+
+    type: ClassVar[str] = "account.message_skipped.v1"
+    action: ClassVar[str] = "skipped"
+
+    skips: Annotated[int, Field(ge=1, description="Sequence of the message on LEDGER")]
+    sha256: Annotated[str, Field(description="SHA-256 of the message's body, in hexadecimal digits")]
+    reason: Annotated[str, Field(description="Why it means nothing; for the auditor")]

@@ -23,6 +23,7 @@ from .credits import (
     LimitPeriod,
     LimitReached,
     LimitScope,
+    MessageSkipped,
     Posting,
     SpendLimitsSet,
 )
@@ -220,6 +221,16 @@ _ACCOUNTS: tuple[Event, ...] = (
         api_key="key_5f1c9e",
         per_day=200,
         per_generation=100,
+    ),
+    MessageSkipped(
+        account=_ACCOUNT,
+        entry=33,
+        postings=(),
+        balances=Balances(available=0, held=0),
+        decided_at=_at(31_800_000),
+        skips=4_711,
+        sha256="9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08",
+        reason="Written by hand with the identity of credits, incident 12",
     ),
 )
 

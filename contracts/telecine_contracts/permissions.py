@@ -8,7 +8,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from .catalog import EVENTS
-from .commands import ADJUST_CREDITS, CLOSE_ACCOUNT, GRANT_CREDITS, REOPEN_ACCOUNT, SET_SPEND_LIMITS
+from .commands import (
+    ADJUST_CREDITS,
+    CLOSE_ACCOUNT,
+    GRANT_CREDITS,
+    REOPEN_ACCOUNT,
+    SET_SPEND_LIMITS,
+    SKIP_MESSAGE,
+)
 from .streams import (
     ACCESS,
     CHECKPOINTS,
@@ -69,6 +76,8 @@ _INFO = "$JS.API.INFO"
 """Everybody's: an account that does not import it gets the server's own, which says that it has no JetStream at all."""
 _COMMANDS = (ADJUST_CREDITS, CLOSE_ACCOUNT, GRANT_CREDITS, REOPEN_ACCOUNT, SET_SPEND_LIMITS)
 _COMMANDERS = ("gateway", OPERATOR)
+_REPAIRS = (SKIP_MESSAGE,)
+"""Commands that are the operator's alone."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -154,7 +163,7 @@ def _service(name: str) -> Rights:
         ),
         hears=tuple(_stored(stream) for stream in read),
         commands=_COMMANDS if name in _COMMANDERS else (),
-        serves=_COMMANDS if name == "credits" else (),
+        serves=(*_COMMANDS, *_REPAIRS) if name == "credits" else (),
         server=(SERVER_HEALTH, SERVER_STATE) if name == "credits" else (SERVER_HEALTH,),
         inbox=f"_INBOX.{name}",
     )
@@ -199,7 +208,7 @@ def _operator() -> Rights:
         ),
         asks=tuple(_pages(stream) for stream in read),
         hears=tuple(_stored(stream) for stream in read),
-        commands=_COMMANDS,
+        commands=(*_COMMANDS, *_REPAIRS),
         inbox=f"_INBOX.{OPERATOR}",
     )
 

@@ -1,5 +1,6 @@
 """A disk that is full, for one process alone and without rights: it may write no further byte into any file."""
 
+import contextlib
 import resource
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,4 +16,6 @@ def full_disk(pid: int) -> Iterator[None]:
     try:
         yield
     finally:
-        resource.prlimit(pid, resource.RLIMIT_FSIZE, before)
+        # A supervisor may have restarted the process already.
+        with contextlib.suppress(ProcessLookupError):
+            resource.prlimit(pid, resource.RLIMIT_FSIZE, before)

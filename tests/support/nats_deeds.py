@@ -32,6 +32,7 @@ OWNERS = {
     "ledger.a.closed": CREDITS,
     "ledger.a.reopened": CREDITS,
     "ledger.a.limits_set": CREDITS,
+    "ledger.a.skipped": CREDITS,
     "access.a.key_created": OPERATOR,
     "access.a.key_revoked": OPERATOR,
     "checkpoints.ledger.signed": CREDITS,
@@ -92,6 +93,7 @@ def _publishing() -> dict[str, set[str]]:
     deeds["deadletters.resolved.credits-x.VIDEO.1"] = {OPERATOR}
     for command in ("grant", "adjust", "close", "reopen", "limits"):
         deeds[f"commands.credits.{command}"] = {GATEWAY, OPERATOR}
+    deeds["commands.credits.skip"] = {OPERATOR}
     deeds |= {"commands.credits.invented": set(), "$JS.API.INFO": {*ALL_IDENTITIES}}
     return deeds | _about_streams() | _about_consumers() | _about_the_server()
 

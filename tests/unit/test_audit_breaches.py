@@ -34,6 +34,7 @@ ELSEWHERE = {
     BreachKind.DATABASE_DIFFERS: "integration/test_audit_compare.py",
     BreachKind.OBJECT_MISSING: "integration/test_audit_objects.py",
     BreachKind.OBJECT_DIFFERS: "integration/test_audit_objects.py",
+    BreachKind.WRONG_SKIP: "unit/test_audit_skips.py",
 }
 """Breaches that are planted in another file."""
 

@@ -40,6 +40,7 @@ def test_every_command_that_was_promised_is_there() -> None:
         "credits statement",
         "credits ledger",
         "credits show",
+        "credits skip",
         "keys create",
         "keys list",
         "keys revoke",

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from telecine_auditor.books import Books
+from telecine_auditor.breach import BreachList
 from telecine_auditor.checkpoint_reading import from_place, read_keys
 from telecine_auditor.checkpoint_rules import MaxUnsigned
 from telecine_auditor.clocks import AHEAD, BEHIND, Clocks
@@ -15,7 +16,7 @@ from telecine_auditor.overdue import EXPIRY_DELAY
 from telecine_auditor.saved_state import read_state
 from telecine_auditor.screen import print_json
 from telecine_auditor.verdict import as_json, as_text
-from telecine_auditor.verifying import Audit, BreachList, Terms
+from telecine_auditor.verifying import Audit, Terms
 
 NAME = "verify"
 SUMMARY = "check every entry: is every credit accounted for?"

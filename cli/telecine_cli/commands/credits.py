@@ -23,6 +23,7 @@ _EXAMPLES = {
     "balance": ("balance alice",),
     "statement": ("statement alice --from 2026-11-01 --to 2026-12-01 --csv",),
     "ledger": ("ledger alice --json",),
+    "skip": ("skip alice 4711 --reason 'Written by hand, incident 12'",),
     "show": ("show alice",),
 }
 Amount = Annotated[int, typer.Argument(min=1, max=_MOST, help="Whole credits.")]
@@ -39,7 +40,7 @@ Reason = Annotated[str, typer.Option(help="A note for the statement.", show_defa
 def app() -> typer.Typer:
     """The commands of `telecine credits`."""
     commands = group("Grant and correct credits, close accounts, limit spending, and show what became of it.")
-    for command in (grant, adjust, close, reopen, limits, balance, statement, ledger):
+    for command in (grant, adjust, close, reopen, limits, balance, statement, ledger, skip):
         commands.command(epilog=_examples(command.__name__))(command)
     # The name of `ledger` before 0.2.
     commands.command("show", hidden=True, epilog=_examples("show"))(ledger)
@@ -165,6 +166,27 @@ def limits(
         raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone lifts both")
     given = {"account": account, "api_key": key, "per_day": per_day, "per_generation": per_generation}
     _carry_out(SetSpendLimits, given, (data, nats_url, nkey_seed), as_json=json)
+
+
+def skip(
+    account: Account,
+    sequence: Annotated[
+        int, typer.Argument(min=1, max=_MOST, help="The message's sequence on the stream LEDGER.")
+    ],
+    reason: Annotated[str, typer.Option(help="Why it means nothing; auditors see it.", show_default=False)],
+    json: AsJson = False,
+    data: Data = None,
+    nats_url: NatsUrl = None,
+    nkey_seed: NkeySeed = None,
+) -> None:
+    """Record that a message on an account's ledger, which is not an event, means nothing: the account goes on.
+
+    An entry, or an event of a newer version, is not skipped.
+    """
+    from telecine_contracts.commands import SkipMessage
+
+    given = {"account": account, "sequence": sequence, "reason": reason.strip()}
+    _carry_out(SkipMessage, given, (data, nats_url, nkey_seed), as_json=json)
 
 
 def _carry_out(

@@ -8,9 +8,9 @@ from uuid import uuid4
 from faststream.nats import NatsBroker, NatsMessage
 from pydantic import ValidationError
 
-from telecine_chassis.commands import Aggregates, Cause
+from telecine_chassis.commands import Aggregates, Cause, Outcome
 from telecine_chassis.reactor import undecoded
-from telecine_chassis.store import NotUnderstood, Refused, Unavailable, Unreadable
+from telecine_chassis.store import NotPassable, NotUnderstood, Refused, Unavailable, Unread, Unreadable
 from telecine_chassis.tracing import about
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.commands import (
@@ -19,6 +19,7 @@ from telecine_contracts.commands import (
     GRANT_CREDITS,
     REOPEN_ACCOUNT,
     SET_SPEND_LIMITS,
+    SKIP_MESSAGE,
     AdjustCredits,
     CloseAccount,
     GrantCredits,
@@ -27,17 +28,19 @@ from telecine_contracts.commands import (
     Refusal,
     ReopenAccount,
     SetSpendLimits,
+    SkipMessage,
 )
 from telecine_contracts.credits import Balances, LedgerEvent
 
 from .account import UNLIMITED, WHOLE_ACCOUNT, Account, Decided
 from .answers_observed import ObservedAnswers
-from .commands import Adjust, Close, Command, Grant, LedgerRefused, Reopen, SetLimits
+from .commands import Adjust, Close, Command, Grant, LedgerRefused, Reopen, SetLimits, Skip
 
 __all__ = ["answer_commands"]
 
 Ledger = Aggregates[Command, Account]
 Request = TypeVar("Request", bound=LedgerCommand)
+Work = Callable[[Request], Awaitable[LedgerAnswer]]
 Administrative = Grant | Adjust | Close | Reopen | SetLimits
 
 
@@ -46,20 +49,22 @@ def answer_commands(
 ) -> None:
     """Answer each kind of command on its subject."""
 
-    def on(subject: str, model: type[Request], meant: Callable[[Request], Administrative]) -> None:
-        answer = observed.of(subject, _answering(ledger, model, meant))
+    def serve(subject: str, model: type[Request], work: Work[Request]) -> None:
+        answer = observed.of(subject, _answering(model, work))
         broker.subscriber(subject, queue="credits", decoder=undecoded)(answer)
+
+    def on(subject: str, model: type[Request], meant: Callable[[Request], Administrative]) -> None:
+        serve(subject, model, lambda asked: _carry_out(ledger, meant(asked)))
 
     on(GRANT_CREDITS, GrantCredits, lambda asked: Grant(**dict(asked), at=clock()))
     on(ADJUST_CREDITS, AdjustCredits, lambda asked: Adjust(**dict(asked), at=clock()))
     on(CLOSE_ACCOUNT, CloseAccount, lambda asked: Close(**dict(asked), at=clock()))
     on(REOPEN_ACCOUNT, ReopenAccount, lambda asked: Reopen(**dict(asked), at=clock()))
     on(SET_SPEND_LIMITS, SetSpendLimits, lambda asked: SetLimits(**dict(asked), at=clock()))
+    serve(SKIP_MESSAGE, SkipMessage, lambda asked: _skip(ledger, asked, clock()))
 
 
-def _answering(
-    ledger: Ledger, model: type[Request], meant: Callable[[Request], Administrative]
-) -> Callable[[NatsMessage], Awaitable[LedgerAnswer]]:
+def _answering(model: type[Request], work: Work[Request]) -> Callable[[NatsMessage], Awaitable[LedgerAnswer]]:
     async def answer(message: NatsMessage) -> LedgerAnswer:
         try:
             asked = model.model_validate_json(message.body)
@@ -67,11 +72,13 @@ def _answering(
             return _not_understood(error)
         about(account=asked.account)
         try:
-            return await _carry_out(ledger, meant(asked))
+            return await work(asked)
         except LedgerRefused as error:
             return LedgerAnswer(refusal=error.refusal, field=error.field, error=str(error))
         except Refused as error:
             return LedgerAnswer(refusal=Refusal.INVALID, error=str(error))
+        except NotPassable as error:
+            return LedgerAnswer(refusal=Refusal.NOT_SKIPPABLE, field="sequence", error=str(error))
         except (NotUnderstood, Unreadable) as error:
             return LedgerAnswer(refusal=Refusal.UNAVAILABLE, error=f"nothing was done: {error}")
         except Unavailable:
@@ -84,13 +91,23 @@ def _answering(
 async def _carry_out(ledger: Ledger, command: Administrative) -> LedgerAnswer:
     cause = derive_id(command.account, _name(command))
     outcome = await ledger.execute(subjects.ledger(command.account), command, Cause(cause, cause))
+    return _answer(outcome, lambda account: _decided_before(command, account))
+
+
+async def _skip(ledger: Ledger, asked: SkipMessage, at: datetime) -> LedgerAnswer:
+    def command(message: Unread) -> Skip:
+        return Skip(**dict(asked), at=at, sha256=message.sha256)
+
+    cause = derive_id(asked.account, f"skip {asked.sequence}")
+    aggregate = subjects.ledger(asked.account)
+    outcome = await ledger.pass_over(aggregate, asked.sequence, command, Cause(cause, cause))
+    return _answer(outcome, lambda account: None)
+
+
+def _answer(outcome: Outcome[Account], before: Callable[[Account], Decided | None]) -> LedgerAnswer:
     account = outcome.state
     event = None if outcome.event is None else outcome.event.event
-    made = (
-        Decided(event.entry, event.decided_at)
-        if isinstance(event, LedgerEvent)
-        else _decided_before(command, account)
-    )
+    made = Decided(event.entry, event.decided_at) if isinstance(event, LedgerEvent) else before(account)
     return LedgerAnswer(
         done=event is not None,
         entry=None if made is None else made.entry,

@@ -23,7 +23,7 @@ from .checkpoint_kept import KeptTree
 from .checkpoint_log import CheckpointLog
 from .checkpoint_tree import LedgerReader
 from .checkpointing import Checkpointing, NoKey, Pace
-from .domain import decide
+from .domain import decide, skipped_by
 from .expiring import expiry_timer
 from .handlers import listen
 from .ledger_counted import CountedLedger
@@ -45,7 +45,7 @@ def build(settings: Settings) -> Service:
     parts = Assembly("credits", settings, registry())
     ledger = CountedLedger(
         parts.store,
-        Decider(Account(), decide, evolve, strict=True),
+        Decider(Account(), decide, evolve, strict=True, passes=skipped_by),
         source="telecine/credits",
         clock=parts.clock,
     )

@@ -22,6 +22,7 @@ __all__ = [
     "Reopen",
     "SetLimits",
     "Settle",
+    "Skip",
 ]
 
 
@@ -118,7 +119,18 @@ class SetLimits:
     per_generation: int | None = None
 
 
-Command = Grant | Debit | Settle | Refund | Expire | Adjust | Close | Reopen | SetLimits
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Skip:
+    """Pass over a message of the account's ledger that is not an event. `sha256`: of its body."""
+
+    account: str
+    at: datetime
+    sequence: int
+    sha256: str
+    reason: str
+
+
+Command = Grant | Debit | Settle | Refund | Expire | Adjust | Close | Reopen | SetLimits | Skip
 
 
 class LedgerRefused(ValueError):

@@ -15,6 +15,7 @@ from telecine_contracts.credits import (
     CreditsSettled,
     DenialReason,
     LimitReached,
+    MessageSkipped,
 )
 
 from .account import Account, evolve
@@ -32,6 +33,7 @@ from .commands import (
     Reopen,
     SetLimits,
     Settle,
+    Skip,
 )
 from .entries import GRACE, entry, legs, unmoved, usable_until
 from .granting import expire, grant
@@ -53,8 +55,10 @@ __all__ = [
     "Reopen",
     "SetLimits",
     "Settle",
+    "Skip",
     "decide",
     "evolve",
+    "skipped_by",
 ]
 
 
@@ -82,6 +86,13 @@ def decide(command: Command, account: Account) -> Event | None:
             return _reopen(command, account)
         case SetLimits():
             return set_limits(command, account)
+        case Skip():
+            return MessageSkipped(
+                **unmoved(command, account),
+                skips=command.sequence,
+                sha256=command.sha256,
+                reason=command.reason,
+            )
         case _:
             assert_never(command)
 
@@ -174,3 +185,8 @@ def _reopen(command: Reopen, account: Account) -> Event | None:
     if not account.is_closed:
         return None
     return AccountReopened(**unmoved(command, account), reason=command.reason)
+
+
+def skipped_by(event: Event) -> int | None:
+    """The sequence of the message on LEDGER that this entry passes over."""
+    return event.skips if isinstance(event, MessageSkipped) else None

@@ -12,6 +12,7 @@ from telecine_contracts.credits import (
     CreditsGranted,
     CreditsRefunded,
     LedgerEvent,
+    MessageSkipped,
     SpendLimitsSet,
 )
 
@@ -37,6 +38,8 @@ def advance_account(session: Session, event: LedgerEvent, decided_at: datetime) 
             balance.closed = isinstance(event, AccountClosed)
         case SpendLimitsSet():
             _limit(session, event)
+        case MessageSkipped():
+            pass
         case _ if not _move(session, event):
             balance.attributed = False
     keep(session, balance)

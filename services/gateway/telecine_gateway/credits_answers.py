@@ -17,6 +17,7 @@ EntryType = Literal[
     "closed",
     "reopened",
     "limits_set",
+    "skipped",
 ]
 
 

@@ -10,6 +10,7 @@ from telecine_contracts.commands import (
     GRANT_CREDITS,
     REOPEN_ACCOUNT,
     SET_SPEND_LIMITS,
+    SKIP_MESSAGE,
     AdjustCredits,
     CloseAccount,
     GrantCredits,
@@ -17,6 +18,7 @@ from telecine_contracts.commands import (
     LedgerCommand,
     ReopenAccount,
     SetSpendLimits,
+    SkipMessage,
 )
 
 __all__ = ["SUBJECTS", "Ledger", "LedgerSilent"]
@@ -27,6 +29,7 @@ SUBJECTS: Mapping[type[LedgerCommand], str] = {
     CloseAccount: CLOSE_ACCOUNT,
     ReopenAccount: REOPEN_ACCOUNT,
     SetSpendLimits: SET_SPEND_LIMITS,
+    SkipMessage: SKIP_MESSAGE,
 }
 """Where the credits service takes each command."""
 

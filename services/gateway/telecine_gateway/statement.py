@@ -31,6 +31,7 @@ _CHANGES = {
     "closed": "Account closed",
     "reopened": "Account reopened",
     "limits_set": "Spend limits set",
+    "skipped": "Foreign message skipped",
 }
 
 

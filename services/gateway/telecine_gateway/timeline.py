@@ -31,6 +31,7 @@ _SHOWN = {
     "account.closed.v1": ("reason",),
     "account.reopened.v1": ("reason",),
     "account.limits_set.v1": ("api_key", "per_day", "per_generation"),
+    "account.message_skipped.v1": ("reason",),
 }
 
 

@@ -1,0 +1,85 @@
+"""A message on an account's ledger that is not an event stops the account, until a recorded decision skips it."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.support.audit_commands import Auditor
+from tests.support.credits_world import CreditsWorld, credits_world
+from tests.support.parts import NatsServer
+
+from telecine_chassis.store import Unread
+from telecine_contracts import subjects
+from telecine_contracts.commands import SKIP_MESSAGE, LedgerAnswer, Refusal, SkipMessage
+from telecine_contracts.credits import Balances, MessageSkipped
+
+FOREIGN = b"no event at all"
+
+
+@pytest.fixture
+async def world(nats: NatsServer, tmp_path: Path) -> AsyncIterator[CreditsWorld]:
+    async with credits_world(nats, tmp_path) as running:
+        yield running
+
+
+async def publish(world: CreditsWorld, action: str, body: bytes = FOREIGN) -> int:
+    """Write to ann's ledger as only a leaked identity could; the sequence."""
+    ack = await world.connection.jetstream().publish(f"ledger.ann.{action}", body)
+    return int(ack.seq)
+
+
+async def skip(world: CreditsWorld, sequence: int, account: str = "ann") -> LedgerAnswer:
+    command = SkipMessage(account=account, sequence=sequence, reason="Written by hand, incident 12")
+    return await world.ask(SKIP_MESSAGE, command)
+
+
+async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
+    world: CreditsWorld, nats: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.grant(100)
+    first, second = await publish(world, "granted"), await publish(world, "remarked")
+
+    stopped = await world.grant(50)
+    assert stopped.refusal is Refusal.UNAVAILABLE
+    assert f"message {first} of ledger.ann.*" in (stopped.error or "")
+    assert (await world.grant(5, account="bob")).done
+
+    made = await skip(world, first)
+    assert made.refusal is None, made.error
+    assert (made.done, made.entry, made.balances) == (True, 2, Balances(available=100, held=0))
+    assert (await world.grant(50)).refusal is Refusal.UNAVAILABLE, "the second one is still there"
+    assert (await skip(world, second)).entry == 3
+    assert (await skip(world, first)).done is False
+
+    assert (await world.grant(50)).balances == Balances(available=150, held=0)
+    await world.stop()
+    await world.start()
+    going_on = await world.grant(1)
+    assert (going_on.entry, going_on.balances) == (5, Balances(available=151, held=0))
+
+    entries = await world.store.load(subjects.ledger("ann"), unread=True)
+    foreign = [recorded.sequence for recorded in entries if isinstance(recorded.event, Unread)]
+    decisions = [recorded.event for recorded in entries if isinstance(recorded.event, MessageSkipped)]
+    assert foreign == [decision.skips for decision in decisions] == [first, second]
+
+    audited = await Auditor(capsys)("verify", "--nats", nats.url)
+    assert audited.code == 0, audited
+    for sequence in (first, second):
+        assert f"LEDGER#{sequence} on the ledger of ann is not an entry" in audited.out
+    assert "Written by hand, incident 12" in audited.out
+    assert (await Auditor(capsys)("balances", "--nats", nats.url)).code == 0
+
+
+async def test_what_may_mean_something_is_not_skipped(world: CreditsWorld) -> None:
+    await world.grant(100)
+    foreign = await publish(world, "granted")
+
+    refused = {
+        "can be read": await skip(world, 1),
+        "no message 99": await skip(world, 99),
+        "ledger.bob.* has no message": await skip(world, foreign, account="bob"),
+    }
+    for says, answer in refused.items():
+        assert answer.refusal is Refusal.NOT_SKIPPABLE
+        assert says in (answer.error or "")
+    assert (await world.grant(1)).refusal is Refusal.UNAVAILABLE
