@@ -6,12 +6,14 @@ from pathlib import Path
 import pytest
 from tests.support.audit_commands import Auditor
 from tests.support.credits_world import CreditsWorld, credits_world
+from tests.support.eventually import eventually_async
 from tests.support.parts import NatsServer
 
+from telecine_chassis.dead_letters import DeadLetter, DeadLetters
 from telecine_chassis.store import Unread
-from telecine_contracts import subjects
+from telecine_contracts import Event, subjects
 from telecine_contracts.commands import SKIP_MESSAGE, LedgerAnswer, Refusal, SkipMessage
-from telecine_contracts.credits import Balances, MessageSkipped
+from telecine_contracts.credits import Balances, CreditsDebited, CreditsSettled, MessageSkipped
 
 FOREIGN = b"no event at all"
 
@@ -39,6 +41,14 @@ async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
     await world.grant(100)
     first, second = await publish(world, "granted"), await publish(world, "remarked")
 
+    waiting = await world.requested(50)
+    letters = DeadLetters(world.connection)
+
+    async def kept() -> list[DeadLetter]:
+        """Messages that wait for the account; those of the foreign messages themselves are others."""
+        return [letter for letter in await letters.list() if letter.error_type == "Unreadable"]
+
+    await eventually_async(kept)
     stopped = await world.grant(50)
     assert stopped.refusal is Refusal.UNAVAILABLE
     assert f"message {first} of ledger.ann.*" in (stopped.error or "")
@@ -62,6 +72,17 @@ async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
     decisions = [recorded.event for recorded in entries if isinstance(recorded.event, MessageSkipped)]
     assert foreign == [decision.skips for decision in decisions] == [first, second]
 
+    [letter] = await kept()
+    await letters.replay(letter)
+
+    async def has(kind: type[Event]) -> bool:
+        account = await world.store.load(subjects.ledger("ann"), unread=True)
+        found = [recorded.event for recorded in account if isinstance(recorded.event, kind)]
+        return [event.about["generation"] for event in found] == [waiting]
+
+    await eventually_async(lambda: has(CreditsDebited))
+    await world.delivered(waiting)
+    await eventually_async(lambda: has(CreditsSettled))
     audited = await Auditor(capsys)("verify", "--nats", nats.url)
     assert audited.code == 0, audited
     for sequence in (first, second):
