@@ -155,6 +155,9 @@ class Books:
                 return None
             if reading.action == "skipped":
                 self._pass_over(book, reading)
+            elif book.foreign:
+                # Credits decides nothing behind a foreign message: what stands before an entry was one itself.
+                book.foreign.clear()
             if reading.number == book.entry + 1:
                 book.entry = reading.number
             else:
@@ -252,8 +255,8 @@ class Books:
     def _keep_foreign(self, entry: Entry, problem: Unreadable, before: Before | None) -> None:
         """Remember what a decision may skip later, and how the account was before it."""
         book = self.accounts.get(self._about) if self._about is not None else None
-        if book is None:
-            return
+        if book is None or problem.account not in (None, book.name):
+            return  # what names another account may be an entry of that one
         number, doubtful, adrift, unread = before or _before(book)
         if book.foreign:
             first = next(iter(book.foreign.values()))

@@ -184,6 +184,12 @@ class Aggregates(Generic[C, S]):
             raise NotPassable(
                 f"message {sequence} is {found.name}, perhaps an event of a newer version: upgrade"
             )
+        behind = (recorded for recorded in news if recorded.sequence > sequence)
+        for recorded in behind:
+            if not isinstance(recorded.event, Unread) and self._decider.passes(recorded.event) is None:
+                raise NotPassable(
+                    f"message {sequence} has event {recorded.sequence} of {aggregate} behind it: it was an event itself"
+                )
         return found
 
     def _passed(self, news: Sequence[Recorded]) -> frozenset[int]:

@@ -104,3 +104,10 @@ async def test_what_may_mean_something_is_not_skipped(world: CreditsWorld) -> No
         assert answer.refusal is Refusal.NOT_SKIPPABLE
         assert says in (answer.error or "")
     assert (await world.grant(1)).refusal is Refusal.UNAVAILABLE
+
+    jetstream = world.connection.jetstream()
+    entry = await jetstream.get_msg("LEDGER", 1)
+    headers = {name: value for name, value in (entry.headers or {}).items() if name.startswith("ce-")}
+    await jetstream.publish(str(entry.subject), entry.data or b"", headers=headers)
+    behind = await skip(world, foreign)
+    assert (behind.refusal, "behind it" in (behind.error or "")) == (Refusal.NOT_SKIPPABLE, True)

@@ -92,3 +92,31 @@ def test_a_decision_cannot_take_an_entry_away(skips: str) -> None:
     assert found.kinds[BreachKind.WRONG_SKIP] == 1
     assert books.skipped == {}
     assert books.accounts["ann"].available == 10
+
+
+def test_a_decision_comes_too_late_behind_an_entry() -> None:
+    """An entry that was overwritten, with those behind it in place, is not a foreign message: credits are missing."""
+    streams = Streams()
+    for reference in ("first", "second", "third"):
+        grant(streams, reference)
+    streams.ledger[1] = streams.ledger[1]._replace(body=b"junk")
+    decide(streams, 2, b"junk")
+
+    found, books = audited(streams)
+
+    assert found.kinds == {BreachKind.UNREADABLE: 1, BreachKind.WRONG_SKIP: 1}
+    assert books.skipped == {}
+
+
+def test_what_names_another_account_stays_a_breach() -> None:
+    streams = Streams()
+    grant(streams, "first")
+    head, body = half_readable(streams)
+    body = body.replace(b'"ann"', b'"bob"', 1)
+    sequence = foreign(streams, body, head=head)
+    decide(streams, sequence, body)
+
+    found, books = audited(streams)
+
+    assert found.kinds == {BreachKind.WRONG_SUBJECT: 1, BreachKind.WRONG_SKIP: 1}
+    assert books.skipped == {}
