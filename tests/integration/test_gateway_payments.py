@@ -70,14 +70,22 @@ async def send(handle: Handle, kind: str, **data: Any) -> int:
     return await asyncio.to_thread(handle, body, signed(body))
 
 
+async def deliver(handle: Handle, kind: str, **data: Any) -> int:
+    """What the provider is answered in the end: it sends an event again for as long as it is told to."""
+    for _ in range(20):
+        if (answer := await send(handle, kind, **data)) != 503:
+            return answer
+    return 503
+
+
 async def balance(office: Owner) -> tuple[int, int]:
     shown = (await office.get("/api/admin/accounts/acme")).json()
     return shown["entry"], shown["available"]
 
 
 async def test_a_payment_becomes_credits_once(parts: World, office: Owner, handle: Handle) -> None:
-    paid = [await send(handle, "payment.succeeded", id="pay_1") for _ in range(3)]
-    other = await send(handle, "payment.succeeded", id="pay_2")
+    paid = [await deliver(handle, "payment.succeeded", id="pay_1") for _ in range(3)]
+    other = await deliver(handle, "payment.succeeded", id="pay_2")
     ignored = await send(handle, "payment.created", id="pay_3")
 
     assert (paid, other, ignored) == ([200] * 3, 200, 200)
@@ -96,7 +104,7 @@ async def test_a_payment_is_credited_whatever_its_description_says(office: Owner
         None,
     ]
     answers = [
-        await send(handle, "payment.succeeded", id=f"pay_{number}", description=text)
+        await deliver(handle, "payment.succeeded", id=f"pay_{number}", description=text)
         for number, text in enumerate(descriptions)
     ]
     assert answers == [200] * len(descriptions)
@@ -109,11 +117,11 @@ async def test_a_returned_payment_is_taken_back_as_far_as_it_is_there(
     parts: World, gateway: Gateway, office: Owner, handle: Handle
 ) -> None:
     owner = await parts.owner(gateway)
-    await send(handle, "payment.succeeded", id="pay_1")
+    await deliver(handle, "payment.succeeded", id="pay_1")
     assert (await owner.generate()).status_code == 200
 
-    answers = [await send(handle, "payment.refunded", id="re_1", payment="pay_1") for _ in range(2)]
-    unknown = await send(handle, "payment.refunded", id="re_2", payment="pay_unknown")
+    answers = [await deliver(handle, "payment.refunded", id="re_1", payment="pay_1") for _ in range(2)]
+    unknown = await deliver(handle, "payment.refunded", id="re_2", payment="pay_unknown")
 
     assert (answers, unknown) == ([200, 200], 200)
     assert await balance(office) == (3, 0)
