@@ -147,12 +147,20 @@ class Aggregates(Generic[C, S]):
         raise Unavailable(f"{aggregate} is written to by too many at once")
 
     async def pass_over(
-        self, aggregate: str, sequence: int, command: Callable[[Unread], C], cause: Cause
+        self,
+        aggregate: str,
+        sequence: int,
+        command: Callable[[Unread], C],
+        cause: Cause,
+        *,
+        unknown: str | None = None,
     ) -> Outcome[S]:
         """Append the decision that the unreadable message at `sequence` means nothing, exactly once.
 
-        `command` makes the command of the message. Other unreadable messages are left out for this decision alone:
-        each needs one of its own. Raises NotPassable, NotUnderstood, what `decide` raises, Refused or Unavailable.
+        `command` makes the command of the message. `unknown`: a type that no version ever wrote; else a message of a
+        type that is not known may be an event of a newer version. Other unreadable messages are left out for this
+        decision alone: each needs one of its own. Raises NotPassable, NotUnderstood, what `decide` raises, Refused or
+        Unavailable.
         """
         event_id = None
         async with self._lane(aggregate):
@@ -160,12 +168,14 @@ class Aggregates(Generic[C, S]):
                 news = await self._store.load(aggregate, unread=True)
                 own = next((found for found in news if found.envelope.id == event_id), None)
                 passed = self._passed(news)
-                state = self._folded(
-                    aggregate, _Folded(self._decider.initial), news, passed | _unreadable(news)
-                ).state
-                if own is not None or sequence in passed:
+                message = None
+                if own is None and sequence not in passed:
+                    message = self._passable(aggregate, sequence, news, unknown)
+                left_out = passed | _unreadable(news, unknown)
+                state = self._folded(aggregate, _Folded(self._decider.initial), news, left_out).state
+                if message is None:
                     return Outcome(state, own)
-                event = self._decider.decide(command(self._passable(aggregate, sequence, news)), state)
+                event = self._decider.decide(command(message), state)
                 assert event is not None
                 event_id = derive_id(cause.id, event.type)
                 with contextlib.suppress(Conflict, Unavailable):
@@ -173,16 +183,19 @@ class Aggregates(Generic[C, S]):
                 # In any case the aggregate is read again: it tells whether the decision is there.
         raise Unavailable(f"{aggregate} is written to by too many at once")
 
-    def _passable(self, aggregate: str, sequence: int, news: Sequence[Recorded]) -> Unread:
+    def _passable(
+        self, aggregate: str, sequence: int, news: Sequence[Recorded], unknown: str | None
+    ) -> Unread:
         """The message, if it may be passed over. Raises NotPassable."""
         found = next((recorded.event for recorded in news if recorded.sequence == sequence), None)
         if found is None:
             raise NotPassable(f"{aggregate} has no message {sequence}")
         if not isinstance(found, Unread):
             raise NotPassable(f"message {sequence} is an event, {found.type}: it can be read")
-        if found.is_unknown:
+        if found.is_unknown and found.name != unknown:
             raise NotPassable(
-                f"message {sequence} is {found.name}, perhaps an event of a newer version: upgrade"
+                f"message {sequence} is of the type {found.name}, perhaps an event of a newer version: upgrade; or "
+                "name the type as unknown if no version ever wrote such events"
             )
         behind = (recorded for recorded in news if recorded.sequence > sequence)
         for recorded in behind:
@@ -282,12 +295,13 @@ class Aggregates(Generic[C, S]):
             yield
 
 
-def _unreadable(news: Sequence[Recorded]) -> frozenset[int]:
-    """Messages that no version can read."""
+def _unreadable(news: Sequence[Recorded], unknown: str | None) -> frozenset[int]:
+    """Messages that no version can read, those of the type `unknown` among them."""
     return frozenset(
         recorded.sequence
         for recorded in news
-        if isinstance(recorded.event, Unread) and not recorded.event.is_unknown
+        if isinstance(recorded.event, Unread)
+        and (not recorded.event.is_unknown or recorded.event.name == unknown)
     )
 
 

@@ -85,11 +85,13 @@ class SetSpendLimits(LedgerCommand):
 class SkipMessage(LedgerCommand):
     """Record that a message on the account's ledger which is not an event means nothing: see MessageSkipped.
 
-    Refused for a message that is an entry, or an event of a newer version.
+    Refused for a message that is an entry, or that may be an event of a newer version: one of a type that credits does
+    not know, unless that is `unknown_type`, of which the sender knows that no version ever wrote it.
     """
 
     sequence: Annotated[int, Field(strict=True, ge=1)]
     reason: Annotated[_Reason, Field(min_length=1)]
+    unknown_type: Annotated[str, Field(min_length=1, max_length=200)] | None = None
 
 
 class Refusal(StrEnum):

@@ -91,6 +91,32 @@ async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
     assert (await Auditor(capsys)("balances", "--nats", nats.url)).code == 0
 
 
+async def test_an_event_of_an_invented_type_is_skipped_if_the_type_is_named(
+    world: CreditsWorld, nats: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await world.grant(100)
+    entry = await world.connection.jetstream().get_msg("LEDGER", 1)
+    headers = {name: value for name, value in (entry.headers or {}).items() if name.startswith("ce-")}
+    forged = headers | {"ce-id": "forged", "ce-type": "credits.invented.v1"}
+    for action in ("invented", "granted"):
+        await world.connection.jetstream().publish(f"ledger.ann.{action}", entry.data or b"", headers=forged)
+
+    async def skip_named(sequence: int, name: str | None) -> LedgerAnswer:
+        command = SkipMessage(account="ann", sequence=sequence, reason="forged", unknown_type=name)
+        return await world.ask(SKIP_MESSAGE, command)
+
+    for name in (None, "credits.invented.v2"):
+        refused = await skip_named(2, name)
+        assert refused.refusal is Refusal.NOT_SKIPPABLE
+        assert "credits.invented.v1, perhaps an event of a newer version" in (refused.error or "")
+    assert [(await skip_named(sequence, "credits.invented.v1")).entry for sequence in (2, 3)] == [2, 3]
+
+    assert (await world.grant(1)).balances == Balances(available=101, held=0)
+    audited = await Auditor(capsys)("verify", "--nats", nats.url)
+    assert audited.code == 0, audited
+    assert "LEDGER#2 on the ledger of ann is not an entry" in audited.out
+
+
 async def test_what_may_mean_something_is_not_skipped(world: CreditsWorld) -> None:
     await world.grant(100)
     foreign = await publish(world, "granted")

@@ -174,6 +174,14 @@ def skip(
         int, typer.Argument(min=1, max=_MOST, help="The message's sequence on the stream LEDGER.")
     ],
     reason: Annotated[str, typer.Option(help="Why it means nothing; auditors see it.", show_default=False)],
+    unknown_type: Annotated[
+        str | None,
+        typer.Option(
+            metavar="TYPE",
+            help="Its type, where it has the form of an event: only if no version of telecine ever wrote such events.",
+            show_default=False,
+        ),
+    ] = None,
     json: AsJson = False,
     data: Data = None,
     nats_url: NatsUrl = None,
@@ -185,7 +193,12 @@ def skip(
     """
     from telecine_contracts.commands import SkipMessage
 
-    given = {"account": account, "sequence": sequence, "reason": reason.strip()}
+    given = {
+        "account": account,
+        "sequence": sequence,
+        "reason": reason.strip(),
+        "unknown_type": unknown_type,
+    }
     _carry_out(SkipMessage, given, (data, nats_url, nkey_seed), as_json=json)
 
 

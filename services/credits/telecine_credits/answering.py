@@ -96,11 +96,19 @@ async def _carry_out(ledger: Ledger, command: Administrative) -> LedgerAnswer:
 
 async def _skip(ledger: Ledger, asked: SkipMessage, at: datetime) -> LedgerAnswer:
     def command(message: Unread) -> Skip:
-        return Skip(**dict(asked), at=at, sha256=message.sha256)
+        return Skip(
+            account=asked.account,
+            at=at,
+            sequence=asked.sequence,
+            sha256=message.sha256,
+            reason=asked.reason,
+        )
 
     cause = derive_id(asked.account, f"skip {asked.sequence}")
     aggregate = subjects.ledger(asked.account)
-    outcome = await ledger.pass_over(aggregate, asked.sequence, command, Cause(cause, cause))
+    outcome = await ledger.pass_over(
+        aggregate, asked.sequence, command, Cause(cause, cause), unknown=asked.unknown_type
+    )
     return _answer(outcome, lambda account: None)
 
 
