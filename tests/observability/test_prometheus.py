@@ -181,7 +181,7 @@ async def a_dead_letter_is_told(world: Watched) -> None:
         ]
 
     await eventually_async(told, within=60, what="nobody was told of a dead letter")
-    assert await told() == ["1 messages of storage-copy could not be taken"]
+    assert await told() == ["1 messages of storage-copy could not be taken: replay or dismiss them"]
 
 
 async def a_server_that_is_gone_is_noticed(world: Watched) -> None:
