@@ -97,6 +97,8 @@ class Projector:
 
         Watchers are told at once; the tables follow, as many events in a transaction as came during the one before.
         """
+        if self.meters is not None:
+            self.meters.skipped.labels(self.projection.name)  # a series before the first one is skipped
         feed = self._feed()
         self.sequence = await outlast(lambda: in_thread(self._checkpoint), projection=self.projection.name)
         if self.sequence > (last := await feed.last()):
