@@ -129,8 +129,8 @@ class Containers:
 
 
 def image(name: str) -> str:
-    """The image of this name, with its tag, that docker-compose.yml has."""
+    """The image of this name, with its tag, that docker-compose.yml has where .env names no other."""
     compose = (_ROOT / "docker-compose.yml").read_text(encoding="utf-8")
-    found = re.search(rf"^ +image: ({name}:\S+)$", compose, re.MULTILINE)
+    found = re.search(rf"^ +image: \$\{{\w+:-({name}:\S+)\}}$", compose, re.MULTILINE)
     assert found, f"docker-compose.yml has no image {name}"
     return found[1]
