@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import as_text
-from bench.scenes import measure
+from bench.suite import measure
 
 
 def main() -> int:

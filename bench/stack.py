@@ -11,10 +11,10 @@ from pathlib import Path
 import httpx
 from nats.aio.client import Client
 
-from telecine_cli.demo_account import Gift, open_account
-from telecine_cli.facts import Options
-from telecine_cli.provision_report import provision_stack
-from telecine_cli.stack import Stack
+from telecine_cli.demo.account import Gift, open_account
+from telecine_cli.output.provision import provision_stack
+from telecine_cli.stack.config import Options
+from telecine_cli.stack.supervisor import Stack
 from telecine_cli.target import connected, of_stack
 
 SERVICES = ("gateway", "credits", "generation", "storage")

@@ -10,18 +10,18 @@ from pathlib import Path
 from typing import Any
 
 from nats.aio.client import Client
-from tests.support.nats_cluster import nats_cluster, provision_cluster
-from tests.support.parts import nats_server
-from tests.support.video_events import EventsOf
+from tests.support.cluster.nats_cluster import nats_cluster, provision_cluster
+from tests.support.data.video_events import EventsOf
+from tests.support.servers.instances import nats_server
 
 from bench.latency import BODY
 from bench.report import figure
 from bench.stack import Bench, running
-from telecine_chassis.connection import connect
-from telecine_chassis.store_jetstream import JetStreamEventStore
-from telecine_chassis.timers import Timer
-from telecine_chassis.timers_jetstream import JetStreamTimers
-from telecine_cli.provisioning import provision
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.nats.connection import connect
+from telecine_chassis.timers.jetstream import JetStreamTimers
+from telecine_chassis.timers.port import Timer
+from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, Event, registry, subjects
 
 COUNTED = ("VIDEO", "LEDGER", "TIMERS")

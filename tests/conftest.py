@@ -7,13 +7,20 @@ from pathlib import Path
 import hypothesis
 import pytest
 import structlog
-from tests.support.abilities import LeftOut, doing
-from tests.support.borrowers import OnlyBorrowers
-from tests.support.databases import on_postgres, serving
-from tests.support.hangs import ToldWhenItHangs
-from tests.support.makers import CONTAINERS, GIVEN, WHEELS, chosen, maker
-from tests.support.parts import NatsServer, Postgres, S3Server, nats_server, postgres_server, s3_server
-from tests.support.saga import Emulator, emulator_process
+from tests.support.environments.databases import on_postgres, serving
+from tests.support.environments.saga import Emulator, emulator_process
+from tests.support.plugins.server_capabilities import LeftOut, doing
+from tests.support.plugins.server_users import OnlyBorrowers
+from tests.support.plugins.timeout_report import ToldWhenItHangs
+from tests.support.servers.backend import CONTAINERS, GIVEN, WHEELS, chosen, maker
+from tests.support.servers.instances import (
+    NatsServer,
+    Postgres,
+    S3Server,
+    nats_server,
+    postgres_server,
+    s3_server,
+)
 
 _TESTS = Path(__file__).parent
 _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})

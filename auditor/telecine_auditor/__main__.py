@@ -2,7 +2,7 @@
 
 import sys
 
-from .exit_codes import ended
+from telecine_auditor.terminal.exit_codes import ended
 
 
 def main() -> None:
@@ -12,7 +12,7 @@ def main() -> None:
 
 def _run() -> int:
     # Only now: an installation that is broken must not end with the code of a breach.
-    from .command_line import run
+    from .cli import run
 
     return run(sys.argv[1:])
 

@@ -5,13 +5,12 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
+from telecine_chassis.eventstore.messages import Record, decode, read
+from telecine_chassis.eventstore.port import Conflict, Recorded, Refused
+from telecine_chassis.telemetry.tracing import carried
+from telecine_chassis.timers.port import Timer
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
-
-from .records import Record, decode, read
-from .store import Conflict, Recorded, Refused
-from .timers import Timer
-from .tracing import carried
 
 __all__ = ["InMemoryEventStore", "InMemoryTimers", "ManualClock"]
 

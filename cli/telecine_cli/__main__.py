@@ -4,8 +4,8 @@ import io
 import sys
 from collections.abc import Sequence
 
-from telecine_cli.app import build
-from telecine_cli.failure import Failure
+from .app import build
+from .errors import Failure
 
 __all__ = ["main"]
 

@@ -7,10 +7,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from telecine_chassis.store import Recorded
+from telecine_chassis.eventstore.port import Recorded
 from telecine_contracts.credits import CreditsGranted, LedgerEvent
-from telecine_credits.domain import Account, evolve
-from telecine_gateway.statement import DENIED, START, Line, Period, Statement, line_of
+from telecine_credits.rules.decider import Account, evolve
+from telecine_gateway.credits.statement import DENIED, START, Line, Period, Statement, line_of
 
 __all__ = ["GrantLine", "grants_of", "standing_after", "statement_of"]
 

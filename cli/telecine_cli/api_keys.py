@@ -5,13 +5,11 @@ from datetime import UTC, datetime
 
 from nats.aio.client import Client
 
-from telecine_chassis.commands import Aggregates, Cause
-from telecine_chassis.store_jetstream import JetStreamEventStore
-from telecine_cli.failure import Failure
-from telecine_cli.target import OPERATOR
+from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_contracts import derive_id, registry, subjects
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
-from telecine_gateway.access import (
+from telecine_gateway.access.api_keys import (
     DEFAULT_SCOPES,
     KEYS,
     PREFIX,
@@ -21,6 +19,9 @@ from telecine_gateway.access import (
     NewKey,
     RevokeKey,
 )
+
+from .errors import Failure
+from .target import OPERATOR
 
 __all__ = ["KeyLine", "create", "listed", "revoke", "standing"]
 

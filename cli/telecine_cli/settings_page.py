@@ -10,8 +10,8 @@ from html import escape
 from importlib import import_module
 from typing import Any
 
-from telecine_chassis.settings import ServiceSettings
-from telecine_cli.facts import SERVICES
+from telecine_chassis.settings.base import ServiceSettings
+from telecine_cli.stack.config import SERVICES
 
 __all__ = ["COMMAND", "page", "settings_of"]
 

@@ -10,15 +10,16 @@ from pathlib import Path
 import nats.errors
 from nats.aio.client import Client
 
-from telecine_chassis.connection import Connection, Denial, NotAllowed, options
-from telecine_chassis.nats_access import ANONYMOUS, NatsAccess, check_seed
+from telecine_chassis.nats.connection import Connection, Denial, NotAllowed, options
+from telecine_chassis.nats.identity import ANONYMOUS, NatsAccess, check_seed
 from telecine_chassis.network import is_nats_url
-from telecine_cli.credentials import seed_file
-from telecine_cli.facts import Facts, credentials_folder, database_url
-from telecine_cli.failure import Failure
-from telecine_cli.ports import LOOPBACK
-from telecine_cli.stack_state import Foreign, absolute, is_running, recall
+from telecine_cli.provisioning.credentials import seed_file
+from telecine_cli.stack.config import Facts, credentials_folder, database_url
+from telecine_cli.stack.ports import LOOPBACK
+from telecine_cli.stack.state import Foreign, absolute, is_running, recall
 from telecine_contracts.permissions import OPERATOR
+
+from .errors import Failure
 
 __all__ = [
     "DEFAULT_DATA",

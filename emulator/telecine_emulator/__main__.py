@@ -10,9 +10,10 @@ from pathlib import Path
 
 import uvicorn
 
+from telecine_emulator.api.routes import BASE
+from telecine_emulator.faults.registry import NAMES, check
+
 from .app import build, server_config
-from .faults import NAMES, check
-from .routes import BASE
 from .settings import Settings, split_task_seconds
 
 SWITCH_SECONDS = 0.0005

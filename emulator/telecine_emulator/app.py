@@ -11,9 +11,11 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
-from . import admin, results, routes, samples
-from .connection import Protocol
-from .errors import ApiError, error_body
+from telecine_emulator.api import admin, routes
+from telecine_emulator.api.errors import ApiError, error_body
+from telecine_emulator.faults.connection import Protocol
+from telecine_emulator.media import results, samples
+
 from .settings import Settings
 from .state import Emulator, open_emulator
 

@@ -6,15 +6,16 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
-from .callbacks import Callbacks
-from .clock import Clock, stamp
-from .faults import FaultBook
-from .renders import Renders
-from .scheduler import Parts, Scheduler
+from telecine_emulator.api.wire import Links, describe
+from telecine_emulator.faults.registry import FaultBook
+from telecine_emulator.media.renders import Renders
+from telecine_emulator.tasks.callbacks import Callbacks
+from telecine_emulator.tasks.clock import Clock, stamp
+from telecine_emulator.tasks.scheduler import Parts, Scheduler
+from telecine_emulator.tasks.store import Store
+from telecine_emulator.tasks.task import LEASE_SECONDS, Task
+
 from .settings import Settings
-from .store import Store
-from .tasks import LEASE_SECONDS, Task
-from .wire import Links, describe
 
 LETTERS = string.ascii_lowercase + string.digits
 

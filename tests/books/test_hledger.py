@@ -7,11 +7,11 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.audit_ledgers import large_ledger
-from tests.support.audited_streams import HOSTILE, Streams, november
-from tests.support.exported_books import PLANTED, Change, exported, with_the_largest_amount
+from tests.support.audit.exports import PLANTED, Change, exported, with_the_largest_amount
+from tests.support.audit.large_ledger import large_ledger
+from tests.support.audit.streams import HOSTILE, Streams, november
 
-from telecine_auditor.safe_text import one_line
+from telecine_auditor.terminal.sanitizer import one_line
 from telecine_contracts.message import MAX_CREDITS
 
 

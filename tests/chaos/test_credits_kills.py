@@ -8,17 +8,17 @@ from pathlib import Path
 
 import pytest
 from nats.errors import Error as NatsError
-from tests.support import die_at
-from tests.support.credits_world import CreditsWorld, credits_world
+from tests.support.environments.credits import CreditsWorld, credits_world
 from tests.support.eventually import eventually, eventually_async
-from tests.support.parts import NatsServer
+from tests.support.processes import crash_point
+from tests.support.servers.instances import NatsServer
 
-from telecine_cli.process import Command, Process
+from telecine_cli.stack.process import Command, Process
 from telecine_contracts.commands import GRANT_CREDITS, GrantCredits
 from telecine_contracts.credits import CreditsGranted
 
-APPEND = "telecine_chassis.store_jetstream:JetStreamEventStore.append"
-TIMER = "telecine_chassis.timers_jetstream:JetStreamTimers.set"
+APPEND = "telecine_chassis.eventstore.jetstream:JetStreamEventStore.append"
+TIMER = "telecine_chassis.timers.jetstream:JetStreamTimers.set"
 
 
 def dying(world: CreditsWorld, folder: Path, target: str, moment: str, count: int) -> Process:
@@ -29,7 +29,7 @@ def dying(world: CreditsWorld, folder: Path, target: str, moment: str, count: in
         "STOP_GRACE": "1",
     }
     environment = dict(os.environ) | {f"TELECINE_{name}": value for name, value in facts.items()}
-    argv = (sys.executable, die_at.__file__, "telecine_credits", target, moment, str(count))
+    argv = (sys.executable, crash_point.__file__, "telecine_credits", target, moment, str(count))
     return Process(Command(name="credits", argv=argv, log=folder / "credits.log", env=environment))
 
 

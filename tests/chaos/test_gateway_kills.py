@@ -6,13 +6,13 @@ from pathlib import Path
 
 import httpx
 import pytest
+from tests.support.environments.saga import Emulator, Saga, answers, names, saga
 from tests.support.eventually import eventually
-from tests.support.parts import NatsServer, S3Server
-from tests.support.saga import Emulator, Saga, answers, names, saga
+from tests.support.servers.instances import NatsServer, S3Server
 
 BODY = {"prompt": "a lighthouse", "resolution": "480p", "duration": 2}
-APPEND = "telecine_chassis.store_jetstream:JetStreamEventStore.append"
-OUTCOME = "telecine_gateway.submission:Submissions.submit"
+APPEND = "telecine_chassis.eventstore.jetstream:JetStreamEventStore.append"
+OUTCOME = "telecine_gateway.videos.submission:Submissions.submit"
 
 
 @pytest.fixture

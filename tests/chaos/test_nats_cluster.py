@@ -8,14 +8,20 @@ from pathlib import Path
 import httpx
 import pytest
 from structlog.testing import capture_logs
-from tests.support.demand import assert_each_once, demand
-from tests.support.nats_cluster import NatsCluster, a_follower_of, clustered_saga, leader_of, nats_cluster
-from tests.support.parts import S3Server
-from tests.support.saga import Emulator, Saga, answers
+from tests.support.cluster.generation_load import assert_each_once, demand
+from tests.support.cluster.nats_cluster import (
+    NatsCluster,
+    a_follower_of,
+    clustered_saga,
+    leader_of,
+    nats_cluster,
+)
+from tests.support.environments.saga import Emulator, Saga, answers
+from tests.support.servers.instances import S3Server
 
-from telecine_chassis.dead_letters import DeadLetters
+from telecine_chassis.consumers.dead_letters import DeadLetters
 from telecine_contracts.permissions import AUDITOR
-from telecine_credits.checkpoint_key import Signer
+from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new("ledger.test.example")
 SIGNING = {"checkpoint_key": SIGNER.secret_text(), "checkpoint_entries": 20, "checkpoint_interval": 1}

@@ -10,20 +10,20 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
+from tests.support.environments.gateway import Owner, World, world
+from tests.support.environments.saga import Emulator, Saga, answers, saga
 from tests.support.eventually import eventually, eventually_async
-from tests.support.gateway import Owner, World, world
-from tests.support.parts import NatsServer, Postgres, S3Server, postgres_server
-from tests.support.saga import Emulator, Saga, answers, saga
+from tests.support.servers.instances import NatsServer, Postgres, S3Server, postgres_server
 
-from telecine_chassis.database import Slots
-from telecine_chassis.dead_letters import DeadLetters
-from telecine_chassis.rebuild import rebuild
-from telecine_cli.http_probe import http_answer
-from telecine_cli.process import Process
+from telecine_chassis.consumers.dead_letters import DeadLetters
+from telecine_chassis.projections.rebuild import rebuild
+from telecine_chassis.projections.slots import Slots
+from telecine_cli.stack.http_probe import http_answer
+from telecine_cli.stack.process import Process
 from telecine_contracts import registry
 from telecine_contracts.credits import GrantKind
-from telecine_credits.domain import Grant
-from telecine_gateway.projections import METADATA, PROJECTIONS, VERSION
+from telecine_credits.rules.decider import Grant
+from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 
 pytestmark = pytest.mark.parts("restart")
 

@@ -13,14 +13,14 @@ from pathlib import Path
 import httpx
 import nats.errors
 import pytest
-from tests.support.certificates import Authority
-from tests.support.compose import ROOT, SERVICES, Compose
-from tests.support.demand import Demand, demand
+from tests.support.cluster.generation_load import Demand, demand
 from tests.support.eventually import eventually_async
-from tests.support.full_disk import full_disk
+from tests.support.processes.compose import ROOT, SERVICES, Compose
+from tests.support.processes.full_disk import full_disk
+from tests.support.security.certificates import Authority
 
-from telecine_chassis.connection import connect
-from telecine_chassis.nats_access import NatsAccess
+from telecine_chassis.nats.connection import connect
+from telecine_chassis.nats.identity import NatsAccess
 
 GIFT = 1_000_000
 PRICE = 40

@@ -10,25 +10,25 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.eventually import eventually_async
-from tests.support.identities import coming_as
-from tests.support.observability_files import (
+from tests.support.security.nats_identities import coming_as
+from tests.support.telemetry.observability_files import (
     FILES,
     alert_expressions,
     dashboard_expressions,
     selectors,
     shown_labels,
 )
-from tests.support.prometheus import Prometheus, prometheus
+from tests.support.telemetry.prometheus import Prometheus, prometheus
 
-from telecine_auditor.mirror_metrics import FOLLOWED
+from telecine_auditor.mirror.metrics import FOLLOWED
 from telecine_cli.api_keys import create
-from telecine_cli.facts import SERVICES, Facts, Options, health_port
-from telecine_cli.granting import grant
-from telecine_cli.provision_report import provision_stack
-from telecine_cli.stack import Stack
+from telecine_cli.ledger_client import grant
+from telecine_cli.output.provision import provision_stack
+from telecine_cli.stack.config import SERVICES, Facts, Options, health_port
+from telecine_cli.stack.supervisor import Stack
 from telecine_cli.target import connected, of_stack
 from telecine_contracts.commands import GrantCredits
-from telecine_gateway.access import new_key
+from telecine_gateway.access.api_keys import new_key
 
 SHORT = {"resolution": "480p", "duration": 2}
 PRICE = 40

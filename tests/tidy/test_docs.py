@@ -10,9 +10,9 @@ import pytest
 from typer.core import TyperGroup
 from typer.main import get_command
 
-from telecine_auditor.command_line import COMMANDS as AUDITS
-from telecine_chassis.secret_settings import is_secret
-from telecine_chassis.settings import ServiceSettings
+from telecine_auditor.cli import COMMANDS as AUDITS
+from telecine_chassis.settings.base import ServiceSettings
+from telecine_chassis.settings.secrets import is_secret
 from telecine_cli.app import build
 from telecine_contracts.streams import CONSUMERS
 

@@ -1,1 +1,1 @@
-"""One module a command; `telecine_auditor.command_line` lists them."""
+"""One module a command; `telecine_auditor.cli` lists them."""

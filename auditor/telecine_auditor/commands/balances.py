@@ -4,13 +4,13 @@ import argparse
 import sys
 from typing import Any
 
-from telecine_auditor.books import Books
-from telecine_auditor.exit_codes import CommandError
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.plain_table import plain_table
-from telecine_auditor.points import add_point_options
-from telecine_auditor.screen import print_json
-from telecine_auditor.walking import Walk
+from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.period_options import add_point_options
+from telecine_auditor.terminal.plain_tables import plain_table
+from telecine_auditor.terminal.tables import print_json
 
 NAME = "balances"
 SUMMARY = "what accounts have available and held, now or at an earlier point"

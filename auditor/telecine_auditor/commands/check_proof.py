@@ -7,13 +7,13 @@ import sys
 from pathlib import Path
 from typing import Any
 
-from telecine_auditor.checkpoint_reading import read_keys
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.note_verifying import Unsigned
-from telecine_auditor.options import add_json_option, add_key_option
-from telecine_auditor.proofs import BadProof, NotProven, Proof, Proven, proven
-from telecine_auditor.safe_text import one_line, shown_json
-from telecine_auditor.screen import print_json
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import add_json_option, add_key_option
+from telecine_auditor.terminal.sanitizer import one_line, shown_json
+from telecine_auditor.terminal.tables import print_json
+from telecine_auditor.transparency.checkpoints import read_keys
+from telecine_auditor.transparency.proofs import BadProof, NotProven, Proof, Proven, proven
+from telecine_auditor.transparency.signatures import Unsigned
 
 NAME = "check-proof"
 _PROVEN = ("sequence", "signed_by", "size", "subject", "headers", "body")

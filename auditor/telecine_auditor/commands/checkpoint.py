@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from telecine_auditor.breach import Breach
-from telecine_auditor.checkpoint_reading import SignedCheckpoint, published, read_keys
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.options import add_key_option, add_source_options, opened
-from telecine_auditor.output_file import text_file
-from telecine_auditor.screen import Progress, print_json, table
-from telecine_auditor.source import LEDGER, Source
-from telecine_auditor.tree_check import TreeCheck
+from telecine_auditor.breaches import Breach
+from telecine_auditor.sources.port import LEDGER, Source
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import add_key_option, add_source_options, opened
+from telecine_auditor.terminal.output_files import text_file
+from telecine_auditor.terminal.tables import Progress, print_json, table
+from telecine_auditor.transparency.checkpoints import SignedCheckpoint, published, read_keys
+from telecine_auditor.transparency.tree_check import TreeCheck
 
 NAME = "checkpoint"
 SUMMARY = "show and save the newest signed checkpoint, and compare the ledger with it"

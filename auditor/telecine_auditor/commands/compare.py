@@ -3,12 +3,12 @@
 import argparse
 import sys
 
-from telecine_auditor.comparing import Comparison, compare_credits, compare_gateway
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.row_check import Difference
-from telecine_auditor.safe_text import one_line
-from telecine_auditor.screen import print_json
+from telecine_auditor.databases.comparison import Comparison, compare_credits, compare_gateway
+from telecine_auditor.databases.diff import Difference
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.sanitizer import one_line
+from telecine_auditor.terminal.tables import print_json
 
 NAME = "compare"
 SUMMARY = "the databases of credits and the gateway, row by row against the ledger"

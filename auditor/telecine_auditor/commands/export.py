@@ -8,16 +8,16 @@ from datetime import datetime
 from pathlib import Path
 from typing import TextIO
 
-from telecine_auditor.exit_codes import BREACH, CLEAN
-from telecine_auditor.export_beancount import BeancountWriter
-from telecine_auditor.export_hledger import HledgerWriter
-from telecine_auditor.export_rows import CsvWriter, ParquetWriter
-from telecine_auditor.exporting import BooksWriter, Export, write_books
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.output_file import new_file, text_file
-from telecine_auditor.points import add_period_options
-from telecine_auditor.screen import print_json
-from telecine_auditor.walking import Walk
+from telecine_auditor.exports.beancount import BeancountWriter
+from telecine_auditor.exports.csv_writer import CsvWriter, ParquetWriter
+from telecine_auditor.exports.hledger import HledgerWriter
+from telecine_auditor.exports.writer import BooksWriter, Export, write_books
+from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.output_files import new_file, text_file
+from telecine_auditor.terminal.period_options import add_period_options
+from telecine_auditor.terminal.tables import print_json
 
 NAME = "export"
 SUMMARY = "the books for hledger, beancount, a spreadsheet (CSV) or data tools (Parquet)"

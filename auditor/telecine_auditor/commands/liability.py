@@ -5,12 +5,12 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from telecine_auditor.liabilities import Owed, liability
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.plain_table import plain_table
-from telecine_auditor.points import add_point_options
-from telecine_auditor.screen import print_json
-from telecine_auditor.walking import Walk
+from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.reports.liabilities import Owed, liability
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.period_options import add_point_options
+from telecine_auditor.terminal.plain_tables import plain_table
+from telecine_auditor.terminal.tables import print_json
 
 NAME = "liability"
 SUMMARY = "unspent credits by kind (paid, plan, promotional) and by when they expire"

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.mirror_copying import StreamChanged, bounds, copied
-from telecine_auditor.mirror_metrics import write_metrics
-from telecine_auditor.mirror_writing import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
-from telecine_auditor.options import add_json_option, add_server_options, add_streams_option, opened
-from telecine_auditor.screen import Progress, number, print_json
-from telecine_auditor.source import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
+from telecine_auditor.mirror.metrics import write_metrics
+from telecine_auditor.mirror.sync import StreamChanged, bounds, copied
+from telecine_auditor.mirror.writer import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
+from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import add_json_option, add_server_options, add_streams_option, opened
+from telecine_auditor.terminal.tables import Progress, number, print_json
 
 NAME = "mirror"
 SUMMARY = "keep an append-only copy of the streams on disk"

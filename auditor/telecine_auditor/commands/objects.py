@@ -5,13 +5,13 @@ import os
 import sys
 from pathlib import Path
 
-from telecine_auditor.breach import BreachList
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.object_audit import ObjectAudit
-from telecine_auditor.object_store import ObjectStore, StoreAccess
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.safe_text import one_line
-from telecine_auditor.screen import number, print_json
+from telecine_auditor.audit.object_checks import ObjectAudit
+from telecine_auditor.audit.object_store import ObjectStore, StoreAccess
+from telecine_auditor.breaches import BreachList
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.sanitizer import one_line
+from telecine_auditor.terminal.tables import number, print_json
 
 NAME = "objects"
 SUMMARY = "every stored video against its object in the bucket"

@@ -6,16 +6,16 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from telecine_auditor.breach import Breach, BreachKind
-from telecine_auditor.checkpoint_reading import SignedCheckpoint, from_file, published, read_keys
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.merkle import ProofBuilder
-from telecine_auditor.options import add_key_option, add_source_options, opened
-from telecine_auditor.output_file import text_file
-from telecine_auditor.points import sequence
-from telecine_auditor.proofs import Proof
-from telecine_auditor.screen import Progress, print_json
-from telecine_auditor.source import LEDGER, Source
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.port import LEDGER, Source
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import add_key_option, add_source_options, opened
+from telecine_auditor.terminal.output_files import text_file
+from telecine_auditor.terminal.period_options import sequence
+from telecine_auditor.terminal.tables import Progress, print_json
+from telecine_auditor.transparency.checkpoints import SignedCheckpoint, from_file, published, read_keys
+from telecine_auditor.transparency.inclusion import ProofBuilder
+from telecine_auditor.transparency.proofs import Proof
 from telecine_contracts.transparency import leaf_hash
 
 NAME = "prove"

@@ -6,15 +6,15 @@ from collections.abc import Iterator, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from telecine_auditor.exit_codes import CommandError
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.plain_table import plain_table
-from telecine_auditor.points import add_period_options
-from telecine_auditor.reconciling import Group, Listing, PossibleTask, Reconciliation
-from telecine_auditor.screen import Progress, print_json
-from telecine_auditor.source import VIDEO, Source
-from telecine_auditor.usage_book import UsageBook
-from telecine_auditor.walking import Walk
+from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.reports.usage_reconciliation import Group, Listing, PossibleTask, Reconciliation
+from telecine_auditor.reports.usage_store import UsageBook
+from telecine_auditor.sources.port import VIDEO, Source
+from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.period_options import add_period_options
+from telecine_auditor.terminal.plain_tables import plain_table
+from telecine_auditor.terminal.tables import Progress, print_json
 
 NAME = "reconcile"
 SUMMARY = "provider usage (tokens) against settled credits; orphans and late results"

@@ -5,15 +5,20 @@ import base64
 from pathlib import Path
 from typing import Any
 
-from telecine_auditor.breach import Breach, BreachKind
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.mirror import streams_in
-from telecine_auditor.options import add_json_option, add_server_options, add_streams_option, server_of
-from telecine_auditor.restore import Differs, Restore, Restored
-from telecine_auditor.screen import Progress, number, print_json
-from telecine_auditor.source import LEDGER, SourceError
-from telecine_auditor.source_mirror import MirrorSource
-from telecine_auditor.source_nats import NatsSource
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.mirror.format import streams_in
+from telecine_auditor.mirror.restore import Differs, Restore, Restored
+from telecine_auditor.mirror.source import MirrorSource
+from telecine_auditor.sources.nats import NatsSource
+from telecine_auditor.sources.port import LEDGER, SourceError
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import (
+    add_json_option,
+    add_server_options,
+    add_streams_option,
+    server_of,
+)
+from telecine_auditor.terminal.tables import Progress, number, print_json
 
 NAME = "restore"
 SUMMARY = "write a mirror back into empty streams"

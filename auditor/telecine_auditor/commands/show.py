@@ -7,15 +7,15 @@ import sys
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from telecine_auditor.book_time import text_of
-from telecine_auditor.entry import Entry
-from telecine_auditor.exit_codes import CLEAN, CommandError
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.points import sequence
-from telecine_auditor.safe_text import one_line, shown_json
-from telecine_auditor.screen import print_json
-from telecine_auditor.source import CHECKPOINTS, LEDGER, VIDEO, Source
-from telecine_auditor.telling import in_words
+from telecine_auditor.event_descriptions import in_words
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source
+from telecine_auditor.terminal.exit_codes import CLEAN, CommandError
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.period_options import sequence
+from telecine_auditor.terminal.sanitizer import one_line, shown_json
+from telecine_auditor.terminal.tables import print_json
+from telecine_auditor.timestamps import text_of
 from telecine_contracts.transparency import leaf_hash
 
 NAME = "show"

@@ -6,16 +6,16 @@ import sys
 from tempfile import SpooledTemporaryFile
 from typing import IO
 
-from telecine_auditor.options import add_source_options, opened
-from telecine_auditor.points import add_period_options
-from telecine_auditor.statements import (
+from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.reports.statement import (
     CsvStatement,
     JsonStatement,
     StatementWriter,
     TextStatement,
     write_statement,
 )
-from telecine_auditor.walking import Walk
+from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.terminal.period_options import add_period_options
 
 NAME = "statement"
 _IN_MEMORY = 2**24

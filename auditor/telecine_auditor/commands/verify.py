@@ -5,18 +5,18 @@ import re
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from telecine_auditor.books import Books
-from telecine_auditor.breach import BreachList
-from telecine_auditor.checkpoint_reading import from_place, read_keys
-from telecine_auditor.checkpoint_rules import MaxUnsigned
-from telecine_auditor.clocks import AHEAD, BEHIND, Clocks
-from telecine_auditor.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.options import add_key_option, add_source_options, opened
-from telecine_auditor.overdue import EXPIRY_DELAY
-from telecine_auditor.saved_state import read_state
-from telecine_auditor.screen import print_json
-from telecine_auditor.verdict import as_json, as_text
-from telecine_auditor.verifying import Audit, Terms
+from telecine_auditor.audit.audit import Audit, Terms
+from telecine_auditor.audit.report import as_json, as_text
+from telecine_auditor.audit.snapshot import read_state
+from telecine_auditor.breaches import BreachList
+from telecine_auditor.ledger.clock_skew import AHEAD, BEHIND, Clocks
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.options import add_key_option, add_source_options, opened
+from telecine_auditor.terminal.tables import print_json
+from telecine_auditor.transparency.checkpoint_coverage import MaxUnsigned
+from telecine_auditor.transparency.checkpoints import from_place, read_keys
 
 NAME = "verify"
 SUMMARY = "check every entry: is every credit accounted for?"

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from telecine_cli.commands.options import Account, AsJson, Data, NatsUrl, NkeySeed, group
+from .options import Account, AsJson, Data, NatsUrl, NkeySeed, group
 
 if TYPE_CHECKING:
     from telecine_contracts.commands import LedgerCommand
@@ -211,8 +211,8 @@ def _carry_out(
 ) -> None:
     from pydantic import ValidationError
 
-    from telecine_cli.ledger_reports import tell_change
-    from telecine_cli.running import run
+    from telecine_cli.output.credits import tell_change
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     try:
@@ -243,8 +243,8 @@ def balance(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show what an account has, what bounds it, and what is left of each of its grants."""
-    from telecine_cli.ledger_reports import tell_balance
-    from telecine_cli.running import run
+    from telecine_cli.output.credits import tell_balance
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(tell_balance(find(data, nats_url, nkey_seed), account, as_json=json))
@@ -268,10 +268,10 @@ def statement(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show an account's statement: opening balance, every movement, closing balance."""
-    from telecine_cli.ledger_reports import tell_statement
-    from telecine_cli.running import run
+    from telecine_cli.output.credits import tell_statement
+    from telecine_cli.runner import run
     from telecine_cli.target import find
-    from telecine_gateway.statement import Period
+    from telecine_gateway.credits.statement import Period
 
     period = Period(_moment("--from", since), _moment("--to", until))
     if period.since and period.until and period.since >= period.until:
@@ -280,7 +280,7 @@ def statement(
 
 
 def _moment(option: str, text: str | None) -> datetime | None:
-    from telecine_gateway.moments import BadMoment, date_or_moment
+    from telecine_gateway.http.timestamps import BadMoment, date_or_moment
 
     try:
         return None if text is None else date_or_moment(text)
@@ -296,8 +296,8 @@ def ledger(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show every entry of an account's ledger, and its balance."""
-    from telecine_cli.ledger_reports import tell_ledger
-    from telecine_cli.running import run
+    from telecine_cli.output.credits import tell_ledger
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(tell_ledger(find(data, nats_url, nkey_seed), account, as_json=json))

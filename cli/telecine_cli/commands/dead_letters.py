@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import AsJson, Data, NatsUrl, NkeySeed, group
+from .options import AsJson, Data, NatsUrl, NkeySeed, group
 
 __all__ = ["app"]
 
@@ -38,8 +38,8 @@ def list_(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """List the letters that wait for an operator, oldest first."""
-    from telecine_cli.letter_reports import tell_letters
-    from telecine_cli.running import run
+    from telecine_cli.output.dead_letters import tell_letters
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(tell_letters(find(data, nats_url, nkey_seed), resolved=resolved, as_json=json))
@@ -53,8 +53,8 @@ def show(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show one letter: the message's place, the error, how often it was tried. Its content with --json only."""
-    from telecine_cli.letter_reports import tell_letter
-    from telecine_cli.running import run
+    from telecine_cli.output.dead_letters import tell_letter
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(tell_letter(find(data, nats_url, nkey_seed), letter, as_json=json))
@@ -71,8 +71,8 @@ def replay(
 ) -> None:
     """Have a message handled again by the service that gave up on it; if it fails again it is kept again."""
     _one_or_all(letter, all_)
-    from telecine_cli.letter_reports import replay_letters
-    from telecine_cli.running import run
+    from telecine_cli.output.dead_letters import replay_letters
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(replay_letters(find(data, nats_url, nkey_seed), letter))
@@ -94,8 +94,8 @@ def dismiss(
     _one_or_all(letter, all_)
     if not reason.strip():
         raise typer.BadParameter("say why the message is given up", param_hint="--reason")
-    from telecine_cli.letter_reports import dismiss_letters
-    from telecine_cli.running import run
+    from telecine_cli.output.dead_letters import dismiss_letters
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(dismiss_letters(find(data, nats_url, nkey_seed), letter, reason.strip()))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import NatsUrl, NkeySeed
+from .options import NatsUrl, NkeySeed
 
 __all__ = ["EXAMPLES", "demo"]
 
@@ -74,10 +74,10 @@ def demo(
 
     Starts everything on free local ports, an emulated provider included, and stops it all at the end.
     """
-    from telecine_cli.demo_stage import OwnStage, Running
-    from telecine_cli.demonstration import Demonstration, demonstrate
-    from telecine_cli.running import run
-    from telecine_cli.stack_state import private_files
+    from telecine_cli.demo.environment import OwnStage, Running
+    from telecine_cli.demo.run import Demonstration, demonstrate
+    from telecine_cli.runner import run
+    from telecine_cli.stack.state import private_files
     from telecine_cli.target import find
 
     place: OwnStage | Running = OwnStage(data, task_seconds)

@@ -5,16 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import (
-    AsJson,
-    Data,
-    Generation,
-    NatsUrl,
-    NkeySeed,
-    OnlyAccount,
-    OnlyGeneration,
-    group,
-)
+from .options import AsJson, Data, Generation, NatsUrl, NkeySeed, OnlyAccount, OnlyGeneration, group
 
 __all__ = ["app"]
 
@@ -64,8 +55,8 @@ def tail(
     """Follow events as they happen, a line each, until Ctrl-C. Prompts are shown with --json only."""
     if since is not None and stream is None:
         raise typer.BadParameter("needs --stream: each stream counts for itself", param_hint="--since")
-    from telecine_cli.event_reports import Interest, tell_live
-    from telecine_cli.running import run
+    from telecine_cli.output.events import Interest, tell_live
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     interest = Interest(account, generation, stream and stream.value, since)
@@ -80,8 +71,8 @@ def show(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show a generation's way: every event from the request to the video, and what it cost."""
-    from telecine_cli.event_reports import tell_generation
-    from telecine_cli.running import run
+    from telecine_cli.output.events import tell_generation
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(tell_generation(find(data, nats_url, nkey_seed), generation, as_json=json))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import Account, AnyAccount, AsJson, Data, NatsUrl, NkeySeed, group
+from .options import Account, AnyAccount, AsJson, Data, NatsUrl, NkeySeed, group
 
 __all__ = ["app"]
 
@@ -26,7 +26,7 @@ def app() -> typer.Typer:
 
 
 class Scope(StrEnum):
-    """What a key may be used for, as `telecine_gateway.access` knows it."""
+    """What a key may be used for, as `telecine_gateway.access.api_keys` knows it."""
 
     generate = "generate"
     admin = "admin"
@@ -51,8 +51,8 @@ def create(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Make an API key for an account and print it: once, since only its hash is kept."""
-    from telecine_cli.account_reports import tell_new_key
-    from telecine_cli.running import run
+    from telecine_cli.output.keys import tell_new_key
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     scopes = tuple(sorted({each.value for each in scope or [Scope.generate]}))
@@ -67,8 +67,8 @@ def list_(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """List the keys of one account or of all, the revoked ones too."""
-    from telecine_cli.account_reports import tell_keys
-    from telecine_cli.running import run
+    from telecine_cli.output.keys import tell_keys
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(tell_keys(find(data, nats_url, nkey_seed), account, as_json=json))
@@ -82,8 +82,8 @@ def revoke(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Stop a key for good. It stops working within a second."""
-    from telecine_cli.account_reports import tell_revoked
-    from telecine_cli.running import run
+    from telecine_cli.output.keys import tell_revoked
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     run(tell_revoked(find(data, nats_url, nkey_seed), key_id, as_json=json))

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import Data, NatsUrl, NkeySeed, group
+from .options import Data, NatsUrl, NkeySeed, group
 
 __all__ = ["app"]
 
@@ -55,8 +55,8 @@ def rebuild(
     """
     if service is Whose.ALL and database_url is not None:
         raise typer.BadParameter("each service has its own: name one service", param_hint="--database-url")
-    from telecine_cli.rebuilding import rebuild_and_tell
-    from telecine_cli.running import run
+    from telecine_cli.output.projections import rebuild_and_tell
+    from telecine_cli.runner import run
     from telecine_cli.target import find
 
     names = (

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import Data, NatsUrl, ProvisionerSeed
+from .options import Data, NatsUrl, ProvisionerSeed
 
 __all__ = ["EXAMPLES", "provision"]
 
@@ -73,12 +73,12 @@ def provision(
     if credentials is None and rotate:
         raise typer.BadParameter("needs --credentials", param_hint="--rotate")
     if credentials is not None:
-        from telecine_cli.credential_reports import make_and_tell
+        from telecine_cli.output.credentials import make_and_tell
 
         make_and_tell(credentials, rotate or ())
         return
-    from telecine_cli.provision_report import Wish, provision_and_tell
-    from telecine_cli.running import run
+    from telecine_cli.output.provision import Wish, provision_and_tell
+    from telecine_cli.runner import run
     from telecine_cli.target import find
     from telecine_contracts.permissions import PROVISIONER
 

@@ -20,7 +20,7 @@ def secrets(
     Passwords of databases, keys of the object store, the key that signs checkpoints of the ledger, and an identity on
     NATS for each service, the provisioner, the operator and the auditor. Asks no server, shows no secret.
     """
-    from telecine_cli.secret_files import make_secrets
+    from telecine_cli.provisioning.secret_files import make_secrets
 
     made = make_secrets(folder)
     for name, what in made.secrets.items():

@@ -6,8 +6,9 @@ from typing import Annotated
 
 import typer
 
-from telecine_cli.commands.options import AsJson, Data, NatsUrl, NkeySeed, ProvisionerSeed, group
-from telecine_cli.subscriber_programs import Client
+from telecine_cli.provisioning.subscriber_programs import Client
+
+from .options import AsJson, Data, NatsUrl, NkeySeed, ProvisionerSeed, group
 
 __all__ = ["app"]
 
@@ -121,8 +122,8 @@ def add(
     The identity can take events from its own consumer and nothing else. May be run again: the key and the
     position stay, the filters become those that are given.
     """
-    from telecine_cli.running import run
-    from telecine_cli.subscriber_reports import Addition, add_and_tell, find
+    from telecine_cli.output.subscribers import Addition, add_and_tell, find
+    from telecine_cli.runner import run
 
     wanted = Addition(
         name,
@@ -142,8 +143,8 @@ def list_(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """List every subscriber with its lag: events that it has not acknowledged yet."""
-    from telecine_cli.running import run
-    from telecine_cli.subscriber_reports import find, tell_list
+    from telecine_cli.output.subscribers import find, tell_list
+    from telecine_cli.runner import run
     from telecine_contracts.permissions import OPERATOR
 
     run(tell_list(find(data, nats_url, nkey_seed, credentials, OPERATOR), as_json=json))
@@ -167,8 +168,8 @@ def program(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Print a program of about ten lines that takes the subscriber's events; it expects the seed where it is run."""
-    from telecine_cli.running import run
-    from telecine_cli.subscriber_reports import find, tell_program
+    from telecine_cli.output.subscribers import find, tell_program
+    from telecine_cli.runner import run
     from telecine_contracts.permissions import OPERATOR
 
     target = find(data, nats_url, nkey_seed, credentials, OPERATOR)
@@ -184,8 +185,8 @@ def rotate(
     nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Make a new key in place of the subscriber's. The old one is refused as soon as the server has reloaded."""
-    from telecine_cli.running import run
-    from telecine_cli.subscriber_reports import find, rotate_and_tell
+    from telecine_cli.output.subscribers import find, rotate_and_tell
+    from telecine_cli.runner import run
 
     run(rotate_and_tell(find(data, nats_url, nkey_seed, credentials), name, as_json=json))
 
@@ -206,8 +207,8 @@ def reset(
     nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Begin again with the first event, or skip everything up to now. Stop the program first."""
-    from telecine_cli.running import run
-    from telecine_cli.subscriber_reports import find, reset_and_tell
+    from telecine_cli.output.subscribers import find, reset_and_tell
+    from telecine_cli.runner import run
 
     streams = tuple(each.value for each in stream or ())
     run(
@@ -224,7 +225,7 @@ def remove(
     nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Delete a subscriber: its key, its durable consumers and with them its position. Events stay."""
-    from telecine_cli.running import run
-    from telecine_cli.subscriber_reports import find, remove_and_tell
+    from telecine_cli.output.subscribers import find, remove_and_tell
+    from telecine_cli.runner import run
 
     run(remove_and_tell(find(data, nats_url, nkey_seed, credentials), name, as_json=json))

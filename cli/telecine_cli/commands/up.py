@@ -77,10 +77,10 @@ def up(
         raise typer.BadParameter("needs the provider's key", param_hint="--provider-url")
     if provider_url is not None and task_seconds is not None:
         raise typer.BadParameter("is for the emulator alone", param_hint="--task-seconds")
-    from telecine_cli.facts import Options, Provider
-    from telecine_cli.keeping_up import keep_up
-    from telecine_cli.running import run
-    from telecine_cli.stack_state import private_files
+    from telecine_cli.runner import run
+    from telecine_cli.stack.config import Options, Provider
+    from telecine_cli.stack.foreground import keep_up
+    from telecine_cli.stack.state import private_files
 
     options = Options(
         gateway_host=host,

@@ -3,35 +3,35 @@
 from collections.abc import Sequence
 from datetime import timedelta
 
-from telecine_chassis.assembly import Assembly
-from telecine_chassis.cancellation import in_thread
-from telecine_chassis.commands import Decider
-from telecine_chassis.database import Slots
-from telecine_chassis.projection import Projections
-from telecine_chassis.server_health import ServerHealth
-from telecine_chassis.service import Part, Service
-from telecine_chassis.sweeper import Owed
+from telecine_chassis.eventstore.command_handler import Decider
+from telecine_chassis.nats.server_health import ServerHealth
+from telecine_chassis.projections.projector import Projections
+from telecine_chassis.projections.slots import Slots
+from telecine_chassis.runtime.bootstrap import Assembly
+from telecine_chassis.runtime.cancellation import in_thread
+from telecine_chassis.runtime.service import Part, Service
+from telecine_chassis.timers.sweeper import Owed
 from telecine_contracts import registry
+from telecine_credits.archive.folder import FolderArchive
+from telecine_credits.archive.port import CheckpointArchive
+from telecine_credits.archive.s3 import ArchiveBucket, S3Archive
+from telecine_credits.checkpoints.archiver import Archiving
+from telecine_credits.checkpoints.log import CheckpointLog
+from telecine_credits.checkpoints.publisher import Checkpointing, NoKey, Pace
+from telecine_credits.checkpoints.tree import LedgerReader
+from telecine_credits.checkpoints.tree_store import KeptTree
+from telecine_credits.handlers.consumers import listen
+from telecine_credits.handlers.expiry import expiry_timer
+from telecine_credits.read_model.projections import PROJECTIONS
+from telecine_credits.read_model.queries import to_expire
+from telecine_credits.read_model.tables import METADATA, VERSION
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.decider import decide, skipped_by
 
-from .account import Account, evolve
-from .answers_observed import ObservedAnswers
-from .checkpoint_archive import CheckpointArchive
-from .checkpoint_archive_folder import FolderArchive
-from .checkpoint_archive_s3 import ArchiveBucket, S3Archive
-from .checkpoint_archiving import Archiving
-from .checkpoint_kept import KeptTree
-from .checkpoint_log import CheckpointLog
-from .checkpoint_tree import LedgerReader
-from .checkpointing import Checkpointing, NoKey, Pace
-from .domain import decide, skipped_by
-from .expiring import expiry_timer
-from .handlers import listen
-from .ledger_counted import CountedLedger
-from .meters import CommandMeters, LedgerMeters, measure_checkpoints, measure_event_store, measure_tables
-from .projections import PROJECTIONS
-from .queries import to_expire
+from .instrumented_ledger import CountedLedger
+from .instrumented_request_reply import ObservedAnswers
+from .instruments import CommandMeters, LedgerMeters, measure_checkpoints, measure_event_store, measure_tables
 from .settings import Settings
-from .tables import METADATA, VERSION
 
 AHEAD = timedelta(hours=1)
 """A lost timer of an expiry that is further off than this is looked for later: most grants have their timer."""

@@ -5,9 +5,8 @@ from typing import Annotated, Self
 
 from pydantic import Field, SecretStr, field_validator, model_validator
 
-from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
-
-from .checkpoint_key import Signer
+from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
+from telecine_credits.checkpoints.key import Signer
 
 _S3_NEEDS = (
     "checkpoint_s3_endpoint",

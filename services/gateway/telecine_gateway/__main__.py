@@ -1,6 +1,6 @@
 """Run the gateway: `python -m telecine_gateway`."""
 
-from telecine_chassis.service import run
+from telecine_chassis.runtime.service import run
 
 from .app import build
 from .settings import Settings

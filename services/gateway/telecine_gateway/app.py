@@ -5,59 +5,57 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
-from telecine_chassis.assembly import Assembly
-from telecine_chassis.commands import Aggregates, Decider
-from telecine_chassis.database import Slots
-from telecine_chassis.http import HttpServer
-from telecine_chassis.http_limits import HttpLimits
-from telecine_chassis.projection import Projections
-from telecine_chassis.service import Service
-from telecine_chassis.store import Recorded
-from telecine_chassis.timers_jetstream import JetStreamTimers
+from telecine_chassis.eventstore.command_handler import Aggregates, Decider
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.http_server.limits import HttpLimits
+from telecine_chassis.http_server.server import HttpServer
+from telecine_chassis.projections.projector import Projections
+from telecine_chassis.projections.slots import Slots
+from telecine_chassis.runtime.bootstrap import Assembly
+from telecine_chassis.runtime.service import Service
+from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_contracts import registry
 from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.version import __version__
+from telecine_gateway.access.auth import Auth
+from telecine_gateway.access.key_catch_up import NewKeys
+from telecine_gateway.admin import routes as admin_routes
+from telecine_gateway.admin.ledger_commands import Administration
+from telecine_gateway.callbacks import routes as callbacks_routes
+from telecine_gateway.content import routes as content_routes
+from telecine_gateway.content.download_slots import ContentSlots
+from telecine_gateway.content.s3 import S3Config, S3Content
+from telecine_gateway.content.signed_urls import ContentLinks
+from telecine_gateway.credits import routes as credits_routes
+from telecine_gateway.credits import statement_routes
+from telecine_gateway.documentation import routes as documentation_routes
+from telecine_gateway.documentation.openapi import Api
+from telecine_gateway.http import health
+from telecine_gateway.http.errors import install
+from telecine_gateway.http.metrics import HttpMeters
+from telecine_gateway.http.middleware import Edge
+from telecine_gateway.http.pagination import Cursors
+from telecine_gateway.http.telemetry import Observed
+from telecine_gateway.http.text_validation import TextCheck
+from telecine_gateway.ledger.nats import NatsLedger
+from telecine_gateway.pricing import routes as pricing_routes
+from telecine_gateway.read_model.account_queries import Accounts
+from telecine_gateway.read_model.consistency import Arrivals, Positions, Waiters
+from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
+from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.read_model.statement_queries import Statements
+from telecine_gateway.read_model.tables import Charge
+from telecine_gateway.videos import routes as video_routes
+from telecine_gateway.videos import submission_routes
+from telecine_gateway.videos.cancellation import Cancellations, tell_progress
+from telecine_gateway.videos.reader import Generations
+from telecine_gateway.videos.request_parser import Rules
+from telecine_gateway.videos.serializers import Views
+from telecine_gateway.videos.submission import Commands, Submissions, tell_outcome
 
-from . import (
-    api_admin,
-    api_callback,
-    api_content,
-    api_credits,
-    api_generate,
-    api_health,
-    api_pages,
-    api_pricing,
-    api_statement,
-    api_video,
-)
-from .account_queries import Accounts
-from .administration import Administration
-from .auth import Auth
-from .cancellation import Cancellations, tell_progress
-from .content_s3 import S3Config, S3Content
-from .content_slots import ContentSlots
-from .cursor import Cursors
 from .domain import Generation, decide, evolve
-from .edge import Edge
-from .errors import install
-from .ledger_nats import NatsLedger
-from .meters import HttpMeters
-from .new_keys import NewKeys
-from .observed import Observed
-from .openapi import Api
-from .projections import METADATA, PROJECTIONS, VERSION
-from .queries import Queries
-from .request import Rules
 from .settings import Settings
-from .signing import ContentLinks
-from .state import Generations
-from .statement_queries import Statements
-from .submission import Commands, Submissions, tell_outcome
-from .tables import Charge
-from .text_check import TextCheck
-from .views import Views
-from .waiters import Arrivals, Positions, Waiters
 
 SOURCE = "telecine/gateway"
 NEW_KEY = 5
@@ -116,7 +114,7 @@ def build(settings: Settings) -> Service:
     parts.metrics.asked(
         "telecine_waiters", "Requests that wait for what comes of them", live.waiting, label="kind", every=0
     )
-    operation = [api_health.router(service.ready), api_pages.router(api)]
+    operation = [health.router(service.ready), documentation_routes.router(api)]
     for router in [*_routers(settings, parts, live, bucket), *operation]:
         api.include_router(router)
     return service
@@ -199,7 +197,7 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
         patience=settings.answer_timeout,
     )
     cancellations = Cancellations(commands, live.progress, patience=settings.cancel_timeout)
-    reading = api_content.Reading(auth, links, generations, clock)
+    reading = content_routes.Reading(auth, links, generations, clock)
     slots = ContentSlots(
         settings.content_downloads,
         per_account=settings.content_downloads_per_account,
@@ -212,16 +210,18 @@ def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content
     callback_secret = settings.callback_secret.get_secret_value()
     body = settings.max_body_bytes
     return [
-        api_generate.router(auth, submissions, rules, max_body=body),
-        api_video.status_router(auth, generations, views, clock),
-        api_video.history_router(auth, queries, live.fresh, views, cursors, clock),
-        api_credits.router(auth, queries, accounts, live.fresh, cursors, clock),
-        api_statement.router(
-            auth, api_statement.Desk(Statements(queries), accounts, live.fresh, cursors, clock)
+        submission_routes.router(auth, submissions, rules, max_body=body),
+        video_routes.status_router(auth, generations, views, clock),
+        video_routes.history_router(auth, queries, live.fresh, views, cursors, clock),
+        credits_routes.router(auth, queries, accounts, live.fresh, cursors, clock),
+        statement_routes.router(
+            auth, statement_routes.Desk(Statements(queries), accounts, live.fresh, cursors, clock)
         ),
-        api_admin.router(auth, api_admin.Office(administration, accounts, live.fresh, cursors, clock, body)),
-        api_pricing.router(PRICE_TABLE, rules),
-        api_content.router(reading, bucket, slots),
-        api_video.record_router(auth, generations, cancellations, views, clock),
-        api_callback.router(callback_secret, timers, max_body=body),
+        admin_routes.router(
+            auth, admin_routes.Office(administration, accounts, live.fresh, cursors, clock, body)
+        ),
+        pricing_routes.router(PRICE_TABLE, rules),
+        content_routes.router(reading, bucket, slots),
+        video_routes.record_router(auth, generations, cancellations, views, clock),
+        callbacks_routes.router(callback_secret, timers, max_body=body),
     ]

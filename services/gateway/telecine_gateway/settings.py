@@ -6,8 +6,8 @@ from pydantic import Field, SecretStr, field_validator, model_validator
 from pydantic_core import from_json
 from pydantic_settings import NoDecode
 
-from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
-from telecine_chassis.secret_settings import ChosenSecret
+from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
+from telecine_chassis.settings.secrets import ChosenSecret
 from telecine_contracts.video_models import DEFAULT_MODEL, MODELS
 
 Names = Annotated[tuple[str, ...], NoDecode]

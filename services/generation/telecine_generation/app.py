@@ -4,32 +4,32 @@ import asyncio
 from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
-from telecine_chassis.assembly import Assembly
-from telecine_chassis.cancellation import in_thread
-from telecine_chassis.commands import Aggregates, Decider
-from telecine_chassis.database import Slots
+from telecine_chassis.callback_tokens import callback_token
+from telecine_chassis.eventstore.command_handler import Aggregates, Decider
 from telecine_chassis.network import is_in_domain
-from telecine_chassis.projection import Projections
-from telecine_chassis.service import Service
-from telecine_chassis.sweeper import Owed
-from telecine_chassis.timers import Timer
-from telecine_chassis.tokens import callback_token
+from telecine_chassis.projections.projector import Projections
+from telecine_chassis.projections.slots import Slots
+from telecine_chassis.runtime.bootstrap import Assembly
+from telecine_chassis.runtime.cancellation import in_thread
+from telecine_chassis.runtime.service import Service
+from telecine_chassis.timers.port import Timer
+from telecine_chassis.timers.sweeper import Owed
 from telecine_contracts import registry
+from telecine_generation.handlers.consumers import listen
+from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
+from telecine_generation.handlers.timers import WAKE, Follower
+from telecine_generation.provider.ark import ArkConfig, ArkProvider
+from telecine_generation.provider.instrumented import ObservedProvider
+from telecine_generation.provider.port import Provider
+from telecine_generation.read_model.projections import PROJECTIONS
+from telecine_generation.read_model.queries import in_flight, oldest_submission, phases
+from telecine_generation.read_model.tables import METADATA, VERSION, InFlight
+from telecine_generation.rules.decider import Generation, decide, evolve
+from telecine_generation.rules.polling_schedule import Pace, longest_pause
 
 from .claim_watch import ClaimWatch
-from .domain import Generation, decide, evolve
-from .following import WAKE, Follower
-from .handlers import listen
-from .meters import ProviderMeters
-from .projections import PROJECTIONS
-from .provider import Provider
-from .provider_ark import ArkConfig, ArkProvider
-from .provider_observed import ObservedProvider
-from .queries import in_flight, oldest_submission, phases
-from .schedule import Pace, longest_pause
+from .instruments import ProviderMeters
 from .settings import Settings
-from .submission import SubmissionPolicy, Submitter
-from .tables import METADATA, VERSION, InFlight
 
 
 def build(settings: Settings) -> Service:

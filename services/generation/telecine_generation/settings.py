@@ -4,8 +4,8 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
-from telecine_chassis.secret_settings import ChosenSecret
+from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
+from telecine_chassis.settings.secrets import ChosenSecret
 
 
 class Settings(DatabaseSettings):

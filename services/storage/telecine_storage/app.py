@@ -4,30 +4,30 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from telecine_chassis.assembly import Assembly
-from telecine_chassis.cancellation import in_thread
-from telecine_chassis.commands import Aggregates, Decider
-from telecine_chassis.database import Slots
-from telecine_chassis.service import Service
-from telecine_chassis.sweeper import Owed
-from telecine_chassis.timers import Timer
+from telecine_chassis.eventstore.command_handler import Aggregates, Decider
+from telecine_chassis.projections.slots import Slots
+from telecine_chassis.runtime.bootstrap import Assembly
+from telecine_chassis.runtime.cancellation import in_thread
+from telecine_chassis.runtime.service import Service
+from telecine_chassis.timers.port import Timer
+from telecine_chassis.timers.sweeper import Owed
 from telecine_contracts import registry
+from telecine_storage.bucket.disk_sync import ObjectFiles, SyncedBucket
+from telecine_storage.bucket.port import Bucket
+from telecine_storage.bucket.s3 import S3Bucket, S3Config
+from telecine_storage.handlers.consumers import listen
+from telecine_storage.handlers.copy import COPY, Copier
+from telecine_storage.read_model.projections import PROJECTIONS
+from telecine_storage.read_model.queries import copies_owed, pending_copies, recoverable_videos
+from telecine_storage.read_model.tables import METADATA, VERSION
+from telecine_storage.source.http import HttpSource, SourceRules
 
-from .bucket import Bucket
-from .bucket_files import ObjectFiles, SyncedBucket
-from .bucket_s3 import S3Bucket, S3Config
-from .copy import CopyLimits
-from .copy_observed import ObservedCopy
-from .copying import COPY, Copier
 from .domain import Patience, Video, decide, evolve
-from .handlers import listen
-from .meters import CopyMeters
+from .instrumented_transfer import ObservedCopy
+from .instruments import CopyMeters
 from .object_check import damaged_objects
-from .projections import PROJECTIONS
-from .queries import copies_owed, pending_copies, recoverable_videos
 from .settings import Settings
-from .source_http import HttpSource, SourceRules
-from .tables import METADATA, VERSION
+from .transfer import CopyLimits
 
 SLACK = 5.0
 """Seconds that a timer may be set later than planned."""

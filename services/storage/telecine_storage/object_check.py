@@ -5,12 +5,11 @@ from collections.abc import Sequence
 
 import structlog
 
-from telecine_chassis.sweeper import Owed
-from telecine_chassis.timers import Timer
-
-from .bucket import Bucket, BucketError
-from .copying import RECOPY
-from .tables import StoredVideo
+from telecine_chassis.timers.port import Timer
+from telecine_chassis.timers.sweeper import Owed
+from telecine_storage.bucket.port import Bucket, BucketError
+from telecine_storage.handlers.copy import RECOPY
+from telecine_storage.read_model.tables import StoredVideo
 
 __all__ = ["damaged_objects"]
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 from pydantic import Field, SecretStr
 
-from telecine_chassis.database_settings import DatabaseSettings, DatabaseUrl
+from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
 
 
 class Settings(DatabaseSettings):

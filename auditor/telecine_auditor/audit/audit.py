@@ -1,0 +1,233 @@
+"""The whole audit: LEDGER through books and tree, then VIDEO, then what can only be seen at the end."""
+
+import gc
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from telecine_auditor.breaches import Breach, BreachKind, BreachList
+from telecine_auditor.ledger.clock_skew import Clocks
+from telecine_auditor.ledger.event_parser import time_of_storing
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
+from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
+from telecine_auditor.terminal.tables import Progress
+from telecine_auditor.transparency.checkpoint_coverage import MaxUnsigned, missing_checkpoints
+from telecine_auditor.transparency.checkpoints import Published, SignedCheckpoint, published
+from telecine_auditor.transparency.tree_check import TreeCheck
+from telecine_contracts.signed_note import VerifierKey
+
+from .snapshot import StartingPoint, write_state
+from .video_checks import Videos
+
+_PART = 250
+_NEW_OBJECTS = 20_000_000
+"""Some gigabytes of them: so many before the collector looks."""
+
+__all__ = ["Audit", "Terms"]
+
+
+@dataclass(frozen=True)
+class Terms:
+    """What an audit judges by.
+
+    `as_of` is the time at which holds and expiries are judged. None: now; for a copy, when its last entry was stored,
+    since what came behind is not in it. `checkpoints` are those that the auditor has kept himself.
+    """
+
+    keys: Sequence[VerifierKey] = ()
+    checkpoints: Sequence[SignedCheckpoint] = ()
+    hold_limit: timedelta = timedelta(hours=24)
+    in_flight: timedelta = timedelta(minutes=5)
+    expiry_delay: timedelta = EXPIRY_DELAY
+    max_unsigned: MaxUnsigned = field(default_factory=MaxUnsigned)
+    clocks: Clocks | None = None
+    as_of: datetime | None = None
+    is_copy: bool = False
+    with_video: bool = True
+    save: Path | None = None
+    quiet: bool = True
+
+
+class Audit:
+    """One audit of one source; `run` once, and read what came of it.
+
+    `known` are all checkpoints that were found, `signed` is how many entries the largest one by a trusted key covers,
+    `video` is None where VIDEO was not read, `saved` is the checkpoint at which the state was saved. `notices` are
+    sentences that the report shows and that are no breaches. `start` is the saved audit whose books are gone on with:
+    None without one, and where the source does not hold what it was over.
+    """
+
+    def __init__(
+        self, source: Source, terms: Terms, found: BreachList, start: StartingPoint | None = None
+    ) -> None:
+        self.terms = terms
+        self.found = found
+        self.start = start
+        self.notices: list[str] = []
+        self.books = start.books if start is not None else Books(found, terms.clocks)
+        self.tree = TreeCheck((), found)
+        self.known: list[SignedCheckpoint] = []
+        self.video: Videos | None = None
+        self.saved: SignedCheckpoint | None = None
+        self.has_video = False
+        self.as_of = terms.as_of or datetime.now(UTC)
+        self._source = source
+        self.signed = 0
+        self._stored_at: int | None = None
+        self._first_unsigned: tuple[int, int] | None = None
+
+    @property
+    def unread(self) -> Sequence[str]:
+        """What stands in the source and is no entry."""
+        return self._source.unread
+
+    @property
+    def started_at(self) -> int:
+        """How many entries the audit took over from a saved one."""
+        return self.start.checkpoint.checkpoint.size if self.start is not None else 0
+
+    async def run(self) -> None:
+        """Read everything once; twice where a saved audit is not one of this ledger.
+
+        Raises SourceError, CommandError.
+        """
+        # Before the end of LEDGER is asked for: a checkpoint that is signed meanwhile would speak of more.
+        published = await self._published()
+        start = [self.start.checkpoint] if self.start is not None else []
+        self.known = [*published.checkpoints, *self.terms.checkpoints, *start]
+        self.signed = max((one.checkpoint.size for one in self.known if one.signed_by), default=0)
+        self.has_video = self.terms.with_video and await self._has(VIDEO)
+        last = await self._source.last(LEDGER)
+        if self.terms.as_of is None:
+            self.as_of = datetime.now(UTC)
+        with _seldom_collected(), Progress("verify LEDGER", last, not self.terms.quiet) as progress:
+            if self.start is not None and not await self._begin_with(self.start, last, progress):
+                self.start, self.books = None, Books(self.found, self.terms.clocks)
+            if self.start is None:
+                self.tree = TreeCheck(self.known, self.found)
+            self.books.forms = []
+            await self._read_ledger(last, progress)
+        self.found.excuse(self.books.skipped)
+        self.notices += self.books.skipped.values()
+        self.books.finish(self.as_of, self.terms.hold_limit, self.terms.expiry_delay)
+        self._judge_checkpoints(published)
+        if self.has_video:
+            await self._read_video()
+
+    async def _published(self) -> Published:
+        await self._has(CHECKPOINTS)
+        return await published(self._source, self.terms.keys, self.found)
+
+    async def _has(self, stream: str) -> bool:
+        """Whether a copy has the stream. Raises SourceError for a server without it: every one of ours has it."""
+        if await self._source.has(stream):
+            return True
+        if self.terms.is_copy:
+            return False
+        more = "; --ledger-only leaves it out" if stream == VIDEO else ""
+        raise SourceError(f"the server has no stream {stream}: `telecine provision` makes it{more}")
+
+    async def _begin_with(self, start: StartingPoint, last: int, progress: Progress) -> bool:
+        """Read what a saved audit was over, without the rules; whether it is what the source still holds."""
+        size, suspected = start.checkpoint.checkpoint.size, list[Breach]()
+        self.tree = TreeCheck(self.known, suspected.append)
+        async for entries in self._source.batches(LEDGER, upto=min(size, last)):
+            heads = [usual_head(entry.head) for entry in entries]
+            self.tree.take(entries, heads)
+            start.books.know(entries, heads)
+            self._note(entries)
+            progress.advance(len(entries))
+        if start.checkpoint not in self.tree.confirmed or self.tree.frontier.size != size:
+            return False
+        for breach in suspected:
+            self.found(breach)
+        self.tree.on_breach = self.found
+        return True
+
+    async def _read_ledger(self, last: int, progress: Progress) -> None:
+        async for entries in self._source.batches(LEDGER, after=self.started_at, upto=last):
+            self._take(entries)
+            progress.advance(len(entries))
+        if self.terms.is_copy and self.terms.as_of is None and self._stored_at is not None:
+            self.as_of = time_of_storing(self._stored_at)
+        self.tree.finish()
+        if self.books.sequence < last:
+            says = f"the stream ends at {last}, its entries at {self.books.sequence}"
+            self.found(Breach(BreachKind.SEQUENCE_GAP, says, sequence=self.books.sequence + 1))
+
+    def _judge_checkpoints(self, published: Published) -> None:
+        """What a key leads to expect."""
+        terms, size = self.terms, self.tree.frontier.size
+        if not terms.keys:
+            return
+        kept = [one for one in self.known if one not in published.checkpoints]
+        for breach in missing_checkpoints(published, kept, size):
+            self.found(breach)
+        if self._first_unsigned is not None and published.checkpoints:
+            count = size - self.signed
+            for breach in terms.max_unsigned.exceeded(count, self._first_unsigned, self.as_of):
+                self.found(breach)
+
+    def _take(self, entries: Sequence[Entry]) -> None:
+        """In parts: what one of them reads is still at hand for the other, and a state is saved between two of them."""
+        at, save_at = 0, self._save_at()
+        while at < len(entries):
+            size = self.tree.frontier.size
+            until = at + (min(_PART, save_at - size) if save_at > size else _PART)
+            part = entries[at:until]
+            heads = [usual_head(entry.head) for entry in part]
+            self.books.take_all(part, heads)
+            self.tree.take(part, heads)
+            if self.tree.frontier.size == save_at:
+                self._save()
+            at = until
+        self._note(entries)
+
+    def _note(self, entries: Sequence[Entry]) -> None:
+        """When the last entry was stored, and the first one that no signed checkpoint covers."""
+        self._stored_at = entries[-1].stored_at
+        if self._first_unsigned is None and entries[-1].sequence > self.signed:
+            first = next(entry for entry in entries if entry.sequence > self.signed)
+            self._first_unsigned = first.sequence, first.stored_at
+
+    def _save_at(self) -> int:
+        """The size of the newest checkpoint that a trusted key signed; 0 where nothing is to be saved."""
+        return self.signed if self.terms.save is not None else 0
+
+    def _save(self) -> None:
+        size = self.tree.frontier.size
+        here = [one for one in self.tree.confirmed if one.signed_by and one.checkpoint.size == size]
+        self.found.excuse(self.books.skipped)
+        if self.terms.save is not None and here and not self.found.count:
+            write_state(self.terms.save, self.books, self.tree.frontier, here[0])
+            self.saved = here[0]
+
+    async def _read_video(self) -> None:
+        self.video = Videos(self.books, self.found, now=self.as_of, in_flight=self.terms.in_flight)
+        last = await self._source.last(VIDEO)
+        with Progress("verify VIDEO", last, not self.terms.quiet) as progress:
+            async for entries in self._source.batches(VIDEO, upto=last):
+                self.video.take(entries)
+                progress.advance(len(entries))
+        self.video.finish()
+
+
+@contextmanager
+def _seldom_collected() -> Iterator[None]:
+    """Books grow and have no cycles: looking for garbage in them takes a tenth of the audit, and finds none.
+
+    What else there is has few: the collector is only a net below.
+    """
+    before = gc.get_threshold()
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(_NEW_OBJECTS, 50, 100)
+    try:
+        yield
+    finally:
+        gc.set_threshold(*before)
+        gc.unfreeze()

@@ -1,0 +1,236 @@
+"""What an audit came to: one screen for people, one document for machines."""
+
+from base64 import b64encode
+from collections import Counter
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from telecine_auditor.breaches import BREACHES, Breach
+from telecine_auditor.ledger.header_parser import shown
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.terminal.sanitizer import one_line
+from telecine_auditor.terminal.tables import number
+from telecine_auditor.transparency.checkpoints import SignedCheckpoint
+
+from .audit import Audit
+
+__all__ = ["as_json", "as_text"]
+
+_LONGEST = 300
+_FORMS = 10
+
+
+def as_text(audit: Audit) -> list[str]:
+    """The screen, line by line."""
+    lines = [_verdict(audit), "", *_facts(audit), "", *_balance(audit)]
+    if missing := not_checked(audit):
+        lines += ["", "Not checked:", *(f"  - {what}" for what in missing)]
+    if said := notices(audit):
+        lines += ["", "Notices:", *(f"  - {what}" for what in said)]
+    if audit.found.count:
+        lines += ["", *_breaches(audit)]
+    return lines
+
+
+def as_json(audit: Audit) -> dict[str, Any]:
+    """The same facts."""
+    books, tree, found = audit.books, audit.tree.frontier, audit.found
+    largest = _largest(audit)
+    return {
+        "holds": not found.count,
+        "verdict": _verdict(audit),
+        "judged_as_of": audit.as_of.isoformat(),
+        "ledger": {
+            "entries": books.entries,
+            "replayed_from": audit.started_at + 1,
+            "last_sequence": books.sequence,
+            "first_decided_at": _iso(books.first_at),
+            "last_decided_at": _iso(books.last_at),
+            "accounts": len(books.accounts),
+            "unattributed": books.unattributed,
+            "debits_by_unknown_price_tables": _sum(books, "unknown_tables"),
+            "unknown_price_tables": _unknown_tables(books),
+            "restored": books.clocks.restored,
+            "size": tree.size,
+            "root": b64encode(tree.root()).decode(),
+        },
+        "generations": _generations(audit),
+        "credits": {
+            name: getattr(books, name) for name in ("issued", "available", "held", "spent", "expired")
+        },
+        "video": _video(audit),
+        "checkpoints": {
+            "found": len(audit.known),
+            "verified": sum(bool(one.signed_by) for one in audit.tree.confirmed),
+            "unsigned": sum(not one.signed_by for one in audit.tree.confirmed),
+            "largest": largest and {"size": largest.checkpoint.size, "place": largest.place},
+            "entries_since": tree.size - (largest.checkpoint.size if largest else 0),
+            "saved_at": audit.saved and audit.saved.checkpoint.size,
+        },
+        "not_checked": not_checked(audit),
+        "notices": notices(audit),
+        "breach_count": found.count,
+        "breach_kinds": {kind.value: count for kind, count in found.kinds.most_common()},
+        "meanings": {kind.value: BREACHES[kind] for kind in found.kinds},
+        "breaches": [breach.as_json() for breach in found.kept],
+    }
+
+
+def not_checked(audit: Audit) -> list[str]:
+    """What the verdict does not speak of."""
+    return list(_gaps(audit))
+
+
+def _gaps(audit: Audit) -> Iterator[str]:
+    terms, video, known = audit.terms, audit.video, len(audit.known)
+    if video is None:
+        why = "it was left out" if not terms.with_video else "the mirror does not have it"
+        yield f"generations against VIDEO: {why}"
+    elif video.erased:
+        yield f"{number(video.erased)} charged generations of accounts that were erased from VIDEO"
+    if not known:
+        yield "whether the ledger was rewritten or cut short: there is no signed checkpoint of it"
+    elif not terms.keys:
+        yield f"signatures of {number(known)} checkpoints: name the log's public key with --key"
+    if audit.start is not None:
+        yield (
+            f"the rules for entries up to {number(audit.started_at)}: the saved audit has applied them;"
+            " the entries are the same"
+        )
+    if audit.books.unattributed:
+        count = number(audit.books.unattributed)
+        yield f"{count} entries from before 0.2 do not name their grants: taken to follow the order of taking"
+    if tables := _unknown_tables(audit.books):
+        count, named = number(_sum(audit.books, "unknown_tables")), ", ".join(map(shown, tables[:5]))
+        yield f"prices of {count} debits by tables that are not known here, {named}: only that each clip has one price"
+    if restored := audit.books.clocks.restored:
+        yield f"times of {number(restored)} entries from before the stream: restored, so stored anew"
+    yield from audit.unread
+
+
+def notices(audit: Audit) -> list[str]:
+    """What else the reader should know; none of it is a breach."""
+    found = [*audit.notices, *_forms(audit)]
+    if audit.terms.save is not None and audit.saved is None:
+        found.append(
+            "nothing was saved: no newer checkpoint that a key of yours signed, or a breach before it"
+        )
+    return found
+
+
+def _forms(audit: Audit) -> Iterator[str]:
+    """Unsigned entries that are not written as credits writes them."""
+    unsigned = [form for form in audit.books.forms or () if form[0] > audit.signed]
+    for sequence, difference in unsigned[:_FORMS]:
+        yield f"LEDGER#{sequence}, which no signed checkpoint covers, {difference}"
+    if len(unsigned) > _FORMS:
+        yield f"and {number(len(unsigned) - _FORMS)} more such entries"
+
+
+def _verdict(audit: Audit) -> str:
+    count = audit.found.count
+    if not count:
+        return "NO BREACH IN WHAT WAS CHECKED" if not_checked(audit) else "EVERY CREDIT IS ACCOUNTED FOR"
+    return f"{number(count)} {'BREACH' if count == 1 else 'BREACHES'}"
+
+
+def _facts(audit: Audit) -> Iterator[str]:
+    books, of = audit.books, _generations(audit)
+    yield f"  entries      {number(books.entries)}{_span(audit)}"
+    yield f"  accounts     {number(len(books.accounts))}"
+    yield (
+        f"  generations  {number(of['charged'])} charged: {number(of['settled'])} settled,"
+        f" {number(of['refunded'])} refunded, {number(of['held'])} running; {number(of['denied'])} denied"
+    )
+    if video := audit.video:
+        more = f"; {number(video.in_flight)} ended a moment ago" if video.in_flight else ""
+        more += f"; {number(video.undecided)} asked for and not decided yet" if video.undecided else ""
+        yield f"  videos       {number(video.completed)} completed, {number(video.failed)} failed or cancelled{more}"
+    tree = audit.tree.frontier
+    yield f"  tree         {number(tree.size)} entries, root {b64encode(tree.root()).decode()}"
+    yield f"  checkpoints  {_checkpoints(audit)}"
+    yield f"  judged as of {_short(audit.as_of)}"
+
+
+def _span(audit: Audit) -> str:
+    first, last = audit.books.first_at, audit.books.last_at
+    if first is None or last is None:
+        return ""
+    return f", to LEDGER#{audit.books.sequence}, decided {_short(first)} to {_short(last)}"
+
+
+def _checkpoints(audit: Audit) -> str:
+    confirmed = audit.tree.confirmed
+    largest = _largest(audit)
+    if largest is None:
+        return "none" if not audit.known else f"{number(len(audit.known))} found, none confirmed"
+    signed = {one.signed_by for one in confirmed if one.signed_by}
+    by = f"signed by {', '.join(sorted(signed))}" if signed else "signatures not verified"
+    size = number(largest.checkpoint.size)
+    since = audit.tree.frontier.size - largest.checkpoint.size
+    more = f"; {number(since)} entries since" if since else ""
+    return (
+        f"{number(len(confirmed))} confirmed, the largest over {size} entries ({largest.place}); {by}{more}"
+    )
+
+
+def _largest(audit: Audit) -> SignedCheckpoint | None:
+    return max(audit.tree.confirmed, key=lambda one: one.checkpoint.size, default=None)
+
+
+def _balance(audit: Audit) -> Iterator[str]:
+    books = audit.books
+    figures = {"issued": books.issued, "= available": books.available, "+ held": books.held}
+    figures |= {"+ spent": books.spent, "+ expired": books.expired}
+    width = max(len(number(value)) for value in figures.values())
+    for name, value in figures.items():
+        yield f"  {name:<12} {number(value):>{width}}"
+
+
+def _generations(audit: Audit) -> dict[str, int]:
+    outcomes: Counter[str] = Counter(held=sum(len(book.holds) for book in audit.books.accounts.values()))
+    for book in audit.books.accounts.values():
+        outcomes.update(hold.outcome for hold in book.ended.values())
+    found = {name: outcomes[name] for name in ("settled", "refunded", "held", "denied")}
+    return {"charged": _sum(audit.books, "debits")} | found
+
+
+def _video(audit: Audit) -> dict[str, int] | None:
+    if audit.video is None:
+        return None
+    names = ("entries", "completed", "failed", "in_flight", "undecided", "erased")
+    return {name: getattr(audit.video, name) for name in names}
+
+
+def _breaches(audit: Audit) -> Iterator[str]:
+    found = audit.found
+    yield "Breaches:"
+    yield from (f"  {_line(breach)}" for breach in found.kept)
+    if found.count > len(found.kept):
+        yield f"  and {number(found.count - len(found.kept))} more"
+    yield ""
+    yield "What they are:"
+    for kind, count in found.kinds.most_common():
+        yield f"  {number(count):>6}  {kind.value}: {BREACHES[kind]}"
+
+
+def _line(breach: Breach) -> str:
+    line = one_line(str(breach))
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
+
+
+def _unknown_tables(books: Books) -> list[str]:
+    return sorted({table for book in books.accounts.values() for table, *_ in book.unknown_prices})
+
+
+def _sum(books: Books, name: str) -> int:
+    return sum(getattr(book, name) for book in books.accounts.values())
+
+
+def _short(time: datetime) -> str:
+    return time.strftime("%Y-%m-%d %H:%M:%S UTC")
+
+
+def _iso(time: datetime | None) -> str | None:
+    return time.isoformat() if time is not None else None

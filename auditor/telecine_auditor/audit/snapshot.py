@@ -1,0 +1,205 @@
+"""Where an audit may go on: what the books came to at a signed checkpoint, kept in a file of the auditor's own.
+
+Lines of JSON: what it is, the books and the tree's peaks; one or more for every account; and the SHA-256 of all lines
+before. The checkpoint says that the entries up to it are those of the signed ledger. That the balances follow from them
+is the word of the audit that wrote the file.
+"""
+
+import json
+from base64 import b64decode, b64encode
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from hashlib import sha256
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+from telecine_auditor.ledger.account import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.terminal.output_files import new_file
+from telecine_auditor.transparency.checkpoints import SignedCheckpoint
+from telecine_auditor.transparency.signatures import Forged, Unsigned, verified
+from telecine_contracts.signed_note import BadNote, VerifierKey
+from telecine_contracts.transparency import Frontier
+
+__all__ = ["StartingPoint", "read_state", "write_state"]
+
+_FORMAT = "telecine-audit state 2"
+_AT_ONCE = 1000
+_COUNTS = ("entries", "sequence", "unattributed")
+_PLAIN = (
+    "entry",
+    "available",
+    "held",
+    "issued",
+    "spent",
+    "expired",
+    "closed",
+    "named",
+    "day",
+    "debits",
+)
+_OWNER_ONLY = 0o600
+"""A state names accounts, their payments and what they have."""
+_GRANT = ("number", "amount", "kind", "reference", "granted_at", "expires_at", "sequence", "usable_until")
+_GRANT_SUMS = ("available", "held", "spent", "expired", "taken_back")
+_HOLD = ("generation", "amount", "parts", "since", "debited", "api_key", "day")
+_HOLD_END = ("outcome", "ended", "closing", "returned")
+
+
+@dataclass(frozen=True)
+class StartingPoint:
+    """What a saved audit came to, after `checkpoint.checkpoint.size` entries."""
+
+    checkpoint: SignedCheckpoint
+    books: Books
+    frontier: Frontier
+
+
+def write_state(path: Path, books: Books, frontier: Frontier, checkpoint: SignedCheckpoint) -> None:
+    """Write the state down, whole or not at all. Raises CommandError."""
+    digest = sha256()
+    with new_file(path, mode=_OWNER_ONLY) as file:
+        for line in _lines(books, frontier, checkpoint):
+            data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
+            digest.update(data)
+            file.write(data)
+        file.write(json.dumps({"sha256": digest.hexdigest()}).encode() + b"\n")
+
+
+def _lines(books: Books, frontier: Frontier, checkpoint: SignedCheckpoint) -> Iterator[dict[str, Any]]:
+    yield {
+        "format": _FORMAT,
+        "note": checkpoint.note,
+        "size": frontier.size,
+        "peaks": [b64encode(peak).decode() for peak in frontier.peaks],
+        "counts": [getattr(books, name) for name in _COUNTS],
+        "times": [_text(books.first_at), _text(books.last_at), _text(books.clocks.begun_at)],
+        "restored": books.clocks.restored,
+    }
+    for book in books.accounts.values():
+        yield {
+            "account": book.name,
+            "plain": [getattr(book, name) for name in _PLAIN],
+            "decided_at": _text(book.decided_at),
+            "unknown_prices": [[*price, *of] for price, of in book.unknown_prices.items()],
+            "references": book.references,
+            "limits": [[key, of.per_day, of.per_generation] for key, of in book.limits.items()],
+            "used": list(book.used.items()),
+            "expiries": [[number, of.grant, of.amount, of.returned] for number, of in book.expiries.items()],
+        }
+        yield from _many(book.name, "grants", map(_grant_row, book.grants.values()))
+        yield from _many(book.name, "holds", map(_hold_row, book.holds.values()))
+        yield from _many(book.name, "ended", map(_hold_row, book.ended.values()))
+
+
+def _many(account: str, what: str, rows: Iterator[list[Any]]) -> Iterator[dict[str, Any]]:
+    while part := list(islice(rows, _AT_ONCE)):
+        yield {"of": account, what: part}
+
+
+def _grant_row(grant: GrantBook) -> list[Any]:
+    return [_plain(getattr(grant, name)) for name in (*_GRANT, *_GRANT_SUMS)]
+
+
+def _hold_row(hold: HoldBook) -> list[Any]:
+    return [_plain(getattr(hold, name)) for name in (*_HOLD, *_HOLD_END)]
+
+
+def _plain(value: Any) -> Any:
+    return value.isoformat() if isinstance(value, datetime) else value
+
+
+def _text(time: datetime | None) -> str | None:
+    return time.isoformat() if time else None
+
+
+def read_state(path: Path, keys: Sequence[VerifierKey], books: Books) -> StartingPoint:
+    """Fill the books with a saved state, if a trusted key signed the checkpoint that it stands at.
+
+    Raises CommandError.
+    """
+    if not keys:
+        raise CommandError("--since needs --key: a state is believed only where a signed checkpoint is")
+    try:
+        _check_digest(path)
+        with path.open("rb") as file:
+            return _read(path, file.__iter__(), keys, books)
+    except OSError as error:
+        raise CommandError(f"the state {path} can't be read: {error.strerror}") from error
+    except (BadNote, Forged, Unsigned) as error:
+        raise CommandError(f"the state {path} is not to be trusted: {error}") from None
+    except (ValueError, KeyError, TypeError, IndexError, AttributeError):
+        raise CommandError(f"{path} is no state that this version of telecine-audit saved") from None
+
+
+def _check_digest(path: Path) -> None:
+    digest, last = sha256(), b""
+    with path.open("rb") as file:
+        for line in file:
+            digest.update(last)
+            last = line
+    if json.loads(last or b"{}") != {"sha256": digest.hexdigest()}:
+        raise CommandError(f"the state {path} is damaged: its SHA-256 is another")
+
+
+def _read(path: Path, lines: Iterator[bytes], keys: Sequence[VerifierKey], books: Books) -> StartingPoint:
+    head = json.loads(next(lines))
+    if head["format"] != _FORMAT:
+        raise ValueError(head["format"])
+    checkpoint, name = verified(head["note"], keys)
+    frontier = Frontier(head["size"], [b64decode(peak) for peak in head["peaks"]])
+    if (frontier.size, frontier.root()) != (checkpoint.size, checkpoint.root):
+        raise CommandError(f"the state {path} is not the one that its checkpoint speaks of")
+    for field, value in zip(_COUNTS, head["counts"], strict=True):
+        setattr(books, field, value)
+    books.first_at, books.last_at, books.clocks.begun_at = (_time(text) for text in head["times"])
+    books.clocks.restored = head["restored"]
+    for line in lines:
+        _take_line(books, json.loads(line))
+    signed = SignedCheckpoint(checkpoint, head["note"], name, str(path))
+    return StartingPoint(signed, books, frontier)
+
+
+def _take_line(books: Books, line: dict[str, Any]) -> None:
+    if "account" in line:
+        book = books.accounts[line["account"]] = AccountBook(line["account"])
+        for field, value in zip(_PLAIN, line["plain"], strict=True):
+            setattr(book, field, value)
+        books.named = books.named or book.named
+        book.decided_at = datetime.fromisoformat(line["decided_at"])
+        book.unknown_prices = {
+            tuple(price): (count, first) for *price, count, first in line["unknown_prices"]
+        }
+        book.references = line["references"]
+        book.limits = {key: Limits(*bounds) for key, *bounds in line["limits"]}
+        book.used = dict(line["used"])
+        book.expiries = {number: ExpiryBook(*rest) for number, *rest in line["expiries"]}
+    elif "of" in line:
+        book = books.accounts[line["of"]]
+        for row in line.get("grants", ()):
+            book.enter(_grant(row))
+        for row in line.get("holds", ()):
+            book.holds[row[0]] = _hold(row)
+        for row in line.get("ended", ()):
+            book.ended[row[0]] = _hold(row)
+
+
+def _grant(row: list[Any]) -> GrantBook:
+    fields = dict(zip((*_GRANT, *_GRANT_SUMS), row, strict=True))
+    for name in ("granted_at", "expires_at", "usable_until"):
+        fields[name] = _time(fields[name])
+    return GrantBook(**fields)
+
+
+def _hold(row: list[Any]) -> HoldBook:
+    fields = dict(zip((*_HOLD, *_HOLD_END), row, strict=True))
+    fields["since"] = _time(fields["since"])
+    fields["parts"] = tuple((number, amount) for number, amount in fields["parts"])
+    return HoldBook(**fields)
+
+
+def _time(text: str | None) -> datetime | None:
+    return datetime.fromisoformat(text) if text is not None else None

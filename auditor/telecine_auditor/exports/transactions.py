@@ -1,0 +1,176 @@
+"""Entries as bookkeepers see them: one transaction with its legs for every entry that moves credits."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from telecine_auditor.event_descriptions import in_words
+from telecine_auditor.ledger.replay import Books, Reading
+from telecine_contracts.subjects import TOKEN
+
+__all__ = [
+    "AVAILABLE",
+    "EXPIRED",
+    "HELD",
+    "ISSUED",
+    "SPENT",
+    "Leg",
+    "Opening",
+    "Side",
+    "Transaction",
+    "transaction",
+]
+
+ISSUED, SPENT, EXPIRED, AVAILABLE, HELD = "issued", "spent", "expired", "available", "held"
+_SHARED = (ISSUED, SPENT, EXPIRED)
+
+
+@dataclass(frozen=True, slots=True)
+class Side:
+    """One account of the double entry: `name` is issued, spent or expired; or available or held of `owner`."""
+
+    name: str
+    owner: str | None = None
+
+    def __str__(self) -> str:
+        return self.name if self.owner is None else f"{self.owner}:{self.name}"
+
+
+@dataclass(frozen=True, slots=True)
+class Leg:
+    """`amount` credits onto `side` (negative: off it), of the grant with that entry number where it is told."""
+
+    side: Side
+    amount: int
+    grant: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Transaction:
+    """One entry that moves credits, as the event states it: also its balances, which need not be true.
+
+    `booked` is when it counts as booked and never goes back; `time` is the entry's own. `words` tell
+    what it did. Users' texts are as they wrote them.
+    """
+
+    sequence: int
+    booked: datetime
+    time: datetime
+    event_id: str
+    type: str
+    account: str
+    entry: int
+    words: str
+    legs: tuple[Leg, ...]
+    available: int
+    held: int
+    generation: str | None = None
+    reference: str | None = None
+    reason: str | None = None
+
+    def changes(self) -> dict[Side, int]:
+        """What it does to each side: first to both of its account (0 where one is left alone), then to others."""
+        found = {Side(AVAILABLE, self.account): 0, Side(HELD, self.account): 0}
+        for leg in self.legs:
+            found[leg.side] = found.get(leg.side, 0) + leg.amount
+        return found
+
+    def stated(self, side: Side) -> int | None:
+        """The balance of a side after it, as the event states it; None for sides that it states nothing of."""
+        if side.owner != self.account:
+            return None
+        return {AVAILABLE: self.available, HELD: self.held}.get(side.name)
+
+    def grants(self, side: Side) -> dict[int, int]:
+        """How much of each grant it moves on a side, where the legs name grants."""
+        found: dict[int, int] = {}
+        for leg in self.legs:
+            if leg.side == side and leg.grant is not None:
+                found[leg.grant] = found.get(leg.grant, 0) + leg.amount
+        return found
+
+
+@dataclass(frozen=True, slots=True)
+class Opening:
+    """What the books hold at one point: where a part of the ledger begins, or ends."""
+
+    books: Books
+    booked: datetime
+
+    @property
+    def sequence(self) -> int:
+        """The last entry before that point."""
+        return self.books.sequence
+
+    def shared(self) -> Iterator[tuple[Side, int]]:
+        """The sides that all accounts share, with what is on them."""
+        yield Side(ISSUED), -self.books.issued
+        yield Side(SPENT), self.books.spent
+        yield Side(EXPIRED), self.books.expired
+
+    def owned(self) -> Iterator[tuple[Side, int]]:
+        """Both sides of every account, with what is on them."""
+        for name, account in sorted(self.books.accounts.items()):
+            yield Side(AVAILABLE, name), account.available
+            yield Side(HELD, name), account.held
+
+
+def transaction(reading: Reading, event_id: str, booked: datetime) -> Transaction | None:
+    """The transaction that an entry makes; None for one that moves nothing.
+
+    Raises ValueError for an entry that can't be booked: a leg without side or whole amount, or no balances.
+    """
+    body = reading.body
+    legs = tuple(_legs(body.get("postings") or ()))
+    if not legs:
+        return None
+    balances = body.get("balances")
+    if not isinstance(balances, dict):
+        raise ValueError("it states no balances")
+    return Transaction(
+        sequence=reading.sequence,
+        booked=booked,
+        time=reading.decided_at,
+        event_id=event_id,
+        type=reading.type,
+        account=reading.account,
+        entry=reading.number,
+        words=in_words(reading.action, body),
+        legs=legs,
+        available=_whole(balances, AVAILABLE),
+        held=_whole(balances, HELD),
+        generation=_text(body, "generation"),
+        reference=_text(body, "reference"),
+        reason=_text(body, "reason"),
+    )
+
+
+def _legs(postings: Iterable[Any]) -> Iterator[Leg]:
+    for posting in postings:
+        if not isinstance(posting, dict):
+            raise ValueError("a posting is no object")
+        grant = posting.get("grant")
+        number = None if grant is None else _whole(posting, "grant")
+        yield Leg(_side(posting.get("account")), _whole(posting, "amount"), number)
+
+
+def _side(name: object) -> Side:
+    if name in _SHARED:
+        return Side(str(name))
+    owner, colon, side = str(name).rpartition(":")
+    if not colon or side not in (AVAILABLE, HELD) or TOKEN.fullmatch(owner) is None:
+        raise ValueError(f"{str(name)[:80]!r} is no side of the ledger")
+    return Side(side, owner)
+
+
+def _whole(fields: dict[str, Any], name: str) -> int:
+    value = fields.get(name)
+    if isinstance(value, bool) or not isinstance(value, int):
+        raise ValueError(f"{name} is no whole number")
+    return value
+
+
+def _text(body: dict[str, Any], name: str) -> str | None:
+    value = body.get(name)
+    return None if value is None else str(value)

@@ -1,0 +1,82 @@
+"""What every form of exported books has in common: a writer that is given the ledger from its first entry on."""
+
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from typing import Protocol
+
+from telecine_auditor.ledger.reader import Booked, Walk
+from telecine_auditor.terminal.sanitizer import one_line
+from telecine_auditor.timestamps import BookClock
+
+from .transactions import Opening, Transaction, transaction
+
+__all__ = ["BooksWriter", "Export", "write_books"]
+
+
+class BooksWriter(Protocol):
+    """Writes books. Calls come in this order: `open_with` (only when the books begin in the middle), any number of
+
+    `take` and `leave_out`, `close_with`.
+    """
+
+    def open_with(self, opening: Opening) -> None:
+        """What was there before the first entry of these books."""
+        ...
+
+    def take(self, transaction: Transaction) -> None:
+        """The next entry that moves credits."""
+        ...
+
+    def leave_out(self, sequence: int, why: str) -> None:
+        """An entry that can't be booked; `why` fits on one line."""
+        ...
+
+    def close_with(self, closing: Opening) -> None:
+        """What is there after the last entry, by the auditor's own sums; write all that is left."""
+        ...
+
+
+@dataclass
+class Export:
+    """What was written: transactions, of how many accounts, and how many entries could not be booked."""
+
+    transactions: int = 0
+    accounts: int = 0
+    left_out: int = 0
+
+    def as_json(self) -> dict[str, int]:
+        """For machines."""
+        return asdict(self)
+
+
+async def write_books(walk: Walk, since: datetime | None, writer: BooksWriter) -> Export:
+    """Write the books of the period from `since` (None: the first entry) to where `walk` ends.
+
+    Transactions are dated so that dates never go back over the whole file. Raises CommandError, SourceError.
+    """
+    dates = BookClock()
+    if since is not None:
+        before = Walk(walk.source, until=since)
+        writer.open_with(Opening(await before.to_the_end(), dates.book(since)))
+    export = Export()
+    async for booked in walk.entries():
+        if since is None or booked.at >= since:
+            _write(booked, dates.book(booked.at), writer, export)
+    writer.close_with(Opening(walk.books, dates.now))
+    export.accounts = len(walk.books.accounts)
+    return export
+
+
+def _write(booked: Booked, date: datetime, writer: BooksWriter, export: Export) -> None:
+    entry, reading, _ = booked
+    try:
+        if reading is None:
+            raise ValueError("it can't be read")
+        found = transaction(reading, entry.header("ce-id") or "", date)
+    except ValueError as error:
+        export.left_out += 1
+        writer.leave_out(entry.sequence, one_line(str(error)))
+    else:
+        if found is not None:
+            export.transactions += 1
+            writer.take(found)

@@ -1,0 +1,164 @@
+"""Going through the ledger entry by entry, with books that are kept on the way, up to a point that people name."""
+
+import json
+import sys
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from telecine_auditor.breaches import Breach, BreachKind, BreachList
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.port import LEDGER, Source
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.sanitizer import one_line
+from telecine_auditor.terminal.tables import Progress
+from telecine_auditor.timestamps import BookClock, text_of
+
+from .replay import Books, Reading
+
+__all__ = ["Booked", "Walk"]
+
+_SHOWN = 10
+
+
+class Booked(NamedTuple):
+    """An entry, what it says (None: it could not be read), and when it is booked in its account."""
+
+    entry: Entry
+    reading: Reading | None
+    at: datetime
+
+
+@dataclass
+class Walk:
+    """One way through the ledger: to `sequence`, or to what is booked before `until` in every account.
+
+    The time of an account never goes back; accounts do not wait for each other. `at` is when the last entry was booked,
+    None before any.
+    """
+
+    source: Source
+    until: datetime | None = None
+    sequence: int | None = None
+    at: datetime | None = None
+
+    def __post_init__(self) -> None:
+        self._list = BreachList(_SHOWN)
+        self.books = Books(self._take_breach)
+        self._clocks: dict[str, BookClock] = {}
+
+    @property
+    def found(self) -> int:
+        """How many breaches there were; messages that a decision skips are none."""
+        self._list.excuse(self.books.skipped)
+        return self._list.count
+
+    @property
+    def breaches(self) -> list[Breach]:
+        """The first of them."""
+        return self._list.kept
+
+    async def entries(self) -> AsyncIterator[Booked]:
+        """Every entry that is meant, after the books have taken it. Raises CommandError, SourceError."""
+        last = await self.source.last(LEDGER)
+        if self.sequence is not None and self.sequence > last:
+            raise CommandError(f"there is no entry {self.sequence}: LEDGER ends at {last}")
+        upto = last if self.sequence is None else self.sequence
+        read = 0
+        with Progress("reading LEDGER", upto) as progress:
+            async for batch in self.source.batches(LEDGER, upto=upto):
+                for entry in batch:
+                    self._miss(read + 1, entry.sequence - 1)
+                    read = entry.sequence
+                    if (booked := self._take(entry)) is not None:
+                        yield booked
+                progress.advance(len(batch))
+        self._miss(read + 1, upto)
+
+    async def to_the_end(self) -> Books:
+        """The books at the point. Raises CommandError, SourceError."""
+        async for _ in self.entries():
+            pass
+        return self.books
+
+    def place(self) -> dict[str, Any]:
+        """The point, for machines: the last entry and when it was booked; and how many breaches were on the way."""
+        return {
+            "stream": LEDGER,
+            "sequence": self.books.sequence,
+            "booked": text_of(self.at) if self.at else None,
+            "breaches": self.found,
+            "not_checked": self.not_checked(),
+        }
+
+    def not_checked(self) -> list[str]:
+        """What these figures do not speak of."""
+        missing = ["signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"]
+        if self.sequence is not None:
+            missing.append(f"entries behind LEDGER#{self.sequence}")
+        elif self.until is not None:
+            missing.append(f"entries booked at {text_of(self.until)} or later")
+        return missing + list(self.source.unread)
+
+    def footer(self) -> list[str]:
+        """The same, as lines behind a report for people."""
+        return ["", "Not checked:", *(f"  - {what}" for what in self.not_checked())]
+
+    def place_in_words(self) -> str:
+        """The point, for people."""
+        if self.at is None:
+            return "before the first entry of LEDGER"
+        return f"after LEDGER#{self.books.sequence}, booked by {text_of(self.at)}"
+
+    def verdict(self) -> int:
+        """The exit code; breaches go to stderr, since what was reported may then be wrong."""
+        if not self.found:
+            return CLEAN
+        told = "".join(f"\n  {one_line(str(breach))}" for breach in self.breaches)
+        more = f"\n  and {self.found - len(self.breaches)} more" if self.found > len(self.breaches) else ""
+        sys.stderr.write(
+            f"{self.found} breach{'es' if self.found > 1 else ''} found on the way, so that these figures may be"
+            f" wrong; `telecine-audit verify` tells all:{told}{more}\n"
+        )
+        return BREACH
+
+    def _take(self, entry: Entry) -> Booked | None:
+        clock = self._clock(entry.subject)
+        if self.until is not None:
+            at = clock.book(_time_of(entry))
+            if at >= self.until:
+                return None
+            reading = self.books.take(entry)
+        else:
+            reading = self.books.take(entry)
+            at = clock.book(reading.decided_at if reading else None)
+        self.at = max(at, self.at or at)
+        return Booked(entry, reading, at)
+
+    def _clock(self, subject: str) -> BookClock:
+        account = subject.split(".", 2)[1:2]
+        return self._clocks.setdefault(account[0] if account else "", BookClock())
+
+    def _take_breach(self, breach: Breach) -> None:
+        if breach.kind is BreachKind.SEQUENCE_GAP:
+            return  # the books do not see entries that are left out here: `_miss` tells of gaps
+        if breach.kind is BreachKind.WRONG_TIME:
+            return  # no figure depends on it, and how far clocks may differ is for `verify` to be told
+        self._list(breach)
+
+    def _miss(self, first: int, last: int) -> None:
+        if first <= last:
+            missing = f"{first} to {last}" if last > first else str(first)
+            says = f"sequence {missing} of the stream is missing"
+            self._list(Breach(BreachKind.SEQUENCE_GAP, says, sequence=first))
+
+
+def _time_of(entry: Entry) -> datetime | None:
+    """When an entry was decided (before 0.2: written), told before the books take it."""
+    try:
+        stated = json.loads(entry.body).get("decided_at") or entry.header("ce-time")
+        time = datetime.fromisoformat(str(stated))
+    except (ValueError, AttributeError, TypeError, RecursionError):
+        return None
+    return time if time.tzinfo else None

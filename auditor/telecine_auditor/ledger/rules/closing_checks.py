@@ -1,0 +1,39 @@
+"""What can only be seen at the end: debits that nothing ended, and grants that did not expire in time."""
+
+from collections.abc import Iterable, Iterator
+from datetime import datetime, timedelta
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.ledger.account import AccountBook
+
+__all__ = ["EXPIRY_DELAY", "overdue"]
+
+EXPIRY_DELAY = timedelta(hours=1)
+"""An expiry is written by a timer: so late it may be, if nothing else is said."""
+
+
+def overdue(
+    accounts: Iterable[AccountBook],
+    now: datetime,
+    hold_limit: timedelta,
+    expiry_delay: timedelta = EXPIRY_DELAY,
+) -> Iterator[Breach]:
+    """Holds older than `hold_limit`, and credits that should have expired more than `expiry_delay` ago."""
+    for book in accounts:
+        for hold in book.holds.values():
+            if now - hold.since > hold_limit:
+                yield Breach(
+                    BreachKind.DEBIT_WITHOUT_END,
+                    f"{hold.amount} held since {hold.since.isoformat()}, longer than {hold_limit}",
+                    sequence=hold.debited,
+                    account=book.name,
+                    generation=hold.generation,
+                )
+        for grant in () if book.doubtful else book.live:
+            if grant.usable_until is not None and grant.usable_until < now - expiry_delay:
+                yield Breach(
+                    BreachKind.EXPIRY_OVERDUE,
+                    f"{grant.available} of grant {grant.number} should have expired at {grant.usable_until}",
+                    sequence=grant.sequence,
+                    account=book.name,
+                )

@@ -1,0 +1,107 @@
+"""Writes entries to a stream byte for byte, many ahead of their acknowledgements, each to the sequence it must get."""
+
+import json
+from asyncio import Future, get_running_loop, wait
+from typing import Any, Self
+
+from nats.aio.subscription import Subscription
+
+from telecine_auditor.sources.connection import ANSWER_SECONDS, ANY, Connection
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.port import SourceError
+from telecine_auditor.terminal.exit_codes import CommandError
+
+__all__ = ["StreamPublisher"]
+
+_IN_FLIGHT = 500
+_FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
+
+
+class StreamPublisher:
+    """An async context. `replicated`: the stream has replicas, which refuse a second entry of an account (10164) while
+
+    they have not agreed on the first.
+    """
+
+    def __init__(self, connection: Connection, stream: str, *, replicated: bool) -> None:
+        self._connection, self._stream, self._replicated = connection, stream, replicated
+        self._inbox = connection.new_inbox()
+        self._waiting: dict[str, tuple[int, str]] = {}
+        self._about: set[str] = set()
+        self._enough: Future[None] | None = None
+        self._left = 0
+        self._problem: Exception | None = None
+        self._hearing: Subscription | None = None
+
+    async def __aenter__(self) -> Self:
+        self._hearing = await self._connection.listen(f"{self._inbox}.*", self._acknowledged)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        if self._hearing:
+            await self._connection.deafen(self._hearing)
+
+    async def write(self, entry: Entry) -> None:
+        """Send an entry, which must get its own sequence.
+
+        Raises CommandError or SourceError, also for what was sent before.
+        """
+        about = entry.header(_FILTER) or entry.subject if self._replicated else ""
+        if about and about in self._about:
+            await self._until(0)
+        elif len(self._waiting) >= _IN_FLIGHT:
+            await self._until(_IN_FLIGHT // 2)
+        reply = f"{self._inbox}.{entry.sequence}"
+        self._waiting[reply] = entry.sequence, about
+        self._about.add(about)
+        await self._connection.publish_as_is(entry.subject, reply, entry.head, entry.body)
+
+    async def settle(self) -> None:
+        """Wait until everything that was sent is acknowledged. Raises CommandError or SourceError."""
+        await self._until(0)
+
+    async def _until(self, left: int) -> None:
+        if self._problem is None and len(self._waiting) > left:
+            self._left, self._enough = left, get_running_loop().create_future()
+            with self._connection.asking(ANY, self._enough):
+                await wait((self._enough,), timeout=ANSWER_SECONDS)
+            if not self._enough.done():
+                raise SourceError(f"no acknowledgement for entries of {self._stream}: run it again to go on")
+            self._enough.result()
+        if self._problem:
+            raise self._problem
+
+    def _acknowledged(self, reply: str, head: bytes, body: bytes) -> None:
+        sequence, about = self._waiting.pop(reply, (0, ""))
+        if not sequence:
+            return
+        self._about.discard(about)
+        if self._problem is None:
+            self._problem = _problem(self._stream, sequence, body)
+        enough = self._enough
+        if enough and not enough.done() and (self._problem or len(self._waiting) <= self._left):
+            enough.set_result(None)
+
+
+def _problem(stream: str, sequence: int, body: bytes) -> Exception | None:
+    try:
+        answer: dict[str, Any] = json.loads(body)
+    except ValueError:
+        return CommandError(
+            f"no stream of the server takes what entry {sequence} of {stream} is published on"
+        )
+    if "error" in answer:
+        says = answer["error"].get("description", "?")
+        return CommandError(
+            f"entry {sequence} of {stream} was refused, {says}: --renumber leaves expectations out"
+        )
+    if answer.get("duplicate"):
+        return CommandError(
+            f"entry {sequence} of {stream} has the id of entry {answer['seq']}, and was not taken"
+        )
+    if answer.get("seq") != sequence:
+        return CommandError(
+            f"entry {sequence} of {stream} became number {answer.get('seq')}, somebody else writes there: "
+            "stop the services, delete the stream, make it again with `telecine provision`, and restore again"
+        )
+    return None

@@ -1,0 +1,174 @@
+"""Restores a mirrored stream into an empty one: same subjects, headers, bodies and, where possible, sequences."""
+
+import re
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from dataclasses import dataclass
+from typing import Any
+
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.nats import NatsSource
+from telecine_auditor.sources.port import Source
+from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_contracts.transparency import Frontier, leaf_hash
+
+from .publisher import StreamPublisher
+
+__all__ = ["Differs", "Restore", "Restored"]
+
+_EXPECTATION = re.compile(rb"(?:\A|(?<=\r\n))nats-expected-[^\r\n]*\r\n", re.IGNORECASE)
+_FILLER_HEAD = b"telecine-restore: filler\r\n"
+_FILLER_PART = "telecine-restore"
+
+
+class Differs(Exception):
+    """An entry of the stream is not the one that the mirror has there."""
+
+    def __init__(self, sequence: int) -> None:
+        self.sequence = sequence
+        super().__init__(f"entry {sequence} of the stream is not the one in the mirror")
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done to a stream: entries found from an earlier run, entries written, sequences left empty; its root."""
+
+    stream: str
+    found: int
+    written: int
+    left_empty: int
+    last: int
+    root: bytes
+
+
+@dataclass(slots=True)
+class _Same:
+    """How many entries are as they must be, the tree over them, and the fillers between them."""
+
+    count: int
+    tree: Frontier
+    fillers: list[int]
+
+
+class Restore:
+    """One stream of a mirror, and the server's stream that is to become the same.
+
+    `renumber`: sequences may differ; gaps are closed, and what entries expected of the sequences before is left out.
+    """
+
+    def __init__(self, mirror: Source, server: NatsSource, stream: str, *, renumber: bool = False) -> None:
+        self._mirror, self._server, self._stream, self._renumber = mirror, server, stream, renumber
+
+    async def run(self, progress: Callable[[int], None] = lambda _: None) -> Restored:
+        """Write what is missing, then read everything back.
+
+        Raises CommandError for a stream that holds anything but a beginning of what it is to hold, SourceError, and
+        Differs when what was read back is not what was written.
+        """
+        info = await self._server.info(self._stream)
+        config, last = info["config"], int(info["state"]["last_seq"])
+        found = await self._found(last)
+        gaps = await self._gaps(last)
+        self._refuse_gaps(config, gaps, empty=not found.count)
+        for sequence in found.fillers:
+            await self._delete(sequence)
+        written = await self._write(config, last, progress)
+        end = await self._server.last(self._stream)
+        same = await self._compared(end, progress) if written else found
+        return Restored(self._stream, found.count, written, sum(gaps.values()), end, same.tree.root())
+
+    async def _found(self, last: int) -> _Same:
+        try:
+            return await self._compared(last)
+        except Differs as error:
+            raise CommandError(
+                f"stream {self._stream} is not empty, and no beginning of what the mirror holds: {error}"
+            ) from None
+
+    async def _compared(self, upto: int, progress: Callable[[int], None] = lambda _: None) -> _Same:
+        """Compare the stream up to sequence `upto` with the mirror. Raises Differs."""
+        same = _Same(0, Frontier(), [])
+        async with aclosing(self._wanted(upto)) as wanted:
+            due = await anext(wanted, None)
+            async for entries in self._server.batches(self._stream, upto=upto):
+                for entry in entries:
+                    if entry.head == _FILLER_HEAD and (due is None or entry.sequence != due.sequence):
+                        same.fillers.append(entry.sequence)
+                        continue
+                    if due is None or entry._replace(stored_at=due.stored_at) != due:
+                        raise Differs(entry.sequence)
+                    same.tree.append(leaf_hash(entry.stated))
+                    same.count += 1
+                    due = await anext(wanted, None)
+                progress(len(entries))
+            if due is not None:
+                raise Differs(due.sequence)
+        return same
+
+    async def _wanted(self, upto: int = 2**63, *, after: int = 0) -> AsyncGenerator[Entry, None]:
+        """What the stream is to hold behind sequence `after`, up to and with `upto`."""
+        count = 0
+        async for entries in self._mirror.batches(self._stream):
+            for entry in entries:
+                count += 1
+                if self._renumber:
+                    entry = entry._replace(sequence=count, head=_EXPECTATION.sub(b"", entry.head))
+                if entry.sequence > upto:
+                    return
+                if entry.sequence > after:
+                    yield entry
+
+    async def _gaps(self, after: int) -> dict[int, int]:
+        """Sequences behind `after` that the mirror does not have: the first of each gap, and how many."""
+        gaps, due = {}, after + 1
+        async with aclosing(self._wanted(after=after)) as wanted:
+            async for entry in wanted:
+                if entry.sequence > due:
+                    gaps[due] = entry.sequence - due
+                due = entry.sequence + 1
+        return gaps
+
+    def _refuse_gaps(self, config: dict[str, Any], gaps: dict[int, int], *, empty: bool) -> None:
+        """Gaps are made by deletion, the one before the first entry by a purge; LEDGER allows neither."""
+        in_the_way = [gap for gap in gaps if config.get("deny_delete") and not (empty and gap == 1)]
+        if config.get("deny_purge") and config.get("deny_delete") and 1 in gaps:
+            in_the_way.append(1)
+        if in_the_way:
+            first = min(in_the_way)
+            raise CommandError(
+                f"sequence {first} of {self._stream} is missing in the mirror, and the stream does not allow to leave "
+                "it empty: --renumber closes gaps, and entries behind them get other sequences"
+            )
+
+    async def _write(self, config: dict[str, Any], last: int, progress: Callable[[int], None]) -> int:
+        replicated = int(config.get("num_replicas", 1)) > 1
+        written, due = 0, last + 1
+        async with StreamPublisher(self._server.connection, self._stream, replicated=replicated) as publisher:
+            async with aclosing(self._wanted(after=last)) as wanted:
+                async for entry in wanted:
+                    if entry.sequence > due:
+                        await publisher.settle()
+                        await self._leave_empty(publisher, config, due, entry.sequence)
+                    await publisher.write(entry)
+                    written, due = written + 1, entry.sequence + 1
+                    progress(1)
+            await publisher.settle()
+        return written
+
+    async def _leave_empty(
+        self, publisher: StreamPublisher, config: dict[str, Any], first: int, following: int
+    ) -> None:
+        """Use up the sequences from `first` to before `following`."""
+        if first == 1 and not config.get("deny_purge"):
+            # A purge of an empty stream only moves its first sequence.
+            await self._server.must(f"STREAM.PURGE.{self._stream}", {"seq": following})
+            return
+        subject = re.sub(r"[*>]", _FILLER_PART, config["subjects"][0])
+        for sequence in range(first, following):
+            await publisher.write(Entry(sequence, 0, subject, _FILLER_HEAD, b""))
+        await publisher.settle()
+        for sequence in range(first, following):
+            await self._delete(sequence)
+
+    async def _delete(self, sequence: int) -> None:
+        await self._server.must(f"STREAM.MSG.DELETE.{self._stream}", {"seq": sequence, "no_erase": True})

@@ -1,0 +1,145 @@
+"""Entries from a mirror on disk, every segment's hash confirmed before it is believed."""
+
+import os
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
+from pathlib import Path
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.port import SourceError
+
+from .format import Segment, digest, entries_in, first_line, has_stream, next_sound, read_sums, segments_of
+
+__all__ = ["MirrorSource"]
+
+OnBreach = Callable[[Breach], None]
+_BATCH = 2000
+
+
+class MirrorSource:
+    """A source over a mirror's folder; it may grow meanwhile. One segment is in memory at a time.
+
+    What was changed goes to `on_breach`, and reading goes on behind it. `unread` names what is there and is no entry.
+    """
+
+    def __init__(self, folder: Path, on_breach: OnBreach) -> None:
+        """Raises SourceError when there is no such folder, or it can't be read."""
+        if not os.path.lexists(folder):
+            raise SourceError(f"there is no mirror at {folder}: `telecine-audit mirror {folder}` makes one")
+        self._folder = folder
+        self._on_breach = on_breach
+        self._torn: dict[str, int] = {}
+        has_stream(folder, "")
+
+    @property
+    def unread(self) -> list[str]:
+        return [
+            f"{number} bytes at the end of {name} that are no whole entry: the mirror was stopped, or is being written"
+            for name, number in self._torn.items()
+        ]
+
+    async def has(self, stream: str) -> bool:
+        return has_stream(self._folder, stream)
+
+    async def last(self, stream: str) -> int:
+        for segment in reversed(self._segments(stream)):
+            last = 0
+            for entries in self._entries(segment, self._read(segment), segment.first - 1, _unheard):
+                last = entries[-1].sequence
+            if last:
+                return last
+        return 0
+
+    async def batches(
+        self, stream: str, *, after: int = 0, upto: int | None = None
+    ) -> AsyncIterator[Sequence[Entry]]:
+        end = await self.last(stream) if upto is None else upto
+        for entries in self._read_on(stream, after, end):
+            if entries[0].sequence > after and entries[-1].sequence <= end:
+                yield entries
+            elif wanted := [entry for entry in entries if after < entry.sequence <= end]:
+                yield wanted
+
+    async def close(self) -> None:
+        """Nothing is held open between two segments."""
+
+    def _segments(self, stream: str) -> list[Segment]:
+        if not has_stream(self._folder, stream):
+            raise SourceError(f"the mirror at {self._folder} has no stream {stream}")
+        return segments_of(self._folder, stream)
+
+    def _read_on(self, stream: str, after: int, end: int) -> Iterator[Sequence[Entry]]:
+        """What the segments hold that have entries behind `after`, up to `end`."""
+        segments = self._segments(stream)
+        # Only now: what is sealed meanwhile is in the list then, and is read as it was sealed.
+        sums = read_sums(self._folder)
+        self._tell_of_missing(stream, segments, sums)
+        previous = 0
+        for segment, following in zip(segments, [*segments[1:], None], strict=False):
+            if segment.first > end or (following and following.first <= after + 1):
+                continue
+            for entries in self._believed(segment, sums.get(segment.name), max(previous, segment.first - 1)):
+                previous = entries[-1].sequence
+                yield entries
+
+    def _believed(self, segment: Segment, sealed: str | None, behind: int) -> Iterator[Sequence[Entry]]:
+        data = self._read(segment)
+        if sealed and digest(data) == sealed:
+            yield from self._entries(segment, data, behind, self._on_breach, checked=False)
+            return
+        if sealed:
+            self._on_breach(_changed(segment, behind, "is not the one whose hash is in SHA256SUMS"))
+        yield from self._entries(segment, data, behind, self._on_breach)
+
+    def _tell_of_missing(self, stream: str, segments: Sequence[Segment], sums: Mapping[str, str]) -> None:
+        for segment in segments[:-1]:
+            if segment.name not in sums:
+                self._on_breach(_changed(segment, segment.first - 1, "is full and not in SHA256SUMS"))
+        for name in sums:
+            segment = Segment(*_place(name))
+            if segment.stream == stream and segment not in segments:
+                self._on_breach(_changed(segment, segment.first - 1, "is in SHA256SUMS and is gone"))
+
+    def _entries(
+        self, segment: Segment, data: bytes, behind: int, on_breach: OnBreach, *, checked: bool = True
+    ) -> Iterator[Sequence[Entry]]:
+        """The sound entries of a segment, in batches. A torn end is no breach: its writer was stopped."""
+        at = len(first_line(segment.stream))
+        if data[:at] != first_line(segment.stream)[: len(data)]:
+            on_breach(_changed(segment, behind, "does not begin as a segment of this stream does"))
+        self._torn.pop(segment.name, None)
+        if len(data) < at:
+            self._torn[segment.name] = len(data)
+        while at < len(data):
+            found, at = entries_in(data, at, behind=behind, most=_BATCH, checked=checked)
+            if found:
+                behind = found[-1].sequence
+                yield found
+            if len(found) < _BATCH and at < len(data):
+                torn_at, at = at, next_sound(data, at, behind=behind)
+                if at < len(data):
+                    on_breach(_changed(segment, behind, f"is damaged behind entry {behind}"))
+                else:
+                    self._torn[segment.name] = len(data) - torn_at
+
+    def _read(self, segment: Segment) -> bytes:
+        path = self._folder / segment.name
+        try:
+            return path.read_bytes()
+        except OSError as error:
+            raise SourceError(f"{path} can't be read: {error.strerror}") from error
+
+
+def _place(name: str) -> tuple[str, int]:
+    """Stream and first sequence of a segment, from its name in SHA256SUMS."""
+    stream, _, file = name.partition("/")
+    return stream, int(Path(file).stem)
+
+
+def _changed(segment: Segment, behind: int, says: str) -> Breach:
+    words = f"segment {segment.name} of the mirror {says}"
+    return Breach(BreachKind.MIRROR_CHANGED, words, stream=segment.stream, sequence=behind + 1)
+
+
+def _unheard(breach: Breach) -> None:
+    """Told when the entries themselves are read."""

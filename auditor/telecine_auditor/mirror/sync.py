@@ -1,0 +1,78 @@
+"""Brings a mirror up to its streams, and notices when a stream is no longer the one that was mirrored."""
+
+from collections.abc import Callable, Sequence
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, Source
+
+from .writer import StreamWriter
+
+__all__ = ["StreamChanged", "bounds", "copied"]
+
+_NEVER_ERASED = (LEDGER, CHECKPOINTS)
+
+
+class StreamChanged(Exception):
+    """The stream no longer holds what was mirrored; nothing of it was written."""
+
+    def __init__(self, breach: Breach) -> None:
+        self.breach = breach
+        super().__init__(breach.says)
+
+
+async def bounds(source: Source, streams: Sequence[str]) -> dict[str, int]:
+    """How far to copy each of the streams, in the order in which to copy them.
+
+    CHECKPOINTS speaks of LEDGER: it is asked first and copied last, so that a mirror never holds a checkpoint over
+    entries that it does not have. VIDEO is asked behind LEDGER: what is charged for was asked for before.
+    Raises SourceError.
+    """
+    asked = sorted(streams, key=lambda stream: (stream != CHECKPOINTS, stream != LEDGER))
+    lasts = {stream: await source.last(stream) for stream in asked}
+    return {stream: lasts[stream] for stream in sorted(asked, key=CHECKPOINTS.__eq__)}
+
+
+async def copied(
+    source: Source, stream: str, last: int, writer: StreamWriter, progress: Callable[[int], None]
+) -> tuple[int, bool]:
+    """Append what is new in `stream` up to `last`; how many entries, and whether the last mirrored one was erased.
+
+    Only VIDEO forgets. Raises StreamChanged, SourceError, CommandError.
+    """
+    known, new, erased = writer.last, 0, False
+    if known and last < known.sequence:
+        raise StreamChanged(_breach(BreachKind.TRUNCATED, known, stream, f"the stream ends at {last}"))
+    unconfirmed = known
+    async for entries in source.batches(stream, after=known.sequence - 1 if known else 0, upto=last):
+        if unconfirmed:
+            erased = _erased(unconfirmed, entries[0], stream)
+            entries, unconfirmed = entries if erased else entries[1:], None
+        writer.append(entries)
+        new += len(entries)
+        progress(len(entries))
+    if unconfirmed:
+        erased = _erased(unconfirmed, None, stream)
+    writer.flush()
+    return new, erased
+
+
+def _erased(known: Entry, found: Entry | None, stream: str) -> bool:
+    """Whether the stream forgot the entry that was mirrored last. Raises StreamChanged when it may not, or differs."""
+    if found is None or found.sequence != known.sequence:
+        if stream in _NEVER_ERASED:
+            raise StreamChanged(
+                _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream has it no more")
+            )
+        return True
+    # The time is the server's, and another one in a stream that was restored.
+    if found._replace(stored_at=known.stored_at) != known:
+        raise StreamChanged(
+            _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream has another one there")
+        )
+    return False
+
+
+def _breach(kind: BreachKind, known: Entry, stream: str, says: str) -> Breach:
+    words = f"entry {known.sequence} was mirrored, and now {says}: it was rewritten, or is another stream"
+    return Breach(kind, words, stream=stream, sequence=known.sequence)

@@ -1,0 +1,225 @@
+"""Keeps a mirror: append-only, one writer at a time, whole after a kill at any byte."""
+
+import fcntl
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from hashlib import sha256
+from pathlib import Path
+from typing import BinaryIO
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.terminal.exit_codes import CommandError
+
+from .format import (
+    SEGMENT_BYTES,
+    SEGMENT_ENTRIES,
+    SUMS,
+    Segment,
+    digest,
+    entries_in,
+    first_line,
+    framed,
+    next_sound,
+    read_sums,
+    segments_of,
+)
+
+__all__ = ["MirrorChanged", "MirrorWriter", "StreamWriter", "opened_for_writing"]
+
+_LOCK = "LOCK"
+
+
+class MirrorChanged(Exception):
+    """What is mirrored was changed since: a breach, and no mirror to go on with."""
+
+    def __init__(self, segment: Segment, says: str) -> None:
+        words = f"segment {segment.name} of the mirror {says}"
+        self.breach = Breach(BreachKind.MIRROR_CHANGED, words, stream=segment.stream, sequence=segment.first)
+        super().__init__(words)
+
+
+class MirrorWriter:
+    """The folder of a mirror, held by one writer: its hashes, and a writer for each stream.
+
+    `most`: how many entries a segment has at most.
+    """
+
+    def __init__(self, folder: Path, *, most: int = SEGMENT_ENTRIES) -> None:
+        self.folder, self.most = folder, most
+        self._sums = read_sums(folder)
+        self._writers: list[StreamWriter] = []
+
+    def stream(self, stream: str) -> "StreamWriter":
+        """Go on with a stream where the mirror ends. Raises MirrorChanged."""
+        writer = StreamWriter(self, stream)
+        self._writers.append(writer)
+        return writer
+
+    def close(self) -> None:
+        """Flush and close every stream. Raises CommandError."""
+        for writer in self._writers:
+            writer.close()
+
+    def sealed(self, segment: Segment) -> str | None:
+        """The hash of a sealed segment."""
+        return self._sums.get(segment.name)
+
+    def seal(self, segment: Segment, hash: str) -> None:
+        """Add a hash to SHA256SUMS, which is replaced as a whole: no reader ever sees half of it."""
+        self._sums[segment.name] = hash
+        new = self.folder / f"{SUMS}.new"
+        with new.open("w", encoding="utf-8") as file:
+            file.writelines(f"{hash}  {name}\n" for name, hash in sorted(self._sums.items()))
+            file.flush()
+            os.fsync(file.fileno())
+        new.replace(self.folder / SUMS)
+        _sync_folder(self.folder)
+
+
+class StreamWriter:
+    """Appends the entries of one stream.
+
+    `last` is the last entry that is mirrored; `cut` counts the bytes of a torn frame that were cut off at the start,
+    `sealed` the segments that were sealed since.
+    """
+
+    def __init__(self, mirror: MirrorWriter, stream: str) -> None:
+        self.last: Entry | None = None
+        self.cut = 0
+        self.sealed = 0
+        self._mirror, self._stream = mirror, stream
+        self._file: BinaryIO | None = None
+        with _written(mirror.folder):
+            self._begin()
+
+    @property
+    def sequence(self) -> int:
+        """The last mirrored sequence, 0 for none."""
+        return self.last.sequence if self.last else 0
+
+    def append(self, entries: Sequence[Entry]) -> None:
+        """Write entries behind the last one; a segment that gets full is sealed. Raises CommandError."""
+        with _written(self._mirror.folder):
+            while entries:
+                file = self._file or self._new(entries[0].sequence)
+                now = entries[: self._mirror.most - self._count]
+                frames = b"".join(map(framed, now))
+                file.write(frames)
+                file.flush()
+                self._hash.update(frames)
+                self._count += len(now)
+                self._size += len(frames)
+                self.last = now[-1]
+                self._seal_if_full()
+                entries = entries[len(now) :]
+
+    def flush(self) -> None:
+        """Make sure that what was appended survives the loss of power. Raises CommandError."""
+        if self._file is not None:
+            with _written(self._mirror.folder):
+                os.fsync(self._file.fileno())
+
+    def close(self) -> None:
+        """Flush and let go of the file."""
+        self.flush()
+        if self._file is not None:
+            self._file.close()
+            self._file = None
+
+    def _begin(self) -> None:
+        """Find the end of what is there; cut a torn frame off."""
+        (self._mirror.folder / self._stream).mkdir(exist_ok=True)
+        segments = segments_of(self._mirror.folder, self._stream)
+        for segment in segments[:-1]:
+            if not self._mirror.sealed(segment):
+                raise MirrorChanged(segment, f"is not in {SUMS}, and another one follows it")
+        for segment in reversed(segments):
+            data = (self._mirror.folder / segment.name).read_bytes()
+            hash = self._mirror.sealed(segment)
+            if hash and digest(data) != hash:
+                raise MirrorChanged(segment, f"is not the one whose hash is in {SUMS}")
+            self._find_last(segment, data, open_end=not hash)
+            if self.last:
+                return
+
+    def _find_last(self, segment: Segment, data: bytes, *, open_end: bool) -> None:
+        start = first_line(segment.stream)
+        if not data.startswith(start):
+            if not open_end or not start.startswith(data):
+                raise MirrorChanged(segment, "does not begin as a segment does")
+            (self._mirror.folder / segment.name).unlink()
+            self.cut += len(data)
+            return
+        entries, end = entries_in(data, len(start), behind=segment.first - 1)
+        if end < len(data) and (not open_end or next_sound(data, end, behind=segment.first - 1) < len(data)):
+            raise MirrorChanged(segment, f"is damaged at byte {end}")
+        if entries:
+            self.last = entries[-1]
+        if open_end:
+            self._go_on(segment, data[:end], len(entries))
+            self.cut += len(data) - end
+
+    def _go_on(self, segment: Segment, sound: bytes, count: int) -> None:
+        path = self._mirror.folder / segment.name
+        os.truncate(path, len(sound))
+        self._segment, self._count, self._size, self._hash = segment, count, len(sound), sha256(sound)
+        self._file = path.open("ab")
+        self._seal_if_full()
+
+    def _new(self, first: int) -> BinaryIO:
+        self._segment, self._count = Segment(self._stream, first), 0
+        path = self._mirror.folder / self._segment.name
+        start = first_line(self._stream)
+        self._file = path.open("xb")
+        self._file.write(start)
+        self._file.flush()
+        _sync_folder(path.parent)
+        self._size, self._hash = len(start), sha256(start)
+        return self._file
+
+    def _seal_if_full(self) -> None:
+        if self._count < self._mirror.most and self._size < SEGMENT_BYTES:
+            return
+        self.close()
+        self._mirror.seal(self._segment, self._hash.hexdigest())
+        self.sealed += 1
+
+
+@contextmanager
+def opened_for_writing(folder: Path, *, most: int = SEGMENT_ENTRIES) -> Iterator[MirrorWriter]:
+    """Make the folder if it is not there, and hold it alone. `most`: how many entries a segment has at most.
+
+    Raises CommandError when somebody else holds it, or it can't be written.
+    """
+    with _written(folder):
+        # It may hold prompts; the owner decides who else may read it.
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        lock = (folder / _LOCK).open("a")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise CommandError(f"another mirror is at work in {folder}: there can be one at a time") from None
+        mirror = MirrorWriter(folder, most=most)
+        try:
+            yield mirror
+        finally:
+            mirror.close()
+
+
+@contextmanager
+def _written(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise CommandError(f"the mirror {folder} can't be written: {error.strerror or error}") from error
+
+
+def _sync_folder(folder: Path) -> None:
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -1,0 +1,95 @@
+"""What is owed: unspent credits by kind of grant and by when they expire."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from telecine_auditor.ledger.account import GrantBook
+from telecine_auditor.ledger.replay import Books
+
+__all__ = ["Amounts", "Owed", "liability"]
+
+NEVER = "never"
+
+
+@dataclass(slots=True)
+class Amounts:
+    """Unspent credits: free to spend, and held for generations that run."""
+
+    available: int = 0
+    held: int = 0
+
+    @property
+    def unspent(self) -> int:
+        """Both."""
+        return self.available + self.held
+
+    def columns(self) -> tuple[int, int, int]:
+        """For a table."""
+        return self.available, self.held, self.unspent
+
+    def add(self, grant: GrantBook) -> None:
+        """Count what is left of a grant."""
+        self.available += grant.available
+        self.held += grant.held
+
+
+@dataclass
+class Owed:
+    """Unspent credits in groups, of which the last two names are kind and expiry (``never`` or ``2027-11``).
+
+    `past`: those whose time was over already; they expire as soon as the expiry is written.
+    """
+
+    by_group: dict[tuple[str, ...], Amounts] = field(default_factory=dict)
+    by_kind: dict[str, Amounts] = field(default_factory=dict)
+    total: Amounts = field(default_factory=Amounts)
+    past: Amounts = field(default_factory=Amounts)
+
+    def groups(self) -> Iterator[tuple[tuple[str, ...], Amounts]]:
+        """The groups in order: what expires first stands first, what never does last."""
+        yield from sorted(
+            self.by_group.items(), key=lambda item: (item[0][:-1], item[0][-1] == NEVER, item[0][-1])
+        )
+
+    def kinds(self) -> Iterator[tuple[str, Amounts]]:
+        """The kinds in order."""
+        yield from sorted(self.by_kind.items())
+
+    def as_json(self) -> dict[str, Any]:
+        """For machines."""
+        return {
+            "groups": [
+                dict(zip(("account", "kind", "expires")[-len(group) :], group, strict=True))
+                | _fields(amounts)
+                for group, amounts in self.groups()
+            ],
+            "kinds": {kind: _fields(amounts) for kind, amounts in self.kinds()},
+            "total": _fields(self.total),
+            "past_their_time": _fields(self.past),
+        }
+
+
+def liability(books: Books, as_of: datetime, *, each_account: bool) -> Owed:
+    """What is owed by the books, in groups of (account if `each_account`, kind, expiry)."""
+    owed = Owed()
+    for name, account in books.accounts.items():
+        for grant in account.grants.values():
+            if grant.available or grant.held:
+                _count(owed, (name,) if each_account else (), grant, as_of)
+    return owed
+
+
+def _count(owed: Owed, account: tuple[str, ...], grant: GrantBook, as_of: datetime) -> None:
+    until = grant.usable_until
+    group = (*account, grant.kind, f"{until.astimezone(UTC):%Y-%m}" if until else NEVER)
+    owed.by_group.setdefault(group, Amounts()).add(grant)
+    owed.by_kind.setdefault(grant.kind, Amounts()).add(grant)
+    owed.total.add(grant)
+    if until is not None and until <= as_of:
+        owed.past.add(grant)
+
+
+def _fields(amounts: Amounts) -> dict[str, int]:
+    return asdict(amounts) | {"unspent": amounts.unspent}

@@ -1,0 +1,212 @@
+"""What became of every generation, at the provider and on the ledger: a private database on disk, gone at the end.
+
+Events of one generation may lie far apart in a stream, and a late result comes long after the end: the database joins
+them in bounded memory.
+"""
+
+import json
+import sqlite3
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from types import TracebackType
+from typing import Any, Self
+
+from telecine_auditor.ledger.replay import Books, Reading
+from telecine_auditor.sources.message import Entry
+
+__all__ = ["UsageBook", "instant", "moment"]
+
+_SCHEMA = """
+PRAGMA journal_mode=OFF;
+PRAGMA synchronous=OFF;
+CREATE TABLE generation (
+    account TEXT, id TEXT, at INTEGER, model TEXT, resolution TEXT, duration INTEGER,
+    claimed INTEGER, ending TEXT, code TEXT, outcome TEXT, credits INTEGER, returned INTEGER,
+    PRIMARY KEY (account, id)
+) WITHOUT ROWID;
+CREATE TABLE attempt (
+    account TEXT, generation TEXT, number INTEGER, mark TEXT, seed INTEGER, begun INTEGER, closed INTEGER, how TEXT,
+    PRIMARY KEY (account, generation, number)
+) WITHOUT ROWID;
+CREATE TABLE task (
+    account TEXT, generation TEXT, id TEXT, how TEXT, status TEXT, tokens INTEGER,
+    PRIMARY KEY (account, generation, id)
+) WITHOUT ROWID;
+BEGIN;
+"""
+_KEYS = {
+    "generation": ("account", "id"),
+    "task": ("account", "generation", "id"),
+    "attempt": ("account", "generation", "number"),
+}
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND = timedelta(microseconds=1)
+_ENDINGS = frozenset({"ready", "failed", "cancelled"})
+_LARGEST = 2**63 - 1
+
+Fields = dict[str, Any]
+
+
+def instant(time: datetime) -> int:
+    """Microseconds since 1970, to be compared in the database."""
+    return (time - _EPOCH) // _MICROSECOND
+
+
+def moment(microseconds: int) -> datetime:
+    """The time that `instant` made a number of."""
+    return _EPOCH + microseconds * _MICROSECOND
+
+
+class UsageBook:
+    """Three tables. A `generation` has what was asked for, how it ended at the provider (`ending`: ready, failed or
+
+    cancelled, `code` of a failure) and on the ledger (`outcome`, `credits`, of which `returned` were given back by
+    adjustments). A `task` of the provider is known from its submission, its video (`how` = ready) or a late result.
+    An `attempt` to submit stays only where the provider may have a task of it that is not known: its answer was lost
+    (`how` is not null), or is still awaited. It has the marks that such a task bears.
+    """
+
+    def __init__(self) -> None:
+        self.unreadable = 0
+        """Entries of VIDEO that say nothing that can be read."""
+        self._database = sqlite3.connect("", isolation_level=None)  # no name: a file that nobody else sees
+        self._database.executescript(_SCHEMA)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._database.close()
+
+    def video(self, entry: Entry) -> None:
+        """Take the next entry of VIDEO."""
+        try:
+            _, account, generation, action = entry.subject.split(".")
+            self._video((account, generation), action, json.loads(entry.body), entry)
+        except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
+            self.unreadable += 1
+
+    def ledger(self, reading: Reading) -> None:
+        """Take the next entry of LEDGER: a debit says what was priced, also where VIDEO knows no more of it."""
+        if reading.action == "debited":
+            price = reading.body["price"]
+            fields = {
+                "at": instant(reading.decided_at),
+                "resolution": _text(price, "resolution"),
+                "duration": _whole(price, "duration"),
+            }
+            self._put("generation", (reading.account, reading.body["generation"]), fields, over=False)
+
+    def outcomes(self, books: Books) -> None:
+        """Take from the books, when all entries are taken, how each generation was paid for."""
+        for name, account in books.accounts.items():
+            for holds in (account.holds, account.ended):
+                for hold in holds.values():
+                    fields = {"outcome": hold.outcome, "credits": hold.amount, "returned": hold.returned}
+                    self._put("generation", (name, hold.generation), fields)
+
+    def rows(self, query: str, values: Fields) -> Iterator[tuple[Any, ...]]:
+        """What a query finds."""
+        return self._database.execute(query, values)
+
+    def _video(self, key: tuple[str, ...], action: str, body: Fields, entry: Entry) -> None:
+        if action == "requested":
+            self._put("generation", key, _asked(body) | {"at": instant(_time(entry))})
+        elif action == "submission_started":
+            self._put("generation", key, {"claimed": 1})
+            self._put("attempt", (*key, _number(body)), _marks(body))
+        elif action == "submission_deferred":
+            self._close(key, entry, "proven_absent" if body.get("reason") == "proven_absent" else None)
+        elif action == "submitted":
+            self._put("task", (*key, _task(body)), {"how": "submitted"}, over=False)
+            self._close(key, entry, None)
+        elif action in ("ready", "late_result"):
+            fields = {"how": action, "tokens": _tokens(body), "status": _text(body, "provider_status")}
+            self._put("task", (*key, _task(body)), fields)
+        if action == "failed":
+            unresolved = body.get("code") == "submission_unresolved"
+            self._close(key, entry, "submission_unresolved" if unresolved else None)
+        if action in _ENDINGS:
+            self._put("generation", key, {"ending": action, "code": _text(body, "code")}, over=False)
+
+    def _close(self, key: tuple[str, ...], entry: Entry, how: str | None) -> None:
+        """The open attempt is over: its answer was lost (`how`), or the provider is known to have a task or none."""
+        which = "WHERE account = ? AND generation = ? AND how IS NULL"
+        if how is None:
+            self._database.execute(f"DELETE FROM attempt {which}", key)  # noqa: S608 - of constants alone
+        else:
+            closed = instant(_time(entry))
+            self._database.execute(f"UPDATE attempt SET closed = ?, how = ? {which}", (closed, how, *key))  # noqa: S608
+
+    def _put(self, table: str, key: tuple[str | int, ...], fields: Fields, *, over: bool = True) -> None:
+        """Write fields of a row; those that it has already stay unless `over`."""
+        keys = _KEYS[table]
+        new, old = ("excluded.{0}", "{1}.{0}") if over else ("{1}.{0}", "excluded.{0}")
+        sets = ", ".join(
+            f"{name} = coalesce({new.format(name, table)}, {old.format(name, table)})" for name in fields
+        )
+        names, marks = ", ".join((*keys, *fields)), ", ".join("?" * (len(keys) + len(fields)))
+        statement = f"INSERT INTO {table} ({names}) VALUES ({marks}) ON CONFLICT DO UPDATE SET {sets}"  # noqa: S608
+        self._database.execute(statement, (*key, *fields.values()))
+
+
+def _asked(body: Fields) -> Fields:
+    asked = body["parameters"]
+    return {
+        "model": _text(asked, "model"),
+        "resolution": _text(asked, "resolution"),
+        "duration": _whole(asked, "duration"),
+    }
+
+
+def _number(body: Fields) -> int:
+    number = _whole(body, "attempt")
+    if number is None:
+        raise ValueError("attempt is missing")
+    return number
+
+
+def _marks(body: Fields) -> Fields:
+    """How a task of this attempt would look at the provider."""
+    begun = datetime.fromisoformat(body["started_at"])
+    return {
+        "mark": _text(body, "safety_identifier"),
+        "seed": _whole(body, "seed"),
+        "begun": instant(begun if begun.tzinfo else begun.replace(tzinfo=UTC)),
+    }
+
+
+def _time(entry: Entry) -> datetime:
+    time = datetime.fromisoformat(entry.header("ce-time") or "")
+    if time.tzinfo is None:
+        raise ValueError("a time without zone")
+    return time
+
+
+def _task(body: Fields) -> str:
+    task = body["provider_task_id"]
+    if not isinstance(task, str):
+        raise TypeError("provider_task_id is no text")
+    return task
+
+
+def _tokens(body: Fields) -> int | None:
+    return _whole(body["usage"], "total_tokens")
+
+
+def _whole(fields: Fields, name: str) -> int | None:
+    value = fields.get(name)
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
+        raise ValueError(f"{name} is no whole number")
+    return value
+
+
+def _text(fields: Fields, name: str) -> str | None:
+    value = fields.get(name)
+    if value is not None and not isinstance(value, str):
+        raise TypeError(f"{name} is no text")
+    return value

@@ -1,0 +1,152 @@
+"""Signed checkpoints: from the CHECKPOINTS stream or from files, each verified with the keys that are trusted."""
+
+import base64
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from pydantic_core import from_json
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, Source
+from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_contracts.checkpoints import CheckpointSigned
+from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
+
+from .signatures import Forged, Unsigned, verified
+
+__all__ = ["Published", "SignedCheckpoint", "from_file", "from_place", "published", "read_keys"]
+
+_LOG = LEDGER.lower()
+
+
+@dataclass(frozen=True, slots=True)
+class SignedCheckpoint:
+    """A checkpoint whose signature holds. `place` says where it came from, for people.
+
+    `signed_by` is the name of the trusted key; empty where no key was given, so that nothing could be verified.
+    """
+
+    checkpoint: Checkpoint
+    note: str
+    signed_by: str
+    place: str
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """Checkpoints of the ledger from the CHECKPOINTS stream, in its order; `refused`: how many were not believed."""
+
+    checkpoints: list[SignedCheckpoint] = field(default_factory=list)
+    refused: int = 0
+
+
+def read_keys(arguments: Sequence[str]) -> tuple[VerifierKey, ...]:
+    """The keys that `--key` names: each a key's text, or a file with one a line. Raises CommandError."""
+    return tuple(key for argument in arguments for key in _keys(argument))
+
+
+async def published(
+    source: Source, keys: Sequence[VerifierKey], on_breach: Callable[[Breach], None]
+) -> Published:
+    """Every checkpoint of the ledger in the CHECKPOINTS stream that one of the keys signed, in order of the stream.
+
+    One that does not verify is the breach checkpoint-forged; without keys all are taken at their word. A sequence that
+    is missing is the breach checkpoint-missing: the stream is never purged. Nothing when the source has no such stream.
+    Ask how far LEDGER goes after this, not before: else the last checkpoint may speak of more than is read then.
+    Raises SourceError.
+    """
+    found, forged, sequence = list[SignedCheckpoint](), list[Breach](), 0
+    if not await source.has(CHECKPOINTS):
+        return Published()
+    last = await source.last(CHECKPOINTS)
+    async for entries in source.batches(CHECKPOINTS, upto=last):
+        for entry in entries:
+            _miss(sequence + 1, entry.sequence - 1, on_breach)
+            found += _of_entry(entry, keys, forged.append)
+            sequence = entry.sequence
+    _miss(sequence + 1, last, on_breach)
+    for breach in forged:
+        on_breach(breach)
+    return Published(found, len(forged))
+
+
+def _miss(first: int, last: int, on_breach: Callable[[Breach], None]) -> None:
+    if first <= last:
+        says = f"sequence {first} of the stream is missing" + (
+            f", and all up to {last}" if last > first else ""
+        )
+        on_breach(Breach(BreachKind.CHECKPOINT_MISSING, says, CHECKPOINTS, first))
+
+
+def from_file(path: Path, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
+    """The checkpoint in a file; without keys it is taken at its word.
+
+    Raises CommandError when it can't be read, or none of the keys signed it.
+    """
+    try:
+        note = path.read_bytes().decode()
+        checkpoint, name = verified(note, keys)
+    except OSError as error:
+        raise CommandError(f"the checkpoint {path} can't be read: {error.strerror}") from error
+    except (ValueError, Forged, Unsigned) as error:
+        raise CommandError(f"{path} is no checkpoint to trust: {error}") from None
+    return SignedCheckpoint(checkpoint, note, name, str(path))
+
+
+def from_place(path: Path, keys: Sequence[VerifierKey]) -> list[SignedCheckpoint]:
+    """The same for a file, or for every `*.txt` in a folder, as credits keeps them outside NATS; smallest first."""
+    try:
+        files = sorted(file for file in path.iterdir() if file.suffix == ".txt")
+    except NotADirectoryError:
+        return [from_file(path, keys)]
+    except OSError as error:
+        raise CommandError(f"checkpoints can't be read from {path}: {error.strerror}") from error
+    found = [from_file(file, keys) for file in files]
+    if not found:
+        raise CommandError(f"the folder {path} has no checkpoints in it, files named *.txt")
+    return sorted(found, key=lambda one: one.checkpoint.size)
+
+
+def _keys(argument: str) -> Iterator[VerifierKey]:
+    lines = [argument]
+    if "+" not in argument or Path(argument).is_file():
+        try:
+            lines = Path(argument).read_text(encoding="utf-8").splitlines()
+        except (OSError, ValueError) as error:
+            raise CommandError(
+                f"--key {argument} is no key, and no file that can be read: {error}"
+            ) from error
+    texts = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
+    if not texts:
+        raise CommandError(f"the file {argument} has no key in it, one a line")
+    for text in texts:
+        try:
+            yield VerifierKey.of(text)
+        except BadNote as error:
+            raise CommandError(f"--key {argument} is no verifier key: {error}") from None
+
+
+def _of_entry(
+    entry: Entry, keys: Sequence[VerifierKey], on_breach: Callable[[Breach], None]
+) -> Iterator[SignedCheckpoint]:
+    """The checkpoint that an entry of CHECKPOINTS is; nothing for one of another log."""
+    try:
+        said = from_json(entry.body)
+        if entry.type == CheckpointSigned.type and said["log"] != _LOG:
+            return
+        checkpoint, name = verified(said["note"], keys)
+        repeated = checkpoint.size, base64.b64encode(checkpoint.root).decode()
+        if entry.type != CheckpointSigned.type or (said["size"], said["root"]) != repeated:
+            raise Forged("the event says something else than its note")
+        yield SignedCheckpoint(checkpoint, said["note"], name, f"{CHECKPOINTS}#{entry.sequence}")
+    except (Forged, Unsigned, BadNote) as error:
+        on_breach(_forged(entry, str(error)))
+    except (ValueError, TypeError, KeyError, AttributeError):
+        on_breach(_forged(entry, "it is not an event that credits writes"))
+
+
+def _forged(entry: Entry, says: str) -> Breach:
+    kind = BreachKind.CHECKPOINT_FORGED
+    return Breach(kind, f"this checkpoint is not to be believed: {says}", CHECKPOINTS, entry.sequence)

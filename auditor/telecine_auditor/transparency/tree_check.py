@@ -1,0 +1,88 @@
+"""Whether the entries that are read are those that signed checkpoints speak of."""
+
+from collections.abc import Callable, Sequence
+from hashlib import sha256
+from itertools import groupby
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.message import Entry, UsualHead, usual_head
+from telecine_contracts.transparency import Frontier
+
+from .checkpoints import SignedCheckpoint
+
+__all__ = ["TreeCheck"]
+
+
+class TreeCheck:
+    """Feed it every entry of LEDGER from sequence 1, in order; it compares the root at each checkpoint's size.
+
+    Where a checkpoint does not hold, those behind it do not either: one breach tells of them all, and names the entries
+    among which the change must be.
+    """
+
+    def __init__(self, checkpoints: Sequence[SignedCheckpoint], on_breach: Callable[[Breach], None]) -> None:
+        self.frontier = Frontier()
+        """The tree over the entries taken so far."""
+        self.confirmed: list[SignedCheckpoint] = []
+        """Checkpoints whose root is the root of the entries taken."""
+        self.on_breach = on_breach
+        """Where breaches go."""
+        ordered = sorted(checkpoints, key=_size)
+        self._ahead = [(size, tuple(same)) for size, same in groupby(ordered, _size)][::-1]
+        self._missing: int | None = None
+        self._holds_to = 0
+        self._failed = False
+        self._compare()
+
+    def take(self, entries: Sequence[Entry], heads: Sequence[UsualHead | None] | None = None) -> None:
+        """Take the next entries; `heads`: their headers, for who has read them already by `usual_head`."""
+        append, tree = self.frontier.append, self.frontier
+        target = self._ahead[-1][0] if self._ahead else 0
+        for entry, head in zip(entries, heads or [usual_head(entry.head) for entry in entries], strict=True):
+            append(sha256(entry.leaf(head)).digest())
+            if entry.sequence != tree.size and self._missing is None:
+                self._missing = tree.size
+            if tree.size == target:
+                self._compare()
+                target = self._ahead[-1][0] if self._ahead else 0
+
+    def finish(self) -> None:
+        """There are no more entries: a checkpoint over more of them is the breach `truncated`."""
+        if self._ahead:
+            size, (checkpoint, *_) = self._ahead[0]
+            words = f"{_told(checkpoint)} was signed over {size} entries, and there are {self.frontier.size}"
+            self.on_breach(Breach(BreachKind.TRUNCATED, words, sequence=self.frontier.size + 1))
+        self._ahead = []
+
+    def _compare(self) -> None:
+        """Compare with the checkpoints of the size that the tree has now."""
+        while self._ahead and self._ahead[-1][0] == self.frontier.size:
+            size, checkpoints = self._ahead.pop()
+            root = self.frontier.root()
+            wrong = [one for one in checkpoints if one.checkpoint.root != root]
+            self.confirmed += [one for one in checkpoints if one.checkpoint.root == root]
+            if len(wrong) < len(checkpoints):
+                self._holds_to, self._failed = size, False
+            if wrong and not self._failed:
+                self._mismatch(wrong[0], contradicted=len(wrong) < len(checkpoints))
+            self._failed = len(wrong) == len(checkpoints)
+
+    def _mismatch(self, checkpoint: SignedCheckpoint, *, contradicted: bool) -> None:
+        size = checkpoint.checkpoint.size
+        if contradicted:
+            words = (
+                f"{_told(checkpoint)} has another root than these {size} entries, and than another checkpoint"
+            )
+        elif self._missing:
+            words = f"{_told(checkpoint)} can't hold: entry {self._missing} is missing"
+        else:
+            words = f"{_told(checkpoint)} has another root: entries from {self._holds_to + 1} to {size} were changed"
+        self.on_breach(Breach(BreachKind.CHECKPOINT_MISMATCH, words, sequence=size))
+
+
+def _size(checkpoint: SignedCheckpoint) -> int:
+    return checkpoint.checkpoint.size
+
+
+def _told(checkpoint: SignedCheckpoint) -> str:
+    return f"checkpoint {checkpoint.place}"

@@ -1,0 +1,142 @@
+"""What a message means, and whose it is: events and due timers on their way to a handler, each in its trace."""
+
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from datetime import datetime
+
+import structlog
+from nats.aio.client import Client
+from nats.js.errors import NotFoundError
+
+from telecine_chassis.eventstore.messages import Record, decode, from_stored
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.telemetry.instruments import HandlerMeters
+from telecine_chassis.telemetry.trace_context import DUE, SET_BY, TRACEPARENT
+from telecine_chassis.telemetry.tracing import Tracing, about, log_fields
+from telecine_chassis.timers.port import Timer
+from telecine_contracts import Registry, subjects
+from telecine_contracts.streams import Consumer
+
+from .dead_letters import DeadLetters, failures_before
+from .retry_policy import PASSING, Permanent, Retry
+
+__all__ = ["Dispatch", "EventHandler", "TimerHandler"]
+
+log = structlog.get_logger(__name__)
+EventHandler = Callable[[Recorded], Awaitable[None]]
+TimerHandler = Callable[[Timer], Awaitable[None]]
+REPLAY = "replay"
+"""The timer kind by which an operator has a dead letter's message handled again."""
+SCHEDULER = "Nats-Scheduler"
+"""Where a timer was set, says the server; it does not ask whether whoever may write there may wake us."""
+CONSUMER = "messaging.consumer.group.name"
+EVENT_TYPE = "telecine.event_type"
+
+
+class Dispatch:
+    """The handlers of one service, by consumer and by kind of timer."""
+
+    def __init__(
+        self,
+        connection: Client,
+        registry: Registry,
+        letters: DeadLetters,
+        *,
+        service: str,
+        tracing: Tracing,
+        meters: HandlerMeters,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._connection = connection
+        self._registry = registry
+        self._letters = letters
+        self._service = service
+        self._tracing = tracing
+        self._meters = meters
+        self._clock = clock
+        self._events: dict[str, tuple[Consumer, EventHandler]] = {}
+        self._timers: dict[str, TimerHandler] = {REPLAY: self._replay}
+        self._names: dict[str, Sequence[str]] = {}
+
+    def on(self, consumer: Consumer, handler: EventHandler) -> None:
+        """Events of `consumer` go to `handler`."""
+        self._events[consumer.name] = consumer, handler
+
+    def on_timers(self, handlers: Mapping[str, TimerHandler], names: Mapping[str, Sequence[str]]) -> None:
+        """Due timers go to the handler of their kind."""
+        self._timers |= handlers
+        self._names |= names
+
+    async def __call__(self, consumer: Consumer, record: Record) -> None:
+        """Have a message handled. Raises what its handler raises, and what keeps it from being understood."""
+        if record.subject.startswith("timers."):
+            await self._wake(consumer, record)
+        else:
+            await self._react(consumer.name, record)
+
+    async def _wake(self, consumer: Consumer, record: Record) -> None:
+        _, _, service, kind, *key = record.subject.split(".")
+        if record.headers.get(SCHEDULER, own := subjects.timer_at(service, kind, *key)) != own:
+            raise Permanent("this timer was set on another's subject")
+        if kind not in self._timers:
+            raise Permanent(f"no handler for timers of kind {kind}")
+        names = self._names.get(kind, ())
+        with self._tracing.entering(
+            f"process timers.due.{service}.{kind}" + "".join(f".{{{name}}}" for name in names),
+            parent=record.headers.get(TRACEPARENT),
+            link=record.headers.get(SET_BY),
+            attributes={CONSUMER: consumer.name},
+            expected=(Retry,),
+        ):
+            structlog.contextvars.bind_contextvars(timer=kind, **log_fields())
+            about(**dict(zip(names, key, strict=False)))
+            if (late := _lateness(record, self._clock())) is not None:
+                self._meters.timer_delay.labels(kind).observe(late)
+            await self._timers[kind](Timer(kind, tuple(key), record.body))
+
+    async def _react(self, name: str, record: Record) -> None:
+        recorded = decode(record, self._registry)
+        envelope = recorded.envelope
+        with self._tracing.entering(
+            f"process {subjects.template(type(recorded.event))}",
+            parent=envelope.traceparent,
+            attributes={CONSUMER: name, EVENT_TYPE: envelope.type},
+            expected=(Retry,),
+        ):
+            structlog.contextvars.bind_contextvars(
+                event_type=envelope.type, correlation=envelope.correlation, **log_fields()
+            )
+            about(**recorded.event.about)
+            await self._events[name][1](recorded)
+
+    async def _replay(self, timer: Timer) -> None:
+        """Handle a message of the event streams again: key is the consumer and the stream sequence.
+
+        If it fails again, the message itself is kept again, not the timer that asked for it.
+        """
+        name, sequence = timer.key
+        if name not in self._events:
+            raise Permanent(f"no consumer is called {name}")
+        consumer, _ = self._events[name]
+        stream = consumer.stream
+        try:
+            found = await self._connection.jetstream().get_msg(stream, seq=int(sequence))
+        except NotFoundError:
+            raise Permanent(f"message {sequence} of {stream} is gone") from None
+        record = from_stored(found)
+        try:
+            await self._react(name, record)
+        except (Retry, *PASSING):
+            raise
+        except Exception as error:
+            log.error("reactor.dead_letter", subject=record.subject, tried=1, exc_info=error)
+            failures = failures_before(timer.data) + 1
+            await self._letters.keep(self._service, consumer, record, error, 1, failures=failures)
+
+
+def _lateness(record: Record, now: datetime) -> float | None:
+    """Seconds since a timer was to fire."""
+    try:
+        due = datetime.fromisoformat(record.headers[DUE])
+    except (KeyError, ValueError):
+        return None
+    return max(0.0, (now - due).total_seconds())

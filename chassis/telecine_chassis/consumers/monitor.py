@@ -1,0 +1,151 @@
+"""Look after the consumers of a service: are they still there, how far behind, and does anybody take from them?"""
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js.api import ConsumerInfo
+from nats.js.errors import NotFoundError
+
+from telecine_chassis.runtime.cancellation import end, heed_cancellation
+from telecine_chassis.runtime.supervision import background
+from telecine_chassis.telemetry.instruments import HandlerMeters
+from telecine_contracts.streams import Consumer
+
+__all__ = ["ConsumerWatch"]
+
+FETCH_SILENCE = 30
+"""Seconds for which a consumer's loop may take nothing, though messages wait and a handler is free."""
+
+
+@dataclass
+class _Watched:
+    """One consumer; times are the event loop's."""
+
+    consumer: Consumer
+    ack_wait: float
+    running: dict[object, float] = field(default_factory=dict)
+    moved_at: float = 0
+    waiting_since: float | None = None
+    waiting: int = 0
+    crowded: bool = False
+    problem: str | None = None
+
+
+class ConsumerWatch:
+    """`every`: seconds between two looks; consumer information is expensive for the server, so not in hot loops.
+
+    `stuck_after`: seconds that all handlers of a consumer may be busy without finishing anything while messages
+    wait: longer than the longest handler.
+    """
+
+    def __init__(
+        self, connection: Client, meters: HandlerMeters, *, every: float = 10, stuck_after: float = 300
+    ) -> None:
+        self._connection = connection
+        self._meters = meters
+        self._every = every
+        self._stuck_after = stuck_after
+        self._watched: dict[str, _Watched] = {}
+        self._task: asyncio.Task[None] | None = None
+
+    def add(self, consumer: Consumer) -> None:
+        """Watch this consumer too."""
+        self._watched[consumer.name] = _Watched(consumer, consumer.ack_wait)
+
+    def ack_wait(self, name: str) -> float:
+        """Seconds after which the server hands a message of the consumer to somebody else."""
+        return self._watched[name].ack_wait
+
+    async def missing(self) -> str | None:
+        """Ask now: the name of a consumer that does not exist. Raises errors of NATS."""
+        for watched in self._watched.values():
+            if await self._information(watched) is None:
+                return watched.consumer.name
+        return None
+
+    def crowded(self, name: str) -> bool:
+        """Whether so many messages are under way or put off that others might soon have to wait for them."""
+        return self._watched[name].crowded
+
+    def problem(self) -> str | None:
+        """What the last look found that will not mend itself, or None."""
+        return next((found.problem for found in self._watched.values() if found.problem), None)
+
+    async def oldest(self) -> Mapping[str, float]:
+        """For how many seconds the slowest handler of each consumer has been running."""
+        now = asyncio.get_running_loop().time()
+        return {name: now - min(found.running.values(), default=now) for name, found in self._watched.items()}
+
+    @contextmanager
+    def handling(self, name: str) -> Iterator[None]:
+        """A message of the consumer is being handled."""
+        watched, key, now = self._watched[name], object(), asyncio.get_running_loop().time
+        watched.running[key] = watched.moved_at = now()
+        try:
+            yield
+        finally:
+            del watched.running[key]
+            watched.moved_at = now()
+
+    def start(self) -> None:
+        """Look again and again."""
+        now = asyncio.get_running_loop().time()
+        for watched in self._watched.values():
+            watched.moved_at, watched.waiting_since, watched.problem = now, None, None
+        self._task = background(self._run(), name="consumer-watch")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            await end(self._task)
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            heed_cancellation()
+            for watched in self._watched.values():
+                try:
+                    await self._look(watched)
+                except (nats.errors.Error, TimeoutError, OSError):  # the next look will tell
+                    continue
+
+    async def _look(self, watched: _Watched) -> None:
+        name, info = watched.consumer.name, await self._information(watched)
+        if info is None:
+            watched.problem = f"consumer {name} was deleted: run `telecine provision`"
+            return
+        pending, delivered = info.num_pending or 0, info.num_ack_pending or 0
+        self._meters.lag.labels(name).set(pending + delivered)
+        if watched.consumer.stream == "TIMERS":
+            self._meters.timers_overdue.set(pending)
+        allowed = info.config.max_ack_pending or 0
+        watched.crowded = 0 < allowed < 2 * delivered
+        watched.waiting = pending if not 0 < allowed <= delivered else 0
+        watched.problem = self._stuck(watched, asyncio.get_running_loop().time())
+
+    def _stuck(self, watched: _Watched, now: float) -> str | None:
+        """FastStream's loop may die, and a handler may wait for ever: neither raises anything anywhere."""
+        if not watched.waiting:
+            watched.waiting_since = None
+            return None
+        watched.waiting_since = now if watched.waiting_since is None else watched.waiting_since
+        idle = now - max(watched.moved_at, watched.waiting_since)
+        name, count, waiting = watched.consumer.name, len(watched.running), watched.waiting
+        if count < watched.consumer.concurrency:
+            silent = idle > min(FETCH_SILENCE, self._stuck_after)
+            return f"{name} fetches nothing: {waiting} messages wait since {idle:.0f} s" if silent else None
+        stuck = idle > self._stuck_after
+        return f"{name} is stuck: {count} handlers, none has finished for {idle:.0f} s" if stuck else None
+
+    async def _information(self, watched: _Watched) -> ConsumerInfo | None:
+        consumer = watched.consumer
+        try:
+            info: ConsumerInfo = await self._connection.jsm().consumer_info(consumer.stream, consumer.name)
+        except NotFoundError:
+            return None
+        watched.ack_wait = info.config.ack_wait or consumer.ack_wait
+        return info

@@ -1,0 +1,281 @@
+"""How a service reacts: durable consumers through FastStream, with an acknowledgement policy of our own.
+
+A message is acknowledged after its handler has returned, asked for again later when the handler failed for a passing
+reason, and kept as a dead letter when it can't be taken. The framework's own policies would drop it.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import OrderedDict
+from collections.abc import Callable, Mapping, Sequence
+from datetime import UTC, datetime
+
+import nats.errors
+import structlog
+from faststream import AckPolicy
+from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+
+from telecine_chassis.eventstore.messages import Record, from_delivery
+from telecine_chassis.eventstore.port import Unreadable
+from telecine_chassis.runtime.cancellation import end
+from telecine_chassis.runtime.supervision import background
+from telecine_chassis.telemetry.instruments import HandlerMeters, Meters
+from telecine_chassis.telemetry.metrics import Metrics
+from telecine_chassis.telemetry.tracing import Tracing
+from telecine_contracts import BadEnvelope, BadEvent, Registry
+from telecine_contracts.streams import Consumer
+
+from .dead_letters import DeadLetters
+from .dispatch import Dispatch, EventHandler, TimerHandler
+from .monitor import ConsumerWatch
+from .retry_policy import NOT_UNDERSTOOD, PASSING, Permanent, Retries, Retry
+
+__all__ = ["Permanent", "Reactor", "Retries", "Retry", "TimerHandler", "undecoded"]
+
+log = structlog.get_logger(__name__)
+FETCHED = 1
+"""Messages asked for at once. nats-py's larger fetch may hold the first message back until its request expires."""
+PULL_TIMEOUT = 2
+"""Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
+UPGRADE = 60
+"""Seconds between two looks at a message that only a newer version understands."""
+EXCUSED = 10_000
+"""Messages whose deliveries without a try are counted, per process."""
+
+
+class Reactor:
+    """The consumers of one service. Handlers of one consumer run side by side, up to its `concurrency`."""
+
+    def __init__(
+        self,
+        broker: NatsBroker,
+        connection: Client,
+        registry: Registry,
+        *,
+        service: str,
+        retries: Retries | None = None,
+        grace: float = 15,
+        tracing: Tracing | None = None,
+        meters: HandlerMeters | None = None,
+        watch: ConsumerWatch | None = None,
+        clock: Callable[[], datetime] = lambda: datetime.now(UTC),
+    ) -> None:
+        self._broker = broker
+        self._service = service
+        self._retries = retries or Retries()
+        self._grace = grace
+        self._meters = meters or Meters(Metrics()).handlers
+        self._letters = DeadLetters(connection, self._meters.dead_letters)
+        self._watch = watch or ConsumerWatch(connection, self._meters)
+        self._dispatch = Dispatch(
+            connection,
+            registry,
+            self._letters,
+            service=service,
+            tracing=tracing or Tracing(service),
+            meters=self._meters,
+            clock=clock,
+        )
+        self._running: set[asyncio.Task[None]] = set()
+        self._held: dict[str, tuple[Msg, float]] = {}
+        self._excused: OrderedDict[tuple[str, int], int] = OrderedDict()
+        self._stopping = asyncio.Event()
+        self._keeping: asyncio.Task[None] | None = None
+
+    def on(self, consumer: Consumer, handler: EventHandler) -> None:
+        """Hand every event of `consumer` to `handler`."""
+        self._dispatch.on(consumer, handler)
+        self._listen(consumer)
+
+    def on_timers(
+        self,
+        consumer: Consumer,
+        handlers: Mapping[str, TimerHandler],
+        names: Mapping[str, Sequence[str]] | None = None,
+    ) -> None:
+        """Hand every due timer of the service to the handler of its kind; replays of dead letters come here too.
+
+        `names`: what the parts of a kind's keys are called, for log lines and spans.
+        """
+        self._dispatch.on_timers(handlers, names or {})
+        self._listen(consumer)
+
+    def _listen(self, consumer: Consumer) -> None:
+        self._watch.add(consumer)
+        slots = asyncio.Semaphore(consumer.concurrency)
+
+        async def receive(message: NatsMessage) -> None:
+            """Returns once a slot is free: a slow handler must not keep the next batch from being fetched."""
+            raw = message.raw_message
+            assert isinstance(raw, Msg)
+            self._held[raw.reply] = raw, self._watch.ack_wait(consumer.name) / 3
+            if not await self._slot(slots):
+                await self._hand_back(raw)
+                return
+            task = asyncio.create_task(self._handle(consumer, raw), name=consumer.name)
+            self._running.add(task)
+            task.add_done_callback(self._running.discard)
+            task.add_done_callback(lambda _: slots.release())
+
+        self._broker.subscriber(
+            consumer.filters[0],
+            durable=consumer.name,
+            stream=JStream(consumer.stream, declare=False),
+            pull_sub=PullSub(batch_size=FETCHED, timeout=PULL_TIMEOUT),
+            ack_policy=AckPolicy.MANUAL,
+            inbox_prefix=f"_INBOX.{self._service}.".encode(),
+            no_reply=True,
+            decoder=undecoded,
+        )(receive)
+
+    async def _slot(self, slots: asyncio.Semaphore) -> bool:
+        """Wait for a free slot; False if the reactor stops first."""
+        if slots.locked() and not self._stopping.is_set():
+            free, stop = asyncio.ensure_future(slots.acquire()), asyncio.ensure_future(self._stopping.wait())
+            try:
+                await asyncio.wait([free, stop], return_when=asyncio.FIRST_COMPLETED)
+            finally:
+                stop.cancel()
+                acquired = not free.cancel()
+        else:
+            acquired = not self._stopping.is_set() and await slots.acquire()
+        if acquired and self._stopping.is_set():
+            slots.release()
+        return acquired and not self._stopping.is_set()
+
+    async def _hand_back(self, message: Msg) -> None:
+        self._held.pop(message.reply, None)
+        with contextlib.suppress(*PASSING):
+            await message.nak()
+
+    async def start(self) -> None:
+        """Begin to react. Raises RuntimeError when a consumer was not provisioned."""
+        if missing := await self._watch.missing():
+            raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
+        self._stopping.clear()
+        await self._broker.start()
+        self._keeping = background(self._keep(), name="keep-messages")
+        self._watch.start()
+
+    async def stop(self) -> None:
+        """Take nothing new, give running handlers `grace` seconds, leave the rest to be delivered again."""
+        self._stopping.set()
+        await self._watch.stop()
+        for subscriber in self._broker.subscribers:
+            with contextlib.suppress(nats.errors.ConnectionClosedError):  # for good: nothing is left to end
+                await subscriber.stop()
+        if self._running:
+            _, late = await asyncio.wait(self._running, timeout=self._grace)
+            await end(*late)
+        if self._keeping is not None:
+            self._keeping.cancel()
+        await self._broker.stop()  # last: handlers acknowledge over its connection
+
+    async def ready(self) -> str | None:
+        """A readiness check: a consumer that was deleted would never deliver again, without any error."""
+        missing = await self._watch.missing()
+        return f"consumer {missing} does not exist" if missing else None
+
+    def alive(self) -> str | None:
+        """A liveness check: what the last look at the consumers found that will not mend itself."""
+        return self._watch.problem()
+
+    async def _keep(self) -> None:
+        """Tell the server that messages are still worked on, so that nobody else gets them."""
+        loop = asyncio.get_running_loop()
+        due: dict[str, float] = {}
+        while True:
+            await asyncio.sleep(0.5)
+            now = loop.time()
+            for name, (message, every) in list(self._held.items()):
+                if now >= due.setdefault(name, now + every):
+                    due[name] = now + every
+                    try:
+                        await message.in_progress()
+                    except PASSING:
+                        log.warning("reactor.not_kept", subject=message.subject)
+            for gone in due.keys() - self._held.keys():
+                del due[gone]
+
+    async def _handle(self, consumer: Consumer, message: Msg) -> None:
+        structlog.contextvars.clear_contextvars()
+        structlog.contextvars.bind_contextvars(service=self._service, consumer=consumer.name)
+        record = from_delivery(message)
+        meters = self._meters
+        with (
+            self._watch.handling(consumer.name),
+            meters.running.labels(consumer.name).track_inprogress(),
+            meters.seconds.labels(consumer.name).time(),
+        ):
+            outcome = await self._answer(consumer, message, record)
+        meters.messages.labels(consumer.name, outcome).inc()
+
+    async def _answer(self, consumer: Consumer, message: Msg, record: Record) -> str:
+        """Handle a message and tell the server what became of it."""
+        try:
+            try:
+                await self._dispatch(consumer, record)
+                await message.ack()
+                self._excused.pop((consumer.name, record.sequence), None)
+                return "done"
+            except Exception as error:
+                return await self._failed(consumer, message, record, error)
+        except PASSING as error:
+            log.warning("reactor.not_acknowledged", subject=record.subject, error=type(error).__name__)
+            return "retried"
+        except Exception as error:  # neither acknowledged nor given up: the server delivers it again
+            log.error("reactor.not_answered", subject=record.subject, exc_info=error)
+            return "retried"
+        finally:
+            self._held.pop(message.reply, None)
+
+    async def _failed(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> str:
+        delivered = message.metadata.num_delivered
+        tried = delivered - self._excused.get((consumer.name, record.sequence), 0)
+        if isinstance(error, Retry):
+            self._excuse(consumer, record)
+            await message.nak(delay=error.delay)
+            return "retried"
+        if isinstance(error, NOT_UNDERSTOOD) and not self._watch.crowded(consumer.name):
+            return await self._await_upgrade(consumer, message, record, error)
+        passing = isinstance(error, PASSING)
+        permanent = isinstance(error, (BadEnvelope, BadEvent, Unreadable, Permanent, *NOT_UNDERSTOOD))
+        if passing or (not permanent and tried < self._retries.tries):
+            if passing:
+                self._excuse(consumer, record)
+            delay = self._retries.delay(delivered)
+            log.warning(
+                "reactor.retry", subject=record.subject, tried=tried, delay=round(delay, 2), exc_info=error
+            )
+            await message.nak(delay=delay)
+            return "retried"
+        log.error("reactor.dead_letter", subject=record.subject, tried=tried, exc_info=error)
+        await self._letters.keep(self._service, consumer, record, error, tried)
+        await message.term()
+        self._excused.pop((consumer.name, record.sequence), None)
+        return "dead_lettered"
+
+    async def _await_upgrade(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> str:
+        """Put the message off: nothing is wrong with it. A timer is let go of, since the sweeper sets it again."""
+        log.error("reactor.not_understood", subject=record.subject, detail=str(error))
+        if record.subject.startswith("timers."):
+            await message.ack()
+        else:
+            self._excuse(consumer, record)
+            await message.nak(delay=UPGRADE * random.uniform(0.75, 1))  # noqa: S311 - spreads work
+        return "waiting"
+
+    def _excuse(self, consumer: Consumer, record: Record) -> None:
+        """This delivery is not to count as a try: the world was to blame, or the handler asked for time."""
+        key = consumer.name, record.sequence
+        self._excused[key] = self._excused.get(key, 0) + 1
+        if len(self._excused) > EXCUSED:
+            self._excused.popitem(last=False)
+
+
+async def undecoded(message: NatsMessage) -> bytes:
+    """A decoder that leaves the body to the handler: the framework drops what it can't decode, without a word."""
+    return message.body

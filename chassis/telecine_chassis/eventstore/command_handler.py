@@ -1,0 +1,315 @@
+"""Carry out commands on aggregates: fold, decide, append, and find out what really happened.
+
+Inside a process the commands of one aggregate queue in a lane and its folded state is kept, so conflicts come only
+from other replicas.
+"""
+
+import asyncio
+import contextlib
+import random
+from collections import OrderedDict
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Generic, TypeVar
+from weakref import WeakValueDictionary
+
+from telecine_chassis.telemetry.tracing import sending
+from telecine_contracts import Envelope, Event, derive_id
+from telecine_contracts.subjects import of_event, template
+
+from .port import Conflict, EventStore, NotPassable, NotUnderstood, Recorded, Unavailable, Unread, Unreadable
+
+__all__ = ["Aggregates", "Cause", "Decider", "Outcome"]
+
+S = TypeVar("S")
+C = TypeVar("C")
+CACHED = 4_000
+"""Folded aggregates kept per process."""
+ATTEMPTS = 50
+"""Lost races in a row after which a command is given up as Unavailable."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decider(Generic[C, S]):
+    """The rules of one kind of aggregate, pure.
+
+    `decide` answers with the event to append, or None when nothing is left to do; it raises when the command may
+    not be carried out. `evolve` gives the state after an event. `strict`: no event may be left out, not even one that
+    its writer calls informational. `passes`: the sequence of a message that, by this event, is to be passed over.
+    """
+
+    initial: S
+    decide: Callable[[C, S], Event | None]
+    evolve: Callable[[S, Event], S]
+    strict: bool = False
+    passes: Callable[[Event], int | None] = lambda event: None
+
+
+@dataclass(frozen=True, slots=True)
+class Cause:
+    """What made somebody give a command: the id of an event or a request, and of the request at the very start."""
+
+    id: str
+    correlation: str
+    traceparent: str | None = None
+
+    @classmethod
+    def of(cls, envelope: Envelope) -> "Cause":
+        """An event as the cause of what follows from it."""
+        return cls(envelope.id, envelope.correlation, envelope.traceparent)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome(Generic[S]):
+    """What a command led to: the state after it, and the event if this very command appended one."""
+
+    state: S
+    event: Recorded | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Folded(Generic[S]):
+    state: S
+    version: int = 0
+    last: Envelope | None = None
+
+
+class Aggregates(Generic[C, S]):
+    """All aggregates of one kind, as one service (`source`) writes them.
+
+    `assume_new` skips the first look where most commands start a new aggregate: the append finds out. `patience`
+    is for how many seconds an append without an answer is tried again, and an aggregate that can't be read is asked
+    for, before Unavailable is raised.
+    """
+
+    def __init__(
+        self,
+        store: EventStore,
+        decider: Decider[C, S],
+        *,
+        source: str,
+        clock: Callable[[], datetime],
+        assume_new: bool = False,
+        patience: float = 10,
+    ) -> None:
+        self._store = store
+        self._decider = decider
+        self._source = source
+        self._clock = clock
+        self._assume_new = assume_new
+        self._patience = patience
+        self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
+        self._cache: OrderedDict[str, _Folded[S]] = OrderedDict()
+
+    async def read(self, aggregate: str) -> S:
+        """The state of the aggregate now. Raises Unavailable, NotUnderstood or Unreadable."""
+        async with self._lane(aggregate):
+            folded, _ = await self._catch_up(aggregate, self._cached(aggregate))
+            return folded.state
+
+    async def execute(self, aggregate: str, command: C, cause: Cause | None = None) -> Outcome[S]:
+        """Decide `command` on the aggregate and append what was decided, exactly once.
+
+        Without a `cause` the aggregate's own last event is taken for it. May be called again with the same cause:
+        the event's id is derived from it, and an event that is already there is not written twice. Raises what
+        `decide` raises, Refused, Unavailable when the store stays silent, NotUnderstood or Unreadable when the
+        aggregate holds a message without which nothing may be decided.
+        """
+        async with self._lane(aggregate):
+            folded, fresh = self._cached(aggregate), False
+            if folded.version == 0 and not self._assume_new:
+                folded, fresh = (await self._catch_up(aggregate, folded))[0], True
+            give_up = asyncio.get_running_loop().time() + self._patience
+            for _ in range(ATTEMPTS):
+                event = self._decide(command, folded.state, final=fresh)
+                if event is None:
+                    if fresh:
+                        return Outcome(folded.state, None)
+                    folded, fresh = (await self._catch_up(aggregate, folded))[0], True
+                    continue
+                because = cause or _last_cause(event, folded.last)
+                try:
+                    recorded = await self._append(event, because, aggregate, folded.version)
+                except (Conflict, Unavailable) as error:
+                    folded, news = await self._catch_up(aggregate, folded)
+                    event_id = derive_id(because.id, event.type)
+                    own = next((found for found in news if found.envelope.id == event_id), None)
+                    if own is not None:
+                        return Outcome(folded.state, own)
+                    if isinstance(error, Unavailable) and asyncio.get_running_loop().time() > give_up:
+                        raise
+                    fresh = True
+                    await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads replicas apart
+                    continue
+                return Outcome(self._fold(aggregate, folded, [recorded]).state, recorded)
+        raise Unavailable(f"{aggregate} is written to by too many at once")
+
+    async def pass_over(
+        self,
+        aggregate: str,
+        sequence: int,
+        command: Callable[[Unread], C],
+        cause: Cause,
+        *,
+        unknown: str | None = None,
+    ) -> Outcome[S]:
+        """Append the decision that the unreadable message at `sequence` means nothing, exactly once.
+
+        `command` makes the command of the message. `unknown`: a type that no version ever wrote; else a message of a
+        type that is not known may be an event of a newer version. Other unreadable messages are left out for this
+        decision alone: each needs one of its own. Raises NotPassable, NotUnderstood, what `decide` raises, Refused or
+        Unavailable.
+        """
+        event_id = None
+        async with self._lane(aggregate):
+            for _ in range(ATTEMPTS):
+                news = await self._store.load(aggregate, unread=True)
+                own = next((found for found in news if found.envelope.id == event_id), None)
+                passed = self._passed(news)
+                message = None
+                if own is None and sequence not in passed:
+                    message = self._passable(aggregate, sequence, news, unknown)
+                left_out = passed | _unreadable(news, unknown)
+                state = self._folded(aggregate, _Folded(self._decider.initial), news, left_out).state
+                if message is None:
+                    return Outcome(state, own)
+                event = self._decider.decide(command(message), state)
+                assert event is not None
+                event_id = derive_id(cause.id, event.type)
+                with contextlib.suppress(Conflict, Unavailable):
+                    await self._append(event, cause, aggregate, news[-1].sequence)
+                # In any case the aggregate is read again: it tells whether the decision is there.
+        raise Unavailable(f"{aggregate} is written to by too many at once")
+
+    def _passable(
+        self, aggregate: str, sequence: int, news: Sequence[Recorded], unknown: str | None
+    ) -> Unread:
+        """The message, if it may be passed over. Raises NotPassable."""
+        found = next((recorded.event for recorded in news if recorded.sequence == sequence), None)
+        if found is None:
+            raise NotPassable(f"{aggregate} has no message {sequence}")
+        if not isinstance(found, Unread):
+            raise NotPassable(f"message {sequence} is an event, {found.type}: it can be read")
+        if found.is_unknown and found.name != unknown:
+            raise NotPassable(
+                f"message {sequence} is of the type {found.name}, perhaps an event of a newer version: upgrade; or "
+                "name the type as unknown if no version ever wrote such events"
+            )
+        behind = (recorded for recorded in news if recorded.sequence > sequence)
+        for recorded in behind:
+            if not isinstance(recorded.event, Unread) and self._decider.passes(recorded.event) is None:
+                raise NotPassable(
+                    f"message {sequence} has event {recorded.sequence} of {aggregate} behind it: it was an event itself"
+                )
+        return found
+
+    def _passed(self, news: Sequence[Recorded]) -> frozenset[int]:
+        """Messages that are passed over by a decision."""
+        named = (self._decider.passes(recorded.event) for recorded in news)
+        return frozenset(sequence for sequence in named if sequence is not None)
+
+    def _decide(self, command: C, state: S, *, final: bool) -> Event | None:
+        """What to append. On a state that may be old, "nothing" and "not allowed" are not answers yet."""
+        try:
+            return self._decider.decide(command, state)
+        except Exception:
+            if final:
+                raise
+            return None
+
+    async def _catch_up(self, aggregate: str, folded: _Folded[S]) -> tuple[_Folded[S], Sequence[Recorded]]:
+        """Fold what was appended since. Keeps asking while the store gives no answer."""
+        give_up = asyncio.get_running_loop().time() + self._patience
+        pause = 0.05
+        while True:
+            try:
+                news = await self._store.load(aggregate, after=folded.version, unread=True)
+                return self._fold(aggregate, folded, news), news
+            except Unavailable:
+                if asyncio.get_running_loop().time() + pause > give_up:
+                    raise
+                await asyncio.sleep(pause)
+                pause = min(pause * 2, 2)
+
+    def _fold(self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded]) -> _Folded[S]:
+        folded = self._folded(aggregate, folded, news, self._passed(news))
+        self._cache[aggregate] = folded
+        self._cache.move_to_end(aggregate)
+        if len(self._cache) > CACHED:
+            self._cache.popitem(last=False)
+        return folded
+
+    def _folded(
+        self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded], passed: frozenset[int]
+    ) -> _Folded[S]:
+        """The state after `news`, without the messages of `passed`."""
+        for recorded in news:
+            if recorded.sequence in passed:
+                folded = replace(folded, version=recorded.sequence)
+            elif isinstance(recorded.event, Unread):
+                self._leave_out(aggregate, recorded, recorded.event)
+                folded = replace(folded, version=recorded.sequence)
+            else:
+                state = self._decider.evolve(folded.state, recorded.event)
+                folded = _Folded(state, recorded.sequence, recorded.envelope)
+        return folded
+
+    def _leave_out(self, aggregate: str, recorded: Recorded, unread: Unread) -> None:
+        """Raises NotUnderstood or Unreadable where nothing may be decided without the message."""
+        place = f"message {recorded.sequence} of {aggregate}"
+        if not unread.is_unknown:
+            raise Unreadable(f"{place} is no event: {unread.error}") from unread.error
+        if self._decider.strict or not recorded.envelope.informational:
+            raise NotUnderstood(
+                f"{place} is {unread.name}, which this version does not know: upgrade"
+            ) from unread.error
+
+    def _cached(self, aggregate: str) -> _Folded[S]:
+        return self._cache.get(aggregate) or _Folded(self._decider.initial)
+
+    async def _append(self, event: Event, cause: Cause, aggregate: str, expected: int) -> Recorded:
+        event_id = derive_id(cause.id, event.type)
+        with sending(
+            f"send {template(type(event))}", event_id, cause.traceparent, _attributes(event)
+        ) as traceparent:
+            envelope = Envelope(
+                id=event_id,
+                source=self._source,
+                type=event.type,
+                time=self._clock(),
+                subject=of_event(event),
+                correlation=cause.correlation,
+                causation=cause.id,
+                traceparent=traceparent,
+                informational=event.informational,
+            )
+            version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
+        return Recorded(event, envelope, version)
+
+    @asynccontextmanager
+    async def _lane(self, aggregate: str) -> AsyncIterator[None]:
+        lane = self._lanes.setdefault(aggregate, asyncio.Lock())
+        async with lane:
+            yield
+
+
+def _unreadable(news: Sequence[Recorded], unknown: str | None) -> frozenset[int]:
+    """Messages that no version can read, those of the type `unknown` among them."""
+    return frozenset(
+        recorded.sequence
+        for recorded in news
+        if isinstance(recorded.event, Unread)
+        and (not recorded.event.is_unknown or recorded.event.name == unknown)
+    )
+
+
+def _last_cause(event: Event, last: Envelope | None) -> Cause:
+    if last is None:
+        raise ValueError(f"{event.type} needs a cause: its aggregate has no event yet")
+    return Cause.of(last)
+
+
+def _attributes(event: Event) -> dict[str, str]:
+    return {"telecine.event_type": event.type} | {f"telecine.{name}": id for name, id in event.about.items()}

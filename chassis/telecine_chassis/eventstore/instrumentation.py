@@ -1,0 +1,36 @@
+"""An event store that counts what becomes of its appends."""
+
+from collections.abc import Sequence
+
+from telecine_chassis.telemetry.instruments import AppendMeters
+from telecine_contracts import Envelope, Event
+
+from .port import Conflict, EventStore, Recorded, Refused
+
+__all__ = ["MeteredEventStore"]
+
+
+class MeteredEventStore:
+    """`store`, with every append measured."""
+
+    def __init__(self, store: EventStore, meters: AppendMeters) -> None:
+        self._store = store
+        self._meters = meters
+
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
+        """See EventStore.load."""
+        return await self._store.load(aggregate, after=after, unread=unread)
+
+    async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
+        """See EventStore.append."""
+        outcome = "unavailable"
+        try:
+            with self._meters.seconds.time():
+                version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
+            outcome = "stored"
+            return version
+        except (Conflict, Refused) as error:
+            outcome = "conflict" if isinstance(error, Conflict) else "refused"
+            raise
+        finally:
+            self._meters.appends.labels(event.type, outcome).inc()

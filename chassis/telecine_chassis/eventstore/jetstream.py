@@ -1,0 +1,137 @@
+"""The event store on NATS JetStream: one subject per event of an aggregate, optimistic concurrency over its filter."""
+
+import asyncio
+from collections.abc import Mapping, Sequence
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js import JetStreamContext
+from nats.js.api import PubAck
+from nats.js.errors import APIError, NotFoundError
+
+from telecine_chassis.nats.connection import NotAllowed
+from telecine_chassis.nats.direct_get import Page, page
+from telecine_contracts import Envelope, Event, Registry, encode
+from telecine_contracts.subjects import of_event, stream_of
+
+from .messages import Record, decode, from_stored, read
+from .port import Conflict, Recorded, Refused, Unavailable
+
+__all__ = ["JetStreamEventStore"]
+
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
+CONFLICTS = {10071, 10164, 10201}
+"""Wrong last sequence, the same while another append is under way, duplicate within a batch (server error codes)."""
+UNDER_WAY = 10158
+"""In a cluster: an earlier message with this id is on its way to the replicas; nobody knows yet whether it arrives."""
+AGAIN = 0.05
+"""Seconds until the server is asked again what became of it."""
+TOO_MANY_REQUESTS = 429
+PAGE = 500
+"""Messages per batched direct get."""
+
+
+class JetStreamEventStore:
+    """Appends are acknowledged by the server after they are on disk. `timeout` is in seconds, per call."""
+
+    def __init__(self, connection: Client, registry: Registry, *, timeout: float = 5) -> None:
+        self._connection = connection
+        self._jetstream: JetStreamContext = connection.jetstream(timeout=timeout)
+        self._registry = registry
+        self._timeout = timeout
+
+    async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
+        headers = envelope.to_headers() | {EXPECTED: str(expected), EXPECTED_SUBJECT: aggregate}
+        body = encode(event)
+        if wire_bytes(headers, body) > self._connection.max_payload:
+            raise Refused(f"{event.type} is larger than the server takes")
+        try:
+            ack = await self._publish(event, body, headers)
+        except APIError as error:
+            if error.err_code in CONFLICTS:
+                raise Conflict(aggregate) from None
+            if error.code is not None and 400 <= error.code < 500 and error.code != TOO_MANY_REQUESTS:
+                raise Refused(f"the event store refused {event.type}: {error.description}") from None
+            raise Unavailable(f"the event store did not take {event.type}: {error.description}") from error
+        except NotAllowed as error:
+            raise Refused(f"{event.type}: {error}") from error
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise Unavailable(
+                f"no answer from the event store for {event.type}: {type(error).__name__}"
+            ) from error
+        if ack.duplicate:
+            await self._explain_duplicate(event, int(ack.seq), expected)
+            raise Conflict(aggregate)
+        return int(ack.seq)
+
+    async def _publish(self, event: Event, body: bytes, headers: Mapping[str, str]) -> PubAck:
+        """Publish, and again for as long as an earlier try of the same event is under way."""
+        give_up = asyncio.get_running_loop().time() + self._timeout
+        while True:
+            try:
+                return await self._jetstream.publish(
+                    of_event(event), body, stream=event.stream, headers=dict(headers), timeout=self._timeout
+                )
+            except APIError as error:
+                if error.err_code != UNDER_WAY:
+                    raise
+            if asyncio.get_running_loop().time() > give_up:
+                raise nats.errors.TimeoutError
+            await asyncio.sleep(AGAIN)
+
+    async def _explain_duplicate(self, event: Event, sequence: int, expected: int) -> None:
+        """Raise Refused unless it is our own earlier try, which a cluster finds before it looks at the version."""
+        try:
+            found = await self._jetstream.get_msg(event.stream, seq=sequence)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise Unavailable(f"no answer about event {sequence}: {type(error).__name__}") from error
+        if sequence <= expected or found.subject != of_event(event):
+            raise Refused(f"the id of this {event.type} belongs to event {sequence}")
+
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
+        try:
+            first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
+            records, more = first.records, first.pending
+            while more:
+                following = await self._page(aggregate, records[-1].sequence)
+                records, more = records + following.records, following.pending
+            end = records[-1].sequence if records else after
+            if last > end:
+                records += await self._tail(aggregate, end)
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise Unavailable(f"could not read {aggregate}: {type(error).__name__}") from error
+        return [(read if unread else decode)(record, self._registry) for record in records]
+
+    async def _last(self, aggregate: str) -> int:
+        """The aggregate's last sequence, as the stream's leader has it; 0 if it has no event."""
+        try:
+            return int((await self._jetstream.get_msg(stream_of(aggregate), subject=aggregate)).seq or 0)
+        except NotFoundError:
+            return 0
+
+    async def _tail(self, aggregate: str, after: int) -> list[Record]:
+        """What the stream's leader has beyond `after`: a replica that answers direct gets may lag behind it."""
+        records: list[Record] = []
+        stream = stream_of(aggregate)
+        while True:
+            try:
+                found = await self._jetstream.get_msg(stream, seq=after + 1, subject=aggregate, next=True)
+            except NotFoundError:
+                return records
+            records.append(from_stored(found))
+            after = records[-1].sequence
+
+    async def _page(self, aggregate: str, after: int) -> Page:
+        return await page(
+            self._connection, stream_of(aggregate), aggregate, after, limit=PAGE, timeout=self._timeout
+        )
+
+
+def wire_bytes(headers: Mapping[str, str], body: bytes) -> int:
+    """What the server counts against its largest payload. It closes the connection of a client that sends more."""
+    return (
+        len("NATS/1.0\r\n\r\n")
+        + sum(len(name) + len(value) + 4 for name, value in headers.items())
+        + len(body)
+    )

@@ -1,0 +1,212 @@
+"""Serve an ASGI app inside a service's own event loop, and tell of the service's health and metrics."""
+
+import asyncio
+import json
+import os
+import socket
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import Any, cast
+
+import structlog
+import uvicorn
+
+from telecine_chassis.runtime.supervision import supervise
+from telecine_chassis.telemetry.metrics import CONTENT_TYPE
+
+from .limits import HttpLimits, file_limit
+from .protocol import BoundedProtocol, Waiting
+
+__all__ = ["Admin", "HttpServer"]
+
+log = structlog.get_logger(__name__)
+FIRST_REQUEST = 1
+"""Seconds, when the server stops, for a connection that has not asked anything yet."""
+NEXT_REQUEST = 0.2
+"""Seconds, when the server stops, for the next request on a connection that is kept open."""
+GOODBYE = (b"connection", b"close")
+
+
+class _Server(uvicorn.Server):
+    """Loses no request that a client could send when it stops: uvicorn resets what it has not read yet."""
+
+    def __init__(self, config: uvicorn.Config, limits: HttpLimits) -> None:
+        super().__init__(config)
+        shortest = min(
+            limits.head_timeout, limits.idle_timeout, limits.progress_timeout, limits.drain_timeout
+        )
+        self._check_interval = min(1.0, shortest / 4)
+        self._checked = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        """Ten times a second: see to the deadlines of connections as well."""
+        now = asyncio.get_running_loop().time()
+        if now - self._checked >= self._check_interval:
+            self._checked = now
+            for connection in list(self.server_state.connections):
+                if isinstance(connection, BoundedProtocol):
+                    connection.check(now)
+        return await super().on_tick(counter)
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Signals belong to the service, which stops its parts in order."""
+        yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Refuse new connections; serve each open one once more, with "connection: close"; then as uvicorn does."""
+        for connection in self._refuse_others():
+            await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
+        self.say_goodbye()
+        await self._linger()
+        await super().shutdown(sockets)
+
+    def say_goodbye(self) -> None:
+        """From now on every answer is the last on its connection."""
+        if GOODBYE not in self.server_state.default_headers:
+            self.server_state.default_headers.append(GOODBYE)
+
+    def _refuse_others(self) -> list[socket.socket]:
+        """Stop listening. The connections that the kernel has taken, and nobody has seen yet."""
+        waiting: list[socket.socket] = []
+        for server in self.servers:
+            kept = [socket.socket(fileno=os.dup(each.fileno())) for each in server.sockets]
+            server.close()
+            for each in kept:
+                with each, suppress(BlockingIOError):
+                    each.setblocking(False)
+                    while True:
+                        waiting.append(each.accept()[0])
+        return waiting
+
+    def _protocol(self) -> asyncio.Protocol:
+        kind: Any = self.config.http_protocol_class
+        made: asyncio.Protocol = kind(
+            config=self.config, server_state=self.server_state, app_state=self.lifespan.state
+        )
+        return made
+
+    async def _linger(self) -> None:
+        now = asyncio.get_running_loop().time
+        start = now()
+        while connections := self.server_state.connections:
+            silent = any(getattr(each, "cycle", self) is None for each in connections)
+            if now() - start > (FIRST_REQUEST if silent else NEXT_REQUEST):
+                return
+            await asyncio.sleep(0.01)
+
+
+class HttpServer:
+    """A part of a service: serves `app` on `host`:`port` (0: a free port). `grace`: seconds for open requests.
+
+    `notice`: seconds at a stop in which new requests are still taken. Meanwhile the service is not ready, and whoever
+    shares out requests sends them elsewhere.
+    """
+
+    def __init__(
+        self,
+        app: Any,
+        host: str,
+        port: int,
+        *,
+        grace: float = 15,
+        notice: float = 0,
+        limits: HttpLimits | None = None,
+    ) -> None:
+        limits = (limits or HttpLimits()).within(file_limit())
+        waiting: Waiting = {}
+        protocol = partial(BoundedProtocol, limits=limits, waiting=waiting)
+        config = uvicorn.Config(
+            app,
+            host=host,
+            port=port,
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            lifespan="off",
+            timeout_graceful_shutdown=int(grace),
+            timeout_keep_alive=cast(int, limits.idle_timeout),  # any number of seconds will do
+            http=cast(Any, protocol),
+            # The whole queue is accepted at once, before the limit is looked at: it must fit beside the connections.
+            backlog=limits.connections,
+        )
+        self._server = _Server(config, limits)
+        self._notice = notice
+        self._task: asyncio.Task[None] | None = None
+
+    @property
+    def port(self) -> int:
+        """The port in use, once started."""
+        return int(self._server.servers[0].sockets[0].getsockname()[1])
+
+    async def start(self) -> None:
+        """Listen. Raises OSError when the address is taken."""
+        self._task = asyncio.create_task(self._serve(), name="http")
+        while not self._server.started:
+            if self._task.done():
+                await self._task
+                raise OSError("the HTTP server did not start")
+            await asyncio.sleep(0.005)
+        supervise(self._task)
+
+    async def _serve(self) -> None:
+        try:
+            await self._server.serve()
+        except SystemExit:
+            host, port = self._server.config.host, self._server.config.port
+            raise OSError(f"cannot listen on {host}:{port}") from None
+
+    async def stop(self) -> None:
+        """Give notice, refuse new connections, let open requests finish, close."""
+        self._server.say_goodbye()
+        await asyncio.sleep(self._notice)
+        self._server.should_exit = True
+        if self._task is not None:
+            await self._task
+
+
+class Admin:
+    """What a service tells of itself, beside its work: not for the public.
+
+    `/healthz`: 200 unless `alive` names what is wrong with the process. `/readyz`: 200 when `ready` gives None, else
+    503 with what it says is missing. `/metrics`: for Prometheus.
+    """
+
+    def __init__(
+        self,
+        alive: Callable[[], str | None],
+        ready: Callable[[], Awaitable[str | None]],
+        metrics: Callable[[], Awaitable[bytes]],
+    ) -> None:
+        self._alive = alive
+        self._ready = ready
+        self._metrics = metrics
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] != "http":
+            return
+        try:
+            status, kind, body = await self._answer(scope["path"])
+        except Exception as error:
+            log.error("admin.failed", path=scope["path"], exc_info=error)
+            status, kind, body = 500, "application/json", b'{"error": "Internal server error"}'
+        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
+        await send({"type": "http.response.start", "status": status, "headers": headers})
+        await send({"type": "http.response.body", "body": body})
+
+    async def _answer(self, path: str) -> tuple[int, str, bytes]:
+        match path:
+            case "/healthz":
+                return _health(self._alive())
+            case "/readyz":
+                return _health(await self._ready())
+            case "/metrics":
+                return 200, CONTENT_TYPE, await self._metrics()
+            case _:
+                return 404, "application/json", b'{"error": "Not found"}'
+
+
+def _health(problem: str | None) -> tuple[int, str, bytes]:
+    body = {"status": "unavailable", "error": problem} if problem else {"status": "ok"}
+    return 503 if problem else 200, "application/json", json.dumps(body).encode()

@@ -1,0 +1,68 @@
+"""A service's connection to NATS as one of its parts: first to start, last to stop, counted."""
+
+from typing import Any
+
+import structlog
+from nats.aio.client import Client
+
+from telecine_chassis.telemetry.instruments import LinkMeters
+
+from .connection import Denial
+from .server_health import ServerHealth
+
+__all__ = ["Link", "counted"]
+
+log = structlog.get_logger(__name__)
+
+
+class Link:
+    """The connection as the first part to start and the last to stop."""
+
+    def __init__(self, client: Client, url: str, options: dict[str, Any], *, known: bool) -> None:
+        """`known`: the service shows who it is, or nobody needs to ask."""
+        self._client = client
+        self._servers = url.split(",")
+        self._options = options
+        self._known = known
+        self._health = ServerHealth(client)
+
+    async def start(self) -> None:
+        if not self._known:
+            log.warning("nats.anonymous", detail="comes as nobody: set TELECINE_NATS_NKEY_SEED_FILE")
+        await self._client.connect(servers=self._servers, **self._options)
+
+    async def stop(self) -> None:
+        await self._client.close()
+
+    async def ready(self) -> str | None:
+        """Real calls: a connection stays up while JetStream, or one stream, can't be written, e.g. on a full disk."""
+        if not self._client.is_connected:
+            return "not connected to NATS"
+        await self._client.jetstream().account_info()
+        return await self._health.problem()
+
+    def alive(self) -> str | None:
+        """A connection that is lost comes back by itself; one that is closed does not."""
+        return "the connection to NATS is closed" if self._client.is_closed else None
+
+
+def _kind(problem: Exception, denial: Denial | None) -> str:
+    if denial is None:
+        return type(problem).__name__
+    return "answer_lost" if denial.loses_answer else f"denied_{denial.action}"
+
+
+def counted(options: dict[str, Any], meters: LinkMeters) -> dict[str, Any]:
+    """The same options, with callbacks that count."""
+
+    async def error(problem: Exception) -> None:
+        denial = Denial.of(problem)
+        kind = _kind(problem, denial)
+        meters.errors.labels(kind).inc()
+        await options["error_cb"](problem)
+
+    async def disconnected() -> None:
+        meters.disconnects.inc()
+        await options["disconnected_cb"]()
+
+    return options | {"error_cb": error, "disconnected_cb": disconnected}

@@ -1,0 +1,106 @@
+"""The event store's time, kept between two looks by the monotonic clock of this process.
+
+The wall clock of one machine decides nothing: a service whose clock is an hour ahead reads the same time as its
+replicas.
+"""
+
+import asyncio
+import json
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import nats.errors
+import structlog
+from nats.aio.client import Client
+
+from telecine_chassis.runtime.cancellation import end, heed_cancellation
+from telecine_chassis.runtime.supervision import background
+
+from .connection import NotAllowed
+
+__all__ = ["ServerClock"]
+
+log = structlog.get_logger(__name__)
+STREAM = "TIMERS"
+"""Asked for its information, which says the time (`ts`) of its leader: the server by whose clock timers fire."""
+TIMEOUT = 5.0
+STEP = timedelta(seconds=2)
+"""A larger difference is no drift: the server's clock, or this machine, was moved or stood still."""
+STEADY = 30.0
+"""Seconds for which a step must last before it is followed: a clock that is wrong for a moment changes nothing."""
+
+
+class ServerClock:
+    """Tells the server's time. Before the first answer it is the machine's, as it was when the clock was made.
+
+    `every`: seconds between two looks. Between them, and while the server is away, time goes on by `monotonic`.
+    """
+
+    def __init__(
+        self,
+        connection: Client,
+        *,
+        every: float = 5,
+        wall: Callable[[], datetime] = lambda: datetime.now(UTC),
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._connection = connection
+        self._every = every
+        self._monotonic = monotonic
+        self._base, self._at = wall(), monotonic()
+        self._known = False
+        self._silent = False
+        self._step: tuple[timedelta, float] | None = None
+        self._task: asyncio.Task[None] | None = None
+
+    def __call__(self) -> datetime:
+        """The time now, with its zone."""
+        return self._base + timedelta(seconds=self._monotonic() - self._at)
+
+    @property
+    def lead(self) -> timedelta:
+        """How far the server's own clock is ahead of this one just now: nothing, unless it was moved a moment ago."""
+        return self._step[0] if self._step is not None else timedelta(0)
+
+    async def start(self) -> None:
+        """Read the server's time, and go on doing so. A server that does not answer is asked again later."""
+        await self._look()
+        self._task = background(self._run(), name="server-clock")
+
+    async def stop(self) -> None:
+        """Stop looking; time goes on."""
+        if self._task is not None:
+            await end(self._task)
+
+    def learn(self, told: datetime, asked: float, heard: float) -> None:
+        """Take in that the server said `told` between two moments of the monotonic clock."""
+        own = self._base + timedelta(seconds=heard - self._at)
+        true = min(max(own, told), told + timedelta(seconds=heard - asked))
+        off = true - own
+        if self._known and abs(off) > STEP:
+            if self._step is None or abs(off - self._step[0]) > STEP:
+                self._step = off, heard
+            if heard - self._step[1] < STEADY:
+                return
+            log.warning("clock.stepped", seconds=round(off.total_seconds(), 1))
+        self._base, self._at, self._known, self._step = true, heard, True, None
+
+    async def _run(self) -> None:
+        while True:
+            await asyncio.sleep(self._every)
+            heed_cancellation()
+            await self._look()
+
+    async def _look(self) -> None:
+        asked = self._monotonic()
+        try:
+            answer = await self._connection.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=TIMEOUT)
+            told = datetime.fromisoformat(json.loads(answer.data)["ts"])
+        except (nats.errors.Error, NotAllowed, TimeoutError, OSError, ValueError, LookupError) as error:
+            if not self._silent:  # once for each time that the server is away
+                log.warning("clock.no_answer", reason=type(error).__name__, known=self._known)
+            self._silent = True
+            return
+        self._silent = False
+        self.learn(told, asked, self._monotonic())

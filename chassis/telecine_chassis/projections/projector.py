@@ -1,0 +1,377 @@
+"""Projections: tables that follow a stream, with the checkpoint in the same transaction. Rebuilt, never migrated."""
+
+import asyncio
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from datetime import timedelta
+
+import structlog
+from nats.aio.client import Client
+from sqlalchemy import Engine, MetaData, select
+from sqlalchemy.exc import DatabaseError
+from sqlmodel import Session
+
+from telecine_chassis.consumers.dead_letters import DeadLetters
+from telecine_chassis.eventstore.messages import Record, decode
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.subscription import Feed
+from telecine_chassis.runtime.cancellation import end, heed_cancellation, in_thread
+from telecine_chassis.telemetry.instruments import ProjectionMeters
+from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEvent
+from telecine_contracts.streams import Consumer, Stream
+from telecine_contracts.subjects import of_type
+
+from .availability import outlast
+from .slots import Slots, checkpoints, insert_if_absent, write_session
+
+__all__ = ["Projection", "Projections", "Projector"]
+
+log = structlog.get_logger(__name__)
+Apply = Callable[[Session, Recorded], None]
+Listener = Callable[[Sequence[Recorded]], None]
+POINTER_INTERVAL = timedelta(seconds=1)
+REFUSED = 10
+"""Seconds without a successful write after which tables count as old; a database that fails over is quicker."""
+READ_AHEAD = 4
+"""Batches that are read while a transaction is under way."""
+
+
+@dataclass(frozen=True)
+class Projection:
+    """`apply` writes what one event changes, from the event and the tables alone: no clock, no chance, no calls.
+
+    `events` narrows what it is given (none: everything in the stream). `linger`: seconds that a transaction may wait
+    for more events, where nobody waits for the tables.
+    """
+
+    name: str
+    stream: Stream
+    apply: Apply
+    events: tuple[type[Event], ...] = ()
+    linger: float = 0
+
+
+class TablesAhead(Exception):
+    """The tables know events that the stream does not have: remove the database, it is filled again.
+
+    They belong to another stream, or the stream was restored from an older copy.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class _Read:
+    """Records as they came, and those among them that are events we know."""
+
+    records: Sequence[Record]
+    understood: Sequence[Recorded]
+
+    def joined(self, later: "_Read") -> "_Read":
+        return _Read([*self.records, *later.records], [*self.understood, *later.understood])
+
+
+@dataclass
+class Projector:
+    """Feeds one projection of one slot. `service` names it in dead letters.
+
+    The projectors of a slot take turns with `writing`: SQLite has one writer, and lets a second one sleep.
+    """
+
+    projection: Projection
+    metadata: MetaData
+    engine: Engine
+    connection: Client
+    registry: Registry
+    service: str
+    writing: asyncio.Lock
+    listeners: Sequence[Listener] = ()
+    watchers: Sequence[Listener] = ()
+    meters: ProjectionMeters | None = None
+    sequence: int = 0
+    head: int = 0
+    caught_up: asyncio.Event = field(default_factory=asyncio.Event)
+    refused_since: float | None = None
+
+    async def run(self) -> None:
+        """Follow the stream until cancelled. `caught_up` is set once all that was there at the start is applied.
+
+        Watchers are told at once; the tables follow, as many events in a transaction as came during the one before.
+        """
+        if self.meters is not None:
+            self.meters.skipped.labels(self.projection.name)  # a series before the first one is skipped
+        feed = self._feed()
+        self.sequence = await outlast(lambda: in_thread(self._checkpoint), projection=self.projection.name)
+        if self.sequence > (last := await feed.last()):
+            stream = self.projection.stream.name
+            raise TablesAhead(
+                f"{self.projection.name} is at {self.sequence} of {stream}, which ends at {last}"
+            )
+        self.head = await feed.head()
+        self._note_progress()
+        heed_cancellation()
+        read: asyncio.Queue[_Read] = asyncio.Queue(READ_AHEAD)
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(feed, read))
+            tasks.create_task(self._write_all(read))
+
+    async def newest(self) -> int:
+        """The stream sequence of the last event that the tables are for. Asks the server."""
+        return await self._feed().head()
+
+    async def lag(self) -> int:
+        """How far the tables are behind it. Asks the server."""
+        return max(0, await self.newest() - self.sequence)
+
+    def _feed(self) -> Feed:
+        filters = [of_type(event) for event in self.projection.events]
+        return Feed(self.connection, self.projection.stream, filters=filters)
+
+    async def _read(self, feed: Feed, read: asyncio.Queue["_Read"]) -> None:
+        async with aclosing(feed.follow(self.sequence)) as following:
+            async for batch in following:
+                if batch.records:
+                    await self._take(batch.records, read)
+
+    async def _take(self, records: Sequence[Record], read: asyncio.Queue["_Read"]) -> None:
+        understood = [event for record in records if (event := await self._understand(record)) is not None]
+        for watcher in self.watchers:
+            watcher(understood)
+        await read.put(_Read(records, understood))
+
+    async def _write_all(self, read: asyncio.Queue["_Read"]) -> None:
+        while True:
+            heed_cancellation()
+            batch = await read.get()
+            if self.projection.linger:
+                await asyncio.sleep(self.projection.linger)
+            while not read.empty():
+                batch = batch.joined(read.get_nowait())
+            applied = await self._apply_all(batch)
+            self.sequence = batch.records[-1].sequence
+            self.head = max(self.head, self.sequence)
+            if self.meters is not None:
+                self.meters.events.labels(self.projection.name).inc(len(applied))
+            for listener in self.listeners:
+                listener(applied)
+            self._note_progress()
+
+    def _note_progress(self) -> None:
+        if self.sequence >= self.head:
+            self.caught_up.set()
+
+    def _checkpoint(self) -> int:
+        table = checkpoints(self.metadata)
+        with Session(self.engine) as session:
+            query = select(table.c.sequence).where(table.c.projection == self.projection.name)
+            return session.execute(query).scalar() or 0
+
+    async def _apply_all(self, batch: "_Read") -> Sequence[Recorded]:
+        """Apply a batch in one transaction; after a failure one by one, so that only the culprit is set aside."""
+        records, understood = batch.records, batch.understood
+        last = records[-1].sequence
+        try:
+            return await self._commit(understood, last)
+        except Exception as error:
+            if type(error) is DatabaseError:  # its subclasses are about statements; this is a damaged file
+                raise
+            log.warning("projection.batch_failed", projection=self.projection.name, exc_info=error)
+        applied: list[Recorded] = []
+        by_sequence = {record.sequence: record for record in records}
+        for recorded in understood:
+            try:
+                applied += await self._commit([recorded], recorded.sequence)
+            except Exception as error:
+                await self._set_aside(by_sequence[recorded.sequence], error)
+        await self._commit([], last)
+        return applied
+
+    async def _commit(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
+        """Events wait in their stream while the database is not to be had."""
+
+        async def once() -> Sequence[Recorded]:
+            async with self.writing:
+                written = await in_thread(lambda: self._write(events, last))
+            self.refused_since = None
+            return written
+
+        return await outlast(once, self._refused, projection=self.projection.name)
+
+    def _refused(self) -> None:
+        if self.refused_since is None:
+            self.refused_since = asyncio.get_running_loop().time()
+
+    @property
+    def is_refused(self) -> bool:
+        """Whether the database has taken nothing for a while: a full disk, a server that is away."""
+        now = asyncio.get_running_loop().time()
+        return self.refused_since is not None and now - self.refused_since >= REFUSED
+
+    def _write(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
+        """Events behind the checkpoint only: a second writer of the slot, or a second delivery, changes nothing."""
+        table = checkpoints(self.metadata)
+        mine = table.c.projection == self.projection.name
+        with write_session(self.engine) as session:
+            done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar()
+            if done is None:  # a row that is not there can't be locked
+                insert_if_absent(session, table, projection=self.projection.name, sequence=0)
+                done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar_one()
+            fresh = [recorded for recorded in events if recorded.sequence > done]
+            for recorded in fresh:
+                self.projection.apply(session, recorded)
+            if last > done:
+                session.execute(table.update().where(mine).values(sequence=last))
+            session.commit()
+        return fresh
+
+    async def _understand(self, record: Record) -> Recorded | None:
+        try:
+            return decode(record, self.registry)
+        except UnknownEvent as error:
+            if self.meters is not None:
+                self.meters.skipped.labels(self.projection.name).inc()
+            log.warning("projection.unknown_event", projection=self.projection.name, detail=str(error))
+        except (BadEnvelope, BadEvent) as error:
+            await self._set_aside(record, error)
+        return None
+
+    async def _set_aside(self, record: Record, error: Exception) -> None:
+        name = f"{self.service}-{self.projection.name}"
+        log.error("projection.dead_letter", projection=name, sequence=record.sequence, exc_info=error)
+        reader = Consumer(name=name, service=self.service, stream=self.projection.stream.name, filters=())
+        kept = self.meters.dead_letters if self.meters is not None else None
+        await DeadLetters(self.connection, kept).keep(self.service, reader, record, error, 1)
+
+
+class Projections:
+    """Every projection of a service, on its live slot; moves to a new slot when a rebuild has promoted one."""
+
+    def __init__(
+        self,
+        slots: Slots,
+        projections: Sequence[Projection],
+        connection: Client,
+        registry: Registry,
+        *,
+        service: str,
+        on_failure: Callable[[str], None],
+        meters: ProjectionMeters | None = None,
+    ) -> None:
+        self._slots = slots
+        self._projections = projections
+        self._connection = connection
+        self._registry = registry
+        self._service = service
+        self._on_failure = on_failure
+        self._meters = meters
+        self._listeners: dict[str, list[Listener]] = {}
+        self._watchers: dict[str, list[Listener]] = {}
+        self._projectors: dict[str, Projector] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._watch: asyncio.Task[None] | None = None
+        self._slot = 0
+        self._engine: Engine | None = None
+
+    @property
+    def engine(self) -> Engine:
+        """The live slot's engine, for queries."""
+        assert self._engine is not None, "projections are not started"
+        return self._engine
+
+    def sequence(self, name: str) -> int:
+        """How far the projection `name` is: every event up to this stream sequence can be queried."""
+        return self._projectors[name].sequence
+
+    async def newest(self, name: str) -> int:
+        """How far the projection `name` has to go as things stand. Asks the server. Raises errors of NATS."""
+        return await self._projectors[name].newest()
+
+    def listen(self, name: str, listener: Listener) -> None:
+        """Call `listener` with the events of every batch after it was committed. Before start only."""
+        self._listeners.setdefault(name, []).append(listener)
+
+    def watch(self, name: str, watcher: Listener) -> None:
+        """Call `watcher` with the events of every batch as they come, before they can be queried. Before start only."""
+        self._watchers.setdefault(name, []).append(watcher)
+
+    async def start(self) -> None:
+        """Follow the streams, once the database can be had; `ready` tells when everything is caught up."""
+        if self._slots.may_be_away:
+            await outlast(self._move, service=self._service)
+        else:  # a file that can't be opened now never will be
+            await self._move()
+        self._watch = self._spawn(self._follow_pointer())
+
+    async def stop(self) -> None:
+        """Stop following and close the database."""
+        if self._watch is not None:
+            await end(self._watch)
+        await self._leave()
+
+    async def ready(self) -> str | None:
+        """A readiness check: answers from an old state would be worse than none."""
+        for name, projector in self._projectors.items():
+            if not projector.caught_up.is_set():
+                return f"projection {name} is at {projector.sequence} of {projector.head}"
+            if projector.is_refused:
+                return f"projection {name} has stopped at {projector.sequence}: the database takes no writes"
+        return None
+
+    async def lag(self) -> Mapping[str, float]:
+        """How far each projection is behind its stream, in stream sequences. Asks the server."""
+        return {name: await projector.lag() for name, projector in self._projectors.items()}
+
+    async def wait(self) -> None:
+        """Until everything that was in the streams at the start is applied."""
+        for projector in self._projectors.values():
+            await projector.caught_up.wait()
+
+    async def _move(self) -> None:
+        """To the live slot, if this is another one."""
+        slot = await in_thread(self._slots.live)
+        if slot == self._slot:
+            return
+        if self._slot:
+            log.info("projection.slot_changed", slot=slot)
+        engine = await in_thread(lambda: self._slots.open(slot), undo=Engine.dispose)
+        await self._leave()
+        self._slot, self._engine = slot, engine
+        writing = asyncio.Lock()
+        self._projectors = {
+            projection.name: Projector(
+                projection,
+                self._slots.metadata,
+                engine,
+                self._connection,
+                self._registry,
+                self._service,
+                writing,
+                self._listeners.get(projection.name, ()),
+                self._watchers.get(projection.name, ()),
+                self._meters,
+            )
+            for projection in self._projections
+        }
+        self._tasks = [self._spawn(projector.run()) for projector in self._projectors.values()]
+
+    async def _leave(self) -> None:
+        await end(*self._tasks)
+        self._tasks = []
+        if self._engine is not None:
+            self._engine.dispose()
+            self._engine = None
+
+    async def _follow_pointer(self) -> None:
+        while True:
+            await asyncio.sleep(POINTER_INTERVAL.total_seconds())
+            await outlast(self._move, service=self._service)
+
+    def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
+        task = asyncio.ensure_future(work)
+        assert isinstance(task, asyncio.Task)
+        task.add_done_callback(self._ended)
+        return task
+
+    def _ended(self, task: "asyncio.Task[None]") -> None:
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._on_failure(f"a projection stopped: {type(error).__name__}")
+            log.error("projection.stopped", exc_info=error)

@@ -1,0 +1,49 @@
+"""Fill a new slot of tables from the streams, beside the live one."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import Any
+
+from nats.aio.client import Client
+
+from telecine_chassis.runtime.cancellation import end
+from telecine_contracts import Registry
+
+from .projector import Projection, Projector
+from .slots import Slots
+
+__all__ = ["rebuild"]
+
+
+async def rebuild(
+    slots: Slots, projections: Sequence[Projection], connection: Client, registry: Registry, *, service: str
+) -> int:
+    """Fill a new slot from the first event on, beside the live one, then promote it. The number of the new slot.
+
+    May run while the service works: it moves over when it sees the pointer. A slot left by a rebuild that was
+    broken off is thrown away; the slot that was live stays for going back.
+    """
+    old = await asyncio.to_thread(slots.live)
+    new = old + 1
+    await asyncio.to_thread(slots.drop, new)
+    engine = await asyncio.to_thread(slots.open, new)
+    writing = asyncio.Lock()
+    projectors = [
+        Projector(p, slots.metadata, engine, connection, registry, service, writing) for p in projections
+    ]
+    tasks = [asyncio.create_task(projector.run()) for projector in projectors]
+    done: asyncio.Future[Any] = asyncio.gather(*(projector.caught_up.wait() for projector in projectors))
+    try:
+        waited: list[asyncio.Future[Any]] = [done, *tasks]
+        await asyncio.wait(waited, return_when=asyncio.FIRST_COMPLETED)
+        for task in tasks:
+            if task.done():
+                task.result()
+        await done
+        await asyncio.to_thread(slots.promote, new)
+    finally:
+        await end(done, *tasks)
+        engine.dispose()
+    if old > 1:
+        await asyncio.to_thread(slots.drop, old - 1)
+    return new

@@ -1,0 +1,200 @@
+"""Databases of projections: SQLite (WAL) or Postgres, chosen by URL alone.
+
+Tables live in slots. A slot holds every table of a service and its checkpoints; a rebuild fills a new slot beside
+the live one and then moves a pointer. On SQLite a slot is a file beside the named one, on Postgres a schema.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Connection,
+    DateTime,
+    Dialect,
+    Engine,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    TypeDecorator,
+    func,
+    inspect,
+    select,
+)
+from sqlalchemy.dialects import postgresql, sqlite
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.pool import NullPool
+from sqlalchemy.schema import CreateSchema, DropSchema
+from sqlmodel import Session, SQLModel
+
+from .engine import open_engine
+
+__all__ = ["Slots", "UtcTime", "checkpoints", "drop", "find", "insert_if_absent", "keep", "write_session"]
+
+Row = TypeVar("Row", bound=SQLModel)
+ADVISORY_LOCK = 7_383_526_377
+"""Held on Postgres by whoever makes tables; any number that nobody else takes."""
+
+
+class UtcTime(TypeDecorator[datetime]):
+    """A time in UTC with its zone, on databases that know zones and on those that don't."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        return value.astimezone(UTC) if value is not None else None
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        if value is None:
+            return None
+        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
+
+
+def checkpoints(metadata: MetaData) -> Table:
+    """How far each projection of a slot has read its stream."""
+    if "checkpoint" in metadata.tables:
+        return metadata.tables["checkpoint"]
+    return Table(
+        "checkpoint",
+        metadata,
+        Column("projection", String(64), primary_key=True),
+        Column("sequence", BigInteger, nullable=False),
+    )
+
+
+def write_session(engine: Engine) -> Session:
+    """A session whose transaction takes the write lock at its start: on SQLite, upgrading a read fails at once."""
+    return Session(engine.execution_options(write=True), expire_on_commit=False)
+
+
+def insert_if_absent(session: Session, table: Table, **values: Any) -> None:
+    """Insert a row, unless one with its key is there. Waits for whoever is about to insert it."""
+    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
+    session.execute(insert(table).values(**values).on_conflict_do_nothing())
+
+
+def find(session: Session, model: type[Row], key: Any) -> Row | None:
+    """The row of `model` with this primary key, also one that was given to `keep` and is not written yet.
+
+    `session.get` would write everything that waits before it looks: one statement an event instead of one a batch.
+    """
+    kept: Row | None = session.info.get((model, key))
+    if kept is not None:
+        return kept
+    with session.no_autoflush:
+        return session.get(model, key)
+
+
+def keep(session: Session, row: SQLModel) -> None:
+    """Have a row written with the rest of the batch; `find` sees it at once."""
+    session.info[type(row), _key(row)] = row
+    session.add(row)
+
+
+def drop(session: Session, row: SQLModel) -> None:
+    """Remove a row that `find` gave; one that is not written yet never will be."""
+    session.info.pop((type(row), _key(row)), None)
+    if row in session.new:
+        session.expunge(row)
+    else:
+        session.delete(row)
+
+
+def _key(row: SQLModel) -> Any:
+    key = inspect(type(row)).primary_key_from_instance(row)
+    return key[0] if len(key) == 1 else tuple(key)
+
+
+_POINTERS = MetaData()
+_LIVE = Table(
+    "live_slot",
+    _POINTERS,
+    Column("version", Integer, primary_key=True),
+    Column("slot", Integer, nullable=False),
+)
+
+
+@dataclass(frozen=True)
+class Slots:
+    """The slots of one service's database for one version of its tables. Methods block; call them in a thread."""
+
+    url: str
+    metadata: MetaData
+    version: int
+
+    @property
+    def may_be_away(self) -> bool:
+        """Whether the database is a server, which comes and goes by itself."""
+        return make_url(self.url).get_backend_name() != "sqlite"
+
+    def live(self) -> int:
+        """The number of the slot that queries read; 1 in a new database."""
+        with self._pointers.connect() as connection:
+            query = select(_LIVE.c.slot).where(_LIVE.c.version == self.version)
+            return int(connection.execute(query).scalar() or 1)
+
+    def promote(self, slot: int) -> None:
+        """Make `slot` the live one. Services notice within a second."""
+        with write_session(self._pointers) as session:
+            session.execute(_LIVE.delete().where(_LIVE.c.version == self.version))
+            session.execute(_LIVE.insert().values(version=self.version, slot=slot))
+            session.commit()
+
+    def open(self, slot: int) -> Engine:
+        """The engine of a slot, with its tables made where they are missing."""
+        checkpoints(self.metadata)
+        url = make_url(self.url)
+        if url.get_backend_name() == "sqlite":
+            engine = open_engine(url.set(database=str(self._file(url, slot))))
+        else:
+            engine = open_engine(url).execution_options(schema_translate_map={None: self._schema(slot)})
+        with _taking_turns(engine) as connection:
+            if engine.dialect.name != "sqlite":
+                connection.execute(CreateSchema(self._schema(slot), if_not_exists=True))
+            self.metadata.create_all(connection)
+        return engine
+
+    def drop(self, slot: int) -> None:
+        """Remove a slot, e.g. one left behind by a rebuild that was broken off."""
+        url = make_url(self.url)
+        if url.get_backend_name() == "sqlite":
+            for ending in ("", "-wal", "-shm"):
+                Path(f"{self._file(url, slot)}{ending}").unlink(missing_ok=True)
+            return
+        engine = open_engine(url)
+        with engine.begin() as connection:
+            connection.execute(DropSchema(self._schema(slot), cascade=True, if_exists=True))
+        engine.dispose()
+
+    @cached_property
+    def _pointers(self) -> Engine:
+        """Made once, and asked every second; it keeps no connection open."""
+        engine = open_engine(make_url(self.url), poolclass=NullPool)
+        if not inspect(engine).has_table(_LIVE.name):
+            with _taking_turns(engine) as connection:
+                _POINTERS.create_all(connection)
+        return engine
+
+    def _schema(self, slot: int) -> str:
+        return f"v{self.version}_{slot}"
+
+    def _file(self, url: URL, slot: int) -> Path:
+        base = Path(url.database or "projections.db")
+        return base.with_name(f"{base.stem}.{self._schema(slot)}{base.suffix}")
+
+
+@contextmanager
+def _taking_turns(engine: Engine) -> Iterator[Connection]:
+    """A transaction that makes tables: replicas that start side by side on a new database do so one by one."""
+    with engine.execution_options(write=True).begin() as connection:
+        if engine.dialect.name != "sqlite":
+            connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))
+        yield connection

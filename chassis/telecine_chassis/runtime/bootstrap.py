@@ -1,0 +1,215 @@
+"""The parts that every service is made of, named once; a service's `app.py` adds its own."""
+
+from collections.abc import Awaitable, Callable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from telecine_chassis.consumers.dead_letters import DeadLetters
+from telecine_chassis.consumers.monitor import ConsumerWatch
+from telecine_chassis.consumers.reactor import Reactor
+from telecine_chassis.eventstore.instrumentation import MeteredEventStore
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.eventstore.port import EventStore
+from telecine_chassis.http_server.limits import ADMIN
+from telecine_chassis.http_server.server import Admin, HttpServer
+from telecine_chassis.nats.component import Link, counted
+from telecine_chassis.nats.connection import Broker, Connection, Denial, options
+from telecine_chassis.nats.server_clock import ServerClock
+from telecine_chassis.projections.projector import Projection, Projections
+from telecine_chassis.projections.slots import Slots
+from telecine_chassis.settings.base import ServiceSettings
+from telecine_chassis.telemetry.disk import measure_disk, written_folder
+from telecine_chassis.telemetry.instruments import Meters
+from telecine_chassis.telemetry.metrics import Metrics
+from telecine_chassis.telemetry.tracing import Tracing
+from telecine_chassis.timers.jetstream import JetStreamTimers
+from telecine_chassis.timers.sweeper import Owed, Sweeper
+from telecine_contracts import Registry
+from telecine_contracts.version import __version__
+
+from .liveness import Liveness
+from .service import Part, Service
+
+__all__ = ["Assembly", "utc_now"]
+
+
+def utc_now() -> datetime:
+    """The time now, with its zone."""
+    return datetime.now(UTC)
+
+
+class Assembly:
+    """Connection, event store, timers and reactor of the service `name`; nothing is connected before start."""
+
+    def __init__(self, name: str, settings: ServiceSettings, registry: Registry) -> None:
+        self.name = name
+        self.registry = registry
+        self._settings = settings
+        self.metrics = Metrics()
+        self.meters = Meters(self.metrics)
+        self.tracing = Tracing(
+            name, endpoint=settings.otlp_endpoint, instance=settings.instance, ratio=settings.trace_ratio
+        )
+        self.connection = Connection()
+        self.clock = ServerClock(self.connection)
+        access = settings.nats_access
+        self._link = Link(
+            self.connection,
+            settings.nats_url,
+            self._options() | access.for_client(),
+            known=settings.names_itself or settings.profile == "sandbox",
+        )
+        self.broker = Broker(
+            settings.nats_url.split(","),
+            logger=None,
+            graceful_timeout=settings.stop_grace,
+            security=access.for_broker(),
+            **self._options(),
+        )
+        self.store = self.event_store()
+        self.timers = JetStreamTimers(self.connection, name, lead=lambda: self.clock.lead)
+        handlers = self.meters.handlers
+        watch = ConsumerWatch(
+            self.connection, handlers, every=settings.look_interval, stuck_after=settings.stuck_after
+        )
+        self.metrics.asked(
+            "telecine_handler_oldest_seconds",
+            "For how long the slowest handler has been running",
+            watch.oldest,
+            label="consumer",
+            every=0,
+        )
+        self.reactor = Reactor(
+            self.broker,
+            self.connection,
+            registry,
+            service=name,
+            grace=settings.stop_grace,
+            tracing=self.tracing,
+            meters=handlers,
+            watch=watch,
+            clock=self.clock,
+        )
+        self._service: Service | None = None
+
+    def _options(self) -> dict[str, Any]:
+        return counted(options(self.name, self._closed, on_denied=self._denied), self.meters.link)
+
+    def event_store(self, *, timeout: float = 5) -> EventStore:
+        """The event store, measured; `timeout` is in seconds, per call."""
+        store = JetStreamEventStore(self.connection, self.registry, timeout=timeout)
+        return MeteredEventStore(store, self.meters.appends)
+
+    def projections(self, slots: Slots, projections: Sequence[Projection]) -> Projections:
+        """The service's projections, measured."""
+        following = Projections(
+            slots,
+            projections,
+            self.connection,
+            self.registry,
+            service=self.name,
+            on_failure=self.fail,
+            meters=self.meters.projections,
+        )
+        self.metrics.asked(
+            "telecine_projection_lag_events",
+            "How far a projection is behind the last event it is for, in stream sequences",
+            following.lag,
+            label="projection",
+            every=5,
+        )
+        return following
+
+    def sweeper(
+        self,
+        unfinished: Callable[[], Awaitable[Sequence[Owed]]],
+        projections: Projections,
+        *,
+        interval: float,
+        delay: float = 0,
+    ) -> Sweeper:
+        """Sets the timers again that `unfinished`, asked of the tables, says should be there."""
+        return Sweeper(
+            self.timers,
+            unfinished,
+            projections.wait,
+            interval=interval,
+            clock=self.clock,
+            delay=delay,
+            restored=self.meters.handlers.timers_restored,
+        )
+
+    def service(
+        self,
+        *parts: Part,
+        before: Sequence[Part] = (),
+        checks: Sequence[Callable[[], Awaitable[str | None]]] = (),
+        http: HttpServer | None = None,
+        reacts: bool = True,
+    ) -> Service:
+        """The service: its connection, the parts that come `before` the reactor, the reactor, `parts`, and `http`.
+
+        The small server that tells of its health is there first, and goes last.
+        """
+        service: Service
+        liveness = Liveness(
+            [self._link.alive, self.reactor.alive],
+            self.metrics,
+            on_failure=self.fail,
+            patience=self._settings.unhealthy_for,
+        )
+        admin = HttpServer(
+            Admin(liveness.problem, lambda: service.ready(), self.metrics.page),
+            self._settings.health_host,
+            self._settings.health_port,
+            limits=ADMIN,
+        )
+        reactor: list[Part] = [self.reactor] if reacts else []
+        outside: list[Part] = [http] if http else []
+        own_checks = [self._link.ready, self.reactor.ready, *checks]
+        service = Service(
+            self.name,
+            [self.tracing, admin, self._link, self.clock, liveness, *before, *reactor, *parts, *outside],
+            own_checks,
+            tracing=self.tracing,
+            metrics=self.metrics,
+        )
+        self._service = service
+        self._tell_of(service, liveness)
+        return service
+
+    def _tell_of(self, service: Service, liveness: Liveness) -> None:
+        async def ready() -> float:
+            return float(await service.ready() is None)
+
+        async def healthy() -> float:
+            return float(liveness.problem() is None)
+
+        self.metrics.watch_process()
+        measure_disk(self.metrics, written_folder(getattr(self._settings, "database_url", None)))
+        self.metrics.asked("telecine_healthy", "1 if /healthz says that all is well, else 0", healthy)
+        self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready, every=5)
+        letters = DeadLetters(self.connection)
+        self.metrics.asked(
+            "telecine_dead_letters_kept",
+            "Messages that could not be taken and were neither replayed nor dismissed, of all replicas",
+            lambda: letters.count(self.name),
+            label="consumer",
+            every=30,
+        )
+        build = self.metrics.gauge("telecine_build_info", "Always 1", "service", "version")
+        build.labels(self.name, __version__).set(1)
+
+    def fail(self, reason: str) -> None:
+        """End the service: see Service.fail."""
+        if self._service is not None:
+            self._service.fail(reason)
+
+    def _denied(self, denial: Denial) -> None:
+        """Told to whoever waits for the answer; a service that can't hear or come in at all ends."""
+        self.connection.refused(denial)
+        if denial.deafens:
+            self.fail(str(denial))
+
+    async def _closed(self) -> None:
+        self.fail("a connection to NATS was closed for good")

@@ -1,0 +1,90 @@
+"""Is this process still good for anything? If not for a while, it ends itself: whoever restarts it sees only that."""
+
+import asyncio
+import faulthandler
+from collections.abc import Callable, Sequence
+
+import structlog
+
+from telecine_chassis.telemetry.metrics import Metrics
+
+from .cancellation import end
+from .supervision import background
+
+__all__ = ["Liveness", "pulse"]
+
+log = structlog.get_logger(__name__)
+TICK = 0.5
+"""Seconds between two looks; how much later one comes is how long the event loop was held up."""
+DEAF = 60
+"""Seconds for which the event loop may stand still; then the process shows where it stands, and ends."""
+Check = Callable[[], str | None]
+
+
+class Liveness:
+    """A part of a service. `checks` look at what is known already, and ask nobody: they are called often.
+
+    What they find goes out on /healthz. When it stays for `patience` seconds, `on_failure` is called: Docker starts
+    a process again that has ended, but leaves one alone that is merely unhealthy.
+    """
+
+    def __init__(
+        self,
+        checks: Sequence[Check],
+        metrics: Metrics,
+        *,
+        on_failure: Callable[[str], None],
+        patience: float = 30,
+        tick: float = TICK,
+    ) -> None:
+        self._checks = checks
+        self._on_failure = on_failure
+        self._patience = patience
+        self._tick = tick
+        self._task: asyncio.Task[None] | None = None
+        self._lag = metrics.histogram(
+            "telecine_event_loop_delay_seconds",
+            "How much later than due the event loop did something",
+            bounds=(0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
+        )
+
+    def problem(self) -> str | None:
+        """What is wrong with this process and will not mend itself, or None."""
+        return next((problem for check in self._checks if (problem := check())), None)
+
+    async def start(self) -> None:
+        """Begin to look."""
+        self._task = background(self._run(), name="liveness")
+
+    async def stop(self) -> None:
+        """Stop looking."""
+        if self._task is not None:
+            await end(self._task)
+
+    async def _run(self) -> None:
+        loop = asyncio.get_running_loop()
+        since: float | None = None
+        while True:
+            due = loop.time() + self._tick
+            await asyncio.sleep(self._tick)
+            now = loop.time()
+            self._lag.observe(now - due)
+            problem = self.problem()
+            if problem is None:
+                since = None
+                continue
+            if since is None:
+                since = now
+                log.error("service.unhealthy", reason=problem)
+            if now - since >= self._patience:
+                self._on_failure(problem)
+
+
+async def pulse(deaf: float = DEAF) -> None:
+    """Beat as long as the event loop does. When it has stood still for `deaf` seconds, show where, and end."""
+    try:
+        while True:
+            faulthandler.dump_traceback_later(deaf, exit=True)
+            await asyncio.sleep(min(deaf / 4, 5))
+    finally:
+        faulthandler.cancel_dump_traceback_later()

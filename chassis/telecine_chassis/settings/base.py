@@ -1,0 +1,173 @@
+"""Settings that every service has. Read from the environment (prefix TELECINE_), validated at start."""
+
+from pathlib import Path
+from typing import Annotated, Literal, Self
+from urllib.parse import urlsplit
+
+from pydantic import Field, field_validator, model_validator
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from telecine_chassis.nats.identity import NatsAccess, check_seed
+from telecine_chassis.network import is_loopback, is_nats_url
+
+from .secrets import SecretFiles, shared_secrets, weak_secrets
+
+__all__ = ["ServiceSettings"]
+
+
+class ServiceSettings(BaseSettings):
+    """What every service needs to know. A service's own settings extend this.
+
+    A secret may be given as a file: the variable's name with _FILE holds the path. An empty variable counts as unset.
+    """
+
+    model_config = SettingsConfigDict(
+        env_prefix="TELECINE_",
+        env_ignore_empty=True,
+        extra="ignore",
+        frozen=True,
+        hide_input_in_errors=True,
+    )
+
+    profile: Annotated[
+        Literal["production", "sandbox"],
+        Field(description="In a sandbox, weak secrets are accepted; nowhere else"),
+    ] = "production"
+    nats_url: Annotated[str, Field(description="NATS servers, separated by commas")] = "nats://127.0.0.1:4222"
+    nats_nkey_seed_file: Annotated[
+        Path | None,
+        Field(
+            description="File with the seed of this service's identity on NATS; unset: comes as nobody, "
+            "outside a sandbox to a server on this machine alone"
+        ),
+    ] = None
+    nats_tls_ca: Annotated[
+        Path | None, Field(description="Certificates that the NATS server's must be from; set: TLS, always")
+    ] = None
+    nats_tls_cert: Annotated[
+        Path | None, Field(description="This service's own certificate, where the server asks for one")
+    ] = None
+    nats_tls_key: Annotated[
+        Path | None, Field(description="The key of that certificate, if it is not in the same file")
+    ] = None
+    health_host: Annotated[
+        str, Field(description="Address on which /healthz, /readyz and /metrics answer; not for the public")
+    ] = "127.0.0.1"
+    health_port: Annotated[int, Field(ge=0, le=65535, description="Its port; 0 picks a free one")] = 0
+    log_level: Annotated[
+        Literal["debug", "info", "warning", "error"], Field(description="Lowest level logged")
+    ] = "info"
+    log_format: Annotated[
+        Literal["auto", "json", "text"],
+        Field(description="One JSON object a line, or text; auto: text on a terminal"),
+    ] = "auto"
+    otlp_endpoint: Annotated[
+        str | None,
+        Field(description="OTLP/HTTP collector that traces go to, e.g. http://collector:4318; unset: none"),
+    ] = None
+    trace_ratio: Annotated[
+        float, Field(ge=0, le=1, description="Part of all traces that is recorded, 0 to 1")
+    ] = 1.0
+    instance: Annotated[
+        str | None, Field(description="Name of this replica in traces; unset: host name and process id")
+    ] = None
+    look_interval: Annotated[
+        float,
+        Field(gt=0, description="Seconds between two looks at the consumers: are they there, how far behind"),
+    ] = 10
+    stuck_after: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="Seconds that all handlers of a consumer may be busy while messages wait; "
+            "longer than the longest handler",
+        ),
+    ] = 300
+    unhealthy_for: Annotated[
+        float, Field(ge=0, description="Seconds that a service stays unhealthy before it ends itself")
+    ] = 30
+    stop_grace: Annotated[
+        float, Field(gt=0, description="Seconds that running handlers get to finish at a stop")
+    ] = 15
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, SecretFiles(settings_cls)
+
+    @property
+    def nats_access(self) -> NatsAccess:
+        """How this service comes to NATS."""
+        return NatsAccess(
+            nkey_seed=self.nats_nkey_seed_file,
+            tls_ca=self.nats_tls_ca,
+            tls_cert=self.nats_tls_cert,
+            tls_key=self.nats_tls_key,
+        )
+
+    @property
+    def names_itself(self) -> bool:
+        """Whether this service says on NATS who it is."""
+        return self.nats_nkey_seed_file is not None or "@" in self.nats_url
+
+    @field_validator("nats_url")
+    @classmethod
+    def _names_servers(cls, urls: str) -> str:
+        if not all(is_nats_url(url) for url in urls.split(",")):
+            raise ValueError("a NATS server is nats://host:port, or tls://; several are separated by commas")
+        return urls
+
+    @field_validator("nats_nkey_seed_file")
+    @classmethod
+    def _holds_seed(cls, file: Path | None) -> Path | None:
+        if file is not None:
+            check_seed(file)
+        return file
+
+    @model_validator(mode="after")
+    def _can_do_tls(self) -> Self:
+        self.nats_access.check_tls()
+        return self
+
+    @model_validator(mode="after")
+    def _is_somebody(self) -> Self:
+        """A server that asks nobody for a name may be on this machine, out of others' reach; nowhere else."""
+        known = self.names_itself or self.nats_tls_cert is not None or self.profile == "sandbox"
+        if not known and not all(is_loopback(_host(url)) for url in self.nats_url.split(",")):
+            raise ValueError(
+                "TELECINE_NATS_NKEY_SEED_FILE: over a network a service does not come to NATS as nobody; "
+                "`telecine provision --credentials` makes identities"
+            )
+        return self
+
+    @model_validator(mode="after")
+    def _has_strong_secrets(self) -> Self:
+        if self.profile == "sandbox":
+            return self
+        problems = []
+        if weak := [_variable(name) for name in weak_secrets(self)]:
+            problems.append(f"{', '.join(weak)}: known from examples or easy to guess")
+        problems += [
+            f"{' and '.join(map(_variable, names))}: the same secret for two purposes"
+            for names in shared_secrets(self)
+        ]
+        if problems:
+            raise ValueError(
+                f"{'; '.join(problems)}. Generate each with `openssl rand -hex 32`, or set TELECINE_PROFILE=sandbox "
+                "where nothing is worth protecting"
+            )
+        return self
+
+
+def _variable(name: str) -> str:
+    return f"TELECINE_{name.upper()}"
+
+
+def _host(url: str) -> str:
+    return urlsplit(url.strip()).hostname or ""

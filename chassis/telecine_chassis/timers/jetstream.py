@@ -1,0 +1,108 @@
+"""Timers on the TIMERS stream: a scheduled message (ADR-51) per timer, delivered to a work queue when due.
+
+Other headers than those of the schedule arrive with the timer: when it was due, and the trace it belongs to.
+"""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js.api import RawStreamMsg
+from nats.js.errors import APIError, NotFoundError
+
+from telecine_chassis.eventstore.port import Unavailable
+from telecine_chassis.telemetry.trace_context import DUE
+from telecine_chassis.telemetry.tracing import carried
+from telecine_contracts.subjects import timer_at, timer_due
+
+from .port import Timer
+
+__all__ = ["JetStreamTimers"]
+
+STREAM = "TIMERS"
+EXPECTED = "Nats-Expected-Last-Subject-Sequence"
+
+
+class JetStreamTimers:
+    """Timers of `service`. `timeout` is in seconds, per call; `lead`: how far the server's clock, by which timers fire,
+    is ahead of the one that their times are given by."""
+
+    def __init__(
+        self,
+        connection: Client,
+        service: str,
+        *,
+        timeout: float = 5,
+        lead: Callable[[], timedelta] = timedelta,
+    ) -> None:
+        self._jetstream = connection.jetstream(timeout=timeout)
+        self._service = service
+        self._lead = lead
+
+    async def set(self, timer: Timer, at: datetime) -> None:
+        await self._publish(self._at(timer), timer.data, self._schedule(timer, at))
+
+    async def set_if_absent(self, timer: Timer, at: datetime) -> bool:
+        try:
+            await self._publish(self._at(timer), timer.data, self._schedule(timer, at) | {EXPECTED: "0"})
+        except _Exists:
+            return False
+        return True
+
+    async def hasten(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
+        waiting = await self._waiting(timer)
+        if waiting is None or _due(waiting) <= latest + self._lead():
+            return False
+        headers = self._schedule(timer, at) | {EXPECTED: str(waiting.seq)}
+        try:
+            await self._publish(self._at(timer), waiting.data or b"", headers)
+        except _Exists:
+            return False
+        return True
+
+    async def _waiting(self, timer: Timer) -> RawStreamMsg | None:
+        try:
+            return await self._jetstream.get_last_msg(STREAM, self._at(timer), direct=True)
+        except NotFoundError:
+            return None
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise Unavailable(f"timer not read: {type(error).__name__}") from error
+
+    async def fire(self, timer: Timer) -> None:
+        await self._publish(timer_due(self._service, timer.kind, *timer.key), timer.data, carried())
+
+    def _at(self, timer: Timer) -> str:
+        return timer_at(self._service, timer.kind, *timer.key)
+
+    def _schedule(self, timer: Timer, at: datetime) -> dict[str, str]:
+        moment = (at.astimezone(UTC) + self._lead()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+        target = timer_due(self._service, timer.kind, *timer.key)
+        return {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": target, DUE: moment, **carried()}
+
+    async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
+        try:
+            await self._jetstream.publish(subject, data, stream=STREAM, headers=headers or None)
+        except APIError as error:
+            if error.err_code in WRONG_LAST_SEQUENCE:
+                raise _Exists from None
+            raise Unavailable(f"timer not set: {error.description}") from error
+        except (nats.errors.Error, TimeoutError, OSError) as error:
+            raise Unavailable(f"timer not set: {type(error).__name__}") from error
+
+
+def _due(waiting: RawStreamMsg) -> datetime:
+    """When a waiting timer fires; one that does not say so is to be set again."""
+    try:
+        return datetime.fromisoformat((waiting.headers or {})[DUE])
+    except (LookupError, ValueError):
+        return _NEVER
+
+
+_NEVER = datetime.max.replace(tzinfo=UTC)
+WRONG_LAST_SEQUENCE = {10071, 10164}
+"""Also while another one is being set: server error codes."""
+
+
+class _Exists(Exception):
+    """Such a timer is already waiting."""

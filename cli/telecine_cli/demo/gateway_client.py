@@ -1,0 +1,102 @@
+"""The gateway's HTTP API, as far as the demonstration uses it: like any client would."""
+
+import hashlib
+import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from telecine_cli.errors import Failure
+
+__all__ = ["Download", "GatewayClient", "gateway_client"]
+
+_TIMEOUT_SECONDS = 30
+_OK, _ACCEPTED = 200, 202
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A file that was downloaded."""
+
+    file: Path
+    bytes: int
+    sha256: str
+
+
+@asynccontextmanager
+async def gateway_client(url: str, key: str) -> "AsyncIterator[GatewayClient]":
+    """A client of the gateway at `url` for as long as the block lasts."""
+    headers = {"Authorization": f"Bearer {key}"}
+    # trust_env=False: a proxy of the environment can't reach this machine's loopback interface.
+    async with httpx.AsyncClient(
+        base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
+    ) as client:
+        yield GatewayClient(client)
+
+
+@dataclass(frozen=True)
+class GatewayClient:
+    """Each call raises Failure, with what the gateway said, for any answer that is not a success."""
+
+    client: httpx.AsyncClient
+
+    async def generate(self, request: Mapping[str, Any]) -> str:
+        """Ask for a video; the generation's id."""
+        answer = await self._asked("POST", "/api/video/generate", json=dict(request))
+        return str(answer.json()["id"])
+
+    async def status(self, generation: str) -> dict[str, Any]:
+        """What the status route says."""
+        query = {"taskId": generation, "historyId": generation}
+        answer: dict[str, Any] = (await self._asked("GET", "/api/video/status", params=query)).json()
+        return answer
+
+    async def download(self, generation: str, file: Path) -> Download:
+        """The video, into `file`: whole or not at all."""
+        file = _followed(file)
+        part = file.with_name(f"{file.name}.part")
+        digest, size = hashlib.sha256(), 0
+        async with self._stream(f"/api/video/{generation}/content") as answer:
+            with part.open("wb") as output:
+                async for chunk in answer.aiter_bytes():
+                    output.write(chunk)
+                    digest.update(chunk)
+                    size += len(chunk)
+        part.replace(file)
+        return Download(file, size, digest.hexdigest())
+
+    @asynccontextmanager
+    async def _stream(self, path: str) -> AsyncIterator[httpx.Response]:
+        try:
+            async with self.client.stream("GET", path) as answer:
+                if answer.status_code != _OK:
+                    await answer.aread()
+                    raise _refused(answer)
+                yield answer
+        except httpx.HTTPError as error:
+            raise Failure(f"the gateway did not answer: {type(error).__name__}") from error
+
+    async def _asked(self, method: str, path: str, **content: Any) -> httpx.Response:
+        try:
+            answer = await self.client.request(method, path, **content)
+        except httpx.HTTPError as error:
+            raise Failure(f"the gateway did not answer: {type(error).__name__}") from error
+        if answer.status_code not in (_OK, _ACCEPTED):
+            raise _refused(answer)
+        return answer
+
+
+def _followed(file: Path) -> Path:
+    """What a symbolic link names: the link stays, and its file is replaced."""
+    return Path(os.path.realpath(file))
+
+
+def _refused(answer: httpx.Response) -> Failure:
+    request = answer.request
+    return Failure(
+        f"the gateway answered {answer.status_code} to {request.method} {request.url.path}: {answer.text[:500]}"
+    )

@@ -1,0 +1,100 @@
+"""Events out of the streams: all of one generation, or everything as it happens."""
+
+import asyncio
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Iterable, Sequence
+from contextlib import asynccontextmanager
+from datetime import datetime
+
+import nats.errors
+from nats.aio.client import Client
+
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.eventstore.messages import read
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.subscription import Feed
+from telecine_contracts import registry, subjects
+from telecine_contracts.gateway import VideoEvent
+from telecine_contracts.streams import Stream
+
+from .errors import Failure
+
+__all__ = ["following", "of_generation", "together"]
+
+LOST = "the connection to the NATS server was lost"
+
+
+async def of_generation(connection: Client, generation: str) -> list[Recorded]:
+    """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
+    store = JetStreamEventStore(connection, registry())
+    video = await store.load(f"video.*.{subjects.token(generation)}.*", unread=True)
+    accounts = {recorded.event.account for recorded in video if isinstance(recorded.event, VideoEvent)}
+    entries = [
+        entry for account in accounts for entry in await store.load(subjects.ledger(account), unread=True)
+    ]
+    return together(
+        [*video, *(entry for entry in entries if entry.event.about.get("generation") == generation)]
+    )
+
+
+def together(events: Iterable[Recorded]) -> list[Recorded]:
+    """Events of several streams in one order: each stream's own, by time between streams, no effect before its cause.
+
+    Times come from the clocks of several services, so they decide only where nothing else does.
+    """
+    streams: dict[str, deque[Recorded]] = defaultdict(deque)
+    for recorded in sorted(events, key=lambda each: each.sequence):
+        streams[recorded.event.stream].append(recorded)
+    waiting = {recorded.envelope.id for queue in streams.values() for recorded in queue}
+    ordered: list[Recorded] = []
+    while heads := sorted((queue[0] for queue in streams.values() if queue), key=_time):
+        following = next((head for head in heads if _cause(head) not in waiting), heads[0])
+        streams[following.event.stream].popleft()
+        waiting.discard(following.envelope.id)
+        ordered.append(following)
+    return ordered
+
+
+def _time(recorded: Recorded) -> datetime:
+    return recorded.envelope.time
+
+
+def _cause(recorded: Recorded) -> str | None:
+    """The id of the event that led to this one; an event without a cause names itself."""
+    envelope = recorded.envelope
+    return None if envelope.causation == envelope.id else envelope.causation
+
+
+@asynccontextmanager
+async def following(
+    connection: Client, starts: Sequence[tuple[Stream, int]]
+) -> "AsyncIterator[asyncio.Queue[Recorded]]":
+    """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
+
+    A message that this version cannot read comes as Unread. The block ends with Failure when the connection is lost;
+    what it raises itself passes through.
+    """
+    events: asyncio.Queue[Recorded] = asyncio.Queue(maxsize=1000)
+    known = registry()
+
+    async def pump(stream: Stream, after: int) -> None:
+        try:
+            await follow(stream, after)
+        except (nats.errors.Error, OSError) as error:
+            raise Failure(LOST) from error
+
+    async def follow(stream: Stream, after: int) -> None:
+        async for batch in Feed(connection, stream).follow(after):
+            if connection.is_closed:
+                raise Failure(LOST)
+            for record in batch.records:
+                await events.put(read(record, known))
+
+    try:
+        async with asyncio.TaskGroup() as group:
+            tasks = [group.create_task(pump(stream, after)) for stream, after in starts]
+            yield events
+            for task in tasks:
+                task.cancel()
+    except ExceptionGroup as several:
+        raise several.exceptions[0] from None

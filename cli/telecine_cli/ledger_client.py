@@ -1,0 +1,75 @@
+"""Credits: changed by asking the credits service, read from the ledger."""
+
+import nats.errors
+import typer
+from nats.aio.client import Client
+
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.eventstore.port import Recorded, Unread
+from telecine_chassis.nats.request import repeated_request
+from telecine_contracts import registry, subjects
+from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand, Refusal
+from telecine_contracts.credits import Balances, LedgerEvent
+from telecine_gateway.ledger.port import SUBJECTS
+
+from .errors import Failure
+
+__all__ = ["ask", "balances_after", "grant", "ledger_of"]
+
+_ANSWER_SECONDS = 10
+
+
+async def ask(connection: Client, command: LedgerCommand) -> LedgerAnswer:
+    """Have the ledger changed; the same command may be sent again, it is carried out once.
+
+    Raises:
+        Failure: when the credits service refuses or does not answer.
+    """
+    body = command.model_dump_json().encode()
+    try:
+        reply = await repeated_request(connection, SUBJECTS[type(command)], body, patience=_ANSWER_SECONDS)
+    except (nats.errors.NoRespondersError, TimeoutError) as error:
+        raise Failure(
+            "the credits service does not answer: is it running? (it is safe to run the command again)"
+        ) from error
+    answer = LedgerAnswer.model_validate_json(reply.data)
+    if answer.refusal is not None:
+        raise Failure(_refused(command, answer))
+    return answer
+
+
+def _refused(command: LedgerCommand, answer: LedgerAnswer) -> str:
+    past = answer.refusal is Refusal.INVALID and answer.field == "expires_at"
+    if past and isinstance(command, GrantCredits) and command.expires_at is not None:
+        return (
+            f"the time in --expires is over already ({command.expires_at:%Y-%m-%d %H:%M} UTC): "
+            "give a later one, or none for credits that never expire"
+        )
+    return answer.error or str(answer.refusal)
+
+
+async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
+    """Have credits granted; the same reference grants once. Raises Failure."""
+    return await ask(connection, request)
+
+
+async def ledger_of(connection: Client, account: str, *, whole: bool = False) -> list[Recorded]:
+    """Every entry of an account's ledger, in order; what cannot be read is named on standard error.
+
+    Raises:
+        Failure: instead, if the ledger is to be `whole`, since something is computed from it.
+    """
+    found = await JetStreamEventStore(connection, registry()).load(subjects.ledger(account), unread=True)
+    for recorded in found:
+        if isinstance(recorded.event, Unread):
+            problem = f"LEDGER#{recorded.sequence} of {account} cannot be read: {recorded.event.error}"
+            if whole:
+                raise Failure(f"{problem}; a newer version may be able to")
+            typer.echo(f"left out: {problem}", err=True)
+    return [recorded for recorded in found if not isinstance(recorded.event, Unread)]
+
+
+def balances_after(entries: list[Recorded]) -> Balances:
+    """What an account has after all of its entries."""
+    last = entries[-1].event if entries else None
+    return last.balances if isinstance(last, LedgerEvent) else Balances(available=0, held=0)

@@ -1,0 +1,76 @@
+"""What the commands about events print."""
+
+import json
+from dataclasses import dataclass
+
+import typer
+from nats.aio.client import Client
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.subscription import Feed
+from telecine_cli.errors import Failure
+from telecine_cli.event_reader import following, of_generation
+from telecine_cli.target import Target, connected
+from telecine_contracts.streams import ACCESS, LEDGER, VIDEO, Stream
+
+from .timeline import as_json as event_as_json
+from .timeline import live_line, moment, timeline
+
+__all__ = ["Interest", "tell_generation", "tell_live"]
+
+_FOLLOWED = (VIDEO, LEDGER, ACCESS)
+
+
+@dataclass(frozen=True)
+class Interest:
+    """Which events are to be shown. `since` is the first sequence of `stream`; None: from now on."""
+
+    account: str | None = None
+    generation: str | None = None
+    stream: str | None = None
+    since: int | None = None
+
+    def covers(self, recorded: Recorded) -> bool:
+        """Whether an event is to be shown."""
+        about = recorded.event.about
+        wanted = {"account": self.account, "generation": self.generation}
+        return all(value is None or about.get(name) == value for name, value in wanted.items())
+
+
+async def tell_live(target: Target, interest: Interest, *, as_json: bool) -> None:
+    """Print events as they happen, until cancelled. Raises Failure when the connection is lost."""
+    async with connected(target) as connection:
+        starts = [
+            (stream, await _after(connection, stream, interest))
+            for stream in _FOLLOWED
+            if _wanted(stream, interest)
+        ]
+        async with following(connection, starts) as events:
+            typer.echo("following; Ctrl-C ends", err=True)
+            while True:
+                recorded = await events.get()
+                if interest.covers(recorded):
+                    typer.echo(json.dumps(event_as_json(recorded)) if as_json else live_line(recorded))
+
+
+def _wanted(stream: Stream, interest: Interest) -> bool:
+    return interest.stream is None or stream.name == interest.stream
+
+
+async def _after(connection: Client, stream: Stream, interest: Interest) -> int:
+    return await Feed(connection, stream).head() if interest.since is None else interest.since - 1
+
+
+async def tell_generation(target: Target, generation: str, *, as_json: bool) -> None:
+    """Print a generation's way. Raises Failure when there is no such generation."""
+    async with connected(target) as connection:
+        events = await of_generation(connection, generation)
+    if not events:
+        raise Failure(f"there is no generation {generation}")
+    if as_json:
+        typer.echo(json.dumps([event_as_json(recorded) for recorded in events], indent=2))
+        return
+    about = events[0].event.about
+    typer.echo(f"generation {generation} of account {about['account']}, {moment(events[0].envelope.time)}")
+    for line in timeline(events):
+        typer.echo(line)

@@ -1,0 +1,68 @@
+"""Rebuild the projections of services and say what came of it."""
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from importlib import import_module
+
+import typer
+from nats.aio.client import Client
+from sqlalchemy import MetaData, func, select
+from sqlmodel import Session
+
+from telecine_chassis.projections.projector import Projection
+from telecine_chassis.projections.rebuild import rebuild
+from telecine_chassis.projections.slots import Slots, checkpoints
+from telecine_cli.target import Target, connected
+from telecine_contracts import registry
+
+__all__ = ["Rebuilt", "rebuild_and_tell", "rebuild_one"]
+
+
+@dataclass(frozen=True)
+class Rebuilt:
+    """A service's new tables: rows by table, and how far each projection has read its stream."""
+
+    slot: int
+    rows: dict[str, int]
+    sequences: dict[str, int]
+
+
+async def rebuild_and_tell(target: Target, services: Iterable[str], database_url: str | None) -> None:
+    """Rebuild one service after the other and print what each has now. Raises Failure."""
+    async with connected(target) as connection:
+        for service in services:
+            done = await rebuild_one(connection, service, target.database(service, database_url))
+            typer.echo(f"{service}: rebuilt (slot {done.slot})")
+            for projection, sequence in done.sequences.items():
+                typer.echo(f"  projection {projection}: read up to sequence {sequence}")
+            for table, count in done.rows.items():
+                typer.echo(f"  table {table}: {count} rows")
+
+
+async def rebuild_one(connection: Client, service: str, database_url: str) -> Rebuilt:
+    """Fill new tables for `service` from its streams, beside the live ones, and make them the live ones."""
+    metadata: MetaData = import_module(f"telecine_{service}.read_model.tables").METADATA
+    version: int = import_module(f"telecine_{service}.read_model.tables").VERSION
+    projections: Sequence[Projection] = import_module(
+        f"telecine_{service}.read_model.projections"
+    ).PROJECTIONS
+    slots = Slots(database_url, metadata, version)
+    slot = await rebuild(slots, projections, connection, registry(), service=service)
+    return await asyncio.to_thread(_look_into, slots, slot)
+
+
+def _look_into(slots: Slots, slot: int) -> Rebuilt:
+    progress = checkpoints(slots.metadata)
+    engine = slots.open(slot)
+    try:
+        with Session(engine) as session:
+            found = session.execute(select(progress.c.projection, progress.c.sequence)).all()
+            rows = {
+                table.name: session.execute(select(func.count()).select_from(table)).scalar_one()
+                for table in slots.metadata.sorted_tables
+                if table is not progress
+            }
+    finally:
+        engine.dispose()
+    return Rebuilt(slot, rows, {row.projection: row.sequence for row in found})

@@ -1,0 +1,173 @@
+"""Events and ledgers as lines of text and as JSON. Pure."""
+
+import json
+from collections.abc import Iterable, Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+from telecine_chassis.eventstore.port import Recorded, Unread
+from telecine_contracts import Event, encode
+from telecine_contracts.credits import (
+    AccountClosed,
+    AccountReopened,
+    CreditsAdjusted,
+    CreditsExpired,
+    CreditsGranted,
+    LedgerEvent,
+    MessageSkipped,
+    SpendLimitsSet,
+)
+
+from .event_summary import in_words, printable
+
+__all__ = ["as_json", "columns", "ledger_as_json", "live_line", "moment", "signed", "statement", "timeline"]
+
+
+def moment(time: datetime) -> str:
+    """A time in UTC, to the millisecond."""
+    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+
+
+def timeline(events: Sequence[Recorded]) -> list[str]:
+    """One line an event: seconds since the first, where it stands, its type, what it says."""
+    if not events:
+        return []
+    start = events[0].envelope.time
+    return columns(
+        (
+            f"+{(recorded.envelope.time - start).total_seconds():.3f} s",
+            _place(recorded),
+            _type(recorded),
+            _words(recorded),
+        )
+        for recorded in events
+    )
+
+
+def live_line(recorded: Recorded) -> str:
+    """One event as it happens: time, place, whom it is about, type, words."""
+    about = " ".join(recorded.event.about.values())
+    time = moment(recorded.envelope.time)
+    return f"{time}  {_place(recorded):<12}  {_type(recorded):<32}  {about}  {_words(recorded)}"
+
+
+def statement(entries: Iterable[Recorded]) -> list[str]:
+    """An account's ledger, a line an entry: number, time, event, the change of available and held, the balances."""
+    head = ("entry", "time", "event", "available", "held", "= available", "= held", "for")
+    return columns([head, *map(_entry, entries)], right={0, 3, 4, 5, 6})
+
+
+def _entry(recorded: Recorded) -> tuple[str, ...]:
+    event = recorded.event
+    assert isinstance(event, LedgerEvent)
+    return (
+        str(event.entry),
+        moment(recorded.envelope.time),
+        event.type,
+        signed(_moved(event, "available")),
+        signed(_moved(event, "held")),
+        str(event.balances.available),
+        str(event.balances.held),
+        printable(_concerns(event)),
+    )
+
+
+def _concerns(event: LedgerEvent) -> str:
+    match event:
+        case CreditsGranted():
+            return event.reference
+        case CreditsExpired():
+            return f"grant {event.grant}"
+        case CreditsAdjusted():
+            return f"entry {event.corrects}, {event.reference}"
+        case AccountClosed() | AccountReopened():
+            return event.reason
+        case SpendLimitsSet() | MessageSkipped():
+            return in_words(event)
+        case _:
+            return event.about.get("generation", "")
+
+
+def as_json(recorded: Recorded) -> dict[str, Any]:
+    """Everything about an event: its place, its envelope, its body under `data`."""
+    envelope = recorded.envelope
+    return {
+        "stream": recorded.event.stream,
+        "sequence": recorded.sequence,
+        "type": _type(recorded),
+        "time": moment(envelope.time),
+        "id": envelope.id,
+        "source": envelope.source,
+        "subject": envelope.subject,
+        "correlation": envelope.correlation,
+        "causation": envelope.causation,
+        "traceparent": envelope.traceparent,
+        **_data(recorded.event),
+    }
+
+
+def _data(event: Event) -> dict[str, Any]:
+    if isinstance(event, Unread):
+        return {"data": None, "unread": str(event.error)}
+    return {"data": json.loads(encode(event))}
+
+
+def _type(recorded: Recorded) -> str:
+    event = recorded.event
+    return printable(event.name or "-") if isinstance(event, Unread) else event.type
+
+
+def _words(recorded: Recorded) -> str:
+    event = recorded.event
+    if not isinstance(event, Unread):
+        return in_words(event)
+    return (
+        "of a newer version: upgrade to read it"
+        if event.is_unknown
+        else "no event: " + printable(str(event.error))
+    )
+
+
+def ledger_as_json(recorded: Recorded) -> dict[str, Any]:
+    """One entry of a ledger: what moved, and what the account had then."""
+    event = recorded.event
+    assert isinstance(event, LedgerEvent)
+    entry = {
+        "entry": event.entry,
+        "sequence": recorded.sequence,
+        "type": event.type,
+        "time": moment(recorded.envelope.time),
+        "available": _moved(event, "available"),
+        "held": _moved(event, "held"),
+        "balances": event.balances.model_dump(),
+    }
+    names = ("generation", "reference", "reason", "grant", "corrects", "api_key")
+    values = {name: value for name in names if (value := getattr(event, name, None))}
+    return entry | {name: value if isinstance(value, int) else str(value) for name, value in values.items()}
+
+
+def columns(rows: Iterable[Sequence[str]], right: frozenset[int] | set[int] = frozenset()) -> list[str]:
+    """Rows as lines with aligned columns; those numbered in `right` end together."""
+    table = [tuple(row) for row in rows]
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    return [_aligned(row, widths, right).rstrip() for row in table]
+
+
+def _aligned(row: Sequence[str], widths: Sequence[int], right: frozenset[int] | set[int]) -> str:
+    return "  ".join(
+        cell.rjust(width) if number in right else cell.ljust(width)
+        for number, (cell, width) in enumerate(zip(row, widths, strict=True))
+    )
+
+
+def _place(recorded: Recorded) -> str:
+    return f"{recorded.event.stream}#{recorded.sequence}"
+
+
+def _moved(event: LedgerEvent, side: str) -> int:
+    return sum(leg.amount for leg in event.postings if leg.account == f"{event.account}:{side}")
+
+
+def signed(amount: int) -> str:
+    """A change, with its sign."""
+    return f"{amount:+d}" if amount else "0"

@@ -1,0 +1,82 @@
+"""The secrets of an installation as files, one each, for `TELECINE_…_FILE` variables and container secrets."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from telecine_cli.errors import Failure
+from telecine_cli.stack.config import SECRETS, SERVICES
+from telecine_cli.stack.state import random_secret
+from telecine_contracts.permissions import IDENTITIES
+from telecine_credits.checkpoints.key import BadKey, Signer
+
+from .credentials import make_credentials, seed_file
+
+__all__ = ["MadeSecrets", "make_secrets"]
+
+NATS_FOLDER = "nats"
+_READABLE = 0o644
+PUBLIC_KEY = "checkpoint_key.pub"
+_MAKERS: Mapping[str, Callable[[], str]] = {
+    "postgres_password": random_secret,
+    **{f"{service}_database_password": random_secret for service in SERVICES},
+    "s3_secret_key": SECRETS["s3"],
+    "provider_api_key": SECRETS["provider"],
+    "content_secret": SECRETS["content"],
+    "callback_secret": SECRETS["callback"],
+    "checkpoint_key": SECRETS["checkpoint"],
+}
+
+
+@dataclass(frozen=True, slots=True)
+class MadeSecrets:
+    """What was done: the name of each secret → "made" or "kept"; of the identities on NATS too."""
+
+    secrets: Mapping[str, str]
+    identities: Mapping[str, str]
+
+
+def make_secrets(folder: Path) -> MadeSecrets:
+    """Make every secret that is missing, and an identity on NATS for everybody; what is there stays as it is.
+
+    Only the folder's owner can enter it. The files in it can be read by all: a container's user is not ours, and
+    sees the one file that it is given. Raises Failure.
+    """
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        folder.chmod(0o700)
+        done = {name: _make(folder / name, make) for name, make in _MAKERS.items()}
+        signer = Signer.of((folder / "checkpoint_key").read_text(encoding="utf-8"))
+        _publish(folder / PUBLIC_KEY, f"{signer.verifier}\n")
+        identities = make_credentials(folder / NATS_FOLDER).identities
+        for name in IDENTITIES:
+            seed_file(folder / NATS_FOLDER, name).chmod(0o644)
+        (folder / NATS_FOLDER).chmod(0o755)
+    except OSError as error:
+        raise Failure(f"can't keep secrets in {folder}: {error.strerror or error}") from error
+    except UnicodeDecodeError:
+        raise Failure(f"{folder}: a checkpoint key's file is not text: restore it from the backup") from None
+    except BadKey as error:
+        raise Failure(f"{folder / 'checkpoint_key'}: {error}") from None
+    return MadeSecrets(done, identities)
+
+
+def _publish(file: Path, key: str) -> None:
+    """The key's line, and behind it those of the keys before it: what they signed is to be confirmed for ever."""
+    known = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
+    file.write_text("".join([key, *(line for line in known if line != key)]), encoding="utf-8")
+    file.chmod(_READABLE)
+
+
+def _make(file: Path, make: Callable[[], str]) -> str:
+    try:
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, _READABLE)
+    except FileExistsError:
+        return "kept"
+    with os.fdopen(descriptor, "w", encoding="utf-8") as out:
+        os.fchmod(descriptor, _READABLE)  # whatever the umask: a container's user reads it
+        out.write(f"{make()}\n")
+        out.flush()
+        os.fsync(out.fileno())
+    return "made"

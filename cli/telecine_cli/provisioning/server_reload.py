@@ -1,0 +1,56 @@
+"""Reload of the embedded nats-server: its users' page has changed, connections stay."""
+
+import asyncio
+import json
+import os
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+from telecine_cli.errors import Failure
+from telecine_cli.stack.http_probe import http_answer
+from telecine_cli.stack.nats_server import PID_FILE
+from telecine_cli.target import Target
+
+__all__ = ["reload_server"]
+
+_WITHIN_SECONDS = 10.0
+_POLL_SECONDS = 0.02
+
+
+async def reload_server(target: Target) -> bool:
+    """Reload the server of a local stack and return when it has read its configuration again.
+
+    False, and nothing is done, for a server that does not belong to a local stack. Raises Failure when the server
+    does not reload, e.g. because it refuses its configuration.
+    """
+    if target.data is None or target.monitoring_url is None:
+        return False
+    file = target.data / "nats" / PID_FILE
+    before = await _loaded_at(target.monitoring_url)
+    try:
+        os.kill(int(file.read_text(encoding="ascii")), signal.SIGHUP)
+    except (OSError, ValueError) as error:
+        raise Failure(f"the process id of nats-server can't be used ({file}: {error})") from error
+    give_up = time.monotonic() + _WITHIN_SECONDS
+    while await _loaded_at(target.monitoring_url) == before:
+        if time.monotonic() > give_up:
+            raise Failure(
+                f"nats-server did not reload its configuration, see {_log(target.data)}: "
+                "restart `telecine up` to have it read"
+            )
+        await asyncio.sleep(_POLL_SECONDS)
+    return True
+
+
+async def _loaded_at(monitoring_url: str) -> str | None:
+    answer = await http_answer(f"{monitoring_url}/varz")
+    if answer is None or answer[0] != 200:
+        return None
+    told: dict[str, Any] = json.loads(answer[1])
+    return str(told.get("config_load_time"))
+
+
+def _log(data: Path) -> Path:
+    return data / "logs" / "nats.log"

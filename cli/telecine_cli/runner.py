@@ -1,0 +1,74 @@
+"""Run a command's work: signals end it in order, expected errors become one sentence."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+import nats.errors
+import typer
+
+from telecine_chassis.eventstore.port import NotUnderstood, StoreError, Unreadable
+from telecine_chassis.nats.connection import NotAllowed
+from telecine_cli.provisioning.streams import ProvisioningRefused
+from telecine_cli.stack.binaries import ProgramNotFound
+from telecine_cli.stack.ports import NoFreePort
+from telecine_cli.stack.process import ProcessError
+from telecine_cli.stack.state import AlreadyRunning, Foreign
+from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent
+
+from .errors import Failure
+
+__all__ = ["INTERRUPTED", "run"]
+
+INTERRUPTED = 130
+"""The exit code of a command that was broken off with Ctrl-C."""
+_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_TOLD_AS_THEY_ARE = (
+    AlreadyRunning,
+    Foreign,
+    NoFreePort,
+    NotAllowed,
+    ProcessError,
+    ProgramNotFound,
+    ProvisioningRefused,
+)
+_OF_THE_SERVER = (nats.errors.Error, StoreError, TimeoutError)
+_UNREADABLE = (BadEnvelope, BadEvent, UnknownEvent)
+T = TypeVar("T")
+
+
+def run(work: Coroutine[Any, Any, T], *, interrupted: int = INTERRUPTED) -> T:
+    """Run `work` to its end. SIGINT, SIGTERM and SIGHUP cancel it; a second one cancels its clean-up too.
+
+    Raises:
+        Failure: for an error that a user can do something about.
+        typer.Exit: with the code `interrupted`, after a signal.
+    """
+    try:
+        return asyncio.run(_cancelled_by_signals(work))
+    except asyncio.CancelledError:
+        raise typer.Exit(interrupted) from None
+    except _TOLD_AS_THEY_ARE as error:
+        raise Failure(str(error)) from error
+    except (NotUnderstood, Unreadable) as error:
+        raise Failure(f"nothing was done: {error}") from error
+    except _OF_THE_SERVER as error:
+        raise Failure(
+            f"the NATS server did not do its part: {type(error).__name__} {error}".strip()
+        ) from error
+    except _UNREADABLE as error:
+        place = ", ".join(getattr(error, "__notes__", ())) or "a message"
+        raise Failure(f"{place} can't be read: {error}") from error
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Failure(str(error)) from error
+
+
+async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.ensure_future(work)
+    loop = asyncio.get_running_loop()
+    for number in _SIGNALS:
+        loop.add_signal_handler(number, task.cancel)
+    return await task

@@ -1,0 +1,273 @@
+"""The facts of one stack: where everything is, and the environment that tells it to each service."""
+
+import json
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from sqlalchemy.engine import URL
+
+from telecine_chassis.network import is_loopback
+from telecine_cli.provisioning.credentials import seed_file
+from telecine_credits.checkpoints.key import Signer
+
+from .nats_server import NatsPart
+from .ports import LOOPBACK
+from .s3_server import REGION, S3Part
+from .state import StackState, random_secret
+
+__all__ = [
+    "SECRETS",
+    "SERVICES",
+    "Facts",
+    "Options",
+    "Provider",
+    "credentials_folder",
+    "database_url",
+    "environment",
+    "health_port",
+]
+
+SERVICES = ("credits", "generation", "storage", "gateway")
+_LOG = "telecine/ledger"
+SECRETS: Mapping[str, Callable[[], str]] = {
+    "s3": random_secret,
+    "provider": random_secret,
+    "content": random_secret,
+    "callback": random_secret,
+    "checkpoint": lambda: Signer.new(_LOG).secret_text(),
+}
+"""What makes each secret of a stack."""
+_S3_ACCESS_KEY = "telecine"
+_EVERY_INTERFACE = frozenset({"0.0.0.0", "::"})  # noqa: S104  read from settings, never bound here
+_EMULATED_API_PATH = "/api/v3"
+
+
+def health_port(service: str) -> str:
+    """The name of the port on which a service answers for its health and tells its metrics."""
+    return f"{service}-health"
+
+
+# glibc gives every thread an arena of its own and seldom takes it back: two are enough, and save tens of megabytes.
+_PROCESS = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
+
+
+@dataclass(frozen=True)
+class Provider:
+    """A provider outside the stack: the base URL of its API (Ark: ends in /api/v3) and the key."""
+
+    base_url: str
+    api_key: str
+
+
+@dataclass(frozen=True)
+class Options:
+    """What a user may choose about a stack. Without a provider the emulator is started."""
+
+    gateway_host: str = LOOPBACK
+    gateway_port: int | None = None
+    """None: a free port, the same at the next start."""
+    public_url: str | None = None
+    """Where clients reach the gateway, if not at its own host and port."""
+    provider: Provider | None = None
+    emulator_arguments: tuple[str, ...] = ()
+    checkpoint_entries: int | None = None
+    """Entries of the ledger between two signed checkpoints, if not as many as by default."""
+    nats_server: Path | None = None
+    rclone: Path | None = None
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Everything that is settled before the first child starts. `data` is absolute."""
+
+    data: Path
+    options: Options
+    state: StackState
+
+    def log(self, name: str) -> Path:
+        """The file that a child's output goes to."""
+        return self.data / "logs" / f"{name}.log"
+
+    def local_url(self, port_name: str) -> str:
+        """Where a child listens on the loopback interface, by the name of its port."""
+        return f"http://{LOOPBACK}:{self.state.ports[port_name]}"
+
+    @property
+    def nats(self) -> NatsPart:
+        ports = self.state.ports
+        return NatsPart(
+            self.data / "nats",
+            ports["nats"],
+            ports["nats-monitoring"],
+            self.options.nats_server,
+            credentials=credentials_folder(self.data),
+        )
+
+    @property
+    def s3(self) -> S3Part:
+        return S3Part(
+            self.data / "s3",
+            self.state.ports["s3"],
+            access_key=_S3_ACCESS_KEY,
+            secret_key=self.state.secrets["s3"],
+            program=self.options.rclone,
+        )
+
+    @property
+    def checkpoint_key_file(self) -> Path:
+        """The public key of the ledger's checkpoints, for auditors."""
+        return self.data / "checkpoint-key.txt"
+
+    @property
+    def checkpoint_folder(self) -> Path:
+        """Where the ledger's checkpoints are kept outside NATS."""
+        return self.data / "checkpoints"
+
+    def write_checkpoint_key(self) -> None:
+        """Put the public half of the signing key where an auditor finds it."""
+        signer = Signer.of(self.state.secrets["checkpoint"])
+        self.checkpoint_key_file.write_text(f"{signer.verifier}\n", encoding="utf-8")
+
+    @property
+    def emulated(self) -> bool:
+        """Whether the emulator stands in for the provider."""
+        return self.options.provider is None
+
+    @property
+    def emulator_address(self) -> str:
+        """Host and port of the emulator."""
+        return f"{LOOPBACK}:{self.state.ports['emulator']}"
+
+    @property
+    def provider_is_local(self) -> bool:
+        """Whether the provider runs on this machine, as an emulator does: then its results may come from here too."""
+        host = urlsplit(self.provider.base_url).hostname or ""
+        return self.emulated or is_loopback(host)
+
+    @property
+    def provider(self) -> Provider:
+        """The provider that was chosen, else the emulator."""
+        emulated = self.local_url("emulator") + _EMULATED_API_PATH if self.emulated else ""
+        return self.options.provider or Provider(emulated, self.state.secrets["provider"])
+
+    @property
+    def gateway_port(self) -> int:
+        return self.options.gateway_port or self.state.ports["gateway"]
+
+    @property
+    def gateway_url(self) -> str:
+        """Where the gateway answers on this machine."""
+        host = self.options.gateway_host
+        host = LOOPBACK if host in _EVERY_INTERFACE else f"[{host}]" if ":" in host else host
+        return f"http://{host}:{self.gateway_port}"
+
+    @property
+    def public_url(self) -> str:
+        """Where clients reach the gateway."""
+        return self.options.public_url or self.gateway_url
+
+
+def credentials_folder(data: Path) -> Path:
+    """Where a stack keeps the identities that may come to its NATS server."""
+    return data / "credentials"
+
+
+def database_url(data: Path, service: str) -> str:
+    """The database of one service of a stack, as services and rebuilds open it, with every character quoted."""
+    return URL.create("sqlite", database=f"{data / service}.db").render_as_string()
+
+
+def environment(service: str, facts: Facts) -> dict[str, str]:
+    """One service's whole environment: ours, and the stack's facts as TELECINE_ variables.
+
+    This is the one place where a fact gets the name of a setting. A secret goes to those only who need it; what
+    the stack does not decide may be set by the user's own TELECINE_ variables.
+    """
+    # Compared as settings are read: by lower case, which is not the same as by upper case for every letter.
+    decided = {name.lower() for each in SERVICES for name in _settings(each, facts)}
+    inherited = {name: value for name, value in os.environ.items() if name.lower() not in decided}
+    return inherited | _PROCESS | _settings(service, facts)
+
+
+def _settings(service: str, facts: Facts) -> dict[str, str]:
+    match service:
+        case "gateway":
+            own = _gateway(facts)
+        case "generation":
+            own = _generation(facts)
+        case "storage":
+            own = _storage(facts)
+        case "credits":
+            own = _credits(facts)
+        case _:
+            own = {}
+    seed = seed_file(credentials_folder(facts.data), service)
+    nats = {"TELECINE_NATS_URL": facts.nats.url, "TELECINE_NATS_NKEY_SEED_FILE": str(seed)}
+    return {**nats, **_health(service, facts), **own}
+
+
+def _health(service: str, facts: Facts) -> dict[str, str]:
+    port = facts.state.ports.get(health_port(service))
+    return {} if port is None else {"TELECINE_HEALTH_HOST": LOOPBACK, "TELECINE_HEALTH_PORT": str(port)}
+
+
+def _credits(facts: Facts) -> dict[str, str]:
+    entries = facts.options.checkpoint_entries
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "credits"),
+        "TELECINE_CHECKPOINT_KEY": facts.state.secrets["checkpoint"],
+        "TELECINE_CHECKPOINT_FOLDER": str(facts.checkpoint_folder),
+        **({"TELECINE_CHECKPOINT_ENTRIES": str(entries)} if entries else {}),
+    }
+
+
+def _gateway(facts: Facts) -> dict[str, str]:
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "gateway"),
+        "TELECINE_HTTP_HOST": facts.options.gateway_host,
+        "TELECINE_HTTP_PORT": str(facts.gateway_port),
+        "TELECINE_PUBLIC_URL": facts.public_url,
+        "TELECINE_CONTENT_SECRET": facts.state.secrets["content"],
+        "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
+        **_object_store(facts),
+        **(
+            {"TELECINE_IMAGE_URL_PRIVATE_HOSTS": json.dumps([facts.emulator_address])}
+            if facts.emulated
+            else {}
+        ),
+    }
+
+
+def _generation(facts: Facts) -> dict[str, str]:
+    # A provider on this machine reaches the gateway here; any other needs an address of the Internet.
+    callbacks = facts.gateway_url if facts.provider_is_local else facts.options.public_url
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "generation"),
+        "TELECINE_PROVIDER_BASE_URL": facts.provider.base_url,
+        "TELECINE_PROVIDER_API_KEY": facts.provider.api_key,
+        "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
+        **({"TELECINE_CALLBACK_BASE_URL": callbacks} if callbacks else {}),
+    }
+
+
+def _storage(facts: Facts) -> dict[str, str]:
+    sandbox = {"TELECINE_RESULT_ALLOW_PRIVATE": "true", "TELECINE_RESULT_HOSTS": "[]"}
+    return {
+        "TELECINE_DATABASE_URL": database_url(facts.data, "storage"),
+        "TELECINE_S3_BUCKET": facts.s3.bucket,
+        "TELECINE_S3_FILES": str(facts.s3.folder),
+        **_object_store(facts),
+        **(sandbox if facts.provider_is_local else {}),
+    }
+
+
+def _object_store(facts: Facts) -> dict[str, str]:
+    return {
+        "TELECINE_S3_ENDPOINT": facts.s3.endpoint,
+        "TELECINE_S3_REGION": REGION,
+        "TELECINE_S3_ACCESS_KEY": facts.s3.access_key,
+        "TELECINE_S3_SECRET_KEY": facts.s3.secret_key,
+    }

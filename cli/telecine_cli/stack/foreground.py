@@ -1,0 +1,114 @@
+"""`telecine up`: start the stack, say how to use it, keep it running."""
+
+import asyncio
+import contextlib
+import json
+import shlex
+import socket
+import time
+from pathlib import Path
+
+import typer
+
+from telecine_cli.demo.account import ACCOUNT, Gift, key_file, open_account
+from telecine_cli.errors import Failure
+from telecine_cli.output.provision import provision_stack
+from telecine_cli.target import connected, of_stack
+
+from .config import Facts, Options
+from .state import absolute
+from .supervisor import Stack
+
+__all__ = ["keep_up", "welcome"]
+
+_GIFT = Gift(1000, "telecine up")
+
+
+async def keep_up(data: Path, options: Options) -> None:
+    """Run a stack until cancelled; children that end are started again.
+
+    Raises:
+        Failure: when the port is taken, and what Stack.up raises.
+    """
+    began = time.monotonic()
+    _check_port(options)
+    typer.echo(f"starting telecine on {data} …")
+    stack = Stack(data, options, provision=provision_stack, say=_say)
+    try:
+        async with stack:
+            async with connected(of_stack(stack.facts)) as connection:
+                key = await open_account(connection, stack.facts.data, _GIFT)
+            typer.echo(welcome(stack.facts, key, time.monotonic() - began))
+            try:
+                await stack.watch()
+            finally:
+                typer.echo("\nstopping …")
+    except asyncio.CancelledError:
+        typer.echo("stopped; start it again on the same folder and it goes on where it was")
+        raise
+
+
+def _say(message: str) -> None:
+    """A message of the running stack; it goes on when standard error is closed or its disk is full."""
+    with contextlib.suppress(OSError):
+        typer.echo(message, err=True)
+
+
+def _check_port(options: Options) -> None:
+    """Before anything is started: the gateway would only find out at the very end."""
+    if options.gateway_port is None:
+        return
+    family = socket.AF_INET6 if ":" in options.gateway_host else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((options.gateway_host, options.gateway_port))
+            probe.listen(1)
+        except OSError as error:
+            raise Failure(
+                f"can't listen on {options.gateway_host} port {options.gateway_port} ({error.strerror}): "
+                "choose another with --port, or none for a free one"
+            ) from None
+
+
+def welcome(facts: Facts, key: str, seconds: float) -> str:
+    """How to use a stack that has just become ready."""
+    url = facts.public_url
+    if facts.emulated:
+        provider = "emulated: real small videos, no cost (--provider-url for a real one)"
+    else:
+        provider = facts.provider.base_url
+    body = json.dumps({"prompt": "A lighthouse in a storm, waves breaking", "duration": 5})
+    return f"""
+telecine is ready, after {seconds:.1f} s.
+
+  gateway    {url}   (API reference: {url}/docs)
+  API key    {key}
+             account {ACCOUNT!r}, kept in {key_file(facts.data)}
+  provider   {provider}
+  data       {facts.data}
+  logs       {facts.data / "logs"}
+
+Ask for a video:
+
+  curl -sS {url}/api/video/generate \\
+    -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
+    -d {shlex.quote(body)}
+
+Ask how it is doing, with the id and taskId of the answer:
+
+  curl -sS '{url}/api/video/status?taskId=TASKID&historyId=ID' \\
+    -H 'Authorization: Bearer {key}'
+
+In another terminal:
+
+  telecine events tail{_data_option(facts)}
+  telecine subscribers add my-team{_data_option(facts)}   (events for a program of your own)
+
+Ctrl-C stops everything in order.
+"""
+
+
+def _data_option(facts: Facts) -> str:
+    default = facts.data == absolute(Path("data"))
+    return "" if default else f" --data {shlex.quote(str(facts.data))}"

@@ -1,0 +1,156 @@
+"""The embedded nats-server: JetStream on the loopback interface, every append synced to disk."""
+
+import json
+import os
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+
+from telecine_chassis.nats.identity import NatsAccess
+from telecine_cli.provisioning.credentials import STREAMS_ACCOUNT, make_credentials, seed_file
+from telecine_contracts.permissions import OPERATOR, rights
+
+from .binaries import find_nats_server
+from .http_probe import http_answer
+from .ports import LOOPBACK
+from .process import Command
+
+__all__ = ["PID_FILE", "NatsPart"]
+
+PID_FILE = "nats-server.pid"
+
+_GIGABYTE = 1024**3
+_MAX_PAYLOAD_BYTES = 256 * 1024
+_MAX_STORE_BYTES = 10 * _GIGABYTE
+_CONNECT_SECONDS = 1
+_WRITE_ERROR = b"write error"
+"""In what the server's health check says of a stream that stays as it is after a failed write."""
+_ROOM_BYTES = 64 * 1024**2
+_NOBODYS_ACCOUNT = "$G"
+"""Where nats-server keeps the streams while it knows no accounts."""
+
+
+@dataclass(frozen=True)
+class NatsPart:
+    """One nats-server on a folder of its own. `program` overrides where the server is looked for.
+
+    `credentials`: the folder with the identities that may come, made where it is missing. Without it anybody may come.
+    """
+
+    folder: Path
+    port: int
+    monitoring_port: int
+    program: Path | None = None
+    credentials: Path | None = None
+
+    @property
+    def url(self) -> str:
+        """Where clients connect."""
+        return f"nats://{LOOPBACK}:{self.port}"
+
+    @property
+    def monitoring_url(self) -> str:
+        """The HTTP monitoring endpoint: /varz says whether every append is synced."""
+        return f"http://{LOOPBACK}:{self.monitoring_port}"
+
+    def access(self, identity: str) -> NatsAccess:
+        """How one identity comes to this server."""
+        return NatsAccess(
+            nkey_seed=None if self.credentials is None else seed_file(self.credentials, identity)
+        )
+
+    def command(self, log: Path) -> Command:
+        """Write the server's configuration file and return what runs it.
+
+        Raises:
+            ProgramNotFound: when there is no nats-server.
+            Failure: when credentials can't be kept.
+        """
+        self.folder.mkdir(parents=True, exist_ok=True)
+        config = self.folder / "nats-server.conf"
+        self.pid_file.unlink(missing_ok=True)
+        lines = [_line(name, value) for name, value in self._settings().items()]
+        if self.credentials is not None:
+            page = make_credentials(self.credentials).page
+            # The server takes the path of an included file as relative, whatever it begins with.
+            lines.append(f"include {_quoted(os.path.relpath(page, self.folder))}")
+            self._move_streams()
+        # Encoded like every path: in a Latin-1 locale UTF-8 would name another folder.
+        config.write_bytes(os.fsencode("\n".join([*lines, ""])))
+        program = find_nats_server(self.program)
+        return Command("nats", (str(program), "--config", str(config)), log)
+
+    def _settings(self) -> dict[str, Any]:
+        return {
+            "host": LOOPBACK,
+            "port": self.port,
+            "http": f"{LOOPBACK}:{self.monitoring_port}",
+            "max_payload": _MAX_PAYLOAD_BYTES,
+            "pid_file": str(self.pid_file),
+            "jetstream": {
+                "store_dir": str(self._store),
+                # The default syncs every two minutes: acknowledged events are lost with the power.
+                "sync_interval": "always",
+                "max_file_store": _MAX_STORE_BYTES,
+            },
+        }
+
+    @property
+    def pid_file(self) -> Path:
+        """Where the running server writes its process id."""
+        return self.folder / PID_FILE
+
+    @property
+    def _store(self) -> Path:
+        return self.folder / "store"
+
+    def _move_streams(self) -> None:
+        """Streams of a folder from before there were identities go to the account that holds them now."""
+        old, new = (self._store / "jetstream" / name for name in (_NOBODYS_ACCOUNT, STREAMS_ACCOUNT))
+        if old.is_dir() and not new.exists():
+            old.rename(new)
+
+    async def ready(self) -> bool:
+        """Whether JetStream answers (a listening socket is no proof: the store may be unusable)."""
+        connection = Client()
+        try:
+            # With its defaults the client tries a refused connection 60 times, 2 s apart.
+            await connection.connect(
+                self.url,
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                connect_timeout=_CONNECT_SECONDS,
+                error_cb=_quiet,
+                inbox_prefix=rights(OPERATOR).inbox,
+                **self.access(OPERATOR).for_client(),
+            )
+            await connection.jetstream(timeout=_CONNECT_SECONDS).account_info()
+        except (OSError, NatsError):
+            return False
+        finally:
+            await connection.close()
+        return True
+
+    async def needs_restart(self) -> bool:
+        """Whether a stream could not be written, which only a restart ends, and there is room to write again."""
+        answer = await http_answer(f"{self.monitoring_url}/healthz")
+        failed = answer is not None and answer[0] != 200 and _WRITE_ERROR in answer[1]
+        return failed and shutil.disk_usage(self.folder).free > _ROOM_BYTES
+
+
+def _line(name: str, value: Any) -> str:
+    # The server's format is a superset of JSON, which also quotes any path.
+    return f"{name}: {_quoted(value)}"
+
+
+def _quoted(value: Any) -> str:
+    return json.dumps(value, indent=2, ensure_ascii=False)
+
+
+async def _quiet(error: Exception) -> None:
+    """Not being able to connect yet is an answer here, not an error to log."""

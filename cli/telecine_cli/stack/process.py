@@ -1,0 +1,199 @@
+"""One supervised child process: started, waited for until it is ready, stopped, never left behind.
+
+A child is a plain process, not bound to an event loop: it may be started in one loop and stopped in
+another, or in none.
+"""
+
+import asyncio
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import BinaryIO
+
+__all__ = ["PRIVATE_UMASK", "Command", "NotReady", "Probe", "Process", "ProcessDied", "ProcessError"]
+
+Probe = Callable[[], Awaitable[bool]]
+"""Asks a child whether it is ready: True, or False for "not yet"."""
+
+_LAUNCHER = Path(__file__).with_name("launcher.py")
+_POLL_SECONDS = 0.02
+_PROBE_SECONDS = 2.0
+_TAIL_BYTES = 4096
+PRIVATE_UMASK = 0o077
+"""Streams, tables, objects and logs hold prompts and videos: what children make is for their user alone."""
+_KEEP_LOG_BYTES = 16 * 1024 * 1024
+
+
+class ProcessError(Exception):
+    """A child process did not do what was asked; the message ends with the tail of its log."""
+
+
+class ProcessDied(ProcessError):
+    """The child ended by itself before it was ready."""
+
+
+class NotReady(ProcessError):
+    """The child runs, but was not ready at the deadline."""
+
+
+@dataclass(frozen=True)
+class Command:
+    """What to run. `env` is the child's whole environment; output goes to `log`, appended."""
+
+    name: str
+    argv: tuple[str, ...]
+    log: Path
+    env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
+    cwd: Path | None = None
+
+
+class Process:
+    """A child process in a session of its own, so that Ctrl-C in the terminal reaches only us.
+
+    On Linux the kernel kills it when we die. `start` belongs on the main thread (die_with_parent.py).
+    """
+
+    def __init__(self, command: Command) -> None:
+        self.command = command
+        self._child: subprocess.Popen[bytes] | None = None
+        self._log_start = 0
+
+    @property
+    def name(self) -> str:
+        """The name it was given, also that of its log file."""
+        return self.command.name
+
+    @property
+    def running(self) -> bool:
+        """Whether the child has been started and has not ended."""
+        return self._child is not None and self._child.poll() is None
+
+    @property
+    def pid(self) -> int | None:
+        """The running child's process id, also its process group's; None when it does not run."""
+        return self._child.pid if self._child is not None and self.running else None
+
+    @property
+    def returncode(self) -> int | None:
+        """How the child ended (negative: by that signal); None while it runs or was never started."""
+        return None if self._child is None else self._child.poll()
+
+    def start(self) -> None:
+        """Run the command; does nothing when it runs already.
+
+        Raises:
+            OSError: when the program can't be run (macOS; on Linux `wait_ready` reports it).
+        """
+        if self.running:
+            return
+        log = self.command.log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_start = _begin_log(log)
+        with _private_log(log) as output:
+            self._child = subprocess.Popen(  # noqa: S603  the command comes from our own parts
+                _with_launcher(self.command.argv),
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                env=dict(self.command.env),
+                cwd=self.command.cwd,
+                start_new_session=True,
+                umask=PRIVATE_UMASK,
+            )
+
+    async def wait_ready(self, probe: Probe, deadline: float) -> None:
+        """Return as soon as `probe` answers True.
+
+        Args:
+            deadline: seconds from now.
+
+        Raises:
+            ProcessDied: at once when the child ends.
+            NotReady: when the deadline passes first.
+        """
+        give_up = time.monotonic() + deadline
+        while time.monotonic() < give_up:
+            if not self.running:
+                raise ProcessDied(f"{self.name} ended with code {self.returncode}{self.log_tail()}")
+            if await _ask(probe, min(_PROBE_SECONDS, give_up - time.monotonic())):
+                return
+            await asyncio.sleep(_POLL_SECONDS)
+        raise NotReady(f"{self.name} was not ready after {deadline:g} s{self.log_tail()}")
+
+    async def wait(self) -> int | None:
+        """Wait until the child has ended; its return code, None when it was never started."""
+        while self.running:  # noqa: ASYNC110  a process sets no event
+            await asyncio.sleep(_POLL_SECONDS)
+        return self.returncode
+
+    async def terminate(self, grace: float = 5.0) -> None:
+        """SIGTERM, and SIGKILL to what is left after `grace` seconds, or at once when cancelled."""
+        try:
+            self.send(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(grace):
+                    await self.wait()
+        finally:
+            self.kill()
+
+    def kill(self) -> None:
+        """SIGKILL to the child's whole process group, and reap it; nothing when it does not run."""
+        if self._child is None or not self.running:
+            return
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(self._child.pid, signal.SIGKILL)
+        self._child.wait()
+
+    def send(self, number: signal.Signals) -> None:
+        """Send one signal to the child alone; nothing when it does not run."""
+        if self._child is not None:
+            self._child.send_signal(number)
+
+    async def restart(self, grace: float = 5.0) -> None:
+        """Terminate and start again; the caller waits until it is ready."""
+        await self.terminate(grace)
+        self.start()
+
+    def log_tail(self) -> str:
+        """The last lines that the child wrote since it was started, ready to end a message with."""
+        try:
+            with self.command.log.open("rb") as log:
+                end = log.seek(0, os.SEEK_END)
+                log.seek(max(self._log_start, end - _TAIL_BYTES))
+                text = log.read().decode(errors="replace").strip()
+        except FileNotFoundError:
+            return ""
+        return f"; the end of {self.command.log}:\n{text}" if text else f"; {self.command.log} is empty"
+
+
+def _with_launcher(argv: tuple[str, ...]) -> list[str]:
+    if not sys.platform.startswith("linux"):
+        return list(argv)
+    return [sys.executable, "-I", "-S", str(_LAUNCHER), str(os.getpid()), *argv]
+
+
+def _private_log(log: Path) -> BinaryIO:
+    return open(log, "ab", opener=lambda name, flags: os.open(name, flags, 0o600))
+
+
+def _begin_log(log: Path) -> int:
+    """Put a long log aside (one is kept); the offset where this run's output begins."""
+    size = log.stat().st_size if log.exists() else 0
+    if size <= _KEEP_LOG_BYTES:
+        return size
+    log.replace(log.with_suffix(log.suffix + ".1"))
+    return 0
+
+
+async def _ask(probe: Probe, seconds: float) -> bool:
+    try:
+        async with asyncio.timeout(seconds):
+            return await probe()
+    except TimeoutError:
+        return False

@@ -1,0 +1,205 @@
+"""The whole stack on one data folder: parts, then provisioning, then services; and back in order."""
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import ExitStack
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from .config import SECRETS, Facts, Options
+from .process import Probe, Process, ProcessError
+from .specs import Child, Stage, children_of
+from .state import absolute, lock, make_private, remember
+
+__all__ = ["Provision", "Say", "Stack"]
+
+Provision = Callable[[Facts], Awaitable[None]]
+"""Brings streams and consumers into being, between the parts and the services."""
+Say = Callable[[str], None]
+"""Takes one message for the user."""
+
+_WATCH_SECONDS = 0.2
+_CHECK_SECONDS = 5.0
+_FIRST_DELAY, _LONGEST_DELAY = 0.5, 30.0
+_STABLE_SECONDS = 60.0
+
+
+class Stack:
+    """All processes of telecine on one folder; the same ports and secrets at every start.
+
+        async with Stack(Path("data"), provision=provision) as stack:
+            await stack.watch()
+
+    Leaving the block, also by an exception, stops everything that was started.
+    """
+
+    def __init__(
+        self,
+        data: Path,
+        options: Options | None = None,
+        *,
+        provision: Provision | None = None,
+        children: Iterable[Child] | None = None,
+        say: Say = lambda message: None,
+    ) -> None:
+        self._data = absolute(data)
+        self._options = options or Options()
+        self._children = {c.name: c for c in (children_of(self._options) if children is None else children)}
+        self._provision = provision
+        self._say = say
+        self._held = ExitStack()
+        self._facts: Facts | None = None
+        self._processes: dict[str, Process] = {}
+        self._wanted: set[str] = set()
+
+    @property
+    def facts(self) -> Facts:
+        """Where everything is. Known as soon as `up` has begun; RuntimeError before."""
+        if self._facts is None:
+            raise RuntimeError("this stack is not up")
+        return self._facts
+
+    def process(self, name: str) -> Process:
+        """One child's process."""
+        return self._processes[name]
+
+    async def __aenter__(self) -> Self:
+        await self.up()
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.down()
+
+    async def up(self) -> None:
+        """Start everything and return when all of it is ready; nothing is left running on an error.
+
+        Raises:
+            AlreadyRunning: another stack uses the folder.
+            Failure: others may enter the folder, which is not the stack's alone.
+            ProgramNotFound: nats-server or rclone is missing.
+            ProcessError: a child died or was not ready in time; says which, with the end of its log.
+        """
+        if make_private(self._data):
+            self._say(f"other users could enter {self._data}; now only you can")
+        self._held.enter_context(lock(self._data))
+        try:
+            self._facts = self._settle()
+            self._facts.write_checkpoint_key()
+            await self._start_all(Stage.PART)
+            if self._provision is not None:
+                await self._provision(self.facts)
+            await self._start_all(Stage.SERVICE)
+        except BaseException:
+            await self.down()
+            raise
+
+    def _settle(self) -> Facts:
+        self._processes.clear()
+        # Ports of those that are left out too: each service is told where every other one is.
+        children = [*children_of(self._options), *self._children.values()]
+        ports = [port for child in children for port in child.ports]
+        return Facts(self._data, self._options, remember(self._data, ports, SECRETS))
+
+    async def _start_all(self, stage: Stage) -> None:
+        names = self._names(stage)
+        for name in names:
+            self._begin(name)
+        try:
+            async with asyncio.TaskGroup() as group:
+                for name in names:
+                    group.create_task(self._until_ready(name))
+        except ExceptionGroup as several:
+            # The first to fail is the cause as far as we can tell; the others were cancelled.
+            raise several.exceptions[0] from None
+
+    def _names(self, stage: Stage) -> list[str]:
+        return [child.name for child in self._children.values() if child.stage is stage]
+
+    def _begin(self, name: str) -> None:
+        if name not in self._processes:
+            self._processes[name] = Process(self._children[name].command(self.facts))
+        self._wanted.add(name)
+        self._processes[name].start()
+
+    async def _until_ready(self, name: str) -> None:
+        child = self._children[name]
+        await self._processes[name].wait_ready(child.ready(self.facts), child.ready_seconds)
+
+    async def start(self, name: str) -> None:
+        """Start one child (again), on its old port, and wait until it is ready; raises as `up` does."""
+        self._begin(name)
+        await self._until_ready(name)
+
+    async def stop(self, name: str) -> None:
+        """Stop one child in order; `watch` leaves it stopped."""
+        self._wanted.discard(name)
+        if name in self._processes:
+            await self._processes[name].terminate(self._children[name].grace_seconds)
+
+    def kill(self, name: str) -> None:
+        """SIGKILL one child, for a test of what survives it; `watch` leaves it dead until `start`."""
+        self._wanted.discard(name)
+        self._processes[name].kill()
+
+    async def down(self) -> None:
+        """Stop services (all at once), then the parts in reverse order; SIGKILL if we are cancelled."""
+        self._wanted.clear()
+        try:
+            await asyncio.gather(*(self.stop(name) for name in self._names(Stage.SERVICE)))
+            for name in reversed(self._names(Stage.PART)):
+                await self.stop(name)
+        finally:
+            for process in self._processes.values():
+                process.kill()
+            self._held.close()
+
+    async def watch(self) -> None:
+        """Start every child again that ends unasked, with growing back-off; runs until cancelled.
+
+        One that says that it needs a restart is ended for it.
+        """
+        async with asyncio.TaskGroup() as group:
+            for name, child in self._children.items():
+                group.create_task(self._keep_alive(name))
+                if child.needs_restart is not None:
+                    group.create_task(self._keep_well(name, child.needs_restart(self.facts)))
+
+    async def _keep_alive(self, name: str) -> None:
+        delay = _FIRST_DELAY
+        while True:
+            began = time.monotonic()
+            await self._until_lost(name)
+            if time.monotonic() - began > _STABLE_SECONDS:
+                delay = _FIRST_DELAY
+            self._say(
+                f"{name} ended with code {self._processes[name].returncode}; starting it in {delay:g} s"
+            )
+            await asyncio.sleep(delay)
+            delay = min(2 * delay, _LONGEST_DELAY)
+            if name in self._wanted:
+                await self._try_again(name)
+
+    async def _keep_well(self, name: str, needs_restart: Probe) -> None:
+        while True:
+            await asyncio.sleep(_CHECK_SECONDS)
+            if name in self._wanted and self._processes[name].running and await needs_restart():
+                self._say(f"{name} needs a restart: see its log")
+                await self._processes[name].terminate(self._children[name].grace_seconds)
+
+    async def _until_lost(self, name: str) -> None:
+        while name not in self._wanted or self._processes[name].running:  # noqa: ASYNC110  processes set no event
+            await asyncio.sleep(_WATCH_SECONDS)
+
+    async def _try_again(self, name: str) -> None:
+        try:
+            await self.start(name)
+        except (ProcessError, OSError) as error:
+            self._say(str(error))
+            # One that runs without being ready would otherwise stay so for ever.
+            self._processes[name].kill()
+        else:
+            self._say(f"{name} is back")

@@ -1,0 +1,119 @@
+"""A task as the API shows it, and the addresses of its results."""
+
+import hashlib
+import hmac
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlencode
+
+from telecine_emulator.tasks.clock import tos_date
+from telecine_emulator.tasks.task import LEASE_SECONDS, Task
+
+from .video_models import FRAME_RATE
+
+FAILURES = {
+    "OutputVideoSensitiveContentDetected": "The generated video may contain sensitive information",
+    "InternalServiceError": "The service met an unexpected internal error",
+}
+VIDEO = "video"
+LAST_FRAME = "last_frame.png"
+
+
+@dataclass(frozen=True)
+class Links:
+    """Makes and checks result addresses, signed in the manner of TOS and good for 24 h from success."""
+
+    secret: bytes
+
+    def url(self, task: Task, name: str, base: str) -> str:
+        """The same for every call: a later Get gives no fresh lease."""
+        path = f"/results/{task.id}/{name}"
+        query = {
+            "X-Tos-Algorithm": "TOS4-HMAC-SHA256",
+            "X-Tos-Credential": f"emulator/{tos_date(task.updated_at)[:8]}/local/tos/request",
+            "X-Tos-Date": tos_date(task.updated_at),
+            "X-Tos-Expires": str(LEASE_SECONDS),
+            "X-Tos-SignedHeaders": "host",
+        }
+        return f"{base}{path}?{urlencode(query)}&X-Tos-Signature={self._sign(path, query['X-Tos-Date'])}"
+
+    def timeless(self, task: Task, name: str, base: str) -> str:
+        """An address that does not tell until when it holds."""
+        path = f"/results/{task.id}/{name}"
+        return f"{base}{path}?X-Tos-Signature={self._sign(path, '')}"
+
+    def good(self, path: str, query: Mapping[str, str]) -> bool:
+        """Whether the address is one that was given out; its age is the caller's to judge."""
+        wanted = self._sign(path, query.get("X-Tos-Date", ""))
+        return hmac.compare_digest(wanted, query.get("X-Tos-Signature", ""))
+
+    def _sign(self, path: str, date: str) -> str:
+        return hmac.new(self.secret, f"{path}\n{date}".encode(), hashlib.sha256).hexdigest()
+
+
+def video_name(task: Task) -> str:
+    return f"{VIDEO}.{task.spec.output_format}"
+
+
+def describe(task: Task, links: Links, base: str) -> dict[str, Any]:
+    """The body of Get, of a list item and of a callback."""
+    return {
+        "id": task.id,
+        "model": task.spec.model,
+        "status": task.status,
+        "error": _error(task),
+        "created_at": int(task.created_at),
+        "updated_at": int(task.updated_at),
+        **_echoes(task),
+        **(_outcome(task, links, base) if task.status == "succeeded" else {}),
+    }
+
+
+def timeless(task: Task, shown: dict[str, Any], form: str, links: Links, base: str) -> dict[str, Any]:
+    """A record whose last change is missing, or comes in another form, with an address that tells no time either."""
+    forms = {"float": task.updated_at, "milliseconds": int(task.updated_at * 1000), "null": None}
+    spoilt = {name: value for name, value in shown.items() if name != "updated_at"}
+    if form:
+        spoilt["updated_at"] = forms.get(form, str(task.updated_at))
+    if "content" in spoilt:
+        spoilt["content"] = spoilt["content"] | {"video_url": links.timeless(task, video_name(task), base)}
+    return spoilt
+
+
+def _error(task: Task) -> dict[str, str] | None:
+    """Ark: only `failed` has one; expired and cancelled carry none."""
+    if task.error_code is None:
+        return None
+    reason = FAILURES.get(task.error_code, "The generation failed")
+    return {"code": task.error_code, "message": f"{reason}. Request id: {task.id}"}
+
+
+def _echoes(task: Task) -> dict[str, Any]:
+    spec = task.spec
+    shown = {
+        "seed": spec.seed,
+        "resolution": spec.resolution,
+        "ratio": spec.ratio,
+        "duration": spec.duration,
+        "frames": spec.frames,
+        "framespersecond": FRAME_RATE,
+        "service_tier": spec.service_tier,
+        "execution_expires_after": spec.execution_expires_after,
+        "priority": spec.priority,
+        "output_format": spec.output_format,
+        "generate_audio": spec.generate_audio,
+        "draft": spec.draft or None,
+        "draft_task_id": spec.draft_task,
+        "safety_identifier": spec.safety_identifier,
+        "tools": [{"type": tool} for tool in spec.tools] or None,
+    }
+    return {name: value for name, value in shown.items() if value is not None}
+
+
+def _outcome(task: Task, links: Links, base: str) -> dict[str, Any]:
+    content = {"video_url": links.url(task, video_name(task), base)}
+    if task.spec.return_last_frame:
+        content["last_frame_url"] = links.url(task, LAST_FRAME, base)
+    tokens = task.spec.tokens
+    return {"content": content, "usage": {"completion_tokens": tokens, "total_tokens": tokens}}

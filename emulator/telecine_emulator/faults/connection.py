@@ -1,0 +1,49 @@
+"""Answers that break off: they need the connection itself, which uvicorn keeps from an application."""
+
+from asyncio import Transport
+from collections.abc import AsyncIterable
+from typing import Any, cast
+
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+KEY = "emulator.transport"
+
+
+class Protocol(HttpToolsProtocol):
+    """uvicorn's own, with the transport put into the scope."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        cast(dict[str, Any], self.scope)[KEY] = self.transport
+
+
+async def hang_up(scope: Scope, receive: Receive) -> None:
+    """Closes the connection once what was written is sent."""
+    transport: Transport | None = scope.get(KEY)
+    if transport is None:
+        raise RuntimeError("this fault needs a server that runs telecine_emulator.faults.connection.Protocol")
+    transport.close()
+    while (await receive())["type"] != "http.disconnect":
+        continue
+
+
+class NoAnswer(Response):
+    """Closes the connection without a byte of an answer."""
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await hang_up(scope, receive)
+
+
+class CutShort(StreamingResponse):
+    """Sends its status, headers and body, then closes the connection as if more had to come."""
+
+    def __init__(self, body: AsyncIterable[bytes], *, headers: dict[str, str], media_type: str) -> None:
+        super().__init__(body, headers=headers, media_type=media_type)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
+        async for chunk in self.body_iterator:
+            await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        await hang_up(scope, receive)

@@ -1,0 +1,40 @@
+"""Pictures to try image-to-video with: `GET /samples/{name}.png`, painted at the first request."""
+
+import asyncio
+from pathlib import Path
+
+from starlette.requests import Request
+from starlette.responses import FileResponse, JSONResponse, Response
+from starlette.routing import Route
+
+from telecine_emulator.state import Emulator
+
+from .painter import Scene
+
+NAMES = ("harbour", "mountains", "street")
+
+
+def routes() -> list[Route]:
+    return [Route("/samples/{name}.png", sample, methods=["GET"])]
+
+
+async def sample(request: Request) -> Response:
+    """The same picture every time; 404 for a name that isn't one of the few."""
+    emulator: Emulator = request.app.state.emulator
+    name = request.path_params["name"]
+    if name not in NAMES:
+        return JSONResponse({"error": f"there are {', '.join(NAMES)}"}, 404)
+    path = emulator.settings.data / "samples" / f"{name}.png"
+    if not path.exists():
+        await asyncio.to_thread(_paint, name, path)
+    return FileResponse(path, media_type="image/png")
+
+
+def _paint(name: str, path: Path) -> None:
+    # PyAV takes a fifth of a second to load: not on the way to listening.
+    from .video import write_last_frame
+
+    path.parent.mkdir(exist_ok=True)
+    part = path.with_suffix(".part")
+    write_last_frame(Scene(width=1280, height=720, frame_count=1, text=name, picture=name), part)
+    part.replace(path)

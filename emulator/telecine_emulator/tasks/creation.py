@@ -1,0 +1,151 @@
+"""From a create request to an accepted task, or to the error that refuses it."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any
+
+from telecine_emulator.api import content, validation, video_models
+from telecine_emulator.api.errors import ApiError
+from telecine_emulator.faults.registry import Fault, error_of, for_route
+from telecine_emulator.faults.task_plan import plan
+from telecine_emulator.state import Emulator
+
+from . import task as tasks
+from .spec import Spec, Wanted, resolve
+from .store import Entry
+from .task import Task
+
+INPUT_MODERATED = "InputTextSensitiveContentDetected"
+TOO_FAST = "ModelAccountRpmRateLimitExceeded"
+ANSWER_FAULTS = ("error_after_accept", "drop_after_accept", "slow_accept")
+LONGEST_KEPT = 200
+
+
+@dataclass(frozen=True)
+class Request:
+    """A create request as it came: the body without nulls, the headers worth keeping, our own address."""
+
+    body: Any
+    headers: dict[str, str]
+    base_url: str
+
+    @property
+    def prompt(self) -> str:
+        """The text of the request, for faults that look at it; empty where there is none to read."""
+        items = self.body.get("content") if isinstance(self.body, Mapping) else None
+        return content.read(items).text if items else ""
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """The task, and the fault that spoils the answer to its request."""
+
+    task: Task
+    fault: Fault | None
+
+
+def create(emulator: Emulator, request: Request) -> Accepted:
+    """Accepts and remembers a task, or raises `ApiError`; the journal has it either way, before any answer."""
+    try:
+        task = _task(emulator, request)
+    except ApiError as error:
+        note(emulator, request, f"refused:{error.code}")
+        raise
+    fault = _answer_fault(emulator, request.prompt)
+    with emulator.store.together():
+        emulator.store.save(task)
+        note(emulator, request, f"accepted:{fault.name}" if fault else "accepted", task.id)
+    emulator.callbacks.changed(task)
+    emulator.scheduler.watch(task)
+    return Accepted(task, fault)
+
+
+def note(emulator: Emulator, request: Request, outcome: str, task_id: str | None = None) -> None:
+    """Writes a create request into the journal."""
+    body = _shortened(request.body)
+    emulator.store.write(Entry(emulator.clock.now(), "create", task_id, outcome, body, request.headers))
+
+
+def _task(emulator: Emulator, request: Request) -> Task:
+    _refuse_by_fault(emulator, request.prompt)
+    wanted = _valid(emulator, request.body)
+    if emulator.faults.take("moderation_input", request.prompt):
+        raise ApiError(INPUT_MODERATED, "The request failed because the input may be sensitive")
+    _check_caps(emulator)
+    spec = _with_draft(emulator, resolve(wanted, emulator.random))
+    return tasks.accept(
+        emulator.new_id(spec.service_tier),
+        spec,
+        plan(emulator.settings, emulator.faults, request.prompt),
+        now=emulator.clock.now(),
+        callback_url=wanted.body.get("callback_url"),
+        base_url=request.base_url,
+    )
+
+
+def _refuse_by_fault(emulator: Emulator, prompt: str) -> None:
+    faults = emulator.faults
+    if fault := faults.take("rate_limit", prompt, for_route("create", "create")):
+        raise error_of(fault, TOO_FAST, "The requests come too fast")
+    if faults.take("error_before_accept", prompt):
+        raise ApiError("InternalServiceError", "The service met an unexpected internal error")
+    if fault := faults.take("refuse", prompt, for_route("create", "create")):
+        raise error_of(fault, "InvalidParameter", "The request was refused")
+
+
+def _valid(emulator: Emulator, body: Any) -> Wanted:
+    if not isinstance(body, Mapping):
+        raise ApiError("InvalidParameter", "The request's body is not a JSON object")
+    if problem := validation.missing(body):
+        raise ApiError.of(problem)
+    model = video_models.find(body["model"])
+    if model is None:
+        message = f"The account has not activated the model {body['model']}, or it does not exist"
+        raise ApiError("ModelNotOpen", message, param="model")
+    read = content.read(body["content"])
+    if problems := validation.problems(body, read, model):
+        # Ark names one bad field, and not always the same one.
+        raise ApiError.of(emulator.random.choice(problems))
+    return Wanted(body, read, model, emulator.settings.text_commands_win)
+
+
+def _check_caps(emulator: Emulator) -> None:
+    concurrency, queue_cap = emulator.settings.concurrency, emulator.settings.queue_cap
+    if queue_cap is None:
+        return
+    waiting = ("queued",) if concurrency is None else ("queued", "running")
+    if emulator.store.count(*waiting) < queue_cap + (concurrency or 0):
+        return
+    if queue_cap == 0:
+        raise ApiError("InflightBatchsizeExceeded", "Too many tasks are running")
+    raise ApiError("QuotaExceeded", "Too many tasks are queued")
+
+
+def _with_draft(emulator: Emulator, spec: Spec) -> Spec:
+    """A task made from a draft shows what the draft shows."""
+    if spec.draft_task is None:
+        return spec
+    draft = emulator.store.find(spec.draft_task)
+    if draft is None or not draft.spec.draft or draft.status != "succeeded":
+        message = "draft_task is not a draft that succeeded"
+        raise ApiError("InvalidParameter", message, param="content.draft_task")
+    source = draft.spec
+    return replace(spec, prompt=source.prompt, media=source.media, task_type=source.task_type)
+
+
+def _answer_fault(emulator: Emulator, prompt: str) -> Fault | None:
+    taken = (emulator.faults.take(name, prompt) for name in ANSWER_FAULTS)
+    if fault := next((fault for fault in taken if fault), None):
+        return fault
+    return emulator.faults.take("garbage_body", prompt, for_route("create", "create"))
+
+
+def _shortened(value: Any) -> Any:
+    """The body for the journal, without the images sent inside it."""
+    if isinstance(value, Mapping):
+        return {key: _shortened(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shortened(one) for one in value]
+    if isinstance(value, str) and value.startswith("data:") and len(value) > LONGEST_KEPT:
+        return f"{value[:LONGEST_KEPT]}… ({len(value)} characters)"
+    return value

@@ -1,0 +1,76 @@
+"""Keeps checkpoints in a folder, best on another disk or machine than NATS."""
+
+import os
+import tempfile
+from pathlib import Path
+
+from telecine_chassis.runtime.cancellation import in_thread
+
+from .port import LATEST, AnotherNote, ArchiveUnavailable, is_older, name_of
+
+__all__ = ["FolderArchive"]
+
+_READABLE = 0o644
+"""Checkpoints are there to be read by others; a temporary file is its owner's alone."""
+
+
+class FolderArchive:
+    """A file a checkpoint. Files appear whole or not at all, and are on the disk when `keep` returns."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def place(self) -> str:
+        return str(self._folder)
+
+    async def keep(self, size: int, note: str) -> None:
+        """See CheckpointArchive.keep. The folder is made where it is missing."""
+        await in_thread(lambda: self._keep(size, note))
+
+    async def aclose(self) -> None:
+        """Nothing is open."""
+
+    def _keep(self, size: int, note: str) -> None:
+        try:
+            self._folder.mkdir(parents=True, exist_ok=True)
+            found = self._read(name_of(size))
+            if found is None:
+                self._write(name_of(size), note)
+            elif found != note:
+                raise AnotherNote(f"{name_of(size)} in {self.place} is another note")
+            if is_older(self._read(LATEST), size):
+                self._write(LATEST, note)
+        except OSError as error:
+            raise ArchiveUnavailable(f"{type(error).__name__}: {error.strerror}") from error
+
+    def _read(self, name: str) -> str | None:
+        try:
+            return (self._folder / name).read_bytes().decode("utf-8", "replace")
+        except FileNotFoundError:
+            return None
+
+    def _write(self, name: str, note: str) -> None:
+        handle, temporary = tempfile.mkstemp(prefix=f".{name}.", dir=self._folder)
+        try:
+            with os.fdopen(handle, "wb") as file:
+                file.write(note.encode())
+                file.flush()
+                os.fsync(file.fileno())
+            Path(temporary).chmod(_READABLE)
+            Path(temporary).replace(self._folder / name)
+        except BaseException:
+            Path(temporary).unlink(missing_ok=True)
+            raise
+        _sync(self._folder)
+
+
+def _sync(folder: Path) -> None:
+    """A new name is on the disk only when its folder is."""
+    if os.name != "posix":
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

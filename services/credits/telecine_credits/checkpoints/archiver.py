@@ -1,0 +1,74 @@
+"""Hands the last checkpoint to an archive, again and again: a crash or an archive that is down loses nothing."""
+
+import asyncio
+from contextlib import suppress
+
+import structlog
+
+from telecine_chassis.runtime.cancellation import end, heed_cancellation
+from telecine_chassis.runtime.supervision import background
+from telecine_credits.archive.port import AnotherNote, ArchiveUnavailable, CheckpointArchive
+
+__all__ = ["Archiving"]
+
+log = structlog.get_logger(__name__)
+
+
+class Archiving:
+    """A part of the service that nobody waits for.
+
+    `retry`: seconds until an archive is tried again that could not be written; `again`: seconds after which it gets
+    the checkpoint again that it has, in case it was lost there.
+    """
+
+    def __init__(self, archive: CheckpointArchive, *, retry: float = 60, again: float = 3600) -> None:
+        self._archive = archive
+        self._retry = retry
+        self._again = again
+        self._newest: tuple[int, str] | None = None
+        self._news = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+
+    def offer(self, size: int, note: str) -> None:
+        """Have this checkpoint kept soon; one that was offered before and is not kept yet is forgotten."""
+        if self._newest != (size, note):
+            self._newest = (size, note)
+            self._news.set()
+
+    async def start(self) -> None:
+        """Keep what is offered, in the background."""
+        self._task = background(self._run(), name="checkpoint archive")
+
+    async def stop(self) -> None:
+        """Stop at once: what is not kept yet is offered again after the next start."""
+        if self._task is not None:
+            await end(self._task)
+        await self._archive.aclose()
+
+    async def _run(self) -> None:
+        pause: float | None = None
+        while True:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(pause):
+                    await self._news.wait()
+            heed_cancellation()
+            self._news.clear()
+            if self._newest is not None:
+                pause = self._again if await self._keep(*self._newest) else self._retry
+
+    async def _keep(self, size: int, note: str) -> bool:
+        """Whether there is no use in trying again soon."""
+        place = self._archive.place
+        try:
+            await self._archive.keep(size, note)
+        except ArchiveUnavailable as error:
+            log.warning("checkpoint.archive_unavailable", place=place, size=size, error=str(error))
+            return False
+        except AnotherNote as error:
+            log.error("checkpoint.archive_differs", place=place, size=size, error=str(error))
+            return True
+        except Exception:
+            log.exception("checkpoint.archive_failed", place=place, size=size)
+            return False
+        log.debug("checkpoint.archived", place=place, size=size)
+        return True

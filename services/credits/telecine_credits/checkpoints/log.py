@@ -1,0 +1,85 @@
+"""The CHECKPOINTS stream as credits uses it: its last checkpoint, and one more behind that."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+
+import nats.errors
+from nats.aio.client import Client
+from nats.js.errors import APIError, NotFoundError
+
+from telecine_chassis.eventstore.messages import decode, from_stored
+from telecine_chassis.eventstore.port import EventStore, Recorded, Unavailable
+from telecine_contracts import BadEnvelope, BadEvent, Envelope, Registry, UnknownEvent, derive_id, subjects
+from telecine_contracts.checkpoints import CheckpointSigned
+from telecine_contracts.signed_note import BadNote, Checkpoint, Note
+
+from .errors import UnreadableCheckpoint
+
+__all__ = ["CheckpointLog", "Published"]
+
+LOG = "ledger"
+AGGREGATE = subjects.checkpoints(LOG)
+SOURCE = "telecine/credits"
+
+
+@dataclass(frozen=True, slots=True)
+class Published:
+    """A checkpoint as it stands in the stream. `version` is its sequence there, `at` when it was signed."""
+
+    checkpoint: Checkpoint
+    note: str
+    at: datetime
+    version: int
+
+
+class CheckpointLog:
+    """Checkpoints of the ledger, each larger than the one before: `publish` names the one it comes behind."""
+
+    def __init__(
+        self, connection: Client, store: EventStore, registry: Registry, *, clock: Callable[[], datetime]
+    ) -> None:
+        self._connection = connection
+        self._store = store
+        self._registry = registry
+        self._clock = clock
+
+    async def last(self) -> Published | None:
+        """The last one; None if nothing was ever signed. Raises UnreadableCheckpoint or Unavailable."""
+        try:
+            found = await self._connection.jetstream().get_msg(CheckpointSigned.stream, subject=AGGREGATE)
+        except NotFoundError:
+            return None
+        except (nats.errors.Error, TimeoutError, OSError, APIError) as error:
+            raise Unavailable(f"could not read {AGGREGATE}: {type(error).__name__}") from error
+        try:
+            return _published(decode(from_stored(found), self._registry))
+        except (BadEnvelope, BadEvent, UnknownEvent, BadNote) as error:
+            raise UnreadableCheckpoint(f"message {found.seq} of {CheckpointSigned.stream}: {error}") from None
+
+    async def publish(self, checkpoint: Checkpoint, note: Note, *, behind: Published | None) -> Published:
+        """Append a checkpoint. Raises what EventStore.append raises: Conflict if another came `behind` first."""
+        event = CheckpointSigned(
+            log=LOG, size=checkpoint.size, root=checkpoint.text.split("\n")[2], note=str(note)
+        )
+        cause = derive_id(checkpoint.origin, str(checkpoint.size))
+        envelope = Envelope(
+            id=derive_id(cause, event.type),
+            source=SOURCE,
+            type=event.type,
+            time=self._clock(),
+            subject=subjects.of_event(event),
+            correlation=cause,
+            causation=cause,
+        )
+        expected = behind.version if behind else 0
+        version = await self._store.append(event, envelope, aggregate=AGGREGATE, expected=expected)
+        return _published(Recorded(event, envelope, version))
+
+
+def _published(recorded: Recorded) -> Published:
+    event = recorded.event
+    if not isinstance(event, CheckpointSigned):
+        raise BadEvent(f"{event.type} is no checkpoint")
+    checkpoint = Checkpoint.of(Note.of(event.note).text)
+    return Published(checkpoint, event.note, recorded.envelope.time, recorded.sequence)

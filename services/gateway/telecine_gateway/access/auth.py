@@ -1,0 +1,94 @@
+"""Who is calling: an API key, from `Authorization: Bearer` or `X-API-Key`, and the one account it acts for."""
+
+from collections.abc import Awaitable, Callable, Sequence
+
+from fastapi import Request
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.telemetry.tracing import about
+from telecine_gateway.http.errors import ApiError
+from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.videos.submission import Requester
+
+from .api_keys import Scope, fingerprint, is_well_formed
+
+__all__ = ["Auth", "allowed", "has_credentials"]
+
+REMEMBERED = 10_000
+"""Keys kept in memory between two changes of the ACCESS stream."""
+
+
+class Auth:
+    """A FastAPI dependency. Good keys are remembered until the ACCESS projection moves, so revoking works at once.
+
+    For a key that is not known `caught_up` waits until the tables have what the stream has: a key works from the moment
+    it is made.
+    """
+
+    def __init__(self, queries: Queries, caught_up: Callable[[], Awaitable[None]]) -> None:
+        self._queries = queries
+        self._caught_up = caught_up
+        self._known: dict[str, Requester] = {}
+        self._epoch = 0
+
+    async def __call__(self, request: Request) -> Requester:
+        """The caller. Raises ApiError 401, the same for every reason."""
+        secret = _secret(request)
+        requester = await self._find(secret) if secret and is_well_formed(secret) else None
+        if requester is None:
+            raise ApiError(401, {"error": "Unauthorized"}, {"WWW-Authenticate": 'Bearer realm="telecine"'})
+        about(account=requester.account)
+        return requester
+
+    def needing(self, scope: Scope) -> Callable[[Request], Awaitable[Requester]]:
+        """The same dependency for routes that a key needs a scope for. Raises ApiError 401 or 403."""
+
+        async def requester(request: Request) -> Requester:
+            return allowed(await self(request), scope)
+
+        return requester
+
+    def changed(self, events: Sequence[Recorded]) -> None:
+        """The ACCESS projection has advanced: look everything up again."""
+        self._epoch += 1
+        self._known.clear()
+
+    async def _find(self, secret: str) -> Requester | None:
+        sha256 = fingerprint(secret)
+        if sha256 in self._known:
+            return self._known[sha256]
+        epoch = self._epoch
+        key = await self._queries.key(sha256)
+        if key is None:
+            await self._caught_up()
+            if epoch != self._epoch:
+                epoch = self._epoch
+                key = await self._queries.key(sha256)
+        if key is None or key.revoked_at is not None:
+            return None
+        requester = Requester(key.account, key.key_id, frozenset(key.scopes))
+        if epoch == self._epoch:
+            if len(self._known) >= REMEMBERED:
+                self._known.clear()
+            self._known[sha256] = requester
+        return requester
+
+
+def allowed(requester: Requester, scope: Scope) -> Requester:
+    """The caller, if its key has the scope. Raises ApiError 403."""
+    if scope not in requester.scopes:
+        text = f"This key does not have the scope {scope.value}, which this needs"
+        raise ApiError(403, {"error": text, "scope": scope.value})
+    return requester
+
+
+def has_credentials(request: Request) -> bool:
+    """Whether the request carries anything that could be a key."""
+    return bool(_secret(request))
+
+
+def _secret(request: Request) -> str | None:
+    scheme, _, token = request.headers.get("authorization", "").partition(" ")
+    if scheme.lower() == "bearer":
+        return token.strip()
+    return request.headers.get("x-api-key")

@@ -1,0 +1,58 @@
+"""The provider's callbacks: only a hint that a task is due now; what it says is never believed."""
+
+import json
+import re
+from typing import Any
+
+import structlog
+from fastapi import APIRouter, Request, Response
+from pydantic_core import from_json
+
+from telecine_chassis.callback_tokens import is_callback_token
+from telecine_chassis.eventstore.port import Unavailable
+from telecine_chassis.telemetry.tracing import about
+from telecine_chassis.timers.port import Timer, Timers
+from telecine_gateway.http.errors import NotFound
+from telecine_gateway.http.parameters import generation_id
+from telecine_gateway.http.request_body import limited
+
+__all__ = ["router"]
+
+log = structlog.get_logger(__name__)
+WAKE = "wake"
+"""The generation service's timer by which it looks at a task again."""
+_TASK = re.compile(r"[A-Za-z0-9_-]{1,128}")
+
+
+def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
+    """`timers` are the generation service's. The route stays out of the API's document: it is not for clients."""
+    routes = APIRouter(include_in_schema=False)
+
+    @routes.post("/callbacks/provider/{account}/{generation}/{token}")
+    async def callback(request: Request, account: str, generation: str, token: str) -> Response:
+        generation = generation_id(generation)
+        if not is_callback_token(secret, account, generation, token):
+            raise NotFound
+        about(account=account, generation=generation)
+        hint = _hint(await limited(request, max_body))
+        try:
+            await timers.fire(Timer(WAKE, (account, generation), hint))
+        except Unavailable:
+            # The provider asks three times, and the timer that is set anyway needs no hint.
+            log.warning("callback.not_passed_on", account=account, generation=generation)
+            raise
+        return Response(status_code=204)
+
+    return routes
+
+
+def _hint(body: bytes) -> bytes:
+    """The provider's task id, if the body names one that can be an id."""
+    try:
+        value: Any = from_json(body)
+    except ValueError:
+        return b""
+    task = value.get("id") if isinstance(value, dict) else None
+    if not isinstance(task, str) or not _TASK.fullmatch(task):
+        return b""
+    return json.dumps({"providerTaskId": task}).encode()

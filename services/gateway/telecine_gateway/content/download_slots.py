@@ -1,0 +1,46 @@
+"""Slots for downloads: how many may be open at once of one video, for one account, and in all."""
+
+from collections import Counter
+from collections.abc import Callable
+
+from telecine_gateway.http.errors import ApiError
+
+__all__ = ["ContentSlots"]
+
+RETRY_AFTER = {"Retry-After": "5"}
+"""Seconds. A slot becomes free when a download ends, or its client has taken nothing for a while."""
+
+
+class ContentSlots:
+    """One gateway's slots. The limit of one account is below the total, so that no account keeps others from theirs."""
+
+    def __init__(self, total: int, *, per_account: int, per_video: int) -> None:
+        self._total = total
+        self._per_account = per_account
+        self._per_video = per_video
+        self._accounts: Counter[str] = Counter()
+        self._videos: Counter[str] = Counter()
+
+    def take(self, account: str, video: str) -> Callable[[], None]:
+        """Take a slot; call what is returned to give it back. Raises ApiError 429 or 503, both with Retry-After."""
+        if self._videos[video] >= self._per_video:
+            raise _too_many(f"{self._per_video} downloads of this video are open already")
+        if self._accounts[account] >= self._per_account:
+            raise _too_many(f"{self._per_account} downloads of this account are open already")
+        if self._accounts.total() >= self._total:
+            text = "The service has too many downloads open; please try again"
+            raise ApiError(503, {"error": text}, RETRY_AFTER)
+        self._accounts[account] += 1
+        self._videos[video] += 1
+
+        def give_back() -> None:
+            for counted, key in ((self._accounts, account), (self._videos, video)):
+                counted[key] -= 1
+                if not counted[key]:
+                    del counted[key]
+
+        return give_back
+
+
+def _too_many(what: str) -> ApiError:
+    return ApiError(429, {"error": f"{what}; let one end, then try again"}, RETRY_AFTER)

@@ -1,0 +1,195 @@
+"""`GET /api/video/{id}/content`: the video itself, with byte ranges, for players and downloads."""
+
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Path, Query, Request, Response
+from starlette.responses import RedirectResponse, StreamingResponse
+from starlette.types import Receive, Scope, Send
+
+from telecine_gateway.access.api_keys import Scope as KeyScope
+from telecine_gateway.access.auth import Auth, allowed, has_credentials
+from telecine_gateway.documentation.openapi import needs
+from telecine_gateway.documentation.responses import failures
+from telecine_gateway.http.errors import ApiError, NotFound
+from telecine_gateway.http.middleware import is_head
+from telecine_gateway.http.parameters import generation_id
+from telecine_gateway.read_model.tables import GenerationRow
+from telecine_gateway.videos.reader import Generations, State
+
+from .byte_ranges import Slice, Unsatisfiable, is_unchanged, matches, slice_of
+from .download_slots import ContentSlots
+from .port import Content, ContentUnavailable, Download
+from .signed_urls import ContentLinks
+
+__all__ = ["Reading", "router"]
+
+log = structlog.get_logger(__name__)
+_BINARY: dict[str, Any] = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
+_RANGE = {
+    "name": "Range",
+    "in": "header",
+    "description": "One range of bytes; several get the whole video",
+    "schema": {"type": "string"},
+    "example": "bytes=0-1048575",
+}
+BAD_LINK = "This link is not valid or has expired"
+UNREADABLE = "The video can't be read right now; please try again"
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """What a signed link carries besides the generation; all empty in a plain request."""
+
+    account: str
+    expires: str
+    signature: str
+
+
+class Reading:
+    """What the route needs to know: whose video it is, and what state it is in."""
+
+    def __init__(
+        self,
+        auth: Auth,
+        links: ContentLinks,
+        generations: Generations,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._auth = auth
+        self._links = links
+        self._generations = generations
+        self._clock = clock
+
+    async def stored(self, request: Request, generation: str, link: "Link") -> GenerationRow:
+        """The completed generation. Raises ApiError when the caller may not see it or there is no video yet."""
+        account = await self._account(request, generation, link)
+        state = await self._generations.state(account, generation)
+        if state is None:
+            raise NotFound
+        if state.status != "completed":
+            raise _no_video(state)
+        expires_at = state.row.stopgap_expires_at
+        if state.row.stopgap_url and expires_at and expires_at <= self._clock():
+            raise ApiError(
+                410, {"error": "The video was never stored, and the provider's temporary URL has expired"}
+            )
+        return state.row
+
+    async def _account(self, request: Request, generation: str, link: "Link") -> str:
+        if link.expires or link.signature:
+            if self._links.is_valid(
+                link.account, generation, expires=link.expires, signature=link.signature, now=self._clock()
+            ):
+                return link.account
+            if not has_credentials(request):
+                raise ApiError(403, {"error": BAD_LINK})
+        return allowed(await self._auth(request), KeyScope.GENERATE).account
+
+
+def router(reading: Reading, content: Content, slots: ContentSlots) -> APIRouter:
+    """The route that players use; a signed link replaces the key."""
+    routes = APIRouter(tags=["videos"])
+
+    @routes.get(
+        "/api/video/{id}/content",
+        summary="The video",
+        responses={
+            200: {"description": "The whole video", "content": _BINARY},
+            206: {"description": "A part of it", "content": _BINARY},
+            302: {"description": "Only the provider has it, at this temporary URL"},
+            304: {"description": "The client has it already"},
+            **failures(400, 401, 403, 404, 409, 410, 412, 416, 429, 502, 503),
+        },
+        openapi_extra=needs(KeyScope.GENERATE) | {"parameters": [_RANGE]},
+        response_class=Response,
+    )
+    async def video(
+        request: Request,
+        id: Annotated[str, Path(description="Generation id")],
+        account: Annotated[str, Query(description="From a signed link")] = "",
+        expires: Annotated[str, Query(description="From a signed link")] = "",
+        signature: Annotated[str, Query(description="From a signed link")] = "",
+    ) -> Response:
+        row = await reading.stored(request, generation_id(id), Link(account, expires, signature))
+        if row.stopgap_url is not None:
+            return RedirectResponse(row.stopgap_url, 302)
+        return await _send(request, row, content, slots)
+
+    return routes
+
+
+def _no_video(state: State) -> ApiError:
+    match state.status:
+        case "failed":
+            return ApiError(410, {"error": state.error, "status": "failed"})
+        case "cancelled":
+            return ApiError(410, {"error": "The generation was cancelled", "status": "cancelled"})
+        case status:
+            return ApiError(409, {"error": "The video is not completed yet", "status": status})
+
+
+async def _send(request: Request, row: GenerationRow, content: Content, slots: ContentSlots) -> Response:
+    assert row.bytes is not None and row.bucket is not None and row.key is not None
+    etag = f'"{row.sha256}"'
+    headers = {
+        "Accept-Ranges": "bytes",
+        "ETag": etag,
+        "Cache-Control": "private, max-age=3600",
+        "Content-Disposition": f'inline; filename="video_{row.id}.mp4"',
+    }
+    if not matches(_joined(request, "if-match"), etag):
+        raise ApiError(412, {"error": "The video has another ETag than If-Match names"}, {"ETag": etag})
+    if is_unchanged(_joined(request, "if-none-match"), etag):
+        return Response(status_code=304, headers=headers)
+    wanted = None if is_head(request) else _joined(request, "range")  # a range is for GET alone
+    try:
+        part = slice_of(row.bytes, wanted, request.headers.get("if-range"), etag)
+    except Unsatisfiable:
+        text = f"The range is outside the video, which has {row.bytes} bytes"
+        raise ApiError(416, {"error": text}, {"Content-Range": f"bytes */{row.bytes}"}) from None
+    if part is not None:
+        headers["Content-Range"] = str(part)
+    status, part = (206, part) if part else (200, Slice(0, row.bytes - 1, row.bytes))
+    headers["Content-Length"] = str(part.length)
+    if is_head(request):
+        return Response(status_code=status, headers=headers, media_type="video/mp4")
+    with ExitStack() as held:
+        held.callback(slots.take(row.account, row.id))
+        try:
+            download = await content.open(row.bucket, row.key, part)
+        except ContentUnavailable as error:
+            log.error("content.unavailable", generation=row.id, error=str(error))
+            raise ApiError(502, {"error": UNREADABLE}) from None
+        return _Streamed(download, held.pop_all(), row.id, status, headers)
+
+
+def _joined(request: Request, name: str) -> str | None:
+    """A header field that may be split over several lines (RFC 9110, 5.3)."""
+    return ", ".join(request.headers.getlist(name)) or None
+
+
+class _Streamed(StreamingResponse):
+    """Sends a download, then closes it and gives back its slot, also when the client goes away."""
+
+    def __init__(
+        self, download: Download, slot: ExitStack, generation: str, status: int, headers: Mapping[str, str]
+    ) -> None:
+        super().__init__(download.chunks(), status, headers, media_type="video/mp4")
+        self._download = download
+        self._slot = slot
+        self._generation = generation
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        except* ContentUnavailable as errors:
+            # The head is sent: breaking off is all that can still tell the client.
+            log.error("content.broken_off", generation=self._generation, error=str(errors.exceptions[0]))
+        finally:
+            with self._slot:
+                await self._download.close()

@@ -1,0 +1,87 @@
+"""`GET /api/credits`: what an account has, and how it came to that."""
+
+from collections.abc import Awaitable, Callable
+from datetime import datetime
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Query, Response
+
+from telecine_gateway.access.auth import Auth
+from telecine_gateway.admin.serializers import limits_view
+from telecine_gateway.documentation.responses import described, failures
+from telecine_gateway.http.errors import answer
+from telecine_gateway.http.pagination import Cursors
+from telecine_gateway.http.parameters import CURSOR_SCHEMA, place
+from telecine_gateway.read_model.account_queries import Accounts, Standing
+from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.videos.serializers import entry_view, moment
+from telecine_gateway.videos.submission import Requester
+
+from .schemas import Credits
+
+__all__ = ["router"]
+
+
+def router(
+    auth: Auth,
+    queries: Queries,
+    accounts: Accounts,
+    fresh: Callable[[str], Awaitable[None]],
+    cursors: Cursors,
+    clock: Callable[[], datetime],
+) -> APIRouter:
+    """The route of an account's credits, for any key of it."""
+    routes = APIRouter(tags=["credits"])
+
+    @routes.get(
+        "/api/credits",
+        summary="Balance, limits, and the newest entries",
+        responses={
+            200: described(Credits, "The balance, and a page of entries"),
+            **failures(400, 401, 503),
+        },
+        response_class=Response,
+    )
+    async def credits(
+        requester: Annotated[Requester, Depends(auth)],
+        limit: Annotated[int, Query(ge=1, le=100)] = 20,
+        page: Annotated[
+            str | None,
+            Query(
+                alias="cursor", json_schema_extra=CURSOR_SCHEMA, description="nextCursor of the page before"
+            ),
+        ] = None,
+    ) -> Response:
+        before = place(cursors, "credits", requester.account, page)
+        await fresh(requester.account)
+        standing = await accounts.standing(requester.account, clock())
+        statement = await queries.statement(requester.account, limit, before)
+        shown = statement.entries[:limit]
+        items = [entry_view(entry) for entry in shown]
+        next_cursor = None
+        if len(statement.entries) > limit:
+            next_cursor = cursors.cursor("credits", requester.account, shown[-1].entry)
+        return answer(
+            200,
+            {
+                "available": statement.available,
+                "held": statement.held,
+                **_standing(standing, requester),
+                "statement": {"items": items, "nextCursor": next_cursor},
+            },
+        )
+
+    return routes
+
+
+def _standing(standing: Standing | None, requester: Requester) -> dict[str, Any]:
+    limits = standing.limits if standing else {}
+    expiry = standing.next_expiry if standing else None
+    return {
+        "isClosed": standing.balance.closed if standing else False,
+        "limits": {
+            "account": limits_view(limits.get("")),
+            "apiKey": limits_view(limits.get(requester.key_id)),
+        },
+        "nextExpiry": {"at": moment(expiry.at), "amount": expiry.amount} if expiry else None,
+    }

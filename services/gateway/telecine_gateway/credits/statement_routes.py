@@ -1,0 +1,183 @@
+"""`GET /api/credits/statement`: an account's statement as JSON pages, as CSV, and as a page to print."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Annotated, Literal
+
+from fastapi import APIRouter, Depends, Query, Request, Response
+from starlette.responses import StreamingResponse
+
+from telecine_gateway.access.api_keys import Scope
+from telecine_gateway.access.auth import Auth, allowed
+from telecine_gateway.admin.examples import REFUSALS
+from telecine_gateway.documentation.responses import failures
+from telecine_gateway.http.errors import ApiError, answer
+from telecine_gateway.http.negotiation import preferred
+from telecine_gateway.http.pagination import Cursors
+from telecine_gateway.http.parameters import (
+    ACCOUNT_SCHEMA,
+    CURSOR_SCHEMA,
+    MOMENT_SCHEMA,
+    NOT_OURS,
+    NoSuchAccount,
+    account_name,
+    place,
+)
+from telecine_gateway.http.timestamps import BadMoment, date_or_moment
+from telecine_gateway.read_model.account_queries import Accounts
+from telecine_gateway.read_model.statement_queries import Page, Statements
+from telecine_gateway.videos.serializers import entry_view, moment
+from telecine_gateway.videos.submission import Requester
+
+from . import statement_csv, statement_html
+from .examples import STATEMENT
+from .statement import Mark, Period, Statement
+
+__all__ = ["Desk", "router"]
+
+Format = Literal["json", "csv", "html"]
+_MEDIA_TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
+_OF_ANOTHER = {status: REFUSALS[status] for status in (403, 404)}
+LINES = 100
+"""In a JSON page, where the caller does not say."""
+_FROM = "First day or moment, e.g. 2026-11-01; without a zone it is UTC"
+_TO = "Day or moment before which the statement ends; absent: now"
+
+
+@dataclass(frozen=True, slots=True)
+class Desk:
+    """What the route needs. `fresh` waits until an account's last entries can be read."""
+
+    statements: Statements
+    accounts: Accounts
+    fresh: Callable[[str], Awaitable[None]]
+    cursors: Cursors
+    clock: Callable[[], datetime]
+
+    async def whose(self, requester: Requester, account: str | None) -> str:
+        """The account that the caller may see, as fresh as can be. Raises ApiError."""
+        if account is None or account == requester.account:
+            await self.fresh(requester.account)
+            return requester.account
+        allowed(requester, Scope.ADMIN)
+        name = account_name(account)
+        await self.fresh(name)
+        if await self.accounts.standing(name, self.clock()) is None:
+            raise NoSuchAccount(name)
+        return name
+
+
+def router(auth: Auth, desk: Desk) -> APIRouter:
+    """The route; any key sees its own account."""
+    routes = APIRouter(tags=["credits"])
+
+    @routes.get(
+        "/api/credits/statement",
+        summary="Opening balance, every movement, closing balance",
+        responses={200: STATEMENT, **failures(400, 401, 403, 404, 503, told=_OF_ANOTHER)},
+        response_class=Response,
+    )
+    async def statement(
+        request: Request,
+        requester: Annotated[Requester, Depends(auth)],
+        since: Annotated[
+            str | None, Query(alias="from", json_schema_extra=MOMENT_SCHEMA, description=_FROM)
+        ] = None,
+        until: Annotated[
+            str | None, Query(alias="to", json_schema_extra=MOMENT_SCHEMA, description=_TO)
+        ] = None,
+        limit: Annotated[
+            int | None, Query(ge=1, le=1000, description="Entries in a JSON page; 100 if absent")
+        ] = None,
+        page: Annotated[
+            str | None,
+            Query(
+                alias="cursor",
+                json_schema_extra=CURSOR_SCHEMA,
+                description="nextCursor of the JSON page before",
+            ),
+        ] = None,
+        format: Annotated[Format | None, Query(description="Else as Accept says, else json")] = None,
+        account: Annotated[
+            str | None,
+            Query(json_schema_extra=ACCOUNT_SCHEMA, description="Another account's; needs the scope admin"),
+        ] = None,
+    ) -> Response:
+        wanted = format or preferred(request.headers.getlist("accept"), _MEDIA_TYPES) or "json"
+        period = _period(since, until)
+        if wanted != "json" and (limit or page):
+            raise ApiError.bad("limit" if limit else "cursor", f"is for JSON pages: {wanted} is always whole")
+        name = await desk.whose(requester, account)
+        if wanted == "json":
+            after = place(desk.cursors, "statement", name, page)
+            found = await desk.statements.page(name, period, after, limit or LINES)
+            if found is None:
+                raise ApiError.bad("cursor", f"{NOT_OURS}: it is outside the period")
+            return answer(200, _page(found, desk.cursors))
+        return _whole(await desk.statements.statement(name, period), desk, wanted)
+
+    return routes
+
+
+def _period(since: str | None, until: str | None) -> Period:
+    period = Period(_time("from", since), _time("to", until))
+    if period.since and period.until and period.since >= period.until:
+        raise ApiError.bad("to", "must be later than from: the statement ends before it")
+    return period
+
+
+def _time(name: str, text: str | None) -> datetime | None:
+    if text is None:
+        return None
+    try:
+        return date_or_moment(text)
+    except BadMoment as error:
+        raise ApiError.bad(name, str(error)) from None
+
+
+def _page(page: Page, cursors: Cursors) -> dict[str, object]:
+    statement, next_cursor = page.statement, None
+    if page.more:
+        next_cursor = cursors.cursor("statement", statement.account, page.closing.entry)
+    return {
+        "account": statement.account,
+        "period": {"from": moment(statement.period.since), "to": moment(statement.period.until)},
+        "opening": _mark(statement.opening),
+        "closing": _mark(statement.closing),
+        "page": {"opening": _mark(page.opening), "closing": _mark(page.closing)},
+        "items": [entry_view(line) for line in page.lines],
+        "nextCursor": next_cursor,
+    }
+
+
+def _mark(mark: Mark) -> dict[str, int]:
+    return {"entry": mark.entry, "available": mark.available, "held": mark.held}
+
+
+def _whole(statement: Statement, desk: Desk, form: Literal["csv", "html"]) -> Response:
+    if form == "csv":
+        headers = {"Content-Disposition": f'attachment; filename="{_file_name(statement)}.csv"'}
+        media_type = "text/csv; charset=utf-8; header=present"
+        return StreamingResponse(_csv(statement, desk), headers=headers, media_type=media_type)
+    headers = {"Content-Security-Policy": statement_html.CONTENT_SECURITY_POLICY}
+    return StreamingResponse(_html(statement, desk), headers=headers, media_type="text/html; charset=utf-8")
+
+
+async def _csv(statement: Statement, desk: Desk) -> AsyncIterator[bytes]:
+    yield statement_csv.begin(statement)
+    async for part in desk.statements.rendered(statement, statement_csv.lines):
+        yield part
+    yield statement_csv.end(statement)
+
+
+async def _html(statement: Statement, desk: Desk) -> AsyncIterator[bytes]:
+    yield statement_html.begin(statement, desk.clock())
+    async for part in desk.statements.rendered(statement, statement_html.lines):
+        yield part
+    yield statement_html.end(statement)
+
+
+def _file_name(statement: Statement) -> str:
+    times = (statement.period.since, statement.period.until)
+    return "_".join(["statement", statement.account, *(f"{time:%Y-%m-%d}" for time in times if time)])

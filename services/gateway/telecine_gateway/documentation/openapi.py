@@ -1,0 +1,107 @@
+"""The API's own description: which routes need a key, and how one is sent."""
+
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.routing import APIRoute
+from fastapi.telemetry import TelemetryConfig
+
+from telecine_gateway.access.api_keys import Scope
+
+from .json_schema import ONE_LINE
+
+__all__ = ["REQUIRED", "SCHEMA", "SCOPES", "Api", "linked", "needs"]
+
+SCOPES = "x-scopes"
+"""Where a route tells `Api` which scopes a key needs for it; none: any key will do."""
+
+REQUIRED = "x-required"
+"""In the schema of a parameter that the route itself asks for, with an answer of its own."""
+SCHEMA = "x-schema"
+"""In the schema of a parameter that validation reads as a text: what the document says instead."""
+
+NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
+"""The framework's own spans hold paths and queries, and with them tokens; `observed` makes ours."""
+_SCHEMES = {
+    "bearer": {
+        "type": "http",
+        "scheme": "bearer",
+        "description": "An API key as `Authorization: Bearer tk_…`",
+    },
+    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key"},
+}
+_ABOUT = """\
+From a prompt or an image to a stored video.
+
+`POST /api/video/generate` answers with an id; `GET /api/video/status` follows it until `completed`, `failed` or
+`cancelled`. Credits are reserved when a video is accepted, spent when it is delivered, and given back otherwise.
+Every answer other than a success is JSON with `error`. The events behind all this are at `/events`.
+
+A key has scopes: `generate` for everything about videos, `admin` for `/api/admin`; its account's credits are shown
+to any key. A key without the scope that a route needs gets 403, which names the scope."""
+
+
+def needs(scope: Scope) -> dict[str, Any]:
+    """For a route's `openapi_extra`: a key needs this scope."""
+    return {SCOPES: [scope.value]}
+
+
+def linked(*links: tuple[str, dict[str, str]]) -> dict[str, Any]:
+    """For an answer's description: operations that go on from it, and where their parameters are found in it."""
+    named = {
+        f"{operation}-{number}": {"operationId": operation, "parameters": parameters}
+        for number, (operation, parameters) in enumerate(links, 1)
+    }
+    return {"links": named}
+
+
+def _operation_id(route: APIRoute) -> str:
+    return route.name
+
+
+def _complete(parameter: dict[str, Any]) -> None:
+    """What the framework does not say of a parameter: no text may hold control characters."""
+    schema = parameter["schema"]
+    if schema.pop(REQUIRED, False):
+        parameter["required"] = True
+    if own := schema.pop(SCHEMA, None):
+        parameter["schema"] = own
+        return
+    if parameter["in"] == "header":
+        return
+    for part in schema.get("anyOf", [schema]):
+        if part.get("type") == "string" and not {"enum", "const", "format", "pattern"} & set(part):
+            part["pattern"] = ONE_LINE
+
+
+class Api(FastAPI):
+    """An application whose document says which routes need a key: those that may answer 401."""
+
+    def __init__(self, version: str) -> None:
+        super().__init__(
+            title="telecine",
+            version=version,
+            description=_ABOUT,
+            docs_url=None,
+            redoc_url=None,
+            redirect_slashes=False,
+            generate_unique_id_function=_operation_id,
+            telemetry=NO_TELEMETRY,
+        )
+
+    def openapi(self) -> dict[str, Any]:
+        """The OpenAPI document, made once."""
+        if self.openapi_schema is None:
+            document = super().openapi()
+            document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+            for operations in document["paths"].values():
+                for operation in operations.values():
+                    if "401" in operation["responses"]:
+                        scopes = operation.pop(SCOPES, [])
+                        operation["security"] = [{name: scopes} for name in _SCHEMES]
+                    # This API answers 400, never the framework's 422.
+                    operation["responses"].pop("422", None)
+                    for parameter in operation.get("parameters", ()):
+                        _complete(parameter)
+        assert self.openapi_schema is not None
+        return self.openapi_schema

@@ -1,0 +1,68 @@
+"""Ids, names and cursors as they appear in paths and queries."""
+
+import re
+from typing import Any
+
+from telecine_chassis.telemetry.tracing import about
+from telecine_contracts.subjects import TOKEN
+from telecine_gateway.documentation.json_schema import CURSOR
+from telecine_gateway.documentation.openapi import SCHEMA
+
+from .errors import ApiError, NotFound
+from .pagination import BadCursor, Cursors
+from .timestamps import MOMENT
+
+__all__ = [
+    "ACCOUNT_SCHEMA",
+    "CURSOR_SCHEMA",
+    "MOMENT_SCHEMA",
+    "NOT_OURS",
+    "NoSuchAccount",
+    "account_name",
+    "generation_id",
+    "place",
+]
+
+CURSOR_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": CURSOR}}
+"""What the document says of a cursor."""
+MOMENT_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": MOMENT, "examples": ["2026-11-01"]}}
+"""What it says of a date or time."""
+ACCOUNT_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": f"^{TOKEN.pattern}$"}}
+NOT_OURS = "is not one that this list has given out"
+_UUID = re.compile(r"[0-9A-Fa-f]{8}(-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}")
+
+
+def generation_id(text: str) -> str:
+    """`text` in lower case, if it can be the id of a generation; this request is about it, then.
+
+    A UUID may come in capitals (RFC 9562, 4); Apple's libraries write them so.
+
+    Raises NotFound: such a generation there can't be.
+    """
+    if not _UUID.fullmatch(text):
+        raise NotFound
+    generation = text.lower()
+    about(generation=generation)
+    return generation
+
+
+def place(cursors: Cursors, kind: str, account: str, text: str | None) -> int | None:
+    """Where a page begins. Raises ApiError 400 for a cursor that the account's lists of `kind` do not give out."""
+    try:
+        return cursors.place(kind, account, text)
+    except BadCursor:
+        raise ApiError.bad("cursor", f"{NOT_OURS}; leave it out to begin with the first page") from None
+
+
+class NoSuchAccount(ApiError):
+    """No entry names the account."""
+
+    def __init__(self, account: str) -> None:
+        super().__init__(404, {"error": f"Account {account} has no entry in the ledger yet"})
+
+
+def account_name(text: str) -> str:
+    """`text`, if it can be an account's name. Raises ApiError 400."""
+    if not TOKEN.fullmatch(text):
+        raise ApiError.bad("account", "must be 1 to 64 letters, digits, '_' or '-'")
+    return text

@@ -1,0 +1,98 @@
+"""An account's rows after one more entry of its ledger: what it has, its grants, and what bounds it."""
+
+from datetime import UTC, datetime
+
+from sqlmodel import Session
+
+from telecine_chassis.projections.slots import find, keep
+from telecine_contracts.credits import (
+    AccountClosed,
+    AccountReopened,
+    CreditsAdjusted,
+    CreditsGranted,
+    CreditsRefunded,
+    LedgerEvent,
+    MessageSkipped,
+    SpendLimitsSet,
+)
+
+from .tables import Balance, GrantRow, SpendLimit
+from .text import storable
+
+__all__ = ["advance_account"]
+
+_SIDES = ("available", "held", "spent", "expired")
+
+
+def advance_account(session: Session, event: LedgerEvent, decided_at: datetime) -> Balance:
+    """What the account has after `event`; its grants and limits follow."""
+    balance = find(session, Balance, event.account)
+    if balance is None:
+        balance = Balance(account=event.account, at=decided_at, closed=False, attributed=True)
+    balance.entry, balance.at = event.entry, max(balance.at, decided_at)
+    balance.available, balance.held = event.balances.available, event.balances.held
+    match event:
+        case CreditsGranted():
+            keep(session, _granted(event, decided_at))
+        case AccountClosed() | AccountReopened():
+            balance.closed = isinstance(event, AccountClosed)
+        case SpendLimitsSet():
+            _limit(session, event)
+        case MessageSkipped():
+            pass
+        case _ if not _move(session, event):
+            balance.attributed = False
+    keep(session, balance)
+    return balance
+
+
+def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
+    expires_at = event.expires_at
+    if expires_at is not None and expires_at.tzinfo is None:
+        # From before 0.2; it was meant in UTC.
+        expires_at = expires_at.replace(tzinfo=UTC)
+    return GrantRow(
+        account=event.account,
+        number=event.entry,
+        amount=event.amount,
+        kind=event.kind.value,
+        reference=storable(event.reference),
+        reason=storable(event.reason),
+        granted_at=decided_at,
+        expires_at=expires_at,
+        usable_until=expires_at,
+        available=event.amount,
+        held=0,
+        spent=0,
+        expired=0,
+        taken_back=0,
+    )
+
+
+def _limit(session: Session, event: SpendLimitsSet) -> None:
+    api_key = event.api_key or ""
+    limit = find(session, SpendLimit, (event.account, api_key))
+    limit = limit or SpendLimit(account=event.account, api_key=api_key)
+    limit.per_day, limit.per_generation = event.per_day, event.per_generation
+    keep(session, limit)
+
+
+def _move(session: Session, event: LedgerEvent) -> bool:
+    """Move credits of grants from side to side; False where the entry does not say whose they were."""
+    for leg in event.postings:
+        grant = find(session, GrantRow, (event.account, leg.grant)) if leg.grant is not None else None
+        if grant is None:
+            return False
+        side = leg.account.removeprefix(f"{event.account}:")
+        if side in _SIDES:
+            setattr(grant, side, getattr(grant, side) + leg.amount)
+        else:
+            grant.taken_back += leg.amount
+        if side == "available" and leg.amount > 0 and isinstance(event, CreditsRefunded | CreditsAdjusted):
+            grant.usable_until = _later(grant.usable_until, event.usable_until)
+    return True
+
+
+def _later(own: datetime | None, other: datetime | None) -> datetime | None:
+    """A grant that never expires stays so."""
+    return max(own, other) if own is not None and other is not None else own

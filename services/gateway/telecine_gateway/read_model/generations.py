@@ -1,0 +1,99 @@
+"""A generation's row after one more event: the one place that knows, for the projection and for fresh reads alike."""
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_contracts.gateway import CancelRequested, GenerationRequested, VideoEvent
+from telecine_contracts.generation import (
+    CancelDeclined,
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationProgressed,
+    GenerationSubmitted,
+    SubmissionStarted,
+    VideoReady,
+)
+from telecine_contracts.storage import VideoStorageFailed, VideoStored
+
+from .tables import GenerationRow
+
+__all__ = ["ENDED", "advance"]
+
+ENDED = frozenset({"completed", "failed", "cancelled"})
+NOT_STORED = "The video could not be stored"
+
+
+def advance(row: GenerationRow | None, recorded: Recorded) -> GenerationRow | None:
+    """The row after an event; changed in place, new after a request, None where there was no request.
+
+    The status only ever goes pending → processing → completed | failed | cancelled.
+    """
+    event = recorded.event
+    if isinstance(event, GenerationRequested):
+        return _requested(event, recorded) if row is None else row
+    if row is None or not isinstance(event, VideoEvent) or recorded.sequence <= row.sequence:
+        return row
+    row.sequence, row.updated_at = recorded.sequence, recorded.envelope.time
+    if row.status in ENDED:
+        if isinstance(event, VideoStored) and row.status == "completed":
+            _stored(row, event)
+        return row
+    _apply(row, event)
+    if row.status in ENDED:
+        row.ended_at = recorded.envelope.time
+    return row
+
+
+def _requested(event: GenerationRequested, recorded: Recorded) -> GenerationRow:
+    parameters = event.parameters
+    return GenerationRow(
+        id=event.generation,
+        account=event.account,
+        requested_sequence=recorded.sequence,
+        sequence=recorded.sequence,
+        requested_at=recorded.envelope.time,
+        updated_at=recorded.envelope.time,
+        status="pending",
+        kind=event.kind.value,
+        price=event.price.credits,
+        price_table=event.price.table,
+        **parameters.model_dump(),
+    )
+
+
+def _apply(row: GenerationRow, event: VideoEvent) -> None:
+    match event:
+        case CancelRequested():
+            row.cancel_requested = True
+        case SubmissionStarted():
+            row.status, row.provider_status = "processing", "submitting"
+        case GenerationSubmitted():
+            row.status, row.provider_status = "processing", "queued"
+            row.provider_task_id = event.provider_task_id
+        case GenerationProgressed() | CancelDeclined():
+            row.status, row.provider_status = "processing", event.provider_status
+        case VideoReady():
+            row.status, row.provider_status = "processing", "succeeded"
+            row.provider_task_id = event.provider_task_id
+        case VideoStored():
+            _stored(row, event)
+        case VideoStorageFailed():
+            _not_stored(row, event)
+        case GenerationFailed():
+            row.status, row.error, row.error_code = "failed", event.message, event.code.value
+        case GenerationCancelled():
+            row.status = "cancelled"
+
+
+def _stored(row: GenerationRow, event: VideoStored) -> None:
+    row.status = "completed"
+    row.bucket, row.key = event.bucket, event.key
+    row.bytes, row.sha256 = event.bytes, event.sha256
+    row.width, row.height, row.seconds = event.width, event.height, event.duration
+    row.stopgap_url = row.stopgap_expires_at = None
+
+
+def _not_stored(row: GenerationRow, event: VideoStorageFailed) -> None:
+    if event.stopgap_url is None:
+        row.status, row.error, row.error_code = "failed", NOT_STORED, "video_not_stored"
+        return
+    row.status = "completed"
+    row.stopgap_url, row.stopgap_expires_at = event.stopgap_url, event.stopgap_expires_at

@@ -1,0 +1,145 @@
+"""How events become the gateway's tables: generations, the ledger, and API keys."""
+
+from datetime import datetime
+
+from sqlmodel import Session, col, select
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.projections.projector import Projection
+from telecine_chassis.projections.slots import find, keep
+from telecine_contracts import Event
+from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
+from telecine_contracts.credits import (
+    CreditsDebited,
+    CreditsDenied,
+    CreditsRefunded,
+    CreditsSettled,
+    LedgerEvent,
+)
+from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
+from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
+from telecine_gateway.access.api_keys import DEFAULT_SCOPES
+from telecine_gateway.credits.statement import line_of
+
+from .accounts import advance_account
+from .generations import advance
+from .tables import METADATA, VERSION, ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
+from .timeline import short_data
+
+__all__ = ["METADATA", "PROJECTIONS", "VERSION", "charge_after"]
+
+
+def apply_video(session: Session, recorded: Recorded) -> None:
+    """The generation's row and its timeline."""
+    event = recorded.event
+    assert isinstance(event, AnyVideoEvent)
+    row = find(session, GenerationRow, event.generation)
+    changed = advance(row, recorded)
+    if changed is not None:
+        keep(session, changed)
+    session.add(
+        VideoEvent(
+            sequence=recorded.sequence,
+            generation=event.generation,
+            account=event.account,
+            type=event.type,
+            time=recorded.envelope.time,
+            data=short_data(event),
+        )
+    )
+
+
+def apply_ledger(session: Session, recorded: Recorded) -> None:
+    """The account, its statement, and how each generation was paid for."""
+    event = recorded.event
+    assert isinstance(event, LedgerEvent)
+    balance = advance_account(session, event, event.decided_at or recorded.envelope.time)
+    session.add(_entry(event, recorded, balance.at))
+    charge = _charge(session, event)
+    if charge is not None:
+        keep(session, charge)
+
+
+def _entry(event: LedgerEvent, recorded: Recorded, at: datetime) -> LedgerEntry:
+    line = line_of(event, at)
+    return LedgerEntry(
+        sequence=recorded.sequence,
+        account=event.account,
+        entry=line.entry,
+        type=event.type,
+        action=line.action,
+        time=recorded.envelope.time,
+        at=at,
+        generation=line.generation,
+        amount=line.amount,
+        held_amount=line.held_amount,
+        available=line.available,
+        held=line.held,
+        reason=line.reason,
+        reference=line.reference,
+        data=line.data,
+    )
+
+
+def _charge(session: Session, event: LedgerEvent) -> Charge | None:
+    """Only an end needs the charge before it: a debit and a denial are always a generation's first entry."""
+    before = None
+    if isinstance(event, CreditsSettled | CreditsRefunded):
+        before = find(session, Charge, event.generation)
+    return charge_after(before, event)
+
+
+def charge_after(charge: Charge | None, event: Event) -> Charge | None:
+    """How a generation is paid for after a ledger event of it."""
+    match event:
+        case CreditsDebited():
+            return Charge(
+                generation=event.generation,
+                account=event.account,
+                state="debited",
+                amount=event.amount,
+                available=event.balances.available,
+            )
+        case CreditsDenied():
+            return Charge(
+                generation=event.generation,
+                account=event.account,
+                state="denied",
+                amount=event.needed,
+                available=event.available,
+                reason=event.reason.value,
+                limit=event.limit.model_dump(mode="json") if event.limit else None,
+            )
+        case CreditsSettled() | CreditsRefunded() if charge is not None:
+            charge.state = event.action
+            return charge
+        case _:
+            return charge
+
+
+def apply_access(session: Session, recorded: Recorded) -> None:
+    """Which key acts for which account."""
+    match recorded.event:
+        case ApiKeyCreated() as event if session.get(ApiKey, event.key_sha256) is None:
+            session.add(
+                ApiKey(
+                    sha256=event.key_sha256,
+                    account=event.account,
+                    key_id=event.key_id,
+                    name=event.name,
+                    scopes=list(DEFAULT_SCOPES if event.scopes is None else event.scopes),
+                    created_at=recorded.envelope.time,
+                )
+            )
+        case ApiKeyRevoked() as event:
+            mine = col(ApiKey.account) == event.account, col(ApiKey.key_id) == event.key_id
+            for key in session.exec(select(ApiKey).where(*mine)):
+                key.revoked_at = key.revoked_at or recorded.envelope.time
+                session.add(key)
+
+
+PROJECTIONS = (
+    Projection("generations", VIDEO, apply_video, linger=0.05),
+    Projection("ledger", LEDGER, apply_ledger, linger=0.05),
+    Projection("access", ACCESS, apply_access),
+)

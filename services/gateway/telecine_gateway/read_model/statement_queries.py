@@ -1,0 +1,114 @@
+"""Statements out of the tables, a part at a time: no statement is ever whole in memory."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from dataclasses import dataclass, fields
+from datetime import datetime
+
+from sqlalchemy import select as columns
+from sqlmodel import Session, col, select
+
+from telecine_gateway.credits.statement import DENIED, START, Line, Mark, Period, Statement
+
+from .queries import Queries
+from .tables import LedgerEntry
+
+__all__ = ["Page", "Statements"]
+
+PART = 1000
+"""Lines that are read at once."""
+_FIELDS = tuple(field.name for field in fields(Line))
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """A part of a statement: its lines, what the account had before and after them, and whether more follow."""
+
+    statement: Statement
+    opening: Mark
+    lines: Sequence[Line]
+    closing: Mark
+    more: bool
+
+
+class Statements:
+    """Reads them through `queries`."""
+
+    def __init__(self, queries: Queries) -> None:
+        self._queries = queries
+
+    async def page(self, account: str, period: Period, after: int | None, limit: int) -> Page | None:
+        """Lines behind entry number `after`, at most `limit`. None if `after` is not in the period."""
+
+        def ask(session: Session) -> Page | None:
+            statement = _statement(session, account, period)
+            opening = statement.opening if after is None else _mark(session, account, entry=after)
+            if not statement.opening.entry <= opening.entry <= statement.closing.entry:
+                return None
+            found = _lines(session, statement, opening.entry, limit + 1)
+            more, shown = len(found) > limit, found[:limit]
+            return Page(statement, opening, shown, shown[-1].after if more else statement.closing, more)
+
+        return await self._queries.run(ask)
+
+    async def statement(self, account: str, period: Period) -> Statement:
+        """What a statement begins and ends with."""
+        return await self._queries.run(lambda session: _statement(session, account, period))
+
+    async def rendered(
+        self, statement: Statement, render: Callable[[Sequence[Line]], bytes]
+    ) -> AsyncIterator[bytes]:
+        """Every line, rendered part by part, in a thread."""
+        last = statement.opening.entry
+        while (read := await self._queries.run(_next(statement, last, render))) is not None:
+            last, part = read
+            yield part
+
+
+def _next(
+    statement: Statement, after: int, render: Callable[[Sequence[Line]], bytes]
+) -> Callable[[Session], tuple[int, bytes] | None]:
+    """Asks for the part behind an entry: the number of its last entry, and the part rendered."""
+
+    def ask(session: Session) -> tuple[int, bytes] | None:
+        found = _lines(session, statement, after, PART)
+        return (found[-1].entry, render(found)) if found else None
+
+    return ask
+
+
+def _statement(session: Session, account: str, period: Period) -> Statement:
+    opening = _mark(session, account, before=period.since) if period.since else START
+    return Statement(account, period, opening, _mark(session, account, before=period.until))
+
+
+def _mark(
+    session: Session, account: str, *, before: datetime | None = None, entry: int | None = None
+) -> Mark:
+    """What the account had after entry number `entry`, or after the last entry `before` a time."""
+    query = select(LedgerEntry.entry, LedgerEntry.available, LedgerEntry.held)
+    query = query.where(col(LedgerEntry.account) == account)
+    if entry is not None:
+        query = query.where(col(LedgerEntry.entry) == entry)
+    elif before is not None:
+        query = query.where(col(LedgerEntry.at) < before).order_by(
+            col(LedgerEntry.at).desc(), col(LedgerEntry.entry).desc()
+        )
+    else:
+        query = query.order_by(col(LedgerEntry.entry).desc())
+    found = session.exec(query.limit(1)).first()
+    return Mark(*found) if found else START
+
+
+def _lines(session: Session, statement: Statement, after: int, limit: int) -> list[Line]:
+    query = (
+        columns(*(getattr(LedgerEntry, name) for name in _FIELDS))
+        .where(
+            col(LedgerEntry.account) == statement.account,
+            col(LedgerEntry.entry) > after,
+            col(LedgerEntry.entry) <= statement.closing.entry,
+            col(LedgerEntry.action) != DENIED,
+        )
+        .order_by(col(LedgerEntry.entry))
+        .limit(limit)
+    )
+    return [Line(*row) for row in session.execute(query)]

@@ -1,0 +1,209 @@
+"""What the gateway can be asked about. Filled by the projections alone; rebuilt, never migrated."""
+
+from datetime import datetime
+from typing import Any, ClassVar
+
+from sqlalchemy import JSON, BigInteger, Column, Index, MetaData, Text
+from sqlmodel import Field, SQLModel
+
+from telecine_chassis.projections.slots import UtcTime
+
+__all__ = [
+    "METADATA",
+    "VERSION",
+    "ApiKey",
+    "Balance",
+    "Charge",
+    "GenerationRow",
+    "GrantRow",
+    "LedgerEntry",
+    "SpendLimit",
+    "VideoEvent",
+]
+
+METADATA = MetaData()
+VERSION = 2
+"""Of these tables; another shape is another version, filled from the streams."""
+
+
+class Table(SQLModel):
+    """Tables of the gateway keep to themselves: several services may live in one process."""
+
+    metadata: ClassVar[MetaData] = METADATA
+
+
+def _time(*, needed: bool = False) -> Any:
+    return Field(default=None, sa_column=Column(UtcTime, nullable=not needed))
+
+
+def _big(*, primary: bool = False) -> Any:
+    return Field(sa_column=Column(BigInteger, primary_key=primary, autoincrement=False, nullable=False))
+
+
+class GenerationRow(Table, table=True):
+    """One generation. `requested_sequence` orders them; `sequence` is the last event that was applied."""
+
+    __tablename__ = "generation"
+    __table_args__ = (Index("generation_by_account", "account", "requested_sequence"),)
+
+    id: str = Field(primary_key=True)
+    account: str
+    requested_sequence: int = _big()
+    sequence: int = _big()
+    requested_at: datetime = _time(needed=True)
+    updated_at: datetime = _time(needed=True)
+    ended_at: datetime | None = _time()
+    status: str
+    kind: str
+    model: str
+    prompt: str | None = Field(default=None, sa_column=Column(Text))
+    image_url: str | None = Field(default=None, sa_column=Column(Text))
+    last_frame_url: str | None = Field(default=None, sa_column=Column(Text))
+    resolution: str
+    ratio: str | None = None
+    duration: int
+    seed: int | None = Field(default=None, sa_column=Column(BigInteger))
+    watermark: bool
+    camera_fixed: bool | None = None
+    price: int = _big()
+    price_table: str
+    provider_task_id: str | None = None
+    provider_status: str | None = None
+    error: str | None = Field(default=None, sa_column=Column(Text))
+    error_code: str | None = None
+    cancel_requested: bool = False
+    bucket: str | None = None
+    key: str | None = None
+    bytes: int | None = Field(default=None, sa_column=Column(BigInteger))
+    sha256: str | None = None
+    width: int | None = None
+    height: int | None = None
+    seconds: float | None = None
+    stopgap_url: str | None = Field(default=None, sa_column=Column(Text))
+    stopgap_expires_at: datetime | None = _time()
+
+
+class VideoEvent(Table, table=True):
+    """One event of a generation, for its timeline."""
+
+    __tablename__ = "video_event"
+
+    sequence: int = _big(primary=True)
+    generation: str = Field(index=True)
+    account: str
+    type: str
+    time: datetime = _time(needed=True)
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Balance(Table, table=True):
+    """What an account has, in credits, after its entry number `entry`.
+
+    `at`: when that entry counts for statements. `attributed`: every entry so far names the grants whose credits it
+    moved; where one did not (before 0.2), what is left of each grant is not known exactly, and is not shown.
+    """
+
+    __tablename__ = "balance"
+
+    account: str = Field(primary_key=True)
+    entry: int = _big()
+    available: int = _big()
+    held: int = _big()
+    at: datetime = _time(needed=True)
+    closed: bool = False
+    attributed: bool = True
+
+
+class GrantRow(Table, table=True):
+    """A grant, named by its entry, and where its credits are: what was granted is the sum of the last five.
+
+    `expires_at` is as granted, `usable_until` follows what was given back. Only of accounts that are `attributed`.
+    """
+
+    __tablename__ = "credit_grant"
+
+    account: str = Field(primary_key=True)
+    number: int = _big(primary=True)
+    amount: int = _big()
+    kind: str
+    reference: str = Field(sa_column=Column(Text, nullable=False))
+    reason: str = Field(sa_column=Column(Text, nullable=False))
+    granted_at: datetime = _time(needed=True)
+    expires_at: datetime | None = _time()
+    usable_until: datetime | None = _time()
+    available: int = _big()
+    held: int = _big()
+    spent: int = _big()
+    expired: int = _big()
+    taken_back: int = _big()
+
+
+class SpendLimit(Table, table=True):
+    """What an account, or one API key of it, may spend; `api_key` is empty for the account. None does not bound."""
+
+    __tablename__ = "spend_limit"
+
+    account: str = Field(primary_key=True)
+    api_key: str = Field(primary_key=True)
+    per_day: int | None = Field(default=None, sa_column=Column(BigInteger))
+    per_generation: int | None = Field(default=None, sa_column=Column(BigInteger))
+
+
+class LedgerEntry(Table, table=True):
+    """One entry of an account's statement. `amount` and `held_amount`: what it did to available and to held.
+
+    `at`: when it counts for statements: when it was decided, but never before the entry before it.
+    """
+
+    __tablename__ = "ledger_entry"
+    __table_args__ = (
+        Index("ledger_entry_by_account", "account", "entry"),
+        Index("ledger_entry_by_time", "account", "at", "entry"),
+    )
+
+    sequence: int = _big(primary=True)
+    account: str
+    entry: int = _big()
+    type: str
+    action: str
+    time: datetime = _time(needed=True)
+    at: datetime = _time(needed=True)
+    generation: str | None = Field(default=None, index=True)
+    amount: int = _big()
+    held_amount: int = _big()
+    available: int = _big()
+    held: int = _big()
+    reason: str | None = Field(default=None, sa_column=Column(Text))
+    reference: str | None = Field(default=None, sa_column=Column(Text))
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class Charge(Table, table=True):
+    """How a generation was paid for. `available`: the balance right after it was debited or denied.
+
+    `limit`: the spend limit that it was denied for: scope, per, limit, used.
+    """
+
+    __tablename__ = "charge"
+
+    generation: str = Field(primary_key=True)
+    account: str
+    state: str
+    amount: int = _big()
+    available: int = _big()
+    reason: str | None = None
+    limit: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+
+class ApiKey(Table, table=True):
+    """An API key, by its hash. `scopes`: what it may be used for."""
+
+    __tablename__ = "api_key"
+
+    sha256: str = Field(primary_key=True)
+    account: str = Field(index=True)
+    key_id: str
+    name: str
+    scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
+    created_at: datetime = _time(needed=True)
+    revoked_at: datetime | None = _time()

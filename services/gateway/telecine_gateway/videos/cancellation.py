@@ -1,0 +1,81 @@
+"""Ask for a generation to be stopped, and tell truthfully what came of it."""
+
+import asyncio
+from dataclasses import dataclass
+from enum import StrEnum
+
+from telecine_chassis.eventstore.command_handler import Cause
+from telecine_chassis.eventstore.port import Recorded
+from telecine_contracts import derive_id, subjects
+from telecine_contracts.gateway import VideoEvent
+from telecine_gateway.domain import AlreadyEnded, Generation, RequestCancel, evolve
+from telecine_gateway.read_model.consistency import Waiters
+
+from .submission import Commands
+
+__all__ = ["Cancellation", "Cancellations", "Said", "tell_progress"]
+
+
+class Said(StrEnum):
+    """The answer to a cancel."""
+
+    CANCELLED = "cancelled"
+    REQUESTED = "requested"
+    ALREADY_FINISHED = "already_finished"
+
+
+@dataclass(frozen=True, slots=True)
+class Cancellation:
+    """`status` is the generation's; `declined`: the provider is at work on it and can't be stopped."""
+
+    said: Said
+    status: str
+    declined: bool = False
+
+
+def tell_progress(waiters: Waiters[Generation], recorded: Recorded) -> None:
+    """Resolve whoever waits for an answer to a cancel, when this event is one."""
+    event = recorded.event
+    if isinstance(event, VideoEvent):
+        news = evolve(Generation(), event)
+        if news.cancel_declined or news.made or news.ending:
+            waiters.tell(event.generation, news)
+
+
+class Cancellations:
+    """`patience`: seconds that a cancel waits for the generation service's answer."""
+
+    def __init__(self, commands: Commands, progress: Waiters[Generation], *, patience: float) -> None:
+        self._commands = commands
+        self._progress = progress
+        self._patience = patience
+
+    async def cancel(self, account: str, generation: str, traceparent: str | None) -> Cancellation:
+        """Ask once, whatever the number of calls. Raises UnknownGeneration, Refused or Unavailable."""
+        cause = Cause(derive_id(generation, "request cancel"), generation, traceparent)
+        with self._progress.expect(generation) as progress:
+            try:
+                done = await self._commands.execute(
+                    subjects.video(account, generation), RequestCancel(account, generation), cause
+                )
+            except AlreadyEnded as error:
+                return Cancellation(Said.ALREADY_FINISHED, error.ending or "processing")
+            state = done.state
+            if not (state.ending or state.cancel_declined):
+                state = await self._wait(progress) or state
+        return _said(state)
+
+    async def _wait(self, progress: asyncio.Future[Generation]) -> Generation | None:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await progress
+        except TimeoutError:
+            return None
+
+
+def _said(state: Generation) -> Cancellation:
+    if state.ending == "cancelled":
+        return Cancellation(Said.CANCELLED, "cancelled")
+    if state.ending or state.made:
+        return Cancellation(Said.ALREADY_FINISHED, state.ending or "processing")
+    return Cancellation(Said.REQUESTED, "processing", state.cancel_declined)

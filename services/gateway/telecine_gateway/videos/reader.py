@@ -1,0 +1,146 @@
+"""One generation now: the tables' row, carried forward by what the streams have beyond it.
+
+A finished generation is answered from the table. One that still runs is read from its stream, so that an answer
+never falls behind an earlier one, not even from another gateway.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from telecine_chassis.eventstore.port import EventStore, Recorded, Unread
+from telecine_contracts import subjects
+from telecine_contracts.credits import DenialReason, LedgerEvent
+from telecine_gateway.read_model.generations import ENDED, advance
+from telecine_gateway.read_model.projections import charge_after
+from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.read_model.tables import Charge, GenerationRow, LedgerEntry, VideoEvent
+from telecine_gateway.read_model.timeline import in_order, line
+
+from .denials import in_words
+
+__all__ = ["Generations", "State", "status_of"]
+
+Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """A generation and how it is paid for."""
+
+    row: GenerationRow
+    charge: Charge | None
+
+    @property
+    def status(self) -> str:
+        return status_of(self.row, self.charge)
+
+    @property
+    def error(self) -> str | None:
+        """What the user is told about a failure."""
+        if self._unpaid is not None:
+            return in_words(self._unpaid)
+        return self.row.error
+
+    @property
+    def error_code(self) -> str | None:
+        """Why it failed, from a closed list."""
+        if self._unpaid is not None:
+            return self._unpaid.reason
+        return self.row.error_code if self.status == "failed" else None
+
+    @property
+    def _unpaid(self) -> Charge | None:
+        """What was denied, where that is why the generation failed: it may have ended before."""
+        charge = self.charge
+        if self.status != "failed" or charge is None or charge.state != "denied":
+            return None
+        return None if self.row.error and charge.reason == DenialReason.GENERATION_ENDED else charge
+
+    @property
+    def credits_used(self) -> int:
+        """Credits held or spent for it; what was given back does not count."""
+        return self.charge.amount if self.charge and self.charge.state in ("debited", "settled") else 0
+
+
+def status_of(row: GenerationRow, charge: Charge | None) -> str:
+    """The status for users. Paying decides it while the generation has not begun."""
+    if row.status != "pending" or charge is None:
+        return row.status
+    return "failed" if charge.state == "denied" else "processing"
+
+
+class Generations:
+    """Fresh reads of generations. `ledger_position` tells how far the ledger's table is."""
+
+    def __init__(self, queries: Queries, store: EventStore, ledger_position: Callable[[], int]) -> None:
+        self._queries = queries
+        self._store = store
+        self._ledger_position = ledger_position
+
+    async def state(self, account: str, generation: str) -> State | None:
+        """The account's generation now; None if it has none of that id. Raises Unavailable."""
+        position = self._ledger_position()
+        known = await self._queries.known(account, generation)
+        row, charge = known.row, known.charge
+        if row is None or row.status not in ENDED:
+            for recorded in await self._news(subjects.video(account, generation), row.sequence if row else 0):
+                row = advance(row, recorded)
+        if row is not None and charge is None:
+            for recorded in await self._paying(account, generation, position):
+                charge = charge_after(charge, recorded.event)
+        return State(row, charge) if row is not None else None
+
+    async def timeline(self, account: str, generation: str) -> list[dict[str, Any]]:
+        """Every event of the generation and of its payment, in order. Raises Unavailable.
+
+        Numbered within the generation and within the account's ledger: places in the streams would tell how much
+        all the others do.
+        """
+        position = self._ledger_position()
+        events = await self._queries.video_events(generation)
+        entries = await self._queries.ledger_events(generation)
+        lines = [_video_line(event, number) for number, event in enumerate(events, 1)]
+        last = events[-1].sequence if events else 0
+        news = await self._news(subjects.video(account, generation), last)
+        lines += [line(recorded, number) for number, recorded in enumerate(news, len(events) + 1)]
+        lines += [_ledger_line(entry) for entry in entries]
+        known = {entry.sequence for entry in entries}
+        for recorded in await self._paying(account, generation, position):
+            if recorded.sequence not in known and isinstance(recorded.event, LedgerEvent):
+                lines.append(line(recorded, recorded.event.entry))
+        return in_order(lines)
+
+    async def _paying(self, account: str, generation: str, position: int) -> Sequence[Recorded]:
+        news = await self._news(subjects.ledger(account), position)
+        return [
+            recorded
+            for recorded in news
+            if isinstance(recorded.event, LedgerEvent)
+            and recorded.event.about.get("generation") == generation
+        ]
+
+    async def _news(self, aggregate: str, after: int) -> Sequence[Recorded]:
+        """What is understood of the aggregate's news: this only informs, and leaves out what the tables leave out."""
+        news = await self._store.load(aggregate, after=after, unread=True)
+        return [recorded for recorded in news if not isinstance(recorded.event, Unread)]
+
+
+def _video_line(event: VideoEvent, number: int) -> dict[str, Any]:
+    return {
+        "type": event.type,
+        "stream": "VIDEO",
+        "sequence": number,
+        "time": event.time,
+        "data": event.data,
+    }
+
+
+def _ledger_line(entry: LedgerEntry) -> dict[str, Any]:
+    return {
+        "type": entry.type,
+        "stream": "LEDGER",
+        "sequence": entry.entry,
+        "time": entry.time,
+        "data": entry.data,
+    }

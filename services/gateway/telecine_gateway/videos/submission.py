@@ -1,0 +1,148 @@
+"""Ask for a generation and wait for its outcome: the synchronous answer on the asynchronous core."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+import structlog
+
+from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_chassis.eventstore.port import Recorded
+from telecine_contracts import derive_id, subjects
+from telecine_contracts.credits import CreditsDebited, CreditsDenied
+from telecine_contracts.pricing import PriceTable
+from telecine_gateway.domain import Command, Generation, IdempotencyConflict, RequestGeneration
+from telecine_gateway.read_model.consistency import Positions, Waiters
+from telecine_gateway.read_model.projections import charge_after
+from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.read_model.tables import Charge
+
+from .idempotency import Sent
+from .request_parser import VideoRequest
+
+__all__ = ["Commands", "Requester", "Submission", "Submissions", "tell_outcome"]
+
+log = structlog.get_logger(__name__)
+Commands = Aggregates[Command, Generation]
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """Who asks: an account, by which key of it, and what that key may be used for."""
+
+    account: str
+    key_id: str
+    scopes: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Submission:
+    """What became of a request so far. Without a charge its outcome is not known yet; nothing is lost."""
+
+    generation: str
+    charge: Charge | None
+
+
+def tell_outcome(waiters: Waiters[Charge], recorded: Recorded) -> None:
+    """Resolve whoever waits for what a ledger event decides."""
+    if isinstance(recorded.event, CreditsDebited | CreditsDenied):
+        charge = charge_after(None, recorded.event)
+        assert charge is not None
+        waiters.tell(charge.generation, charge)
+
+
+class Submissions:
+    """`patience`: seconds that a request waits for its outcome."""
+
+    def __init__(
+        self,
+        commands: Commands,
+        queries: Queries,
+        outcomes: Waiters[Charge],
+        positions: Positions,
+        fresh: Callable[[str], Awaitable[None]],
+        *,
+        prices: PriceTable,
+        patience: float,
+    ) -> None:
+        self._commands = commands
+        self._queries = queries
+        self._outcomes = outcomes
+        self._positions = positions
+        self._fresh = fresh
+        self._prices = prices
+        self._patience = patience
+
+    async def submit(
+        self,
+        requester: Requester,
+        sent: Sent,
+        request: VideoRequest,
+        generation: str,
+        *,
+        traceparent: str | None,
+        repeatable: bool,
+    ) -> Submission:
+        """Record the request, once for each `generation`, and wait for what credits makes of it.
+
+        `repeatable`: the id comes from an idempotency key, so the outcome may be there already. Raises
+        IdempotencyConflict, Refused, or Unavailable when it is not known whether the request was recorded.
+        """
+        parameters = request.parameters
+        price = self._prices.quote(parameters.resolution, parameters.duration)
+        command = RequestGeneration(
+            account=requester.account,
+            generation=generation,
+            kind=request.kind,
+            parameters=parameters,
+            price=price,
+            digest=sent.digest,
+            api_key=requester.key_id,
+        )
+        # The digest is part of the cause: another request under the same key must never pass for this one.
+        cause = Cause(derive_id(generation, f"request {sent.digest}"), generation, traceparent)
+        aggregate = subjects.video(requester.account, generation)
+        with self._outcomes.expect(generation) as outcome:
+            try:
+                done = await self._commands.execute(aggregate, command, cause)
+            except IdempotencyConflict:
+                await self._recorded(requester.account, sent, generation)
+            else:
+                if done.event is not None:
+                    self._positions.wrote(requester.account, done.event.sequence)
+                    log.info("generation.requested", account=requester.account, generation=generation)
+            charge = await self._known(requester.account, generation) if repeatable else None
+            charge = charge or await self._wait(outcome)
+        # A rebuild promoted just then takes events from the listeners: so a last look.
+        charge = charge or await self._queries.charge(requester.account, generation)
+        return Submission(generation, charge)
+
+    async def earlier(self, requester: Requester, sent: Sent, generation: str) -> Submission | None:
+        """What became of the generation that this very request led to before; None if there is none of that id.
+
+        Raises IdempotencyConflict where another request led to it, or Unavailable.
+        """
+        account = requester.account
+        with self._outcomes.expect(generation) as outcome:
+            if not await self._recorded(account, sent, generation):
+                return None
+            charge = await self._known(account, generation) or await self._wait(outcome)
+        return Submission(generation, charge or await self._queries.charge(account, generation))
+
+    async def _recorded(self, account: str, sent: Sent, generation: str) -> bool:
+        """Whether the generation is recorded; raises IdempotencyConflict where another request led to it."""
+        found = await self._commands.read(subjects.video(account, generation))
+        if found.digest is not None and not sent.led_to(found):
+            raise IdempotencyConflict
+        return found.digest is not None
+
+    async def _known(self, account: str, generation: str) -> Charge | None:
+        await self._fresh(account)
+        return await self._queries.charge(account, generation)
+
+    async def _wait(self, outcome: asyncio.Future[Charge]) -> Charge | None:
+        try:
+            async with asyncio.timeout(self._patience):
+                return await outcome
+        except TimeoutError:
+            return None

@@ -1,0 +1,133 @@
+"""`POST /api/video/generate`: from a request to a recorded, paid-for generation."""
+
+import re
+import uuid
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Depends, Request, Response
+
+from telecine_chassis.eventstore.port import Refused, Unavailable
+from telecine_chassis.telemetry.tracing import about, here
+from telecine_contracts import derive_id
+from telecine_gateway.access.api_keys import Scope
+from telecine_gateway.access.auth import Auth
+from telecine_gateway.documentation.openapi import linked, needs
+from telecine_gateway.documentation.responses import described, failures, generate_body
+from telecine_gateway.domain import IdempotencyConflict
+from telecine_gateway.http.errors import RETRY_AFTER, ApiError, answer, failure, may_be_recorded
+from telecine_gateway.http.request_body import json_object, limited
+
+from .denials import answer_to
+from .idempotency import Sent
+from .request_parser import InvalidRequest, Rules, understand
+from .schemas import Accepted, TooPoor, Undecided
+from .submission import Requester, Submission, Submissions
+
+__all__ = ["router"]
+
+_ID = "$response.body#/id"
+_GOES_ON = linked(
+    ("status", {"taskId": "$response.body#/taskId", "historyId": _ID}),
+    ("record", {"id": _ID}),
+    ("video", {"id": _ID}),
+    ("cancel", {"id": _ID}),
+)
+_KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice."
+_RETRY_WITH_KEY = (
+    "Look for it under this id before you repeat it, and send an Idempotency-Key to make that safe."
+)
+_PARAMETERS: list[dict[str, Any]] = [
+    {
+        "name": "Idempotency-Key",
+        "in": "header",
+        "description": "1 to 255 visible ASCII characters. The same key with the same body gives the same answer "
+        "and is charged once, also after defaults or models have changed; with another body it is refused. Bodies are "
+        "the same if they hold the same JSON members and values; a null counts as absent.",
+        "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
+        "example": "order-1042-clip-3",
+    },
+    {
+        "name": "traceparent",
+        "in": "header",
+        "description": "W3C trace context, carried into every event that follows.",
+        "schema": {"type": "string"},
+    },
+]
+
+
+def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int) -> APIRouter:
+    """The route that asks for videos."""
+    routes = APIRouter(tags=["videos"])
+    needed = auth.needing(Scope.GENERATE)
+
+    @routes.post(
+        "/api/video/generate",
+        summary="Ask for a video",
+        responses={
+            200: described(Accepted, "Paid for; the generation goes on") | _GOES_ON,
+            202: described(Undecided, "Recorded, but not known in time whether it is paid for; see Location"),
+            402: described(TooPoor, "The balance is too low, or a spend limit is reached; nothing was taken"),
+            **failures(400, 401, 403, 408, 409, 413, 415, 503),
+        },
+        openapi_extra=needs(Scope.GENERATE)
+        | {"requestBody": generate_body(rules.models, rules.default_model), "parameters": _PARAMETERS},
+        response_class=Response,
+    )
+    async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
+        key = idempotency_key(request)
+        sent = Sent(json_object(await limited(request, max_body)))
+        generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
+        about(generation=generation)
+        advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
+        may_be_recorded(request, advice, id=generation, taskId=generation)
+        try:
+            submission = await _submit(requester, sent, generation, repeatable=key is not None)
+        except IdempotencyConflict:
+            raise ApiError(409, {"error": "This Idempotency-Key was used for another request"}) from None
+        except Refused:
+            raise ApiError(503, _not_recorded(), {"Retry-After": RETRY_AFTER}) from None
+        except Unavailable:
+            body = failure(request.scope, "The event store gave no answer")
+            raise ApiError(503, body, {"Retry-After": RETRY_AFTER}) from None
+        return _outcome(submission)
+
+    async def _submit(requester: Requester, sent: Sent, generation: str, *, repeatable: bool) -> Submission:
+        try:
+            video = understand(sent.body, rules)
+        except InvalidRequest:
+            # What can't be taken now may have been taken before a model was withdrawn.
+            earlier = await submissions.earlier(requester, sent, generation) if repeatable else None
+            if earlier is None:
+                raise
+            return earlier
+        return await submissions.submit(
+            requester, sent, video, generation, traceparent=here(), repeatable=repeatable
+        )
+
+    return routes
+
+
+def idempotency_key(request: Request) -> str | None:
+    """The caller's key, or None. Raises ApiError 400."""
+    keys = request.headers.getlist("idempotency-key")
+    if not keys:
+        return None
+    if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
+        raise ApiError.bad("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters")
+    return keys[0]
+
+
+def _not_recorded() -> dict[str, Any]:
+    return {"error": "The event store did not take the request; nothing was recorded or charged"}
+
+
+def _outcome(submission: Submission) -> Response:
+    head = {"id": submission.generation, "taskId": submission.generation}
+    charge = submission.charge
+    if charge is None:
+        here = f"/api/video/status?taskId={submission.generation}&historyId={submission.generation}"
+        return answer(202, head | {"status": "pending"}, {"Location": here})
+    if charge.state != "denied":
+        return answer(200, head | {"status": "processing", "remainingCredits": charge.available})
+    return answer(*answer_to(charge))

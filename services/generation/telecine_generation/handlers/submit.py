@@ -1,0 +1,234 @@
+"""Submit a generation exactly once: claim, one POST, and find out what became of it."""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_contracts import subjects
+from telecine_contracts.generation import SubmissionStarted
+from telecine_contracts.video_models import MODELS, provider_model
+from telecine_generation.claim_watch import ClaimWatch
+from telecine_generation.provider.port import (
+    Accepted,
+    Ambiguous,
+    Deferred,
+    Provider,
+    ProviderTask,
+    ProviderUnavailable,
+    Refused,
+    SubmissionMark,
+    SubmitOutcome,
+    SubmitRequest,
+)
+from telecine_generation.rules.commands import (
+    Accept,
+    Claim,
+    Command,
+    Defer,
+    GiveUpClaim,
+    ProvenAbsent,
+    Refuse,
+)
+from telecine_generation.rules.decider import Generation, Phase
+
+log = structlog.get_logger(__name__)
+Generations = Aggregates[Command, Generation]
+SHORTEST_EXPIRY = 3600
+"""Ark: `execution_expires_after` has a floor of 3,600 s on 1.x models."""
+
+
+@dataclass(frozen=True, slots=True)
+class SubmissionPolicy:
+    """Times in seconds. `absent_after`: how long after the last possible POST a task not in the list is absent.
+
+    `unanswered_most`: attempts whose answer was lost, after which none is begun.
+    """
+
+    provider: str
+    byteplus: bool
+    lease: float
+    post_timeout: float
+    absent_after: float
+    unanswered_most: int
+    patience: float
+    retry_first: float
+    retry_longest: float
+    deadline: float | None
+    callback_url: Callable[[str, str], str | None]
+
+
+class Submitter:
+    """One process's hands for submitting. `owner` tells its claims from those of its replicas."""
+
+    def __init__(
+        self,
+        generations: Generations,
+        provider: Provider,
+        policy: SubmissionPolicy,
+        clock: Callable[[], datetime],
+        claims: ClaimWatch,
+    ) -> None:
+        self._generations = generations
+        self._provider = provider
+        self._policy = policy
+        self._clock = clock
+        self._claims = claims
+        self._owner = secrets.token_hex(8)
+
+    async def submit(
+        self, account: str, generation: str, *, attempt: int, cause: Cause | None = None
+    ) -> Generation:
+        """Claim the attempt and, if the claim is ours, make its one POST. The state afterwards."""
+        started = asyncio.get_running_loop().time()
+        command = Claim(
+            now=self._clock(),
+            attempt=attempt,
+            owner=self._owner,
+            lease=self._policy.lease,
+            unique_seed=secrets.randbits(32),
+            safety_identifier=safety_identifier(account, generation),
+            patience=self._policy.patience,
+        )
+        outcome = await self._generations.execute(subjects.video(account, generation), command, cause)
+        claim = outcome.event.event if outcome.event else None
+        if not isinstance(claim, SubmissionStarted) or claim.owner != self._owner:
+            return outcome.state
+        if asyncio.get_running_loop().time() - started > self._policy.lease:
+            log.warning("submission.lease_lost", attempt=claim.attempt)
+            return outcome.state
+        answer = await self._provider.submit(self._request(outcome.state, claim))
+        return await self._record(outcome.state, claim.attempt, answer)
+
+    async def reconcile(self, state: Generation, hint: str | None = None) -> Generation:
+        """Look for a claimed attempt at the provider: adopt it, or prove it absent. `hint`: a task id to try first.
+
+        Adopting is safe at any time; absence is believed only when no POST can be under way any more and the
+        provider's list has had time to catch up. For so long this process itself must have known of the claim: were a
+        wall clock believed, one that is wrong would buy the video again.
+        """
+        claim, policy = state.claim, self._policy
+        assert claim is not None and state.request is not None
+        known_for = self._claims.known_for(*state.ids, claim.attempt)
+        last_post = claim.lease_until + timedelta(seconds=policy.post_timeout)
+        try:
+            task = await self._find(state, claim, hint)
+        except ProviderUnavailable as error:
+            log.warning("submission.not_reconciled", attempt=claim.attempt, reason=error.reason)
+            if self._clock() > last_post + timedelta(seconds=policy.patience):
+                return self._told(await self._execute(state, GiveUpClaim(claim.attempt)), claim)
+            return state
+        if task is not None:
+            log.info("submission.adopted", attempt=claim.attempt, provider_task_id=task.task_id)
+            return await self._accept(state, claim.attempt, task.task_id, adopted=True)
+        lease = (claim.lease_until - claim.started_at).total_seconds()
+        if known_for <= lease + policy.post_timeout + policy.absent_after:
+            return state
+        absent = ProvenAbsent(self._clock(), claim.attempt, policy.unanswered_most)
+        return self._told(await self._execute(state, absent), claim)
+
+    def _told(self, state: Generation, claim: SubmissionStarted) -> Generation:
+        """Tell the operator where to look if the generation ended though the provider may have a task of it."""
+        if state.phase is Phase.ENDED:
+            log.error(
+                "submission.unresolved", attempts=claim.attempt, safety_identifier=claim.safety_identifier
+            )
+        return state
+
+    async def _find(
+        self, state: Generation, claim: SubmissionStarted, hint: str | None
+    ) -> ProviderTask | None:
+        if hint is not None:
+            task = (await self._provider.tasks([hint])).get(hint)
+            if task is not None and _bears(task, claim):
+                return task
+        assert state.request is not None
+        model = self._model(state.request.parameters.model)
+        seed = claim.seed if claim.seed_is_unique else None
+        return await self._provider.find(
+            SubmissionMark(seed, claim.safety_identifier, model, claim.started_at)
+        )
+
+    async def _record(self, state: Generation, attempt: int, answer: SubmitOutcome) -> Generation:
+        match answer:
+            case Accepted(task_id):
+                return await self._accept(state, attempt, task_id, adopted=False)
+            case Refused(code, provider_code, message):
+                log.warning(
+                    "submission.refused", attempt=attempt, code=code.value, provider_code=provider_code
+                )
+                return await self._execute(state, Refuse(attempt, code, message, provider_code))
+            case Deferred(reason, provider_code, retry_after):
+                log.warning(
+                    "submission.deferred", attempt=attempt, reason=reason.value, provider_code=provider_code
+                )
+                pause = max(retry_after or 0, self._backoff(attempt))
+                retry_at = self._clock() + timedelta(seconds=pause)
+                return await self._execute(state, Defer(attempt, reason, retry_at, provider_code))
+            case Ambiguous(reason):
+                log.warning("submission.ambiguous", attempt=attempt, reason=reason)
+                return state
+
+    async def _accept(self, state: Generation, attempt: int, task_id: str, *, adopted: bool) -> Generation:
+        command = Accept(
+            self._clock(), attempt, self._policy.provider, task_id, self._deadline(state), adopted
+        )
+        return await self._execute(state, command)
+
+    async def _execute(self, state: Generation, command: Command) -> Generation:
+        return (await self._generations.execute(subjects.video(*state.ids), command)).state
+
+    def _backoff(self, attempt: int) -> float:
+        return min(self._policy.retry_longest, self._policy.retry_first * 2.0 ** (attempt - 1))
+
+    def _deadline(self, state: Generation) -> float:
+        assert state.request is not None
+        wanted = state.request.parameters
+        if self._policy.deadline is not None:
+            return self._policy.deadline
+        return MODELS[wanted.model].deadline(wanted.resolution, wanted.duration)
+
+    def _model(self, name: str) -> str:
+        return provider_model(name, byteplus=self._policy.byteplus)
+
+    def _request(self, state: Generation, claim: SubmissionStarted) -> SubmitRequest:
+        assert state.request is not None
+        wanted = state.request.parameters
+        return SubmitRequest(
+            model=self._model(wanted.model),
+            prompt=wanted.prompt,
+            image_url=wanted.image_url,
+            last_frame_url=wanted.last_frame_url,
+            resolution=wanted.resolution,
+            ratio=wanted.ratio,
+            duration=wanted.duration,
+            seed=claim.seed,
+            watermark=wanted.watermark,
+            camera_fixed=wanted.camera_fixed,
+            safety_identifier=claim.safety_identifier,
+            callback_url=self._policy.callback_url(*state.ids),
+            expires_after=int(max(SHORTEST_EXPIRY, 2 * self._deadline(state))),
+            generate_audio=False,
+        )
+
+
+def safety_identifier(account: str, generation: str) -> str:
+    """At most 64 characters: who asked, hashed, and for which generation. The provider echoes it in its lists."""
+    return f"{hashlib.sha256(account.encode()).hexdigest()[:20]}-{generation.replace('-', '')[:43]}"
+
+
+def may_submit(state: Generation, now: datetime) -> bool:
+    """Whether the time for the next attempt has come."""
+    return state.phase is Phase.DEFERRED and state.retry_at is not None and now >= state.retry_at
+
+
+def _bears(task: ProviderTask, claim: SubmissionStarted) -> bool:
+    """Whether a task that somebody named to us carries the marks of this claim."""
+    if task.safety_identifier is not None:
+        return task.safety_identifier == claim.safety_identifier
+    return claim.seed_is_unique and task.seed == claim.seed

@@ -1,0 +1,153 @@
+"""Follow a generation that was woken: reconcile, retry, poll, cancel, give up at the deadline. One reducer for all."""
+
+import json
+import random
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import structlog
+
+from telecine_chassis.timers.port import Timer, Timers
+from telecine_contracts import subjects
+from telecine_generation.provider.poll_batch import PollBatch
+from telecine_generation.provider.port import CancelOutcome, Provider, ProviderTask, ProviderUnavailable
+from telecine_generation.rules.commands import (
+    Command,
+    Expire,
+    Observation,
+    Observe,
+    Stop,
+    Stopped,
+    Unstoppable,
+)
+from telecine_generation.rules.decider import FINISHED, RUNNING, Cancel, Generation, Phase
+from telecine_generation.rules.polling_schedule import Pace, next_look
+
+from .submit import Generations, Submitter, may_submit
+
+log = structlog.get_logger(__name__)
+WAKE = "wake"
+POLL_WINDOW = 0.001
+"""Seconds that a poll waits for others to join it: timers come in bursts, a callback should not wait."""
+
+
+class Follower:
+    """Wakes generations. `silence` is how many seconds past its deadline an unanswered task is given up."""
+
+    def __init__(
+        self,
+        generations: Generations,
+        submitter: Submitter,
+        provider: Provider,
+        timers: Timers,
+        *,
+        pace: Pace,
+        silence: float,
+        clock: Callable[[], datetime],
+    ) -> None:
+        self._generations = generations
+        self._submitter = submitter
+        self._provider = provider
+        self._polls = PollBatch(provider, window=POLL_WINDOW)
+        self._timers = timers
+        self._pace = pace
+        self._silence = silence
+        self._clock = clock
+
+    async def wake(self, timer: Timer) -> None:
+        """Do what is due for the generation in the timer's key, and set the next timer."""
+        account, generation = timer.key
+        state = await self._generations.read(subjects.video(account, generation))
+        if state.phase is Phase.UNKNOWN:
+            return
+        await self.arm(await self._advance(state, timer))
+
+    async def arm(self, state: Generation) -> None:
+        """Set the timer for the next look at a generation, if there is to be one."""
+        at = next_look(state, self._clock(), self._pace, spread=random.random())  # noqa: S311 - spreads polls
+        if at is not None:
+            await self._timers.set(Timer(WAKE, state.ids), at)
+
+    async def aclose(self) -> None:
+        """Stop polling."""
+        await self._polls.aclose()
+
+    async def _advance(self, state: Generation, timer: Timer) -> Generation:
+        if state.cancel is Cancel.REQUESTED and state.phase in (Phase.REQUESTED, Phase.DEFERRED):
+            return await self._execute(state, Stop())
+        if may_submit(state, self._clock()):
+            return await self._submitter.submit(*state.ids, attempt=state.next_attempt)
+        if state.phase is Phase.CLAIMED:
+            state = await self._submitter.reconcile(state, _hint(timer.data))
+        if state.phase is Phase.SUBMITTED or state.late:
+            return await self._poll(state)
+        return state
+
+    async def _poll(self, state: Generation) -> Generation:
+        if state.phase is Phase.SUBMITTED and state.cancel is Cancel.REQUESTED:
+            state = await self._cancel(state)
+            if state.phase is Phase.ENDED:
+                return state
+        assert state.submitted is not None
+        task_id, deadline = state.submitted.provider_task_id, state.submitted.deadline_at
+        try:
+            seen = observation(await self._polls.task(task_id))
+        except ProviderUnavailable as error:
+            log.warning("provider.unavailable", reason=error.reason)
+            silent = self._clock() > deadline + timedelta(seconds=self._silence)
+            return await self._execute(state, Expire(self._clock())) if silent else state
+        if seen.status and seen.status not in RUNNING | FINISHED:
+            log.warning("provider.unknown_status", status=seen.status)
+        if state.phase is Phase.SUBMITTED and seen.status in RUNNING and self._clock() >= deadline:
+            await self._provider.cancel(task_id)
+        return await self._execute(state, Observe(self._clock(), seen))
+
+    async def _cancel(self, state: Generation) -> Generation:
+        """Cancelled only when the provider says so: a task that goes on will be charged, so it is followed."""
+        assert state.submitted is not None
+        outcome = await self._provider.cancel(state.submitted.provider_task_id)
+        log.info("provider.cancel", outcome=outcome.value)
+        if outcome is CancelOutcome.CANCELLED:
+            return await self._execute(state, Stopped())
+        if outcome is CancelOutcome.RUNNING:
+            return await self._execute(state, Unstoppable("running"))
+        return state
+
+    async def _execute(self, state: Generation, command: Command) -> Generation:
+        return (await self._generations.execute(subjects.video(*state.ids), command)).state
+
+
+def observation(task: ProviderTask | None) -> Observation:
+    """What the provider says, in the words of the rules."""
+    if task is None:
+        return Observation(status="")
+    plain = Observation(
+        status=task.status,
+        url=task.video_url,
+        url_expires_at=task.video_url_expires_at,
+        total_tokens=task.total_tokens,
+        resolution=task.resolution,
+        ratio=task.ratio,
+        duration=task.duration,
+        seed=task.seed,
+        provider_code=task.error_code,
+    )
+    if task.failure_code is None:
+        return plain
+    message = task.failure_message or plain.failure_message
+    return Observation(
+        status=task.status,
+        failure_code=task.failure_code,
+        failure_message=message,
+        provider_code=task.error_code,
+    )
+
+
+def _hint(data: bytes) -> str | None:
+    """The task id that a callback named; anything else is no hint."""
+    try:
+        value = json.loads(data or b"{}")
+    except ValueError:
+        return None
+    task_id = value.get("providerTaskId") if isinstance(value, dict) else None
+    return task_id if isinstance(task_id, str) and task_id else None

@@ -1,0 +1,22 @@
+"""What the generation service measures beside what every service does."""
+
+from telecine_chassis.telemetry.metrics import LONG, Metrics
+
+
+class ProviderMeters:
+    """Calls to the provider."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.calls = metrics.counter(
+            "telecine_provider_calls",
+            "Calls to the provider: submit, tasks (a list of many), find (a lost one) or cancel, by outcome",
+            "operation",
+            "outcome",
+        )
+        self.seconds = metrics.histogram(
+            "telecine_provider_call_duration_seconds",
+            "How long a call to the provider takes",
+            "operation",
+            bounds=LONG,
+        )
+        self.running = metrics.gauge("telecine_provider_calls_running", "Calls under way", "operation")

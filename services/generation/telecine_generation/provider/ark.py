@@ -1,0 +1,224 @@
+"""Volcano Ark (and BytePlus ModelArk) over HTTP: one connection pool, no retries, bounded time and bytes."""
+
+import asyncio
+import json
+from collections.abc import Mapping, Sequence, Set
+from dataclasses import dataclass
+from datetime import timedelta
+from http import HTTPStatus
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+import httpx
+import structlog
+from pydantic import SecretStr
+
+from telecine_contracts.generation import DeferralReason, FailureCode
+
+from . import ark_wire as wire
+from .ark_errors import is_configuration
+from .port import (
+    Ambiguous,
+    CancelOutcome,
+    Deferred,
+    ProviderTask,
+    ProviderUnavailable,
+    Refused,
+    SubmissionMark,
+    SubmitOutcome,
+    SubmitRequest,
+)
+from .task_search import ListSearch
+
+TASKS = "/contents/generations/tasks"
+IDS_A_CALL = 100
+PAGE_SIZE = 100
+LAST_PAGE = 500  # Ark: page_num 1-500
+
+CANCELLED_BY_STATUS: Mapping[str, CancelOutcome] = {
+    "running": CancelOutcome.RUNNING,
+    "cancelled": CancelOutcome.CANCELLED,
+    "succeeded": CancelOutcome.FINISHED,
+    "failed": CancelOutcome.FINISHED,
+    "expired": CancelOutcome.FINISHED,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class ArkConfig:
+    """Where Ark is and how long it may take, in seconds.
+
+    `base_url` ends before ``/contents``; keys belong to one region. `post_timeout` bounds a whole
+    submission, waiting for a free connection included. Raises ValueError for a URL or a key that cannot work.
+    """
+
+    base_url: str
+    api_key: SecretStr
+    post_timeout: float = 30.0
+    read_timeout: float = 10.0
+    connect_timeout: float = 5.0
+    max_body_bytes: int = 2 * 1024 * 1024
+    max_concurrency: int = 8  # httpx gets slower, not faster, with more requests in flight
+    # How far our clock and the provider's may differ: a list is read back to so long before the submission. Clocks are
+    # wrong by whole hours more often than one would think, and a task that is missed is bought again.
+    clock_skew: timedelta = timedelta(hours=2)
+
+    def __post_init__(self) -> None:
+        key = self.api_key.get_secret_value()
+        if not (key and key.isascii() and key.isprintable() and " " not in key):
+            raise ValueError("the provider's API key is empty or holds characters no header can carry")
+        url = urlsplit(self.base_url)
+        if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
+            raise ValueError("the provider's base URL must be http(s)://host/path")
+
+
+@dataclass(frozen=True, slots=True)
+class _Answer:
+    status: int
+    headers: Mapping[str, str]
+    body: bytes
+
+
+class _AnswerTooLarge(Exception):
+    """More bytes than a task or a list of tasks can have."""
+
+
+# What can go wrong between us and the provider once a request may have left.
+_NO_ANSWER = (httpx.HTTPError, httpx.StreamError, OSError, _AnswerTooLarge)
+
+
+class ArkProvider:
+    """The Provider that speaks to Ark."""
+
+    def __init__(self, config: ArkConfig) -> None:
+        self._config = config
+        self._lane = asyncio.Semaphore(config.max_concurrency)
+        self._log = structlog.get_logger("telecine_generation.provider.ark")
+        self._client = httpx.AsyncClient(
+            base_url=config.base_url.rstrip("/"),
+            headers={
+                "authorization": f"Bearer {config.api_key.get_secret_value()}",
+                "accept": "application/json",
+                "accept-encoding": "identity",
+                "user-agent": "telecine",
+            },
+            timeout=httpx.Timeout(None, connect=config.connect_timeout),
+            transport=httpx.AsyncHTTPTransport(
+                retries=0, trust_env=False, limits=httpx.Limits(max_connections=config.max_concurrency)
+            ),
+            trust_env=False,
+            follow_redirects=False,
+        )
+
+    async def submit(self, request: SubmitRequest) -> SubmitOutcome:
+        """See Provider."""
+        # Ark: no idempotency key, so whatever happens after the connection was made must not be tried again.
+        begun = False
+        content = json.dumps(wire.create_body(request)).encode()
+        try:
+            async with asyncio.timeout(self._config.post_timeout), self._lane:
+                begun = True
+                answer = await self._exchange("POST", TASKS, content=content)
+        except (httpx.ConnectError, httpx.ConnectTimeout):
+            return Deferred(DeferralReason.UNREACHABLE)
+        except TimeoutError:
+            return Ambiguous("timeout") if begun else Deferred(DeferralReason.UNREACHABLE)
+        except _NO_ANSWER as error:
+            return Ambiguous(type(error).__name__)
+        outcome = wire.create_outcome(answer.status, answer.headers, answer.body)
+        if isinstance(outcome, Refused) and outcome.code is FailureCode.PROVIDER_CONFIGURATION:
+            self._alarm(answer)
+        return outcome
+
+    async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
+        """See Provider."""
+        wanted = list(dict.fromkeys(task_ids))
+        found: dict[str, ProviderTask] = {}
+        for start in range(0, len(wanted), IDS_A_CALL):
+            found |= await self._some(wanted[start : start + IDS_A_CALL])
+        return found
+
+    async def find(self, mark: SubmissionMark) -> ProviderTask | None:
+        """See Provider. Ark keeps records for 7 days: ask before. Not for service_tier flex, which its list hides."""
+        search = ListSearch(mark, self._config.clock_skew)
+        for number in range(1, LAST_PAGE + 1):
+            if search.take(await self._page({"page_num": number, "page_size": PAGE_SIZE})):
+                return search.result()
+        raise ProviderUnavailable("list_too_long")
+
+    async def cancel(self, task_id: str) -> CancelOutcome:
+        """See Provider."""
+        # Ark: DELETE of a finished task removes its record, and with it the only way to its video.
+        path = f"{TASKS}/{quote(task_id, safe='')}"
+        try:
+            answer = await self._read("GET", path)
+            if answer.status != HTTPStatus.OK:
+                return CancelOutcome.UNKNOWN
+            task = wire.read_task(answer.body)
+            if task.status != "queued":
+                return CANCELLED_BY_STATUS.get(task.status, CancelOutcome.UNKNOWN)
+            answer = await self._read("DELETE", path)
+        except (ProviderUnavailable, wire.Unreadable):
+            return CancelOutcome.UNKNOWN
+        if answer.status == HTTPStatus.CONFLICT:
+            return CancelOutcome.RUNNING
+        return CancelOutcome.CANCELLED if answer.status == HTTPStatus.OK else CancelOutcome.UNKNOWN
+
+    async def aclose(self) -> None:
+        """See Provider."""
+        await self._client.aclose()
+
+    async def _some(self, wanted: Sequence[str]) -> dict[str, ProviderTask]:
+        query = {"page_num": 1, "page_size": len(wanted), "filter.task_ids": list(wanted)}
+        page = await self._page(query)
+        tasks = {task.task_id: task for task in page.tasks}
+        found = {task_id: tasks[task_id] for task_id in wanted if task_id in tasks}
+        if len(found) < len(wanted) and _proves_no_absence(page, tasks.keys() - set(wanted)):
+            raise ProviderUnavailable("incomplete_list")
+        return found
+
+    async def _page(self, query: Mapping[str, Any]) -> wire.Page:
+        answer = await self._read("GET", TASKS, params=query)
+        if answer.status != HTTPStatus.OK:
+            if is_configuration(answer.status, wire.error_of(answer.body)):
+                self._alarm(answer)
+            raise ProviderUnavailable(f"http_{answer.status}", wire.retry_after(answer.headers))
+        try:
+            page = wire.read_page(answer.body)
+        except wire.Unreadable as error:
+            self._log.warning("provider_answer_unreadable", reason=str(error))
+            raise ProviderUnavailable("unreadable_answer") from error
+        if page.unreadable:
+            self._log.warning("provider_records_unreadable", count=page.unreadable)
+        return page
+
+    async def _read(self, method: str, path: str, **request: Any) -> _Answer:
+        try:
+            async with self._lane, asyncio.timeout(self._config.read_timeout):
+                return await self._exchange(method, path, **request)
+        except _NO_ANSWER as error:  # TimeoutError is an OSError
+            raise ProviderUnavailable(type(error).__name__) from error
+
+    async def _exchange(self, method: str, path: str, **request: Any) -> _Answer:
+        if "content" in request:
+            request["headers"] = {"content-type": "application/json"}
+        async with self._client.stream(method, path, **request) as response:
+            body = bytearray()
+            async for chunk in response.aiter_raw():
+                body += chunk
+                if len(body) > self._config.max_body_bytes:
+                    raise _AnswerTooLarge
+        return _Answer(response.status_code, response.headers, bytes(body))
+
+    def _alarm(self, answer: _Answer) -> None:
+        self._log.error(
+            "operator_alarm",
+            cause="provider_configuration",
+            http_status=answer.status,
+            provider_code=wire.error_of(answer.body).code,
+            request_id=answer.headers.get("x-request-id"),
+        )
+
+
+def _proves_no_absence(page: wire.Page, strangers: Set[str]) -> bool:
+    return bool(page.unreadable or strangers or (page.total or 0) > page.size)

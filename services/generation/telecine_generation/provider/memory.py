@@ -1,0 +1,169 @@
+"""The provider's twin in memory: what it will say is scripted, what it was asked is kept."""
+
+from collections import deque
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+
+from telecine_contracts.generation import DeferralReason, FailureCode
+
+from .port import (
+    Accepted,
+    Ambiguous,
+    CancelOutcome,
+    Deferred,
+    ProviderTask,
+    ProviderUnavailable,
+    Refused,
+    SubmissionMark,
+    SubmitOutcome,
+    SubmitRequest,
+)
+
+URL_LIFE = timedelta(hours=24)
+ENDED = frozenset({"succeeded", "failed", "expired"})
+
+
+class MemoryProvider:
+    """A Provider whose submissions are accepted unless scripted otherwise; tasks stay queued until advanced.
+
+    `submitted` holds every request to submit, `listings` the ids of every list call.
+    """
+
+    def __init__(self, clock: Callable[[], datetime]) -> None:
+        self._clock = clock
+        self._script: deque[tuple[SubmitOutcome, bool]] = deque()
+        self._outage = 0
+        self._accepted = 0
+        self._hidden: set[str] = set()
+        self.records: dict[str, ProviderTask] = {}
+        self.submitted: list[SubmitRequest] = []
+        self.listings: list[tuple[str, ...]] = []
+        self.cancelled: list[str] = []
+
+    def refuse(self, code: FailureCode, provider_code: str, message: str) -> None:
+        """The next submission not yet scripted is refused."""
+        self._script.append((Refused(code, provider_code, message), False))
+
+    def defer(
+        self, reason: DeferralReason, provider_code: str | None, retry_after: float | None = None
+    ) -> None:
+        """The next submission not yet scripted is put off."""
+        self._script.append((Deferred(reason, provider_code, retry_after), False))
+
+    def lose(self, *, accepted: bool, reason: str = "timeout") -> None:
+        """The answer to the next submission not yet scripted is lost, `accepted` or not."""
+        self._script.append((Ambiguous(reason), accepted))
+
+    def advance(self, task_id: str, status: str, **changes: Any) -> None:
+        """The task has a new status, and new values for other fields of ProviderTask."""
+        task = self.records[task_id]
+        self.records[task_id] = replace(task, status=status, updated_at=self._clock(), **changes)
+
+    def succeed(self, task_id: str, video_url: str | None = None) -> None:
+        """The task's video is ready, for 24 h."""
+        self.advance(
+            task_id,
+            "succeeded",
+            video_url=video_url or f"https://provider.invalid/{task_id}.mp4",
+            video_url_expires_at=self._clock() + URL_LIFE,
+            total_tokens=108_900,
+        )
+
+    def fail(self, task_id: str, code: FailureCode, provider_code: str, message: str) -> None:
+        """The task ends without a video; `message` is for the user."""
+        self.advance(
+            task_id,
+            "failed",
+            error_code=provider_code,
+            error_message=message,
+            failure_code=code,
+            failure_message=message,
+        )
+
+    def next_id(self) -> str:
+        """The id that the next task to be accepted will have."""
+        return f"cgt-memory-{self._accepted + 1:04}"
+
+    def forget(self, task_id: str) -> None:
+        """The provider knows the task no longer, as after 7 days."""
+        del self.records[task_id]
+
+    def hide_next(self) -> None:
+        """The next task is missing from lists, as from one that lags behind, until `show_all`."""
+        self._hidden.add(self.next_id())
+
+    def show_all(self) -> None:
+        """Lists are up to date again."""
+        self._hidden.clear()
+
+    def fail_reads(self, times: int) -> None:
+        """The next `times` list and get calls get no answer."""
+        self._outage = times
+
+    async def submit(self, request: SubmitRequest) -> SubmitOutcome:
+        """See Provider."""
+        self.submitted.append(request)
+        if not self._script:
+            return Accepted(self._accept(request))
+        outcome, accepted = self._script.popleft()
+        if accepted:
+            self._accept(request)
+        return outcome
+
+    async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
+        """See Provider."""
+        self.listings.append(tuple(task_ids))
+        self._read()
+        return {task_id: self.records[task_id] for task_id in task_ids if task_id in self._listed()}
+
+    async def find(self, mark: SubmissionMark) -> ProviderTask | None:
+        """See Provider."""
+        self._read()
+        listed = [self.records[task_id] for task_id in self._listed()]
+        return next((task for task in listed if task.safety_identifier == mark.safety_identifier), None)
+
+    async def cancel(self, task_id: str) -> CancelOutcome:
+        """See Provider."""
+        try:
+            self._read()
+            status = self.records[task_id].status
+        except (KeyError, ProviderUnavailable):
+            return CancelOutcome.UNKNOWN
+        if status == "queued":
+            self.cancelled.append(task_id)
+            self.advance(task_id, "cancelled")
+        if status in ("queued", "cancelled"):
+            return CancelOutcome.CANCELLED
+        if status == "running":
+            return CancelOutcome.RUNNING
+        return CancelOutcome.FINISHED if status in ENDED else CancelOutcome.UNKNOWN
+
+    async def aclose(self) -> None:
+        """See Provider."""
+
+    def _accept(self, request: SubmitRequest) -> str:
+        task_id = self.next_id()
+        self._accepted += 1
+        self.records[task_id] = ProviderTask(
+            task_id=task_id,
+            status="queued",
+            model=request.model,
+            seed=request.seed,
+            safety_identifier=request.safety_identifier,
+            created_at=self._clock(),
+            updated_at=self._clock(),
+            resolution=request.resolution,
+            ratio=request.ratio,
+            duration=float(request.duration),
+        )
+        return task_id
+
+    def _listed(self) -> list[str]:
+        return [task_id for task_id in self.records if task_id not in self._hidden]
+
+    def _read(self) -> None:
+        if self._outage:
+            self._outage -= 1
+            raise ProviderUnavailable("scripted")

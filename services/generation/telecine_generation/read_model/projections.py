@@ -1,0 +1,69 @@
+"""The projection of generations under way, for the sweeper that sets timers which were lost."""
+
+from sqlmodel import Session
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.projections.projector import Projection
+from telecine_contracts.gateway import CancelRequested
+from telecine_contracts.generation import (
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationSubmitted,
+    LateResultRecorded,
+    SubmissionDeferred,
+    SubmissionStarted,
+    VideoReady,
+)
+from telecine_contracts.streams import VIDEO
+from telecine_generation.rules.decider import LATE_AFTER
+
+from .tables import InFlight
+
+
+def apply(session: Session, recorded: Recorded) -> None:
+    """A generation comes in with its first claim (or a wish to cancel it) and goes with its end."""
+    match recorded.event:
+        case SubmissionStarted() | CancelRequested() as event:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                row.retry_at = None
+            else:
+                session.add(
+                    InFlight(
+                        generation=event.generation,
+                        account=event.account,
+                        since=recorded.envelope.time,
+                        traceparent=recorded.envelope.traceparent,
+                    )
+                )
+        case SubmissionDeferred() as event:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                row.retry_at = event.retry_at
+        case GenerationSubmitted() as event:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                row.submitted = True
+        case GenerationFailed(code=code) as event if code in LATE_AFTER:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                row.ended = True
+        case GenerationFailed() | GenerationCancelled() | VideoReady() | LateResultRecorded() as event:
+            row = session.get(InFlight, event.generation)
+            if row is not None:
+                session.delete(row)
+        case _:
+            pass
+
+
+EVENTS = (
+    SubmissionStarted,
+    SubmissionDeferred,
+    GenerationSubmitted,
+    CancelRequested,
+    VideoReady,
+    GenerationFailed,
+    GenerationCancelled,
+    LateResultRecorded,
+)
+PROJECTIONS = (Projection("in_flight", VIDEO, apply, EVENTS, linger=0.25),)

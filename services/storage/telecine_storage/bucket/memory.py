@@ -1,0 +1,38 @@
+"""Objects kept in a dictionary: the twin of the S3 bucket."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+from .port import BucketError
+
+
+@dataclass
+class MemoryBucket:
+    """Keeps `objects` by key; while `failure` is set, every call raises it."""
+
+    objects: dict[str, bytes] = field(default_factory=dict)
+    failure: BucketError | None = None
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        self._fail_if_told()
+        body = b"".join([chunk async for chunk in chunks])
+        self.objects[key] = body
+        return len(body)
+
+    async def head(self, key: str) -> int | None:
+        self._fail_if_told()
+        body = self.objects.get(key)
+        return None if body is None else len(body)
+
+    async def delete(self, key: str) -> None:
+        self._fail_if_told()
+        self.objects.pop(key, None)
+
+    async def abort_leftovers(self, key: str) -> None:
+        self._fail_if_told()
+
+    def _fail_if_told(self) -> None:
+        if self.failure is not None:
+            raise self.failure

@@ -1,0 +1,102 @@
+"""Keeps videos in any S3 store: rclone, Cloudflare R2, Amazon S3."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import suppress
+
+from .port import CONTENT_TYPE, BucketError, BucketUnavailable
+from .s3_executor import Missing, S3Calls, S3Config, UploadGone
+from .s3_multipart import Multipart, abort, content_md5
+from .s3_parts import equal_parts
+
+__all__ = ["PART_BYTES", "S3Bucket", "S3Config"]
+
+PART_BYTES = 8 * 1024 * 1024
+"""Length of every part but the last. R2: all others equal; S3: at least 5 MiB, at most 10 000 parts."""
+
+
+class S3Bucket:
+    """Bucket over S3. Objects are private: nothing here ever sets an access rule."""
+
+    def __init__(self, config: S3Config, *, part_bytes: int = PART_BYTES) -> None:
+        self._calls = S3Calls(config)
+        self._bucket = config.bucket
+        self._part_bytes = part_bytes
+
+    async def start(self) -> None:
+        """Load boto3 and make its client now (some tenths of a second), not at the first call."""
+        await self._calls.start()
+
+    async def aclose(self) -> None:
+        """Close the connections and end the threads; the bucket is of no use afterwards."""
+        await self._calls.aclose()
+
+    async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
+        """See Bucket.put_stream. At most two parts are in memory at any time."""
+        parts = equal_parts(chunks, self._part_bytes)
+        first = await anext(parts, b"")
+        sent = len(first)
+        if sent < self._part_bytes:
+            await self._put(key, first)  # all or nothing, and checked by its Content-MD5
+        else:
+            async with Multipart(self._calls, self._bucket, key) as multipart:
+                await multipart.add(first)
+                del first
+                async for part in parts:
+                    sent += len(part)
+                    await multipart.add(part)
+            await self._tidy_up(key)
+            await self._confirm(key, sent)
+        return sent
+
+    async def head(self, key: str) -> int | None:
+        """See Bucket.head."""
+        try:
+            answer = await self._calls.run(lambda s3: s3.head_object(Bucket=self._bucket, Key=key))
+        except Missing:
+            return None
+        return answer["ContentLength"]
+
+    async def delete(self, key: str) -> None:
+        """See Bucket.delete."""
+        with suppress(Missing):
+            await self._calls.run(lambda s3: s3.delete_object(Bucket=self._bucket, Key=key))
+
+    async def abort_leftovers(self, key: str) -> None:
+        """See Bucket.abort_leftovers: every multipart upload of this key that isn't complete."""
+        for upload in await self._uploads(key):
+            await abort(self._calls, self._bucket, key, upload)
+
+    async def _uploads(self, key: str) -> list[str]:
+        try:
+            answer = await self._calls.run(
+                lambda s3: s3.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+            )
+        except UploadGone:  # rclone's answer for a bucket that never had any
+            return []
+        return [upload["UploadId"] for upload in answer.get("Uploads", []) if upload["Key"] == key]
+
+    async def _put(self, key: str, body: bytes) -> None:
+        await self._calls.run(
+            lambda s3: s3.put_object(
+                Bucket=self._bucket,
+                Key=key,
+                Body=body,
+                ContentType=CONTENT_TYPE,
+                ContentMD5=content_md5(body),
+            )
+        )
+
+    async def _tidy_up(self, key: str) -> None:
+        # After the object is there, not before: two copies of one key that abort each other first
+        # could go on like that for ever; so the later one to finish only fails once.
+        with suppress(BucketError):
+            await self.abort_leftovers(key)
+
+    async def _confirm(self, key: str, sent: int) -> None:
+        # No S3 server at hand refuses a wrong SHA-256, so at least the length is asked back.
+        found = await self.head(key)
+        if found != sent:
+            await self.delete(key)
+            raise BucketUnavailable(f"{sent} bytes were sent, {found} are there")

@@ -1,0 +1,115 @@
+"""Calls boto3 in threads, and turns its errors into the bucket's."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, TypeVar
+
+from telecine_chassis.s3_client import S3Access, s3_client
+
+from .port import BucketError, BucketRefused, BucketUnavailable
+
+if TYPE_CHECKING:
+    from botocore.exceptions import ClientError
+    from mypy_boto3_s3 import S3Client
+
+CONNECT_SECONDS = 10
+ANSWER_SECONDS = 60
+ATTEMPTS = 3
+_THREADS = 4
+_TRY_AGAIN_STATUSES = frozenset({408, 425, 429})
+# 4xx answers which say that the bytes got lost or damaged on the way.
+_TRY_AGAIN_CODES = frozenset({"BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentSHA256Mismatch"})
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class S3Config:
+    """Where the bucket is and who may write to it. The region is "auto" on R2 and of no matter to rclone."""
+
+    endpoint: str
+    bucket: str
+    access_key: str = field(repr=False)
+    secret_key: str = field(repr=False)
+    region: str = "auto"
+
+
+class Missing(BucketRefused):
+    """There is no object under the key."""
+
+
+class UploadGone(BucketUnavailable):
+    """The multipart upload has been aborted or completed."""
+
+
+class S3Calls:
+    """One boto3 client, made at the first call, and a few threads to call it in."""
+
+    def __init__(self, config: S3Config) -> None:
+        self._config = config
+        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket")
+        self._making = threading.Lock()
+        self._client: S3Client | None = None
+
+    async def start(self) -> None:
+        """Make the client now (some tenths of a second), not at the first call."""
+        await asyncio.get_running_loop().run_in_executor(self._threads, self._s3)
+
+    async def aclose(self) -> None:
+        """Close the connections and end the threads."""
+        self._threads.shutdown(wait=False)
+        if self._client is not None:
+            self._client.close()
+
+    async def run(self, act: Callable[[S3Client], T]) -> T:
+        """Call `act` with the client in a thread. Raises BucketError."""
+        return await asyncio.get_running_loop().run_in_executor(self._threads, self._act, act)
+
+    def _act(self, act: Callable[[S3Client], T]) -> T:
+        client = self._s3()
+        from botocore.exceptions import BotoCoreError, ClientError
+
+        try:
+            return act(client)
+        except ClientError as error:
+            raise _translated(error) from error
+        except BotoCoreError as error:
+            raise BucketUnavailable(type(error).__name__) from error
+
+    def _s3(self) -> S3Client:
+        with self._making:
+            if self._client is None:
+                self._client = _connect(self._config)
+            return self._client
+
+
+def _connect(config: S3Config) -> S3Client:
+    # Never in the event loop's thread: loading boto3 takes a while.
+    access = S3Access(
+        endpoint=config.endpoint,
+        access_key=config.access_key,
+        secret_key=config.secret_key,
+        region=config.region,
+    )
+    return s3_client(
+        access,
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=ANSWER_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
+        max_pool_connections=_THREADS,
+    )
+
+
+def _translated(error: ClientError) -> BucketError:
+    code = error.response.get("Error", {}).get("Code", "unknown")
+    status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
+    if code == "NoSuchUpload":
+        return UploadGone(code)
+    if status >= 500 or status in _TRY_AGAIN_STATUSES or code in _TRY_AGAIN_CODES:
+        return BucketUnavailable(code)
+    return Missing(code) if code in ("404", "NoSuchKey") else BucketRefused(code)

@@ -1,0 +1,113 @@
+"""One multipart upload: complete when the block ends well, gone when it doesn't."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import hashlib
+from contextlib import suppress
+from types import TracebackType
+from typing import TYPE_CHECKING, Self
+
+from .port import CONTENT_TYPE, BucketError
+from .s3_executor import S3Calls, UploadGone
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
+
+_SECONDS_TO_SETTLE = 5.0
+
+
+def content_md5(body: bytes) -> str:
+    """The Content-MD5 header: the one checksum that rclone, R2 and S3 all refuse a damaged body by."""
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
+
+
+class Multipart:
+    """Sends each added part while the next one is gathered, never two at once."""
+
+    def __init__(self, calls: S3Calls, bucket: str, key: str) -> None:
+        self._calls = calls
+        self._bucket = bucket
+        self._key = key
+        self._upload = ""
+        self._done: list[CompletedPartTypeDef] = []
+        self._sending: asyncio.Task[CompletedPartTypeDef] | None = None
+
+    async def add(self, part: bytes) -> None:
+        """Wait for the part before and start to send this one. Raises BucketError."""
+        await self._settle()
+        self._sending = asyncio.create_task(self._send(len(self._done) + 1, part))
+        self._sending.add_done_callback(_notice)
+
+    async def __aenter__(self) -> Self:
+        answer = await self._calls.run(
+            lambda s3: s3.create_multipart_upload(
+                Bucket=self._bucket, Key=self._key, ContentType=CONTENT_TYPE
+            )
+        )
+        self._upload = answer["UploadId"]
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if kind is not None:
+            await self._give_up()
+            return
+        try:
+            await self._settle()
+            await self._complete()
+        except BaseException:
+            await self._give_up()
+            raise
+
+    async def _send(self, number: int, part: bytes) -> CompletedPartTypeDef:
+        def send(s3: S3Client) -> CompletedPartTypeDef:
+            answer = s3.upload_part(
+                Bucket=self._bucket,
+                Key=self._key,
+                UploadId=self._upload,
+                PartNumber=number,
+                Body=part,
+                ContentMD5=content_md5(part),
+            )
+            return {"ETag": answer["ETag"], "PartNumber": number}
+
+        return await self._calls.run(send)
+
+    async def _settle(self) -> None:
+        if self._sending is not None:
+            # Shielded: a cancelled task would leave its thread sending after the abort.
+            self._done.append(await asyncio.shield(self._sending))
+            self._sending = None
+
+    async def _complete(self) -> None:
+        await self._calls.run(
+            lambda s3: s3.complete_multipart_upload(
+                Bucket=self._bucket,
+                Key=self._key,
+                UploadId=self._upload,
+                MultipartUpload={"Parts": self._done},
+            )
+        )
+
+    async def _give_up(self) -> None:
+        # A part that arrives after the abort would stay behind, so it is waited for, within reason.
+        if self._sending is not None:
+            await asyncio.wait({self._sending}, timeout=_SECONDS_TO_SETTLE)
+        with suppress(BucketError):
+            await abort(self._calls, self._bucket, self._key, self._upload)
+
+
+async def abort(calls: S3Calls, bucket: str, key: str, upload: str) -> None:
+    """Throw an unfinished upload away; no error if it is gone already. Raises BucketError."""
+    with suppress(UploadGone):
+        await calls.run(lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload))
+
+
+def _notice(sending: asyncio.Task[CompletedPartTypeDef]) -> None:
+    # Once the upload is given up nobody asks for the outcome, and asyncio would complain about that.
+    if not sending.cancelled():
+        sending.exception()

@@ -1,0 +1,174 @@
+"""Try a copy, record how it ended, and come back later when it failed."""
+
+import json
+from collections.abc import Callable
+from datetime import datetime
+
+import structlog
+from prometheus_client import Counter
+
+from telecine_chassis.consumers.reactor import Retry
+from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_chassis.timers.port import Timer, Timers
+from telecine_contracts import subjects
+from telecine_contracts.generation import VideoReady
+from telecine_contracts.storage import StorageFailure
+from telecine_storage.bucket.port import Bucket, BucketError
+from telecine_storage.domain import Command, Failure, GiveUp, Patience, Store, Video, retry_at
+from telecine_storage.instrumented_transfer import ObservedCopy
+from telecine_storage.source.port import Source
+from telecine_storage.transfer import CopyFailed, CopyLimits, object_key
+
+log = structlog.get_logger(__name__)
+Videos = Aggregates[Command, Video]
+COPY = "copy"
+RECOPY = "recopy"
+ACTIVE_PAUSE = 5
+"""Seconds. The message waits, unacknowledged, for the try under way: it may end in a crash."""
+
+
+MESSAGES = {
+    StorageFailure.SOURCE: "The video could not be fetched from the provider. Your credits were refunded.",
+    StorageFailure.BUCKET: "The video could not be stored.",
+}
+
+
+class Copier:
+    """One process's hands for copying into `bucket_name`."""
+
+    def __init__(
+        self,
+        videos: Videos,
+        source: Source,
+        bucket: Bucket,
+        timers: Timers,
+        *,
+        bucket_name: str,
+        patience: Patience,
+        limits: CopyLimits,
+        clock: Callable[[], datetime],
+        copy: ObservedCopy,
+        recopies: Counter,
+    ) -> None:
+        self._videos = videos
+        self._source = source
+        self._bucket = bucket
+        self._timers = timers
+        self._bucket_name = bucket_name
+        self._patience = patience
+        self._limits = limits
+        self._clock = clock
+        self._copy = copy
+        self._recopies = recopies
+        self._active: set[str] = set()
+
+    async def retry(self, timer: Timer) -> None:
+        """A copy's next try is due."""
+        account, generation = timer.key
+        await self.attempt(account, generation, tried=_tried(timer.data))
+
+    async def attempt(
+        self, account: str, generation: str, *, tried: int = 0, cause: Cause | None = None
+    ) -> None:
+        """Copy the video of a generation unless that is done or under way; `tried`: how many tries failed before."""
+        if generation in self._active:
+            raise Retry(ACTIVE_PAUSE, "this process is copying it")
+        self._active.add(generation)
+        try:
+            await self._attempt(account, generation, tried, cause)
+        finally:
+            self._active.discard(generation)
+
+    async def _attempt(self, account: str, generation: str, tried: int, cause: Cause | None) -> None:
+        aggregate = subjects.video(account, generation)
+        video = await self._videos.read(aggregate)
+        if video.ready is None or video.done:
+            return
+        key = object_key(account, generation)
+        try:
+            copied = await self._copy(
+                self._source, self._bucket, url=video.ready.url, key=key, limits=self._limits
+            )
+        except CopyFailed as error:
+            await self._failed(video, error, tried + 1)
+            return
+        stored = Store(
+            bucket=self._bucket_name,
+            key=key,
+            bytes=copied.bytes,
+            sha256=copied.sha256,
+            width=copied.width,
+            height=copied.height,
+            duration=copied.duration_seconds,
+        )
+        await self._videos.execute(aggregate, stored, cause)
+
+    async def recopy(self, timer: Timer) -> None:
+        """Put the object of a stored video back where it is missing or incomplete: the same bytes, and no event.
+
+        VideoStored stays true. Once the provider's URL is about to expire the video is lost: logged and counted.
+        """
+        video = await self._videos.read(subjects.video(*timer.key))
+        ready, stored = video.ready, video.stored
+        if ready is None or stored is None:
+            return  # erased since
+        try:
+            if await self._bucket.head(stored.key) == stored.bytes:
+                return
+            await self._copy(
+                self._source,
+                self._bucket,
+                url=ready.url,
+                key=stored.key,
+                limits=self._limits,
+                sha256=stored.sha256,
+            )
+        except BucketError as error:
+            failure = CopyFailed(StorageFailure.BUCKET, error.reason, permanent=False)
+            await self._recopy_failed(timer, ready, failure)
+        except CopyFailed as failure:
+            await self._recopy_failed(timer, ready, failure)
+        else:
+            self._recopies.labels("copied").inc()
+            log.info("recopy.done")
+
+    async def _recopy_failed(self, timer: Timer, ready: VideoReady, error: CopyFailed) -> None:
+        tried = _tried(timer.data) + 1
+        failure = Failure(error.kind, error.permanent)
+        at = retry_at(failure, tried, self._clock(), ready, self._patience)
+        if at is not None:
+            log.warning("recopy.failed", side=error.kind.value, reason=error.reason, tried=tried)
+            await self._timers.set(Timer(RECOPY, timer.key, _counted(tried)), at)
+            return
+        self._recopies.labels("lost").inc()
+        log.error("recopy.given_up", side=error.kind.value, reason=error.reason, tried=tried)
+
+    async def _failed(self, video: Video, error: CopyFailed, tried: int) -> None:
+        assert video.ready is not None
+        account, generation = video.ready.account, video.ready.generation
+        at = retry_at(Failure(error.kind, error.permanent), tried, self._clock(), video.ready, self._patience)
+        log.warning(
+            "copy.failed", side=error.kind.value, reason=error.reason, tried=tried, again=at is not None
+        )
+        if at is not None:
+            await self._timers.set(Timer(COPY, (account, generation), _counted(tried)), at)
+            return
+        command = GiveUp(self._clock(), error.kind, MESSAGES[error.kind])
+        await self._videos.execute(subjects.video(account, generation), command)
+        try:
+            await self._bucket.abort_leftovers(object_key(account, generation))
+        except BucketError as leftover:
+            log.warning("copy.leftovers_stay", reason=str(leftover))
+
+
+def _counted(tried: int) -> bytes:
+    return json.dumps({"tried": tried}).encode()
+
+
+def _tried(data: bytes) -> int:
+    """How many tries a timer says have failed; a timer without that starts anew."""
+    try:
+        value = json.loads(data or b"{}").get("tried", 0)
+    except (ValueError, AttributeError):
+        return 0
+    return value if isinstance(value, int) and value >= 0 else 0

@@ -1,0 +1,27 @@
+"""What the storage service measures beside what every service does."""
+
+from telecine_chassis.telemetry.metrics import LONG, Metrics
+
+
+class CopyMeters:
+    """Copies from the provider into the bucket."""
+
+    def __init__(self, metrics: Metrics) -> None:
+        self.copies = metrics.counter(
+            "telecine_copies",
+            "Copies by what came of them: stored, the side that failed (source or bucket), or broken_off",
+            "outcome",
+        )
+        self.bytes = metrics.counter("telecine_copied_bytes", "Bytes of videos that were stored")
+        self.seconds = metrics.histogram(
+            "telecine_copy_duration_seconds", "How long one try to copy takes", bounds=LONG
+        )
+        self.running = metrics.gauge("telecine_copies_running", "Copies under way")
+        self.recopies = metrics.counter(
+            "telecine_recopies",
+            "Stored videos whose object was missing or incomplete, by what came of it: copied (again) or lost",
+            "outcome",
+        )
+        for outcome in ("copied", "lost"):
+            # From 0, so that the first one is seen as an increase.
+            self.recopies.labels(outcome)

@@ -1,0 +1,51 @@
+"""The projection of copies that are owed, and of those that were made and can be made again."""
+
+from sqlmodel import Session
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.projections.projector import Projection
+from telecine_contracts.generation import VideoReady
+from telecine_contracts.storage import VideoStorageFailed, VideoStored
+from telecine_contracts.streams import VIDEO
+
+from .tables import PendingCopy, StoredVideo
+
+
+def apply(session: Session, recorded: Recorded) -> None:
+    """A video is pending from the moment it is ready until it is stored or given up."""
+    match recorded.event:
+        case VideoReady() as event:
+            session.merge(
+                PendingCopy(
+                    generation=event.generation,
+                    account=event.account,
+                    traceparent=recorded.envelope.traceparent,
+                    url_expires_at=event.url_expires_at,
+                )
+            )
+        case VideoStored() as event:
+            pending = session.get(PendingCopy, event.generation)
+            if pending is not None:
+                session.merge(_stored(event, pending))
+                session.delete(pending)
+        case VideoStorageFailed() as event:
+            pending = session.get(PendingCopy, event.generation)
+            if pending is not None:
+                session.delete(pending)
+        case _:
+            pass
+
+
+def _stored(event: VideoStored, pending: PendingCopy) -> StoredVideo:
+    return StoredVideo(
+        generation=event.generation,
+        account=event.account,
+        bucket=event.bucket,
+        key=event.key,
+        bytes=event.bytes,
+        url_expires_at=pending.url_expires_at,
+    )
+
+
+EVENTS = (VideoReady, VideoStored, VideoStorageFailed)
+PROJECTIONS = (Projection("pending_copies", VIDEO, apply, EVENTS, linger=0.25),)

@@ -1,0 +1,97 @@
+"""Dials only addresses that were checked: the network layer below the HTTP source."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+
+import httpcore
+
+from .addresses import may_dial
+
+Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
+"""Host and port to literal addresses; raises OSError."""
+
+
+class AddressRefused(Exception):
+    """The host has an address that must not be dialled."""
+
+
+async def resolve(host: str, port: int) -> Sequence[str]:
+    """Every address the system's resolver knows for the host. Raises OSError."""
+    found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(address[0]) for *_, address in found))
+
+
+class GuardedBackend(httpcore.AsyncNetworkBackend):
+    """Resolves a host once, refuses it if any of its addresses is refused, and dials these very addresses.
+
+    Nothing is resolved a second time, so a name that changes its address in between gains nothing.
+    """
+
+    def __init__(
+        self,
+        *,
+        allow_private: bool = False,
+        resolve: Resolve = resolve,
+        dialler: httpcore.AsyncNetworkBackend | None = None,
+    ) -> None:
+        self._allow_private = allow_private
+        self._resolve = resolve
+        self._dialler = dialler or httpcore.AnyIOBackend()
+
+    async def connect_tcp(
+        self,
+        host: str,
+        port: int,
+        timeout: float | None = None,
+        local_address: str | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Raises AddressRefused, and httpcore's ConnectError and ConnectTimeout."""
+        try:
+            async with asyncio.timeout(timeout):
+                addresses = await self._checked_addresses(host, port)
+                return await self._dial(addresses, port, local_address, socket_options)
+        except TimeoutError as error:
+            raise httpcore.ConnectTimeout from error
+        except (OSError, UnicodeError, OverflowError) as error:  # no name or no port
+            raise httpcore.ConnectError from error
+
+    async def connect_unix_socket(
+        self,
+        path: str,
+        timeout: float | None = None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
+    ) -> httpcore.AsyncNetworkStream:
+        """Raises AddressRefused: no result lies behind a local socket."""
+        raise AddressRefused("a local socket")
+
+    async def sleep(self, seconds: float) -> None:
+        """What httpcore asks of a network backend."""
+        await self._dialler.sleep(seconds)
+
+    async def _checked_addresses(self, host: str, port: int) -> Sequence[str]:
+        addresses = await self._resolve(host, port)
+        for address in addresses:
+            if not may_dial(address, allow_private=self._allow_private):
+                raise AddressRefused(address)
+        return addresses
+
+    async def _dial(
+        self,
+        addresses: Sequence[str],
+        port: int,
+        local_address: str | None,
+        socket_options: Iterable[httpcore.SOCKET_OPTION] | None,
+    ) -> httpcore.AsyncNetworkStream:
+        failure: Exception = httpcore.ConnectError("the host has no address")
+        for address in addresses:
+            try:
+                return await self._dialler.connect_tcp(
+                    address, port, local_address=local_address, socket_options=socket_options
+                )
+            except httpcore.ConnectError as error:
+                failure = error
+        raise failure

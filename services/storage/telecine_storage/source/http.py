@@ -1,0 +1,212 @@
+"""Fetches result URLs over HTTP, from public addresses only."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+
+import httpcore
+import httpx
+
+from .guarded_transport import AddressRefused, GuardedBackend, Resolve, resolve
+from .port import Download, SourceNotReady, SourceRefused
+
+REDIRECTS_MAX = 3
+CONNECT_SECONDS = 10.0
+SILENCE_SECONDS = 30.0
+_CONNECTIONS_MAX = 32
+_REFUSAL_BYTES_MAX = 64 * 1024
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})
+_TRY_AGAIN = frozenset({408, 425, 429})
+_TIMEOUTS = {
+    "connect": CONNECT_SECONDS,
+    "read": SILENCE_SECONDS,
+    "write": CONNECT_SECONDS,
+    "pool": SILENCE_SECONDS,
+}
+_HEADERS = (
+    ("User-Agent", "telecine"),
+    ("Accept", "video/mp4, */*"),
+    # A compressed answer could unpack to any size, and has no length to check.
+    ("Accept-Encoding", "identity"),
+)
+# Content codings that change the bytes (IANA's registry). Object stores also send labels that do not, such as identity,
+# aws-chunked or an empty one; the check of the mp4's boxes finds a body that is no video after all.
+_COMPRESSED = frozenset({"gzip", "x-gzip", "compress", "x-compress", "deflate", "br", "zstd", "dcb", "dcz"})
+_WHOLE_RANGE = re.compile(r"bytes 0-(\d+)/(\d+)", re.ASCII | re.IGNORECASE)
+_WIRE_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
+
+
+@dataclass(frozen=True, slots=True)
+class SourceRules:
+    """Where results may come from.
+
+    `hosts`: suffixes such as ".volces.com"; empty means any public host. `allow_private` is for a provider
+    on this machine or network: it adds loopback and private addresses, plain http and every port.
+    """
+
+    hosts: tuple[str, ...] = ()
+    allow_private: bool = False
+
+
+class HttpSource:
+    """Source over HTTP/1.1. No environment, cookies or credentials are used; close it with `aclose`."""
+
+    def __init__(self, rules: SourceRules, *, resolve: Resolve = resolve) -> None:
+        self._rules = rules
+        self._pool = httpcore.AsyncConnectionPool(
+            ssl_context=httpx.create_ssl_context(trust_env=False),
+            max_connections=_CONNECTIONS_MAX,
+            keepalive_expiry=5.0,
+            network_backend=GuardedBackend(allow_private=rules.allow_private, resolve=resolve),
+        )
+
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._pool.aclose()
+
+    @asynccontextmanager
+    async def open(self, url: str, *, max_bytes: int) -> AsyncIterator[Download]:
+        """See Source.open."""
+        async with AsyncExitStack() as stack:
+            response = await self._follow(url, stack)
+            if not _COMPRESSED.isdisjoint(_codings(response)):
+                raise SourceRefused("the answer is compressed")
+            length = _length(response)
+            if length is not None and length > max_bytes:
+                raise SourceRefused(f"larger than {max_bytes} bytes")
+            content_type = _text(response, "content-type").partition(";")[0].strip().lower() or None
+            yield Download(length, content_type, _chunks(response, max_bytes))
+
+    async def _follow(self, url: str, stack: AsyncExitStack) -> httpcore.Response:
+        """The final answer, with the whole file, after at most REDIRECTS_MAX redirects. Raises SourceError."""
+        target = _parse(url)
+        for _ in range(REDIRECTS_MAX + 1):
+            self._check(target)
+            hop = await stack.enter_async_context(AsyncExitStack())
+            response = await self._ask(target, hop)
+            if _is_whole(response):
+                return response
+            if response.status not in _REDIRECTS:
+                await _raise_for(response)
+            target = _parse(_location(response), target)
+            await hop.aclose()
+        raise SourceRefused(f"more than {REDIRECTS_MAX} redirects")
+
+    async def _ask(self, target: httpx.URL, stack: AsyncExitStack) -> httpcore.Response:
+        answer = self._pool.stream(
+            "GET",
+            httpcore.URL(
+                scheme=target.raw_scheme, host=target.raw_host, port=target.port, target=target.raw_path
+            ),
+            headers=[("Host", target.netloc.decode("ascii")), *_HEADERS],
+            extensions={"timeout": _TIMEOUTS},
+        )
+        try:
+            return await stack.enter_async_context(answer)
+        except AddressRefused as error:
+            raise SourceRefused("the host has an address that is not public") from error
+        except _WIRE_ERRORS as error:
+            raise SourceNotReady(_name(error)) from error
+
+    def _check(self, target: httpx.URL) -> None:
+        schemes = {"https", "http"} if self._rules.allow_private else {"https"}
+        if target.scheme not in schemes:
+            raise SourceRefused("the URL is not https")
+        if target.userinfo:
+            raise SourceRefused("the URL carries credentials")
+        if not target.host or not self._host_allowed(target.host):
+            raise SourceRefused("the host is not one of the provider's")
+        if target.port is not None and not self._rules.allow_private:
+            raise SourceRefused("the URL names a port")
+
+    def _host_allowed(self, host: str) -> bool:
+        name = "." + host.lower().rstrip(".")
+        suffixes = ("." + suffix.lower().strip(".") for suffix in self._rules.hosts)
+        return not self._rules.hosts or any(name.endswith(suffix) for suffix in suffixes)
+
+
+def _parse(url: str, before: httpx.URL | None = None) -> httpx.URL:
+    try:
+        return before.join(url) if before else httpx.URL(url)
+    except httpx.InvalidURL as error:
+        raise SourceRefused("the URL is malformed") from error
+
+
+def _values(response: httpcore.Response, name: str) -> list[bytes]:
+    return [value for key, value in response.headers if key.lower() == name.encode()]
+
+
+def _text(response: httpcore.Response, name: str) -> str:
+    """All values of a header as one list, as RFC 9110 has it; "" without the header."""
+    return b", ".join(_values(response, name)).decode("latin-1")
+
+
+def _is_whole(response: httpcore.Response) -> bool:
+    """200, or 203 of a proxy, or an unasked 206 whose range is everything."""
+    if response.status == 206:
+        found = _WHOLE_RANGE.fullmatch(_text(response, "content-range").strip())
+        return found is not None and int(found[1]) + 1 == int(found[2])
+    return response.status in (200, 203)
+
+
+def _codings(response: httpcore.Response) -> set[str]:
+    return {word.strip().lower() for word in _text(response, "content-encoding").split(",")}
+
+
+def _location(response: httpcore.Response) -> str:
+    """Where a redirect leads. A URL is ASCII, but servers also send UTF-8 or other bytes: these bytes are meant."""
+    value = next(iter(_values(response, "location")), b"")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        text = ""
+    if text.isprintable() and text:
+        return text
+    return "".join(chr(byte) if 0x20 < byte < 0x7F else f"%{byte:02X}" for byte in value)
+
+
+def _length(response: httpcore.Response) -> int | None:
+    announced = _text(response, "content-length")
+    return int(announced) if announced.isdecimal() and not _values(response, "transfer-encoding") else None
+
+
+async def _raise_for(response: httpcore.Response) -> None:
+    reason = f"answered {response.status}"
+    if response.status >= 500 or response.status in _TRY_AGAIN:
+        raise SourceNotReady(reason)
+    # Ark: right after success the file may answer 400 with this code for a while.
+    if response.status == 400 and b"video_not_ready" in await _beginning(response):
+        raise SourceNotReady("answered video_not_ready")
+    raise SourceRefused(reason)
+
+
+async def _beginning(response: httpcore.Response) -> bytes:
+    seen = bytearray()
+    try:
+        async for chunk in response.aiter_stream():
+            seen += chunk
+            if len(seen) >= _REFUSAL_BYTES_MAX:
+                break
+    except _WIRE_ERRORS as error:
+        raise SourceNotReady(_name(error)) from error
+    return bytes(seen[:_REFUSAL_BYTES_MAX])
+
+
+async def _chunks(response: httpcore.Response, max_bytes: int) -> AsyncIterator[bytes]:
+    total = 0
+    try:
+        async for chunk in response.aiter_stream():
+            total += len(chunk)
+            if total > max_bytes:
+                raise SourceRefused(f"larger than {max_bytes} bytes")
+            yield chunk
+    except _WIRE_ERRORS as error:
+        raise SourceNotReady(_name(error)) from error
+
+
+def _name(error: Exception) -> str:
+    # Only the kind of failure: its text may hold the signed URL.
+    return f"the download failed: {type(error).__name__}"

@@ -1,0 +1,112 @@
+"""Copies a finished video from the provider into the bucket, in one pass and in bounded memory."""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from collections.abc import AsyncGenerator
+from contextlib import aclosing
+from dataclasses import dataclass
+
+from telecine_contracts.storage import StorageFailure
+from telecine_contracts.subjects import token
+from telecine_storage.bucket.port import Bucket, BucketError
+from telecine_storage.source.port import Download, Source, SourceError, SourceNotReady, SourceRefused
+
+from .mp4 import Mp4Checker, Mp4Facts, NotAVideo
+
+
+@dataclass(frozen=True, slots=True)
+class CopyLimits:
+    """Most bytes a result may have, and most seconds a copy may take."""
+
+    max_bytes: int = 2 * 1024**3
+    seconds: float = 900.0
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """What lies in the bucket: length, SHA-256 in hex, picture size in pixels, length in seconds."""
+
+    bytes: int
+    sha256: str
+    width: int
+    height: int
+    duration_seconds: float
+
+
+class CopyFailed(Exception):
+    """Nothing was stored. `permanent`: this URL will not give the video, however often it is asked.
+
+    A failure of the bucket is never permanent: an operator can mend it while the URL still lives.
+    """
+
+    def __init__(self, kind: StorageFailure, reason: str, *, permanent: bool) -> None:
+        super().__init__(f"{kind}: {reason}")
+        self.kind = kind
+        self.reason = reason
+        self.permanent = permanent
+
+
+def object_key(account: str, generation: str) -> str:
+    """The one key under which a generation's video lies. Raises BadToken for names that no subject would take."""
+    return f"videos/{token(account)}/video_{token(generation)}.mp4"
+
+
+async def copy(
+    source: Source, bucket: Bucket, *, url: str, key: str, limits: CopyLimits, sha256: str | None = None
+) -> Copied:
+    """Copy the video at `url` to `key`. Raises CopyFailed; then, and if cancelled, the key is as it was.
+
+    All checks come before the object appears: announced length, whole mp4 with a picture and a duration, and where
+    `sha256` (in hex) is given, that the file is the one with this hash.
+    """
+    try:
+        async with asyncio.timeout(limits.seconds), source.open(url, max_bytes=limits.max_bytes) as download:
+            examined = _Examined(download, sha256)
+            async with aclosing(examined.chunks()) as chunks:
+                await bucket.put_stream(key, chunks)
+            return examined.copied()
+    except SourceError as error:
+        raise CopyFailed(
+            StorageFailure.SOURCE, error.reason, permanent=isinstance(error, SourceRefused)
+        ) from error
+    except NotAVideo as error:
+        raise CopyFailed(StorageFailure.SOURCE, error.reason, permanent=not error.truncated) from error
+    except BucketError as error:
+        raise CopyFailed(StorageFailure.BUCKET, error.reason, permanent=False) from error
+    except TimeoutError as error:
+        raise CopyFailed(StorageFailure.SOURCE, f"took over {limits.seconds:g} s", permanent=False) from error
+
+
+class _Examined:
+    """Passes a download on while it looks at every byte; its end comes only if all is well."""
+
+    def __init__(self, download: Download, sha256: str | None) -> None:
+        self._download = download
+        self._expected = sha256
+        self._checker = Mp4Checker()
+        self._digest = hashlib.sha256()
+        self._bytes = 0
+        self._facts: Mp4Facts | None = None
+
+    async def chunks(self) -> AsyncGenerator[bytes, None]:
+        async for chunk in self._download.chunks:
+            self._checker.feed(chunk)
+            self._digest.update(chunk)
+            self._bytes += len(chunk)
+            yield chunk
+        if self._download.length not in (None, self._bytes):
+            raise SourceNotReady(f"{self._bytes} bytes came, {self._download.length} were announced")
+        if self._expected not in (None, self._digest.hexdigest()):
+            raise SourceRefused("the provider's file is not the one that was stored")
+        self._facts = self._checker.finish()
+
+    def copied(self) -> Copied:
+        """Raises RuntimeError if the stream was not read to its end."""
+        if self._facts is None:
+            raise RuntimeError("the bucket took an object without reading it to its end")
+        facts = self._facts
+        return Copied(
+            self._bytes, self._digest.hexdigest(), facts.width, facts.height, facts.duration_seconds
+        )

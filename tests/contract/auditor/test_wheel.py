@@ -1,0 +1,91 @@
+"""An auditor installs two wheels and what nats-py needs: contracts and auditor, no service, no chassis."""
+
+import json
+import subprocess
+import sys
+import sysconfig
+from pathlib import Path
+
+import pytest
+from tests.support.audit.nats_ledger import LOG, signed, small_ledger, stored_checkpoint
+
+from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_credits.checkpoints.key import Signer
+
+ROOT = Path(__file__).parents[3]
+PYDANTIC = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection")
+NATS = ("nats", "nkeys", "nacl", "cffi", "pycparser")
+COMPILED = ("_cffi_backend", "_sodium")
+PROGRAM = """
+import sys
+sys.path[:0] = sys.argv[1:3]
+before = set(sys.modules)
+import json, pkgutil, importlib
+import telecine_auditor
+for module in pkgutil.walk_packages(telecine_auditor.__path__, "telecine_auditor."):
+    if not module.name.endswith("__main__"):
+        importlib.import_module(module.name)
+from telecine_auditor.cli import run
+code = run(sys.argv[3:])
+own = {name.partition(".")[0] for name in set(sys.modules) - before} - sys.stdlib_module_names
+own = {name for name in own if not name.startswith("_sysconfigdata")}
+print(json.dumps({"code": code, "modules": sorted(own), "from": telecine_auditor.__file__}))
+"""
+
+
+def run(*arguments: object) -> str:
+    command = [sys.executable, *map(str, arguments)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The wheels of contracts and auditor, built and installed into a folder of their own."""
+    folder = tmp_path_factory.mktemp("auditor")
+    pip = ("-m", "pip", "--disable-pip-version-check", "--no-cache-dir")
+    for project in ("contracts", "auditor"):
+        wheel = (*pip, "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--wheel-dir", folder)
+        run(*wheel, ROOT / project)
+    wheels = sorted(folder.glob("*.whl"))
+    run(*pip, "install", "--quiet", "--no-index", "--no-deps", "--target", folder / "installed", *wheels)
+    return folder / "installed"
+
+
+@pytest.fixture
+def nothing_else(tmp_path: Path) -> Path:
+    """A folder that has nats-py with nkeys, pydantic, and what they need themselves."""
+    packages = Path(sysconfig.get_path("purelib"))
+    folder = tmp_path / "packages"
+    folder.mkdir()
+    for name in (*PYDANTIC, *NATS):
+        (folder / name).symlink_to(packages / name)
+    for binary in packages.glob("_cffi_backend*"):
+        (folder / binary.name).symlink_to(binary)
+    return folder
+
+
+def test_a_ledger_is_verified_with_the_two_wheels_and_what_nats_needs(
+    installed: Path, nothing_else: Path, tmp_path: Path
+) -> None:
+    signer, streams = Signer.new(LOG), small_ledger(3)
+    with opened_for_writing(tmp_path / "mirror") as mirror:
+        mirror.stream("LEDGER").append(streams.ledger)
+        mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed(signer, streams.ledger))])
+    command = ("verify", "--from", tmp_path / "mirror", "--key", signer.verifier)
+    *_, last = run("-I", "-S", "-c", PROGRAM, installed, nothing_else, *command).splitlines()
+    answer = json.loads(last)
+    assert answer["code"] == 0
+    assert Path(answer["from"]).is_relative_to(installed)
+    family = {name.removesuffix(".py") for name in (*PYDANTIC, *NATS)}
+    assert set(answer["modules"]) <= {"telecine_auditor", "telecine_contracts", *COMPILED, *family}
+
+
+def test_the_wheel_says_what_it_needs(installed: Path) -> None:
+    (metadata,) = installed.glob("telecine_auditor-*.dist-info/METADATA")
+    lines = metadata.read_text(encoding="utf-8").splitlines()
+    needed = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]
+    assert needed == ["Requires-Dist: nats-py[nkeys]>=2.16", "Requires-Dist: telecine-contracts"]
+    assert (installed / "telecine_auditor" / "py.typed").exists()
+    assert (installed / "bin" / "telecine-audit").exists()

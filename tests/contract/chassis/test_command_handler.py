@@ -1,0 +1,428 @@
+"""Commands are carried out exactly once, over every event store, whatever the store and other replicas do."""
+
+import asyncio
+import secrets
+from collections import Counter, deque
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+
+import pytest
+from tests.support.environments.unreliable_store import Trouble, TroubledStore
+from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
+
+from telecine_chassis.eventstore import command_handler as commands
+from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.eventstore.port import Conflict, EventStore, Recorded, Unavailable
+from telecine_chassis.nats.connection import connect
+from telecine_chassis.testing import InMemoryEventStore, ManualClock
+from telecine_cli.provisioning.streams import provision
+from telecine_contracts import Envelope, Event, derive_id, registry, subjects
+from telecine_contracts.credits import GrantKind, LedgerEvent
+from telecine_contracts.pricing import Price
+from telecine_credits.rules.decider import (
+    Account,
+    Command,
+    Debit,
+    Grant,
+    NotDebited,
+    Refund,
+    Settle,
+    decide,
+    evolve,
+)
+
+Ledger = Aggregates[Command, Account]
+PATIENCE = 0.3
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    with nats_server_for_many_loops(tmp_path_factory.mktemp("nats")) as running:
+        yield running
+
+
+@pytest.fixture(params=["memory", "jetstream"])
+async def stores(request: pytest.FixtureRequest, server: NatsServer) -> AsyncIterator[list[EventStore]]:
+    """The same store as two replicas see it."""
+    async with AsyncExitStack() as stack:
+        if request.param == "memory":
+            yield [InMemoryEventStore(registry())] * 2
+            return
+        replicas: list[EventStore] = []
+        for name in ("one", "two"):
+            client = await connect(server.url, name)
+            stack.push_async_callback(client.close)
+            await provision(client)
+            replicas.append(JetStreamEventStore(client, registry()))
+        yield replicas
+
+
+@pytest.fixture
+def store(stores: list[EventStore]) -> EventStore:
+    return stores[0]
+
+
+@pytest.fixture
+def name() -> str:
+    """An account of its own for every test: the server is shared."""
+    return f"a{secrets.token_hex(4)}"
+
+
+def ledger_over(store: EventStore, *, assume_new: bool = False) -> Ledger:
+    return Aggregates(
+        store,
+        Decider(Account(), decide, evolve),
+        source="telecine/credits",
+        clock=ManualClock(),
+        assume_new=assume_new,
+        patience=PATIENCE,
+    )
+
+
+def cause(name: str, id: str) -> Cause:
+    """Ids are unique on a server, so the account is part of them."""
+    return Cause(f"{name} {id}", f"request {id} of {name}")
+
+
+def grant(name: str, amount: int = 100, reference: str = "r1") -> Grant:
+    return Grant(account=name, at=NOW, amount=amount, kind=GrantKind.PAID, reference=reference)
+
+
+def debit(name: str, generation: str = "g1", credits: int = 10) -> Debit:
+    price = Price(credits=credits, table="t", resolution="720p", duration=5)
+    return Debit(account=name, at=NOW, generation=generation, price=price)
+
+
+def settle(name: str, generation: str = "g1") -> Settle:
+    return Settle(account=name, at=NOW, generation=generation)
+
+
+async def actions(store: EventStore, name: str) -> list[str]:
+    return [found.event.action for found in await store.load(subjects.ledger(name))]
+
+
+async def funded(store: EventStore, name: str, amount: int = 100) -> None:
+    await ledger_over(store).execute(subjects.ledger(name), grant(name, amount), cause(name, f"grant {name}"))
+
+
+# One writer
+
+
+async def test_what_was_decided_is_appended_with_its_cause(store: EventStore, name: str) -> None:
+    outcome = await ledger_over(store).execute(
+        subjects.ledger(name), grant(name), Cause(f"{name} cause", "request", TRACE)
+    )
+    (stored,) = await store.load(subjects.ledger(name))
+    assert outcome.event == stored
+    assert outcome.state == evolve(Account(), stored.event)
+    id = derive_id(f"{name} cause", "credits.granted.v1")
+    assert stored.envelope == Envelope(
+        id=id,
+        source="telecine/credits",
+        type="credits.granted.v1",
+        time=datetime(2026, 1, 1, tzinfo=UTC),
+        subject=f"ledger.{name}.granted",
+        correlation="request",
+        causation=f"{name} cause",
+        traceparent=f"00-4bf92f3577b34da6a3ce929d0e0e4736-{id.replace('-', '')[:16]}-01",
+    )
+
+
+async def test_without_a_cause_the_last_event_is_it(store: EventStore, name: str) -> None:
+    ledger = ledger_over(store)
+    first = (await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))).event
+    second = (await ledger.execute(subjects.ledger(name), debit(name))).event
+    assert first is not None
+    assert second is not None
+    assert (second.envelope.causation, second.envelope.correlation) == (
+        first.envelope.id,
+        f"request one of {name}",
+    )
+
+
+async def test_a_new_aggregate_needs_a_cause(store: EventStore, name: str) -> None:
+    with pytest.raises(ValueError, match="needs a cause"):
+        await ledger_over(store).execute(subjects.ledger(name), grant(name))
+
+
+@pytest.mark.parametrize("assume_new", [False, True])
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_the_same_cause_again_changes_nothing(
+    store: EventStore, name: str, assume_new: bool, restarted: bool
+) -> None:
+    ledger = ledger_over(store, assume_new=assume_new)
+    first = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    if restarted:
+        ledger = ledger_over(store, assume_new=assume_new)
+    again = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    assert again.state == first.state
+    assert again.event in (None, first.event)
+    assert await actions(store, name) == ["granted"]
+
+
+@pytest.mark.parametrize("assume_new", [False, True])
+async def test_a_refusal_is_raised_and_nothing_is_appended(
+    store: EventStore, name: str, assume_new: bool
+) -> None:
+    await funded(store, name)
+    ledger = ledger_over(store, assume_new=assume_new)
+    for _ in range(2):
+        with pytest.raises(NotDebited):
+            await ledger.execute(subjects.ledger(name), settle(name), cause(name, "one"))
+    assert await actions(store, name) == ["granted"]
+
+
+async def test_the_state_can_be_read(store: EventStore, name: str) -> None:
+    ledger = ledger_over(store)
+    assert await ledger.read(subjects.ledger(name)) == Account()
+    await funded(store, name)
+    assert (await ledger.read(subjects.ledger(name))).available == 100
+
+
+# Many at once
+
+
+async def test_of_fifty_debits_at_once_those_that_can_be_paid_are_granted(
+    store: EventStore, name: str
+) -> None:
+    await funded(store, name, 205)
+    ledger = ledger_over(store)
+    commands = [debit(name, f"g{n}") for n in range(50)]
+    await asyncio.gather(
+        *(ledger.execute(subjects.ledger(name), c, cause(name, c.generation)) for c in commands)
+    )
+    assert Counter(await actions(store, name)) == {"granted": 1, "debited": 20, "denied": 30}
+    assert_sound(await store.load(subjects.ledger(name)), available=5, held=200)
+
+
+async def test_two_replicas_that_compete_decide_everything_once(stores: list[EventStore], name: str) -> None:
+    await funded(stores[0], name, 105)
+    replicas = [ledger_over(store) for store in stores]
+    commands = [debit(name, f"g{n}") for n in range(20)]
+    await asyncio.gather(
+        *(
+            replica.execute(subjects.ledger(name), command, cause(name, command.generation))
+            for command in commands
+            for replica in replicas
+        )
+    )
+    entries = await stores[0].load(subjects.ledger(name))
+    assert Counter(found.event.action for found in entries) == {"granted": 1, "debited": 10, "denied": 10}
+    decided = [found.event.about["generation"] for found in entries[1:]]
+    assert sorted(decided) == sorted(command.generation for command in commands)
+    assert_sound(entries, available=5, held=100)
+    states = [await replica.read(subjects.ledger(name)) for replica in replicas]
+    assert states[0] == states[1]
+
+
+async def test_two_replicas_that_close_the_same_holds_close_them_once(
+    stores: list[EventStore], name: str
+) -> None:
+    await funded(stores[0], name)
+    replicas = [ledger_over(store) for store in stores]
+    for number in range(5):
+        await replicas[number % 2].execute(
+            subjects.ledger(name), debit(name, f"g{number}"), cause(name, f"debit {number}")
+        )
+    ends: list[Command] = [settle(name, f"g{n}") for n in range(5)]
+    ends += [Refund(account=name, at=NOW, generation=f"g{n}", reason="deadline") for n in range(5)]
+    await asyncio.gather(
+        *(
+            replica.execute(subjects.ledger(name), end, cause(name, f"{type(end).__name__} {number}"))
+            for replica in replicas
+            for number, end in enumerate(ends)
+        )
+    )
+    entries = await stores[0].load(subjects.ledger(name))
+    closed = Counter(found.event.about["generation"] for found in entries[6:])
+    assert closed == {f"g{n}": 1 for n in range(5)}
+    assert reduce(evolve, (found.event for found in entries), Account()).held == 0
+
+
+def assert_sound(entries: Sequence[Recorded], *, available: int, held: int) -> None:
+    """Entry numbers without gaps, balances never below zero, and these at the end."""
+    events = [found.event for found in entries]
+    for number, event in enumerate(events, start=1):
+        assert isinstance(event, LedgerEvent)
+        assert event.entry == number
+        assert min(event.balances.available, event.balances.held) >= 0
+    last = events[-1]
+    assert isinstance(last, LedgerEvent)
+    assert (last.balances.available, last.balances.held) == (available, held)
+
+
+# A cache that is behind
+
+
+async def test_a_decision_on_an_old_state_is_made_again(stores: list[EventStore], name: str) -> None:
+    await funded(stores[0], name, 15)
+    one, two = (ledger_over(store) for store in stores)
+    await one.read(subjects.ledger(name))
+    await two.execute(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
+    outcome = await one.execute(subjects.ledger(name), debit(name, "g2"), cause(name, "two"))
+    assert outcome.event is not None
+    assert outcome.event.event.action == "denied"
+
+
+async def test_a_refusal_on_an_old_state_is_looked_at_again(stores: list[EventStore], name: str) -> None:
+    await funded(stores[0], name)
+    one, two = (ledger_over(store) for store in stores)
+    await one.read(subjects.ledger(name))
+    await two.execute(subjects.ledger(name), debit(name), cause(name, "one"))
+    await one.execute(subjects.ledger(name), settle(name), cause(name, "two"))
+    assert await actions(stores[0], name) == ["granted", "debited", "settled"]
+
+
+async def test_nothing_to_do_on_an_old_state_is_looked_at_again(stores: list[EventStore], name: str) -> None:
+    """The rule here: at most one debit is held at a time."""
+
+    def one_at_a_time(command: Command, account: Account) -> Event | None:
+        return None if account.holds and isinstance(command, Debit) else decide(command, account)
+
+    def slow(store: EventStore) -> Ledger:
+        decider = Decider(Account(), one_at_a_time, evolve)
+        return Aggregates(store, decider, source="s", clock=ManualClock())
+
+    await funded(stores[0], name)
+    one, two = (slow(store) for store in stores)
+    await one.execute(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
+    await two.execute(subjects.ledger(name), settle(name), cause(name, "two"))
+    await one.execute(subjects.ledger(name), debit(name, "g2"), cause(name, "three"))
+    assert await actions(stores[0], name) == ["granted", "debited", "settled", "debited"]
+
+
+# A store with troubles
+
+
+@pytest.mark.parametrize(
+    "trouble",
+    ["not stored", "stored", "stored before the retry", "stored after the retry"],
+)
+@pytest.mark.parametrize("cached", [True, False])
+async def test_an_append_without_an_answer_is_stored_once(
+    store: EventStore, name: str, trouble: Trouble, cached: bool
+) -> None:
+    troubled = TroubledStore(store)
+    ledger = ledger_over(troubled)
+    if cached:
+        await ledger.execute(subjects.ledger(name), grant(name), cause(name, "zero"))
+    else:
+        await funded(store, name)
+    troubled.troubles = deque([trouble])
+    outcome = await ledger.execute(subjects.ledger(name), debit(name), cause(name, "one"))
+    assert not troubled.ghosts
+    assert await actions(store, name) == ["granted", "debited"]
+    assert outcome.event == (await store.load(subjects.ledger(name)))[-1]
+    assert outcome.state == await ledger_over(store).read(subjects.ledger(name))
+
+
+async def test_another_replica_may_write_between_an_append_and_its_ghost(
+    stores: list[EventStore], name: str
+) -> None:
+    """The first append is on its way, another replica's debit takes the credits, so the retry denies; then it lands."""
+    await funded(stores[0], name, 10)
+
+    async def meanwhile() -> None:
+        await ledger_over(stores[1]).execute(subjects.ledger(name), debit(name, "g2"), cause(name, "two"))
+
+    troubled = TroubledStore(stores[0], deque(["stored after the retry"]), meanwhile=meanwhile)
+    outcome = await ledger_over(troubled).execute(
+        subjects.ledger(name), debit(name, "g1"), cause(name, "one")
+    )
+    assert outcome.event is not None
+    assert outcome.event.event.action == "denied"
+    assert not troubled.ghosts
+    entries = await stores[0].load(subjects.ledger(name))
+    assert [found.event.action for found in entries] == ["granted", "debited", "denied"]
+    assert_sound(entries, available=0, held=10)
+
+
+async def test_questions_without_an_answer_are_asked_again(store: EventStore, name: str) -> None:
+    await funded(store, name)
+    troubled = TroubledStore(store, deque(["stored"]), failing_loads=1)
+    ledger = ledger_over(troubled)
+    await ledger.execute(subjects.ledger(name), debit(name), cause(name, "one"))
+    assert await actions(store, name) == ["granted", "debited"]
+
+
+@pytest.mark.parametrize("trouble", ["silent", "failing_appends"])
+async def test_a_store_that_stays_silent_is_given_up(store: EventStore, name: str, trouble: str) -> None:
+    troubled = TroubledStore(store, timeout=PATIENCE / 3)
+    setattr(troubled, trouble, True)
+    began = asyncio.get_running_loop().time()
+    with pytest.raises(Unavailable):
+        await ledger_over(troubled).execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    assert asyncio.get_running_loop().time() - began < PATIENCE + 2
+    assert await actions(store, name) == []
+
+
+async def test_after_a_silence_the_same_command_is_carried_out_once(store: EventStore, name: str) -> None:
+    """The append landed, but nobody could say so in time: the redelivered cause finds it done."""
+    troubled = TroubledStore(store, deque(["stored"]), failing_loads=0)
+    ledger = ledger_over(troubled, assume_new=True)
+    troubled.failing_loads = 1000
+    with pytest.raises(Unavailable):
+        await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    troubled.failing_loads = 0
+    outcome = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    assert outcome.state.available == 100
+    assert await actions(store, name) == ["granted"]
+
+
+async def test_a_storm_of_conflicts_ends(store: EventStore, name: str) -> None:
+    class Stormy(TroubledStore):
+        async def append(self, event: object, envelope: object, *, aggregate: str, expected: int) -> int:
+            self.appends += 1
+            raise Conflict(aggregate)
+
+    stormy = Stormy(store)
+    with pytest.raises(Unavailable, match="too many"):
+        await ledger_over(stormy).execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    assert stormy.appends <= commands.ATTEMPTS
+
+
+# The cache
+
+
+async def test_a_known_aggregate_is_not_read_before_it_is_written(store: EventStore, name: str) -> None:
+    troubled = TroubledStore(store)
+    ledger = ledger_over(troubled)
+    await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    troubled.loads.clear()
+    await ledger.execute(subjects.ledger(name), debit(name), cause(name, "two"))
+    assert troubled.loads == []
+
+
+async def test_only_so_many_aggregates_are_kept(
+    store: EventStore, name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(commands, "CACHED", 2)
+    troubled = TroubledStore(store)
+    ledger = ledger_over(troubled)
+    accounts = [f"{name}-{number}" for number in range(3)]
+    for account in accounts:
+        await ledger.execute(subjects.ledger(account), grant(account), cause(name, f"grant {account}"))
+    troubled.loads.clear()
+    for account in reversed(accounts):
+        await ledger.execute(subjects.ledger(account), debit(account), cause(name, f"debit {account}"))
+    assert troubled.loads == [(subjects.ledger(accounts[0]), 0)]
+
+
+async def test_lanes_of_aggregates_that_nobody_writes_to_are_let_go(store: EventStore, name: str) -> None:
+    ledger = ledger_over(store)
+    await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    assert len(ledger._lanes) == 0
+
+
+async def test_the_time_of_an_event_is_the_clocks(store: EventStore, name: str) -> None:
+    clock = ManualClock()
+    ledger = Aggregates(store, Decider(Account(), decide, evolve), source="s", clock=clock)
+    clock.advance(90)
+    outcome = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    assert outcome.event is not None
+    assert outcome.event.envelope.time == datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=90)

@@ -1,0 +1,139 @@
+"""What Cloudflare R2 asks of its clients, and whether both services keep to it: what they send, as a server sees it."""
+
+import base64
+import hashlib
+import re
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field
+
+import pytest
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+import telecine_gateway.settings
+import telecine_storage.settings
+from telecine_chassis.http_server.server import HttpServer
+from telecine_cli.stack.ports import LOOPBACK, free_port
+from telecine_gateway.content.byte_ranges import Slice
+from telecine_gateway.content.s3 import S3Config as Reader
+from telecine_gateway.content.s3 import S3Content
+from telecine_storage.bucket.s3 import S3Bucket, S3Config
+
+MIB = 2**20
+LEAST = 5 * MIB
+"""R2: a part that is not the last has at least so many bytes, and all of them have equally many."""
+KEY = "videos/ann/video_g.mp4"
+SCOPE = re.compile(r"key-id/\d{8}/auto/s3/aws4_request")
+
+
+@dataclass
+class Seen:
+    """Every request, with its body, as far as the server needs it for an answer."""
+
+    url: str = ""
+    requests: list[tuple[Request, bytes]] = field(default_factory=list)
+
+    @property
+    def parts(self) -> list[bytes]:
+        return [body for request, body in self.requests if "partNumber" in request.query_params]
+
+    async def answer(self, request: Request) -> Response:
+        body = await request.body()
+        self.requests.append((request, body))
+        if request.method == "POST" and "uploads" in request.query_params:
+            return _xml(
+                "<InitiateMultipartUploadResult><UploadId>u</UploadId></InitiateMultipartUploadResult>"
+            )
+        if request.method == "POST":
+            return _xml('<CompleteMultipartUploadResult><ETag>"e"</ETag></CompleteMultipartUploadResult>')
+        if request.method == "PUT":
+            return Response(headers={"ETag": f'"{hashlib.md5(body, usedforsecurity=False).hexdigest()}"'})
+        if request.method == "HEAD":
+            return Response(headers={"Content-Length": str(sum(map(len, self.parts)))})
+        if "uploads" in request.query_params:
+            return _xml("<ListMultipartUploadsResult></ListMultipartUploadsResult>")
+        return Response(b"the bytes")
+
+
+def _xml(text: str) -> Response:
+    return Response(f'<?xml version="1.0"?>{text}', media_type="application/xml")
+
+
+@pytest.fixture
+async def seen() -> AsyncIterator[Seen]:
+    seen, port = Seen(), free_port()
+    methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
+    server = HttpServer(
+        Starlette(routes=[Route("/{path:path}", seen.answer, methods=methods)]), LOOPBACK, port
+    )
+    await server.start()
+    seen.url = f"http://{LOOPBACK}:{port}"
+    yield seen
+    await server.stop()
+
+
+@pytest.fixture
+async def bucket(seen: Seen) -> AsyncIterator[S3Bucket]:
+    bucket = S3Bucket(S3Config(seen.url, "telecine", "key-id", "secret"))
+    yield bucket
+    await bucket.aclose()
+
+
+async def pieces(size: int) -> AsyncIterator[bytes]:
+    """As they come from a network: of no particular length."""
+    for start in range(0, size, 700_001):
+        yield bytes(min(700_001, size - start))
+
+
+def test_the_region_is_auto_unless_it_is_said() -> None:
+    for settings in (telecine_gateway.settings.Settings, telecine_storage.settings.Settings):
+        assert settings.model_fields["s3_region"].default == "auto"
+
+
+@pytest.mark.parametrize("size", [16 * MIB, 17 * MIB + 3])
+async def test_all_parts_but_the_last_are_equal_and_large_enough(
+    bucket: S3Bucket, seen: Seen, size: int
+) -> None:
+    assert await bucket.put_stream(KEY, pieces(size)) == size
+
+    *equal, last = seen.parts
+    assert {len(part) for part in equal} == {8 * MIB}
+    assert LEAST <= 8 * MIB
+    assert 0 < len(last) <= 8 * MIB
+    assert sum(map(len, seen.parts)) == size
+
+
+@pytest.mark.parametrize("size", [1000, 17 * MIB])
+async def test_every_request_is_signed_for_auto_and_wants_nothing_that_r2_does_not_know(
+    bucket: S3Bucket, seen: Seen, size: int
+) -> None:
+    await bucket.put_stream(KEY, pieces(size))
+
+    for request, body in seen.requests:
+        assert SCOPE.search(request.headers["authorization"])
+        assert request.url.path.startswith("/telecine")
+        odd = [
+            name for name in request.headers if "checksum" in name or name in ("x-amz-acl", "x-amz-trailer")
+        ]
+        assert odd == []
+        assert "aws-chunked" not in request.headers.get("content-encoding", "")
+        if request.method == "PUT":
+            md5 = hashlib.md5(body, usedforsecurity=False).digest()
+            assert request.headers["content-md5"] == base64.b64encode(md5).decode()
+
+
+async def test_the_gateway_reads_by_a_signed_link_that_soon_ends(seen: Seen) -> None:
+    content = S3Content(Reader(seen.url, "auto", "key-id", "secret"))
+    await content.start()
+    download = await content.open("telecine", KEY, Slice(0, 8, 9))
+    assert b"".join([chunk async for chunk in download.chunks()]) == b"the bytes"
+    await download.close()
+    await content.stop()
+
+    [(request, _)] = seen.requests
+    assert (request.method, request.url.path) == ("GET", f"/telecine/{KEY}")
+    assert SCOPE.fullmatch(request.query_params["X-Amz-Credential"])
+    assert request.query_params["X-Amz-Expires"] == "900"
+    assert "authorization" not in request.headers

@@ -1,0 +1,299 @@
+"""Every source gives a result as it is, and tells "never" from "not yet"; and what only HTTP can do."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from typing import Protocol
+
+import pytest
+from tests.support.http_servers.result_server import Answer, ResultServer, result_server
+
+from telecine_storage.source.http import HttpSource, SourceRules
+from telecine_storage.source.memory import MemorySource
+from telecine_storage.source.port import Source, SourceError, SourceNotReady, SourceRefused
+
+BODY = bytes(range(256)) * 2000
+ROOM = len(BODY)
+
+
+class Provider(Protocol):
+    """A source, and the means to say what lies behind it."""
+
+    @property
+    def source(self) -> Source: ...
+
+    def offer(self, body: bytes, *, announced: bool = True, cut_after: int | None = None) -> str:
+        """Lay a result out; its URL."""
+        ...
+
+    def refuse(self, error: SourceError) -> str:
+        """The URL of a result that fails like this."""
+        ...
+
+
+class MemoryProvider:
+    def __init__(self) -> None:
+        self.source = MemorySource()
+
+    def offer(self, body: bytes, *, announced: bool = True, cut_after: int | None = None) -> str:
+        self.source.results["memory:result"] = body
+        self.source.announce_length, self.source.cut_after = announced, cut_after
+        return "memory:result"
+
+    def refuse(self, error: SourceError) -> str:
+        self.source.results["memory:error"] = error
+        return "memory:error"
+
+
+@dataclass
+class HttpProvider:
+    source: HttpSource
+    server: ResultServer
+
+    def offer(self, body: bytes, *, announced: bool = True, cut_after: int | None = None) -> str:
+        length = len(body) if announced else None
+        return self.server.at("/result", Answer(body, length=length, cut_after=cut_after))
+
+    def refuse(self, error: SourceError) -> str:
+        status = 403 if isinstance(error, SourceRefused) else 503
+        return self.server.at("/error", Answer(b"no", status=status))
+
+
+@pytest.fixture
+async def http() -> AsyncIterator[HttpProvider]:
+    source = HttpSource(SourceRules(allow_private=True))
+    async with result_server() as server:
+        yield HttpProvider(source, server)
+        await source.aclose()
+
+
+@pytest.fixture(params=["memory", "http"])
+def provider(request: pytest.FixtureRequest, http: HttpProvider) -> Provider:
+    return MemoryProvider() if request.param == "memory" else http
+
+
+async def fetch(source: Source, url: str, max_bytes: int = ROOM) -> bytes:
+    async with source.open(url, max_bytes=max_bytes) as download:
+        return b"".join([chunk async for chunk in download.chunks])
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_result_comes_as_it_is(provider: Provider, announced: bool) -> None:
+    url = provider.offer(BODY, announced=announced)
+    async with provider.source.open(url, max_bytes=ROOM) as download:
+        chunks = [chunk async for chunk in download.chunks]
+    assert b"".join(chunks) == BODY
+    assert len(chunks) > 1
+    assert download.length == (len(BODY) if announced else None)
+    assert download.content_type == "video/mp4"
+
+
+async def test_an_empty_result(provider: Provider) -> None:
+    assert await fetch(provider.source, provider.offer(b"")) == b""
+
+
+async def test_a_download_may_be_left_early_and_asked_again(provider: Provider) -> None:
+    url = provider.offer(BODY)
+    async with provider.source.open(url, max_bytes=ROOM) as download:
+        assert await anext(download.chunks)
+    assert await fetch(provider.source, url) == BODY
+
+
+async def test_what_is_announced_as_too_large_is_not_even_begun(provider: Provider) -> None:
+    with pytest.raises(SourceRefused, match="larger"):
+        async with provider.source.open(provider.offer(BODY), max_bytes=ROOM - 1):
+            pytest.fail("the download began")
+
+
+async def test_what_turns_out_too_large_is_given_up(provider: Provider) -> None:
+    url = provider.offer(BODY, announced=False)
+    async with provider.source.open(url, max_bytes=ROOM - 1) as download:
+        with pytest.raises(SourceRefused, match="larger"):
+            async for _ in download.chunks:
+                pass
+
+
+async def test_a_cut_is_noticed_where_the_length_was_announced(provider: Provider) -> None:
+    with pytest.raises(SourceNotReady):
+        await fetch(provider.source, provider.offer(BODY, cut_after=100_000))
+
+
+async def test_a_cut_without_a_length_looks_like_the_end(provider: Provider) -> None:
+    """Hence the mp4 check of every copy."""
+    url = provider.offer(BODY, announced=False, cut_after=100_000)
+    assert await fetch(provider.source, url) == BODY[:100_000]
+
+
+@pytest.mark.parametrize("error", [SourceRefused("gone"), SourceNotReady("later")])
+async def test_never_and_not_yet(provider: Provider, error: SourceError) -> None:
+    with pytest.raises(type(error)):
+        await fetch(provider.source, provider.refuse(error))
+
+
+async def test_an_unknown_result_is_refused(provider: Provider) -> None:
+    with pytest.raises(SourceRefused):
+        await fetch(provider.source, provider.offer(b"") + "/nowhere")
+
+
+@pytest.mark.parametrize("status", [401, 403, 404, 410, 416, 204, 206, 304])
+async def test_statuses_that_mean_never(http: HttpProvider, status: int) -> None:
+    with pytest.raises(SourceRefused, match=str(status)):
+        await fetch(http.source, http.server.at("/v", Answer(status=status)))
+
+
+@pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
+async def test_statuses_that_mean_not_yet(http: HttpProvider, status: int) -> None:
+    with pytest.raises(SourceNotReady, match=str(status)):
+        await fetch(http.source, http.server.at("/v", Answer(b"busy", status=status)))
+
+
+async def test_a_video_that_is_not_ready(http: HttpProvider) -> None:
+    body = b'{"error":{"code":"video_not_ready","message":"try again"}}'
+    with pytest.raises(SourceNotReady):
+        await fetch(http.source, http.server.at("/v", Answer(body, status=400)))
+    with pytest.raises(SourceRefused):
+        await fetch(http.source, http.server.at("/v", Answer(b'{"error":{"code":"other"}}', status=400)))
+
+
+async def test_a_refusal_of_any_size_is_read_in_part_only(http: HttpProvider) -> None:
+    answer = Answer((bytes(65536) for _ in range(10_000)), status=400, length=10_000 * 65536)
+    with pytest.raises(SourceRefused):
+        await fetch(http.source, http.server.at("/v", answer))
+
+
+async def test_nobody_listens(http: HttpProvider) -> None:
+    async with result_server() as gone:
+        url = gone.url
+    with pytest.raises(SourceNotReady):
+        await fetch(http.source, url)
+
+
+async def test_garbage_instead_of_http(http: HttpProvider) -> None:
+    url = http.server.at("/v", Answer(headers=(("Content-Length", "many"),), length=None))
+    with pytest.raises(SourceNotReady):
+        await fetch(http.source, url)
+
+
+async def test_a_compressed_answer_is_refused(http: HttpProvider) -> None:
+    answer = Answer(BODY, headers=(("Content-Encoding", "gzip"),))
+    with pytest.raises(SourceRefused, match="compressed"):
+        await fetch(http.source, http.server.at("/v", answer))
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        (("Content-Encoding", ""),),
+        (("Content-Encoding", "IDENTITY"),),
+        (("Content-Encoding", "aws-chunked"),),
+        (("Content-Encoding", "identity"), ("content-encoding", "aws-chunked,")),
+        (("Content-Length", str(len(BODY))),),
+        (("Content-Range", "bytes 0-9/10"), ("Content-Disposition", 'attachment; filename="\xe9"')),
+    ],
+    ids=["empty coding", "capitals", "aws-chunked", "two codings", "length twice", "odd headers"],
+)
+async def test_labels_that_change_no_byte_do_not_matter(
+    http: HttpProvider, headers: tuple[tuple[str, str], ...]
+) -> None:
+    url = http.server.at("/v", Answer(BODY, content_type=";;,\xff", headers=headers))
+    async with http.source.open(url, max_bytes=ROOM) as download:
+        assert download.length == ROOM
+        assert b"".join([chunk async for chunk in download.chunks]) == BODY
+
+
+async def test_a_body_in_chunks_whatever_the_letters(http: HttpProvider) -> None:
+    chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
+    answer = Answer(chunked, length=None, headers=(("Transfer-Encoding", "Chunked"),))
+    assert await fetch(http.source, http.server.at("/v", answer)) == BODY
+
+
+async def test_a_range_that_is_everything_is_the_whole_file(http: HttpProvider) -> None:
+    whole = (("Content-Range", f"bytes 0-{ROOM - 1}/{ROOM}"),)
+    assert await fetch(http.source, http.server.at("/v", Answer(BODY, 206, headers=whole))) == BODY
+    part = (("Content-Range", f"bytes 0-{ROOM - 1}/{ROOM + 1}"),)
+    with pytest.raises(SourceRefused, match="206"):
+        await fetch(http.source, http.server.at("/v", Answer(BODY, 206, headers=part)))
+
+
+async def test_the_content_type_without_parameters(http: HttpProvider) -> None:
+    for given, seen in (("Video/MP4; codecs=avc1", "video/mp4"), (None, None)):
+        url = http.server.at("/v", Answer(BODY, content_type=given))
+        async with http.source.open(url, max_bytes=ROOM) as download:
+            assert download.content_type == seen
+
+
+async def test_nothing_secret_is_sent_along(http: HttpProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
+    monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
+    url = http.server.at("/v?X-Tos-Signature=a%2Fb", Answer(BODY, headers=(("Set-Cookie", "session=1"),)))
+    assert await fetch(http.source, url) == await fetch(http.source, url) == BODY
+    names = {line.partition(":")[0].lower() for line in http.server.asked[1][1:]}
+    assert http.server.asked[1][0] == "GET /v?X-Tos-Signature=a%2Fb HTTP/1.1"
+    assert names == {"host", "user-agent", "accept", "accept-encoding"}
+    assert "Accept-Encoding: identity" in http.server.asked[1]
+
+
+def moved(to: str) -> Answer:
+    return Answer(status=302, headers=(("Location", to),))
+
+
+@pytest.mark.parametrize(
+    ("location", "asked"),
+    [
+        ("/vid\xc3\xa9o.mp4?n=\xc3\xa9", "/vid%C3%A9o.mp4?n=%C3%A9"),  # UTF-8 as it is
+        ("/vid\xe9o.mp4", "/vid%E9o.mp4"),  # bytes of another encoding
+        ("video 1.mp4#start at 3", "/videos/video%201.mp4"),
+        ("../v.mp4?X-Tos-Signature=a%2Fb+c", "/v.mp4?X-Tos-Signature=a%2Fb+c"),
+        ("?again=1", "/videos/first?again=1"),
+        ("/a\tb", "/a%09b"),
+    ],
+    ids=["UTF-8", "Latin-1", "relative, blanks and a fragment", "signed", "query alone", "tab"],
+)
+async def test_a_redirect_leads_to_the_bytes_it_names(http: HttpProvider, location: str, asked: str) -> None:
+    first = http.server.at("/videos/first", moved(location))
+    http.server.at(asked, Answer(BODY))
+    assert await fetch(http.source, first) == BODY
+
+
+async def test_three_redirects_and_no_more(http: HttpProvider) -> None:
+    for number in range(4):
+        http.server.at(f"/{number}", moved(f"{http.server.url if number % 2 else ''}/{number + 1}"))
+    http.server.at("/4", Answer(BODY))
+    assert await fetch(http.source, f"{http.server.url}/1") == BODY
+    with pytest.raises(SourceRefused, match="redirects"):
+        await fetch(http.source, f"{http.server.url}/0")
+
+
+@pytest.mark.parametrize(
+    "to",
+    [
+        "http://169.254.169.254/latest/meta-data",
+        "//169.254.169.254/",
+        "file:///etc/passwd",
+        "http://user:secret@127.0.0.1/",
+        "http://[::ffff:127.0.0.1]/",
+        "http://0/",
+        "https://127.0.0.1:port/",
+        "gopher://127.0.0.1/",
+    ],
+)
+async def test_a_redirect_is_checked_like_the_first_url(http: HttpProvider, to: str) -> None:
+    with pytest.raises(SourceRefused):
+        await fetch(http.source, http.server.at("/v", moved(to)))
+    assert len(http.server.asked) == 1
+
+
+async def test_a_redirect_off_the_list_of_hosts(http: HttpProvider) -> None:
+    source = HttpSource(SourceRules(hosts=("127.0.0.1",), allow_private=True))
+    url = http.server.at("/v", moved(http.server.url.replace("127.0.0.1", "localhost") + "/w"))
+    http.server.at("/w", Answer(BODY))
+    with pytest.raises(SourceRefused, match="provider"):
+        await fetch(source, url)
+    assert await fetch(source, f"{http.server.url}/w") == BODY
+    await source.aclose()
+
+
+async def test_no_reason_names_the_url(http: HttpProvider) -> None:
+    for answer in (Answer(status=403), Answer(status=500), Answer(BODY, cut_after=5), moved("ftp://secret/")):
+        with pytest.raises(SourceError) as failed:
+            await fetch(http.source, http.server.at("/v?signature=secret", answer))
+        assert "secret" not in failed.value.reason

@@ -1,0 +1,112 @@
+"""`telecine-audit verify` beside running services: what they write holds, and what is written past them is found."""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tests.support.audit.large_ledger import event_head, event_id
+from tests.support.environments.saga import Emulator, Saga, saga
+from tests.support.servers.instances import NatsServer, S3Server
+
+PROMPTS = (
+    "a lighthouse",
+    "a harbour",
+    "a storm [emulator:fail]",
+    "a shore [emulator:refuse]",
+    "a cliff [emulator:moderation_output]",
+)
+
+
+@pytest.fixture
+async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path) -> AsyncIterator[Saga]:
+    async with saga(nats, s3, emulator, tmp_path) as running:
+        await running.grant("ann", 1000)
+        await running.grant("bob", 50)
+        yield running
+
+
+async def verified(world: Saga, *options: str) -> tuple[int, Any]:
+    """The program's exit code and its document."""
+    command = (
+        sys.executable,
+        "-m",
+        "telecine_auditor",
+        "verify",
+        "--nats",
+        world.nats.url,
+        "--json",
+        *options,
+    )
+    pipe = asyncio.subprocess.PIPE
+    process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
+    said, complained = await process.communicate()
+    assert complained == b""
+    return process.returncode or 0, json.loads(said)
+
+
+async def test_what_the_services_do_is_accounted_for(world: Saga) -> None:
+    generations = {prompt: await world.request("ann", prompt) for prompt in PROMPTS}
+    paid = await world.request("bob")
+    denied = await world.request("bob")
+    while_they_run = [await verified(world) for _ in range(2)]
+    ends = [await world.closed("ann", generation) for generation in generations.values()]
+    ends += [await world.closed("bob", generation) for generation in (paid, denied)]
+
+    code, told = await verified(world)
+
+    assert [(done, seen["breaches"]) for done, seen in while_they_run] == [(0, []), (0, [])]
+    assert (code, told["breaches"], told["holds"]) == (0, [], True)
+    settled, refunded = (sum(end[-1] == how for end in ends) for how in ("settled", "refunded"))
+    assert (settled, refunded, ends[-1]) == (3, 3, ["denied"])
+    assert told["generations"] == {"charged": 6, "settled": 3, "refunded": 3, "held": 0, "denied": 1}
+    assert (told["video"]["completed"], told["credits"]["issued"]) == (3, 1050)
+    assert told["credits"]["spent"] == 3 * 40
+
+
+async def test_what_is_written_past_credits_is_found(world: Saga) -> None:
+    generation = await world.request("ann", "a storm [emulator:fail]")
+    assert await world.closed("ann", generation) == ["debited", "refunded"]
+    before, _ = await verified(world)
+    last = (await world.ledger("ann"))[-1]
+    body = {
+        "account": "ann",
+        "entry": 4,
+        "postings": [
+            {"account": "ann:held", "amount": -40, "grant": 1},
+            {"account": "spent", "amount": 40, "grant": 1},
+        ],
+        "balances": {"available": 1000, "held": 0},
+        "decided_at": "2026-11-23T10:00:00Z",
+        "generation": generation,
+        "amount": 40,
+    }
+    sequence = await planted(world, "ledger.ann.settled", "credits.settled.v1", body)
+
+    code, told = await verified(world)
+
+    assert (before, code, sequence) == (0, 1, last.sequence + 1)
+    found = {(breach["kind"], breach["stream"], breach["sequence"]) for breach in told["breaches"]}
+    assert ("settled-and-refunded", "LEDGER", sequence) in found
+    assert {kind for kind, *_ in found} <= {"settled-and-refunded", "settled-not-completed"}
+
+
+async def test_a_message_that_is_no_entry_is_found(world: Saga) -> None:
+    sequence = await planted(world, "ledger.ann.settled", "credits.settled.v1", "not an entry")
+
+    code, told = await verified(world)
+
+    assert code == 1
+    assert [(breach["kind"], breach["sequence"]) for breach in told["breaches"]] == [("unreadable", sequence)]
+
+
+async def planted(world: Saga, subject: str, kind: str, body: object) -> int:
+    """Publish to LEDGER as somebody who took credits' place; the sequence."""
+    ident = event_id(subject, str(body))
+    lines = event_head(ident, kind, subject, "2026-11-23T10:00:00", ident).decode().split("\r\n")
+    headers = dict(line.split(": ", 1) for line in lines if line and "Expected" not in line)
+    stored = await world.connection.jetstream().publish(subject, json.dumps(body).encode(), headers=headers)
+    return stored.seq

@@ -1,0 +1,346 @@
+"""`telecine-audit verify` from a mirror: its screen, its document, what it says it did not check, and saved states."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+from tests.support.audit.command import Auditor
+from tests.support.audit.large_ledger import large_ledger
+from tests.support.audit.nats_ledger import LOG, numbered, signed, small_ledger, stored_checkpoint
+from tests.support.audit.streams import Streams, november
+
+from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.sources.message import Entry
+from telecine_credits.checkpoints.key import Signer
+
+SIGNER = Signer.new(LOG)
+KEY = str(SIGNER.verifier)
+LARGE = list(large_ledger(3000, accounts=7))
+IN_TIME = ("--now", "2026-11-16T12:00:00Z")
+"""When nothing of `november` is overdue."""
+
+
+def mirror(
+    folder: Path,
+    ledger: Sequence[Entry],
+    checkpoints: Sequence[int] = (),
+    video: Sequence[Entry] | None = None,
+) -> Path:
+    """A mirror with checkpoints over the first so many entries."""
+    notes = [stored_checkpoint(signed(SIGNER, ledger, size), number=size) for size in checkpoints]
+    with opened_for_writing(folder) as written:
+        written.stream("LEDGER").append(numbered(ledger))
+        written.stream("CHECKPOINTS").append(numbered(notes))
+        if video is not None:
+            written.stream("VIDEO").append(numbered(video))
+    return folder
+
+
+@pytest.fixture
+def audit(capsys: pytest.CaptureFixture[str]) -> Auditor:
+    return Auditor(capsys)
+
+
+async def test_every_kind_of_entry_holds_and_is_told_on_one_screen(audit: Auditor, tmp_path: Path) -> None:
+    streams = november()
+    folder = mirror(tmp_path / "mirror", streams.ledger, checkpoints=[10, 16], video=streams.video)
+
+    done = await audit("verify", "--from", folder, "--key", KEY, "--ledger-only", *IN_TIME)
+
+    assert (done.code, done.err) == (0, "")
+    lines = done.out.splitlines()
+    assert lines[0] == "NO BREACH IN WHAT WAS CHECKED"
+    assert lines[2:5] == [
+        "  entries      17, to LEDGER#17, decided 2026-11-01 12:00:00 UTC to 2026-12-01 10:00:00 UTC",
+        "  accounts     3",
+        "  generations  4 charged: 2 settled, 1 refunded, 1 running; 1 denied",
+    ]
+    by = f"2 confirmed, the largest over 16 entries (CHECKPOINTS#2); signed by {LOG}; 1 entries since"
+    assert f"  checkpoints  {by}" in lines
+    assert [line.split()[-2:] for line in lines[9:14]] == [
+        ["issued", "667"],
+        ["available", "507"],
+        ["held", "50"],
+        ["spent", "100"],
+        ["expired", "10"],
+    ]
+    assert lines[-2:] == ["Not checked:", "  - generations against VIDEO: it was left out"]
+
+
+async def test_the_document_says_the_same(audit: Auditor, tmp_path: Path) -> None:
+    folder = mirror(tmp_path / "mirror", LARGE, checkpoints=[1000, 3000])
+
+    done = await audit("verify", "--from", folder, "--key", KEY, "--json")
+
+    told = done.document
+    assert (done.code, told["holds"], told["breaches"]) == (0, True, [])
+    assert told["ledger"]["entries"] == told["ledger"]["size"] == told["ledger"]["last_sequence"] == 3000
+    assert told["ledger"]["root"] == signed(SIGNER, LARGE).splitlines()[2]
+    assert told["checkpoints"] == {
+        "found": 2,
+        "verified": 2,
+        "unsigned": 0,
+        "largest": {"size": 3000, "place": "CHECKPOINTS#2"},
+        "entries_since": 0,
+        "saved_at": None,
+    }
+    credits = told["credits"]
+    assert credits["issued"] == sum(credits[side] for side in ("available", "held", "spent", "expired"))
+    generations = told["generations"]
+    assert generations["charged"] == sum(generations[end] for end in ("settled", "refunded", "held"))
+
+
+async def test_what_is_not_checked_is_said(audit: Auditor, tmp_path: Path) -> None:
+    with_checkpoints = mirror(tmp_path / "signed", LARGE, checkpoints=[1000, 3000])
+    without = mirror(tmp_path / "unsigned", LARGE)
+
+    first = (await audit("verify", "--from", with_checkpoints, "--json")).document
+    second = (await audit("verify", "--from", without, "--json")).document
+
+    assert (first["checkpoints"]["verified"], first["checkpoints"]["unsigned"]) == (0, 2)
+    assert first["not_checked"] == [
+        "generations against VIDEO: the mirror does not have it",
+        "signatures of 2 checkpoints: name the log's public key with --key",
+    ]
+    assert second["not_checked"][1].startswith("whether the ledger was rewritten or cut short: there is no")
+
+
+async def test_breaches_are_counted_though_few_are_listed(audit: Auditor, tmp_path: Path) -> None:
+    swollen = [
+        entry._replace(body=entry.body.replace(b'"amount":40,"price"', b'"amount":41,"price"'))
+        for entry in LARGE
+    ]
+    folder = mirror(tmp_path / "mirror", swollen)
+
+    told = await audit("verify", "--from", folder, "--json", "--max-breaches", 2)
+    screen = await audit("verify", "--from", folder, "--max-breaches", 2)
+
+    document = told.document
+    assert (told.code, screen.code) == (1, 1)
+    assert len(document["breaches"]) == 2 < document["breach_count"]
+    assert document["breach_count"] == sum(document["breach_kinds"].values())
+    assert screen.out.startswith(f"{document['breach_count']:,} BREACHES\n")
+    assert f"  and {document['breach_count'] - 2:,} more\n\nWhat they are:\n" in screen.out
+    assert set(document["meanings"]) == set(document["breach_kinds"])
+
+
+async def test_a_copy_is_judged_as_of_its_last_entry(audit: Auditor, tmp_path: Path) -> None:
+    """What is still running in an old mirror is not overdue."""
+    folder = mirror(tmp_path / "mirror", LARGE)
+
+    as_copied = await audit("verify", "--from", folder, "--json")
+    years_later = await audit("verify", "--from", folder, "--json", "--now", "2030-01-01T00:00:00Z")
+
+    assert as_copied.code == 0
+    assert years_later.code == 1
+    assert set(years_later.document["breach_kinds"]) == {"debit-without-end"}
+    assert (
+        years_later.document["breach_kinds"]["debit-without-end"] == as_copied.document["generations"]["held"]
+    )
+
+
+async def test_video_in_the_mirror_is_compared(audit: Auditor, tmp_path: Path) -> None:
+    streams = small_ledger(6)
+    folder = mirror(tmp_path / "mirror", streams.ledger, video=streams.video)
+    lost = mirror(tmp_path / "lost", streams.ledger, video=streams.video[:-1])
+
+    told = (await audit("verify", "--from", folder, "--json")).document
+    assert (told["holds"], told["video"]["completed"]) == (True, 6)
+    (breach,) = (await audit("verify", "--from", lost, "--json")).document["breaches"]
+    assert (breach["kind"], breach["generation"]) == ("settled-not-completed", "g5")
+
+
+async def test_an_audit_goes_on_where_one_was_saved(audit: Auditor, tmp_path: Path) -> None:
+    state = tmp_path / "audited.state"
+    early = mirror(tmp_path / "early", LARGE[:2000], checkpoints=[500, 1700])
+    whole = mirror(tmp_path / "whole", LARGE, checkpoints=[500, 1700, 2900])
+    all_at_once = (await audit("verify", "--from", whole, "--key", KEY, "--json")).document
+
+    saved = (await audit("verify", "--from", early, "--key", KEY, "--json", "--save", state)).document
+    later = await audit("verify", "--from", whole, "--key", KEY, "--json", "--since", state, "--save", state)
+    again = await audit("verify", "--from", whole, "--key", KEY, "--json", "--since", state)
+
+    assert saved["checkpoints"]["saved_at"] == 1700
+    for done, start, size in ((later, 1701, 2900), (again, 2901, None)):
+        told = done.document
+        assert (done.code, told["ledger"]["replayed_from"]) == (0, start)
+        assert told["checkpoints"]["saved_at"] == size
+        assert told["not_checked"][1].startswith(
+            f"the rules for entries up to {start - 1:,}: the saved audit has applied them"
+        )
+        for part in ("credits", "generations"):
+            assert told[part] == all_at_once[part]
+        for name in ("entries", "accounts", "root", "first_decided_at", "last_decided_at"):
+            assert told["ledger"][name] == all_at_once["ledger"][name]
+
+
+async def test_every_kind_of_entry_survives_being_saved(audit: Auditor, tmp_path: Path) -> None:
+    state = tmp_path / "audited.state"
+    ledger = november().ledger
+    options = ("--json", *IN_TIME, "--key", KEY, "--max-unsigned", "30d")
+    whole = await audit("verify", "--from", mirror(tmp_path / "whole", ledger), "--json", *IN_TIME)
+    credits = whole.document["credits"]
+    for size in (3, 7, 10, 12, 16):
+        folder = mirror(tmp_path / f"mirror-{size}", ledger, checkpoints=[size])
+
+        await audit("verify", "--from", folder, *options, "--save", state)
+        done = await audit("verify", "--from", folder, *options, "--since", state)
+
+        assert (done.code, done.document["ledger"]["replayed_from"]) == (0, size + 1)
+        assert done.document["credits"] == credits
+
+
+async def test_a_breach_before_the_checkpoint_is_not_saved_away(audit: Auditor, tmp_path: Path) -> None:
+    state = tmp_path / "audited.state"
+    swollen = [
+        entry._replace(body=entry.body.replace(b'"amount":40,"price"', b'"amount":41,"price"'))
+        for entry in LARGE
+    ]
+    folder = mirror(tmp_path / "mirror", swollen, checkpoints=[2000])
+
+    told = (await audit("verify", "--from", folder, "--key", KEY, "--json", "--save", state)).document
+
+    assert not state.exists()
+    assert told["notices"][-1].startswith("nothing was saved")
+
+
+async def saved_state(audit: Auditor, folder: Path) -> Path:
+    """A state that was saved, and a mirror beside it."""
+    state = folder / "audited.state"
+    copy = mirror(folder / "mirror", LARGE, checkpoints=[2000])
+    await audit("verify", "--from", copy, "--key", KEY, "--save", state)
+    return state
+
+
+async def refusal(audit: Auditor, folder: Path, key: str = KEY) -> str:
+    """Why the state is refused."""
+    done = await audit(
+        "verify", "--from", folder / "mirror", "--key", key, "--since", folder / "audited.state"
+    )
+    assert (done.code, done.out) == (2, "")
+    return done.err
+
+
+async def test_a_damaged_state_is_refused(audit: Auditor, tmp_path: Path) -> None:
+    state = await saved_state(audit, tmp_path)
+    state.write_bytes(state.read_bytes().replace(b'"plain":[', b'"plain":[1', 1))
+
+    assert "is damaged: its SHA-256 is another" in await refusal(audit, tmp_path)
+
+
+async def test_a_state_under_another_key_is_refused(audit: Auditor, tmp_path: Path) -> None:
+    await saved_state(audit, tmp_path)
+
+    assert "is not to be trusted: no key that is trusted signed it" in await refusal(
+        audit, tmp_path, str(Signer.new(LOG).verifier)
+    )
+
+
+async def test_a_state_of_another_ledger_is_refused(audit: Auditor, tmp_path: Path) -> None:
+    """Its hash was made right again, but its tree is not the one that was signed."""
+    from hashlib import sha256
+
+    state = await saved_state(audit, tmp_path)
+    head, *rest, _ = state.read_bytes().splitlines(keepends=True)
+    changed = json.loads(head)
+    changed["peaks"] = changed["peaks"][::-1]
+    data = b"".join([json.dumps(changed).encode() + b"\n", *rest])
+    state.write_bytes(data + json.dumps({"sha256": sha256(data).hexdigest()}).encode() + b"\n")
+
+    assert "is not the one that its checkpoint speaks of" in await refusal(audit, tmp_path)
+
+
+async def test_a_state_that_does_not_fit_the_stream_is_found_out(audit: Auditor, tmp_path: Path) -> None:
+    """The stream was written anew since the state was saved: the next checkpoint is of another tree."""
+    state = await saved_state(audit, tmp_path)
+    other = list(large_ledger(3000, accounts=7, seed=2))
+    folder = mirror(tmp_path / "other", other, checkpoints=[2500])
+
+    told = (await audit("verify", "--from", folder, "--key", KEY, "--since", state, "--json")).document
+
+    assert "checkpoint-mismatch" in told["breach_kinds"]
+
+
+async def test_another_checkpoint_over_the_same_entries_is_found(audit: Auditor, tmp_path: Path) -> None:
+    state = await saved_state(audit, tmp_path)
+    other = list(large_ledger(3000, accounts=7, seed=2))
+    kept = tmp_path / "kept.checkpoint"
+    kept.write_text(signed(SIGNER, other, 2000))
+
+    done = await audit(
+        "verify",
+        "--from",
+        tmp_path / "mirror",
+        "--key",
+        KEY,
+        "--since",
+        state,
+        "--checkpoint",
+        kept,
+        "--json",
+    )
+
+    assert set(done.document["breach_kinds"]) == {"checkpoint-mismatch"}
+
+
+async def test_what_can_not_be_done_is_said(audit: Auditor, tmp_path: Path) -> None:
+    folder = mirror(tmp_path / "mirror", LARGE[:10])
+    strange = tmp_path / "strange"
+    strange.write_text("{}\n")
+    cases = {
+        ("--save", tmp_path / "x"): "--save needs --key",
+        ("--since", tmp_path / "x"): "--since needs --key",
+        ("--key", KEY, "--since", tmp_path / "x"): "can't be read: No such file or directory",
+        ("--key", KEY, "--since", strange): "is damaged",
+        ("--checkpoint", tmp_path / "x"): "can't be read",
+    }
+    for options, says in cases.items():
+        done = await audit("verify", "--from", folder, *options)
+        assert done.code == 2
+        assert says in done.err
+
+
+@pytest.mark.parametrize(
+    "options", [("--hold-limit", "1"), ("--in-flight", "soon"), ("--now", "today"), ("--hold-limit", "-5m")]
+)
+async def test_mistakes_in_options_are_one_sentence(audit: Auditor, options: tuple[str, str]) -> None:
+    done = await audit("verify", *options)
+
+    assert done.code == 2
+    assert done.err.count("\n") == 1
+    assert "write e.g." in done.err or "expected one argument" in done.err
+
+
+async def test_an_empty_ledger_holds(audit: Auditor, tmp_path: Path) -> None:
+    folder = mirror(tmp_path / "mirror", [])
+
+    done = await audit("verify", "--from", folder)
+
+    assert done.code == 0
+    assert done.out.startswith("NO BREACH IN WHAT WAS CHECKED\n\n  entries      0\n")
+
+
+async def test_what_users_wrote_moves_no_cursor(audit: Auditor, tmp_path: Path) -> None:
+    streams = Streams(ledger=small_ledger(2).ledger)
+    streams.change(2, lambda body: body.update(generation="\x1b[2J" + "g" * 5000, amount=51))
+    folder = mirror(tmp_path / "mirror", streams.ledger)
+
+    done = await audit("verify", "--from", folder)
+
+    assert done.code == 1
+    assert all(line.isprintable() and len(line) <= 320 for line in done.out.splitlines())
+
+
+async def test_unsigned_entries_that_are_written_otherwise_are_named(audit: Auditor, tmp_path: Path) -> None:
+    streams = Streams(ledger=small_ledger(2).ledger)
+    for sequence in (1, 5):
+        streams.change(sequence, lambda body: body.update(note="x", entry=body.pop("entry")))
+    folder = mirror(tmp_path / "mirror", streams.ledger, checkpoints=[4])
+
+    done = await audit("verify", "--from", folder, "--key", KEY)
+
+    assert done.code == 0
+    kind = "credits.settled.v1"
+    says = f"LEDGER#5, which no signed checkpoint covers, has fields that {kind} does not name: 'note'"
+    assert done.out.split("Notices:\n")[1] == f"  - {says}\n"

@@ -1,0 +1,226 @@
+"""Whoever has the server's disk, or the mirror's, can write what he likes there. He is found out, and how is told."""
+
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from tests.support.audit.command import Audited, Auditor
+from tests.support.audit.nats_ledger import (
+    LOG,
+    numbered,
+    signed,
+    small_ledger,
+    stored_checkpoint,
+    tampered_server,
+)
+from tests.support.audit.streams import Streams
+
+from telecine_auditor.breaches import BreachKind
+from telecine_auditor.mirror.format import SUMS, digest, entries_in, first_line, framed
+from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.sources.message import Entry
+from telecine_credits.checkpoints.key import Signer
+
+SIGNER = Signer.new(LOG)
+TRUE = small_ledger(6)
+LEDGER = TRUE.ledger
+EARLY, LATE = 5, len(LEDGER)
+CHECKPOINTS = numbered(
+    stored_checkpoint(signed(SIGNER, LEDGER, size), number=size) for size in (EARLY, 9, LATE)
+)
+Change = Callable[[list[Entry]], list[Entry]]
+
+
+@dataclass(frozen=True)
+class World:
+    """An auditor who kept an early checkpoint and the public key, and nothing else."""
+
+    auditor: Auditor
+    folder: Path
+
+    async def verify(self, *options: object, stream: str = "published") -> Audited:
+        """`verify` against what is published, or against the file that was kept."""
+        kept = self.folder / "kept.checkpoint"
+        kept.write_text(signed(SIGNER, LEDGER, EARLY))
+        late = self.folder / "late.checkpoint"
+        late.write_text(signed(SIGNER, LEDGER, LATE))
+        files = ("--checkpoint", kept, "--checkpoint", late) if stream == "kept" else ()
+        return await self.auditor(
+            "verify", "--key", SIGNER.verifier, *files, *options, "--json", "--ledger-only"
+        )
+
+    @asynccontextmanager
+    async def on_nats(
+        self, ledger: Sequence[Entry], checkpoints: Sequence[Entry]
+    ) -> AsyncIterator[tuple[object, ...]]:
+        """The options that read a server with this LEDGER."""
+        async with tampered_server(self.folder / "nats", ledger, checkpoints) as server:
+            yield ("--nats", server.url)
+
+    @asynccontextmanager
+    async def on_disk(
+        self, ledger: Sequence[Entry], checkpoints: Sequence[Entry]
+    ) -> AsyncIterator[tuple[object, ...]]:
+        """The options that read a mirror whose owner made all hashes right again."""
+        with opened_for_writing(self.folder / "mirror", most=4) as mirror:
+            mirror.stream("LEDGER").append(numbered(ledger))
+            mirror.stream("CHECKPOINTS").append(checkpoints)
+        yield ("--from", self.folder / "mirror")
+
+
+@pytest.fixture
+def world(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> World:
+    return World(Auditor(capsys), tmp_path)
+
+
+def kinds(done: Audited) -> set[str]:
+    return {breach["kind"] for breach in done.document["breaches"]}
+
+
+def at(number: int, change: Callable[[Entry], Entry]) -> Change:
+    """One entry is another one."""
+    return lambda ledger: [*ledger[: number - 1], change(ledger[number - 1]), *ledger[number:]]
+
+
+def copy_of(entry: Entry) -> Entry:
+    """The entry once more, past the server's own look at ids."""
+    return entry._replace(head=entry.head.replace(b"Nats-Msg-Id: ", b"Nats-Msg-Id: copy-of-"))
+
+
+CHANGES: dict[str, tuple[Change, BreachKind]] = {
+    "a byte of a body": (
+        at(3, lambda entry: entry._replace(body=entry.body.replace(b"2026", b"2025", 1))),
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "a byte that no rule looks at": (
+        at(1, lambda entry: entry._replace(body=entry.body.replace(b'"reason":""', b'"reason":"x"'))),
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "a space in a body": (
+        at(4, lambda entry: entry._replace(body=entry.body + b" ")),
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "a byte of a header": (
+        at(
+            4,
+            lambda entry: entry._replace(head=entry.head.replace(b"ce-correlation: c", b"ce-correlation: d")),
+        ),
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "a header more": (
+        at(4, lambda entry: entry._replace(head=b"x: y\r\n" + entry.head)),
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "the subject": (
+        at(4, lambda entry: entry._replace(subject=entry.subject.replace("ann", "eve"))),
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "an entry dropped": (lambda ledger: ledger[:3] + ledger[4:], BreachKind.CHECKPOINT_MISMATCH),
+    "two entries swapped": (
+        lambda ledger: [*ledger[:3], ledger[4], ledger[3], *ledger[5:]],
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "an entry put in": (
+        lambda ledger: [*ledger[:3], copy_of(ledger[2]), *ledger[3:]],
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+    "the last entry cut off": (lambda ledger: ledger[:-1], BreachKind.TRUNCATED),
+    "all but the first cut off": (lambda ledger: ledger[:1], BreachKind.TRUNCATED),
+    "everything gone": (lambda ledger: [], BreachKind.TRUNCATED),
+    "everything written anew by the rules": (
+        lambda ledger: small_ledger(6, reference="pay-2", prefix="h").ledger,
+        BreachKind.CHECKPOINT_MISMATCH,
+    ),
+}
+
+
+@pytest.mark.parametrize("place", ["nats", "disk"])
+async def test_the_true_ledger_holds(world: World, place: str) -> None:
+    source = world.on_nats if place == "nats" else world.on_disk
+    async with source(LEDGER, CHECKPOINTS) as options:
+        done = await world.verify(*options, stream="kept")
+    assert (done.code, done.document["breaches"]) == (0, [])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_it_is_found_on_a_server(world: World, change: str) -> None:
+    deed, kind = CHANGES[change]
+    async with world.on_nats(deed(LEDGER), CHECKPOINTS) as options:
+        done = await world.verify(*options)
+    assert (done.code, kind.value in kinds(done)) == (1, True), done.out
+
+
+async def test_a_ledger_written_anew_holds_without_a_checkpoint_and_not_with_one(world: World) -> None:
+    """What the rules alone can't see: it is why checkpoints are signed and kept outside."""
+    anew = small_ledger(6, reference="pay-2", prefix="h").ledger
+    async with world.on_disk(anew, []) as options:
+        assert (await world.auditor("verify", *options)).code == 0
+        assert kinds(await world.verify(*options)) == {"checkpoint-missing"}
+        done = await world.verify(*options, stream="kept")
+    breach, other = done.document["breaches"]
+    assert (breach["kind"], breach["sequence"]) == ("checkpoint-mismatch", EARLY)
+    assert other["kind"] == "checkpoint-missing"
+
+
+async def test_new_checkpoints_of_another_key_do_not_help(world: World) -> None:
+    anew = small_ledger(6, reference="pay-2", prefix="h").ledger
+    forger = Signer.new(LOG)
+    forged = [stored_checkpoint(signed(forger, anew), number=1)]
+    async with world.on_disk(anew, forged) as options:
+        done = await world.verify(*options)
+    assert kinds(done) == {"checkpoint-forged"}
+
+
+async def test_what_came_after_the_last_checkpoint_is_not_proven_yet(world: World) -> None:
+    """Stated plainly: between two checkpoints only the rules speak."""
+    changed = at(EARLY + 1, lambda entry: entry._replace(body=entry.body.replace(b'"ann"', b' "ann"')))(
+        LEDGER
+    )
+    early = CHECKPOINTS[:1]
+    async with world.on_disk(changed, early) as options:
+        assert (await world.verify(*options)).code == 0
+    async with world.on_nats(changed, CHECKPOINTS) as options:
+        assert kinds(await world.verify(*options)) == {"checkpoint-mismatch"}
+
+
+def mirrored(folder: Path, streams: Streams) -> Path:
+    """A mirror with several sealed segments."""
+    with opened_for_writing(folder, most=4) as mirror:
+        mirror.stream("LEDGER").append(streams.ledger)
+        mirror.stream("CHECKPOINTS").append(CHECKPOINTS)
+    return folder
+
+
+async def test_a_bit_of_a_mirror_is_found_by_its_hashes_and_by_the_checkpoint(world: World) -> None:
+    mirror = mirrored(world.folder / "mirror", TRUE)
+    segment = mirror / "LEDGER" / "00000000000000000005.entries"
+    data = bytearray(segment.read_bytes())
+    data[len(data) // 2] ^= 1
+    segment.write_bytes(data)
+    done = await world.verify("--from", mirror)
+    assert done.code == 1
+    assert {"mirror-changed", "checkpoint-mismatch"} <= kinds(done)
+    named = next(one for one in done.document["breaches"] if one["kind"] == "mirror-changed")
+    assert "LEDGER/00000000000000000005.entries" in named["says"]
+
+
+async def test_other_commands_do_not_work_from_a_changed_mirror(world: World) -> None:
+    mirror = mirrored(world.folder / "mirror", TRUE)
+    segment = mirror / "LEDGER" / "00000000000000000005.entries"
+    entry = entries_in(segment.read_bytes(), len(first_line("LEDGER")))[0][0]
+    other = entry._replace(body=entry.body.replace(b'"ann"', b'"eve"'))
+    segment.write_bytes(segment.read_bytes().replace(framed(entry), framed(other)))
+    done = await world.auditor("balances", "--from", mirror)
+    assert (done.code, done.out) == (2, "")
+    assert "LEDGER/00000000000000000005.entries" in done.err
+    sums = (mirror / SUMS).read_text()
+    (mirror / SUMS).write_text(
+        "".join(
+            f"{digest(segment.read_bytes())}{line[64:]}\n" if segment.name in line else f"{line}\n"
+            for line in sums.splitlines()
+        )
+    )
+    # With the hash made right the mirror looks whole: only a signature tells.
+    assert (await world.auditor("checkpoint", "--from", mirror)).code == 1

@@ -1,0 +1,190 @@
+"""Every manipulation of the ledger in every mode: it is found, or the report says what was not checked."""
+
+import shutil
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+import pytest
+from tests.integration.auditor.audit.test_tampered_ledgers import (
+    CHANGES,
+    CHECKPOINTS,
+    EARLY,
+    LATE,
+    LEDGER,
+    SIGNER,
+)
+from tests.support.audit.command import Audited, Auditor
+from tests.support.audit.nats_ledger import numbered, signed, small_ledger
+
+from telecine_auditor.breaches import BreachKind
+from telecine_auditor.cli import run
+from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.sources.message import Entry
+
+KEY = ("--key", SIGNER.verifier)
+BY_RULES_ALONE = frozenset(
+    {
+        "the subject",
+        "an entry dropped",
+        "two entries swapped",
+        "an entry put in",
+    }
+)
+"""What also contradicts the rules, with or without a checkpoint."""
+REPORTS = {"balances": (), "trial-balance": (), "liability": (), "statement": ("ann",)}
+NO_CHECKPOINT = "whether the ledger was rewritten or cut short: there is no signed checkpoint of it"
+NOT_COMPARED = "signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"
+WITHOUT_THE_LOG = ("--key", "--checkpoint", "--since", "--since, an early one")
+"""Modes to try also when the log's own checkpoints are gone."""
+Change = Callable[[list[Entry]], list[Entry]]
+
+
+def mirror(folder: Path, ledger: Sequence[Entry], checkpoints: Sequence[Entry]) -> Path:
+    """A mirror whose hashes are right, whatever is in it."""
+    with opened_for_writing(folder, most=4) as written:
+        written.stream("LEDGER").append(numbered(ledger))
+        written.stream("CHECKPOINTS").append(checkpoints)
+    return folder
+
+
+@pytest.fixture
+def audit(capsys: pytest.CaptureFixture[str]) -> Auditor:
+    return Auditor(capsys)
+
+
+@pytest.fixture(scope="module")
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an auditor has from before: a saved state over every entry, one over the first ones, and a checkpoint."""
+    folder = tmp_path_factory.mktemp("kept")
+    (folder / "late.checkpoint").write_text(signed(SIGNER, LEDGER, LATE))
+    for name, count in (("early", 1), ("late", len(CHECKPOINTS))):
+        true = mirror(folder / f"{name}.mirror", LEDGER, CHECKPOINTS[:count])
+        state = ("--save", str(folder / f"{name}.state"), "--key", str(SIGNER.verifier))
+        assert run(["verify", "--from", str(true), *state, "--json"]) == 0
+    return folder
+
+
+def modes(kept: Path) -> dict[str, tuple[object, ...]]:
+    """Modes of `verify` in which everything up to the newest checkpoint is seen."""
+    return {
+        "--key": KEY,
+        "--ledger-only": (*KEY, "--ledger-only"),
+        "--checkpoint": (*KEY, "--checkpoint", kept / "late.checkpoint"),
+        "--checkpoint, no key": ("--checkpoint", kept / "late.checkpoint"),
+        "--since": (*KEY, "--since", kept / "late.state"),
+        "--since, an early one": (*KEY, "--since", kept / "early.state"),
+        "--since and --save": (*KEY, "--since", kept / "late.state", "--save", kept / "next.state"),
+    }
+
+
+def kinds(done: Audited) -> set[str]:
+    return set(done.document["breach_kinds"])
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_every_mode_of_verify_finds_it(audit: Auditor, tmp_path: Path, kept: Path, change: str) -> None:
+    deed, kind = CHANGES[change]
+    changed = mirror(tmp_path / "mirror", deed(LEDGER), CHECKPOINTS)
+    purged = mirror(tmp_path / "purged", deed(LEDGER), [])
+    for mode, options in modes(kept).items():
+        done = await audit("verify", "--from", changed, *options, "--json")
+        assert (mode, done.code, kind.value in kinds(done)) == (mode, 1, True), done.out
+        if mode not in WITHOUT_THE_LOG:
+            continue
+        done = await audit("verify", "--from", purged, *options, "--json")
+        # Without one of its own, an auditor has only the log's checkpoints: that they are gone is what it finds.
+        own = any("kept" in str(option) for option in options)
+        # An early state knows of less than was cut off; that newer checkpoints are gone is found there, too.
+        signed_over = {kind.value, BreachKind.TRUNCATED.value} if own else set[str]()
+        signed_over |= {"checkpoint-missing"} if not own or "early" in mode else set()
+        expected = own or bool(deed(LEDGER))
+        assert (mode, bool(signed_over & kinds(done)), done.code) == (mode, expected, expected), done.out
+        if not expected:
+            assert (done.document["verdict"], NO_CHECKPOINT in done.document["not_checked"]) == (
+                "NO BREACH IN WHAT WAS CHECKED",
+                True,
+            )
+    assert not (kept / "next.state").exists()
+
+
+@pytest.mark.parametrize("change", CHANGES)
+async def test_without_a_checkpoint_it_is_found_by_the_rules_or_named_as_not_checked(
+    audit: Auditor, tmp_path: Path, change: str
+) -> None:
+    changed = mirror(tmp_path / "mirror", CHANGES[change][0](LEDGER), [])
+    seen = change in BY_RULES_ALONE
+    for options in ((), ("--ledger-only",)):
+        done = await audit("verify", "--from", changed, *options, "--json")
+        assert (done.code, done.document["verdict"] == "EVERY CREDIT IS ACCOUNTED FOR") == (seen, False)
+        assert NO_CHECKPOINT in done.document["not_checked"]
+    length = len(CHANGES[change][0](LEDGER))
+    points: list[tuple[object, ...]] = [(), ("--at", "2026-11-02T13:00:00Z")]
+    points += [("--sequence", length)] if length else []
+    for report, arguments in REPORTS.items():
+        for point in points if report != "statement" else [(), ("--to", "2026-11-03")]:
+            done = await audit(report, *arguments, "--from", changed, *point, "--json")
+            if report == "statement" and not length:
+                assert done.code == 2
+                continue
+            assert (report, point, done.code) == (report, point, int(seen)), done.out
+            assert NOT_COMPARED in done.document["not_checked"]
+
+
+async def test_reports_say_what_they_leave_out(audit: Auditor, tmp_path: Path) -> None:
+    true = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS)
+    for report in ("balances", "trial-balance", "liability"):
+        done = await audit(report, "--from", true, "--sequence", 5)
+        said = done.out.splitlines()
+        assert (done.code, said[-3:]) == (
+            0,
+            ["Not checked:", f"  - {NOT_COMPARED}", "  - entries behind LEDGER#5"],
+        )
+        done = await audit(report, "--from", true, "--at", "2026-11-02T11:00:00Z")
+        assert "  - entries booked at 2026-11-02T11:00:00.000001Z or later" in done.out.splitlines()
+
+
+async def test_a_true_ledger_holds_in_every_mode_and_what_a_mode_leaves_out_is_said(
+    audit: Auditor, tmp_path: Path, kept: Path
+) -> None:
+    streams = small_ledger(6)
+    true = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS)
+    with opened_for_writing(true, most=4) as written:
+        written.stream("VIDEO").append(streams.video)
+    left_out = {
+        "--ledger-only": "generations against VIDEO: it was left out",
+        "--checkpoint, no key": "signatures of 4 checkpoints: name the log's public key with --key",
+        "--since": f"the rules for entries up to {LATE}: ",
+        "--since, an early one": f"the rules for entries up to {EARLY}: ",
+        "--since and --save": f"the rules for entries up to {LATE}: ",
+    }
+    for mode, options in modes(kept).items():
+        done = await audit("verify", "--from", true, *options, "--json")
+        told = done.document
+        assert (mode, done.code, told["breaches"]) == (mode, 0, [])
+        strong = told["verdict"] == "EVERY CREDIT IS ACCOUNTED FOR"
+        assert (mode, strong, len(told["not_checked"])) == (mode, mode not in left_out, int(not strong))
+        assert all(what.startswith(left_out[mode]) for what in told["not_checked"])
+    shutil.rmtree(true)
+
+
+async def test_checkpoints_that_were_rolled_back_are_found(
+    audit: Auditor, tmp_path: Path, kept: Path
+) -> None:
+    rolled_back = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS[:1])
+    for options in (("--checkpoint", kept / "late.checkpoint"), ("--since", kept / "late.state")):
+        done = await audit("verify", "--from", rolled_back, *KEY, *options, "--json")
+        assert (done.code, kinds(done)) == (1, {"checkpoint-missing"})
+    for limit, found in (("7", True), ("8", False), ("1h", False)):
+        done = await audit("verify", "--from", rolled_back, *KEY, "--max-unsigned", limit, "--json")
+        assert (limit, kinds(done)) == (limit, {"unsigned-too-long"} if found else set())
+    later = ("--now", "2026-11-03T12:00:01Z")
+    assert kinds(await audit("verify", "--from", rolled_back, *KEY, *later, "--json")) == {
+        "unsigned-too-long"
+    }
+    done = await audit("verify", "--from", rolled_back, *KEY, *later, "--json", "--max-unsigned", "2d")
+    assert done.code == 0
+
+
+async def test_a_limit_for_unsigned_entries_needs_a_key(audit: Auditor, tmp_path: Path) -> None:
+    done = await audit("verify", "--from", tmp_path, "--max-unsigned", "2h")
+    assert (done.code, "--max-unsigned needs --key" in done.err) == (2, True)

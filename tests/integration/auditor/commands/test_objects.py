@@ -1,0 +1,116 @@
+"""`telecine-audit objects` against a real S3 server: every stored video, and what is wrong with its object."""
+
+import hashlib
+from pathlib import Path
+
+import pytest
+from jsonschema import Draft202012Validator
+from tests.support.audit.command import Auditor
+from tests.support.audit.streams import Streams, on
+from tests.support.servers.instances import S3Server
+
+from telecine_auditor.json_documents import schema_of
+from telecine_contracts.storage import VideoStored
+
+BODIES = {f"g-{number}": f"video {number}".encode() for number in range(5)}
+
+
+def key(generation: str) -> str:
+    return f"videos/ann/video_{generation}.mp4"
+
+
+@pytest.fixture
+def bucket(s3: S3Server) -> str:
+    """A bucket with every video, and with something else beside them."""
+    name = s3.new_bucket()
+    with s3.client() as client:
+        for generation, body in BODIES.items():
+            client.put_object(Bucket=name, Key=key(generation), Body=body)
+        client.put_object(Bucket=name, Key="checkpoints/latest.txt", Body=b"a note")
+    return name
+
+
+@pytest.fixture
+def auditor(
+    capsys: pytest.CaptureFixture[str],
+    s3: S3Server,
+    bucket: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> Auditor:
+    """Works from a mirror of the streams in which they were all stored."""
+    streams = Streams()
+    for generation, body in BODIES.items():
+        streams.say(stored(generation, body, bucket), on(1))
+    streams.mirror(tmp_path / "mirror")
+    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "SECRET_KEY_FILE", "REGION"):
+        monkeypatch.delenv(f"TELECINE_S3_{name}", raising=False)
+    secret = tmp_path / "secret"
+    secret.write_text(f"{s3.secret_key}\n")
+    return Auditor(capsys).using(
+        "--from", tmp_path / "mirror", "--endpoint", s3.endpoint, "--region", s3.region,
+        "--access-key", s3.access_key, "--secret-key-file", secret,
+    )  # fmt: skip
+
+
+def stored(generation: str, body: bytes, bucket: str) -> VideoStored:
+    return VideoStored(
+        account="ann",
+        generation=generation,
+        bucket=bucket,
+        key=key(generation),
+        bytes=len(body),
+        sha256=hashlib.sha256(body).hexdigest(),
+        content_type="video/mp4",
+        width=1280,
+        height=720,
+        duration=5,
+    )
+
+
+async def test_every_object_as_it_was_stored_is_clean(auditor: Auditor) -> None:
+    audited = await auditor("objects", "--deep")
+    assert (audited.code, audited.err) == (0, "")
+    assert audited.out == "5 stored videos, 35 bytes, up to VIDEO#5\nEvery stored video is in the bucket.\n"
+
+
+async def test_what_is_missing_or_differs_is_named(auditor: Auditor, s3: S3Server, bucket: str) -> None:
+    with s3.client() as client:
+        client.delete_object(Bucket=bucket, Key=key("g-0"))
+        client.put_object(Bucket=bucket, Key=key("g-1"), Body=b"")
+        client.put_object(Bucket=bucket, Key=key("g-2"), Body=b"Video 2")
+        client.put_object(Bucket=bucket, Key=key("unknown"), Body=b"x")
+    quick = await auditor("objects", "--json")
+    deep = await auditor("objects", "--json", "--deep")
+    assert (quick.code, deep.code) == (1, 1)
+    for audited in (quick, deep):
+        Draft202012Validator(schema_of("objects", closed=True)).validate(audited.document)
+    found = [
+        (breach["generation"], breach["kind"], breach["sequence"]) for breach in deep.document["breaches"]
+    ]
+    missing, empty, other = (
+        ("g-0", "object-missing", 1),
+        ("g-1", "object-differs", 2),
+        ("g-2", "object-differs", 3),
+    )
+    assert found == [missing, empty, other]
+    assert quick.document["count"] == 2
+    assert deep.document["unknown_keys"] == [f"{bucket}/{key('unknown')}"]
+    assert "has 0 bytes, 7 were stored" in deep.document["breaches"][1]["says"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        (["--bucket", "no-such-bucket"], "refused to list bucket no-such-bucket (NoSuchBucket)"),
+        (["--endpoint", "http://127.0.0.1:9"], "EndpointConnectionError"),
+        (["--access-key", "other"], "refused to list bucket"),
+        (["--secret-key-file", "/dev/null"], "--secret-key-file missing"),
+    ],
+)
+async def test_what_cannot_be_found_out_is_no_breach(auditor: Auditor, options: list[str], says: str) -> None:
+    last = auditor.using(*auditor.options, *options)
+    audited = await last("objects")
+    assert audited.code == 2
+    assert says in audited.err
+    assert audited.out == ""

@@ -1,0 +1,276 @@
+"""`telecine-audit restore`: a mirror becomes the stream again, byte for byte and number for number."""
+
+import base64
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from pathlib import Path
+
+import nats as nats_client
+import pytest
+from nats.aio.client import Client
+from tests.support.audit.command import Auditor
+from tests.support.audit.nats_ledger import (
+    LOG,
+    all_of,
+    copied,
+    numbered,
+    provisioned,
+    publish,
+    published,
+    signed,
+    small_ledger,
+    stored_checkpoint,
+)
+from tests.support.security.nats_users import allowed, guarded_server, new_seed, public_key
+from tests.support.servers.instances import NatsServer, nats_server
+
+from telecine_auditor.mirror.source import MirrorSource
+from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.sources.connection import Server
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.nats import NatsSource
+from telecine_auditor.sources.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE
+from telecine_cli.provisioning.streams import provision
+from telecine_contracts.signed_note import Checkpoint
+from telecine_credits.checkpoints.key import Signer
+
+STREAMS = small_ledger(6)
+SIGNER = Signer.new(LOG)
+NAMES = ("CHECKPOINTS", "LEDGER", "VIDEO")
+
+
+@pytest.fixture
+def auditor(capsys: pytest.CaptureFixture[str]) -> Auditor:
+    return Auditor(capsys)
+
+
+@asynccontextmanager
+async def fresh(folder: Path) -> AsyncIterator[NatsServer]:
+    """A server that has all our streams and nothing in them."""
+    async with nats_server(folder / "fresh") as server, provisioned(server):
+        yield server
+
+
+def mirror_of(folder: Path, **streams: Sequence[Entry]) -> Path:
+    """A mirror of these entries."""
+    with opened_for_writing(folder / "mirror", most=5) as mirror:
+        for name, entries in streams.items():
+            mirror.stream(name).append(entries)
+    return folder / "mirror"
+
+
+async def on(server: NatsServer, stream: str) -> list[Entry]:
+    source = await NatsSource.open(Server(url=server.url))
+    try:
+        return [entry._replace(stored_at=0) for entry in await all_of(source, stream)]
+    finally:
+        await source.close()
+
+
+async def held(mirror: Path, stream: str) -> list[Entry]:
+    entries = await all_of(MirrorSource(mirror, print), stream)
+    return [entry._replace(stored_at=0) for entry in entries]
+
+
+@pytest.fixture
+async def mirror(auditor: Auditor, nats: NatsServer, tmp_path: Path) -> Path:
+    """A mirror of a server on which services worked, with the versions that they expected, and a checkpoint."""
+    await published(nats, STREAMS)
+    async with provisioned(nats) as connection:
+        await publish(connection, [stored_checkpoint(signed(SIGNER, STREAMS.ledger))])
+    done = await auditor("mirror", tmp_path / "mirror", "--nats", nats.url)
+    assert done.code == 0
+    return tmp_path / "mirror"
+
+
+@pytest.mark.parts("another")
+async def test_every_byte_and_every_sequence_is_back(
+    auditor: Auditor, nats: NatsServer, mirror: Path, tmp_path: Path
+) -> None:
+    async with fresh(tmp_path) as server:
+        done = await auditor("restore", mirror, "--nats", server.url)
+        assert (done.code, done.err) == (0, "")
+        for stream in NAMES:
+            assert await on(server, stream) == await on(nats, stream) == await held(mirror, stream)
+        verified = await auditor("verify", "--nats", server.url, "--key", SIGNER.verifier, "--json")
+        assert (verified.code, verified.document["breaches"]) == (0, [])
+    root = base64.b64encode(Checkpoint.of(signed(SIGNER, STREAMS.ledger).rpartition("\n\n")[0] + "\n").root)
+    assert f"LEDGER  13 written, up to #13, read back and the same, root {root.decode()}\n" in done.out
+
+
+@pytest.mark.parts("another")
+async def test_services_go_on_where_they_were(auditor: Auditor, mirror: Path, tmp_path: Path) -> None:
+    """What an entry expects of the sequence before still holds."""
+    async with fresh(tmp_path) as server, provisioned(server) as connection:
+        await auditor("restore", mirror, "--nats", server.url)
+        headers = {
+            "Nats-Expected-Last-Subject-Sequence": "13",
+            "Nats-Expected-Last-Subject-Sequence-Subject": "ledger.ann.*",
+        }
+        ack = await connection.jetstream().publish("ledger.ann.granted", b"{}", headers=headers)
+        assert ack.seq == 14
+
+
+@pytest.mark.parts("another")
+async def test_it_goes_on_after_an_interruption(auditor: Auditor, mirror: Path, tmp_path: Path) -> None:
+    ledger = await held(mirror, "LEDGER")
+    async with fresh(tmp_path) as server:
+        await copied(server, "LEDGER", ledger[:7])
+        done = await auditor("restore", mirror, "--nats", server.url, "--json")
+        assert done.code == 0
+        one = done.document["streams"][1]
+        assert (one["stream"], one["found"], one["written"], one["last"]) == ("LEDGER", 7, 6, 13)
+        assert await on(server, "LEDGER") == ledger
+        again = await auditor("restore", mirror, "--nats", server.url)
+        assert "LEDGER  0 written, 13 were there, up to #13" in again.out
+
+
+@pytest.mark.parametrize(
+    "there",
+    [
+        [STREAMS.ledger[1]],
+        [STREAMS.ledger[0]._replace(body=b"{}")],
+        [*STREAMS.ledger, STREAMS.ledger[0]._replace(head=b"")],
+    ],
+    ids=["another first entry", "another body", "more than the mirror has"],
+)
+async def test_a_stream_that_holds_anything_else_is_left_alone(
+    auditor: Auditor, tmp_path: Path, there: list[Entry]
+) -> None:
+    mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
+    async with fresh(tmp_path) as server:
+        await copied(server, "LEDGER", there)
+        done = await auditor("restore", mirror, "--nats", server.url)
+        assert (done.code, done.out) == (2, "")
+        assert "stream LEDGER is not empty, and no beginning of what the mirror holds" in done.err
+        assert len(await on(server, "LEDGER")) == len(there)
+
+
+async def test_headers_of_any_form_are_back(auditor: Auditor, tmp_path: Path) -> None:
+    odd = numbered(
+        Entry(0, 0, "ledger.ann.granted", head, body)
+        for head, body in (
+            (b"", b""),
+            (b"a:1\r\nA:  2 \r\na:1\r\n", b"\x00\xff\r\n"),
+            (b"no colon\r\n", b"x"),
+            ("é: 雨\r\n".encode(), b"y"),
+        )
+    )
+    mirror = mirror_of(tmp_path, LEDGER=odd)
+    async with fresh(tmp_path) as server:
+        assert (await auditor("restore", mirror, "--nats", server.url)).code == 0
+        assert await on(server, "LEDGER") == odd
+
+
+def with_gaps(*missing: int) -> list[Entry]:
+    """VIDEO after some accounts were forgotten."""
+    entries = (entry._replace(stored_at=0) for entry in STREAMS.video if entry.sequence not in missing)
+    return [entry._replace(subject=f"video.kept.g{entry.sequence}.requested") for entry in entries]
+
+
+@pytest.mark.parametrize("missing", [(1, 2, 3), (5, 6, 9), (1, 2, 15, 29)], ids=str)
+async def test_sequences_that_video_forgot_stay_empty(
+    auditor: Auditor, tmp_path: Path, missing: tuple[int, ...]
+) -> None:
+    video = with_gaps(*missing)
+    mirror = mirror_of(tmp_path, VIDEO=video)
+    async with fresh(tmp_path) as server:
+        done = await auditor("restore", mirror, "--nats", server.url)
+        assert (done.code, f"{len(missing)} sequences left empty" in done.out) == (0, True)
+        assert await on(server, "VIDEO") == video
+        assert "0 written" in (await auditor("restore", mirror, "--nats", server.url)).out
+
+
+async def test_gaps_are_gone_on_with_after_an_interruption(auditor: Auditor, tmp_path: Path) -> None:
+    video = with_gaps(5, 6, 9)
+    mirror = mirror_of(tmp_path, VIDEO=video)
+    async with fresh(tmp_path) as server:
+        subject = "video.telecine-restore.telecine-restore.telecine-restore"
+        filler = Entry(0, 0, subject, b"telecine-restore: filler\r\n", b"")
+        await copied(server, "VIDEO", [*video[:4], filler])
+        assert (await auditor("restore", mirror, "--nats", server.url)).code == 0
+        assert await on(server, "VIDEO") == video
+
+
+@pytest.mark.parametrize("missing", [1, 4])
+async def test_the_ledger_allows_no_gaps(auditor: Auditor, tmp_path: Path, missing: int) -> None:
+    ledger = [entry for entry in STREAMS.ledger if entry.sequence != missing]
+    mirror = mirror_of(tmp_path, LEDGER=ledger)
+    async with fresh(tmp_path) as server:
+        done = await auditor("restore", mirror, "--nats", server.url)
+        assert (done.code, f"sequence {missing} of LEDGER is missing in the mirror" in done.err) == (2, True)
+        assert "--renumber" in done.err
+        assert await on(server, "LEDGER") == []
+        assert (await auditor("restore", mirror, "--renumber", "--nats", server.url)).code == 0
+        restored = await on(server, "LEDGER")
+    assert restored == [entry._replace(stored_at=0) for entry in numbered(ledger)]
+
+
+@pytest.mark.parts("another")
+async def test_renumbered_entries_expect_nothing(
+    auditor: Auditor, nats: NatsServer, mirror: Path, tmp_path: Path
+) -> None:
+    expecting = (await held(mirror, "LEDGER"))[3:]
+    assert all(b"Nats-Expected-Last-Subject-Sequence" in entry.head for entry in expecting)
+    other = mirror_of(tmp_path / "other", LEDGER=expecting)
+    async with fresh(tmp_path) as server:
+        assert (await auditor("restore", other, "--renumber", "--nats", server.url)).code == 0
+        restored = await on(server, "LEDGER")
+    assert [entry.stated for entry in restored] == [entry.stated for entry in expecting]
+    assert not any(b"Expected" in entry.head for entry in restored)
+    assert all(b"Nats-Msg-Id" in entry.head for entry in restored)
+
+
+async def test_an_id_that_is_there_twice_is_told(auditor: Auditor, tmp_path: Path) -> None:
+    twice = numbered([*STREAMS.ledger[:3], STREAMS.ledger[1]])
+    async with fresh(tmp_path) as server:
+        done = await auditor("restore", mirror_of(tmp_path, LEDGER=twice), "--nats", server.url)
+    assert (done.code, "entry 4 of LEDGER has the id of entry 2" in done.err) == (2, True)
+
+
+async def test_an_expectation_that_does_not_hold_is_told(auditor: Auditor, tmp_path: Path) -> None:
+    wrong = numbered([STREAMS.ledger[0]._replace(head=b"Nats-Expected-Last-Subject-Sequence: 7\r\n")])
+    async with fresh(tmp_path) as server:
+        done = await auditor("restore", mirror_of(tmp_path, LEDGER=wrong), "--nats", server.url)
+    assert (done.code, "entry 1 of LEDGER was refused" in done.err) == (2, True)
+
+
+async def test_a_subject_that_the_stream_does_not_take_is_told(auditor: Auditor, tmp_path: Path) -> None:
+    stray = [STREAMS.ledger[0]._replace(subject="elsewhere.x")]
+    async with fresh(tmp_path) as server:
+        done = await auditor("restore", mirror_of(tmp_path, LEDGER=stray), "--nats", server.url)
+    assert (done.code, "no stream of the server takes what entry 1" in done.err) == (2, True)
+
+
+async def test_a_stream_that_is_not_there_is_told(auditor: Auditor, nats: NatsServer, tmp_path: Path) -> None:
+    mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
+    done = await auditor("restore", mirror, "--nats", nats.url)
+    assert (done.code, "`telecine provision` makes it" in done.err) == (2, True)
+    (tmp_path / "empty").mkdir()
+    done = await auditor("restore", tmp_path / "empty", "--nats", nats.url)
+    assert (done.code, "has no streams" in done.err) == (2, True)
+
+
+async def test_a_changed_mirror_is_not_restored(auditor: Auditor, tmp_path: Path) -> None:
+    mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
+    segment = mirror / "LEDGER" / f"{6:020}.entries"
+    segment.write_bytes(segment.read_bytes()[:-9])
+    async with fresh(tmp_path) as server:
+        done = await auditor("restore", mirror, "--nats", server.url)
+        assert (done.code, "the mirror can't be restored" in done.err) == (2, True)
+        assert await on(server, "LEDGER") == []
+
+
+async def test_an_auditor_may_not_restore(auditor: Auditor, tmp_path: Path) -> None:
+    mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
+    seed = new_seed(tmp_path / "auditor.nk")
+    user = {"nkey": public_key(seed), "permissions": allowed(AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)}
+    async with guarded_server(tmp_path / "nats", user) as server:
+        operator: Client = await nats_client.connect(server.operator_url)
+        await provision(operator, consumers=())
+        await operator.close()
+        done = await auditor("restore", mirror, "--nats", server.url, "--nkey-seed", seed)
+    assert done.code == 2
+    assert (
+        'refuses this identity, nats: permissions violation for publish to "ledger.ann.granted"' in done.err
+    )

@@ -1,0 +1,260 @@
+"""An identity that may only ask is enough for all that an auditor does, and good for nothing else."""
+
+import asyncio
+import json
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+
+import nats
+import nats.errors
+import pytest
+from nats.aio.client import Client
+from nats.js.errors import APIError
+from tests.support.audit.command import Auditor
+from tests.support.audit.nats_ledger import LOG, publish, signed, small_ledger, stored_checkpoint
+from tests.support.security.nats_users import GuardedServer, allowed, guarded_server, new_seed, public_key
+
+from telecine_auditor.cli import COMMANDS
+from telecine_auditor.sources.connection import NotAllowed, Server
+from telecine_auditor.sources.nats import NatsSource
+from telecine_auditor.sources.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE, INBOX_PREFIX
+from telecine_cli.provisioning.streams import provision
+from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.ports import free_ports
+from telecine_cli.stack.process import Process
+from telecine_contracts.permissions import AUDITOR, rights
+from telecine_contracts.streams import STREAMS
+from telecine_credits.checkpoints.key import Signer
+
+LEDGER_ALONE = tuple(subject for subject in AUDITOR_PUBLISH if not subject.endswith(".VIDEO"))
+SIGNER = Signer.new(LOG)
+
+
+@pytest.fixture
+def seed(tmp_path: Path) -> Path:
+    return new_seed(tmp_path / "auditor.nk")
+
+
+@pytest.fixture
+def narrow(tmp_path: Path) -> Path:
+    """The seed of an auditor who may not see VIDEO."""
+    return new_seed(tmp_path / "narrow.nk")
+
+
+@pytest.fixture
+async def server(tmp_path: Path, seed: Path, narrow: Path) -> AsyncIterator[GuardedServer]:
+    """A server with a small ledger and a checkpoint over it, and two auditors."""
+    users = [
+        {"nkey": public_key(seed), "permissions": allowed(AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)},
+        {"nkey": public_key(narrow), "permissions": allowed(LEDGER_ALONE, AUDITOR_SUBSCRIBE)},
+    ]
+    async with guarded_server(tmp_path / "nats", *users) as server:
+        operator = await nats.connect(server.operator_url)
+        await provision(operator, consumers=())
+        streams = small_ledger(3)
+        await publish(operator, streams.ledger)
+        await publish(operator, streams.video)
+        await publish(operator, [stored_checkpoint(signed(SIGNER, streams.ledger))])
+        await operator.close()
+        yield server
+
+
+@pytest.fixture
+def auditor(capsys: pytest.CaptureFixture[str], server: GuardedServer, seed: Path) -> Auditor:
+    return Auditor(capsys).using("--nats", server.url, "--nkey-seed", seed)
+
+
+async def test_it_is_the_one_that_the_contracts_name() -> None:
+    named = rights(AUDITOR)
+    assert (named.publish, named.subscribe) == (AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)
+
+
+async def test_every_command_works_with_it(auditor: Auditor, tmp_path: Path) -> None:
+    proof, mirror = tmp_path / "proof", tmp_path / "mirror"
+    key = ("--key", SIGNER.verifier)
+    calls: dict[str, tuple[object, ...]] = {
+        "verify": key,
+        "balances": (),
+        "statement": ("ann",),
+        "trial-balance": (),
+        "liability": (),
+        "show": (2,),
+        "reconcile": (),
+        "export": ("--format", "csv", "--out", tmp_path / "books.csv"),
+        "mirror": (mirror,),
+        "checkpoint": key,
+        "prove": (2, *key, "--out", proof),
+    }
+    there = {command.NAME for command in COMMANDS}
+    for name, arguments in calls.items():
+        if name in there:
+            done = await auditor(name, *arguments)
+            assert (name, done.code, done.err) == (name, 0, "")
+    assert (await auditor.using()("check-proof", proof, *key)).code == 0
+    # `compare` asks databases besides and `objects` a bucket, and `restore` writes.
+    assert there <= {*calls, "check-proof", "compare", "objects", "restore"}
+
+
+async def test_without_video_the_ledger_is_all_there_is(
+    auditor: Auditor, server: GuardedServer, narrow: Path, tmp_path: Path
+) -> None:
+    auditor = auditor.using("--nats", server.url, "--nkey-seed", narrow)
+    done = await auditor("mirror", tmp_path / "mirror", "--streams", "LEDGER,CHECKPOINTS")
+    assert (done.code, "LEDGER  7 new" in done.out) == (0, True)
+    assert (await auditor("checkpoint", "--key", SIGNER.verifier)).code == 0
+    done = await auditor("verify", "--key", SIGNER.verifier, "--ledger-only", "--json")
+    assert (done.code, done.document["not_checked"][0]) == (0, "generations against VIDEO: it was left out")
+    for command in (
+        ("verify", "--key", SIGNER.verifier),
+        ("mirror", tmp_path / "other"),
+        ("show", 1, "--stream", "VIDEO"),
+    ):
+        refused = await auditor(*command)
+        assert (refused.code, refused.out) == (2, "")
+        assert "stream.info.video" in refused.err.lower()
+
+
+async def test_a_stream_that_is_gone_is_not_taken_for_an_empty_one(
+    auditor: Auditor, server: GuardedServer
+) -> None:
+    operator = await nats.connect(server.operator_url)
+    await operator.jetstream().delete_stream("VIDEO")
+    done = await auditor("verify", "--key", SIGNER.verifier)
+    assert (done.code, "the server has no stream VIDEO" in done.err) == (2, True)
+    assert (await auditor("verify", "--key", SIGNER.verifier, "--ledger-only")).code == 0
+    await operator.jetstream().delete_stream("CHECKPOINTS")
+    done = await auditor("verify", "--ledger-only")
+    assert (done.code, "the server has no stream CHECKPOINTS" in done.err) == (2, True)
+    await operator.close()
+
+
+async def test_asking_for_video_all_the_same_is_an_error_at_once(server: GuardedServer, narrow: Path) -> None:
+    source = await NatsSource.open(Server(url=server.url, nkey_seed=narrow))
+    with pytest.raises(NotAllowed, match=r"(?i)stream.info.video"):
+        await source.has("VIDEO")
+    assert await source.has("LEDGER")
+    await source.close()
+
+
+@pytest.fixture
+async def intruder(server: GuardedServer, seed: Path) -> AsyncIterator[Client]:
+    """The auditor's identity in the hands of somebody who wants more."""
+
+    async def quiet(error: Exception) -> None:
+        pass
+
+    client = await nats.connect(
+        server.url, nkeys_seed=str(seed), inbox_prefix=INBOX_PREFIX, error_cb=quiet, allow_reconnect=False
+    )
+    yield client
+    await client.close()
+
+
+async def test_nothing_can_be_changed_with_it(intruder: Client, server: GuardedServer) -> None:
+    jetstream = intruder.jetstream(timeout=0.2)
+    for subject in ("ledger.ann.granted", "video.a.b.stored", "checkpoints.ledger.signed", "timers.at.x"):
+        with pytest.raises((nats.errors.Error, TimeoutError)):
+            await jetstream.publish(subject, b"{}", timeout=0.2)
+    calls = {
+        "STREAM.MSG.DELETE.{}": {"seq": 1},
+        "STREAM.PURGE.{}": {},
+        "STREAM.DELETE.{}": {},
+        "STREAM.UPDATE.{}": {"name": "LEDGER", "subjects": ["x"]},
+        "STREAM.SNAPSHOT.{}": {"deliver_subject": "x"},
+        "CONSUMER.CREATE.{}": {"stream_name": "LEDGER", "config": {"ack_policy": "none"}},
+        "CONSUMER.DURABLE.CREATE.{}.x": {"stream_name": "LEDGER", "config": {"durable_name": "x"}},
+    }
+    asked = [
+        intruder.request(f"$JS.API.{call.format(stream.name)}", json.dumps(question).encode(), timeout=0.5)
+        for stream in STREAMS
+        for call, question in calls.items()
+    ]
+    answers = await asyncio.gather(*asked, return_exceptions=True)
+    assert {type(answer) for answer in answers} == {nats.errors.TimeoutError}
+    async with AsyncExitStack() as stack:
+        operator = await nats.connect(server.operator_url)
+        stack.push_async_callback(operator.close)
+        state = [(await operator.jetstream().stream_info(stream.name)).state for stream in STREAMS]
+        assert {one.messages for one in state} == {0, 1, 7, 15}
+        assert {one.consumer_count for one in state} == {0}
+
+
+async def test_other_streams_and_other_answers_can_not_be_read_with_it(intruder: Client) -> None:
+    with pytest.raises((TimeoutError, APIError)):
+        await intruder.request("$JS.API.STREAM.INFO.ACCESS", timeout=0.2)
+    heard = await intruder.subscribe("_INBOX.>")
+    everything = await intruder.subscribe("ledger.>")
+    await intruder.flush()
+    for subscription in (heard, everything):
+        with pytest.raises(TimeoutError):
+            await subscription.next_msg(timeout=0.1)
+
+
+async def test_who_is_nobody_is_not_let_in(auditor: Auditor, server: GuardedServer) -> None:
+    done = await auditor.using("--nats", server.url)("balances")
+    assert done.code == 2
+    assert "Authorization Violation" in done.err
+    assert str(server.port) in done.err
+    assert done.err.count("\n") == 1
+
+
+async def test_a_name_and_a_password_will_do(auditor: Auditor, server: GuardedServer, tmp_path: Path) -> None:
+    password = tmp_path / "password"
+    password.write_text("only-a-test\n")
+    let_in = auditor.using("--nats", server.url, "--user", "operator", "--password-file", password)
+    assert (await let_in("checkpoint")).code == 0
+    password.write_text("wrong\n")
+    assert "Authorization Violation" in (await let_in("checkpoint")).err
+
+
+@pytest.mark.parametrize(
+    ("content", "says"),
+    [(b"no seed", "holds no nkey seed"), (b"\xff\xfe", "can't be read"), (b"", "no nkey")],
+)
+async def test_a_seed_that_is_none_is_told(
+    auditor: Auditor, server: GuardedServer, tmp_path: Path, content: bytes, says: str
+) -> None:
+    (tmp_path / "seed").write_bytes(content)
+    done = await auditor.using("--nats", server.url, "--nkey-seed", tmp_path / "seed")("checkpoint")
+    assert (done.code, says in done.err) == (2, True)
+
+
+async def test_a_file_that_is_not_there_is_told(auditor: Auditor, tmp_path: Path) -> None:
+    for option in ("--nkey-seed", "--creds", "--password-file", "--tls-ca"):
+        done = await auditor.using(option, tmp_path / "absent")("checkpoint")
+        assert (done.code, f"the file {tmp_path / 'absent'} can't be read" in done.err) == (2, True)
+
+
+async def as_identity(part: NatsPart, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:
+    """Do something as one of the identities."""
+    access = part.access(identity).for_client()
+    client = await nats.connect(part.url, inbox_prefix=rights(identity).inbox, **access)
+    await deed(client)
+    await client.close()
+
+
+async def test_the_identity_that_provision_makes_will_do(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    """There every identity has an account of its own on the server, and the streams are in another one."""
+    ledger = small_ledger(3).ledger
+    checkpoint = stored_checkpoint(signed(SIGNER, ledger))
+    port, monitoring_port = free_ports(2)
+    part = NatsPart(tmp_path / "nats", port, monitoring_port, credentials=tmp_path / "credentials")
+    process = Process(part.command(tmp_path / "nats.log"))
+    process.start()
+    try:
+        await process.wait_ready(part.ready, 20)
+        await as_identity(part, "provisioner", lambda client: provision(client, consumers=()))
+        await as_identity(part, "credits", lambda client: publish(client, ledger))
+        await as_identity(part, "credits", lambda client: publish(client, [checkpoint]))
+        seed = tmp_path / "credentials" / "auditor.nk"
+        auditor = Auditor(capsys).using("--nats", part.url, "--nkey-seed", seed)
+        done = await auditor("mirror", tmp_path / "mirror")
+        assert (done.code, done.err) == (0, "")
+        assert done.out.startswith("LEDGER  7 new, up to #7\nVIDEO  0 new")
+        done = await auditor("checkpoint", "--key", SIGNER.verifier)
+        assert (done.code, "the ledger has this root" in done.out) == (0, True)
+    finally:
+        process.kill()

@@ -1,0 +1,201 @@
+"""A supervised child process: ready, dead, stopped, killed, and never left behind."""
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from tests.support.eventually import eventually
+
+from telecine_cli.stack.process import Command, NotReady, Process, ProcessDied
+
+SLEEP = "import time; print('here', flush=True); time.sleep(600)"
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+
+
+class Nursery:
+    """Makes processes that run a line of Python, and kills them all in the end."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.all: list[Process] = []
+
+    def python(self, code: str) -> Process:
+        return self.of(sys.executable, "-c", code)
+
+    def of(self, *argv: str) -> Process:
+        process = Process(Command("child", argv, self.folder / "logs" / "child.log"))
+        self.all.append(process)
+        return process
+
+
+@pytest.fixture
+def nursery(tmp_path: Path) -> Iterator[Nursery]:
+    nursery = Nursery(tmp_path)
+    yield nursery
+    for process in nursery.all:
+        process.kill()
+
+
+def has_said_here(process: Process) -> bool:
+    return "here" in process.log_tail()
+
+
+async def started(process: Process) -> Process:
+    async def probe() -> bool:
+        return has_said_here(process)
+
+    process.start()
+    await process.wait_ready(probe, 10)
+    return process
+
+
+async def never() -> bool:
+    return False
+
+
+async def test_ready_as_soon_as_the_probe_says_so_and_stopped_by_a_signal(nursery: Nursery) -> None:
+    process = await started(nursery.python(SLEEP))
+    await process.terminate()
+    assert process.pid is None
+    assert process.returncode == -signal.SIGTERM
+
+
+async def test_a_child_that_dies_is_reported_at_once_with_the_end_of_its_log(nursery: Nursery) -> None:
+    process = nursery.python("import sys; sys.exit('no such database')")
+    process.start()
+    with pytest.raises(ProcessDied, match=r"child ended with code 1(.|\n)*no such database"):
+        await process.wait_ready(never, deadline=30)
+
+
+async def test_a_program_that_is_not_there_is_reported_the_same_way(nursery: Nursery) -> None:
+    process = nursery.of("/nowhere/nats-server")
+    with pytest.raises((ProcessDied, FileNotFoundError), match="/nowhere/nats-server"):
+        process.start()
+        await process.wait_ready(never, deadline=30)
+
+
+async def test_the_report_leaves_out_what_earlier_runs_wrote(nursery: Nursery) -> None:
+    process = await started(nursery.python(SLEEP))
+    process.command.log.write_text("from long ago\n")
+    await process.restart()
+    await eventually(lambda: has_said_here(process))
+    assert "long ago" not in process.log_tail()
+
+
+async def test_a_child_that_never_gets_ready_is_given_up_at_the_deadline(nursery: Nursery) -> None:
+    process = nursery.python(SLEEP)
+    process.start()
+    with pytest.raises(NotReady, match=r"child was not ready after 0\.2 s"):
+        await process.wait_ready(never, deadline=0.2)
+
+
+async def test_a_probe_that_hangs_does_not_pass_the_deadline(nursery: Nursery) -> None:
+    async def hangs() -> bool:
+        await asyncio.Event().wait()
+        return True
+
+    process = nursery.python(SLEEP)
+    process.start()
+    with pytest.raises(NotReady):
+        await process.wait_ready(hangs, deadline=0.2)
+
+
+async def test_a_child_that_ignores_the_signal_is_killed_after_the_grace(nursery: Nursery) -> None:
+    process = await started(nursery.python(DEAF))
+    await process.terminate(grace=0.1)
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_stop_that_is_cancelled_still_leaves_nobody(nursery: Nursery) -> None:
+    process = await started(nursery.python(DEAF))
+    with pytest.raises(TimeoutError):
+        await asyncio.wait_for(process.terminate(grace=600), 0.1)
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_frozen_child_can_be_killed(nursery: Nursery) -> None:
+    process = await started(nursery.python(SLEEP))
+    process.send(signal.SIGSTOP)
+    process.kill()
+    assert process.returncode == -signal.SIGKILL
+
+
+async def test_a_child_is_out_of_reach_of_the_terminals_ctrl_c(nursery: Nursery) -> None:
+    process = await started(nursery.python(SLEEP))
+    assert process.pid is not None
+    assert os.getsid(process.pid) == process.pid == os.getpgid(process.pid)
+
+
+async def test_a_kill_takes_the_childs_own_children_along(nursery: Nursery) -> None:
+    family = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); "
+    process = await started(nursery.python(family + "print(p.pid, flush=True); p.wait()"))
+    await eventually(lambda: any(word.isdigit() for word in process.log_tail().split()))
+    grandchild = next(int(word) for word in process.log_tail().split() if word.isdigit())
+    process.kill()
+    await eventually(lambda: not is_alive(grandchild))
+
+
+async def test_a_restart_is_a_new_process_and_a_second_start_is_none(nursery: Nursery) -> None:
+    process = await started(nursery.python(SLEEP))
+    first = process.pid
+    process.start()
+    assert process.pid == first
+    await process.restart()
+    assert process.running
+    assert process.pid != first
+
+
+async def test_stopping_what_never_ran_does_nothing(nursery: Nursery) -> None:
+    process = nursery.python(SLEEP)
+    await process.terminate()
+    process.kill()
+    assert process.returncode is None
+
+
+async def test_a_long_log_is_put_aside(nursery: Nursery) -> None:
+    process = nursery.python(SLEEP)
+    process.command.log.parent.mkdir()
+    process.command.log.write_bytes(b"x" * (16 * 1024 * 1024 + 1))
+    await started(process)
+    assert process.command.log.read_text() == "here\n"
+    assert process.command.log.with_name("child.log.1").exists()
+
+
+def test_no_secret_of_the_environment_shows_in_a_representation(tmp_path: Path) -> None:
+    assert "hush" not in repr(Command("child", ("true",), tmp_path / "log", env={"KEY": "hush"}))
+
+
+@pytest.mark.skipif(not sys.platform.startswith("linux"), reason="only Linux ends children with their parent")
+async def test_a_child_dies_with_a_supervisor_that_is_killed(tmp_path: Path) -> None:
+    log = tmp_path / "child.log"
+    supervisor_code = (
+        "import sys, time\n"
+        "from pathlib import Path\n"
+        "from telecine_cli.stack.process import Command, Process\n"
+        f"p = Process(Command('child', (sys.executable, '-c', {SLEEP!r}), Path({str(log)!r})))\n"
+        "p.start(); print(p.pid, flush=True); time.sleep(600)\n"
+    )
+    supervisor = await asyncio.create_subprocess_exec(
+        sys.executable, "-c", supervisor_code, stdout=subprocess.PIPE
+    )
+    assert supervisor.stdout is not None
+    child = int(await supervisor.stdout.readline())
+    await eventually(lambda: log.exists() and "here" in log.read_text())
+    supervisor.kill()
+    await supervisor.communicate()
+    await eventually(lambda: not is_alive(child))
+
+
+def is_alive(pid: int) -> bool:
+    """A zombie whose new parent has not reaped it yet is not alive."""
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    stat = Path(f"/proc/{pid}/stat")
+    return not stat.exists() or stat.read_text().rpartition(")")[2].split()[0] != "Z"

@@ -1,0 +1,182 @@
+"""`telecine provision` against servers of its own: drift, danger, and servers that may lose events."""
+
+import asyncio
+import json
+from collections.abc import Coroutine, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from nats.aio.client import Client
+from tests.support.processes.command_line import Outcome, call
+from tests.support.security.authenticated_nats import guarded_nats
+from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
+
+from telecine_cli.provisioning.credentials import USERS_FILE
+from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.ports import LOOPBACK, free_ports
+from telecine_cli.stack.process import Command, Process
+from telecine_cli.target import Target, connected
+from telecine_contracts.permissions import IDENTITIES
+from telecine_contracts.streams import CONSUMERS, STREAMS
+
+
+@pytest.fixture
+def server(tmp_path: Path) -> Iterator[NatsServer]:
+    with nats_server_for_many_loops(tmp_path) as server:
+        yield server
+
+
+def run(work: Coroutine[Any, Any, Any]) -> Any:
+    loop = asyncio.new_event_loop()
+    try:
+        return loop.run_until_complete(work)
+    finally:
+        loop.close()
+
+
+def provision(capsys: pytest.CaptureFixture[str], server: NatsServer | NatsPart, *options: str) -> Outcome:
+    where = ("--nats-url", server.url, "--monitoring-url", server.monitoring_url)
+    return call(capsys, "provision", *where, *options)
+
+
+def actions(outcome: Outcome) -> list[str]:
+    return [line.rsplit(maxsplit=1)[0].strip() for line in outcome.out.splitlines() if line[0] != " "]
+
+
+async def update(connection: Client, stream: str, **changes: Any) -> None:
+    info = json.loads((await connection.request(f"$JS.API.STREAM.INFO.{stream}", b"")).data)
+    body = json.dumps(info["config"] | changes).encode()
+    answer = json.loads((await connection.request(f"$JS.API.STREAM.UPDATE.{stream}", body)).data)
+    assert "error" not in answer, answer
+
+
+async def changed(url: str, stream: str, **changes: Any) -> None:
+    async with connected(Target(url)) as connection:
+        await update(connection, stream, **changes)
+
+
+async def description(url: str, stream: str) -> str:
+    async with connected(Target(url)) as connection:
+        return (await connection.jetstream().stream_info(stream)).config.description or ""
+
+
+async def made(url: str, **config: Any) -> None:
+    async with connected(Target(url)) as connection:
+        await connection.jetstream().add_stream(**config)
+
+
+def test_a_new_server_gets_everything_and_nothing_twice(
+    server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    count = len(STREAMS) + len(CONSUMERS)
+    dry = provision(capsys, server, "--dry-run")
+    assert (dry.code, actions(dry)) == (0, ["would be created"] * count)
+    first = provision(capsys, server)
+    assert (first.code, actions(first)) == (0, ["created"] * count)
+    assert actions(provision(capsys, server)) == ["unchanged"] * count
+
+
+def test_drift_is_shown_and_put_right(server: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
+    provision(capsys, server)
+    run(changed(server.url, "VIDEO", description="mine now"))
+    dry = provision(capsys, server, "--dry-run")
+    assert "would be updated   VIDEO" in dry.out
+    assert "    description: 'mine now' instead of" in dry.out
+    assert run(description(server.url, "VIDEO")) == "mine now"
+    assert "updated    VIDEO" in provision(capsys, server).out
+    assert run(description(server.url, "VIDEO")) != "mine now"
+    assert set(actions(provision(capsys, server))) == {"unchanged"}
+
+
+def test_a_dangerous_change_is_refused_before_anything_is_changed(
+    server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run(made(server.url, name="LEDGER", subjects=["ledger.*.*"], storage="memory"))
+    refused = provision(capsys, server)
+    assert refused.code == 1
+    assert refused.err.startswith("telecine: stream LEDGER: its storage")
+    assert "copy its events" in refused.err
+    assert actions(provision(capsys, server, "--dry-run")) == []
+    run(check_no_stream(server.url, "VIDEO"))
+
+
+async def check_no_stream(url: str, stream: str) -> None:
+    async with connected(Target(url)) as connection:
+        names = {info.config.name for info in await connection.jetstream().streams_info()}
+    assert stream not in names
+
+
+@pytest.fixture
+def unsafe(tmp_path: Path) -> Iterator[NatsPart]:
+    """A server with the defaults: it syncs every two minutes."""
+    port, monitoring = free_ports(2)
+    part = NatsPart(tmp_path / "unsafe", port, monitoring)
+    program = part.command(tmp_path / "unsafe.log").argv[0]
+    store = ("--jetstream", "--store_dir", str(part.folder / "store"))
+    argv = (program, "--addr", LOOPBACK, "--port", str(port), "--http_port", str(monitoring), *store)
+    process = Process(Command("unsafe", argv, tmp_path / "unsafe.log"))
+    process.start()
+    try:
+        run(process.wait_ready(part.ready, 20))
+        yield part
+    finally:
+        process.kill()
+
+
+def test_a_server_that_may_lose_events_is_refused_unless_told_so_loudly(
+    unsafe: NatsPart, capsys: pytest.CaptureFixture[str]
+) -> None:
+    refused = provision(capsys, unsafe)
+    assert refused.code == 1
+    assert "sync_interval: always" in refused.err
+    assert "--allow-unsafe-server" in refused.err
+    taken = provision(capsys, unsafe, "--allow-unsafe-server")
+    assert taken.code == 0
+    assert taken.err.startswith("WARNING: this server may lose acknowledged events")
+
+
+def test_a_server_that_can_not_be_asked_is_not_trusted(
+    server: NatsServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    silent = call(capsys, "provision", "--nats-url", server.url, "--monitoring-url", "http://127.0.0.1:1")
+    assert silent.code == 1
+    assert "gave no answer" in silent.err
+
+
+def test_credentials_are_made_without_any_server_and_no_secret_is_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "nats"
+    first = call(capsys, "provision", "--credentials", folder)
+    assert first.code == 0, first.err
+    made = {line.split()[1]: line.split()[0] for line in first.out.splitlines() if line.endswith(".nk")}
+    assert made == dict.fromkeys(IDENTITIES, "made")
+    assert str(folder / USERS_FILE) in first.out
+    again = call(capsys, "provision", "--credentials", folder, "--rotate", "storage")
+    assert "replaced  storage" in again.out
+    assert again.out.count("kept") == len(IDENTITIES) - 1
+    for file in folder.glob("*.nk"):
+        assert file.read_text().strip() not in first.out + first.err + again.out + again.err
+
+
+def test_credentials_need_a_folder_and_a_known_name(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    alone = call(capsys, "provision", "--rotate", "storage")
+    assert alone.code == 2
+    assert "needs --credentials" in alone.err
+    unknown = call(capsys, "provision", "--credentials", tmp_path / "nats", "--rotate", "mallory")
+    assert (unknown.code, "there is no identity mallory" in unknown.err) == (1, True)
+
+
+def test_a_server_that_knows_its_users_is_provisioned_by_the_provisioner(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with guarded_nats(tmp_path) as part:
+        refused = provision(capsys, part)
+        assert (refused.code, "wants to know who asks" in refused.err) == (1, True)
+        stranger = provision(capsys, part, "--nkey-seed", str(part.access("operator").nkey_seed))
+        assert (stranger.code, "operator.nk is not the provisioner's seed" in stranger.err) == (1, True)
+        done = provision(capsys, part, "--nkey-seed", str(part.access("provisioner").nkey_seed))
+        assert set(actions(done)) == {"unchanged"}

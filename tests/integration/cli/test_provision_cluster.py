@@ -1,0 +1,64 @@
+"""Provisioning three servers: each of them is looked at, and no stream is kept on one alone."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from tests.support.cluster.nats_cluster import NatsCluster, nats_cluster
+
+from telecine_cli.output.provision import Wish, provision_and_tell
+from telecine_cli.provisioning.streams import ProvisioningRefused, provision
+from telecine_cli.target import Target, connected
+from telecine_contracts.permissions import PROVISIONER
+from telecine_contracts.streams import CONSUMERS, STREAMS
+
+THREE = Wish(replicas=3)
+
+
+@pytest.fixture
+async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
+    async with nats_cluster(tmp_path) as running:
+        yield running
+
+
+def target(cluster: NatsCluster, *, asking: int = 3) -> Target:
+    """The cluster, of which so many servers can be asked how they are set up."""
+    monitoring = ",".join(cluster.monitoring_urls[:asking])
+    return Target(cluster.url, monitoring, access=cluster.access(PROVISIONER), identity=PROVISIONER)
+
+
+async def test_every_server_is_asked_and_every_stream_is_on_three(
+    cluster: NatsCluster, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(ProvisioningRefused, match="one of 3 in a cluster, and only 1 could be asked"):
+        await provision_and_tell(target(cluster, asking=1), THREE)
+    with pytest.raises(ProvisioningRefused, match="on one server alone: pass --replicas 3"):
+        await provision_and_tell(target(cluster), Wish())
+    assert capsys.readouterr().out == ""
+
+    await provision_and_tell(target(cluster), THREE)
+    count = len(STREAMS) + len(CONSUMERS)
+    assert capsys.readouterr().out.count("created") == count
+    await provision_and_tell(target(cluster), THREE)
+    assert capsys.readouterr().out.count("unchanged") == count
+
+    cluster.kill("nats-2")
+    with pytest.raises(ProvisioningRefused, match=f"{cluster.monitoring_url('nats-2')} gave no answer"):
+        await provision_and_tell(target(cluster), THREE)
+
+
+async def test_timers_of_one_server_are_not_spread_and_nothing_else_is_either(cluster: NatsCluster) -> None:
+    async with connected(target(cluster)) as connection:
+        await provision(connection, replicas=1)
+        with pytest.raises(ProvisioningRefused, match="stream TIMERS: it was made for one server"):
+            await provision_and_tell(target(cluster), THREE)
+        assert (await connection.jetstream().stream_info("VIDEO")).config.num_replicas == 1
+
+
+async def test_servers_that_have_not_found_each_other_yet_are_waited_for(tmp_path: Path) -> None:
+    async with (
+        nats_cluster(tmp_path, healthy=False) as cluster,
+        connected(target(cluster)) as connection,
+    ):
+        changes = await provision(connection, replicas=3)
+        assert {change.action for change in changes} == {"created"}

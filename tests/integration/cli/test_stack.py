@@ -1,0 +1,236 @@
+"""The stack: order, memory, one per folder, kills and restarts. Real nats and S3, stand-ins for services."""
+
+import asyncio
+import json
+import os
+import signal
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from pathlib import Path
+
+import httpx
+import nats
+import pytest
+from tests.support.eventually import eventually
+from tests.support.processes import fake_service
+from tests.support.security.nats_identities import coming_as
+
+from telecine_cli.errors import Failure
+from telecine_cli.output.provision import provision_stack
+from telecine_cli.provisioning.streams import provision
+from telecine_cli.stack.config import Facts, Options, Provider
+from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.ports import free_ports
+from telecine_cli.stack.process import Command, Process, ProcessDied
+from telecine_cli.stack.specs import Child, Stage, answers, children_of
+from telecine_cli.stack.state import AlreadyRunning
+from telecine_cli.stack.supervisor import Stack
+from telecine_cli.target import Target, connected, of_stack
+
+REAL_PARTS = tuple(child for child in children_of(Options()) if child.name in {"nats", "s3"})
+
+
+def stand_in(name: str, stage: Stage = Stage.SERVICE) -> Child:
+    def command(facts: Facts) -> Command:
+        argv = (sys.executable, "-I", fake_service.__file__, name, str(facts.state.ports[name]))
+        return Command(name, (*argv, str(facts.data / "trace")), facts.log(name))
+
+    return Child(name, stage, command, lambda facts: answers(f"{facts.local_url(name)}/readyz"), (name,))
+
+
+def broken(name: str) -> Child:
+    def command(facts: Facts) -> Command:
+        return Command(name, (sys.executable, "-c", "raise SystemExit('no luck')"), facts.log(name))
+
+    return Child(name, Stage.SERVICE, command, lambda facts: answers("http://127.0.0.1:1/readyz"))
+
+
+def trace(data: Path) -> list[str]:
+    file = data / "trace"
+    return file.read_text().splitlines() if file.exists() else []
+
+
+def some_services(*names: str) -> tuple[Child, ...]:
+    return tuple(stand_in(name) for name in names)
+
+
+def pids(stack: Stack, *names: str) -> list[int]:
+    found = [stack.process(name).pid for name in names]
+    return [pid for pid in found if pid is not None]
+
+
+def test_a_full_stack_has_the_four_services_and_its_parts() -> None:
+    assert [c.name for c in children_of(Options())] == [
+        "nats",
+        "s3",
+        "emulator",
+        "credits",
+        "generation",
+        "storage",
+        "gateway",
+    ]
+    real = children_of(Options(provider=Provider("https://ark.example/api/v3", "key")))
+    assert "emulator" not in [c.name for c in real]
+
+
+async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) -> None:
+    async def look(facts: Facts) -> None:
+        async with connected(of_stack(facts)) as client:
+            await client.jetstream().account_info()
+        with (facts.data / "trace").open("a") as file:
+            file.write("provisioned\n")
+
+    children = (stand_in("emulator", Stage.PART), *some_services("credits", "gateway"), *REAL_PARTS)
+    async with Stack(tmp_path, children=children, provision=look) as stack:
+        assert all(stack.process(child.name).running for child in children)
+    assert trace(tmp_path)[:2] == ["emulator up", "provisioned"]
+    assert set(trace(tmp_path)[2:4]) == {"credits up", "gateway up"}
+    assert set(trace(tmp_path)[4:6]) == {"credits down", "gateway down"}
+    assert trace(tmp_path)[6:] == ["emulator down"]
+    assert not any(stack.process(child.name).running for child in children)
+    assert (tmp_path / "logs" / "nats.log").exists()
+
+
+async def test_the_emulator_accepts_any_key_we_may_have_made_and_no_other(tmp_path: Path) -> None:
+    state = {"ports": {}, "secrets": {"provider": "-begins-with-a-dash"}}
+    (tmp_path / "stack.json").write_text(json.dumps(state))
+    emulator = [child for child in children_of(Options()) if child.name == "emulator"]
+    async with Stack(tmp_path, children=emulator) as stack:
+        assert stack.facts.provider.api_key == "-begins-with-a-dash"
+        url = f"{stack.facts.provider.base_url}/contents/generations/tasks"
+        async with httpx.AsyncClient(trust_env=False) as http:
+            answers = [
+                (await http.get(url, headers={"Authorization": f"Bearer {key}"})).status_code
+                for key in ("-begins-with-a-dash", "begins-with-none")
+            ]
+    assert answers == [200, 401]
+
+
+async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> None:
+    async with (
+        Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as first,
+        coming_as("gateway", first.facts.nats) as client,
+    ):
+        await client.jetstream().publish("video.a.g.requested", b"kept")
+    async with Stack(tmp_path, children=REAL_PARTS) as second:
+        assert second.facts.state == first.facts.state
+        async with coming_as("storage", second.facts.nats) as client:
+            info = await client.jetstream().stream_info("VIDEO")
+    assert info.state.messages == 1
+
+
+async def test_events_from_before_there_were_identities_are_found_again(tmp_path: Path) -> None:
+    port, monitoring_port = free_ports(2)
+    before = NatsPart(tmp_path / "nats", port, monitoring_port)
+    old = Process(before.command(tmp_path / "old.log"))
+    old.start()
+    await old.wait_ready(before.ready, 20)
+    client = await nats.connect(before.url)
+    await provision(client)
+    await client.jetstream().publish("video.a.g.requested", b"kept")
+    await client.close()
+    await old.terminate()
+    async with (
+        Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as stack,
+        coming_as("generation", stack.facts.nats) as client,
+    ):
+        assert (await client.jetstream().get_msg("VIDEO", seq=1)).data == b"kept"
+
+
+async def test_nobody_comes_to_a_stack_without_a_key(tmp_path: Path) -> None:
+    async with Stack(tmp_path, children=REAL_PARTS) as stack:
+        with pytest.raises(Failure, match="wants to know who asks"):
+            async with connected(Target(stack.facts.nats.url)):
+                pass
+
+
+async def test_a_second_stack_on_the_folder_is_refused(tmp_path: Path) -> None:
+    async with Stack(tmp_path, children=some_services("credits")) as stack:
+        with pytest.raises(AlreadyRunning, match=str(os.getpid())):
+            await Stack(tmp_path, children=some_services("credits")).up()
+        assert stack.process("credits").running
+    async with Stack(tmp_path, children=some_services("credits")):
+        pass
+
+
+async def test_a_child_that_fails_stops_the_start_and_all_others(tmp_path: Path) -> None:
+    stack = Stack(tmp_path, children=(stand_in("emulator", Stage.PART), broken("credits")))
+    with pytest.raises(ProcessDied, match=r"credits ended with code 1(.|\n)*no luck"):
+        await stack.up()
+    assert not stack.process("emulator").running
+    assert trace(tmp_path) == ["emulator up", "emulator down"]
+
+
+async def test_a_provisioning_that_fails_leaves_nothing_running(tmp_path: Path) -> None:
+    async def refuse(facts: Facts) -> None:
+        raise ValueError("a dangerous change")
+
+    stack = Stack(tmp_path, children=REAL_PARTS, provision=refuse)
+    with pytest.raises(ValueError, match="dangerous"):
+        await stack.up()
+    assert not any(stack.process(child.name).running for child in REAL_PARTS)
+
+
+async def test_an_exception_in_the_block_leaves_nothing_running(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="on purpose"):
+        async with Stack(tmp_path, children=some_services("credits")) as stack:
+            raise RuntimeError("on purpose")
+    assert not stack.process("credits").running
+
+
+async def test_a_killed_child_starts_again_on_its_port(tmp_path: Path) -> None:
+    async with Stack(tmp_path, children=(*REAL_PARTS, *some_services("credits"))) as stack:
+        before = pids(stack, "nats", "credits")
+        for name in ("nats", "credits"):
+            stack.kill(name)
+            assert stack.process(name).returncode == -signal.SIGKILL
+        await stack.start("nats")
+        await stack.start("credits")
+        assert not set(before) & set(pids(stack, "nats", "credits"))
+        assert await stack.facts.nats.ready()
+
+
+async def test_watching_brings_back_who_died_and_leaves_who_was_stopped(tmp_path: Path) -> None:
+    said: list[str] = []
+    async with Stack(tmp_path, children=some_services("credits", "storage"), say=said.append) as stack:
+        async with watched(stack):
+            await stack.stop("storage")
+            [lost] = pids(stack, "credits")
+            os.kill(lost, signal.SIGKILL)
+            await eventually(lambda: "credits is back" in said)
+        assert pids(stack, "credits") != [lost]
+        assert not stack.process("storage").running
+    assert said == ["credits ended with code -9; starting it in 0.5 s", "credits is back"]
+
+
+async def test_watching_says_why_a_child_does_not_come_back_and_tries_on(tmp_path: Path) -> None:
+    said: list[str] = []
+    flaky = stand_in("credits")
+    async with Stack(tmp_path, children=(flaky,), say=said.append) as stack, watched(stack):
+        script = tmp_path / "trace"
+        script.unlink()
+        script.mkdir()
+        os.kill(pids(stack, "credits")[0], signal.SIGKILL)
+        await eventually(some(said, "IsADirectoryError"))
+        script.rmdir()
+        await eventually(some(said, "credits is back"))
+
+
+def some(said: list[str], part: str) -> Callable[[], bool]:
+    return lambda: any(part in message for message in said)
+
+
+class watched:
+    """Runs `stack.watch()` as long as the block lasts."""
+
+    def __init__(self, stack: Stack) -> None:
+        self._stack = stack
+
+    async def __aenter__(self) -> None:
+        self._task = asyncio.create_task(self._stack.watch())
+
+    async def __aexit__(self, *error: object) -> None:
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task

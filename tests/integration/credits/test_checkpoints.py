@@ -1,0 +1,568 @@
+"""Checkpoints of the ledger: signed when they are due, of what really is there, and never of anything doubtful."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy.schema import DropTable
+from sqlmodel import Session, select
+from structlog.testing import capture_logs
+from tests.support.environments.checkpoints import LedgerWorld, Replica, ledger_world, root_of
+from tests.support.environments.databases import database_url
+from tests.support.environments.unreliable_store import Trouble, TroubledStore
+from tests.support.eventually import eventually, eventually_async
+from tests.support.servers.instances import NatsServer, S3Server
+
+from telecine_auditor.sources.connection import Server
+from telecine_auditor.sources.nats import NatsSource
+from telecine_chassis.eventstore.port import Refused, Unavailable
+from telecine_contracts import Envelope, Event, subjects
+from telecine_contracts.signed_note import Note, VerifierKey
+from telecine_contracts.transparency import Frontier
+from telecine_credits.app import build
+from telecine_credits.archive.folder import FolderArchive
+from telecine_credits.archive.port import LATEST, ArchiveUnavailable, name_of
+from telecine_credits.checkpoints.archiver import Archiving
+from telecine_credits.checkpoints.errors import (
+    EntriesMissing,
+    HistoriesDiffer,
+    LedgerCutShort,
+    NoCheckpoint,
+    UnreadableCheckpoint,
+)
+from telecine_credits.checkpoints.key import Signer
+from telecine_credits.read_model.tables import METADATA, LedgerTree
+from telecine_credits.settings import Settings
+
+HOUR = timedelta(hours=1)
+ODD_HEADS = (
+    b"ce-type: one\r\nce-type: other\r\n",
+    b"ce-id:tight\r\nce-source:\t  wide \t\r\n",
+    b"no colon\r\n: no name\r\nwith space: x\r\n",
+    b"x-\xc3\xa4: name\r\nx-value: \xc3\xa4 \xff\xfe\r\n",
+    b"x-lines: one\nnats-two: three\rfour\r\n",
+    b"nats-own: x\r\nNATS-X: y\r\nx: Nats-z\r\n",
+    b"x:\r\n",
+    b"",
+)
+
+
+@pytest.fixture
+async def world(nats: NatsServer, tmp_path: Path) -> AsyncIterator[LedgerWorld]:
+    async with ledger_world(nats.url, tmp_path) as one:
+        yield one
+
+
+async def refused(world: LedgerWorld, why: type[NoCheckpoint], database: str = "credits") -> str:
+    """What a replica says that is started now and signs nothing; it says the same at every look."""
+    before = await world.sizes()
+    replica = world.replica(database)
+    for _ in range(2):
+        with pytest.raises(why) as caught:
+            await replica.look()
+    assert await world.sizes() == before
+    return str(caught.value)
+
+
+async def test_an_empty_ledger_has_no_checkpoint(world: LedgerWorld) -> None:
+    assert await world.replica().look() is None
+    assert await world.sizes() == []
+
+
+async def test_the_first_entry_is_signed_then_every_so_many(world: LedgerWorld) -> None:
+    replica = world.replica()
+    for _ in range(25):
+        await world.entries(1)
+        await replica.look()
+    assert await world.sizes() == [1, 11, 21]
+
+
+async def test_after_a_while_a_single_entry_is_enough(world: LedgerWorld) -> None:
+    replica = world.replica()
+    await world.entries(3)
+    await replica.look()
+    world.now += HOUR
+    assert await replica.look() is None
+    await world.entries(1)
+    assert await replica.look() is not None
+    await world.entries(1)
+    world.now += HOUR - timedelta(seconds=1)
+    assert await replica.look() is None
+    world.now += timedelta(seconds=1)
+    assert await replica.look() is not None
+    assert await world.sizes() == [3, 4, 5]
+
+
+async def test_a_checkpoint_of_a_clock_that_was_a_day_ahead_delays_no_other(world: LedgerWorld) -> None:
+    replica = world.replica()
+    await world.entries(1)
+    world.now += 24 * HOUR
+    assert await replica.look() is not None
+    world.now -= 24 * HOUR
+    await world.entries(1)
+    assert await replica.look() is not None
+    assert await world.sizes() == [1, 2]
+
+
+async def test_the_root_is_that_of_everything_in_the_stream(world: LedgerWorld) -> None:
+    replica = world.replica()
+    for count in (1, 3, 13, 40):
+        await world.entries(count)
+        await replica.look()
+    published = await world.published()
+    assert [checkpoint.size for checkpoint in published] == [1, 17, 57]
+    for checkpoint in published:
+        assert checkpoint.root == await world.root(checkpoint.size)
+        assert checkpoint.origin == "telecine/ledger"
+
+
+async def test_the_auditor_has_the_same_tree_however_odd_the_headers_are(
+    world: LedgerWorld, nats: NatsServer
+) -> None:
+    await world.entries(9)
+    for head in ODD_HEADS:
+        await world.odd_entry(head)
+    replica, length = world.replica(), 9 + len(ODD_HEADS)
+    await eventually_async(lambda: _is_as_long(replica, length))
+    published = await replica.look()
+    assert published is not None
+    source = await NatsSource.open(Server(url=nats.url))
+    leaves = [entry.stated async for batch in source.batches("LEDGER") for entry in batch]
+    await source.close()
+    assert len(leaves) == length
+    assert published.checkpoint.root == root_of(leaves)
+
+
+async def test_a_restart_goes_on_where_the_last_checkpoint_was(world: LedgerWorld) -> None:
+    await world.entries(20)
+    await world.replica().look()
+    await world.entries(15)
+    again = world.replica()
+    assert await again.look() is not None
+    assert again.reader.read == [(20, 35)]
+    assert [c.root for c in await world.published()] == [await world.root(20), await world.root(35)]
+
+
+async def test_without_its_database_it_reads_everything_and_comes_to_the_same(world: LedgerWorld) -> None:
+    await world.entries(20)
+    await world.replica().look()
+    await world.entries(15)
+    new = world.replica("new")
+    assert await new.look() is not None
+    assert new.reader.read == [(0, 20), (20, 35)]
+    assert (await world.published())[-1].root == await world.root(35)
+
+
+async def test_a_kept_tree_that_can_t_be_read_is_computed_again(world: LedgerWorld) -> None:
+    await world.entries(20)
+    replica = world.replica()
+    await replica.look()
+    with Session(replica.engine) as session:
+        session.exec(select(LedgerTree)).one().peaks = b"short"
+        session.commit()
+    again = world.replica()
+    await again.look()
+    assert again.reader.read == [(0, 20)]
+
+
+async def test_two_replicas_sign_no_size_twice(world: LedgerWorld) -> None:
+    replicas = [world.replica("one"), world.replica("two")]
+    for count in (1, 10, 7, 10, 30, 10):
+        await world.entries(count)
+        await asyncio.gather(*(replica.look() for replica in replicas))
+    sizes = await world.sizes()
+    assert sizes == sorted(set(sizes))
+    assert sizes[-1] == 68
+    for checkpoint in await world.published():
+        assert checkpoint.root == await world.root(checkpoint.size)
+
+
+async def test_two_replicas_may_share_a_database(world: LedgerWorld) -> None:
+    replicas = [world.replica(), world.replica()]
+    await world.entries(30)
+    await asyncio.gather(*(replica.look() for replica in replicas))
+    await world.entries(30)
+    await asyncio.gather(*(replica.look() for replica in replicas))
+    assert await world.sizes() == [30, 60]
+    again = world.replica()
+    await again.look()
+    assert again.reader.read == []
+
+
+async def test_a_replica_looks_after_what_another_one_signed(world: LedgerWorld) -> None:
+    one, other = world.replica("one"), world.replica("two")
+    await world.entries(5)
+    await one.look()
+    await world.entries(20)
+    await other.look()
+    await world.entries(10)
+    await one.look()
+    assert await world.sizes() == [5, 25, 35]
+    assert one.reader.read == [(0, 5), (5, 25), (25, 35)]
+
+
+@pytest.mark.parametrize("trouble", ["stored", "not stored", "stored before the retry"])
+async def test_a_checkpoint_without_an_answer_is_there_once(world: LedgerWorld, trouble: Trouble) -> None:
+    store = TroubledStore(world.store)
+    replica = world.replica(store=store)
+    await world.entries(5)
+    store.troubles.append(trouble)
+    with pytest.raises(Unavailable):
+        await replica.look()
+    await world.entries(20)
+    await replica.look()
+    await replica.look()
+    sizes = await world.sizes()
+    assert sizes in ([5, 25], [25])
+    assert sizes == ([25] if trouble == "not stored" else [5, 25])
+
+
+@pytest.mark.parametrize("gone", [1, 4, 12, 20])
+async def test_nothing_is_signed_over_a_gap(world: LedgerWorld, gone: int) -> None:
+    await world.unprotect()
+    await world.entries(8)
+    await world.replica().look()
+    await world.entries(12)
+    await world.client.jetstream().delete_msg("LEDGER", gone)
+    assert await refused(world, EntriesMissing) == "1 of 20 entries are missing"
+    assert await refused(world, EntriesMissing, "new") == "1 of 20 entries are missing"
+    await world.entries(20)
+    await refused(world, EntriesMissing)
+    assert await world.sizes() == [8]
+
+
+async def test_a_gap_is_seen_while_it_is_read_as_well(world: LedgerWorld) -> None:
+    await world.unprotect()
+    await world.entries(20)
+    replica = world.replica()
+    await world.client.jetstream().delete_msg("LEDGER", 12)
+    with pytest.raises(EntriesMissing, match="entry 12 is missing"):
+        await replica.reader.grown(await replica.reader.grown(Frontier(), 5), 20)
+
+
+async def test_a_purged_ledger_is_not_signed(world: LedgerWorld) -> None:
+    await world.unprotect()
+    await world.entries(20)
+    await world.replica().look()
+    await world.client.jetstream().purge_stream("LEDGER")
+    await refused(world, EntriesMissing)
+    await world.entries(20)
+    await refused(world, EntriesMissing)
+
+
+async def test_a_ledger_cut_short_is_not_signed(world: LedgerWorld) -> None:
+    await world.entries(20)
+    replica = world.replica()
+    await replica.look()
+    await world.unprotect(keep=15)
+    with pytest.raises(LedgerCutShort, match="15 entries, but 20"):
+        await replica.look()
+    assert await refused(world, LedgerCutShort) == "the ledger has 15 entries, but 20 were signed"
+    assert await refused(world, LedgerCutShort, "new") == "the ledger has 15 entries, but 20 were signed"
+
+
+async def test_a_ledger_that_comes_back_whole_is_signed_again(world: LedgerWorld) -> None:
+    await world.entries(20)
+    replica = world.replica()
+    await replica.look()
+    kept = [await world.raw(sequence) for sequence in range(1, 21)]
+    await world.unprotect(keep=5)
+    with pytest.raises(LedgerCutShort):
+        await replica.look()
+    await world.restore(kept[5:])
+    await world.entries(10)
+    assert await replica.look() is not None
+    assert (await world.published())[-1].root == await world.root(30)
+
+
+async def test_another_history_is_not_signed(world: LedgerWorld) -> None:
+    await world.entries(20)
+    await world.replica().look()
+    await world.unprotect(keep=15)
+    await world.entries(30)
+    told = await refused(world, HistoriesDiffer, "new")
+    assert told == "the first 20 entries are not those that were signed"
+
+
+async def test_a_checkpoint_of_something_else_stops_it(world: LedgerWorld) -> None:
+    await world.entries(20)
+    replica = world.replica()
+    await replica.look()
+    await world.entries(5)
+    await world.forge(25, b"x" * 32)
+    with pytest.raises(HistoriesDiffer):
+        await replica.look()
+    await world.entries(30)
+    await refused(world, HistoriesDiffer)
+    await refused(world, HistoriesDiffer, "new")
+
+
+async def test_a_checkpoint_beyond_the_ledger_stops_it(world: LedgerWorld) -> None:
+    await world.entries(5)
+    await world.forge(25, b"x" * 32)
+    await refused(world, LedgerCutShort)
+
+
+async def test_lost_checkpoints_do_not_free_it_from_what_it_signed(world: LedgerWorld) -> None:
+    await world.entries(20)
+    await world.replica().look()
+    await world.forget_checkpoints()
+    await world.unprotect(keep=15)
+    await refused(world, LedgerCutShort)
+    await world.entries(30)
+    await refused(world, HistoriesDiffer)
+
+
+async def test_checkpoints_go_on_after_all_were_lost(world: LedgerWorld) -> None:
+    await world.entries(20)
+    await world.replica().look()
+    await world.forget_checkpoints()
+    await world.entries(1)
+    again = world.replica()
+    await again.look()
+    assert again.reader.read == [(0, 20), (20, 21)]
+    assert [c.root for c in await world.published()] == [await world.root(21)]
+
+
+async def test_lost_checkpoints_are_noticed_in_a_running_replica(world: LedgerWorld) -> None:
+    await world.entries(20)
+    replica = world.replica()
+    await replica.look()
+    await world.forget_checkpoints()
+    await world.forge(7, await world.root(7))
+    await world.entries(10)
+    await replica.look()
+    assert await world.sizes() == [7, 30]
+    assert (await world.published())[-1].root == await world.root(30)
+
+
+@pytest.mark.parametrize("note", ["no note", "text\n\n— a AAAAAAA=\n"])
+async def test_a_last_checkpoint_that_can_t_be_read_stops_it(world: LedgerWorld, note: str) -> None:
+    await world.entries(20)
+    await world.forge(20, b"x" * 32, note=note)
+    replica = world.replica()
+    with pytest.raises(UnreadableCheckpoint, match="message 1 of CHECKPOINTS"):
+        await replica.look()
+
+
+async def test_a_new_key_goes_on_with_the_same_tree(world: LedgerWorld) -> None:
+    await world.entries(5)
+    await world.replica().look()
+    world.signer = Signer.new("telecine/ledger-2")
+    await world.entries(10)
+    published = await world.replica().look()
+    assert published is not None
+    assert published.checkpoint.origin == "telecine/ledger-2"
+    assert published.checkpoint.root == await world.root(15)
+    assert (await world.replica("new").look()) is None
+
+
+async def test_a_database_that_is_not_to_be_had_stops_nothing(world: LedgerWorld) -> None:
+    replica = world.replica()
+    await world.entries(5)
+    await replica.look()
+    with Session(replica.engine) as session:
+        session.execute(DropTable(METADATA.tables["ledger_tree"]))
+        session.commit()
+    await world.entries(10)
+    with capture_logs() as logs:
+        assert await replica.look() is not None
+    assert [log["log_level"] for log in logs if log["event"] == "checkpoint.not_kept"] == ["warning"]
+    assert await world.sizes() == [5, 15]
+
+
+@dataclass
+class FailingStore(TroubledStore):
+    """A store that takes nothing while there is an `error`."""
+
+    error: Exception | None = None
+
+    async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
+        if self.error is not None:
+            raise self.error
+        return await super().append(event, envelope, aggregate=aggregate, expected=expected)
+
+
+class Archive(FolderArchive):
+    """A folder that can be out of reach, and says how often it was asked."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__(folder)
+        self.down = True
+        self.asked = 0
+
+    async def keep(self, size: int, note: str) -> None:
+        self.asked += 1
+        if self.down:
+            raise ArchiveUnavailable("scripted")
+        await super().keep(size, note)
+
+
+def files(folder: Path) -> list[str]:
+    return sorted(path.name for path in folder.glob("*")) if folder.is_dir() else []
+
+
+async def test_an_archive_that_is_down_stops_nothing_and_catches_up(
+    world: LedgerWorld, tmp_path: Path
+) -> None:
+    archive = Archive(tmp_path / "archive")
+    archiving = Archiving(archive, retry=0.02)
+    replica = world.replica(archives=[archiving])
+    await archiving.start()
+    with capture_logs() as logs:
+        for _ in range(3):
+            await world.entries(10)
+            await replica.look()
+        await eventually(lambda: archive.asked > 3)
+        archive.down = False
+        await eventually(lambda: LATEST in files(tmp_path / "archive"))
+    await archiving.stop()
+    assert await world.sizes() == [10, 20, 30]
+    assert files(tmp_path / "archive") == [LATEST, name_of(30)]
+    warning = next(log for log in logs if log["event"] == "checkpoint.archive_unavailable")
+    assert (warning["place"], warning["log_level"]) == (str(tmp_path / "archive"), "warning")
+
+
+async def test_a_crash_between_stream_and_archive_is_made_good_at_the_start(
+    world: LedgerWorld, tmp_path: Path
+) -> None:
+    await world.entries(10)
+    await world.replica().look()
+    archive = Archive(tmp_path / "archive")
+    archive.down = False
+    archiving = Archiving(archive)
+    await archiving.start()
+    assert await world.replica(archives=[archiving]).look() is None
+    await eventually(lambda: LATEST in files(tmp_path / "archive"))
+    await archiving.stop()
+
+
+async def test_what_an_archive_lost_it_gets_again(world: LedgerWorld, tmp_path: Path) -> None:
+    archive = Archive(tmp_path / "archive")
+    archive.down = False
+    archiving = Archiving(archive, again=0.02)
+    await archiving.start()
+    await world.entries(10)
+    await world.replica(archives=[archiving]).look()
+    await eventually(lambda: name_of(10) in files(tmp_path / "archive"))
+    (tmp_path / "archive" / name_of(10)).unlink()
+    await eventually(lambda: name_of(10) in files(tmp_path / "archive"))
+    await archiving.stop()
+
+
+async def test_an_archive_that_holds_another_history_is_told_loudly(
+    world: LedgerWorld, tmp_path: Path
+) -> None:
+    archive = FolderArchive(tmp_path / "archive")
+    await archive.keep(10, "another note")
+    archiving = Archiving(archive)
+    await archiving.start()
+    await world.entries(10)
+    with capture_logs() as logs:
+        await world.replica(archives=[archiving]).look()
+        await eventually(lambda: any(log["event"] == "checkpoint.archive_differs" for log in logs))
+    await archiving.stop()
+    assert (tmp_path / "archive" / name_of(10)).read_text() == "another note"
+    assert next(log for log in logs if log["event"] == "checkpoint.archive_differs")["log_level"] == "error"
+
+
+async def test_a_trouble_that_lasts_is_told_now_and_then(world: LedgerWorld) -> None:
+    await world.unprotect()
+    await world.entries(5)
+    await world.client.jetstream().delete_msg("LEDGER", 2)
+    replica = world.replica()
+    with capture_logs() as logs:
+        for _ in range(5):
+            await replica.turn()
+        assert [(log["event"], log["log_level"]) for log in logs] == [("checkpoint.refused", "error")]
+        assert logs[0]["error"] == "EntriesMissing: 1 of 5 entries are missing"
+        world.now += HOUR
+        await replica.turn()
+        assert len(logs) == 2
+
+
+@pytest.mark.parametrize(
+    ("error", "event", "level"),
+    [
+        (Refused("scripted"), "checkpoint.refused", "error"),
+        (Unavailable("scripted"), "checkpoint.put_off", "warning"),
+        (ZeroDivisionError("scripted"), "checkpoint.failed", "error"),
+    ],
+)
+async def test_whatever_goes_wrong_is_told_and_tried_again(
+    world: LedgerWorld, error: Exception, event: str, level: str
+) -> None:
+    store = FailingStore(world.store, error=error)
+    replica = world.replica(store=store)
+    await world.entries(5)
+    with capture_logs() as logs:
+        await replica.turn()
+        await replica.turn()
+        store.error = None
+        await replica.turn()
+    assert [(log["event"], log["log_level"]) for log in logs] == [
+        (event, level),
+        ("checkpoint.signed", "info"),
+    ]
+    assert await world.sizes() == [5]
+
+
+async def test_the_service_signs_and_archives(
+    world: LedgerWorld, nats: NatsServer, s3: S3Server, s3_bucket: str
+) -> None:
+    folder = world.folder / "outside"
+    settings = Settings(
+        nats_url=nats.url,
+        database_url=database_url(world.folder, "service"),
+        checkpoint_key=world.signer.secret_text(),
+        checkpoint_entries=5,
+        checkpoint_folder=folder,
+        checkpoint_s3_endpoint=s3.endpoint,
+        checkpoint_s3_bucket=s3_bucket,
+        checkpoint_s3_access_key=s3.access_key,
+        checkpoint_s3_secret_key=s3.secret_key,
+    )
+    with capture_logs() as logs:
+        service = build(settings)
+        await service.start()
+        await world.entries(1)
+        await eventually_async(world.sizes)
+        await world.entries(9)
+        await eventually_async(lambda: _ends_at(world, 10))
+        await eventually(lambda: name_of(10) in files(folder))
+        await eventually(lambda: f"checkpoints/{name_of(10)}" in keys(s3, s3_bucket))
+        await service.stop()
+    assert world.signer.secret_text().split("+", 4)[4] not in str(logs)
+    note = Note.of((folder / LATEST).read_text(encoding="utf-8"))
+    assert note.signatures[0].key_id == VerifierKey.of(str(world.signer.verifier)).id
+    again = build(settings)
+    await again.start()
+    await again.stop()
+    assert (await world.sizes())[-1] == 10
+
+
+async def test_without_a_key_the_service_says_so_once(world: LedgerWorld, nats: NatsServer) -> None:
+    settings = Settings(nats_url=nats.url, database_url=database_url(world.folder, "service"))
+    with capture_logs() as logs:
+        service = build(settings)
+        await service.start()
+        await world.entries(1)
+        await service.stop()
+    assert [log["log_level"] for log in logs if log["event"] == "checkpoint.no_key"] == ["warning"]
+    assert await world.store.load(subjects.checkpoints("ledger")) == []
+
+
+async def _is_as_long(replica: Replica, length: int) -> bool:
+    return await replica.reader.length() == length
+
+
+async def _ends_at(world: LedgerWorld, size: int) -> bool:
+    return (await world.sizes())[-1] == size
+
+
+def keys(s3: S3Server, bucket: str) -> list[str]:
+    with s3.client() as client:
+        return [found["Key"] for found in client.list_objects_v2(Bucket=bucket).get("Contents", [])]

@@ -1,0 +1,222 @@
+"""Each fault of the emulator's calls, as a client meets it."""
+
+from collections.abc import Callable, Iterator
+from itertools import chain
+
+import httpx
+import pytest
+from tests.support.processes.emulator import TASKS, EmulatorProcess, running_emulator
+
+from telecine_emulator.api.errors import STATUS_OF_CODE, status_of
+
+CODES = list(chain.from_iterable(STATUS_OF_CODE.values()))
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator
+
+
+@pytest.fixture
+def emulator(shared: EmulatorProcess) -> Iterator[EmulatorProcess]:
+    yield shared
+    shared.clear_faults()
+
+
+def accepted(emulator: EmulatorProcess) -> int:
+    return int(emulator.listed()["total"])
+
+
+@pytest.mark.parametrize("code", CODES)
+def test_create_can_be_refused_with_any_code(emulator: EmulatorProcess, code: str) -> None:
+    emulator.fault("refuse", code, times=1)
+    before = accepted(emulator)
+    answer = emulator.post()
+    assert (answer.status_code, answer.json()["error"]["code"]) == (status_of(code), code)
+    assert accepted(emulator) == before
+    assert emulator.journal()[-1]["outcome"] == f"refused:{code}"
+
+
+def test_a_refusal_can_name_its_status_and_its_route(emulator: EmulatorProcess) -> None:
+    task_id = emulator.create()
+    emulator.fault("refuse", "get:503:ServerOverloaded", times=1)
+    answers = [emulator.client.get(f"{TASKS}/{task_id}") for _ in range(2)]
+    assert [answer.status_code for answer in answers] == [503, 200]
+
+
+def test_an_input_can_be_found_sensitive(emulator: EmulatorProcess) -> None:
+    emulator.fault("moderation_input", match="forbidden")
+    refused = emulator.post(content=[{"type": "text", "text": "a forbidden kite"}])
+    assert refused.json()["error"]["code"] == "InputTextSensitiveContentDetected"
+    assert emulator.post().status_code == 200
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "code"),
+    [
+        ("moderation_output", None, "OutputVideoSensitiveContentDetected"),
+        ("fail", None, "InternalServiceError"),
+        ("fail", "OutputAudioSensitiveContentDetected", "OutputAudioSensitiveContentDetected"),
+    ],
+)
+def test_a_task_can_fail(emulator: EmulatorProcess, name: str, value: str | None, code: str) -> None:
+    emulator.fault(name, value, times=1)
+    failed = emulator.finish(emulator.create())
+    assert (failed["status"], failed["error"]["code"]) == ("failed", code)
+    assert "content" not in failed
+    assert emulator.finish(emulator.create())["status"] == "succeeded"
+
+
+def test_a_task_can_expire_without_an_error(emulator: EmulatorProcess) -> None:
+    emulator.fault("expire", times=1)
+    expired = emulator.finish(emulator.create())
+    assert (expired["status"], expired["error"]) == ("expired", None)
+
+
+def test_a_task_can_hang(emulator: EmulatorProcess) -> None:
+    emulator.fault("hang", times=1)
+    task_id = emulator.create()
+    emulator.advance(3 * 86_400)
+    assert emulator.get(task_id)["status"] == "running"
+
+
+def test_the_prompt_can_ask_for_a_fault(emulator: EmulatorProcess) -> None:
+    failed = emulator.finish(emulator.create("a kite [emulator:moderation_output]"))
+    assert failed["error"]["code"] == "OutputVideoSensitiveContentDetected"
+
+
+@pytest.mark.parametrize("route", ["create", "get", "list"])
+def test_each_route_can_be_too_busy(emulator: EmulatorProcess, route: str) -> None:
+    task_id = emulator.create()
+    emulator.fault("rate_limit", f"{route}:AccountRateLimitExceeded", times=1)
+    calls: dict[str, Callable[[], httpx.Response]] = {
+        "create": emulator.post,
+        "get": lambda: emulator.client.get(f"{TASKS}/{task_id}"),
+        "list": lambda: emulator.client.get(TASKS),
+    }
+    statuses = {name: call().status_code for name, call in calls.items()}
+    assert statuses == {name: 429 if name == route else 200 for name in calls}
+
+
+def test_an_error_before_accepting_leaves_nothing(emulator: EmulatorProcess) -> None:
+    emulator.fault("error_before_accept", times=1)
+    before = accepted(emulator)
+    assert emulator.post().status_code == 500
+    assert accepted(emulator) == before
+
+
+def test_an_error_after_accepting_leaves_a_task(emulator: EmulatorProcess) -> None:
+    emulator.fault("error_after_accept", times=1)
+    before = accepted(emulator)
+    answer = emulator.post(seed=4711)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (500, "InternalServiceError")
+    assert accepted(emulator) == before + 1
+    assert emulator.listed()["items"][0]["seed"] == 4711
+
+
+def test_an_accepted_task_can_go_unanswered(emulator: EmulatorProcess) -> None:
+    emulator.fault("drop_after_accept", times=1)
+    before = accepted(emulator)
+    with pytest.raises(httpx.RemoteProtocolError):
+        emulator.post()
+    assert accepted(emulator) == before + 1
+    assert emulator.journal()[-1]["outcome"] == "accepted:drop_after_accept"
+
+
+def test_an_answer_can_be_too_slow_for_its_client(emulator: EmulatorProcess) -> None:
+    emulator.fault("slow_accept", 30, times=1)
+    before = accepted(emulator)
+    with pytest.raises(httpx.ReadTimeout):
+        httpx.post(
+            f"{emulator.url}{TASKS}",
+            json=emulator.journal()[-1]["body"],
+            headers=emulator.client.headers,
+            timeout=0.3,
+            trust_env=False,
+        )
+    assert accepted(emulator) == before + 1
+
+
+@pytest.mark.parametrize(("value", "kind"), [("html", "text/html"), ("json", "application/json")])
+def test_answers_can_be_unreadable(emulator: EmulatorProcess, value: str, kind: str) -> None:
+    task_id = emulator.create()
+    for route in ("create", "get", "list"):
+        emulator.fault("garbage_body", f"{route}:{value}", times=1)
+    urls = (f"{TASKS}/{task_id}", TASKS)
+    for answer in (emulator.post(), *(emulator.client.get(url) for url in urls)):
+        assert answer.status_code == 200
+        assert answer.headers["content-type"].startswith(kind)
+        with pytest.raises(ValueError):
+            answer.json()
+
+
+def test_answers_can_have_the_wrong_types(emulator: EmulatorProcess) -> None:
+    task_id = emulator.create()
+    emulator.fault("garbage_body", "get:types", times=1)
+    assert emulator.get(task_id)["status"] == ["running"]
+
+
+def test_a_status_can_be_one_nobody_knows(emulator: EmulatorProcess) -> None:
+    task_id = emulator.create()
+    emulator.fault("unknown_status", "paused", times=2)
+    listed = emulator.listed(("filter.task_ids", task_id))["items"][0]
+    statuses = [listed["status"], *(emulator.get(task_id)["status"] for _ in range(2))]
+    assert statuses == ["paused", "paused", "queued"]
+
+
+def test_a_new_task_can_be_late_in_the_list(emulator: EmulatorProcess) -> None:
+    emulator.fault("list_lag", 5, times=1)
+    task_id = emulator.create()
+    query = ("filter.task_ids", task_id)
+    assert emulator.listed(query)["total"] == 0
+    assert emulator.get(task_id)["status"] == "queued"
+    emulator.advance(5)
+    assert emulator.listed(query)["total"] == 1
+
+
+def test_faults_are_shown_and_cleared(emulator: EmulatorProcess) -> None:
+    emulator.fault("hang", times=2, match="kite")
+    emulator.create("a kite")
+    (fault,) = emulator.client.get("/admin/faults").json()["faults"]
+    assert (fault["name"], fault["times"], fault["match"]) == ("hang", 1, "kite")
+    emulator.clear_faults()
+    assert emulator.client.get("/admin/faults").json() == {"faults": []}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [{}, {"name": "nonsense"}, {"name": "hang", "times": 0}, {"name": "hang", "match": 7}, [], None],
+)
+def test_a_fault_that_cannot_be_is_refused(emulator: EmulatorProcess, body: object) -> None:
+    assert emulator.client.post("/admin/faults", json=body).status_code == 400
+
+
+@pytest.mark.parametrize("seconds", [-1, "ten", None, True])
+def test_the_clock_goes_forward_by_a_number(emulator: EmulatorProcess, seconds: object) -> None:
+    answer = emulator.client.post("/admin/clock", json={"advance_seconds": seconds})
+    assert answer.status_code == 400
+
+
+def test_faults_can_be_there_from_the_start(tmp_path_factory: pytest.TempPathFactory) -> None:
+    options = ("--fault=fail=OutputVideoSensitiveContentDetected", "--fault=list_lag=5")
+    with running_emulator(tmp_path_factory.mktemp("faulty"), *options) as emulator:
+        assert emulator.finish(emulator.create())["status"] == "failed"
+
+
+def test_an_empty_list_can_be_null(emulator: EmulatorProcess) -> None:
+    emulator.fault("null_items", times=1)
+    nothing = {"filter.task_ids": "cgt-unknown"}
+    answers = [emulator.client.get(TASKS, params=nothing).json() for _ in range(2)]
+    assert answers == [{"total": 0, "items": None}, {"total": 0, "items": []}]
+
+
+def test_a_record_can_come_without_its_times(emulator: EmulatorProcess) -> None:
+    plain = emulator.finish(emulator.create())
+    emulator.fault("timeless", times=1)
+    spoilt = emulator.client.get(f"{TASKS}/{plain['id']}").json()
+    assert "updated_at" not in spoilt
+    assert "X-Tos-Date" not in spoilt["content"]["video_url"]
+    assert emulator.client.get(spoilt["content"]["video_url"]).status_code == 200
+    emulator.fault("timeless", "milliseconds", times=1)
+    assert emulator.client.get(f"{TASKS}/{plain['id']}").json()["updated_at"] // 1000 == plain["updated_at"]

@@ -1,0 +1,86 @@
+"""The emulator's list: order, pages, filters, and what it hides."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from tests.support.processes.emulator import MODEL, TASKS, EmulatorProcess, running_emulator
+
+OTHER_MODEL = "doubao-seedance-1-0-pro-fast-251015"
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+    with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
+        yield emulator
+
+
+@pytest.fixture(scope="module")
+def five(emulator: EmulatorProcess) -> list[str]:
+    """Tasks in order of acceptance; the first has succeeded, the fourth is of another model, the last flex."""
+    first = emulator.create()
+    emulator.advance(30)
+    others = [emulator.create(), emulator.create(), emulator.create(model=OTHER_MODEL)]
+    return [first, *others, emulator.create(service_tier="flex")]
+
+
+def ids(page: dict[str, Any]) -> list[str]:
+    return [item["id"] for item in page["items"]]
+
+
+def test_newest_first_without_flex(emulator: EmulatorProcess, five: list[str]) -> None:
+    page = emulator.listed()
+    assert (page["total"], ids(page)) == (4, five[3::-1])
+
+
+def test_flex_tasks_are_there_for_those_who_ask(emulator: EmulatorProcess, five: list[str]) -> None:
+    assert ids(emulator.listed(("filter.service_tier", "flex"))) == [five[4]]
+    assert ids(emulator.listed(("filter.task_ids", five[4]))) == []
+
+
+def test_pages(emulator: EmulatorProcess, five: list[str]) -> None:
+    pages = [emulator.listed(("page_num", number), ("page_size", 3)) for number in (1, 2, 3)]
+    assert [ids(page) for page in pages] == [five[3:0:-1], five[:1], []]
+    assert [page["total"] for page in pages] == [4, 4, 4]
+
+
+def test_repeated_ids(emulator: EmulatorProcess, five: list[str]) -> None:
+    query = [("filter.task_ids", task_id) for task_id in (five[0], five[2], "cgt-unknown")]
+    assert ids(emulator.listed(*query)) == [five[2], five[0]]
+
+
+def test_filters(emulator: EmulatorProcess, five: list[str]) -> None:
+    assert ids(emulator.listed(("filter.status", "succeeded"))) == [five[0]]
+    assert ids(emulator.listed(("filter.model", OTHER_MODEL))) == [five[3]]
+    both = (("filter.model", MODEL), ("filter.status", "queued"))
+    assert ids(emulator.listed(*both)) == five[2:0:-1]
+
+
+def test_odd_requests_are_refused_and_nothing_of_them_is_kept(
+    emulator: EmulatorProcess, five: list[str]
+) -> None:
+    before = len(emulator.journal())
+    deep = b'{"model": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
+    for content in (deep, b'{"model": "\\ud800", "content": []}', b'{"model": 1e999}', b"\xff"):
+        assert emulator.client.post(TASKS, content=content).status_code == 400
+    assert emulator.client.get(TASKS, params={"page_num": "9" * 5000}).status_code == 400
+    assert [entry["body"] for entry in emulator.journal()[before:]] == [None] * 4
+
+
+def test_an_item_is_what_get_answers(emulator: EmulatorProcess, five: list[str]) -> None:
+    assert emulator.listed(("filter.task_ids", five[0]))["items"] == [emulator.get(five[0])]
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("page_num", "0"),
+        ("page_size", "501"),
+        ("page_size", "many"),
+        ("filter.status", "paused"),
+        ("filter.service_tier", "fast"),
+    ],
+)
+def test_bad_queries_name_the_parameter(emulator: EmulatorProcess, name: str, value: str) -> None:
+    answer = emulator.client.get(TASKS, params={name: value})
+    assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)

@@ -1,0 +1,309 @@
+"""The bytes of stored videos, over HTTP, from a real S3 server."""
+
+import asyncio
+import hashlib
+import random
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import httpx
+import pytest
+from tests.support.data.video_events import EventsOf
+from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.eventually import eventually
+from tests.support.http_servers.scripted_server import RawRequest, Reply, drip, raw_server, reset
+from tests.support.servers.instances import NatsServer, S3Server
+
+VIDEO = random.Random(1).randbytes(300_000)  # noqa: S311  any bytes will do
+ETAG = f'"{hashlib.sha256(VIDEO).hexdigest()}"'
+
+
+@dataclass
+class Stored:
+    """A stored video of an account, and where it can be fetched."""
+
+    owner: Owner
+    gateway: Gateway
+    of: EventsOf
+
+    @property
+    def path(self) -> str:
+        return f"/api/video/{self.of.generation}/content"
+
+
+@pytest.fixture
+async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
+    async with world(nats, tmp_path) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def gateway(parts: World, s3: S3Server) -> AsyncIterator[Gateway]:
+    access = {"s3_access_key": s3.access_key, "s3_secret_key": s3.secret_key, "s3_region": s3.region}
+    async with parts.gateway(s3_endpoint=s3.endpoint, **access) as gateway:
+        yield gateway
+
+
+@pytest.fixture
+async def stored(parts: World, gateway: Gateway, s3: S3Server, s3_bucket: str) -> Stored:
+    owner = await parts.owner(gateway)
+    of = EventsOf(owner.account, str(uuid4()))
+    event = of.stored(bucket=s3_bucket, size=len(VIDEO), sha256=ETAG.strip('"'))
+    with s3.client() as client:
+        client.put_object(Bucket=s3_bucket, Key=event.key, Body=VIDEO)
+    await parts.append(of.requested())
+    await parts.append(event)
+    for _ in range(400):
+        if (await owner.get("/api/video/history")).json()["items"]:
+            return Stored(owner, gateway, of)
+    raise AssertionError("the video does not appear")
+
+
+async def test_the_whole_video(stored: Stored) -> None:
+    answer = await stored.owner.get(stored.path)
+
+    assert answer.status_code == 200
+    assert answer.content == VIDEO
+    assert answer.headers["content-type"] == "video/mp4"
+    assert answer.headers["content-length"] == str(len(VIDEO))
+    assert answer.headers["accept-ranges"] == "bytes"
+    assert answer.headers["etag"] == ETAG
+    assert answer.headers["content-disposition"] == f'inline; filename="video_{stored.of.generation}.mp4"'
+
+
+async def test_ranges(stored: Stored) -> None:
+    size = len(VIDEO)
+    for asked, start, end in (
+        ("bytes=0-0", 0, 0),
+        ("bytes=1000-1999", 1000, 1999),
+        ("bytes=299000-", 299000, size - 1),
+        ("bytes=-500", size - 500, size - 1),
+        ("bytes=0-9999999", 0, size - 1),
+    ):
+        headers = stored.owner.headers(Range=asked)
+        answer = await stored.gateway.http.get(stored.path, headers=headers)
+        head = await stored.gateway.http.head(stored.path, headers=headers)
+
+        assert (answer.status_code, head.status_code) == (206, 200)  # a range is for GET alone
+        assert answer.content == VIDEO[start : end + 1]
+        assert answer.headers["content-range"] == f"bytes {start}-{end}/{size}"
+        assert answer.headers["content-length"] == str(end - start + 1)
+        assert head.headers["content-length"] == str(size)
+
+
+async def test_what_gets_the_whole_and_what_gets_nothing(stored: Stored) -> None:
+    async def status(**headers: str) -> tuple[int, int]:
+        answer = await stored.gateway.http.get(stored.path, headers=stored.owner.headers(**headers))
+        return answer.status_code, len(answer.content)
+
+    assert await status(Range="bytes=0-1,5-6") == (200, len(VIDEO))
+    assert await status(Range="pages=1-2") == (200, len(VIDEO))
+    assert await status(Range="bytes=0-9", If_Range=ETAG) == (206, 10)
+    assert await status(Range="bytes=0-9", If_Range='"old"') == (200, len(VIDEO))
+    assert await status(If_None_Match=ETAG) == (304, 0)
+    assert await status(If_Match=f'"old", {ETAG}', Range=f"bytes=5-{10**19}") == (206, len(VIDEO) - 5)
+    assert (await status(If_Match='"old"', If_None_Match=ETAG))[0] == 412
+    split = [*stored.owner.headers().items(), ("If-None-Match", '"old"'), ("If-None-Match", ETAG)]
+    assert (await stored.gateway.http.get(stored.path, headers=split)).status_code == 304
+    outside = await stored.gateway.http.get(stored.path, headers=stored.owner.headers(Range="bytes=300000-"))
+    assert outside.status_code == 416
+    assert outside.headers["content-range"] == f"bytes */{len(VIDEO)}"
+    assert "300000 bytes" in outside.json()["error"]
+
+
+async def test_head(stored: Stored) -> None:
+    answer = await stored.gateway.http.head(stored.path, headers=stored.owner.headers())
+
+    assert (answer.status_code, answer.content) == (200, b"")
+    assert answer.headers["content-length"] == str(len(VIDEO))
+
+
+async def test_a_signed_link_needs_no_key(stored: Stored) -> None:
+    url = (await stored.owner.status(stored.of.generation))["videoUrl"]
+    http = stored.gateway.http
+
+    linked = await http.get(url, headers={"Range": "bytes=0-9"})
+
+    assert (linked.status_code, linked.content) == (206, VIDEO[:10])
+    for broken in (url[:-1], url.replace("expires=", "expires=9"), f"{stored.path}?signature=x"):
+        assert (await http.get(broken)).status_code == 403
+    assert (await http.get(stored.path)).status_code == 401
+    other = url.replace(stored.of.generation, str(uuid4()))
+    assert (await http.get(other)).status_code == 403
+
+
+async def test_a_link_expires(parts: World, stored: Stored, s3: S3Server) -> None:
+    async with parts.gateway(content_url_ttl=1, s3_endpoint=s3.endpoint) as short:
+        owner = Owner(stored.owner.account, stored.owner.key, short.http)
+        for _ in range(400):
+            if (await owner.get("/api/credits")).status_code == 200:
+                break
+        url = (await owner.status(stored.of.generation))["videoUrl"]
+        for _ in range(2000):
+            answer = await short.http.head(url)
+            if answer.status_code != 200:
+                break
+
+    assert answer.status_code == 403
+
+
+async def test_a_stranger_finds_nothing(parts: World, stored: Stored) -> None:
+    stranger = await parts.owner(stored.gateway, "stranger")
+
+    foreign = await stranger.get(stored.path)
+    unknown = await stranger.get(f"/api/video/{uuid4()}/content")
+
+    assert (foreign.status_code, foreign.content) == (unknown.status_code, unknown.content)
+    assert (foreign.status_code, foreign.json()) == (404, {"error": "Not found"})
+
+
+async def test_where_there_is_no_video(parts: World, gateway: Gateway) -> None:
+    owner = await parts.owner(gateway)
+    running, failed, cancelled, temporary, expired = [EventsOf(owner.account, str(uuid4())) for _ in range(5)]
+    for of in (running, failed, cancelled, temporary, expired):
+        await parts.append(of.requested())
+    now = datetime.now(UTC)
+    url = "https://provider.example.com/a b.mp4?token=x"
+    await parts.append(failed.failed())
+    await parts.append(cancelled.cancelled())
+    await parts.append(temporary.not_stored(url, now + timedelta(hours=1)))
+    await parts.append(expired.not_stored(url, now - timedelta(hours=1)))
+
+    async def content(of: EventsOf) -> tuple[int, str]:
+        answer = await owner.get(f"/api/video/{of.generation}/content")
+        return answer.status_code, answer.headers.get("location") or answer.json()["error"]
+
+    assert await content(running) == (409, "The video is not completed yet")
+    assert await content(failed) == (410, "Video generation timeout after 5 minutes")
+    assert await content(cancelled) == (410, "The generation was cancelled")
+    assert await content(temporary) == (302, "https://provider.example.com/a%20b.mp4?token=x")
+    assert (await content(expired))[0] == 410
+
+
+async def test_an_object_store_that_fails(parts: World, gateway: Gateway, s3_bucket: str) -> None:
+    owner = await parts.owner(gateway)
+    gone = EventsOf(owner.account, str(uuid4()))
+    await parts.append(gone.requested())
+    await parts.append(gone.stored(bucket=s3_bucket))
+
+    missing = await owner.get(f"/api/video/{gone.generation}/content")
+    async with parts.gateway(s3_endpoint="http://127.0.0.1:1") as deaf:
+        elsewhere = Owner(owner.account, owner.key, deaf.http)
+        for _ in range(400):
+            if (await elsewhere.get("/api/credits")).status_code == 200:
+                break
+        silent = await elsewhere.get(f"/api/video/{gone.generation}/content")
+
+    assert (missing.status_code, silent.status_code) == (502, 502)
+    assert missing.json() == silent.json() == {"error": "The video can't be read right now; please try again"}
+
+
+async def test_an_object_that_is_not_what_was_stored(
+    parts: World, gateway: Gateway, s3: S3Server, s3_bucket: str
+) -> None:
+    owner = await parts.owner(gateway)
+    of = EventsOf(owner.account, str(uuid4()))
+    event = of.stored(bucket=s3_bucket, size=1000)
+    with s3.client() as client:
+        client.put_object(Bucket=s3_bucket, Key=event.key, Body=b"x" * 999)
+    await parts.append(of.requested())
+    await parts.append(event)
+
+    answer = await owner.get(f"/api/video/{of.generation}/content")
+
+    assert answer.status_code == 502
+
+
+async def test_an_object_store_that_breaks_off(parts: World) -> None:
+    head = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"
+    async with (
+        raw_server(reset(head + b"x" * 100_000)) as broken,
+        parts.gateway(s3_endpoint=broken.url) as gateway,
+    ):
+        owner = await parts.owner(gateway)
+        of = EventsOf(owner.account, str(uuid4()))
+        await parts.append(of.requested())
+        await parts.append(of.stored(size=200_000))
+
+        with pytest.raises(httpx.RemoteProtocolError):
+            await owner.get(f"/api/video/{of.generation}/content")
+
+        assert (await gateway.http.get("/healthz")).status_code == 200
+
+
+async def test_a_client_that_goes_away_lets_go_of_the_object_store(parts: World) -> None:
+    async with raw_server(drip(0.01)) as slow, parts.gateway(s3_endpoint=slow.url) as gateway:
+        owner = await parts.owner(gateway)
+        of = EventsOf(owner.account, str(uuid4()))
+        await parts.append(of.requested())
+        await parts.append(of.stored(size=100_000))
+
+        async with gateway.http.stream(
+            "GET", f"/api/video/{of.generation}/content", headers=owner.headers()
+        ) as answer:
+            assert answer.status_code == 200
+
+        await eventually(lambda: not slow.busy, what="the read from the object store goes on")
+
+
+async def test_downloads_that_are_not_read_keep_no_one_else_from_theirs(parts: World) -> None:
+    limits: dict[str, Any] = {
+        "content_downloads": 5,
+        "content_downloads_per_account": 4,
+        "content_downloads_per_video": 2,
+        "http_progress_timeout": 1,
+    }
+    async with raw_server(endless()) as store, parts.gateway(s3_endpoint=store.url, **limits) as gateway:
+        owner, other = await parts.owner(gateway), await parts.owner(gateway, "other")
+        paths = [await stored_path(parts, account) for account in [owner.account] * 3 + [other.account]]
+        async with AsyncExitStack() as unread:
+
+            async def begin(path: str, of: Owner = owner) -> httpx.Response:
+                request = gateway.http.stream("GET", path, headers=of.headers())
+                return await unread.enter_async_context(request)
+
+            statuses = [(await begin(path)).status_code for path in (paths[0], paths[0], paths[1], paths[1])]
+            refused = [await owner.get(path) for path in (paths[0], paths[2])]
+            head = await gateway.http.head(paths[0], headers=owner.headers())
+            elsewhere = await begin(paths[3], other)
+            full = await other.get(paths[3])
+
+            assert statuses == [200] * 4
+            assert [answer.status_code for answer in refused] == [429, 429]
+            assert [
+                "this video" in refused[0].json()["error"],
+                "this account" in refused[1].json()["error"],
+            ] == [
+                True,
+                True,
+            ]
+            assert (head.status_code, elsewhere.status_code, full.status_code) == (200, 200, 503)
+            assert {answer.headers["retry-after"] for answer in (*refused, full)} == {"5"}
+
+            await eventually(lambda: not store.busy, what="a download that nothing reads goes on")
+            assert (await begin(paths[0])).status_code == 200
+
+
+def endless() -> Reply:
+    """More bytes than any buffer holds, until the reader goes."""
+
+    async def reply(_: RawRequest, __: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000000000\r\n\r\n")
+        while True:
+            writer.write(b"x" * 65536)
+            await writer.drain()
+
+    return reply
+
+
+async def stored_path(parts: World, account: str) -> str:
+    """Where a new video of the account can be fetched."""
+    of = EventsOf(account, str(uuid4()))
+    await parts.append(of.requested())
+    await parts.append(of.stored(size=1_000_000_000))
+    return f"/api/video/{of.generation}/content"

@@ -1,0 +1,107 @@
+"""The gateway's tables are nothing but the streams: filled again they are the same, row for row."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import Engine, select
+from tests.support.data.video_events import NOW, EventsOf
+from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.eventually import eventually
+from tests.support.servers.instances import NatsServer
+
+from telecine_chassis.projections.rebuild import rebuild
+from telecine_chassis.projections.slots import Slots
+from telecine_contracts import registry
+from telecine_contracts.commands import CLOSE_ACCOUNT, SET_SPEND_LIMITS, CloseAccount, SetSpendLimits
+from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
+
+
+@pytest.fixture
+async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
+    async with world(nats, tmp_path) as parts, parts.credits():
+        yield parts
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path}/gateway.db"
+    return str(request.getfixturevalue("postgres").new_database())
+
+
+async def test_a_rebuild_gives_identical_rows(parts: World, url: str) -> None:
+    async with parts.gateway(cancel_timeout=0.2, database_url=url) as gateway:
+        owner = await parts.owner(gateway, credits=300)
+        await live_a_little(parts, gateway, owner)
+        slots = Slots(gateway.settings.database_url, METADATA, VERSION)
+        before = await settled(slots)
+
+        new = await rebuild(slots, PROJECTIONS, parts.connection, registry(), service="gateway")
+
+        after = rows(slots.open(new))
+        assert new == 2
+        assert {name: len(found) for name, found in before.items()} == {
+            name: len(found) for name, found in after.items()
+        }
+        assert before == after
+        assert all(before[name] for name in METADATA.tables)
+        answer = await owner.generate()
+        assert answer.status_code == 200
+        assert answer.json()["remainingCredits"] == 200
+
+
+async def settled(slots: Slots) -> dict[str, Sequence[Any]]:
+    """The live rows, as soon as they have all come."""
+
+    def complete() -> bool:
+        found = rows(slots.open(slots.live()))
+        return len(found["generation"]) == 5 and len(found["ledger_entry"]) == 12
+
+    await eventually(complete)
+    return rows(slots.open(slots.live()))
+
+
+async def live_a_little(parts: World, gateway: Gateway, owner: Owner) -> None:
+    """Every kind of event, through the gateway or by hand."""
+    stored, failed, cancelled = [
+        EventsOf(owner.account, (await owner.generate()).json()["id"]) for _ in range(3)
+    ]
+    for event in (stored.started(), stored.submitted(), stored.progressed(), stored.ready(), stored.stored()):
+        await parts.append(event)
+    await parts.append(failed.failed())
+    await parts.append(failed.late_result())
+    await owner.post(f"/api/video/{cancelled.generation}/cancel")
+    await parts.append(cancelled.cancelled())
+    temporary = EventsOf("other", str(uuid4()))
+    await parts.append(temporary.requested())
+    await parts.append(temporary.not_stored("https://provider.example.com/x", NOW))
+    revoked = await parts.owner(gateway, "other")
+    await parts.revoke(revoked)
+    await parts.command(SET_SPEND_LIMITS, SetSpendLimits(account="poor", per_day=100))
+    await parts.command(CLOSE_ACCOUNT, CloseAccount(account="other"))
+    poor = await parts.owner(gateway, "poor", credits=1)
+    assert (await poor.generate()).status_code == 402
+    assert (await poor.get("/api/video/history")).json()["items"]
+    for _ in range(400):
+        credits = (await owner.get("/api/credits")).json()
+        if (credits["available"], credits["held"]) == (250, 0):
+            break
+    assert (credits["available"], credits["held"]) == (250, 0)
+    for _ in range(400):
+        if (await revoked.get("/api/credits")).status_code == 401:
+            return
+
+
+def rows(engine: Engine) -> dict[str, Sequence[Any]]:
+    """Every row of every table, checkpoints included."""
+    try:
+        with engine.connect() as connection:
+            return {
+                name: sorted(map(tuple, connection.execute(select(table))), key=repr)
+                for name, table in METADATA.tables.items()
+            }
+    finally:
+        engine.dispose()

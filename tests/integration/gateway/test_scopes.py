@@ -1,0 +1,146 @@
+"""What a key may be used for: only what its scopes name, and every key the credits of its own account."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from tests.support.data.video_events import EventsOf
+from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.servers.instances import NatsServer
+
+from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.runtime.bootstrap import utc_now
+from telecine_contracts import Event, subjects
+from telecine_contracts.access import ApiKeyCreated
+from telecine_gateway.access.api_keys import Keys, NewKey, Scope, new_key
+
+
+@pytest.fixture
+async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
+    async with world(nats, tmp_path) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def gateway(parts: World) -> AsyncIterator[Gateway]:
+    async with parts.gateway(answer_timeout=0.2) as gateway:
+        yield gateway
+
+
+async def key_with(parts: World, gateway: Gateway, scopes: tuple[str, ...] | None) -> Owner:
+    """A key whose event says just that of its scopes, whatever the rules of today are."""
+    key = new_key()
+
+    def decide(command: NewKey, keys: Keys) -> Event:
+        return ApiKeyCreated(
+            account="acme", key_id=command.key_id, key_sha256=command.key_sha256, name="", scopes=scopes
+        )
+
+    rules = Decider(Keys(), decide, lambda keys, event: keys)
+    ledger = Aggregates(parts.store, rules, source="telecine/operator", clock=utc_now)
+    await ledger.execute(subjects.access("acme"), key, Cause(key.key_id, key.key_id))
+    owner = Owner("acme", key, gateway.http)
+    for _ in range(400):
+        if (await owner.get("/api/credits")).status_code == 200:
+            return owner
+    raise AssertionError("the key did not begin to work")
+
+
+async def answers(gateway: Gateway, owner: Owner) -> dict[str, tuple[int, str]]:
+    """The status of every route that needs a key, and the scope that it names."""
+    document = (await gateway.http.get("/openapi.json")).json()
+    found = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            if "security" not in operation:
+                continue
+            url = path.replace("{id}", str(uuid4())).replace("{account}", "acme")
+            answer = await gateway.http.request(method, url, headers=owner.headers())
+            kind = answer.headers.get("content-type", "")
+            scope = answer.json().get("scope", "") if kind.startswith("application/json") else ""
+            found[f"{method.upper()} {path}"] = (answer.status_code, scope)
+    return found
+
+
+def refused(found: dict[str, tuple[int, str]], scope: str) -> set[str]:
+    return {route for route, told in found.items() if told == (403, scope)}
+
+
+ADMIN = {
+    "POST /api/admin/grants",
+    "POST /api/admin/adjustments",
+    "POST /api/admin/accounts/{account}/close",
+    "POST /api/admin/accounts/{account}/reopen",
+    "PUT /api/admin/accounts/{account}/limits",
+    "GET /api/admin/accounts/{account}",
+}
+VIDEOS = {
+    "POST /api/video/generate",
+    "GET /api/video/status",
+    "GET /api/video/history",
+    "GET /api/video/{id}",
+    "GET /api/video/{id}/content",
+    "POST /api/video/{id}/cancel",
+}
+ANY = {"GET /api/credits", "GET /api/credits/statement"}
+
+
+async def test_every_route_asks_for_the_scope_that_its_description_names(gateway: Gateway) -> None:
+    document = (await gateway.http.get("/openapi.json")).json()
+    named: dict[tuple[str, ...], set[str]] = {}
+    for path, operations in document["paths"].items():
+        for method, operation in operations.items():
+            assert "x-scopes" not in operation
+            for scheme in operation.get("security", [])[:1]:
+                [scopes] = scheme.values()
+                named.setdefault(tuple(scopes), set()).add(f"{method.upper()} {path}")
+    assert named == {("admin",): ADMIN, ("generate",): VIDEOS, (): ANY}
+
+
+@pytest.mark.parametrize(
+    ("scopes", "no_admin", "no_videos"),
+    [
+        (None, ADMIN, set()),
+        (("generate",), ADMIN, set()),
+        (("admin",), set(), VIDEOS),
+        (("admin", "generate"), set(), set()),
+        ((), ADMIN, VIDEOS),
+        (("something-newer",), ADMIN, VIDEOS),
+    ],
+)
+async def test_a_key_may_do_what_its_scopes_name(
+    parts: World,
+    gateway: Gateway,
+    scopes: tuple[str, ...] | None,
+    no_admin: set[str],
+    no_videos: set[str],
+) -> None:
+    owner = await key_with(parts, gateway, scopes)
+
+    found = await answers(gateway, owner)
+
+    assert set(found) == ADMIN | VIDEOS | ANY
+    assert refused(found, Scope.ADMIN) == no_admin
+    assert refused(found, Scope.GENERATE) == no_videos
+    assert {found[route][0] for route in ANY} == {200}
+    assert 401 not in {status for status, _ in found.values()}
+
+
+async def test_a_link_to_a_video_needs_no_scope_and_a_foreign_id_stays_unknown(
+    parts: World, gateway: Gateway
+) -> None:
+    owner = await parts.owner(gateway)
+    office = await parts.owner(gateway, scopes=("admin",))
+    of = EventsOf(owner.account, str(uuid4()))
+    for event in (of.requested(), of.started(), of.submitted(), of.ready(), of.stored()):
+        await parts.append(event)
+    link = (await owner.status(of.generation))["videoUrl"]
+
+    by_link = await gateway.http.head(link)
+    with_key = await office.get(f"/api/video/{of.generation}/content")
+    foreign = await (await parts.owner(gateway, "stranger")).get(f"/api/video/{of.generation}")
+
+    assert by_link.status_code == 200
+    assert (with_key.status_code, with_key.json()["scope"]) == (403, "generate")
+    assert (foreign.status_code, foreign.content) == (404, b'{"error":"Not found"}')

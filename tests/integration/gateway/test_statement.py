@@ -1,0 +1,316 @@
+"""Statements over HTTP: as JSON pages, as CSV, as a page to print; of periods, of others, of hostile texts."""
+
+import csv
+import io
+from collections.abc import AsyncIterator, Sequence
+from datetime import UTC, datetime, timedelta
+from itertools import count, pairwise
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import TypeAdapter
+from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.servers.instances import NatsServer
+
+from telecine_contracts.credits import GrantKind
+from telecine_contracts.pricing import PRICE_TABLE
+from telecine_credits.rules.decider import (
+    Adjust,
+    Close,
+    Command,
+    Debit,
+    Expire,
+    Grant,
+    Refund,
+    SetLimits,
+    Settle,
+)
+from telecine_gateway.credits.schemas import StatementPage
+from telecine_gateway.read_model import statement_queries
+
+PATH = "/api/credits/statement"
+NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
+HOSTILE = '=HYPERLINK("http://evil.example")</td><script>alert(1)</script>'
+
+
+@pytest.fixture
+async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
+    async with world(nats, tmp_path) as parts:
+        yield parts
+
+
+@pytest.fixture
+async def gateway(parts: World) -> AsyncIterator[Gateway]:
+    async with parts.gateway() as gateway:
+        yield gateway
+
+
+def at(day: float) -> datetime:
+    return NOVEMBER + timedelta(days=day - 1)
+
+
+def a_month(account: str = "acme") -> Sequence[Command]:
+    """12 entries: one before November, the last one at the first moment of December."""
+    price = PRICE_TABLE.quote("720p", 5)
+    who: dict[str, Any] = {"account": account}
+    paid: dict[str, Any] = who | {"kind": GrantKind.PAID}
+    return (
+        Grant(**paid, at=at(0), amount=100, reference="october"),
+        Grant(**paid, at=at(1), amount=50, reference=HOSTILE, reason=HOSTILE, expires_at=at(20)),
+        Debit(**who, at=at(2), generation="g-1", price=price, api_key="key_1"),
+        Debit(**who, at=at(3), generation="g-2", price=price),
+        Debit(**who, at=at(3), generation="g-3", price=price),
+        Debit(**who, at=at(3), generation="g-denied", price=price),
+        Settle(**who, at=at(4), generation="g-1"),
+        Refund(**who, at=at(5), generation="g-2", reason="deadline"),
+        Adjust(**who, at=at(6), corrects=7, amount=20, reference="ticket-1", reason="black"),
+        Expire(**who, at=at(21), grant=2),
+        SetLimits(**who, at=at(22), per_day=500),
+        Close(**who, at=at(31), reason="done"),
+    )
+
+
+async def statement(owner: Owner, **params: Any) -> dict[str, Any]:
+    answer = await owner.get(PATH, **params)
+    assert answer.status_code == 200, answer.text
+    body: dict[str, Any] = answer.json()
+    fields = TypeAdapter(StatementPage).validate_python(body)
+    assert set(body) == set(type(fields).model_fields)
+    return body
+
+
+def balances(mark: dict[str, int]) -> tuple[int, int]:
+    return mark["available"], mark["held"]
+
+
+async def written(parts: World, gateway: Gateway, account: str = "acme") -> Owner:
+    """An account with the month in its ledger, and the tables behind it."""
+    await parts.entries(*a_month(account))
+    owner = await parts.owner(gateway, account)
+    for _ in range(400):
+        if (await owner.get("/api/credits")).json()["isClosed"]:
+            return owner
+    raise AssertionError("the tables do not follow")
+
+
+async def test_a_period_begins_with_what_was_there_and_ends_with_what_is_left(
+    parts: World, gateway: Gateway
+) -> None:
+    owner = await written(parts, gateway)
+
+    whole = await statement(owner)
+    november = await statement(owner, **{"from": "2026-11-01", "to": "2026-12-01"})
+    later = await statement(owner, **{"from": "2026-12-01T00:00:00Z"})
+    before = await statement(owner, to="2026-11-01")
+
+    assert balances(november["opening"]) == balances(before["closing"]) == (100, 0)
+    assert balances(november["closing"]) == balances(later["opening"])
+    assert balances(later["closing"]) == balances(whole["closing"])
+    assert [item["type"] for item in november["items"]] == [
+        "granted",
+        "debited",
+        "debited",
+        "debited",
+        "settled",
+        "refunded",
+        "adjusted",
+        "expired",
+        "limits_set",
+    ]
+    assert [item["type"] for item in later["items"]] == ["closed"]
+    assert november["period"] == {"from": "2026-11-01T00:00:00.000Z", "to": "2026-12-01T00:00:00.000Z"}
+    by_type = {item["type"]: item for item in november["items"]}
+    assert (by_type["adjusted"]["corrects"], by_type["expired"]["grant"]) == (7, 2)
+    assert (by_type["granted"]["reference"], by_type["granted"]["reason"]) == (HOSTILE, HOSTILE)
+    assert by_type["limits_set"]["perDay"] == 500
+
+
+async def test_movements_add_up_from_page_to_page(parts: World, gateway: Gateway) -> None:
+    owner = await written(parts, gateway)
+    pages: list[dict[str, Any]] = []
+    after: dict[str, str] = {}
+    while True:
+        pages.append(await statement(owner, limit=4, **after))
+        if pages[-1]["nextCursor"] is None:
+            break
+        after = {"cursor": pages[-1]["nextCursor"]}
+
+    assert [len(page["items"]) for page in pages] == [4, 4, 3]
+    for page in pages:
+        opening, closing = balances(page["page"]["opening"]), balances(page["page"]["closing"])
+        moved = [sum(item[side] for item in page["items"]) for side in ("amount", "heldAmount")]
+        assert [opening[0] + moved[0], opening[1] + moved[1]] == list(closing)
+    for one, other in pairwise(pages):
+        assert one["page"]["closing"] == other["page"]["opening"]
+        assert one["opening"] == other["opening"]
+    assert pages[0]["page"]["opening"] == pages[0]["opening"]
+    assert pages[-1]["page"]["closing"] == pages[-1]["closing"]
+
+
+async def test_csv_is_whole_though_it_is_read_in_parts(
+    parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await written(parts, gateway)
+    monkeypatch.setattr(statement_queries, "PART", 3)
+
+    answer = await owner.get(PATH, format="csv", **{"from": "2026-11-01", "to": "2026-12-01"})
+
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
+    assert 'filename="statement_acme_2026-11-01_2026-12-01.csv"' in answer.headers["content-disposition"]
+    opening, *rows, closing = csv.DictReader(io.StringIO(answer.text, newline=""))
+    assert (opening["change"], opening["available"], closing["change"]) == ("opening", "100", "closing")
+    assert [row["entry"] for row in rows] == ["2", "3", "4", "5", "7", "8", "9", "10", "11"]
+    assert int(opening["available"]) + sum(int(row["available_change"]) for row in rows) == int(
+        closing["available"]
+    )
+    assert rows[0]["reference"] == f"'{HOSTILE}"
+    assert (rows[1]["generation"], rows[6]["concerns"], rows[7]["concerns"]) == ("g-1", "7", "2")
+
+
+async def test_the_page_to_print_holds_nothing_that_runs(
+    parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await written(parts, gateway)
+    monkeypatch.setattr(statement_queries, "PART", 3)
+
+    answer = await owner.http.get(PATH, headers=owner.headers(accept="text/html,*/*;q=0.8"))
+
+    assert answer.headers["content-type"] == "text/html; charset=utf-8"
+    policy = answer.headers["content-security-policy"]
+    assert policy.startswith("default-src 'none'")
+    assert "script-src" not in policy
+    assert answer.headers["cache-control"] == "no-store"
+    assert "<script" not in answer.text
+    assert answer.text.count("<tr") == 1 + 2 + 11
+    assert answer.text.endswith("</html>")
+    assert "Statement of acme, up to" in answer.text
+
+
+async def test_a_statement_that_can_not_be_read_to_its_end_is_broken_off(
+    parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    owner = await written(parts, gateway)
+    reading, parts_read = statement_queries._lines, count()
+
+    def once(*arguments: Any) -> Any:
+        if next(parts_read):
+            raise OSError("the database is gone")
+        return reading(*arguments)
+
+    monkeypatch.setattr(statement_queries, "PART", 3)
+    monkeypatch.setattr(statement_queries, "_lines", once)
+    read: list[bytes] = []
+
+    with pytest.raises(httpx.RemoteProtocolError):
+        async with owner.http.stream(
+            "GET", PATH, params={"format": "csv"}, headers=owner.headers()
+        ) as answer:
+            async for part in answer.aiter_bytes():
+                read.append(part)
+
+    assert b"opening" in b"".join(read)
+    assert b"closing" not in b"".join(read)
+
+
+async def test_bad_questions_are_answered_clearly(parts: World, gateway: Gateway) -> None:
+    owner = await written(parts, gateway)
+    cursor = (await statement(owner, limit=4))["nextCursor"]
+    for params, named in (
+        ({"from": "yesterday"}, "from"),
+        ({"to": "2026-02-30"}, "to"),
+        ({"from": "2026-12-01", "to": "2026-12-01"}, "to"),
+        ({"from": "2026-12-02", "to": "2026-12-01"}, "to"),
+        ({"to": "0001-01-01T00:00:00+23:59"}, "to"),
+        ({"to": "0001-01-01", "format": "html"}, "to"),
+        ({"to": "9999-12-31T23:59:59-05:00"}, "to"),
+        ({"limit": "0"}, "limit"),
+        ({"limit": "1001"}, "limit"),
+        ({"cursor": "x\x00"}, "cursor"),
+        ({"cursor": cursor, "to": "2026-11-01"}, "cursor"),
+        ({"format": "pdf"}, "format"),
+        ({"format": "csv", "limit": "5"}, "limit"),
+        ({"format": "html", "cursor": cursor}, "cursor"),
+    ):
+        answer = await owner.get(PATH, **params)
+        assert answer.status_code == 400, params
+        assert [bad["field"] for bad in answer.json()["fields"]] == [named]
+
+
+async def test_of_another_account_for_administrators_only(parts: World, gateway: Gateway) -> None:
+    owner = await written(parts, gateway)
+    stranger = await parts.owner(gateway, "stranger")
+    office = await parts.owner(gateway, "office", scopes=("admin",))
+
+    own = await statement(owner, account="acme")
+    refused = [
+        await stranger.get(PATH, account=name, format=form) for name in ("acme", "nobody") for form in FORMS
+    ]
+    seen = await statement(office, account="acme")
+    unknown = await office.get(PATH, account="nobody")
+    bad = await office.get(PATH, account="a.b")
+
+    assert own == seen
+    assert {answer.status_code for answer in refused} == {403}
+    assert {answer.json()["scope"] for answer in refused} == {"admin"}
+    assert (unknown.status_code, unknown.json()["error"]) == (
+        404,
+        "Account nobody has no entry in the ledger yet",
+    )
+    assert (bad.status_code, bad.json()["fields"][0]["field"]) == (400, "account")
+    empty = await statement(stranger)
+    assert (empty["items"], balances(empty["closing"])) == ([], (0, 0))
+
+
+async def test_a_text_that_no_database_keeps_is_shown_all_the_same(parts: World, gateway: Gateway) -> None:
+    grant = Grant(account="acme", kind=GrantKind.PAID, at=at(1), amount=5, reference="a\0b", reason="c\0d")
+    await parts.entries(grant)
+    owner = await parts.owner(gateway, credits=0)
+    for _ in range(400):
+        items = (await statement(owner))["items"]
+        if items:
+            break
+
+    [item] = items
+    assert (item["reference"], item["reason"]) == (
+        "a\N{REPLACEMENT CHARACTER}b",
+        "c\N{REPLACEMENT CHARACTER}d",
+    )
+
+
+FORMS = ("json", "csv", "html")
+
+
+async def test_what_is_not_known_exactly_is_left_out(parts: World, gateway: Gateway) -> None:
+    """Entries from before 0.2 do not say whose credits they moved."""
+    granted, debited = a_month()[1:3]
+    store, parts.store = parts.store, AsBefore(parts.store)  # type: ignore[assignment]
+    await parts.entries(granted, debited)
+    parts.store = store
+    office = await parts.owner(gateway, "office", scopes=("admin",))
+    for _ in range(400):
+        answer = await office.get("/api/admin/accounts/acme")
+        if answer.status_code == 200 and answer.json()["entry"] == 2:
+            break
+
+    shown = answer.json()
+    [grant] = shown["grants"]["items"]
+    assert (shown["available"], shown["held"]) == (0, 50)
+    assert (grant["amount"], grant["expiresAt"]) == (50, "2026-11-20T00:00:00.000Z")
+    assert not {"available", "held", "spent", "usableUntil"} & set(grant)
+
+
+class AsBefore:
+    """A store whose entries name no grants."""
+
+    def __init__(self, store: Any) -> None:
+        self._store = store
+
+    async def append(self, event: Any, *arguments: Any, **named: Any) -> Any:
+        legs = tuple(leg.model_copy(update={"grant": None}) for leg in event.postings)
+        before = event.model_copy(update={"postings": legs, "decided_at": None})
+        return await self._store.append(before, *arguments, **named)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)

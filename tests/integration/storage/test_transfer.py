@@ -1,0 +1,200 @@
+"""A finished video goes from a real HTTP server into a real S3 server, whole and checked, or not at all."""
+
+import asyncio
+import hashlib
+import struct
+import sys
+from collections.abc import AsyncIterator, Iterator
+from dataclasses import dataclass, field, replace
+
+import pytest
+from tests.support.data.mp4_files import mp4, padded
+from tests.support.http_servers.result_server import Answer, ResultServer, result_server
+from tests.support.servers.instances import S3Server
+
+from telecine_contracts.storage import StorageFailure
+from telecine_contracts.subjects import BadToken
+from telecine_storage.bucket.memory import MemoryBucket
+from telecine_storage.bucket.port import BucketRefused, BucketUnavailable
+from telecine_storage.bucket.s3 import S3Bucket, S3Config
+from telecine_storage.source.http import HttpSource, SourceRules
+from telecine_storage.source.memory import MemorySource
+from telecine_storage.transfer import Copied, CopyFailed, CopyLimits, copy, object_key
+
+KEY = object_key("account-1", "3f0c2a4e-0000-4000-8000-000000000001")
+MIB = 1024 * 1024
+
+
+@dataclass(frozen=True)
+class Route:
+    """From a provider to a bucket."""
+
+    source: HttpSource
+    bucket: S3Bucket
+    provider: ResultServer
+    s3: S3Server
+    name: str
+    limits: CopyLimits = field(default_factory=CopyLimits)
+
+    async def copy(self, answer: Answer) -> Copied:
+        url = self.provider.at("/result.mp4?signature=secret", answer)
+        return await copy(self.source, self.bucket, url=url, key=KEY, limits=self.limits)
+
+    async def fails(self, answer: Answer) -> CopyFailed:
+        """The failure; nothing is left in the bucket after it."""
+        with pytest.raises(CopyFailed) as failed:
+            await self.copy(answer)
+        assert await self.bucket.head(KEY) is None
+        assert "secret" not in str(failed.value)
+        return failed.value
+
+    def stored(self) -> bytes:
+        with self.s3.client() as client:
+            return client.get_object(Bucket=self.name, Key=KEY)["Body"].read()
+
+
+@pytest.fixture
+async def route(s3: S3Server, s3_bucket: str) -> AsyncIterator[Route]:
+    source = HttpSource(SourceRules(allow_private=True))
+    bucket = S3Bucket(S3Config(s3.endpoint, s3_bucket, s3.access_key, s3.secret_key))
+    async with result_server() as provider:
+        yield Route(source, bucket, provider, s3, s3_bucket)
+        await source.aclose()
+        await bucket.aclose()
+
+
+@pytest.fixture(scope="module")
+def video() -> bytes:
+    return mp4()
+
+
+@pytest.mark.parametrize("size", [None, 8 * MIB, 16 * MIB + 1])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_video_is_stored_as_it_is(
+    route: Route, video: bytes, size: int | None, announced: bool
+) -> None:
+    file = padded(video, size) if size else video
+    copied = await route.copy(Answer(file, length=len(file) if announced else None))
+    assert copied == Copied(len(file), hashlib.sha256(file).hexdigest(), 320, 192, 1.0)
+    assert route.stored() == file
+
+
+async def test_the_type_that_the_provider_names_does_not_matter(route: Route, video: bytes) -> None:
+    for content_type in ("application/octet-stream", "text/html", None):
+        await route.copy(Answer(video, content_type=content_type))
+    with route.s3.client() as client:
+        assert client.head_object(Bucket=route.name, Key=KEY)["ContentType"] == "video/mp4"
+
+
+async def test_copied_twice_is_copied_once(route: Route, video: bytes) -> None:
+    assert await route.copy(Answer(video)) == await route.copy(Answer(video))
+    assert route.stored() == video
+
+
+PAGE = b"<!DOCTYPE html><html><body>" + b"This video has moved. " * 1000
+FAR = 9 * MIB
+
+
+@pytest.mark.parametrize("length", [1000, FAR])
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_cut_off_video(route: Route, video: bytes, length: int, announced: bool) -> None:
+    file = padded(video, 2 * length) if length == FAR else video
+    failed = await route.fails(Answer(file, length=len(file) if announced else None, cut_after=length))
+    assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, False)
+
+
+async def test_a_web_page_instead_of_a_video(route: Route) -> None:
+    for content_type in ("text/html", "video/mp4"):
+        failed = await route.fails(Answer(PAGE, content_type=content_type))
+        assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, True)
+
+
+async def test_nothing_instead_of_a_video(route: Route) -> None:
+    failed = await route.fails(Answer(b""))
+    assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, False)
+
+
+@pytest.mark.parametrize(("status", "permanent"), [(403, True), (404, True), (429, False), (503, False)])
+async def test_an_answer_that_is_none(route: Route, status: int, permanent: bool) -> None:
+    failed = await route.fails(Answer(PAGE, status=status))
+    assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, permanent)
+    assert str(status) in failed.reason
+
+
+@pytest.mark.parametrize("announced", [True, False])
+async def test_a_video_that_is_too_large(route: Route, video: bytes, announced: bool) -> None:
+    file = padded(video, 9 * MIB)
+    narrow = replace(route, limits=CopyLimits(max_bytes=len(file) - 1))
+    failed = await narrow.fails(Answer(file, length=len(file) if announced else None))
+    assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, True)
+    await replace(route, limits=CopyLimits(max_bytes=len(file))).copy(Answer(file))
+
+
+async def test_a_copy_that_takes_too_long(route: Route, video: bytes) -> None:
+    """The provider announces more than it ever sends, and keeps the line open."""
+    hurried, hold = replace(route, limits=CopyLimits(seconds=0.3)), asyncio.Event()
+    failed = await hurried.fails(Answer(padded(video, MIB), length=2 * MIB, hold=hold))
+    hold.set()
+    assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, False)
+
+
+async def test_a_failed_copy_leaves_the_stored_video(route: Route, video: bytes) -> None:
+    await route.copy(Answer(video))
+    for answer in (Answer(PAGE), Answer(padded(video, FAR), cut_after=FAR - 1), Answer(status=403)):
+        with pytest.raises(CopyFailed):
+            await route.copy(answer)
+    assert route.stored() == video
+
+
+@pytest.mark.parametrize("error", [BucketRefused("AccessDenied"), BucketUnavailable("SlowDown")])
+async def test_a_bucket_that_fails_is_worth_another_try(
+    video: bytes, error: BucketRefused | BucketUnavailable
+) -> None:
+    source, bucket = MemorySource({"memory:v": video}), MemoryBucket(failure=error)
+    with pytest.raises(CopyFailed) as failed:
+        await copy(source, bucket, url="memory:v", key=KEY, limits=CopyLimits())
+    assert (failed.value.kind, failed.value.permanent) == (StorageFailure.BUCKET, False)
+    assert failed.value.reason == error.reason
+    bucket.failure = None
+    copied = await copy(source, bucket, url="memory:v", key=KEY, limits=CopyLimits())
+    assert bucket.objects == {KEY: video}
+    assert copied.bytes == len(video)
+
+
+def test_one_key_for_one_generation() -> None:
+    assert object_key("acme", "g-1") == object_key("acme", "g-1") == "videos/acme/video_g-1.mp4"
+    for account, generation in [("../x", "g"), ("a/b", "g"), ("a", ".."), ("", "g"), ("a", "g.mp4")]:
+        with pytest.raises(BadToken):
+            object_key(account, generation)
+
+
+def large(video: bytes, length: int) -> Iterator[bytes]:
+    """The video and free space, never whole in memory."""
+    left = length - len(video) - 8
+    yield video + struct.pack(">I4s", left + 8, b"free")
+    piece = bytes(64 * 1024)
+    while left > 0:
+        yield piece[: min(left, len(piece))]
+        left -= len(piece)
+
+
+async def test_200_megabytes_take_less_than_64_of_memory(route: Route, video: bytes) -> None:
+    length = 200_000_000
+    url = route.provider.at("/large.mp4", Answer(large(video, length), length=length))
+    process = await asyncio.create_subprocess_exec(
+        *(
+            sys.executable,
+            "-m",
+            "tests.support.processes.transfer_memory",
+            url,
+            route.s3.endpoint,
+            route.name,
+            route.s3.access_key,
+        ),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate(route.s3.secret_key.encode() + b"\n")
+    grown, copied = map(int, out.split())
+    assert copied == length
+    assert grown < 64_000_000

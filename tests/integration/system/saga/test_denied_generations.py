@@ -1,0 +1,51 @@
+"""A generation that is not paid for ends on VIDEO, and says why."""
+
+from pathlib import Path
+
+from tests.support.environments.saga import Emulator, Saga, names, saga
+from tests.support.servers.instances import NatsServer, S3Server
+
+from telecine_contracts.commands import (
+    CLOSE_ACCOUNT,
+    SET_SPEND_LIMITS,
+    CloseAccount,
+    LedgerAnswer,
+    LedgerCommand,
+    SetSpendLimits,
+)
+from telecine_contracts.generation import FailureCode, GenerationFailed, Stage
+
+
+async def carried_out(world: Saga, subject: str, command: LedgerCommand) -> None:
+    reply = await world.connection.request(subject, command.model_dump_json().encode(), timeout=5)
+    assert LedgerAnswer.model_validate_json(reply.data).done
+
+
+async def failure(world: Saga, account: str) -> GenerationFailed:
+    """Ask for a generation of 40 credits that is denied; how it failed."""
+    generation = await world.request(account)
+    events = await world.until(account, generation, "failed")
+    assert names(events) == ["requested", "failed"]
+    assert await world.closed(account, generation) == ["denied"]
+    failed = events[-1].event
+    assert isinstance(failed, GenerationFailed)
+    assert (failed.stage, failed.code) == (Stage.CREDITS, FailureCode.INSUFFICIENT_CREDITS)
+    return failed
+
+
+async def test_a_generation_that_is_not_paid_for_says_why(
+    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
+) -> None:
+    async with saga(nats, s3, emulator, tmp_path, without="storage") as world:
+        assert (await failure(world, "poor")).message == "Insufficient credits: 40 needed, 0 available"
+
+        await world.grant("bounded", 100)
+        limits = SetSpendLimits(account="bounded", per_generation=39)
+        await carried_out(world, SET_SPEND_LIMITS, limits)
+        assert (await failure(world, "bounded")).message == (
+            "Spend limit reached: 40 credits needed, the account may spend 39 for one generation"
+        )
+
+        await world.grant("closed", 100)
+        await carried_out(world, CLOSE_ACCOUNT, CloseAccount(account="closed"))
+        assert (await failure(world, "closed")).message == "The account is closed"

@@ -1,0 +1,266 @@
+"""Nobody does on NATS what is not theirs, in whatever way; what is refused is told at once."""
+
+import asyncio
+import json
+import re
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import structlog
+from nats.aio.client import Client
+from nats.js.errors import APIError
+from tests.support.eventually import eventually_async
+from tests.support.security.authenticated_nats import guarded_nats
+from tests.support.security.nats_identities import coming_as
+from tests.support.security.permission_table import ALL_IDENTITIES, CONSUMERS, HEARING, OWNERS, PUBLISHING
+
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.eventstore.port import Refused
+from telecine_chassis.nats.connection import Connection, Denial, NotAllowed, options
+from telecine_chassis.nats.identity import NatsAccess
+from telecine_cli.errors import Failure
+from telecine_cli.provisioning.credentials import USERS_FILE, make_credentials, seed_file
+from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.target import Target, connected
+from telecine_contracts import registry, streams, subjects
+from telecine_contracts.catalog import EVENTS
+from telecine_contracts.credits import CreditsGranted
+from telecine_contracts.examples import envelope, example
+from telecine_contracts.permissions import IDENTITIES, OPERATOR, rights
+
+LOOT = {
+    "VIDEO": "video.mallory.loot.smuggled",
+    "LEDGER": "ledger.mallory.smuggled",
+    "ACCESS": "access.mallory.smuggled",
+    "CHECKPOINTS": "checkpoints.mallory.smuggled",
+    "TIMERS": "timers.due.mallory.smuggled",
+    "DEADLETTERS": "deadletters.mallory.smuggled",
+}
+"""Subjects that only something sent there by the server could stand on."""
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsPart]:
+    with guarded_nats(tmp_path_factory.mktemp("guarded")) as part:
+        yield part
+
+
+class Suspect(Connection):
+    """A connection as some identity, that remembers what it was refused."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.denied: set[str] = set()
+
+    async def come(self, identity: str, url: str, access: NatsAccess) -> None:
+        def deny(denial: Denial) -> None:
+            self.denied.add(denial.subject)
+
+        shown = options(identity, on_denied=deny) | access.for_client()
+        await self.connect(servers=[url], **shown | {"inbox_prefix": rights(identity).inbox})
+
+    async def through(self) -> None:
+        """Until the server has seen all that was sent: the client's `flush` overtakes what it has in store."""
+        await self.request("$JS.API.INFO", timeout=10)
+
+
+@pytest.fixture(params=ALL_IDENTITIES)
+def identity(request: pytest.FixtureRequest) -> str:
+    """One after the other."""
+    return str(request.param)
+
+
+@pytest.fixture
+async def suspect(identity: str, server: NatsPart) -> AsyncIterator[Suspect]:
+    connection = Suspect()
+    await connection.come(identity, server.url, server.access(identity))
+    yield connection
+    await connection.close()
+
+
+def not_of(identity: str, who: dict[str, set[str]]) -> set[str]:
+    """The deeds that are not this identity's; the client tells of them in small letters."""
+    return {subject.lower() for subject, allowed in who.items() if identity not in allowed}
+
+
+def test_the_table_of_deeds_is_complete() -> None:
+    assert {subjects.of_type(event) for event in EVENTS} == {pattern(subject) for subject in OWNERS}
+    assert set(CONSUMERS) == {f"{consumer.stream}.{consumer.name}" for consumer in streams.CONSUMERS}
+    assert set(LOOT) == {stream.name for stream in streams.STREAMS}
+    assert set(ALL_IDENTITIES) == set(IDENTITIES)
+
+
+def pattern(subject: str) -> str:
+    prefix, *about, action = subject.split(".")
+    return ".".join([prefix, *["*"] * len(about), action])
+
+
+async def test_nobody_publishes_or_asks_what_is_not_theirs(identity: str, suspect: Suspect) -> None:
+    for subject in PUBLISHING:
+        await suspect.publish(subject, b"forged")
+    await suspect.through()
+    assert suspect.denied == not_of(identity, PUBLISHING)
+
+
+async def test_nobody_hears_what_is_not_for_them(identity: str, suspect: Suspect) -> None:
+    for subject in HEARING:
+        await suspect.subscribe(subject)
+    await suspect.through()
+    assert suspect.denied == not_of(identity, HEARING)
+
+
+async def try_to_smuggle(identity: str, suspect: Suspect) -> None:
+    """Ask everything that may be asked, and have the answers sent into streams."""
+    mine = [subject for subject, who in PUBLISHING.items() if identity in who]
+    for subject in mine:
+        for loot in LOOT.values():
+            body = (
+                json.dumps({"seq": 1, "batch": 5, "next_by_subj": ">"}).encode() if "GET" in subject else b""
+            )
+            await suspect.publish(subject, body, reply=loot)
+    for subject in mine:
+        if subject.partition(".")[0] in ("video", "ledger", "access", "checkpoints", "timers", "deadletters"):
+            await suspect.jetstream().publish(subject, b"")  # acknowledged after all that came before it
+    await suspect.through()
+
+
+async def smuggled(operator: Client) -> dict[str, Any]:
+    """What stands in the streams that only the server can have sent there."""
+    found: dict[str, Any] = {}
+    for stream, loot in LOOT.items():
+        body = json.dumps({"subjects_filter": loot}).encode()
+        answer = json.loads((await operator.request(f"$JS.API.STREAM.INFO.{stream}", body)).data)
+        found |= answer["state"].get("subjects", {})
+    return found
+
+
+async def test_no_answer_is_sent_into_a_stream(identity: str, suspect: Suspect, server: NatsPart) -> None:
+    """Whoever asks says where the answer is to go, and the server wants no permission to send it there."""
+    async with coming_as("credits", server) as credits, coming_as(OPERATOR, server) as operator:
+        await credits.jetstream().publish("ledger.a.granted", b"there is something to answer with")
+        await try_to_smuggle(identity, suspect)
+        for stream in ("LEDGER", "CHECKPOINTS"):  # whatever was on its way has come when these are answered
+            await operator.jetstream().stream_info(stream)
+        assert await smuggled(operator) == {}
+
+
+async def test_within_one_account_it_would_be(tmp_path: Path) -> None:
+    """What the accounts are for: the same rights, given to users of one account, let it pass into every stream."""
+    with guarded_nats(tmp_path, one_account) as part:
+        suspect = Suspect()
+        await suspect.come("gateway", part.url, part.access("gateway"))
+        await try_to_smuggle("gateway", suspect)
+        async with coming_as(OPERATOR, part) as operator:
+
+            async def everywhere() -> bool:
+                return (await smuggled(operator)).keys() == set(LOOT.values())
+
+            await eventually_async(everywhere, what="the server refuses it by now")
+        await suspect.close()
+
+
+def one_account(page: str) -> str:
+    accounts = json.loads(page.partition("accounts: ")[2])
+    users = [user for account in accounts.values() for user in account.get("users", ())]
+    return f"authorization: {json.dumps({'users': users})}\n"
+
+
+WRITERS = {
+    "video.a.g.stored": "storage",
+    "ledger.a.granted": "credits",
+    "access.a.key_created": OPERATOR,
+    "checkpoints.ledger.signed": "credits",
+    "deadletters.storage.storage-x": "storage",
+}
+"""A subject of every stream but TIMERS, and who may publish there."""
+
+
+@pytest.mark.parametrize(
+    ("header", "value"),
+    [
+        ("Nats-Rollup", "all"),
+        ("Nats-Rollup", "sub"),
+        ("Nats-TTL", "1s"),
+        ("Nats-Schedule", "@at 2100-01-01T00:00:00Z"),
+    ],
+)
+async def test_no_writer_makes_his_stream_forget(server: NatsPart, header: str, value: str) -> None:
+    """JetStream takes such wishes in the headers of a message, where no permission is asked for."""
+    for subject, writer in WRITERS.items():
+        async with coming_as(writer, server) as connection:
+            with pytest.raises(APIError) as refused:
+                await connection.jetstream().publish(subject, b"", headers={header: value})
+            assert refused.value.code in (400, 500), subject
+
+
+async def test_timers_alone_can_be_thrown_away_by_anothers_header(server: NatsPart) -> None:
+    """A stream with schedules must allow it: what keeps timers is that sweepers set them again (ADR 26)."""
+    subjects_of_timers = "timers.at.generation.wake.a.g", "timers.at.storage.copy.a.g"
+    later = {
+        "Nats-Schedule": "@at 2100-01-01T00:00:00Z",
+        "Nats-Schedule-Target": "timers.due.generation.wake.a.g",
+    }
+    async with coming_as("generation", server) as generation, coming_as("storage", server) as storage:
+        await generation.jetstream().publish(subjects_of_timers[0], b"", headers=later)
+        await storage.jetstream().publish(subjects_of_timers[1], b"", headers={"Nats-Rollup": "all"})
+    async with coming_as(OPERATOR, server) as operator:
+        body = json.dumps({"subjects_filter": ">"}).encode()
+        answer = json.loads((await operator.request("$JS.API.STREAM.INFO.TIMERS", body)).data)
+    assert set(answer["state"]["subjects"]) == {subjects_of_timers[1]}
+
+
+async def test_a_refused_event_is_told_at_once(server: NatsPart) -> None:
+    event = example(CreditsGranted)
+    async with coming_as("storage", server) as storage:
+        store = JetStreamEventStore(storage, registry(), timeout=30)
+        with structlog.testing.capture_logs() as logs:
+            async with asyncio.timeout(5):
+                with pytest.raises(Refused, match=r"does not let this identity publish on ledger\."):
+                    await store.append(event, envelope(event), aggregate=subjects.ledger("acme"), expected=0)
+    [denial] = [entry for entry in logs if entry["event"] == "nats.not_allowed"]
+    assert (denial["log_level"], denial["action"]) == ("error", "publish")
+    assert denial["subject"] == subjects.of_event(event).lower()
+
+
+async def test_a_refused_question_is_told_at_once_and_to_nobody_else(server: NatsPart) -> None:
+    async with coming_as("storage", server) as storage:
+        jetstream = storage.jetstream(timeout=30)
+        async with asyncio.timeout(10):
+            answers = await asyncio.gather(
+                jetstream.stream_info("LEDGER"),
+                jetstream.stream_info("VIDEO"),
+                jetstream.stream_info("LEDGER"),
+                return_exceptions=True,
+            )
+    assert [type(answer).__name__ for answer in answers] == ["NotAllowed", "StreamInfo", "NotAllowed"]
+
+
+async def test_the_operator_is_told_in_words_what_he_may_not(server: NatsPart) -> None:
+    target = Target(server.url, access=server.access(OPERATOR))
+    async with connected(target) as connection:
+        with pytest.raises(NotAllowed, match=r"publish on .*purge\.ledger"):
+            await connection.jetstream().purge_stream("LEDGER")
+
+
+@pytest.mark.parametrize("key", ["none", "unknown"])
+async def test_nobody_comes_in_without_a_key_that_is_known(
+    server: NatsPart, tmp_path: Path, key: str
+) -> None:
+    make_credentials(tmp_path)
+    seed = None if key == "none" else seed_file(tmp_path, OPERATOR)
+    with pytest.raises(Failure, match="wants to know who asks" if key == "none" else "does not know the key"):
+        async with connected(Target(server.url, access=NatsAccess(nkey_seed=seed))):
+            pass
+
+
+def test_nobody_has_the_account_of_the_streams_and_the_page_no_secret(server: NatsPart) -> None:
+    page = (server.folder.parent / "credentials" / USERS_FILE).read_text()
+    accounts = json.loads(page.partition("accounts: ")[2])
+    empty = [name for name, account in accounts.items() if not account.get("users")]
+    assert empty[0] == "TELECINE"
+    assert empty[1] == "$SYS"
+    assert all(name.startswith("TELECINE_subscriber_") and accounts[name] == {} for name in empty[2:])
+    assert all(set(user) == {"nkey", "permissions"} for a in accounts.values() for user in a.get("users", ()))
+    assert not re.search(r"\bSU[A-Z2-7]{40,}", page)

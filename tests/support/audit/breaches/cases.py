@@ -1,0 +1,73 @@
+"""Ledgers with one fault: what is clean, what comes behind the fault, and what the auditor says of the whole."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from tests.support.audit.breaches.planted_ledger import DAY, HOUR, Planted
+from tests.support.audit.random_histories import audited
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.message import Entry
+
+__all__ = ["Case", "Plant", "audit", "clean", "continued", "price", "running", "text"]
+
+Plant = Callable[[Planted], None]
+
+
+@dataclass(frozen=True)
+class Case:
+    """A fault, planted behind `clean`, and the breach that it is; `after`: how long after the end the books close."""
+
+    kind: BreachKind
+    name: str
+    plant: Plant
+    after: timedelta = HOUR
+    at: int | None = None
+
+
+def clean() -> Planted:
+    """Two accounts: ann with a promotional grant (2) before a paid one (1), bob with one."""
+    ledger = Planted()
+    ledger.granted("ann", 500)
+    ledger.granted("ann", 100, kind="promotional")
+    ledger.granted("bob", 200, kind="plan")
+    ledger.debited("ann", "g1", (2, 50))
+    ledger.settled("ann", "g1", (2, 50))
+    ledger.debited("ann", "g2", (2, 50), (1, 20))
+    ledger.refunded("ann", "g2", (2, 50), (1, 20))
+    ledger.debited("ann", "g3", (2, 40))
+    ledger.debited("bob", "b1", (1, 50))
+    return ledger
+
+
+def continued(ledger: Planted) -> None:
+    """What ran ends, and life goes on, in both accounts."""
+    ledger.settled("ann", "g3", (2, 40))
+    ledger.refunded("bob", "b1", (1, 50))
+    ledger.debited("bob", "b2", (1, 120))
+    ledger.settled("bob", "b2", (1, 120))
+    ledger.denied("bob", "b3")
+
+
+def audit(entries: list[Entry], finish: timedelta = HOUR) -> list[Breach]:
+    """What the books say; they are closed so much later than the last entry."""
+    books, found = audited(entries)
+    assert books.last_at is not None
+    books.finish(books.last_at + finish, hold_limit=DAY)
+    return found
+
+
+def price(
+    credits: int, table: str = "2026-11", resolution: str = "720p", duration: int = 5
+) -> dict[str, object]:
+    return {"credits": credits, "table": table, "resolution": resolution, "duration": duration}
+
+
+def text(ledger: Planted, after: timedelta) -> str:
+    """A time so long after now."""
+    return (ledger.now + after).isoformat()
+
+
+def running(ledger: Planted) -> None:
+    ledger.debited("ann", "g4", (2, 10), (1, 60))

@@ -1,0 +1,281 @@
+"""Random histories of a ledger, made by the rules of credits and written down as entries of the stream."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from tests.support.audit.large_ledger import event_head, event_id
+
+from telecine_auditor.breaches import Breach
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.sources.message import Entry, usual_head
+from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
+from telecine_contracts.pricing import PRICE_TABLE, Price
+from telecine_contracts.registry import encode
+from telecine_contracts.subjects import of_event
+from telecine_credits.rules import decider
+from telecine_credits.rules.commands import (
+    Adjust,
+    Close,
+    Command,
+    Debit,
+    Expire,
+    Grant,
+    Refund,
+    Reopen,
+    SetLimits,
+    Settle,
+)
+
+__all__ = ["ACCOUNTS", "Rules", "World", "assert_clean", "audited", "contents", "live", "written"]
+
+START = datetime(2026, 5, 1, 22, tzinfo=UTC)
+_KINDS = tuple(GrantKind)
+_KEYS = (None, "key_a", "key_b")
+_CLIPS = tuple(PRICE_TABLE.quote(*clip) for clip in (("480p", 5), ("720p", 5), ("1080p", 5), ("720p", 12)))
+ACCOUNTS = ("ann", "bob")
+_STEP = 3
+"""Bytes that make one command: what, how much, when."""
+
+
+@dataclass(frozen=True)
+class Rules:
+    """The rules that a history is made by: those of credits, or the same with a mistake in them.
+
+    `refusals` are the errors by which they refuse a command.
+    """
+
+    decide: Callable[..., Any] = decider.decide
+    evolve: Callable[..., Any] = decider.evolve
+    new: Callable[[], Any] = decider.Account
+    refusals: tuple[type[Exception], ...] = (decider.LedgerRefused, decider.NotDebited)
+
+
+def written(event: LedgerEvent, sequence: int, at: datetime) -> Entry:
+    """The entry of the stream that an event is."""
+    subject = of_event(event)
+    ident = event_id(sequence, event.account, event.entry)
+    head = event_head(ident, event.type, subject, at.isoformat()[:-6], ident)
+    return Entry(sequence, int(at.timestamp() * 1e9), subject, head, encode(event))
+
+
+@dataclass
+class World:
+    """Two accounts that live by the rules. `events` are all that happened, `entries` the same as they were written.
+
+    The first `old` entries are as they were before 0.2: they name no grants and do not say when they were decided.
+    """
+
+    rules: Rules = field(default_factory=Rules)
+    old: int = 0
+    accounts: dict[str, Any] = field(default_factory=dict)
+    events: list[LedgerEvent] = field(default_factory=list)
+    entries: list[Entry] = field(default_factory=list)
+    latest: datetime = START
+    asked: int = 0
+
+    def do(self, command: Command) -> None:
+        """Carry out one command; refused ones leave no trace."""
+        account = self.accounts.setdefault(command.account, self.rules.new())
+        try:
+            event = self.rules.decide(command, account)
+        except self.rules.refusals:
+            return
+        if event is not None and len(self.events) < self.old:
+            event = _of_old(event)
+        if event is not None:
+            self._enter(event, command.at)
+
+    def _enter(self, event: LedgerEvent, at: datetime) -> None:
+        self.accounts[event.account] = self.rules.evolve(self.accounts[event.account], event)
+        self.events.append(event)
+        self.entries.append(written(event, len(self.entries) + 1, at))
+
+    def pass_time(self, when: int) -> datetime:
+        """Time goes on by minutes, hours and days, and now and then back: the clocks of replicas differ."""
+        if when < 40:
+            return self.latest - timedelta(minutes=when)
+        self.latest += timedelta(minutes=when - 40) if when < 210 else timedelta(hours=when - 209)
+        return self.latest
+
+    def of(self, account: str, action: str) -> list[LedgerEvent]:
+        """What happened to an account, of one kind."""
+        return [event for event in self.events if event.account == account and event.action == action]
+
+
+def live(data: bytes, rules: Rules | None = None, *, old: int = 0) -> World:
+    """The history that these bytes tell, three of them a command."""
+    world = World(rules or Rules(), old)
+    for account in ACCOUNTS:
+        world.do(Grant(account=account, at=START, amount=90, kind=GrantKind.PAID, reference="first"))
+    for at in range(0, len(data) - _STEP + 1, _STEP):
+        what, size, when = data[at : at + _STEP]
+        owner = ACCOUNTS[size % 4 == 0]
+        command = _COMMANDS[what % len(_COMMANDS)](world, owner, size)
+        if command is not None:
+            world.do(_moved(command, world.pass_time(when)))
+    return world
+
+
+def audited(entries: Sequence[Entry]) -> tuple[Books, list[Breach]]:
+    """The auditor's books over these entries, and what it found: by the short way, and entry by entry the same."""
+    found: list[Breach] = []
+    books = Books(found.append)
+    books.take_all(entries, [usual_head(entry.head) for entry in entries])
+    found_slowly: list[Breach] = []
+    slow = Books(found_slowly.append)
+    for entry in entries:
+        slow.take(entry)
+    assert found == found_slowly
+    assert contents(books) == contents(slow)
+    return books, found
+
+
+def contents(books: Books) -> list[object]:
+    """All that stands in the books."""
+    whole: list[object] = [books.entries, books.sequence, books.unattributed, books.first_at, books.last_at]
+    whole += [books.clocks.begun_at, books.clocks.restored]
+    for book in books.accounts.values():
+        rows: list[Any] = [
+            *book.grants.values(),
+            *book.holds.values(),
+            *book.ended.values(),
+            *book.expiries.values(),
+        ]
+        whole += [[getattr(row, name) for name in row.__slots__ if name != "shares"] for row in rows]
+        names = (
+            "entry",
+            "available",
+            "held",
+            "issued",
+            "spent",
+            "expired",
+            "closed",
+            "references",
+            "limits",
+            "used",
+        )
+        whole += [getattr(book, name) for name in (*names, "day", "debits", "unknown_prices", "named")]
+        whole.append(book.decided_at)
+        whole += [grant.number for grant in book.live]
+    return whole
+
+
+def _of_old(event: LedgerEvent) -> LedgerEvent | None:
+    """The event as version 0.1 would have written it; None where it would have written another, or none."""
+    if event.action not in ("granted", "debited", "settled", "refunded", "denied"):
+        return None
+    if isinstance(event, CreditsDenied) and event.available != event.balances.available:
+        return None
+    sums: Counter[str] = Counter()
+    for leg in event.postings:
+        sums[leg.account] += leg.amount
+    legs = tuple(Posting(account=side, amount=amount) for side, amount in sums.items())
+    new = {"decided_at": None, "usable_until": None}
+    return event.model_copy(
+        update={"postings": legs} | {name: new[name] for name in new if hasattr(event, name)}
+    )
+
+
+def _moved(command: Command, moment: datetime) -> Command:
+    if isinstance(command, Grant) and command.expires_at is not None:
+        command = replace(command, expires_at=moment + (command.expires_at - command.at))
+    return replace(command, at=moment)
+
+
+def _grant(world: World, owner: str, size: int) -> Command:
+    lives = timedelta(hours=size % 60) if size % 3 else None
+    return Grant(
+        account=owner,
+        at=START,
+        amount=1 + 2 * size,
+        kind=_KINDS[size % 7 % 3],
+        reference=f"r{len(world.events) if size % 8 else size}",
+        expires_at=START + lives if lives else None,
+    )
+
+
+def _debit(world: World, owner: str, size: int) -> Command:
+    world.asked += bool(size % 16)
+    price = _CLIPS[size % len(_CLIPS)] if size < 160 else _clip_of_old(size % 23 + 1)
+    return Debit(
+        account=owner, at=START, generation=f"g{world.asked}", price=price, api_key=_KEYS[size % 5 % 3]
+    )
+
+
+def _clip_of_old(credits: int) -> Price:
+    return Price(credits=credits, table="2025-01", resolution="720p", duration=5)
+
+
+def _running(world: World, owner: str, size: int) -> str:
+    debits = world.of(owner, "debited")
+    return debits[-1 - size % min(len(debits), 6)].about["generation"] if debits else "g0"
+
+
+def _settle(world: World, owner: str, size: int) -> Command:
+    return Settle(account=owner, at=START, generation=_running(world, owner, size))
+
+
+def _refund(world: World, owner: str, size: int) -> Command:
+    if size % 16 == 1:
+        return Refund(account=owner, at=START, generation=f"h{size}", reason="cancelled")
+    return Refund(account=owner, at=START, generation=_running(world, owner, size), reason="deadline")
+
+
+def _expire(world: World, owner: str, size: int) -> Command:
+    grants = world.of(owner, "granted")
+    return Expire(account=owner, at=START, grant=grants[size % len(grants)].entry)
+
+
+def _adjust(world: World, owner: str, size: int) -> Command | None:
+    wanted = ("granted", "settled", "expired")[size % 3]
+    entries = world.of(owner, wanted)
+    if not entries:
+        return None
+    corrects = entries[size % len(entries)].entry
+    reference = f"a{len(world.events)}"
+    return Adjust(account=owner, at=START, corrects=corrects, amount=1 + size % 31, reference=reference)
+
+
+def _limit(world: World, owner: str, size: int) -> Command:
+    per_day = (None, 90, 200, 400)[size % 4]
+    per_generation = (None, None, 45, 60)[size // 4 % 4]
+    key = _KEYS[size // 16 % 3]
+    return SetLimits(account=owner, at=START, api_key=key, per_day=per_day, per_generation=per_generation)
+
+
+def _close(world: World, owner: str, size: int) -> Command | None:
+    return Close(account=owner, at=START) if size < 80 else None
+
+
+def _reopen(world: World, owner: str, size: int) -> Command:
+    return Reopen(account=owner, at=START)
+
+
+_COMMANDS: tuple[Callable[[World, str, int], Command | None], ...] = (
+    *(_debit,) * 9,
+    *(_settle,) * 5,
+    *(_refund,) * 5,
+    *(_grant,) * 4,
+    *(_expire,) * 4,
+    *(_adjust,) * 5,
+    *(_limit,) * 2,
+    _close,
+    *(_reopen,) * 3,
+)
+
+
+def assert_clean(world: World) -> Books:
+    """The auditor finds nothing in what happened, and comes to the same balances; its books."""
+    books, found = audited(world.entries)
+    assert found == []
+    for name, account in world.accounts.items():
+        book = books.accounts[name]
+        assert (book.available, book.held) == (account.available, account.held)
+        assert (book.entry, book.closed) == (account.entry, account.is_closed)
+    assert books.issued == books.available + books.held + books.spent + books.expired
+    return books

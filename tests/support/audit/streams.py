@@ -1,0 +1,173 @@
+"""A ledger and the stream of its videos as an auditor reads them: written by credits' own rules, kept in a mirror."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.sources.message import Entry, head_of
+from telecine_contracts import Envelope, Event, subjects
+from telecine_contracts.credits import GrantKind, LedgerEvent
+from telecine_contracts.envelope import derive_id
+from telecine_contracts.gateway import GenerationRequested, Kind, VideoParameters
+from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.registry import encode
+from telecine_contracts.video_models import DEFAULT_MODEL
+from telecine_credits.rules.decider import (
+    Account,
+    Adjust,
+    Close,
+    Command,
+    Debit,
+    Expire,
+    Grant,
+    Refund,
+    Reopen,
+    SetLimits,
+    Settle,
+    decide,
+    evolve,
+)
+
+__all__ = ["HOSTILE", "Streams", "november", "on"]
+
+HOSTILE = (
+    "=cmd|' /C calc'!A0,\"a\";b\n2020-01-01 * x\n    spent  9 CREDIT\n"
+    '\\" date:1999-01-01 [2001-01-01] 雨\u202e\u2028\x1b[2J%41'
+)
+"""What a user may write who wants to be somewhere else: a formula, a line of a journal, a date, a terminal's code."""
+
+
+def on(day: int, hour: int = 12, minute: int = 0, second: float = 0) -> datetime:
+    """A time in November 2026, UTC."""
+    whole = int(second)
+    return datetime(2026, 11, day, hour, minute, whole, round((second - whole) * 1_000_000), tzinfo=UTC)
+
+
+@dataclass
+class Streams:
+    """Entries of LEDGER and VIDEO so far."""
+
+    ledger: list[Entry] = field(default_factory=list)
+    video: list[Entry] = field(default_factory=list)
+    accounts: dict[str, Account] = field(default_factory=dict)
+
+    def do(self, command: Command) -> LedgerEvent:
+        """Carry out a command; the entry that it led to."""
+        account = self.accounts.get(command.account, Account())
+        event = decide(command, account)
+        assert isinstance(event, LedgerEvent), command
+        self.accounts[command.account] = evolve(account, event)
+        self.say(event, command.at)
+        return event
+
+    def say(self, event: Event, at: datetime) -> None:
+        """Append an event to its stream."""
+        stream = self.ledger if event.stream == "LEDGER" else self.video
+        subject = subjects.of_event(event)
+        headers = Envelope(
+            id=derive_id(f"{event.stream} {len(stream)}", subject),
+            source=f"telecine/{event.written_by}",
+            type=event.type,
+            time=at,
+            subject=subject,
+            correlation="c",
+            causation="c",
+        ).to_headers()
+        stored = int(at.timestamp() * 1_000_000) * 1000
+        stream.append(Entry(len(stream) + 1, stored, subject, head_of(headers), encode(event)))
+
+    def ask(self, generation: str, at: datetime, *, account: str = "ann", resolution: str = "720p") -> None:
+        """A user asks for a video of five seconds, and it is paid for."""
+        price = PRICE_TABLE.quote(resolution, 5)
+        asked = VideoParameters(
+            model=DEFAULT_MODEL, prompt="rain", resolution=resolution, ratio="16:9", duration=5
+        )
+        self.say(
+            GenerationRequested(
+                account=account,
+                generation=generation,
+                kind=Kind.TEXT_TO_VIDEO,
+                parameters=asked,
+                price=price,
+                digest="0" * 64,
+            ),
+            at,
+        )
+        self.do(Debit(account=account, at=at, generation=generation, price=price))
+
+    def change(self, sequence: int, change: Callable[[dict[str, Any]], object]) -> None:
+        """Change the body of an entry of LEDGER, as somebody with the server's disk could."""
+        entry = self.ledger[sequence - 1]
+        body = json.loads(entry.body)
+        change(body)
+        self.ledger[sequence - 1] = entry._replace(body=json.dumps(body, separators=(",", ":")).encode())
+
+    def mirror(self, folder: Path) -> Path:
+        """A mirror of both streams."""
+        streams: Mapping[str, list[Entry]] = {"LEDGER": self.ledger, "VIDEO": self.video}
+        with opened_for_writing(folder) as mirror:
+            for name, entries in streams.items():
+                writer = mirror.stream(name)
+                writer.append(entries)
+                writer.close()
+        return folder
+
+
+def november() -> Streams:
+    """Every kind of entry, three accounts, and texts of a user who means no good.
+
+    ann is left with 460 credits and 50 held, bob with 30 of a plan that expires in December; `mal_lory-` is closed.
+    """
+    streams = Streams()
+    ann = streams.do(Grant(account="ann", at=on(1), amount=500, kind=GrantKind.PAID, reference="pay-1"))
+    streams.do(
+        Grant(
+            account="ann",
+            at=on(1, 13),
+            amount=60,
+            kind=GrantKind.PROMOTIONAL,
+            reference="welcome",
+            expires_at=on(10),
+        )
+    )
+    assert ann.entry == 1
+    streams.ask("g1", on(5))
+    settled = streams.do(Settle(account="ann", at=on(5, 13), generation="g1"))
+    streams.do(
+        Grant(
+            account="bob",
+            at=on(6),
+            amount=100,
+            kind=GrantKind.PLAN,
+            reference="plan-11",
+            expires_at=datetime(2026, 12, 31, tzinfo=UTC),
+        )
+    )
+    streams.ask("g2", on(9))
+    streams.do(Refund(account="ann", at=on(12), generation="g2", reason="deadline"))
+    streams.do(Expire(account="ann", at=on(14), grant=2))
+    streams.do(
+        Adjust(
+            account="ann", at=on(15), corrects=settled.entry, amount=20, reference="ticket-1", reason="black"
+        )
+    )
+    streams.do(
+        Grant(
+            account="mal_lory-", at=on(16), amount=7, kind=GrantKind.PAID, reference=HOSTILE, reason=HOSTILE
+        )
+    )
+    streams.do(Close(account="mal_lory-", at=on(16, 13), reason=HOSTILE))
+    streams.do(SetLimits(account="ann", at=on(17), per_day=60))
+    streams.ask("g3", on(20))
+    streams.ask("g4", on(20, 13))
+    streams.ask("g5", on(30, 23, 59, 59.5), account="bob", resolution="1080p")
+    # Another replica, whose clock is behind, settles it: the books do not go back.
+    streams.do(Settle(account="bob", at=on(30, 23, 59, 59.25), generation="g5"))
+    streams.do(Reopen(account="mal_lory-", at=datetime(2026, 12, 1, 10, tzinfo=UTC), reason="sorry"))
+    return streams

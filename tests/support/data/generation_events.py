@@ -1,0 +1,129 @@
+"""The events of one generation, `g1` of `ann`, short to write."""
+
+from datetime import UTC, datetime, timedelta
+from functools import reduce
+from typing import Any
+
+from telecine_contracts import Event
+from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
+from telecine_contracts.generation import (
+    CancelDeclined,
+    DeferralReason,
+    FailureCode,
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationProgressed,
+    GenerationSubmitted,
+    LateResultRecorded,
+    Stage,
+    SubmissionDeferred,
+    SubmissionStarted,
+    Usage,
+    VideoReady,
+)
+from telecine_contracts.pricing import PRICE_TABLE
+from telecine_generation.rules.commands import Observation
+from telecine_generation.rules.decider import Generation, evolve
+
+NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
+DEADLINE = 300
+URL = "https://provider.example/video.mp4"
+REFUNDED = "Your credits were refunded"
+
+
+def at(seconds: float) -> datetime:
+    return NOON + timedelta(seconds=seconds)
+
+
+def about(event: type[Event], **fields: Any) -> Event:
+    return event(account="ann", generation="g1", **fields)
+
+
+def requested(seed: int | None = None) -> Event:
+    return about(
+        GenerationRequested,
+        kind=Kind.TEXT_TO_VIDEO,
+        parameters=VideoParameters(
+            model="doubao-seedance-1-0-pro-250528",
+            prompt="rain",
+            resolution="480p",
+            ratio="16:9",
+            duration=2,
+            seed=seed,
+        ),
+        price=PRICE_TABLE.quote("480p", 2),
+        digest="0" * 64,
+    )
+
+
+def started(attempt: int = 1, seconds: float = 0, **changes: Any) -> Event:
+    plain = {
+        "owner": "me",
+        "started_at": at(seconds),
+        "lease_until": at(seconds + 10),
+        "seed": 7,
+        "seed_is_unique": True,
+        "safety_identifier": "mark",
+    }
+    return about(SubmissionStarted, attempt=attempt, **(plain | changes))
+
+
+def deferred(attempt: int = 1, until: float = 20) -> Event:
+    return about(SubmissionDeferred, attempt=attempt, reason=DeferralReason.RATE_LIMITED, retry_at=at(until))
+
+
+def submitted(attempt: int = 1, *, deadline: float = DEADLINE, adopted: bool = False) -> Event:
+    return about(
+        GenerationSubmitted,
+        attempt=attempt,
+        provider="ark",
+        provider_task_id="cgt-1",
+        submitted_at=NOON,
+        deadline_at=at(deadline),
+        adopted=adopted,
+    )
+
+
+def progressed(status: str) -> Event:
+    return about(GenerationProgressed, provider_status=status)
+
+
+def failed(
+    code: FailureCode, message: str, stage: Stage = Stage.PROVIDER, provider_code: str | None = None
+) -> Event:
+    return about(GenerationFailed, stage=stage, code=code, message=message, provider_code=provider_code)
+
+
+def timeout(code: FailureCode = FailureCode.DEADLINE) -> Event:
+    return failed(code, "Video generation timeout after 5 minutes")
+
+
+def late(status: str, url: str | None = None, tokens: int | None = None) -> Event:
+    return about(
+        LateResultRecorded,
+        provider_task_id="cgt-1",
+        provider_status=status,
+        url=url,
+        usage=Usage(total_tokens=tokens),
+    )
+
+
+READY = about(
+    VideoReady,
+    provider_task_id="cgt-1",
+    url=URL,
+    url_expires_at=at(86400),
+    usage=Usage(total_tokens=9),
+    resolution="480p",
+    ratio="16:9",
+    duration=2.0,
+    seed=7,
+)
+CANCELLED = about(GenerationCancelled)
+WISH = about(CancelRequested)
+DECLINED = about(CancelDeclined, provider_status="running")
+SUCCEEDED = Observation("succeeded", URL, at(86400), 9, "480p", "16:9", 2.0, 7)
+
+
+def given(*events: Event) -> Generation:
+    return reduce(evolve, events, Generation())

@@ -1,0 +1,125 @@
+"""Random histories of an account: commands in any order and at any time, and the entries that they lead to."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from hypothesis import strategies as st
+from tests.support.data.ledger_entries import NOW, OWNER, price
+
+from telecine_contracts.credits import GrantKind, LedgerEvent
+from telecine_credits.rules.decider import (
+    Account,
+    Adjust,
+    Close,
+    Command,
+    Debit,
+    Expire,
+    Grant,
+    LedgerRefused,
+    NotDebited,
+    Refund,
+    Reopen,
+    SetLimits,
+    Settle,
+    decide,
+    evolve,
+)
+
+__all__ = ["GENERATIONS", "NEW", "carried_out", "histories", "later_than", "of_each_grant"]
+
+NEW = Account()
+GENERATIONS = ("g1", "g2", "g3", "g4", "g5", "g6")
+HOUR = timedelta(hours=1)
+
+_references = st.sampled_from(("r1", "r2", "r3", "r4", "r5", "r6", "r7"))
+_generations = st.sampled_from(GENERATIONS)
+_keys = st.sampled_from((None, None, "k1"))
+_lives = st.none() | st.integers(1, 80).map(lambda hours: NOW + hours * HOUR)
+
+
+def _of(command: type[Command], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Command]:
+    return st.builds(partial(command, account=OWNER, at=NOW), **fields)
+
+
+_grants = _of(
+    Grant,
+    amount=st.integers(0, 150),
+    kind=st.sampled_from(GrantKind),
+    reference=_references,
+    expires_at=_lives,
+)
+_debits = _of(Debit, generation=_generations, price=st.integers(1, 60).map(price), api_key=_keys)
+_refunds = _of(Refund, generation=_generations, reason=st.just("deadline"))
+_settlements = _of(Settle, generation=_generations)
+_expiries = _of(Expire, grant=st.integers(1, 4))
+_adjustments = _of(Adjust, corrects=st.integers(1, 12), amount=st.integers(0, 40), reference=_references)
+_limits = st.none() | st.integers(0, 300)
+_limit_changes = _of(SetLimits, api_key=_keys, per_day=_limits, per_generation=_limits)
+_weights: dict[st.SearchStrategy[Command], int] = {
+    _grants: 3,
+    _debits: 9,
+    _refunds: 4,
+    _settlements: 3,
+    _expiries: 3,
+    _adjustments: 4,
+    _limit_changes: 1,
+    _of(Close): 1,
+    _of(Reopen): 2,
+}
+_weighted = [kind for kind, weight in _weights.items() for _ in range(weight)]
+_commands = st.sampled_from(_weighted).flatmap(lambda kind: kind)
+
+
+def _timed(steps: Sequence[tuple[Command, int]]) -> list[Command]:
+    """Time goes on by hours, and now and then back a little: replicas' clocks differ."""
+    latest, timed = NOW, []
+    for command, hours in steps:
+        at = latest + hours * HOUR
+        latest = max(latest, at)
+        if isinstance(command, Grant) and command.expires_at is not None:
+            command = replace(command, expires_at=at + (command.expires_at - NOW))
+        timed.append(replace(command, at=at))
+    return timed
+
+
+_steps = st.integers(-2, 10)
+histories = st.builds(
+    lambda first, then: _timed([*first, *then]),
+    st.lists(st.tuples(_grants, st.just(0)), min_size=2, max_size=4),
+    st.lists(st.tuples(_commands, _steps), min_size=15, max_size=40),
+)
+"""Commands with their times."""
+
+
+def carried_out(history: Iterable[Command], account: Account = NEW) -> tuple[list[LedgerEvent], Account]:
+    """The entries that a history of commands leads to, refusals left out, and the account after them."""
+    entries: list[LedgerEvent] = []
+    for command in history:
+        try:
+            event = decide(command, account)
+        except (LedgerRefused, NotDebited):
+            continue
+        if event is not None:
+            assert isinstance(event, LedgerEvent)
+            account = evolve(account, event)
+            entries.append(event)
+    return entries, account
+
+
+def of_each_grant(entries: Iterable[LedgerEvent]) -> dict[int, Counter[str]]:
+    """By grant and side of the ledger, what the postings add up to."""
+    sums: dict[int, Counter[str]] = {}
+    for entry in entries:
+        for leg in entry.postings:
+            assert leg.grant is not None
+            sums.setdefault(leg.grant, Counter())[leg.account.rpartition(":")[2]] += leg.amount
+    return sums
+
+
+def later_than(entries: Sequence[LedgerEvent]) -> datetime:
+    """A time after all of them were decided."""
+    return max((entry.decided_at for entry in entries if entry.decided_at), default=NOW) + HOUR

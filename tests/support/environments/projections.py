@@ -1,0 +1,124 @@
+"""A projection of one table, whose rows tell what was applied, and running ones of it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from sqlalchemy import BigInteger, Engine, MetaData
+from sqlmodel import Field, Session, SQLModel, select
+from tests.support.environments.reactor import ReactorWorld
+from tests.support.eventually import eventually
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.projections.projector import Projection, Projections
+from telecine_chassis.projections.slots import Slots, checkpoints
+from telecine_contracts import registry
+from telecine_contracts.streams import VIDEO
+
+__all__ = ["METADATA", "Applier", "Crash", "Followed", "Following", "Seen", "checkpoint", "seen"]
+
+METADATA = MetaData()
+
+
+class Seen(SQLModel, table=True):
+    """One row for every event that was applied, and how often that was."""
+
+    metadata = METADATA
+    __tablename__ = "seen"
+
+    sequence: int = Field(primary_key=True, sa_type=BigInteger)
+    generation: str
+    times: int = 1
+
+
+class Crash(BaseException):
+    """The end of a process, as far as a transaction can tell."""
+
+
+@dataclass
+class Applier:
+    """The function under the projection; notes what it was given and fails where it is told to."""
+
+    poison: frozenset[str] = frozenset()
+    crash_at: str = ""
+    given: list[str] = field(default_factory=list)
+
+    def __call__(self, session: Session, recorded: Recorded) -> None:
+        generation = recorded.event.about["generation"]
+        self.given.append(generation)
+        row = session.get(Seen, recorded.sequence)
+        session.add(row or Seen(sequence=recorded.sequence, generation=generation))
+        if row is not None:
+            row.times += 1
+        session.flush()
+        if generation in self.poison:
+            raise ValueError(f"can't apply {generation}")
+        if generation == self.crash_at:
+            raise Crash
+
+
+def seen(engine: Engine) -> list[str]:
+    """The generations whose events were applied, in order; each once, or AssertionError."""
+    with Session(engine) as session:
+        rows = session.exec(select(Seen).order_by(Seen.sequence)).all()  # type: ignore[arg-type]
+        assert all(row.times == 1 for row in rows)
+        return [row.generation for row in rows]
+
+
+def checkpoint(engine: Engine) -> int | None:
+    """How far the tables are, if they have begun."""
+    table = checkpoints(METADATA)
+    with Session(engine) as session:
+        found = session.execute(table.select()).all()
+        return found[0].sequence if found else None
+
+
+@dataclass
+class Following:
+    """Running projections of one service."""
+
+    projections: Projections
+    failures: list[str]
+
+    @property
+    def engine(self) -> Engine:
+        return self.projections.engine
+
+    @property
+    def sequence(self) -> int:
+        return self.projections.sequence("seen")
+
+    async def until(self, sequence: int) -> None:
+        await eventually(lambda: self.sequence >= sequence, what=f"the projection is at {sequence}")
+
+
+@dataclass
+class Followed:
+    """Starts projections and stops them at the end of the test."""
+
+    world: ReactorWorld
+    slots: Slots
+    running: list[Projections] = field(default_factory=list)
+
+    async def start(self, applier: Applier, *, listener: list[str] | None = None) -> Following:
+        failures: list[str] = []
+        projections = Projections(
+            self.slots,
+            [Projection("seen", VIDEO, applier)],
+            self.world.client,
+            registry(),
+            service=self.world.service,
+            on_failure=failures.append,
+        )
+        if listener is not None:
+            projections.listen("seen", lambda events: listener.extend(names(events)))
+        await projections.start()
+        self.running.append(projections)
+        return Following(projections, failures)
+
+    async def stop(self, following: Following) -> None:
+        self.running.remove(following.projections)
+        await following.projections.stop()
+
+
+def names(events: Sequence[Recorded]) -> list[str]:
+    return [recorded.event.about["generation"] for recorded in events]

@@ -1,0 +1,169 @@
+"""A reactor with a consumer of its own on real streams, and a look at what the server thinks of it."""
+
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from nats.aio.client import Client
+from nats.js.api import AckPolicy, ConsumerConfig
+
+from telecine_chassis.consumers.dead_letters import DeadLetter, DeadLetters
+from telecine_chassis.consumers.monitor import ConsumerWatch
+from telecine_chassis.consumers.reactor import Reactor, Retries, TimerHandler
+from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.nats.connection import Broker, connect, options
+from telecine_chassis.telemetry.instruments import HandlerMeters, Meters
+from telecine_chassis.telemetry.metrics import Metrics
+from telecine_cli.provisioning.streams import provision
+from telecine_contracts import Envelope, registry, subjects
+from telecine_contracts.gateway import CancelRequested
+from telecine_contracts.streams import Consumer
+
+__all__ = ["ReactorWorld", "reactor_world"]
+
+Handler = Callable[[Recorded], Awaitable[None]]
+QUICK = Retries(first=0.05, longest=0.4, tries=3)
+
+
+@dataclass
+class ReactorWorld:
+    """One account, whose events go to one consumer; `service` owns it and its timers."""
+
+    url: str
+    client: Client
+    store: JetStreamEventStore
+    account: str = field(default_factory=lambda: f"a{secrets.token_hex(4)}")
+    service: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}")
+    meters: HandlerMeters = field(default_factory=lambda: Meters(Metrics()).handlers)
+    running: list[Reactor] = field(default_factory=list)
+    brokers: list[Broker] = field(default_factory=list)
+    """One for each reactor, in the order in which they were started."""
+    last: int = 0
+    """The stream sequence of what was published last."""
+
+    @property
+    def letters(self) -> DeadLetters:
+        return DeadLetters(self.client)
+
+    def _consumer(self, stream: str, concurrency: int, ack_wait: float) -> Consumer:
+        filters = (f"video.{self.account}.*.*",) if stream == "VIDEO" else (f"timers.due.{self.service}.>",)
+        name = f"{self.service}-{stream.lower()}"
+        return Consumer(
+            name=name,
+            service=self.service,
+            stream=stream,
+            filters=filters,
+            concurrency=concurrency,
+            ack_wait=ack_wait,
+        )
+
+    async def react(
+        self,
+        handler: Handler,
+        *,
+        timers: dict[str, TimerHandler] | None = None,
+        retries: Retries = QUICK,
+        concurrency: int = 8,
+        ack_wait: float = 2,
+        grace: float = 5,
+        look_every: float = 10,
+        stuck_after: float = 300,
+    ) -> Reactor:
+        """A reactor that hands the account's events to `handler`, started."""
+        broker = Broker([self.url], logger=None, graceful_timeout=grace, **options(self.service))
+        reactor = Reactor(
+            broker,
+            self.client,
+            registry(),
+            service=self.service,
+            retries=retries,
+            grace=grace,
+            meters=self.meters,
+            watch=ConsumerWatch(self.client, self.meters, every=look_every, stuck_after=stuck_after),
+        )
+        events = self._consumer("VIDEO", concurrency, ack_wait)
+        due = self._consumer("TIMERS", concurrency, ack_wait)
+        for consumer in (events, due):
+            await self._create(consumer)
+        reactor.on(events, handler)
+        reactor.on_timers(due, timers or {})
+        await reactor.start()
+        self.running.append(reactor)
+        self.brokers.append(broker)
+        return reactor
+
+    async def _create(self, consumer: Consumer) -> None:
+        config = ConsumerConfig(
+            durable_name=consumer.name,
+            filter_subjects=list(consumer.filters),
+            ack_policy=AckPolicy.EXPLICIT,
+            ack_wait=consumer.ack_wait,
+            max_ack_pending=1000,
+        )
+        await self.client.jetstream().add_consumer(consumer.stream, config)
+
+    async def stop(self, reactor: Reactor) -> None:
+        """Stop one reactor."""
+        self.running.remove(reactor)
+        await reactor.stop()
+
+    async def publish(self, *generations: str) -> Sequence[int]:
+        """One event for each generation; their stream sequences."""
+        return [await self._publish(generation) for generation in generations]
+
+    async def _publish(self, generation: str) -> int:
+        event = CancelRequested(account=self.account, generation=generation)
+        envelope = Envelope(
+            id=secrets.token_hex(8),
+            source="telecine/tests",
+            type=event.type,
+            time=datetime.now(UTC),
+            subject=subjects.of_event(event),
+            correlation=generation,
+            causation=generation,
+        )
+        aggregate = subjects.video(self.account, generation)
+        self.last = await self.store.append(event, envelope, aggregate=aggregate, expected=0)
+        return self.last
+
+    async def publish_raw(self, body: bytes, headers: dict[str, str] | None) -> int:
+        """A message that no store of ours would write; its stream sequence."""
+        subject = f"video.{self.account}.raw.cancel_requested"
+        ack = await self.client.jetstream().publish(subject, body, stream="VIDEO", headers=headers)
+        self.last = ack.seq
+        return ack.seq
+
+    async def consumer(self, stream: str = "VIDEO") -> Any:
+        """What the server knows of the consumer."""
+        return await self.client.jetstream().consumer_info(stream, f"{self.service}-{stream.lower()}")
+
+    async def outstanding(self) -> int:
+        """Messages that are not acknowledged yet, delivered or not.
+
+        The server tells a consumer of a message after it has told whoever published it: its counts may be behind.
+        """
+        info = await self.consumer()
+        unheard = int(info.delivered.stream_seq < self.last)
+        return int(info.num_pending) + int(info.num_ack_pending) or unheard
+
+    async def kept(self) -> list[DeadLetter]:
+        """The dead letters of this world."""
+        return [letter for letter in await self.letters.list() if letter.service == self.service]
+
+
+@asynccontextmanager
+async def reactor_world(url: str) -> AsyncIterator[ReactorWorld]:
+    """A world on a server whose streams are provisioned here; reactors are stopped at its end."""
+    client = await connect(url, "tests")
+    await provision(client)
+    world = ReactorWorld(url, client, JetStreamEventStore(client, registry()))
+    try:
+        yield world
+    finally:
+        for reactor in world.running:
+            await reactor.stop()
+        await client.close()

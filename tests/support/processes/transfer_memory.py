@@ -1,0 +1,31 @@
+"""Copies one result in a process of its own and prints by how many bytes its memory grew at the most."""
+
+import asyncio
+import sys
+from pathlib import Path
+
+from telecine_storage.bucket.s3 import S3Bucket, S3Config
+from telecine_storage.source.http import HttpSource, SourceRules
+from telecine_storage.transfer import CopyLimits, copy
+
+
+def memory(line: str) -> int:
+    """Bytes from the kernel's account of this process: VmRSS is resident now, VmHWM the most ever."""
+    status = Path("/proc/self/status").read_text().splitlines()
+    return next(int(entry.split()[1]) * 1024 for entry in status if entry.startswith(f"{line}:"))
+
+
+async def main(url: str, endpoint: str, bucket_name: str, access_key: str) -> None:
+    # The secret comes by standard input: everybody can read a command line.
+    secret_key = sys.stdin.readline().strip()
+    bucket = S3Bucket(S3Config(endpoint, bucket_name, access_key, secret_key))
+    source = HttpSource(SourceRules(allow_private=True))
+    await bucket.start()
+    idle = memory("VmRSS")
+    copied = await copy(source, bucket, url=url, key="videos/a/video_1.mp4", limits=CopyLimits())
+    print(memory("VmHWM") - idle, copied.bytes)
+    await source.aclose()
+    await bucket.aclose()
+
+
+asyncio.run(main(*sys.argv[1:]))

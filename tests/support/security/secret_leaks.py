@@ -1,0 +1,58 @@
+"""Secrets and contents that are looked for wherever they must not be."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tests.support.processes.command_line import processes_with
+
+from telecine_cli.stack.config import Facts
+
+__all__ = ["Canaries", "command_lines", "log_lines", "stored"]
+
+
+@dataclass
+class Canaries:
+    """What must not be seen, by what it is: `secrets` nowhere, `contents` only where events of VIDEO are."""
+
+    secrets: dict[str, str] = field(default_factory=dict)
+    contents: dict[str, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, facts: Facts) -> "Canaries":
+        """All secrets that a stack was made with."""
+        made = {name: secret for name, secret in facts.state.secrets.items() if name != "checkpoint"}
+        made["checkpoint"] = facts.state.secrets["checkpoint"].split("+", 4)[4]
+        seeds = (facts.data / "credentials").glob("*.nk")
+        return cls(made | {f"seed of {file.stem}": file.read_text().strip() for file in seeds})
+
+    def secrets_in(self, *where: bytes) -> set[str]:
+        """Which secrets are there."""
+        return _in(self.secrets, where)
+
+    def anything_in(self, *where: bytes) -> set[str]:
+        """Which secrets and contents are there."""
+        return _in(self.secrets | self.contents, where)
+
+
+def _in(canaries: Mapping[str, str], where: tuple[bytes, ...]) -> set[str]:
+    return {name for name, text in canaries.items() for each in where if text.encode() in each}
+
+
+def log_lines(facts: Facts) -> dict[str, bytes]:
+    """Every log of a stack, by its name."""
+    return {file.name: file.read_bytes() for file in (facts.data / "logs").iterdir()}
+
+
+def stored(facts: Facts) -> dict[str, bytes]:
+    """What the NATS server has on disk of every stream, messages with headers."""
+    found: dict[str, bytes] = {}
+    for stream in (facts.data / "nats").rglob("streams/*"):
+        found[stream.name] = b"".join(block.read_bytes() for block in sorted(stream.rglob("*.blk")))
+    return found
+
+
+def command_lines(variable: str, value: str) -> Iterator[bytes]:
+    """What everybody on the machine can read of the processes that have this variable."""
+    for process in processes_with(variable, value):
+        yield Path(f"/proc/{process}/cmdline").read_bytes()

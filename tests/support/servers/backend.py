@@ -1,0 +1,65 @@
+"""Who makes the servers of this run: wheels, containers, or somebody whose servers run already."""
+
+import os
+from contextlib import AbstractContextManager
+from functools import cache
+from pathlib import Path
+from typing import Protocol
+
+from tests.support.servers.nats import NatsServer
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.s3 import S3Server
+
+__all__ = ["CONTAINERS", "GIVEN", "WHEELS", "Parts", "chosen", "maker"]
+
+WHEELS, CONTAINERS, GIVEN = "wheels", "containers", "given"
+_VARIABLE = "TELECINE_TEST_PARTS"
+
+
+class Parts(Protocol):
+    """Lends servers. What is lent may have been used before, and need not run: whoever lends it on starts it.
+
+    `able`: what tests may do with them (tests/support/plugins/server_capabilities.py).
+    """
+
+    able: frozenset[str]
+
+    def nats(self, folder: Path) -> AbstractContextManager[NatsServer]:
+        """A nats-server. `folder` is the borrower's own."""
+        ...
+
+    def s3(self, folder: Path) -> AbstractContextManager[S3Server]:
+        """An S3 server."""
+        ...
+
+    def postgres(self) -> AbstractContextManager[Postgres]:
+        """A Postgres."""
+        ...
+
+    def close(self) -> None:
+        """The run is over."""
+        ...
+
+
+def chosen() -> str:
+    """The name of this run's maker. Raises ValueError where there is none of that name."""
+    name = os.environ.get(_VARIABLE, WHEELS)
+    if name not in (WHEELS, CONTAINERS, GIVEN):
+        raise ValueError(f"{_VARIABLE} is {WHEELS}, {CONTAINERS} or {GIVEN}, not {name}")
+    return name
+
+
+@cache
+def maker() -> Parts:
+    """This run's maker. Raises ValueError if it lacks something."""
+    if chosen() == CONTAINERS:
+        from tests.support.servers.container_backend import Containers
+
+        return Containers()
+    if chosen() == GIVEN:
+        from tests.support.servers.external_backend import Given
+
+        return Given.from_environment()
+    from tests.support.servers.wheel_backend import Wheels
+
+    return Wheels()

@@ -1,0 +1,66 @@
+"""Real servers for tests, lent for as long as a block lasts. Who makes them: tests/support/servers/backend.py."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from pathlib import Path
+
+from tests.support.event_loops import in_a_loop
+from tests.support.plugins.server_capabilities import ANOTHER, check
+from tests.support.servers.backend import maker
+from tests.support.servers.nats import NatsServer
+from tests.support.servers.postgres import Postgres
+from tests.support.servers.s3 import S3Server
+
+__all__ = [
+    "NatsServer",
+    "Postgres",
+    "S3Server",
+    "in_a_loop",
+    "nats_server",
+    "nats_server_for_many_loops",
+    "postgres_server",
+    "s3_server",
+]
+
+
+_lent: list[NatsServer] = []
+
+
+@asynccontextmanager
+async def nats_server(folder: Path) -> AsyncIterator[NatsServer]:
+    """A nats-server with an empty JetStream, for one test."""
+    if _lent:
+        check(ANOTHER)
+    with maker().nats(folder) as server:
+        _lent.append(server)
+        try:
+            await server.start()
+            await server.clear()
+            yield server
+        finally:
+            _lent.pop()
+
+
+@contextmanager
+def nats_server_for_many_loops(folder: Path) -> Iterator[NatsServer]:
+    """The same for a fixture that outlives one test, hence one event loop."""
+    with maker().nats(folder) as server:
+        in_a_loop(server.start())
+        in_a_loop(server.clear())
+        yield server
+
+
+@contextmanager
+def s3_server(folder: Path) -> Iterator[S3Server]:
+    """An S3 server, for one test or for many: it is not bound to an event loop."""
+    with maker().s3(folder) as server:
+        server.start()
+        yield server
+
+
+@contextmanager
+def postgres_server() -> Iterator[Postgres]:
+    """A Postgres; not bound to an event loop either."""
+    with maker().postgres() as server:
+        in_a_loop(server.start())
+        yield server

@@ -1,0 +1,97 @@
+"""A nats-server, as tests know it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import nats
+from nats.aio.client import Client
+from nats.errors import Error as NatsError
+from tests.support.plugins.server_capabilities import RESTART, check
+from tests.support.servers.lifecycle import READY_SECONDS, Power
+
+__all__ = ["NatsServer"]
+
+
+@dataclass(frozen=True)
+class NatsServer:
+    """A running nats-server that lets anybody in. `blocks`: what it has on disk of a stream's messages, as of now."""
+
+    url: str
+    monitoring_url: str
+    power: Power
+    blocks: Callable[[str], Sequence[bytes]]
+
+    async def start(self) -> None:
+        """Start (again) on the same data and ports, and wait until JetStream answers."""
+        self.power.start()
+        await self.power.wait_ready(self.answers, READY_SECONDS)
+
+    async def stop(self) -> None:
+        """Stop in order (SIGTERM)."""
+        check(RESTART)
+        await self.power.terminate()
+
+    def kill(self) -> None:
+        """SIGKILL; what was acknowledged is on disk."""
+        check(RESTART)
+        self.power.kill()
+
+    async def answers(self) -> bool:
+        """Whether JetStream does (a listening socket is no proof)."""
+        if not await self._greets():
+            return False
+        try:
+            async with self._connection() as connection:
+                await connection.jetstream(timeout=1).account_info()
+        except (OSError, NatsError):
+            return False
+        return True
+
+    async def _greets(self) -> bool:
+        """Whether somebody behind the port says INFO: the client loses a socket where nobody does."""
+        place = urlsplit(self.url)
+        try:
+            reader, writer = await asyncio.open_connection(place.hostname, place.port)
+        except OSError:
+            return False
+        try:
+            async with asyncio.timeout(1):
+                return (await reader.readline()).startswith(b"INFO ")
+        except OSError:
+            return False
+        finally:
+            writer.close()
+
+    async def streams(self) -> list[str]:
+        """The names of all streams."""
+        async with self._connection() as connection:
+            return [str(info.config.name) for info in await connection.jetstream().streams_info()]
+
+    async def clear(self) -> None:
+        """Remove every stream: JetStream is as new."""
+        async with self._connection() as connection:
+            jetstream = connection.jetstream()
+            for info in await jetstream.streams_info():
+                await jetstream.delete_stream(str(info.config.name))
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Client]:
+        connection = await nats.connect(
+            self.url,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,
+            reconnect_time_wait=0,
+            connect_timeout=1,
+            error_cb=_quiet,
+        )
+        try:
+            yield connection
+        finally:
+            await connection.close()
+
+
+async def _quiet(error: Exception) -> None:
+    """Not being able to connect yet is an answer here, not an error to log."""

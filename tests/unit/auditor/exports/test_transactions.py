@@ -1,0 +1,164 @@
+"""Entries as transactions, and the lines that hledger, beancount and spreadsheets get of them."""
+
+import csv
+import io
+import re
+from datetime import datetime
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.audit.streams import HOSTILE, Streams, november, on
+
+from telecine_auditor.exports.beancount import BeancountWriter, component
+from telecine_auditor.exports.csv_writer import CsvWriter
+from telecine_auditor.exports.hledger import HledgerWriter
+from telecine_auditor.exports.transactions import Opening, Side, Transaction, transaction
+from telecine_auditor.ledger.replay import Books, Reading
+
+names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
+BOOKED = on(20)
+
+
+def readings(streams: Streams) -> list[Reading]:
+    books = Books(lambda breach: pytest.fail(str(breach)))
+    return [reading for entry in streams.ledger if (reading := books.take(entry)) is not None]
+
+
+def booked(sequence: int) -> Transaction:
+    found = transaction(readings(november())[sequence - 1], "id", BOOKED)
+    assert found is not None
+    return found
+
+
+def test_an_entry_of_several_grants_is_one_change_for_each_side() -> None:
+    debit = booked(6)
+    available, held = Side("available", "ann"), Side("held", "ann")
+    assert debit.changes() == {available: -50, held: 50}
+    assert debit.grants(held) == {2: 10, 1: 40}
+    assert (debit.stated(available), debit.stated(held), debit.stated(Side("spent"))) == (460, 50, None)
+
+
+def test_entries_that_move_nothing_are_no_transactions() -> None:
+    still = [reading.action for reading in readings(november()) if transaction(reading, "id", BOOKED) is None]
+    assert still == ["closed", "limits_set", "denied", "reopened"]
+
+
+@pytest.mark.parametrize(
+    ("posting", "says"),
+    [
+        ({"account": "elsewhere", "amount": 1}, "'elsewhere' is no side of the ledger"),
+        ({"account": "a:b:available", "amount": 1}, "is no side"),
+        ({"account": "a b:available", "amount": 1}, "is no side"),
+        ({"account": "ann:pocket", "amount": 1}, "is no side"),
+        ({"account": "issued", "amount": 1.5}, "amount is no whole number"),
+        ({"account": "issued", "amount": True}, "amount is no whole number"),
+        ({"account": "issued", "amount": 1, "grant": "1"}, "grant is no whole number"),
+        ("issued", "is no object"),
+    ],
+)
+def test_what_can_not_be_booked_is_told(posting: Any, says: str) -> None:
+    reading = readings(november())[0]
+    reading.body["postings"] = [posting]
+    with pytest.raises(ValueError, match=says):
+        transaction(reading, "id", BOOKED)
+
+
+@given(names, names)
+def test_two_names_are_never_one_component(one: str, other: str) -> None:
+    assert (component(one) == component(other)) == (one == other)
+    assert re.fullmatch(r"A-[A-Za-z0-9-]+", component(one))
+
+
+@given(names)
+def test_a_component_can_be_read_back(name: str) -> None:
+    marks = re.sub("-([-u])", lambda found: {"-": "-", "u": "_"}[found[1]], component(name)[2:])
+    assert marks == name
+
+
+def hledger(*transactions: Transaction) -> str:
+    file = io.StringIO()
+    writer = HledgerWriter(file)
+    for found in transactions:
+        writer.take(found)
+    return file.getvalue()
+
+
+def test_hledger_asserts_both_balances_after_every_entry() -> None:
+    assert """
+2026-11-20 * (5) debited 50 for generation g2
+    ; sequence:6
+    ; type:credits.debited.v1
+    ; time:2026-11-09T12:00:00Z
+    ; event:id
+    ; generation:g2
+    accounts:ann:available  -50 CREDIT = 460 CREDIT  ; grants:2=-10 1=-40
+    accounts:ann:held  50 CREDIT = 50 CREDIT  ; grants:2=10 1=40
+""" in hledger(booked(6))
+
+
+def test_texts_of_users_stay_on_their_line_in_hledger() -> None:
+    lines = hledger(booked(10)).splitlines()
+    assert [line for line in lines if not line.isprintable()] == []
+    assert [line for line in lines if line.startswith("2020-01-01")] == []
+    reason = next(line for line in lines if "reason:" in line)
+    assert "," not in reason
+    described = next(line for line in lines if "granted 7" in line)
+    assert not set(";|") & set(described)
+
+
+def beancount(transactions: list[Transaction], closing: Opening) -> list[str]:
+    file = io.StringIO()
+    writer = BeancountWriter(file)
+    for found in transactions:
+        writer.take(found)
+    writer.close_with(closing)
+    return file.getvalue().splitlines()
+
+
+def test_beancount_has_a_balance_after_every_day_and_not_within() -> None:
+    days = [on(1), on(1, 23), on(3)]
+    found = [
+        transaction(reading, "id", day) for reading, day in zip(readings(november()), days, strict=False)
+    ]
+    books = Books(lambda breach: None)
+    for entry in november().ledger[:3]:
+        books.take(entry)
+    lines = beancount([each for each in found if each is not None], Opening(books, on(3)))
+    assert [line for line in lines if " balance " in line and line[0] != ";"] == [
+        "2026-11-02 balance Assets:Accounts:A-ann:Available  560 CREDIT",
+        "2026-11-02 balance Assets:Accounts:A-ann:Held  0 CREDIT",
+        "2026-11-04 balance Assets:Accounts:A-ann:Available  510 CREDIT",
+        "2026-11-04 balance Assets:Accounts:A-ann:Held  50 CREDIT",
+        "2026-11-04 balance Equity:Issued  -560 CREDIT",
+    ]
+
+
+def test_rows_for_a_spreadsheet_are_quoted_and_computed_by_nobody() -> None:
+    file = io.StringIO()
+    CsvWriter(file).take(booked(10))
+    head, *rows = list(csv.reader(io.StringIO(file.getvalue())))
+    assert head[:3] == ["sequence", "booked", "time"]
+    told = [dict(zip(head, row, strict=True)) for row in rows]
+    assert [(row["side"], row["amount"]) for row in told] == [("issued", "-7"), ("mal_lory-:available", "7")]
+    assert told[0]["reason"] == "'" + HOSTILE.replace("|'", "|''")
+    assert '"mal_lory-"' in file.getvalue()
+
+
+def test_an_account_whose_name_begins_like_a_formula_is_a_text() -> None:
+    streams = Streams()
+    grant = next(entry for entry in november().ledger)
+    streams.ledger.append(
+        grant._replace(
+            subject="ledger.-1.granted",
+            head=grant.head.replace(b"ledger.ann", b"ledger.-1"),
+            body=grant.body.replace(b'"ann', b'"-1'),
+        )
+    )
+    found = transaction(readings(streams)[0], "id", datetime.fromisoformat("2026-11-20T00:00:00Z"))
+    assert found is not None
+    file = io.StringIO()
+    CsvWriter(file).take(found)
+    assert '"\'-1"' in file.getvalue()
+    assert '"\'-1:available"' in file.getvalue()

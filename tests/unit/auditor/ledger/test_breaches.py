@@ -1,0 +1,73 @@
+"""A ledger with exactly one breach planted: it is found, called by its name, and nothing else is."""
+
+import re
+from pathlib import Path
+
+import pytest
+from tests.support.audit.breaches.accounts import FAULTS_OF_ACCOUNTS
+from tests.support.audit.breaches.cases import Case, audit, clean, continued
+from tests.support.audit.breaches.entries import FAULTS_OF_ENTRIES
+from tests.support.audit.breaches.generations import FAULTS_OF_GENERATIONS
+from tests.support.audit.breaches.grants import FAULTS_OF_GRANTS
+
+from telecine_auditor.breaches import BREACHES, BreachKind
+
+CASES = (*FAULTS_OF_ENTRIES, *FAULTS_OF_GRANTS, *FAULTS_OF_GENERATIONS, *FAULTS_OF_ACCOUNTS)
+TESTS = Path(__file__).parents[3]
+ELSEWHERE = {
+    BreachKind.SEQUENCE_GAP: "unit/auditor/ledger/test_corrupted_entries.py",
+    BreachKind.TRUNCATED: "integration/auditor/audit/test_tampered_ledgers.py",
+    BreachKind.CHECKPOINT_MISMATCH: "integration/auditor/audit/test_tampered_ledgers.py",
+    BreachKind.CHECKPOINT_FORGED: "unit/auditor/transparency/test_checkpoints.py",
+    BreachKind.CHECKPOINT_MISSING: "unit/auditor/transparency/test_checkpoints.py",
+    BreachKind.UNSIGNED_TOO_LONG: "integration/auditor/audit/test_verification_modes.py",
+    BreachKind.MIRROR_CHANGED: "unit/auditor/mirror/test_format.py",
+    BreachKind.STREAM_CHANGED: "integration/auditor/sources/test_mirror.py",
+    BreachKind.COMPLETED_NOT_SETTLED: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.SETTLED_NOT_COMPLETED: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.FAILED_NOT_REFUNDED: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.REFUNDED_NOT_FAILED: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.NOT_ASKED_FOR: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.PRICE_NOT_AS_ASKED: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.WRONG_ACCOUNT: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.TWO_ENDS: "unit/auditor/audit/test_video_checks.py",
+    BreachKind.DATABASE_DIFFERS: "integration/auditor/commands/test_database_comparison.py",
+    BreachKind.OBJECT_MISSING: "integration/auditor/commands/test_objects.py",
+    BreachKind.OBJECT_DIFFERS: "integration/auditor/commands/test_objects.py",
+    BreachKind.WRONG_SKIP: "unit/auditor/ledger/test_skipped_messages.py",
+}
+"""Breaches that are planted in another file."""
+
+
+def test_a_clean_ledger_has_no_breach() -> None:
+    ledger = clean()
+    continued(ledger)
+
+    assert audit(ledger.entries()) == []
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind.value}: {case.name}")
+def test_a_planted_breach_is_named_and_nothing_else_is(case: Case) -> None:
+    ledger = clean()
+    case.plant(ledger)
+    planted = len(ledger.lines) + (case.at or 0)
+    continued(ledger)
+
+    found = audit(ledger.entries(), case.after)
+
+    assert [(breach.kind, breach.sequence) for breach in found] == [(case.kind, planted)]
+
+
+def test_every_kind_of_breach_is_planted_somewhere() -> None:
+    here = {case.kind for case in CASES}
+    there = {kind for kind, file in ELSEWHERE.items() if names((TESTS / file).read_text(), kind)}
+
+    assert here | there == set(BreachKind)
+
+
+def names(source: str, kind: BreachKind) -> bool:
+    return re.search(rf"\b{kind.name}\b|(?<!-)\b{kind.value}\b(?!-)", source) is not None
+
+
+def test_every_kind_of_breach_has_its_meaning() -> None:
+    assert set(BREACHES) == set(BreachKind)

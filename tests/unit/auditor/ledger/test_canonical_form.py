@@ -1,0 +1,76 @@
+"""What a schema does not allow is a breach; what is written in another way than credits writes it is named."""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from tests.support.audit.breaches.cases import audit, clean, continued
+from tests.support.audit.breaches.planted_ledger import Planted
+from tests.support.audit.streams import november
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.ledger.canonical_form import difference_of
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.sources.message import Entry, usual_head
+
+NULLS: dict[str, Callable[[Planted], object]] = {
+    "expires_at": lambda ledger: ledger.granted("bob", 5, expires_at=None),
+    "per_day": lambda ledger: ledger.limited("bob", per_day=None, per_generation=9),
+    "api_key": lambda ledger: ledger.limited("bob", api_key=None, per_day=9),
+    "decided_at": lambda ledger: ledger.granted("bob", 5, decided_at=None),
+    "note": lambda ledger: ledger.granted("bob", 5, note=[{"note": None}]),
+}
+
+
+@pytest.mark.parametrize("name", NULLS)
+def test_a_null_is_no_value_that_is_left_out(name: str) -> None:
+    ledger = clean()
+    NULLS[name](ledger)
+    planted = len(ledger.lines)
+    found = audit(ledger.entries())
+    assert [(breach.kind, breach.sequence) for breach in found] == [(BreachKind.UNREADABLE, planted)]
+    assert found[0].says == f"{name} is null: a field without a value is left out"
+
+
+def test_the_word_null_in_a_text_is_none() -> None:
+    ledger = clean()
+    ledger.granted("bob", 5, reason="null", reference="null")
+    continued(ledger)
+    assert audit(ledger.entries()) == []
+
+
+def test_what_credits_writes_is_written_so() -> None:
+    assert [difference_of(entry) for entry in november().ledger] == [None] * 17
+
+
+def changed(entry: Entry, change: Callable[[dict[str, Any]], object]) -> Entry:
+    body = json.loads(entry.body)
+    change(body)
+    return entry._replace(body=json.dumps(body, separators=(",", ":")).encode())
+
+
+CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
+    "a field": (lambda body: body.update(note="x"), "does not name: 'note'"),
+    "a field of a price": (lambda body: body["price"].update(discount=1), "does not name: 'discount'"),
+    "a field of a posting": (lambda body: body["postings"][0].update(to="x"), "does not name: 'to'"),
+    "another order": (lambda body: body.update(entry=body.pop("entry")), "in another order or form"),
+    "another order in a price": (
+        lambda body: body["price"].update(credits=body["price"].pop("credits")),
+        "in another order or form",
+    ),
+}
+
+
+@pytest.mark.parametrize("change", CHANGES)
+def test_every_other_way_is_named_and_no_breach(change: str) -> None:
+    deed, says = CHANGES[change]
+    found: list[Breach] = []
+    books = Books(found.append)
+    books.forms = []
+    entries = november().ledger
+    at = next(number for number, entry in enumerate(entries) if entry.subject.endswith(".debited"))
+    entries[at] = changed(entries[at], deed)
+    books.take_all(entries, [usual_head(entry.head) for entry in entries])
+    ((sequence, difference),) = books.forms
+    assert (sequence, says in difference, found) == (at + 1, True, [])

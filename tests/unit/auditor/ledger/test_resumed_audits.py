@@ -1,0 +1,114 @@
+"""Every planted breach again where an audit goes on from a saved state, and where a report reads up to a point."""
+
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from tests.support.audit.breaches.cases import Case, clean, continued
+from tests.support.audit.breaches.planted_ledger import DAY
+from tests.support.audit.nats_ledger import LOG, signed
+from tests.unit.auditor.ledger.test_breaches import CASES
+
+from telecine_auditor.audit.snapshot import read_state, write_state
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.transparency.checkpoints import SignedCheckpoint
+from telecine_auditor.transparency.signatures import verified
+from telecine_contracts.transparency import Frontier, leaf_hash
+from telecine_credits.checkpoints.key import Signer
+
+SIGNER = Signer.new(LOG)
+CLEAN = clean().entries()
+AT_THE_END = {
+    BreachKind.DEBIT_WITHOUT_END,
+    BreachKind.EXPIRY_OVERDUE,
+    BreachKind.TWO_ACCOUNTS,
+}
+"""What is told when all is read, and not for a report; with prices by unknown tables, see `_told_at_the_end`."""
+every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind.value}: {case.name}")
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What an audit came to at a checkpoint over the clean beginning."""
+    books, tree = Books(refuse), Frontier()
+    books.take_all(CLEAN, [usual_head(entry.head) for entry in CLEAN])
+    for entry in CLEAN:
+        tree.append(leaf_hash(entry.stated))
+    note = signed(SIGNER, CLEAN)
+    checkpoint, name = verified(note, [SIGNER.verifier])
+    path = tmp_path_factory.mktemp("state") / "audited.state"
+    write_state(path, books, tree, SignedCheckpoint(checkpoint, note, name, "here"))
+    return path
+
+
+def refuse(breach: Breach) -> None:
+    raise AssertionError(breach)
+
+
+def planted(case: Case) -> tuple[list[Entry], int]:
+    """A ledger with the fault, and the sequence of the entry that has it."""
+    ledger = clean()
+    case.plant(ledger)
+    sequence = len(ledger.lines) + (case.at or 0)
+    continued(ledger)
+    return ledger.entries(), sequence
+
+
+@every_case
+def test_it_is_found_behind_a_saved_state(case: Case, state: Path) -> None:
+    entries, sequence = planted(case)
+    heads = [usual_head(entry.head) for entry in entries]
+    found: list[Breach] = []
+    books = read_state(state, [SIGNER.verifier], Books(found.append)).books
+    books.know(entries[: len(CLEAN)], heads[: len(CLEAN)])
+    books.take_all(entries[len(CLEAN) :], heads[len(CLEAN) :])
+    assert books.last_at is not None
+    books.finish(books.last_at + case.after, hold_limit=DAY)
+    assert [(breach.kind, breach.sequence) for breach in found] == [(case.kind, sequence)]
+
+
+class Ledger:
+    """A source that has nothing but LEDGER."""
+
+    unread = ()
+
+    def __init__(self, entries: Sequence[Entry]) -> None:
+        self.entries = entries
+
+    async def has(self, stream: str) -> bool:
+        return stream == "LEDGER"
+
+    async def last(self, stream: str) -> int:
+        return len(self.entries)
+
+    async def batches(
+        self, stream: str, *, after: int = 0, upto: int | None = None
+    ) -> AsyncIterator[Sequence[Entry]]:
+        yield self.entries[after:upto]
+
+    async def close(self) -> None:
+        pass
+
+
+@every_case
+async def test_a_report_up_to_a_point_behind_it_ends_with_a_breach(case: Case) -> None:
+    entries, sequence = planted(case)
+    source = Ledger(entries)
+    whole, up_to_it, before = Walk(source), Walk(source, sequence=sequence), Walk(source, sequence=len(CLEAN))
+    for walk in (whole, up_to_it, before):
+        await walk.to_the_end()
+    if case.kind in AT_THE_END or _told_at_the_end(case):
+        # Reports do not judge these; each says that `verify` does.
+        assert whole.breaches == []
+        assert "`telecine-audit verify`" in whole.not_checked()[0]
+    else:
+        assert {breach.kind for breach in whole.breaches} == {case.kind}
+        assert whole.verdict() == up_to_it.verdict() == 1
+    assert before.verdict() == 0
+
+
+def _told_at_the_end(case: Case) -> bool:
+    return case.kind is BreachKind.WRONG_TIME or "by the same table" in case.name

@@ -1,0 +1,122 @@
+"""Messages on the ledger that are not entries: a breach each, until a decision on the ledger skips them."""
+
+import hashlib
+import json
+
+import pytest
+from tests.support.audit.streams import Streams, on
+
+from telecine_auditor.breaches import BreachKind, BreachList
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.sources.message import Entry, usual_head
+from telecine_contracts.credits import GrantKind
+from telecine_credits.rules.decider import Grant, Skip
+
+
+def grant(streams: Streams, reference: str) -> None:
+    command = Grant(account="ann", at=on(1), amount=10, kind=GrantKind.PAID, reference=reference)
+    streams.do(command)
+
+
+def foreign(streams: Streams, body: bytes, action: str = "granted", head: bytes = b"") -> int:
+    """Append something that credits does not read; its sequence."""
+    sequence = len(streams.ledger) + 1
+    streams.ledger.append(Entry(sequence, streams.ledger[-1].stored_at, f"ledger.ann.{action}", head, body))
+    return sequence
+
+
+def decide(streams: Streams, sequence: int, body: bytes) -> None:
+    digest = hashlib.sha256(body).hexdigest()
+    streams.do(Skip(account="ann", at=on(1), sequence=sequence, sha256=digest, reason="by hand"))
+
+
+def audited(streams: Streams) -> tuple[BreachList, Books]:
+    found = BreachList(1)
+    books = Books(found)
+    books.take_all(streams.ledger, [usual_head(entry.head) for entry in streams.ledger])
+    found.excuse(books.skipped)
+    return found, books
+
+
+def half_readable(streams: Streams) -> tuple[bytes, bytes]:
+    """Head and body of an entry with a number of its own, whose amount no rule takes."""
+    last = streams.ledger[-1]
+    body = json.loads(last.body) | {"entry": 2, "amount": -1}
+    return last.head.replace(b"ce-id: ", b"ce-id: x"), json.dumps(body).encode()
+
+
+def test_a_skipped_message_leaves_the_account_as_it_was() -> None:
+    streams = Streams()
+    grant(streams, "first")
+    head, body = half_readable(streams)
+    junk, unnamed = foreign(streams, b"\xff"), foreign(streams, b"{}", "remarked")
+    half = foreign(streams, body, head=head)
+    for sequence, content in ((junk, b"\xff"), (unnamed, b"{}"), (half, body)):
+        decide(streams, sequence, content)
+    grant(streams, "second")
+
+    found, books = audited(streams)
+
+    assert (found.count, found.kept, dict(found.kinds)) == (0, [], {})
+    assert list(books.skipped) == [junk, unnamed, half]
+    assert all("'by hand'" in sentence for sentence in books.skipped.values())
+    ann = books.accounts["ann"]
+    assert (ann.available, ann.entry, ann.doubtful, ann.unread) == (20, 5, False, 0)
+
+
+def test_each_message_needs_a_decision_of_its_own() -> None:
+    streams = Streams()
+    grant(streams, "first")
+    one, other = foreign(streams, b"one"), foreign(streams, b"other")
+    decide(streams, other, b"other")
+
+    found, books = audited(streams)
+
+    assert [(breach.kind, breach.sequence) for breach in found.kept] == [(BreachKind.UNREADABLE, one)]
+    assert list(books.skipped) == [other]
+
+
+@pytest.mark.parametrize("skips", ["an entry", "a message with another body", "what is not there"])
+def test_a_decision_cannot_take_an_entry_away(skips: str) -> None:
+    streams = Streams()
+    grant(streams, "first")
+    sequence, body = 1, streams.ledger[0].body
+    if skips == "a message with another body":
+        sequence, body = foreign(streams, b"one"), b"two"
+    elif skips == "what is not there":
+        sequence = 99
+    decide(streams, sequence, body)
+
+    found, books = audited(streams)
+
+    assert found.kinds[BreachKind.WRONG_SKIP] == 1
+    assert books.skipped == {}
+    assert books.accounts["ann"].available == 10
+
+
+def test_a_decision_comes_too_late_behind_an_entry() -> None:
+    """An entry that was overwritten, with those behind it in place, is not a foreign message: credits are missing."""
+    streams = Streams()
+    for reference in ("first", "second", "third"):
+        grant(streams, reference)
+    streams.ledger[1] = streams.ledger[1]._replace(body=b"junk")
+    decide(streams, 2, b"junk")
+
+    found, books = audited(streams)
+
+    assert found.kinds == {BreachKind.UNREADABLE: 1, BreachKind.WRONG_SKIP: 1}
+    assert books.skipped == {}
+
+
+def test_what_names_another_account_stays_a_breach() -> None:
+    streams = Streams()
+    grant(streams, "first")
+    head, body = half_readable(streams)
+    body = body.replace(b'"ann"', b'"bob"', 1)
+    sequence = foreign(streams, body, head=head)
+    decide(streams, sequence, body)
+
+    found, books = audited(streams)
+
+    assert found.kinds == {BreachKind.WRONG_SUBJECT: 1, BreachKind.WRONG_SKIP: 1}
+    assert books.skipped == {}

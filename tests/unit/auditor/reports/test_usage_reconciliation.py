@@ -1,0 +1,284 @@
+"""Provider usage against settled credits: what goes together, and exactly what does not."""
+
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+from tests.support.audit.streams import Streams, on
+
+from telecine_auditor.ledger.replay import Books
+from telecine_auditor.reports.usage_reconciliation import LISTS, Finding, Group, PossibleTask, Reconciliation
+from telecine_auditor.reports.usage_store import UsageBook
+from telecine_contracts import Event
+from telecine_contracts.credits import GrantKind
+from telecine_contracts.generation import (
+    FailureCode,
+    GenerationFailed,
+    GenerationSubmitted,
+    LateResultRecorded,
+    Stage,
+    SubmissionDeferred,
+    SubmissionStarted,
+    Usage,
+    VideoReady,
+)
+from telecine_contracts.video_models import DEFAULT_MODEL
+from telecine_credits.rules.decider import Adjust, Grant, Refund, Settle
+
+HOUR = timedelta(hours=1)
+
+
+class World:
+    """One account with credits; every generation is asked for at noon of its own day, from the first on."""
+
+    def __init__(self) -> None:
+        self.streams = Streams()
+        self.day = 0
+        self.streams.do(Grant(account="ann", at=on(1, 1), amount=5000, kind=GrantKind.PAID, reference="r"))
+
+    def asked(self, generation: str, *, resolution: str = "720p") -> str:
+        self.day += 1
+        self.streams.ask(generation, on(self.day), resolution=resolution)
+        return generation
+
+    def say(self, event: type[Event], generation: str, **fields: Any) -> None:
+        self.streams.say(event(account="ann", generation=generation, **fields), on(self.day) + HOUR)
+
+    def started(self, generation: str, attempt: int = 1) -> None:
+        fields = {"owner": "g", "seed": 1, "seed_is_unique": True, "safety_identifier": "s"}
+        times = {"started_at": on(self.day), "lease_until": on(self.day)}
+        self.say(SubmissionStarted, generation, attempt=attempt, **fields, **times)
+
+    def submitted(self, generation: str, task: str) -> None:
+        self.started(generation)
+        times = {"submitted_at": on(self.day), "deadline_at": on(self.day)}
+        self.say(GenerationSubmitted, generation, attempt=1, provider="ark", provider_task_id=task, **times)
+
+    def ready(self, generation: str, task: str, tokens: int | None) -> None:
+        usage = Usage(total_tokens=tokens)
+        url = {"url": "https://provider.example/v.mp4", "url_expires_at": on(self.day)}
+        self.say(VideoReady, generation, provider_task_id=task, usage=usage, **url)
+
+    def failed(self, generation: str, code: FailureCode) -> None:
+        self.say(GenerationFailed, generation, stage=Stage.PROVIDER, code=code, message="sorry")
+        self.streams.do(Refund(account="ann", at=on(self.day, 14), generation=generation, reason=code.value))
+
+    def late(self, generation: str, task: str, tokens: int) -> None:
+        usage = Usage(total_tokens=tokens)
+        self.say(
+            LateResultRecorded, generation, provider_task_id=task, provider_status="succeeded", usage=usage
+        )
+
+    def settled(self, generation: str) -> int:
+        return self.streams.do(Settle(account="ann", at=on(self.day, 14), generation=generation)).entry
+
+    def video_for(self, generation: str, tokens: int | None, **asked: str) -> int:
+        self.asked(generation, **asked)
+        self.submitted(generation, f"task-{generation}")
+        self.ready(generation, f"task-{generation}", tokens)
+        return self.settled(generation)
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+@pytest.fixture
+def book() -> Iterator[UsageBook]:
+    with UsageBook() as found:
+        yield found
+
+
+def reconciled(
+    world: World,
+    book: UsageBook,
+    *,
+    since: datetime | None = None,
+    until: datetime | None = None,
+    rate: int | None = None,
+) -> Reconciliation:
+    books = Books(lambda breach: pytest.fail(str(breach)))
+    for entry in world.streams.video:
+        book.video(entry)
+    for entry in world.streams.ledger:
+        reading = books.take(entry)
+        assert reading is not None
+        book.ledger(reading)
+    book.outcomes(books)
+    return Reconciliation(book, since, until, rate)
+
+
+def listed(found: Reconciliation) -> dict[str, list[Finding]]:
+    lists = {listing.name: list(found.findings(listing)) for listing in found.listings()}
+    return {name: findings for name, findings in lists.items() if findings}
+
+
+def test_what_goes_together_is_summed_and_listed_nowhere(world: World, book: UsageBook) -> None:
+    world.video_for("g1", 1000)
+    world.video_for("g2", 1500)
+    world.video_for("g3", 700, resolution="480p")
+    found = reconciled(world, book)
+    assert found.groups() == [
+        Group(DEFAULT_MODEL, "480p", 5, 1, 40, 700, 0),
+        Group(DEFAULT_MODEL, "720p", 5, 2, 100, 2500, 0),
+    ]
+    assert found.total() == Group("total", "", None, 3, 140, 3200, 0)
+    assert found.total().rate == "22.85"
+    assert listed(found) == {}
+
+
+def test_adjusted_credits_are_not_settled(world: World, book: UsageBook) -> None:
+    entry = world.video_for("g1", 1000)
+    world.streams.do(Adjust(account="ann", at=on(2), corrects=entry, amount=30, reference="t"))
+    assert reconciled(world, book).total().credits == 20
+
+
+def test_settled_without_usage(world: World, book: UsageBook) -> None:
+    world.video_for("g1", None)
+    world.asked("g2")
+    world.settled("g2")
+    found = listed(reconciled(world, book))
+    assert found == {
+        "settled_without_usage": [
+            Finding("ann", "g1", "task-g1", None, "settled", "ready"),
+            Finding("ann", "g2", None, None, "settled", ""),
+        ]
+    }
+
+
+def test_usage_that_nobody_paid_for(world: World, book: UsageBook) -> None:
+    world.asked("g1")
+    world.submitted("g1", "t1")
+    world.ready("g1", "t1", 900)
+    found = reconciled(world, book)
+    assert listed(found) == {"usage_not_settled": [Finding("ann", "g1", "t1", 900, "held", "ready")]}
+    assert (found.total().tokens, found.total().unpaid) == (0, 900)
+
+
+def test_a_late_result_costs_and_is_paid_by_nobody(world: World, book: UsageBook) -> None:
+    world.asked("g1")
+    world.submitted("g1", "t1")
+    world.failed("g1", FailureCode.DEADLINE)
+    world.late("g1", "t1", 800)
+    found = reconciled(world, book)
+    assert listed(found) == {"late_results": [Finding("ann", "g1", "t1", 800, "refunded", "succeeded")]}
+    assert found.total().unpaid == 800
+
+
+def test_orphans_are_those_whose_end_at_the_provider_nobody_knows(world: World, book: UsageBook) -> None:
+    world.asked("g1")
+    world.submitted("g1", "t1")
+    world.failed("g1", FailureCode.DEADLINE)
+    world.asked("g2")
+    world.started("g2")
+    world.failed("g2", FailureCode.SUBMISSION_UNRESOLVED)
+    world.asked("g3")
+    world.submitted("g3", "t3")
+    world.failed("g3", FailureCode.PROVIDER_ERROR)  # the provider itself said how its task ended
+    assert listed(reconciled(world, book)) == {
+        "orphans": [
+            Finding("ann", "g1", "t1", None, "refunded", "deadline"),
+            Finding("ann", "g2", None, None, "refunded", "submission_unresolved"),
+        ]
+    }
+
+
+def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book: UsageBook) -> None:
+    """With the marks of such a task, and when it can have been created. What the provider answered leaves none."""
+    world.asked("g1")
+    world.started("g1")
+    world.say(SubmissionDeferred, "g1", attempt=1, reason="proven_absent", retry_at=on(1))
+    world.started("g1", 2)
+    world.failed("g1", FailureCode.SUBMISSION_UNRESOLVED)
+    world.asked("g2")
+    world.started("g2")
+    world.say(SubmissionDeferred, "g2", attempt=1, reason="rate_limited", retry_at=on(2))
+    world.started("g2", 2)
+    world.failed("g2", FailureCode.INVALID_REQUEST)
+    world.video_for("g3", 1000)
+    world.asked("g4")
+    world.started("g4")  # still awaited
+    found = reconciled(world, book)
+    assert list(found.possible_tasks()) == [
+        PossibleTask("ann", "g1", 1, "s", 1, on(1), on(1) + HOUR, "proven_absent"),
+        PossibleTask("ann", "g1", 2, "s", 1, on(1), on(1) + HOUR, "submission_unresolved"),
+    ]
+
+
+def test_submissions_without_any_end(world: World, book: UsageBook) -> None:
+    world.asked("g1")
+    world.submitted("g1", "t1")
+    world.asked("g2")
+    world.started("g2")
+    world.say(SubmissionDeferred, "g2", attempt=1, reason="rate_limited", retry_at=on(2))
+    world.asked("g3")
+    assert listed(reconciled(world, book)) == {
+        "without_end": [
+            Finding("ann", "g1", "t1", None, "held", "running"),
+            Finding("ann", "g2", None, None, "held", "no task yet"),
+        ]
+    }
+
+
+def test_more_than_one_task_for_a_generation(world: World, book: UsageBook) -> None:
+    world.asked("g1")
+    world.submitted("g1", "t1")
+    world.ready("g1", "t2", 500)
+    world.settled("g1")
+    assert listed(reconciled(world, book)) == {
+        "several_tasks": [
+            Finding("ann", "g1", "t1", None, "settled", "submitted"),
+            Finding("ann", "g1", "t2", 500, "settled", "ready"),
+        ]
+    }
+
+
+def test_more_tokens_than_the_credits_stand_for(world: World, book: UsageBook) -> None:
+    world.video_for("g1", 1000)
+    world.video_for("g2", 1001)
+    found = reconciled(world, book, rate=20)
+    assert listed(found) == {
+        "over_the_rate": [Finding("ann", "g2", "task-g2", 1001, "settled", "50 credits")]
+    }
+
+
+def test_a_generation_belongs_to_the_period_in_which_it_was_asked_for(world: World, book: UsageBook) -> None:
+    world.video_for("g1", 1)
+    world.video_for("g2", 10)
+    world.video_for("g3", 100)
+    assert reconciled(world, book, since=on(2), until=on(3)).total().tokens == 10
+
+
+def test_generations_that_were_erased_from_video_are_known_from_their_debit(
+    world: World, book: UsageBook
+) -> None:
+    world.video_for("g1", 1000)
+    world.streams.video.clear()
+    found = reconciled(world, book, since=on(1), until=on(2))
+    assert found.groups() == [Group(None, "720p", 5, 1, 50, 0, 0)]
+    assert list(listed(found)) == ["settled_without_usage"]
+
+
+def test_events_that_can_not_be_read_are_counted(world: World, book: UsageBook) -> None:
+    world.video_for("g1", 1000)
+    asked = world.streams.video[0]
+    world.streams.video[1:] = [
+        asked._replace(body=b"[]"),
+        asked._replace(body=b"{"),
+        asked._replace(subject="video.ann"),
+        asked._replace(body=b'{"parameters": {"duration": "5"}}'),
+        asked._replace(
+            subject="video.ann.g1.ready", body=b'{"provider_task_id": "t", "usage": {"total_tokens": -1}}'
+        ),
+        asked._replace(head=b""),
+    ]
+    found = reconciled(world, book)
+    assert found.book.unreadable == 6
+    assert found.total().settled == 1
+
+
+def test_every_list_says_what_is_in_it() -> None:
+    assert all(listing.says.endswith(".") for listing in LISTS)
+    assert len({listing.name for listing in LISTS}) == len(LISTS)

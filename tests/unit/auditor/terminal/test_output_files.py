@@ -1,0 +1,74 @@
+"""Files that `--out` and `--save` name: what a regular file becomes, and what everything else stays."""
+
+import os
+import stat
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.terminal.output_files import new_file, text_file
+
+
+def write(path: Path, text: str) -> None:
+    with text_file(path) as file:
+        file.write(text)
+
+
+def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    books.write_text("longer than what comes")
+    books.chmod(0o640)
+    write(books, "new\n")
+    assert books.read_text() == "new\n"
+    assert stat.S_IMODE(books.stat().st_mode) == 0o640
+
+
+def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    link = tmp_path / "link"
+    link.symlink_to("elsewhere/books")
+    write(link, "first")
+    write(link, "second")
+    assert link.is_symlink()
+    assert (tmp_path / "elsewhere" / "books").read_text() == "second"
+
+
+def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+    pipe, read = tmp_path / "pipe", list[str]()
+    os.mkfifo(pipe)
+    reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
+    reader.start()
+    write(pipe, "books\n")
+    reader.join()
+    assert read == ["books\n"]
+    assert pipe.is_fifo()
+
+
+def test_standard_output_gets_the_text_behind_what_it_has(tmp_path: Path) -> None:
+    log = tmp_path / "log"
+    log.write_text("before\n")
+    program = "from telecine_auditor.terminal.output_files import *\nfrom pathlib import Path\n"
+    program += "with text_file(Path('/dev/stdout')) as file: file.write('books\\n')"
+    with log.open("a") as output:
+        subprocess.run([sys.executable, "-c", program], stdout=output, check=True)
+    assert log.read_text() == "before\nbooks\n"
+
+
+def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path) -> None:
+    books = tmp_path / "books"
+    books.write_text("old")
+    with pytest.raises(ZeroDivisionError), text_file(books) as file:
+        file.write(str(1 / 0))
+    assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("books", "old")]
+    with pytest.raises(CommandError, match="can't be written: No such file or directory"):
+        write(tmp_path / "nowhere" / "books", "x")
+
+
+def test_a_state_is_its_owners_alone(tmp_path: Path) -> None:
+    with new_file(tmp_path / "state", mode=0o600) as file:
+        file.write(b"x")
+    assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o600

@@ -1,0 +1,98 @@
+"""What users wrote is shown on one line, computed by no spreadsheet, and can be had back."""
+
+import json
+import re
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.audit.streams import HOSTILE, november
+
+from telecine_auditor.event_descriptions import in_words
+from telecine_auditor.terminal.plain_tables import plain_table
+from telecine_auditor.terminal.sanitizer import one_line, shown_json, spreadsheet_text, storable
+from telecine_contracts.examples import EXAMPLES
+from telecine_contracts.registry import encode
+
+texts = st.text(st.characters(exclude_categories=[]))
+
+
+@given(texts)
+def test_one_line_is_one_printable_line_and_nothing_is_lost(text: str) -> None:
+    line = one_line(text, besides=",;")
+    assert line.isprintable()
+    assert not set(",;") & set(line)
+    assert unquote(line, errors="surrogatepass") == text
+
+
+@given(texts)
+def test_json_for_people_is_the_same_json_and_moves_no_cursor(text: str) -> None:
+    shown = shown_json({"reason": text})
+    assert all(line.isprintable() for line in shown.split("\n"))
+    assert json.loads(shown) == {"reason": text}
+
+
+@pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\ta", "\ra", "  =1", "'=1", "＝1"])
+def test_a_formula_is_a_text(text: str) -> None:
+    assert spreadsheet_text(text) == f"'{text}"
+
+
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a;=1+1;b", "a;'=1+1;b"),
+        ("\t=1", "'\t'=1"),
+        ("a; =1|@x\t+1", "a;' =1|'@x\t'+1"),
+        ('a"\n=1\r\n-1', "a\"\n'=1\r\n'-1"),
+        ("a;＝1;'b", "a;'＝1;''b"),
+        ("a, =1; b = 2 | c - d", "a, =1; b = 2 | c - d"),
+    ],
+)
+def test_a_formula_behind_what_may_divide_cells_is_a_text(text: str, shown: str) -> None:
+    assert spreadsheet_text(text) == shown
+
+
+@given((texts | st.text(";|\t\n' =-a")).map(storable))
+def test_taking_the_apostrophes_off_gives_the_text_back(text: str) -> None:
+    shown = spreadsheet_text(text)
+    assert re.sub(r"(^|[;|\t\r\n])'", r"\1", shown) == text
+    for cell in re.split(r"[;|\t\r\n]", shown):
+        assert cell.strip()[:1] not in set("=+-@")
+
+
+@given(texts)
+def test_whatever_is_stored_is_utf_8(text: str) -> None:
+    storable(text).encode()
+
+
+def test_tables_have_plain_numbers_to_the_right() -> None:
+    lines = plain_table(("account", "available"), [("ann", 1234567), ("b\nob", None), ("c", 8)])
+    assert lines == [
+        "account  available",
+        "-------  ---------",
+        "ann        1234567",
+        "b%0Aob",
+        "c                8",
+    ]
+
+
+def test_every_event_can_be_told_in_words() -> None:
+    for event in EXAMPLES:
+        said = in_words(event.action, json.loads(encode(event)))
+        assert said and "?" not in said, said
+
+
+def test_events_that_lack_everything_are_told_too() -> None:
+    for event in EXAMPLES:
+        assert in_words(event.action, {})
+        assert in_words(event.action, dict.fromkeys(type(event).model_fields, "x"))
+
+
+def test_words_name_the_figures() -> None:
+    said = [in_words(entry.subject.rpartition(".")[2], json.loads(entry.body)) for entry in november().ledger]
+    assert said[1] == "granted 60 (promotional, until 2026-11-10T12:00:00Z), reference welcome"
+    assert said[7] == "expired 10 of the grant of entry 2"
+    assert said[8] == "adjusted entry 4 by 20, reference ticket-1: black"
+    assert said[10] == f"closed the account: {HOSTILE}"
+    assert said[13] == "denied generation g4: spend_limit (50 needed, limit 60 a day of the account, 50 used)"

@@ -1,0 +1,243 @@
+"""Keys, signed notes and the checkpoints in files: which are believed, and what is said of the others."""
+
+import json
+from collections.abc import AsyncIterator, Sequence
+from pathlib import Path
+
+import pytest
+from nacl.signing import SigningKey
+from tests.support.audit.nats_ledger import LOG, numbered, signed, small_ledger, stored_checkpoint
+
+from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.sources.message import Entry
+from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.transparency.checkpoints import from_file, from_place, published, read_keys
+from telecine_auditor.transparency.signatures import Forged, Unsigned, verified
+from telecine_contracts.signed_note import BadNote, Note, Signature, VerifierKey
+from telecine_credits.checkpoints.key import Signer
+
+LEDGER = small_ledger(2).ledger
+SIGNER, STRANGER = Signer.new(LOG), Signer.new("elsewhere.example/ledger")
+KEYS = (SIGNER.verifier,)
+NOTE, NEXT = signed(SIGNER, LEDGER), signed(SIGNER, LEDGER, 1)
+
+
+class Checkpoints:
+    """A source that has nothing but CHECKPOINTS."""
+
+    unread = ()
+
+    def __init__(self, *entries: Entry) -> None:
+        self.entries = entries
+
+    async def has(self, stream: str) -> bool:
+        return stream == "CHECKPOINTS" and bool(self.entries)
+
+    async def last(self, stream: str) -> int:
+        return self.entries[-1].sequence
+
+    async def batches(
+        self, stream: str, *, after: int = 0, upto: int | None = None
+    ) -> AsyncIterator[Sequence[Entry]]:
+        yield self.entries
+
+    async def close(self) -> None:
+        pass
+
+
+def test_a_note_of_the_key_is_believed() -> None:
+    checkpoint, name = verified(NOTE, KEYS)
+    assert (checkpoint.origin, checkpoint.size, name) == (LOG, len(LEDGER), LOG)
+
+
+def test_without_keys_it_is_taken_at_its_word() -> None:
+    assert verified(NOTE, ()) == (verified(NOTE, KEYS)[0], "")
+
+
+def test_a_note_that_was_changed_is_forged() -> None:
+    other = NOTE.replace(f"\n{len(LEDGER)}\n", f"\n{len(LEDGER) - 1}\n")
+    with pytest.raises(Forged, match="does not hold"):
+        verified(other, KEYS)
+
+
+def test_extension_lines_are_signed_too() -> None:
+    text, _, signatures = NOTE.rpartition("\n\n")
+    with pytest.raises(Forged):
+        verified(f"{text}\nmore\n\n{signatures}", KEYS)
+
+
+def test_a_note_of_nobody_we_know_says_who_signed_it() -> None:
+    with pytest.raises(Unsigned, match=f"{STRANGER.name}\\+{STRANGER.verifier.id.hex()}"):
+        verified(signed(STRANGER, LEDGER), KEYS)
+
+
+def test_a_key_with_our_name_is_not_our_key() -> None:
+    with pytest.raises(Unsigned):
+        verified(signed(Signer.new(LOG), LEDGER), KEYS)
+
+
+def test_witnesses_may_sign_as_well() -> None:
+    both = Note(
+        Note.of(NOTE).text,
+        Note.of(NOTE).signatures + Note.of(signed(STRANGER, LEDGER)).signatures,
+    )
+    assert verified(str(both), KEYS)[1] == LOG
+
+
+def test_one_bad_signature_of_ours_is_one_too_many() -> None:
+    good, bad = Note.of(NOTE), Note.of(signed(SIGNER, LEDGER, 1))
+    with pytest.raises(Forged):
+        verified(str(Note(good.text, good.signatures + bad.signatures)), KEYS)
+
+
+def test_our_key_does_not_speak_for_another_log() -> None:
+    key = SigningKey.generate()
+    ours = VerifierKey(LOG, bytes(key.verify_key))
+    text = Note.of(signed(STRANGER, LEDGER)).text
+    note = Note(text, (Signature(LOG, ours.id, key.sign(text.encode()).signature),))
+    with pytest.raises(Forged, match="another log"):
+        verified(str(note), (ours,))
+
+
+def test_what_is_no_note_is_told() -> None:
+    with pytest.raises(BadNote):
+        verified("hello\n", KEYS)
+
+
+def test_keys_are_texts_and_files(tmp_path: Path) -> None:
+    file = tmp_path / "keys"
+    file.write_text(f"# ours\n{SIGNER.verifier}\n\n {STRANGER.verifier}\n")
+    assert read_keys([str(SIGNER.verifier)]) == KEYS
+    assert read_keys([str(file), str(SIGNER.verifier)]) == (*KEYS, STRANGER.verifier, *KEYS)
+    assert read_keys([]) == ()
+
+
+@pytest.mark.parametrize(
+    ("text", "says"),
+    [
+        (f"{SIGNER.verifier}"[:-8] + "AAAA" + f"{SIGNER.verifier}"[-4:], "a part of it was changed"),
+        ("ledger+12345678+AQ==", "32 bytes"),
+        (SIGNER.secret_text(), "signing key, which is secret"),
+    ],
+    ids=["changed", "short", "secret"],  # the keys are new in every process
+)
+def test_what_is_no_key_is_told(text: str, says: str) -> None:
+    with pytest.raises(CommandError, match=says):
+        read_keys([text])
+
+
+def test_a_file_without_a_key_is_told(tmp_path: Path) -> None:
+    (tmp_path / "empty").write_text("# nothing\n")
+    (tmp_path / "binary").write_bytes(b"\xff\x00")
+    for name, says in (("empty", "has no key"), ("binary", "no file"), ("absent", "no file")):
+        with pytest.raises(CommandError, match=says):
+            read_keys([str(tmp_path / name)])
+
+
+def test_a_checkpoint_of_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint"
+    file.write_text(NOTE)
+    found = from_file(file, KEYS)
+    assert (found.checkpoint.size, found.signed_by, found.place) == (len(LEDGER), LOG, str(file))
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"\xff", NOTE.encode().replace(b"\n", b"\r\n"), NOTE[:-30].encode()]
+)
+def test_a_file_that_is_no_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
+    file = tmp_path / "checkpoint"
+    file.write_bytes(content)
+    with pytest.raises(CommandError, match="no checkpoint to trust"):
+        from_file(file, KEYS)
+
+
+def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="can't be read"):
+        from_file(tmp_path / "absent", KEYS)
+
+
+def test_a_file_of_another_key_is_told(tmp_path: Path) -> None:
+    file = tmp_path / "checkpoint"
+    file.write_text(signed(STRANGER, LEDGER))
+    with pytest.raises(CommandError, match="no key that is trusted"):
+        from_file(file, KEYS)
+
+
+def test_a_folder_of_checkpoints_is_read_smallest_first(tmp_path: Path) -> None:
+    for size in (3, 1, 4):
+        (tmp_path / f"ledger-{size:020}.txt").write_text(signed(SIGNER, LEDGER, size))
+    (tmp_path / "latest.txt").write_text(signed(SIGNER, LEDGER, 4))
+    (tmp_path / "notes.md").write_text("not one of them")
+    assert [one.checkpoint.size for one in from_place(tmp_path, KEYS)] == [1, 3, 4, 4]
+    assert [one.place for one in from_place(tmp_path / "latest.txt", KEYS)] == [str(tmp_path / "latest.txt")]
+
+
+def test_a_folder_without_checkpoints_is_told(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="has no checkpoints"):
+        from_place(tmp_path, KEYS)
+
+
+async def test_published_checkpoints_are_read_in_order() -> None:
+    entries = numbered(stored_checkpoint(signed(SIGNER, LEDGER, size)) for size in (1, 2, 5))
+    found: list[Breach] = []
+    read = (await published(Checkpoints(*entries), KEYS, found.append)).checkpoints
+    assert [(one.checkpoint.size, one.place) for one in read] == [
+        (1, "CHECKPOINTS#1"),
+        (2, "CHECKPOINTS#2"),
+        (5, "CHECKPOINTS#3"),
+    ]
+    assert found == []
+
+
+async def test_there_need_be_none() -> None:
+    assert (await published(Checkpoints(), KEYS, print)).checkpoints == []
+
+
+def changed(entry: Entry, **fields: object) -> Entry:
+    return entry._replace(body=json.dumps(json.loads(entry.body) | fields).encode())
+
+
+TRUE = stored_checkpoint(NOTE)
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [
+        (stored_checkpoint(signed(STRANGER, LEDGER)), "no key that is trusted"),
+        (stored_checkpoint(signed(Signer.new(LOG), LEDGER)), "no key that is trusted"),
+        (changed(TRUE, note=NOTE.replace(f"\n{len(LEDGER)}\n", "\n99\n")), "does not hold"),
+        (changed(TRUE, size=99), "something else than its note"),
+        (
+            changed(TRUE, root=json.loads(stored_checkpoint(NEXT).body)["root"]),
+            "something else than its note",
+        ),
+        (changed(TRUE, note=7), "not an event that credits writes"),
+        (changed(TRUE, note="x"), "a signed note is"),
+        (TRUE._replace(body=b"[]"), "not an event that credits writes"),
+        (TRUE._replace(body=b"{"), "not an event that credits writes"),
+        (TRUE._replace(body=b"[" * 100_000), "not an event that credits writes"),
+        (TRUE._replace(head=b""), "something else than its note"),
+    ],
+)
+async def test_one_that_does_not_verify_is_a_breach(entry: Entry, says: str) -> None:
+    found: list[Breach] = []
+    assert (await published(Checkpoints(entry), KEYS, found.append)).checkpoints == []
+    (breach,) = found
+    assert (breach.kind, breach.stream, breach.sequence) == (BreachKind.CHECKPOINT_FORGED, "CHECKPOINTS", 1)
+    assert says in breach.says
+
+
+async def test_a_checkpoint_that_was_taken_out_of_the_stream_is_a_breach() -> None:
+    one, *_, five = numbered([TRUE] * 5)
+    for entries, sequence in (((one, five), 2), ((five,), 1)):
+        found: list[Breach] = []
+        await published(Checkpoints(*entries), KEYS, found.append)
+        assert [(breach.kind, breach.sequence) for breach in found] == [
+            (BreachKind.CHECKPOINT_MISSING, sequence)
+        ]
+
+
+async def test_checkpoints_of_other_logs_are_left_alone() -> None:
+    found: list[Breach] = []
+    assert (await published(Checkpoints(changed(TRUE, log="access")), KEYS, found.append)).checkpoints == []
+    assert found == []

@@ -1,0 +1,180 @@
+"""Spans of one service: where they belong, what they link to, and that without an exporter only the context travels."""
+
+from collections.abc import Iterator
+
+import pytest
+import structlog
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+from tests.support.telemetry.spans import Kept, id_of, trace_of
+
+from telecine_chassis.telemetry.trace_context import child, fields
+from telecine_chassis.telemetry.tracing import (
+    Tracing,
+    about,
+    answering,
+    carried,
+    failed,
+    headers_from_here,
+    here,
+    sending,
+    span,
+)
+
+TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
+CAUSE = f"00-{TRACE}-{SPAN}-01"
+OTHER = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
+EVENT = "5bf92f35-77b3-5da6-a3ce-929d0e0e4736"
+
+
+@pytest.fixture
+def kept() -> Kept:
+    return Kept(InMemorySpanExporter())
+
+
+@pytest.fixture
+def tracing(kept: Kept) -> Tracing:
+    recording = Tracing("tests", instance="one")
+    recording.export(kept.exporter, at_once=True)
+    return recording
+
+
+@pytest.fixture(autouse=True)
+def log_context() -> Iterator[None]:
+    structlog.contextvars.clear_contextvars()
+    yield
+    structlog.contextvars.clear_contextvars()
+
+
+def test_work_belongs_to_what_it_answers_to(tracing: Tracing, kept: Kept) -> None:
+    with tracing.entering("process it", parent=CAUSE, attributes={"telecine.event_type": "it.v1"}):
+        with span("ask outside", kind=SpanKind.CLIENT):
+            pass
+        about(generation="g1")
+    work, step = kept.named("process it")[0], kept.named("ask outside")[0]
+    assert trace_of(work) == TRACE
+    assert work.parent is not None
+    assert f"{work.parent.span_id:016x}" == SPAN
+    assert work.kind is SpanKind.CONSUMER
+    assert kept.parent(step) == work
+    assert dict(work.attributes or {}) == {"telecine.event_type": "it.v1", "telecine.generation": "g1"}
+    assert structlog.contextvars.get_contextvars() == {"generation": "g1"}
+    assert dict(work.resource.attributes)["service.name"] == "telecine-tests"
+    assert dict(work.resource.attributes)["service.instance.id"] == "one"
+
+
+def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: Kept) -> None:
+    with tracing.entering("process it", parent=CAUSE), sending("send it", EVENT, CAUSE, {}) as same:
+        pass
+    with tracing.entering("wake", parent=OTHER), sending("send late", EVENT, CAUSE, {}) as late:
+        pass
+    work, sent = kept.named("process it")[0], kept.named("send it")[0]
+    assert (kept.parent(sent), sent.links) == (work, ())
+    assert same == f"00-{TRACE}-{id_of(sent):016x}-01"
+    wake, sent = kept.named("wake")[0], kept.named("send late")[0]
+    assert trace_of(wake) == OTHER[3:35]
+    assert trace_of(sent) == TRACE
+    assert kept.linked(sent) == [wake]
+    assert late == f"00-{TRACE}-{id_of(sent):016x}-01"
+
+
+def test_a_timer_carries_where_it_comes_from(tracing: Tracing, kept: Kept) -> None:
+    with tracing.entering("process it", parent=CAUSE):
+        headers = carried()
+    (work,) = kept.named("process it")
+    assert headers == {"traceparent": CAUSE, "telecine-set-by": f"00-{TRACE}-{id_of(work):016x}-01"}
+    with tracing.entering("wake", parent=headers["traceparent"], link=headers["telecine-set-by"]):
+        again = carried()
+    (wake,) = kept.named("wake")
+    assert kept.linked(wake) == [work]
+    assert again["traceparent"] == CAUSE, "however often it is set again"
+
+
+def test_a_request_is_the_beginning_of_what_follows(tracing: Tracing, kept: Kept) -> None:
+    with tracing.entering("GET /", kind=SpanKind.SERVER, parent=CAUSE):
+        headers, asked = carried(), headers_from_here()
+    (request,) = kept.named("GET /")
+    assert headers == asked == {"traceparent": f"00-{TRACE}-{id_of(request):016x}-01"}
+
+
+def test_without_an_exporter_the_context_travels_all_the_same(kept: Kept) -> None:
+    off = Tracing("tests")
+    with off.entering("process it", parent=CAUSE), span("step") as step:
+        assert not step.is_recording()
+        assert here() == CAUSE
+        assert carried() == {"traceparent": CAUSE}
+        with sending("send it", EVENT, CAUSE, {}) as sent:
+            assert sent == child(CAUSE, EVENT) == f"00-{TRACE}-5bf92f3577b35da6-01"
+        with sending("send it", EVENT, None, {}) as sent:
+            assert sent == child(CAUSE, EVENT), "what is under way is the cause that was not named"
+    assert here() is None
+    with answering(CAUSE):
+        assert carried() == {"traceparent": CAUSE}
+    assert carried() == {}
+
+
+def test_a_context_that_is_none_begins_a_trace(tracing: Tracing, kept: Kept) -> None:
+    for given in (None, "", "nonsense", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"{CAUSE}0"):
+        assert fields(given) == {}
+        with tracing.entering(f"from {given}", parent=given):
+            pass
+        (work,) = kept.named(f"from {given}")
+        assert work.parent is None
+
+
+def test_two_services_in_one_process_record_for_themselves(tracing: Tracing, kept: Kept) -> None:
+    others = Kept(InMemorySpanExporter())
+    second = Tracing("second")
+    second.export(others.exporter, at_once=True)
+    with tracing.entering("first"), second.entering("second"), span("step"):
+        pass
+    assert [span.name for span in kept.all] == ["first"]
+    assert [span.name for span in others.all] == ["step", "second"]
+
+
+class Patience(Exception):
+    """Raised to be asked again."""
+
+
+def test_an_error_is_told_by_its_class_alone(tracing: Tracing, kept: Kept) -> None:
+    for error in (ValueError("https://secret"), Patience("not yet")):
+        with pytest.raises(type(error)), tracing.entering(type(error).__name__, expected=(Patience,)):
+            raise error
+    (wrong,), (waits,) = kept.named("ValueError"), kept.named("Patience")
+    assert (wrong.status.status_code, wrong.status.description) == (StatusCode.ERROR, "ValueError")
+    assert dict(wrong.attributes or {}) == {"error.type": "ValueError"}
+    assert wrong.events == ()
+    assert waits.status.status_code is StatusCode.UNSET
+    with tracing.entering("GET /") as request:
+        failed(request, "503")
+    (request_span,) = kept.named("GET /")
+    assert dict(request_span.attributes or {}) == {"error.type": "503"}
+
+
+# Which traces are recorded
+
+
+def recorded(ratio: float, kept: Kept, parent: str | None = None) -> int:
+    """How many of a thousand pieces of work are recorded."""
+    tracing = Tracing("tests", ratio=ratio)
+    tracing.export(kept.exporter, at_once=True)
+    for _ in range(1000):
+        with tracing.entering("work", parent=parent), span("step"):
+            pass
+    return len(kept.named("work"))
+
+
+def test_a_part_of_all_traces_is_recorded(kept: Kept) -> None:
+    assert 100 < recorded(0.2, kept) < 300
+    assert len(kept.named("step")) == len(kept.named("work"))
+
+
+@pytest.mark.parametrize(("flag", "expected"), [("01", 1000), ("00", 0)])
+def test_what_follows_from_something_goes_with_it(kept: Kept, flag: str, expected: int) -> None:
+    assert recorded(0.0 if expected else 1.0, kept, f"{CAUSE[:-2]}{flag}") == expected
+
+
+def test_a_caller_does_not_decide_how_much_is_recorded() -> None:
+    assert Tracing("tests", ratio=1).sampled(CAUSE) == CAUSE
+    assert Tracing("tests", ratio=0).sampled(CAUSE) == f"{CAUSE[:-2]}00"
+    assert Tracing("tests", ratio=1).sampled(f"{CAUSE[:-2]}00") == f"{CAUSE[:-2]}00"

@@ -1,0 +1,111 @@
+"""The demonstration's view of its generations, from events alone."""
+
+import dataclasses
+import itertools
+
+import pytest
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_cli.demo.tracker import Journey, Journeys
+from telecine_contracts import Event
+from telecine_contracts.access import ApiKeyCreated
+from telecine_contracts.credits import (
+    CreditsDebited,
+    CreditsDenied,
+    CreditsGranted,
+    CreditsRefunded,
+    CreditsSettled,
+)
+from telecine_contracts.examples import envelope, example
+from telecine_contracts.gateway import GenerationRequested, Kind
+from telecine_contracts.generation import GenerationCancelled, GenerationFailed
+from telecine_contracts.storage import VideoStored
+
+ACCOUNT = example(GenerationRequested).about["account"]
+
+
+def about_one(*events: type[Event]) -> list[Recorded]:
+    """Examples, as if all were about one generation and each had caused the next."""
+    changed: list[Recorded] = []
+    for number, event in enumerate(events, 1):
+        known = example(event)
+        update = {"generation": "g1"} if "generation" in type(known).model_fields else {}
+        own = envelope(known)
+        cause = changed[-1].envelope.id if changed else own.id
+        linked = dataclasses.replace(own, causation=cause)
+        changed.append(Recorded(known.model_copy(update=update), linked, number))
+    return changed
+
+
+def journey(*events: type[Event]) -> Journey:
+    journeys = Journeys(ACCOUNT)
+    begun = journeys.begin("g1", Kind.TEXT_TO_VIDEO)
+    for recorded in about_one(*events):
+        journeys.add(recorded)
+    return begun
+
+
+def test_a_stored_video_that_is_paid_for_is_the_end() -> None:
+    going_on = journey(GenerationRequested, CreditsDebited, VideoStored)
+    assert not going_on.over
+    done = journey(GenerationRequested, CreditsDebited, VideoStored, CreditsSettled)
+    assert done.over
+    assert done.stored is not None
+    assert (done.failure, done.cost) == (None, 50)
+
+
+def test_the_two_streams_may_arrive_in_any_order() -> None:
+    requested, debited, stored, settled = about_one(
+        GenerationRequested, CreditsDebited, VideoStored, CreditsSettled
+    )
+    for order in interleavings((requested, stored), (debited, settled)):
+        journeys = Journeys(ACCOUNT)
+        begun = journeys.begin("g1", Kind.TEXT_TO_VIDEO)
+        for recorded in order:
+            assert not begun.over
+            journeys.add(recorded)
+        assert begun.over
+        assert begun.stored is not None
+
+
+def interleavings(left: tuple[Recorded, ...], right: tuple[Recorded, ...]) -> list[list[Recorded]]:
+    """Every way in which two streams can arrive, each in its own order."""
+    size = len(left) + len(right)
+    merged = []
+    for places in itertools.combinations(range(size), len(left)):
+        ours, theirs = iter(left), iter(right)
+        merged.append([next(ours) if place in places else next(theirs) for place in range(size)])
+    return merged
+
+
+@pytest.mark.parametrize("end", [GenerationFailed, GenerationCancelled])
+def test_an_end_without_a_video_costs_nothing(end: type[Event]) -> None:
+    ended = journey(GenerationRequested, CreditsDebited, end, CreditsRefunded)
+    assert ended.over
+    assert ended.cost == 0
+    assert ended.failure
+
+
+def test_a_denied_generation_is_over_and_says_what_was_missing() -> None:
+    denied = journey(GenerationRequested, CreditsDenied)
+    assert denied.over
+    assert denied.failure is not None
+    assert "credits" in denied.failure
+    assert denied.cost == 0
+
+
+def test_events_that_come_before_the_answer_of_the_gateway_are_kept() -> None:
+    journeys = Journeys(ACCOUNT)
+    for recorded in about_one(GenerationRequested, CreditsDebited):
+        assert journeys.add(recorded)
+    begun = journeys.begin("g1", Kind.TEXT_TO_VIDEO)
+    assert len(begun.events) == 2
+    assert begun.last is begun.events[-1]
+
+
+def test_the_ledger_holds_grants_too_and_nothing_of_other_accounts() -> None:
+    journeys = Journeys(ACCOUNT)
+    [grant, debit, key] = about_one(CreditsGranted, CreditsDebited, ApiKeyCreated)
+    foreign = Recorded(grant.event.model_copy(update={"account": "other"}), grant.envelope, 9)
+    assert [journeys.add(each) for each in (grant, debit, key, foreign)] == [True, True, True, False]
+    assert journeys.ledger == [grant, debit]

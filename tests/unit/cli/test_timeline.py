@@ -1,0 +1,110 @@
+"""Timelines and statements as text and as JSON."""
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_cli.event_reader import together
+from telecine_cli.output.timeline import (
+    as_json,
+    columns,
+    ledger_as_json,
+    live_line,
+    moment,
+    statement,
+    timeline,
+)
+from telecine_contracts import Envelope, Event
+from telecine_contracts.credits import CreditsDebited, CreditsGranted, CreditsSettled
+from telecine_contracts.examples import envelope, example
+from telecine_contracts.gateway import GenerationRequested
+from telecine_contracts.generation import GenerationProgressed
+
+START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
+
+
+def recorded(event: type[Event], sequence: int, seconds: float, **changes: str) -> Recorded:
+    known = envelope(example(event))
+    values: dict[str, Any] = {
+        "id": known.id,
+        "source": known.source,
+        "type": known.type,
+        "subject": known.subject,
+        "correlation": known.correlation,
+        "causation": known.causation,
+    }
+    return Recorded(
+        example(event), Envelope(time=START + timedelta(seconds=seconds), **(values | changes)), sequence
+    )
+
+
+REQUESTED = recorded(GenerationRequested, 12, 0, id="request", causation="post")
+DEBITED = recorded(CreditsDebited, 3, 0.0123, id="debit", causation="request")
+
+
+def test_a_line_says_when_where_what_and_a_few_words() -> None:
+    first, second = timeline([REQUESTED, DEBITED])
+    assert first.startswith("+0.000 s  VIDEO#12  generation.requested.v1")
+    assert second.startswith("+0.012 s  LEDGER#3  credits.debited.v1")
+    assert "50 credits held" in second
+    assert timeline([]) == []
+
+
+def test_events_of_two_streams_are_told_in_order_of_time() -> None:
+    assert together([DEBITED, REQUESTED]) == [REQUESTED, DEBITED]
+
+
+def test_an_effect_is_never_told_before_its_cause_though_clocks_differ() -> None:
+    early = recorded(CreditsDebited, 3, -0.5, id="debit", causation="request")
+    settled = recorded(CreditsSettled, 4, -0.4, id="settle", causation="debit")
+    assert together([settled, early, REQUESTED]) == [REQUESTED, early, settled]
+    rootless = recorded(GenerationRequested, 12, 0, id="request", causation="request")
+    assert together([early, rootless]) == [rootless, early]
+
+
+def test_a_stream_keeps_its_own_order_though_clocks_differ() -> None:
+    behind = recorded(GenerationProgressed, 14, -3600, id="progress", causation="timer")
+    assert together([behind, DEBITED, REQUESTED]) == [REQUESTED, behind, DEBITED]
+
+
+def test_causes_that_go_in_a_circle_are_told_all_the_same() -> None:
+    one = recorded(CreditsDebited, 3, 0, id="a", causation="b")
+    other = recorded(CreditsSettled, 4, 1, id="b", causation="a")
+    assert together([other, one]) == [one, other]
+
+
+def test_a_live_line_names_the_account_and_the_generation() -> None:
+    line = live_line(DEBITED)
+    event = DEBITED.event
+    assert line.startswith("2026-11-23T10:00:00.012Z  LEDGER#3")
+    assert all(value in line for value in event.about.values())
+
+
+def test_json_holds_the_envelope_and_the_body() -> None:
+    document = as_json(DEBITED)
+    assert (document["stream"], document["sequence"], document["type"]) == ("LEDGER", 3, "credits.debited.v1")
+    assert document["causation"] == "request"
+    assert document["data"]["amount"] == 50
+
+
+def test_a_statement_shows_what_moved_and_what_was_left() -> None:
+    head, *rows = statement([recorded(CreditsGranted, 1, 0), DEBITED, recorded(CreditsSettled, 4, 9)])
+    assert head.split()[:3] == ["entry", "time", "event"]
+    granted, debited, settled = (row.split() for row in rows)
+    assert granted[3:7] == ["+500", "0", "500", "0"]
+    assert debited[3:5] == ["-50", "+50"]
+    assert settled[3:5] == ["0", "-50"]
+
+
+def test_an_entry_as_json_adds_up() -> None:
+    entry = ledger_as_json(DEBITED)
+    assert (entry["available"], entry["held"]) == (-50, 50)
+    assert entry["generation"] == DEBITED.event.about["generation"]
+
+
+def test_times_are_utc_to_the_millisecond() -> None:
+    assert moment(datetime.fromisoformat("2026-11-23T12:00:00.0009+02:00")) == "2026-11-23T10:00:00.000Z"
+
+
+def test_columns_are_as_wide_as_their_widest_cell() -> None:
+    assert columns([("a", "1"), ("long", "22")], right={1}) == ["a      1", "long  22"]

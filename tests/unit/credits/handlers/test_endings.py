@@ -1,0 +1,84 @@
+"""What the end of a generation means for the credits it holds, and what counts as an end."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_contracts import EVENTS, Envelope, Event, subjects
+from telecine_contracts.examples import envelope, example
+from telecine_contracts.generation import FailureCode, GenerationCancelled, GenerationFailed, Stage
+from telecine_contracts.storage import StorageFailure, VideoStorageFailed, VideoStored
+from telecine_contracts.streams import CREDITS_CLOSE
+from telecine_credits.handlers.consumers import ending
+from telecine_credits.rules.decider import Refund, Settle
+
+GOES_ON = {
+    "generation.requested.v1",
+    "generation.cancel_requested.v1",
+    "generation.cancel_declined.v1",
+    "generation.submission_started.v1",
+    "generation.submission_deferred.v1",
+    "generation.submitted.v1",
+    "generation.progressed.v1",
+    "generation.late_result.v1",
+    "video.ready.v1",
+}
+"""Events of a generation after which its credits stay as they are."""
+
+
+NOW = datetime(2026, 6, 1, tzinfo=UTC)
+
+
+def recorded(event: Event) -> Recorded:
+    about: Envelope = envelope(event)
+    return Recorded(event, about, 7)
+
+
+def settle() -> Settle:
+    return Settle(account="ann", at=NOW, generation="g1")
+
+
+def refund(reason: str) -> Refund:
+    return Refund(account="ann", at=NOW, generation="g1", reason=reason)
+
+
+def storage_failed(url: str | None) -> VideoStorageFailed:
+    return VideoStorageFailed(
+        account="ann",
+        generation="g1",
+        side=StorageFailure.BUCKET,
+        message="The video could not be stored.",
+        stopgap_url=url,
+        stopgap_expires_at=datetime(2026, 11, 3, tzinfo=UTC) if url else None,
+    )
+
+
+def test_a_stored_video_is_paid_for() -> None:
+    event = example(VideoStored)
+    assert ending(recorded(event), NOW) == Settle(**event.about, at=NOW)
+
+
+def test_a_stop_gap_is_a_delivery() -> None:
+    assert ending(recorded(storage_failed("https://provider.example/v.mp4")), NOW) == settle()
+
+
+def test_without_any_url_there_is_nothing_to_pay_for() -> None:
+    assert ending(recorded(storage_failed(None)), NOW) == refund("video_not_stored")
+
+
+@pytest.mark.parametrize("code", FailureCode)
+def test_every_failure_is_refunded_with_its_code(code: FailureCode) -> None:
+    event = GenerationFailed(account="ann", generation="g1", stage=Stage.PROVIDER, code=code, message="…")
+    assert ending(recorded(event), NOW) == refund(code.value)
+
+
+def test_a_cancelled_generation_is_refunded() -> None:
+    event = GenerationCancelled(account="ann", generation="g1")
+    assert ending(recorded(event), NOW) == refund("cancelled")
+
+
+def test_every_event_of_a_generation_either_closes_its_hold_or_is_known_not_to() -> None:
+    closes = {event.type for event in EVENTS if subjects.of_type(event) in CREDITS_CLOSE.filters}
+    of_generations = {event.type for event in EVENTS if event.stream == "VIDEO"}
+    assert closes == of_generations - GOES_ON

@@ -1,0 +1,197 @@
+"""When credits look whether grants have expired, and what they do then, by a clock that is moved by hand."""
+
+from collections.abc import Callable
+from datetime import datetime, timedelta
+
+import pytest
+from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, price
+
+from telecine_chassis.consumers.reactor import Retry
+from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.testing import InMemoryEventStore, InMemoryTimers, ManualClock
+from telecine_contracts import Event, registry, subjects
+from telecine_contracts.credits import GrantKind
+from telecine_credits.handlers.expiry import FARTHEST, Expiries, expiry_timer
+from telecine_credits.rules.decider import (
+    GRACE,
+    Account,
+    Adjust,
+    Command,
+    Debit,
+    Grant,
+    Refund,
+    decide,
+    evolve,
+)
+
+END = NOW + 2 * DAY
+
+
+class World:
+    """Two replicas' expiries over one store, with the timers of both."""
+
+    def __init__(self) -> None:
+        self.clock = ManualClock(NOW)
+        self.store = InMemoryEventStore(registry())
+        self.timers = InMemoryTimers(self.clock)
+        self.ledger = self.replica()
+        self.expiries = Expiries(self.ledger, self.timers, self.clock)
+
+    def replica(self) -> Aggregates[Command, Account]:
+        decider = Decider(Account(), decide, evolve)
+        return Aggregates(self.store, decider, source="telecine/credits", clock=self.clock)
+
+    async def do(self, command: Callable[..., Command], **fields: object) -> None:
+        """Carry out a command now, and hand its entry to whoever sets timers."""
+        cause = f"cause {len(await self.entries())}"
+        outcome = await self.ledger.execute(
+            subjects.ledger("ann"), command(account="ann", at=self.clock(), **fields), Cause(cause, cause)
+        )
+        if outcome.event is not None:
+            await self.expiries.arm(outcome.event)
+
+    async def grant(self, amount: int, expires_at: datetime | None) -> None:
+        fields = {"amount": amount, "kind": GrantKind.PAID, "expires_at": expires_at}
+        await self.do(Grant, **fields, reference=f"r{len(await self.entries()) + 1}")
+
+    async def debit(self, generation: str, credits: int) -> None:
+        await self.do(Debit, generation=generation, price=price(credits))
+
+    async def refund(self, generation: str) -> None:
+        await self.do(Refund, generation=generation, reason="deadline")
+
+    async def fire(self) -> int:
+        """Handle every timer that is due; how many those were."""
+        due = self.timers.due()
+        for timer in due:
+            await self.expiries.wake(timer)
+        return len(due)
+
+    async def entries(self) -> tuple[Event, ...]:
+        return tuple(recorded.event for recorded in await self.store.load(subjects.ledger("ann")))
+
+    def waiting(self) -> dict[str, datetime]:
+        """When each grant's timer is due."""
+        return {key[1]: at for (_, key), (at, _) in self.timers.waiting.items()}
+
+
+@pytest.fixture
+def world() -> World:
+    return World()
+
+
+async def test_a_grant_expires_when_its_timer_fires(world: World) -> None:
+    await world.grant(100, END)
+    await world.grant(10, None)
+    assert world.waiting() == {"1": END}
+    world.clock.now = END
+    assert await world.fire() == 1
+    then = Entries().granted(100, expires_at=END).granted(10).expired(1, 100, at=END)
+    assert await world.entries() == then.all
+    assert world.waiting() == {}
+
+
+async def test_a_timer_that_comes_twice_expires_once(world: World) -> None:
+    await world.grant(100, END)
+    world.clock.now = END
+    await world.expiries.wake(expiry_timer("ann", 1))
+    await world.expiries.wake(expiry_timer("ann", 1))
+    assert [event.action for event in await world.entries()] == ["granted", "expired"]
+
+
+async def test_what_comes_back_expires_a_day_later(world: World) -> None:
+    await world.grant(100, END)
+    await world.debit("g1", 40)
+    world.clock.now = END
+    await world.fire()
+    back = world.clock.now = END + HOUR
+    await world.refund("g1")
+    assert world.waiting() == {"1": back + GRACE}
+    over = world.clock.now = back + GRACE
+    await world.fire()
+    then = (
+        Entries()
+        .granted(100, expires_at=END)
+        .debited("g1", {1: 40})
+        .expired(1, 60, at=END)
+        .refunded("g1", {1: 40}, usable_until=back + GRACE, at=back)
+        .expired(1, 40, at=over)
+    )
+    assert await world.entries() == then.all
+
+
+async def test_what_is_given_back_of_an_expiry_expires_a_day_later(world: World) -> None:
+    await world.grant(100, END)
+    world.clock.now = END
+    await world.fire()
+    back = world.clock.now = END + 5 * DAY
+    await world.do(Adjust, corrects=2, amount=30, reference="ticket")
+    assert world.waiting() == {"1": back + GRACE}
+    world.clock.now = back + GRACE
+    await world.fire()
+    assert [event.action for event in await world.entries()] == ["granted", "expired", "adjusted", "expired"]
+
+
+async def test_a_timer_that_was_set_too_early_is_set_again(world: World) -> None:
+    """Entries are handled in any order: that of an earlier return may move the timer back."""
+    await world.grant(100, END)
+    await world.debit("g1", 40)
+    world.clock.now = END
+    await world.refund("g1")
+    await world.timers.set(expiry_timer("ann", 1), END + HOUR)
+    world.clock.now = END + HOUR
+    await world.fire()
+    assert world.waiting() == {"1": END + GRACE}
+    assert [event.action for event in await world.entries()] == ["granted", "debited", "refunded"]
+
+
+async def test_a_timer_that_fires_a_moment_too_early_is_asked_for_again(world: World) -> None:
+    """The server's clock is ahead: a timer set for the same time would fire at once, again and again."""
+    await world.grant(100, END)
+    world.clock.now = END - timedelta(seconds=2)
+    with pytest.raises(Retry) as caught:
+        await world.expiries.wake(expiry_timer("ann", 1))
+    assert caught.value.delay == 2
+
+
+async def test_a_far_expiry_is_looked_at_once_a_month(world: World) -> None:
+    far = datetime.max.replace(tzinfo=NOW.tzinfo)
+    await world.grant(100, far)
+    assert world.waiting() == {"1": NOW + FARTHEST}
+    now = world.clock.now = NOW + FARTHEST
+    await world.fire()
+    assert world.waiting() == {"1": now + FARTHEST}
+
+
+async def test_a_grant_with_nothing_left_needs_no_timer(world: World) -> None:
+    await world.grant(100, END)
+    await world.debit("g1", 100)
+    world.clock.now = END - DAY
+    await world.expiries.wake(expiry_timer("ann", 1))
+    world.clock.now = END
+    await world.fire()
+    assert world.waiting() == {}
+    assert [event.action for event in await world.entries()] == ["granted", "debited"]
+
+
+@pytest.mark.parametrize(("account", "grant"), [("ann", 2), ("ben", 1)])
+async def test_a_timer_of_a_grant_that_is_not_there_does_nothing(
+    world: World, account: str, grant: int
+) -> None:
+    await world.grant(100, None)
+    await world.expiries.wake(expiry_timer(account, grant))
+    assert [event.action for event in await world.entries()] == ["granted"]
+
+
+async def test_two_grants_that_expire_in_two_replicas_at_once_both_do(world: World) -> None:
+    """Each expiry has an id of its own: neither replica takes the other's for its own."""
+    await world.grant(100, END)
+    await world.grant(50, END)
+    world.clock.now = END
+    other = Expiries(world.replica(), world.timers, world.clock)
+    await other.wake(expiry_timer("nobody", 1))
+    await world.expiries.wake(expiry_timer("ann", 1))
+    await other.wake(expiry_timer("ann", 2))
+    recorded = await world.store.load(subjects.ledger("ann"))
+    assert [found.event.action for found in recorded] == ["granted", "granted", "expired", "expired"]
+    assert len({found.envelope.id for found in recorded}) == 4

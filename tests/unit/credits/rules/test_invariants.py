@@ -1,0 +1,266 @@
+"""Whatever is asked of an account, in whatever order and however often, its ledger balances."""
+
+from collections import Counter, defaultdict
+from datetime import UTC, date, datetime
+from random import Random
+
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.data.ledger_entries import OWNER, price
+from tests.support.data.ledger_histories import (
+    GENERATIONS,
+    NEW,
+    carried_out,
+    histories,
+    later_than,
+    of_each_grant,
+)
+
+from telecine_contracts import encode, registry
+from telecine_contracts.credits import (
+    CreditsAdjusted,
+    CreditsDebited,
+    CreditsDenied,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsRefunded,
+    CreditsSettled,
+    GrantKind,
+    LedgerEvent,
+    SpendLimitsSet,
+)
+from telecine_credits.rules.decider import (
+    GRACE,
+    Account,
+    Close,
+    Command,
+    Debit,
+    Grant,
+    Refund,
+    Reopen,
+    SetLimits,
+    Settle,
+    evolve,
+)
+
+SIDES = ("issued", "available", "held", "spent", "expired")
+RANK = {GrantKind.PROMOTIONAL: 0, GrantKind.PLAN: 1, GrantKind.PAID: 2}
+
+
+def states(entries: list[LedgerEvent]) -> list[Account]:
+    """The account before each entry."""
+    found = [NEW]
+    for entry in entries:
+        found.append(evolve(found[-1], entry))
+    return found
+
+
+@given(histories)
+def test_every_entry_balances_by_itself_and_for_each_grant(history: list[Command]) -> None:
+    entries, _ = carried_out(history)
+    for number, entry in enumerate(entries, start=1):
+        assert entry.entry == number
+        of_grant: Counter[int | None] = Counter()
+        for leg in entry.postings:
+            of_grant[leg.grant] += leg.amount
+        assert not any(of_grant.values())
+        assert {leg.account for leg in entry.postings} <= {
+            f"{OWNER}:{side}" if side in ("available", "held") else side for side in SIDES
+        }
+
+
+@given(histories)
+def test_nothing_is_ever_negative_and_the_balances_are_those_of_the_grants(history: list[Command]) -> None:
+    entries, _ = carried_out(history)
+    for count, entry in enumerate(entries, start=1):
+        sums = of_each_grant(entries[:count])
+        for side in ("available", "held", "spent", "expired"):
+            assert min((grant[side] for grant in sums.values()), default=0) >= 0
+        assert entry.balances.available == sum(grant["available"] for grant in sums.values())
+        assert entry.balances.held == sum(grant["held"] for grant in sums.values())
+
+
+@given(histories)
+def test_no_grant_gives_more_or_less_than_its_amount(history: list[Command]) -> None:
+    entries, account = carried_out(history)
+    sums = of_each_grant(entries)
+    granted = {entry.entry: entry for entry in entries if isinstance(entry, CreditsGranted)}
+    assert sums.keys() == granted.keys() == set(account.grants)
+    for number, grant in sums.items():
+        taken_back = granted[number].amount + grant["issued"]
+        assert taken_back >= 0
+        whole = grant["available"] + grant["held"] + grant["spent"] + grant["expired"] + taken_back
+        assert whole == granted[number].amount
+        assert account.grants[number].available == grant["available"]
+        assert (number in account.funded) == (grant["available"] > 0)
+
+
+@given(histories)
+def test_a_debit_takes_from_usable_grants_in_their_order(history: list[Command]) -> None:
+    entries, _ = carried_out(history)
+    for before, entry in zip(states(entries), entries, strict=False):
+        if not isinstance(entry, CreditsDebited):
+            continue
+        left = entry.amount
+        for number in in_order(before, entry.decided_at):
+            taken = min(left, before.grants[number].available)
+            assert dict(gains(entry)).get(number, 0) == taken
+            left -= taken
+        assert left == 0
+
+
+def in_order(account: Account, at: datetime | None) -> list[int]:
+    """Grants that can pay at that time."""
+    never = datetime.max.replace(tzinfo=UTC)
+    assert at is not None
+    return sorted(
+        (number for number, grant in account.grants.items() if (grant.usable_until or never) > at),
+        key=lambda n: (account.grants[n].usable_until or never, RANK[account.grants[n].kind], n),
+    )
+
+
+@given(histories)
+def test_credits_expire_only_when_their_time_is_over_and_then_all_that_is_left(
+    history: list[Command],
+) -> None:
+    entries, _ = carried_out(history)
+    for before, entry in zip(states(entries), entries, strict=False):
+        if isinstance(entry, CreditsExpired):
+            grant = before.grants[entry.grant]
+            assert grant.usable_until is not None
+            assert entry.decided_at is not None
+            assert entry.decided_at >= grant.usable_until
+            assert entry.amount == grant.available
+
+
+@given(histories)
+def test_what_comes_back_can_be_spent_for_a_day_at_least(history: list[Command]) -> None:
+    entries, _ = carried_out(history)
+    for after, entry in zip(states(entries)[1:], entries, strict=True):
+        if isinstance(entry, CreditsRefunded | CreditsAdjusted):
+            for leg in entry.postings:
+                if leg.account != f"{OWNER}:available" or leg.amount < 0:
+                    continue
+                assert leg.grant is not None
+                assert entry.decided_at is not None
+                grant = after.grants[leg.grant]
+                assert (grant.usable_until is None) == (grant.expires_at is None)
+                assert grant.usable_until is None or grant.usable_until >= entry.decided_at + GRACE
+
+
+@given(histories)
+def test_a_generation_is_decided_once_and_ends_once(history: list[Command]) -> None:
+    decisions: dict[str, list[LedgerEvent]] = defaultdict(list)
+    ends: dict[str, list[LedgerEvent]] = defaultdict(list)
+    for entry in carried_out(history)[0]:
+        if isinstance(entry, CreditsDebited | CreditsDenied):
+            decisions[entry.generation].append(entry)
+        if isinstance(entry, CreditsSettled | CreditsRefunded):
+            ends[entry.generation].append(entry)
+    for generation in decisions | ends:
+        (decision,), after = decisions[generation], ends[generation]
+        assert len(after) <= 1
+        for end in after:
+            assert isinstance(decision, CreditsDebited)
+            assert isinstance(end, CreditsSettled | CreditsRefunded)
+            assert end.entry > decision.entry
+            assert end.amount == decision.amount
+            assert gains(end) == gains(decision)
+
+
+def gains(entry: LedgerEvent) -> list[tuple[int | None, int]]:
+    """What an entry moves, by grant."""
+    return [(leg.grant, leg.amount) for leg in entry.postings if leg.amount > 0]
+
+
+@given(histories)
+def test_a_reference_leads_to_one_entry(history: list[Command]) -> None:
+    entries = carried_out(history)[0]
+    used = [entry.reference for entry in entries if isinstance(entry, CreditsGranted | CreditsAdjusted)]
+    assert len(used) == len(set(used))
+
+
+@given(histories)
+def test_no_entry_is_corrected_by_more_than_it_moved(history: list[Command]) -> None:
+    entries = carried_out(history)[0]
+    corrected: Counter[int] = Counter()
+    for entry in entries:
+        if isinstance(entry, CreditsAdjusted):
+            corrected[entry.corrects] += entry.amount
+    for number, amount in corrected.items():
+        entry = entries[number - 1]
+        assert isinstance(entry, CreditsGranted | CreditsSettled | CreditsExpired)
+        assert amount <= entry.amount
+
+
+@given(histories)
+def test_debits_stay_within_the_limits_in_force(history: list[Command]) -> None:
+    entries, _ = carried_out(history)
+    limits: dict[str | None, SpendLimitsSet] = {}
+    used: Counter[tuple[str | None, date]] = Counter()
+    held: dict[str, tuple[CreditsDebited, date]] = {}
+    day = date.min
+    for entry in entries:
+        match entry:
+            case SpendLimitsSet():
+                limits[entry.api_key] = entry
+            case CreditsDebited(decided_at=at) if at is not None:
+                day = max(day, at.date())
+                held[entry.generation] = entry, day
+                for scope in {None, entry.api_key}:
+                    used[scope, day] += entry.amount
+                    if scope in limits:
+                        per_day, per_generation = limits[scope].per_day, limits[scope].per_generation
+                        assert per_day is None or used[scope, day] <= per_day
+                        assert per_generation is None or entry.amount <= per_generation
+            case CreditsRefunded():
+                debit, debited_on = held[entry.generation]
+                for scope in {None, debit.api_key}:
+                    used[scope, debited_on] -= entry.amount
+
+
+@given(histories, st.randoms())
+def test_commands_given_again_in_any_order_change_nothing(history: list[Command], chance: Random) -> None:
+    accepted = []
+    account = NEW
+    for command in history:
+        entries, account = carried_out([command], account)
+        if entries and not isinstance(command, Close | Reopen | SetLimits):  # these ask for a state
+            accepted.append(command)
+    chance.shuffle(accepted)
+    assert carried_out(accepted, account) == ([], account)
+
+
+@given(histories)
+def test_all_credits_are_accounted_for_when_every_generation_fails(history: list[Command]) -> None:
+    entries, account = carried_out(command for command in history if not isinstance(command, Settle))
+    at = later_than(entries)
+    refunds = [Refund(account=OWNER, at=at, generation=name, reason="deadline") for name in GENERATIONS]
+    more, account = carried_out(refunds, account)
+    sums = of_each_grant([*entries, *more])
+    assert account.held == 0
+    assert sum(grant["spent"] for grant in sums.values()) == 0
+    assert account.available == sum(-grant["issued"] - grant["expired"] for grant in sums.values())
+
+
+@given(histories, st.integers(1, 200))
+def test_a_refund_leaves_every_grant_as_it_was_before_the_debit(history: list[Command], credits: int) -> None:
+    lasting = [command for command in history if not isinstance(command, Grant) or command.expires_at is None]
+    entries, account = carried_out(lasting)
+    at = later_than(entries)
+    debit = Debit(account=OWNER, at=at, generation="new", price=price(credits))
+    refund = Refund(account=OWNER, at=at, generation="new", reason="deadline")
+    (first, *_), after = carried_out([debit, refund], account)
+    assert (after.grants, after.funded) == (account.grants, account.funded)
+    assert (after.available, after.held, after.holds) == (account.available, account.held, account.holds)
+    if isinstance(first, CreditsDebited):
+        assert after.used("", at) == account.used("", at)
+
+
+@given(histories)
+def test_the_fold_of_the_entries_is_the_account(history: list[Command]) -> None:
+    entries, account = carried_out(history)
+    folded, read = NEW, registry()
+    for entry in entries:
+        folded = evolve(folded, read.decode(entry.type, encode(entry)))
+    assert folded == account

@@ -1,0 +1,112 @@
+"""Byte ranges and conditions of HTTP."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from telecine_gateway.content.byte_ranges import Slice, Unsatisfiable, is_unchanged, matches, slice_of
+
+ETAG = '"abc"'
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [
+        ("bytes=0-0", 0, 0),
+        ("bytes=0-99", 0, 99),
+        ("bytes=10-19", 10, 19),
+        ("bytes=90-", 90, 99),
+        ("bytes=90-200", 90, 99),
+        ("bytes=-10", 90, 99),
+        ("bytes=-1000", 0, 99),
+        ("BYTES=0-1", 0, 1),
+        ("bytes= 0-1 ", 0, 1),
+        ("bytes=0-9999999999999999999", 0, 99),
+        ("bytes=-9999999999999999999", 0, 99),
+        ("bytes=0000000000000000000005-6", 5, 6),
+    ],
+)
+def test_one_range(asked: str, start: int, end: int) -> None:
+    assert slice_of(100, asked, None, ETAG) == Slice(start, end, 100)
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        None,
+        "",
+        "bytes",
+        "bytes=",
+        "bytes=-",
+        "bytes=a-b",
+        "bytes=9-1",
+        "bytes=0-1,5-6",
+        "items=0-1",
+        "bytes=+1-2",
+    ],
+)
+def test_the_whole(asked: str | None) -> None:
+    assert slice_of(100, asked, None, ETAG) is None
+
+
+@pytest.mark.parametrize(
+    "asked", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=9999999999999999999-", f"bytes={'9' * 5000}-"]
+)
+def test_outside(asked: str) -> None:
+    with pytest.raises(Unsatisfiable):
+        slice_of(100, asked, None, ETAG)
+
+
+def test_if_range() -> None:
+    assert slice_of(100, "bytes=0-1", ETAG, ETAG) == Slice(0, 1, 100)
+    assert slice_of(100, "bytes=0-1", '"other"', ETAG) is None
+    assert slice_of(100, "bytes=0-1", f"W/{ETAG}", ETAG) is None
+    assert slice_of(100, "bytes=500-", '"other"', ETAG) is None
+
+
+def test_as_a_header() -> None:
+    part = Slice(90, 99, 100)
+
+    assert str(part) == "bytes 90-99/100"
+    assert (part.length, part.is_whole, Slice(0, 99, 100).is_whole) == (10, False, True)
+
+
+@pytest.mark.parametrize(
+    ("header", "holds"),
+    [
+        (None, True),
+        (ETAG, True),
+        (f'"x" , {ETAG}', True),
+        ("*", True),
+        (f"W/{ETAG}", False),
+        ('"x"', False),
+        ("", False),
+    ],
+)
+def test_if_match(header: str | None, holds: bool) -> None:
+    assert matches(header, ETAG) is holds
+
+
+@pytest.mark.parametrize(
+    ("header", "unchanged"),
+    [
+        (None, False),
+        (ETAG, True),
+        (f"W/{ETAG}", True),
+        (f'"x", {ETAG}', True),
+        ("*", True),
+        ('"x"', False),
+        ("", False),
+    ],
+)
+def test_if_none_match(header: str | None, unchanged: bool) -> None:
+    assert is_unchanged(header, ETAG) is unchanged
+
+
+@given(st.integers(1, 10**12), st.text() | st.text("0123456789-,=bytes ").map("bytes={}".format))
+def test_a_slice_lies_inside(total: int, asked: str) -> None:
+    try:
+        part = slice_of(total, asked, None, ETAG)
+    except Unsatisfiable:
+        return
+    assert part is None or 0 <= part.start <= part.end < total

@@ -1,0 +1,236 @@
+"""Statements as CSV and as a page: complete, exact, and safe whatever users wrote into references and reasons."""
+
+import csv
+import io
+import re
+from datetime import UTC, datetime, timedelta
+from html.parser import HTMLParser
+from typing import Any
+
+import pytest
+
+from telecine_contracts import EVENTS
+from telecine_contracts.credits import LedgerEvent
+from telecine_contracts.examples import example
+from telecine_gateway.credits import statement_csv, statement_html
+from telecine_gateway.credits.statement import Line, Mark, Period, Statement, change, days, line_of
+from telecine_gateway.http.negotiation import preferred
+from telecine_gateway.http.timestamps import BadMoment, date_or_moment, moment_with_zone
+
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
+NOVEMBER = Period(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
+STATEMENT = Statement("acme", NOVEMBER, Mark(3, 100, 0), Mark(5, 1_234_567, 50))
+LEDGER = [event for event in EVENTS if issubclass(event, LedgerEvent)]
+HOSTILE = [
+    '=HYPERLINK("http://evil.example","click")',
+    "+1+1",
+    "-2+3",
+    "@SUM(A1)",
+    "\t=1",
+    "  =1",
+    "a;=1+1;b",
+    "\r\n=1",
+    "\uff1d1",
+    'quote " and , comma',
+    "two\r\nlines",
+    "<script>alert(1)</script>",
+    "</td></tr></table><img src=x onerror=alert(1)>",
+    "\u202eright to left",
+    "&amp;&#60;",
+    "nul \x00 byte",
+]
+
+
+def line(**changes: Any) -> Line:
+    values: dict[str, Any] = {
+        "entry": 4,
+        "at": NOW,
+        "action": "granted",
+        "amount": 50,
+        "held_amount": 0,
+        "available": 150,
+        "held": 0,
+        "generation": None,
+        "reference": "pay_1",
+        "reason": None,
+        "data": {"kind": "paid"},
+    }
+    return Line(**(values | changes))
+
+
+def read(*parts: bytes) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(b"".join(parts).decode(), newline="")))
+
+
+def test_csv_has_a_head_both_balances_and_every_entry() -> None:
+    debited = line(entry=5, action="debited", amount=-50, held_amount=50, generation="g-1", data={})
+    text = (
+        statement_csv.begin(STATEMENT) + statement_csv.lines([line(), debited]) + statement_csv.end(STATEMENT)
+    )
+
+    assert text.decode().splitlines()[0] == ",".join(statement_csv.HEAD)
+    assert text.count(b"\r\n") == text.count(b"\n") == 5
+    opening, first, second, closing = read(text)
+    assert (opening["change"], opening["time"], opening["available"]) == (
+        "opening",
+        "2026-11-01T00:00:00.000Z",
+        "100",
+    )
+    assert (first["entry"], first["available_change"], first["kind"]) == ("4", "50", "paid")
+    assert (second["available_change"], second["held_change"], second["generation"]) == ("-50", "50", "g-1")
+    assert (closing["change"], closing["available"], closing["held"]) == ("closing", "1234567", "50")
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_becomes_a_formula_or_breaks_a_row(text: str) -> None:
+    [row] = read(
+        statement_csv.begin(STATEMENT).splitlines(keepends=True)[0],
+        statement_csv.lines([line(reference=text, reason=text)]),
+    )
+
+    assert None not in row
+    assert re.sub(r"(^|[;|\t\r\n])'", r"\1", row["reference"]) == text
+    assert row["reference"] == row["reason"]
+    for cell in re.split(r"[;|\t\r\n]", row["reference"]):
+        assert cell.lstrip()[:1] not in set("=+-@\uff1d\uff0b\uff0d\uff20")
+
+
+class Page(HTMLParser):
+    def __init__(self, page: bytes) -> None:
+        super().__init__()
+        self.tags: list[str] = []
+        self.attributes: set[str] = set()
+        self.text = ""
+        self.feed(page.decode())
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.tags.append(tag)
+        self.attributes |= {name for name, _ in attrs}
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+def page(*lines: Line) -> bytes:
+    parts = (statement_html.begin(STATEMENT, NOW), statement_html.lines(lines), statement_html.end(STATEMENT))
+    return b"".join(parts)
+
+
+@pytest.mark.parametrize("text", HOSTILE)
+def test_no_text_becomes_markup(text: str) -> None:
+    plain, hostile = Page(page(line(reason="x"))), Page(page(line(reference=text, reason=text)))
+
+    assert hostile.tags == plain.tags
+    assert hostile.attributes == plain.attributes
+    assert hostile.tags.count("bdi") == 2
+    assert text.replace("\r\n", "\n").replace("\x00", "") in hostile.text.replace("\r\n", "\n").replace(
+        "\x00", ""
+    )
+
+
+def test_the_page_says_whose_when_and_how_much() -> None:
+    shown = Page(page(line(), line(entry=5, action="debited", amount=-1500, held_amount=1500, data={})))
+
+    assert "Statement of acme, 1 November 2026 to 30 November 2026" in shown.text
+    assert "Opening balance" in shown.text
+    assert "1\N{THIN SPACE}234\N{THIN SPACE}567" in shown.text
+    assert "\N{MINUS SIGN}1\N{THIN SPACE}500" in shown.text
+    assert not {"script", "link", "img", "iframe", "form"} & set(shown.tags)
+    assert not {"style", "onclick", "href", "src"} & shown.attributes
+
+
+@pytest.mark.parametrize("event", LEDGER, ids=lambda event: event.type)
+def test_every_entry_of_the_ledger_has_words(event: type[LedgerEvent]) -> None:
+    known = example(event)
+    assert isinstance(known, LedgerEvent)
+
+    told = line_of(known, NOW)
+
+    assert change(told) != told.action
+    assert "None" not in change(told)
+    assert (told.available, told.held) == (known.balances.available, known.balances.held)
+
+
+def test_an_adjustment_says_what_it_corrects() -> None:
+    assert change(line(action="adjusted", data={"corrects": 3})) == "Adjustment of entry 3"
+    assert change(line(action="expired", data={"grant": 1})) == "Expired, of grant 1"
+    limits = {"apiKey": "key_1", "perDay": 5}
+    assert (
+        change(line(action="limits_set", data=limits)) == "Spend limits set: 5 credits a day for an API key"
+    )
+    assert change(line(action="limits_set", data={})) == "Spend limits set: none for the account"
+
+
+@pytest.mark.parametrize(
+    ("since", "until", "words"),
+    [
+        (None, None, "up to 23 November 2026 10:00 UTC"),
+        (None, NOVEMBER.until, "up to 30 November 2026"),
+        (NOVEMBER.since, NOVEMBER.until, "1 November 2026 to 30 November 2026"),
+        (NOVEMBER.since, None, "1 November 2026 to 23 November 2026 10:00 UTC"),
+        (NOVEMBER.since, datetime(2026, 11, 2, tzinfo=UTC), "1 November 2026"),
+        (NOW, NOW + timedelta(hours=1), "23 November 2026 10:00 UTC to 23 November 2026 11:00 UTC"),
+    ],
+)
+def test_periods_in_words(since: datetime | None, until: datetime | None, words: str) -> None:
+    assert days(Period(since, until), NOW) == words
+
+
+@pytest.mark.parametrize(
+    ("text", "time"),
+    [
+        ("2026-11-01", datetime(2026, 11, 1, tzinfo=UTC)),
+        ("2026-11-01T12:30:00", datetime(2026, 11, 1, 12, 30, tzinfo=UTC)),
+        ("2026-11-01t12:30:00z", datetime(2026, 11, 1, 12, 30, tzinfo=UTC)),
+        ("2026-11-01T12:30:00.123456789+02:00", datetime(2026, 11, 1, 10, 30, 0, 123456, tzinfo=UTC)),
+    ],
+)
+def test_dates_and_times(text: str, time: datetime) -> None:
+    assert date_or_moment(text) == time
+
+
+NO_TIMES = [
+    "",
+    "x",
+    "2026",
+    "2026-13-01",
+    "2026-02-30",
+    "20261101",
+    "2026-W45-1",
+    "2026-11-01T25:00:00Z",
+    "2026-11-01T12:30:00 02:00",
+    "0001-01-01T00:00:00+23:59",
+    "1700000000",
+    "2026-11-01\n",
+]
+
+
+@pytest.mark.parametrize("text", NO_TIMES)
+def test_what_is_no_time(text: str) -> None:
+    with pytest.raises(BadMoment):
+        date_or_moment(text)
+
+
+@pytest.mark.parametrize("text", ["2026-11-01", "2026-11-01T12:30:00"])
+def test_where_a_zone_is_needed(text: str) -> None:
+    with pytest.raises(BadMoment, match="with its zone"):
+        moment_with_zone(text)
+
+
+@pytest.mark.parametrize(
+    ("accept", "form"),
+    [
+        ([], None),
+        (["*/*"], None),
+        (["text/csv"], "csv"),
+        (["TEXT/CSV; q=0.5, text/html;q=0.9"], "html"),
+        (["text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8"], "html"),
+        (["text/csv;q=0"], None),
+        (["text/csv;q=x", "application/json"], "json"),
+        (["application/json, text/csv"], "json"),
+        ([";;;,,;q="], None),
+    ],
+)
+def test_the_form_that_a_client_prefers(accept: list[str], form: str | None) -> None:
+    offered = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
+    assert preferred(accept, offered) == form

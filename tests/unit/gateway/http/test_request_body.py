@@ -1,0 +1,35 @@
+"""JSON out of a request's body: an object, and no field in it twice."""
+
+import pytest
+
+from telecine_gateway.http.errors import ApiError
+from telecine_gateway.http.request_body import json_object
+
+
+def refusal(body: bytes) -> str:
+    with pytest.raises(ApiError) as error:
+        json_object(body)
+    assert error.value.status == 400
+    return str(error.value.body["error"])
+
+
+def test_an_object_is_read() -> None:
+    assert json_object(b'{"a": 1, "b": {"a": [2]}}') == {"a": 1, "b": {"a": [2]}}
+    assert json_object(b'{"a": %s}' % (b"9" * 4000)) == {"a": int("9" * 4000)}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b'{"amount": 5, "amount": 500}', b'[{"amount": 5, "amount": 5}]', b'{"a": {"amount": 1, "amount": 2}}'],
+)
+def test_which_of_two_counts_is_not_guessed(body: bytes) -> None:
+    assert refusal(body) == "amount is given twice"
+
+
+def test_a_name_that_is_no_field_is_not_repeated() -> None:
+    assert refusal(b'{"<b>": 1, "<b>": 2}') == "a field is given twice"
+
+
+@pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b"[" * 5000])
+def test_what_is_no_json_is_told(body: bytes) -> None:
+    assert "not valid JSON" in refusal(body)

@@ -1,0 +1,164 @@
+"""A generation's row: one status that never goes back, whatever comes in whatever order."""
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.support.data.video_events import NOW, PROVIDER_TASK, EventsOf
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_contracts import Envelope, Event
+from telecine_contracts.subjects import of_event
+from telecine_gateway.read_model.generations import ENDED, advance
+from telecine_gateway.read_model.tables import Charge, GenerationRow
+from telecine_gateway.read_model.timeline import in_order, short_data
+from telecine_gateway.videos.reader import State, status_of
+
+OF = EventsOf("acme", "g-1")
+STOPGAP = "https://provider.example.com/x.mp4"
+RANK = {"pending": 0, "processing": 1, "completed": 2, "failed": 2, "cancelled": 2}
+
+
+def recorded(event: Event, sequence: int) -> Recorded:
+    envelope = Envelope(
+        id=f"e{sequence}",
+        source="test",
+        type=event.type,
+        time=NOW + timedelta(seconds=sequence),
+        subject=of_event(event),
+        correlation="g-1",
+        causation="test",
+    )
+    return Recorded(event, envelope, sequence)
+
+
+def after(*events: Event) -> GenerationRow:
+    row = None
+    for sequence, event in enumerate(events, 1):
+        row = advance(row, recorded(event, sequence))
+    assert row is not None
+    return row
+
+
+@pytest.mark.parametrize(
+    ("events", "status", "provider_status"),
+    [
+        ([], "pending", None),
+        ([OF.started()], "processing", "submitting"),
+        ([OF.submitted()], "processing", "queued"),
+        ([OF.submitted(), OF.progressed("running")], "processing", "running"),
+        ([OF.submitted(), OF.ready()], "processing", "succeeded"),
+        ([OF.submitted(), OF.cancel_requested(), OF.cancel_declined()], "processing", "running"),
+        ([OF.ready(), OF.stored()], "completed", "succeeded"),
+        ([OF.ready(), OF.not_stored(STOPGAP, NOW)], "completed", "succeeded"),
+        ([OF.ready(), OF.not_stored()], "failed", "succeeded"),
+        ([OF.failed()], "failed", None),
+        ([OF.cancel_requested(), OF.cancelled()], "cancelled", None),
+        ([OF.failed(), OF.late_result()], "failed", None),
+        ([OF.cancelled(), OF.ready(), OF.stored()], "cancelled", None),
+    ],
+)
+def test_status(events: list[Event], status: str, provider_status: str | None) -> None:
+    row = after(OF.requested(), *events)
+
+    assert (row.status, row.provider_status) == (status, provider_status)
+    assert (row.ended_at is not None) is (status in ENDED)
+    assert row.sequence == len(events) + 1
+    assert row.updated_at == NOW + timedelta(seconds=row.sequence)
+
+
+def test_what_is_kept() -> None:
+    row = after(OF.requested(prompt="a dog"), OF.submitted(), OF.ready(), OF.stored(size=77))
+
+    assert (row.prompt, row.provider_task_id, row.bytes, row.width) == ("a dog", PROVIDER_TASK, 77, 1280)
+    assert (row.price, row.model, row.ratio) == (50, "doubao-seedance-1-0-pro-250528", "16:9")
+    assert row.requested_at == NOW + timedelta(seconds=1)
+
+
+def test_a_video_stored_after_all_replaces_the_stopgap() -> None:
+    row = after(OF.requested(), OF.ready(), OF.not_stored(STOPGAP, NOW), OF.stored())
+
+    assert (row.status, row.stopgap_url, row.bytes) == ("completed", None, 1000)
+
+
+def test_an_event_twice_and_an_event_of_nothing() -> None:
+    row = after(OF.requested(), OF.started(), OF.submitted())
+
+    again = advance(row, recorded(OF.failed(), 2))
+
+    assert again is row
+    assert row.status == "processing"
+    assert advance(None, recorded(OF.stored(), 1)) is None
+
+
+def charge(state: str) -> Charge:
+    return Charge(generation="g-1", account="acme", state=state, amount=50, available=30)
+
+
+def test_paying_decides_the_status_until_the_generation_begins() -> None:
+    row = after(OF.requested())
+
+    assert status_of(row, None) == "pending"
+    assert status_of(row, charge("debited")) == "processing"
+    denied = State(row, charge("denied"))
+    assert (denied.status, denied.error, denied.credits_used) == ("failed", "Insufficient credits", 0)
+    assert status_of(after(OF.requested(), OF.cancelled()), charge("refunded")) == "cancelled"
+
+
+@pytest.mark.parametrize(
+    ("state", "used"), [("debited", 50), ("settled", 50), ("refunded", 0), ("denied", 0)]
+)
+def test_credits_used(state: str, used: int) -> None:
+    assert State(after(OF.requested()), charge(state)).credits_used == used
+
+
+EVENTS = [
+    OF.started(),
+    OF.submitted(),
+    OF.progressed("queued"),
+    OF.progressed("running"),
+    OF.ready(),
+    OF.stored(),
+    OF.not_stored(),
+    OF.not_stored(STOPGAP, NOW),
+    OF.failed(),
+    OF.cancel_requested(),
+    OF.cancel_declined(),
+    OF.cancelled(),
+    OF.late_result(),
+    OF.requested(),
+]
+
+
+@given(st.lists(st.sampled_from(EVENTS), max_size=12))
+def test_the_status_never_goes_back(events: list[Event]) -> None:
+    row = advance(None, recorded(OF.requested(), 1))
+    for sequence, event in enumerate(events, 2):
+        assert row is not None
+        before = row.status
+        row = advance(row, recorded(event, sequence))
+        assert row is not None
+        assert row.status == before or RANK[row.status] > RANK[before]
+
+
+def test_a_timeline_keeps_each_streams_order_though_clocks_differ() -> None:
+    def entry(stream: str, sequence: int, time: int) -> dict[str, Any]:
+        return {"stream": stream, "sequence": sequence, "time": time}
+
+    requested, started, stored = (entry("VIDEO", *each) for each in ((1, 3600), (2, 10), (3, 60)))
+    debited, settled = (entry("LEDGER", *each) for each in ((7, 5), (9, 61)))
+    shuffled = [settled, stored, started, debited, requested]
+    assert in_order(shuffled) == [requested, debited, started, stored, settled]
+    assert in_order([]) == []
+
+
+@pytest.mark.parametrize(
+    "event", [OF.requested("very-secret prompt"), OF.ready(), OF.not_stored(STOPGAP, NOW)]
+)
+def test_a_timeline_tells_no_secrets(event: Event) -> None:
+    told = str(short_data(event))
+
+    assert "secret" not in told
+    assert "http" not in told

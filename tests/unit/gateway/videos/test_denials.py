@@ -1,0 +1,89 @@
+"""Why a generation was not paid for: the same in the answer, in the status and in the history."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from tests.support.data.video_events import EventsOf
+
+from telecine_chassis.eventstore.port import Recorded
+from telecine_contracts import Envelope
+from telecine_contracts.subjects import of_event
+from telecine_gateway.read_model.generations import advance
+from telecine_gateway.read_model.tables import Charge, GenerationRow
+from telecine_gateway.videos.denials import answer_to, in_words
+from telecine_gateway.videos.reader import State
+
+
+def denied(reason: str | None, **limit: Any) -> Charge:
+    return Charge(
+        generation="g-1",
+        account="acme",
+        state="denied",
+        amount=50,
+        available=30,
+        reason=reason,
+        limit={"scope": "account", "per": "day", "limit": 200, "used": 160} | limit if limit else None,
+    )
+
+
+def test_insufficient_credits_as_front_ends_know_them() -> None:
+    body = {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30}
+    assert answer_to(denied("insufficient_credits")) == (402, body)
+    assert answer_to(denied("a reason of tomorrow")) == (402, body)
+
+
+@pytest.mark.parametrize(
+    ("limit", "words"),
+    [
+        ({"scope": "api_key"}, "200 credits a day for this API key, 160 used today"),
+        ({"scope": "account"}, "200 credits a day for the account, 160 used today"),
+        ({"per": "generation", "used": 0}, "200 credits a generation for the account, this one costs 50"),
+    ],
+)
+def test_a_limit_is_told_with_its_figures(limit: dict[str, Any], words: str) -> None:
+    charge = denied("spend_limit", **limit)
+    status, body = answer_to(charge)
+    assert (status, body["error"]) == (402, f"Spend limit reached: {words}")
+    assert body["limit"] == charge.limit
+    assert in_words(charge) == body["error"].replace("today", "that day")
+
+
+def test_a_closed_account_and_one_that_was_cancelled_before() -> None:
+    assert answer_to(denied("account_closed")) == (403, {"error": "The account is closed"})
+    status, body = answer_to(denied("generation_ended"))
+    assert (status, body["id"]) == (409, "g-1")
+
+
+def row(*, failed: bool) -> GenerationRow:
+    of, found = EventsOf("acme", "g-1"), None
+    for sequence, event in enumerate([of.requested(), *([of.failed()] if failed else [])], 1):
+        envelope = Envelope(
+            id=f"e{sequence}",
+            source="test",
+            type=event.type,
+            time=datetime(2026, 11, 23, tzinfo=UTC),
+            subject=of_event(event),
+            correlation="c",
+            causation="c",
+        )
+        found = advance(found, Recorded(event, envelope, sequence))
+    assert found is not None
+    return found
+
+
+@pytest.mark.parametrize("failed", [False, True])
+@pytest.mark.parametrize("reason", ["insufficient_credits", "spend_limit", "account_closed"])
+def test_a_status_says_the_same_before_and_after_the_failure_is_recorded(reason: str, failed: bool) -> None:
+    limit = {"scope": "account"} if reason == "spend_limit" else {}
+    charge = denied(reason, **limit)
+    state = State(row(failed=failed), charge)
+    assert (state.status, state.error_code, state.error) == ("failed", reason, in_words(charge))
+    assert state.credits_used == 0
+
+
+def test_what_failed_before_it_was_paid_for_keeps_its_own_reason() -> None:
+    state = State(row(failed=True), denied("generation_ended"))
+    assert state.error == row(failed=True).error
+    assert state.error_code == row(failed=True).error_code
+    assert State(row(failed=False), None).error is None

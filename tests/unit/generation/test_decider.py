@@ -1,0 +1,235 @@
+"""A generation's life, rule by rule: given events, when a command, then a whole event, or nothing."""
+
+import pytest
+from tests.support.data.generation_events import (
+    CANCELLED,
+    DEADLINE,
+    DECLINED,
+    READY,
+    REFUNDED,
+    SUCCEEDED,
+    URL,
+    WISH,
+    about,
+    at,
+    deferred,
+    failed,
+    given,
+    late,
+    progressed,
+    requested,
+    started,
+    submitted,
+    timeout,
+)
+
+from telecine_contracts import Event
+from telecine_contracts.generation import (
+    DeferralReason,
+    FailureCode,
+    GenerationSubmitted,
+    Stage,
+    SubmissionDeferred,
+)
+from telecine_contracts.storage import StorageFailure, VideoStorageFailed
+from telecine_generation.rules.commands import (
+    Accept,
+    Claim,
+    Command,
+    Defer,
+    Deny,
+    Expire,
+    GiveUpClaim,
+    Observation,
+    Observe,
+    ProvenAbsent,
+    Refuse,
+    Stop,
+    Stopped,
+    Unstoppable,
+)
+from telecine_generation.rules.decider import Generation, NotRequested, decide, evolve
+
+UNAVAILABLE = failed(
+    FailureCode.PROVIDER_UNAVAILABLE,
+    f"The video provider could not take this generation. {REFUNDED}; please try again.",
+    Stage.SUBMISSION,
+)
+
+CLAIM = Claim(
+    now=at(30), attempt=1, owner="me", lease=10, unique_seed=7, safety_identifier="mark", patience=600
+)
+SECOND = Claim(
+    now=at(30), attempt=2, owner="me", lease=10, unique_seed=7, safety_identifier="mark", patience=600
+)
+
+STATES: dict[str, tuple[Event, ...]] = {
+    "requested": (requested(),),
+    "requested, cancel": (requested(), WISH),
+    "claimed": (requested(), started()),
+    "claimed, cancel": (requested(), started(), WISH),
+    "claimed again": (requested(), started(), deferred(), started(2, 20)),
+    "deferred": (requested(), started(), deferred()),
+    "deferred, cancel": (requested(), started(), deferred(), WISH),
+    "submitted": (requested(), started(), submitted()),
+    "submitted, cancel": (requested(), started(), submitted(), WISH),
+    "submitted, declined": (requested(), started(), submitted(), WISH, DECLINED),
+    "ready": (requested(), started(), submitted(), READY),
+    "failed": (requested(), failed(FailureCode.INSUFFICIENT_CREDITS, "…", Stage.CREDITS)),
+    "cancelled": (requested(), WISH, CANCELLED),
+    "timed out": (requested(), started(), submitted(), timeout()),
+    "lost": (requested(), started(), submitted(), timeout(FailureCode.PROVIDER_LOST)),
+    "timed out, late": (requested(), started(), submitted(), timeout(), late("failed")),
+}
+
+COMMANDS: dict[str, Command] = {
+    "claim": CLAIM,
+    "claim again": SECOND,
+    "accept": Accept(at(31), 1, "ark", "cgt-1", DEADLINE),
+    "accept again": Accept(at(31), 2, "ark", "cgt-1", DEADLINE, adopted=True),
+    "refuse": Refuse(1, FailureCode.MODERATION_INPUT, "No.", "SensitiveContentDetected"),
+    "defer": Defer(1, DeferralReason.UNREACHABLE, at(40), "429"),
+    "absent": ProvenAbsent(at(45), 1, most=2),
+    "give up": GiveUpClaim(1),
+    "deny": Deny("Insufficient credits: 40 needed, 3 available"),
+    "stop": Stop(),
+    "stopped": Stopped(),
+    "unstoppable": Unstoppable("running"),
+    "see running": Observe(at(60), Observation("running")),
+    "see success": Observe(at(60), SUCCEEDED),
+    "expire early": Expire(at(DEADLINE - 1)),
+    "expire": Expire(at(DEADLINE)),
+}
+
+GENERATION_SUBMITTED = about(
+    GenerationSubmitted,
+    attempt=1,
+    provider="ark",
+    provider_task_id="cgt-1",
+    submitted_at=at(31),
+    deadline_at=at(31 + DEADLINE),
+)
+RESOLVED: dict[str, Event] = {
+    "accept": GENERATION_SUBMITTED,
+    "refuse": failed(FailureCode.MODERATION_INPUT, "No.", Stage.SUBMISSION, "SensitiveContentDetected"),
+    "defer": about(
+        SubmissionDeferred,
+        attempt=1,
+        reason=DeferralReason.UNREACHABLE,
+        retry_at=at(40),
+        provider_code="429",
+    ),
+    "absent": about(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45)),
+    "give up": failed(
+        FailureCode.SUBMISSION_UNRESOLVED,
+        f"The video provider gave no answer. {REFUNDED}; please try again.",
+        Stage.SUBMISSION,
+    ),
+}
+FOLLOWED: dict[str, Event] = {
+    "stopped": CANCELLED,
+    "see running": progressed("running"),
+    "see success": READY,
+    "expire": timeout(),
+}
+LATE: dict[str, Event] = {"see success": late("succeeded", URL, 9)}
+DENIED = failed(
+    FailureCode.INSUFFICIENT_CREDITS, "Insufficient credits: 40 needed, 3 available", Stage.CREDITS
+)
+THEN: dict[str, dict[str, Event]] = {
+    "requested": {"claim": started(1, 30), "deny": DENIED},
+    "requested, cancel": {"claim": CANCELLED, "stop": CANCELLED, "deny": DENIED},
+    "claimed": RESOLVED,
+    "claimed, cancel": RESOLVED,
+    "claimed again": {
+        "accept again": about(
+            GenerationSubmitted,
+            attempt=2,
+            provider="ark",
+            provider_task_id="cgt-1",
+            submitted_at=at(31),
+            deadline_at=at(31 + DEADLINE),
+            adopted=True,
+        )
+    },
+    "deferred": {"claim again": started(2, 30)},
+    "deferred, cancel": {"claim again": CANCELLED, "stop": CANCELLED},
+    "submitted": FOLLOWED,
+    "submitted, cancel": FOLLOWED | {"unstoppable": DECLINED},
+    "submitted, declined": FOLLOWED,
+    "timed out": LATE,
+    "lost": LATE,
+}
+"""What every command leads to in every state; a pair that is not here leads to nothing."""
+
+
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("command", COMMANDS)
+def test_every_command_in_every_state(state: str, command: str) -> None:
+    assert decide(COMMANDS[command], given(*STATES[state])) == THEN.get(state, {}).get(command)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_nobody_asked_for_it(command: str) -> None:
+    with pytest.raises(NotRequested):
+        decide(COMMANDS[command], Generation())
+
+
+# Claims
+
+
+def test_a_chosen_seed_is_kept_and_marks_nothing() -> None:
+    assert decide(CLAIM, given(requested(seed=42))) == started(1, 30, seed=42, seed_is_unique=False)
+    assert decide(CLAIM, given(requested(seed=0))) == started(1, 30, seed=0, seed_is_unique=False)
+
+
+def claim(now: float, attempt: int) -> Claim:
+    return Claim(at(now), attempt, "me", 10, 7, "mark", patience=600)
+
+
+def test_a_deferred_generation_is_not_claimed_before_its_time() -> None:
+    state = given(requested(), started(), deferred(until=20))
+    assert decide(claim(19.999, 2), state) is None
+    assert decide(claim(20, 2), state) == started(2, 20)
+
+
+def test_no_attempt_is_begun_after_the_patience_since_the_first() -> None:
+    state = given(requested(), started(), deferred(), started(2, 300), deferred(2, 400))
+    assert decide(claim(600, 3), state) == started(3, 600)
+    assert decide(claim(600.001, 3), state) == UNAVAILABLE
+
+
+def test_a_second_attempt_whose_answer_was_lost_is_the_last() -> None:
+    """A provider that takes tasks and lists none must not be asked for one after the other."""
+    lost = about(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45))
+    answered = given(requested(), started(), deferred(), started(2, 50))
+    assert decide(ProvenAbsent(at(99), 2, most=2), answered) is not None
+    assert answered.unanswered == 0
+    state = given(requested(), started(), lost, started(2, 50))
+    assert decide(ProvenAbsent(at(99), 2, most=3), state) == about(
+        SubmissionDeferred, attempt=2, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(99)
+    )
+    assert decide(ProvenAbsent(at(99), 2, most=2), state) == RESOLVED["give up"]
+    assert decide(ProvenAbsent(at(99), 1, most=2), state) is None
+
+
+@pytest.mark.parametrize("attempt", [0, 1, 3])
+def test_only_the_next_attempt_can_be_claimed(attempt: int) -> None:
+    """The cause of attempt 1, delivered again when that was deferred, must not claim attempt 2."""
+    assert decide(claim(30, attempt), given(requested(), started(), deferred())) is None
+
+
+@pytest.mark.parametrize("name", ["accept", "refuse", "defer", "give up"])
+def test_an_answer_to_an_older_attempt_says_nothing_of_the_open_one(name: str) -> None:
+    assert decide(COMMANDS[name], given(*STATES["claimed again"])) is None
+
+
+def test_a_wish_to_cancel_after_the_end_changes_nothing() -> None:
+    state = given(*STATES["ready"], WISH)
+    assert [decide(command, state) for command in COMMANDS.values()] == [None] * len(COMMANDS)
+
+
+def test_events_of_storage_leave_a_generation_as_it_is() -> None:
+    state = given(*STATES["ready"])
+    other = about(VideoStorageFailed, side=StorageFailure.SOURCE, message="…")
+    assert evolve(state, other) is state

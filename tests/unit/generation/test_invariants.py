@@ -1,0 +1,213 @@
+"""Whatever happens to a generation, in whatever order, it ends at most once, never goes back, and can always end."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import reduce
+
+from hypothesis import example, given
+from hypothesis import strategies as st
+from tests.support.data.generation_events import SUCCEEDED, at, requested
+
+from telecine_contracts import Event
+from telecine_contracts.gateway import CancelRequested
+from telecine_contracts.generation import (
+    CancelDeclined,
+    DeferralReason,
+    FailureCode,
+    GenerationCancelled,
+    GenerationFailed,
+    GenerationProgressed,
+    GenerationSubmitted,
+    LateResultRecorded,
+    SubmissionDeferred,
+    SubmissionStarted,
+    VideoReady,
+)
+from telecine_generation.rules.commands import (
+    Accept,
+    Claim,
+    Command,
+    Defer,
+    Deny,
+    Expire,
+    GiveUpClaim,
+    Observation,
+    Observe,
+    ProvenAbsent,
+    Refuse,
+    Stop,
+    Stopped,
+    Unstoppable,
+)
+from telecine_generation.rules.decider import LATE_AFTER, Generation, Phase, decide, evolve
+
+ENDS = (VideoReady, GenerationFailed, GenerationCancelled)
+DEADLINE = 60
+PATIENCE = 100
+Step = Command | CancelRequested
+"""A command of the generation service, or an event that the gateway appends."""
+
+MOMENTS = [at(seconds) for seconds in (0, 5, 30, 61, 99, 161, 500)]
+STATUSES = ["queued", "running", "failed", "cancelled", "expired", "paused", ""]
+OBSERVATIONS = [SUCCEEDED, *map(Observation, STATUSES)]
+
+
+def claim(now: datetime, attempt: int) -> Claim:
+    return Claim(
+        now, attempt, owner="me", lease=10, unique_seed=7, safety_identifier="mark", patience=PATIENCE
+    )
+
+
+def accept(now: datetime, attempt: int) -> Accept:
+    return Accept(now, attempt, "ark", f"cgt-{attempt}", DEADLINE)
+
+
+STEPS: list[Step] = [
+    *(claim(now, attempt) for now in MOMENTS for attempt in (1, 2, 3)),
+    *(accept(now, attempt) for now in MOMENTS for attempt in (1, 2, 3)),
+    *(Defer(attempt, DeferralReason.UNREACHABLE, now) for now in MOMENTS for attempt in (1, 2, 3)),
+    *(Observe(now, seen) for now in MOMENTS for seen in OBSERVATIONS),
+    *(Refuse(attempt, FailureCode.MODERATION_INPUT, "No.") for attempt in (1, 2, 3)),
+    *(GiveUpClaim(attempt) for attempt in (1, 2, 3)),
+    *(ProvenAbsent(now, attempt, 2) for now in MOMENTS for attempt in (1, 2, 3)),
+    *map(Expire, MOMENTS),
+    Deny("Insufficient credits: 40 needed, 3 available"),
+    *(Stop() for _ in range(3)),
+    *(Stopped() for _ in range(3)),
+    *(Unstoppable("running") for _ in range(3)),
+    *(CancelRequested(account="ann", generation="g1") for _ in range(4)),
+]
+histories = st.lists(st.sampled_from(STEPS), min_size=10, max_size=30)
+TO_CLAIM: list[Step] = [claim(at(0), 1)]
+TO_DEFERRAL: list[Step] = [*TO_CLAIM, Defer(1, DeferralReason.UNREACHABLE, at(5))]
+TO_SUBMISSION: list[Step] = [*TO_CLAIM, accept(at(0), 1)]
+TO_TIMEOUT: list[Step] = [*TO_SUBMISSION, Observe(at(61), Observation("running"))]
+middles = st.sampled_from([[], TO_CLAIM, TO_DEFERRAL, TO_SUBMISSION, TO_TIMEOUT])
+lives = st.builds(lambda start, rest: [*start, *rest], middles, histories)
+"""Histories, some of which start late in a life, where chance alone seldom comes."""
+
+
+def lived(history: Sequence[Step]) -> list[Event]:
+    """The events that a history leads to, those of the gateway among them."""
+    events = [requested()]
+    state = evolve(Generation(), events[0])
+    for step in history:
+        event = step if isinstance(step, CancelRequested) else decide(step, state)
+        if event is not None:
+            events.append(event)
+            state = evolve(state, event)
+    return events
+
+
+def folded(events: Sequence[Event]) -> Generation:
+    return reduce(evolve, events, Generation())
+
+
+@given(lives)
+def test_it_ends_at_most_once_and_then_says_no_more_than_a_late_result(history: list[Step]) -> None:
+    events = [event for event in lived(history) if not isinstance(event, CancelRequested)]
+    ends = [number for number, event in enumerate(events) if isinstance(event, ENDS)]
+    assert len(ends) <= 1
+    after = events[ends[0] + 1 :] if ends else []
+    assert [type(event) for event in after] in ([], [LateResultRecorded])
+    if after:
+        end = events[ends[0]]
+        assert isinstance(end, GenerationFailed)
+        assert end.code in LATE_AFTER
+        assert any(isinstance(event, GenerationSubmitted) for event in events)
+
+
+@given(lives)
+def test_its_status_never_goes_back(history: list[Step]) -> None:
+    order = {
+        Phase.UNKNOWN: 0, Phase.REQUESTED: 1, Phase.CLAIMED: 2, Phase.DEFERRED: 2, Phase.SUBMITTED: 3, Phase.ENDED: 4,
+    }  # fmt: skip
+    state, reached = Generation(), 0
+    for event in lived(history):
+        state = evolve(state, event)
+        assert order[state.phase] >= reached
+        reached = order[state.phase]
+
+
+@given(lives)
+def test_claims_are_numbered_and_only_one_is_open(history: list[Step]) -> None:
+    open_attempt, claims = None, 0
+    for event in lived(history):
+        match event:
+            case SubmissionStarted(attempt=attempt):
+                assert open_attempt is None
+                claims += 1
+                assert attempt == claims
+                open_attempt = attempt
+            case SubmissionDeferred(attempt=attempt) | GenerationSubmitted(attempt=attempt):
+                assert attempt == open_attempt
+                open_attempt = None
+            case GenerationFailed() | GenerationCancelled():
+                open_attempt = None
+            case _:
+                pass
+
+
+@given(lives)
+def test_no_attempt_follows_the_second_whose_answer_was_lost(history: list[Step]) -> None:
+    lost = 0
+    for event in lived(history):
+        if isinstance(event, SubmissionStarted):
+            assert lost < 2
+        lost += isinstance(event, SubmissionDeferred) and event.reason is DeferralReason.PROVEN_ABSENT
+
+
+@given(lives)
+def test_it_is_submitted_at_most_once_and_only_followed_then(history: list[Step]) -> None:
+    submissions = 0
+    for event in lived(history):
+        if isinstance(event, GenerationSubmitted):
+            submissions += 1
+        if isinstance(event, GenerationProgressed | VideoReady | LateResultRecorded | CancelDeclined):
+            assert submissions == 1
+    assert submissions <= 1
+
+
+@given(lives)
+def test_a_wish_is_declined_only_after_it_was_uttered(history: list[Step]) -> None:
+    wishes = 0
+    for event in lived(history):
+        wishes += isinstance(event, CancelRequested)
+        if isinstance(event, CancelDeclined):
+            assert wishes > 0
+            wishes = 0
+
+
+@given(lives)
+def test_a_command_given_again_at_once_changes_nothing(history: list[Step]) -> None:
+    events = [requested()]
+    state = evolve(Generation(), events[0])
+    for step in history:
+        if isinstance(step, CancelRequested):
+            state = evolve(state, step)
+            continue
+        event = decide(step, state)
+        if event is not None:
+            state = evolve(state, event)
+            again = decide(step, state)
+            # The end found by asking late is the one answer that leads on: the same task, seen again, is recorded.
+            assert again is None or isinstance(again, LateResultRecorded)
+
+
+@given(lives)
+@example(TO_TIMEOUT)
+def test_from_everywhere_there_is_a_way_to_the_end(history: list[Step]) -> None:
+    """However it got where it is: with the provider silent for good and time passing, it ends and is not followed."""
+    state = folded(lived(history))
+    late = at(10_000)
+    for _ in range(3):
+        for step in (
+            GiveUpClaim(state.claim.attempt if state.claim else 1),
+            claim(late, state.next_attempt),
+            Expire(late),
+            Observe(late, Observation("")),
+        ):
+            event = decide(step, state)
+            state = evolve(state, event) if event is not None else state
+    assert state.phase is Phase.ENDED
+    assert not state.late

@@ -1,0 +1,197 @@
+"""What the provider says of a task, and what follows: every status, before and after the deadline and the end."""
+
+from dataclasses import replace
+
+import pytest
+from tests.support.data.generation_events import (
+    CANCELLED,
+    DEADLINE,
+    DECLINED,
+    READY,
+    REFUNDED,
+    SUCCEEDED,
+    URL,
+    WISH,
+    at,
+    failed,
+    given,
+    late,
+    progressed,
+    requested,
+    started,
+    submitted,
+    timeout,
+)
+
+from telecine_contracts import Event
+from telecine_contracts.generation import FailureCode, Stage
+from telecine_generation.rules.commands import Expire, Observation, Observe
+from telecine_generation.rules.decider import URL_LIFE, URL_LIFE_AT_LEAST, Cancel, decide, evolve
+
+UNAVAILABLE = failed(
+    FailureCode.PROVIDER_UNAVAILABLE,
+    f"The video provider could not take this generation. {REFUNDED}; please try again.",
+    Stage.SUBMISSION,
+)
+
+
+WISHES: dict[Cancel, tuple[Event, ...]] = {
+    Cancel.NONE: (),
+    Cancel.REQUESTED: (WISH,),
+    Cancel.DECLINED: (WISH, DECLINED),
+}
+REFUSED_OUTPUT = Observation(
+    "failed",
+    failure_code=FailureCode.MODERATION_OUTPUT,
+    failure_message="Not this.",
+    provider_code="OutputVideoSensitiveContentDetected",
+)
+PROVIDER_FAILED = failed(
+    FailureCode.MODERATION_OUTPUT, "Not this.", provider_code="OutputVideoSensitiveContentDetected"
+)
+PROVIDER_CANCELLED = failed(
+    FailureCode.PROVIDER_CANCELLED, f"The video provider cancelled this generation. {REFUNDED}."
+)
+PROVIDER_EXPIRED = failed(
+    FailureCode.PROVIDER_EXPIRED,
+    f"The video provider did not start this generation in time. {REFUNDED}.",
+)
+LOST = timeout(FailureCode.PROVIDER_LOST)
+N, R, D = Cancel.NONE, Cancel.REQUESTED, Cancel.DECLINED
+SEEN: list[tuple[Observation, dict[Cancel, Event | None], dict[Cancel, Event | None]]] = [
+    (
+        Observation("queued"),
+        {N: progressed("queued"), R: progressed("queued"), D: progressed("queued")},
+        {N: timeout(), R: timeout(), D: timeout()},
+    ),
+    (
+        Observation("running"),
+        {N: progressed("running"), R: progressed("running"), D: progressed("running")},
+        {N: timeout(), R: timeout(), D: timeout()},
+    ),
+    (SUCCEEDED, {N: READY, R: READY, D: READY}, {N: READY, R: READY, D: READY}),
+    (
+        Observation("succeeded"),
+        {N: None, R: None, D: None},
+        {N: timeout(), R: timeout(), D: timeout()},
+    ),
+    (
+        REFUSED_OUTPUT,
+        {N: PROVIDER_FAILED, R: PROVIDER_FAILED, D: PROVIDER_FAILED},
+        {N: PROVIDER_FAILED, R: PROVIDER_FAILED, D: PROVIDER_FAILED},
+    ),
+    (
+        Observation("cancelled"),
+        {N: PROVIDER_CANCELLED, R: CANCELLED, D: PROVIDER_CANCELLED},
+        {N: timeout(), R: CANCELLED, D: timeout()},
+    ),
+    (
+        Observation("expired"),
+        {N: PROVIDER_EXPIRED, R: PROVIDER_EXPIRED, D: PROVIDER_EXPIRED},
+        {N: timeout(), R: timeout(), D: timeout()},
+    ),
+    (
+        Observation("paused"),
+        {N: None, R: None, D: None},
+        {N: timeout(), R: timeout(), D: timeout()},
+    ),
+    (Observation(""), {N: None, R: None, D: None}, {N: LOST, R: LOST, D: LOST}),
+]
+STATUSES = [
+    f"{seen.status or 'unknown task'}{'' if seen.url or seen.status != 'succeeded' else ' without a url'}"
+    for seen, _, _ in SEEN
+]
+
+
+@pytest.mark.parametrize("wish", WISHES)
+@pytest.mark.parametrize(("seen", "before", "after"), SEEN, ids=STATUSES)
+def test_what_the_provider_says(
+    seen: Observation,
+    before: dict[Cancel, Event | None],
+    after: dict[Cancel, Event | None],
+    wish: Cancel,
+) -> None:
+    state = given(requested(), started(), submitted(), *WISHES[wish])
+    assert decide(Observe(at(DEADLINE - 0.001), seen), state) == before[wish]
+    assert decide(Observe(at(DEADLINE), seen), state) == after[wish]
+
+
+@pytest.mark.parametrize("status", ["queued", "running"])
+def test_a_status_is_recorded_only_when_it_changes(status: str) -> None:
+    state = given(requested(), started(), submitted(), progressed(status))
+    assert decide(Observe(at(60), Observation(status)), state) is None
+
+
+def test_a_default_failure_has_words_for_the_user() -> None:
+    state = given(requested(), started(), submitted())
+    assert decide(Observe(at(60), Observation("failed")), state) == failed(
+        FailureCode.PROVIDER_ERROR, "The video provider could not make this video."
+    )
+
+
+@pytest.mark.parametrize(
+    ("deadline", "words"),
+    [
+        (1, "1 second"),
+        (45, "45 seconds"),
+        (60, "1 minute"),
+        (90, "90 seconds"),
+        (300, "5 minutes"),
+        (900, "15 minutes"),
+    ],
+)
+def test_a_timeout_names_the_time(deadline: float, words: str) -> None:
+    state = given(requested(), started(), submitted(deadline=deadline))
+    assert decide(Expire(at(deadline)), state) == failed(
+        FailureCode.DEADLINE, f"Video generation timeout after {words}"
+    )
+
+
+# After the end
+
+
+@pytest.mark.parametrize("code", [FailureCode.DEADLINE, FailureCode.PROVIDER_LOST])
+@pytest.mark.parametrize(
+    ("seen", "then"),
+    [
+        (SUCCEEDED, late("succeeded", URL, 9)),
+        (Observation("failed"), late("failed")),
+        (Observation("cancelled"), late("cancelled")),
+        (Observation("expired"), late("expired")),
+        (Observation(""), late("lost")),
+        (Observation("running"), None),
+        (Observation("queued"), None),
+        (Observation("paused"), None),
+    ],
+    ids=lambda value: value.status or "lost" if isinstance(value, Observation) else "",
+)
+def test_the_late_end_of_a_task_is_recorded_once(
+    code: FailureCode, seen: Observation, then: Event | None
+) -> None:
+    state = given(requested(), started(), submitted(), timeout(code))
+    assert decide(Observe(at(4000), seen), state) == then
+    if then is not None:
+        assert decide(Observe(at(4001), seen), evolve(state, then)) is None
+
+
+@pytest.mark.parametrize(
+    "end",
+    [READY, CANCELLED, PROVIDER_FAILED, PROVIDER_EXPIRED, PROVIDER_CANCELLED, UNAVAILABLE],
+    ids=lambda event: getattr(event, "code", event.action),
+)
+def test_after_any_other_end_nothing_is_recorded(end: Event) -> None:
+    state = given(requested(), started(), submitted(), end)
+    assert decide(Observe(at(4000), SUCCEEDED), state) is None
+
+
+def test_a_video_whose_url_tells_no_time_is_taken_with_a_cautious_expiry() -> None:
+    """It cannot have been made before the first request for it; and what was just handed out lives for an hour."""
+    state = given(requested(), started(), submitted())
+    timeless = replace(SUCCEEDED, url_expires_at=None)
+    assert decide(Observe(at(60), timeless), state) == READY.model_copy(
+        update={"url_expires_at": at(0) + URL_LIFE}
+    )
+    behind = replace(SUCCEEDED, url_expires_at=at(-7200))
+    assert decide(Observe(at(60), behind), state) == READY.model_copy(
+        update={"url_expires_at": at(60) + URL_LIFE_AT_LEAST}
+    )

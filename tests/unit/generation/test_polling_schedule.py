@@ -1,0 +1,108 @@
+"""When a generation is looked at again."""
+
+import pytest
+from hypothesis import given as example_of
+from hypothesis import strategies as st
+from tests.support.data.generation_events import (
+    CANCELLED,
+    DEADLINE,
+    DECLINED,
+    READY,
+    WISH,
+    at,
+    deferred,
+    given,
+    late,
+    requested,
+    started,
+    submitted,
+    timeout,
+)
+
+from telecine_contracts import Event
+from telecine_generation.rules.polling_schedule import Pace, interval, next_look
+
+PACE = Pace(poll=5, reconcile=7, late=60, late_for=3 * 24 * 3600)
+SUBMITTED = (requested(), started(), submitted())
+TIMED_OUT = (*SUBMITTED, timeout())
+
+
+def look(events: tuple[Event, ...], now: float, spread: float = 0) -> float | None:
+    """Seconds from `now` to the next look."""
+    moment = next_look(given(*events), at(now), PACE, spread=spread)
+    return None if moment is None else (moment - at(now)).total_seconds()
+
+
+@pytest.mark.parametrize(
+    ("age", "seconds"), [(0, 5), (59.9, 5), (60, 10), (179.9, 10), (180, 15), (86400, 15)]
+)
+def test_polls_become_rarer(age: float, seconds: float) -> None:
+    assert interval(age, PACE) == seconds
+    far = (requested(), started(), submitted(deadline=10**6))
+    assert look(far, age) == seconds
+
+
+def test_a_poll_is_spread_by_up_to_a_fifth() -> None:
+    assert look(SUBMITTED, 0, spread=1) == 6
+    assert look(SUBMITTED, 0, spread=0.5) == 5.5
+
+
+@pytest.mark.parametrize(("now", "seconds"), [(DEADLINE - 4, 4), (DEADLINE - 0.5, 0.5)])
+def test_the_deadline_is_not_slept_through(now: float, seconds: float) -> None:
+    assert look(SUBMITTED, now, spread=1) == seconds
+
+
+@pytest.mark.parametrize("now", [DEADLINE, DEADLINE + 100])
+def test_after_the_deadline_it_is_asked_for_at_the_usual_pace(now: float) -> None:
+    assert look(SUBMITTED, now) == 15
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        (requested(),),
+        (requested(), WISH),
+        (requested(), WISH, CANCELLED),
+        (*SUBMITTED, READY),
+        (*SUBMITTED, CANCELLED),
+        (*TIMED_OUT, late("failed")),
+    ],
+    ids=["requested", "requested, cancel", "cancelled", "ready", "cancelled late", "late result"],
+)
+def test_where_nothing_is_left_to_do_nothing_is_due(events: tuple[Event, ...]) -> None:
+    assert look(events, 30) is None
+
+
+def test_a_claim_is_looked_for_until_it_is_resolved() -> None:
+    assert look((requested(), started()), 30) == 7
+
+
+def test_a_deferred_generation_is_due_when_it_may_be_tried_again() -> None:
+    events = (requested(), started(), deferred(until=20))
+    assert look(events, 5) == 15
+    assert look(events, 50) == -30
+
+
+def test_a_wish_to_cancel_is_soon_acted_on() -> None:
+    assert look((*SUBMITTED, WISH), 200) == 2
+    assert look((*SUBMITTED, WISH, DECLINED), 200) == 15
+
+
+@pytest.mark.parametrize(
+    ("overdue", "seconds"), [(0, 60), (59, 60), (120, 120), (1000, 1000), (3600, 3600), (100_000, 3600)]
+)
+def test_a_late_end_is_waited_for_ever_more_patiently(overdue: float, seconds: float) -> None:
+    assert look(TIMED_OUT, DEADLINE + overdue) == seconds
+
+
+def test_a_late_end_is_not_waited_for_for_ever() -> None:
+    assert look(TIMED_OUT, PACE.late_for - 1) is not None
+    assert look(TIMED_OUT, PACE.late_for) is None
+
+
+@example_of(st.floats(0, 1e6), st.floats(0, 1), st.sampled_from([SUBMITTED, TIMED_OUT, (*SUBMITTED, WISH)]))
+def test_the_next_look_at_a_task_is_always_ahead(
+    now: float, spread: float, events: tuple[Event, ...]
+) -> None:
+    seconds = look(events, now, spread)
+    assert seconds is None or 0 <= seconds <= 3600
