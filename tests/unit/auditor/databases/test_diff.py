@@ -37,9 +37,9 @@ def kind_of(column: Any) -> Kind:
 @pytest.mark.parametrize(("known", "service"), _SERVICES, ids=["credits", "gateway"])
 def test_the_auditor_knows_every_table_that_is_made_of_the_ledger(known: Database, service: Any) -> None:
     tables = {
-        name: table for name, table in service.tables.METADATA.tables.items() if name not in _OF_OTHER_STREAMS
+        name: table for name, table in service.read_model.tables.METADATA.tables.items() if name not in _OF_OTHER_STREAMS
     }
-    assert known.version == service.tables.VERSION
+    assert known.version == service.read_model.tables.VERSION
     assert {table.name for table in known.tables} == set(tables)
     for table in known.tables:
         columns = {column.name: kind_of(column) for column in tables[table.name].columns}
@@ -50,7 +50,7 @@ def test_the_auditor_knows_every_table_that_is_made_of_the_ledger(known: Databas
 
 @pytest.mark.parametrize(("known", "service"), _SERVICES, ids=["credits", "gateway"])
 def test_the_auditor_knows_the_projection_that_follows_the_ledger(known: Database, service: Any) -> None:
-    following = [p.name for p in service.projections.PROJECTIONS if p.stream.name == "LEDGER"]
+    following = [p.name for p in service.read_model.projections.PROJECTIONS if p.stream.name == "LEDGER"]
     assert following == [known.projection]
 
 
