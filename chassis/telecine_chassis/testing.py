@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from telecine_chassis.eventstore.messages import Record, decode, read
-from telecine_chassis.eventstore.port import Conflict, Recorded, Refused
-from telecine_chassis.telemetry.tracing import carried
+from telecine_chassis.eventstore.messages import StoredMessage, decode, read
+from telecine_chassis.eventstore.port import AppendRejected, Conflict, RecordedEvent
+from telecine_chassis.telemetry.tracing import timer_trace_headers
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
@@ -35,10 +35,10 @@ class InMemoryEventStore:
     """Keeps encoded records, so that whatever is loaded has survived encoding and decoding."""
 
     registry: Registry
-    streams: dict[str, list[Record]] = field(default_factory=dict)
+    streams: dict[str, list[StoredMessage]] = field(default_factory=dict)
     ids: set[tuple[str, str]] = field(default_factory=set)
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
         found = self._select(aggregate)
         news = [record for record in found if record.sequence > after]
         return [(read if unread else decode)(record, self.registry) for record in news]
@@ -49,12 +49,12 @@ class InMemoryEventStore:
             raise Conflict(aggregate)
         stream = self.streams.setdefault(event.stream, [])
         if (event.stream, envelope.id) in self.ids:
-            raise Refused(f"the id of this {event.type} belongs to another event")
+            raise AppendRejected(f"the id of this {event.type} belongs to another event")
         self.ids.add((event.stream, envelope.id))
-        stream.append(Record(of_event(event), len(stream) + 1, envelope.to_headers(), encode(event)))
+        stream.append(StoredMessage(of_event(event), len(stream) + 1, envelope.to_headers(), encode(event)))
         return len(stream)
 
-    def _select(self, aggregate: str) -> list[Record]:
+    def _select(self, aggregate: str) -> list[StoredMessage]:
         records = self.streams.get(stream_of(aggregate), [])
         return [record for record in records if fnmatchcase(record.subject, aggregate)]
 
@@ -70,7 +70,7 @@ class InMemoryTimers:
 
     async def set(self, timer: Timer, at: datetime) -> None:
         self.waiting[timer.kind, timer.key] = (at, timer)
-        self.headers[timer.kind, timer.key] = carried()
+        self.headers[timer.kind, timer.key] = timer_trace_headers()
 
     async def set_if_absent(self, timer: Timer, at: datetime) -> bool:
         if (timer.kind, timer.key) in self.waiting:
@@ -78,7 +78,7 @@ class InMemoryTimers:
         await self.set(timer, at)
         return True
 
-    async def hasten(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
+    async def bring_forward(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
         due, waiting = self.waiting.get((timer.kind, timer.key), (latest, timer))
         if due <= latest:
             return False

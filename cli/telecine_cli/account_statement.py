@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, LedgerEvent
 from telecine_credits.rules.decider import Account, evolve
 from telecine_gateway.credits.statement import DENIED, START, Line, Period, Statement, line_of
@@ -16,7 +16,7 @@ __all__ = ["GrantLine", "grants_of", "standing_after", "statement_of"]
 
 
 def statement_of(
-    account: str, entries: Sequence[Recorded], period: Period
+    account: str, entries: Sequence[RecordedEvent], period: Period
 ) -> tuple[Statement, Sequence[Line]]:
     """What an account had, what moved in the period, and what it has then."""
     lines = list(_lines(entries))
@@ -28,7 +28,7 @@ def statement_of(
     return Statement(account, period, opening, closing), shown
 
 
-def _lines(entries: Iterable[Recorded]) -> Iterable[Line]:
+def _lines(entries: Iterable[RecordedEvent]) -> Iterable[Line]:
     last: datetime | None = None
     for recorded in entries:
         event = recorded.event
@@ -48,7 +48,7 @@ class GrantLine:
     held: int
 
 
-def standing_after(entries: Iterable[Recorded]) -> Account:
+def standing_after(entries: Iterable[RecordedEvent]) -> Account:
     """The account after all of its entries, by the rules of the credits service."""
     account = Account()
     for recorded in entries:
@@ -56,7 +56,7 @@ def standing_after(entries: Iterable[Recorded]) -> Account:
     return account
 
 
-def grants_of(account: Account, entries: Iterable[Recorded]) -> list[GrantLine]:
+def grants_of(account: Account, entries: Iterable[RecordedEvent]) -> list[GrantLine]:
     """The grants that have credits left, oldest first."""
     held: dict[int, int] = {}
     for hold in account.holds.values():

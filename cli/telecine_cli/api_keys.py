@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from nats.aio.client import Client
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_contracts import derive_id, registry, subjects
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
@@ -92,6 +92,6 @@ async def _execute(connection: Client, account: str, command: Command) -> None:
     await _aggregates(connection).execute(subjects.access(account), command, Cause(request, request))
 
 
-def _aggregates(connection: Client) -> Aggregates[Command, Keys]:
+def _aggregates(connection: Client) -> CommandHandler[Command, Keys]:
     store = JetStreamEventStore(connection, registry())
-    return Aggregates(store, KEYS, source=f"telecine/{OPERATOR}", clock=lambda: datetime.now(UTC))
+    return CommandHandler(store, KEYS, source=f"telecine/{OPERATOR}", clock=lambda: datetime.now(UTC))

@@ -11,8 +11,8 @@ from nats.aio.client import Client
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.messages import read
-from telecine_chassis.eventstore.port import Recorded
-from telecine_chassis.eventstore.subscription import Feed
+from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_contracts import registry, subjects
 from telecine_contracts.gateway import VideoEvent
 from telecine_contracts.streams import Stream
@@ -24,7 +24,7 @@ __all__ = ["following", "of_generation", "together"]
 LOST = "the connection to the NATS server was lost"
 
 
-async def of_generation(connection: Client, generation: str) -> list[Recorded]:
+async def of_generation(connection: Client, generation: str) -> list[RecordedEvent]:
     """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
     store = JetStreamEventStore(connection, registry())
     video = await store.load(f"video.*.{subjects.token(generation)}.*", unread=True)
@@ -37,16 +37,16 @@ async def of_generation(connection: Client, generation: str) -> list[Recorded]:
     )
 
 
-def together(events: Iterable[Recorded]) -> list[Recorded]:
+def together(events: Iterable[RecordedEvent]) -> list[RecordedEvent]:
     """Events of several streams in one order: each stream's own, by time between streams, no effect before its cause.
 
     Times come from the clocks of several services, so they decide only where nothing else does.
     """
-    streams: dict[str, deque[Recorded]] = defaultdict(deque)
+    streams: dict[str, deque[RecordedEvent]] = defaultdict(deque)
     for recorded in sorted(events, key=lambda each: each.sequence):
         streams[recorded.event.stream].append(recorded)
     waiting = {recorded.envelope.id for queue in streams.values() for recorded in queue}
-    ordered: list[Recorded] = []
+    ordered: list[RecordedEvent] = []
     while heads := sorted((queue[0] for queue in streams.values() if queue), key=_time):
         following = next((head for head in heads if _cause(head) not in waiting), heads[0])
         streams[following.event.stream].popleft()
@@ -55,11 +55,11 @@ def together(events: Iterable[Recorded]) -> list[Recorded]:
     return ordered
 
 
-def _time(recorded: Recorded) -> datetime:
+def _time(recorded: RecordedEvent) -> datetime:
     return recorded.envelope.time
 
 
-def _cause(recorded: Recorded) -> str | None:
+def _cause(recorded: RecordedEvent) -> str | None:
     """The id of the event that led to this one; an event without a cause names itself."""
     envelope = recorded.envelope
     return None if envelope.causation == envelope.id else envelope.causation
@@ -68,13 +68,13 @@ def _cause(recorded: Recorded) -> str | None:
 @asynccontextmanager
 async def following(
     connection: Client, starts: Sequence[tuple[Stream, int]]
-) -> "AsyncIterator[asyncio.Queue[Recorded]]":
+) -> "AsyncIterator[asyncio.Queue[RecordedEvent]]":
     """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
 
-    A message that this version cannot read comes as Unread. The block ends with Failure when the connection is lost;
-    what it raises itself passes through.
+    A message that this version cannot read comes as UndecodedEvent. The block ends with Failure when the connection is
+    lost; what it raises itself passes through.
     """
-    events: asyncio.Queue[Recorded] = asyncio.Queue(maxsize=1000)
+    events: asyncio.Queue[RecordedEvent] = asyncio.Queue(maxsize=1000)
     known = registry()
 
     async def pump(stream: Stream, after: int) -> None:
@@ -84,7 +84,7 @@ async def following(
             raise Failure(LOST) from error
 
     async def follow(stream: Stream, after: int) -> None:
-        async for batch in Feed(connection, stream).follow(after):
+        async for batch in CatchUpSubscription(connection, stream).follow(after):
             if connection.is_closed:
                 raise Failure(LOST)
             for record in batch.records:

@@ -5,8 +5,8 @@ import typer
 from nats.aio.client import Client
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Recorded, Unread
-from telecine_chassis.nats.request import repeated_request
+from telecine_chassis.eventstore.port import RecordedEvent, UndecodedEvent
+from telecine_chassis.nats.request import request_with_retry
 from telecine_contracts import registry, subjects
 from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand, Refusal
 from telecine_contracts.credits import Balances, LedgerEvent
@@ -27,7 +27,7 @@ async def ask(connection: Client, command: LedgerCommand) -> LedgerAnswer:
     """
     body = command.model_dump_json().encode()
     try:
-        reply = await repeated_request(connection, SUBJECTS[type(command)], body, patience=_ANSWER_SECONDS)
+        reply = await request_with_retry(connection, SUBJECTS[type(command)], body, patience=_ANSWER_SECONDS)
     except (nats.errors.NoRespondersError, TimeoutError) as error:
         raise Failure(
             "the credits service does not answer: is it running? (it is safe to run the command again)"
@@ -53,7 +53,7 @@ async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
     return await ask(connection, request)
 
 
-async def ledger_of(connection: Client, account: str, *, whole: bool = False) -> list[Recorded]:
+async def ledger_of(connection: Client, account: str, *, whole: bool = False) -> list[RecordedEvent]:
     """Every entry of an account's ledger, in order; what cannot be read is named on standard error.
 
     Raises:
@@ -61,15 +61,15 @@ async def ledger_of(connection: Client, account: str, *, whole: bool = False) ->
     """
     found = await JetStreamEventStore(connection, registry()).load(subjects.ledger(account), unread=True)
     for recorded in found:
-        if isinstance(recorded.event, Unread):
+        if isinstance(recorded.event, UndecodedEvent):
             problem = f"LEDGER#{recorded.sequence} of {account} cannot be read: {recorded.event.error}"
             if whole:
                 raise Failure(f"{problem}; a newer version may be able to")
             typer.echo(f"left out: {problem}", err=True)
-    return [recorded for recorded in found if not isinstance(recorded.event, Unread)]
+    return [recorded for recorded in found if not isinstance(recorded.event, UndecodedEvent)]
 
 
-def balances_after(entries: list[Recorded]) -> Balances:
+def balances_after(entries: list[RecordedEvent]) -> Balances:
     """What an account has after all of its entries."""
     last = entries[-1].event if entries else None
     return last.balances if isinstance(last, LedgerEvent) else Balances(available=0, held=0)

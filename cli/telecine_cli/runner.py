@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import nats.errors
 import typer
 
-from telecine_chassis.eventstore.port import NotUnderstood, StoreError, Unreadable
-from telecine_chassis.nats.connection import NotAllowed
+from telecine_chassis.eventstore.port import StoreError, UnreadableMessage, UnsupportedEvent
+from telecine_chassis.nats.connection import PermissionDenied
 from telecine_cli.provisioning.streams import ProvisioningRefused
 from telecine_cli.stack.binaries import ProgramNotFound
 from telecine_cli.stack.ports import NoFreePort
@@ -28,7 +28,7 @@ _TOLD_AS_THEY_ARE = (
     AlreadyRunning,
     Foreign,
     NoFreePort,
-    NotAllowed,
+    PermissionDenied,
     ProcessError,
     ProgramNotFound,
     ProvisioningRefused,
@@ -51,7 +51,7 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: int = INTERRUPTED) -> T:
         raise typer.Exit(interrupted) from None
     except _TOLD_AS_THEY_ARE as error:
         raise Failure(str(error)) from error
-    except (NotUnderstood, Unreadable) as error:
+    except (UnsupportedEvent, UnreadableMessage) as error:
         raise Failure(f"nothing was done: {error}") from error
     except _OF_THE_SERVER as error:
         raise Failure(

@@ -10,8 +10,8 @@ from pathlib import Path
 import nats.errors
 from nats.aio.client import Client
 
-from telecine_chassis.nats.connection import Connection, Denial, NotAllowed, options
-from telecine_chassis.nats.identity import ANONYMOUS, NatsAccess, check_seed
+from telecine_chassis.nats.connection import NatsClient, PermissionDenied, PermissionViolation, options
+from telecine_chassis.nats.identity import ANONYMOUS, NatsIdentity, validate_seed_file
 from telecine_chassis.network import is_nats_url
 from telecine_cli.provisioning.credentials import seed_file
 from telecine_cli.stack.config import Facts, credentials_folder, database_url
@@ -49,7 +49,7 @@ class Target:
     nats_url: str
     monitoring_url: str | None = None
     data: Path | None = None
-    access: NatsAccess = ANONYMOUS
+    access: NatsIdentity = ANONYMOUS
     identity: str = OPERATOR
 
     def database(self, service: str, given: str | None) -> str:
@@ -94,7 +94,7 @@ def find(
         f"nats://{LOOPBACK}:{ports['nats']}",
         f"http://{LOOPBACK}:{ports['nats-monitoring']}",
         folder,
-        NatsAccess(nkey_seed=seed) if seed.exists() else ANONYMOUS,
+        NatsIdentity(nkey_seed=seed) if seed.exists() else ANONYMOUS,
         identity,
     )
 
@@ -105,16 +105,16 @@ def of_stack(facts: Facts, identity: str = OPERATOR) -> Target:
     return Target(facts.nats.url, facts.nats.monitoring_url, facts.data, access, identity)
 
 
-def _access(nkey_seed: Path | None) -> NatsAccess:
+def _access(nkey_seed: Path | None) -> NatsIdentity:
     files = {name: os.environ.get(variable) for name, variable in _TLS_VARIABLES.items()}
     seed = nkey_seed or os.environ.get(SEED_VARIABLE)
-    access = NatsAccess(
+    access = NatsIdentity(
         nkey_seed=Path(seed) if seed else None,
         **{name: Path(file) for name, file in files.items() if file},
     )
     try:
         if access.nkey_seed is not None:
-            check_seed(access.nkey_seed)
+            validate_seed_file(access.nkey_seed)
         access.check_tls()
     except ValueError as error:
         raise Failure(str(error)) from None
@@ -128,13 +128,13 @@ async def connected(target: Target) -> AsyncIterator[Client]:
     Raises:
         Failure: when no server answers, or it refuses the seed, or the seed is another identity's.
     """
-    connection = Connection()
+    connection = NatsClient()
     inbox_refused = False
 
     async def told(problem: Exception) -> None:
         """What goes wrong with a request is raised where it was made."""
         nonlocal inbox_refused
-        if denial := Denial.of(problem):
+        if denial := PermissionViolation.of(problem):
             inbox_refused |= denial.subject.startswith(f"_inbox.{target.identity}.")
             connection.refused(denial)
 
@@ -146,14 +146,14 @@ async def connected(target: Target) -> AsyncIterator[Client]:
         "disconnected_cb": None,
         "reconnected_cb": None,
     }
-    shown = options(target.identity) | once | target.access.for_client()
+    shown = options(target.identity) | once | target.access.client_options()
     try:
         await connection.connect(servers=target.nats_url.split(","), **shown)
     except (OSError, TimeoutError, nats.errors.Error) as error:
         raise Failure(_no_connection(target, error)) from error
     try:
         yield connection
-    except NotAllowed as error:
+    except PermissionDenied as error:
         if inbox_refused:
             raise Failure(
                 f"{target.access.nkey_seed} is not the {target.identity}'s seed: this command needs that one"
@@ -164,7 +164,7 @@ async def connected(target: Target) -> AsyncIterator[Client]:
 
 
 def _no_connection(target: Target, error: Exception) -> str:
-    if Denial.of(error) is None:
+    if PermissionViolation.of(error) is None:
         return f"no NATS server answers at {target.nats_url} ({type(error).__name__})"
     if target.access.nkey_seed is None:
         return (

@@ -20,7 +20,7 @@ from tests.support.processes.full_disk import full_disk
 from tests.support.security.certificates import Authority
 
 from telecine_chassis.nats.connection import connect
-from telecine_chassis.nats.identity import NatsAccess
+from telecine_chassis.nats.identity import NatsIdentity
 
 GIFT = 1_000_000
 PRICE = 40
@@ -199,7 +199,7 @@ async def test_another_team_subscribes_as_the_page_says(system: Compose, client:
 
         async def takes() -> bool:
             try:
-                connection = await connect(url, name, access=NatsAccess(nkey_seed=seed))
+                connection = await connect(url, name, access=NatsIdentity(nkey_seed=seed))
             except nats.errors.Error:  # not reloaded yet
                 return False
             events = await connection.jetstream().pull_subscribe_bind(name, "VIDEO")

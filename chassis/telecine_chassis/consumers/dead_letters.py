@@ -16,7 +16,7 @@ from nats.js.errors import NotFoundError
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 
-from telecine_chassis.eventstore.messages import Record
+from telecine_chassis.eventstore.messages import StoredMessage
 from telecine_contracts.streams import DEADLETTERS, Consumer
 from telecine_contracts.subjects import RESOLVED, dead_letter, timer_due
 
@@ -83,7 +83,7 @@ class DeadLetters:
         self,
         service: str,
         consumer: Consumer,
-        record: Record,
+        record: StoredMessage,
         error: Exception,
         tries: int,
         *,

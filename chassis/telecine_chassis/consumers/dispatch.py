@@ -7,22 +7,22 @@ import structlog
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
-from telecine_chassis.eventstore.messages import Record, decode, from_stored
-from telecine_chassis.eventstore.port import Recorded
-from telecine_chassis.telemetry.instruments import HandlerMeters
-from telecine_chassis.telemetry.trace_context import DUE, SET_BY, TRACEPARENT
-from telecine_chassis.telemetry.tracing import Tracing, about, log_fields
+from telecine_chassis.eventstore.messages import StoredMessage, decode, from_stored
+from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.telemetry.instruments import HandlerInstruments
+from telecine_chassis.telemetry.trace_context import DUE_HEADER, SET_BY_HEADER, TRACEPARENT_HEADER
+from telecine_chassis.telemetry.tracing import Tracing, about, current_log_fields
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Registry, subjects
 from telecine_contracts.streams import Consumer
 
 from .dead_letters import DeadLetters, failures_before
-from .retry_policy import PASSING, Permanent, Retry
+from .retry_policy import TRANSIENT_ERRORS, Permanent, Retry
 
 __all__ = ["Dispatch", "EventHandler", "TimerHandler"]
 
 log = structlog.get_logger(__name__)
-EventHandler = Callable[[Recorded], Awaitable[None]]
+EventHandler = Callable[[RecordedEvent], Awaitable[None]]
 TimerHandler = Callable[[Timer], Awaitable[None]]
 REPLAY = "replay"
 """The timer kind by which an operator has a dead letter's message handled again."""
@@ -43,7 +43,7 @@ class Dispatch:
         *,
         service: str,
         tracing: Tracing,
-        meters: HandlerMeters,
+        meters: HandlerInstruments,
         clock: Callable[[], datetime],
     ) -> None:
         self._connection = connection
@@ -66,44 +66,44 @@ class Dispatch:
         self._timers |= handlers
         self._names |= names
 
-    async def __call__(self, consumer: Consumer, record: Record) -> None:
+    async def __call__(self, consumer: Consumer, record: StoredMessage) -> None:
         """Have a message handled. Raises what its handler raises, and what keeps it from being understood."""
         if record.subject.startswith("timers."):
-            await self._wake(consumer, record)
+            await self._handle_timer(consumer, record)
         else:
-            await self._react(consumer.name, record)
+            await self._handle_event(consumer.name, record)
 
-    async def _wake(self, consumer: Consumer, record: Record) -> None:
+    async def _handle_timer(self, consumer: Consumer, record: StoredMessage) -> None:
         _, _, service, kind, *key = record.subject.split(".")
         if record.headers.get(SCHEDULER, own := subjects.timer_at(service, kind, *key)) != own:
             raise Permanent("this timer was set on another's subject")
         if kind not in self._timers:
             raise Permanent(f"no handler for timers of kind {kind}")
         names = self._names.get(kind, ())
-        with self._tracing.entering(
+        with self._tracing.entry_span(
             f"process timers.due.{service}.{kind}" + "".join(f".{{{name}}}" for name in names),
-            parent=record.headers.get(TRACEPARENT),
-            link=record.headers.get(SET_BY),
+            parent=record.headers.get(TRACEPARENT_HEADER),
+            link=record.headers.get(SET_BY_HEADER),
             attributes={CONSUMER: consumer.name},
             expected=(Retry,),
         ):
-            structlog.contextvars.bind_contextvars(timer=kind, **log_fields())
+            structlog.contextvars.bind_contextvars(timer=kind, **current_log_fields())
             about(**dict(zip(names, key, strict=False)))
             if (late := _lateness(record, self._clock())) is not None:
                 self._meters.timer_delay.labels(kind).observe(late)
             await self._timers[kind](Timer(kind, tuple(key), record.body))
 
-    async def _react(self, name: str, record: Record) -> None:
+    async def _handle_event(self, name: str, record: StoredMessage) -> None:
         recorded = decode(record, self._registry)
         envelope = recorded.envelope
-        with self._tracing.entering(
+        with self._tracing.entry_span(
             f"process {subjects.template(type(recorded.event))}",
             parent=envelope.traceparent,
             attributes={CONSUMER: name, EVENT_TYPE: envelope.type},
             expected=(Retry,),
         ):
             structlog.contextvars.bind_contextvars(
-                event_type=envelope.type, correlation=envelope.correlation, **log_fields()
+                event_type=envelope.type, correlation=envelope.correlation, **current_log_fields()
             )
             about(**recorded.event.about)
             await self._events[name][1](recorded)
@@ -124,8 +124,8 @@ class Dispatch:
             raise Permanent(f"message {sequence} of {stream} is gone") from None
         record = from_stored(found)
         try:
-            await self._react(name, record)
-        except (Retry, *PASSING):
+            await self._handle_event(name, record)
+        except (Retry, *TRANSIENT_ERRORS):
             raise
         except Exception as error:
             log.error("reactor.dead_letter", subject=record.subject, tried=1, exc_info=error)
@@ -133,10 +133,10 @@ class Dispatch:
             await self._letters.keep(self._service, consumer, record, error, 1, failures=failures)
 
 
-def _lateness(record: Record, now: datetime) -> float | None:
+def _lateness(record: StoredMessage, now: datetime) -> float | None:
     """Seconds since a timer was to fire."""
     try:
-        due = datetime.fromisoformat(record.headers[DUE])
+        due = datetime.fromisoformat(record.headers[DUE_HEADER])
     except (KeyError, ValueError):
         return None
     return max(0.0, (now - due).total_seconds())

@@ -10,12 +10,12 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerInfo
 from nats.js.errors import NotFoundError
 
-from telecine_chassis.runtime.cancellation import end, heed_cancellation
-from telecine_chassis.runtime.supervision import background
-from telecine_chassis.telemetry.instruments import HandlerMeters
+from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.supervision import start_background_task
+from telecine_chassis.telemetry.instruments import HandlerInstruments
 from telecine_contracts.streams import Consumer
 
-__all__ = ["ConsumerWatch"]
+__all__ = ["ConsumerMonitor"]
 
 FETCH_SILENCE = 30
 """Seconds for which a consumer's loop may take nothing, though messages wait and a handler is free."""
@@ -31,11 +31,11 @@ class _Watched:
     moved_at: float = 0
     waiting_since: float | None = None
     waiting: int = 0
-    crowded: bool = False
+    is_congested: bool = False
     problem: str | None = None
 
 
-class ConsumerWatch:
+class ConsumerMonitor:
     """`every`: seconds between two looks; consumer information is expensive for the server, so not in hot loops.
 
     `stuck_after`: seconds that all handlers of a consumer may be busy without finishing anything while messages
@@ -43,7 +43,7 @@ class ConsumerWatch:
     """
 
     def __init__(
-        self, connection: Client, meters: HandlerMeters, *, every: float = 10, stuck_after: float = 300
+        self, connection: Client, meters: HandlerInstruments, *, every: float = 10, stuck_after: float = 300
     ) -> None:
         self._connection = connection
         self._meters = meters
@@ -67,9 +67,9 @@ class ConsumerWatch:
                 return watched.consumer.name
         return None
 
-    def crowded(self, name: str) -> bool:
+    def is_congested(self, name: str) -> bool:
         """Whether so many messages are under way or put off that others might soon have to wait for them."""
-        return self._watched[name].crowded
+        return self._watched[name].is_congested
 
     def problem(self) -> str | None:
         """What the last look found that will not mend itself, or None."""
@@ -96,7 +96,7 @@ class ConsumerWatch:
         now = asyncio.get_running_loop().time()
         for watched in self._watched.values():
             watched.moved_at, watched.waiting_since, watched.problem = now, None, None
-        self._task = background(self._run(), name="consumer-watch")
+        self._task = start_background_task(self._run(), name="consumer-watch")
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -106,7 +106,7 @@ class ConsumerWatch:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._every)
-            heed_cancellation()
+            raise_if_cancelled()
             for watched in self._watched.values():
                 try:
                     await self._look(watched)
@@ -123,7 +123,7 @@ class ConsumerWatch:
         if watched.consumer.stream == "TIMERS":
             self._meters.timers_overdue.set(pending)
         allowed = info.config.max_ack_pending or 0
-        watched.crowded = 0 < allowed < 2 * delivered
+        watched.is_congested = 0 < allowed < 2 * delivered
         watched.waiting = pending if not 0 < allowed <= delivered else 0
         watched.problem = self._stuck(watched, asyncio.get_running_loop().time())
 

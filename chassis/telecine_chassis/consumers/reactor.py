@@ -18,11 +18,11 @@ from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from telecine_chassis.eventstore.messages import Record, from_delivery
-from telecine_chassis.eventstore.port import Unreadable
+from telecine_chassis.eventstore.messages import StoredMessage, from_delivery
+from telecine_chassis.eventstore.port import UnreadableMessage
 from telecine_chassis.runtime.cancellation import end
-from telecine_chassis.runtime.supervision import background
-from telecine_chassis.telemetry.instruments import HandlerMeters, Meters
+from telecine_chassis.runtime.supervision import start_background_task
+from telecine_chassis.telemetry.instruments import HandlerInstruments, Instruments
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_chassis.telemetry.tracing import Tracing
 from telecine_contracts import BadEnvelope, BadEvent, Registry
@@ -30,10 +30,10 @@ from telecine_contracts.streams import Consumer
 
 from .dead_letters import DeadLetters
 from .dispatch import Dispatch, EventHandler, TimerHandler
-from .monitor import ConsumerWatch
-from .retry_policy import NOT_UNDERSTOOD, PASSING, Permanent, Retries, Retry
+from .monitor import ConsumerMonitor
+from .retry_policy import TRANSIENT_ERRORS, UNSUPPORTED_ERRORS, Permanent, Retry, RetryPolicy
 
-__all__ = ["Permanent", "Reactor", "Retries", "Retry", "TimerHandler", "undecoded"]
+__all__ = ["Permanent", "Reactor", "Retry", "RetryPolicy", "TimerHandler", "undecoded_body"]
 
 log = structlog.get_logger(__name__)
 FETCHED = 1
@@ -56,20 +56,20 @@ class Reactor:
         registry: Registry,
         *,
         service: str,
-        retries: Retries | None = None,
+        retries: RetryPolicy | None = None,
         grace: float = 15,
         tracing: Tracing | None = None,
-        meters: HandlerMeters | None = None,
-        watch: ConsumerWatch | None = None,
+        meters: HandlerInstruments | None = None,
+        watch: ConsumerMonitor | None = None,
         clock: Callable[[], datetime] = lambda: datetime.now(UTC),
     ) -> None:
         self._broker = broker
         self._service = service
-        self._retries = retries or Retries()
+        self._retries = retries or RetryPolicy()
         self._grace = grace
-        self._meters = meters or Meters(Metrics()).handlers
+        self._meters = meters or Instruments(Metrics()).handlers
         self._letters = DeadLetters(connection, self._meters.dead_letters)
-        self._watch = watch or ConsumerWatch(connection, self._meters)
+        self._watch = watch or ConsumerMonitor(connection, self._meters)
         self._dispatch = Dispatch(
             connection,
             registry,
@@ -128,7 +128,7 @@ class Reactor:
             ack_policy=AckPolicy.MANUAL,
             inbox_prefix=f"_INBOX.{self._service}.".encode(),
             no_reply=True,
-            decoder=undecoded,
+            decoder=undecoded_body,
         )(receive)
 
     async def _slot(self, slots: asyncio.Semaphore) -> bool:
@@ -148,7 +148,7 @@ class Reactor:
 
     async def _hand_back(self, message: Msg) -> None:
         self._held.pop(message.reply, None)
-        with contextlib.suppress(*PASSING):
+        with contextlib.suppress(*TRANSIENT_ERRORS):
             await message.nak()
 
     async def start(self) -> None:
@@ -157,7 +157,7 @@ class Reactor:
             raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
         self._stopping.clear()
         await self._broker.start()
-        self._keeping = background(self._keep(), name="keep-messages")
+        self._keeping = start_background_task(self._keep(), name="keep-messages")
         self._watch.start()
 
     async def stop(self) -> None:
@@ -195,7 +195,7 @@ class Reactor:
                     due[name] = now + every
                     try:
                         await message.in_progress()
-                    except PASSING:
+                    except TRANSIENT_ERRORS:
                         log.warning("reactor.not_kept", subject=message.subject)
             for gone in due.keys() - self._held.keys():
                 del due[gone]
@@ -213,7 +213,7 @@ class Reactor:
             outcome = await self._answer(consumer, message, record)
         meters.messages.labels(consumer.name, outcome).inc()
 
-    async def _answer(self, consumer: Consumer, message: Msg, record: Record) -> str:
+    async def _answer(self, consumer: Consumer, message: Msg, record: StoredMessage) -> str:
         """Handle a message and tell the server what became of it."""
         try:
             try:
@@ -223,7 +223,7 @@ class Reactor:
                 return "done"
             except Exception as error:
                 return await self._failed(consumer, message, record, error)
-        except PASSING as error:
+        except TRANSIENT_ERRORS as error:
             log.warning("reactor.not_acknowledged", subject=record.subject, error=type(error).__name__)
             return "retried"
         except Exception as error:  # neither acknowledged nor given up: the server delivers it again
@@ -232,20 +232,22 @@ class Reactor:
         finally:
             self._held.pop(message.reply, None)
 
-    async def _failed(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> str:
+    async def _failed(self, consumer: Consumer, message: Msg, record: StoredMessage, error: Exception) -> str:
         delivered = message.metadata.num_delivered
         tried = delivered - self._excused.get((consumer.name, record.sequence), 0)
         if isinstance(error, Retry):
-            self._excuse(consumer, record)
+            self._exclude_from_tries(consumer, record)
             await message.nak(delay=error.delay)
             return "retried"
-        if isinstance(error, NOT_UNDERSTOOD) and not self._watch.crowded(consumer.name):
+        if isinstance(error, UNSUPPORTED_ERRORS) and not self._watch.is_congested(consumer.name):
             return await self._await_upgrade(consumer, message, record, error)
-        passing = isinstance(error, PASSING)
-        permanent = isinstance(error, (BadEnvelope, BadEvent, Unreadable, Permanent, *NOT_UNDERSTOOD))
+        passing = isinstance(error, TRANSIENT_ERRORS)
+        permanent = isinstance(
+            error, (BadEnvelope, BadEvent, UnreadableMessage, Permanent, *UNSUPPORTED_ERRORS)
+        )
         if passing or (not permanent and tried < self._retries.tries):
             if passing:
-                self._excuse(consumer, record)
+                self._exclude_from_tries(consumer, record)
             delay = self._retries.delay(delivered)
             log.warning(
                 "reactor.retry", subject=record.subject, tried=tried, delay=round(delay, 2), exc_info=error
@@ -258,17 +260,19 @@ class Reactor:
         self._excused.pop((consumer.name, record.sequence), None)
         return "dead_lettered"
 
-    async def _await_upgrade(self, consumer: Consumer, message: Msg, record: Record, error: Exception) -> str:
+    async def _await_upgrade(
+        self, consumer: Consumer, message: Msg, record: StoredMessage, error: Exception
+    ) -> str:
         """Put the message off: nothing is wrong with it. A timer is let go of, since the sweeper sets it again."""
         log.error("reactor.not_understood", subject=record.subject, detail=str(error))
         if record.subject.startswith("timers."):
             await message.ack()
         else:
-            self._excuse(consumer, record)
+            self._exclude_from_tries(consumer, record)
             await message.nak(delay=UPGRADE * random.uniform(0.75, 1))  # noqa: S311 - spreads work
         return "waiting"
 
-    def _excuse(self, consumer: Consumer, record: Record) -> None:
+    def _exclude_from_tries(self, consumer: Consumer, record: StoredMessage) -> None:
         """This delivery is not to count as a try: the world was to blame, or the handler asked for time."""
         key = consumer.name, record.sequence
         self._excused[key] = self._excused.get(key, 0) + 1
@@ -276,6 +280,6 @@ class Reactor:
             self._excused.popitem(last=False)
 
 
-async def undecoded(message: NatsMessage) -> bytes:
+async def undecoded_body(message: NatsMessage) -> bytes:
     """A decoder that leaves the body to the handler: the framework drops what it can't decode, without a word."""
     return message.body

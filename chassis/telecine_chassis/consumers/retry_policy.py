@@ -5,16 +5,16 @@ from dataclasses import dataclass
 
 import nats.errors
 
-from telecine_chassis.eventstore.port import NotUnderstood, Unavailable
+from telecine_chassis.eventstore.port import Unavailable, UnsupportedEvent
 from telecine_contracts import UnknownEvent
 
-__all__ = ["NOT_UNDERSTOOD", "PASSING", "Permanent", "Retries", "Retry"]
+__all__ = ["TRANSIENT_ERRORS", "UNSUPPORTED_ERRORS", "Permanent", "Retry", "RetryPolicy"]
 
-PASSING = (Unavailable, OSError, TimeoutError, nats.errors.Error)
+TRANSIENT_ERRORS = (Unavailable, OSError, TimeoutError, nats.errors.Error)
 """The world is broken, not the message: asked for again without end."""
 
 
-NOT_UNDERSTOOD = (UnknownEvent, NotUnderstood)
+UNSUPPORTED_ERRORS = (UnknownEvent, UnsupportedEvent)
 """Written by a newer version: the message waits for an upgrade of this one."""
 
 
@@ -31,7 +31,7 @@ class Permanent(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Retries:
+class RetryPolicy:
     """After a failure wait `first` seconds, then twice as long each time up to `longest`; give up after `tries`."""
 
     first: float = 0.5

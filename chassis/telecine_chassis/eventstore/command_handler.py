@@ -19,9 +19,18 @@ from telecine_chassis.telemetry.tracing import sending
 from telecine_contracts import Envelope, Event, derive_id
 from telecine_contracts.subjects import of_event, template
 
-from .port import Conflict, EventStore, NotPassable, NotUnderstood, Recorded, Unavailable, Unread, Unreadable
+from .port import (
+    Conflict,
+    EventStore,
+    NotSkippable,
+    RecordedEvent,
+    Unavailable,
+    UndecodedEvent,
+    UnreadableMessage,
+    UnsupportedEvent,
+)
 
-__all__ = ["Aggregates", "Cause", "Decider", "Outcome"]
+__all__ = ["Cause", "CommandHandler", "CommandResult", "Decider"]
 
 S = TypeVar("S")
 C = TypeVar("C")
@@ -44,7 +53,7 @@ class Decider(Generic[C, S]):
     decide: Callable[[C, S], Event | None]
     evolve: Callable[[S, Event], S]
     strict: bool = False
-    passes: Callable[[Event], int | None] = lambda event: None
+    skipped_sequence: Callable[[Event], int | None] = lambda event: None
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +71,11 @@ class Cause:
 
 
 @dataclass(frozen=True, slots=True)
-class Outcome(Generic[S]):
+class CommandResult(Generic[S]):
     """What a command led to: the state after it, and the event if this very command appended one."""
 
     state: S
-    event: Recorded | None
+    event: RecordedEvent | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +85,7 @@ class _Folded(Generic[S]):
     last: Envelope | None = None
 
 
-class Aggregates(Generic[C, S]):
+class CommandHandler(Generic[C, S]):
     """All aggregates of one kind, as one service (`source`) writes them.
 
     `assume_new` skips the first look where most commands start a new aggregate: the append finds out. `patience`
@@ -104,17 +113,17 @@ class Aggregates(Generic[C, S]):
         self._cache: OrderedDict[str, _Folded[S]] = OrderedDict()
 
     async def read(self, aggregate: str) -> S:
-        """The state of the aggregate now. Raises Unavailable, NotUnderstood or Unreadable."""
+        """The state of the aggregate now. Raises Unavailable, UnsupportedEvent or UnreadableMessage."""
         async with self._lane(aggregate):
             folded, _ = await self._catch_up(aggregate, self._cached(aggregate))
             return folded.state
 
-    async def execute(self, aggregate: str, command: C, cause: Cause | None = None) -> Outcome[S]:
+    async def execute(self, aggregate: str, command: C, cause: Cause | None = None) -> CommandResult[S]:
         """Decide `command` on the aggregate and append what was decided, exactly once.
 
         Without a `cause` the aggregate's own last event is taken for it. May be called again with the same cause:
         the event's id is derived from it, and an event that is already there is not written twice. Raises what
-        `decide` raises, Refused, Unavailable when the store stays silent, NotUnderstood or Unreadable when the
+        `decide` raises, AppendRejected, Unavailable when the store stays silent, UnsupportedEvent or UnreadableMessage when the
         aggregate holds a message without which nothing may be decided.
         """
         async with self._lane(aggregate):
@@ -126,7 +135,7 @@ class Aggregates(Generic[C, S]):
                 event = self._decide(command, folded.state, final=fresh)
                 if event is None:
                     if fresh:
-                        return Outcome(folded.state, None)
+                        return CommandResult(folded.state, None)
                     folded, fresh = (await self._catch_up(aggregate, folded))[0], True
                     continue
                 because = cause or _last_cause(event, folded.last)
@@ -137,44 +146,44 @@ class Aggregates(Generic[C, S]):
                     event_id = derive_id(because.id, event.type)
                     own = next((found for found in news if found.envelope.id == event_id), None)
                     if own is not None:
-                        return Outcome(folded.state, own)
+                        return CommandResult(folded.state, own)
                     if isinstance(error, Unavailable) and asyncio.get_running_loop().time() > give_up:
                         raise
                     fresh = True
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads replicas apart
                     continue
-                return Outcome(self._fold(aggregate, folded, [recorded]).state, recorded)
+                return CommandResult(self._fold(aggregate, folded, [recorded]).state, recorded)
         raise Unavailable(f"{aggregate} is written to by too many at once")
 
-    async def pass_over(
+    async def skip_unreadable(
         self,
         aggregate: str,
         sequence: int,
-        command: Callable[[Unread], C],
+        command: Callable[[UndecodedEvent], C],
         cause: Cause,
         *,
         unknown: str | None = None,
-    ) -> Outcome[S]:
+    ) -> CommandResult[S]:
         """Append the decision that the unreadable message at `sequence` means nothing, exactly once.
 
         `command` makes the command of the message. `unknown`: a type that no version ever wrote; else a message of a
         type that is not known may be an event of a newer version. Other unreadable messages are left out for this
-        decision alone: each needs one of its own. Raises NotPassable, NotUnderstood, what `decide` raises, Refused or
-        Unavailable.
+        decision alone: each needs one of its own. Raises NotSkippable, UnsupportedEvent, what `decide` raises,
+        AppendRejected or Unavailable.
         """
         event_id = None
         async with self._lane(aggregate):
             for _ in range(ATTEMPTS):
                 news = await self._store.load(aggregate, unread=True)
                 own = next((found for found in news if found.envelope.id == event_id), None)
-                passed = self._passed(news)
+                passed = self._skipped_sequences(news)
                 message = None
                 if own is None and sequence not in passed:
-                    message = self._passable(aggregate, sequence, news, unknown)
+                    message = self._skippable(aggregate, sequence, news, unknown)
                 left_out = passed | _unreadable(news, unknown)
                 state = self._folded(aggregate, _Folded(self._decider.initial), news, left_out).state
                 if message is None:
-                    return Outcome(state, own)
+                    return CommandResult(state, own)
                 event = self._decider.decide(command(message), state)
                 assert event is not None
                 event_id = derive_id(cause.id, event.type)
@@ -183,31 +192,34 @@ class Aggregates(Generic[C, S]):
                 # In any case the aggregate is read again: it tells whether the decision is there.
         raise Unavailable(f"{aggregate} is written to by too many at once")
 
-    def _passable(
-        self, aggregate: str, sequence: int, news: Sequence[Recorded], unknown: str | None
-    ) -> Unread:
-        """The message, if it may be passed over. Raises NotPassable."""
+    def _skippable(
+        self, aggregate: str, sequence: int, news: Sequence[RecordedEvent], unknown: str | None
+    ) -> UndecodedEvent:
+        """The message, if it may be passed over. Raises NotSkippable."""
         found = next((recorded.event for recorded in news if recorded.sequence == sequence), None)
         if found is None:
-            raise NotPassable(f"{aggregate} has no message {sequence}")
-        if not isinstance(found, Unread):
-            raise NotPassable(f"message {sequence} is an event, {found.type}: it can be read")
+            raise NotSkippable(f"{aggregate} has no message {sequence}")
+        if not isinstance(found, UndecodedEvent):
+            raise NotSkippable(f"message {sequence} is an event, {found.type}: it can be read")
         if found.is_unknown and found.name != unknown:
-            raise NotPassable(
+            raise NotSkippable(
                 f"message {sequence} is of the type {found.name}, perhaps an event of a newer version: upgrade; or "
                 "name the type as unknown if no version ever wrote such events"
             )
         behind = (recorded for recorded in news if recorded.sequence > sequence)
         for recorded in behind:
-            if not isinstance(recorded.event, Unread) and self._decider.passes(recorded.event) is None:
-                raise NotPassable(
+            if (
+                not isinstance(recorded.event, UndecodedEvent)
+                and self._decider.skipped_sequence(recorded.event) is None
+            ):
+                raise NotSkippable(
                     f"message {sequence} has event {recorded.sequence} of {aggregate} behind it: it was an event itself"
                 )
         return found
 
-    def _passed(self, news: Sequence[Recorded]) -> frozenset[int]:
+    def _skipped_sequences(self, news: Sequence[RecordedEvent]) -> frozenset[int]:
         """Messages that are passed over by a decision."""
-        named = (self._decider.passes(recorded.event) for recorded in news)
+        named = (self._decider.skipped_sequence(recorded.event) for recorded in news)
         return frozenset(sequence for sequence in named if sequence is not None)
 
     def _decide(self, command: C, state: S, *, final: bool) -> Event | None:
@@ -219,7 +231,9 @@ class Aggregates(Generic[C, S]):
                 raise
             return None
 
-    async def _catch_up(self, aggregate: str, folded: _Folded[S]) -> tuple[_Folded[S], Sequence[Recorded]]:
+    async def _catch_up(
+        self, aggregate: str, folded: _Folded[S]
+    ) -> tuple[_Folded[S], Sequence[RecordedEvent]]:
         """Fold what was appended since. Keeps asking while the store gives no answer."""
         give_up = asyncio.get_running_loop().time() + self._patience
         pause = 0.05
@@ -233,8 +247,8 @@ class Aggregates(Generic[C, S]):
                 await asyncio.sleep(pause)
                 pause = min(pause * 2, 2)
 
-    def _fold(self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded]) -> _Folded[S]:
-        folded = self._folded(aggregate, folded, news, self._passed(news))
+    def _fold(self, aggregate: str, folded: _Folded[S], news: Sequence[RecordedEvent]) -> _Folded[S]:
+        folded = self._folded(aggregate, folded, news, self._skipped_sequences(news))
         self._cache[aggregate] = folded
         self._cache.move_to_end(aggregate)
         if len(self._cache) > CACHED:
@@ -242,34 +256,34 @@ class Aggregates(Generic[C, S]):
         return folded
 
     def _folded(
-        self, aggregate: str, folded: _Folded[S], news: Sequence[Recorded], passed: frozenset[int]
+        self, aggregate: str, folded: _Folded[S], news: Sequence[RecordedEvent], passed: frozenset[int]
     ) -> _Folded[S]:
         """The state after `news`, without the messages of `passed`."""
         for recorded in news:
             if recorded.sequence in passed:
                 folded = replace(folded, version=recorded.sequence)
-            elif isinstance(recorded.event, Unread):
-                self._leave_out(aggregate, recorded, recorded.event)
+            elif isinstance(recorded.event, UndecodedEvent):
+                self._check_unread(aggregate, recorded, recorded.event)
                 folded = replace(folded, version=recorded.sequence)
             else:
                 state = self._decider.evolve(folded.state, recorded.event)
                 folded = _Folded(state, recorded.sequence, recorded.envelope)
         return folded
 
-    def _leave_out(self, aggregate: str, recorded: Recorded, unread: Unread) -> None:
-        """Raises NotUnderstood or Unreadable where nothing may be decided without the message."""
+    def _check_unread(self, aggregate: str, recorded: RecordedEvent, unread: UndecodedEvent) -> None:
+        """Raises UnsupportedEvent or UnreadableMessage where nothing may be decided without the message."""
         place = f"message {recorded.sequence} of {aggregate}"
         if not unread.is_unknown:
-            raise Unreadable(f"{place} is no event: {unread.error}") from unread.error
+            raise UnreadableMessage(f"{place} is no event: {unread.error}") from unread.error
         if self._decider.strict or not recorded.envelope.informational:
-            raise NotUnderstood(
+            raise UnsupportedEvent(
                 f"{place} is {unread.name}, which this version does not know: upgrade"
             ) from unread.error
 
     def _cached(self, aggregate: str) -> _Folded[S]:
         return self._cache.get(aggregate) or _Folded(self._decider.initial)
 
-    async def _append(self, event: Event, cause: Cause, aggregate: str, expected: int) -> Recorded:
+    async def _append(self, event: Event, cause: Cause, aggregate: str, expected: int) -> RecordedEvent:
         event_id = derive_id(cause.id, event.type)
         with sending(
             f"send {template(type(event))}", event_id, cause.traceparent, _attributes(event)
@@ -286,7 +300,7 @@ class Aggregates(Generic[C, S]):
                 informational=event.informational,
             )
             version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
-        return Recorded(event, envelope, version)
+        return RecordedEvent(event, envelope, version)
 
     @asynccontextmanager
     async def _lane(self, aggregate: str) -> AsyncIterator[None]:
@@ -295,12 +309,12 @@ class Aggregates(Generic[C, S]):
             yield
 
 
-def _unreadable(news: Sequence[Recorded], unknown: str | None) -> frozenset[int]:
+def _unreadable(news: Sequence[RecordedEvent], unknown: str | None) -> frozenset[int]:
     """Messages that no version can read, those of the type `unknown` among them."""
     return frozenset(
         recorded.sequence
         for recorded in news
-        if isinstance(recorded.event, Unread)
+        if isinstance(recorded.event, UndecodedEvent)
         and (not recorded.event.is_unknown or recorded.event.name == unknown)
     )
 

@@ -2,22 +2,22 @@
 
 from collections.abc import Sequence
 
-from telecine_chassis.telemetry.instruments import AppendMeters
+from telecine_chassis.telemetry.instruments import AppendInstruments
 from telecine_contracts import Envelope, Event
 
-from .port import Conflict, EventStore, Recorded, Refused
+from .port import AppendRejected, Conflict, EventStore, RecordedEvent
 
-__all__ = ["MeteredEventStore"]
+__all__ = ["InstrumentedEventStore"]
 
 
-class MeteredEventStore:
+class InstrumentedEventStore:
     """`store`, with every append measured."""
 
-    def __init__(self, store: EventStore, meters: AppendMeters) -> None:
+    def __init__(self, store: EventStore, meters: AppendInstruments) -> None:
         self._store = store
         self._meters = meters
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
         """See EventStore.load."""
         return await self._store.load(aggregate, after=after, unread=unread)
 
@@ -29,7 +29,7 @@ class MeteredEventStore:
                 version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
             outcome = "stored"
             return version
-        except (Conflict, Refused) as error:
+        except (Conflict, AppendRejected) as error:
             outcome = "conflict" if isinstance(error, Conflict) else "refused"
             raise
         finally:

@@ -9,13 +9,13 @@ from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
 
-from telecine_chassis.nats.connection import NotAllowed
-from telecine_chassis.nats.direct_get import Page, page
+from telecine_chassis.nats.connection import PermissionDenied
+from telecine_chassis.nats.direct_get import MessagePage, page
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
 
-from .messages import Record, decode, from_stored, read
-from .port import Conflict, Recorded, Refused, Unavailable
+from .messages import StoredMessage, decode, from_stored, read
+from .port import AppendRejected, Conflict, RecordedEvent, Unavailable
 
 __all__ = ["JetStreamEventStore"]
 
@@ -44,18 +44,18 @@ class JetStreamEventStore:
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         headers = envelope.to_headers() | {EXPECTED: str(expected), EXPECTED_SUBJECT: aggregate}
         body = encode(event)
-        if wire_bytes(headers, body) > self._connection.max_payload:
-            raise Refused(f"{event.type} is larger than the server takes")
+        if wire_size(headers, body) > self._connection.max_payload:
+            raise AppendRejected(f"{event.type} is larger than the server takes")
         try:
             ack = await self._publish(event, body, headers)
         except APIError as error:
             if error.err_code in CONFLICTS:
                 raise Conflict(aggregate) from None
             if error.code is not None and 400 <= error.code < 500 and error.code != TOO_MANY_REQUESTS:
-                raise Refused(f"the event store refused {event.type}: {error.description}") from None
+                raise AppendRejected(f"the event store refused {event.type}: {error.description}") from None
             raise Unavailable(f"the event store did not take {event.type}: {error.description}") from error
-        except NotAllowed as error:
-            raise Refused(f"{event.type}: {error}") from error
+        except PermissionDenied as error:
+            raise AppendRejected(f"{event.type}: {error}") from error
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(
                 f"no answer from the event store for {event.type}: {type(error).__name__}"
@@ -87,9 +87,9 @@ class JetStreamEventStore:
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(f"no answer about event {sequence}: {type(error).__name__}") from error
         if sequence <= expected or found.subject != of_event(event):
-            raise Refused(f"the id of this {event.type} belongs to event {sequence}")
+            raise AppendRejected(f"the id of this {event.type} belongs to event {sequence}")
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
         try:
             first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
             records, more = first.records, first.pending
@@ -110,9 +110,9 @@ class JetStreamEventStore:
         except NotFoundError:
             return 0
 
-    async def _tail(self, aggregate: str, after: int) -> list[Record]:
+    async def _tail(self, aggregate: str, after: int) -> list[StoredMessage]:
         """What the stream's leader has beyond `after`: a replica that answers direct gets may lag behind it."""
-        records: list[Record] = []
+        records: list[StoredMessage] = []
         stream = stream_of(aggregate)
         while True:
             try:
@@ -122,13 +122,13 @@ class JetStreamEventStore:
             records.append(from_stored(found))
             after = records[-1].sequence
 
-    async def _page(self, aggregate: str, after: int) -> Page:
+    async def _page(self, aggregate: str, after: int) -> MessagePage:
         return await page(
             self._connection, stream_of(aggregate), aggregate, after, limit=PAGE, timeout=self._timeout
         )
 
 
-def wire_bytes(headers: Mapping[str, str], body: bytes) -> int:
+def wire_size(headers: Mapping[str, str], body: bytes) -> int:
     """What the server counts against its largest payload. It closes the connection of a client that sends more."""
     return (
         len("NATS/1.0\r\n\r\n")

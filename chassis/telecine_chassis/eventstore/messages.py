@@ -11,13 +11,13 @@ from nats.aio.msg import Msg
 from telecine_contracts import BadEnvelope, BadEvent, Envelope, Event, Registry, UnknownEvent
 from telecine_contracts.subjects import BadToken, of_event
 
-from .port import Recorded, Unread
+from .port import RecordedEvent, UndecodedEvent
 
-__all__ = ["Record", "decode", "from_delivery", "from_direct", "from_stored", "read"]
+__all__ = ["StoredMessage", "decode", "from_delivery", "from_direct", "from_stored", "read"]
 
 
 @dataclass(frozen=True, slots=True)
-class Record:
+class StoredMessage:
     """A stored message: its place and its bytes."""
 
     subject: str
@@ -26,7 +26,7 @@ class Record:
     body: bytes
 
 
-def decode(record: Record, registry: Registry) -> Recorded:
+def decode(record: StoredMessage, registry: Registry) -> RecordedEvent:
     """The event a record holds. Raises BadEnvelope, BadEvent or UnknownEvent, with its place as a note.
 
     It must stand on its own subject: who may write there is who may say so, whatever the headers claim.
@@ -34,27 +34,27 @@ def decode(record: Record, registry: Registry) -> Recorded:
     try:
         envelope = Envelope.from_headers(record.headers)
         event = registry.decode(envelope.type, record.body)
-        if not _stands_right(event, record.subject):
+        if not _is_on_own_subject(event, record.subject):
             raise BadEnvelope(f"{envelope.type} about something else than its subject says")
-        return Recorded(event, envelope, record.sequence)
+        return RecordedEvent(event, envelope, record.sequence)
     except (BadEnvelope, BadEvent, UnknownEvent) as error:
         error.add_note(f"message {record.sequence} on {record.subject}")
         raise
 
 
-def read(record: Record, registry: Registry) -> Recorded:
-    """The same, but what cannot be decoded comes as Unread, under an envelope that says as much as is known."""
+def read(record: StoredMessage, registry: Registry) -> RecordedEvent:
+    """The same, but what cannot be decoded comes as UndecodedEvent, under an envelope that says as much as is known."""
     try:
         return decode(record, registry)
     except (BadEnvelope, BadEvent, UnknownEvent) as error:
         name = record.headers.get("ce-type", "")
         digest = hashlib.sha256(record.body).hexdigest()
-        unread = Unread(name=name, subject=record.subject, error=error, sha256=digest)
+        unread = UndecodedEvent(name=name, subject=record.subject, error=error, sha256=digest)
         try:
             envelope = Envelope.from_headers(record.headers)
         except BadEnvelope:
             envelope = _NO_ENVELOPE
-        return Recorded(unread, envelope, record.sequence)
+        return RecordedEvent(unread, envelope, record.sequence)
 
 
 _NO_ENVELOPE = Envelope(
@@ -62,16 +62,16 @@ _NO_ENVELOPE = Envelope(
 )
 
 
-def _stands_right(event: Event, subject: str) -> bool:
+def _is_on_own_subject(event: Event, subject: str) -> bool:
     try:
         return of_event(event) == subject
     except BadToken:
         return False
 
 
-def from_delivery(message: Msg) -> Record:
+def from_delivery(message: Msg) -> StoredMessage:
     """A message that a consumer delivered."""
-    return Record(
+    return StoredMessage(
         subject=message.subject,
         sequence=message.metadata.sequence.stream,
         headers=dict(message.headers or {}),
@@ -79,10 +79,10 @@ def from_delivery(message: Msg) -> Record:
     )
 
 
-def from_direct(message: Msg) -> Record:
+def from_direct(message: Msg) -> StoredMessage:
     """An answer to a direct get: subject and sequence come in headers."""
     headers = dict(message.headers or {})
-    return Record(
+    return StoredMessage(
         subject=headers["Nats-Subject"],
         sequence=int(headers["Nats-Sequence"]),
         headers=headers,
@@ -90,7 +90,9 @@ def from_direct(message: Msg) -> Record:
     )
 
 
-def from_stored(message: Any) -> Record:
+def from_stored(message: Any) -> StoredMessage:
     """An answer of the stream's leader (nats-py's RawStreamMsg)."""
     headers = {name: str(value) for name, value in (message.headers or {}).items()}
-    return Record(subject=message.subject, sequence=message.seq, headers=headers, body=message.data or b"")
+    return StoredMessage(
+        subject=message.subject, sequence=message.seq, headers=headers, body=message.data or b""
+    )

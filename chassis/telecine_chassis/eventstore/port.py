@@ -4,9 +4,9 @@ StoreError
 ├── Conflict        another writer's event came first: fold again and decide again
 ├── Refused         the store will never take this event (too large, not allowed)
 ├── Unavailable     nothing is known: the event may or may not have been stored, now or later
-├── NotUnderstood   the aggregate holds an event of a newer version: nothing is decided until this one is upgraded
+├── UnsupportedEvent   the aggregate holds an event of a newer version: nothing is decided until this one is upgraded
 ├── Unreadable      the aggregate holds a message that is no event: nothing is decided until it is passed over
-└── NotPassable     the message that was to be passed over is not one that may be
+└── NotSkippable     the message that was to be passed over is not one that may be
 """
 
 from collections.abc import Sequence
@@ -27,7 +27,7 @@ class Conflict(StoreError):
     """The aggregate is not at the expected version."""
 
 
-class Refused(StoreError):
+class AppendRejected(StoreError):
     """The event was not stored and never will be."""
 
 
@@ -35,19 +35,19 @@ class Unavailable(StoreError):
     """The store gave no answer. A publish that ended so may still land later."""
 
 
-class NotUnderstood(StoreError):
+class UnsupportedEvent(StoreError):
     """The aggregate holds an event that this version does not know, and on which its decisions may depend."""
 
 
-class Unreadable(StoreError):
+class UnreadableMessage(StoreError):
     """The aggregate holds a message that no version can read."""
 
 
-class NotPassable(StoreError):
+class NotSkippable(StoreError):
     """A message cannot be passed over: there is none of that sequence, or it can be read, or a newer version may."""
 
 
-class Unread(Event):
+class UndecodedEvent(Event):
     """What stands in for a message that could not be read, with the `error` that says why.
 
     `name` is the type that its headers give; "" if they give none. `sha256` is of its body, in hexadecimal digits.
@@ -80,7 +80,7 @@ class Unread(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class Recorded:
+class RecordedEvent:
     """An event as it stands in its stream. `sequence` is the stream's, and the version of the aggregate after it."""
 
     event: Event
@@ -91,11 +91,11 @@ class Recorded:
 class EventStore(Protocol):
     """Aggregates are named by the subject filter that selects their events, e.g. ``ledger.<account>.*``."""
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
         """Every event of the aggregate behind stream sequence `after`, in order; empty if there is none.
 
-        Sees every append that was acknowledged before the call. What cannot be read comes as Unread if `unread` is
-        set; otherwise BadEnvelope, BadEvent or UnknownEvent is raised. Raises Unavailable.
+        Sees every append that was acknowledged before the call. What cannot be read comes as UndecodedEvent if `unread`
+        is set; otherwise BadEnvelope, BadEvent or UnknownEvent is raised. Raises Unavailable.
         """
         ...
 

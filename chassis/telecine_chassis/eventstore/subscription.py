@@ -14,14 +14,14 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from telecine_chassis.nats.direct_get import Page, page
-from telecine_chassis.runtime.cancellation import heed_cancellation
+from telecine_chassis.nats.direct_get import MessagePage, page
+from telecine_chassis.runtime.cancellation import raise_if_cancelled
 from telecine_contracts.streams import Stream
 from telecine_contracts.subjects import stored
 
-from .messages import Record
+from .messages import StoredMessage
 
-__all__ = ["Batch", "Feed"]
+__all__ = ["CatchUpSubscription", "MessageBatch"]
 
 log = structlog.get_logger(__name__)
 IDLE = 0.5
@@ -35,14 +35,14 @@ PATIENCE = 5
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class MessageBatch:
     """Records in stream order, none missing between two batches. `pending`: how many more the server has now."""
 
-    records: Sequence[Record]
+    records: Sequence[StoredMessage]
     pending: int
 
 
-class Feed:
+class CatchUpSubscription:
     """Everything that `filters` select (none: the whole stream), gap-free and without duplicates."""
 
     def __init__(
@@ -79,27 +79,27 @@ class Feed:
         info = await self._connection.jetstream().stream_info(self._stream.name)
         return int(info.state.last_seq)
 
-    async def follow(self, after: int) -> AsyncGenerator[Batch, None]:
+    async def follow(self, after: int) -> AsyncGenerator[MessageBatch, None]:
         """Everything behind sequence `after`, in batches of up to `limit`; an empty batch when nothing is new."""
-        bell = _Bell()
+        bell = _Announcements()
         announcements = await self._connection.subscribe(stored(self._asked), cb=bell.ring)
         try:
             while True:
-                heed_cancellation()
+                raise_if_cancelled()
                 bell.heard.clear()
                 found = await self._page(after)
                 if found.records:
                     after = found.records[-1].sequence
                     wanted = [record for record in found.records if self._is_wanted(record)]
                     if wanted:
-                        yield Batch(wanted, found.pending)
-                elif not await bell.worth_asking(after):
-                    yield Batch((), 0)
+                        yield MessageBatch(wanted, found.pending)
+                elif not await bell.wait_for_news(after):
+                    yield MessageBatch((), 0)
         finally:
             if not self._connection.is_closed:
                 await announcements.unsubscribe()
 
-    async def _page(self, after: int) -> Page:
+    async def _page(self, after: int) -> MessagePage:
         try:
             return await page(
                 self._connection, self._stream.name, self._asked, after, limit=self._limit, timeout=SILENCE
@@ -108,9 +108,9 @@ class Feed:
             raise
         except (nats.errors.Error, OSError) as error:
             log.warning("feed.no_answer", stream=self._stream.name, error=type(error).__name__)
-            return Page([], 0)
+            return MessagePage([], 0)
 
-    def _is_wanted(self, record: Record) -> bool:
+    def _is_wanted(self, record: StoredMessage) -> bool:
         return len(self._wanted) == 1 or any(_selects(each, record.subject) for each in self._wanted)
 
 
@@ -122,7 +122,7 @@ def _selects(pattern: Sequence[str], subject: str) -> bool:
 
 
 @dataclass(slots=True)
-class _Bell:
+class _Announcements:
     """What was announced: the highest sequence, and when."""
 
     heard: asyncio.Event = field(default_factory=asyncio.Event)
@@ -134,7 +134,7 @@ class _Bell:
         self.at = asyncio.get_running_loop().time()
         self.heard.set()
 
-    async def worth_asking(self, after: int) -> bool:
+    async def wait_for_news(self, after: int) -> bool:
         """Wait until there may be something behind `after`; False when nothing was announced for a while."""
         behind = self.sequence > after and asyncio.get_running_loop().time() - self.at < PATIENCE
         waiting = asyncio.ensure_future(self.heard.wait())

@@ -5,14 +5,14 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["Refusal", "invalid", "json_body", "json_headers", "refusing"]
+__all__ = ["HttpError", "head_error", "json_body", "json_headers", "refusing"]
 
-Refusal = tuple[int, str]
+HttpError = tuple[int, str]
 """Status and message."""
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{0,5})?")
 
 
-def invalid(version: str, headers: Sequence[tuple[bytes, bytes]]) -> Refusal | None:
+def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> HttpError | None:
     """What is wrong with a head, or None."""
     if version == "2.0":
         return 505, "HTTP/2.0 is not supported here; use HTTP/1.1"

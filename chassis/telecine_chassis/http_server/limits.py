@@ -3,7 +3,7 @@
 import resource
 from dataclasses import dataclass, replace
 
-__all__ = ["ADMIN", "HttpLimits", "file_limit"]
+__all__ = ["ADMIN_LIMITS", "HttpLimits", "descriptor_limit"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +34,11 @@ class HttpLimits:
         )
 
 
-ADMIN = HttpLimits(connections=64, descriptor_share=1 / 16)
+ADMIN_LIMITS = HttpLimits(connections=64, descriptor_share=1 / 16)
 """For the port of health and metrics."""
 
 
-def file_limit() -> int:
+def descriptor_limit() -> int:
     """Files, sockets included, that this process may have open (RLIMIT_NOFILE)."""
     soft, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
     return 1 << 20 if soft == resource.RLIM_INFINITY else soft

@@ -12,11 +12,11 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from .error_responses import Refusal, invalid, json_body, json_headers, refusing
+from .error_responses import HttpError, head_error, json_body, json_headers, refusing
 from .limits import HttpLimits
 from .transport import LingeringTransport
 
-__all__ = ["BoundedProtocol", "Waiting"]
+__all__ = ["BoundedProtocol", "ConnectionQueue"]
 
 PIPELINED = 16
 """Requests that may queue behind the one being answered on a connection."""
@@ -24,7 +24,7 @@ SPARE = 16
 """Connections beyond the limit that get a 503 while all others are being answered; further ones are closed."""
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
-Waiting = dict["BoundedProtocol", None]
+ConnectionQueue = dict["BoundedProtocol", None]
 """A server's connections with no request being answered, the longest waiting first."""
 
 
@@ -39,7 +39,7 @@ class BoundedProtocol(HttpToolsProtocol):
         _loop: asyncio.AbstractEventLoop | None = None,
         *,
         limits: HttpLimits,
-        waiting: Waiting,
+        waiting: ConnectionQueue,
     ) -> None:
         super().__init__(config, server_state, app_state, _loop)
         self._limits = limits
@@ -171,9 +171,9 @@ class BoundedProtocol(HttpToolsProtocol):
         if not self._is_answering():
             self._wait()
 
-    def _refusal(self) -> Refusal | None:
+    def _refusal(self) -> HttpError | None:
         """What is wrong with the head, or with serving it now."""
-        if refusal := invalid(self.parser.get_http_version(), self.headers):
+        if refusal := head_error(self.parser.get_http_version(), self.headers):
             return refusal
         if self._crowded:
             return 503, "The server has too many connections; please try again"

@@ -12,13 +12,13 @@ from typing import Any, cast
 import structlog
 import uvicorn
 
-from telecine_chassis.runtime.supervision import supervise
+from telecine_chassis.runtime.supervision import report_task_end
 from telecine_chassis.telemetry.metrics import CONTENT_TYPE
 
-from .limits import HttpLimits, file_limit
-from .protocol import BoundedProtocol, Waiting
+from .limits import HttpLimits, descriptor_limit
+from .protocol import BoundedProtocol, ConnectionQueue
 
-__all__ = ["Admin", "HttpServer"]
+__all__ = ["HealthEndpoints", "HttpServer"]
 
 log = structlog.get_logger(__name__)
 FIRST_REQUEST = 1
@@ -58,11 +58,11 @@ class _Server(uvicorn.Server):
         """Refuse new connections; serve each open one once more, with "connection: close"; then as uvicorn does."""
         for connection in self._refuse_others():
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
-        self.say_goodbye()
+        self.close_keepalive()
         await self._linger()
         await super().shutdown(sockets)
 
-    def say_goodbye(self) -> None:
+    def close_keepalive(self) -> None:
         """From now on every answer is the last on its connection."""
         if GOODBYE not in self.server_state.default_headers:
             self.server_state.default_headers.append(GOODBYE)
@@ -114,8 +114,8 @@ class HttpServer:
         notice: float = 0,
         limits: HttpLimits | None = None,
     ) -> None:
-        limits = (limits or HttpLimits()).within(file_limit())
-        waiting: Waiting = {}
+        limits = (limits or HttpLimits()).within(descriptor_limit())
+        waiting: ConnectionQueue = {}
         protocol = partial(BoundedProtocol, limits=limits, waiting=waiting)
         config = uvicorn.Config(
             app,
@@ -148,7 +148,7 @@ class HttpServer:
                 await self._task
                 raise OSError("the HTTP server did not start")
             await asyncio.sleep(0.005)
-        supervise(self._task)
+        report_task_end(self._task)
 
     async def _serve(self) -> None:
         try:
@@ -159,14 +159,14 @@ class HttpServer:
 
     async def stop(self) -> None:
         """Give notice, refuse new connections, let open requests finish, close."""
-        self._server.say_goodbye()
+        self._server.close_keepalive()
         await asyncio.sleep(self._notice)
         self._server.should_exit = True
         if self._task is not None:
             await self._task
 
 
-class Admin:
+class HealthEndpoints:
     """What a service tells of itself, beside its work: not for the public.
 
     `/healthz`: 200 unless `alive` names what is wrong with the process. `/readyz`: 200 when `ready` gives None, else

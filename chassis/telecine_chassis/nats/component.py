@@ -5,17 +5,17 @@ from typing import Any
 import structlog
 from nats.aio.client import Client
 
-from telecine_chassis.telemetry.instruments import LinkMeters
+from telecine_chassis.telemetry.instruments import ConnectionInstruments
 
-from .connection import Denial
+from .connection import PermissionViolation
 from .server_health import ServerHealth
 
-__all__ = ["Link", "counted"]
+__all__ = ["NatsComponent", "counted"]
 
 log = structlog.get_logger(__name__)
 
 
-class Link:
+class NatsComponent:
     """The connection as the first part to start and the last to stop."""
 
     def __init__(self, client: Client, url: str, options: dict[str, Any], *, known: bool) -> None:
@@ -46,17 +46,17 @@ class Link:
         return "the connection to NATS is closed" if self._client.is_closed else None
 
 
-def _kind(problem: Exception, denial: Denial | None) -> str:
+def _kind(problem: Exception, denial: PermissionViolation | None) -> str:
     if denial is None:
         return type(problem).__name__
-    return "answer_lost" if denial.loses_answer else f"denied_{denial.action}"
+    return "answer_lost" if denial.loses_reply else f"denied_{denial.action}"
 
 
-def counted(options: dict[str, Any], meters: LinkMeters) -> dict[str, Any]:
+def counted(options: dict[str, Any], meters: ConnectionInstruments) -> dict[str, Any]:
     """The same options, with callbacks that count."""
 
     async def error(problem: Exception) -> None:
-        denial = Denial.of(problem)
+        denial = PermissionViolation.of(problem)
         kind = _kind(problem, denial)
         meters.errors.labels(kind).inc()
         await options["error_cb"](problem)

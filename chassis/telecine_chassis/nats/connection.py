@@ -21,9 +21,9 @@ from nats.protocol.parser import AUTHORIZATION_VIOLATION
 
 from telecine_chassis.runtime.cancellation import end
 
-from .identity import ANONYMOUS, NatsAccess
+from .identity import ANONYMOUS, NatsIdentity
 
-__all__ = ["Broker", "Connection", "Denial", "NotAllowed", "connect", "options"]
+__all__ = ["Broker", "NatsClient", "PermissionDenied", "PermissionViolation", "connect", "options"]
 
 log = structlog.get_logger(__name__)
 CLOSING = 1
@@ -44,19 +44,19 @@ _PULL = "$js.api.consumer.msg.next."
 Fetch = Callable[..., Coroutine[Any, Any, list[Msg]]]
 
 
-class NotAllowed(nats.errors.Error):
+class PermissionDenied(nats.errors.Error):
     """The server does not let this identity publish there; nothing was published."""
 
 
 @dataclass(frozen=True, slots=True)
-class Denial:
+class PermissionViolation:
     """What the server does not let this identity do. `subject` in small letters, as the client hands it on."""
 
     action: str
     subject: str
 
     @classmethod
-    def of(cls, problem: Exception) -> "Denial | None":
+    def of(cls, problem: Exception) -> "PermissionViolation | None":
         """The denial that an error tells of, if it does. The protocol has words for it, and no code."""
         if (
             isinstance(problem, nats.errors.AuthorizationError)
@@ -67,12 +67,12 @@ class Denial:
         return cls(found[1].lower(), found[2]) if found else None
 
     @property
-    def loses_answer(self) -> bool:
+    def loses_reply(self) -> bool:
         """Whether it is about an answer: when its page of users changes, the server forgets who waits for one."""
         return self.action == "publish" and self.subject.startswith(_ANSWER)
 
     @property
-    def deafens(self) -> bool:
+    def is_fatal(self) -> bool:
         """Whether it leaves the service without its messages, for good and in silence."""
         return self.action != "publish" or self.subject.startswith(_PULL)
 
@@ -87,7 +87,7 @@ class Denial:
 _VERBS = {"publish": "publish on", "subscription": "subscribe to"}
 
 
-class Connection(Client):
+class NatsClient(Client):
     """nats-py's client, but a refused question or publish is told to whoever waits for its answer, at once.
 
     The server's refusal comes beside the connection, with the subject and nothing else; the answer would never come.
@@ -123,7 +123,7 @@ class Connection(Client):
             self._asked.append((subject, reply))
         await super().publish(subject, payload, reply, headers)
 
-    def refused(self, denial: Denial) -> None:
+    def refused(self, denial: PermissionViolation) -> None:
         """End the waits for answers that will not come: to a publish, or all where they can't be listened to."""
         waiting = self._resp_map or {}
         if denial.action == "publish":
@@ -131,7 +131,7 @@ class Connection(Client):
             waiting = {token: waiting[token] for reply in asked if (token := _token(reply)) in waiting}
         for answer in list(waiting.values()):
             if not answer.done():
-                answer.set_exception(NotAllowed(str(denial)))
+                answer.set_exception(PermissionDenied(str(denial)))
 
 
 def _token(reply: str) -> str:
@@ -171,7 +171,7 @@ class Broker(NatsBroker):
     """FastStream's broker, over a connection like the others. Once it has started, the server knows what it hears."""
 
     async def _connect(self) -> Client:
-        connection = Connection()
+        connection = NatsClient()
         await connection.connect(**self._connection_kwargs)
         self.config.connect(connection)
         return connection
@@ -182,7 +182,7 @@ class Broker(NatsBroker):
         for subscriber in self.subscribers:
             pulling = getattr(subscriber, "subscription", None)
             if isinstance(pulling, JetStreamContext.PullSubscription):
-                pulling.fetch = _patient(pulling.fetch)  # type: ignore[method-assign]
+                pulling.fetch = _with_refusal_delay(pulling.fetch)  # type: ignore[method-assign]
         connection = self._connection
         if connection is not None:
             with suppress(nats.errors.Error):  # it is away again: coming back, the client subscribes again
@@ -201,7 +201,7 @@ class Broker(NatsBroker):
             pass
 
 
-def _patient(fetch: Fetch) -> Fetch:
+def _with_refusal_delay(fetch: Fetch) -> Fetch:
     """`fetch`, but a refusal takes a moment.
 
     FastStream asks for the next message again at once, for as long as there is no consumer, or no server that leads it:
@@ -223,7 +223,7 @@ def options(
     name: str,
     on_closed: Callable[[], Awaitable[None]] | None = None,
     *,
-    on_denied: Callable[[Denial], None] = lambda denial: None,
+    on_denied: Callable[[PermissionViolation], None] = lambda denial: None,
 ) -> dict[str, Any]:
     """Connection options for a service called `name`.
 
@@ -233,11 +233,11 @@ def options(
     """
 
     async def error(problem: Exception) -> None:
-        denial = Denial.of(problem)
+        denial = PermissionViolation.of(problem)
         if denial is None:
             log.error("nats.error", error=type(problem).__name__, detail=str(problem)[:200])
             return
-        if denial.loses_answer:
+        if denial.loses_reply:
             log.warning(
                 "nats.answer_lost", detail="the server's users were reloaded while a request was served"
             )
@@ -275,14 +275,14 @@ async def connect(
     name: str,
     on_closed: Callable[[], Awaitable[None]] | None = None,
     *,
-    access: NatsAccess = ANONYMOUS,
-) -> Connection:
+    access: NatsIdentity = ANONYMOUS,
+) -> NatsClient:
     """A connection to the NATS servers at `url` (several: separated by commas). Raises OSError or nats' errors."""
-    connection = Connection()
+    connection = NatsClient()
 
-    def denied(denial: Denial) -> None:
+    def denied(denial: PermissionViolation) -> None:
         connection.refused(denial)
 
     shown = options(name, on_closed, on_denied=denied)
-    await connection.connect(servers=url.split(","), **shown, **access.for_client())
+    await connection.connect(servers=url.split(","), **shown, **access.client_options())
     return connection

@@ -10,9 +10,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import APIError, ServiceUnavailableError
 
-from telecine_chassis.eventstore.messages import Record, from_direct
+from telecine_chassis.eventstore.messages import StoredMessage, from_direct
 
-__all__ = ["LARGEST", "Page", "page"]
+__all__ = ["LARGEST", "MessagePage", "page"]
 
 LARGEST = 1000
 """Messages that the server hands out for one question."""
@@ -21,22 +21,22 @@ END, NOTHING, NOBODY = "204", "404", "503"
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class MessagePage:
     """Consecutive messages of a filter. `pending`: how many more the server had when it answered, about."""
 
-    records: list[Record]
+    records: list[StoredMessage]
     pending: int
 
 
 async def page(
     connection: Client, stream: str, subject: str, after: int, *, limit: int, timeout: float
-) -> Page:
+) -> MessagePage:
     """Up to `limit` messages that `subject` selects, behind sequence `after`, none left out between them.
 
     Any replica may answer, also one that lags behind: what comes is a beginning of what there is. `timeout` is in
     seconds without any answer. Raises nats' errors: TimeoutError, ServiceUnavailableError, APIError.
     """
-    answers = _Answers(asyncio.get_running_loop().create_future())
+    answers = _BatchReceiver(asyncio.get_running_loop().create_future())
     inbox = connection.new_inbox()
     subscription = await connection.subscribe(inbox, cb=answers.take)
     try:
@@ -46,15 +46,15 @@ async def page(
     finally:
         if not connection.is_closed:
             await subscription.unsubscribe()
-    return Page(answers.records, answers.pending)
+    return MessagePage(answers.records, answers.pending)
 
 
 @dataclass(slots=True)
-class _Answers:
+class _BatchReceiver:
     """Each answer names the sequence before it, so that one which was lost on the way is noticed."""
 
     ended: Future[None]
-    records: list[Record] = field(default_factory=list)
+    records: list[StoredMessage] = field(default_factory=list)
     pending: int = 0
     _previous: str = "0"
     _broken: bool = False

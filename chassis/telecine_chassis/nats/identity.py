@@ -8,11 +8,11 @@ from typing import Any
 
 from faststream.nats.security import NatsNKey, NatsSecurity
 
-__all__ = ["ANONYMOUS", "NatsAccess", "check_seed"]
+__all__ = ["ANONYMOUS", "NatsIdentity", "validate_seed_file"]
 
 
 @dataclass(frozen=True, kw_only=True)
-class NatsAccess:
+class NatsIdentity:
     """`nkey_seed`: the file with the identity's seed; None comes as nobody.
 
     `tls_ca`: certificates that the server's must be from; with `tls_cert` (and `tls_key`) the client has one, too. With
@@ -47,12 +47,12 @@ class NatsAccess:
             context.load_cert_chain(self.tls_cert, self.tls_key)
         return context
 
-    def for_client(self) -> dict[str, Any]:
+    def client_options(self) -> dict[str, Any]:
         """Options for nats-py's `connect`."""
         shown: dict[str, Any] = {"nkeys_seed": str(self.nkey_seed)} if self.nkey_seed else {}
         return shown | ({"tls": self.tls, "tls_handshake_first": True} if self.tls else {})
 
-    def for_broker(self) -> NatsSecurity | None:
+    def broker_security(self) -> NatsSecurity | None:
         """The same for FastStream's broker."""
         tls: dict[str, Any] = {"ssl_context": self.tls, "tls_handshake_first": True} if self.tls else {}
         if self.nkey_seed is not None:
@@ -60,10 +60,10 @@ class NatsAccess:
         return NatsSecurity(**tls) if tls else None
 
 
-ANONYMOUS = NatsAccess()
+ANONYMOUS = NatsIdentity()
 
 
-def check_seed(file: Path) -> None:
+def validate_seed_file(file: Path) -> None:
     """Raise ValueError when there is no nkey seed in `file`."""
     import nkeys  # type: ignore[import-untyped]
 

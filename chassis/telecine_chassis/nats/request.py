@@ -7,19 +7,19 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-__all__ = ["AGAIN", "repeated_request"]
+__all__ = ["RETRY_INTERVAL", "request_with_retry"]
 
-AGAIN = 1.5
+RETRY_INTERVAL = 1.5
 """Seconds without an answer. A reload of the server's users loses the answers to requests that are being served."""
 
 
-async def repeated_request(
+async def request_with_retry(
     connection: Client,
     subject: str,
     body: bytes,
     *,
     patience: float,
-    again: float = AGAIN,
+    again: float = RETRY_INTERVAL,
     headers: Mapping[str, str] | None = None,
 ) -> Msg:
     """The answer, which `patience` seconds are waited for; the request is sent again every `again` seconds.

@@ -14,10 +14,10 @@ import nats.errors
 import structlog
 from nats.aio.client import Client
 
-from telecine_chassis.runtime.cancellation import end, heed_cancellation
-from telecine_chassis.runtime.supervision import background
+from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.supervision import start_background_task
 
-from .connection import NotAllowed
+from .connection import PermissionDenied
 
 __all__ = ["ServerClock"]
 
@@ -66,14 +66,14 @@ class ServerClock:
     async def start(self) -> None:
         """Read the server's time, and go on doing so. A server that does not answer is asked again later."""
         await self._look()
-        self._task = background(self._run(), name="server-clock")
+        self._task = start_background_task(self._run(), name="server-clock")
 
     async def stop(self) -> None:
         """Stop looking; time goes on."""
         if self._task is not None:
             await end(self._task)
 
-    def learn(self, told: datetime, asked: float, heard: float) -> None:
+    def synchronize(self, told: datetime, asked: float, heard: float) -> None:
         """Take in that the server said `told` between two moments of the monotonic clock."""
         own = self._base + timedelta(seconds=heard - self._at)
         true = min(max(own, told), told + timedelta(seconds=heard - asked))
@@ -89,7 +89,7 @@ class ServerClock:
     async def _run(self) -> None:
         while True:
             await asyncio.sleep(self._every)
-            heed_cancellation()
+            raise_if_cancelled()
             await self._look()
 
     async def _look(self) -> None:
@@ -97,10 +97,10 @@ class ServerClock:
         try:
             answer = await self._connection.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=TIMEOUT)
             told = datetime.fromisoformat(json.loads(answer.data)["ts"])
-        except (nats.errors.Error, NotAllowed, TimeoutError, OSError, ValueError, LookupError) as error:
+        except (nats.errors.Error, PermissionDenied, TimeoutError, OSError, ValueError, LookupError) as error:
             if not self._silent:  # once for each time that the server is away
                 log.warning("clock.no_answer", reason=type(error).__name__, known=self._known)
             self._silent = True
             return
         self._silent = False
-        self.learn(told, asked, self._monotonic())
+        self.synchronize(told, asked, self._monotonic())

@@ -8,23 +8,25 @@ import structlog
 from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as NoConnectionFree
 
-__all__ = ["OUTAGES", "is_outage", "outlast"]
+__all__ = ["UNAVAILABLE_ERRORS", "is_unavailable_error", "retry_while_unavailable"]
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 PAUSE = 1
 """Seconds between two tries."""
-OUTAGES = (OperationalError, InterfaceError, NoConnectionFree)
+UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, NoConnectionFree)
 """What SQLAlchemy raises: the server is away, refuses or breaks off connections; the pool has none to give; the disk
 is full, or (SQLite) the file is locked, cannot be written or was mounted read-only."""
 
 
-def is_outage(error: BaseException) -> bool:
+def is_unavailable_error(error: BaseException) -> bool:
     """Whether the same statement may well succeed later. Anything else is wrong with the statement itself."""
-    return isinstance(error, OUTAGES) or (isinstance(error, DBAPIError) and error.connection_invalidated)
+    return isinstance(error, UNAVAILABLE_ERRORS) or (
+        isinstance(error, DBAPIError) and error.connection_invalidated
+    )
 
 
-async def outlast(
+async def retry_while_unavailable(
     work: Callable[[], Awaitable[T]], refused: Callable[[], None] = lambda: None, **about: str
 ) -> T:
     """What `work` returns once the database can be had; `about` goes to the log. Other errors are raised.
@@ -35,7 +37,7 @@ async def outlast(
         try:
             return await work()
         except Exception as error:
-            if not is_outage(error):
+            if not is_unavailable_error(error):
                 raise
             # The driver's first line says what is wrong and no more; statements and parameters stay out of the log.
             detail = str(getattr(error, "orig", None) or error).partition("\n")[0]

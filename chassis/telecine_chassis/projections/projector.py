@@ -13,23 +13,23 @@ from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
 from telecine_chassis.consumers.dead_letters import DeadLetters
-from telecine_chassis.eventstore.messages import Record, decode
-from telecine_chassis.eventstore.port import Recorded
-from telecine_chassis.eventstore.subscription import Feed
-from telecine_chassis.runtime.cancellation import end, heed_cancellation, in_thread
-from telecine_chassis.telemetry.instruments import ProjectionMeters
+from telecine_chassis.eventstore.messages import StoredMessage, decode
+from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.eventstore.subscription import CatchUpSubscription
+from telecine_chassis.runtime.cancellation import end, raise_if_cancelled, run_in_thread
+from telecine_chassis.telemetry.instruments import ProjectionInstruments
 from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEvent
 from telecine_contracts.streams import Consumer, Stream
 from telecine_contracts.subjects import of_type
 
-from .availability import outlast
+from .availability import retry_while_unavailable
 from .slots import Slots, checkpoints, insert_if_absent, write_session
 
-__all__ = ["Projection", "Projections", "Projector"]
+__all__ = ["Projection", "ProjectionRunner", "Projector"]
 
 log = structlog.get_logger(__name__)
-Apply = Callable[[Session, Recorded], None]
-Listener = Callable[[Sequence[Recorded]], None]
+Apply = Callable[[Session, RecordedEvent], None]
+Listener = Callable[[Sequence[RecordedEvent]], None]
 POINTER_INTERVAL = timedelta(seconds=1)
 REFUSED = 10
 """Seconds without a successful write after which tables count as old; a database that fails over is quicker."""
@@ -52,7 +52,7 @@ class Projection:
     linger: float = 0
 
 
-class TablesAhead(Exception):
+class ProjectionAheadOfStream(Exception):
     """The tables know events that the stream does not have: remove the database, it is filled again.
 
     They belong to another stream, or the stream was restored from an older copy.
@@ -60,14 +60,14 @@ class TablesAhead(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class _Read:
+class _DecodedBatch:
     """Records as they came, and those among them that are events we know."""
 
-    records: Sequence[Record]
-    understood: Sequence[Recorded]
+    records: Sequence[StoredMessage]
+    understood: Sequence[RecordedEvent]
 
-    def joined(self, later: "_Read") -> "_Read":
-        return _Read([*self.records, *later.records], [*self.understood, *later.understood])
+    def joined(self, later: "_DecodedBatch") -> "_DecodedBatch":
+        return _DecodedBatch([*self.records, *later.records], [*self.understood, *later.understood])
 
 
 @dataclass
@@ -86,7 +86,7 @@ class Projector:
     writing: asyncio.Lock
     listeners: Sequence[Listener] = ()
     watchers: Sequence[Listener] = ()
-    meters: ProjectionMeters | None = None
+    meters: ProjectionInstruments | None = None
     sequence: int = 0
     head: int = 0
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
@@ -100,16 +100,18 @@ class Projector:
         if self.meters is not None:
             self.meters.skipped.labels(self.projection.name)  # a series before the first one is skipped
         feed = self._feed()
-        self.sequence = await outlast(lambda: in_thread(self._checkpoint), projection=self.projection.name)
+        self.sequence = await retry_while_unavailable(
+            lambda: run_in_thread(self._checkpoint), projection=self.projection.name
+        )
         if self.sequence > (last := await feed.last()):
             stream = self.projection.stream.name
-            raise TablesAhead(
+            raise ProjectionAheadOfStream(
                 f"{self.projection.name} is at {self.sequence} of {stream}, which ends at {last}"
             )
         self.head = await feed.head()
-        self._note_progress()
-        heed_cancellation()
-        read: asyncio.Queue[_Read] = asyncio.Queue(READ_AHEAD)
+        self._update_caught_up()
+        raise_if_cancelled()
+        read: asyncio.Queue[_DecodedBatch] = asyncio.Queue(READ_AHEAD)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(feed, read))
             tasks.create_task(self._write_all(read))
@@ -122,25 +124,25 @@ class Projector:
         """How far the tables are behind it. Asks the server."""
         return max(0, await self.newest() - self.sequence)
 
-    def _feed(self) -> Feed:
+    def _feed(self) -> CatchUpSubscription:
         filters = [of_type(event) for event in self.projection.events]
-        return Feed(self.connection, self.projection.stream, filters=filters)
+        return CatchUpSubscription(self.connection, self.projection.stream, filters=filters)
 
-    async def _read(self, feed: Feed, read: asyncio.Queue["_Read"]) -> None:
+    async def _read(self, feed: CatchUpSubscription, read: asyncio.Queue["_DecodedBatch"]) -> None:
         async with aclosing(feed.follow(self.sequence)) as following:
             async for batch in following:
                 if batch.records:
                     await self._take(batch.records, read)
 
-    async def _take(self, records: Sequence[Record], read: asyncio.Queue["_Read"]) -> None:
+    async def _take(self, records: Sequence[StoredMessage], read: asyncio.Queue["_DecodedBatch"]) -> None:
         understood = [event for record in records if (event := await self._understand(record)) is not None]
         for watcher in self.watchers:
             watcher(understood)
-        await read.put(_Read(records, understood))
+        await read.put(_DecodedBatch(records, understood))
 
-    async def _write_all(self, read: asyncio.Queue["_Read"]) -> None:
+    async def _write_all(self, read: asyncio.Queue["_DecodedBatch"]) -> None:
         while True:
-            heed_cancellation()
+            raise_if_cancelled()
             batch = await read.get()
             if self.projection.linger:
                 await asyncio.sleep(self.projection.linger)
@@ -153,9 +155,9 @@ class Projector:
                 self.meters.events.labels(self.projection.name).inc(len(applied))
             for listener in self.listeners:
                 listener(applied)
-            self._note_progress()
+            self._update_caught_up()
 
-    def _note_progress(self) -> None:
+    def _update_caught_up(self) -> None:
         if self.sequence >= self.head:
             self.caught_up.set()
 
@@ -165,7 +167,7 @@ class Projector:
             query = select(table.c.sequence).where(table.c.projection == self.projection.name)
             return session.execute(query).scalar() or 0
 
-    async def _apply_all(self, batch: "_Read") -> Sequence[Recorded]:
+    async def _apply_all(self, batch: "_DecodedBatch") -> Sequence[RecordedEvent]:
         """Apply a batch in one transaction; after a failure one by one, so that only the culprit is set aside."""
         records, understood = batch.records, batch.understood
         last = records[-1].sequence
@@ -175,26 +177,26 @@ class Projector:
             if type(error) is DatabaseError:  # its subclasses are about statements; this is a damaged file
                 raise
             log.warning("projection.batch_failed", projection=self.projection.name, exc_info=error)
-        applied: list[Recorded] = []
+        applied: list[RecordedEvent] = []
         by_sequence = {record.sequence: record for record in records}
         for recorded in understood:
             try:
                 applied += await self._commit([recorded], recorded.sequence)
             except Exception as error:
-                await self._set_aside(by_sequence[recorded.sequence], error)
+                await self._dead_letter(by_sequence[recorded.sequence], error)
         await self._commit([], last)
         return applied
 
-    async def _commit(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
+    async def _commit(self, events: Sequence[RecordedEvent], last: int) -> Sequence[RecordedEvent]:
         """Events wait in their stream while the database is not to be had."""
 
-        async def once() -> Sequence[Recorded]:
+        async def once() -> Sequence[RecordedEvent]:
             async with self.writing:
-                written = await in_thread(lambda: self._write(events, last))
+                written = await run_in_thread(lambda: self._write(events, last))
             self.refused_since = None
             return written
 
-        return await outlast(once, self._refused, projection=self.projection.name)
+        return await retry_while_unavailable(once, self._refused, projection=self.projection.name)
 
     def _refused(self) -> None:
         if self.refused_since is None:
@@ -206,7 +208,7 @@ class Projector:
         now = asyncio.get_running_loop().time()
         return self.refused_since is not None and now - self.refused_since >= REFUSED
 
-    def _write(self, events: Sequence[Recorded], last: int) -> Sequence[Recorded]:
+    def _write(self, events: Sequence[RecordedEvent], last: int) -> Sequence[RecordedEvent]:
         """Events behind the checkpoint only: a second writer of the slot, or a second delivery, changes nothing."""
         table = checkpoints(self.metadata)
         mine = table.c.projection == self.projection.name
@@ -223,7 +225,7 @@ class Projector:
             session.commit()
         return fresh
 
-    async def _understand(self, record: Record) -> Recorded | None:
+    async def _understand(self, record: StoredMessage) -> RecordedEvent | None:
         try:
             return decode(record, self.registry)
         except UnknownEvent as error:
@@ -231,10 +233,10 @@ class Projector:
                 self.meters.skipped.labels(self.projection.name).inc()
             log.warning("projection.unknown_event", projection=self.projection.name, detail=str(error))
         except (BadEnvelope, BadEvent) as error:
-            await self._set_aside(record, error)
+            await self._dead_letter(record, error)
         return None
 
-    async def _set_aside(self, record: Record, error: Exception) -> None:
+    async def _dead_letter(self, record: StoredMessage, error: Exception) -> None:
         name = f"{self.service}-{self.projection.name}"
         log.error("projection.dead_letter", projection=name, sequence=record.sequence, exc_info=error)
         reader = Consumer(name=name, service=self.service, stream=self.projection.stream.name, filters=())
@@ -242,7 +244,7 @@ class Projector:
         await DeadLetters(self.connection, kept).keep(self.service, reader, record, error, 1)
 
 
-class Projections:
+class ProjectionRunner:
     """Every projection of a service, on its live slot; moves to a new slot when a rebuild has promoted one."""
 
     def __init__(
@@ -254,7 +256,7 @@ class Projections:
         *,
         service: str,
         on_failure: Callable[[str], None],
-        meters: ProjectionMeters | None = None,
+        meters: ProjectionInstruments | None = None,
     ) -> None:
         self._slots = slots
         self._projections = projections
@@ -295,8 +297,8 @@ class Projections:
 
     async def start(self) -> None:
         """Follow the streams, once the database can be had; `ready` tells when everything is caught up."""
-        if self._slots.may_be_away:
-            await outlast(self._move, service=self._service)
+        if self._slots.is_server:
+            await retry_while_unavailable(self._move, service=self._service)
         else:  # a file that can't be opened now never will be
             await self._move()
         self._watch = self._spawn(self._follow_pointer())
@@ -327,12 +329,12 @@ class Projections:
 
     async def _move(self) -> None:
         """To the live slot, if this is another one."""
-        slot = await in_thread(self._slots.live)
+        slot = await run_in_thread(self._slots.live)
         if slot == self._slot:
             return
         if self._slot:
             log.info("projection.slot_changed", slot=slot)
-        engine = await in_thread(lambda: self._slots.open(slot), undo=Engine.dispose)
+        engine = await run_in_thread(lambda: self._slots.open(slot), undo=Engine.dispose)
         await self._leave()
         self._slot, self._engine = slot, engine
         writing = asyncio.Lock()
@@ -363,7 +365,7 @@ class Projections:
     async def _follow_pointer(self) -> None:
         while True:
             await asyncio.sleep(POINTER_INTERVAL.total_seconds())
-            await outlast(self._move, service=self._service)
+            await retry_while_unavailable(self._move, service=self._service)
 
     def _spawn(self, work: Awaitable[None]) -> asyncio.Task[None]:
         task = asyncio.ensure_future(work)

@@ -131,7 +131,7 @@ class Slots:
     version: int
 
     @property
-    def may_be_away(self) -> bool:
+    def is_server(self) -> bool:
         """Whether the database is a server, which comes and goes by itself."""
         return make_url(self.url).get_backend_name() != "sqlite"
 
@@ -156,7 +156,7 @@ class Slots:
             engine = open_engine(url.set(database=str(self._file(url, slot))))
         else:
             engine = open_engine(url).execution_options(schema_translate_map={None: self._schema(slot)})
-        with _taking_turns(engine) as connection:
+        with _serialized_ddl(engine) as connection:
             if engine.dialect.name != "sqlite":
                 connection.execute(CreateSchema(self._schema(slot), if_not_exists=True))
             self.metadata.create_all(connection)
@@ -179,7 +179,7 @@ class Slots:
         """Made once, and asked every second; it keeps no connection open."""
         engine = open_engine(make_url(self.url), poolclass=NullPool)
         if not inspect(engine).has_table(_LIVE.name):
-            with _taking_turns(engine) as connection:
+            with _serialized_ddl(engine) as connection:
                 _POINTERS.create_all(connection)
         return engine
 
@@ -192,7 +192,7 @@ class Slots:
 
 
 @contextmanager
-def _taking_turns(engine: Engine) -> Iterator[Connection]:
+def _serialized_ddl(engine: Engine) -> Iterator[Connection]:
     """A transaction that makes tables: replicas that start side by side on a new database do so one by one."""
     with engine.execution_options(write=True).begin() as connection:
         if engine.dialect.name != "sqlite":

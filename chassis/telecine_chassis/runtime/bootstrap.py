@@ -5,32 +5,32 @@ from datetime import UTC, datetime
 from typing import Any
 
 from telecine_chassis.consumers.dead_letters import DeadLetters
-from telecine_chassis.consumers.monitor import ConsumerWatch
+from telecine_chassis.consumers.monitor import ConsumerMonitor
 from telecine_chassis.consumers.reactor import Reactor
-from telecine_chassis.eventstore.instrumentation import MeteredEventStore
+from telecine_chassis.eventstore.instrumentation import InstrumentedEventStore
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import EventStore
-from telecine_chassis.http_server.limits import ADMIN
-from telecine_chassis.http_server.server import Admin, HttpServer
-from telecine_chassis.nats.component import Link, counted
-from telecine_chassis.nats.connection import Broker, Connection, Denial, options
+from telecine_chassis.http_server.limits import ADMIN_LIMITS
+from telecine_chassis.http_server.server import HealthEndpoints, HttpServer
+from telecine_chassis.nats.component import NatsComponent, counted
+from telecine_chassis.nats.connection import Broker, NatsClient, PermissionViolation, options
 from telecine_chassis.nats.server_clock import ServerClock
-from telecine_chassis.projections.projector import Projection, Projections
+from telecine_chassis.projections.projector import Projection, ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.settings.base import ServiceSettings
-from telecine_chassis.telemetry.disk import measure_disk, written_folder
-from telecine_chassis.telemetry.instruments import Meters
+from telecine_chassis.telemetry.disk import data_folder, register_disk_gauges
+from telecine_chassis.telemetry.instruments import Instruments
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_chassis.telemetry.tracing import Tracing
 from telecine_chassis.timers.jetstream import JetStreamTimers
-from telecine_chassis.timers.sweeper import Owed, Sweeper
+from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 from telecine_contracts import Registry
 from telecine_contracts.version import __version__
 
 from .liveness import Liveness
-from .service import Part, Service
+from .service import Component, Service
 
-__all__ = ["Assembly", "utc_now"]
+__all__ = ["ServiceBuilder", "utc_now"]
 
 
 def utc_now() -> datetime:
@@ -38,7 +38,7 @@ def utc_now() -> datetime:
     return datetime.now(UTC)
 
 
-class Assembly:
+class ServiceBuilder:
     """Connection, event store, timers and reactor of the service `name`; nothing is connected before start."""
 
     def __init__(self, name: str, settings: ServiceSettings, registry: Registry) -> None:
@@ -46,30 +46,30 @@ class Assembly:
         self.registry = registry
         self._settings = settings
         self.metrics = Metrics()
-        self.meters = Meters(self.metrics)
+        self.meters = Instruments(self.metrics)
         self.tracing = Tracing(
             name, endpoint=settings.otlp_endpoint, instance=settings.instance, ratio=settings.trace_ratio
         )
-        self.connection = Connection()
+        self.connection = NatsClient()
         self.clock = ServerClock(self.connection)
-        access = settings.nats_access
-        self._link = Link(
+        access = settings.nats_identity
+        self._link = NatsComponent(
             self.connection,
             settings.nats_url,
-            self._options() | access.for_client(),
-            known=settings.names_itself or settings.profile == "sandbox",
+            self._options() | access.client_options(),
+            known=settings.has_nats_identity or settings.profile == "sandbox",
         )
         self.broker = Broker(
             settings.nats_url.split(","),
             logger=None,
             graceful_timeout=settings.stop_grace,
-            security=access.for_broker(),
+            security=access.broker_security(),
             **self._options(),
         )
         self.store = self.event_store()
         self.timers = JetStreamTimers(self.connection, name, lead=lambda: self.clock.lead)
         handlers = self.meters.handlers
-        watch = ConsumerWatch(
+        watch = ConsumerMonitor(
             self.connection, handlers, every=settings.look_interval, stuck_after=settings.stuck_after
         )
         self.metrics.asked(
@@ -98,11 +98,11 @@ class Assembly:
     def event_store(self, *, timeout: float = 5) -> EventStore:
         """The event store, measured; `timeout` is in seconds, per call."""
         store = JetStreamEventStore(self.connection, self.registry, timeout=timeout)
-        return MeteredEventStore(store, self.meters.appends)
+        return InstrumentedEventStore(store, self.meters.appends)
 
-    def projections(self, slots: Slots, projections: Sequence[Projection]) -> Projections:
+    def projections(self, slots: Slots, projections: Sequence[Projection]) -> ProjectionRunner:
         """The service's projections, measured."""
-        following = Projections(
+        following = ProjectionRunner(
             slots,
             projections,
             self.connection,
@@ -122,8 +122,8 @@ class Assembly:
 
     def sweeper(
         self,
-        unfinished: Callable[[], Awaitable[Sequence[Owed]]],
-        projections: Projections,
+        unfinished: Callable[[], Awaitable[Sequence[PendingTimer]]],
+        projections: ProjectionRunner,
         *,
         interval: float,
         delay: float = 0,
@@ -141,8 +141,8 @@ class Assembly:
 
     def service(
         self,
-        *parts: Part,
-        before: Sequence[Part] = (),
+        *parts: Component,
+        before: Sequence[Component] = (),
         checks: Sequence[Callable[[], Awaitable[str | None]]] = (),
         http: HttpServer | None = None,
         reacts: bool = True,
@@ -159,13 +159,13 @@ class Assembly:
             patience=self._settings.unhealthy_for,
         )
         admin = HttpServer(
-            Admin(liveness.problem, lambda: service.ready(), self.metrics.page),
+            HealthEndpoints(liveness.problem, lambda: service.ready(), self.metrics.page),
             self._settings.health_host,
             self._settings.health_port,
-            limits=ADMIN,
+            limits=ADMIN_LIMITS,
         )
-        reactor: list[Part] = [self.reactor] if reacts else []
-        outside: list[Part] = [http] if http else []
+        reactor: list[Component] = [self.reactor] if reacts else []
+        outside: list[Component] = [http] if http else []
         own_checks = [self._link.ready, self.reactor.ready, *checks]
         service = Service(
             self.name,
@@ -175,10 +175,10 @@ class Assembly:
             metrics=self.metrics,
         )
         self._service = service
-        self._tell_of(service, liveness)
+        self._register_gauges(service, liveness)
         return service
 
-    def _tell_of(self, service: Service, liveness: Liveness) -> None:
+    def _register_gauges(self, service: Service, liveness: Liveness) -> None:
         async def ready() -> float:
             return float(await service.ready() is None)
 
@@ -186,7 +186,7 @@ class Assembly:
             return float(liveness.problem() is None)
 
         self.metrics.watch_process()
-        measure_disk(self.metrics, written_folder(getattr(self._settings, "database_url", None)))
+        register_disk_gauges(self.metrics, data_folder(getattr(self._settings, "database_url", None)))
         self.metrics.asked("telecine_healthy", "1 if /healthz says that all is well, else 0", healthy)
         self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready, every=5)
         letters = DeadLetters(self.connection)
@@ -205,10 +205,10 @@ class Assembly:
         if self._service is not None:
             self._service.fail(reason)
 
-    def _denied(self, denial: Denial) -> None:
+    def _denied(self, denial: PermissionViolation) -> None:
         """Told to whoever waits for the answer; a service that can't hear or come in at all ends."""
         self.connection.refused(denial)
-        if denial.deafens:
+        if denial.is_fatal:
             self.fail(str(denial))
 
     async def _closed(self) -> None:

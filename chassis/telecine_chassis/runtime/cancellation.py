@@ -5,12 +5,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-__all__ = ["end", "heed_cancellation", "in_thread"]
+__all__ = ["end", "raise_if_cancelled", "run_in_thread"]
 
 T = TypeVar("T")
 
 
-def heed_cancellation() -> None:
+def raise_if_cancelled() -> None:
     """Raise CancelledError if this task was told to stop. To be called in every loop around calls to NATS.
 
     Up to Python 3.11 `asyncio.wait_for`, which the client uses, returns an answer that came in the same moment as a
@@ -35,7 +35,7 @@ async def end(*tasks: "asyncio.Future[Any]", every: float = 5) -> None:
             task.exception()
 
 
-async def in_thread(work: Callable[[], T], undo: Callable[[T], object] = lambda result: None) -> T:
+async def run_in_thread(work: Callable[[], T], undo: Callable[[T], object] = lambda result: None) -> T:
     """Run a blocking function in a thread. A cancellation waits for it: nothing may be closed that it still uses.
 
     What it then returns, and nobody will take, goes to `undo`.

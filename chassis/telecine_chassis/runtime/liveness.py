@@ -9,9 +9,9 @@ import structlog
 from telecine_chassis.telemetry.metrics import Metrics
 
 from .cancellation import end
-from .supervision import background
+from .supervision import start_background_task
 
-__all__ = ["Liveness", "pulse"]
+__all__ = ["Liveness", "event_loop_watchdog"]
 
 log = structlog.get_logger(__name__)
 TICK = 0.5
@@ -54,7 +54,7 @@ class Liveness:
 
     async def start(self) -> None:
         """Begin to look."""
-        self._task = background(self._run(), name="liveness")
+        self._task = start_background_task(self._run(), name="liveness")
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -80,7 +80,7 @@ class Liveness:
                 self._on_failure(problem)
 
 
-async def pulse(deaf: float = DEAF) -> None:
+async def event_loop_watchdog(deaf: float = DEAF) -> None:
     """Beat as long as the event loop does. When it has stood still for `deaf` seconds, show where, and end."""
     try:
         while True:

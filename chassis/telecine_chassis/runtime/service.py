@@ -18,17 +18,17 @@ from telecine_chassis.telemetry.logging import configure
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_chassis.telemetry.tracing import Tracing
 
-from .liveness import pulse
-from .supervision import supervising
+from .liveness import event_loop_watchdog
+from .supervision import task_supervision
 
-__all__ = ["Part", "Service", "run"]
+__all__ = ["Component", "Service", "run"]
 
 log = structlog.get_logger(__name__)
 READY_TIMEOUT = 5
 Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
-class Part(Protocol):
+class Component(Protocol):
     """Something a service is made of: a connection, a reactor, a projector, an HTTP server."""
 
     async def start(self) -> None:
@@ -46,7 +46,7 @@ class Service:
     def __init__(
         self,
         name: str,
-        parts: Sequence[Part],
+        parts: Sequence[Component],
         checks: Sequence[Callable[[], Awaitable[str | None]]],
         *,
         tracing: Tracing | None = None,
@@ -60,15 +60,15 @@ class Service:
         )
         self._parts = parts
         self._checks = checks
-        self._started: list[Part] = []
+        self._started: list[Component] = []
         self._failure: asyncio.Future[str] | None = None
         self._stopping = False
 
     async def start(self) -> None:
         """Start every part; if one does not start, stop those before it and raise what it raised."""
-        self._failure, self._stopping = self._to_come(), False
+        self._failure, self._stopping = self._pending_failure(), False
         try:
-            with supervising(self.fail):
+            with task_supervision(self.fail):
                 for part in self._parts:
                     await part.start()
                     self._started.append(part)
@@ -77,7 +77,7 @@ class Service:
             raise
         log.info("service.started", name=self.name)
 
-    def _to_come(self) -> asyncio.Future[str]:
+    def _pending_failure(self) -> asyncio.Future[str]:
         """The failure that ends the service; one that did is of the past."""
         if self._failure is None or self._failure.done():
             return asyncio.get_running_loop().create_future()
@@ -125,7 +125,7 @@ class Service:
         stopping = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, stopping.set)
-        self._failure = failure = self._to_come()
+        self._failure = failure = self._pending_failure()
         stop = asyncio.ensure_future(stopping.wait())
         start = asyncio.ensure_future(self.start())
         first: list[asyncio.Future[Any]] = [start, stop, failure]
@@ -181,7 +181,7 @@ def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Servi
 
 
 async def _run(service: Service) -> int:
-    beating = asyncio.create_task(pulse(), name="pulse")
+    beating = asyncio.create_task(event_loop_watchdog(), name="pulse")
     try:
         return await service.run()
     finally:

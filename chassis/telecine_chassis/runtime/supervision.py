@@ -8,14 +8,14 @@ from typing import Any
 
 import structlog
 
-__all__ = ["background", "supervise", "supervising"]
+__all__ = ["report_task_end", "start_background_task", "task_supervision"]
 
 log = structlog.get_logger(__name__)
 _REPORT: ContextVar[Callable[[str], None] | None] = ContextVar("telecine_supervisor", default=None)
 
 
 @contextmanager
-def supervising(report: Callable[[str], None]) -> Iterator[None]:
+def task_supervision(report: Callable[[str], None]) -> Iterator[None]:
     """Background tasks that are started in the block, or by tasks started in it, report their end to `report`."""
     token = _REPORT.set(report)
     try:
@@ -24,14 +24,14 @@ def supervising(report: Callable[[str], None]) -> Iterator[None]:
         _REPORT.reset(token)
 
 
-def background(work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-    """Start `work`, which must run until it is cancelled. See `supervise`."""
+def start_background_task(work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
+    """Start `work`, which must run until it is cancelled. See `report_task_end`."""
     task = asyncio.create_task(work, name=name)
-    supervise(task)
+    report_task_end(task)
     return task
 
 
-def supervise(task: asyncio.Task[None]) -> None:
+def report_task_end(task: asyncio.Task[None]) -> None:
     """Report the end of a task that was not cancelled: it works on nothing any more, and nothing else would say so."""
     report = _REPORT.get()
     task.add_done_callback(lambda ended: _ended(ended, report))

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from telecine_chassis.nats.identity import NatsAccess, check_seed
+from telecine_chassis.nats.identity import NatsIdentity, validate_seed_file
 from telecine_chassis.network import is_loopback, is_nats_url
 
 from .secrets import SecretFiles, shared_secrets, weak_secrets
@@ -102,9 +102,9 @@ class ServiceSettings(BaseSettings):
         return init_settings, env_settings, SecretFiles(settings_cls)
 
     @property
-    def nats_access(self) -> NatsAccess:
+    def nats_identity(self) -> NatsIdentity:
         """How this service comes to NATS."""
-        return NatsAccess(
+        return NatsIdentity(
             nkey_seed=self.nats_nkey_seed_file,
             tls_ca=self.nats_tls_ca,
             tls_cert=self.nats_tls_cert,
@@ -112,33 +112,33 @@ class ServiceSettings(BaseSettings):
         )
 
     @property
-    def names_itself(self) -> bool:
+    def has_nats_identity(self) -> bool:
         """Whether this service says on NATS who it is."""
         return self.nats_nkey_seed_file is not None or "@" in self.nats_url
 
     @field_validator("nats_url")
     @classmethod
-    def _names_servers(cls, urls: str) -> str:
+    def _validate_nats_urls(cls, urls: str) -> str:
         if not all(is_nats_url(url) for url in urls.split(",")):
             raise ValueError("a NATS server is nats://host:port, or tls://; several are separated by commas")
         return urls
 
     @field_validator("nats_nkey_seed_file")
     @classmethod
-    def _holds_seed(cls, file: Path | None) -> Path | None:
+    def _validate_seed_file(cls, file: Path | None) -> Path | None:
         if file is not None:
-            check_seed(file)
+            validate_seed_file(file)
         return file
 
     @model_validator(mode="after")
-    def _can_do_tls(self) -> Self:
-        self.nats_access.check_tls()
+    def _validate_tls_files(self) -> Self:
+        self.nats_identity.check_tls()
         return self
 
     @model_validator(mode="after")
-    def _is_somebody(self) -> Self:
+    def _requires_nats_identity(self) -> Self:
         """A server that asks nobody for a name may be on this machine, out of others' reach; nowhere else."""
-        known = self.names_itself or self.nats_tls_cert is not None or self.profile == "sandbox"
+        known = self.has_nats_identity or self.nats_tls_cert is not None or self.profile == "sandbox"
         if not known and not all(is_loopback(_host(url)) for url in self.nats_url.split(",")):
             raise ValueError(
                 "TELECINE_NATS_NKEY_SEED_FILE: over a network a service does not come to NATS as nobody; "
@@ -147,7 +147,7 @@ class ServiceSettings(BaseSettings):
         return self
 
     @model_validator(mode="after")
-    def _has_strong_secrets(self) -> Self:
+    def _validate_secrets(self) -> Self:
         if self.profile == "sandbox":
             return self
         problems = []

@@ -29,7 +29,7 @@ class DatabaseSettings(ServiceSettings):
 
     @field_validator("database_url")
     @classmethod
-    def _names_database(cls, url: str) -> str:
+    def _validate_database_url(cls, url: str) -> str:
         try:
             driver = make_url(url).drivername
         except (ArgumentError, ValueError):  # neither is repeated: there may be a password in it

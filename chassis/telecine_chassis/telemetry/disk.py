@@ -7,12 +7,12 @@ from sqlalchemy.engine import make_url
 
 from .metrics import Metrics
 
-__all__ = ["measure_disk", "written_folder"]
+__all__ = ["data_folder", "register_disk_gauges"]
 
 ROOT = Path("/")
 
 
-def written_folder(database_url: str | None) -> Path:
+def data_folder(database_url: str | None) -> Path:
     """The folder of the service's own database, else the root: in a container that is the disk of the host."""
     url = make_url(database_url) if database_url else None
     if url is None or url.get_backend_name() != "sqlite" or not url.database:
@@ -20,7 +20,7 @@ def written_folder(database_url: str | None) -> Path:
     return Path(url.database).parent
 
 
-def measure_disk(metrics: Metrics, folder: Path) -> None:
+def register_disk_gauges(metrics: Metrics, folder: Path) -> None:
     """Tell the size of the disk with `folder` on it, and what is free there, in bytes."""
 
     async def free() -> float:

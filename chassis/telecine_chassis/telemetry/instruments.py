@@ -2,12 +2,18 @@
 
 from prometheus_client import Counter
 
-from .metrics import LONG, Metrics
+from .metrics import LONG_BUCKETS, Metrics
 
-__all__ = ["AppendMeters", "HandlerMeters", "LinkMeters", "Meters", "ProjectionMeters"]
+__all__ = [
+    "AppendInstruments",
+    "ConnectionInstruments",
+    "HandlerInstruments",
+    "Instruments",
+    "ProjectionInstruments",
+]
 
 
-class HandlerMeters:
+class HandlerInstruments:
     """What the handlers of each consumer do, and how far they are behind."""
 
     def __init__(self, metrics: Metrics, dead_letters: Counter) -> None:
@@ -18,7 +24,7 @@ class HandlerMeters:
             "outcome",
         )
         self.seconds = metrics.histogram(
-            "telecine_handler_duration_seconds", "How long handlers take", "consumer", bounds=LONG
+            "telecine_handler_duration_seconds", "How long handlers take", "consumer", bounds=LONG_BUCKETS
         )
         self.running = metrics.gauge(
             "telecine_handlers_running", "Messages that are being handled", "consumer"
@@ -36,11 +42,14 @@ class HandlerMeters:
             "telecine_timers_restored", "Timers that were missing and were set again by the sweeper"
         )
         self.timer_delay = metrics.histogram(
-            "telecine_timer_delay_seconds", "How long after its time a timer is handled", "kind", bounds=LONG
+            "telecine_timer_delay_seconds",
+            "How long after its time a timer is handled",
+            "kind",
+            bounds=LONG_BUCKETS,
         )
 
 
-class AppendMeters:
+class AppendInstruments:
     """What becomes of events that this service appends."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -53,7 +62,7 @@ class AppendMeters:
         self.seconds = metrics.histogram("telecine_append_duration_seconds", "How long an append takes")
 
 
-class ProjectionMeters:
+class ProjectionInstruments:
     """How projections follow their streams."""
 
     def __init__(self, metrics: Metrics, dead_letters: Counter) -> None:
@@ -66,7 +75,7 @@ class ProjectionMeters:
         )
 
 
-class LinkMeters:
+class ConnectionInstruments:
     """The connections to NATS."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -78,7 +87,7 @@ class LinkMeters:
         self.disconnects = metrics.counter("telecine_nats_disconnects", "Connections to NATS that were lost")
 
 
-class Meters:
+class Instruments:
     """All of these, for one service."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -86,7 +95,7 @@ class Meters:
         letters = metrics.counter(
             "telecine_dead_letters", "Messages that could not be taken and were kept", "consumer"
         )
-        self.handlers = HandlerMeters(metrics, letters)
-        self.projections = ProjectionMeters(metrics, letters)
-        self.appends = AppendMeters(metrics)
-        self.link = LinkMeters(metrics)
+        self.handlers = HandlerInstruments(metrics, letters)
+        self.projections = ProjectionInstruments(metrics, letters)
+        self.appends = AppendInstruments(metrics)
+        self.link = ConnectionInstruments(metrics)

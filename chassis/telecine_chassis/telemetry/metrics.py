@@ -10,13 +10,13 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, gene
 from prometheus_client.gc_collector import GCCollector
 from prometheus_client.process_collector import ProcessCollector
 
-__all__ = ["CONTENT_TYPE", "LONG", "SHORT", "Metrics", "Question"]
+__all__ = ["CONTENT_TYPE", "LONG_BUCKETS", "SHORT", "Metrics", "Question"]
 
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SHORT = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
 """Bounds, in seconds, for what takes milliseconds when all is well."""
-LONG = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
+LONG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
 """Bounds, in seconds, for what takes seconds when all is well."""
 PATIENCE = 3.0
 Question = Callable[[], Awaitable[Mapping[str, float] | float]]

@@ -15,10 +15,10 @@ from opentelemetry.sdk.trace.sampling import (
 from opentelemetry.trace import Link, SpanKind, TraceState
 from opentelemetry.util.types import Attributes
 
-__all__ = ["LinkedRatio"]
+__all__ = ["LinkedRatioSampler"]
 
 
-class LinkedRatio(Sampler):
+class LinkedRatioSampler(Sampler):
     """A span goes with its parent; without one, with those it links to; without any, `ratio` of all are recorded."""
 
     def __init__(self, ratio: float) -> None:
@@ -45,4 +45,4 @@ class LinkedRatio(Sampler):
         return sampler.should_sample(parent_context, trace_id, name, kind, attributes, links)
 
     def get_description(self) -> str:
-        return f"LinkedRatio{{{self._ratio.get_description()}}}"
+        return f"LinkedRatioSampler{{{self._ratio.get_description()}}}"

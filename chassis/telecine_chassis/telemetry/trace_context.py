@@ -7,22 +7,22 @@ from opentelemetry.context import Context
 from opentelemetry.trace import Link, NonRecordingSpan, SpanContext, TraceFlags
 
 __all__ = [
-    "DUE",
-    "SET_BY",
-    "TRACEPARENT",
+    "DUE_HEADER",
+    "SET_BY_HEADER",
+    "TRACEPARENT_HEADER",
     "child",
-    "context_of",
     "fields",
-    "links_to",
+    "parent_context",
+    "parse_traceparent",
+    "span_links",
     "text_of",
-    "under",
 ]
 
-TRACEPARENT = "traceparent"
+TRACEPARENT_HEADER = "traceparent"
 """Header of an event or a timer: the span that it follows from."""
-SET_BY = "telecine-set-by"
+SET_BY_HEADER = "telecine-set-by"
 """Header of a timer: the span that set it. It will have ended long before, so it is linked, not continued."""
-DUE = "telecine-due"
+DUE_HEADER = "telecine-due"
 """Header of a timer: when it was to fire."""
 
 _FORM = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
@@ -45,7 +45,7 @@ def fields(traceparent: str | None) -> dict[str, str]:
     return {"trace_id": match[1], "span_id": match[2]} if match else {}
 
 
-def context_of(traceparent: str | None) -> SpanContext | None:
+def parse_traceparent(traceparent: str | None) -> SpanContext | None:
     """The same in the words of OpenTelemetry; None for a context that is missing or malformed."""
     match = _FORM.fullmatch(traceparent or "")
     if match is None:
@@ -58,15 +58,15 @@ def text_of(context: SpanContext) -> str:
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & TraceFlags.SAMPLED:02x}"
 
 
-def under(traceparent: str | None) -> Context:
+def parent_context(traceparent: str | None) -> Context:
     """Where a span that follows from this one begins; the beginning of a trace if there is none."""
-    context = context_of(traceparent)
+    context = parse_traceparent(traceparent)
     if context is None:
         return Context()
     return trace.set_span_in_context(NonRecordingSpan(context), Context())
 
 
-def links_to(*traceparents: str | None) -> list[Link]:
+def span_links(*traceparents: str | None) -> list[Link]:
     """Links to those of these contexts that are there."""
-    contexts = map(context_of, traceparents)
+    contexts = map(parse_traceparent, traceparents)
     return [Link(context) for context in contexts if context is not None]

@@ -26,8 +26,17 @@ from opentelemetry.trace import (
     Tracer,
 )
 
-from .samplers import LinkedRatio
-from .trace_context import SET_BY, TRACEPARENT, child, context_of, fields, links_to, text_of, under
+from .samplers import LinkedRatioSampler
+from .trace_context import (
+    SET_BY_HEADER,
+    TRACEPARENT_HEADER,
+    child,
+    fields,
+    parent_context,
+    parse_traceparent,
+    span_links,
+    text_of,
+)
 
 __all__ = [
     "Span",
@@ -35,15 +44,15 @@ __all__ = [
     "Tracing",
     "about",
     "answering",
-    "carried",
     "current",
+    "current_log_fields",
     "failed",
-    "headers_from_here",
     "here",
-    "joint",
-    "log_fields",
+    "linked_span",
     "sending",
     "span",
+    "timer_trace_headers",
+    "trace_headers",
 ]
 
 NO_SPAN = trace.INVALID_SPAN
@@ -68,7 +77,7 @@ class Tracing:
         self._service = service
         self._endpoint = endpoint
         self._instance = instance or f"{socket.gethostname()}-{os.getpid()}"
-        self._sampler = LinkedRatio(ratio)
+        self._sampler = LinkedRatioSampler(ratio)
         self._provider: TracerProvider | None = None
         self._tracer: Tracer | None = None
 
@@ -102,18 +111,18 @@ class Tracing:
         """Whether spans go anywhere."""
         return self._tracer is not None
 
-    def sampled(self, traceparent: str) -> str:
+    def apply_sampling(self, traceparent: str) -> str:
         """A context from outside, whose trace is recorded only if it is among those that we record.
 
         Else whoever sends requests would decide how much we record.
         """
-        context = context_of(traceparent)
+        context = parse_traceparent(traceparent)
         if context is None or self._sampler.takes(context.trace_id):
             return traceparent
         return f"{traceparent[:-2]}00"
 
     @contextmanager
-    def entering(
+    def entry_span(
         self,
         name: str,
         *,
@@ -136,8 +145,8 @@ class Tracing:
                 self._tracer,
                 name,
                 kind=kind,
-                parent=under(parent),
-                links=links_to(link if link != parent else None),
+                parent=parent_context(parent),
+                links=span_links(link if link != parent else None),
                 attributes=attributes,
                 expected=expected,
             ) as entered:
@@ -164,7 +173,7 @@ def span(
 
 
 @contextmanager
-def joint(name: str, askers: Sequence[Span]) -> Iterator[Span]:
+def linked_span(name: str, askers: Sequence[Span]) -> Iterator[Span]:
     """A step taken for several at once, of which each waits in a span of its own.
 
     A step for one alone belongs to it. One for several is a trace of its own: it links to all, and all to it.
@@ -194,10 +203,10 @@ def sending(name: str, event_id: str, cause: str | None, attributes: Attributes)
     if tracer is None:
         yield child(cause or here(), event_id)
         return
-    current, caused = trace.get_current_span().get_span_context(), context_of(cause)
+    current, caused = trace.get_current_span().get_span_context(), parse_traceparent(cause)
     elsewhere = caused is not None and current.trace_id != caused.trace_id
-    links = links_to(here()) if elsewhere and current.is_valid else []
-    parent = under(cause) if elsewhere else None
+    links = span_links(here()) if elsewhere and current.is_valid else []
+    parent = parent_context(cause) if elsewhere else None
     with _span(
         tracer, name, kind=SpanKind.PRODUCER, parent=parent, links=links, attributes=attributes
     ) as sent:
@@ -239,21 +248,21 @@ def here() -> str | None:
     return text_of(current) if current is not None and current.is_valid else _CAUSE.get()
 
 
-def headers_from_here() -> dict[str, str]:
+def trace_headers() -> dict[str, str]:
     """The headers by which a request to another service is part of the work under way."""
     traceparent = here()
-    return {} if traceparent is None else {TRACEPARENT: traceparent}
+    return {} if traceparent is None else {TRACEPARENT_HEADER: traceparent}
 
 
-def log_fields() -> dict[str, str]:
+def current_log_fields() -> dict[str, str]:
     """The trace and span of the work under way, for its log lines."""
     return fields(here())
 
 
-def carried() -> dict[str, str]:
+def timer_trace_headers() -> dict[str, str]:
     """The headers by which a timer remembers where it comes from: what set it, and what that answered to."""
     now, cause = here(), _CAUSE.get()
-    headers = {TRACEPARENT: cause or now, SET_BY: now if now != cause else None}
+    headers = {TRACEPARENT_HEADER: cause or now, SET_BY_HEADER: now if now != cause else None}
     return {name: value for name, value in headers.items() if value is not None}
 
 

@@ -12,8 +12,8 @@ from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
 from telecine_chassis.eventstore.port import Unavailable
-from telecine_chassis.telemetry.trace_context import DUE
-from telecine_chassis.telemetry.tracing import carried
+from telecine_chassis.telemetry.trace_context import DUE_HEADER
+from telecine_chassis.telemetry.tracing import timer_trace_headers
 from telecine_contracts.subjects import timer_at, timer_due
 
 from .port import Timer
@@ -50,7 +50,7 @@ class JetStreamTimers:
             return False
         return True
 
-    async def hasten(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
+    async def bring_forward(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
         waiting = await self._waiting(timer)
         if waiting is None or _due(waiting) <= latest + self._lead():
             return False
@@ -70,7 +70,9 @@ class JetStreamTimers:
             raise Unavailable(f"timer not read: {type(error).__name__}") from error
 
     async def fire(self, timer: Timer) -> None:
-        await self._publish(timer_due(self._service, timer.kind, *timer.key), timer.data, carried())
+        await self._publish(
+            timer_due(self._service, timer.kind, *timer.key), timer.data, timer_trace_headers()
+        )
 
     def _at(self, timer: Timer) -> str:
         return timer_at(self._service, timer.kind, *timer.key)
@@ -78,7 +80,12 @@ class JetStreamTimers:
     def _schedule(self, timer: Timer, at: datetime) -> dict[str, str]:
         moment = (at.astimezone(UTC) + self._lead()).isoformat(timespec="milliseconds").replace("+00:00", "Z")
         target = timer_due(self._service, timer.kind, *timer.key)
-        return {"Nats-Schedule": f"@at {moment}", "Nats-Schedule-Target": target, DUE: moment, **carried()}
+        return {
+            "Nats-Schedule": f"@at {moment}",
+            "Nats-Schedule-Target": target,
+            DUE_HEADER: moment,
+            **timer_trace_headers(),
+        }
 
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
         try:
@@ -94,7 +101,7 @@ class JetStreamTimers:
 def _due(waiting: RawStreamMsg) -> datetime:
     """When a waiting timer fires; one that does not say so is to be set again."""
     try:
-        return datetime.fromisoformat((waiting.headers or {})[DUE])
+        return datetime.fromisoformat((waiting.headers or {})[DUE_HEADER])
     except (LookupError, ValueError):
         return _NEVER
 

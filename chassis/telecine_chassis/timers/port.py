@@ -31,7 +31,7 @@ class Timers(Protocol):
         """The same, unless such a timer is already waiting. True if it was set."""
         ...
 
-    async def hasten(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
+    async def bring_forward(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
         """Move a timer that waits for a time after `latest` to `at`, with what was left with it. True if it was moved.
 
         For a timer that was set by a clock that was wrong.

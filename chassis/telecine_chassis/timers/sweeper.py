@@ -13,13 +13,13 @@ import structlog
 from prometheus_client import Counter
 
 from telecine_chassis.eventstore.port import Unavailable
-from telecine_chassis.runtime.cancellation import end, heed_cancellation
-from telecine_chassis.runtime.supervision import background
+from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.telemetry.tracing import answering
 
 from .port import Timer, Timers
 
-__all__ = ["Owed", "Sweeper"]
+__all__ = ["PendingTimer", "Sweeper"]
 
 log = structlog.get_logger(__name__)
 CHECKED = 2_000
@@ -29,7 +29,7 @@ SPREAD = 2.0
 
 
 @dataclass(frozen=True, slots=True)
-class Owed:
+class PendingTimer:
     """A timer that should be waiting. `at`: when it is due; None, or a time that has passed: soon.
 
     `traceparent`: the trace that it belongs to. `longest`: for how many seconds after now, or after `at`, the schedule
@@ -54,7 +54,7 @@ class Sweeper:
     def __init__(
         self,
         timers: Timers,
-        unfinished: Callable[[], Awaitable[Sequence[Owed]]],
+        unfinished: Callable[[], Awaitable[Sequence[PendingTimer]]],
         ready: Callable[[], Awaitable[None]],
         *,
         interval: float,
@@ -74,7 +74,7 @@ class Sweeper:
 
     async def start(self) -> None:
         """Begin sweeping in the background."""
-        self._task = background(self._run(), name="sweeper")
+        self._task = start_background_task(self._run(), name="sweeper")
 
     async def stop(self) -> None:
         """Stop sweeping."""
@@ -86,7 +86,7 @@ class Sweeper:
         restored = 0
         unfinished = await self._unfinished()
         for number, owed in enumerate(unfinished):
-            heed_cancellation()
+            raise_if_cancelled()
             checked = (number - self._turn) % len(unfinished) < CHECKED
             with answering(owed.traceparent):
                 restored += await self._restore(owed, checked=checked)
@@ -95,7 +95,7 @@ class Sweeper:
             self._restored.inc(restored)
         return restored
 
-    async def _restore(self, owed: Owed, *, checked: bool) -> bool:
+    async def _restore(self, owed: PendingTimer, *, checked: bool) -> bool:
         if await self._timers.set_if_absent(owed.timer, self._moment(owed.at, self._delay)):
             return True
         if owed.longest is None or not checked:
@@ -103,7 +103,7 @@ class Sweeper:
         now = self._clock()
         latest = max(now, owed.at or now) + timedelta(seconds=owed.longest)
         # No work is under way while its timer waits: that needs no delay.
-        return await self._timers.hasten(owed.timer, self._moment(owed.at, 0), latest=latest)
+        return await self._timers.bring_forward(owed.timer, self._moment(owed.at, 0), latest=latest)
 
     def _moment(self, at: datetime | None, delay: float) -> datetime:
         now = self._clock()
@@ -123,5 +123,5 @@ class Sweeper:
                 log.warning("sweeper.failed", error=str(error))
             except Exception:
                 log.exception("sweeper.failed")
-            heed_cancellation()
+            raise_if_cancelled()
             await asyncio.sleep(self._interval)

@@ -5,7 +5,7 @@ import sys
 
 from nats.aio.client import Client
 
-from telecine_chassis.eventstore.subscription import Feed
+from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_cli.errors import Failure
 from telecine_contracts.streams import CHECKPOINTS
 
@@ -18,7 +18,7 @@ _CHECKPOINT_SECONDS = 15.0
 
 async def until_checkpointed(connection: Client) -> None:
     """Until credits has signed what the ledger is. Raises Failure if it does not."""
-    checkpoints = Feed(connection, CHECKPOINTS)
+    checkpoints = CatchUpSubscription(connection, CHECKPOINTS)
     try:
         async with asyncio.timeout(_CHECKPOINT_SECONDS):
             while await checkpoints.last() == 0:  # noqa: ASYNC110  it is elsewhere

@@ -10,7 +10,7 @@ from rich.live import Live
 from rich.spinner import Spinner
 from rich.text import Text
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.output.event_summary import in_words
 
 from .tracker import Journey, Journeys
@@ -34,7 +34,7 @@ class Screen:
         """One line."""
         self.console.print(Text(text, style=style))
 
-    def event(self, recorded: Recorded) -> None:
+    def event(self, recorded: RecordedEvent) -> None:
         """One event as it arrives."""
         seconds = time.monotonic() - self.began
         who = recorded.event.about.get("generation", recorded.event.about.get("account", ""))

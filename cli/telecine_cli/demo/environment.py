@@ -9,7 +9,7 @@ from pathlib import Path
 
 import typer
 
-from telecine_chassis.nats.identity import NatsAccess
+from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.stack.config import Facts, Options
 from telecine_cli.stack.supervisor import Stack
@@ -24,7 +24,7 @@ class Auditing:
     """How an auditor comes to the ledger, and the public key of its checkpoints."""
 
     nats_url: str
-    access: NatsAccess
+    access: NatsIdentity
     checkpoint_key: Path
 
 
@@ -53,7 +53,7 @@ class Running:
     async def stage(self, say: Callable[[str], None]) -> AsyncIterator[DemoStage]:
         """It, for as long as the block lasts; nothing of it is stopped at the end."""
         with tempfile.TemporaryDirectory(prefix="telecine-demo-") as folder:
-            access = NatsAccess(
+            access = NatsIdentity(
                 nkey_seed=self.auditor_seed,
                 tls_ca=self.target.access.tls_ca,
                 tls_cert=self.target.access.tls_cert,

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.event_reader import together
 from telecine_cli.ledger_client import balances_after
 from telecine_cli.output.event_summary import in_words, size
@@ -25,7 +25,7 @@ class Finished:
     download: Download
 
 
-def report(finished: Iterable[Finished], ledger: Sequence[Recorded]) -> Iterator[str]:
+def report(finished: Iterable[Finished], ledger: Sequence[RecordedEvent]) -> Iterator[str]:
     """The timelines, the ledger and the closing balance as lines of text."""
     for one in finished:
         journey, file = one.journey, one.download
@@ -41,7 +41,7 @@ def report(finished: Iterable[Finished], ledger: Sequence[Recorded]) -> Iterator
     yield f"closing balance: {balance.available} credits available, {balance.held} held"
 
 
-def document(finished: Iterable[Finished], ledger: Sequence[Recorded]) -> dict[str, Any]:
+def document(finished: Iterable[Finished], ledger: Sequence[RecordedEvent]) -> dict[str, Any]:
     """The same facts for programs."""
     return {
         "generations": [_generation(one) for one in finished],
@@ -63,7 +63,7 @@ def _generation(one: Finished) -> dict[str, Any]:
     }
 
 
-def _event(recorded: Recorded) -> dict[str, Any]:
+def _event(recorded: RecordedEvent) -> dict[str, Any]:
     return {
         "stream": recorded.event.stream,
         "sequence": recorded.sequence,

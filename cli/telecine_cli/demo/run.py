@@ -9,8 +9,8 @@ from typing import Any
 
 import typer
 
-from telecine_chassis.eventstore.port import Recorded
-from telecine_chassis.eventstore.subscription import Feed
+from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_cli.errors import Failure
 from telecine_cli.event_reader import following
 from telecine_cli.target import connected
@@ -75,7 +75,9 @@ def _make(out: Path) -> None:
 
 async def _play(wish: Demonstration, stage: DemoStage, journeys: Journeys, screen: Screen) -> list[Finished]:
     async with connected(stage.target) as connection:
-        starts = [(stream, await Feed(connection, stream).head()) for stream in (VIDEO, LEDGER)]
+        starts = [
+            (stream, await CatchUpSubscription(connection, stream).head()) for stream in (VIDEO, LEDGER)
+        ]
         async with following(connection, starts) as events:
             gift = Gift(_CREDITS, f"telecine demo {secrets.token_hex(4)}")
             key = await open_account(connection, stage.data, gift)
@@ -101,7 +103,7 @@ async def _ask(gateway: GatewayClient, journeys: Journeys, sample_image: str) ->
 
 
 async def _watch(
-    events: "asyncio.Queue[Recorded]", journeys: Journeys, screen: Screen, seconds: float
+    events: "asyncio.Queue[RecordedEvent]", journeys: Journeys, screen: Screen, seconds: float
 ) -> None:
     """Take events until every generation is over. Raises Failure for one without a video, or after `seconds`."""
     try:

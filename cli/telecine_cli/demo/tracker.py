@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
-from telecine_chassis.eventstore.port import Recorded, Unread
+from telecine_chassis.eventstore.port import RecordedEvent, UndecodedEvent
 from telecine_contracts.credits import (
     CreditsDebited,
     CreditsDenied,
@@ -24,10 +24,10 @@ class Journey:
 
     generation: str
     kind: Kind
-    events: list[Recorded] = field(default_factory=list)
+    events: list[RecordedEvent] = field(default_factory=list)
 
     @property
-    def last(self) -> Recorded | None:
+    def last(self) -> RecordedEvent | None:
         """The newest event."""
         return self.events[-1] if self.events else None
 
@@ -77,8 +77,8 @@ class Journeys:
 
     account: str
     by_id: dict[str, Journey] = field(default_factory=dict)
-    ledger: list[Recorded] = field(default_factory=list)
-    _early: dict[str, list[Recorded]] = field(default_factory=dict)
+    ledger: list[RecordedEvent] = field(default_factory=list)
+    _early: dict[str, list[RecordedEvent]] = field(default_factory=dict)
 
     def begin(self, generation: str, kind: Kind) -> Journey:
         """Follow a generation from now on; its first events may have come before its id was known."""
@@ -86,10 +86,10 @@ class Journeys:
         self.by_id[generation] = journey
         return journey
 
-    def add(self, recorded: Recorded) -> bool:
+    def add(self, recorded: RecordedEvent) -> bool:
         """Take one event of any stream; whether it is of this account."""
         about = recorded.event.about
-        if about.get("account") != self.account or isinstance(recorded.event, Unread):
+        if about.get("account") != self.account or isinstance(recorded.event, UndecodedEvent):
             return False
         if isinstance(recorded.event, LedgerEvent):
             self.ledger.append(recorded)

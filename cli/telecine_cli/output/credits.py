@@ -7,7 +7,7 @@ from typing import Any
 
 import typer
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.account_statement import GrantLine, grants_of, standing_after, statement_of
 from telecine_cli.errors import Failure
 from telecine_cli.ledger_client import ask, balances_after, ledger_of
@@ -88,12 +88,12 @@ def _has(balances: Balances) -> str:
     return f"has {balances.available} credits available{held}"
 
 
-async def _entries(target: Target, account: str, *, whole: bool = False) -> list[Recorded]:
+async def _entries(target: Target, account: str, *, whole: bool = False) -> list[RecordedEvent]:
     async with connected(target) as connection:
         return await ledger_of(connection, account, whole=whole)
 
 
-def _some(account: str, entries: list[Recorded]) -> list[Recorded]:
+def _some(account: str, entries: list[RecordedEvent]) -> list[RecordedEvent]:
     if not entries:
         raise Failure(
             f"account {account} has no entry yet: `telecine credits grant {account} …` makes the first"

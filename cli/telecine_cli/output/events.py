@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import typer
 from nats.aio.client import Client
 
-from telecine_chassis.eventstore.port import Recorded
-from telecine_chassis.eventstore.subscription import Feed
+from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_cli.errors import Failure
 from telecine_cli.event_reader import following, of_generation
 from telecine_cli.target import Target, connected
@@ -30,7 +30,7 @@ class Interest:
     stream: str | None = None
     since: int | None = None
 
-    def covers(self, recorded: Recorded) -> bool:
+    def covers(self, recorded: RecordedEvent) -> bool:
         """Whether an event is to be shown."""
         about = recorded.event.about
         wanted = {"account": self.account, "generation": self.generation}
@@ -58,7 +58,9 @@ def _wanted(stream: Stream, interest: Interest) -> bool:
 
 
 async def _after(connection: Client, stream: Stream, interest: Interest) -> int:
-    return await Feed(connection, stream).head() if interest.since is None else interest.since - 1
+    return (
+        await CatchUpSubscription(connection, stream).head() if interest.since is None else interest.since - 1
+    )
 
 
 async def tell_generation(target: Target, generation: str, *, as_json: bool) -> None:

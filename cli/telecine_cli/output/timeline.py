@@ -5,7 +5,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
-from telecine_chassis.eventstore.port import Recorded, Unread
+from telecine_chassis.eventstore.port import RecordedEvent, UndecodedEvent
 from telecine_contracts import Event, encode
 from telecine_contracts.credits import (
     AccountClosed,
@@ -28,7 +28,7 @@ def moment(time: datetime) -> str:
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def timeline(events: Sequence[Recorded]) -> list[str]:
+def timeline(events: Sequence[RecordedEvent]) -> list[str]:
     """One line an event: seconds since the first, where it stands, its type, what it says."""
     if not events:
         return []
@@ -44,20 +44,20 @@ def timeline(events: Sequence[Recorded]) -> list[str]:
     )
 
 
-def live_line(recorded: Recorded) -> str:
+def live_line(recorded: RecordedEvent) -> str:
     """One event as it happens: time, place, whom it is about, type, words."""
     about = " ".join(recorded.event.about.values())
     time = moment(recorded.envelope.time)
     return f"{time}  {_place(recorded):<12}  {_type(recorded):<32}  {about}  {_words(recorded)}"
 
 
-def statement(entries: Iterable[Recorded]) -> list[str]:
+def statement(entries: Iterable[RecordedEvent]) -> list[str]:
     """An account's ledger, a line an entry: number, time, event, the change of available and held, the balances."""
     head = ("entry", "time", "event", "available", "held", "= available", "= held", "for")
     return columns([head, *map(_entry, entries)], right={0, 3, 4, 5, 6})
 
 
-def _entry(recorded: Recorded) -> tuple[str, ...]:
+def _entry(recorded: RecordedEvent) -> tuple[str, ...]:
     event = recorded.event
     assert isinstance(event, LedgerEvent)
     return (
@@ -88,7 +88,7 @@ def _concerns(event: LedgerEvent) -> str:
             return event.about.get("generation", "")
 
 
-def as_json(recorded: Recorded) -> dict[str, Any]:
+def as_json(recorded: RecordedEvent) -> dict[str, Any]:
     """Everything about an event: its place, its envelope, its body under `data`."""
     envelope = recorded.envelope
     return {
@@ -107,19 +107,19 @@ def as_json(recorded: Recorded) -> dict[str, Any]:
 
 
 def _data(event: Event) -> dict[str, Any]:
-    if isinstance(event, Unread):
+    if isinstance(event, UndecodedEvent):
         return {"data": None, "unread": str(event.error)}
     return {"data": json.loads(encode(event))}
 
 
-def _type(recorded: Recorded) -> str:
+def _type(recorded: RecordedEvent) -> str:
     event = recorded.event
-    return printable(event.name or "-") if isinstance(event, Unread) else event.type
+    return printable(event.name or "-") if isinstance(event, UndecodedEvent) else event.type
 
 
-def _words(recorded: Recorded) -> str:
+def _words(recorded: RecordedEvent) -> str:
     event = recorded.event
-    if not isinstance(event, Unread):
+    if not isinstance(event, UndecodedEvent):
         return in_words(event)
     return (
         "of a newer version: upgrade to read it"
@@ -128,7 +128,7 @@ def _words(recorded: Recorded) -> str:
     )
 
 
-def ledger_as_json(recorded: Recorded) -> dict[str, Any]:
+def ledger_as_json(recorded: RecordedEvent) -> dict[str, Any]:
     """One entry of a ledger: what moved, and what the account had then."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
@@ -160,7 +160,7 @@ def _aligned(row: Sequence[str], widths: Sequence[int], right: frozenset[int] | 
     )
 
 
-def _place(recorded: Recorded) -> str:
+def _place(recorded: RecordedEvent) -> str:
     return f"{recorded.event.stream}#{recorded.sequence}"
 
 

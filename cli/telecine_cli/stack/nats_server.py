@@ -10,7 +10,7 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from telecine_chassis.nats.identity import NatsAccess
+from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.provisioning.credentials import STREAMS_ACCOUNT, make_credentials, seed_file
 from telecine_contracts.permissions import OPERATOR, rights
 
@@ -57,9 +57,9 @@ class NatsPart:
         """The HTTP monitoring endpoint: /varz says whether every append is synced."""
         return f"http://{LOOPBACK}:{self.monitoring_port}"
 
-    def access(self, identity: str) -> NatsAccess:
+    def access(self, identity: str) -> NatsIdentity:
         """How one identity comes to this server."""
-        return NatsAccess(
+        return NatsIdentity(
             nkey_seed=None if self.credentials is None else seed_file(self.credentials, identity)
         )
 
@@ -127,7 +127,7 @@ class NatsPart:
                 connect_timeout=_CONNECT_SECONDS,
                 error_cb=_quiet,
                 inbox_prefix=rights(OPERATOR).inbox,
-                **self.access(OPERATOR).for_client(),
+                **self.access(OPERATOR).client_options(),
             )
             await connection.jetstream(timeout=_CONNECT_SECONDS).account_info()
         except (OSError, NatsError):

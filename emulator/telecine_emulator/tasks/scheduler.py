@@ -34,7 +34,7 @@ class Scheduler:
         self._running: set[str] = set()
         self._without_slot: list[tuple[int, float, str]] = []
         self._rendering: set[str] = set()
-        self._wake = asyncio.Event()
+        self._handle_timer = asyncio.Event()
         self._settled = asyncio.Event()
 
     def resume(self) -> None:
@@ -53,12 +53,12 @@ class Scheduler:
     async def settle(self) -> None:
         """Returns when everything that is due has happened, rendering included."""
         self._settled.clear()
-        self._wake.set()
+        self._handle_timer.set()
         await self._settled.wait()
 
     async def run(self) -> None:
         while True:
-            self._wake.clear()
+            self._handle_timer.clear()
             self._work()
             if not self._waits_for_render():
                 self._settled.set()
@@ -68,13 +68,13 @@ class Scheduler:
         pause = self._due[0][0] - self._parts.clock.now() if self._due else None
         try:
             async with asyncio.timeout(pause):
-                await self._wake.wait()
+                await self._handle_timer.wait()
         except TimeoutError:
             return
 
     def _push(self, due: float, task_id: str) -> None:
         heapq.heappush(self._due, (due, task_id))
-        self._wake.set()
+        self._handle_timer.set()
 
     def _work(self) -> None:
         while self._due and self._due[0][0] <= self._parts.clock.now():
@@ -143,4 +143,4 @@ class Scheduler:
         elif task_id in self._rendering and task and task.due_at is not None:
             self._rendering.discard(task_id)
             self._push(task.due_at, task_id)
-        self._wake.set()
+        self._handle_timer.set()

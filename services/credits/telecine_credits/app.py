@@ -5,12 +5,12 @@ from datetime import timedelta
 
 from telecine_chassis.eventstore.command_handler import Decider
 from telecine_chassis.nats.server_health import ServerHealth
-from telecine_chassis.projections.projector import Projections
+from telecine_chassis.projections.projector import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
-from telecine_chassis.runtime.bootstrap import Assembly
-from telecine_chassis.runtime.cancellation import in_thread
-from telecine_chassis.runtime.service import Part, Service
-from telecine_chassis.timers.sweeper import Owed
+from telecine_chassis.runtime.bootstrap import ServiceBuilder
+from telecine_chassis.runtime.cancellation import run_in_thread
+from telecine_chassis.runtime.service import Component, Service
+from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
 from telecine_credits.archive.folder import FolderArchive
 from telecine_credits.archive.port import CheckpointArchive
@@ -42,10 +42,10 @@ SLACK = 5.0
 
 def build(settings: Settings) -> Service:
     """The credits service, not yet started."""
-    parts = Assembly("credits", settings, registry())
+    parts = ServiceBuilder("credits", settings, registry())
     ledger = CountedLedger(
         parts.store,
-        Decider(Account(), decide, evolve, strict=True, passes=skipped_by),
+        Decider(Account(), decide, evolve, strict=True, skipped_sequence=skipped_by),
         source="telecine/credits",
         clock=parts.clock,
     )
@@ -57,16 +57,21 @@ def build(settings: Settings) -> Service:
     measure_event_store(parts.metrics, ServerHealth(parts.connection))
     measure_tables(parts.metrics, lambda: projections.engine, parts.clock, limit)
 
-    async def unfinished() -> Sequence[Owed]:
+    async def unfinished() -> Sequence[PendingTimer]:
         by = parts.clock() + AHEAD
-        found = await in_thread(lambda: to_expire(projections.engine, by))
-        return [Owed(expiry_timer(account, entry), until, longest=SLACK) for account, entry, until in found]
+        found = await run_in_thread(lambda: to_expire(projections.engine, by))
+        return [
+            PendingTimer(expiry_timer(account, entry), until, longest=SLACK)
+            for account, entry, until in found
+        ]
 
     sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
     return parts.service(sweeper, *checkpoint_parts(settings, parts, projections), before=[projections])
 
 
-def checkpoint_parts(settings: Settings, parts: Assembly, projections: Projections) -> Sequence[Part]:
+def checkpoint_parts(
+    settings: Settings, parts: ServiceBuilder, projections: ProjectionRunner
+) -> Sequence[Component]:
     """What signs checkpoints of the ledger and keeps them outside NATS."""
     signer = settings.signer()
     if signer is None:

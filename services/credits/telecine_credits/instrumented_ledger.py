@@ -1,6 +1,6 @@
 """The ledger's aggregates, with every entry that is written here counted."""
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Outcome
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, CommandResult
 from telecine_contracts import Event
 from telecine_contracts.credits import (
     CreditsAdjusted,
@@ -28,12 +28,14 @@ MOVING = (
 )
 
 
-class CountedLedger(Aggregates[Command, Account]):
+class CountedLedger(CommandHandler[Command, Account]):
     """See Aggregates. `meters` is set before the first command."""
 
     meters: LedgerMeters
 
-    async def execute(self, aggregate: str, command: Command, cause: Cause | None = None) -> Outcome[Account]:
+    async def execute(
+        self, aggregate: str, command: Command, cause: Cause | None = None
+    ) -> CommandResult[Account]:
         """See Aggregates.execute."""
         outcome = await super().execute(aggregate, command, cause)
         if outcome.event is not None:

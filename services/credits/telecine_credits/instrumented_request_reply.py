@@ -5,8 +5,8 @@ from collections.abc import Awaitable, Callable
 import structlog
 from faststream.nats import NatsMessage
 
-from telecine_chassis.telemetry.trace_context import TRACEPARENT
-from telecine_chassis.telemetry.tracing import SpanKind, Tracing, log_fields
+from telecine_chassis.telemetry.trace_context import TRACEPARENT_HEADER
+from telecine_chassis.telemetry.tracing import SpanKind, Tracing, current_log_fields
 from telecine_contracts.commands import LedgerAnswer
 
 from .instruments import CommandMeters
@@ -32,12 +32,14 @@ class ObservedAnswers:
             outcome = "failed"
             try:
                 with (
-                    self._tracing.entering(
-                        f"process {subject}", kind=SpanKind.SERVER, parent=message.headers.get(TRACEPARENT)
+                    self._tracing.entry_span(
+                        f"process {subject}",
+                        kind=SpanKind.SERVER,
+                        parent=message.headers.get(TRACEPARENT_HEADER),
                     ) as span,
                     self._meters.seconds.labels(name).time(),
                 ):
-                    structlog.contextvars.bind_contextvars(command=name, **log_fields())
+                    structlog.contextvars.bind_contextvars(command=name, **current_log_fields())
                     answered = await answer(message)
                     outcome = _outcome(answered)
                     span.set_attribute("telecine.outcome", outcome)

@@ -8,15 +8,15 @@ from uuid import uuid4
 from faststream.nats import NatsBroker, NatsMessage
 from pydantic import ValidationError
 
-from telecine_chassis.consumers.reactor import undecoded
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Outcome
+from telecine_chassis.consumers.reactor import undecoded_body
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, CommandResult
 from telecine_chassis.eventstore.port import (
-    NotPassable,
-    NotUnderstood,
-    Refused,
+    AppendRejected,
+    NotSkippable,
     Unavailable,
-    Unread,
-    Unreadable,
+    UndecodedEvent,
+    UnreadableMessage,
+    UnsupportedEvent,
 )
 from telecine_chassis.telemetry.tracing import about
 from telecine_contracts import derive_id, subjects
@@ -54,7 +54,7 @@ from .instrumented_request_reply import ObservedAnswers
 
 __all__ = ["answer_commands"]
 
-Ledger = Aggregates[Command, Account]
+Ledger = CommandHandler[Command, Account]
 Request = TypeVar("Request", bound=LedgerCommand)
 Work = Callable[[Request], Awaitable[LedgerAnswer]]
 Administrative = Grant | Adjust | Close | Reopen | SetLimits
@@ -67,7 +67,7 @@ def answer_commands(
 
     def serve(subject: str, model: type[Request], work: Work[Request]) -> None:
         answer = observed.of(subject, _answering(model, work))
-        broker.subscriber(subject, queue="credits", decoder=undecoded)(answer)
+        broker.subscriber(subject, queue="credits", decoder=undecoded_body)(answer)
 
     def on(subject: str, model: type[Request], meant: Callable[[Request], Administrative]) -> None:
         serve(subject, model, lambda asked: _carry_out(ledger, meant(asked)))
@@ -91,11 +91,11 @@ def _answering(model: type[Request], work: Work[Request]) -> Callable[[NatsMessa
             return await work(asked)
         except LedgerRefused as error:
             return LedgerAnswer(refusal=error.refusal, field=error.field, error=str(error))
-        except Refused as error:
+        except AppendRejected as error:
             return LedgerAnswer(refusal=Refusal.INVALID, error=str(error))
-        except NotPassable as error:
+        except NotSkippable as error:
             return LedgerAnswer(refusal=Refusal.NOT_SKIPPABLE, field="sequence", error=str(error))
-        except (NotUnderstood, Unreadable) as error:
+        except (UnsupportedEvent, UnreadableMessage) as error:
             return LedgerAnswer(refusal=Refusal.UNAVAILABLE, error=f"nothing was done: {error}")
         except Unavailable:
             error_text = "the event store does not answer: ask again, nothing is done twice"
@@ -111,7 +111,7 @@ async def _carry_out(ledger: Ledger, command: Administrative) -> LedgerAnswer:
 
 
 async def _skip(ledger: Ledger, asked: SkipMessage, at: datetime) -> LedgerAnswer:
-    def command(message: Unread) -> Skip:
+    def command(message: UndecodedEvent) -> Skip:
         return Skip(
             account=asked.account,
             at=at,
@@ -122,13 +122,13 @@ async def _skip(ledger: Ledger, asked: SkipMessage, at: datetime) -> LedgerAnswe
 
     cause = derive_id(asked.account, f"skip {asked.sequence}")
     aggregate = subjects.ledger(asked.account)
-    outcome = await ledger.pass_over(
+    outcome = await ledger.skip_unreadable(
         aggregate, asked.sequence, command, Cause(cause, cause), unknown=asked.unknown_type
     )
     return _answer(outcome, lambda account: None)
 
 
-def _answer(outcome: Outcome[Account], before: Callable[[Account], Decided | None]) -> LedgerAnswer:
+def _answer(outcome: CommandResult[Account], before: Callable[[Account], Decided | None]) -> LedgerAnswer:
     account = outcome.state
     event = None if outcome.event is None else outcome.event.event
     made = Decided(event.entry, event.decided_at) if isinstance(event, LedgerEvent) else before(account)

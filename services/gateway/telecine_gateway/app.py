@@ -5,13 +5,13 @@ from dataclasses import dataclass, field
 
 from fastapi import APIRouter
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Decider
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.command_handler import CommandHandler, Decider
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.http_server.limits import HttpLimits
 from telecine_chassis.http_server.server import HttpServer
-from telecine_chassis.projections.projector import Projections
+from telecine_chassis.projections.projector import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
-from telecine_chassis.runtime.bootstrap import Assembly
+from telecine_chassis.runtime.bootstrap import ServiceBuilder
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_contracts import registry
@@ -66,7 +66,7 @@ FRESH = 2
 
 def build(settings: Settings) -> Service:
     """The gateway, not yet started."""
-    parts = Assembly("gateway", settings, registry())
+    parts = ServiceBuilder("gateway", settings, registry())
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     bucket = S3Content(
         S3Config(
@@ -124,7 +124,7 @@ def build(settings: Settings) -> Service:
 class _Live:
     """The projections, and everybody who is told what they have just made visible."""
 
-    projections: Projections
+    projections: ProjectionRunner
     new_keys: NewKeys
     auth: Auth
     positions: Positions
@@ -155,11 +155,11 @@ class _Live:
         """Until the entry has come here, so that a read from now on waits for it."""
         await self.arrivals.until(account, entry, within=FRESH)
 
-    def _generations_seen(self, events: Sequence[Recorded]) -> None:
+    def _generations_seen(self, events: Sequence[RecordedEvent]) -> None:
         for recorded in events:
             tell_progress(self.progress, recorded)
 
-    def _ledger_seen(self, events: Sequence[Recorded]) -> None:
+    def _ledger_seen(self, events: Sequence[RecordedEvent]) -> None:
         """Answers go out before the tables follow; whoever reads the tables then waits for the entry."""
         for recorded in events:
             assert isinstance(recorded.event, LedgerEvent)
@@ -169,10 +169,12 @@ class _Live:
         self.arrivals.moved()
 
 
-def _routers(settings: Settings, parts: Assembly, live: _Live, bucket: S3Content) -> Sequence[APIRouter]:
+def _routers(
+    settings: Settings, parts: ServiceBuilder, live: _Live, bucket: S3Content
+) -> Sequence[APIRouter]:
     clock, auth = parts.clock, live.auth
     store = parts.event_store(timeout=settings.store_timeout)
-    commands: Commands = Aggregates(
+    commands: Commands = CommandHandler(
         store,
         Decider(Generation(), decide, evolve),
         source=SOURCE,

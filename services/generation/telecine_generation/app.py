@@ -5,15 +5,15 @@ from collections.abc import Callable, Mapping, Sequence
 from urllib.parse import urlsplit
 
 from telecine_chassis.callback_tokens import callback_token
-from telecine_chassis.eventstore.command_handler import Aggregates, Decider
+from telecine_chassis.eventstore.command_handler import CommandHandler, Decider
 from telecine_chassis.network import is_in_domain
-from telecine_chassis.projections.projector import Projections
+from telecine_chassis.projections.projector import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
-from telecine_chassis.runtime.bootstrap import Assembly
-from telecine_chassis.runtime.cancellation import in_thread
+from telecine_chassis.runtime.bootstrap import ServiceBuilder
+from telecine_chassis.runtime.cancellation import run_in_thread
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.port import Timer
-from telecine_chassis.timers.sweeper import Owed
+from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
 from telecine_generation.handlers.consumers import listen
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
@@ -34,10 +34,10 @@ from .settings import Settings
 
 def build(settings: Settings) -> Service:
     """The generation service, not yet started."""
-    parts = Assembly("generation", settings, registry())
+    parts = ServiceBuilder("generation", settings, registry())
     provider = ObservedProvider(ArkProvider(ark_config(settings)), ProviderMeters(parts.metrics))
     decider = Decider(Generation(), decide, evolve)
-    generations = Aggregates(parts.store, decider, source="telecine/generation", clock=parts.clock)
+    generations = CommandHandler(parts.store, decider, source="telecine/generation", clock=parts.clock)
     submitter = Submitter(generations, provider, submission_policy(settings), parts.clock, ClaimWatch())
     pace = Pace(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
     follower = Follower(
@@ -53,8 +53,8 @@ def build(settings: Settings) -> Service:
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     measure(parts, projections)
 
-    async def unfinished() -> Sequence[Owed]:
-        rows = await in_thread(lambda: in_flight(projections.engine))
+    async def unfinished() -> Sequence[PendingTimer]:
+        rows = await run_in_thread(lambda: in_flight(projections.engine))
         return [_owed(row, pace) for row in rows]
 
     sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
@@ -62,12 +62,12 @@ def build(settings: Settings) -> Service:
     return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
 
 
-def _owed(row: InFlight, pace: Pace) -> Owed:
+def _owed(row: InFlight, pace: Pace) -> PendingTimer:
     timer = Timer(WAKE, (row.account, row.generation))
-    return Owed(timer, row.retry_at, row.traceparent, longest_pause(pace, late=row.ended))
+    return PendingTimer(timer, row.retry_at, row.traceparent, longest_pause(pace, late=row.ended))
 
 
-def measure(parts: Assembly, projections: Projections) -> None:
+def measure(parts: ServiceBuilder, projections: ProjectionRunner) -> None:
     """What is counted in the tables, when somebody wants to know it."""
 
     async def in_phases() -> Mapping[str, float]:

@@ -1,6 +1,6 @@
 """What the generation service measures beside what every service does."""
 
-from telecine_chassis.telemetry.metrics import LONG, Metrics
+from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
 class ProviderMeters:
@@ -17,6 +17,6 @@ class ProviderMeters:
             "telecine_provider_call_duration_seconds",
             "How long a call to the provider takes",
             "operation",
-            bounds=LONG,
+            bounds=LONG_BUCKETS,
         )
         self.running = metrics.gauge("telecine_provider_calls_running", "Calls under way", "operation")

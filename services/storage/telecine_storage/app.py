@@ -4,13 +4,13 @@ import asyncio
 from collections.abc import Sequence
 from datetime import timedelta
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Decider
+from telecine_chassis.eventstore.command_handler import CommandHandler, Decider
 from telecine_chassis.projections.slots import Slots
-from telecine_chassis.runtime.bootstrap import Assembly
-from telecine_chassis.runtime.cancellation import in_thread
+from telecine_chassis.runtime.bootstrap import ServiceBuilder
+from telecine_chassis.runtime.cancellation import run_in_thread
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.port import Timer
-from telecine_chassis.timers.sweeper import Owed
+from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
 from telecine_storage.bucket.disk_sync import ObjectFiles, SyncedBucket
 from telecine_storage.bucket.port import Bucket
@@ -35,12 +35,12 @@ SLACK = 5.0
 
 def build(settings: Settings) -> Service:
     """The storage service, not yet started."""
-    parts = Assembly("storage", settings, registry())
+    parts = ServiceBuilder("storage", settings, registry())
     source = HttpSource(SourceRules(hosts=settings.result_hosts, allow_private=settings.result_allow_private))
     bucket = S3Bucket(s3_config(settings))
     meters = CopyMeters(parts.metrics)
     copier = Copier(
-        Aggregates(
+        CommandHandler(
             parts.store, Decider(Video(), decide, evolve), source="telecine/storage", clock=parts.clock
         ),
         source,
@@ -64,10 +64,12 @@ def build(settings: Settings) -> Service:
     # The longest pause between two tries, or the sweeper's own delay.
     longest = max(settings.copy_retry_longest, settings.copy_timeout) + SLACK
 
-    async def unfinished() -> Sequence[Owed]:
-        rows = await in_thread(lambda: pending_copies(projections.engine))
+    async def unfinished() -> Sequence[PendingTimer]:
+        rows = await run_in_thread(lambda: pending_copies(projections.engine))
         return [
-            Owed(Timer(COPY, (row.account, row.generation)), traceparent=row.traceparent, longest=longest)
+            PendingTimer(
+                Timer(COPY, (row.account, row.generation)), traceparent=row.traceparent, longest=longest
+            )
             for row in rows
         ]
 
@@ -75,9 +77,9 @@ def build(settings: Settings) -> Service:
         unfinished, projections, interval=settings.sweep_interval, delay=settings.copy_timeout
     )
 
-    async def damaged() -> Sequence[Owed]:
+    async def damaged() -> Sequence[PendingTimer]:
         until = parts.clock() + timedelta(seconds=settings.copy_margin)
-        videos = await in_thread(
+        videos = await run_in_thread(
             lambda: recoverable_videos(projections.engine, settings.s3_bucket, after=until)
         )
         return await damaged_objects(bucket, videos)

@@ -1,6 +1,6 @@
 """What the storage service measures beside what every service does."""
 
-from telecine_chassis.telemetry.metrics import LONG, Metrics
+from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
 class CopyMeters:
@@ -14,7 +14,7 @@ class CopyMeters:
         )
         self.bytes = metrics.counter("telecine_copied_bytes", "Bytes of videos that were stored")
         self.seconds = metrics.histogram(
-            "telecine_copy_duration_seconds", "How long one try to copy takes", bounds=LONG
+            "telecine_copy_duration_seconds", "How long one try to copy takes", bounds=LONG_BUCKETS
         )
         self.running = metrics.gauge("telecine_copies_running", "Copies under way")
         self.recopies = metrics.counter(

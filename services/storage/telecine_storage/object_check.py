@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import structlog
 
 from telecine_chassis.timers.port import Timer
-from telecine_chassis.timers.sweeper import Owed
+from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_storage.bucket.port import Bucket, BucketError
 from telecine_storage.handlers.copy import RECOPY
 from telecine_storage.read_model.tables import StoredVideo
@@ -17,7 +17,7 @@ log = structlog.get_logger(__name__)
 _AT_ONCE = 4
 
 
-async def damaged_objects(bucket: Bucket, videos: Sequence[StoredVideo]) -> Sequence[Owed]:
+async def damaged_objects(bucket: Bucket, videos: Sequence[StoredVideo]) -> Sequence[PendingTimer]:
     """The timers of those `videos` whose object has another size than VideoStored says, or is missing.
 
     One HEAD request a video. A bucket that does not answer proves nothing: what was not found out is left out.
@@ -36,4 +36,4 @@ async def damaged_objects(bucket: Bucket, videos: Sequence[StoredVideo]) -> Sequ
     damaged = [video for video, bad in zip(videos, found, strict=True) if bad]
     for video in damaged:
         log.error("objects.damaged", generation=video.generation, bytes=video.bytes)
-    return [Owed(Timer(RECOPY, (video.account, video.generation))) for video in damaged]
+    return [PendingTimer(Timer(RECOPY, (video.account, video.generation))) for video in damaged]

@@ -13,9 +13,9 @@ from tests.support.environments.unreliable_store import Trouble, TroubledStore
 from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
 
 from telecine_chassis.eventstore import command_handler as commands
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Conflict, EventStore, Recorded, Unavailable
+from telecine_chassis.eventstore.port import Conflict, EventStore, RecordedEvent, Unavailable
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.testing import InMemoryEventStore, ManualClock
 from telecine_cli.provisioning.streams import provision
@@ -34,7 +34,7 @@ from telecine_credits.rules.decider import (
     evolve,
 )
 
-Ledger = Aggregates[Command, Account]
+Ledger = CommandHandler[Command, Account]
 PATIENCE = 0.3
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -74,7 +74,7 @@ def name() -> str:
 
 
 def ledger_over(store: EventStore, *, assume_new: bool = False) -> Ledger:
-    return Aggregates(
+    return CommandHandler(
         store,
         Decider(Account(), decide, evolve),
         source="telecine/credits",
@@ -244,7 +244,7 @@ async def test_two_replicas_that_close_the_same_holds_close_them_once(
     assert reduce(evolve, (found.event for found in entries), Account()).held == 0
 
 
-def assert_sound(entries: Sequence[Recorded], *, available: int, held: int) -> None:
+def assert_sound(entries: Sequence[RecordedEvent], *, available: int, held: int) -> None:
     """Entry numbers without gaps, balances never below zero, and these at the end."""
     events = [found.event for found in entries]
     for number, event in enumerate(events, start=1):
@@ -286,7 +286,7 @@ async def test_nothing_to_do_on_an_old_state_is_looked_at_again(stores: list[Eve
 
     def slow(store: EventStore) -> Ledger:
         decider = Decider(Account(), one_at_a_time, evolve)
-        return Aggregates(store, decider, source="s", clock=ManualClock())
+        return CommandHandler(store, decider, source="s", clock=ManualClock())
 
     await funded(stores[0], name)
     one, two = (slow(store) for store in stores)
@@ -421,7 +421,7 @@ async def test_lanes_of_aggregates_that_nobody_writes_to_are_let_go(store: Event
 
 async def test_the_time_of_an_event_is_the_clocks(store: EventStore, name: str) -> None:
     clock = ManualClock()
-    ledger = Aggregates(store, Decider(Account(), decide, evolve), source="s", clock=clock)
+    ledger = CommandHandler(store, Decider(Account(), decide, evolve), source="s", clock=clock)
     clock.advance(90)
     outcome = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
     assert outcome.event is not None

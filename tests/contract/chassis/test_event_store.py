@@ -10,7 +10,7 @@ from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Conflict, EventStore, Refused, Unavailable
+from telecine_chassis.eventstore.port import AppendRejected, Conflict, EventStore, Unavailable
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.testing import InMemoryEventStore
 from telecine_cli.provisioning.streams import provision
@@ -182,7 +182,7 @@ async def test_an_exact_retry_is_a_conflict_and_the_first_stays(store: EventStor
 
 async def test_an_id_that_was_used_before_is_never_taken_again(store: EventStore, account: str) -> None:
     first = await put(store, granted(account, 1), 0, id=f"{account}-1")
-    with pytest.raises(Refused, match=r"credits\.granted\.v1"):
+    with pytest.raises(AppendRejected, match=r"credits\.granted\.v1"):
         await put(store, granted(account, 2), first, id=f"{account}-1")
     assert await entries(store, account) == [1]
     assert await put(store, granted(account, 2), first) > first
@@ -190,7 +190,7 @@ async def test_an_id_that_was_used_before_is_never_taken_again(store: EventStore
 
 async def test_an_id_of_another_aggregate_is_never_taken(store: EventStore, account: str) -> None:
     await put(store, granted(account), 0, id=f"{account}-1")
-    with pytest.raises(Refused):
+    with pytest.raises(AppendRejected):
         await put(store, granted(f"{account}-other"), 0, id=f"{account}-1")
     assert await entries(store, f"{account}-other") == []
 
@@ -219,7 +219,7 @@ async def test_any_text_survives(store: EventStore, account: str) -> None:
 async def test_an_event_that_is_too_large_is_refused(
     jetstream: EventStore, connection: Client, account: str, size: int
 ) -> None:
-    with pytest.raises(Refused, match=r"credits\.granted\.v1"):
+    with pytest.raises(AppendRejected, match=r"credits\.granted\.v1"):
         await put(jetstream, granted(account, reason="x" * size), 0)
     assert connection.is_connected
     assert await entries(jetstream, account) == []

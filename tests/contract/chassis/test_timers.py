@@ -175,10 +175,10 @@ async def test_what_has_fired_is_absent(world: World) -> None:
 async def test_a_timer_that_is_too_far_away_is_hastened_with_what_was_left_with_it(world: World) -> None:
     left = timer(data=b'{"tried": 1}')
     await world.timers.set(left, world.after(3600))
-    assert await world.timers.hasten(timer(), world.after(SOON), latest=world.after(3601)) is False
-    assert await world.timers.hasten(timer(), world.after(SOON), latest=world.after(60)) is True
+    assert await world.timers.bring_forward(timer(), world.after(SOON), latest=world.after(3601)) is False
+    assert await world.timers.bring_forward(timer(), world.after(SOON), latest=world.after(60)) is True
     assert await world.next() == left
-    assert await world.timers.hasten(timer(), world.after(SOON), latest=world.after(-60)) is False
+    assert await world.timers.bring_forward(timer(), world.after(SOON), latest=world.after(-60)) is False
 
 
 async def test_fire_is_now_and_leaves_a_waiting_timer(world: World) -> None:
@@ -199,8 +199,8 @@ async def test_timers_fire_by_the_servers_clock_though_it_was_moved(server: Nats
     await timers.set(timer("ahead"), world.after(SOON) - hour)
     assert await world.next() == timer("ahead")
     await timers.set(timer("far"), world.after(SOON))
-    assert await timers.hasten(timer("far"), world.after(SOON), latest=world.after(60)) is False
-    assert await timers.hasten(timer("far"), world.after(SOON) - hour, latest=world.after(-60)) is True
+    assert await timers.bring_forward(timer("far"), world.after(SOON), latest=world.after(60)) is False
+    assert await timers.bring_forward(timer("far"), world.after(SOON) - hour, latest=world.after(-60)) is True
     assert await world.next() == timer("far")
     await client.close()
 

@@ -18,7 +18,7 @@ from tests.support.servers.instances import NatsServer, S3Server
 
 from telecine_auditor.sources.connection import Server
 from telecine_auditor.sources.nats import NatsSource
-from telecine_chassis.eventstore.port import Refused, Unavailable
+from telecine_chassis.eventstore.port import AppendRejected, Unavailable
 from telecine_contracts import Envelope, Event, subjects
 from telecine_contracts.signed_note import Note, VerifierKey
 from telecine_contracts.transparency import Frontier
@@ -487,7 +487,7 @@ async def test_a_trouble_that_lasts_is_told_now_and_then(world: LedgerWorld) -> 
 @pytest.mark.parametrize(
     ("error", "event", "level"),
     [
-        (Refused("scripted"), "checkpoint.refused", "error"),
+        (AppendRejected("scripted"), "checkpoint.refused", "error"),
         (Unavailable("scripted"), "checkpoint.put_off", "warning"),
         (ZeroDivisionError("scripted"), "checkpoint.failed", "error"),
     ],

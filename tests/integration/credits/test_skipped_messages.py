@@ -10,7 +10,7 @@ from tests.support.eventually import eventually_async
 from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.consumers.dead_letters import DeadLetter, DeadLetters
-from telecine_chassis.eventstore.port import Unread
+from telecine_chassis.eventstore.port import UndecodedEvent
 from telecine_contracts import Event, subjects
 from telecine_contracts.commands import SKIP_MESSAGE, LedgerAnswer, Refusal, SkipMessage
 from telecine_contracts.credits import Balances, CreditsDebited, CreditsSettled, MessageSkipped
@@ -68,7 +68,7 @@ async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
     assert (going_on.entry, going_on.balances) == (5, Balances(available=151, held=0))
 
     entries = await world.store.load(subjects.ledger("ann"), unread=True)
-    foreign = [recorded.sequence for recorded in entries if isinstance(recorded.event, Unread)]
+    foreign = [recorded.sequence for recorded in entries if isinstance(recorded.event, UndecodedEvent)]
     decisions = [recorded.event for recorded in entries if isinstance(recorded.event, MessageSkipped)]
     assert foreign == [decision.skips for decision in decisions] == [first, second]
 

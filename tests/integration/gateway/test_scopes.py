@@ -9,7 +9,7 @@ from tests.support.data.video_events import EventsOf
 from tests.support.environments.gateway import Gateway, Owner, World, world
 from tests.support.servers.instances import NatsServer
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.runtime.bootstrap import utc_now
 from telecine_contracts import Event, subjects
 from telecine_contracts.access import ApiKeyCreated
@@ -38,7 +38,7 @@ async def key_with(parts: World, gateway: Gateway, scopes: tuple[str, ...] | Non
         )
 
     rules = Decider(Keys(), decide, lambda keys, event: keys)
-    ledger = Aggregates(parts.store, rules, source="telecine/operator", clock=utc_now)
+    ledger = CommandHandler(parts.store, rules, source="telecine/operator", clock=utc_now)
     await ledger.execute(subjects.access("acme"), key, Cause(key.key_id, key.key_id))
     owner = Owner("acme", key, gateway.http)
     for _ in range(400):

@@ -17,7 +17,7 @@ from tests.support.servers.instances import S3Server
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import connect
-from telecine_chassis.nats.identity import NatsAccess
+from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.binaries import find_nats_server
@@ -68,9 +68,9 @@ class NatsCluster:
         """Where one of them tells of itself."""
         return f"http://{LOOPBACK}:{self.ports[name].monitoring}"
 
-    def access(self, identity: str) -> NatsAccess:
+    def access(self, identity: str) -> NatsIdentity:
         """How an identity comes to them."""
-        return NatsAccess(nkey_seed=seed_file(self.folder / CREDENTIALS, identity))
+        return NatsIdentity(nkey_seed=seed_file(self.folder / CREDENTIALS, identity))
 
     def start(self, *names: str) -> None:
         """Start them (again) on their own disks; `healthy` tells when they have caught up."""

@@ -12,9 +12,9 @@ import httpx
 from tests.support.environments.databases import database_url
 from tests.support.servers.instances import NatsServer
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import utc_now
 from telecine_cli.provisioning.streams import provision
@@ -126,14 +126,14 @@ class World:
     async def entries(self, *commands: LedgerRule) -> None:
         """What the ledger's rules make of commands, each at its own time, without the credits service."""
         rules = Decider(Account(), decide, evolve)
-        ledger = Aggregates(self.store, rules, source="telecine/credits", clock=utc_now)
+        ledger = CommandHandler(self.store, rules, source="telecine/credits", clock=utc_now)
         for command in commands:
             cause = str(uuid4())
             await ledger.execute(subjects.ledger(command.account), command, Cause(cause, cause))
 
-    def keys(self) -> Aggregates[Any, Any]:
+    def keys(self) -> CommandHandler[Any, Any]:
         """The command line's hands on the ACCESS stream."""
-        return Aggregates(self.store, KEYS, source="telecine/operator", clock=utc_now)
+        return CommandHandler(self.store, KEYS, source="telecine/operator", clock=utc_now)
 
     async def owner(
         self,
@@ -185,7 +185,7 @@ class World:
         expected = last[-1].sequence if last else 0
         return await self.store.append(event, envelope, aggregate=aggregate, expected=expected)
 
-    async def load(self, aggregate: str) -> list[Recorded]:
+    async def load(self, aggregate: str) -> list[RecordedEvent]:
         """What an aggregate's stream holds."""
         return list(await self.store.load(aggregate))
 

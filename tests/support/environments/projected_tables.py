@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from types import ModuleType
 
 from telecine_auditor.sources.message import Entry
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.slots import Slots, checkpoints, write_session
 from telecine_contracts import Envelope, registry
 
@@ -27,7 +27,7 @@ def fill(url: str, projections: ModuleType, entries: Sequence[Entry], *, slot: i
     engine.dispose()
 
 
-def _recorded(entry: Entry) -> Recorded:
+def _recorded(entry: Entry) -> RecordedEvent:
     headers = dict(line.split(": ", 1) for line in entry.head.decode().split("\r\n") if line)
     envelope = Envelope.from_headers(headers)
-    return Recorded(registry().decode(envelope.type, entry.body), envelope, entry.sequence)
+    return RecordedEvent(registry().decode(envelope.type, entry.body), envelope, entry.sequence)

@@ -8,8 +8,8 @@ from sqlmodel import Field, Session, SQLModel, select
 from tests.support.environments.reactor import ReactorWorld
 from tests.support.eventually import eventually
 
-from telecine_chassis.eventstore.port import Recorded
-from telecine_chassis.projections.projector import Projection, Projections
+from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.projections.projector import Projection, ProjectionRunner
 from telecine_chassis.projections.slots import Slots, checkpoints
 from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
@@ -42,7 +42,7 @@ class Applier:
     crash_at: str = ""
     given: list[str] = field(default_factory=list)
 
-    def __call__(self, session: Session, recorded: Recorded) -> None:
+    def __call__(self, session: Session, recorded: RecordedEvent) -> None:
         generation = recorded.event.about["generation"]
         self.given.append(generation)
         row = session.get(Seen, recorded.sequence)
@@ -76,7 +76,7 @@ def checkpoint(engine: Engine) -> int | None:
 class Following:
     """Running projections of one service."""
 
-    projections: Projections
+    projections: ProjectionRunner
     failures: list[str]
 
     @property
@@ -97,11 +97,11 @@ class Followed:
 
     world: ReactorWorld
     slots: Slots
-    running: list[Projections] = field(default_factory=list)
+    running: list[ProjectionRunner] = field(default_factory=list)
 
     async def start(self, applier: Applier, *, listener: list[str] | None = None) -> Following:
         failures: list[str] = []
-        projections = Projections(
+        projections = ProjectionRunner(
             self.slots,
             [Projection("seen", VIDEO, applier)],
             self.world.client,
@@ -120,5 +120,5 @@ class Followed:
         await following.projections.stop()
 
 
-def names(events: Sequence[Recorded]) -> list[str]:
+def names(events: Sequence[RecordedEvent]) -> list[str]:
     return [recorded.event.about["generation"] for recorded in events]

@@ -11,12 +11,12 @@ from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from telecine_chassis.consumers.dead_letters import DeadLetter, DeadLetters
-from telecine_chassis.consumers.monitor import ConsumerWatch
-from telecine_chassis.consumers.reactor import Reactor, Retries, TimerHandler
+from telecine_chassis.consumers.monitor import ConsumerMonitor
+from telecine_chassis.consumers.reactor import Reactor, RetryPolicy, TimerHandler
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import Broker, connect, options
-from telecine_chassis.telemetry.instruments import HandlerMeters, Meters
+from telecine_chassis.telemetry.instruments import HandlerInstruments, Instruments
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, registry, subjects
@@ -25,8 +25,8 @@ from telecine_contracts.streams import Consumer
 
 __all__ = ["ReactorWorld", "reactor_world"]
 
-Handler = Callable[[Recorded], Awaitable[None]]
-QUICK = Retries(first=0.05, longest=0.4, tries=3)
+Handler = Callable[[RecordedEvent], Awaitable[None]]
+QUICK = RetryPolicy(first=0.05, longest=0.4, tries=3)
 
 
 @dataclass
@@ -38,7 +38,7 @@ class ReactorWorld:
     store: JetStreamEventStore
     account: str = field(default_factory=lambda: f"a{secrets.token_hex(4)}")
     service: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}")
-    meters: HandlerMeters = field(default_factory=lambda: Meters(Metrics()).handlers)
+    meters: HandlerInstruments = field(default_factory=lambda: Instruments(Metrics()).handlers)
     running: list[Reactor] = field(default_factory=list)
     brokers: list[Broker] = field(default_factory=list)
     """One for each reactor, in the order in which they were started."""
@@ -66,7 +66,7 @@ class ReactorWorld:
         handler: Handler,
         *,
         timers: dict[str, TimerHandler] | None = None,
-        retries: Retries = QUICK,
+        retries: RetryPolicy = QUICK,
         concurrency: int = 8,
         ack_wait: float = 2,
         grace: float = 5,
@@ -83,7 +83,7 @@ class ReactorWorld:
             retries=retries,
             grace=grace,
             meters=self.meters,
-            watch=ConsumerWatch(self.client, self.meters, every=look_every, stuck_after=stuck_after),
+            watch=ConsumerMonitor(self.client, self.meters, every=look_every, stuck_after=stuck_after),
         )
         events = self._consumer("VIDEO", concurrency, ack_wait)
         due = self._consumer("TIMERS", concurrency, ack_wait)

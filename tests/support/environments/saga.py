@@ -29,9 +29,9 @@ import telecine_generation.app
 import telecine_generation.settings
 import telecine_storage.app
 import telecine_storage.settings
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import utc_now
 from telecine_chassis.runtime.service import Service
@@ -146,7 +146,7 @@ def emulator_process(folder: Path, *arguments: str) -> Iterator[Emulator]:
         loop.close()
 
 
-def names(events: Sequence[Recorded]) -> list[str]:
+def names(events: Sequence[RecordedEvent]) -> list[str]:
     """The actions of a timeline, e.g. requested, debited, submitted."""
     return [recorded.event.action for recorded in events]
 
@@ -183,7 +183,7 @@ class Saga:
     async def key(self, account: str) -> str:
         """An API key of the account."""
         key = new_key()
-        keys = Aggregates(self.store, KEYS, source="telecine/operator", clock=utc_now)
+        keys = CommandHandler(self.store, KEYS, source="telecine/operator", clock=utc_now)
         command = CreateKey(account, key.key_id, key.key_sha256, "tests")
         await keys.execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
         return key.secret
@@ -288,11 +288,11 @@ class Saga:
             event, envelope, aggregate=subjects.video(account, generation), expected=expected
         )
 
-    async def video(self, account: str, generation: str) -> Sequence[Recorded]:
+    async def video(self, account: str, generation: str) -> Sequence[RecordedEvent]:
         """The generation's events on VIDEO."""
         return await self.store.load(subjects.video(account, generation))
 
-    async def ledger(self, account: str) -> Sequence[Recorded]:
+    async def ledger(self, account: str) -> Sequence[RecordedEvent]:
         """The account's entries."""
         return await self.store.load(subjects.ledger(account))
 
@@ -304,15 +304,15 @@ class Saga:
 
     async def until(
         self, account: str, generation: str, *actions: str, within: float = 20, on_ledger: bool = False
-    ) -> Sequence[Recorded]:
+    ) -> Sequence[RecordedEvent]:
         """The generation's events as soon as one of `actions` is among them."""
 
-        async def load() -> Sequence[Recorded]:
+        async def load() -> Sequence[RecordedEvent]:
             if not on_ledger:
                 return await self.video(account, generation)
             return [r for r in await self.ledger(account) if r.event.about.get("generation") == generation]
 
-        found: Sequence[Recorded] = await self.poll(
+        found: Sequence[RecordedEvent] = await self.poll(
             load, lambda found: bool(set(names(found)) & set(actions)), within, f"{actions}"
         )
         return found
@@ -337,7 +337,7 @@ class Saga:
             found = await load()
             if good(found):
                 return found
-            seen = names(found) if found and isinstance(found[0], Recorded) else found
+            seen = names(found) if found and isinstance(found[0], RecordedEvent) else found
             assert asyncio.get_running_loop().time() < give_up, f"waited for {what}, saw {seen}"
             await asyncio.sleep(0.02)
 

@@ -7,7 +7,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Literal
 
-from telecine_chassis.eventstore.port import Conflict, EventStore, Recorded, Unavailable
+from telecine_chassis.eventstore.port import Conflict, EventStore, RecordedEvent, Unavailable
 from telecine_contracts import Envelope, Event
 
 __all__ = ["Trouble", "TroubledStore"]
@@ -39,7 +39,7 @@ class TroubledStore:
     appends: int = 0
     ghosts: dict[str, Callable[[], Awaitable[int]]] = field(default_factory=dict)
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[Recorded]:
+    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
         self.loads.append((aggregate, after))
         if self.failing_loads:
             self.failing_loads -= 1

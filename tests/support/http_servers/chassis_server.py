@@ -14,7 +14,7 @@ from typing import Any
 import uvloop
 
 from telecine_chassis.http_server.limits import HttpLimits
-from telecine_chassis.http_server.server import Admin, HttpServer
+from telecine_chassis.http_server.server import HealthEndpoints, HttpServer
 
 __all__ = ["Reply", "begin_connection", "connect", "exchange", "read_reply", "serving"]
 
@@ -127,7 +127,7 @@ def exchange(port: int, *segments: bytes) -> Reply:
 
 async def _two_servers() -> None:
     """A public and an admin port, as in a service; prints both."""
-    from telecine_chassis.http_server.limits import ADMIN
+    from telecine_chassis.http_server.limits import ADMIN_LIMITS
 
     async def ready() -> None:
         return None
@@ -136,7 +136,7 @@ async def _two_servers() -> None:
         return b""
 
     public = HttpServer(application, LOOPBACK, 0)
-    admin = HttpServer(Admin(lambda: None, ready, metrics), LOOPBACK, 0, limits=ADMIN)
+    admin = HttpServer(HealthEndpoints(lambda: None, ready, metrics), LOOPBACK, 0, limits=ADMIN_LIMITS)
     await public.start()
     await admin.start()
     print(public.port, admin.port, flush=True)

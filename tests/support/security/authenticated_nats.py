@@ -31,8 +31,8 @@ def guarded_nats(
 ) -> Iterator[NatsPart]:
     """The server, for one test or for many: it is not bound to an event loop.
 
-    `change` may put something else in the place of the page that says who may do what; `tls`: files of NatsAccess that
-    the provisioner then needs.
+    `change` may put something else in the place of the page that says who may do what; `tls`: files of NatsIdentity
+    that the provisioner then needs.
     """
     port, monitoring_port = free_ports(2)
     part = NatsPart(folder / "nats", port, monitoring_port, credentials=folder / "credentials")

@@ -3,14 +3,14 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from telecine_chassis.nats.connection import Connection, connect
+from telecine_chassis.nats.connection import NatsClient, connect
 from telecine_cli.stack.nats_server import NatsPart
 
 __all__ = ["coming_as"]
 
 
 @asynccontextmanager
-async def coming_as(identity: str, part: NatsPart) -> AsyncIterator[Connection]:
+async def coming_as(identity: str, part: NatsPart) -> AsyncIterator[NatsClient]:
     """A connection as `identity`, for as long as the block lasts; its options are those of the services."""
     connection = await connect(part.url, identity, access=part.access(identity))
     try:

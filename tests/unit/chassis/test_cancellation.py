@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from telecine_chassis.runtime.cancellation import end, in_thread
+from telecine_chassis.runtime.cancellation import end, run_in_thread
 
 
 async def test_a_task_that_swallows_cancellations_is_ended_all_the_same() -> None:
@@ -41,7 +41,7 @@ async def test_a_thread_is_waited_for_however_often_its_waiter_is_cancelled() ->
         go.wait()
         return "done"
 
-    waiting = asyncio.create_task(in_thread(work, undo=undone.append))
+    waiting = asyncio.create_task(run_in_thread(work, undo=undone.append))
     for _ in range(3):
         await asyncio.sleep(0)
         waiting.cancel()

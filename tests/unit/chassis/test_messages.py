@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from telecine_chassis.eventstore.messages import Record, decode
+from telecine_chassis.eventstore.messages import StoredMessage, decode
 from telecine_contracts import BadEnvelope, encode, registry
 from telecine_contracts.catalog import EVENTS
 from telecine_contracts.examples import envelope, example
@@ -13,8 +13,8 @@ from telecine_contracts.storage import VideoStored
 from telecine_contracts.subjects import of_event
 
 
-def stored(event: Event) -> Record:
-    return Record(of_event(event), 1, envelope(event).to_headers(), encode(event))
+def stored(event: Event) -> StoredMessage:
+    return StoredMessage(of_event(event), 1, envelope(event).to_headers(), encode(event))
 
 
 @pytest.mark.parametrize("kind", EVENTS, ids=lambda kind: kind.type)

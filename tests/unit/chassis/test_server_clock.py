@@ -20,7 +20,7 @@ class Hands:
     def hear(self, seconds: float, server: datetime, *, round_trip: float = 0.0) -> None:
         """After so many seconds the server says its time."""
         self.now += seconds
-        self.clock.learn(server, self.now - round_trip, self.now)
+        self.clock.synchronize(server, self.now - round_trip, self.now)
 
 
 def later(seconds: float) -> datetime:

@@ -7,7 +7,7 @@ import pytest
 
 from telecine_chassis.testing import InMemoryTimers, ManualClock
 from telecine_chassis.timers.port import Timer
-from telecine_chassis.timers.sweeper import Owed, Sweeper
+from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=ManualClock().now.tzinfo)
 ONE = Timer("look", ("one",))
@@ -18,8 +18,8 @@ async def no_wait() -> None:
     """The projection is caught up."""
 
 
-async def sweep(timers: InMemoryTimers, owed: Sequence[Owed], *, delay: float = 0) -> int:
-    async def unfinished() -> Sequence[Owed]:
+async def sweep(timers: InMemoryTimers, owed: Sequence[PendingTimer], *, delay: float = 0) -> int:
+    async def unfinished() -> Sequence[PendingTimer]:
         return owed
 
     sweeper = Sweeper(timers, unfinished, no_wait, interval=1, clock=timers.clock, delay=delay)
@@ -36,7 +36,7 @@ def timers() -> InMemoryTimers:
 async def test_what_is_due_gets_its_timer_soon(
     timers: InMemoryTimers, at: datetime | None, delay: float
 ) -> None:
-    assert await sweep(timers, [Owed(ONE, at)], delay=delay) == 1
+    assert await sweep(timers, [PendingTimer(ONE, at)], delay=delay) == 1
     ((due, timer),) = timers.waiting.values()
     assert timer == ONE
     assert timedelta(seconds=delay) <= due - NOW <= timedelta(seconds=delay + 1)
@@ -44,19 +44,19 @@ async def test_what_is_due_gets_its_timer_soon(
 
 @pytest.mark.parametrize("ahead", [timedelta(milliseconds=1), timedelta(days=400)])
 async def test_what_is_due_later_gets_its_timer_for_then(timers: InMemoryTimers, ahead: timedelta) -> None:
-    assert await sweep(timers, [Owed(ONE, NOW + ahead)], delay=900) == 1
+    assert await sweep(timers, [PendingTimer(ONE, NOW + ahead)], delay=900) == 1
     assert list(timers.waiting.values()) == [(NOW + ahead, ONE)]
 
 
 async def test_a_timer_that_was_lost_comes_back_to_its_trace(timers: InMemoryTimers) -> None:
     trace = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
-    assert await sweep(timers, [Owed(ONE, traceparent=trace), Owed(TWO)]) == 2
+    assert await sweep(timers, [PendingTimer(ONE, traceparent=trace), PendingTimer(TWO)]) == 2
     assert timers.headers == {("look", ("one",)): {"traceparent": trace}, ("look", ("two",)): {}}
 
 
 async def test_a_timer_that_waits_stays_as_it_is(timers: InMemoryTimers) -> None:
     await timers.set(ONE, NOW + timedelta(hours=5))
-    assert await sweep(timers, [Owed(ONE, NOW + timedelta(hours=1)), Owed(ONE)]) == 0
+    assert await sweep(timers, [PendingTimer(ONE, NOW + timedelta(hours=1)), PendingTimer(ONE)]) == 0
     assert list(timers.waiting.values()) == [(NOW + timedelta(hours=5), ONE)]
 
 
@@ -65,7 +65,7 @@ async def test_a_timer_that_waits_for_too_long_is_moved_and_keeps_its_data(timer
     left = Timer("look", ("one",), b'{"tried": 1}')
     await timers.set(left, NOW + timedelta(hours=1))
     await timers.set(TWO, NOW + timedelta(hours=3))
-    owed = [Owed(ONE, longest=60), Owed(TWO, NOW + timedelta(hours=2), longest=60)]
+    owed = [PendingTimer(ONE, longest=60), PendingTimer(TWO, NOW + timedelta(hours=2), longest=60)]
     assert await sweep(timers, owed, delay=900) == 2
     at, moved = timers.waiting["look", ("one",)]
     assert moved == left
@@ -81,8 +81,8 @@ async def test_many_timers_take_turns_in_being_looked_at(
     for timer in many:
         await timers.set(timer, NOW + timedelta(hours=1))
 
-    async def unfinished() -> Sequence[Owed]:
-        return [Owed(timer, longest=60) for timer in many]
+    async def unfinished() -> Sequence[PendingTimer]:
+        return [PendingTimer(timer, longest=60) for timer in many]
 
     sweeper = Sweeper(timers, unfinished, no_wait, interval=1, clock=timers.clock)
     assert [await sweeper.sweep() for _ in range(4)] == [2, 2, 1, 0]
@@ -91,5 +91,10 @@ async def test_many_timers_take_turns_in_being_looked_at(
 async def test_a_timer_within_its_schedule_stays_as_it_is(timers: InMemoryTimers) -> None:
     await timers.set(ONE, NOW + timedelta(seconds=60))
     await timers.set(TWO, NOW + timedelta(hours=2))
-    assert await sweep(timers, [Owed(ONE, longest=60), Owed(TWO, NOW + timedelta(hours=2), longest=0)]) == 0
+    assert (
+        await sweep(
+            timers, [PendingTimer(ONE, longest=60), PendingTimer(TWO, NOW + timedelta(hours=2), longest=0)]
+        )
+        == 0
+    )
     assert timers.waiting["look", ("one",)][0] == NOW + timedelta(seconds=60)

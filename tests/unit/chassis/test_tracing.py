@@ -13,12 +13,12 @@ from telecine_chassis.telemetry.tracing import (
     Tracing,
     about,
     answering,
-    carried,
     failed,
-    headers_from_here,
     here,
     sending,
     span,
+    timer_trace_headers,
+    trace_headers,
 )
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -47,7 +47,7 @@ def log_context() -> Iterator[None]:
 
 
 def test_work_belongs_to_what_it_answers_to(tracing: Tracing, kept: Kept) -> None:
-    with tracing.entering("process it", parent=CAUSE, attributes={"telecine.event_type": "it.v1"}):
+    with tracing.entry_span("process it", parent=CAUSE, attributes={"telecine.event_type": "it.v1"}):
         with span("ask outside", kind=SpanKind.CLIENT):
             pass
         about(generation="g1")
@@ -64,9 +64,9 @@ def test_work_belongs_to_what_it_answers_to(tracing: Tracing, kept: Kept) -> Non
 
 
 def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: Kept) -> None:
-    with tracing.entering("process it", parent=CAUSE), sending("send it", EVENT, CAUSE, {}) as same:
+    with tracing.entry_span("process it", parent=CAUSE), sending("send it", EVENT, CAUSE, {}) as same:
         pass
-    with tracing.entering("wake", parent=OTHER), sending("send late", EVENT, CAUSE, {}) as late:
+    with tracing.entry_span("wake", parent=OTHER), sending("send late", EVENT, CAUSE, {}) as late:
         pass
     work, sent = kept.named("process it")[0], kept.named("send it")[0]
     assert (kept.parent(sent), sent.links) == (work, ())
@@ -79,44 +79,44 @@ def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: Kept
 
 
 def test_a_timer_carries_where_it_comes_from(tracing: Tracing, kept: Kept) -> None:
-    with tracing.entering("process it", parent=CAUSE):
-        headers = carried()
+    with tracing.entry_span("process it", parent=CAUSE):
+        headers = timer_trace_headers()
     (work,) = kept.named("process it")
     assert headers == {"traceparent": CAUSE, "telecine-set-by": f"00-{TRACE}-{id_of(work):016x}-01"}
-    with tracing.entering("wake", parent=headers["traceparent"], link=headers["telecine-set-by"]):
-        again = carried()
+    with tracing.entry_span("wake", parent=headers["traceparent"], link=headers["telecine-set-by"]):
+        again = timer_trace_headers()
     (wake,) = kept.named("wake")
     assert kept.linked(wake) == [work]
     assert again["traceparent"] == CAUSE, "however often it is set again"
 
 
 def test_a_request_is_the_beginning_of_what_follows(tracing: Tracing, kept: Kept) -> None:
-    with tracing.entering("GET /", kind=SpanKind.SERVER, parent=CAUSE):
-        headers, asked = carried(), headers_from_here()
+    with tracing.entry_span("GET /", kind=SpanKind.SERVER, parent=CAUSE):
+        headers, asked = timer_trace_headers(), trace_headers()
     (request,) = kept.named("GET /")
     assert headers == asked == {"traceparent": f"00-{TRACE}-{id_of(request):016x}-01"}
 
 
 def test_without_an_exporter_the_context_travels_all_the_same(kept: Kept) -> None:
     off = Tracing("tests")
-    with off.entering("process it", parent=CAUSE), span("step") as step:
+    with off.entry_span("process it", parent=CAUSE), span("step") as step:
         assert not step.is_recording()
         assert here() == CAUSE
-        assert carried() == {"traceparent": CAUSE}
+        assert timer_trace_headers() == {"traceparent": CAUSE}
         with sending("send it", EVENT, CAUSE, {}) as sent:
             assert sent == child(CAUSE, EVENT) == f"00-{TRACE}-5bf92f3577b35da6-01"
         with sending("send it", EVENT, None, {}) as sent:
             assert sent == child(CAUSE, EVENT), "what is under way is the cause that was not named"
     assert here() is None
     with answering(CAUSE):
-        assert carried() == {"traceparent": CAUSE}
-    assert carried() == {}
+        assert timer_trace_headers() == {"traceparent": CAUSE}
+    assert timer_trace_headers() == {}
 
 
 def test_a_context_that_is_none_begins_a_trace(tracing: Tracing, kept: Kept) -> None:
     for given in (None, "", "nonsense", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"{CAUSE}0"):
         assert fields(given) == {}
-        with tracing.entering(f"from {given}", parent=given):
+        with tracing.entry_span(f"from {given}", parent=given):
             pass
         (work,) = kept.named(f"from {given}")
         assert work.parent is None
@@ -126,7 +126,7 @@ def test_two_services_in_one_process_record_for_themselves(tracing: Tracing, kep
     others = Kept(InMemorySpanExporter())
     second = Tracing("second")
     second.export(others.exporter, at_once=True)
-    with tracing.entering("first"), second.entering("second"), span("step"):
+    with tracing.entry_span("first"), second.entry_span("second"), span("step"):
         pass
     assert [span.name for span in kept.all] == ["first"]
     assert [span.name for span in others.all] == ["step", "second"]
@@ -138,14 +138,14 @@ class Patience(Exception):
 
 def test_an_error_is_told_by_its_class_alone(tracing: Tracing, kept: Kept) -> None:
     for error in (ValueError("https://secret"), Patience("not yet")):
-        with pytest.raises(type(error)), tracing.entering(type(error).__name__, expected=(Patience,)):
+        with pytest.raises(type(error)), tracing.entry_span(type(error).__name__, expected=(Patience,)):
             raise error
     (wrong,), (waits,) = kept.named("ValueError"), kept.named("Patience")
     assert (wrong.status.status_code, wrong.status.description) == (StatusCode.ERROR, "ValueError")
     assert dict(wrong.attributes or {}) == {"error.type": "ValueError"}
     assert wrong.events == ()
     assert waits.status.status_code is StatusCode.UNSET
-    with tracing.entering("GET /") as request:
+    with tracing.entry_span("GET /") as request:
         failed(request, "503")
     (request_span,) = kept.named("GET /")
     assert dict(request_span.attributes or {}) == {"error.type": "503"}
@@ -159,7 +159,7 @@ def recorded(ratio: float, kept: Kept, parent: str | None = None) -> int:
     tracing = Tracing("tests", ratio=ratio)
     tracing.export(kept.exporter, at_once=True)
     for _ in range(1000):
-        with tracing.entering("work", parent=parent), span("step"):
+        with tracing.entry_span("work", parent=parent), span("step"):
             pass
     return len(kept.named("work"))
 
@@ -175,6 +175,6 @@ def test_what_follows_from_something_goes_with_it(kept: Kept, flag: str, expecte
 
 
 def test_a_caller_does_not_decide_how_much_is_recorded() -> None:
-    assert Tracing("tests", ratio=1).sampled(CAUSE) == CAUSE
-    assert Tracing("tests", ratio=0).sampled(CAUSE) == f"{CAUSE[:-2]}00"
-    assert Tracing("tests", ratio=1).sampled(f"{CAUSE[:-2]}00") == f"{CAUSE[:-2]}00"
+    assert Tracing("tests", ratio=1).apply_sampling(CAUSE) == CAUSE
+    assert Tracing("tests", ratio=0).apply_sampling(CAUSE) == f"{CAUSE[:-2]}00"
+    assert Tracing("tests", ratio=1).apply_sampling(f"{CAUSE[:-2]}00") == f"{CAUSE[:-2]}00"

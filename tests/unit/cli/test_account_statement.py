@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from tests.support.data.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.account_statement import grants_of, standing_after, statement_of
 from telecine_cli.output.timeline import ledger_as_json, statement
 from telecine_contracts import Envelope
@@ -27,9 +27,9 @@ A_WEEK = (
 )
 
 
-def recorded(entries: Entries) -> list[Recorded]:
+def recorded(entries: Entries) -> list[RecordedEvent]:
     return [
-        Recorded(
+        RecordedEvent(
             event,
             Envelope(
                 id=f"e{sequence}",

@@ -5,7 +5,7 @@ import itertools
 
 import pytest
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.demo.tracker import Journey, Journeys
 from telecine_contracts import Event
 from telecine_contracts.access import ApiKeyCreated
@@ -24,16 +24,16 @@ from telecine_contracts.storage import VideoStored
 ACCOUNT = example(GenerationRequested).about["account"]
 
 
-def about_one(*events: type[Event]) -> list[Recorded]:
+def about_one(*events: type[Event]) -> list[RecordedEvent]:
     """Examples, as if all were about one generation and each had caused the next."""
-    changed: list[Recorded] = []
+    changed: list[RecordedEvent] = []
     for number, event in enumerate(events, 1):
         known = example(event)
         update = {"generation": "g1"} if "generation" in type(known).model_fields else {}
         own = envelope(known)
         cause = changed[-1].envelope.id if changed else own.id
         linked = dataclasses.replace(own, causation=cause)
-        changed.append(Recorded(known.model_copy(update=update), linked, number))
+        changed.append(RecordedEvent(known.model_copy(update=update), linked, number))
     return changed
 
 
@@ -68,7 +68,9 @@ def test_the_two_streams_may_arrive_in_any_order() -> None:
         assert begun.stored is not None
 
 
-def interleavings(left: tuple[Recorded, ...], right: tuple[Recorded, ...]) -> list[list[Recorded]]:
+def interleavings(
+    left: tuple[RecordedEvent, ...], right: tuple[RecordedEvent, ...]
+) -> list[list[RecordedEvent]]:
     """Every way in which two streams can arrive, each in its own order."""
     size = len(left) + len(right)
     merged = []
@@ -106,6 +108,6 @@ def test_events_that_come_before_the_answer_of_the_gateway_are_kept() -> None:
 def test_the_ledger_holds_grants_too_and_nothing_of_other_accounts() -> None:
     journeys = Journeys(ACCOUNT)
     [grant, debit, key] = about_one(CreditsGranted, CreditsDebited, ApiKeyCreated)
-    foreign = Recorded(grant.event.model_copy(update={"account": "other"}), grant.envelope, 9)
+    foreign = RecordedEvent(grant.event.model_copy(update={"account": "other"}), grant.envelope, 9)
     assert [journeys.add(each) for each in (grant, debit, key, foreign)] == [True, True, True, False]
     assert journeys.ledger == [grant, debit]

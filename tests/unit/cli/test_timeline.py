@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.event_reader import together
 from telecine_cli.output.timeline import (
     as_json,
@@ -23,7 +23,7 @@ from telecine_contracts.generation import GenerationProgressed
 START = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
 
 
-def recorded(event: type[Event], sequence: int, seconds: float, **changes: str) -> Recorded:
+def recorded(event: type[Event], sequence: int, seconds: float, **changes: str) -> RecordedEvent:
     known = envelope(example(event))
     values: dict[str, Any] = {
         "id": known.id,
@@ -33,7 +33,7 @@ def recorded(event: type[Event], sequence: int, seconds: float, **changes: str) 
         "correlation": known.correlation,
         "causation": known.causation,
     }
-    return Recorded(
+    return RecordedEvent(
         example(event), Envelope(time=START + timedelta(seconds=seconds), **(values | changes)), sequence
     )
 

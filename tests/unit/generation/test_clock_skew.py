@@ -14,10 +14,10 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from tests.support.data.generation_events import NOON, requested
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.testing import InMemoryEventStore, InMemoryTimers, ManualClock
 from telecine_chassis.timers.port import Timer
-from telecine_chassis.timers.sweeper import Owed, Sweeper
+from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 from telecine_contracts import Envelope, registry, subjects
 from telecine_contracts.gateway import GenerationRequested
 from telecine_generation.claim_watch import ClaimWatch
@@ -82,7 +82,7 @@ class World:
             return self.true() + timedelta(seconds=self.skews[number])
 
         decider = Decider(Generation(), decide, evolve)
-        generations = Aggregates(self.store, decider, source="telecine/generation", clock=wall)
+        generations = CommandHandler(self.store, decider, source="telecine/generation", clock=wall)
         claims = ClaimWatch(lambda: (self.true() - NOON).total_seconds())
         submitter = Submitter(generations, self.provider, POLICY, wall, claims)
         follower = Follower(
@@ -132,10 +132,10 @@ class World:
             await follower.aclose()
         return state.phase
 
-    async def _owed(self) -> list[Owed]:
+    async def _owed(self) -> list[PendingTimer]:
         state = await self._state()
         late = state.phase is Phase.ENDED
-        return [Owed(TIMER, state.retry_at, longest=longest_pause(PACE, late=late))]
+        return [PendingTimer(TIMER, state.retry_at, longest=longest_pause(PACE, late=late))]
 
     async def _state(self) -> Generation:
         state = Generation()

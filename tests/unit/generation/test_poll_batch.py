@@ -148,7 +148,7 @@ async def test_a_call_for_several_is_a_trace_of_its_own_that_links_to_all_and_al
     batch = PollBatch(opened(Gated()).know("a", "b", "c"), window=0.001)
 
     async def ask(task_id: str) -> None:
-        with tracing.entering("wake"):
+        with tracing.entry_span("wake"):
             await batch.task(task_id)
 
     await asyncio.gather(*map(ask, "abc"))

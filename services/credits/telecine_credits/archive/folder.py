@@ -4,7 +4,7 @@ import os
 import tempfile
 from pathlib import Path
 
-from telecine_chassis.runtime.cancellation import in_thread
+from telecine_chassis.runtime.cancellation import run_in_thread
 
 from .port import LATEST, AnotherNote, ArchiveUnavailable, is_older, name_of
 
@@ -26,7 +26,7 @@ class FolderArchive:
 
     async def keep(self, size: int, note: str) -> None:
         """See CheckpointArchive.keep. The folder is made where it is missing."""
-        await in_thread(lambda: self._keep(size, note))
+        await run_in_thread(lambda: self._keep(size, note))
 
     async def aclose(self) -> None:
         """Nothing is open."""

@@ -5,8 +5,8 @@ from contextlib import suppress
 
 import structlog
 
-from telecine_chassis.runtime.cancellation import end, heed_cancellation
-from telecine_chassis.runtime.supervision import background
+from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.supervision import start_background_task
 from telecine_credits.archive.port import AnotherNote, ArchiveUnavailable, CheckpointArchive
 
 __all__ = ["Archiving"]
@@ -37,7 +37,7 @@ class Archiving:
 
     async def start(self) -> None:
         """Keep what is offered, in the background."""
-        self._task = background(self._run(), name="checkpoint archive")
+        self._task = start_background_task(self._run(), name="checkpoint archive")
 
     async def stop(self) -> None:
         """Stop at once: what is not kept yet is offered again after the next start."""
@@ -51,7 +51,7 @@ class Archiving:
             with suppress(TimeoutError):
                 async with asyncio.timeout(pause):
                     await self._news.wait()
-            heed_cancellation()
+            raise_if_cancelled()
             self._news.clear()
             if self._newest is not None:
                 pause = self._again if await self._keep(*self._newest) else self._retry

@@ -9,7 +9,7 @@ from nats.aio.client import Client
 from nats.js.errors import APIError, NotFoundError
 
 from telecine_chassis.eventstore.messages import decode, from_stored
-from telecine_chassis.eventstore.port import EventStore, Recorded, Unavailable
+from telecine_chassis.eventstore.port import EventStore, RecordedEvent, Unavailable
 from telecine_contracts import BadEnvelope, BadEvent, Envelope, Registry, UnknownEvent, derive_id, subjects
 from telecine_contracts.checkpoints import CheckpointSigned
 from telecine_contracts.signed_note import BadNote, Checkpoint, Note
@@ -74,10 +74,10 @@ class CheckpointLog:
         )
         expected = behind.version if behind else 0
         version = await self._store.append(event, envelope, aggregate=AGGREGATE, expected=expected)
-        return _published(Recorded(event, envelope, version))
+        return _published(RecordedEvent(event, envelope, version))
 
 
-def _published(recorded: Recorded) -> Published:
+def _published(recorded: RecordedEvent) -> Published:
     event = recorded.event
     if not isinstance(event, CheckpointSigned):
         raise BadEvent(f"{event.type} is no checkpoint")

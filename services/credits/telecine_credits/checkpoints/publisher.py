@@ -9,9 +9,9 @@ import nats.errors
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
-from telecine_chassis.eventstore.port import Conflict, Refused, StoreError
-from telecine_chassis.runtime.cancellation import end, heed_cancellation
-from telecine_chassis.runtime.supervision import background
+from telecine_chassis.eventstore.port import AppendRejected, Conflict, StoreError
+from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.supervision import start_background_task
 from telecine_contracts.signed_note import Checkpoint
 from telecine_contracts.transparency import Frontier
 
@@ -98,7 +98,7 @@ class Checkpointing:
 
     async def start(self) -> None:
         """Begin to look, in the background: an archive or a checkpoint in doubt keeps no service from working."""
-        self._task = background(self._run(), name="checkpoints")
+        self._task = start_background_task(self._run(), name="checkpoints")
 
     async def stop(self) -> None:
         """Stop looking."""
@@ -122,7 +122,7 @@ class Checkpointing:
         try:
             await self.look()
             self._told, self._refused = None, False
-        except (NoCheckpoint, Refused) as refusal:
+        except (NoCheckpoint, AppendRejected) as refusal:
             self._refused = True
             self._tell(log.error, "checkpoint.refused", refusal)
         except (StoreError, nats.errors.Error, TimeoutError, OSError, SQLAlchemyError) as error:
@@ -194,7 +194,7 @@ class Checkpointing:
     async def _run(self) -> None:
         while True:
             await self.turn()
-            heed_cancellation()
+            raise_if_cancelled()
             await asyncio.sleep(LOOK)
 
     def _tell(self, tell: Callable[..., object], event: str, error: Exception) -> None:

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 from nats.aio.client import Client
 
-from telecine_chassis.eventstore.messages import Record
+from telecine_chassis.eventstore.messages import StoredMessage
 from telecine_chassis.nats.direct_get import page
-from telecine_chassis.runtime.cancellation import heed_cancellation
+from telecine_chassis.runtime.cancellation import raise_if_cancelled
 from telecine_contracts.streams import LEDGER
 from telecine_contracts.transparency import Frontier, entry_bytes, leaf_hash
 
@@ -42,14 +42,14 @@ class LedgerReader:
         """
         grown = Frontier(tree.size, tree.peaks)
         while grown.size < size:
-            heed_cancellation()
+            raise_if_cancelled()
             for record in await self._page(grown.size, size):
                 if record.sequence != grown.size + 1:
                     raise EntriesMissing(f"entry {grown.size + 1} is missing")
                 grown.append(_leaf(record))
         return grown
 
-    async def _page(self, after: int, size: int) -> Sequence[Record]:
+    async def _page(self, after: int, size: int) -> Sequence[StoredMessage]:
         [everything], limit = LEDGER.subjects, min(self._limit, size - after)
         found = await page(self._connection, LEDGER.name, everything, after, limit=limit, timeout=SILENCE)
         if not found.records:
@@ -59,5 +59,5 @@ class LedgerReader:
         return found.records
 
 
-def _leaf(record: Record) -> bytes:
+def _leaf(record: StoredMessage) -> bytes:
     return leaf_hash(entry_bytes(record.subject, record.headers.items(), record.body))

@@ -7,7 +7,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, select
 
 from telecine_chassis.projections.slots import write_session
-from telecine_chassis.runtime.cancellation import in_thread
+from telecine_chassis.runtime.cancellation import run_in_thread
 from telecine_contracts.transparency import EMPTY_ROOT, Frontier
 from telecine_credits.read_model.tables import LedgerTree
 
@@ -25,11 +25,11 @@ class KeptTree:
 
     async def load(self) -> Frontier:
         """The tree that was kept; an empty one if there is none, or none that can be read."""
-        return await in_thread(self._load)
+        return await run_in_thread(self._load)
 
     async def keep(self, tree: Frontier) -> None:
         """Have this tree, unless a larger one is there already."""
-        await in_thread(lambda: self._keep(tree))
+        await run_in_thread(lambda: self._keep(tree))
 
     def _load(self) -> Frontier:
         with Session(self.engine()) as session:

@@ -6,8 +6,8 @@ from datetime import datetime
 from faststream.nats import NatsBroker
 
 from telecine_chassis.consumers.reactor import Permanent, Reactor
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timers
 from telecine_contracts import subjects
 from telecine_contracts.gateway import GenerationRequested
@@ -21,7 +21,7 @@ from telecine_credits.rules.commands import Command, Debit, NotDebited, Refund, 
 
 from .expiry import EXPIRY, Expiries
 
-Ledger = Aggregates[Command, Account]
+Ledger = CommandHandler[Command, Account]
 Clock = Callable[[], datetime]
 
 
@@ -35,7 +35,7 @@ def listen(
 ) -> None:
     """Everything the credits service reacts to."""
 
-    async def debit(cause: Recorded) -> None:
+    async def debit(cause: RecordedEvent) -> None:
         event = cause.event
         assert isinstance(event, GenerationRequested)
         command = Debit(
@@ -47,7 +47,7 @@ def listen(
         )
         await ledger.execute(subjects.ledger(event.account), command, Cause.of(cause.envelope))
 
-    async def close(cause: Recorded) -> None:
+    async def close(cause: RecordedEvent) -> None:
         command = ending(cause, clock())
         try:
             await ledger.execute(subjects.ledger(command.account), command, Cause.of(cause.envelope))
@@ -62,7 +62,7 @@ def listen(
     answer_commands(broker, ledger, clock, observed)
 
 
-def ending(cause: Recorded, at: datetime) -> Settle | Refund:
+def ending(cause: RecordedEvent, at: datetime) -> Settle | Refund:
     """What the end of a generation means for its hold: settled where there is a video to give, else refunded."""
     account, generation = cause.event.about["account"], cause.event.about["generation"]
     match cause.event:

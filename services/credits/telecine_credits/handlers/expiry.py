@@ -4,8 +4,8 @@ from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from telecine_chassis.consumers.reactor import Retry
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_contracts import Event, derive_id, subjects
 from telecine_contracts.credits import CreditsAdjusted, CreditsGranted, CreditsRefunded
@@ -43,13 +43,13 @@ class Expiries:
     """Sets the timers of grants that expire, and expires them."""
 
     def __init__(
-        self, ledger: Aggregates[Command, Account], timers: Timers, clock: Callable[[], datetime]
+        self, ledger: CommandHandler[Command, Account], timers: Timers, clock: Callable[[], datetime]
     ) -> None:
         self._ledger = ledger
         self._timers = timers
         self._clock = clock
 
-    async def arm(self, cause: Recorded) -> None:
+    async def arm(self, cause: RecordedEvent) -> None:
         """Set the timers that an entry asks for. One set too early is set again when it fires."""
         account = cause.event.about["account"]
         for number, until in expiries(cause.event):

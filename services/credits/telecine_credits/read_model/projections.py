@@ -5,7 +5,7 @@ from typing import Any, TypeVar
 
 from sqlmodel import Session, SQLModel, col, select
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.slots import drop, find, keep
 from telecine_contracts.credits import (
@@ -36,7 +36,7 @@ COLUMNS = {
 """Where a grant counts what is on a side of the ledger."""
 
 
-def apply(session: Session, recorded: Recorded) -> None:
+def apply(session: Session, recorded: RecordedEvent) -> None:
     """The account after the entry, its grants with what the entry moved, and the hold that it began or ended."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)

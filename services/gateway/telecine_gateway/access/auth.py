@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from fastapi import Request
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.telemetry.tracing import about
 from telecine_gateway.http.errors import ApiError
 from telecine_gateway.read_model.queries import Queries
@@ -48,7 +48,7 @@ class Auth:
 
         return requester
 
-    def changed(self, events: Sequence[Recorded]) -> None:
+    def changed(self, events: Sequence[RecordedEvent]) -> None:
         """The ACCESS projection has advanced: look everything up again."""
         self._epoch += 1
         self._known.clear()

@@ -10,8 +10,8 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.types import Scope
 
-from telecine_chassis.eventstore.port import NotUnderstood, StoreError, Unreadable
-from telecine_chassis.projections.availability import OUTAGES
+from telecine_chassis.eventstore.port import StoreError, UnreadableMessage, UnsupportedEvent
+from telecine_chassis.projections.availability import UNAVAILABLE_ERRORS
 from telecine_gateway.videos.request_parser import BadField, InvalidRequest
 
 __all__ = ["ApiError", "NotFound", "answer", "failure", "install", "may_be_recorded"]
@@ -64,9 +64,9 @@ def install(app: FastAPI) -> None:
     app.add_exception_handler(InvalidRequest, _invalid_request)
     app.add_exception_handler(RequestValidationError, _bad_parameters)
     app.add_exception_handler(HTTPException, _framework_error)
-    for undecided in (NotUnderstood, Unreadable):
+    for undecided in (UnsupportedEvent, UnreadableMessage):
         app.add_exception_handler(undecided, _undecided)
-    for outage in (StoreError, *OUTAGES):
+    for outage in (StoreError, *UNAVAILABLE_ERRORS):
         app.add_exception_handler(outage, _unavailable)
 
 
@@ -112,7 +112,7 @@ async def _unavailable(request: Request, error: Exception) -> Response:
 
 
 async def _undecided(request: Request, error: Exception) -> Response:
-    newer = isinstance(error, NotUnderstood)
+    newer = isinstance(error, UnsupportedEvent)
     log.error("http.undecided", error=type(error).__name__, detail=str(error))
     text = NEWER if newer else BROKEN
     code = "newer_event" if newer else "unreadable_event"

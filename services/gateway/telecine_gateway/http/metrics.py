@@ -1,6 +1,6 @@
 """What the gateway measures beside what every service does."""
 
-from telecine_chassis.telemetry.metrics import LONG, Metrics
+from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
 class HttpMeters:
@@ -15,6 +15,6 @@ class HttpMeters:
             "How long requests take, until the last byte is sent",
             "route",
             "method",
-            bounds=LONG,
+            bounds=LONG_BUCKETS,
         )
         self.running = metrics.gauge("telecine_http_requests_running", "Requests under way")

@@ -7,8 +7,8 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telecine_chassis.telemetry.trace_context import TRACEPARENT, fields
-from telecine_chassis.telemetry.tracing import Span, SpanKind, Tracing, failed, log_fields
+from telecine_chassis.telemetry.trace_context import TRACEPARENT_HEADER, fields
+from telecine_chassis.telemetry.tracing import Span, SpanKind, Tracing, current_log_fields, failed
 
 from .metrics import HttpMeters
 
@@ -48,7 +48,7 @@ class Observed:
             await self._app(scope, receive, send)
             return
         with self._meters.running.track_inprogress(), self._entering(scope, method) as span:
-            structlog.contextvars.bind_contextvars(**log_fields())
+            structlog.contextvars.bind_contextvars(**current_log_fields())
             try:
                 await self._app(scope, receive, sending)
             finally:
@@ -58,14 +58,14 @@ class Observed:
                 _describe(span, method, route, status)
 
     def _entering(self, scope: Scope, method: str) -> AbstractContextManager[Span]:
-        given = next((value for name, value in scope["headers"] if name == TRACEPARENT.encode()), b"")
+        given = next((value for name, value in scope["headers"] if name == TRACEPARENT_HEADER.encode()), b"")
         parent: str | None = given.decode("latin-1")
         if not fields(parent):
             parent = None if self._tracing.records else _new()
         elif parent is not None and self._tracing.records:
-            parent = self._tracing.sampled(parent)
+            parent = self._tracing.apply_sampling(parent)
         attributes = {"http.request.method": method}
-        return self._tracing.entering(method, kind=SpanKind.SERVER, parent=parent, attributes=attributes)
+        return self._tracing.entry_span(method, kind=SpanKind.SERVER, parent=parent, attributes=attributes)
 
 
 def _new() -> str:

@@ -4,8 +4,8 @@ import nats.errors
 from nats.aio.client import Client
 from pydantic import ValidationError
 
-from telecine_chassis.nats.request import AGAIN, repeated_request
-from telecine_chassis.telemetry.tracing import headers_from_here
+from telecine_chassis.nats.request import RETRY_INTERVAL, request_with_retry
+from telecine_chassis.telemetry.tracing import trace_headers
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
 
 from .port import SUBJECTS, LedgerSilent
@@ -16,7 +16,7 @@ __all__ = ["NatsLedger"]
 class NatsLedger:
     """`patience`: seconds that a command waits for its answer, `again`: after which it is sent once more meanwhile."""
 
-    def __init__(self, connection: Client, *, patience: float, again: float = AGAIN) -> None:
+    def __init__(self, connection: Client, *, patience: float, again: float = RETRY_INTERVAL) -> None:
         self._connection = connection
         self._patience = patience
         self._again = again
@@ -24,13 +24,13 @@ class NatsLedger:
     async def carry_out(self, command: LedgerCommand) -> LedgerAnswer:
         subject, body = SUBJECTS[type(command)], command.model_dump_json().encode()
         try:
-            reply = await repeated_request(
+            reply = await request_with_retry(
                 self._connection,
                 subject,
                 body,
                 patience=self._patience,
                 again=self._again,
-                headers=headers_from_here(),
+                headers=trace_headers(),
             )
             answer = LedgerAnswer.model_validate_json(reply.data)
         except (nats.errors.Error, TimeoutError, OSError, ValidationError) as error:

@@ -1,6 +1,6 @@
 """A generation's row after one more event: the one place that knows, for the projection and for fresh reads alike."""
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, VideoEvent
 from telecine_contracts.generation import (
     CancelDeclined,
@@ -21,7 +21,7 @@ ENDED = frozenset({"completed", "failed", "cancelled"})
 NOT_STORED = "The video could not be stored"
 
 
-def advance(row: GenerationRow | None, recorded: Recorded) -> GenerationRow | None:
+def advance(row: GenerationRow | None, recorded: RecordedEvent) -> GenerationRow | None:
     """The row after an event; changed in place, new after a request, None where there was no request.
 
     The status only ever goes pending → processing → completed | failed | cancelled.
@@ -42,7 +42,7 @@ def advance(row: GenerationRow | None, recorded: Recorded) -> GenerationRow | No
     return row
 
 
-def _requested(event: GenerationRequested, recorded: Recorded) -> GenerationRow:
+def _requested(event: GenerationRequested, recorded: RecordedEvent) -> GenerationRow:
     parameters = event.parameters
     return GenerationRow(
         id=event.generation,

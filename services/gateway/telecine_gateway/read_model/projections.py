@@ -4,7 +4,7 @@ from datetime import datetime
 
 from sqlmodel import Session, col, select
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.slots import find, keep
 from telecine_contracts import Event
@@ -29,7 +29,7 @@ from .timeline import short_data
 __all__ = ["METADATA", "PROJECTIONS", "VERSION", "charge_after"]
 
 
-def apply_video(session: Session, recorded: Recorded) -> None:
+def apply_video(session: Session, recorded: RecordedEvent) -> None:
     """The generation's row and its timeline."""
     event = recorded.event
     assert isinstance(event, AnyVideoEvent)
@@ -49,7 +49,7 @@ def apply_video(session: Session, recorded: Recorded) -> None:
     )
 
 
-def apply_ledger(session: Session, recorded: Recorded) -> None:
+def apply_ledger(session: Session, recorded: RecordedEvent) -> None:
     """The account, its statement, and how each generation was paid for."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
@@ -60,7 +60,7 @@ def apply_ledger(session: Session, recorded: Recorded) -> None:
         keep(session, charge)
 
 
-def _entry(event: LedgerEvent, recorded: Recorded, at: datetime) -> LedgerEntry:
+def _entry(event: LedgerEvent, recorded: RecordedEvent, at: datetime) -> LedgerEntry:
     line = line_of(event, at)
     return LedgerEntry(
         sequence=recorded.sequence,
@@ -117,7 +117,7 @@ def charge_after(charge: Charge | None, event: Event) -> Charge | None:
             return charge
 
 
-def apply_access(session: Session, recorded: Recorded) -> None:
+def apply_access(session: Session, recorded: RecordedEvent) -> None:
     """Which key acts for which account."""
     match recorded.event:
         case ApiKeyCreated() as event if session.get(ApiKey, event.key_sha256) is None:

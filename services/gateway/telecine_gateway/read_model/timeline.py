@@ -4,7 +4,7 @@ import heapq
 from collections.abc import Iterable
 from typing import Any
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Event
 
 __all__ = ["in_order", "line", "short_data"]
@@ -47,7 +47,7 @@ def short_data(event: Event) -> dict[str, Any]:
     return data
 
 
-def line(recorded: Recorded, number: int) -> dict[str, Any]:
+def line(recorded: RecordedEvent, number: int) -> dict[str, Any]:
     """One event of a timeline; `number` is its place among those of the generation, or of the account's ledger."""
     return {
         "type": recorded.event.type,

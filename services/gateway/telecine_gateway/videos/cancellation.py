@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from telecine_chassis.eventstore.command_handler import Cause
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.gateway import VideoEvent
 from telecine_gateway.domain import AlreadyEnded, Generation, RequestCancel, evolve
@@ -33,7 +33,7 @@ class Cancellation:
     declined: bool = False
 
 
-def tell_progress(waiters: Waiters[Generation], recorded: Recorded) -> None:
+def tell_progress(waiters: Waiters[Generation], recorded: RecordedEvent) -> None:
     """Resolve whoever waits for an answer to a cancel, when this event is one."""
     event = recorded.event
     if isinstance(event, VideoEvent):

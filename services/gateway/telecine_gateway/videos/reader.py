@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from telecine_chassis.eventstore.port import EventStore, Recorded, Unread
+from telecine_chassis.eventstore.port import EventStore, RecordedEvent, UndecodedEvent
 from telecine_contracts import subjects
 from telecine_contracts.credits import DenialReason, LedgerEvent
 from telecine_gateway.read_model.generations import ENDED, advance
@@ -111,7 +111,7 @@ class Generations:
                 lines.append(line(recorded, recorded.event.entry))
         return in_order(lines)
 
-    async def _paying(self, account: str, generation: str, position: int) -> Sequence[Recorded]:
+    async def _paying(self, account: str, generation: str, position: int) -> Sequence[RecordedEvent]:
         news = await self._news(subjects.ledger(account), position)
         return [
             recorded
@@ -120,10 +120,10 @@ class Generations:
             and recorded.event.about.get("generation") == generation
         ]
 
-    async def _news(self, aggregate: str, after: int) -> Sequence[Recorded]:
+    async def _news(self, aggregate: str, after: int) -> Sequence[RecordedEvent]:
         """What is understood of the aggregate's news: this only informs, and leaves out what the tables leave out."""
         news = await self._store.load(aggregate, after=after, unread=True)
-        return [recorded for recorded in news if not isinstance(recorded.event, Unread)]
+        return [recorded for recorded in news if not isinstance(recorded.event, UndecodedEvent)]
 
 
 def _video_line(event: VideoEvent, number: int) -> dict[str, Any]:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import structlog
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.credits import CreditsDebited, CreditsDenied
 from telecine_contracts.pricing import PriceTable
@@ -23,7 +23,7 @@ from .request_parser import VideoRequest
 __all__ = ["Commands", "Requester", "Submission", "Submissions", "tell_outcome"]
 
 log = structlog.get_logger(__name__)
-Commands = Aggregates[Command, Generation]
+Commands = CommandHandler[Command, Generation]
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +43,7 @@ class Submission:
     charge: Charge | None
 
 
-def tell_outcome(waiters: Waiters[Charge], recorded: Recorded) -> None:
+def tell_outcome(waiters: Waiters[Charge], recorded: RecordedEvent) -> None:
     """Resolve whoever waits for what a ledger event decides."""
     if isinstance(recorded.event, CreditsDebited | CreditsDenied):
         charge = charge_after(None, recorded.event)

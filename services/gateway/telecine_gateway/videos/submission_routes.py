@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Request, Response
 
-from telecine_chassis.eventstore.port import Refused, Unavailable
+from telecine_chassis.eventstore.port import AppendRejected, Unavailable
 from telecine_chassis.telemetry.tracing import about, here
 from telecine_contracts import derive_id
 from telecine_gateway.access.api_keys import Scope
@@ -85,7 +85,7 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
             submission = await _submit(requester, sent, generation, repeatable=key is not None)
         except IdempotencyConflict:
             raise ApiError(409, {"error": "This Idempotency-Key was used for another request"}) from None
-        except Refused:
+        except AppendRejected:
             raise ApiError(503, _not_recorded(), {"Retry-After": RETRY_AFTER}) from None
         except Unavailable:
             body = failure(request.scope, "The event store gave no answer")

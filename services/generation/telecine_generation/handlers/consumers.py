@@ -2,7 +2,7 @@
 
 from telecine_chassis.consumers.reactor import Reactor
 from telecine_chassis.eventstore.command_handler import Cause
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import subjects
 from telecine_contracts.credits import CreditsDebited, CreditsDenied, DenialReason
@@ -23,7 +23,7 @@ from .timers import WAKE, Follower
 def listen(reactor: Reactor, generations: Generations, submitter: Submitter, follower: Follower) -> None:
     """Everything the generation service reacts to."""
 
-    async def submit(cause: Recorded) -> None:
+    async def submit(cause: RecordedEvent) -> None:
         event = cause.event
         assert isinstance(event, CreditsDebited)
         state = await submitter.submit(
@@ -31,14 +31,14 @@ def listen(reactor: Reactor, generations: Generations, submitter: Submitter, fol
         )
         await follower.arm(state)
 
-    async def deny(cause: Recorded) -> None:
+    async def deny(cause: RecordedEvent) -> None:
         event = cause.event
         assert isinstance(event, CreditsDenied)
         if event.reason is not DenialReason.GENERATION_ENDED:
             aggregate = subjects.video(event.account, event.generation)
             await generations.execute(aggregate, Deny(in_words(event)), Cause.of(cause.envelope))
 
-    async def cancel(cause: Recorded) -> None:
+    async def cancel(cause: RecordedEvent) -> None:
         event = cause.event
         assert isinstance(event, CancelRequested)
         await follower.wake(Timer(WAKE, (event.account, event.generation)))

@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 
 import structlog
 
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
 from telecine_contracts import subjects
 from telecine_contracts.generation import SubmissionStarted
 from telecine_contracts.video_models import MODELS, provider_model
@@ -38,7 +38,7 @@ from telecine_generation.rules.commands import (
 from telecine_generation.rules.decider import Generation, Phase
 
 log = structlog.get_logger(__name__)
-Generations = Aggregates[Command, Generation]
+Generations = CommandHandler[Command, Generation]
 SHORTEST_EXPIRY = 3600
 """Ark: `execution_expires_after` has a floor of 3,600 s on 1.x models."""
 

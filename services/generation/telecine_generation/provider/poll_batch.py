@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 import structlog
 
-from telecine_chassis.telemetry.tracing import Span, current, joint
+from telecine_chassis.telemetry.tracing import Span, current, linked_span
 
 from .port import Provider, ProviderTask, ProviderUnavailable
 
@@ -83,7 +83,7 @@ class PollBatch:
         if len(batch) > 1:  # what is told of it is about all of them, not about the one who asked first
             structlog.contextvars.clear_contextvars()
         try:
-            with joint("poll", [waiter.asking for waiter in chain(*batch.values())]):
+            with linked_span("poll", [waiter.asking for waiter in chain(*batch.values())]):
                 found = await self._provider.tasks(list(batch))
         except Exception as error:
             _fail(batch, error)

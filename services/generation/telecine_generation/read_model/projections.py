@@ -2,7 +2,7 @@
 
 from sqlmodel import Session
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_contracts.gateway import CancelRequested
 from telecine_contracts.generation import (
@@ -20,7 +20,7 @@ from telecine_generation.rules.decider import LATE_AFTER
 from .tables import InFlight
 
 
-def apply(session: Session, recorded: Recorded) -> None:
+def apply(session: Session, recorded: RecordedEvent) -> None:
     """A generation comes in with its first claim (or a wish to cancel it) and goes with its end."""
     match recorded.event:
         case SubmissionStarted() | CancelRequested() as event:

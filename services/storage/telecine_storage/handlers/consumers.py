@@ -2,7 +2,7 @@
 
 from telecine_chassis.consumers.reactor import Reactor
 from telecine_chassis.eventstore.command_handler import Cause
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.streams import STORAGE_COPY, STORAGE_TIMERS
 
@@ -12,7 +12,7 @@ from .copy import COPY, RECOPY, Copier
 def listen(reactor: Reactor, copier: Copier) -> None:
     """Everything the storage service reacts to."""
 
-    async def store(cause: Recorded) -> None:
+    async def store(cause: RecordedEvent) -> None:
         event = cause.event
         assert isinstance(event, VideoReady)
         await copier.attempt(event.account, event.generation, cause=Cause.of(cause.envelope))

@@ -8,7 +8,7 @@ import structlog
 from prometheus_client import Counter
 
 from telecine_chassis.consumers.reactor import Retry
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_contracts import subjects
 from telecine_contracts.generation import VideoReady
@@ -20,7 +20,7 @@ from telecine_storage.source.port import Source
 from telecine_storage.transfer import CopyFailed, CopyLimits, object_key
 
 log = structlog.get_logger(__name__)
-Videos = Aggregates[Command, Video]
+Videos = CommandHandler[Command, Video]
 COPY = "copy"
 RECOPY = "recopy"
 ACTIVE_PAUSE = 5

@@ -2,7 +2,7 @@
 
 from sqlmodel import Session
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
@@ -11,7 +11,7 @@ from telecine_contracts.streams import VIDEO
 from .tables import PendingCopy, StoredVideo
 
 
-def apply(session: Session, recorded: Recorded) -> None:
+def apply(session: Session, recorded: RecordedEvent) -> None:
     """A video is pending from the moment it is ready until it is stored or given up."""
     match recorded.event:
         case VideoReady() as event:

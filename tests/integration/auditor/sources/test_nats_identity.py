@@ -228,7 +228,7 @@ async def test_a_file_that_is_not_there_is_told(auditor: Auditor, tmp_path: Path
 
 async def as_identity(part: NatsPart, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:
     """Do something as one of the identities."""
-    access = part.access(identity).for_client()
+    access = part.access(identity).client_options()
     client = await nats.connect(part.url, inbox_prefix=rights(identity).inbox, **access)
     await deed(client)
     await client.close()

@@ -12,9 +12,9 @@ from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
 
 from telecine_chassis.consumers import reactor as reactor_module
-from telecine_chassis.consumers.monitor import ConsumerWatch
-from telecine_chassis.consumers.reactor import Permanent, Retries, Retry
-from telecine_chassis.eventstore.port import Recorded, Unavailable
+from telecine_chassis.consumers.monitor import ConsumerMonitor
+from telecine_chassis.consumers.reactor import Permanent, Retry, RetryPolicy
+from telecine_chassis.eventstore.port import RecordedEvent, Unavailable
 from telecine_chassis.nats import connection as connection_module
 from telecine_chassis.timers.port import Timer
 
@@ -44,7 +44,7 @@ class Handler:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     _at_once: int = 0
 
-    async def __call__(self, recorded: Recorded) -> None:
+    async def __call__(self, recorded: RecordedEvent) -> None:
         generation = recorded.event.about["generation"]
         self.calls.append(generation)
         self.times.append(asyncio.get_running_loop().time())
@@ -90,9 +90,9 @@ async def test_a_message_is_acknowledged_after_its_handler_has_returned(world: R
 
 
 async def test_a_handler_gets_the_event_as_it_was_stored(world: ReactorWorld) -> None:
-    seen: list[Recorded] = []
+    seen: list[RecordedEvent] = []
 
-    async def handler(recorded: Recorded) -> None:
+    async def handler(recorded: RecordedEvent) -> None:
         seen.append(recorded)
 
     await world.react(handler)
@@ -103,7 +103,7 @@ async def test_a_handler_gets_the_event_as_it_was_stored(world: ReactorWorld) ->
 
 async def test_a_failed_message_is_asked_for_again_with_growing_pauses(world: ReactorWorld) -> None:
     handler = Handler(troubles=[ValueError("once"), ValueError("twice")])
-    await world.react(handler, retries=Retries(first=0.2, longest=5, tries=3))
+    await world.react(handler, retries=RetryPolicy(first=0.2, longest=5, tries=3))
     await world.publish("g1")
     await eventually_async(all_taken(world))
     first, second, third = handler.times
@@ -113,7 +113,7 @@ async def test_a_failed_message_is_asked_for_again_with_growing_pauses(world: Re
 
 
 async def test_pauses_do_not_grow_beyond_the_longest() -> None:
-    retries = Retries(first=1, longest=30)
+    retries = RetryPolicy(first=1, longest=30)
     assert all(0.75 <= retries.delay(1) <= 1 for _ in range(100))
     assert all(1.5 <= retries.delay(2) <= 2 for _ in range(100))
     assert all(22.5 <= retries.delay(tried) <= 30 for tried in (6, 7, 100, 10**6))
@@ -126,7 +126,7 @@ async def test_pauses_do_not_grow_beyond_the_longest() -> None:
 )
 async def test_passing_troubles_are_outlasted(world: ReactorWorld, trouble: Exception) -> None:
     handler = Handler(troubles=[trouble] * 3)
-    await world.react(handler, retries=Retries(first=0.02, longest=0.05, tries=2))
+    await world.react(handler, retries=RetryPolicy(first=0.02, longest=0.05, tries=2))
     await world.publish("g1")
     await eventually_async(all_taken(world))
     assert len(handler.calls) == 4
@@ -139,7 +139,7 @@ async def test_passing_troubles_are_outlasted(world: ReactorWorld, trouble: Exce
 async def test_tries_count_failures_alone(world: ReactorWorld, patience: Exception) -> None:
     """After an outage, or a wait that the handler asked for, one failure is not the last."""
     handler = Handler(troubles=[patience] * 2 + [ValueError("once")])
-    await world.react(handler, retries=Retries(first=0.02, longest=0.05, tries=2))
+    await world.react(handler, retries=RetryPolicy(first=0.02, longest=0.05, tries=2))
     await world.publish("g1")
     await eventually_async(all_taken(world))
     assert (handler.finished, await world.kept()) == (["g1"], [])
@@ -183,7 +183,7 @@ async def test_what_can_never_be_taken_is_kept_at_once_and_the_others_go_on(worl
 
 async def test_after_its_last_try_a_message_is_kept(world: ReactorWorld) -> None:
     handler = Handler(troubles=[ValueError(f"try {number}") for number in (1, 2, 3)])
-    await world.react(handler, retries=Retries(first=0.02, longest=0.05, tries=3))
+    await world.react(handler, retries=RetryPolicy(first=0.02, longest=0.05, tries=3))
     await world.publish("g1")
     await eventually_async(all_taken(world))
     (letter,) = await world.kept()
@@ -247,7 +247,7 @@ async def test_when_too_many_wait_they_become_dead_letters(
     world: ReactorWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Messages that wait count against what a consumer may have under way: others must not stand behind them."""
-    monkeypatch.setattr(ConsumerWatch, "crowded", lambda watch, name: True)
+    monkeypatch.setattr(ConsumerMonitor, "is_congested", lambda watch, name: True)
     await world.react(Handler())
     await world.publish_raw(b"{}", HEADERS | {"ce-type": "generation.cancel_requested.v2"})
     await eventually_async(letters_kept(world, 1))

@@ -7,7 +7,7 @@ from tests.support.environments.reactor import ReactorWorld, reactor_world
 from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import subjects
 
@@ -39,7 +39,7 @@ async def test_the_server_lets_one_service_schedule_for_another_and_the_reactor_
     async def wake(timer: Timer) -> None:
         woken.append(timer)
 
-    async def nothing(recorded: Recorded) -> None:
+    async def nothing(recorded: RecordedEvent) -> None:
         raise AssertionError(recorded)
 
     await world.react(nothing, timers={"wake": wake})

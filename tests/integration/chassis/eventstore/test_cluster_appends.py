@@ -12,7 +12,7 @@ from tests.support.data.video_events import EventsOf
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import Conflict, EventStore
-from telecine_chassis.nats.connection import Connection, connect
+from telecine_chassis.nats.connection import NatsClient, connect
 from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Event, registry, subjects
@@ -30,7 +30,7 @@ async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
 @pytest.fixture
 async def connections(
     cluster: NatsCluster, request: pytest.FixtureRequest
-) -> AsyncIterator[list[Connection]]:
+) -> AsyncIterator[list[NatsClient]]:
     """One to each server, of the service that the test names."""
     name: str = request.param
     access = cluster.access(name)
@@ -57,7 +57,7 @@ async def seen_through(stores: Sequence[EventStore], generation: str) -> list[li
 
 @pytest.mark.parametrize("connections", ["gateway"], indirect=True)
 async def test_tries_of_one_event_at_once_store_it_once_and_none_is_refused(
-    connections: list[Connection],
+    connections: list[NatsClient],
 ) -> None:
     """While one try is on its way to the replicas, the server does not know what to say to the next."""
     stores = [JetStreamEventStore(each, registry()) for each in connections]
@@ -73,7 +73,7 @@ async def test_tries_of_one_event_at_once_store_it_once_and_none_is_refused(
 
 @pytest.mark.parametrize("connections", ["gateway"], indirect=True)
 async def test_of_different_events_at_one_version_one_is_stored_and_seen_through_every_server(
-    connections: list[Connection],
+    connections: list[NatsClient],
 ) -> None:
     stores = [JetStreamEventStore(each, registry()) for each in connections]
     for number in range(ROUNDS):
@@ -90,7 +90,7 @@ async def test_of_different_events_at_one_version_one_is_stored_and_seen_through
 
 @pytest.mark.parametrize("connections", ["generation"], indirect=True)
 async def test_of_timers_that_are_set_at_once_if_there_is_none_one_is_set(
-    connections: list[Connection],
+    connections: list[NatsClient],
 ) -> None:
     all_timers = [JetStreamTimers(each, "generation") for each in connections]
     later = datetime.now(UTC) + timedelta(hours=1)

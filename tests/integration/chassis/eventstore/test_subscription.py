@@ -8,7 +8,7 @@ import pytest
 from tests.support.environments.reactor import ReactorWorld, reactor_world
 from tests.support.servers.instances import NatsServer
 
-from telecine_chassis.eventstore.subscription import Batch, Feed
+from telecine_chassis.eventstore.subscription import CatchUpSubscription, MessageBatch
 from telecine_contracts.streams import VIDEO
 
 
@@ -18,9 +18,9 @@ async def world(nats: NatsServer) -> AsyncIterator[ReactorWorld]:
         yield one
 
 
-async def read(feed: Feed, after: int, until: int) -> list[Batch]:
+async def read(feed: CatchUpSubscription, after: int, until: int) -> list[MessageBatch]:
     """The batches from `after` up to the one that holds `until`, empty ones left out."""
-    batches: list[Batch] = []
+    batches: list[MessageBatch] = []
     async with asyncio.timeout(20), aclosing(feed.follow(after)) as following:
         async for batch in following:
             if batch.records:
@@ -30,13 +30,13 @@ async def read(feed: Feed, after: int, until: int) -> list[Batch]:
     raise AssertionError("the feed ended")
 
 
-def sequences(batches: list[Batch]) -> list[int]:
+def sequences(batches: list[MessageBatch]) -> list[int]:
     return [record.sequence for batch in batches for record in batch.records]
 
 
 async def test_everything_comes_in_order_from_any_sequence_on(world: ReactorWorld) -> None:
     await world.publish(*(f"g{n}" for n in range(30)))
-    feed = Feed(world.client, VIDEO)
+    feed = CatchUpSubscription(world.client, VIDEO)
     assert await feed.head() == 30
     assert sequences(await read(feed, 0, 30)) == list(range(1, 31))
     assert sequences(await read(feed, 17, 30)) == list(range(18, 31))
@@ -44,14 +44,14 @@ async def test_everything_comes_in_order_from_any_sequence_on(world: ReactorWorl
 
 async def test_batches_are_bounded_and_say_what_is_left(world: ReactorWorld) -> None:
     await world.publish(*(f"g{n}" for n in range(30)))
-    batches = await read(Feed(world.client, VIDEO, limit=8), 0, 30)
+    batches = await read(CatchUpSubscription(world.client, VIDEO, limit=8), 0, 30)
     assert max(len(batch.records) for batch in batches) <= 8
     assert sequences(batches) == list(range(1, 31))
     assert [batch.pending for batch in batches] == [30 - batch.records[-1].sequence for batch in batches]
 
 
 async def test_an_idle_feed_says_so_and_goes_on(world: ReactorWorld) -> None:
-    feed = Feed(world.client, VIDEO)
+    feed = CatchUpSubscription(world.client, VIDEO)
     assert await feed.head() == 0
     async with asyncio.timeout(10), aclosing(feed.follow(0)) as following:
         assert (await anext(following)).records == ()
@@ -65,7 +65,7 @@ async def test_an_idle_feed_says_so_and_goes_on(world: ReactorWorld) -> None:
 async def test_what_comes_while_it_is_read_is_read_too(world: ReactorWorld) -> None:
     await world.publish(*(f"g{n}" for n in range(20)))
     publishing = asyncio.create_task(world.publish(*(f"g{n}" for n in range(20, 120))))
-    assert sequences(await read(Feed(world.client, VIDEO), 0, 120)) == list(range(1, 121))
+    assert sequences(await read(CatchUpSubscription(world.client, VIDEO), 0, 120)) == list(range(1, 121))
     await publishing
 
 
@@ -82,7 +82,7 @@ async def test_nothing_is_missed_or_repeated_after(
 ) -> None:
     await world.publish(*(f"g{n}" for n in range(10)))
     seen: list[int] = []
-    async with asyncio.timeout(20), aclosing(Feed(world.client, VIDEO).follow(0)) as following:
+    async with asyncio.timeout(20), aclosing(CatchUpSubscription(world.client, VIDEO).follow(0)) as following:
         async for batch in following:
             seen += sequences([batch])
             if len(seen) == 10 and batch.records:
@@ -110,13 +110,13 @@ async def befall(trouble: str, world: ReactorWorld, nats: NatsServer) -> None:
 async def test_the_head_of_a_purged_stream_is_what_is_left(world: ReactorWorld) -> None:
     await world.publish("g1", "g2", "g3")
     await world.client.jetstream().purge_stream("VIDEO", subject=f"video.{world.account}.g3.*")
-    assert await Feed(world.client, VIDEO).head() == 2
+    assert await CatchUpSubscription(world.client, VIDEO).head() == 2
 
 
 async def test_filters_narrow_what_comes(world: ReactorWorld) -> None:
     await world.publish("g1", "g2", "g3", "g4")
     filters = [f"video.{world.account}.g2.*", f"video.{world.account}.g4.*"]
-    feed = Feed(world.client, VIDEO, filters=filters)
+    feed = CatchUpSubscription(world.client, VIDEO, filters=filters)
     assert await feed.head() == 4
     assert sequences(await read(feed, 0, 4)) == [2, 4]
 
@@ -125,7 +125,7 @@ async def test_a_reader_can_be_stopped_while_records_pour_in(world: ReactorWorld
     """The client may swallow a cancellation that comes together with a message."""
     publishing = asyncio.create_task(world.publish(*(f"g{n}" for n in range(200))))
     for _ in range(40):
-        reading = asyncio.create_task(read(Feed(world.client, VIDEO, limit=1), 0, 10**9))
+        reading = asyncio.create_task(read(CatchUpSubscription(world.client, VIDEO, limit=1), 0, 10**9))
         await world.client.jetstream().stream_info("VIDEO")
         reading.cancel()
         async with asyncio.timeout(5):

@@ -17,7 +17,7 @@ from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer
 from tests.support.servers.postgres import Postgres
 
-from telecine_chassis.eventstore.subscription import Feed
+from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_chassis.projections import projector as projection_module
 from telecine_chassis.projections.projector import Projection, Projector
 from telecine_chassis.projections.rebuild import rebuild
@@ -64,7 +64,7 @@ async def test_tables_of_another_stream_are_noticed(world: ReactorWorld, followe
     second = await followed.start(Applier())
 
     await eventually(lambda: second.failures, what="the projection stops")
-    assert second.failures == ["a projection stopped: TablesAhead"]
+    assert second.failures == ["a projection stopped: ProjectionAheadOfStream"]
 
 
 async def test_every_event_is_applied_once_across_restarts(world: ReactorWorld, followed: Followed) -> None:
@@ -162,13 +162,13 @@ async def test_a_stop_is_heard_whatever_it_breaks_in_upon(
     """The client may swallow a cancellation that comes together with its answer."""
     asked = asyncio.Event()
 
-    async def answer(_: Feed) -> int:
+    async def answer(_: CatchUpSubscription) -> int:
         asked.set()
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
         return 0
 
-    monkeypatch.setattr(Feed, question, answer)
+    monkeypatch.setattr(CatchUpSubscription, question, answer)
     following = await followed.start(Applier())
     await asked.wait()
     async with asyncio.timeout(4):  # a swallowed cancellation would be repeated later than that

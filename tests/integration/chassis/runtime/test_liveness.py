@@ -14,7 +14,7 @@ from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.consumers.reactor import Reactor
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.liveness import Liveness
 from telecine_chassis.telemetry.metrics import Metrics
@@ -37,7 +37,7 @@ class Gate:
     open: asyncio.Event = field(default_factory=asyncio.Event)
     begun: int = 0
 
-    async def __call__(self, cause: Recorded) -> None:
+    async def __call__(self, cause: RecordedEvent) -> None:
         self.begun += 1
         await self.open.wait()
 
@@ -91,7 +91,7 @@ async def break_off(reactor: Reactor) -> None:
 
 
 async def test_what_waits_for_another_try_is_no_reason_to_worry(world: ReactorWorld) -> None:
-    async def fail(cause: Recorded) -> None:
+    async def fail(cause: RecordedEvent) -> None:
         raise OSError("the world is broken")
 
     reactor = await world.react(fail, look_every=0.05, stuck_after=0.2)

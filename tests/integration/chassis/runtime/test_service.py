@@ -14,9 +14,9 @@ from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.nats.connection import connect
-from telecine_chassis.runtime.bootstrap import Assembly
+from telecine_chassis.runtime.bootstrap import ServiceBuilder
 from telecine_chassis.runtime.service import Service
-from telecine_chassis.runtime.supervision import background
+from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.settings.base import ServiceSettings
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
@@ -145,7 +145,7 @@ async def test_what_goes_during_a_stop_is_no_failure() -> None:
 
 @pytest.mark.parametrize("which", ["own", "broker"])
 async def test_a_connection_that_is_closed_for_good_ends_the_run(nats: NatsServer, which: str) -> None:
-    parts = Assembly("tests", ServiceSettings(nats_url=nats.url, stop_grace=1), registry())
+    parts = ServiceBuilder("tests", ServiceSettings(nats_url=nats.url, stop_grace=1), registry())
     one = parts.service()
     running = asyncio.create_task(one.run())
     await eventually(lambda: parts.connection.is_connected)
@@ -269,7 +269,7 @@ async def test_a_background_task_that_ends_by_itself_ends_the_run_and_readiness_
         async def start(self) -> None:
             await super().start()
             self.fall = asyncio.Event()
-            background(self.follow(), name="follower")
+            start_background_task(self.follow(), name="follower")
 
         async def follow(self) -> None:
             await self.fall.wait()

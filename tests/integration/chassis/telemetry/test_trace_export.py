@@ -59,7 +59,7 @@ def collector() -> Iterator[Collector]:
 async def test_spans_arrive_at_the_collector(collector: Collector) -> None:
     tracing = Tracing("tests", endpoint=f"http://{LOOPBACK}:{collector.port}/", instance="one")
     await tracing.start()
-    with tracing.entering("process it"):
+    with tracing.entry_span("process it"):
         about(generation="g1")
     await tracing.stop()
     assert collector.paths == ["/v1/traces"]
@@ -71,10 +71,10 @@ async def test_a_stopped_service_may_start_again(collector: Collector) -> None:
     tracing = Tracing("tests", endpoint=f"http://{LOOPBACK}:{collector.port}")
     for name in ("first", "second"):
         await tracing.start()
-        with tracing.entering(name):
+        with tracing.entry_span(name):
             pass
         await tracing.stop()
-    with tracing.entering("third"):
+    with tracing.entry_span("third"):
         pass
     assert list(collector.spans) == ["first", "second"]
 
@@ -83,7 +83,7 @@ async def test_without_a_collector_work_goes_on_and_a_stop_ends() -> None:
     tracing = Tracing("tests", endpoint=f"http://{LOOPBACK}:{free_port()}")
     await tracing.start()
     for _ in range(100):
-        with tracing.entering("process it"):
+        with tracing.entry_span("process it"):
             pass
     async with asyncio.timeout(20):
         await tracing.stop()

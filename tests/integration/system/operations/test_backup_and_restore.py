@@ -10,7 +10,7 @@ from tests.support.security.authenticated_nats import guarded_nats, run_apart
 from tests.support.security.nats_identities import coming_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.nats.connection import Connection
+from telecine_chassis.nats.connection import NatsClient
 from telecine_cli.provisioning.credentials import USERS_FILE
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
@@ -62,7 +62,7 @@ async def mirrored(auditor: Auditor, part: NatsPart, folder: Path) -> Audited:
     return await server("mirror", folder, "--streams", ",".join(TRUTH))
 
 
-async def counts(connection: Connection) -> dict[str, int]:
+async def counts(connection: NatsClient) -> dict[str, int]:
     streams = connection.jetstream()
     return {name: (await streams.stream_info(name)).state.messages for name in TRUTH}
 

@@ -17,9 +17,9 @@ from tests.support.security.nats_identities import coming_as
 from tests.support.security.permission_table import ALL_IDENTITIES, CONSUMERS, HEARING, OWNERS, PUBLISHING
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Refused
-from telecine_chassis.nats.connection import Connection, Denial, NotAllowed, options
-from telecine_chassis.nats.identity import NatsAccess
+from telecine_chassis.eventstore.port import AppendRejected
+from telecine_chassis.nats.connection import NatsClient, PermissionDenied, PermissionViolation, options
+from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.errors import Failure
 from telecine_cli.provisioning.credentials import USERS_FILE, make_credentials, seed_file
 from telecine_cli.stack.nats_server import NatsPart
@@ -47,18 +47,18 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsPart]:
         yield part
 
 
-class Suspect(Connection):
+class Suspect(NatsClient):
     """A connection as some identity, that remembers what it was refused."""
 
     def __init__(self) -> None:
         super().__init__()
         self.denied: set[str] = set()
 
-    async def come(self, identity: str, url: str, access: NatsAccess) -> None:
-        def deny(denial: Denial) -> None:
+    async def come(self, identity: str, url: str, access: NatsIdentity) -> None:
+        def deny(denial: PermissionViolation) -> None:
             self.denied.add(denial.subject)
 
-        shown = options(identity, on_denied=deny) | access.for_client()
+        shown = options(identity, on_denied=deny) | access.client_options()
         await self.connect(servers=[url], **shown | {"inbox_prefix": rights(identity).inbox})
 
     async def through(self) -> None:
@@ -217,7 +217,7 @@ async def test_a_refused_event_is_told_at_once(server: NatsPart) -> None:
         store = JetStreamEventStore(storage, registry(), timeout=30)
         with structlog.testing.capture_logs() as logs:
             async with asyncio.timeout(5):
-                with pytest.raises(Refused, match=r"does not let this identity publish on ledger\."):
+                with pytest.raises(AppendRejected, match=r"does not let this identity publish on ledger\."):
                     await store.append(event, envelope(event), aggregate=subjects.ledger("acme"), expected=0)
     [denial] = [entry for entry in logs if entry["event"] == "nats.not_allowed"]
     assert (denial["log_level"], denial["action"]) == ("error", "publish")
@@ -234,13 +234,17 @@ async def test_a_refused_question_is_told_at_once_and_to_nobody_else(server: Nat
                 jetstream.stream_info("LEDGER"),
                 return_exceptions=True,
             )
-    assert [type(answer).__name__ for answer in answers] == ["NotAllowed", "StreamInfo", "NotAllowed"]
+    assert [type(answer).__name__ for answer in answers] == [
+        "PermissionDenied",
+        "StreamInfo",
+        "PermissionDenied",
+    ]
 
 
 async def test_the_operator_is_told_in_words_what_he_may_not(server: NatsPart) -> None:
     target = Target(server.url, access=server.access(OPERATOR))
     async with connected(target) as connection:
-        with pytest.raises(NotAllowed, match=r"publish on .*purge\.ledger"):
+        with pytest.raises(PermissionDenied, match=r"publish on .*purge\.ledger"):
             await connection.jetstream().purge_stream("LEDGER")
 
 
@@ -251,7 +255,7 @@ async def test_nobody_comes_in_without_a_key_that_is_known(
     make_credentials(tmp_path)
     seed = None if key == "none" else seed_file(tmp_path, OPERATOR)
     with pytest.raises(Failure, match="wants to know who asks" if key == "none" else "does not know the key"):
-        async with connected(Target(server.url, access=NatsAccess(nkey_seed=seed))):
+        async with connected(Target(server.url, access=NatsIdentity(nkey_seed=seed))):
             pass
 
 

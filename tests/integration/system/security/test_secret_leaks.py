@@ -19,7 +19,7 @@ from tests.support.security.secret_leaks import Canaries, command_lines, log_lin
 from tests.support.telemetry.otlp_collector import Collector, otlp_collector
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.api_keys import create
 from telecine_cli.ledger_client import grant
 from telecine_cli.output.provision import provision_stack
@@ -171,7 +171,7 @@ async def the_provider_was_told(world: World, generation: str) -> None:
     world.canaries.contents["signature of a result"] = ready.url.rpartition("X-Tos-Signature=")[2]
 
 
-async def video(world: World, generation: str) -> list[Recorded]:
+async def video(world: World, generation: str) -> list[RecordedEvent]:
     async with coming_as("storage", world.facts.nats) as connection:
         store = JetStreamEventStore(connection, registry())
         return list(await store.load(subjects.video("ann", generation)))

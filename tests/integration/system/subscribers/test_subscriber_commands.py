@@ -28,7 +28,7 @@ from tests.support.security.authenticated_nats import guarded_nats
 from tests.support.security.nats_identities import coming_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.nats.connection import NotAllowed
+from telecine_chassis.nats.connection import PermissionDenied
 from telecine_cli.errors import Failure
 from telecine_cli.provisioning.credentials import seed_file
 from telecine_cli.stack.http_probe import http_answer
@@ -132,7 +132,7 @@ def test_a_subscriber_consumes_after_one_reload_and_may_do_nothing_else(
                 "$JS.API.STREAM.MSG.GET.VIDEO",
                 "video.acme.3.requested",
             ):
-                with pytest.raises(NotAllowed):
+                with pytest.raises(PermissionDenied):
                     await team.request(forbidden, b"", timeout=10)
 
     in_a_loop(consume())

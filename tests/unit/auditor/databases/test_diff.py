@@ -37,7 +37,9 @@ def kind_of(column: Any) -> Kind:
 @pytest.mark.parametrize(("known", "service"), _SERVICES, ids=["credits", "gateway"])
 def test_the_auditor_knows_every_table_that_is_made_of_the_ledger(known: Database, service: Any) -> None:
     tables = {
-        name: table for name, table in service.read_model.tables.METADATA.tables.items() if name not in _OF_OTHER_STREAMS
+        name: table
+        for name, table in service.read_model.tables.METADATA.tables.items()
+        if name not in _OF_OTHER_STREAMS
     }
     assert known.version == service.read_model.tables.VERSION
     assert {table.name for table in known.tables} == set(tables)

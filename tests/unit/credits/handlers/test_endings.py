@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import EVENTS, Envelope, Event, subjects
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.generation import FailureCode, GenerationCancelled, GenerationFailed, Stage
@@ -30,9 +30,9 @@ GOES_ON = {
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def recorded(event: Event) -> Recorded:
+def recorded(event: Event) -> RecordedEvent:
     about: Envelope = envelope(event)
-    return Recorded(event, about, 7)
+    return RecordedEvent(event, about, 7)
 
 
 def settle() -> Settle:

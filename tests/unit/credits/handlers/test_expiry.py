@@ -7,7 +7,7 @@ import pytest
 from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, price
 
 from telecine_chassis.consumers.reactor import Retry
-from telecine_chassis.eventstore.command_handler import Aggregates, Cause, Decider
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.testing import InMemoryEventStore, InMemoryTimers, ManualClock
 from telecine_contracts import Event, registry, subjects
 from telecine_contracts.credits import GrantKind
@@ -37,9 +37,9 @@ class World:
         self.ledger = self.replica()
         self.expiries = Expiries(self.ledger, self.timers, self.clock)
 
-    def replica(self) -> Aggregates[Command, Account]:
+    def replica(self) -> CommandHandler[Command, Account]:
         decider = Decider(Account(), decide, evolve)
-        return Aggregates(self.store, decider, source="telecine/credits", clock=self.clock)
+        return CommandHandler(self.store, decider, source="telecine/credits", clock=self.clock)
 
     async def do(self, command: Callable[..., Command], **fields: object) -> None:
         """Carry out a command now, and hand its entry to whoever sets timers."""

@@ -12,7 +12,7 @@ from sqlmodel import Session, SQLModel, create_engine, select
 from tests.support.data.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries, fold
 from tests.support.data.ledger_histories import carried_out, histories, of_each_grant
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, GrantKind, LedgerEvent
 from telecine_contracts.examples import envelope
 from telecine_credits.read_model.projections import apply
@@ -44,7 +44,7 @@ def project(engine: Engine, entries: Iterable[LedgerEvent], *, first: int = 1, a
         with Session(engine) as session:
             for number, entry in waiting[:a_time]:
                 written = replace(envelope(entry), time=WRITTEN)
-                apply(session, Recorded(entry, written, 10 * number))
+                apply(session, RecordedEvent(entry, written, 10 * number))
             session.commit()
         waiting = waiting[a_time:]
 

@@ -11,7 +11,7 @@ from sqlmodel import Session, col, create_engine, select
 from tests.support.data.ledger_entries import DAY, HOUR, NOW, OWNER, Entries
 from tests.support.data.ledger_histories import carried_out, histories, of_each_grant
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
 from telecine_contracts.credits import GrantKind, LedgerEvent
 from telecine_contracts.subjects import of_event
@@ -47,7 +47,7 @@ def apply(engine: Engine, events: Sequence[LedgerEvent], *, time: datetime = NOW
                 correlation="c",
                 causation="c",
             )
-            apply_ledger(session, Recorded(event, envelope, sequence))
+            apply_ledger(session, RecordedEvent(event, envelope, sequence))
         session.commit()
 
 

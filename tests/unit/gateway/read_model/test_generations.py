@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.data.video_events import NOW, PROVIDER_TASK, EventsOf
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope, Event
 from telecine_contracts.subjects import of_event
 from telecine_gateway.read_model.generations import ENDED, advance
@@ -21,7 +21,7 @@ STOPGAP = "https://provider.example.com/x.mp4"
 RANK = {"pending": 0, "processing": 1, "completed": 2, "failed": 2, "cancelled": 2}
 
 
-def recorded(event: Event, sequence: int) -> Recorded:
+def recorded(event: Event, sequence: int) -> RecordedEvent:
     envelope = Envelope(
         id=f"e{sequence}",
         source="test",
@@ -31,7 +31,7 @@ def recorded(event: Event, sequence: int) -> Recorded:
         correlation="g-1",
         causation="test",
     )
-    return Recorded(event, envelope, sequence)
+    return RecordedEvent(event, envelope, sequence)
 
 
 def after(*events: Event) -> GenerationRow:

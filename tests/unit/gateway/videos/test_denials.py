@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from tests.support.data.video_events import EventsOf
 
-from telecine_chassis.eventstore.port import Recorded
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
 from telecine_contracts.subjects import of_event
 from telecine_gateway.read_model.generations import advance
@@ -67,7 +67,7 @@ def row(*, failed: bool) -> GenerationRow:
             correlation="c",
             causation="c",
         )
-        found = advance(found, Recorded(event, envelope, sequence))
+        found = advance(found, RecordedEvent(event, envelope, sequence))
     assert found is not None
     return found
 
