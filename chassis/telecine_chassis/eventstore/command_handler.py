@@ -123,8 +123,8 @@ class CommandHandler(Generic[C, S]):
 
         Without a `cause` the aggregate's own last event is taken for it. May be called again with the same cause:
         the event's id is derived from it, and an event that is already there is not written twice. Raises what
-        `decide` raises, AppendRejected, Unavailable when the store stays silent, UnsupportedEvent or UnreadableMessage when the
-        aggregate holds a message without which nothing may be decided.
+        `decide` raises, AppendRejected, Unavailable when the store stays silent, UnsupportedEvent or UnreadableMessage
+        when the aggregate holds a message without which nothing may be decided.
         """
         async with self._lane(aggregate):
             folded, fresh = self._cached(aggregate), False
