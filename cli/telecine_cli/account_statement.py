@@ -10,32 +10,39 @@ from datetime import datetime
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, LedgerEvent
 from telecine_credits.rules.decider import Account, evolve
-from telecine_gateway.credits.statement import DENIED, START, Line, Period, Statement, line_of
+from telecine_gateway.read_model.entries import (
+    DENIED,
+    ZERO_BALANCE,
+    Period,
+    Statement,
+    StatementLine,
+    statement_line,
+)
 
 __all__ = ["GrantLine", "grants_of", "standing_after", "statement_of"]
 
 
 def statement_of(
     account: str, entries: Sequence[RecordedEvent], period: Period
-) -> tuple[Statement, Sequence[Line]]:
+) -> tuple[Statement, Sequence[StatementLine]]:
     """What an account had, what moved in the period, and what it has then."""
     lines = list(_lines(entries))
     before = [line for line in lines if period.since is not None and line.at < period.since]
     upto = [line for line in lines if period.until is None or line.at < period.until]
-    opening = before[-1].after if before else START
-    closing = upto[-1].after if upto else START
+    opening = before[-1].after if before else ZERO_BALANCE
+    closing = upto[-1].after if upto else ZERO_BALANCE
     shown = [line for line in upto[len(before) :] if line.action != DENIED]
     return Statement(account, period, opening, closing), shown
 
 
-def _lines(entries: Iterable[RecordedEvent]) -> Iterable[Line]:
+def _lines(entries: Iterable[RecordedEvent]) -> Iterable[StatementLine]:
     last: datetime | None = None
     for recorded in entries:
         event = recorded.event
         assert isinstance(event, LedgerEvent)
         at = event.decided_at or recorded.envelope.time
         last = at if last is None else max(last, at)
-        yield line_of(event, last)
+        yield statement_line(event, last)
 
 
 @dataclass(frozen=True, slots=True)

@@ -271,7 +271,7 @@ def statement(
     from telecine_cli.output.credits import tell_statement
     from telecine_cli.runner import run
     from telecine_cli.target import find
-    from telecine_gateway.credits.statement import Period
+    from telecine_gateway.read_model.entries import Period
 
     period = Period(_moment("--from", since), _moment("--to", until))
     if period.since and period.until and period.since >= period.until:

@@ -25,7 +25,8 @@ from telecine_contracts.commands import (
 from telecine_contracts.credits import Balances
 from telecine_credits.rules.decider import Account
 from telecine_gateway.credits import statement_csv
-from telecine_gateway.credits.statement import Line, Period, Statement, change
+from telecine_gateway.credits.statement import describe_change
+from telecine_gateway.read_model.entries import Period, Statement, StatementLine
 
 from .event_summary import printable
 from .timeline import columns, ledger_as_json, moment, signed, statement
@@ -187,7 +188,7 @@ async def tell_statement(target: Target, account: str, period: Period, *, as_csv
         typer.echo(line)
 
 
-def _rows(told: Statement, lines: Iterable[Line]) -> list[tuple[str, ...]]:
+def _rows(told: Statement, lines: Iterable[StatementLine]) -> list[tuple[str, ...]]:
     ends = [
         ("", moment(at) if at else "", name, "", "", str(mark.available), str(mark.held), "")
         for name, mark, at in (
@@ -198,12 +199,12 @@ def _rows(told: Statement, lines: Iterable[Line]) -> list[tuple[str, ...]]:
     return [ends[0], *map(_line_cells, lines), ends[1]]
 
 
-def _line_cells(line: Line) -> tuple[str, ...]:
+def _line_cells(line: StatementLine) -> tuple[str, ...]:
     about = " ".join(text for text in (line.reference, line.reason, line.generation) if text)
     return (
         str(line.entry),
         moment(line.at),
-        change(line).lower(),
+        describe_change(line).lower(),
         signed(line.amount),
         signed(line.held_amount),
         str(line.available),

@@ -21,7 +21,7 @@ from telecine_contracts.version import __version__
 from telecine_gateway.access.auth import Auth
 from telecine_gateway.access.key_catch_up import NewKeys
 from telecine_gateway.admin import routes as admin_routes
-from telecine_gateway.admin.ledger_commands import Administration
+from telecine_gateway.admin.ledger_commands import LedgerCommands
 from telecine_gateway.callbacks import routes as callbacks_routes
 from telecine_gateway.content import routes as content_routes
 from telecine_gateway.content.download_slots import ContentSlots
@@ -44,7 +44,7 @@ from telecine_gateway.read_model.account_queries import Accounts
 from telecine_gateway.read_model.consistency import Arrivals, Positions, Waiters
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 from telecine_gateway.read_model.queries import Queries
-from telecine_gateway.read_model.statement_queries import Statements
+from telecine_gateway.read_model.statement_queries import StatementQueries
 from telecine_gateway.read_model.tables import Charge
 from telecine_gateway.videos import routes as video_routes
 from telecine_gateway.videos import submission_routes
@@ -207,8 +207,8 @@ def _routers(
     )
     timers = JetStreamTimers(parts.connection, "generation", timeout=settings.store_timeout)
     accounts = Accounts(queries)
-    ledger = NatsLedger(parts.connection, patience=settings.answer_timeout)
-    administration = Administration(ledger, live.arrived)
+    ledger = NatsLedger(parts.connection, timeout=settings.answer_timeout)
+    ledger_commands = LedgerCommands(ledger, live.arrived)
     callback_secret = settings.callback_secret.get_secret_value()
     body = settings.max_body_bytes
     return [
@@ -217,10 +217,13 @@ def _routers(
         video_routes.history_router(auth, queries, live.fresh, views, cursors, clock),
         credits_routes.router(auth, queries, accounts, live.fresh, cursors, clock),
         statement_routes.router(
-            auth, statement_routes.Desk(Statements(queries), accounts, live.fresh, cursors, clock)
+            auth,
+            statement_routes.StatementDependencies(
+                StatementQueries(queries), accounts, live.fresh, cursors, clock
+            ),
         ),
         admin_routes.router(
-            auth, admin_routes.Office(administration, accounts, live.fresh, cursors, clock, body)
+            auth, admin_routes.AdminDependencies(ledger_commands, accounts, live.fresh, cursors, clock, body)
         ),
         pricing_routes.router(PRICE_TABLE, rules),
         content_routes.router(reading, bucket, slots),

@@ -153,7 +153,7 @@ async def test_csv_is_whole_though_it_is_read_in_parts(
     parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = await written(parts, gateway)
-    monkeypatch.setattr(statement_queries, "PART", 3)
+    monkeypatch.setattr(statement_queries, "BATCH_SIZE", 3)
 
     answer = await owner.get(PATH, format="csv", **{"from": "2026-11-01", "to": "2026-12-01"})
 
@@ -173,7 +173,7 @@ async def test_the_page_to_print_holds_nothing_that_runs(
     parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     owner = await written(parts, gateway)
-    monkeypatch.setattr(statement_queries, "PART", 3)
+    monkeypatch.setattr(statement_queries, "BATCH_SIZE", 3)
 
     answer = await owner.http.get(PATH, headers=owner.headers(accept="text/html,*/*;q=0.8"))
 
@@ -199,7 +199,7 @@ async def test_a_statement_that_can_not_be_read_to_its_end_is_broken_off(
             raise OSError("the database is gone")
         return reading(*arguments)
 
-    monkeypatch.setattr(statement_queries, "PART", 3)
+    monkeypatch.setattr(statement_queries, "BATCH_SIZE", 3)
     monkeypatch.setattr(statement_queries, "_lines", once)
     read: list[bytes] = []
 

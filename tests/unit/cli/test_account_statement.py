@@ -11,7 +11,7 @@ from telecine_cli.output.timeline import ledger_as_json, statement
 from telecine_contracts import Envelope
 from telecine_contracts.credits import DenialReason, GrantKind
 from telecine_contracts.subjects import of_event
-from telecine_gateway.credits.statement import Mark, Period
+from telecine_gateway.read_model.entries import Period, RunningBalance
 
 A_WEEK = (
     Entries()
@@ -53,8 +53,8 @@ def test_periods_share_their_balance_and_leave_out_what_was_denied() -> None:
 
     for (one, _), (other, _) in pairwise(told):
         assert one.closing == other.opening
-    assert told[0][0].opening == Mark(0, 0, 0)
-    assert told[-1][0].closing == Mark(9, 50, 0)
+    assert told[0][0].opening == RunningBalance(0, 0, 0)
+    assert told[-1][0].closing == RunningBalance(9, 50, 0)
     shown = [line.entry for _, lines in told for line in lines]
     assert shown == [1, 2, 3, 5, 6, 7, 8, 9]
 

@@ -7,13 +7,13 @@ import structlog
 
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
 from telecine_gateway.http.errors import RETRY_AFTER, ApiError
-from telecine_gateway.ledger.port import Ledger, LedgerSilent
+from telecine_gateway.ledger.port import Ledger, LedgerUnavailable
 from telecine_gateway.videos.submission import Requester
 
-__all__ = ["Administration"]
+__all__ = ["LedgerCommands"]
 
 log = structlog.get_logger(__name__)
-SILENT = (
+NO_ANSWER = (
     "The credits service did not answer, so it is not known whether this was carried out. "
     "Send the same request again: it is never carried out twice"
 )
@@ -21,20 +21,20 @@ _STATUS = {Refusal.INVALID: 400}
 """Every other refusal is a conflict with what the ledger holds."""
 
 
-class Administration:
+class LedgerCommands:
     """`arrived` waits, for a moment, until an entry of an account can be read here."""
 
     def __init__(self, ledger: Ledger, arrived: Callable[[str, int], Awaitable[None]]) -> None:
         self._ledger = ledger
         self._arrived = arrived
 
-    async def carry_out(self, requester: Requester, command: LedgerCommand) -> LedgerAnswer:
+    async def execute(self, requester: Requester, command: LedgerCommand) -> LedgerAnswer:
         """What the ledger made of a command. Raises ApiError where it refused, or did not answer."""
         try:
-            answer = await self._ledger.carry_out(command)
-        except LedgerSilent as error:
+            answer = await self._ledger.execute(command)
+        except LedgerUnavailable as error:
             log.warning("ledger.silent", detail=str(error))
-            raise ApiError(503, {"error": SILENT}, {"Retry-After": RETRY_AFTER}) from None
+            raise ApiError(503, {"error": NO_ANSWER}, {"Retry-After": RETRY_AFTER}) from None
         if answer.refusal is not None:
             raise _refused(answer, answer.refusal)
         log.info(

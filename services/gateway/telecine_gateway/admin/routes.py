@@ -21,24 +21,24 @@ from telecine_gateway.videos.submission import Requester
 
 from . import request_parser
 from .examples import ADJUST, GRANT, LIMITS, REASON, REFUSALS
-from .ledger_commands import Administration
+from .ledger_commands import LedgerCommands
 from .request_parser import MAX_REFERENCE
 from .schemas import AccountBody, AdjustBody, Adjusted, Changed, GrantBody, Granted, LimitsBody, ReasonBody
 from .serializers import account_view, adjusted, changed, granted
 
-__all__ = ["Office", "router"]
+__all__ = ["AdminDependencies", "router"]
 
 _ADMIN = needs(Scope.ADMIN)
-_MAY_FAIL = failures(400, 401, 403, 408, 409, 413, 415, 503, told=REFUSALS)
-_OF_A_READ = {status: told for status, told in REFUSALS.items() if status < 409}
-_ONCE = (
+_FAILURES = failures(400, 401, 403, 408, 409, 413, 415, 503, told=REFUSALS)
+_READ_FAILURES = {status: told for status, told in REFUSALS.items() if status < 409}
+_IDEMPOTENCE = (
     "The reference makes it safe to repeat: once it was carried out, the same request is answered 200 with what was "
     "done then, and another one under the same reference 409. No Idempotency-Key is needed; one is ignored."
 )
 Account = Annotated[str, Path(json_schema_extra=ACCOUNT_SCHEMA, description="The account's name")]
 
 
-_GOES_ON = linked(
+_LINKS = linked(
     ("show", {"account": "$response.body#/account", "reference": "$response.body#/reference"}),
     ("statement", {"account": "$response.body#/account"}),
     ("close", {"account": "$response.body#/account"}),
@@ -46,10 +46,10 @@ _GOES_ON = linked(
 
 
 @dataclass(frozen=True, slots=True)
-class Office:
+class AdminDependencies:
     """What the routes need. `fresh` waits until an account's last entries can be read."""
 
-    administration: Administration
+    ledger_commands: LedgerCommands
     accounts: Accounts
     fresh: Callable[[str], Awaitable[None]]
     cursors: Cursors
@@ -61,116 +61,116 @@ class Office:
         content = await limited(request, self.max_body)
         return json_object(content) if needed or content.strip() else {}
 
-    async def change(self, requester: Requester, command: LedgerCommand) -> Response:
+    async def change_account(self, requester: Requester, command: LedgerCommand) -> Response:
         """Have an account's state changed; the same answer if it was so before. Raises ApiError."""
-        done = await self.administration.carry_out(requester, command)
+        done = await self.ledger_commands.execute(requester, command)
         return answer(200, changed(command.account, done))
 
 
-def router(auth: Auth, office: Office) -> APIRouter:
+def router(auth: Auth, dependencies: AdminDependencies) -> APIRouter:
     """Every route needs a key with the scope admin, of whatever account."""
     routes = APIRouter(tags=["administration"])
     needed = auth.needing(Scope.ADMIN)
-    _entries(routes, needed, office)
-    _states(routes, needed, office)
-    _limits(routes, needed, office)
-    _reads(routes, needed, office)
+    _entries(routes, needed, dependencies)
+    _states(routes, needed, dependencies)
+    _limits(routes, needed, dependencies)
+    _reads(routes, needed, dependencies)
     return routes
 
 
 Needed = Callable[[Request], Awaitable[Requester]]
 
 
-def _entries(routes: APIRouter, needed: Needed, office: Office) -> None:
+def _entries(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) -> None:
     @routes.post(
         "/api/admin/grants",
         summary="Give credits to an account",
-        description=_ONCE,
+        description=_IDEMPOTENCE,
         responses={
-            201: described(Granted, "Granted") | _GOES_ON,
+            201: described(Granted, "Granted") | _LINKS,
             200: described(Granted, "Granted before, under this reference"),
-            **_MAY_FAIL,
+            **_FAILURES,
         },
         openapi_extra=_ADMIN | {"requestBody": body(GrantBody, GRANT)},
         response_class=Response,
     )
     async def grant(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
-        command = request_parser.grant(await office.body(request))
-        done = await office.administration.carry_out(requester, command)
+        command = request_parser.grant(await dependencies.body(request))
+        done = await dependencies.ledger_commands.execute(requester, command)
         return answer(201 if done.done else 200, granted(command, done))
 
     @routes.post(
         "/api/admin/adjustments",
         summary="Correct an entry: take back a grant, give back what was spent or has expired",
-        description=_ONCE,
+        description=_IDEMPOTENCE,
         responses={
             201: described(Adjusted, "Adjusted"),
             200: described(Adjusted, "Adjusted before, under this reference"),
-            **_MAY_FAIL,
+            **_FAILURES,
         },
         openapi_extra=_ADMIN | {"requestBody": body(AdjustBody, ADJUST)},
         response_class=Response,
     )
     async def adjust(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
-        command = request_parser.adjustment(await office.body(request))
-        done = await office.administration.carry_out(requester, command)
+        command = request_parser.adjustment(await dependencies.body(request))
+        done = await dependencies.ledger_commands.execute(requester, command)
         return answer(201 if done.done else 200, adjusted(command, done))
 
 
-def _states(routes: APIRouter, needed: Needed, office: Office) -> None:
+def _states(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) -> None:
     note = _ADMIN | {"requestBody": body(ReasonBody, REASON) | {"required": False}}
 
     @routes.post(
         "/api/admin/accounts/{account}/close",
         summary="Charge and grant nothing to the account any more; what runs goes on",
-        responses={200: described(Changed, "It is closed"), **_MAY_FAIL},
+        responses={200: described(Changed, "It is closed"), **_FAILURES},
         openapi_extra=note,
         response_class=Response,
     )
     async def close(
         request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
     ) -> Response:
-        name, sent = account_name(account), await office.body(request, needed=False)
-        return await office.change(requester, request_parser.closing(name, sent))
+        name, sent = account_name(account), await dependencies.body(request, needed=False)
+        return await dependencies.change_account(requester, request_parser.closing(name, sent))
 
     @routes.post(
         "/api/admin/accounts/{account}/reopen",
         summary="Undo its closing",
-        responses={200: described(Changed, "It is open"), **_MAY_FAIL},
+        responses={200: described(Changed, "It is open"), **_FAILURES},
         openapi_extra=note,
         response_class=Response,
     )
     async def reopen(
         request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
     ) -> Response:
-        name, sent = account_name(account), await office.body(request, needed=False)
-        return await office.change(requester, request_parser.reopening(name, sent))
+        name, sent = account_name(account), await dependencies.body(request, needed=False)
+        return await dependencies.change_account(requester, request_parser.reopening(name, sent))
 
 
-def _limits(routes: APIRouter, needed: Needed, office: Office) -> None:
+def _limits(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) -> None:
     @routes.put(
         "/api/admin/accounts/{account}/limits",
         summary="Set the spend limits of the account, or of one API key of it",
-        responses={200: described(Changed, "They are in force"), **_MAY_FAIL},
+        responses={200: described(Changed, "They are in force"), **_FAILURES},
         openapi_extra=_ADMIN | {"requestBody": body(LimitsBody, LIMITS)},
         response_class=Response,
     )
     async def limits(
         request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
     ) -> Response:
-        command = request_parser.limits(account_name(account), await office.body(request))
-        if command.api_key is not None and not await office.accounts.has_key(account, command.api_key):
+        command = request_parser.limits(account_name(account), await dependencies.body(request))
+        if command.api_key is not None and not await dependencies.accounts.has_key(account, command.api_key):
             raise ApiError.bad("apiKey", f"is not the id of a key of account {account}")
-        return await office.change(requester, command)
+        return await dependencies.change_account(requester, command)
 
 
-def _reads(routes: APIRouter, needed: Needed, office: Office) -> None:
+def _reads(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) -> None:
     @routes.get(
         "/api/admin/accounts/{account}",
         summary="An account: its balance, limits, and grants with what is left of each",
         responses={
             200: described(AccountBody, "The account"),
-            **failures(400, 401, 403, 404, 503, told=_OF_A_READ),
+            **failures(400, 401, 403, 404, 503, told=_READ_FAILURES),
         },
         openapi_extra=_ADMIN,
         response_class=Response,
@@ -190,14 +190,14 @@ def _reads(routes: APIRouter, needed: Needed, office: Office) -> None:
         ] = None,
     ) -> Response:
         account = account_name(account)
-        before = place(office.cursors, "grants", account, page)
+        before = place(dependencies.cursors, "grants", account, page)
         wanted = Grants(limit=limit, before=before, reference=reference)
-        await office.fresh(account)
-        standing = await office.accounts.standing(account, office.clock())
+        await dependencies.fresh(account)
+        standing = await dependencies.accounts.standing(account, dependencies.clock())
         if standing is None:
             raise NoSuchAccount(account)
-        found = await office.accounts.grants(account, wanted)
+        found = await dependencies.accounts.grants(account, wanted)
         shown, next_cursor = found[:limit], None
         if len(found) > limit:
-            next_cursor = office.cursors.cursor("grants", account, shown[-1].number)
+            next_cursor = dependencies.cursors.cursor("grants", account, shown[-1].number)
         return answer(200, account_view(standing, shown, next_cursor))

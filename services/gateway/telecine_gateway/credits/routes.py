@@ -55,17 +55,17 @@ def router(
         before = place(cursors, "credits", requester.account, page)
         await fresh(requester.account)
         standing = await accounts.standing(requester.account, clock())
-        statement = await queries.statement(requester.account, limit, before)
-        shown = statement.entries[:limit]
+        found = await queries.entry_page(requester.account, limit, before)
+        shown = found.entries[:limit]
         items = [entry_view(entry) for entry in shown]
         next_cursor = None
-        if len(statement.entries) > limit:
+        if len(found.entries) > limit:
             next_cursor = cursors.cursor("credits", requester.account, shown[-1].entry)
         return answer(
             200,
             {
-                "available": statement.available,
-                "held": statement.held,
+                "available": found.available,
+                "held": found.held,
                 **_standing(standing, requester),
                 "statement": {"items": items, "nextCursor": next_cursor},
             },

@@ -9,8 +9,7 @@ from collections.abc import Iterable, Sequence
 from datetime import UTC, datetime
 
 from telecine_contracts.characters import spreadsheet_text
-
-from .statement import Line, Mark, Statement
+from telecine_gateway.read_model.entries import RunningBalance, Statement, StatementLine
 
 __all__ = ["HEAD", "begin", "end", "lines"]
 
@@ -35,7 +34,7 @@ def begin(statement: Statement) -> bytes:
     return _rows([HEAD, _balance("opening", statement.opening, statement.period.since)])
 
 
-def lines(entries: Iterable[Line]) -> bytes:
+def lines(entries: Iterable[StatementLine]) -> bytes:
     """A line for every entry."""
     return _rows(map(_cells, entries))
 
@@ -45,16 +44,16 @@ def end(statement: Statement) -> bytes:
     return _rows([_balance("closing", statement.closing, statement.period.until)])
 
 
-def _balance(word: str, mark: Mark, at: datetime | None) -> Sequence[object]:
+def _balance(word: str, mark: RunningBalance, at: datetime | None) -> Sequence[object]:
     return ("", _time(at) if at else "", word, "", "", "", mark.available, mark.held, "", "", "", "")
 
 
-def _cells(line: Line) -> Sequence[object]:
+def _cells(line: StatementLine) -> Sequence[object]:
     return (
         line.entry,
         _time(line.at),
         line.action,
-        "" if line.concerns is None else line.concerns,
+        "" if line.related_entry is None else line.related_entry,
         line.amount,
         line.held_amount,
         line.available,

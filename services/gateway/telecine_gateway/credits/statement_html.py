@@ -5,8 +5,9 @@ from datetime import UTC, datetime
 from html import escape
 
 from telecine_gateway.documentation.pages import content_security_policy
+from telecine_gateway.read_model.entries import RunningBalance, Statement, StatementLine
 
-from .statement import Line, Mark, Statement, change, days
+from .statement import describe_change, describe_period
 
 __all__ = ["CONTENT_SECURITY_POLICY", "begin", "end", "lines"]
 
@@ -38,7 +39,7 @@ _COLUMNS = (
 
 def begin(statement: Statement, now: datetime) -> bytes:
     """The head of the page, the account and the period, and the opening balance."""
-    account, period = escape(statement.account), escape(days(statement.period, now))
+    account, period = escape(statement.account), escape(describe_period(statement.period, now))
     title = f"Statement of {account}, {period}"
     head = "".join(f'<th class="{kind}">{name}</th>' for kind, name in _COLUMNS)
     made = f"Made {now.astimezone(UTC):%Y-%m-%d %H:%M} UTC. All amounts are credits."
@@ -51,7 +52,7 @@ def begin(statement: Statement, now: datetime) -> bytes:
     ).encode()
 
 
-def lines(entries: Iterable[Line]) -> bytes:
+def lines(entries: Iterable[StatementLine]) -> bytes:
     """A row for every entry."""
     return "".join(map(_row, entries)).encode()
 
@@ -66,12 +67,12 @@ def end(statement: Statement) -> bytes:
     return f'{closing}</tbody></table><p class="d">{note}</p></body></html>'.encode()
 
 
-def _balance(name: str, mark: Mark) -> str:
+def _balance(name: str, mark: RunningBalance) -> str:
     then = f'<td class="n">{_whole(mark.available)}</td><td class="n">{_whole(mark.held)}</td>'
     return f'<tr class="b"><td></td><td></td><td>{name}</td><td></td><td></td>{then}</tr>'
 
 
-def _row(line: Line) -> str:
+def _row(line: StatementLine) -> str:
     time = f"{line.at.astimezone(UTC):%Y-%m-%d %H:%M:%S}"
     cells = (
         ("n", str(line.entry)),
@@ -85,11 +86,11 @@ def _row(line: Line) -> str:
     return "<tr>" + "".join(f'<td class="{kind}">{cell}</td>' for kind, cell in cells) + "</tr>"
 
 
-def _what(line: Line) -> str:
+def _what(line: StatementLine) -> str:
     # Isolated, so that a text written from right to left turns nothing around it.
     details = [text for text in (line.reference, line.reason, line.generation) if text]
     told = "".join(f'<div class="d"><bdi>{escape(text)}</bdi></div>' for text in details)
-    return escape(change(line)) + told
+    return escape(describe_change(line)) + told
 
 
 def _signed(amount: int) -> str:

@@ -26,36 +26,36 @@ from telecine_gateway.http.parameters import (
 )
 from telecine_gateway.http.timestamps import BadMoment, date_or_moment
 from telecine_gateway.read_model.account_queries import Accounts
-from telecine_gateway.read_model.statement_queries import Page, Statements
+from telecine_gateway.read_model.entries import Period, RunningBalance, Statement
+from telecine_gateway.read_model.statement_queries import StatementPart, StatementQueries
 from telecine_gateway.videos.serializers import entry_view, moment
 from telecine_gateway.videos.submission import Requester
 
 from . import statement_csv, statement_html
 from .examples import STATEMENT
-from .statement import Mark, Period, Statement
 
-__all__ = ["Desk", "router"]
+__all__ = ["StatementDependencies", "router"]
 
 Format = Literal["json", "csv", "html"]
 _MEDIA_TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
-_OF_ANOTHER = {status: REFUSALS[status] for status in (403, 404)}
-LINES = 100
+_ADMIN_FAILURES = {status: REFUSALS[status] for status in (403, 404)}
+DEFAULT_LIMIT = 100
 """In a JSON page, where the caller does not say."""
 _FROM = "First day or moment, e.g. 2026-11-01; without a zone it is UTC"
 _TO = "Day or moment before which the statement ends; absent: now"
 
 
 @dataclass(frozen=True, slots=True)
-class Desk:
+class StatementDependencies:
     """What the route needs. `fresh` waits until an account's last entries can be read."""
 
-    statements: Statements
+    statements: StatementQueries
     accounts: Accounts
     fresh: Callable[[str], Awaitable[None]]
     cursors: Cursors
     clock: Callable[[], datetime]
 
-    async def whose(self, requester: Requester, account: str | None) -> str:
+    async def resolve_account(self, requester: Requester, account: str | None) -> str:
         """The account that the caller may see, as fresh as can be. Raises ApiError."""
         if account is None or account == requester.account:
             await self.fresh(requester.account)
@@ -68,14 +68,14 @@ class Desk:
         return name
 
 
-def router(auth: Auth, desk: Desk) -> APIRouter:
+def router(auth: Auth, dependencies: StatementDependencies) -> APIRouter:
     """The route; any key sees its own account."""
     routes = APIRouter(tags=["credits"])
 
     @routes.get(
         "/api/credits/statement",
         summary="Opening balance, every movement, closing balance",
-        responses={200: STATEMENT, **failures(400, 401, 403, 404, 503, told=_OF_ANOTHER)},
+        responses={200: STATEMENT, **failures(400, 401, 403, 404, 503, told=_ADMIN_FAILURES)},
         response_class=Response,
     )
     async def statement(
@@ -108,14 +108,14 @@ def router(auth: Auth, desk: Desk) -> APIRouter:
         period = _period(since, until)
         if wanted != "json" and (limit or page):
             raise ApiError.bad("limit" if limit else "cursor", f"is for JSON pages: {wanted} is always whole")
-        name = await desk.whose(requester, account)
+        name = await dependencies.resolve_account(requester, account)
         if wanted == "json":
-            after = place(desk.cursors, "statement", name, page)
-            found = await desk.statements.page(name, period, after, limit or LINES)
+            after = place(dependencies.cursors, "statement", name, page)
+            found = await dependencies.statements.page(name, period, after, limit or DEFAULT_LIMIT)
             if found is None:
                 raise ApiError.bad("cursor", f"{NOT_OURS}: it is outside the period")
-            return answer(200, _page(found, desk.cursors))
-        return _whole(await desk.statements.statement(name, period), desk, wanted)
+            return answer(200, _page(found, dependencies.cursors))
+        return _whole(await dependencies.statements.statement(name, period), dependencies, wanted)
 
     return routes
 
@@ -136,7 +136,7 @@ def _time(name: str, text: str | None) -> datetime | None:
         raise ApiError.bad(name, str(error)) from None
 
 
-def _page(page: Page, cursors: Cursors) -> dict[str, object]:
+def _page(page: StatementPart, cursors: Cursors) -> dict[str, object]:
     statement, next_cursor = page.statement, None
     if page.more:
         next_cursor = cursors.cursor("statement", statement.account, page.closing.entry)
@@ -151,29 +151,33 @@ def _page(page: Page, cursors: Cursors) -> dict[str, object]:
     }
 
 
-def _mark(mark: Mark) -> dict[str, int]:
+def _mark(mark: RunningBalance) -> dict[str, int]:
     return {"entry": mark.entry, "available": mark.available, "held": mark.held}
 
 
-def _whole(statement: Statement, desk: Desk, form: Literal["csv", "html"]) -> Response:
+def _whole(
+    statement: Statement, dependencies: StatementDependencies, form: Literal["csv", "html"]
+) -> Response:
     if form == "csv":
         headers = {"Content-Disposition": f'attachment; filename="{_file_name(statement)}.csv"'}
         media_type = "text/csv; charset=utf-8; header=present"
-        return StreamingResponse(_csv(statement, desk), headers=headers, media_type=media_type)
+        return StreamingResponse(_csv(statement, dependencies), headers=headers, media_type=media_type)
     headers = {"Content-Security-Policy": statement_html.CONTENT_SECURITY_POLICY}
-    return StreamingResponse(_html(statement, desk), headers=headers, media_type="text/html; charset=utf-8")
+    return StreamingResponse(
+        _html(statement, dependencies), headers=headers, media_type="text/html; charset=utf-8"
+    )
 
 
-async def _csv(statement: Statement, desk: Desk) -> AsyncIterator[bytes]:
+async def _csv(statement: Statement, dependencies: StatementDependencies) -> AsyncIterator[bytes]:
     yield statement_csv.begin(statement)
-    async for part in desk.statements.rendered(statement, statement_csv.lines):
+    async for part in dependencies.statements.render(statement, statement_csv.lines):
         yield part
     yield statement_csv.end(statement)
 
 
-async def _html(statement: Statement, desk: Desk) -> AsyncIterator[bytes]:
-    yield statement_html.begin(statement, desk.clock())
-    async for part in desk.statements.rendered(statement, statement_html.lines):
+async def _html(statement: Statement, dependencies: StatementDependencies) -> AsyncIterator[bytes]:
+    yield statement_html.begin(statement, dependencies.clock())
+    async for part in dependencies.statements.render(statement, statement_html.lines):
         yield part
     yield statement_html.end(statement)
 

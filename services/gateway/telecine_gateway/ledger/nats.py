@@ -8,33 +8,33 @@ from telecine_chassis.nats.request import RETRY_INTERVAL, request_with_retry
 from telecine_chassis.telemetry.tracing import trace_headers
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
 
-from .port import SUBJECTS, LedgerSilent
+from .port import SUBJECTS, LedgerUnavailable
 
 __all__ = ["NatsLedger"]
 
 
 class NatsLedger:
-    """`patience`: seconds that a command waits for its answer, `again`: after which it is sent once more meanwhile."""
+    """Sends a command again every `again` seconds until it is answered, for at most `timeout` seconds."""
 
-    def __init__(self, connection: Client, *, patience: float, again: float = RETRY_INTERVAL) -> None:
+    def __init__(self, connection: Client, *, timeout: float, again: float = RETRY_INTERVAL) -> None:
         self._connection = connection
-        self._patience = patience
+        self._timeout = timeout
         self._again = again
 
-    async def carry_out(self, command: LedgerCommand) -> LedgerAnswer:
+    async def execute(self, command: LedgerCommand) -> LedgerAnswer:
         subject, body = SUBJECTS[type(command)], command.model_dump_json().encode()
         try:
             reply = await request_with_retry(
                 self._connection,
                 subject,
                 body,
-                patience=self._patience,
+                patience=self._timeout,
                 again=self._again,
                 headers=trace_headers(),
             )
             answer = LedgerAnswer.model_validate_json(reply.data)
         except (nats.errors.Error, TimeoutError, OSError, ValidationError) as error:
-            raise LedgerSilent(f"no answer on {subject}: {type(error).__name__}") from error
+            raise LedgerUnavailable(f"no answer on {subject}: {type(error).__name__}") from error
         if answer.refusal is Refusal.UNAVAILABLE:
-            raise LedgerSilent(f"the event store does not answer on {subject}")
+            raise LedgerUnavailable(f"the event store does not answer on {subject}")
         return answer

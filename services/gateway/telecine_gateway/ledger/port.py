@@ -21,7 +21,7 @@ from telecine_contracts.commands import (
     SkipMessage,
 )
 
-__all__ = ["SUBJECTS", "Ledger", "LedgerSilent"]
+__all__ = ["SUBJECTS", "Ledger", "LedgerUnavailable"]
 
 SUBJECTS: Mapping[type[LedgerCommand], str] = {
     GrantCredits: GRANT_CREDITS,
@@ -34,13 +34,13 @@ SUBJECTS: Mapping[type[LedgerCommand], str] = {
 """Where the credits service takes each command."""
 
 
-class LedgerSilent(Unavailable):
+class LedgerUnavailable(Unavailable):
     """The credits service did not answer; whether the command was carried out is not known."""
 
 
 class Ledger(Protocol):
-    """Whoever decides about credits."""
+    """Port to the credits service."""
 
-    async def carry_out(self, command: LedgerCommand) -> LedgerAnswer:
-        """What became of a command; a refusal is an answer too. Safe to repeat. Raises LedgerSilent."""
+    async def execute(self, command: LedgerCommand) -> LedgerAnswer:
+        """Send a command; its outcome, which may be a refusal. Safe to repeat. Raises LedgerUnavailable."""
         ...

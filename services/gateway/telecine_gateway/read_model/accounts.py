@@ -16,8 +16,8 @@ from telecine_contracts.credits import (
     SpendLimitsSet,
 )
 
+from .entries import replace_nul
 from .tables import Balance, GrantRow, SpendLimit
-from .text import storable
 
 __all__ = ["advance_account"]
 
@@ -56,8 +56,8 @@ def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
         number=event.entry,
         amount=event.amount,
         kind=event.kind.value,
-        reference=storable(event.reference),
-        reason=storable(event.reason),
+        reference=replace_nul(event.reference),
+        reason=replace_nul(event.reason),
         granted_at=decided_at,
         expires_at=expires_at,
         usable_until=expires_at,

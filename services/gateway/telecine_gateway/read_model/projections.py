@@ -19,9 +19,9 @@ from telecine_contracts.credits import (
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES
-from telecine_gateway.credits.statement import line_of
 
 from .accounts import advance_account
+from .entries import statement_line
 from .generations import advance
 from .tables import METADATA, VERSION, ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
 from .timeline import short_data
@@ -61,7 +61,7 @@ def apply_ledger(session: Session, recorded: RecordedEvent) -> None:
 
 
 def _entry(event: LedgerEvent, recorded: RecordedEvent, at: datetime) -> LedgerEntry:
-    line = line_of(event, at)
+    line = statement_line(event, at)
     return LedgerEntry(
         sequence=recorded.sequence,
         account=event.account,

@@ -11,7 +11,7 @@ from sqlmodel import Session, and_, col, select
 
 from .tables import ApiKey, Balance, Charge, GenerationRow, LedgerEntry, VideoEvent
 
-__all__ = ["Filters", "Known", "Queries", "Statement"]
+__all__ = ["EntryPage", "Filters", "Known", "Queries"]
 
 T = TypeVar("T")
 
@@ -37,8 +37,8 @@ class Filters:
 
 
 @dataclass(frozen=True, slots=True)
-class Statement:
-    """A page of an account's statement, newest entry first, and its balance as of the same moment."""
+class EntryPage:
+    """A page of an account's entries, newest first, and its balance in the same read."""
 
     available: int
     held: int
@@ -107,19 +107,19 @@ class Queries:
         )
         return await self.run(lambda session: session.exec(query).all())
 
-    async def statement(self, account: str, limit: int, before: int | None) -> Statement:
+    async def entry_page(self, account: str, limit: int, before: int | None) -> EntryPage:
         """Balance and entries below number `before`, one more than `limit` if there are more."""
         query = select(LedgerEntry).where(col(LedgerEntry.account) == account)
         if before is not None:
             query = query.where(col(LedgerEntry.entry) < before)
         query = query.order_by(col(LedgerEntry.entry).desc()).limit(limit + 1)
 
-        def ask(session: Session) -> Statement:
+        def ask(session: Session) -> EntryPage:
             balance = session.get(Balance, account)
             entries = session.exec(query).all()
             if balance is None:
-                return Statement(0, 0, entries)
-            return Statement(balance.available, balance.held, entries)
+                return EntryPage(0, 0, entries)
+            return EntryPage(balance.available, balance.held, entries)
 
         return await self.run(ask)
 

@@ -7,46 +7,47 @@ from datetime import datetime
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from telecine_gateway.credits.statement import DENIED, START, Line, Mark, Period, Statement
-
+from .entries import DENIED, ZERO_BALANCE, Period, RunningBalance, Statement, StatementLine
 from .queries import Queries
 from .tables import LedgerEntry
 
-__all__ = ["Page", "Statements"]
+__all__ = ["StatementPart", "StatementQueries"]
 
-PART = 1000
+BATCH_SIZE = 1000
 """Lines that are read at once."""
-_FIELDS = tuple(field.name for field in fields(Line))
+_FIELDS = tuple(field.name for field in fields(StatementLine))
 
 
 @dataclass(frozen=True, slots=True)
-class Page:
+class StatementPart:
     """A part of a statement: its lines, what the account had before and after them, and whether more follow."""
 
     statement: Statement
-    opening: Mark
-    lines: Sequence[Line]
-    closing: Mark
+    opening: RunningBalance
+    lines: Sequence[StatementLine]
+    closing: RunningBalance
     more: bool
 
 
-class Statements:
+class StatementQueries:
     """Reads them through `queries`."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
 
-    async def page(self, account: str, period: Period, after: int | None, limit: int) -> Page | None:
+    async def page(self, account: str, period: Period, after: int | None, limit: int) -> StatementPart | None:
         """Lines behind entry number `after`, at most `limit`. None if `after` is not in the period."""
 
-        def ask(session: Session) -> Page | None:
+        def ask(session: Session) -> StatementPart | None:
             statement = _statement(session, account, period)
             opening = statement.opening if after is None else _mark(session, account, entry=after)
             if not statement.opening.entry <= opening.entry <= statement.closing.entry:
                 return None
             found = _lines(session, statement, opening.entry, limit + 1)
             more, shown = len(found) > limit, found[:limit]
-            return Page(statement, opening, shown, shown[-1].after if more else statement.closing, more)
+            return StatementPart(
+                statement, opening, shown, shown[-1].after if more else statement.closing, more
+            )
 
         return await self._queries.run(ask)
 
@@ -54,8 +55,8 @@ class Statements:
         """What a statement begins and ends with."""
         return await self._queries.run(lambda session: _statement(session, account, period))
 
-    async def rendered(
-        self, statement: Statement, render: Callable[[Sequence[Line]], bytes]
+    async def render(
+        self, statement: Statement, render: Callable[[Sequence[StatementLine]], bytes]
     ) -> AsyncIterator[bytes]:
         """Every line, rendered part by part, in a thread."""
         last = statement.opening.entry
@@ -65,25 +66,25 @@ class Statements:
 
 
 def _next(
-    statement: Statement, after: int, render: Callable[[Sequence[Line]], bytes]
+    statement: Statement, after: int, render: Callable[[Sequence[StatementLine]], bytes]
 ) -> Callable[[Session], tuple[int, bytes] | None]:
     """Asks for the part behind an entry: the number of its last entry, and the part rendered."""
 
     def ask(session: Session) -> tuple[int, bytes] | None:
-        found = _lines(session, statement, after, PART)
+        found = _lines(session, statement, after, BATCH_SIZE)
         return (found[-1].entry, render(found)) if found else None
 
     return ask
 
 
 def _statement(session: Session, account: str, period: Period) -> Statement:
-    opening = _mark(session, account, before=period.since) if period.since else START
+    opening = _mark(session, account, before=period.since) if period.since else ZERO_BALANCE
     return Statement(account, period, opening, _mark(session, account, before=period.until))
 
 
 def _mark(
     session: Session, account: str, *, before: datetime | None = None, entry: int | None = None
-) -> Mark:
+) -> RunningBalance:
     """What the account had after entry number `entry`, or after the last entry `before` a time."""
     query = select(LedgerEntry.entry, LedgerEntry.available, LedgerEntry.held)
     query = query.where(col(LedgerEntry.account) == account)
@@ -96,10 +97,10 @@ def _mark(
     else:
         query = query.order_by(col(LedgerEntry.entry).desc())
     found = session.exec(query.limit(1)).first()
-    return Mark(*found) if found else START
+    return RunningBalance(*found) if found else ZERO_BALANCE
 
 
-def _lines(session: Session, statement: Statement, after: int, limit: int) -> list[Line]:
+def _lines(session: Session, statement: Statement, after: int, limit: int) -> list[StatementLine]:
     query = (
         columns(*(getattr(LedgerEntry, name) for name in _FIELDS))
         .where(
@@ -111,4 +112,4 @@ def _lines(session: Session, statement: Statement, after: int, limit: int) -> li
         .order_by(col(LedgerEntry.entry))
         .limit(limit)
     )
-    return [Line(*row) for row in session.execute(query)]
+    return [StatementLine(*row) for row in session.execute(query)]

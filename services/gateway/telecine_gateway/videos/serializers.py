@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from telecine_gateway.content.signed_urls import ContentLinks
-from telecine_gateway.credits.statement import Line
+from telecine_gateway.read_model.entries import StatementLine
 from telecine_gateway.read_model.tables import LedgerEntry
 
 from .reader import State
@@ -116,7 +116,7 @@ def event_view(line: Mapping[str, Any]) -> dict[str, Any]:
     return {**line, "time": moment(line["time"])}
 
 
-def entry_view(entry: Line | LedgerEntry) -> dict[str, Any]:
+def entry_view(entry: StatementLine | LedgerEntry) -> dict[str, Any]:
     """One line of a statement. `amount` is what it did to the available credits, `heldAmount` to the held ones."""
     about = {name: entry.data[name] for name in _ABOUT if name in entry.data}
     return {

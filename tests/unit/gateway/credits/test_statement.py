@@ -13,13 +13,20 @@ from telecine_contracts import EVENTS
 from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.examples import example
 from telecine_gateway.credits import statement_csv, statement_html
-from telecine_gateway.credits.statement import Line, Mark, Period, Statement, change, days, line_of
+from telecine_gateway.credits.statement import describe_change, describe_period
 from telecine_gateway.http.negotiation import preferred
 from telecine_gateway.http.timestamps import BadMoment, date_or_moment, moment_with_zone
+from telecine_gateway.read_model.entries import (
+    Period,
+    RunningBalance,
+    Statement,
+    StatementLine,
+    statement_line,
+)
 
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 NOVEMBER = Period(datetime(2026, 11, 1, tzinfo=UTC), datetime(2026, 12, 1, tzinfo=UTC))
-STATEMENT = Statement("acme", NOVEMBER, Mark(3, 100, 0), Mark(5, 1_234_567, 50))
+STATEMENT = Statement("acme", NOVEMBER, RunningBalance(3, 100, 0), RunningBalance(5, 1_234_567, 50))
 LEDGER = [event for event in EVENTS if issubclass(event, LedgerEvent)]
 HOSTILE = [
     '=HYPERLINK("http://evil.example","click")',
@@ -41,7 +48,7 @@ HOSTILE = [
 ]
 
 
-def line(**changes: Any) -> Line:
+def line(**changes: Any) -> StatementLine:
     values: dict[str, Any] = {
         "entry": 4,
         "at": NOW,
@@ -55,7 +62,7 @@ def line(**changes: Any) -> Line:
         "reason": None,
         "data": {"kind": "paid"},
     }
-    return Line(**(values | changes))
+    return StatementLine(**(values | changes))
 
 
 def read(*parts: bytes) -> list[dict[str, str]]:
@@ -111,7 +118,7 @@ class Page(HTMLParser):
         self.text += data
 
 
-def page(*lines: Line) -> bytes:
+def page(*lines: StatementLine) -> bytes:
     parts = (statement_html.begin(STATEMENT, NOW), statement_html.lines(lines), statement_html.end(STATEMENT))
     return b"".join(parts)
 
@@ -144,21 +151,22 @@ def test_every_entry_of_the_ledger_has_words(event: type[LedgerEvent]) -> None:
     known = example(event)
     assert isinstance(known, LedgerEvent)
 
-    told = line_of(known, NOW)
+    told = statement_line(known, NOW)
 
-    assert change(told) != told.action
-    assert "None" not in change(told)
+    assert describe_change(told) != told.action
+    assert "None" not in describe_change(told)
     assert (told.available, told.held) == (known.balances.available, known.balances.held)
 
 
 def test_an_adjustment_says_what_it_corrects() -> None:
-    assert change(line(action="adjusted", data={"corrects": 3})) == "Adjustment of entry 3"
-    assert change(line(action="expired", data={"grant": 1})) == "Expired, of grant 1"
+    assert describe_change(line(action="adjusted", data={"corrects": 3})) == "Adjustment of entry 3"
+    assert describe_change(line(action="expired", data={"grant": 1})) == "Expired, of grant 1"
     limits = {"apiKey": "key_1", "perDay": 5}
     assert (
-        change(line(action="limits_set", data=limits)) == "Spend limits set: 5 credits a day for an API key"
+        describe_change(line(action="limits_set", data=limits))
+        == "Spend limits set: 5 credits a day for an API key"
     )
-    assert change(line(action="limits_set", data={})) == "Spend limits set: none for the account"
+    assert describe_change(line(action="limits_set", data={})) == "Spend limits set: none for the account"
 
 
 @pytest.mark.parametrize(
@@ -173,7 +181,7 @@ def test_an_adjustment_says_what_it_corrects() -> None:
     ],
 )
 def test_periods_in_words(since: datetime | None, until: datetime | None, words: str) -> None:
-    assert days(Period(since, until), NOW) == words
+    assert describe_period(Period(since, until), NOW) == words
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,119 @@
+"""Entries of an account's ledger as statements show them, and the period of a statement. Pure.
+
+An entry counts at the time at which it was decided, but never before the entry before it. Consecutive periods
+therefore share a balance, and opening balance plus changes always equals the closing balance. Denied requests are left
+out: they change no balance.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from telecine_contracts import Event
+from telecine_contracts.credits import LedgerEvent
+
+from .timeline import short_data
+
+__all__ = [
+    "DENIED",
+    "ZERO_BALANCE",
+    "Period",
+    "RunningBalance",
+    "Statement",
+    "StatementLine",
+    "replace_nul",
+    "statement_line",
+]
+
+DENIED = "denied"
+"""The action of entries that a statement leaves out."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunningBalance:
+    """The account's balance after its entry number `entry`, in credits."""
+
+    entry: int
+    available: int
+    held: int
+
+
+ZERO_BALANCE = RunningBalance(0, 0, 0)
+"""The balance before the first entry."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatementLine:
+    """One entry. `amount` and `held_amount` are the changes of available and held; `data` has its other fields."""
+
+    entry: int
+    at: datetime
+    action: str
+    amount: int
+    held_amount: int
+    available: int
+    held: int
+    generation: str | None
+    reference: str | None
+    reason: str | None
+    data: dict[str, Any]
+
+    @property
+    def after(self) -> RunningBalance:
+        """The balance after this entry."""
+        return RunningBalance(self.entry, self.available, self.held)
+
+    @property
+    def related_entry(self) -> int | None:
+        """Number of the entry that this one refers to: the corrected entry, or the grant that expired."""
+        number: int | None = self.data.get("corrects", self.data.get("grant"))
+        return number
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """The half-open interval [`since`, `until`); None: from the first entry, or up to now."""
+
+    since: datetime | None
+    until: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """An account's opening and closing balance in a period."""
+
+    account: str
+    period: Period
+    opening: RunningBalance
+    closing: RunningBalance
+
+
+def statement_line(event: LedgerEvent, at: datetime) -> StatementLine:
+    """The statement line of an entry that counts at `at`."""
+    return StatementLine(
+        entry=event.entry,
+        at=at,
+        action=event.action,
+        amount=_balance_change(event, "available"),
+        held_amount=_balance_change(event, "held"),
+        available=event.balances.available,
+        held=event.balances.held,
+        generation=event.about.get("generation"),
+        reference=_text(event, "reference"),
+        reason=_text(event, "reason"),
+        data=short_data(event),
+    )
+
+
+def replace_nul(text: str) -> str:
+    """`text` with U+FFFD for NUL, the one character that Postgres refuses in a text."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
+
+
+def _balance_change(event: LedgerEvent, side: str) -> int:
+    return sum(posting.amount for posting in event.postings if posting.account == f"{event.account}:{side}")
+
+
+def _text(event: Event, name: str) -> str | None:
+    value = getattr(event, name, None)
+    return replace_nul(str(value)) if value else None
