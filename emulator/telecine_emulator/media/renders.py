@@ -6,7 +6,7 @@ from pathlib import Path
 
 from telecine_emulator.tasks.task import Task
 
-from .painter import Scene
+from .scene import Scene
 
 WORKERS = 2
 PART = ".part"

@@ -9,7 +9,7 @@ from starlette.routing import Route
 
 from telecine_emulator.state import Emulator
 
-from .painter import Scene
+from .scene import Scene
 
 NAMES = ("harbour", "mountains", "street")
 
