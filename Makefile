@@ -1,56 +1,67 @@
 # telecine: `make demo` and `make test` need Python 3.11+ and make, nothing else.
+# Two locks: requirements.txt is what telecine needs to run, requirements-test.txt what the tests need beside it.
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+# --no-deps: a lock is complete. --no-compile (below): Python compiles what is used, which is a small part.
+INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
-.PHONY: help setup demo test test-postgres test-containers test-books test-observability check bench bench-short lock clean \
+.PHONY: help setup setup-test demo test test-fast test-postgres test-containers test-books test-observability check bench bench-short lock clean \
         compose-secrets compose-up compose-demo compose-down test-compose
 
 help:            ## list the targets
 	@grep -E '^[a-z-]+: .*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /	/'
 
-setup: $(VENV)/.ready  ## make the virtual environment with everything telecine needs
+setup: $(VENV)/.ready  ## make the virtual environment with what telecine needs to run
+
+setup-test: $(VENV)/.ready-test  ## the same with what the tests need, too
 
 $(VENV)/.ready: requirements.txt $(PACKAGES:%=%/pyproject.toml)
 	$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "telecine needs Python 3.11 or newer: make PYTHON=python3.12 ...")'
 	$(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements.txt
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation $(PACKAGES:%=-e ./%)
+	$(INSTALL) --require-hashes --no-compile -r requirements.txt
+	$(INSTALL) --no-build-isolation $(PACKAGES:%=-e ./%)
+	@touch $@
+
+$(VENV)/.ready-test: requirements-test.txt $(VENV)/.ready
+	$(INSTALL) --require-hashes --no-compile -r requirements-test.txt
 	@touch $@
 
 demo: setup      ## a text and an image become stored videos, on embedded parts
 	@$(BIN)/telecine demo
 
-test: setup      ## every test, on a real nats-server and a real S3 server
+test: setup-test  ## every test, on a real nats-server and a real S3 server
 	@$(BIN)/python -m pytest
 
-test-postgres: setup  ## the same tests with every service on a real Postgres
+test-postgres: setup-test  ## the same tests with every service on a real Postgres
 	@TELECINE_TEST_DATABASE=postgres $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
 
-test-containers: setup  ## tests/contract and tests/integration on servers in containers, all tables in Postgres (needs Docker)
+test-containers: setup-test  ## tests/contract and tests/integration on servers in containers, all tables in Postgres (needs Docker)
 	@TELECINE_TEST_PARTS=containers TELECINE_TEST_DATABASE=postgres TESTCONTAINERS_RYUK_DISABLED=true \
 	  $(BIN)/python -m pytest tests/contract tests/integration
 
-test-books: setup  ## the exported books, confirmed by hledger itself
+test-books: setup-test  ## the exported books, confirmed by hledger itself
 	@command -v hledger >/dev/null || { echo "test-books: hledger is not on PATH; get it from your system's packages (Debian: apt-get install hledger)" >&2; exit 1; }
 	@$(BIN)/python -m pytest tests/books
 
-test-observability: setup  ## a real stack, read by Prometheus itself with the rules and the dashboard
+test-observability: setup-test  ## a real stack, read by Prometheus itself with the rules and the dashboard
 	@for program in prometheus promtool; do command -v $$program >/dev/null || { echo "test-observability: $$program is not on PATH; get it from your system's packages (Debian: apt-get install prometheus, or .ci/prometheus without root)" >&2; exit 1; }; done
 	@$(BIN)/python -m pytest -n 0 tests/observability
 
-check: setup     ## format, lint, types, import rules: what the tidy tests run
+check: setup-test  ## format, lint, types, import rules: what the tidy tests run
 	@$(BIN)/python -m pytest tests/tidy
 
-bench: setup     ## measured figures, each beside a peer or a physical limit
+bench: setup-test  ## measured figures, each beside a peer or a physical limit
 	@$(BIN)/python -m bench
 
-bench-short: setup  ## the same with shorter runs and rougher figures: a minute or two
+bench-short: setup-test  ## the same with shorter runs and rougher figures: a minute or two
 	@$(BIN)/python -m bench --quick
 
-lock:            ## requirements.in -> requirements.txt, deploy/requirements (hashes, every platform; needs uv)
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet requirements.in -o requirements.txt
+lock:            ## requirements*.in -> requirements*.txt, deploy/requirements (hashes, every platform; needs uv)
+	$(COMPILE) requirements.in --output-file requirements.txt
+	$(COMPILE) requirements-test.in --output-file requirements-test.txt
 	deploy/lock
 
 compose-secrets: ## make .env and the secrets of docker-compose.yml that are missing (needs Docker)
@@ -75,7 +86,7 @@ test-compose: export TELECINE_GATEWAY_REPLICAS = 2
 test-compose: export TELECINE_CREDITS_REPLICAS = 2
 test-compose: export TELECINE_GENERATION_REPLICAS = 3
 test-compose: export TELECINE_STORAGE_REPLICAS = 2
-test-compose: setup compose-up  ## several of every service in containers: shared work, rolling restarts (needs Docker)
+test-compose: setup-test compose-up  ## several of every service in containers: shared work, rolling restarts (needs Docker)
 	@$(BIN)/python -m pytest -n 0 tests/compose
 
 clean:           ## remove what make made
