@@ -11,7 +11,7 @@ from typing import Any
 
 from nats.aio.client import Client
 from tests.support.cluster.nats_cluster import nats_cluster, provision_cluster
-from tests.support.data.video_events import EventsOf
+from tests.support.data.video_events import GenerationEvents
 from tests.support.servers.instances import nats_server
 
 from bench.latency import BODY
@@ -108,7 +108,7 @@ async def _appends(link: Client, count: int, writers: int) -> float:
 
     async def write() -> None:
         for number in names:
-            event = EventsOf("ann", f"{writers}-{number}").requested()
+            event = GenerationEvents("ann", f"{writers}-{number}").requested()
             await store.append(event, _envelope(event), aggregate=_aggregate(event), expected=0)
 
     started = time.perf_counter()
@@ -121,7 +121,7 @@ async def _chain(link: Client, count: int) -> float:
     store, version = JetStreamEventStore(link, registry()), 0
     started = time.perf_counter()
     for number in range(count):
-        event = EventsOf("ann", "chain").requested(prompt=str(number))
+        event = GenerationEvents("ann", "chain").requested(prompt=str(number))
         envelope = _envelope(event, number)
         version = await store.append(event, envelope, aggregate=_aggregate(event), expected=version)
     return round(count / (time.perf_counter() - started))

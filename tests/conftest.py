@@ -7,12 +7,12 @@ from pathlib import Path
 import hypothesis
 import pytest
 import structlog
-from tests.support.environments.databases import on_postgres, serving
+from tests.support.environments.databases import postgres_databases, uses_postgres
 from tests.support.environments.saga import Emulator, emulator_process
-from tests.support.plugins.server_capabilities import LeftOut, doing
-from tests.support.plugins.server_users import OnlyBorrowers
-from tests.support.plugins.timeout_report import ToldWhenItHangs
-from tests.support.servers.backend import CONTAINERS, GIVEN, WHEELS, chosen, maker
+from tests.support.plugins.server_capabilities import CapabilityFilter, active_capabilities
+from tests.support.plugins.server_users import ServerTestFilter
+from tests.support.plugins.timeout_report import TaskReportOnTimeout
+from tests.support.servers.backend import CONTAINERS, EXTERNAL, WHEELS, backend_name, maker
 from tests.support.servers.instances import (
     NatsServer,
     Postgres,
@@ -24,7 +24,7 @@ from tests.support.servers.instances import (
 
 _TESTS = Path(__file__).parent
 _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})
-LOST_SOCKET = (
+UNCLOSED_SOCKET_WARNING = (
     "ignore:Exception ignored in. <(function (StreamWriter|_SelectorTransport)|socket)"
     ":pytest.PytestUnraisableExceptionWarning"
 )
@@ -51,17 +51,17 @@ def pytest_configure(config: pytest.Config) -> None:
         signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         maker()
-        on_postgres()
+        uses_postgres()
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
-    if chosen() == GIVEN and config.option.numprocesses:
+    if backend_name() == EXTERNAL and config.option.numprocesses:
         raise pytest.UsageError("given servers are for one test at a time: -n 0")
-    if chosen() == CONTAINERS:
-        config.addinivalue_line("filterwarnings", LOST_SOCKET)
-    if chosen() != WHEELS:
-        config.pluginmanager.register(OnlyBorrowers(), "only_borrowers")
-    config.pluginmanager.register(LeftOut(maker().able), "left_out")
-    config.pluginmanager.register(ToldWhenItHangs(), "told_when_it_hangs")
+    if backend_name() == CONTAINERS:
+        config.addinivalue_line("filterwarnings", UNCLOSED_SOCKET_WARNING)
+    if backend_name() != WHEELS:
+        config.pluginmanager.register(ServerTestFilter(), "only_borrowers")
+    config.pluginmanager.register(CapabilityFilter(maker().able), "left_out")
+    config.pluginmanager.register(TaskReportOnTimeout(), "told_when_it_hangs")
 
 
 def pytest_sessionfinish() -> None:
@@ -71,7 +71,7 @@ def pytest_sessionfinish() -> None:
 
 def pytest_xdist_auto_num_workers() -> int | None:
     """How many processes `-n auto` means: as many as there are cores, but given servers are shared."""
-    return 0 if chosen() == GIVEN else None
+    return 0 if backend_name() == EXTERNAL else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -82,19 +82,19 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 @pytest.fixture(autouse=True)
-def _doing(request: pytest.FixtureRequest) -> Iterator[None]:
+def _active_capabilities(request: pytest.FixtureRequest) -> Iterator[None]:
     """What this test does with its servers."""
-    with doing(request.node):
+    with active_capabilities(request.node):
         yield
 
 
 @pytest.fixture(scope="session", autouse=True)
 def _databases(request: pytest.FixtureRequest) -> Iterator[None]:
     """The database server of the run, where the services' tables are not in files."""
-    if not on_postgres():
+    if not uses_postgres():
         yield
         return
-    with serving(request.getfixturevalue("postgres")):
+    with postgres_databases(request.getfixturevalue("postgres")):
         yield
 
 

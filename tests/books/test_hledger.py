@@ -7,9 +7,9 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from tests.support.audit.exports import PLANTED, Change, exported, with_the_largest_amount
+from tests.support.audit.exports import FALSE_BOOKS, Change, export_books, with_the_largest_amount
 from tests.support.audit.large_ledger import large_ledger
-from tests.support.audit.streams import HOSTILE, Streams, november
+from tests.support.audit.streams import HOSTILE_TEXTS, StreamBuilder, november_streams
 
 from telecine_auditor.terminal.sanitizer import one_line
 from telecine_contracts.message import MAX_CREDITS
@@ -41,7 +41,7 @@ def confirmed(books: Path) -> None:
 
 
 def test_hledger_confirms_every_kind_of_entry(tmp_path: Path) -> None:
-    books = exported(november(), tmp_path, "hledger")
+    books = export_books(november_streams(), tmp_path, "hledger")
     confirmed(books)
     assert balances(books) == {
         "issued": -667,
@@ -56,17 +56,19 @@ def test_hledger_confirms_every_kind_of_entry(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+@pytest.mark.parametrize("planted", FALSE_BOOKS.values(), ids=FALSE_BOOKS)
 def test_hledger_refuses_what_is_not_true(planted: Change, tmp_path: Path) -> None:
-    streams = november()
+    streams = november_streams()
     planted(streams)
-    done = hledger(exported(streams, tmp_path, "hledger", code=1), "check", "--strict")
+    done = hledger(export_books(streams, tmp_path, "hledger", code=1), "check", "--strict")
     assert done.returncode != 0
     assert "balance assertion" in done.stderr.lower()
 
 
 def test_hledger_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -> None:
-    books = exported(november(), tmp_path, "hledger", "--since", "2026-11-12", "--to", "2026-11-20")
+    books = export_books(
+        november_streams(), tmp_path, "hledger", "--since", "2026-11-12", "--to", "2026-11-20"
+    )
     confirmed(books)
     found = balances(books)
     assert (found["accounts:ann:available"], found["accounts:ann:held"], found["issued"]) == (470, 50, -667)
@@ -76,16 +78,18 @@ def test_hledger_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -> 
 
 
 def test_hledger_confirms_books_in_which_nothing_happens(tmp_path: Path) -> None:
-    confirmed(exported(Streams(), tmp_path, "hledger"))
+    confirmed(export_books(StreamBuilder(), tmp_path, "hledger"))
     empty = tmp_path / "empty"
     empty.mkdir()
-    confirmed(exported(november(), empty, "hledger", "--since", "2026-11-21", "--to", "2026-11-22"))
+    confirmed(
+        export_books(november_streams(), empty, "hledger", "--since", "2026-11-21", "--to", "2026-11-22")
+    )
 
 
 def test_what_users_write_stays_what_it_is(tmp_path: Path) -> None:
-    books = exported(november(), tmp_path, "hledger")
+    books = export_books(november_streams(), tmp_path, "hledger")
     found = hledger(books, "tags", "--values", "reason")
-    assert one_line(HOSTILE, besides=",") in found.stdout.splitlines()
+    assert one_line(HOSTILE_TEXTS, besides=",") in found.stdout.splitlines()
     assert "2020-01-01" not in hledger(books, "register", "--end", "2021-01-01").stdout
     assert set(hledger(books, "tags").stdout.split()) == {
         "sequence", "type", "time", "event", "generation", "reference", "reason", "grants",
@@ -93,13 +97,13 @@ def test_what_users_write_stays_what_it_is(tmp_path: Path) -> None:
 
 
 def test_amounts_are_exact_up_to_the_largest(tmp_path: Path) -> None:
-    books = exported(with_the_largest_amount(), tmp_path, "hledger")
+    books = export_books(with_the_largest_amount(), tmp_path, "hledger")
     confirmed(books)
     assert balances(books)["issued"] == -667 - MAX_CREDITS
 
 
 def test_hledger_confirms_thousands_of_entries(tmp_path: Path) -> None:
-    streams = Streams(ledger=list(large_ledger(3000, accounts=40)))
-    books = exported(streams, tmp_path, "hledger")
+    streams = StreamBuilder(ledger=list(large_ledger(3000, accounts=40)))
+    books = export_books(streams, tmp_path, "hledger")
     confirmed(books)
     assert sum(balances(books).values()) == 0

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from tests.support.cluster.append_load import writers
 from tests.support.cluster.nats_cluster import (
     NatsCluster,
-    a_follower_of,
+    follower_of,
     leader_of,
     nats_cluster,
     provision_cluster,
@@ -36,18 +36,18 @@ async def leader(cluster: NatsCluster, operator: Client, chance: random.Random) 
 
 
 async def follower(cluster: NatsCluster, operator: Client, chance: random.Random) -> list[str]:
-    return [await a_follower_of(operator, "VIDEO")]
+    return [await follower_of(operator, "VIDEO")]
 
 
-async def anybody(cluster: NatsCluster, operator: Client, chance: random.Random) -> list[str]:
+async def any_server(cluster: NatsCluster, operator: Client, chance: random.Random) -> list[str]:
     return [chance.choice(list(cluster.servers))]
 
 
-async def everybody(cluster: NatsCluster, operator: Client, chance: random.Random) -> list[str]:
+async def all_servers(cluster: NatsCluster, operator: Client, chance: random.Random) -> list[str]:
     return list(cluster.servers)
 
 
-TROUBLES: tuple[Victims, ...] = (meta_leader, leader, follower, anybody, anybody, everybody)
+KILL_SCENARIOS: tuple[Victims, ...] = (meta_leader, leader, follower, any_server, any_server, all_servers)
 
 
 @pytest.fixture
@@ -70,7 +70,7 @@ async def copy_of(cluster: NatsCluster, name: str) -> Mapping[int, str]:
     return found
 
 
-async def test_nothing_acknowledged_is_lost_or_kept_twice_whoever_dies_and_whenever(
+async def test_acknowledged_appends_survive_kills(
     cluster: NatsCluster,
 ) -> None:
     seed = secrets.randbits(32)
@@ -78,7 +78,7 @@ async def test_nothing_acknowledged_is_lost_or_kept_twice_whoever_dies_and_whene
     await provision_cluster(cluster)
     operator = await connect(cluster.url, OPERATOR, access=cluster.access(OPERATOR))
     async with writers(cluster) as work:
-        for trouble in TROUBLES:
+        for trouble in KILL_SCENARIOS:
             await work.more(chance.randint(EARLIEST, LATEST))
             victims = await trouble(cluster, operator, chance)
             for victim in victims:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from nats.errors import Error as NatsError
-from tests.support.environments.credits import CreditsWorld, credits_world
+from tests.support.environments.credits import CreditsEnvironment, credits_environment
 from tests.support.eventually import eventually, eventually_async
 from tests.support.processes import crash_point
 from tests.support.servers.instances import NatsServer
@@ -21,7 +21,9 @@ APPEND = "telecine_chassis.eventstore.jetstream:JetStreamEventStore.append"
 TIMER = "telecine_chassis.timers.jetstream:JetStreamTimers.set"
 
 
-def dying(world: CreditsWorld, folder: Path, target: str, moment: str, count: int) -> Process:
+def crashing_service(
+    world: CreditsEnvironment, folder: Path, target: str, moment: str, count: int
+) -> Process:
     """The service as a process that kills itself, not yet started."""
     facts = {
         "NATS_URL": world.settings.nats_url,
@@ -33,7 +35,7 @@ def dying(world: CreditsWorld, folder: Path, target: str, moment: str, count: in
     return Process(Command(name="credits", argv=argv, log=folder / "credits.log", env=environment))
 
 
-async def asked(world: CreditsWorld) -> bool:
+async def asked(world: CreditsEnvironment) -> bool:
     """Ask for a grant that expires in two seconds; whether it was made. The service may die of it."""
     until = datetime.now(UTC) + timedelta(seconds=2)
     request = GrantCredits(account="ann", amount=50, reference="r1", expires_at=until)
@@ -54,8 +56,8 @@ async def asked(world: CreditsWorld) -> bool:
 async def test_a_grant_expires_once_whenever_the_service_dies(
     nats: NatsServer, tmp_path: Path, target: str, moment: str, count: int
 ) -> None:
-    async with credits_world(nats, tmp_path, started=False) as world:
-        victim = dying(world, tmp_path, target, moment, count)
+    async with credits_environment(nats, tmp_path, started=False) as world:
+        victim = crashing_service(world, tmp_path, target, moment, count)
         victim.start()
         try:
             await eventually_async(lambda: asked(world), within=20, what="nobody grants anything")

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.environments.saga import Emulator, Saga, answers, names, saga
+from tests.support.environments.saga import Emulator, Saga, action_names, is_answering, saga
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, S3Server
 
@@ -16,7 +16,9 @@ OUTCOME = "telecine_gateway.videos.submission:Submissions.submit"
 
 
 @pytest.fixture
-async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path) -> AsyncIterator[Saga]:
+async def environment(
+    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
+) -> AsyncIterator[Saga]:
     async with saga(nats, s3, emulator, tmp_path) as running:
         yield running
 
@@ -29,21 +31,23 @@ async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Pa
         pytest.param(OUTCOME, "after", id="with the answer in its hands"),
     ],
 )
-async def test_a_request_whose_answer_was_lost_is_asked_again(world: Saga, target: str, moment: str) -> None:
-    await world.grant("ann", 100)
-    headers = {"X-API-Key": await world.key("ann"), "Idempotency-Key": "the-very-first"}
-    async with httpx.AsyncClient(base_url=world.gateway_url, headers=headers, trust_env=False) as http:
-        victim = world.process("gateway", die=(target, moment, 1))
+async def test_a_request_whose_answer_was_lost_is_asked_again(
+    environment: Saga, target: str, moment: str
+) -> None:
+    await environment.grant("ann", 100)
+    headers = {"X-API-Key": await environment.key("ann"), "Idempotency-Key": "the-very-first"}
+    async with httpx.AsyncClient(base_url=environment.gateway_url, headers=headers, trust_env=False) as http:
+        victim = environment.process("gateway", die=(target, moment, 1))
         victim.start()
         try:
-            await answers(http)
+            await is_answering(http)
             with pytest.raises(httpx.TransportError):
                 await http.post("/api/video/generate", json=BODY)
             await eventually(lambda: not victim.running, within=10, what="the gateway did not die")
         finally:
             victim.kill()
-        await world.start("gateway")
-        await answers(http)
+        await environment.start("gateway")
+        await is_answering(http)
 
         first = await http.post("/api/video/generate", json=BODY)
         again = await http.post("/api/video/generate", json=BODY)
@@ -51,25 +55,25 @@ async def test_a_request_whose_answer_was_lost_is_asked_again(world: Saga, targe
         assert first.status_code == 200
         assert first.json()["remainingCredits"] == 60
         assert (again.status_code, again.json()) == (200, first.json())
-        assert await world.closed("ann", first.json()["id"]) == ["debited", "settled"]
-        assert names(await world.ledger("ann")) == ["granted", "debited", "settled"]
+        assert await environment.closed("ann", first.json()["id"]) == ["debited", "settled"]
+        assert action_names(await environment.ledger("ann")) == ["granted", "debited", "settled"]
         assert len((await http.get("/api/video/history")).json()["items"]) == 1
 
 
-async def test_fifty_posts_at_once_with_credits_for_one(world: Saga) -> None:
-    await world.start("gateway")
-    await world.grant("ann", 40)
-    headers = {"X-API-Key": await world.key("ann")}
+async def test_fifty_posts_at_once_with_credits_for_one(environment: Saga) -> None:
+    await environment.start("gateway")
+    await environment.grant("ann", 40)
+    headers = {"X-API-Key": await environment.key("ann")}
     async with httpx.AsyncClient(
-        base_url=world.gateway_url, headers=headers, trust_env=False, timeout=30
+        base_url=environment.gateway_url, headers=headers, trust_env=False, timeout=30
     ) as http:
-        await answers(http)
+        await is_answering(http)
         found = await asyncio.gather(*(http.post("/api/video/generate", json=BODY) for _ in range(50)))
 
         assert sorted(answer.status_code for answer in found) == [200] + [402] * 49
         refused = next(answer.json() for answer in found if answer.status_code == 402)
         assert refused == {"error": "Insufficient credits", "creditsNeeded": 40, "remainingCredits": 0}
         accepted = next(answer.json() for answer in found if answer.status_code == 200)
-        assert await world.closed("ann", accepted["id"]) == ["debited", "settled"]
+        assert await environment.closed("ann", accepted["id"]) == ["debited", "settled"]
         credits = (await http.get("/api/credits")).json()
         assert (credits["available"], credits["held"]) == (0, 0)

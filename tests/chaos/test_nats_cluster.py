@@ -8,15 +8,15 @@ from pathlib import Path
 import httpx
 import pytest
 from structlog.testing import capture_logs
-from tests.support.cluster.generation_load import assert_each_once, demand
+from tests.support.cluster.generation_load import assert_exactly_once, demand
 from tests.support.cluster.nats_cluster import (
     NatsCluster,
-    a_follower_of,
-    clustered_saga,
+    cluster_saga,
+    follower_of,
     leader_of,
     nats_cluster,
 )
-from tests.support.environments.saga import Emulator, Saga, answers
+from tests.support.environments.saga import Emulator, Saga, is_answering
 from tests.support.servers.instances import S3Server
 
 from telecine_chassis.consumers.dead_letters import DeadLetters
@@ -35,26 +35,28 @@ async def cluster(tmp_path: Path) -> AsyncIterator[NatsCluster]:
 
 
 @pytest.fixture
-async def world(
+async def environment(
     cluster: NatsCluster, s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> AsyncIterator[Saga]:
-    async with clustered_saga(cluster, s3, emulator, tmp_path, **SIGNING) as running:
+    async with cluster_saga(cluster, s3, emulator, tmp_path, **SIGNING) as running:
         yield running
 
 
-async def test_a_server_may_die_at_any_time_and_even_lose_its_disk(world: Saga, cluster: NatsCluster) -> None:
-    await world.grant("ann", 1_000_000)
-    gateway, key = world.gateway_url, await known_key(world, "ann")
+async def test_a_server_may_die_at_any_time_and_even_lose_its_disk(
+    environment: Saga, cluster: NatsCluster
+) -> None:
+    await environment.grant("ann", 1_000_000)
+    gateway, key = environment.gateway_url, await known_key(environment, "ann")
     with capture_logs() as logged:
         async with demand([gateway], key, clients=4, patient=True) as asked:
             await asked.more_ended(4)
-            leader = await leader_of(world.connection, "LEDGER")
+            leader = await leader_of(environment.connection, "LEDGER")
             cluster.kill(leader)
             await asked.more_ended(4)
             cluster.start(leader)
             await cluster.healthy()
 
-            follower = await a_follower_of(world.connection, "LEDGER")
+            follower = await follower_of(environment.connection, "LEDGER")
             cluster.kill(follower)
             cluster.lose_disk(follower)
             await asked.more_ended(4)
@@ -63,17 +65,17 @@ async def test_a_server_may_die_at_any_time_and_even_lose_its_disk(world: Saga, 
             await asked.more_ended(4)
 
     assert {line["event"] for line in logged} & ALARMS == set()
-    assert await DeadLetters(world.connection).list() == []
-    await assert_each_once(world, "ann", asked)
+    assert await DeadLetters(environment.connection).list() == []
+    await assert_exactly_once(environment, "ann", asked)
     for name in cluster.servers:  # a server answers from its own copy where it can
         await assert_clean(cluster, cluster.client_url(name))
 
 
-async def known_key(world: Saga, account: str) -> str:
+async def known_key(environment: Saga, account: str) -> str:
     """A key of the account that the gateway knows already."""
-    key = await world.key(account)
-    async with httpx.AsyncClient(base_url=world.gateway_url, headers={"X-API-Key": key}) as http:
-        await answers(http)
+    key = await environment.key(account)
+    async with httpx.AsyncClient(base_url=environment.gateway_url, headers={"X-API-Key": key}) as http:
+        await is_answering(http)
     return key
 
 

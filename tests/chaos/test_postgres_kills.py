@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 from sqlalchemy import select
-from tests.support.environments.gateway import Owner, World, world
-from tests.support.environments.saga import Emulator, Saga, answers, saga
+from tests.support.environments.gateway import AccountClient, GatewayEnvironment, gateway_environment
+from tests.support.environments.saga import Emulator, Saga, is_answering, saga
 from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer, Postgres, S3Server, postgres_server
 
@@ -32,24 +32,24 @@ SERVICES = ("credits", "generation", "storage", "gateway")
 
 
 @pytest.fixture
-def mortal() -> Iterator[Postgres]:
+def killable_postgres() -> Iterator[Postgres]:
     with postgres_server() as server:
         yield server
 
 
 @pytest.fixture
 async def running(
-    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path, mortal: Postgres
+    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path, killable_postgres: Postgres
 ) -> AsyncIterator[Saga]:
     """Every service but the gateway, each with a database on the mortal server."""
-    databases = {name: {"database_url": mortal.new_database()} for name in SERVICES}
-    async with saga(nats, s3, emulator, tmp_path, overrides=databases) as world:
-        yield world
+    databases = {name: {"database_url": killable_postgres.new_database()} for name in SERVICES}
+    async with saga(nats, s3, emulator, tmp_path, overrides=databases) as gateway_environment:
+        yield gateway_environment
 
 
 @asynccontextmanager
-async def gateway_process(world: Saga) -> AsyncIterator[Process]:
-    process = world.process("gateway")
+async def gateway_process(gateway_environment: Saga) -> AsyncIterator[Process]:
+    process = gateway_environment.process("gateway")
     process.start()
     try:
         yield process
@@ -57,9 +57,9 @@ async def gateway_process(world: Saga) -> AsyncIterator[Process]:
         process.kill()
 
 
-def client(world: Saga, key: str) -> httpx.AsyncClient:
+def client(gateway_environment: Saga, key: str) -> httpx.AsyncClient:
     return httpx.AsyncClient(
-        base_url=world.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
+        base_url=gateway_environment.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
     )
 
 
@@ -71,13 +71,13 @@ async def credits(http: httpx.AsyncClient) -> tuple[int, Any]:
 
 
 async def test_videos_are_made_while_the_tables_are_away_and_reads_are_answered_503(
-    running: Saga, mortal: Postgres
+    running: Saga, killable_postgres: Postgres
 ) -> None:
     await running.grant("ann", 100)
     async with gateway_process(running) as gateway, client(running, await running.key("ann")) as http:
-        await answers(http)
+        await is_answering(http)
         before = (await http.post("/api/video/generate", json=BODY)).json()["id"]
-        mortal.kill()
+        killable_postgres.kill()
 
         assert await credits(http) == (503, "2")
         during = await running.request("ann")
@@ -86,7 +86,7 @@ async def test_videos_are_made_while_the_tables_are_away_and_reads_are_answered_
         history = await http.get("/api/video/history")
         assert (history.status_code, set(history.json())) == (503, {"error"})
 
-        await mortal.start()
+        await killable_postgres.start()
 
         async def sees_everything() -> bool:
             shown = (await http.get("/api/video/history")).json().get("items", [])
@@ -102,14 +102,14 @@ async def test_videos_are_made_while_the_tables_are_away_and_reads_are_answered_
 
 
 async def test_a_service_that_starts_before_its_database_waits_for_it(
-    running: Saga, mortal: Postgres
+    running: Saga, killable_postgres: Postgres
 ) -> None:
-    mortal.kill()
+    killable_postgres.kill()
     async with gateway_process(running) as gateway, client(running, await running.key("ann")) as http:
         await eventually(lambda: "database.unavailable" in gateway.command.log.read_text(), within=20)
         assert await http_answer(f"{running.gateway_url}/readyz") is None
-        await mortal.start()
-        await answers(http)
+        await killable_postgres.start()
+        await is_answering(http)
         assert gateway.running
 
 
@@ -117,47 +117,47 @@ async def test_a_service_that_starts_before_its_database_waits_for_it(
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts:
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment:
+        yield environment
 
 
 async def test_a_projection_loses_and_doubles_nothing_however_often_postgres_dies(
-    parts: World, mortal: Postgres
+    environment: GatewayEnvironment, killable_postgres: Postgres
 ) -> None:
-    url = mortal.new_database()
-    async with parts.gateway(database_url=url) as gateway:
-        owner = await parts.owner(gateway)
+    url = killable_postgres.new_database()
+    async with environment.gateway(database_url=url) as gateway:
+        owner = await environment.owner(gateway)
         enough = asyncio.Event()
-        paying = asyncio.create_task(pay(parts, owner.account, enough))
+        paying = asyncio.create_task(grant_until_stopped(environment, owner.account, enough))
         for _ in range(3):
-            await some_more(owner)
-            mortal.kill()
-            await mortal.start()
+            await wait_for_more_grants(owner)
+            killable_postgres.kill()
+            await killable_postgres.start()
         enough.set()
         paid = await paying
         slots = Slots(url, METADATA, VERSION)
         await eventually(lambda: len(rows(slots, 1)["ledger_entry"]) == paid, within=20)
         assert (await owner.get("/api/credits")).json()["available"] == paid
 
-        again = await rebuild(slots, PROJECTIONS, parts.connection, registry(), service="gateway")
+        again = await rebuild(slots, PROJECTIONS, environment.connection, registry(), service="gateway")
         assert rows(slots, again) == rows(slots, 1)
-        assert await DeadLetters(parts.connection).list() == []
+        assert await DeadLetters(environment.connection).list() == []
 
 
-async def pay(parts: World, account: str, enough: asyncio.Event) -> int:
+async def grant_until_stopped(environment: GatewayEnvironment, account: str, enough: asyncio.Event) -> int:
     """Grants of one credit, until it is enough; how many."""
     paid = 0
     while not enough.is_set():
         paid += 1
         now, reference = datetime.now(UTC), f"pay-{paid}"
-        await parts.entries(
+        await environment.entries(
             Grant(account=account, at=now, amount=1, kind=GrantKind.PAID, reference=reference)
         )
     return paid
 
 
-async def some_more(owner: Owner) -> None:
+async def wait_for_more_grants(owner: AccountClient) -> None:
     """Until there is more than there was, so that Postgres is in the middle of it."""
     before = await available(owner)
 
@@ -167,7 +167,7 @@ async def some_more(owner: Owner) -> None:
     await eventually_async(more, within=20)
 
 
-async def available(owner: Owner) -> int:
+async def available(owner: AccountClient) -> int:
     answer = await owner.get("/api/credits")
     return int(answer.json()["available"]) if answer.status_code == 200 else -1
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from tests.support.environments.saga import Emulator, Saga, names, saga
+from tests.support.environments.saga import Emulator, Saga, action_names, saga
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, S3Server
 
@@ -65,9 +65,9 @@ async def test_a_service_that_dies_leaves_nothing_lost_and_nothing_doubled(
 async def assert_once(world: Saga, generation: str) -> None:
     """One debit and one end, one task at the provider, one stored video."""
     entries = await world.ledger("ann")
-    assert names(entries) == ["granted", "debited", "settled"]
+    assert action_names(entries) == ["granted", "debited", "settled"]
     assert await world.balances("ann") == {"available": 60, "held": 0}
-    actions = names(await world.video("ann", generation))
+    actions = action_names(await world.video("ann", generation))
     assert [actions.count(name) for name in ("requested", "submitted", "ready", "stored")] == [1, 1, 1, 1]
     accepted = [
         e for e in await world.emulator.submissions(generation) if e["outcome"].startswith("accepted")
@@ -88,7 +88,7 @@ async def test_the_nats_server_dies_in_the_middle_of_everything(
 
         for generation in generations:
             assert await world.closed("ann", generation, within=60) == ["debited", "settled"]
-            assert names(await world.video("ann", generation)).count("submitted") == 1
+            assert action_names(await world.video("ann", generation)).count("submitted") == 1
             assert len(await world.emulator.submissions(generation)) == 1
         assert await world.balances("ann") == {"available": 520, "held": 0}
 

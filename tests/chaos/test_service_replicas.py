@@ -5,9 +5,9 @@ from pathlib import Path
 
 import httpx
 import pytest
-from tests.support.cluster.generation_load import assert_each_once, demand
-from tests.support.cluster.service_replicas import Machines
-from tests.support.environments.saga import Emulator, answers, saga
+from tests.support.cluster.generation_load import assert_exactly_once, demand
+from tests.support.cluster.service_replicas import ReplicatedServices
+from tests.support.environments.saga import Emulator, is_answering, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
 REPLICAS = {"gateway": 2, "credits": 2, "generation": 3, "storage": 2}
@@ -16,10 +16,10 @@ REPLICAS = {"gateway": 2, "credits": 2, "generation": 3, "storage": 2}
 @pytest.fixture
 async def machines(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
-) -> AsyncIterator[Machines]:
+) -> AsyncIterator[ReplicatedServices]:
     patience = {"gateway": {"stop_grace": 15}}  # longer than a request waits for its outcome
     async with saga(nats, s3, emulator, tmp_path, overrides=patience) as world:
-        machines = Machines.like(world, 3)
+        machines = ReplicatedServices.like(world, 3)
         try:
             await machines.start(REPLICAS)
             yield machines
@@ -27,29 +27,31 @@ async def machines(
             await machines.stop()
 
 
-async def known_key(machines: Machines, account: str) -> str:
+async def known_key(machines: ReplicatedServices, account: str) -> str:
     """A key of the account that every gateway knows already."""
     key = await machines.each[0].key(account)
     for gateway in machines.gateways():
         async with httpx.AsyncClient(base_url=gateway, headers={"X-API-Key": key}, trust_env=False) as http:
-            await answers(http)
+            await is_answering(http)
     return key
 
 
-async def test_all_replicas_take_part_and_nothing_is_done_twice(machines: Machines) -> None:
+async def test_all_replicas_take_part_and_nothing_is_done_twice(machines: ReplicatedServices) -> None:
     [world, *_] = machines.each
     await world.grant("ann", 1_000_000)
     async with demand(machines.gateways(), await known_key(machines, "ann"), clients=6) as asked:
         await asked.more_ended(18)
 
-    await assert_each_once(world, "ann", asked)
+    await assert_exactly_once(world, "ann", asked)
     assert set(asked.by_gateway) == set(machines.gateways())
     for consumer in ("credits-debit", "generation-submit", "generation-timers", "storage-copy"):
         shares = await machines.handled(consumer)
         assert min(shares) >= sum(shares) / len(shares) / 4, f"{consumer}: {shares}"
 
 
-async def test_each_replica_is_restarted_under_load_and_no_request_fails(machines: Machines) -> None:
+async def test_each_replica_is_restarted_under_load_and_no_request_fails(
+    machines: ReplicatedServices,
+) -> None:
     [world, *_] = machines.each
     await world.grant("ann", 1_000_000)
     async with demand(machines.gateways(), await known_key(machines, "ann"), clients=4) as asked:
@@ -57,4 +59,4 @@ async def test_each_replica_is_restarted_under_load_and_no_request_fails(machine
             await machines.restart(service)
             await asked.more_ended(1)
 
-    await assert_each_once(world, "ann", asked)
+    await assert_exactly_once(world, "ann", asked)

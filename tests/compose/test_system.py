@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import nats.errors
 import pytest
-from tests.support.cluster.generation_load import Demand, demand
+from tests.support.cluster.generation_load import GenerationLoad, demand
 from tests.support.eventually import eventually_async
 from tests.support.processes.compose import ROOT, SERVICES, Compose
 from tests.support.processes.full_disk import full_disk
@@ -22,7 +22,7 @@ from tests.support.security.certificates import Authority
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.nats.identity import NatsIdentity
 
-GIFT = 1_000_000
+GRANT = 1_000_000
 PRICE = 40
 """What the smallest video costs."""
 
@@ -48,7 +48,7 @@ class Client:
 @pytest.fixture
 async def client(system: Compose) -> Client:
     account = f"a{secrets.token_hex(4)}"
-    system.telecine("credits", "grant", account, str(GIFT), "--reference", "test")
+    system.telecine("credits", "grant", account, str(GRANT), "--reference", "test")
     found = re.search(r"tk_\w+", system.telecine("keys", "create", account))
     assert found is not None
     client = Client(account, found[0])
@@ -56,7 +56,7 @@ async def client(system: Compose) -> Client:
 
         async def knows(gateway: str = gateway) -> bool:
             try:
-                return await client.credits(gateway) == {"available": GIFT, "held": 0}
+                return await client.credits(gateway) == {"available": GRANT, "held": 0}
             except httpx.HTTPStatusError:
                 return False
 
@@ -64,10 +64,10 @@ async def client(system: Compose) -> Client:
     return client
 
 
-async def assert_each_once(system: Compose, client: Client, asked: Demand) -> None:
+async def assert_each_once(system: Compose, client: Client, asked: GenerationLoad) -> None:
     """Whatever was accepted was delivered, submitted once and paid for once; the auditor finds nothing wrong."""
     assert Counter(asked.ended.values()) == {"completed": len(asked.accepted)}
-    paid = {"available": GIFT - PRICE * len(asked.accepted), "held": 0}
+    paid = {"available": GRANT - PRICE * len(asked.accepted), "held": 0}
     for gateway in system.addresses("gateway", 8000):
 
         async def settled(gateway: str = gateway) -> bool:
@@ -225,7 +225,7 @@ def test_a_container_can_do_nothing_but_its_work(system: Compose, service: str) 
         assert container["State"]["Health"]["Status"] == "healthy"
 
 
-def test_what_is_not_ours_can_do_little_either(system: Compose) -> None:
+def test_third_party_containers_are_restricted(system: Compose) -> None:
     own_user = {"CAP_CHOWN", "CAP_DAC_OVERRIDE", "CAP_FOWNER", "CAP_SETGID", "CAP_SETUID"}
     for service, allowed in (("nats", set[str]()), ("postgres", own_user), ("s3", set[str]())):
         [container] = system.containers(service)
@@ -235,7 +235,7 @@ def test_what_is_not_ours_can_do_little_either(system: Compose) -> None:
         assert host["SecurityOpt"] == ["no-new-privileges:true"]
 
 
-def test_nats_tells_of_itself_only_where_it_is_asked_to(system: Compose) -> None:
+def test_nats_monitoring_is_internal(system: Compose) -> None:
     for container in system.ids("gateway"):
         for name in ("nats", "nats-monitoring"):
             reach = ("docker", "exec", container, "bash", "-c", f"exec 3<>/dev/tcp/{name}/8222")
@@ -273,7 +273,7 @@ def test_an_image_holds_what_its_service_needs(system: Compose, service: str, ab
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_what_a_container_logs_is_one_object_a_line(system: Compose, service: str) -> None:
+def test_container_logs_are_json_lines(system: Compose, service: str) -> None:
     for container in system.ids(service):
         lines = system.logged(container)
         assert lines

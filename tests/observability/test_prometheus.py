@@ -10,13 +10,13 @@ from pathlib import Path
 import httpx
 import pytest
 from tests.support.eventually import eventually_async
-from tests.support.security.nats_identities import coming_as
+from tests.support.security.nats_identities import connect_as
 from tests.support.telemetry.observability_files import (
     FILES,
     alert_expressions,
     dashboard_expressions,
     selectors,
-    shown_labels,
+    template_labels,
 )
 from tests.support.telemetry.prometheus import Prometheus, prometheus
 
@@ -32,19 +32,24 @@ from telecine_gateway.access.api_keys import new_key
 
 SHORT = {"resolution": "480p", "duration": 2}
 PRICE = 40
-QUICK = {"POLL_INTERVAL": "0.5", "LOOK_INTERVAL": "1", "COPY_RETRY_FIRST": "0.1", "SWEEP_INTERVAL": "2"}
+FAST_SETTINGS = {
+    "POLL_INTERVAL": "0.5",
+    "LOOK_INTERVAL": "1",
+    "COPY_RETRY_FIRST": "0.1",
+    "SWEEP_INTERVAL": "2",
+}
 
 
 @pytest.mark.parametrize(
     "question", [("check", "config", "prometheus.yml"), ("test", "rules", "alerts-test.yml")]
 )
-def test_promtool_takes_the_files(question: tuple[str, ...]) -> None:
+def test_promtool_accepts_the_files(question: tuple[str, ...]) -> None:
     done = subprocess.run(["promtool", *question], cwd=FILES, capture_output=True, text=True, check=False)
     assert (done.returncode, "SUCCESS" in done.stdout) == (0, True), done.stdout + done.stderr
 
 
 @dataclass
-class Watched:
+class ObservedStack:
     """A stack, somebody who uses it, and the Prometheus that reads it."""
 
     stack: Stack
@@ -68,7 +73,7 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(folder: Path) -> AsyncIterator[Watched]:
+async def observed_stack(folder: Path) -> AsyncIterator[ObservedStack]:
     options = Options(emulator_arguments=("--task-seconds=0.5",), checkpoint_entries=1)
     async with Stack(folder / "data", options, provision=provision_stack) as stack:
         ports = {name: stack.facts.state.ports[health_port(name)] for name in SERVICES}
@@ -79,7 +84,7 @@ async def watched(folder: Path) -> AsyncIterator[Watched]:
                 base_url=stack.facts.gateway_url, headers={"X-API-Key": key}, timeout=30, trust_env=False
             ) as http,
         ):
-            yield Watched(stack, http, reader)
+            yield ObservedStack(stack, http, reader)
 
 
 async def rich_account(facts: Facts) -> str:
@@ -96,9 +101,9 @@ async def rich_account(facts: Facts) -> str:
 async def test_every_metric_is_there_and_every_alert_is_silent_until_it_is_needed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for name, value in QUICK.items():
+    for name, value in FAST_SETTINGS.items():
         monkeypatch.setenv(f"TELECINE_{name}", value)
-    async with watched(tmp_path) as world:
+    async with observed_stack(tmp_path) as world:
         await videos_come_and_fail(world)
         await all_is_silent(world.prometheus)
         await a_dead_letter_is_told(world)
@@ -107,7 +112,7 @@ async def test_every_metric_is_there_and_every_alert_is_silent_until_it_is_neede
         await every_curve_can_be_drawn(world.prometheus)
 
 
-async def videos_come_and_fail(world: Watched) -> None:
+async def videos_come_and_fail(world: ObservedStack) -> None:
     await eventually_async(lambda: knows_the_key(world), within=20)
     for prompt, end in (
         ("a lighthouse", "completed"),
@@ -123,7 +128,7 @@ async def videos_come_and_fail(world: Watched) -> None:
     assert denied.status_code == 402, denied.text
 
 
-async def knows_the_key(world: Watched) -> bool:
+async def knows_the_key(world: ObservedStack) -> bool:
     return (await world.http.get("/api/credits")).status_code == 200
 
 
@@ -136,10 +141,10 @@ async def everything_named_is_measured(reader: Prometheus) -> None:
     wanted.pop(FOLLOWED)  # a mirror tells it through node_exporter
     for name, labels in wanted.items():
         what = f"{name} is not there, or without {labels}"
-        await eventually_async(partial(has, reader, name, labels), within=40, what=what)
+        await eventually_async(partial(has_series, reader, name, labels), within=40, what=what)
 
 
-async def has(reader: Prometheus, name: str, labels: set[str]) -> bool:
+async def has_series(reader: Prometheus, name: str, labels: set[str]) -> bool:
     found = await reader.labels(name)
     return bool(found) and labels <= found
 
@@ -152,7 +157,7 @@ async def every_curve_can_be_drawn(reader: Prometheus) -> None:
         curves = await reader.curves(expression)
         assert curves, f"nothing to draw: {expression}"
         for curve in curves:
-            assert shown_labels(legend) <= curve.keys(), f"{legend} of {expression}: {curve}"
+            assert template_labels(legend) <= curve.keys(), f"{legend} of {expression}: {curve}"
 
 
 async def all_is_silent(reader: Prometheus) -> None:
@@ -168,8 +173,8 @@ async def all_is_silent(reader: Prometheus) -> None:
     await eventually_async(silent, within=30, what=f"{await reader.alerts()}")
 
 
-async def a_dead_letter_is_told(world: Watched) -> None:
-    async with coming_as("generation", world.facts.nats) as connection:
+async def a_dead_letter_is_told(world: ObservedStack) -> None:
+    async with connect_as("generation", world.facts.nats) as connection:
         await connection.jetstream().publish("video.ann.raw.ready", b"no event", stream="VIDEO")
 
     async def told() -> list[str]:
@@ -184,18 +189,20 @@ async def a_dead_letter_is_told(world: Watched) -> None:
     assert await told() == ["1 messages of storage-copy could not be taken: replay or dismiss them"]
 
 
-async def a_server_that_is_gone_is_noticed(world: Watched) -> None:
+async def a_server_that_is_gone_is_noticed(world: ObservedStack) -> None:
     """The services stay, and say that they are not ready; with it, they are."""
     nats = world.stack.process("nats")
     await nats.terminate()
-    await eventually_async(partial(is_told, world, "ServiceNotReady"), within=30, what="all seems well")
+    await eventually_async(
+        partial(alert_is_firing, world, "ServiceNotReady"), within=30, what="all seems well"
+    )
     nats.start()
 
     async def over() -> bool:
-        return not await is_told(world, "ServiceNotReady")
+        return not await alert_is_firing(world, "ServiceNotReady")
 
     await eventually_async(over, within=60, what="a service does not come back")
 
 
-async def is_told(world: Watched, alert: str) -> bool:
+async def alert_is_firing(world: ObservedStack, alert: str) -> bool:
     return alert in await world.prometheus.alerts()

@@ -20,7 +20,7 @@ PACKAGES = {
     "telecine_auditor": "auditor",
     "telecine_cli": "cli",
 }
-DRAWERS = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
+CATCH_ALL_NAMES = {"utils", "util", "helpers", "helper", "common", "base", "misc"}
 LONGEST = 400
 
 
@@ -59,7 +59,7 @@ def test_every_package_carries_the_licence() -> None:
         assert (ROOT / folder / "LICENSE").read_text() == licence, f"{folder}/LICENSE is a link to the root's"
 
 
-def test_ruff_has_nothing_to_say() -> None:
+def test_ruff() -> None:
     done = tool("ruff", "check", ".")
     assert done.returncode == 0, f"run `ruff check --fix .` and look at the rest:\n{done.stdout[-3000:]}"
 
@@ -69,18 +69,18 @@ def test_everything_is_formatted() -> None:
     assert done.returncode == 0, f"run `ruff format .`:\n{done.stdout[-3000:]}"
 
 
-def test_the_types_hold() -> None:
+def test_mypy_packages() -> None:
     packages = [argument for package in PACKAGES for argument in ("-p", package)]
     done = tool("mypy", *packages, "-p", "bench")
     assert done.returncode == 0, f"mend the types:\n{done.stdout[-3000:]}"
 
 
-def test_the_types_of_the_tests_hold() -> None:
+def test_mypy_tests() -> None:
     done = tool("mypy", "-p", "tests")
     assert done.returncode == 0, f"mend the types:\n{done.stdout[-3000:]}"
 
 
-def test_imports_point_one_way() -> None:
+def test_import_contracts() -> None:
     done = subprocess.run(
         [str(Path(sys.executable).with_name("lint-imports"))],
         cwd=ROOT,
@@ -91,8 +91,8 @@ def test_imports_point_one_way() -> None:
     assert done.returncode == 0, f"see .importlinter for the rule that is broken:\n{done.stdout[-3000:]}"
 
 
-def test_no_module_is_a_drawer() -> None:
-    drawers = [path for path in modules() if path.stem in DRAWERS and path.parent.name != "settings"]
+def test_no_catch_all_modules() -> None:
+    drawers = [path for path in modules() if path.stem in CATCH_ALL_NAMES and path.parent.name != "settings"]
     assert drawers == [], "name the file after what it holds"
 
 

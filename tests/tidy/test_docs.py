@@ -59,7 +59,7 @@ def _anchors(document: Path) -> set[str]:
     return {re.sub(r"[^\w\- ]", "", heading).replace(" ", "-") for heading in headings}
 
 
-def _broken(document: Path, link: str) -> bool:
+def _invalid_links(document: Path, link: str) -> bool:
     name, _, anchor = link.partition("#")
     target = (document.parent / name).resolve() if name else document
     if not target.exists():
@@ -68,10 +68,10 @@ def _broken(document: Path, link: str) -> bool:
 
 
 @every_document
-def test_links_lead_somewhere(document: Path) -> None:
+def test_links_resolve(document: Path) -> None:
     links = _LINK.findall(_CODE.sub("", _prose(document)))
     local = [link for link in links if not re.match(r"[a-z]+:", link)]
-    assert [link for link in local if _broken(document, link)] == []
+    assert [link for link in local if _invalid_links(document, link)] == []
 
 
 @every_document

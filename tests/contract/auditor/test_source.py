@@ -7,7 +7,13 @@ from contextlib import AsyncExitStack
 from pathlib import Path
 
 import pytest
-from tests.support.audit.nats_ledger import all_of, copied, provisioned, publish, small_ledger
+from tests.support.audit.nats_ledger import (
+    provisioned_connection,
+    publish,
+    read_stream,
+    small_ledger,
+    write_entries,
+)
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, nats_server
 
@@ -36,12 +42,12 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 
 
 @pytest.fixture
-def on_nats(tmp_path: Path, stack: AsyncExitStack) -> Filled:
+def nats_source(tmp_path: Path, stack: AsyncExitStack) -> Filled:
     """A server whose LEDGER has these entries, with the gaps between them."""
 
     async def fill(entries: Sequence[Entry]) -> Source:
         nats = await stack.enter_async_context(nats_server(tmp_path))
-        async with provisioned(nats) as connection:
+        async with provisioned_connection(nats) as connection:
             # The ledger's own stream allows no gaps.
             await ask(connection.request, "STREAM.DELETE.LEDGER")
             await ask(
@@ -54,7 +60,7 @@ def on_nats(tmp_path: Path, stack: AsyncExitStack) -> Filled:
             there = {entry.sequence: entry for entry in entries}
             last = max(there, default=0)
             filler = Entry(0, 0, "ledger.x.y", b"", b"")
-            await copied(nats, "LEDGER", [there.get(number, filler) for number in range(1, last + 1)])
+            await write_entries(nats, "LEDGER", [there.get(number, filler) for number in range(1, last + 1)])
             for number in set(range(1, last + 1)) - set(there):
                 await ask(connection.request, "STREAM.MSG.DELETE.LEDGER", seq=number, no_erase=True)
         source = await NatsSource.open(Server(url=nats.url))
@@ -70,7 +76,7 @@ async def ask(request: Callable[..., Awaitable[object]], call: str, **question: 
 
 
 @pytest.fixture
-def on_disk(tmp_path: Path) -> Filled:
+def mirror_source(tmp_path: Path) -> Filled:
     """A mirror of these entries, in segments of four."""
 
     async def fill(entries: Sequence[Entry]) -> Source:
@@ -87,8 +93,8 @@ def on_disk(tmp_path: Path) -> Filled:
 
 
 @pytest.fixture(params=["nats", "mirror"])
-def filled(request: pytest.FixtureRequest, on_nats: Filled, on_disk: Filled) -> Filled:
-    return on_nats if request.param == "nats" else on_disk
+def source_with(request: pytest.FixtureRequest, nats_source: Filled, mirror_source: Filled) -> Filled:
+    return nats_source if request.param == "nats" else mirror_source
 
 
 def without_times(entries: Sequence[Entry]) -> list[Entry]:
@@ -96,62 +102,62 @@ def without_times(entries: Sequence[Entry]) -> list[Entry]:
     return [entry._replace(stored_at=0) for entry in entries]
 
 
-async def test_every_byte_of_every_entry_comes_in_order(filled: Filled) -> None:
-    source = await filled(LEDGER)
-    assert without_times(await all_of(source, "LEDGER")) == without_times(LEDGER)
+async def test_every_byte_of_every_entry_comes_in_order(source_with: Filled) -> None:
+    source = await source_with(LEDGER)
+    assert without_times(await read_stream(source, "LEDGER")) == without_times(LEDGER)
 
 
-async def test_whatever_form_it_has(filled: Filled) -> None:
+async def test_entries_of_any_form_are_read_unchanged(source_with: Filled) -> None:
     odd = [entry._replace(sequence=number) for number, entry in enumerate(ODD, start=1)]
-    source = await filled(odd)
-    assert without_times(await all_of(source, "LEDGER")) == without_times(odd)
+    source = await source_with(odd)
+    assert without_times(await read_stream(source, "LEDGER")) == without_times(odd)
 
 
-async def test_a_part_of_the_stream(filled: Filled) -> None:
-    source = await filled(LEDGER)
+async def test_a_range_of_sequences_is_read(source_with: Filled) -> None:
+    source = await source_with(LEDGER)
     for after, upto in ((0, 1), (3, 3), (3, 4), (3, 9), (5, None), (len(LEDGER), None), (4, 10_000)):
-        found = await all_of(source, "LEDGER", after=after, upto=upto)
+        found = await read_stream(source, "LEDGER", after=after, upto=upto)
         assert [entry.sequence for entry in found] == list(range(after + 1, min(upto or 99, len(LEDGER)) + 1))
 
 
 @pytest.mark.parametrize(
     "there", [[2, 3, 4], [1, 3, 5, 7], [1, 2, 10, 11, 12], [13], [3, 4, 5, 6, 9]], ids=str
 )
-async def test_what_is_missing_is_left_out(filled: Filled, there: list[int]) -> None:
-    source = await filled([LEDGER[number - 1] for number in there])
-    assert [entry.sequence for entry in await all_of(source, "LEDGER")] == there
-    assert [entry.sequence for entry in await all_of(source, "LEDGER", after=2)] == [
+async def test_missing_sequences_are_skipped(source_with: Filled, there: list[int]) -> None:
+    source = await source_with([LEDGER[number - 1] for number in there])
+    assert [entry.sequence for entry in await read_stream(source, "LEDGER")] == there
+    assert [entry.sequence for entry in await read_stream(source, "LEDGER", after=2)] == [
         number for number in there if number > 2
     ]
     assert await source.last("LEDGER") == there[-1]
 
 
-async def test_streams_that_are_empty_and_streams_that_are_not_there(filled: Filled) -> None:
-    source = await filled([])
+async def test_empty_and_missing_streams_are_distinguished(source_with: Filled) -> None:
+    source = await source_with([])
     assert (await source.has("LEDGER"), await source.has("VIDEO"), await source.has("NOPE")) == (
         True,
         True,
         False,
     )
-    assert (await source.last("VIDEO"), await all_of(source, "VIDEO")) == (0, [])
+    assert (await source.last("VIDEO"), await read_stream(source, "VIDEO")) == (0, [])
     with pytest.raises(SourceError, match="no stream NOPE"):
         await source.last("NOPE")
     with pytest.raises(SourceError, match="no stream NOPE"):
-        await all_of(source, "NOPE")
+        await read_stream(source, "NOPE")
 
 
-async def test_a_reader_may_stop_early_and_begin_again(filled: Filled) -> None:
-    source = await filled(LEDGER)
+async def test_reading_can_stop_early_and_restart(source_with: Filled) -> None:
+    source = await source_with(LEDGER)
     async for entries in source.batches("LEDGER"):
         assert entries[0].sequence == 1
         break
-    assert len(await all_of(source, "LEDGER")) == len(LEDGER)
+    assert len(await read_stream(source, "LEDGER")) == len(LEDGER)
 
 
 @pytest.fixture
 async def server(nats: NatsServer) -> AsyncIterator[NatsSource]:
     """A source with small pages over a server that has our streams."""
-    async with provisioned(nats):
+    async with provisioned_connection(nats):
         source = NatsSource(await connect(Server(url=nats.url)), page=20, page_bytes=100_000)
         yield source
         await source.close()
@@ -166,61 +172,61 @@ def many(count: int, body: bytes = b"{}") -> list[Entry]:
 
 async def test_more_than_one_page(nats: NatsServer, server: NatsSource) -> None:
     entries = many(110)
-    await copied(nats, "LEDGER", entries)
-    assert without_times(await all_of(server, "LEDGER")) == entries
+    await write_entries(nats, "LEDGER", entries)
+    assert without_times(await read_stream(server, "LEDGER")) == entries
 
 
 async def test_pages_of_large_entries(nats: NatsServer, server: NatsSource) -> None:
     entries = many(30, b"x" * 30_000)
-    await copied(nats, "LEDGER", entries)
-    assert without_times(await all_of(server, "LEDGER")) == entries
+    await write_entries(nats, "LEDGER", entries)
+    assert without_times(await read_stream(server, "LEDGER")) == entries
 
 
 async def test_a_stream_with_more_gaps_than_entries(nats: NatsServer, server: NatsSource) -> None:
     kept = {1, 2, 70, 250, 251, 399}
     names = {number: "kept" if number in kept else "gone" for number in range(1, 401)}
     video = [entry._replace(subject=f"video.{names[entry.sequence]}.b.requested") for entry in many(400)]
-    await copied(nats, "VIDEO", video)
-    async with provisioned(nats) as connection:
+    await write_entries(nats, "VIDEO", video)
+    async with provisioned_connection(nats) as connection:
         await connection.jetstream().purge_stream("VIDEO", subject="video.gone.>")
-    assert {entry.sequence for entry in await all_of(server, "VIDEO")} == kept
+    assert {entry.sequence for entry in await read_stream(server, "VIDEO")} == kept
     assert await server.last("VIDEO") == 400
 
 
-async def test_when_it_was_stored_is_told_to_the_nanosecond(nats: NatsServer, server: NatsSource) -> None:
-    async with provisioned(nats) as connection:
+async def test_stored_time_has_nanosecond_precision(nats: NatsServer, server: NatsSource) -> None:
+    async with provisioned_connection(nats) as connection:
         await publish(connection, LEDGER[:3])
         answer = await connection.request("$JS.API.STREAM.MSG.GET.LEDGER", b'{"seq": 2}')
     time = json.loads(answer.data)["message"]["time"]
-    stored_at = (await all_of(server, "LEDGER"))[1].stored_at
+    stored_at = (await read_stream(server, "LEDGER"))[1].stored_at
     seconds, _, fraction = time.rstrip("Z").partition(".")
     assert f"{stored_at % 10**9:09}".rstrip("0") == fraction.rstrip("0")
     assert seconds.endswith(f":{stored_at // 10**9 % 60:02}")
 
 
-async def test_the_leader_has_the_last_word(nats: NatsServer, server: NatsSource) -> None:
+async def test_leader_and_direct_get_return_the_same_bytes(nats: NatsServer, server: NatsSource) -> None:
     """A message as the leader shows it has the same bytes as one of a direct get."""
     odd = [entry._replace(sequence=number) for number, entry in enumerate(ODD, start=1)]
-    await copied(nats, "LEDGER", odd)
-    for entry in await all_of(server, "LEDGER"):
+    await write_entries(nats, "LEDGER", odd)
+    for entry in await read_stream(server, "LEDGER"):
         answer = await server.connection.ask("$JS.API.STREAM.MSG.GET.LEDGER", {"seq": entry.sequence})
         assert base64.b64decode(answer["message"].get("data", "")) == entry.body
         head = base64.b64decode(answer["message"].get("hdrs", ""))
         assert head == (b"NATS/1.0\r\n" + entry.head + b"\r\n" if head else b"")
 
 
-async def test_a_stream_without_direct_get_is_told(nats: NatsServer, server: NatsSource) -> None:
-    async with provisioned(nats) as connection:
+async def test_a_stream_without_direct_get_is_an_error(nats: NatsServer, server: NatsSource) -> None:
+    async with provisioned_connection(nats) as connection:
         await ask(connection.request, "STREAM.CREATE.PLAIN", name="PLAIN", subjects=["plain.*"])
         await connection.jetstream().publish("plain.a", b"")
     with pytest.raises(SourceError, match="allow_direct off"):
-        await all_of(server, "PLAIN")
+        await read_stream(server, "PLAIN")
 
 
 @pytest.mark.parts("restart")
-async def test_a_server_that_comes_back_is_read_on(nats: NatsServer, server: NatsSource) -> None:
+async def test_reading_resumes_after_a_server_restart(nats: NatsServer, server: NatsSource) -> None:
     entries = many(200)
-    await copied(nats, "LEDGER", entries)
+    await write_entries(nats, "LEDGER", entries)
     found: list[Entry] = []
     async for batch in server.batches("LEDGER"):
         if not found:
@@ -232,31 +238,31 @@ async def test_a_server_that_comes_back_is_read_on(nats: NatsServer, server: Nat
 
 @pytest.mark.parts("restart")
 async def test_a_server_that_stays_away_is_an_error(nats: NatsServer, server: NatsSource) -> None:
-    await copied(nats, "LEDGER", many(200))
+    await write_entries(nats, "LEDGER", many(200))
     server.connection.options["max_reconnect_attempts"] = 1
     with pytest.raises(SourceError, match="was lost"):
         async for _ in server.batches("LEDGER"):
             nats.kill()
 
 
-async def test_what_is_appended_meanwhile_is_left_to_the_next_reading(
+async def test_entries_appended_during_a_read_are_left_to_the_next(
     nats: NatsServer, server: NatsSource
 ) -> None:
-    await copied(nats, "LEDGER", many(10))
-    async with provisioned(nats) as connection:
+    await write_entries(nats, "LEDGER", many(10))
+    async with provisioned_connection(nats) as connection:
         reading = server.batches("LEDGER")
         first = [entry async for entries in reading for entry in entries]
         await publish(connection, [LEDGER[0]])
         assert [len(first), await server.last("LEDGER")] == [10, 11]
-    assert len(await all_of(server, "LEDGER")) == 11
+    assert len(await read_stream(server, "LEDGER")) == 11
 
 
 async def test_nothing_is_left_behind_on_the_server(nats: NatsServer, server: NatsSource) -> None:
-    await copied(nats, "LEDGER", many(110))
-    await all_of(server, "LEDGER")
+    await write_entries(nats, "LEDGER", many(110))
+    await read_stream(server, "LEDGER")
     async for _ in server.batches("LEDGER"):
         break
     await eventually(lambda: not server.connection._listeners)
-    async with provisioned(nats) as connection:
+    async with provisioned_connection(nats) as connection:
         info = await connection.jetstream().stream_info("LEDGER")
     assert info.state.consumer_count == 0

@@ -7,7 +7,7 @@ import sysconfig
 from pathlib import Path
 
 import pytest
-from tests.support.audit.nats_ledger import LOG, signed, small_ledger, stored_checkpoint
+from tests.support.audit.nats_ledger import LOG, signed_checkpoint, small_ledger, stored_checkpoint
 
 from telecine_auditor.mirror.writer import opened_for_writing
 from telecine_credits.checkpoints.key import Signer
@@ -54,7 +54,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def nothing_else(tmp_path: Path) -> Path:
+def nats_and_pydantic_only(tmp_path: Path) -> Path:
     """A folder that has nats-py with nkeys, pydantic, and what they need themselves."""
     packages = Path(sysconfig.get_path("purelib"))
     folder = tmp_path / "packages"
@@ -67,14 +67,14 @@ def nothing_else(tmp_path: Path) -> Path:
 
 
 def test_a_ledger_is_verified_with_the_two_wheels_and_what_nats_needs(
-    installed: Path, nothing_else: Path, tmp_path: Path
+    installed: Path, nats_and_pydantic_only: Path, tmp_path: Path
 ) -> None:
     signer, streams = Signer.new(LOG), small_ledger(3)
     with opened_for_writing(tmp_path / "mirror") as mirror:
         mirror.stream("LEDGER").append(streams.ledger)
-        mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed(signer, streams.ledger))])
+        mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed_checkpoint(signer, streams.ledger))])
     command = ("verify", "--from", tmp_path / "mirror", "--key", signer.verifier)
-    *_, last = run("-I", "-S", "-c", PROGRAM, installed, nothing_else, *command).splitlines()
+    *_, last = run("-I", "-S", "-c", PROGRAM, installed, nats_and_pydantic_only, *command).splitlines()
     answer = json.loads(last)
     assert answer["code"] == 0
     assert Path(answer["from"]).is_relative_to(installed)
@@ -82,7 +82,7 @@ def test_a_ledger_is_verified_with_the_two_wheels_and_what_nats_needs(
     assert set(answer["modules"]) <= {"telecine_auditor", "telecine_contracts", *COMPILED, *family}
 
 
-def test_the_wheel_says_what_it_needs(installed: Path) -> None:
+def test_wheel_metadata_names_its_dependencies(installed: Path) -> None:
     (metadata,) = installed.glob("telecine_auditor-*.dist-info/METADATA")
     lines = metadata.read_text(encoding="utf-8").splitlines()
     needed = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]

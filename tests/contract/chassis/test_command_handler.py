@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from functools import reduce
 
 import pytest
-from tests.support.environments.unreliable_store import Trouble, TroubledStore
-from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
+from tests.support.environments.unreliable_store import StoreFault, UnreliableStore
+from tests.support.servers.instances import NatsServer, shared_nats_server
 
 from telecine_chassis.eventstore import command_handler as commands
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
@@ -42,7 +42,7 @@ TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    with nats_server_for_many_loops(tmp_path_factory.mktemp("nats")) as running:
+    with shared_nats_server(tmp_path_factory.mktemp("nats")) as running:
         yield running
 
 
@@ -133,7 +133,7 @@ async def test_what_was_decided_is_appended_with_its_cause(store: EventStore, na
     )
 
 
-async def test_without_a_cause_the_last_event_is_it(store: EventStore, name: str) -> None:
+async def test_the_default_cause_is_the_last_event(store: EventStore, name: str) -> None:
     ledger = ledger_over(store)
     first = (await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))).event
     second = (await ledger.execute(subjects.ledger(name), debit(name))).event
@@ -187,9 +187,7 @@ async def test_the_state_can_be_read(store: EventStore, name: str) -> None:
 # Many at once
 
 
-async def test_of_fifty_debits_at_once_those_that_can_be_paid_are_granted(
-    store: EventStore, name: str
-) -> None:
+async def test_concurrent_debits_never_overdraw(store: EventStore, name: str) -> None:
     await funded(store, name, 205)
     ledger = ledger_over(store)
     commands = [debit(name, f"g{n}") for n in range(50)]
@@ -259,7 +257,7 @@ def assert_sound(entries: Sequence[RecordedEvent], *, available: int, held: int)
 # A cache that is behind
 
 
-async def test_a_decision_on_an_old_state_is_made_again(stores: list[EventStore], name: str) -> None:
+async def test_a_decision_on_stale_state_is_repeated(stores: list[EventStore], name: str) -> None:
     await funded(stores[0], name, 15)
     one, two = (ledger_over(store) for store in stores)
     await one.read(subjects.ledger(name))
@@ -269,7 +267,7 @@ async def test_a_decision_on_an_old_state_is_made_again(stores: list[EventStore]
     assert outcome.event.event.action == "denied"
 
 
-async def test_a_refusal_on_an_old_state_is_looked_at_again(stores: list[EventStore], name: str) -> None:
+async def test_a_refusal_on_stale_state_is_repeated(stores: list[EventStore], name: str) -> None:
     await funded(stores[0], name)
     one, two = (ledger_over(store) for store in stores)
     await one.read(subjects.ledger(name))
@@ -278,7 +276,7 @@ async def test_a_refusal_on_an_old_state_is_looked_at_again(stores: list[EventSt
     assert await actions(stores[0], name) == ["granted", "debited", "settled"]
 
 
-async def test_nothing_to_do_on_an_old_state_is_looked_at_again(stores: list[EventStore], name: str) -> None:
+async def test_a_no_op_on_stale_state_is_repeated(stores: list[EventStore], name: str) -> None:
     """The rule here: at most one debit is held at a time."""
 
     def one_at_a_time(command: Command, account: Account) -> Event | None:
@@ -305,9 +303,9 @@ async def test_nothing_to_do_on_an_old_state_is_looked_at_again(stores: list[Eve
 )
 @pytest.mark.parametrize("cached", [True, False])
 async def test_an_append_without_an_answer_is_stored_once(
-    store: EventStore, name: str, trouble: Trouble, cached: bool
+    store: EventStore, name: str, trouble: StoreFault, cached: bool
 ) -> None:
-    troubled = TroubledStore(store)
+    troubled = UnreliableStore(store)
     ledger = ledger_over(troubled)
     if cached:
         await ledger.execute(subjects.ledger(name), grant(name), cause(name, "zero"))
@@ -321,7 +319,7 @@ async def test_an_append_without_an_answer_is_stored_once(
     assert outcome.state == await ledger_over(store).read(subjects.ledger(name))
 
 
-async def test_another_replica_may_write_between_an_append_and_its_ghost(
+async def test_another_replica_may_write_before_a_delayed_append_lands(
     stores: list[EventStore], name: str
 ) -> None:
     """The first append is on its way, another replica's debit takes the credits, so the retry denies; then it lands."""
@@ -330,7 +328,7 @@ async def test_another_replica_may_write_between_an_append_and_its_ghost(
     async def meanwhile() -> None:
         await ledger_over(stores[1]).execute(subjects.ledger(name), debit(name, "g2"), cause(name, "two"))
 
-    troubled = TroubledStore(stores[0], deque(["stored after the retry"]), meanwhile=meanwhile)
+    troubled = UnreliableStore(stores[0], deque(["stored after the retry"]), meanwhile=meanwhile)
     outcome = await ledger_over(troubled).execute(
         subjects.ledger(name), debit(name, "g1"), cause(name, "one")
     )
@@ -342,17 +340,19 @@ async def test_another_replica_may_write_between_an_append_and_its_ghost(
     assert_sound(entries, available=0, held=10)
 
 
-async def test_questions_without_an_answer_are_asked_again(store: EventStore, name: str) -> None:
+async def test_failed_loads_are_retried(store: EventStore, name: str) -> None:
     await funded(store, name)
-    troubled = TroubledStore(store, deque(["stored"]), failing_loads=1)
+    troubled = UnreliableStore(store, deque(["stored"]), failing_loads=1)
     ledger = ledger_over(troubled)
     await ledger.execute(subjects.ledger(name), debit(name), cause(name, "one"))
     assert await actions(store, name) == ["granted", "debited"]
 
 
 @pytest.mark.parametrize("trouble", ["silent", "failing_appends"])
-async def test_a_store_that_stays_silent_is_given_up(store: EventStore, name: str, trouble: str) -> None:
-    troubled = TroubledStore(store, timeout=PATIENCE / 3)
+async def test_an_unresponsive_store_is_unavailable_after_the_timeout(
+    store: EventStore, name: str, trouble: str
+) -> None:
+    troubled = UnreliableStore(store, timeout=PATIENCE / 3)
     setattr(troubled, trouble, True)
     began = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
@@ -361,9 +361,9 @@ async def test_a_store_that_stays_silent_is_given_up(store: EventStore, name: st
     assert await actions(store, name) == []
 
 
-async def test_after_a_silence_the_same_command_is_carried_out_once(store: EventStore, name: str) -> None:
+async def test_a_command_repeated_after_an_outage_is_handled_once(store: EventStore, name: str) -> None:
     """The append landed, but nobody could say so in time: the redelivered cause finds it done."""
-    troubled = TroubledStore(store, deque(["stored"]), failing_loads=0)
+    troubled = UnreliableStore(store, deque(["stored"]), failing_loads=0)
     ledger = ledger_over(troubled, assume_new=True)
     troubled.failing_loads = 1000
     with pytest.raises(Unavailable):
@@ -374,8 +374,8 @@ async def test_after_a_silence_the_same_command_is_carried_out_once(store: Event
     assert await actions(store, name) == ["granted"]
 
 
-async def test_a_storm_of_conflicts_ends(store: EventStore, name: str) -> None:
-    class Stormy(TroubledStore):
+async def test_endless_conflicts_end_as_unavailable(store: EventStore, name: str) -> None:
+    class Stormy(UnreliableStore):
         async def append(self, event: object, envelope: object, *, aggregate: str, expected: int) -> int:
             self.appends += 1
             raise Conflict(aggregate)
@@ -389,8 +389,8 @@ async def test_a_storm_of_conflicts_ends(store: EventStore, name: str) -> None:
 # The cache
 
 
-async def test_a_known_aggregate_is_not_read_before_it_is_written(store: EventStore, name: str) -> None:
-    troubled = TroubledStore(store)
+async def test_a_cached_aggregate_is_not_reloaded(store: EventStore, name: str) -> None:
+    troubled = UnreliableStore(store)
     ledger = ledger_over(troubled)
     await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
     troubled.loads.clear()
@@ -398,11 +398,9 @@ async def test_a_known_aggregate_is_not_read_before_it_is_written(store: EventSt
     assert troubled.loads == []
 
 
-async def test_only_so_many_aggregates_are_kept(
-    store: EventStore, name: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_the_cache_is_bounded(store: EventStore, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(commands, "CACHED", 2)
-    troubled = TroubledStore(store)
+    troubled = UnreliableStore(store)
     ledger = ledger_over(troubled)
     accounts = [f"{name}-{number}" for number in range(3)]
     for account in accounts:
@@ -413,7 +411,7 @@ async def test_only_so_many_aggregates_are_kept(
     assert troubled.loads == [(subjects.ledger(accounts[0]), 0)]
 
 
-async def test_lanes_of_aggregates_that_nobody_writes_to_are_let_go(store: EventStore, name: str) -> None:
+async def test_locks_of_idle_aggregates_are_released(store: EventStore, name: str) -> None:
     ledger = ledger_over(store)
     await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
     assert len(ledger._lanes) == 0

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 from nats.aio.client import Client
 from tests.support.eventually import eventually
-from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
+from tests.support.servers.instances import NatsServer, shared_nats_server
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import AppendRejected, Conflict, EventStore, Unavailable
@@ -66,7 +66,7 @@ async def entries(store: EventStore, account: str, after: int = 0) -> list[int]:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    with nats_server_for_many_loops(tmp_path_factory.mktemp("nats")) as running:
+    with shared_nats_server(tmp_path_factory.mktemp("nats")) as running:
         yield running
 
 
@@ -99,7 +99,7 @@ async def test_nothing_is_there_at_first(store: EventStore, account: str) -> Non
     assert list(await store.load(subjects.video(account, "g1"))) == []
 
 
-async def test_what_is_appended_is_loaded_whole(store: EventStore, account: str) -> None:
+async def test_an_appended_event_is_loaded_unchanged(store: EventStore, account: str) -> None:
     event = granted(account)
     about = envelope(event)
     sequence = await store.append(event, about, aggregate=subjects.ledger(account), expected=0)
@@ -120,7 +120,7 @@ async def test_events_come_in_the_order_of_their_append(store: EventStore, accou
     assert await entries(store, account) == [1, 2, 3, 4, 5]
 
 
-async def test_only_what_is_behind_a_sequence_is_loaded(store: EventStore, account: str) -> None:
+async def test_loading_starts_after_a_sequence(store: EventStore, account: str) -> None:
     first = await put(store, granted(account, 1), 0)
     second = await put(store, granted(account, 2), first)
     other = await put(store, granted(f"{account}-other"), 0)
@@ -158,7 +158,7 @@ async def test_any_event_of_an_aggregate_is_its_version(store: EventStore, accou
     await put(store, cancelled(account, "g1"), first)
 
 
-async def test_names_that_begin_alike_are_strangers(store: EventStore, account: str) -> None:
+async def test_aggregates_with_similar_names_are_separate(store: EventStore, account: str) -> None:
     names = [account, f"{account}x", f"{account}-x", f"{account}_", account.upper(), f"x{account}"]
     for number, name in enumerate(names, start=1):
         await put(store, granted(name, number), 0)
@@ -233,7 +233,7 @@ async def test_large_events_are_loaded_whole(jetstream: EventStore, account: str
     assert await entries(jetstream, account) == list(range(1, 41))
 
 
-async def test_without_streams_nothing_is_known(nats: NatsServer, account: str) -> None:
+async def test_missing_streams_are_unavailable(nats: NatsServer, account: str) -> None:
     client = await connect(nats.url, "tests")
     store = JetStreamEventStore(client, registry(), timeout=0.5)
     with pytest.raises(Unavailable):
@@ -244,7 +244,7 @@ async def test_without_streams_nothing_is_known(nats: NatsServer, account: str) 
 
 
 @pytest.mark.parts("restart")
-async def test_while_the_server_is_away_nothing_is_known_and_the_event_may_still_land(
+async def test_an_outage_is_unavailable_and_the_append_may_still_be_stored(
     nats: NatsServer, account: str
 ) -> None:
     client = await connect(nats.url, "tests")

@@ -11,7 +11,7 @@ from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 from tests.support.eventually import eventually
-from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
+from tests.support.servers.instances import NatsServer, shared_nats_server
 
 from telecine_chassis.eventstore.port import Unavailable
 from telecine_chassis.nats.connection import connect
@@ -86,7 +86,7 @@ async def jetstream_world(client: Client) -> JetStreamWorld:
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
-    with nats_server_for_many_loops(tmp_path_factory.mktemp("nats")) as running:
+    with shared_nats_server(tmp_path_factory.mktemp("nats")) as running:
         yield running
 
 
@@ -104,7 +104,7 @@ def timer(*key: str, data: bytes = b"") -> Timer:
     return Timer("wake", key or ("ann", "g1"), data)
 
 
-async def test_a_timer_fires_with_what_was_left_with_it(world: World) -> None:
+async def test_a_timer_fires_with_its_data(world: World) -> None:
     left = timer("ann", "g1", data=b'{"tried": 1}')
     await world.timers.set(left, world.after(SOON))
     assert await world.next() == left
@@ -129,7 +129,7 @@ async def test_timers_fire_in_the_order_of_their_times(world: World) -> None:
     assert [await world.next(), await world.next()] == [timer("first"), timer("second")]
 
 
-async def test_set_again_a_timer_moves(world: World) -> None:
+async def test_setting_a_timer_again_reschedules_it(world: World) -> None:
     await world.timers.set(timer("moved", data=b"old"), world.after(SOON))
     await world.timers.set(timer("moved", data=b"new"), world.after(SOON + 0.4))
     await world.timers.set(timer("end"), world.after(SOON + 0.9))
@@ -154,7 +154,7 @@ async def test_timers_of_other_keys_and_kinds_stay(world: World) -> None:
 
 
 @pytest.mark.parametrize("ago", [0.0, 3600.0])
-async def test_a_time_that_has_passed_fires_at_once(world: World, ago: float) -> None:
+async def test_a_timer_in_the_past_fires_at_once(world: World, ago: float) -> None:
     await world.timers.set(timer(), world.after(-ago))
     assert await world.next() == timer()
 
@@ -165,14 +165,14 @@ async def test_set_if_absent_leaves_a_waiting_timer_as_it_is(world: World) -> No
     assert await world.next() == timer(data=b"first")
 
 
-async def test_what_has_fired_is_absent(world: World) -> None:
+async def test_a_fired_timer_is_absent(world: World) -> None:
     await world.timers.set(timer(), world.after(SOON))
     await world.next()
     assert await world.timers.set_if_absent(timer(data=b"again"), world.after(SOON)) is True
     assert await world.next() == timer(data=b"again")
 
 
-async def test_a_timer_that_is_too_far_away_is_hastened_with_what_was_left_with_it(world: World) -> None:
+async def test_hastening_moves_a_timer_beyond_the_limit_and_keeps_its_data(world: World) -> None:
     left = timer(data=b'{"tried": 1}')
     await world.timers.set(left, world.after(3600))
     assert await world.timers.bring_forward(timer(), world.after(SOON), latest=world.after(3601)) is False

@@ -33,14 +33,14 @@ def follow(reference: str) -> Any:
     return found
 
 
-def test_a_server_wants_an_nkey_and_an_inbox_of_its_own() -> None:
+def test_server_requires_an_nkey_and_a_private_inbox() -> None:
     [needed] = DOCUMENT["servers"]["nats"]["security"]
     scheme = follow(needed["$ref"])
     assert scheme["type"] == "asymmetricEncryption"
     assert "_INBOX.NAME" in scheme["description"]
 
 
-def test_it_is_plain_json_of_this_version_and_the_same_every_time() -> None:
+def test_document_is_reproducible_json_of_this_version() -> None:
     assert json.loads(json.dumps(DOCUMENT)) == json.loads(json.dumps(document()))
     assert DOCUMENT["asyncapi"] == "3.0.0"
     assert DOCUMENT["info"]["version"] == __version__

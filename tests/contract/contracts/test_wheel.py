@@ -54,7 +54,7 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture
-def pydantic_alone(tmp_path: Path) -> Path:
+def pydantic_only(tmp_path: Path) -> Path:
     """A folder that has pydantic and what pydantic itself needs, and nothing else."""
     packages = Path(sysconfig.get_path("purelib"))
     for name in PYDANTIC_FAMILY:
@@ -62,14 +62,14 @@ def pydantic_alone(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def test_the_wheel_needs_pydantic_and_nothing_else(installed: Path, pydantic_alone: Path) -> None:
-    answer = json.loads(run("-I", "-S", "-c", PROGRAM, installed, pydantic_alone))
+def test_the_wheel_needs_pydantic_and_nothing_else(installed: Path, pydantic_only: Path) -> None:
+    answer = json.loads(run("-I", "-S", "-c", PROGRAM, installed, pydantic_only))
     assert Path(answer["from"]).is_relative_to(installed)
     family = {name.removesuffix(".py") for name in PYDANTIC_FAMILY}
     assert set(answer["modules"]) <= {"telecine_contracts", *family}
 
 
-def test_the_wheel_says_so(installed: Path) -> None:
+def test_wheel_metadata_requires_only_pydantic(installed: Path) -> None:
     (metadata,) = installed.glob("telecine_contracts-*.dist-info/METADATA")
     lines = metadata.read_text(encoding="utf-8").splitlines()
     assert [line for line in lines if line.startswith("Requires-Dist:")] == ["Requires-Dist: pydantic>=2.7"]

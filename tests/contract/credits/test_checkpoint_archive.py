@@ -32,7 +32,7 @@ class Kept:
 
 
 @pytest.fixture
-async def s3_kept(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
+async def s3_case(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
     def read() -> dict[str, str]:
         with s3.client() as client:
             found = client.list_objects_v2(Bucket=s3_bucket).get("Contents", [])
@@ -53,7 +53,7 @@ async def s3_kept(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
 
 
 @pytest.fixture
-def folder_kept(tmp_path: Path) -> Kept:
+def folder_case(tmp_path: Path) -> Kept:
     folder = tmp_path / "not" / "there" / "yet"
 
     def read() -> dict[str, str]:
@@ -63,8 +63,8 @@ def folder_kept(tmp_path: Path) -> Kept:
 
 
 @pytest.fixture(params=["folder", "s3"])
-def kept(request: pytest.FixtureRequest, s3_kept: Kept, folder_kept: Kept) -> Kept:
-    return {"folder": folder_kept, "s3": s3_kept}[request.param]
+def case(request: pytest.FixtureRequest, s3_case: Kept, folder_case: Kept) -> Kept:
+    return {"folder": folder_case, "s3": s3_case}[request.param]
 
 
 def bucket(s3: S3Server, name: str, secret_key: str | None = None) -> ArchiveBucket:
@@ -92,26 +92,26 @@ async def scripted(*replies: Reply) -> AsyncIterator[tuple[S3Archive, RawServer]
         await archive.aclose()
 
 
-def test_names_sort_as_sizes_do() -> None:
+def test_object_names_sort_by_tree_size() -> None:
     assert name_of(7) == "ledger-00000000000000000007.txt"
     assert name_of(9) < name_of(10) < name_of(2**63 - 1)
 
 
-async def test_a_checkpoint_is_there_twice(kept: Kept) -> None:
-    await kept.archive.keep(7, note(7))
-    assert kept.read() == {name_of(7): note(7), LATEST: note(7)}
+async def test_a_checkpoint_is_stored_under_its_size_and_as_latest(case: Kept) -> None:
+    await case.archive.keep(7, note(7))
+    assert case.read() == {name_of(7): note(7), LATEST: note(7)}
 
 
-async def test_keeping_it_again_changes_nothing(kept: Kept) -> None:
+async def test_keeping_it_again_changes_nothing(case: Kept) -> None:
     for _ in range(3):
-        await kept.archive.keep(7, note(7))
-    assert kept.read() == {name_of(7): note(7), LATEST: note(7)}
+        await case.archive.keep(7, note(7))
+    assert case.read() == {name_of(7): note(7), LATEST: note(7)}
 
 
-async def test_older_ones_stay_and_the_latest_is_the_largest(kept: Kept) -> None:
+async def test_older_ones_stay_and_the_latest_is_the_largest(case: Kept) -> None:
     for size in (9, 100, 20):
-        await kept.archive.keep(size, note(size))
-    assert kept.read() == {
+        await case.archive.keep(size, note(size))
+    assert case.read() == {
         name_of(9): note(9),
         name_of(20): note(20),
         name_of(100): note(100),
@@ -119,42 +119,42 @@ async def test_older_ones_stay_and_the_latest_is_the_largest(kept: Kept) -> None
     }
 
 
-async def test_another_note_of_the_same_size_is_refused(kept: Kept) -> None:
-    await kept.archive.keep(7, note(7))
+async def test_another_note_of_the_same_size_is_refused(case: Kept) -> None:
+    await case.archive.keep(7, note(7))
     with pytest.raises(AnotherNote, match=name_of(7)):
-        await kept.archive.keep(7, note(7, b"x" * 32))
-    assert kept.read() == {name_of(7): note(7), LATEST: note(7)}
+        await case.archive.keep(7, note(7, b"x" * 32))
+    assert case.read() == {name_of(7): note(7), LATEST: note(7)}
 
 
 @pytest.mark.parametrize("there", ["", "no note", "half a no"])
-async def test_what_is_no_note_is_not_overwritten_either(kept: Kept, there: str) -> None:
-    await kept.archive.keep(1, note(1))
-    kept.write(name_of(7), there)
+async def test_an_invalid_note_is_not_overwritten(case: Kept, there: str) -> None:
+    await case.archive.keep(1, note(1))
+    case.write(name_of(7), there)
     with pytest.raises(AnotherNote):
-        await kept.archive.keep(7, note(7))
-    assert kept.read()[name_of(7)] == there
+        await case.archive.keep(7, note(7))
+    assert case.read()[name_of(7)] == there
 
 
-async def test_a_latest_that_is_no_note_is_mended(kept: Kept) -> None:
-    await kept.archive.keep(7, note(7))
-    kept.write(LATEST, "half a no")
-    await kept.archive.keep(7, note(7))
-    assert kept.read()[LATEST] == note(7)
+async def test_an_invalid_latest_is_replaced(case: Kept) -> None:
+    await case.archive.keep(7, note(7))
+    case.write(LATEST, "half a no")
+    await case.archive.keep(7, note(7))
+    assert case.read()[LATEST] == note(7)
 
 
-async def test_many_at_once(kept: Kept) -> None:
-    await asyncio.gather(*(kept.archive.keep(size, note(size)) for size in (1, 1, 2, 2, 3)))
-    found = kept.read()
+async def test_many_at_once(case: Kept) -> None:
+    await asyncio.gather(*(case.archive.keep(size, note(size)) for size in (1, 1, 2, 2, 3)))
+    found = case.read()
     assert {name for name in found if name != LATEST} == {name_of(1), name_of(2), name_of(3)}
-    await kept.archive.keep(3, note(3))
-    assert kept.read()[LATEST] == note(3)
+    await case.archive.keep(3, note(3))
+    assert case.read()[LATEST] == note(3)
 
 
-async def test_a_latest_that_went_back_is_mended(kept: Kept) -> None:
-    await kept.archive.keep(7, note(7))
-    kept.write(LATEST, note(6))
-    await kept.archive.keep(7, note(7))
-    assert kept.read()[LATEST] == note(7)
+async def test_an_outdated_latest_is_replaced(case: Kept) -> None:
+    await case.archive.keep(7, note(7))
+    case.write(LATEST, note(6))
+    await case.archive.keep(7, note(7))
+    assert case.read()[LATEST] == note(7)
 
 
 async def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
@@ -164,8 +164,8 @@ async def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
         await archive.keep(7, note(7))
 
 
-async def test_files_may_be_read_by_others(folder_kept: Kept, tmp_path: Path) -> None:
-    await folder_kept.archive.keep(7, note(7))
+async def test_files_may_be_read_by_others(folder_case: Kept, tmp_path: Path) -> None:
+    await folder_case.archive.keep(7, note(7))
     assert modes(tmp_path) == {0o644}
 
 
@@ -176,7 +176,7 @@ async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
     await archive.aclose()
 
 
-async def test_an_endpoint_that_is_no_address() -> None:
+async def test_an_invalid_endpoint_is_unavailable() -> None:
     archive = S3Archive(ArchiveBucket("nowhere", "b", "key", "secret"))
     with pytest.raises(ArchiveUnavailable):
         await archive.keep(7, note(7))
@@ -195,7 +195,7 @@ MISSING = s3_error(404, "NoSuchKey")
 CAME_FIRST = s3_error(412, "PreconditionFailed")
 
 
-async def test_a_server_that_knows_conditions_is_asked_not_to_overwrite() -> None:
+async def test_conditional_writes_are_used_where_supported() -> None:
     there = answer(200, note(7).encode())
     async with scripted(MISSING, CAME_FIRST, there, there) as (archive, server):
         await archive.keep(7, note(7))
@@ -203,13 +203,13 @@ async def test_a_server_that_knows_conditions_is_asked_not_to_overwrite() -> Non
     assert server.requests[1].headers["if-none-match"] == "*"
 
 
-async def test_another_note_that_came_first_is_told() -> None:
+async def test_a_conflicting_earlier_note_is_reported() -> None:
     async with scripted(MISSING, CAME_FIRST, answer(200, b"another")) as (archive, _):
         with pytest.raises(AnotherNote):
             await archive.keep(7, note(7))
 
 
-async def test_a_server_that_refuses_conditions_is_written_without() -> None:
+async def test_unconditional_writes_where_conditions_are_unsupported() -> None:
     replies = [MISSING, s3_error(501, "NotImplemented"), answer(200, b""), MISSING, answer(200, b"")]
     async with scripted(*replies) as (archive, server):
         await archive.keep(7, note(7))

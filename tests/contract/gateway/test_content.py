@@ -26,7 +26,7 @@ class Kept:
 
 
 @pytest.fixture
-async def s3_kept(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
+async def s3_case(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
     def put(key: str, body: bytes) -> None:
         with s3.client() as client:
             client.put_object(Bucket=s3_bucket, Key=key, Body=body)
@@ -38,15 +38,15 @@ async def s3_kept(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
 
 
 @pytest.fixture(params=["memory", "s3"])
-def kept(request: pytest.FixtureRequest, s3_kept: Kept) -> Kept:
+def case(request: pytest.FixtureRequest, s3_case: Kept) -> Kept:
     if request.param == "s3":
-        return s3_kept
+        return s3_case
     memory = MemoryContent()
     return Kept(memory, "bucket", lambda key, body: memory.objects.update({("bucket", key): body}))
 
 
-async def read(kept: Kept, part: Slice, key: str = KEY) -> bytes:
-    download = await kept.content.open(kept.bucket, key, part)
+async def read(case: Kept, part: Slice, key: str = KEY) -> bytes:
+    download = await case.content.open(case.bucket, key, part)
     try:
         return b"".join([chunk async for chunk in download.chunks()])
     finally:
@@ -54,25 +54,25 @@ async def read(kept: Kept, part: Slice, key: str = KEY) -> bytes:
 
 
 @pytest.mark.parametrize(("start", "end"), [(0, 299_999), (0, 0), (1, 65_536), (299_999, 299_999)])
-async def test_exactly_the_part_that_was_asked_for(kept: Kept, start: int, end: int) -> None:
-    kept.put(KEY, BODY)
-    assert await read(kept, Slice(start, end, len(BODY))) == BODY[start : end + 1]
+async def test_exactly_the_requested_range_is_returned(case: Kept, start: int, end: int) -> None:
+    case.put(KEY, BODY)
+    assert await read(case, Slice(start, end, len(BODY))) == BODY[start : end + 1]
 
 
-async def test_an_object_that_is_not_there(kept: Kept) -> None:
+async def test_an_object_that_is_not_there(case: Kept) -> None:
     with pytest.raises(ContentUnavailable):
-        await read(kept, Slice(0, 9, 10), key="videos/ann/video_2.mp4")
+        await read(case, Slice(0, 9, 10), key="videos/ann/video_2.mp4")
 
 
-async def test_an_object_that_is_shorter_than_it_was_said_to_be(kept: Kept) -> None:
-    kept.put(KEY, BODY[:1000])
+async def test_an_object_shorter_than_declared_is_an_error(case: Kept) -> None:
+    case.put(KEY, BODY[:1000])
     with pytest.raises(ContentUnavailable):
-        await read(kept, Slice(0, 299_999, len(BODY)))
+        await read(case, Slice(0, 299_999, len(BODY)))
 
 
-async def test_letting_go_early_and_twice(kept: Kept) -> None:
-    kept.put(KEY, BODY)
-    download = await kept.content.open(kept.bucket, KEY, Slice(0, 299_999, len(BODY)))
+async def test_a_download_can_be_closed_early_and_twice(case: Kept) -> None:
+    case.put(KEY, BODY)
+    download = await case.content.open(case.bucket, KEY, Slice(0, 299_999, len(BODY)))
     async for chunk in download.chunks():
         assert BODY.startswith(chunk)
         break

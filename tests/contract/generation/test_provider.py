@@ -6,7 +6,13 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.environments.providers import Answer, World, emulator, emulator_world, memory_world
+from tests.support.environments.providers import (
+    Answer,
+    ProviderEnvironment,
+    emulator,
+    emulator_environment,
+    memory_environment,
+)
 
 from telecine_contracts.generation import DeferralReason, FailureCode
 from telecine_generation.provider.port import (
@@ -46,38 +52,40 @@ def emulator_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 
 
 @pytest.fixture(params=["memory", "ark"])
-def closed_world(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[World]:
+def closed_world(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[ProviderEnvironment]:
     if request.param == "memory":
-        return memory_world(datetime(2026, 11, 2, 12, tzinfo=UTC))
-    return emulator_world(request.getfixturevalue("emulator_url"))
+        return memory_environment(datetime(2026, 11, 2, 12, tzinfo=UTC))
+    return emulator_environment(request.getfixturevalue("emulator_url"))
 
 
 @pytest.fixture
-async def world(closed_world: AbstractAsyncContextManager[World]) -> AsyncIterator[World]:
+async def world(
+    closed_world: AbstractAsyncContextManager[ProviderEnvironment],
+) -> AsyncIterator[ProviderEnvironment]:
     async with closed_world as one:
         yield one
 
 
-def asked(world: World, seed: int = 42) -> SubmitRequest:
+def asked(world: ProviderEnvironment, seed: int = 42) -> SubmitRequest:
     return replace(REQUEST, seed=seed, safety_identifier=f"{world.name}-{seed}")
 
 
-async def submit(world: World, seed: int = 42) -> str:
+async def submit(world: ProviderEnvironment, seed: int = 42) -> str:
     outcome = await world.provider.submit(asked(world, seed))
     assert isinstance(outcome, Accepted)
     return outcome.task_id
 
 
-async def seen(world: World, task_id: str) -> ProviderTask:
+async def seen(world: ProviderEnvironment, task_id: str) -> ProviderTask:
     return (await world.provider.tasks([task_id]))[task_id]
 
 
-async def mark_of(world: World, request: SubmitRequest) -> SubmissionMark:
+async def mark_of(world: ProviderEnvironment, request: SubmitRequest) -> SubmissionMark:
     since = await world.now() - timedelta(seconds=10)
     return SubmissionMark(request.seed, request.safety_identifier, request.model, since)
 
 
-async def test_an_accepted_task_is_queued_as_it_was_asked_for(world: World) -> None:
+async def test_an_accepted_task_is_queued_as_it_was_asked_for(world: ProviderEnvironment) -> None:
     task = await seen(world, await submit(world))
     assert (task.status, task.model, task.seed) == ("queued", REQUEST.model, 42)
     assert (task.safety_identifier, task.resolution, task.duration) == (f"{world.name}-42", "480p", 2.0)
@@ -86,7 +94,7 @@ async def test_an_accepted_task_is_queued_as_it_was_asked_for(world: World) -> N
     assert await world.posts() == 1
 
 
-async def test_a_prompt_buys_no_more_than_was_asked_for(world: World) -> None:
+async def test_prompt_flags_cannot_change_the_request(world: ProviderEnvironment) -> None:
     request = replace(asked(world), prompt="a lighthouse --resolution 1080p --dur 12 --wm true")
     outcome = await world.provider.submit(request)
     assert isinstance(outcome, Accepted)
@@ -94,14 +102,14 @@ async def test_a_prompt_buys_no_more_than_was_asked_for(world: World) -> None:
     assert (task.resolution, task.duration) == ("480p", 2.0)
 
 
-async def test_a_status_without_a_meaning_is_passed_on(world: World) -> None:
+async def test_an_unknown_status_is_passed_on(world: ProviderEnvironment) -> None:
     task_id = await submit(world)
     await world.show_next_as(task_id, "paused")
     task = await seen(world, task_id)
     assert (task.status, task.failure_code) == ("paused", None)
 
 
-async def test_a_task_runs_and_succeeds(world: World) -> None:
+async def test_a_task_runs_and_succeeds(world: ProviderEnvironment) -> None:
     task_id = await submit(world)
     await world.run(task_id)
     assert (await seen(world, task_id)).status == "running"
@@ -120,7 +128,7 @@ async def test_a_task_runs_and_succeeds(world: World) -> None:
         ("InternalServiceError", FailureCode.PROVIDER_ERROR),
     ],
 )
-async def test_a_task_fails(world: World, provider_code: str, code: FailureCode) -> None:
+async def test_a_task_fails(world: ProviderEnvironment, provider_code: str, code: FailureCode) -> None:
     await world.destine_next("failed", provider_code)
     task_id = await submit(world)
     await world.run(task_id)
@@ -131,7 +139,7 @@ async def test_a_task_fails(world: World, provider_code: str, code: FailureCode)
     assert task.video_url is None
 
 
-async def test_a_task_expires_without_a_reason(world: World) -> None:
+async def test_a_task_expires_without_a_reason(world: ProviderEnvironment) -> None:
     await world.destine_next("expired")
     task_id = await submit(world)
     await world.run(task_id)
@@ -148,7 +156,9 @@ async def test_a_task_expires_without_a_reason(world: World) -> None:
         (Answer.OVERDUE, FailureCode.PROVIDER_CONFIGURATION),
     ],
 )
-async def test_a_refusal_says_why_and_makes_no_task(world: World, answer: Answer, code: FailureCode) -> None:
+async def test_a_refusal_says_why_and_makes_no_task(
+    world: ProviderEnvironment, answer: Answer, code: FailureCode
+) -> None:
     await world.answer_next(answer)
     outcome = await world.provider.submit(asked(world))
     assert isinstance(outcome, Refused)
@@ -158,7 +168,7 @@ async def test_a_refusal_says_why_and_makes_no_task(world: World, answer: Answer
     assert await world.posts() == 1
 
 
-async def test_too_many_requests_are_put_off(world: World) -> None:
+async def test_rate_limited_submissions_are_deferred(world: ProviderEnvironment) -> None:
     await world.answer_next(Answer.RATE_LIMITED)
     outcome = await world.provider.submit(asked(world))
     assert isinstance(outcome, Deferred)
@@ -170,7 +180,9 @@ async def test_too_many_requests_are_put_off(world: World) -> None:
 @pytest.mark.parametrize(
     "answer", [Answer.LOST_AND_ACCEPTED, Answer.ERROR_AND_ACCEPTED, Answer.GARBLED_AND_ACCEPTED]
 )
-async def test_a_lost_answer_is_ambiguous_and_the_task_is_found(world: World, answer: Answer) -> None:
+async def test_a_lost_answer_is_ambiguous_and_the_task_is_found(
+    world: ProviderEnvironment, answer: Answer
+) -> None:
     await submit(world, 7)
     await world.answer_next(answer)
     assert isinstance(await world.provider.submit(asked(world)), Ambiguous)
@@ -183,7 +195,7 @@ async def test_a_lost_answer_is_ambiguous_and_the_task_is_found(world: World, an
     assert await world.posts() == 3
 
 
-async def test_a_submission_that_was_not_accepted_is_proven_absent(world: World) -> None:
+async def test_a_submission_that_was_not_accepted_is_proven_absent(world: ProviderEnvironment) -> None:
     await submit(world, 7)
     await world.answer_next(Answer.ERROR_AND_NOT_ACCEPTED)
     assert isinstance(await world.provider.submit(asked(world)), Ambiguous)
@@ -191,26 +203,26 @@ async def test_a_submission_that_was_not_accepted_is_proven_absent(world: World)
     assert await world.posts() == 2
 
 
-async def test_another_submission_is_not_mistaken_for_ours(world: World) -> None:
+async def test_another_submission_is_not_mistaken_for_ours(world: ProviderEnvironment) -> None:
     await submit(world)
     mark = await mark_of(world, asked(world))
     assert await world.provider.find(replace(mark, safety_identifier="somebody-else")) is None
 
 
-async def test_many_tasks_are_told_apart_and_unknown_ones_are_absent(world: World) -> None:
+async def test_many_tasks_are_told_apart_and_unknown_ones_are_absent(world: ProviderEnvironment) -> None:
     ids = [await submit(world, seed) for seed in range(3)]
     found = await world.provider.tasks([*ids, "cgt-nobody-knows"])
     assert {task_id: task.seed for task_id, task in found.items()} == dict(zip(ids, range(3), strict=True))
 
 
-async def test_a_lagging_list_has_no_task_yet(world: World) -> None:
+async def test_a_lagging_list_has_no_task_yet(world: ProviderEnvironment) -> None:
     await world.hide_next()
     task_id = await submit(world)
     assert await world.provider.tasks([task_id]) == {}
     assert await world.provider.find(await mark_of(world, asked(world))) is None
 
 
-async def test_no_readable_answer_is_not_absence(world: World) -> None:
+async def test_no_readable_answer_is_not_absence(world: ProviderEnvironment) -> None:
     task_id = await submit(world)
     await world.break_next_read()
     with pytest.raises(ProviderUnavailable):
@@ -221,7 +233,7 @@ async def test_no_readable_answer_is_not_absence(world: World) -> None:
     assert (await seen(world, task_id)).task_id == task_id
 
 
-async def test_a_queued_task_is_cancelled(world: World) -> None:
+async def test_a_queued_task_is_cancelled(world: ProviderEnvironment) -> None:
     task_id = await submit(world)
     assert await world.provider.cancel(task_id) is CancelOutcome.CANCELLED
     task = await seen(world, task_id)
@@ -229,7 +241,7 @@ async def test_a_queued_task_is_cancelled(world: World) -> None:
     assert await world.provider.cancel(task_id) is CancelOutcome.CANCELLED
 
 
-async def test_a_running_task_goes_on(world: World) -> None:
+async def test_a_running_task_is_not_cancelled(world: ProviderEnvironment) -> None:
     task_id = await submit(world)
     await world.run(task_id)
     assert await world.provider.cancel(task_id) is CancelOutcome.RUNNING
@@ -237,7 +249,7 @@ async def test_a_running_task_goes_on(world: World) -> None:
 
 
 @pytest.mark.parametrize("end", ["succeeded", "expired"])
-async def test_a_finished_task_keeps_its_record(world: World, end: str) -> None:
+async def test_a_finished_task_keeps_its_record(world: ProviderEnvironment, end: str) -> None:
     await world.destine_next(end)
     task_id = await submit(world)
     await world.run(task_id)
@@ -246,5 +258,5 @@ async def test_a_finished_task_keeps_its_record(world: World, end: str) -> None:
     assert await world.exists(task_id)
 
 
-async def test_cancelling_what_nobody_knows(world: World) -> None:
+async def test_cancelling_an_unknown_task(world: ProviderEnvironment) -> None:
     assert await world.provider.cancel("cgt-nobody-knows") is CancelOutcome.UNKNOWN

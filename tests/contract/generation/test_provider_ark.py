@@ -16,10 +16,10 @@ from tests.support.http_servers.scripted_server import (
     RawRequest,
     answer,
     answer_json,
-    drip,
-    hang,
+    never_respond,
     raw_server,
     reset,
+    send_slowly,
 )
 
 from telecine_contracts.generation import DeferralReason, FailureCode
@@ -101,8 +101,8 @@ class TestSubmit:
             (reset(), {}),
             (reset(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{"), {}),
             (reset(b"SSH-2.0-OpenSSH\r\n"), {}),
-            (hang(), {"post_timeout": 0.1}),
-            (drip(0.01), {"post_timeout": 0.1}),
+            (never_respond(), {"post_timeout": 0.1}),
+            (send_slowly(0.01), {"post_timeout": 0.1}),
             (answer(200, b'{"id": "cgt-1"}' + b" " * 5000), {}),
             (answer(200, b"<html>it works</html>"), {}),
             (answer(200, gzip.compress(b'{"id": "cgt-1"}'), content_encoding="gzip"), {}),
@@ -117,7 +117,7 @@ class TestSubmit:
             *("compressed", "no id", "500", "502", "503", "408"),
         ],
     )
-    async def test_one_post_when_nobody_knows(self, reply: Any, settings: dict[str, Any]) -> None:
+    async def test_an_ambiguous_answer_is_not_retried(self, reply: Any, settings: dict[str, Any]) -> None:
         async with raw_server(reply) as server, provider_at(server.url, **settings) as provider:
             assert isinstance(await provider.submit(REQUEST), Ambiguous)
         assert server.methods == ["POST"]
@@ -151,7 +151,7 @@ class TestSubmit:
         ],
         ids=["429", "429 without a code", "400", "403"],
     )
-    async def test_one_post_when_the_answer_is_no(self, reply: Any, outcome: Any) -> None:
+    async def test_a_refusal_is_not_retried(self, reply: Any, outcome: Any) -> None:
         async with raw_server(reply) as server, provider_at(server.url) as provider:
             assert await provider.submit(REQUEST) == outcome
         assert server.methods == ["POST"]
@@ -166,15 +166,15 @@ class TestSubmit:
         assert isinstance(outcome, Refused) and outcome.code is FailureCode.PROVIDER_CONFIGURATION
         assert (server.methods, other.methods) == (["POST"], [])
 
-    async def test_a_refused_connection_is_put_off(self) -> None:
+    async def test_a_refused_connection_defers(self) -> None:
         async with raw_server(EMPTY_LIST) as server:
             pass
         async with provider_at(server.url) as provider:
             assert await provider.submit(REQUEST) == Deferred(DeferralReason.UNREACHABLE)
 
-    async def test_waiting_for_a_connection_counts_and_submits_nothing(self) -> None:
+    async def test_waiting_for_the_connection_pool_counts_towards_the_timeout(self) -> None:
         one_lane = {"post_timeout": 0.1, "max_concurrency": 1}
-        async with raw_server(hang()) as server, provider_at(server.url, **one_lane) as provider:
+        async with raw_server(never_respond()) as server, provider_at(server.url, **one_lane) as provider:
             poll = asyncio.create_task(provider.tasks(["cgt-1"]))
             await asyncio.wait_for(server.asked.wait(), FAR)
             assert await provider.submit(REQUEST) == Deferred(DeferralReason.UNREACHABLE)
@@ -194,7 +194,7 @@ class TestAlarm:
     @pytest.mark.parametrize(
         ("status", "code"), [(401, "AuthenticationError"), (404, "ModelNotOpen"), (429, "SetLimitExceeded")]
     )
-    async def test_what_only_the_operator_can_mend(self, status: int, code: str) -> None:
+    async def test_configuration_errors_are_logged_for_the_operator(self, status: int, code: str) -> None:
         with capture_logs() as logs:
             reply = answer_json(status, error(code, f"about {KEY}"), x_request_id="r-1")
             async with raw_server(reply) as server, provider_at(server.url) as provider:
@@ -214,7 +214,7 @@ class TestAlarm:
     @pytest.mark.parametrize(
         "reply", [answer_json(400, error("InvalidParameter", PROMPT)), answer_json(429, {}), answer(500, b"")]
     )
-    async def test_other_troubles_ring_no_bell(self, reply: Any) -> None:
+    async def test_other_errors_are_not_logged_for_the_operator(self, reply: Any) -> None:
         with capture_logs() as logs:
             async with raw_server(reply) as server, provider_at(server.url) as provider:
                 await provider.submit(REQUEST)
@@ -250,7 +250,7 @@ class TestTasks:
         assert [len(query["filter.task_ids"]) for query in queries] == [100, 100, 50]
         assert [query["page_size"] for query in queries] == [["100"], ["100"], ["50"]]
 
-    async def test_nothing_asked_nothing_sent(self) -> None:
+    async def test_an_empty_list_of_ids_sends_no_request(self) -> None:
         async with raw_server(reset()) as server, provider_at(server.url) as provider:
             assert await provider.tasks([]) == {}
         assert server.requests == []
@@ -264,7 +264,7 @@ class TestTasks:
         "reply",
         [
             reset(),
-            drip(0.01),
+            send_slowly(0.01),
             answer(200, b"<html>"),
             answer_json(200, {"total": 0, "items": [], "more": " " * 5000}),
             answer_json(500, {}),
@@ -291,7 +291,7 @@ class TestTasks:
                 await provider.tasks(["cgt-1", "cgt-2"])
         assert len(server.requests) == 1
 
-    async def test_the_providers_wait_is_passed_on(self) -> None:
+    async def test_retry_after_is_passed_on(self) -> None:
         async with (
             raw_server(answer_json(429, {}, retry_after="9")) as server,
             provider_at(server.url) as provider,
@@ -300,7 +300,7 @@ class TestTasks:
                 await provider.tasks(["cgt-1"])
         assert caught.value.retry_after == 9.0
 
-    async def test_no_more_at_once_than_the_client_can_bear(self) -> None:
+    async def test_concurrency_is_bounded(self) -> None:
         async with (
             raw_server(listed_as_asked) as server,
             provider_at(server.url, max_concurrency=3) as provider,
@@ -311,7 +311,7 @@ class TestTasks:
 
 
 class TestFind:
-    async def test_page_by_page(self) -> None:
+    async def test_find_reads_page_by_page(self) -> None:
         pages = [[record(1, seed=1), record(2, seed=2)], [record(3, seed=42)]]
         replies = [answer_json(200, {"total": 3, "items": items}) for items in pages]
         async with raw_server(*replies) as server, provider_at(server.url) as provider:
@@ -322,11 +322,11 @@ class TestFind:
     @pytest.mark.parametrize(
         "reply", [EMPTY_LIST, answer_json(200, {"total": 0, "items": None})], ids=["empty", "null"]
     )
-    async def test_absent(self, reply: Any) -> None:
+    async def test_find_returns_none_for_an_absent_task(self, reply: Any) -> None:
         async with raw_server(reply) as server, provider_at(server.url) as provider:
             assert await provider.find(MARK) is None
 
-    async def test_a_failure_on_the_way_is_not_absence(self) -> None:
+    async def test_a_failed_page_is_unavailable_not_absent(self) -> None:
         first = answer_json(200, {"total": 3, "items": [record(1, seed=1)]})
         async with raw_server(first, answer_json(500, {})) as server, provider_at(server.url) as provider:
             with pytest.raises(ProviderUnavailable):
@@ -372,12 +372,12 @@ class TestCancel:
     @pytest.mark.parametrize(
         "reply", [answer_json(404, {}), answer_json(500, {}), answer(200, b"<html>"), reset()]
     )
-    async def test_what_cannot_be_seen_is_not_deleted(self, reply: Any) -> None:
+    async def test_a_task_of_unknown_status_is_not_deleted(self, reply: Any) -> None:
         async with raw_server(reply) as server, provider_at(server.url) as provider:
             assert await provider.cancel("cgt-1") is CancelOutcome.UNKNOWN
         assert server.methods == ["GET"]
 
-    async def test_an_id_stays_one_part_of_the_path(self) -> None:
+    async def test_a_task_id_is_percent_encoded(self) -> None:
         async with raw_server(answer_json(404, {})) as server, provider_at(server.url) as provider:
             await provider.cancel("../x?y#z")
         assert server.requests[0].target == "/api/v3/contents/generations/tasks/..%2Fx%3Fy%23z"

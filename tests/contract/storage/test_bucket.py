@@ -28,7 +28,7 @@ class Kept:
 
 
 @pytest.fixture
-async def s3_kept(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
+async def s3_case(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
     def read(key: str) -> bytes:
         with s3.client() as client:
             return client.get_object(Bucket=s3_bucket, Key=key)["Body"].read()
@@ -39,9 +39,9 @@ async def s3_kept(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
 
 
 @pytest.fixture(params=["memory", "s3"])
-def kept(request: pytest.FixtureRequest, s3_kept: Kept) -> Kept:
+def case(request: pytest.FixtureRequest, s3_case: Kept) -> Kept:
     memory = MemoryBucket()
-    return Kept(memory, memory.objects.__getitem__) if request.param == "memory" else s3_kept
+    return Kept(memory, memory.objects.__getitem__) if request.param == "memory" else s3_case
 
 
 def config(s3: S3Server, bucket: str) -> S3Config:
@@ -69,38 +69,38 @@ SIZES = [1, 200_000, PART - 1, PART, PART + 1, 2 * PART, 3 * PART + 12_345]
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_what_goes_in_is_there(kept: Kept, size: int) -> None:
+async def test_a_stored_object_can_be_read_back(case: Kept, size: int) -> None:
     body = noise(size)
-    assert await kept.bucket.put_stream(KEY, stream(body)) == size
-    assert await kept.bucket.head(KEY) == size
-    assert kept.read(KEY) == body
+    assert await case.bucket.put_stream(KEY, stream(body)) == size
+    assert await case.bucket.head(KEY) == size
+    assert case.read(KEY) == body
 
 
-async def test_one_chunk_of_many_parts(kept: Kept) -> None:
+async def test_a_chunk_larger_than_a_part_is_stored(case: Kept) -> None:
     body = noise(2 * PART + 5)
 
     async def at_once() -> AsyncIterator[bytes]:
         yield body
 
-    await kept.bucket.put_stream(KEY, at_once())
-    assert kept.read(KEY) == body
+    await case.bucket.put_stream(KEY, at_once())
+    assert case.read(KEY) == body
 
 
-async def test_nothing_is_there_before(kept: Kept) -> None:
-    assert await kept.bucket.head(KEY) is None
+async def test_an_absent_object_has_no_head(case: Kept) -> None:
+    assert await case.bucket.head(KEY) is None
 
 
-async def test_the_same_key_again_replaces(kept: Kept) -> None:
+async def test_the_same_key_again_replaces(case: Kept) -> None:
     for body in (noise(PART + 1), noise(10), noise(2 * PART)):
-        await kept.bucket.put_stream(KEY, stream(body))
-        assert kept.read(KEY) == body
+        await case.bucket.put_stream(KEY, stream(body))
+        assert case.read(KEY) == body
 
 
-async def test_delete(kept: Kept) -> None:
-    await kept.bucket.put_stream(KEY, stream(b"video"))
+async def test_delete(case: Kept) -> None:
+    await case.bucket.put_stream(KEY, stream(b"video"))
     for _ in range(2):
-        await kept.bucket.delete(KEY)
-        assert await kept.bucket.head(KEY) is None
+        await case.bucket.delete(KEY)
+        assert await case.bucket.head(KEY) is None
 
 
 class Unwanted(Exception):
@@ -108,22 +108,22 @@ class Unwanted(Exception):
 
 
 @pytest.mark.parametrize("size", [0, 100, PART, 2 * PART + 1])
-async def test_a_stream_that_fails_leaves_nothing(kept: Kept, size: int) -> None:
+async def test_a_stream_that_fails_leaves_nothing(case: Kept, size: int) -> None:
     with pytest.raises(Unwanted):
-        await kept.bucket.put_stream(KEY, stream(noise(size), Unwanted()))
-    assert await kept.bucket.head(KEY) is None
+        await case.bucket.put_stream(KEY, stream(noise(size), Unwanted()))
+    assert await case.bucket.head(KEY) is None
 
 
 @pytest.mark.parametrize("size", [100, 2 * PART + 1])
-async def test_a_stream_that_fails_leaves_the_old_object(kept: Kept, size: int) -> None:
-    await kept.bucket.put_stream(KEY, stream(b"old"))
+async def test_a_stream_that_fails_leaves_the_old_object(case: Kept, size: int) -> None:
+    await case.bucket.put_stream(KEY, stream(b"old"))
     with pytest.raises(Unwanted):
-        await kept.bucket.put_stream(KEY, stream(noise(size), Unwanted()))
-    assert kept.read(KEY) == b"old"
+        await case.bucket.put_stream(KEY, stream(noise(size), Unwanted()))
+    assert case.read(KEY) == b"old"
 
 
 @pytest.mark.parametrize("size", [100, PART, 2 * PART + 1])
-async def test_a_cancelled_stream_leaves_nothing(kept: Kept, size: int) -> None:
+async def test_a_cancelled_stream_leaves_nothing(case: Kept, size: int) -> None:
     reached = asyncio.Event()
 
     async def endless() -> AsyncIterator[bytes]:
@@ -132,40 +132,40 @@ async def test_a_cancelled_stream_leaves_nothing(kept: Kept, size: int) -> None:
         reached.set()
         await asyncio.Event().wait()
 
-    putting = asyncio.create_task(kept.bucket.put_stream(KEY, endless()))
+    putting = asyncio.create_task(case.bucket.put_stream(KEY, endless()))
     await reached.wait()
     putting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await putting
-    assert await kept.bucket.head(KEY) is None
+    assert await case.bucket.head(KEY) is None
 
 
-async def test_many_at_once(kept: Kept) -> None:
+async def test_many_at_once(case: Kept) -> None:
     bodies = {f"videos/a/video_{number}.mp4": noise(PART + number) for number in range(6)}
-    await asyncio.gather(*(kept.bucket.put_stream(key, stream(body)) for key, body in bodies.items()))
-    assert {key: kept.read(key) for key in bodies} == bodies
+    await asyncio.gather(*(case.bucket.put_stream(key, stream(body)) for key, body in bodies.items()))
+    assert {key: case.read(key) for key in bodies} == bodies
 
 
-async def test_leftovers_may_be_aborted_where_there_are_none(kept: Kept) -> None:
-    await kept.bucket.put_stream(KEY, stream(b"video"))
-    await kept.bucket.abort_leftovers(KEY)
-    assert kept.read(KEY) == b"video"
+async def test_aborting_uploads_without_any_is_a_no_op(case: Kept) -> None:
+    await case.bucket.put_stream(KEY, stream(b"video"))
+    await case.bucket.abort_leftovers(KEY)
+    assert case.read(KEY) == b"video"
 
 
 @pytest.mark.parametrize("size", [10, PART + 1])
-async def test_every_object_is_stored_as_mp4(s3: S3Server, s3_bucket: str, s3_kept: Kept, size: int) -> None:
+async def test_every_object_is_stored_as_mp4(s3: S3Server, s3_bucket: str, s3_case: Kept, size: int) -> None:
     key = "videos/a/no-ending"
-    await s3_kept.bucket.put_stream(key, stream(noise(size)))
+    await s3_case.bucket.put_stream(key, stream(noise(size)))
     with s3.client() as client:
         assert client.head_object(Bucket=s3_bucket, Key=key)["ContentType"] == "video/mp4"
 
 
 @pytest.mark.parametrize("failure", [Unwanted(), asyncio.CancelledError()])
 async def test_no_upload_stays_open(
-    s3: S3Server, s3_bucket: str, s3_kept: Kept, failure: BaseException
+    s3: S3Server, s3_bucket: str, s3_case: Kept, failure: BaseException
 ) -> None:
     with pytest.raises(type(failure)):
-        await s3_kept.bucket.put_stream(KEY, stream(noise(3 * PART), failure))
+        await s3_case.bucket.put_stream(KEY, stream(noise(3 * PART), failure))
     assert uploads(s3, s3_bucket) == []
 
 
@@ -176,17 +176,19 @@ def leave(s3: S3Server, bucket: str, key: str) -> None:
         client.upload_part(Bucket=bucket, Key=key, UploadId=upload, PartNumber=1, Body=noise(PART))
 
 
-async def test_a_killed_copy_is_tidied_up_by_the_next(s3: S3Server, s3_bucket: str, s3_kept: Kept) -> None:
+async def test_the_next_copy_aborts_the_uploads_of_a_killed_one(
+    s3: S3Server, s3_bucket: str, s3_case: Kept
+) -> None:
     leave(s3, s3_bucket, KEY)
     leave(s3, s3_bucket, KEY + ".other")
-    assert await s3_kept.bucket.head(KEY) is None
-    await s3_kept.bucket.put_stream(KEY, stream(noise(PART + 1)))
+    assert await s3_case.bucket.head(KEY) is None
+    await s3_case.bucket.put_stream(KEY, stream(noise(PART + 1)))
     assert uploads(s3, s3_bucket) == [KEY + ".other"]
 
 
-async def test_leftovers_of_a_copy_that_was_given_up(s3: S3Server, s3_bucket: str, s3_kept: Kept) -> None:
+async def test_leftovers_of_a_copy_that_was_given_up(s3: S3Server, s3_bucket: str, s3_case: Kept) -> None:
     leave(s3, s3_bucket, KEY)
-    await s3_kept.bucket.abort_leftovers(KEY)
+    await s3_case.bucket.abort_leftovers(KEY)
     assert uploads(s3, s3_bucket) == []
 
 
@@ -208,24 +210,24 @@ async def test_a_server_that_is_not_there(unused_tcp_port: int, size: int) -> No
 
 
 @pytest.fixture
-def mortal(tmp_path: Path) -> Iterator[S3Server]:
+def private_s3(tmp_path: Path) -> Iterator[S3Server]:
     with s3_server(tmp_path) as server:
         yield server
 
 
 @pytest.mark.parts("restart")
-async def test_a_server_that_dies_in_the_middle(mortal: S3Server) -> None:
-    body, bucket = noise(3 * PART), S3Bucket(config(mortal, mortal.new_bucket()), part_bytes=PART)
+async def test_a_server_killed_during_an_upload_leaves_no_object(private_s3: S3Server) -> None:
+    body, bucket = noise(3 * PART), S3Bucket(config(private_s3, private_s3.new_bucket()), part_bytes=PART)
 
     async def deadly() -> AsyncIterator[bytes]:
         async for chunk in stream(body[: 2 * PART]):
             yield chunk
-        mortal.kill()
+        private_s3.kill()
         yield body[2 * PART :]
 
     with pytest.raises(BucketUnavailable):
         await bucket.put_stream(KEY, deadly())
-    await asyncio.to_thread(mortal.start)
+    await asyncio.to_thread(private_s3.start)
     assert await bucket.head(KEY) is None
     assert await bucket.put_stream(KEY, stream(body)) == len(body)
     await bucket.aclose()
@@ -246,7 +248,7 @@ this file is damaged
 """
 
 
-async def test_settings_come_from_telecine_alone(
+async def test_the_aws_environment_is_ignored(
     s3: S3Server, s3_bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / ".aws").mkdir()

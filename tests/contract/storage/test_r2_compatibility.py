@@ -62,21 +62,21 @@ def _xml(text: str) -> Response:
 
 
 @pytest.fixture
-async def seen() -> AsyncIterator[Seen]:
-    seen, port = Seen(), free_port()
+async def recorder() -> AsyncIterator[Seen]:
+    recorder, port = Seen(), free_port()
     methods = ["GET", "HEAD", "PUT", "POST", "DELETE"]
     server = HttpServer(
-        Starlette(routes=[Route("/{path:path}", seen.answer, methods=methods)]), LOOPBACK, port
+        Starlette(routes=[Route("/{path:path}", recorder.answer, methods=methods)]), LOOPBACK, port
     )
     await server.start()
-    seen.url = f"http://{LOOPBACK}:{port}"
-    yield seen
+    recorder.url = f"http://{LOOPBACK}:{port}"
+    yield recorder
     await server.stop()
 
 
 @pytest.fixture
-async def bucket(seen: Seen) -> AsyncIterator[S3Bucket]:
-    bucket = S3Bucket(S3Config(seen.url, "telecine", "key-id", "secret"))
+async def bucket(recorder: Seen) -> AsyncIterator[S3Bucket]:
+    bucket = S3Bucket(S3Config(recorder.url, "telecine", "key-id", "secret"))
     yield bucket
     await bucket.aclose()
 
@@ -87,31 +87,31 @@ async def pieces(size: int) -> AsyncIterator[bytes]:
         yield bytes(min(700_001, size - start))
 
 
-def test_the_region_is_auto_unless_it_is_said() -> None:
+def test_the_default_region_is_auto() -> None:
     for settings in (telecine_gateway.settings.Settings, telecine_storage.settings.Settings):
         assert settings.model_fields["s3_region"].default == "auto"
 
 
 @pytest.mark.parametrize("size", [16 * MIB, 17 * MIB + 3])
 async def test_all_parts_but_the_last_are_equal_and_large_enough(
-    bucket: S3Bucket, seen: Seen, size: int
+    bucket: S3Bucket, recorder: Seen, size: int
 ) -> None:
     assert await bucket.put_stream(KEY, pieces(size)) == size
 
-    *equal, last = seen.parts
+    *equal, last = recorder.parts
     assert {len(part) for part in equal} == {8 * MIB}
     assert LEAST <= 8 * MIB
     assert 0 < len(last) <= 8 * MIB
-    assert sum(map(len, seen.parts)) == size
+    assert sum(map(len, recorder.parts)) == size
 
 
 @pytest.mark.parametrize("size", [1000, 17 * MIB])
 async def test_every_request_is_signed_for_auto_and_wants_nothing_that_r2_does_not_know(
-    bucket: S3Bucket, seen: Seen, size: int
+    bucket: S3Bucket, recorder: Seen, size: int
 ) -> None:
     await bucket.put_stream(KEY, pieces(size))
 
-    for request, body in seen.requests:
+    for request, body in recorder.requests:
         assert SCOPE.search(request.headers["authorization"])
         assert request.url.path.startswith("/telecine")
         odd = [
@@ -124,15 +124,15 @@ async def test_every_request_is_signed_for_auto_and_wants_nothing_that_r2_does_n
             assert request.headers["content-md5"] == base64.b64encode(md5).decode()
 
 
-async def test_the_gateway_reads_by_a_signed_link_that_soon_ends(seen: Seen) -> None:
-    content = S3Content(Reader(seen.url, "auto", "key-id", "secret"))
+async def test_the_gateway_reads_by_a_short_lived_signed_url(recorder: Seen) -> None:
+    content = S3Content(Reader(recorder.url, "auto", "key-id", "secret"))
     await content.start()
     download = await content.open("telecine", KEY, Slice(0, 8, 9))
     assert b"".join([chunk async for chunk in download.chunks()]) == b"the bytes"
     await download.close()
     await content.stop()
 
-    [(request, _)] = seen.requests
+    [(request, _)] = recorder.requests
     assert (request.method, request.url.path) == ("GET", f"/telecine/{KEY}")
     assert SCOPE.fullmatch(request.query_params["X-Amz-Credential"])
     assert request.query_params["X-Amz-Expires"] == "900"

@@ -98,13 +98,13 @@ async def test_a_download_may_be_left_early_and_asked_again(provider: Provider) 
     assert await fetch(provider.source, url) == BODY
 
 
-async def test_what_is_announced_as_too_large_is_not_even_begun(provider: Provider) -> None:
+async def test_an_oversized_content_length_is_refused_before_the_download(provider: Provider) -> None:
     with pytest.raises(SourceRefused, match="larger"):
         async with provider.source.open(provider.offer(BODY), max_bytes=ROOM - 1):
             pytest.fail("the download began")
 
 
-async def test_what_turns_out_too_large_is_given_up(provider: Provider) -> None:
+async def test_a_download_beyond_the_limit_is_aborted(provider: Provider) -> None:
     url = provider.offer(BODY, announced=False)
     async with provider.source.open(url, max_bytes=ROOM - 1) as download:
         with pytest.raises(SourceRefused, match="larger"):
@@ -112,19 +112,21 @@ async def test_what_turns_out_too_large_is_given_up(provider: Provider) -> None:
                 pass
 
 
-async def test_a_cut_is_noticed_where_the_length_was_announced(provider: Provider) -> None:
+async def test_truncation_is_detected_with_a_content_length(provider: Provider) -> None:
     with pytest.raises(SourceNotReady):
         await fetch(provider.source, provider.offer(BODY, cut_after=100_000))
 
 
-async def test_a_cut_without_a_length_looks_like_the_end(provider: Provider) -> None:
+async def test_truncation_is_not_detected_without_a_content_length(provider: Provider) -> None:
     """Hence the mp4 check of every copy."""
     url = provider.offer(BODY, announced=False, cut_after=100_000)
     assert await fetch(provider.source, url) == BODY[:100_000]
 
 
 @pytest.mark.parametrize("error", [SourceRefused("gone"), SourceNotReady("later")])
-async def test_never_and_not_yet(provider: Provider, error: SourceError) -> None:
+async def test_permanent_and_temporary_errors_are_distinguished(
+    provider: Provider, error: SourceError
+) -> None:
     with pytest.raises(type(error)):
         await fetch(provider.source, provider.refuse(error))
 
@@ -135,13 +137,13 @@ async def test_an_unknown_result_is_refused(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 416, 204, 206, 304])
-async def test_statuses_that_mean_never(http: HttpProvider, status: int) -> None:
+async def test_permanent_http_statuses(http: HttpProvider, status: int) -> None:
     with pytest.raises(SourceRefused, match=str(status)):
         await fetch(http.source, http.server.at("/v", Answer(status=status)))
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_statuses_that_mean_not_yet(http: HttpProvider, status: int) -> None:
+async def test_temporary_http_statuses(http: HttpProvider, status: int) -> None:
     with pytest.raises(SourceNotReady, match=str(status)):
         await fetch(http.source, http.server.at("/v", Answer(b"busy", status=status)))
 
@@ -160,7 +162,7 @@ async def test_a_refusal_of_any_size_is_read_in_part_only(http: HttpProvider) ->
         await fetch(http.source, http.server.at("/v", answer))
 
 
-async def test_nobody_listens(http: HttpProvider) -> None:
+async def test_a_refused_connection_is_temporary(http: HttpProvider) -> None:
     async with result_server() as gone:
         url = gone.url
     with pytest.raises(SourceNotReady):
@@ -191,7 +193,7 @@ async def test_a_compressed_answer_is_refused(http: HttpProvider) -> None:
     ],
     ids=["empty coding", "capitals", "aws-chunked", "two codings", "length twice", "odd headers"],
 )
-async def test_labels_that_change_no_byte_do_not_matter(
+async def test_harmless_response_headers_are_ignored(
     http: HttpProvider, headers: tuple[tuple[str, str], ...]
 ) -> None:
     url = http.server.at("/v", Answer(BODY, content_type=";;,\xff", headers=headers))
@@ -200,13 +202,13 @@ async def test_labels_that_change_no_byte_do_not_matter(
         assert b"".join([chunk async for chunk in download.chunks]) == BODY
 
 
-async def test_a_body_in_chunks_whatever_the_letters(http: HttpProvider) -> None:
+async def test_transfer_encoding_is_case_insensitive(http: HttpProvider) -> None:
     chunked = b"%x\r\n%s\r\n0\r\n\r\n" % (len(BODY), BODY)
     answer = Answer(chunked, length=None, headers=(("Transfer-Encoding", "Chunked"),))
     assert await fetch(http.source, http.server.at("/v", answer)) == BODY
 
 
-async def test_a_range_that_is_everything_is_the_whole_file(http: HttpProvider) -> None:
+async def test_a_206_for_the_full_range_is_accepted(http: HttpProvider) -> None:
     whole = (("Content-Range", f"bytes 0-{ROOM - 1}/{ROOM}"),)
     assert await fetch(http.source, http.server.at("/v", Answer(BODY, 206, headers=whole))) == BODY
     part = (("Content-Range", f"bytes 0-{ROOM - 1}/{ROOM + 1}"),)
@@ -292,7 +294,7 @@ async def test_a_redirect_off_the_list_of_hosts(http: HttpProvider) -> None:
     await source.aclose()
 
 
-async def test_no_reason_names_the_url(http: HttpProvider) -> None:
+async def test_error_reasons_do_not_contain_the_url(http: HttpProvider) -> None:
     for answer in (Answer(status=403), Answer(status=500), Answer(BODY, cut_after=5), moved("ftp://secret/")):
         with pytest.raises(SourceError) as failed:
             await fetch(http.source, http.server.at("/v?signature=secret", answer))

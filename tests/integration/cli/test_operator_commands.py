@@ -10,10 +10,11 @@ from typing import Any, TypeVar
 
 import pytest
 from nats.aio.client import Client
+from tests.support.event_loops import run_in_new_loop
 from tests.support.eventually import eventually_async
-from tests.support.processes.command_line import Outcome, call, telecine_process
-from tests.support.security.nats_identities import coming_as
-from tests.support.servers.instances import in_a_loop, nats_server_for_many_loops
+from tests.support.processes.command_line import CommandResult, run_command, telecine_process
+from tests.support.security.nats_identities import connect_as
+from tests.support.servers.instances import shared_nats_server
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_cli.event_reader import following
@@ -61,8 +62,8 @@ class Commands:
         self._capsys = capsys
         self._loop = loop
 
-    def __call__(self, *arguments: str) -> Outcome:
-        return call(self._capsys, *arguments, "--data", self._stack.facts.data)
+    def __call__(self, *arguments: str) -> CommandResult:
+        return run_command(self._capsys, *arguments, "--data", self._stack.facts.data)
 
     def well(self, *arguments: str) -> str:
         """What a command that must succeed prints on standard output."""
@@ -245,7 +246,7 @@ def test_an_unknown_key_can_not_be_revoked(telecine: Commands) -> None:
 async def ask_for_a_video(nats: NatsPart, account: str, generation: str) -> None:
     event = example(GenerationRequested).model_copy(update={"account": account, "generation": generation})
     aggregate = subjects.video(account, generation)
-    async with coming_as("gateway", nats) as connection:
+    async with connect_as("gateway", nats) as connection:
         store = JetStreamEventStore(connection, registry())
         await store.append(event, envelope(event), aggregate=aggregate, expected=0)
 
@@ -297,28 +298,28 @@ def test_tail_begins_where_it_is_told_and_speaks_json(
         assert (event["stream"], event["data"]["amount"]) == ("LEDGER", 5)
 
 
-async def put_poison(nats: NatsPart, account: str) -> None:
-    async with coming_as("gateway", nats) as connection:
+async def publish_invalid_message(nats: NatsPart, account: str) -> None:
+    async with connect_as("gateway", nats) as connection:
         await connection.jetstream().publish(f"video.{account}.gen.requested", b"no event at all")
 
 
-async def until_letters(connection: Client, count: int) -> None:
+async def wait_for_dead_letters(connection: Client, count: int) -> None:
     async def kept() -> bool:
         return (await connection.jetstream().stream_info("DEADLETTERS")).state.last_seq >= count
 
     await eventually_async(kept, what=f"letter {count} did not come")
 
 
-async def letters_of(nats: NatsPart, count: int) -> None:
-    async with coming_as(OPERATOR, nats) as connection:
-        await until_letters(connection, count)
+async def dead_letters_of(nats: NatsPart, count: int) -> None:
+    async with connect_as(OPERATOR, nats) as connection:
+        await wait_for_dead_letters(connection, count)
 
 
 def test_a_dead_letter_is_listed_shown_and_replayed(telecine: Commands, stack: Stack) -> None:
     nats = stack.facts.nats
     assert telecine("dead-letters", "list").err == "no dead letters\n"
-    telecine.on_nats(put_poison(nats, "heidi"))
-    telecine.on_nats(letters_of(nats, 1))
+    telecine.on_nats(publish_invalid_message(nats, "heidi"))
+    telecine.on_nats(dead_letters_of(nats, 1))
     [letter] = telecine.json("dead-letters", "list")
     assert (letter["consumer"], letter["error_type"]) == ("credits-debit", "BadEnvelope")
     number = str(letter["id"])
@@ -327,7 +328,7 @@ def test_a_dead_letter_is_listed_shown_and_replayed(telecine: Commands, stack: S
     assert "video.heidi.gen.requested" in shown
     assert "no event at all" not in shown
     assert "gets VIDEO#" in telecine.well("dead-letters", "replay", number)
-    telecine.on_nats(letters_of(nats, 3))
+    telecine.on_nats(dead_letters_of(nats, 3))
     [again] = telecine.json("dead-letters", "list")
     assert (again["failures"], again["sequence"]) == (2, letter["sequence"])
     assert telecine("dead-letters", "show", number).code == 1
@@ -362,7 +363,7 @@ def test_provisioning_what_is_right_changes_nothing(telecine: Commands) -> None:
     assert any(line.endswith("LEDGER") for line in lines)
 
 
-async def put_unreadable(url: str) -> None:
+async def publish_undecodable_message(url: str) -> None:
     async with connected(Target(url)) as connection:
         await provision(connection)
         await connection.jetstream().publish("video.judy.gen-bad.remarked", b"no event at all")
@@ -371,15 +372,15 @@ async def put_unreadable(url: str) -> None:
 def test_a_message_that_cannot_be_read_has_a_line_that_says_why(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with nats_server_for_many_loops(tmp_path) as server:
-        in_a_loop(put_unreadable(server.url))
-        shown = call(capsys, "events", "show", "gen-bad", "--nats-url", server.url)
+    with shared_nats_server(tmp_path) as server:
+        run_in_new_loop(publish_undecodable_message(server.url))
+        shown = run_command(capsys, "events", "show", "gen-bad", "--nats-url", server.url)
     assert (shown.code, shown.err) == (0, "")
     assert "VIDEO#1" in shown.out
     assert "header ce-time is missing" in shown.out
 
 
-async def break_off_while_following(target: Target) -> None:
+async def fail_while_following(target: Target) -> None:
     async with connected(target) as connection, following(connection, [(VIDEO, 0)]):
         raise FileExistsError("of the block")
 
@@ -388,4 +389,4 @@ def test_an_error_beside_the_events_is_not_taken_for_a_lost_connection(
     telecine: Commands, stack: Stack
 ) -> None:
     with pytest.raises(FileExistsError, match="of the block"):
-        telecine.on_nats(break_off_while_following(of_stack(stack.facts)))
+        telecine.on_nats(fail_while_following(of_stack(stack.facts)))

@@ -14,10 +14,10 @@ from tests.support.eventually import eventually
 from telecine_cli.stack.process import Command, NotReady, Process, ProcessDied
 
 SLEEP = "import time; print('here', flush=True); time.sleep(600)"
-DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
+IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
 
 
-class Nursery:
+class ProcessFactory:
     """Makes processes that run a line of Python, and kills them all in the end."""
 
     def __init__(self, folder: Path) -> None:
@@ -34,114 +34,122 @@ class Nursery:
 
 
 @pytest.fixture
-def nursery(tmp_path: Path) -> Iterator[Nursery]:
-    nursery = Nursery(tmp_path)
-    yield nursery
-    for process in nursery.all:
+def process_factory(tmp_path: Path) -> Iterator[ProcessFactory]:
+    process_factory = ProcessFactory(tmp_path)
+    yield process_factory
+    for process in process_factory.all:
         process.kill()
 
 
-def has_said_here(process: Process) -> bool:
+def printed_here(process: Process) -> bool:
     return "here" in process.log_tail()
 
 
 async def started(process: Process) -> Process:
     async def probe() -> bool:
-        return has_said_here(process)
+        return printed_here(process)
 
     process.start()
     await process.wait_ready(probe, 10)
     return process
 
 
-async def never() -> bool:
+async def never_ready() -> bool:
     return False
 
 
-async def test_ready_as_soon_as_the_probe_says_so_and_stopped_by_a_signal(nursery: Nursery) -> None:
-    process = await started(nursery.python(SLEEP))
+async def test_ready_as_soon_as_the_probe_says_so_and_stopped_by_a_signal(
+    process_factory: ProcessFactory,
+) -> None:
+    process = await started(process_factory.python(SLEEP))
     await process.terminate()
     assert process.pid is None
     assert process.returncode == -signal.SIGTERM
 
 
-async def test_a_child_that_dies_is_reported_at_once_with_the_end_of_its_log(nursery: Nursery) -> None:
-    process = nursery.python("import sys; sys.exit('no such database')")
+async def test_a_child_that_dies_is_reported_at_once_with_the_end_of_its_log(
+    process_factory: ProcessFactory,
+) -> None:
+    process = process_factory.python("import sys; sys.exit('no such database')")
     process.start()
     with pytest.raises(ProcessDied, match=r"child ended with code 1(.|\n)*no such database"):
-        await process.wait_ready(never, deadline=30)
+        await process.wait_ready(never_ready, deadline=30)
 
 
-async def test_a_program_that_is_not_there_is_reported_the_same_way(nursery: Nursery) -> None:
-    process = nursery.of("/nowhere/nats-server")
+async def test_a_program_that_is_not_there_is_reported_the_same_way(process_factory: ProcessFactory) -> None:
+    process = process_factory.of("/nowhere/nats-server")
     with pytest.raises((ProcessDied, FileNotFoundError), match="/nowhere/nats-server"):
         process.start()
-        await process.wait_ready(never, deadline=30)
+        await process.wait_ready(never_ready, deadline=30)
 
 
-async def test_the_report_leaves_out_what_earlier_runs_wrote(nursery: Nursery) -> None:
-    process = await started(nursery.python(SLEEP))
+async def test_the_report_leaves_out_what_earlier_runs_wrote(process_factory: ProcessFactory) -> None:
+    process = await started(process_factory.python(SLEEP))
     process.command.log.write_text("from long ago\n")
     await process.restart()
-    await eventually(lambda: has_said_here(process))
+    await eventually(lambda: printed_here(process))
     assert "long ago" not in process.log_tail()
 
 
-async def test_a_child_that_never_gets_ready_is_given_up_at_the_deadline(nursery: Nursery) -> None:
-    process = nursery.python(SLEEP)
+async def test_a_child_that_never_gets_ready_is_given_up_at_the_deadline(
+    process_factory: ProcessFactory,
+) -> None:
+    process = process_factory.python(SLEEP)
     process.start()
     with pytest.raises(NotReady, match=r"child was not ready after 0\.2 s"):
-        await process.wait_ready(never, deadline=0.2)
+        await process.wait_ready(never_ready, deadline=0.2)
 
 
-async def test_a_probe_that_hangs_does_not_pass_the_deadline(nursery: Nursery) -> None:
+async def test_a_probe_that_hangs_does_not_pass_the_deadline(process_factory: ProcessFactory) -> None:
     async def hangs() -> bool:
         await asyncio.Event().wait()
         return True
 
-    process = nursery.python(SLEEP)
+    process = process_factory.python(SLEEP)
     process.start()
     with pytest.raises(NotReady):
         await process.wait_ready(hangs, deadline=0.2)
 
 
-async def test_a_child_that_ignores_the_signal_is_killed_after_the_grace(nursery: Nursery) -> None:
-    process = await started(nursery.python(DEAF))
+async def test_a_child_that_ignores_the_signal_is_killed_after_the_grace(
+    process_factory: ProcessFactory,
+) -> None:
+    process = await started(process_factory.python(IGNORES_SIGTERM))
     await process.terminate(grace=0.1)
     assert process.returncode == -signal.SIGKILL
 
 
-async def test_a_stop_that_is_cancelled_still_leaves_nobody(nursery: Nursery) -> None:
-    process = await started(nursery.python(DEAF))
+async def test_cancelled_stop_leaves_no_process(process_factory: ProcessFactory) -> None:
+    process = await started(process_factory.python(IGNORES_SIGTERM))
     with pytest.raises(TimeoutError):
         await asyncio.wait_for(process.terminate(grace=600), 0.1)
     assert process.returncode == -signal.SIGKILL
 
 
-async def test_a_frozen_child_can_be_killed(nursery: Nursery) -> None:
-    process = await started(nursery.python(SLEEP))
+async def test_a_frozen_child_can_be_killed(process_factory: ProcessFactory) -> None:
+    process = await started(process_factory.python(SLEEP))
     process.send(signal.SIGSTOP)
     process.kill()
     assert process.returncode == -signal.SIGKILL
 
 
-async def test_a_child_is_out_of_reach_of_the_terminals_ctrl_c(nursery: Nursery) -> None:
-    process = await started(nursery.python(SLEEP))
+async def test_a_child_is_out_of_reach_of_the_terminals_ctrl_c(process_factory: ProcessFactory) -> None:
+    process = await started(process_factory.python(SLEEP))
     assert process.pid is not None
     assert os.getsid(process.pid) == process.pid == os.getpgid(process.pid)
 
 
-async def test_a_kill_takes_the_childs_own_children_along(nursery: Nursery) -> None:
+async def test_kill_ends_the_process_group(process_factory: ProcessFactory) -> None:
     family = f"import subprocess, sys; p = subprocess.Popen([sys.executable, '-c', {SLEEP!r}]); "
-    process = await started(nursery.python(family + "print(p.pid, flush=True); p.wait()"))
+    process = await started(process_factory.python(family + "print(p.pid, flush=True); p.wait()"))
     await eventually(lambda: any(word.isdigit() for word in process.log_tail().split()))
     grandchild = next(int(word) for word in process.log_tail().split() if word.isdigit())
     process.kill()
     await eventually(lambda: not is_alive(grandchild))
 
 
-async def test_a_restart_is_a_new_process_and_a_second_start_is_none(nursery: Nursery) -> None:
-    process = await started(nursery.python(SLEEP))
+async def test_a_restart_is_a_new_process_and_a_second_start_is_none(process_factory: ProcessFactory) -> None:
+    process = await started(process_factory.python(SLEEP))
     first = process.pid
     process.start()
     assert process.pid == first
@@ -150,15 +158,15 @@ async def test_a_restart_is_a_new_process_and_a_second_start_is_none(nursery: Nu
     assert process.pid != first
 
 
-async def test_stopping_what_never_ran_does_nothing(nursery: Nursery) -> None:
-    process = nursery.python(SLEEP)
+async def test_stopping_what_never_ran_does_nothing(process_factory: ProcessFactory) -> None:
+    process = process_factory.python(SLEEP)
     await process.terminate()
     process.kill()
     assert process.returncode is None
 
 
-async def test_a_long_log_is_put_aside(nursery: Nursery) -> None:
-    process = nursery.python(SLEEP)
+async def test_a_long_log_is_put_aside(process_factory: ProcessFactory) -> None:
+    process = process_factory.python(SLEEP)
     process.command.log.parent.mkdir()
     process.command.log.write_bytes(b"x" * (16 * 1024 * 1024 + 1))
     await started(process)

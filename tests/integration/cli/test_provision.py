@@ -8,9 +8,9 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
-from tests.support.processes.command_line import Outcome, call
+from tests.support.processes.command_line import CommandResult, run_command
 from tests.support.security.authenticated_nats import guarded_nats
-from tests.support.servers.instances import NatsServer, nats_server_for_many_loops
+from tests.support.servers.instances import NatsServer, shared_nats_server
 
 from telecine_cli.provisioning.credentials import USERS_FILE
 from telecine_cli.stack.nats_server import NatsPart
@@ -23,7 +23,7 @@ from telecine_contracts.streams import CONSUMERS, STREAMS
 
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[NatsServer]:
-    with nats_server_for_many_loops(tmp_path) as server:
+    with shared_nats_server(tmp_path) as server:
         yield server
 
 
@@ -35,12 +35,14 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
         loop.close()
 
 
-def provision(capsys: pytest.CaptureFixture[str], server: NatsServer | NatsPart, *options: str) -> Outcome:
+def provision(
+    capsys: pytest.CaptureFixture[str], server: NatsServer | NatsPart, *options: str
+) -> CommandResult:
     where = ("--nats-url", server.url, "--monitoring-url", server.monitoring_url)
-    return call(capsys, "provision", *where, *options)
+    return run_command(capsys, "provision", *where, *options)
 
 
-def actions(outcome: Outcome) -> list[str]:
+def actions(outcome: CommandResult) -> list[str]:
     return [line.rsplit(maxsplit=1)[0].strip() for line in outcome.out.splitlines() if line[0] != " "]
 
 
@@ -51,7 +53,7 @@ async def update(connection: Client, stream: str, **changes: Any) -> None:
     assert "error" not in answer, answer
 
 
-async def changed(url: str, stream: str, **changes: Any) -> None:
+async def config_changes(url: str, stream: str, **changes: Any) -> None:
     async with connected(Target(url)) as connection:
         await update(connection, stream, **changes)
 
@@ -61,7 +63,7 @@ async def description(url: str, stream: str) -> str:
         return (await connection.jetstream().stream_info(stream)).config.description or ""
 
 
-async def made(url: str, **config: Any) -> None:
+async def create_stream(url: str, **config: Any) -> None:
     async with connected(Target(url)) as connection:
         await connection.jetstream().add_stream(**config)
 
@@ -79,7 +81,7 @@ def test_a_new_server_gets_everything_and_nothing_twice(
 
 def test_drift_is_shown_and_put_right(server: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
     provision(capsys, server)
-    run(changed(server.url, "VIDEO", description="mine now"))
+    run(config_changes(server.url, "VIDEO", description="mine now"))
     dry = provision(capsys, server, "--dry-run")
     assert "would be updated   VIDEO" in dry.out
     assert "    description: 'mine now' instead of" in dry.out
@@ -92,7 +94,7 @@ def test_drift_is_shown_and_put_right(server: NatsServer, capsys: pytest.Capture
 def test_a_dangerous_change_is_refused_before_anything_is_changed(
     server: NatsServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    run(made(server.url, name="LEDGER", subjects=["ledger.*.*"], storage="memory"))
+    run(create_stream(server.url, name="LEDGER", subjects=["ledger.*.*"], storage="memory"))
     refused = provision(capsys, server)
     assert refused.code == 1
     assert refused.err.startswith("telecine: stream LEDGER: its storage")
@@ -108,7 +110,7 @@ async def check_no_stream(url: str, stream: str) -> None:
 
 
 @pytest.fixture
-def unsafe(tmp_path: Path) -> Iterator[NatsPart]:
+def unsafe_server(tmp_path: Path) -> Iterator[NatsPart]:
     """A server with the defaults: it syncs every two minutes."""
     port, monitoring = free_ports(2)
     part = NatsPart(tmp_path / "unsafe", port, monitoring)
@@ -125,13 +127,13 @@ def unsafe(tmp_path: Path) -> Iterator[NatsPart]:
 
 
 def test_a_server_that_may_lose_events_is_refused_unless_told_so_loudly(
-    unsafe: NatsPart, capsys: pytest.CaptureFixture[str]
+    unsafe_server: NatsPart, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    refused = provision(capsys, unsafe)
+    refused = provision(capsys, unsafe_server)
     assert refused.code == 1
     assert "sync_interval: always" in refused.err
     assert "--allow-unsafe-server" in refused.err
-    taken = provision(capsys, unsafe, "--allow-unsafe-server")
+    taken = provision(capsys, unsafe_server, "--allow-unsafe-server")
     assert taken.code == 0
     assert taken.err.startswith("WARNING: this server may lose acknowledged events")
 
@@ -139,7 +141,9 @@ def test_a_server_that_may_lose_events_is_refused_unless_told_so_loudly(
 def test_a_server_that_can_not_be_asked_is_not_trusted(
     server: NatsServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    silent = call(capsys, "provision", "--nats-url", server.url, "--monitoring-url", "http://127.0.0.1:1")
+    silent = run_command(
+        capsys, "provision", "--nats-url", server.url, "--monitoring-url", "http://127.0.0.1:1"
+    )
     assert silent.code == 1
     assert "gave no answer" in silent.err
 
@@ -148,12 +152,14 @@ def test_credentials_are_made_without_any_server_and_no_secret_is_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "nats"
-    first = call(capsys, "provision", "--credentials", folder)
+    first = run_command(capsys, "provision", "--credentials", folder)
     assert first.code == 0, first.err
-    made = {line.split()[1]: line.split()[0] for line in first.out.splitlines() if line.endswith(".nk")}
-    assert made == dict.fromkeys(IDENTITIES, "made")
+    create_stream = {
+        line.split()[1]: line.split()[0] for line in first.out.splitlines() if line.endswith(".nk")
+    }
+    assert create_stream == dict.fromkeys(IDENTITIES, "made")
     assert str(folder / USERS_FILE) in first.out
-    again = call(capsys, "provision", "--credentials", folder, "--rotate", "storage")
+    again = run_command(capsys, "provision", "--credentials", folder, "--rotate", "storage")
     assert "replaced  storage" in again.out
     assert again.out.count("kept") == len(IDENTITIES) - 1
     for file in folder.glob("*.nk"):
@@ -163,10 +169,10 @@ def test_credentials_are_made_without_any_server_and_no_secret_is_told(
 def test_credentials_need_a_folder_and_a_known_name(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    alone = call(capsys, "provision", "--rotate", "storage")
+    alone = run_command(capsys, "provision", "--rotate", "storage")
     assert alone.code == 2
     assert "needs --credentials" in alone.err
-    unknown = call(capsys, "provision", "--credentials", tmp_path / "nats", "--rotate", "mallory")
+    unknown = run_command(capsys, "provision", "--credentials", tmp_path / "nats", "--rotate", "mallory")
     assert (unknown.code, "there is no identity mallory" in unknown.err) == (1, True)
 
 

@@ -14,7 +14,7 @@ import nats
 import pytest
 from tests.support.eventually import eventually
 from tests.support.processes import fake_service
-from tests.support.security.nats_identities import coming_as
+from tests.support.security.nats_identities import connect_as
 
 from telecine_cli.errors import Failure
 from telecine_cli.output.provision import provision_stack
@@ -31,7 +31,7 @@ from telecine_cli.target import Target, connected, of_stack
 REAL_PARTS = tuple(child for child in children_of(Options()) if child.name in {"nats", "s3"})
 
 
-def stand_in(name: str, stage: Stage = Stage.SERVICE) -> Child:
+def fake_child(name: str, stage: Stage = Stage.SERVICE) -> Child:
     def command(facts: Facts) -> Command:
         argv = (sys.executable, "-I", fake_service.__file__, name, str(facts.state.ports[name]))
         return Command(name, (*argv, str(facts.data / "trace")), facts.log(name))
@@ -39,7 +39,7 @@ def stand_in(name: str, stage: Stage = Stage.SERVICE) -> Child:
     return Child(name, stage, command, lambda facts: answers(f"{facts.local_url(name)}/readyz"), (name,))
 
 
-def broken(name: str) -> Child:
+def failing_child(name: str) -> Child:
     def command(facts: Facts) -> Command:
         return Command(name, (sys.executable, "-c", "raise SystemExit('no luck')"), facts.log(name))
 
@@ -51,8 +51,8 @@ def trace(data: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def some_services(*names: str) -> tuple[Child, ...]:
-    return tuple(stand_in(name) for name in names)
+def fake_services(*names: str) -> tuple[Child, ...]:
+    return tuple(fake_child(name) for name in names)
 
 
 def pids(stack: Stack, *names: str) -> list[int]:
@@ -81,7 +81,7 @@ async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) ->
         with (facts.data / "trace").open("a") as file:
             file.write("provisioned\n")
 
-    children = (stand_in("emulator", Stage.PART), *some_services("credits", "gateway"), *REAL_PARTS)
+    children = (fake_child("emulator", Stage.PART), *fake_services("credits", "gateway"), *REAL_PARTS)
     async with Stack(tmp_path, children=children, provision=look) as stack:
         assert all(stack.process(child.name).running for child in children)
     assert trace(tmp_path)[:2] == ["emulator up", "provisioned"]
@@ -110,12 +110,12 @@ async def test_the_emulator_accepts_any_key_we_may_have_made_and_no_other(tmp_pa
 async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> None:
     async with (
         Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as first,
-        coming_as("gateway", first.facts.nats) as client,
+        connect_as("gateway", first.facts.nats) as client,
     ):
         await client.jetstream().publish("video.a.g.requested", b"kept")
     async with Stack(tmp_path, children=REAL_PARTS) as second:
         assert second.facts.state == first.facts.state
-        async with coming_as("storage", second.facts.nats) as client:
+        async with connect_as("storage", second.facts.nats) as client:
             info = await client.jetstream().stream_info("VIDEO")
     assert info.state.messages == 1
 
@@ -133,12 +133,12 @@ async def test_events_from_before_there_were_identities_are_found_again(tmp_path
     await old.terminate()
     async with (
         Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as stack,
-        coming_as("generation", stack.facts.nats) as client,
+        connect_as("generation", stack.facts.nats) as client,
     ):
         assert (await client.jetstream().get_msg("VIDEO", seq=1)).data == b"kept"
 
 
-async def test_nobody_comes_to_a_stack_without_a_key(tmp_path: Path) -> None:
+async def test_stack_refuses_anonymous_connections(tmp_path: Path) -> None:
     async with Stack(tmp_path, children=REAL_PARTS) as stack:
         with pytest.raises(Failure, match="wants to know who asks"):
             async with connected(Target(stack.facts.nats.url)):
@@ -146,16 +146,16 @@ async def test_nobody_comes_to_a_stack_without_a_key(tmp_path: Path) -> None:
 
 
 async def test_a_second_stack_on_the_folder_is_refused(tmp_path: Path) -> None:
-    async with Stack(tmp_path, children=some_services("credits")) as stack:
+    async with Stack(tmp_path, children=fake_services("credits")) as stack:
         with pytest.raises(AlreadyRunning, match=str(os.getpid())):
-            await Stack(tmp_path, children=some_services("credits")).up()
+            await Stack(tmp_path, children=fake_services("credits")).up()
         assert stack.process("credits").running
-    async with Stack(tmp_path, children=some_services("credits")):
+    async with Stack(tmp_path, children=fake_services("credits")):
         pass
 
 
 async def test_a_child_that_fails_stops_the_start_and_all_others(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, children=(stand_in("emulator", Stage.PART), broken("credits")))
+    stack = Stack(tmp_path, children=(fake_child("emulator", Stage.PART), failing_child("credits")))
     with pytest.raises(ProcessDied, match=r"credits ended with code 1(.|\n)*no luck"):
         await stack.up()
     assert not stack.process("emulator").running
@@ -174,13 +174,13 @@ async def test_a_provisioning_that_fails_leaves_nothing_running(tmp_path: Path) 
 
 async def test_an_exception_in_the_block_leaves_nothing_running(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError, match="on purpose"):
-        async with Stack(tmp_path, children=some_services("credits")) as stack:
+        async with Stack(tmp_path, children=fake_services("credits")) as stack:
             raise RuntimeError("on purpose")
     assert not stack.process("credits").running
 
 
 async def test_a_killed_child_starts_again_on_its_port(tmp_path: Path) -> None:
-    async with Stack(tmp_path, children=(*REAL_PARTS, *some_services("credits"))) as stack:
+    async with Stack(tmp_path, children=(*REAL_PARTS, *fake_services("credits"))) as stack:
         before = pids(stack, "nats", "credits")
         for name in ("nats", "credits"):
             stack.kill(name)
@@ -191,10 +191,10 @@ async def test_a_killed_child_starts_again_on_its_port(tmp_path: Path) -> None:
         assert await stack.facts.nats.ready()
 
 
-async def test_watching_brings_back_who_died_and_leaves_who_was_stopped(tmp_path: Path) -> None:
+async def test_supervisor_restarts_dead_children_only(tmp_path: Path) -> None:
     said: list[str] = []
-    async with Stack(tmp_path, children=some_services("credits", "storage"), say=said.append) as stack:
-        async with watched(stack):
+    async with Stack(tmp_path, children=fake_services("credits", "storage"), say=said.append) as stack:
+        async with supervised(stack):
             await stack.stop("storage")
             [lost] = pids(stack, "credits")
             os.kill(lost, signal.SIGKILL)
@@ -206,22 +206,22 @@ async def test_watching_brings_back_who_died_and_leaves_who_was_stopped(tmp_path
 
 async def test_watching_says_why_a_child_does_not_come_back_and_tries_on(tmp_path: Path) -> None:
     said: list[str] = []
-    flaky = stand_in("credits")
-    async with Stack(tmp_path, children=(flaky,), say=said.append) as stack, watched(stack):
+    flaky = fake_child("credits")
+    async with Stack(tmp_path, children=(flaky,), say=said.append) as stack, supervised(stack):
         script = tmp_path / "trace"
         script.unlink()
         script.mkdir()
         os.kill(pids(stack, "credits")[0], signal.SIGKILL)
-        await eventually(some(said, "IsADirectoryError"))
+        await eventually(message_contains(said, "IsADirectoryError"))
         script.rmdir()
-        await eventually(some(said, "credits is back"))
+        await eventually(message_contains(said, "credits is back"))
 
 
-def some(said: list[str], part: str) -> Callable[[], bool]:
+def message_contains(said: list[str], part: str) -> Callable[[], bool]:
     return lambda: any(part in message for message in said)
 
 
-class watched:
+class supervised:
     """Runs `stack.watch()` as long as the block lasts."""
 
     def __init__(self, stack: Stack) -> None:

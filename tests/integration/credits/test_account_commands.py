@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.environments.credits import CreditsWorld, credits_world, last_action
+from tests.support.environments.credits import CreditsEnvironment, credits_environment, last_action_is
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts.commands import (
@@ -36,26 +36,28 @@ from telecine_contracts.credits import (
 
 
 @pytest.fixture
-async def world(nats: NatsServer, tmp_path: Path) -> AsyncIterator[CreditsWorld]:
-    async with credits_world(nats, tmp_path) as running:
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[CreditsEnvironment]:
+    async with credits_environment(nats, tmp_path) as running:
         yield running
 
 
-async def twice(
-    world: CreditsWorld, subject: str, command: LedgerCommand
+async def send_twice(
+    environment: CreditsEnvironment, subject: str, command: LedgerCommand
 ) -> tuple[LedgerAnswer, LedgerAnswer]:
     """The answers to a command and to the same again."""
-    return await world.ask(subject, command), await world.ask(subject, command)
+    return await environment.ask(subject, command), await environment.ask(subject, command)
 
 
-async def test_a_grant_and_a_settlement_are_adjusted_once_per_reference(world: CreditsWorld) -> None:
-    await world.grant(100)
-    await world.delivered(await charged(world, 40))
-    await world.until(last_action("settled"))
+async def test_a_grant_and_a_settlement_are_adjusted_once_per_reference(
+    environment: CreditsEnvironment,
+) -> None:
+    await environment.grant(100)
+    await environment.delivered(await request_until_decided(environment, 40))
+    await environment.until(last_action_is("settled"))
 
     asked = AdjustCredits(account="ann", corrects=3, amount=15, reference="ticket-1", reason="Bad video")
-    first, again = await twice(world, ADJUST_CREDITS, asked)
-    entry = (await world.ledger())[-1]
+    first, again = await send_twice(environment, ADJUST_CREDITS, asked)
+    entry = (await environment.ledger())[-1]
     balances = Balances(available=75, held=0)
     assert first == LedgerAnswer(done=True, entry=4, balances=balances, decided_at=entry.decided_at)
     assert again == first.model_copy(update={"done": False})
@@ -75,35 +77,39 @@ async def test_a_grant_and_a_settlement_are_adjusted_once_per_reference(world: C
     )
 
     asked = AdjustCredits(account="ann", corrects=1, amount=75, reference="ticket-2")
-    first, again = await twice(world, ADJUST_CREDITS, asked)
+    first, again = await send_twice(environment, ADJUST_CREDITS, asked)
     assert (first.entry, first.balances) == (5, Balances(available=0, held=0))
     assert again == first.model_copy(update={"done": False})
     other = AdjustCredits(account="ann", corrects=1, amount=74, reference="ticket-2")
-    answer = await world.ask(ADJUST_CREDITS, other)
+    answer = await environment.ask(ADJUST_CREDITS, other)
     assert (answer.refusal, answer.field) == (Refusal.REFERENCE_CONFLICT, "reference")
     too_much = AdjustCredits(account="ann", corrects=3, amount=26, reference="ticket-3")
-    answer = await world.ask(ADJUST_CREDITS, too_much)
+    answer = await environment.ask(ADJUST_CREDITS, too_much)
     assert answer == LedgerAnswer(
         refusal=Refusal.NOT_CORRECTABLE,
         field="amount",
         error="only 25 of the credits of entry 3 are left to be given back",
     )
-    assert len(await world.ledger()) == 5
+    assert len(await environment.ledger()) == 5
 
 
-async def charged(world: CreditsWorld, credits: int, api_key: str | None = None) -> str:
+async def request_until_decided(
+    environment: CreditsEnvironment, credits: int, api_key: str | None = None
+) -> str:
     """A generation that was asked for and debited or denied."""
-    before = len(await world.ledger())
-    generation = await world.requested(credits, api_key=api_key)
-    await world.until(lambda entries: len(entries) > before)
+    before = len(await environment.ledger())
+    generation = await environment.requested(credits, api_key=api_key)
+    await environment.until(lambda entries: len(entries) > before)
     return generation
 
 
-async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(world: CreditsWorld) -> None:
-    await world.grant(100)
+async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(
+    environment: CreditsEnvironment,
+) -> None:
+    await environment.grant(100)
     close = CloseAccount(account="ann", reason="Asked for by mail")
-    first, again = await twice(world, CLOSE_ACCOUNT, close)
-    closed = (await world.ledger())[-1]
+    first, again = await send_twice(environment, CLOSE_ACCOUNT, close)
+    closed = (await environment.ledger())[-1]
     balances = Balances(available=100, held=0)
     assert closed == AccountClosed(
         account="ann",
@@ -116,8 +122,8 @@ async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(world: C
     assert first == LedgerAnswer(done=True, entry=2, balances=balances, decided_at=closed.decided_at)
     assert again == first.model_copy(update={"done": False})
 
-    generation = await charged(world, 40)
-    denied = (await world.ledger())[-1]
+    generation = await request_until_decided(environment, 40)
+    denied = (await environment.ledger())[-1]
     assert denied == CreditsDenied(
         account="ann",
         entry=3,
@@ -129,33 +135,35 @@ async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(world: C
         needed=40,
         available=100,
     )
-    refused = await world.grant(1)
+    refused = await environment.grant(1)
     assert (refused.refusal, refused.field) == (Refusal.ACCOUNT_CLOSED, "account")
-    once_more = await world.ask(CLOSE_ACCOUNT, close)
+    once_more = await environment.ask(CLOSE_ACCOUNT, close)
     assert once_more == first.model_copy(update={"done": False})
 
-    first, again = await twice(world, REOPEN_ACCOUNT, ReopenAccount(account="ann", reason="Came back"))
-    reopened = (await world.ledger())[-1]
+    first, again = await send_twice(
+        environment, REOPEN_ACCOUNT, ReopenAccount(account="ann", reason="Came back")
+    )
+    reopened = (await environment.ledger())[-1]
     assert isinstance(reopened, AccountReopened)
     assert (first.done, first.entry, first.decided_at) == (True, 4, reopened.decided_at)
     assert again == first.model_copy(update={"done": False})
-    await charged(world, 40)
-    assert (await world.ledger())[-1].action == "debited"
+    await request_until_decided(environment, 40)
+    assert (await environment.ledger())[-1].action == "debited"
 
 
-async def test_what_was_never_closed_is_open_without_an_entry(world: CreditsWorld) -> None:
-    answer = await world.ask(REOPEN_ACCOUNT, ReopenAccount(account="ann"))
+async def test_what_was_never_closed_is_open_without_an_entry(environment: CreditsEnvironment) -> None:
+    answer = await environment.ask(REOPEN_ACCOUNT, ReopenAccount(account="ann"))
     assert answer == LedgerAnswer(done=False, balances=Balances(available=0, held=0))
-    answer = await world.ask(SET_SPEND_LIMITS, SetSpendLimits(account="ann"))
+    answer = await environment.ask(SET_SPEND_LIMITS, SetSpendLimits(account="ann"))
     assert answer == LedgerAnswer(done=False, balances=Balances(available=0, held=0))
-    assert await world.ledger() == []
+    assert await environment.ledger() == []
 
 
-async def test_limits_bound_what_an_account_and_its_keys_spend(world: CreditsWorld) -> None:
-    await world.grant(1000)
+async def test_limits_bound_what_an_account_and_its_keys_spend(environment: CreditsEnvironment) -> None:
+    await environment.grant(1000)
     asked = SetSpendLimits(account="ann", per_day=100, per_generation=60)
-    first, again = await twice(world, SET_SPEND_LIMITS, asked)
-    entry = (await world.ledger())[-1]
+    first, again = await send_twice(environment, SET_SPEND_LIMITS, asked)
+    entry = (await environment.ledger())[-1]
     assert entry == SpendLimitsSet(
         account="ann",
         entry=2,
@@ -168,28 +176,28 @@ async def test_limits_bound_what_an_account_and_its_keys_spend(world: CreditsWor
     assert (first.done, first.entry, first.decided_at) == (True, 2, entry.decided_at)
     assert again == first.model_copy(update={"done": False})
     of_key = SetSpendLimits(account="ann", api_key="k1", per_day=50)
-    assert (await world.ask(SET_SPEND_LIMITS, of_key)).entry == 3
-    assert (await world.ask(SET_SPEND_LIMITS, asked)).entry == 2
+    assert (await environment.ask(SET_SPEND_LIMITS, of_key)).entry == 3
+    assert (await environment.ask(SET_SPEND_LIMITS, asked)).entry == 2
 
     whole_account, one_key = LimitScope.ACCOUNT, LimitScope.API_KEY
-    await charged(world, 61)
-    assert await reached(world) == (whole_account, LimitPeriod.GENERATION, 60, 0)
-    await world.failed(await charged(world, 50, "k1"))
-    await world.until(last_action("refunded"))
-    await charged(world, 41, "k1")
-    await charged(world, 10, "k1")
-    assert await reached(world) == (one_key, LimitPeriod.DAY, 50, 41)
-    await charged(world, 60)
-    assert await reached(world) == (whole_account, LimitPeriod.DAY, 100, 41)
+    await request_until_decided(environment, 61)
+    assert await limit_in_last_denial(environment) == (whole_account, LimitPeriod.GENERATION, 60, 0)
+    await environment.failed(await request_until_decided(environment, 50, "k1"))
+    await environment.until(last_action_is("refunded"))
+    await request_until_decided(environment, 41, "k1")
+    await request_until_decided(environment, 10, "k1")
+    assert await limit_in_last_denial(environment) == (one_key, LimitPeriod.DAY, 50, 41)
+    await request_until_decided(environment, 60)
+    assert await limit_in_last_denial(environment) == (whole_account, LimitPeriod.DAY, 100, 41)
 
-    assert (await world.ask(SET_SPEND_LIMITS, SetSpendLimits(account="ann"))).done
-    await charged(world, 900)
-    assert (await world.ledger())[-1].action == "debited"
+    assert (await environment.ask(SET_SPEND_LIMITS, SetSpendLimits(account="ann"))).done
+    await request_until_decided(environment, 900)
+    assert (await environment.ledger())[-1].action == "debited"
 
 
-async def reached(world: CreditsWorld) -> tuple[LimitScope, LimitPeriod, int, int]:
+async def limit_in_last_denial(environment: CreditsEnvironment) -> tuple[LimitScope, LimitPeriod, int, int]:
     """The limit that the last denial names."""
-    denied = (await world.ledger())[-1]
+    denied = (await environment.ledger())[-1]
     assert isinstance(denied, CreditsDenied)
     assert denied.reason is DenialReason.SPEND_LIMIT
     assert isinstance(denied.limit, LimitReached)
@@ -216,9 +224,9 @@ async def reached(world: CreditsWorld) -> tuple[LimitScope, LimitPeriod, int, in
     ],
 )
 async def test_every_mistake_is_answered_by_name(
-    world: CreditsWorld, subject: str, body: bytes, named: list[str]
+    environment: CreditsEnvironment, subject: str, body: bytes, named: list[str]
 ) -> None:
-    answer = await world.ask(subject, body)
+    answer = await environment.ask(subject, body)
     assert (answer.done, answer.refusal, answer.field) == (False, Refusal.INVALID, named[0])
     assert answer.error is not None
     for name in named:

@@ -10,9 +10,14 @@ import pytest
 from sqlalchemy.schema import DropTable
 from sqlmodel import Session, select
 from structlog.testing import capture_logs
-from tests.support.environments.checkpoints import LedgerWorld, Replica, ledger_world, root_of
+from tests.support.environments.checkpoints import (
+    CheckpointEnvironment,
+    Replica,
+    checkpoint_environment,
+    root_of,
+)
 from tests.support.environments.databases import database_url
-from tests.support.environments.unreliable_store import Trouble, TroubledStore
+from tests.support.environments.unreliable_store import StoreFault, UnreliableStore
 from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer, S3Server
 
@@ -38,7 +43,7 @@ from telecine_credits.read_model.tables import METADATA, LedgerTree
 from telecine_credits.settings import Settings
 
 HOUR = timedelta(hours=1)
-ODD_HEADS = (
+UNUSUAL_HEADERS = (
     b"ce-type: one\r\nce-type: other\r\n",
     b"ce-id:tight\r\nce-source:\t  wide \t\r\n",
     b"no colon\r\n: no name\r\nwith space: x\r\n",
@@ -51,81 +56,85 @@ ODD_HEADS = (
 
 
 @pytest.fixture
-async def world(nats: NatsServer, tmp_path: Path) -> AsyncIterator[LedgerWorld]:
-    async with ledger_world(nats.url, tmp_path) as one:
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[CheckpointEnvironment]:
+    async with checkpoint_environment(nats.url, tmp_path) as one:
         yield one
 
 
-async def refused(world: LedgerWorld, why: type[NoCheckpoint], database: str = "credits") -> str:
+async def refusal_of_new_replica(
+    environment: CheckpointEnvironment, why: type[NoCheckpoint], database: str = "credits"
+) -> str:
     """What a replica says that is started now and signs nothing; it says the same at every look."""
-    before = await world.sizes()
-    replica = world.replica(database)
+    before = await environment.sizes()
+    replica = environment.replica(database)
     for _ in range(2):
         with pytest.raises(why) as caught:
             await replica.look()
-    assert await world.sizes() == before
+    assert await environment.sizes() == before
     return str(caught.value)
 
 
-async def test_an_empty_ledger_has_no_checkpoint(world: LedgerWorld) -> None:
-    assert await world.replica().look() is None
-    assert await world.sizes() == []
+async def test_an_empty_ledger_has_no_checkpoint(environment: CheckpointEnvironment) -> None:
+    assert await environment.replica().look() is None
+    assert await environment.sizes() == []
 
 
-async def test_the_first_entry_is_signed_then_every_so_many(world: LedgerWorld) -> None:
-    replica = world.replica()
+async def test_the_first_entry_is_signed_then_every_so_many(environment: CheckpointEnvironment) -> None:
+    replica = environment.replica()
     for _ in range(25):
-        await world.entries(1)
+        await environment.entries(1)
         await replica.look()
-    assert await world.sizes() == [1, 11, 21]
+    assert await environment.sizes() == [1, 11, 21]
 
 
-async def test_after_a_while_a_single_entry_is_enough(world: LedgerWorld) -> None:
-    replica = world.replica()
-    await world.entries(3)
+async def test_after_a_while_a_single_entry_is_enough(environment: CheckpointEnvironment) -> None:
+    replica = environment.replica()
+    await environment.entries(3)
     await replica.look()
-    world.now += HOUR
+    environment.now += HOUR
     assert await replica.look() is None
-    await world.entries(1)
+    await environment.entries(1)
     assert await replica.look() is not None
-    await world.entries(1)
-    world.now += HOUR - timedelta(seconds=1)
+    await environment.entries(1)
+    environment.now += HOUR - timedelta(seconds=1)
     assert await replica.look() is None
-    world.now += timedelta(seconds=1)
+    environment.now += timedelta(seconds=1)
     assert await replica.look() is not None
-    assert await world.sizes() == [3, 4, 5]
+    assert await environment.sizes() == [3, 4, 5]
 
 
-async def test_a_checkpoint_of_a_clock_that_was_a_day_ahead_delays_no_other(world: LedgerWorld) -> None:
-    replica = world.replica()
-    await world.entries(1)
-    world.now += 24 * HOUR
+async def test_a_checkpoint_of_a_clock_that_was_a_day_ahead_delays_no_other(
+    environment: CheckpointEnvironment,
+) -> None:
+    replica = environment.replica()
+    await environment.entries(1)
+    environment.now += 24 * HOUR
     assert await replica.look() is not None
-    world.now -= 24 * HOUR
-    await world.entries(1)
+    environment.now -= 24 * HOUR
+    await environment.entries(1)
     assert await replica.look() is not None
-    assert await world.sizes() == [1, 2]
+    assert await environment.sizes() == [1, 2]
 
 
-async def test_the_root_is_that_of_everything_in_the_stream(world: LedgerWorld) -> None:
-    replica = world.replica()
+async def test_the_root_is_that_of_everything_in_the_stream(environment: CheckpointEnvironment) -> None:
+    replica = environment.replica()
     for count in (1, 3, 13, 40):
-        await world.entries(count)
+        await environment.entries(count)
         await replica.look()
-    published = await world.published()
+    published = await environment.published()
     assert [checkpoint.size for checkpoint in published] == [1, 17, 57]
     for checkpoint in published:
-        assert checkpoint.root == await world.root(checkpoint.size)
+        assert checkpoint.root == await environment.root(checkpoint.size)
         assert checkpoint.origin == "telecine/ledger"
 
 
 async def test_the_auditor_has_the_same_tree_however_odd_the_headers_are(
-    world: LedgerWorld, nats: NatsServer
+    environment: CheckpointEnvironment, nats: NatsServer
 ) -> None:
-    await world.entries(9)
-    for head in ODD_HEADS:
-        await world.odd_entry(head)
-    replica, length = world.replica(), 9 + len(ODD_HEADS)
+    await environment.entries(9)
+    for head in UNUSUAL_HEADERS:
+        await environment.odd_entry(head)
+    replica, length = environment.replica(), 9 + len(UNUSUAL_HEADERS)
     await eventually_async(lambda: _is_as_long(replica, length))
     published = await replica.look()
     assert published is not None
@@ -136,246 +145,261 @@ async def test_the_auditor_has_the_same_tree_however_odd_the_headers_are(
     assert published.checkpoint.root == root_of(leaves)
 
 
-async def test_a_restart_goes_on_where_the_last_checkpoint_was(world: LedgerWorld) -> None:
-    await world.entries(20)
-    await world.replica().look()
-    await world.entries(15)
-    again = world.replica()
+async def test_a_restart_goes_on_where_the_last_checkpoint_was(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    await environment.replica().look()
+    await environment.entries(15)
+    again = environment.replica()
     assert await again.look() is not None
     assert again.reader.read == [(20, 35)]
-    assert [c.root for c in await world.published()] == [await world.root(20), await world.root(35)]
+    assert [c.root for c in await environment.published()] == [
+        await environment.root(20),
+        await environment.root(35),
+    ]
 
 
-async def test_without_its_database_it_reads_everything_and_comes_to_the_same(world: LedgerWorld) -> None:
-    await world.entries(20)
-    await world.replica().look()
-    await world.entries(15)
-    new = world.replica("new")
+async def test_without_its_database_it_reads_everything_and_comes_to_the_same(
+    environment: CheckpointEnvironment,
+) -> None:
+    await environment.entries(20)
+    await environment.replica().look()
+    await environment.entries(15)
+    new = environment.replica("new")
     assert await new.look() is not None
     assert new.reader.read == [(0, 20), (20, 35)]
-    assert (await world.published())[-1].root == await world.root(35)
+    assert (await environment.published())[-1].root == await environment.root(35)
 
 
-async def test_a_kept_tree_that_can_t_be_read_is_computed_again(world: LedgerWorld) -> None:
-    await world.entries(20)
-    replica = world.replica()
+async def test_a_kept_tree_that_can_t_be_read_is_computed_again(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    replica = environment.replica()
     await replica.look()
     with Session(replica.engine) as session:
         session.exec(select(LedgerTree)).one().peaks = b"short"
         session.commit()
-    again = world.replica()
+    again = environment.replica()
     await again.look()
     assert again.reader.read == [(0, 20)]
 
 
-async def test_two_replicas_sign_no_size_twice(world: LedgerWorld) -> None:
-    replicas = [world.replica("one"), world.replica("two")]
+async def test_two_replicas_sign_no_size_twice(environment: CheckpointEnvironment) -> None:
+    replicas = [environment.replica("one"), environment.replica("two")]
     for count in (1, 10, 7, 10, 30, 10):
-        await world.entries(count)
+        await environment.entries(count)
         await asyncio.gather(*(replica.look() for replica in replicas))
-    sizes = await world.sizes()
+    sizes = await environment.sizes()
     assert sizes == sorted(set(sizes))
     assert sizes[-1] == 68
-    for checkpoint in await world.published():
-        assert checkpoint.root == await world.root(checkpoint.size)
+    for checkpoint in await environment.published():
+        assert checkpoint.root == await environment.root(checkpoint.size)
 
 
-async def test_two_replicas_may_share_a_database(world: LedgerWorld) -> None:
-    replicas = [world.replica(), world.replica()]
-    await world.entries(30)
+async def test_two_replicas_may_share_a_database(environment: CheckpointEnvironment) -> None:
+    replicas = [environment.replica(), environment.replica()]
+    await environment.entries(30)
     await asyncio.gather(*(replica.look() for replica in replicas))
-    await world.entries(30)
+    await environment.entries(30)
     await asyncio.gather(*(replica.look() for replica in replicas))
-    assert await world.sizes() == [30, 60]
-    again = world.replica()
+    assert await environment.sizes() == [30, 60]
+    again = environment.replica()
     await again.look()
     assert again.reader.read == []
 
 
-async def test_a_replica_looks_after_what_another_one_signed(world: LedgerWorld) -> None:
-    one, other = world.replica("one"), world.replica("two")
-    await world.entries(5)
+async def test_a_replica_looks_after_what_another_one_signed(environment: CheckpointEnvironment) -> None:
+    one, other = environment.replica("one"), environment.replica("two")
+    await environment.entries(5)
     await one.look()
-    await world.entries(20)
+    await environment.entries(20)
     await other.look()
-    await world.entries(10)
+    await environment.entries(10)
     await one.look()
-    assert await world.sizes() == [5, 25, 35]
+    assert await environment.sizes() == [5, 25, 35]
     assert one.reader.read == [(0, 5), (5, 25), (25, 35)]
 
 
 @pytest.mark.parametrize("trouble", ["stored", "not stored", "stored before the retry"])
-async def test_a_checkpoint_without_an_answer_is_there_once(world: LedgerWorld, trouble: Trouble) -> None:
-    store = TroubledStore(world.store)
-    replica = world.replica(store=store)
-    await world.entries(5)
+async def test_a_checkpoint_without_an_answer_is_there_once(
+    environment: CheckpointEnvironment, trouble: StoreFault
+) -> None:
+    store = UnreliableStore(environment.store)
+    replica = environment.replica(store=store)
+    await environment.entries(5)
     store.troubles.append(trouble)
     with pytest.raises(Unavailable):
         await replica.look()
-    await world.entries(20)
+    await environment.entries(20)
     await replica.look()
     await replica.look()
-    sizes = await world.sizes()
+    sizes = await environment.sizes()
     assert sizes in ([5, 25], [25])
     assert sizes == ([25] if trouble == "not stored" else [5, 25])
 
 
 @pytest.mark.parametrize("gone", [1, 4, 12, 20])
-async def test_nothing_is_signed_over_a_gap(world: LedgerWorld, gone: int) -> None:
-    await world.unprotect()
-    await world.entries(8)
-    await world.replica().look()
-    await world.entries(12)
-    await world.client.jetstream().delete_msg("LEDGER", gone)
-    assert await refused(world, EntriesMissing) == "1 of 20 entries are missing"
-    assert await refused(world, EntriesMissing, "new") == "1 of 20 entries are missing"
-    await world.entries(20)
-    await refused(world, EntriesMissing)
-    assert await world.sizes() == [8]
+async def test_nothing_is_signed_over_a_gap(environment: CheckpointEnvironment, gone: int) -> None:
+    await environment.unprotect()
+    await environment.entries(8)
+    await environment.replica().look()
+    await environment.entries(12)
+    await environment.client.jetstream().delete_msg("LEDGER", gone)
+    assert await refusal_of_new_replica(environment, EntriesMissing) == "1 of 20 entries are missing"
+    assert await refusal_of_new_replica(environment, EntriesMissing, "new") == "1 of 20 entries are missing"
+    await environment.entries(20)
+    await refusal_of_new_replica(environment, EntriesMissing)
+    assert await environment.sizes() == [8]
 
 
-async def test_a_gap_is_seen_while_it_is_read_as_well(world: LedgerWorld) -> None:
-    await world.unprotect()
-    await world.entries(20)
-    replica = world.replica()
-    await world.client.jetstream().delete_msg("LEDGER", 12)
+async def test_a_gap_is_seen_while_it_is_read_as_well(environment: CheckpointEnvironment) -> None:
+    await environment.unprotect()
+    await environment.entries(20)
+    replica = environment.replica()
+    await environment.client.jetstream().delete_msg("LEDGER", 12)
     with pytest.raises(EntriesMissing, match="entry 12 is missing"):
         await replica.reader.grown(await replica.reader.grown(Frontier(), 5), 20)
 
 
-async def test_a_purged_ledger_is_not_signed(world: LedgerWorld) -> None:
-    await world.unprotect()
-    await world.entries(20)
-    await world.replica().look()
-    await world.client.jetstream().purge_stream("LEDGER")
-    await refused(world, EntriesMissing)
-    await world.entries(20)
-    await refused(world, EntriesMissing)
+async def test_a_purged_ledger_is_not_signed(environment: CheckpointEnvironment) -> None:
+    await environment.unprotect()
+    await environment.entries(20)
+    await environment.replica().look()
+    await environment.client.jetstream().purge_stream("LEDGER")
+    await refusal_of_new_replica(environment, EntriesMissing)
+    await environment.entries(20)
+    await refusal_of_new_replica(environment, EntriesMissing)
 
 
-async def test_a_ledger_cut_short_is_not_signed(world: LedgerWorld) -> None:
-    await world.entries(20)
-    replica = world.replica()
+async def test_a_ledger_cut_short_is_not_signed(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    replica = environment.replica()
     await replica.look()
-    await world.unprotect(keep=15)
+    await environment.unprotect(keep=15)
     with pytest.raises(LedgerCutShort, match="15 entries, but 20"):
         await replica.look()
-    assert await refused(world, LedgerCutShort) == "the ledger has 15 entries, but 20 were signed"
-    assert await refused(world, LedgerCutShort, "new") == "the ledger has 15 entries, but 20 were signed"
+    assert (
+        await refusal_of_new_replica(environment, LedgerCutShort)
+        == "the ledger has 15 entries, but 20 were signed"
+    )
+    assert (
+        await refusal_of_new_replica(environment, LedgerCutShort, "new")
+        == "the ledger has 15 entries, but 20 were signed"
+    )
 
 
-async def test_a_ledger_that_comes_back_whole_is_signed_again(world: LedgerWorld) -> None:
-    await world.entries(20)
-    replica = world.replica()
+async def test_a_ledger_that_comes_back_whole_is_signed_again(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    replica = environment.replica()
     await replica.look()
-    kept = [await world.raw(sequence) for sequence in range(1, 21)]
-    await world.unprotect(keep=5)
+    kept = [await environment.raw(sequence) for sequence in range(1, 21)]
+    await environment.unprotect(keep=5)
     with pytest.raises(LedgerCutShort):
         await replica.look()
-    await world.restore(kept[5:])
-    await world.entries(10)
+    await environment.restore(kept[5:])
+    await environment.entries(10)
     assert await replica.look() is not None
-    assert (await world.published())[-1].root == await world.root(30)
+    assert (await environment.published())[-1].root == await environment.root(30)
 
 
-async def test_another_history_is_not_signed(world: LedgerWorld) -> None:
-    await world.entries(20)
-    await world.replica().look()
-    await world.unprotect(keep=15)
-    await world.entries(30)
-    told = await refused(world, HistoriesDiffer, "new")
+async def test_another_history_is_not_signed(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    await environment.replica().look()
+    await environment.unprotect(keep=15)
+    await environment.entries(30)
+    told = await refusal_of_new_replica(environment, HistoriesDiffer, "new")
     assert told == "the first 20 entries are not those that were signed"
 
 
-async def test_a_checkpoint_of_something_else_stops_it(world: LedgerWorld) -> None:
-    await world.entries(20)
-    replica = world.replica()
+async def test_a_checkpoint_of_something_else_stops_it(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    replica = environment.replica()
     await replica.look()
-    await world.entries(5)
-    await world.forge(25, b"x" * 32)
+    await environment.entries(5)
+    await environment.forge(25, b"x" * 32)
     with pytest.raises(HistoriesDiffer):
         await replica.look()
-    await world.entries(30)
-    await refused(world, HistoriesDiffer)
-    await refused(world, HistoriesDiffer, "new")
+    await environment.entries(30)
+    await refusal_of_new_replica(environment, HistoriesDiffer)
+    await refusal_of_new_replica(environment, HistoriesDiffer, "new")
 
 
-async def test_a_checkpoint_beyond_the_ledger_stops_it(world: LedgerWorld) -> None:
-    await world.entries(5)
-    await world.forge(25, b"x" * 32)
-    await refused(world, LedgerCutShort)
+async def test_a_checkpoint_beyond_the_ledger_stops_it(environment: CheckpointEnvironment) -> None:
+    await environment.entries(5)
+    await environment.forge(25, b"x" * 32)
+    await refusal_of_new_replica(environment, LedgerCutShort)
 
 
-async def test_lost_checkpoints_do_not_free_it_from_what_it_signed(world: LedgerWorld) -> None:
-    await world.entries(20)
-    await world.replica().look()
-    await world.forget_checkpoints()
-    await world.unprotect(keep=15)
-    await refused(world, LedgerCutShort)
-    await world.entries(30)
-    await refused(world, HistoriesDiffer)
+async def test_signed_history_binds_after_checkpoints_are_lost(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    await environment.replica().look()
+    await environment.forget_checkpoints()
+    await environment.unprotect(keep=15)
+    await refusal_of_new_replica(environment, LedgerCutShort)
+    await environment.entries(30)
+    await refusal_of_new_replica(environment, HistoriesDiffer)
 
 
-async def test_checkpoints_go_on_after_all_were_lost(world: LedgerWorld) -> None:
-    await world.entries(20)
-    await world.replica().look()
-    await world.forget_checkpoints()
-    await world.entries(1)
-    again = world.replica()
+async def test_checkpoints_go_on_after_all_were_lost(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    await environment.replica().look()
+    await environment.forget_checkpoints()
+    await environment.entries(1)
+    again = environment.replica()
     await again.look()
     assert again.reader.read == [(0, 20), (20, 21)]
-    assert [c.root for c in await world.published()] == [await world.root(21)]
+    assert [c.root for c in await environment.published()] == [await environment.root(21)]
 
 
-async def test_lost_checkpoints_are_noticed_in_a_running_replica(world: LedgerWorld) -> None:
-    await world.entries(20)
-    replica = world.replica()
+async def test_lost_checkpoints_are_noticed_in_a_running_replica(environment: CheckpointEnvironment) -> None:
+    await environment.entries(20)
+    replica = environment.replica()
     await replica.look()
-    await world.forget_checkpoints()
-    await world.forge(7, await world.root(7))
-    await world.entries(10)
+    await environment.forget_checkpoints()
+    await environment.forge(7, await environment.root(7))
+    await environment.entries(10)
     await replica.look()
-    assert await world.sizes() == [7, 30]
-    assert (await world.published())[-1].root == await world.root(30)
+    assert await environment.sizes() == [7, 30]
+    assert (await environment.published())[-1].root == await environment.root(30)
 
 
 @pytest.mark.parametrize("note", ["no note", "text\n\n— a AAAAAAA=\n"])
-async def test_a_last_checkpoint_that_can_t_be_read_stops_it(world: LedgerWorld, note: str) -> None:
-    await world.entries(20)
-    await world.forge(20, b"x" * 32, note=note)
-    replica = world.replica()
+async def test_a_last_checkpoint_that_can_t_be_read_stops_it(
+    environment: CheckpointEnvironment, note: str
+) -> None:
+    await environment.entries(20)
+    await environment.forge(20, b"x" * 32, note=note)
+    replica = environment.replica()
     with pytest.raises(UnreadableCheckpoint, match="message 1 of CHECKPOINTS"):
         await replica.look()
 
 
-async def test_a_new_key_goes_on_with_the_same_tree(world: LedgerWorld) -> None:
-    await world.entries(5)
-    await world.replica().look()
-    world.signer = Signer.new("telecine/ledger-2")
-    await world.entries(10)
-    published = await world.replica().look()
+async def test_a_new_key_goes_on_with_the_same_tree(environment: CheckpointEnvironment) -> None:
+    await environment.entries(5)
+    await environment.replica().look()
+    environment.signer = Signer.new("telecine/ledger-2")
+    await environment.entries(10)
+    published = await environment.replica().look()
     assert published is not None
     assert published.checkpoint.origin == "telecine/ledger-2"
-    assert published.checkpoint.root == await world.root(15)
-    assert (await world.replica("new").look()) is None
+    assert published.checkpoint.root == await environment.root(15)
+    assert (await environment.replica("new").look()) is None
 
 
-async def test_a_database_that_is_not_to_be_had_stops_nothing(world: LedgerWorld) -> None:
-    replica = world.replica()
-    await world.entries(5)
+async def test_unavailable_database_does_not_stop_signing(environment: CheckpointEnvironment) -> None:
+    replica = environment.replica()
+    await environment.entries(5)
     await replica.look()
     with Session(replica.engine) as session:
         session.execute(DropTable(METADATA.tables["ledger_tree"]))
         session.commit()
-    await world.entries(10)
+    await environment.entries(10)
     with capture_logs() as logs:
         assert await replica.look() is not None
     assert [log["log_level"] for log in logs if log["event"] == "checkpoint.not_kept"] == ["warning"]
-    assert await world.sizes() == [5, 15]
+    assert await environment.sizes() == [5, 15]
 
 
 @dataclass
-class FailingStore(TroubledStore):
+class FailingStore(UnreliableStore):
     """A store that takes nothing while there is an `error`."""
 
     error: Exception | None = None
@@ -406,47 +430,47 @@ def files(folder: Path) -> list[str]:
 
 
 async def test_an_archive_that_is_down_stops_nothing_and_catches_up(
-    world: LedgerWorld, tmp_path: Path
+    environment: CheckpointEnvironment, tmp_path: Path
 ) -> None:
     archive = Archive(tmp_path / "archive")
     archiving = Archiving(archive, retry=0.02)
-    replica = world.replica(archives=[archiving])
+    replica = environment.replica(archives=[archiving])
     await archiving.start()
     with capture_logs() as logs:
         for _ in range(3):
-            await world.entries(10)
+            await environment.entries(10)
             await replica.look()
         await eventually(lambda: archive.asked > 3)
         archive.down = False
         await eventually(lambda: LATEST in files(tmp_path / "archive"))
     await archiving.stop()
-    assert await world.sizes() == [10, 20, 30]
+    assert await environment.sizes() == [10, 20, 30]
     assert files(tmp_path / "archive") == [LATEST, name_of(30)]
     warning = next(log for log in logs if log["event"] == "checkpoint.archive_unavailable")
     assert (warning["place"], warning["log_level"]) == (str(tmp_path / "archive"), "warning")
 
 
 async def test_a_crash_between_stream_and_archive_is_made_good_at_the_start(
-    world: LedgerWorld, tmp_path: Path
+    environment: CheckpointEnvironment, tmp_path: Path
 ) -> None:
-    await world.entries(10)
-    await world.replica().look()
+    await environment.entries(10)
+    await environment.replica().look()
     archive = Archive(tmp_path / "archive")
     archive.down = False
     archiving = Archiving(archive)
     await archiving.start()
-    assert await world.replica(archives=[archiving]).look() is None
+    assert await environment.replica(archives=[archiving]).look() is None
     await eventually(lambda: LATEST in files(tmp_path / "archive"))
     await archiving.stop()
 
 
-async def test_what_an_archive_lost_it_gets_again(world: LedgerWorld, tmp_path: Path) -> None:
+async def test_what_an_archive_lost_it_gets_again(environment: CheckpointEnvironment, tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
     archive.down = False
     archiving = Archiving(archive, again=0.02)
     await archiving.start()
-    await world.entries(10)
-    await world.replica(archives=[archiving]).look()
+    await environment.entries(10)
+    await environment.replica(archives=[archiving]).look()
     await eventually(lambda: name_of(10) in files(tmp_path / "archive"))
     (tmp_path / "archive" / name_of(10)).unlink()
     await eventually(lambda: name_of(10) in files(tmp_path / "archive"))
@@ -454,32 +478,32 @@ async def test_what_an_archive_lost_it_gets_again(world: LedgerWorld, tmp_path: 
 
 
 async def test_an_archive_that_holds_another_history_is_told_loudly(
-    world: LedgerWorld, tmp_path: Path
+    environment: CheckpointEnvironment, tmp_path: Path
 ) -> None:
     archive = FolderArchive(tmp_path / "archive")
     await archive.keep(10, "another note")
     archiving = Archiving(archive)
     await archiving.start()
-    await world.entries(10)
+    await environment.entries(10)
     with capture_logs() as logs:
-        await world.replica(archives=[archiving]).look()
+        await environment.replica(archives=[archiving]).look()
         await eventually(lambda: any(log["event"] == "checkpoint.archive_differs" for log in logs))
     await archiving.stop()
     assert (tmp_path / "archive" / name_of(10)).read_text() == "another note"
     assert next(log for log in logs if log["event"] == "checkpoint.archive_differs")["log_level"] == "error"
 
 
-async def test_a_trouble_that_lasts_is_told_now_and_then(world: LedgerWorld) -> None:
-    await world.unprotect()
-    await world.entries(5)
-    await world.client.jetstream().delete_msg("LEDGER", 2)
-    replica = world.replica()
+async def test_a_trouble_that_lasts_is_told_now_and_then(environment: CheckpointEnvironment) -> None:
+    await environment.unprotect()
+    await environment.entries(5)
+    await environment.client.jetstream().delete_msg("LEDGER", 2)
+    replica = environment.replica()
     with capture_logs() as logs:
         for _ in range(5):
             await replica.turn()
         assert [(log["event"], log["log_level"]) for log in logs] == [("checkpoint.refused", "error")]
         assert logs[0]["error"] == "EntriesMissing: 1 of 5 entries are missing"
-        world.now += HOUR
+        environment.now += HOUR
         await replica.turn()
         assert len(logs) == 2
 
@@ -493,11 +517,11 @@ async def test_a_trouble_that_lasts_is_told_now_and_then(world: LedgerWorld) -> 
     ],
 )
 async def test_whatever_goes_wrong_is_told_and_tried_again(
-    world: LedgerWorld, error: Exception, event: str, level: str
+    environment: CheckpointEnvironment, error: Exception, event: str, level: str
 ) -> None:
-    store = FailingStore(world.store, error=error)
-    replica = world.replica(store=store)
-    await world.entries(5)
+    store = FailingStore(environment.store, error=error)
+    replica = environment.replica(store=store)
+    await environment.entries(5)
     with capture_logs() as logs:
         await replica.turn()
         await replica.turn()
@@ -507,17 +531,17 @@ async def test_whatever_goes_wrong_is_told_and_tried_again(
         (event, level),
         ("checkpoint.signed", "info"),
     ]
-    assert await world.sizes() == [5]
+    assert await environment.sizes() == [5]
 
 
 async def test_the_service_signs_and_archives(
-    world: LedgerWorld, nats: NatsServer, s3: S3Server, s3_bucket: str
+    environment: CheckpointEnvironment, nats: NatsServer, s3: S3Server, s3_bucket: str
 ) -> None:
-    folder = world.folder / "outside"
+    folder = environment.folder / "outside"
     settings = Settings(
         nats_url=nats.url,
-        database_url=database_url(world.folder, "service"),
-        checkpoint_key=world.signer.secret_text(),
+        database_url=database_url(environment.folder, "service"),
+        checkpoint_key=environment.signer.secret_text(),
         checkpoint_entries=5,
         checkpoint_folder=folder,
         checkpoint_s3_endpoint=s3.endpoint,
@@ -528,39 +552,41 @@ async def test_the_service_signs_and_archives(
     with capture_logs() as logs:
         service = build(settings)
         await service.start()
-        await world.entries(1)
-        await eventually_async(world.sizes)
-        await world.entries(9)
-        await eventually_async(lambda: _ends_at(world, 10))
+        await environment.entries(1)
+        await eventually_async(environment.sizes)
+        await environment.entries(9)
+        await eventually_async(lambda: _ends_at(environment, 10))
         await eventually(lambda: name_of(10) in files(folder))
         await eventually(lambda: f"checkpoints/{name_of(10)}" in keys(s3, s3_bucket))
         await service.stop()
-    assert world.signer.secret_text().split("+", 4)[4] not in str(logs)
+    assert environment.signer.secret_text().split("+", 4)[4] not in str(logs)
     note = Note.of((folder / LATEST).read_text(encoding="utf-8"))
-    assert note.signatures[0].key_id == VerifierKey.of(str(world.signer.verifier)).id
+    assert note.signatures[0].key_id == VerifierKey.of(str(environment.signer.verifier)).id
     again = build(settings)
     await again.start()
     await again.stop()
-    assert (await world.sizes())[-1] == 10
+    assert (await environment.sizes())[-1] == 10
 
 
-async def test_without_a_key_the_service_says_so_once(world: LedgerWorld, nats: NatsServer) -> None:
-    settings = Settings(nats_url=nats.url, database_url=database_url(world.folder, "service"))
+async def test_without_a_key_the_service_says_so_once(
+    environment: CheckpointEnvironment, nats: NatsServer
+) -> None:
+    settings = Settings(nats_url=nats.url, database_url=database_url(environment.folder, "service"))
     with capture_logs() as logs:
         service = build(settings)
         await service.start()
-        await world.entries(1)
+        await environment.entries(1)
         await service.stop()
     assert [log["log_level"] for log in logs if log["event"] == "checkpoint.no_key"] == ["warning"]
-    assert await world.store.load(subjects.checkpoints("ledger")) == []
+    assert await environment.store.load(subjects.checkpoints("ledger")) == []
 
 
 async def _is_as_long(replica: Replica, length: int) -> bool:
     return await replica.reader.length() == length
 
 
-async def _ends_at(world: LedgerWorld, size: int) -> bool:
-    return (await world.sizes())[-1] == size
+async def _ends_at(environment: CheckpointEnvironment, size: int) -> bool:
+    return (await environment.sizes())[-1] == size
 
 
 def keys(s3: S3Server, bucket: str) -> list[str]:

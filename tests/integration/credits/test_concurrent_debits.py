@@ -3,8 +3,8 @@
 import asyncio
 from pathlib import Path
 
-from tests.support.data.ledger_histories import of_each_grant
-from tests.support.environments.credits import credits_world
+from tests.support.data.ledger_histories import totals_by_grant
+from tests.support.environments.credits import credits_environment
 from tests.support.environments.databases import database_url
 from tests.support.servers.instances import NatsServer
 
@@ -13,7 +13,7 @@ from telecine_credits.app import build
 
 
 async def test_fifty_at_once_over_several_grants_never_overdraw(nats: NatsServer, tmp_path: Path) -> None:
-    async with credits_world(nats, tmp_path) as world:
+    async with credits_environment(nats, tmp_path) as world:
         for amount, kind in ((35, GrantKind.PAID), (50, GrantKind.PROMOTIONAL), (15, GrantKind.PLAN)):
             await world.grant(amount, kind=kind)
         other = database_url(tmp_path, "other")
@@ -33,9 +33,9 @@ async def test_fifty_at_once_over_several_grants_never_overdraw(nats: NatsServer
     )
     assert {entry.reason for entry in denied} == {DenialReason.INSUFFICIENT_CREDITS}
     for count in range(1, len(entries) + 1):
-        for sides in of_each_grant(entries[:count]).values():
+        for sides in totals_by_grant(entries[:count]).values():
             assert sides["available"] >= 0
-    left = {grant: sides["available"] for grant, sides in of_each_grant(entries).items()}
+    left = {grant: sides["available"] for grant, sides in totals_by_grant(entries).items()}
     assert left == {2: 0, 3: 0, 1: 1}
     taken = [(leg.grant, leg.amount) for entry in debited for leg in entry.postings if leg.amount > 0]
     assert taken[:8] == [(2, 9), (2, 9), (2, 9), (2, 9), (2, 9), (2, 5), (3, 4), (3, 9)]

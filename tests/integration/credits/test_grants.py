@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 from tests.support.data.ledger_entries import NOW
-from tests.support.environments.credits import CreditsWorld, credits_world
+from tests.support.environments.credits import CreditsEnvironment, credits_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import MAX_CREDITS
@@ -19,33 +19,33 @@ LATER = NOW + timedelta(days=365_000)
 
 
 @pytest.fixture
-async def world(nats: NatsServer, tmp_path: Path) -> AsyncIterator[CreditsWorld]:
-    async with credits_world(nats, tmp_path) as running:
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[CreditsEnvironment]:
+    async with credits_environment(nats, tmp_path) as running:
         yield running
 
 
-async def test_a_reference_grants_once(world: CreditsWorld) -> None:
-    first = await world.grant(50, reference="payment-1")
-    (entry,) = await world.ledger()
+async def test_a_reference_grants_once(environment: CreditsEnvironment) -> None:
+    first = await environment.grant(50, reference="payment-1")
+    (entry,) = await environment.ledger()
     balances = Balances(available=50, held=0)
     assert first == LedgerAnswer(done=True, entry=1, balances=balances, decided_at=entry.decided_at)
-    second = await world.grant(10, reference="payment-2")
+    second = await environment.grant(10, reference="payment-2")
     more = Balances(available=60, held=0)
     assert second == LedgerAnswer(done=True, entry=2, balances=more, decided_at=second.decided_at)
-    again = await world.grant(50, reference="payment-1")
+    again = await environment.grant(50, reference="payment-1")
     assert again == LedgerAnswer(done=False, entry=1, balances=more, decided_at=entry.decided_at)
-    assert len(await world.ledger()) == 2
+    assert len(await environment.ledger()) == 2
 
 
-async def test_all_that_was_asked_for_is_in_the_entry(world: CreditsWorld) -> None:
+async def test_all_that_was_asked_for_is_in_the_entry(environment: CreditsEnvironment) -> None:
     asked: dict[str, Any] = {
         "reference": "welcome",
         "kind": GrantKind.PROMOTIONAL,
         "reason": "Welcome",
         "expires_at": LATER,
     }
-    answer = await world.grant(5, **asked)
-    assert await world.ledger() == [
+    answer = await environment.grant(5, **asked)
+    assert await environment.ledger() == [
         CreditsGranted(
             account="ann",
             entry=1,
@@ -61,27 +61,27 @@ async def test_all_that_was_asked_for_is_in_the_entry(world: CreditsWorld) -> No
     ]
 
 
-async def test_another_grant_for_a_reference_is_refused(world: CreditsWorld) -> None:
-    await world.grant(50, reference="payment-1")
+async def test_another_grant_for_a_reference_is_refused(environment: CreditsEnvironment) -> None:
+    await environment.grant(50, reference="payment-1")
     changes: list[dict[str, Any]] = [{"amount": 51}, {"kind": GrantKind.PLAN}, {"expires_at": LATER}]
     for change in changes:
         asked: dict[str, Any] = {"amount": 50, "reference": "payment-1"} | change
-        answer = await world.grant(**asked)
+        answer = await environment.grant(**asked)
         assert answer == LedgerAnswer(
             refusal=Refusal.REFERENCE_CONFLICT,
             field="reference",
             error="reference 'payment-1' was used before, for entry 1: a grant of 50 paid credits",
         )
-    assert len(await world.ledger()) == 1
+    assert len(await environment.ledger()) == 1
 
 
-async def test_a_grant_that_can_not_be_is_refused(world: CreditsWorld) -> None:
-    past = await world.grant(5, expires_at=NOW - timedelta(days=1000))
+async def test_a_grant_that_can_not_be_is_refused(environment: CreditsEnvironment) -> None:
+    past = await environment.grant(5, expires_at=NOW - timedelta(days=1000))
     assert (past.refusal, past.field) == (Refusal.INVALID, "expires_at")
-    await world.grant(MAX_CREDITS)
-    more = await world.grant(1)
+    await environment.grant(MAX_CREDITS)
+    more = await environment.grant(1)
     assert (more.refusal, more.field) == (Refusal.BALANCE_TOO_LARGE, "amount")
-    assert [entry.balances.available for entry in await world.ledger()] == [MAX_CREDITS]
+    assert [entry.balances.available for entry in await environment.ledger()] == [MAX_CREDITS]
 
 
 BODIES: list[tuple[bytes, list[str]]] = [
@@ -107,11 +107,13 @@ BODIES: list[tuple[bytes, list[str]]] = [
 
 
 @pytest.mark.parametrize("headers", [None, {"content-type": "application/json"}], ids=["plain", "json"])
-async def test_every_mistake_is_answered_by_name(world: CreditsWorld, headers: dict[str, str] | None) -> None:
+async def test_every_mistake_is_answered_by_name(
+    environment: CreditsEnvironment, headers: dict[str, str] | None
+) -> None:
     for body, named in BODIES:
-        answer = await world.ask(GRANT_CREDITS, body, headers)
+        answer = await environment.ask(GRANT_CREDITS, body, headers)
         assert answer == LedgerAnswer(refusal=Refusal.INVALID, field=named[0], error=answer.error)
         assert answer.error is not None
         for name in named:
             assert f"{name}: " in answer.error
-    assert await world.ledger("a") == []
+    assert await environment.ledger("a") == []

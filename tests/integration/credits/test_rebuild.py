@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, select
-from tests.support.environments.credits import credits_world, last_action
+from tests.support.environments.credits import credits_environment, last_action_is
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer
 
@@ -53,7 +53,7 @@ def last_generation(name: str) -> Callable[[Sequence[LedgerEvent]], bool]:
 async def test_the_tables_follow_the_ledger_and_a_rebuild_gives_the_same(
     nats: NatsServer, tmp_path: Path, url: str, slots: Slots, live: Engine
 ) -> None:
-    async with credits_world(nats, tmp_path, database_url=url) as world:
+    async with credits_environment(nats, tmp_path, database_url=url) as world:
         soon, later = (datetime.now(UTC) + timedelta(minutes=minutes) for minutes in (10, 30))
         await world.grant(50, reference="one", expires_at=soon)
         await world.grant(100, reference="two", expires_at=later)
@@ -61,7 +61,7 @@ async def test_the_tables_follow_the_ledger_and_a_rebuild_gives_the_same(
             await world.requested(credits, generation=generation)
             await world.until(last_generation(generation))
         await world.delivered("spent")
-        await world.until(last_action("settled"))
+        await world.until(last_action_is("settled"))
         asked = AdjustCredits(account="ann", corrects=2, amount=10, reference="ticket")
         await world.ask(ADJUST_CREDITS, asked)
         await world.grant(5, account="ben")
@@ -78,7 +78,7 @@ async def test_the_tables_follow_the_ledger_and_a_rebuild_gives_the_same(
         assert [(row["generation"], row["parts"]) for row in rows(live, Hold)] == [("held", [[1, 30]])]
         assert to_expire(live, later) == [("ann", 2, later)]
 
-    async with credits_world(nats, tmp_path, started=False) as idle:
+    async with credits_environment(nats, tmp_path, started=False) as idle:
         rebuilt = await rebuild_one(idle.connection, "credits", url)
     new = slots.open(rebuilt.slot)
     try:

@@ -9,15 +9,15 @@ from tests.support.processes.emulator import EmulatorProcess, running_emulator
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+def emulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         yield emulator
 
 
 @pytest.fixture
-def emulator(shared: EmulatorProcess) -> Iterator[EmulatorProcess]:
-    yield shared
-    shared.clear_faults()
+def emulator(emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
+    yield emulator_process
+    emulator_process.clear_faults()
 
 
 @pytest.fixture
@@ -26,7 +26,7 @@ def receiver() -> Iterator[CallbackReceiver]:
         yield receiver
 
 
-async def told(receiver: CallbackReceiver, count: int) -> list[str]:
+async def wait_for_callbacks(receiver: CallbackReceiver, count: int) -> list[str]:
     """The statuses, once `count` callbacks have arrived."""
     await eventually(lambda: len(receiver.bodies) >= count, what=f"got {receiver.statuses}")
     return receiver.statuses
@@ -34,9 +34,9 @@ async def told(receiver: CallbackReceiver, count: int) -> list[str]:
 
 async def test_each_change_is_told_in_order(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     task_id = emulator.create(callback_url=receiver.url)
-    assert await told(receiver, 1) == ["queued"]
+    assert await wait_for_callbacks(receiver, 1) == ["queued"]
     emulator.finish(task_id)
-    assert await told(receiver, 3) == ["queued", "running", "succeeded"]
+    assert await wait_for_callbacks(receiver, 3) == ["queued", "running", "succeeded"]
     assert receiver.bodies[-1] == emulator.get(task_id)
 
 
@@ -44,7 +44,7 @@ async def test_each_change_is_told_in_order(emulator: EmulatorProcess, receiver:
 async def test_other_ends_are_told(emulator: EmulatorProcess, receiver: CallbackReceiver, end: str) -> None:
     emulator.fault(end, times=1)
     last = emulator.finish(emulator.create(callback_url=receiver.url))
-    assert (await told(receiver, 3))[-1] == last["status"]
+    assert (await wait_for_callbacks(receiver, 3))[-1] == last["status"]
 
 
 async def test_a_cancelled_task_says_nothing(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
@@ -52,7 +52,7 @@ async def test_a_cancelled_task_says_nothing(emulator: EmulatorProcess, receiver
     emulator.delete(task_id)
     other = emulator.create(callback_url=receiver.url)
     emulator.finish(other)
-    await told(receiver, 4)
+    await wait_for_callbacks(receiver, 4)
     assert [body["status"] for body in receiver.bodies if body["id"] == task_id] == ["queued"]
 
 
@@ -61,25 +61,38 @@ async def test_an_end_is_told_three_times_until_it_is_heard(
 ) -> None:
     receiver.answers[:] = [500, 500, 500, 500, 200]
     emulator.finish(emulator.create(callback_url=receiver.url))
-    assert await told(receiver, 5) == ["queued", "running", "succeeded", "succeeded", "succeeded"]
+    assert await wait_for_callbacks(receiver, 5) == [
+        "queued",
+        "running",
+        "succeeded",
+        "succeeded",
+        "succeeded",
+    ]
 
 
 async def test_duplicates(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     emulator.fault("callback_duplicate", times=1)
     emulator.finish(emulator.create(callback_url=receiver.url))
-    assert await told(receiver, 6) == ["queued", "queued", "running", "running", "succeeded", "succeeded"]
+    assert await wait_for_callbacks(receiver, 6) == [
+        "queued",
+        "queued",
+        "running",
+        "running",
+        "succeeded",
+        "succeeded",
+    ]
 
 
 async def test_the_end_may_come_first(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     emulator.fault("callback_reorder", times=1)
     emulator.finish(emulator.create(callback_url=receiver.url))
-    assert await told(receiver, 3) == ["succeeded", "running", "queued"]
+    assert await wait_for_callbacks(receiver, 3) == ["succeeded", "running", "queued"]
 
 
 async def test_a_forged_success_comes_early(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     emulator.fault("callback_forged", times=1)
     task_id = emulator.create(callback_url=receiver.url)
-    assert await told(receiver, 2) == ["queued", "succeeded"]
+    assert await wait_for_callbacks(receiver, 2) == ["queued", "succeeded"]
     assert emulator.get(task_id)["status"] == "queued"
     assert receiver.bodies[1]["content"]["video_url"] == "https://forged.invalid/video.mp4"
 
@@ -89,10 +102,10 @@ async def test_dropped_ones_never_come(emulator: EmulatorProcess, receiver: Call
     emulator.finish(emulator.create(callback_url=receiver.url))
     heard = emulator.create(callback_url=receiver.url)
     emulator.finish(heard)
-    await told(receiver, 3)
+    await wait_for_callbacks(receiver, 3)
     assert {body["id"] for body in receiver.bodies} == {heard}
 
 
-async def test_an_address_nobody_listens_at_holds_nothing_up(emulator: EmulatorProcess) -> None:
+async def test_unreachable_callback_address_delays_nothing(emulator: EmulatorProcess) -> None:
     task_id = emulator.create(callback_url="http://127.0.0.1:9/told")
     assert emulator.finish(task_id)["status"] == "succeeded"

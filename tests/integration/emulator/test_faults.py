@@ -13,28 +13,28 @@ CODES = list(chain.from_iterable(STATUS_OF_CODE.values()))
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+def emulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         yield emulator
 
 
 @pytest.fixture
-def emulator(shared: EmulatorProcess) -> Iterator[EmulatorProcess]:
-    yield shared
-    shared.clear_faults()
+def emulator(emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
+    yield emulator_process
+    emulator_process.clear_faults()
 
 
-def accepted(emulator: EmulatorProcess) -> int:
+def task_count(emulator: EmulatorProcess) -> int:
     return int(emulator.listed()["total"])
 
 
 @pytest.mark.parametrize("code", CODES)
 def test_create_can_be_refused_with_any_code(emulator: EmulatorProcess, code: str) -> None:
     emulator.fault("refuse", code, times=1)
-    before = accepted(emulator)
+    before = task_count(emulator)
     answer = emulator.post()
     assert (answer.status_code, answer.json()["error"]["code"]) == (status_of(code), code)
-    assert accepted(emulator) == before
+    assert task_count(emulator) == before
     assert emulator.journal()[-1]["outcome"] == f"refused:{code}"
 
 
@@ -101,32 +101,32 @@ def test_each_route_can_be_too_busy(emulator: EmulatorProcess, route: str) -> No
 
 def test_an_error_before_accepting_leaves_nothing(emulator: EmulatorProcess) -> None:
     emulator.fault("error_before_accept", times=1)
-    before = accepted(emulator)
+    before = task_count(emulator)
     assert emulator.post().status_code == 500
-    assert accepted(emulator) == before
+    assert task_count(emulator) == before
 
 
 def test_an_error_after_accepting_leaves_a_task(emulator: EmulatorProcess) -> None:
     emulator.fault("error_after_accept", times=1)
-    before = accepted(emulator)
+    before = task_count(emulator)
     answer = emulator.post(seed=4711)
     assert (answer.status_code, answer.json()["error"]["code"]) == (500, "InternalServiceError")
-    assert accepted(emulator) == before + 1
+    assert task_count(emulator) == before + 1
     assert emulator.listed()["items"][0]["seed"] == 4711
 
 
 def test_an_accepted_task_can_go_unanswered(emulator: EmulatorProcess) -> None:
     emulator.fault("drop_after_accept", times=1)
-    before = accepted(emulator)
+    before = task_count(emulator)
     with pytest.raises(httpx.RemoteProtocolError):
         emulator.post()
-    assert accepted(emulator) == before + 1
+    assert task_count(emulator) == before + 1
     assert emulator.journal()[-1]["outcome"] == "accepted:drop_after_accept"
 
 
 def test_an_answer_can_be_too_slow_for_its_client(emulator: EmulatorProcess) -> None:
     emulator.fault("slow_accept", 30, times=1)
-    before = accepted(emulator)
+    before = task_count(emulator)
     with pytest.raises(httpx.ReadTimeout):
         httpx.post(
             f"{emulator.url}{TASKS}",
@@ -135,7 +135,7 @@ def test_an_answer_can_be_too_slow_for_its_client(emulator: EmulatorProcess) -> 
             timeout=0.3,
             trust_env=False,
         )
-    assert accepted(emulator) == before + 1
+    assert task_count(emulator) == before + 1
 
 
 @pytest.mark.parametrize(("value", "kind"), [("html", "text/html"), ("json", "application/json")])
@@ -157,7 +157,7 @@ def test_answers_can_have_the_wrong_types(emulator: EmulatorProcess) -> None:
     assert emulator.get(task_id)["status"] == ["running"]
 
 
-def test_a_status_can_be_one_nobody_knows(emulator: EmulatorProcess) -> None:
+def test_unknown_status(emulator: EmulatorProcess) -> None:
     task_id = emulator.create()
     emulator.fault("unknown_status", "paused", times=2)
     listed = emulator.listed(("filter.task_ids", task_id))["items"][0]

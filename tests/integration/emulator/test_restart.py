@@ -61,7 +61,7 @@ async def test_a_kill_while_rendering_costs_nothing_but_time(tmp_path: Path) -> 
         assert all(emulator.video(task).content[4:8] == b"ftyp" for task in tasks)
 
 
-def test_it_listens_soon_and_stays_small(tmp_path: Path) -> None:
+def test_startup_time_and_memory(tmp_path: Path) -> None:
     started = time.monotonic()
     with running_emulator(tmp_path) as emulator:
         # The bound is 1.2 s on an idle machine; others run tests beside this one.
@@ -87,7 +87,7 @@ def test_options_that_cannot_be_are_explained(tmp_path: Path, options: list[str]
     assert "usage:" in finished.stderr
 
 
-def test_two_lines_are_enough_to_use_it(tmp_path: Path) -> None:
+def test_minimal_usage(tmp_path: Path) -> None:
     command = [
         sys.executable,
         "-m",

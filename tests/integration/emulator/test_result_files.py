@@ -15,15 +15,15 @@ IMAGE = {"type": "image_url", "image_url": {"url": "https://pictures.example/kit
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+def emulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         yield emulator
 
 
 @pytest.fixture
-def emulator(shared: EmulatorProcess) -> Iterator[EmulatorProcess]:
-    yield shared
-    shared.clear_faults()
+def emulator(emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
+    yield emulator_process
+    emulator_process.clear_faults()
 
 
 @pytest.fixture
@@ -194,7 +194,7 @@ def test_a_broken_download_told_its_length_or_not(emulator: EmulatorProcess, fin
         assert "content-length" not in answer.headers
 
 
-def test_half_a_clip_with_a_clean_end(emulator: EmulatorProcess, finished: str) -> None:
+def test_truncated_clip_with_clean_close(emulator: EmulatorProcess, finished: str) -> None:
     whole = emulator.video(finished).content
     emulator.fault("result_truncated_chunked", "clean", times=1)
     assert emulator.video(finished).content == whole[: len(whole) // 2]
@@ -233,7 +233,7 @@ def test_equal_requests_share_a_file(emulator: EmulatorProcess) -> None:
     assert first == second
 
 
-def test_sample_pictures_are_served_to_anybody(emulator: EmulatorProcess) -> None:
+def test_sample_images_need_no_key(emulator: EmulatorProcess) -> None:
     answer = httpx.get(f"{emulator.url}/samples/harbour.png", trust_env=False)
     assert (answer.status_code, answer.headers["content-type"]) == (200, "image/png")
     assert answer.content.startswith(b"\x89PNG")

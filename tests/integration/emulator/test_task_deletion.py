@@ -7,15 +7,15 @@ from tests.support.processes.emulator import TASKS, EmulatorProcess, running_emu
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
+def emulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
     with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
         yield emulator
 
 
 @pytest.fixture
-def emulator(shared: EmulatorProcess) -> Iterator[EmulatorProcess]:
-    yield shared
-    shared.clear_faults()
+def emulator(emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
+    yield emulator_process
+    emulator_process.clear_faults()
 
 
 def test_a_queued_task_becomes_cancelled_for_good(emulator: EmulatorProcess) -> None:

@@ -16,7 +16,7 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProce
 
 
 @pytest.fixture(scope="module")
-def five(emulator: EmulatorProcess) -> list[str]:
+def five_tasks(emulator: EmulatorProcess) -> list[str]:
     """Tasks in order of acceptance; the first has succeeded, the fourth is of another model, the last flex."""
     first = emulator.create()
     emulator.advance(30)
@@ -28,36 +28,36 @@ def ids(page: dict[str, Any]) -> list[str]:
     return [item["id"] for item in page["items"]]
 
 
-def test_newest_first_without_flex(emulator: EmulatorProcess, five: list[str]) -> None:
+def test_newest_first_without_flex(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
     page = emulator.listed()
-    assert (page["total"], ids(page)) == (4, five[3::-1])
+    assert (page["total"], ids(page)) == (4, five_tasks[3::-1])
 
 
-def test_flex_tasks_are_there_for_those_who_ask(emulator: EmulatorProcess, five: list[str]) -> None:
-    assert ids(emulator.listed(("filter.service_tier", "flex"))) == [five[4]]
-    assert ids(emulator.listed(("filter.task_ids", five[4]))) == []
+def test_flex_tasks_are_there_for_those_who_ask(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+    assert ids(emulator.listed(("filter.service_tier", "flex"))) == [five_tasks[4]]
+    assert ids(emulator.listed(("filter.task_ids", five_tasks[4]))) == []
 
 
-def test_pages(emulator: EmulatorProcess, five: list[str]) -> None:
+def test_pages(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
     pages = [emulator.listed(("page_num", number), ("page_size", 3)) for number in (1, 2, 3)]
-    assert [ids(page) for page in pages] == [five[3:0:-1], five[:1], []]
+    assert [ids(page) for page in pages] == [five_tasks[3:0:-1], five_tasks[:1], []]
     assert [page["total"] for page in pages] == [4, 4, 4]
 
 
-def test_repeated_ids(emulator: EmulatorProcess, five: list[str]) -> None:
-    query = [("filter.task_ids", task_id) for task_id in (five[0], five[2], "cgt-unknown")]
-    assert ids(emulator.listed(*query)) == [five[2], five[0]]
+def test_repeated_ids(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+    query = [("filter.task_ids", task_id) for task_id in (five_tasks[0], five_tasks[2], "cgt-unknown")]
+    assert ids(emulator.listed(*query)) == [five_tasks[2], five_tasks[0]]
 
 
-def test_filters(emulator: EmulatorProcess, five: list[str]) -> None:
-    assert ids(emulator.listed(("filter.status", "succeeded"))) == [five[0]]
-    assert ids(emulator.listed(("filter.model", OTHER_MODEL))) == [five[3]]
+def test_filters(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+    assert ids(emulator.listed(("filter.status", "succeeded"))) == [five_tasks[0]]
+    assert ids(emulator.listed(("filter.model", OTHER_MODEL))) == [five_tasks[3]]
     both = (("filter.model", MODEL), ("filter.status", "queued"))
-    assert ids(emulator.listed(*both)) == five[2:0:-1]
+    assert ids(emulator.listed(*both)) == five_tasks[2:0:-1]
 
 
 def test_odd_requests_are_refused_and_nothing_of_them_is_kept(
-    emulator: EmulatorProcess, five: list[str]
+    emulator: EmulatorProcess, five_tasks: list[str]
 ) -> None:
     before = len(emulator.journal())
     deep = b'{"model": ' + b"[" * 50_000 + b"]" * 50_000 + b"}"
@@ -67,8 +67,8 @@ def test_odd_requests_are_refused_and_nothing_of_them_is_kept(
     assert [entry["body"] for entry in emulator.journal()[before:]] == [None] * 4
 
 
-def test_an_item_is_what_get_answers(emulator: EmulatorProcess, five: list[str]) -> None:
-    assert emulator.listed(("filter.task_ids", five[0]))["items"] == [emulator.get(five[0])]
+def test_an_item_is_what_get_answers(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+    assert emulator.listed(("filter.task_ids", five_tasks[0]))["items"] == [emulator.get(five_tasks[0])]
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import TypeAdapter
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import MAX_CREDITS, subjects
@@ -23,43 +23,49 @@ BOTH = (Scope.ADMIN.value, Scope.GENERATE.value)
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts, parts.credits():
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway() as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway() as gateway:
         yield gateway
 
 
 @pytest.fixture
-async def office(parts: World, gateway: Gateway) -> Owner:
+async def admin_client(environment: GatewayEnvironment, gateway: Gateway) -> AccountClient:
     """A key with the scope admin, of an account that has nothing to do with those it grants to."""
-    return await parts.owner(gateway, "office", scopes=("admin",))
+    return await environment.owner(gateway, "office", scopes=("admin",))
 
 
-def payment(**changes: Any) -> dict[str, Any]:
+def grant_body(**changes: Any) -> dict[str, Any]:
     return {"account": "acme", "amount": 500, "reference": "pay_1"} | changes
 
 
-def holds_to(model: type[Any], body: Mapping[str, Any]) -> None:
+def assert_matches_schema(model: type[Any], body: Mapping[str, Any]) -> None:
     """The documented shape, nothing more."""
     fields = TypeAdapter(model).validate_python(body)
     assert set(body) <= set(type(fields).model_fields)
 
 
-async def put(owner: Owner, path: str, body: Any) -> httpx.Response:
+async def put_json(owner: AccountClient, path: str, body: Any) -> httpx.Response:
     return await owner.http.put(path, json=body, headers=owner.headers())
 
 
-async def test_a_grant_is_made_once_and_answered_the_same(parts: World, office: Owner) -> None:
-    first = await office.post(GRANTS, payment(reason="Starter pack", expiresAt="2101-01-31T12:00:00+02:00"))
-    again = await office.post(GRANTS, payment(reason="other words", expiresAt="2101-01-31T10:00:00Z"))
+async def test_a_grant_is_made_once_and_answered_the_same(
+    environment: GatewayEnvironment, admin_client: AccountClient
+) -> None:
+    first = await admin_client.post(
+        GRANTS, grant_body(reason="Starter pack", expiresAt="2101-01-31T12:00:00+02:00")
+    )
+    again = await admin_client.post(
+        GRANTS, grant_body(reason="other words", expiresAt="2101-01-31T10:00:00Z")
+    )
 
     assert (first.status_code, again.status_code) == (201, 200)
-    holds_to(Granted, first.json())
+    assert_matches_schema(Granted, first.json())
     assert first.json() == {
         "account": "acme",
         "entry": 1,
@@ -70,35 +76,39 @@ async def test_a_grant_is_made_once_and_answered_the_same(parts: World, office: 
         "balances": {"available": 500, "held": 0},
     }
     assert again.json() == first.json()
-    [entry] = await parts.load(subjects.ledger("acme"))
+    [entry] = await environment.load(subjects.ledger("acme"))
     assert isinstance(entry.event, CreditsGranted)
     assert (entry.event.reason, entry.envelope.source) == ("Starter pack", "telecine/credits")
 
 
-async def test_twenty_posts_at_two_gateways_grant_once(parts: World, gateway: Gateway, office: Owner) -> None:
-    async with parts.gateway() as second:
-        elsewhere = Owner(office.account, office.key, second.http)
-        twins = [*(office for _ in range(10)), *(elsewhere for _ in range(10))]
+async def test_twenty_posts_at_two_gateways_grant_once(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+) -> None:
+    async with environment.gateway() as second:
+        elsewhere = AccountClient(admin_client.account, admin_client.key, second.http)
+        twins = [*(admin_client for _ in range(10)), *(elsewhere for _ in range(10))]
 
-        answers = await asyncio.gather(*(twin.post(GRANTS, payment()) for twin in twins))
+        answers = await asyncio.gather(*(twin.post(GRANTS, grant_body()) for twin in twins))
 
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
     assert {answer.content for answer in answers} == {answers[0].content}
-    assert len(await parts.load(subjects.ledger("acme"))) == 1
+    assert len(await environment.load(subjects.ledger("acme"))) == 1
 
 
-async def test_a_reference_that_was_used_for_something_else(parts: World, office: Owner) -> None:
-    await office.post(GRANTS, payment())
+async def test_reused_reference_is_a_conflict(
+    environment: GatewayEnvironment, admin_client: AccountClient
+) -> None:
+    await admin_client.post(GRANTS, grant_body())
     for change in ({"amount": 501}, {"kind": "plan"}, {"expiresAt": "2101-01-01T00:00:00Z"}):
-        answer = await office.post(GRANTS, payment(**change))
+        answer = await admin_client.post(GRANTS, grant_body(**change))
 
         assert answer.status_code == 409
         body = answer.json()
         assert (body["code"], body["fields"][0]["field"]) == ("reference_conflict", "reference")
         assert "was used before, for entry 1: a grant of 500 paid credits" in body["error"]
     correction = {"account": "acme", "corrects": 1, "amount": 1, "reference": "pay_1"}
-    assert (await office.post(ADJUSTMENTS, correction)).status_code == 409
-    assert len(await parts.load(subjects.ledger("acme"))) == 1
+    assert (await admin_client.post(ADJUSTMENTS, correction)).status_code == 409
+    assert len(await environment.load(subjects.ledger("acme"))) == 1
 
 
 BAD_GRANTS: list[tuple[dict[str, Any], set[str]]] = [
@@ -126,33 +136,37 @@ BAD_GRANTS: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-async def test_every_bad_field_is_named_and_nothing_is_granted(parts: World, office: Owner) -> None:
+async def test_every_bad_field_is_named_and_nothing_is_granted(
+    environment: GatewayEnvironment, admin_client: AccountClient
+) -> None:
     for changes, named in BAD_GRANTS:
-        answer = await office.post(GRANTS, payment(**changes))
+        answer = await admin_client.post(GRANTS, grant_body(**changes))
 
         assert answer.status_code == 400, changes
         assert {bad["field"] for bad in answer.json()["fields"]} == named, changes
         assert all(name in answer.json()["error"] for name in named)
     for content in (b"", b"[]", b"{", b'{"amount": NaN}', b"\xff"):
-        headers = office.headers()
-        assert (await office.http.post(GRANTS, content=content, headers=headers)).status_code == 400
-    large = await office.http.post(GRANTS, content=b"x" * 70_000, headers=office.headers())
+        headers = admin_client.headers()
+        assert (await admin_client.http.post(GRANTS, content=content, headers=headers)).status_code == 400
+    large = await admin_client.http.post(GRANTS, content=b"x" * 70_000, headers=admin_client.headers())
     assert large.status_code == 413
-    assert await parts.load(subjects.ledger("acme")) == []
+    assert await environment.load(subjects.ledger("acme")) == []
 
 
-async def test_a_balance_that_no_json_reader_keeps_exact_is_refused(parts: World, office: Owner) -> None:
-    assert (await office.post(GRANTS, payment(amount=MAX_CREDITS))).status_code == 201
+async def test_a_balance_that_no_json_reader_keeps_exact_is_refused(
+    environment: GatewayEnvironment, admin_client: AccountClient
+) -> None:
+    assert (await admin_client.post(GRANTS, grant_body(amount=MAX_CREDITS))).status_code == 201
 
-    answer = await office.post(GRANTS, payment(amount=1, reference="pay_2"))
+    answer = await admin_client.post(GRANTS, grant_body(amount=1, reference="pay_2"))
 
     assert (answer.status_code, answer.json()["code"]) == (409, "balance_too_large")
 
 
-async def test_a_key_without_the_scope_changes_nothing(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=10)
+async def test_missing_scope_is_refused(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway, credits=10)
     for method, path, body in (
-        ("POST", GRANTS, payment()),
+        ("POST", GRANTS, grant_body()),
         ("POST", GRANTS, {"nonsense": 1}),
         ("POST", ADJUSTMENTS, {"account": "acme", "corrects": 1, "amount": 1, "reference": "r"}),
         ("POST", "/api/admin/accounts/acme/close", None),
@@ -168,27 +182,31 @@ async def test_a_key_without_the_scope_changes_nothing(parts: World, gateway: Ga
             "error": "This key does not have the scope admin, which this needs",
             "scope": "admin",
         }
-    assert len(await parts.load(subjects.ledger("acme"))) == 1
+    assert len(await environment.load(subjects.ledger("acme"))) == 1
 
 
-async def test_what_is_granted_is_seen_at_once(parts: World, gateway: Gateway, office: Owner) -> None:
-    owner = await parts.owner(gateway)
+async def test_grant_is_visible_immediately(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+) -> None:
+    owner = await environment.owner(gateway)
     for number in range(1, 11):
-        await office.post(GRANTS, payment(amount=1, reference=f"pay_{number}"))
+        await admin_client.post(GRANTS, grant_body(amount=1, reference=f"pay_{number}"))
 
         assert (await owner.get("/api/credits")).json()["available"] == number
 
 
-async def test_corrections_take_back_and_give_back(parts: World, office: Owner) -> None:
-    await office.post(GRANTS, payment())
+async def test_adjustments_in_both_directions(
+    environment: GatewayEnvironment, admin_client: AccountClient
+) -> None:
+    await admin_client.post(GRANTS, grant_body())
     chargeback = {"account": "acme", "corrects": 1, "amount": 200, "reference": "re_1", "reason": "returned"}
 
-    first, again = [await office.post(ADJUSTMENTS, chargeback) for _ in range(2)]
-    too_much = await office.post(ADJUSTMENTS, chargeback | {"reference": "re_2", "amount": 301})
-    nothing = await office.post(ADJUSTMENTS, chargeback | {"reference": "re_3", "corrects": 2})
+    first, again = [await admin_client.post(ADJUSTMENTS, chargeback) for _ in range(2)]
+    too_much = await admin_client.post(ADJUSTMENTS, chargeback | {"reference": "re_2", "amount": 301})
+    nothing = await admin_client.post(ADJUSTMENTS, chargeback | {"reference": "re_3", "corrects": 2})
 
     assert (first.status_code, again.status_code) == (201, 200)
-    holds_to(Adjusted, first.json())
+    assert_matches_schema(Adjusted, first.json())
     assert first.json() == again.json()
     assert (first.json()["entry"], first.json()["balances"]["available"]) == (2, 300)
     for answer in (too_much, nothing):
@@ -198,22 +216,22 @@ async def test_corrections_take_back_and_give_back(parts: World, office: Owner) 
 
 
 async def test_a_closed_account_is_charged_and_granted_nothing(
-    parts: World, gateway: Gateway, office: Owner
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
 ) -> None:
-    owner = await parts.owner(gateway, credits=100)
+    owner = await environment.owner(gateway, credits=100)
     path = "/api/admin/accounts/acme"
 
-    closed = await office.post(f"{path}/close", {"reason": "Contract ended"})
-    again = await office.http.post(f"{path}/close", headers=office.headers())
+    closed = await admin_client.post(f"{path}/close", {"reason": "Contract ended"})
+    again = await admin_client.http.post(f"{path}/close", headers=admin_client.headers())
     generation = await owner.generate(Idempotency_Key="order-1")
     repeated = await owner.generate(Idempotency_Key="order-1")
-    granted = await office.post(GRANTS, payment())
+    granted = await admin_client.post(GRANTS, grant_body())
     shown = (await owner.get("/api/credits")).json()
-    reopened = await office.post(f"{path}/reopen", {})
+    reopened = await admin_client.post(f"{path}/reopen", {})
 
     for answer in (closed, again, reopened):
         assert answer.status_code == 200
-        holds_to(Changed, answer.json())
+        assert_matches_schema(Changed, answer.json())
     assert (closed.json()["changed"], closed.json()["entry"]) == (True, 2)
     assert (again.json()["changed"], again.json()["entry"]) == (False, None)
     assert (generation.status_code, generation.json()) == (403, {"error": "The account is closed"})
@@ -230,14 +248,14 @@ async def test_a_closed_account_is_charged_and_granted_nothing(
 
 
 async def test_spend_limits_bound_the_account_and_single_keys(
-    parts: World, gateway: Gateway, office: Owner
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
 ) -> None:
-    owner, other = await parts.owner(gateway, credits=1000), await parts.owner(gateway, credits=0)
+    owner, other = await environment.owner(gateway, credits=1000), await environment.owner(gateway, credits=0)
     path = "/api/admin/accounts/acme/limits"
     key = owner.key.key_id
 
-    assert (await put(office, path, {"apiKey": key, "perDay": 120})).status_code == 200
-    assert (await put(office, path, {"perGeneration": 60})).status_code == 200
+    assert (await put_json(admin_client, path, {"apiKey": key, "perDay": 120})).status_code == 200
+    assert (await put_json(admin_client, path, {"perGeneration": 60})).status_code == 200
     accepted = [await owner.generate() for _ in range(2)]
     a_day = await owner.generate(Idempotency_Key="third")
     large = await other.generate({"prompt": "a cat", "resolution": "1080p"})
@@ -268,14 +286,16 @@ async def test_spend_limits_bound_the_account_and_single_keys(
         "apiKey": {"perDay": 120, "perGeneration": None},
     }
     assert others == mine | {"apiKey": None}
-    assert (await put(office, path, {"apiKey": key})).json()["changed"] is True
-    assert (await put(office, path, {"apiKey": key})).json()["changed"] is False
+    assert (await put_json(admin_client, path, {"apiKey": key})).json()["changed"] is True
+    assert (await put_json(admin_client, path, {"apiKey": key})).json()["changed"] is False
     assert (await owner.generate()).status_code == 200
 
 
-async def test_bad_limits_are_named(parts: World, gateway: Gateway, office: Owner) -> None:
-    await parts.owner(gateway)
-    stranger = await parts.owner(gateway, "stranger")
+async def test_bad_limits_are_named(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+) -> None:
+    await environment.owner(gateway)
+    stranger = await environment.owner(gateway, "stranger")
     path = "/api/admin/accounts/acme/limits"
     for body, named in (
         ({"perDay": -1, "perGeneration": "5"}, {"perDay", "perGeneration"}),
@@ -285,30 +305,34 @@ async def test_bad_limits_are_named(parts: World, gateway: Gateway, office: Owne
         ({"apiKey": "key_unknown", "perDay": 5}, {"apiKey"}),
         ({"apiKey": stranger.key.key_id, "perDay": 5}, {"apiKey"}),
     ):
-        answer = await put(office, path, body)
+        answer = await put_json(admin_client, path, body)
         assert answer.status_code == 400
         assert {bad["field"] for bad in answer.json()["fields"]} == named
-    assert (await put(office, "/api/admin/accounts/a.b/limits", {})).status_code == 400
-    assert await parts.load(subjects.ledger("acme")) == []
+    assert (await put_json(admin_client, "/api/admin/accounts/a.b/limits", {})).status_code == 400
+    assert await environment.load(subjects.ledger("acme")) == []
 
 
-async def test_an_account_with_its_grants(parts: World, gateway: Gateway, office: Owner) -> None:
-    owner = await parts.owner(gateway, credits=0)
+async def test_an_account_with_its_grants(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+) -> None:
+    owner = await environment.owner(gateway, credits=0)
     plan = {"kind": "plan", "expiresAt": "2101-01-01T00:00:00Z", "amount": 30}
     kinds: list[dict[str, Any]] = [{}, plan, {"kind": "promotional"}]
     for number, changes in enumerate(kinds):
-        await office.post(GRANTS, payment(reference=f"pay_{number}", **changes))
+        await admin_client.post(GRANTS, grant_body(reference=f"pay_{number}", **changes))
     assert (await owner.generate()).status_code == 200
-    await office.post(
+    await admin_client.post(
         ADJUSTMENTS, {"account": "acme", "corrects": 1, "amount": 400, "reference": "re_1", "reason": "x"}
     )
 
-    shown = (await office.get("/api/admin/accounts/acme")).json()
-    page = (await office.get("/api/admin/accounts/acme", limit=2)).json()["grants"]
-    rest = (await office.get("/api/admin/accounts/acme", limit=2, cursor=page["nextCursor"])).json()["grants"]
-    found = (await office.get("/api/admin/accounts/acme", reference="pay_1")).json()["grants"]["items"]
+    shown = (await admin_client.get("/api/admin/accounts/acme")).json()
+    page = (await admin_client.get("/api/admin/accounts/acme", limit=2)).json()["grants"]
+    rest = (await admin_client.get("/api/admin/accounts/acme", limit=2, cursor=page["nextCursor"])).json()[
+        "grants"
+    ]
+    found = (await admin_client.get("/api/admin/accounts/acme", reference="pay_1")).json()["grants"]["items"]
 
-    holds_to(AccountBody, shown)
+    assert_matches_schema(AccountBody, shown)
     assert (shown["available"], shown["held"], shown["entry"], shown["isClosed"]) == (580, 50, 5, False)
     sides = ("entry", "available", "held", "spent", "expired", "takenBack")
     assert [tuple(grant[side] for side in sides) for grant in shown["grants"]["items"]] == [
@@ -321,41 +345,46 @@ async def test_an_account_with_its_grants(parts: World, gateway: Gateway, office
     assert [(grant["entry"], grant["kind"], grant["expiresAt"]) for grant in found] == [
         (2, "plan", "2101-01-01T00:00:00.000Z")
     ]
-    unknown = await office.get("/api/admin/accounts/nobody")
+    unknown = await admin_client.get("/api/admin/accounts/nobody")
     assert (unknown.status_code, unknown.json()["error"]) == (
         404,
         "Account nobody has no entry in the ledger yet",
     )
 
 
-async def test_what_expires_next(parts: World, gateway: Gateway, office: Owner) -> None:
-    owner = await parts.owner(gateway)
+async def test_what_expires_next(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+) -> None:
+    owner = await environment.owner(gateway)
     for number, (amount, expiry) in enumerate(
         [(5, "2101-02-01T00:00:00Z"), (7, "2101-01-01T00:00:00Z"), (8, "2101-01-01T00:00:00Z"), (9, None)]
     ):
-        await office.post(GRANTS, payment(amount=amount, expiresAt=expiry, reference=f"pay_{number}"))
+        await admin_client.post(
+            GRANTS, grant_body(amount=amount, expiresAt=expiry, reference=f"pay_{number}")
+        )
 
     shown = (await owner.get("/api/credits")).json()
 
-    holds_to(Credits, shown)
+    assert_matches_schema(Credits, shown)
     assert shown["nextExpiry"] == {"at": "2101-01-01T00:00:00.000Z", "amount": 15}
 
 
 @pytest.mark.parts("restart")
-async def test_without_an_answer_it_is_said_that_it_is_safe_to_repeat(
-    nats: NatsServer, tmp_path: Path
-) -> None:
-    async with world(nats, tmp_path) as parts, parts.gateway(answer_timeout=5) as gateway:
-        office = await parts.owner(gateway, "office", scopes=BOTH)
+async def test_timeout_response_says_retry_is_safe(nats: NatsServer, tmp_path: Path) -> None:
+    async with (
+        gateway_environment(nats, tmp_path) as environment,
+        environment.gateway(answer_timeout=5) as gateway,
+    ):
+        admin_client = await environment.owner(gateway, "office", scopes=BOTH)
 
-        silent = await office.post(GRANTS, payment())
+        silent = await admin_client.post(GRANTS, grant_body())
 
         assert silent.status_code == 503
         assert int(silent.headers["retry-after"]) > 0
         assert "Send the same request again" in silent.json()["error"]
-        async with parts.credits():
-            assert (await office.post(GRANTS, payment())).status_code == 201
-            assert (await office.post(GRANTS, payment())).status_code == 200
+        async with environment.credits():
+            assert (await admin_client.post(GRANTS, grant_body())).status_code == 201
+            assert (await admin_client.post(GRANTS, grant_body())).status_code == 200
         nats.kill()
-        assert (await office.post(GRANTS, payment(reference="pay_2"))).status_code == 503
+        assert (await admin_client.post(GRANTS, grant_body(reference="pay_2"))).status_code == 503
         await nats.start()

@@ -13,10 +13,10 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.support.data.video_events import EventsOf
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.data.video_events import GenerationEvents
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.eventually import eventually
-from tests.support.http_servers.scripted_server import RawRequest, Reply, drip, raw_server, reset
+from tests.support.http_servers.scripted_server import RawRequest, Reply, raw_server, reset, send_slowly
 from tests.support.servers.instances import NatsServer, S3Server
 
 VIDEO = random.Random(1).randbytes(300_000)  # noqa: S311  any bytes will do
@@ -27,9 +27,9 @@ ETAG = f'"{hashlib.sha256(VIDEO).hexdigest()}"'
 class Stored:
     """A stored video of an account, and where it can be fetched."""
 
-    owner: Owner
+    owner: AccountClient
     gateway: Gateway
-    of: EventsOf
+    of: GenerationEvents
 
     @property
     def path(self) -> str:
@@ -37,35 +37,37 @@ class Stored:
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts:
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment:
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World, s3: S3Server) -> AsyncIterator[Gateway]:
+async def gateway(environment: GatewayEnvironment, s3: S3Server) -> AsyncIterator[Gateway]:
     access = {"s3_access_key": s3.access_key, "s3_secret_key": s3.secret_key, "s3_region": s3.region}
-    async with parts.gateway(s3_endpoint=s3.endpoint, **access) as gateway:
+    async with environment.gateway(s3_endpoint=s3.endpoint, **access) as gateway:
         yield gateway
 
 
 @pytest.fixture
-async def stored(parts: World, gateway: Gateway, s3: S3Server, s3_bucket: str) -> Stored:
-    owner = await parts.owner(gateway)
-    of = EventsOf(owner.account, str(uuid4()))
+async def stored_video(
+    environment: GatewayEnvironment, gateway: Gateway, s3: S3Server, s3_bucket: str
+) -> Stored:
+    owner = await environment.owner(gateway)
+    of = GenerationEvents(owner.account, str(uuid4()))
     event = of.stored(bucket=s3_bucket, size=len(VIDEO), sha256=ETAG.strip('"'))
     with s3.client() as client:
         client.put_object(Bucket=s3_bucket, Key=event.key, Body=VIDEO)
-    await parts.append(of.requested())
-    await parts.append(event)
+    await environment.append(of.requested())
+    await environment.append(event)
     for _ in range(400):
         if (await owner.get("/api/video/history")).json()["items"]:
             return Stored(owner, gateway, of)
     raise AssertionError("the video does not appear")
 
 
-async def test_the_whole_video(stored: Stored) -> None:
-    answer = await stored.owner.get(stored.path)
+async def test_the_whole_video(stored_video: Stored) -> None:
+    answer = await stored_video.owner.get(stored_video.path)
 
     assert answer.status_code == 200
     assert answer.content == VIDEO
@@ -73,10 +75,12 @@ async def test_the_whole_video(stored: Stored) -> None:
     assert answer.headers["content-length"] == str(len(VIDEO))
     assert answer.headers["accept-ranges"] == "bytes"
     assert answer.headers["etag"] == ETAG
-    assert answer.headers["content-disposition"] == f'inline; filename="video_{stored.of.generation}.mp4"'
+    assert (
+        answer.headers["content-disposition"] == f'inline; filename="video_{stored_video.of.generation}.mp4"'
+    )
 
 
-async def test_ranges(stored: Stored) -> None:
+async def test_ranges(stored_video: Stored) -> None:
     size = len(VIDEO)
     for asked, start, end in (
         ("bytes=0-0", 0, 0),
@@ -85,9 +89,9 @@ async def test_ranges(stored: Stored) -> None:
         ("bytes=-500", size - 500, size - 1),
         ("bytes=0-9999999", 0, size - 1),
     ):
-        headers = stored.owner.headers(Range=asked)
-        answer = await stored.gateway.http.get(stored.path, headers=headers)
-        head = await stored.gateway.http.head(stored.path, headers=headers)
+        headers = stored_video.owner.headers(Range=asked)
+        answer = await stored_video.gateway.http.get(stored_video.path, headers=headers)
+        head = await stored_video.gateway.http.head(stored_video.path, headers=headers)
 
         assert (answer.status_code, head.status_code) == (206, 200)  # a range is for GET alone
         assert answer.content == VIDEO[start : end + 1]
@@ -96,9 +100,11 @@ async def test_ranges(stored: Stored) -> None:
         assert head.headers["content-length"] == str(size)
 
 
-async def test_what_gets_the_whole_and_what_gets_nothing(stored: Stored) -> None:
+async def test_conditional_and_unsatisfiable_ranges(stored_video: Stored) -> None:
     async def status(**headers: str) -> tuple[int, int]:
-        answer = await stored.gateway.http.get(stored.path, headers=stored.owner.headers(**headers))
+        answer = await stored_video.gateway.http.get(
+            stored_video.path, headers=stored_video.owner.headers(**headers)
+        )
         return answer.status_code, len(answer.content)
 
     assert await status(Range="bytes=0-1,5-6") == (200, len(VIDEO))
@@ -108,42 +114,44 @@ async def test_what_gets_the_whole_and_what_gets_nothing(stored: Stored) -> None
     assert await status(If_None_Match=ETAG) == (304, 0)
     assert await status(If_Match=f'"old", {ETAG}', Range=f"bytes=5-{10**19}") == (206, len(VIDEO) - 5)
     assert (await status(If_Match='"old"', If_None_Match=ETAG))[0] == 412
-    split = [*stored.owner.headers().items(), ("If-None-Match", '"old"'), ("If-None-Match", ETAG)]
-    assert (await stored.gateway.http.get(stored.path, headers=split)).status_code == 304
-    outside = await stored.gateway.http.get(stored.path, headers=stored.owner.headers(Range="bytes=300000-"))
+    split = [*stored_video.owner.headers().items(), ("If-None-Match", '"old"'), ("If-None-Match", ETAG)]
+    assert (await stored_video.gateway.http.get(stored_video.path, headers=split)).status_code == 304
+    outside = await stored_video.gateway.http.get(
+        stored_video.path, headers=stored_video.owner.headers(Range="bytes=300000-")
+    )
     assert outside.status_code == 416
     assert outside.headers["content-range"] == f"bytes */{len(VIDEO)}"
     assert "300000 bytes" in outside.json()["error"]
 
 
-async def test_head(stored: Stored) -> None:
-    answer = await stored.gateway.http.head(stored.path, headers=stored.owner.headers())
+async def test_head(stored_video: Stored) -> None:
+    answer = await stored_video.gateway.http.head(stored_video.path, headers=stored_video.owner.headers())
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(len(VIDEO))
 
 
-async def test_a_signed_link_needs_no_key(stored: Stored) -> None:
-    url = (await stored.owner.status(stored.of.generation))["videoUrl"]
-    http = stored.gateway.http
+async def test_a_signed_link_needs_no_key(stored_video: Stored) -> None:
+    url = (await stored_video.owner.status(stored_video.of.generation))["videoUrl"]
+    http = stored_video.gateway.http
 
     linked = await http.get(url, headers={"Range": "bytes=0-9"})
 
     assert (linked.status_code, linked.content) == (206, VIDEO[:10])
-    for broken in (url[:-1], url.replace("expires=", "expires=9"), f"{stored.path}?signature=x"):
+    for broken in (url[:-1], url.replace("expires=", "expires=9"), f"{stored_video.path}?signature=x"):
         assert (await http.get(broken)).status_code == 403
-    assert (await http.get(stored.path)).status_code == 401
-    other = url.replace(stored.of.generation, str(uuid4()))
+    assert (await http.get(stored_video.path)).status_code == 401
+    other = url.replace(stored_video.of.generation, str(uuid4()))
     assert (await http.get(other)).status_code == 403
 
 
-async def test_a_link_expires(parts: World, stored: Stored, s3: S3Server) -> None:
-    async with parts.gateway(content_url_ttl=1, s3_endpoint=s3.endpoint) as short:
-        owner = Owner(stored.owner.account, stored.owner.key, short.http)
+async def test_a_link_expires(environment: GatewayEnvironment, stored_video: Stored, s3: S3Server) -> None:
+    async with environment.gateway(content_url_ttl=1, s3_endpoint=s3.endpoint) as short:
+        owner = AccountClient(stored_video.owner.account, stored_video.owner.key, short.http)
         for _ in range(400):
             if (await owner.get("/api/credits")).status_code == 200:
                 break
-        url = (await owner.status(stored.of.generation))["videoUrl"]
+        url = (await owner.status(stored_video.of.generation))["videoUrl"]
         for _ in range(2000):
             answer = await short.http.head(url)
             if answer.status_code != 200:
@@ -152,29 +160,31 @@ async def test_a_link_expires(parts: World, stored: Stored, s3: S3Server) -> Non
     assert answer.status_code == 403
 
 
-async def test_a_stranger_finds_nothing(parts: World, stored: Stored) -> None:
-    stranger = await parts.owner(stored.gateway, "stranger")
+async def test_other_account_gets_404(environment: GatewayEnvironment, stored_video: Stored) -> None:
+    stranger = await environment.owner(stored_video.gateway, "stranger")
 
-    foreign = await stranger.get(stored.path)
+    foreign = await stranger.get(stored_video.path)
     unknown = await stranger.get(f"/api/video/{uuid4()}/content")
 
     assert (foreign.status_code, foreign.content) == (unknown.status_code, unknown.content)
     assert (foreign.status_code, foreign.json()) == (404, {"error": "Not found"})
 
 
-async def test_where_there_is_no_video(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
-    running, failed, cancelled, temporary, expired = [EventsOf(owner.account, str(uuid4())) for _ in range(5)]
+async def test_content_of_unfinished_generation(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
+    running, failed, cancelled, temporary, expired = [
+        GenerationEvents(owner.account, str(uuid4())) for _ in range(5)
+    ]
     for of in (running, failed, cancelled, temporary, expired):
-        await parts.append(of.requested())
+        await environment.append(of.requested())
     now = datetime.now(UTC)
     url = "https://provider.example.com/a b.mp4?token=x"
-    await parts.append(failed.failed())
-    await parts.append(cancelled.cancelled())
-    await parts.append(temporary.not_stored(url, now + timedelta(hours=1)))
-    await parts.append(expired.not_stored(url, now - timedelta(hours=1)))
+    await environment.append(failed.failed())
+    await environment.append(cancelled.cancelled())
+    await environment.append(temporary.not_stored(url, now + timedelta(hours=1)))
+    await environment.append(expired.not_stored(url, now - timedelta(hours=1)))
 
-    async def content(of: EventsOf) -> tuple[int, str]:
+    async def content(of: GenerationEvents) -> tuple[int, str]:
         answer = await owner.get(f"/api/video/{of.generation}/content")
         return answer.status_code, answer.headers.get("location") or answer.json()["error"]
 
@@ -185,15 +195,17 @@ async def test_where_there_is_no_video(parts: World, gateway: Gateway) -> None:
     assert (await content(expired))[0] == 410
 
 
-async def test_an_object_store_that_fails(parts: World, gateway: Gateway, s3_bucket: str) -> None:
-    owner = await parts.owner(gateway)
-    gone = EventsOf(owner.account, str(uuid4()))
-    await parts.append(gone.requested())
-    await parts.append(gone.stored(bucket=s3_bucket))
+async def test_an_object_store_that_fails(
+    environment: GatewayEnvironment, gateway: Gateway, s3_bucket: str
+) -> None:
+    owner = await environment.owner(gateway)
+    gone = GenerationEvents(owner.account, str(uuid4()))
+    await environment.append(gone.requested())
+    await environment.append(gone.stored(bucket=s3_bucket))
 
     missing = await owner.get(f"/api/video/{gone.generation}/content")
-    async with parts.gateway(s3_endpoint="http://127.0.0.1:1") as deaf:
-        elsewhere = Owner(owner.account, owner.key, deaf.http)
+    async with environment.gateway(s3_endpoint="http://127.0.0.1:1") as deaf:
+        elsewhere = AccountClient(owner.account, owner.key, deaf.http)
         for _ in range(400):
             if (await elsewhere.get("/api/credits")).status_code == 200:
                 break
@@ -204,31 +216,31 @@ async def test_an_object_store_that_fails(parts: World, gateway: Gateway, s3_buc
 
 
 async def test_an_object_that_is_not_what_was_stored(
-    parts: World, gateway: Gateway, s3: S3Server, s3_bucket: str
+    environment: GatewayEnvironment, gateway: Gateway, s3: S3Server, s3_bucket: str
 ) -> None:
-    owner = await parts.owner(gateway)
-    of = EventsOf(owner.account, str(uuid4()))
+    owner = await environment.owner(gateway)
+    of = GenerationEvents(owner.account, str(uuid4()))
     event = of.stored(bucket=s3_bucket, size=1000)
     with s3.client() as client:
         client.put_object(Bucket=s3_bucket, Key=event.key, Body=b"x" * 999)
-    await parts.append(of.requested())
-    await parts.append(event)
+    await environment.append(of.requested())
+    await environment.append(event)
 
     answer = await owner.get(f"/api/video/{of.generation}/content")
 
     assert answer.status_code == 502
 
 
-async def test_an_object_store_that_breaks_off(parts: World) -> None:
+async def test_an_object_store_that_breaks_off(environment: GatewayEnvironment) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"
     async with (
         raw_server(reset(head + b"x" * 100_000)) as broken,
-        parts.gateway(s3_endpoint=broken.url) as gateway,
+        environment.gateway(s3_endpoint=broken.url) as gateway,
     ):
-        owner = await parts.owner(gateway)
-        of = EventsOf(owner.account, str(uuid4()))
-        await parts.append(of.requested())
-        await parts.append(of.stored(size=200_000))
+        owner = await environment.owner(gateway)
+        of = GenerationEvents(owner.account, str(uuid4()))
+        await environment.append(of.requested())
+        await environment.append(of.stored(size=200_000))
 
         with pytest.raises(httpx.RemoteProtocolError):
             await owner.get(f"/api/video/{of.generation}/content")
@@ -236,12 +248,12 @@ async def test_an_object_store_that_breaks_off(parts: World) -> None:
         assert (await gateway.http.get("/healthz")).status_code == 200
 
 
-async def test_a_client_that_goes_away_lets_go_of_the_object_store(parts: World) -> None:
-    async with raw_server(drip(0.01)) as slow, parts.gateway(s3_endpoint=slow.url) as gateway:
-        owner = await parts.owner(gateway)
-        of = EventsOf(owner.account, str(uuid4()))
-        await parts.append(of.requested())
-        await parts.append(of.stored(size=100_000))
+async def test_a_client_that_goes_away_lets_go_of_the_object_store(environment: GatewayEnvironment) -> None:
+    async with raw_server(send_slowly(0.01)) as slow, environment.gateway(s3_endpoint=slow.url) as gateway:
+        owner = await environment.owner(gateway)
+        of = GenerationEvents(owner.account, str(uuid4()))
+        await environment.append(of.requested())
+        await environment.append(of.stored(size=100_000))
 
         async with gateway.http.stream(
             "GET", f"/api/video/{of.generation}/content", headers=owner.headers()
@@ -251,19 +263,22 @@ async def test_a_client_that_goes_away_lets_go_of_the_object_store(parts: World)
         await eventually(lambda: not slow.busy, what="the read from the object store goes on")
 
 
-async def test_downloads_that_are_not_read_keep_no_one_else_from_theirs(parts: World) -> None:
+async def test_stalled_downloads_do_not_block_others(environment: GatewayEnvironment) -> None:
     limits: dict[str, Any] = {
         "content_downloads": 5,
         "content_downloads_per_account": 4,
         "content_downloads_per_video": 2,
         "http_progress_timeout": 1,
     }
-    async with raw_server(endless()) as store, parts.gateway(s3_endpoint=store.url, **limits) as gateway:
-        owner, other = await parts.owner(gateway), await parts.owner(gateway, "other")
-        paths = [await stored_path(parts, account) for account in [owner.account] * 3 + [other.account]]
+    async with (
+        raw_server(endless()) as store,
+        environment.gateway(s3_endpoint=store.url, **limits) as gateway,
+    ):
+        owner, other = await environment.owner(gateway), await environment.owner(gateway, "other")
+        paths = [await stored_path(environment, account) for account in [owner.account] * 3 + [other.account]]
         async with AsyncExitStack() as unread:
 
-            async def begin(path: str, of: Owner = owner) -> httpx.Response:
+            async def begin(path: str, of: AccountClient = owner) -> httpx.Response:
                 request = gateway.http.stream("GET", path, headers=of.headers())
                 return await unread.enter_async_context(request)
 
@@ -301,9 +316,9 @@ def endless() -> Reply:
     return reply
 
 
-async def stored_path(parts: World, account: str) -> str:
+async def stored_path(environment: GatewayEnvironment, account: str) -> str:
     """Where a new video of the account can be fetched."""
-    of = EventsOf(account, str(uuid4()))
-    await parts.append(of.requested())
-    await parts.append(of.stored(size=1_000_000_000))
+    of = GenerationEvents(account, str(uuid4()))
+    await environment.append(of.requested())
+    await environment.append(of.stored(size=1_000_000_000))
     return f"/api/video/{of.generation}/content"

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import httpx
 import pytest
-from tests.support.data.video_events import EventsOf
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.data.video_events import GenerationEvents
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.http_servers.chassis_server import Reply, exchange
 from tests.support.servers.instances import NatsServer
 
@@ -23,14 +23,14 @@ PUBLIC = {"/healthz", "/readyz", "/api/pricing"}
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts:
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment:
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway() as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway() as gateway:
         yield gateway
 
 
@@ -48,8 +48,10 @@ async def test_every_route_but_the_public_ones_needs_a_key(gateway: Gateway) -> 
                 assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_both_ways_to_send_a_key_and_many_that_are_wrong(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_both_ways_to_send_a_key_and_many_that_are_wrong(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway)
     secret = owner.key.secret
     for headers, status in (
         ({"Authorization": f"Bearer {secret}"}, 200),
@@ -67,16 +69,18 @@ async def test_both_ways_to_send_a_key_and_many_that_are_wrong(parts: World, gat
         assert answer.status_code == status, headers.keys()
 
 
-async def test_a_key_works_from_the_moment_it_is_made(parts: World, gateway: Gateway) -> None:
+async def test_a_key_works_from_the_moment_it_is_made(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
     for number in range(20):
-        key = await parts.key(f"account-{number}")
+        key = await environment.key(f"account-{number}")
         answer = await gateway.http.get("/api/credits", headers={"X-API-Key": key.secret})
         assert answer.status_code == 200
 
 
-async def test_a_revoked_key_stops_within_a_second(parts: World, gateway: Gateway) -> None:
-    owner, other = await parts.owner(gateway), await parts.owner(gateway)
-    await parts.revoke(owner)
+async def test_a_revoked_key_stops_within_a_second(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner, other = await environment.owner(gateway), await environment.owner(gateway)
+    await environment.revoke(owner)
     give_up = asyncio.get_running_loop().time() + 1
 
     while (await owner.get("/api/credits")).status_code != 401:
@@ -85,10 +89,10 @@ async def test_a_revoked_key_stops_within_a_second(parts: World, gateway: Gatewa
     assert (await other.get("/api/credits")).status_code == 200
 
 
-async def test_nobody_sees_or_touches_what_is_anothers(parts: World, gateway: Gateway) -> None:
-    owner, stranger = await parts.owner(gateway), await parts.owner(gateway, "stranger")
-    of = EventsOf(owner.account, str(uuid4()))
-    await parts.append(of.requested())
+async def test_accounts_are_isolated(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
+    of = GenerationEvents(owner.account, str(uuid4()))
+    await environment.append(of.requested())
     for method, path in (
         ("GET", "/api/video/{}"),
         ("GET", "/api/video/{}/content"),
@@ -104,8 +108,8 @@ async def test_nobody_sees_or_touches_what_is_anothers(parts: World, gateway: Ga
     assert (await stranger.get("/api/video/history")).json()["items"] == []
 
 
-async def test_whatever_path_is_asked_for(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_malformed_paths_get_json_errors(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     for path in (
         "/",
         "/api",
@@ -131,8 +135,8 @@ async def test_whatever_path_is_asked_for(parts: World, gateway: Gateway) -> Non
         assert (answer.status_code, answer.json()) == (405, {"error": "Method not allowed"})
 
 
-async def test_headers_of_every_answer(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_headers_of_every_answer(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     for path in ("/healthz", "/docs", "/nowhere", "/api/credits", "/api/video/history?limit=x"):
         headers = (await owner.get(path)).headers
         assert headers["x-content-type-options"] == "nosniff"
@@ -150,7 +154,7 @@ async def test_headers_that_are_too_large(gateway: Gateway) -> None:
 
 
 @pytest.mark.parts("restart")
-async def test_readiness_is_a_call_that_works(gateway: Gateway, nats: NatsServer) -> None:
+async def test_readyz_reports_nats(gateway: Gateway, nats: NatsServer) -> None:
     assert (await gateway.http.get("/readyz")).json() == {"status": "ok"}
     nats.kill()
     for _ in range(400):
@@ -198,12 +202,14 @@ async def test_pricing(gateway: Gateway) -> None:
         assert [bad["field"] for bad in answer.json()["fields"]] == [field]
 
 
-async def test_the_providers_callback_is_only_a_hint(parts: World, gateway: Gateway) -> None:
+async def test_provider_callback_triggers_a_poll_only(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
     generation = str(uuid4())
     secret = gateway.settings.callback_secret.get_secret_value()
     token = callback_token(secret, "acme", generation)
     path = f"/callbacks/provider/acme/{generation}/{token}"
-    subscription = await parts.connection.jetstream().pull_subscribe_bind(
+    subscription = await environment.connection.jetstream().pull_subscribe_bind(
         durable="generation-timers", stream="TIMERS"
     )
     for content, hint in (
@@ -232,7 +238,7 @@ async def test_the_providers_callback_is_only_a_hint(parts: World, gateway: Gate
     assert (await gateway.http.post(path, content=b"x" * 70_000)).status_code == 413
 
 
-async def test_the_pages_load_nothing_from_elsewhere(gateway: Gateway) -> None:
+async def test_pages_load_no_external_resources(gateway: Gateway) -> None:
     for path in ("/docs", "/events"):
         answer = await gateway.http.get(path)
         page = _Page()
@@ -282,14 +288,16 @@ async def test_the_openapi_document_has_an_example_of_every_answer(gateway: Gate
     assert "422" not in json.dumps(document["paths"])
 
 
-async def test_no_secret_is_logged(parts: World, gateway: Gateway, capfd: pytest.CaptureFixture[str]) -> None:
-    async with parts.credits():
-        owner = await parts.owner(gateway, credits=50)
+async def test_no_secret_is_logged(
+    environment: GatewayEnvironment, gateway: Gateway, capfd: pytest.CaptureFixture[str]
+) -> None:
+    async with environment.credits():
+        owner = await environment.owner(gateway, credits=50)
         await owner.generate({"prompt": "canary-prompt\r\nforged line"})
         await owner.generate({"prompt": "canary-prompt --rs 1080p"})
         await owner.get(f"/api/video/{uuid4()}/content?expires=1&signature=canary-signature")
-        await Owner(owner.account, new_key(), gateway.http).get("/api/credits")
-        office = await parts.owner(gateway, "office", scopes=("admin",))
+        await AccountClient(owner.account, new_key(), gateway.http).get("/api/credits")
+        office = await environment.owner(gateway, "office", scopes=("admin",))
         grant = {"account": "acme", "amount": 5, "reference": "canary-reference", "reason": "canary-reason"}
         assert (await office.post("/api/admin/grants", grant)).status_code == 201
 
@@ -300,8 +308,8 @@ async def test_no_secret_is_logged(parts: World, gateway: Gateway, capfd: pytest
     assert owner.key.secret not in out + err
 
 
-async def test_head_is_answered_where_get_is(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_head_is_supported_where_get_is(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     for path in (
         "/healthz",
         "/readyz",
@@ -320,11 +328,13 @@ async def test_head_is_answered_where_get_is(parts: World, gateway: Gateway) -> 
     assert (await gateway.http.post("/healthz")).headers["allow"] == "GET, HEAD"
 
 
-async def test_body_that_is_declared_too_large_is_refused_unread(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_body_that_is_declared_too_large_is_refused_unread(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway)
     head = f"POST /api/video/generate HTTP/1.1\r\nHost: gateway\r\nX-API-Key: {owner.key.secret}\r\n"
 
-    declared = await sent(gateway, head + "Content-Length: 70000\r\n\r\n")
+    declared = await send_raw(gateway, head + "Content-Length: 70000\r\n\r\n")
     photo = await owner.generate({"prompt": "a cat", "imageUrl": "data:image/png;base64," + "A" * 5_000_000})
     no_key = await gateway.http.post("/api/video/generate", content=b"x" * 5_000_000)
 
@@ -332,8 +342,8 @@ async def test_body_that_is_declared_too_large_is_refused_unread(parts: World, g
     assert (declared.status, photo.status_code, no_key.status_code) == (413, 413, 401)
 
 
-async def test_compressed_body_returns_415(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_compressed_body_returns_415(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     for coding, status in (("gzip", 415), ("br, gzip", 415), ("Identity", 400), ("", 400)):
         answer = await owner.post("/api/video/generate", {}, Content_Encoding=coding)
 
@@ -343,19 +353,21 @@ async def test_compressed_body_returns_415(parts: World, gateway: Gateway) -> No
             assert "Content-Encoding" in answer.json()["error"]
 
 
-async def test_blanks_after_a_key_are_no_part_of_it(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_trailing_whitespace_of_a_key_is_ignored(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway)
     head = f"POST /api/video/generate HTTP/1.1\r\nHost: gateway\r\nX-API-Key: {owner.key.secret} \r\n"
 
-    reply = await sent(gateway, head + "Idempotency-Key: order-1 \t\r\nContent-Length: 2\r\n\r\n{}")
+    reply = await send_raw(gateway, head + "Idempotency-Key: order-1 \t\r\nContent-Length: 2\r\n\r\n{}")
 
     assert (reply.status, "prompt" in reply.json["error"]) == (400, True)
 
 
-async def test_ids_in_capitals_are_the_same_ids(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
-    of = EventsOf(owner.account, str(uuid4()))
-    await parts.append(of.requested())
+async def test_ids_are_case_insensitive(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
+    of = GenerationEvents(owner.account, str(uuid4()))
+    await environment.append(of.requested())
     id = of.generation.upper()
     for method, path in (
         ("GET", f"/api/video/{id}"),
@@ -370,6 +382,6 @@ async def test_ids_in_capitals_are_the_same_ids(parts: World, gateway: Gateway) 
     assert (await gateway.http.post(f"/callbacks/provider/{owner.account}/{id}/{token}")).status_code == 204
 
 
-async def sent(gateway: Gateway, request: str) -> Reply:
+async def send_raw(gateway: Gateway, request: str) -> Reply:
     """The response to these very bytes."""
     return await asyncio.to_thread(exchange, gateway.settings.http_port, request.encode())

@@ -5,7 +5,7 @@ import os
 import sys
 from pathlib import Path
 
-from tests.support.environments.gateway import world
+from tests.support.environments.gateway import gateway_environment
 from tests.support.servers.instances import NatsServer
 
 CONFIGURATION = """
@@ -23,7 +23,11 @@ EXAMPLES = 12
 async def test_the_document_and_the_gateway_agree(nats: NatsServer, tmp_path: Path) -> None:
     """Positive and negative data, and sequences of operations along the document's links."""
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
-    async with world(nats, tmp_path) as parts, parts.credits(), parts.gateway(cancel_timeout=0.1) as gateway:
+    async with (
+        gateway_environment(nats, tmp_path) as parts,
+        parts.credits(),
+        parts.gateway(cancel_timeout=0.1) as gateway,
+    ):
         owner = await parts.owner(gateway, credits=1_000_000, scopes=("admin", "generate"))
         run = await asyncio.create_subprocess_exec(
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", "schemathesis.toml"),

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import subjects
@@ -23,29 +23,29 @@ Handle = Callable[[bytes, str], int]
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts, parts.credits():
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway(answer_timeout=1) as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway(answer_timeout=1) as gateway:
         yield gateway
 
 
 @pytest.fixture
-async def office(parts: World, gateway: Gateway) -> Owner:
-    return await parts.owner(gateway, "office", scopes=("admin",))
+async def admin_client(environment: GatewayEnvironment, gateway: Gateway) -> AccountClient:
+    return await environment.owner(gateway, "office", scopes=("admin",))
 
 
 @pytest.fixture
-def handle(gateway: Gateway, office: Owner, monkeypatch: pytest.MonkeyPatch) -> Any:
+def handle(gateway: Gateway, admin_client: AccountClient, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The webhook on the page."""
     [code] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     for name, value in (
         ("GATEWAY", gateway.settings.public_url),
-        ("KEY", office.key.secret),
+        ("KEY", admin_client.key.secret),
         ("WEBHOOK_SECRET", SECRET),
         ("NO_PROXY", "127.0.0.1"),
     ):
@@ -70,7 +70,7 @@ async def send(handle: Handle, kind: str, **data: Any) -> int:
     return await asyncio.to_thread(handle, body, signed(body))
 
 
-async def deliver(handle: Handle, kind: str, **data: Any) -> int:
+async def deliver_webhook(handle: Handle, kind: str, **data: Any) -> int:
     """What the provider is answered in the end: it sends an event again for as long as it is told to."""
     for _ in range(20):
         if (answer := await send(handle, kind, **data)) != 503:
@@ -78,21 +78,25 @@ async def deliver(handle: Handle, kind: str, **data: Any) -> int:
     return 503
 
 
-async def balance(office: Owner) -> tuple[int, int]:
-    shown = (await office.get("/api/admin/accounts/acme")).json()
+async def balance(admin_client: AccountClient) -> tuple[int, int]:
+    shown = (await admin_client.get("/api/admin/accounts/acme")).json()
     return shown["entry"], shown["available"]
 
 
-async def test_a_payment_becomes_credits_once(parts: World, office: Owner, handle: Handle) -> None:
-    paid = [await deliver(handle, "payment.succeeded", id="pay_1") for _ in range(3)]
-    other = await deliver(handle, "payment.succeeded", id="pay_2")
+async def test_a_payment_becomes_credits_once(
+    environment: GatewayEnvironment, admin_client: AccountClient, handle: Handle
+) -> None:
+    paid = [await deliver_webhook(handle, "payment.succeeded", id="pay_1") for _ in range(3)]
+    other = await deliver_webhook(handle, "payment.succeeded", id="pay_2")
     ignored = await send(handle, "payment.created", id="pay_3")
 
     assert (paid, other, ignored) == ([200] * 3, 200, 200)
-    assert await balance(office) == (2, 1000)
+    assert await balance(admin_client) == (2, 1000)
 
 
-async def test_a_payment_is_credited_whatever_its_description_says(office: Owner, handle: Handle) -> None:
+async def test_a_payment_is_credited_whatever_its_description_says(
+    admin_client: AccountClient, handle: Handle
+) -> None:
     descriptions = [
         "tab\there",
         "two\r\nlines",
@@ -104,30 +108,34 @@ async def test_a_payment_is_credited_whatever_its_description_says(office: Owner
         None,
     ]
     answers = [
-        await deliver(handle, "payment.succeeded", id=f"pay_{number}", description=text)
+        await deliver_webhook(handle, "payment.succeeded", id=f"pay_{number}", description=text)
         for number, text in enumerate(descriptions)
     ]
     assert answers == [200] * len(descriptions)
-    grants = (await office.get("/api/admin/accounts/acme?limit=100")).json()["grants"]["items"]
+    grants = (await admin_client.get("/api/admin/accounts/acme?limit=100")).json()["grants"]["items"]
     reasons = {grant["reference"]: grant["reason"] for grant in grants}
     assert (reasons["pay_0"], reasons["pay_1"], reasons["pay_5"]) == ("tab here", "two lines", "x" * 500)
 
 
-async def test_a_returned_payment_is_taken_back_as_far_as_it_is_there(
-    parts: World, gateway: Gateway, office: Owner, handle: Handle
+async def test_refunded_payment_takes_back_what_is_available(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, handle: Handle
 ) -> None:
-    owner = await parts.owner(gateway)
-    await deliver(handle, "payment.succeeded", id="pay_1")
+    owner = await environment.owner(gateway)
+    await deliver_webhook(handle, "payment.succeeded", id="pay_1")
     assert (await owner.generate()).status_code == 200
 
-    answers = [await deliver(handle, "payment.refunded", id="re_1", payment="pay_1") for _ in range(2)]
-    unknown = await deliver(handle, "payment.refunded", id="re_2", payment="pay_unknown")
+    answers = [
+        await deliver_webhook(handle, "payment.refunded", id="re_1", payment="pay_1") for _ in range(2)
+    ]
+    unknown = await deliver_webhook(handle, "payment.refunded", id="re_2", payment="pay_unknown")
 
     assert (answers, unknown) == ([200, 200], 200)
-    assert await balance(office) == (3, 0)
+    assert await balance(admin_client) == (3, 0)
 
 
-async def test_what_the_provider_did_not_sign_is_refused(parts: World, handle: Handle) -> None:
+async def test_what_the_provider_did_not_sign_is_refused(
+    environment: GatewayEnvironment, handle: Handle
+) -> None:
     body = b'{"type": "payment.succeeded"}'
     for signature in (
         signed(body, secret="another secret"),
@@ -137,12 +145,12 @@ async def test_what_the_provider_did_not_sign_is_refused(parts: World, handle: H
         "",
     ):
         assert await asyncio.to_thread(handle, body, signature) == 400
-    assert await parts.load(subjects.ledger("acme")) == []
+    assert await environment.load(subjects.ledger("acme")) == []
 
 
 @pytest.mark.parts("restart")
 async def test_the_provider_is_asked_to_send_it_again(
-    nats: NatsServer, gateway: Gateway, office: Owner, handle: Handle
+    nats: NatsServer, gateway: Gateway, admin_client: AccountClient, handle: Handle
 ) -> None:
     nats.kill()
     while_down = await send(handle, "payment.succeeded", id="pay_1")
@@ -155,7 +163,9 @@ async def test_the_provider_is_asked_to_send_it_again(
     assert await send(handle, "payment.succeeded", id="pay_1") == 200
 
 
-async def test_the_requests_of_the_page_get_the_answers_of_the_page(parts: World, office: Owner) -> None:
+async def test_the_requests_of_the_page_get_the_answers_of_the_page(
+    environment: GatewayEnvironment, admin_client: AccountClient
+) -> None:
     sent = [
         (path.partition("/api")[2], json.loads(body))
         for path, body in re.findall(r'"\$GATEWAY(/api/admin/\w+)".*?-d \'(\{.*?\})\'', PAGE, re.DOTALL)
@@ -166,7 +176,7 @@ async def test_the_requests_of_the_page_get_the_answers_of_the_page(parts: World
     payment, correction, plan = sent
     plan[1]["expiresAt"] = (datetime.now(UTC) + timedelta(days=30)).isoformat()
 
-    answers = [await office.post(f"/api{path}", body) for path, body in (payment, correction, plan)]
+    answers = [await admin_client.post(f"/api{path}", body) for path, body in (payment, correction, plan)]
 
     assert [answer.status_code for answer in answers] == [201, 201, 201]
     assert [answers[0].json(), answers[1].json()] == shown

@@ -7,8 +7,8 @@ from uuid import uuid4
 
 import pytest
 from sqlalchemy import Engine, select
-from tests.support.data.video_events import NOW, EventsOf
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.data.video_events import NOW, GenerationEvents
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer
 
@@ -20,9 +20,9 @@ from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSI
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts, parts.credits():
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
+        yield environment
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -32,14 +32,14 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     return str(request.getfixturevalue("postgres").new_database())
 
 
-async def test_a_rebuild_gives_identical_rows(parts: World, url: str) -> None:
-    async with parts.gateway(cancel_timeout=0.2, database_url=url) as gateway:
-        owner = await parts.owner(gateway, credits=300)
-        await live_a_little(parts, gateway, owner)
+async def test_a_rebuild_gives_identical_rows(environment: GatewayEnvironment, url: str) -> None:
+    async with environment.gateway(cancel_timeout=0.2, database_url=url) as gateway:
+        owner = await environment.owner(gateway, credits=300)
+        await append_every_event(environment, gateway, owner)
         slots = Slots(gateway.settings.database_url, METADATA, VERSION)
-        before = await settled(slots)
+        before = await wait_until_projected(slots)
 
-        new = await rebuild(slots, PROJECTIONS, parts.connection, registry(), service="gateway")
+        new = await rebuild(slots, PROJECTIONS, environment.connection, registry(), service="gateway")
 
         after = rows(slots.open(new))
         assert new == 2
@@ -53,7 +53,7 @@ async def test_a_rebuild_gives_identical_rows(parts: World, url: str) -> None:
         assert answer.json()["remainingCredits"] == 200
 
 
-async def settled(slots: Slots) -> dict[str, Sequence[Any]]:
+async def wait_until_projected(slots: Slots) -> dict[str, Sequence[Any]]:
     """The live rows, as soon as they have all come."""
 
     def complete() -> bool:
@@ -64,25 +64,25 @@ async def settled(slots: Slots) -> dict[str, Sequence[Any]]:
     return rows(slots.open(slots.live()))
 
 
-async def live_a_little(parts: World, gateway: Gateway, owner: Owner) -> None:
+async def append_every_event(environment: GatewayEnvironment, gateway: Gateway, owner: AccountClient) -> None:
     """Every kind of event, through the gateway or by hand."""
     stored, failed, cancelled = [
-        EventsOf(owner.account, (await owner.generate()).json()["id"]) for _ in range(3)
+        GenerationEvents(owner.account, (await owner.generate()).json()["id"]) for _ in range(3)
     ]
     for event in (stored.started(), stored.submitted(), stored.progressed(), stored.ready(), stored.stored()):
-        await parts.append(event)
-    await parts.append(failed.failed())
-    await parts.append(failed.late_result())
+        await environment.append(event)
+    await environment.append(failed.failed())
+    await environment.append(failed.late_result())
     await owner.post(f"/api/video/{cancelled.generation}/cancel")
-    await parts.append(cancelled.cancelled())
-    temporary = EventsOf("other", str(uuid4()))
-    await parts.append(temporary.requested())
-    await parts.append(temporary.not_stored("https://provider.example.com/x", NOW))
-    revoked = await parts.owner(gateway, "other")
-    await parts.revoke(revoked)
-    await parts.command(SET_SPEND_LIMITS, SetSpendLimits(account="poor", per_day=100))
-    await parts.command(CLOSE_ACCOUNT, CloseAccount(account="other"))
-    poor = await parts.owner(gateway, "poor", credits=1)
+    await environment.append(cancelled.cancelled())
+    temporary = GenerationEvents("other", str(uuid4()))
+    await environment.append(temporary.requested())
+    await environment.append(temporary.not_stored("https://provider.example.com/x", NOW))
+    revoked = await environment.owner(gateway, "other")
+    await environment.revoke(revoked)
+    await environment.command(SET_SPEND_LIMITS, SetSpendLimits(account="poor", per_day=100))
+    await environment.command(CLOSE_ACCOUNT, CloseAccount(account="other"))
+    poor = await environment.owner(gateway, "poor", credits=1)
     assert (await poor.generate()).status_code == 402
     assert (await poor.get("/api/video/history")).json()["items"]
     for _ in range(400):

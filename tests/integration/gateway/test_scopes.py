@@ -5,8 +5,8 @@ from pathlib import Path
 from uuid import uuid4
 
 import pytest
-from tests.support.data.video_events import EventsOf
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.data.video_events import GenerationEvents
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
@@ -17,18 +17,20 @@ from telecine_gateway.access.api_keys import Keys, NewKey, Scope, new_key
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts:
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment:
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway(answer_timeout=0.2) as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway(answer_timeout=0.2) as gateway:
         yield gateway
 
 
-async def key_with(parts: World, gateway: Gateway, scopes: tuple[str, ...] | None) -> Owner:
+async def key_with(
+    environment: GatewayEnvironment, gateway: Gateway, scopes: tuple[str, ...] | None
+) -> AccountClient:
     """A key whose event says just that of its scopes, whatever the rules of today are."""
     key = new_key()
 
@@ -38,16 +40,16 @@ async def key_with(parts: World, gateway: Gateway, scopes: tuple[str, ...] | Non
         )
 
     rules = Decider(Keys(), decide, lambda keys, event: keys)
-    ledger = CommandHandler(parts.store, rules, source="telecine/operator", clock=utc_now)
+    ledger = CommandHandler(environment.store, rules, source="telecine/operator", clock=utc_now)
     await ledger.execute(subjects.access("acme"), key, Cause(key.key_id, key.key_id))
-    owner = Owner("acme", key, gateway.http)
+    owner = AccountClient("acme", key, gateway.http)
     for _ in range(400):
         if (await owner.get("/api/credits")).status_code == 200:
             return owner
     raise AssertionError("the key did not begin to work")
 
 
-async def answers(gateway: Gateway, owner: Owner) -> dict[str, tuple[int, str]]:
+async def status_by_route(gateway: Gateway, owner: AccountClient) -> dict[str, tuple[int, str]]:
     """The status of every route that needs a key, and the scope that it names."""
     document = (await gateway.http.get("/openapi.json")).json()
     found = {}
@@ -63,7 +65,7 @@ async def answers(gateway: Gateway, owner: Owner) -> dict[str, tuple[int, str]]:
     return found
 
 
-def refused(found: dict[str, tuple[int, str]], scope: str) -> set[str]:
+def forbidden_routes(found: dict[str, tuple[int, str]], scope: str) -> set[str]:
     return {route for route, told in found.items() if told == (403, scope)}
 
 
@@ -110,36 +112,36 @@ async def test_every_route_asks_for_the_scope_that_its_description_names(gateway
     ],
 )
 async def test_a_key_may_do_what_its_scopes_name(
-    parts: World,
+    environment: GatewayEnvironment,
     gateway: Gateway,
     scopes: tuple[str, ...] | None,
     no_admin: set[str],
     no_videos: set[str],
 ) -> None:
-    owner = await key_with(parts, gateway, scopes)
+    owner = await key_with(environment, gateway, scopes)
 
-    found = await answers(gateway, owner)
+    found = await status_by_route(gateway, owner)
 
     assert set(found) == ADMIN | VIDEOS | ANY
-    assert refused(found, Scope.ADMIN) == no_admin
-    assert refused(found, Scope.GENERATE) == no_videos
+    assert forbidden_routes(found, Scope.ADMIN) == no_admin
+    assert forbidden_routes(found, Scope.GENERATE) == no_videos
     assert {found[route][0] for route in ANY} == {200}
     assert 401 not in {status for status, _ in found.values()}
 
 
 async def test_a_link_to_a_video_needs_no_scope_and_a_foreign_id_stays_unknown(
-    parts: World, gateway: Gateway
+    environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
-    owner = await parts.owner(gateway)
-    office = await parts.owner(gateway, scopes=("admin",))
-    of = EventsOf(owner.account, str(uuid4()))
+    owner = await environment.owner(gateway)
+    office = await environment.owner(gateway, scopes=("admin",))
+    of = GenerationEvents(owner.account, str(uuid4()))
     for event in (of.requested(), of.started(), of.submitted(), of.ready(), of.stored()):
-        await parts.append(event)
+        await environment.append(event)
     link = (await owner.status(of.generation))["videoUrl"]
 
     by_link = await gateway.http.head(link)
     with_key = await office.get(f"/api/video/{of.generation}/content")
-    foreign = await (await parts.owner(gateway, "stranger")).get(f"/api/video/{of.generation}")
+    foreign = await (await environment.owner(gateway, "stranger")).get(f"/api/video/{of.generation}")
 
     assert by_link.status_code == 200
     assert (with_key.status_code, with_key.json()["scope"]) == (403, "generate")

@@ -11,7 +11,7 @@ from typing import Any
 import httpx
 import pytest
 from pydantic import TypeAdapter
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts.credits import GrantKind
@@ -36,14 +36,14 @@ HOSTILE = '=HYPERLINK("http://evil.example")</td><script>alert(1)</script>'
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts:
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment:
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway() as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway() as gateway:
         yield gateway
 
 
@@ -51,7 +51,7 @@ def at(day: float) -> datetime:
     return NOVEMBER + timedelta(days=day - 1)
 
 
-def a_month(account: str = "acme") -> Sequence[Command]:
+def append_month(account: str = "acme") -> Sequence[Command]:
     """12 entries: one before November, the last one at the first moment of December."""
     price = PRICE_TABLE.quote("720p", 5)
     who: dict[str, Any] = {"account": account}
@@ -72,7 +72,7 @@ def a_month(account: str = "acme") -> Sequence[Command]:
     )
 
 
-async def statement(owner: Owner, **params: Any) -> dict[str, Any]:
+async def statement(owner: AccountClient, **params: Any) -> dict[str, Any]:
     answer = await owner.get(PATH, **params)
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
@@ -85,10 +85,10 @@ def balances(mark: dict[str, int]) -> tuple[int, int]:
     return mark["available"], mark["held"]
 
 
-async def written(parts: World, gateway: Gateway, account: str = "acme") -> Owner:
+async def written(environment: GatewayEnvironment, gateway: Gateway, account: str = "acme") -> AccountClient:
     """An account with the month in its ledger, and the tables behind it."""
-    await parts.entries(*a_month(account))
-    owner = await parts.owner(gateway, account)
+    await environment.entries(*append_month(account))
+    owner = await environment.owner(gateway, account)
     for _ in range(400):
         if (await owner.get("/api/credits")).json()["isClosed"]:
             return owner
@@ -96,9 +96,9 @@ async def written(parts: World, gateway: Gateway, account: str = "acme") -> Owne
 
 
 async def test_a_period_begins_with_what_was_there_and_ends_with_what_is_left(
-    parts: World, gateway: Gateway
+    environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
-    owner = await written(parts, gateway)
+    owner = await written(environment, gateway)
 
     whole = await statement(owner)
     november = await statement(owner, **{"from": "2026-11-01", "to": "2026-12-01"})
@@ -127,8 +127,8 @@ async def test_a_period_begins_with_what_was_there_and_ends_with_what_is_left(
     assert by_type["limits_set"]["perDay"] == 500
 
 
-async def test_movements_add_up_from_page_to_page(parts: World, gateway: Gateway) -> None:
-    owner = await written(parts, gateway)
+async def test_movements_add_up_from_page_to_page(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await written(environment, gateway)
     pages: list[dict[str, Any]] = []
     after: dict[str, str] = {}
     while True:
@@ -150,9 +150,9 @@ async def test_movements_add_up_from_page_to_page(parts: World, gateway: Gateway
 
 
 async def test_csv_is_whole_though_it_is_read_in_parts(
-    parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await written(parts, gateway)
+    owner = await written(environment, gateway)
     monkeypatch.setattr(statement_queries, "BATCH_SIZE", 3)
 
     answer = await owner.get(PATH, format="csv", **{"from": "2026-11-01", "to": "2026-12-01"})
@@ -170,9 +170,9 @@ async def test_csv_is_whole_though_it_is_read_in_parts(
 
 
 async def test_the_page_to_print_holds_nothing_that_runs(
-    parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await written(parts, gateway)
+    owner = await written(environment, gateway)
     monkeypatch.setattr(statement_queries, "BATCH_SIZE", 3)
 
     answer = await owner.http.get(PATH, headers=owner.headers(accept="text/html,*/*;q=0.8"))
@@ -189,9 +189,9 @@ async def test_the_page_to_print_holds_nothing_that_runs(
 
 
 async def test_a_statement_that_can_not_be_read_to_its_end_is_broken_off(
-    parts: World, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    owner = await written(parts, gateway)
+    owner = await written(environment, gateway)
     reading, parts_read = statement_queries._lines, count()
 
     def once(*arguments: Any) -> Any:
@@ -214,8 +214,8 @@ async def test_a_statement_that_can_not_be_read_to_its_end_is_broken_off(
     assert b"closing" not in b"".join(read)
 
 
-async def test_bad_questions_are_answered_clearly(parts: World, gateway: Gateway) -> None:
-    owner = await written(parts, gateway)
+async def test_invalid_parameters(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await written(environment, gateway)
     cursor = (await statement(owner, limit=4))["nextCursor"]
     for params, named in (
         ({"from": "yesterday"}, "from"),
@@ -238,10 +238,12 @@ async def test_bad_questions_are_answered_clearly(parts: World, gateway: Gateway
         assert [bad["field"] for bad in answer.json()["fields"]] == [named]
 
 
-async def test_of_another_account_for_administrators_only(parts: World, gateway: Gateway) -> None:
-    owner = await written(parts, gateway)
-    stranger = await parts.owner(gateway, "stranger")
-    office = await parts.owner(gateway, "office", scopes=("admin",))
+async def test_of_another_account_for_administrators_only(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await written(environment, gateway)
+    stranger = await environment.owner(gateway, "stranger")
+    office = await environment.owner(gateway, "office", scopes=("admin",))
 
     own = await statement(owner, account="acme")
     refused = [
@@ -263,10 +265,12 @@ async def test_of_another_account_for_administrators_only(parts: World, gateway:
     assert (empty["items"], balances(empty["closing"])) == ([], (0, 0))
 
 
-async def test_a_text_that_no_database_keeps_is_shown_all_the_same(parts: World, gateway: Gateway) -> None:
+async def test_a_text_that_no_database_keeps_is_shown_all_the_same(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
     grant = Grant(account="acme", kind=GrantKind.PAID, at=at(1), amount=5, reference="a\0b", reason="c\0d")
-    await parts.entries(grant)
-    owner = await parts.owner(gateway, credits=0)
+    await environment.entries(grant)
+    owner = await environment.owner(gateway, credits=0)
     for _ in range(400):
         items = (await statement(owner))["items"]
         if items:
@@ -282,13 +286,15 @@ async def test_a_text_that_no_database_keeps_is_shown_all_the_same(parts: World,
 FORMS = ("json", "csv", "html")
 
 
-async def test_what_is_not_known_exactly_is_left_out(parts: World, gateway: Gateway) -> None:
+async def test_what_is_not_known_exactly_is_left_out(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
     """Entries from before 0.2 do not say whose credits they moved."""
-    granted, debited = a_month()[1:3]
-    store, parts.store = parts.store, AsBefore(parts.store)  # type: ignore[assignment]
-    await parts.entries(granted, debited)
-    parts.store = store
-    office = await parts.owner(gateway, "office", scopes=("admin",))
+    granted, debited = append_month()[1:3]
+    store, environment.store = environment.store, OldFormatStore(environment.store)  # type: ignore[assignment]
+    await environment.entries(granted, debited)
+    environment.store = store
+    office = await environment.owner(gateway, "office", scopes=("admin",))
     for _ in range(400):
         answer = await office.get("/api/admin/accounts/acme")
         if answer.status_code == 200 and answer.json()["entry"] == 2:
@@ -301,7 +307,7 @@ async def test_what_is_not_known_exactly_is_left_out(parts: World, gateway: Gate
     assert not {"available", "held", "spent", "usableUntil"} & set(grant)
 
 
-class AsBefore:
+class OldFormatStore:
     """A store whose entries name no grants."""
 
     def __init__(self, store: Any) -> None:

@@ -6,44 +6,44 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import subjects
 
-UNFIT = {
+INVALID_TEXTS = {
     "a NUL": "%00",
     "a control character": "%1b",
     "no UTF-8": "%ff",
     "half a surrogate pair": "%ed%a0%80",
 }
-UNFIT |= {"an override of direction": "%e2%80%ae"}
+INVALID_TEXTS |= {"an override of direction": "%e2%80%ae"}
 ACCOUNT = "/api/admin/accounts/acme"
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts, parts.credits():
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway() as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway() as gateway:
         yield gateway
 
 
 @pytest.fixture
-async def office(parts: World, gateway: Gateway) -> Owner:
-    return await parts.owner(gateway, "acme", credits=100, scopes=("admin", "generate"))
+async def admin_client(environment: GatewayEnvironment, gateway: Gateway) -> AccountClient:
+    return await environment.owner(gateway, "acme", credits=100, scopes=("admin", "generate"))
 
 
 def named(answer: Any) -> tuple[int, list[str]]:
     return answer.status_code, [bad["field"] for bad in answer.json().get("fields", [])]
 
 
-async def test_queries_and_paths(office: Owner) -> None:
-    for text in UNFIT.values():
+async def test_queries_and_paths(admin_client: AccountClient) -> None:
+    for text in INVALID_TEXTS.values():
         for url, field in (
             (f"{ACCOUNT}?limit=5&reference=pay{text}", "reference"),
             (f"/api/credits/statement?account={text}", "account"),
@@ -55,12 +55,15 @@ async def test_queries_and_paths(office: Owner) -> None:
             (f"/callbacks/provider/acme/{text}/x", "path"),
             (f"/static/{text}%0d%0aX: y", "path"),
         ):
-            assert named(await office.http.get(url, headers=office.headers())) == (400, [field]), url
-    assert (await office.get(ACCOUNT, reference="pay \u2067שלום\u2069 ünï+&=")).status_code == 200
+            assert named(await admin_client.http.get(url, headers=admin_client.headers())) == (
+                400,
+                [field],
+            ), url
+    assert (await admin_client.get(ACCOUNT, reference="pay \u2067שלום\u2069 ünï+&=")).status_code == 200
 
 
-async def test_bodies(parts: World, office: Owner) -> None:
-    before = len(await parts.load(subjects.ledger("acme")))
+async def test_bodies(environment: GatewayEnvironment, admin_client: AccountClient) -> None:
+    before = len(await environment.load(subjects.ledger("acme")))
     grant = {"account": "acme", "amount": 5, "reference": "pay_1", "reason": "x"}
     adjustment = {"account": "acme", "corrects": 1, "amount": 5, "reference": "re_1", "reason": "x"}
     for text in ("\0", "\x1b", "\x85", "\u202e"):
@@ -74,40 +77,44 @@ async def test_bodies(parts: World, office: Owner) -> None:
             (f"{ACCOUNT}/close", {"reason": "x"}, "reason"),
         ):
             bad = body | {field: f"{body[field]}{text}x"}
-            assert named(await office.post(path, bad)) == (400, [field]), (path, field, text)
+            assert named(await admin_client.post(path, bad)) == (400, [field]), (path, field, text)
     for content in (b'{"prompt": "\\ud800"}', b'{"prompt": "\xff"}', b'{"\\udc00": 1}', b"[" * 9999, b"\xff"):
-        answer = await office.http.post("/api/video/generate", content=content, headers=office.headers())
+        answer = await admin_client.http.post(
+            "/api/video/generate", content=content, headers=admin_client.headers()
+        )
         assert answer.status_code == 400
         assert "not valid JSON: " in answer.json()["error"]
-    assert len(await parts.load(subjects.ledger("acme"))) == before
+    assert len(await environment.load(subjects.ledger("acme"))) == before
 
 
-async def test_headers(office: Owner) -> None:
+async def test_headers(admin_client: AccountClient) -> None:
     for name, value, status in (
         (b"Idempotency-Key", b"order\xff", 400),
         (b"Idempotency-Key", "order\u202e".encode(), 400),
         (b"X-API-Key", b"tk_\xff", 401),
         (b"Authorization", b"Bearer \xff", 401),
     ):
-        known = [] if status == 401 else [(b"Authorization", office.headers()["Authorization"].encode())]
-        answer = await office.http.post(
+        known = (
+            [] if status == 401 else [(b"Authorization", admin_client.headers()["Authorization"].encode())]
+        )
+        answer = await admin_client.http.post(
             "/api/video/generate", content=json.dumps({"prompt": "x"}), headers=[*known, (name, value)]
         )
         assert answer.status_code == status
     odd = {b"Accept": b"\xff;q=\xff", b"traceparent": b"00-\xff", b"Accept-Language": b"\xff"}
-    plain = [(b"Authorization", office.headers()["Authorization"].encode()), *odd.items()]
-    assert (await office.http.get("/api/credits/statement", headers=plain)).status_code == 200
+    plain = [(b"Authorization", admin_client.headers()["Authorization"].encode()), *odd.items()]
+    assert (await admin_client.http.get("/api/credits/statement", headers=plain)).status_code == 200
 
 
-async def test_the_last_times_of_the_calendar(office: Owner) -> None:
+async def test_maximum_timestamps(admin_client: AccountClient) -> None:
     grant = {"account": "acme", "amount": 5, "reference": "pay_1"}
     for time in ("9999-12-31T23:59:59-05:00", "9999-12-31T00:00:00Z", "0001-01-01T00:00:00+10:00"):
-        answer = await office.post("/api/admin/grants", grant | {"expiresAt": time})
+        answer = await admin_client.post("/api/admin/grants", grant | {"expiresAt": time})
         assert named(answer) == (400, ["expiresAt"]), answer.text
-    far = await office.post("/api/admin/grants", grant | {"expiresAt": "9999-12-30T23:59:59Z"})
+    far = await admin_client.post("/api/admin/grants", grant | {"expiresAt": "9999-12-30T23:59:59Z"})
     assert far.status_code == 201, far.text
     for format in ("json", "csv", "html"):
         params = {"from": "0001-01-02", "to": "9999-12-30", "format": format}
-        assert (await office.get("/api/credits/statement", **params)).status_code == 200
+        assert (await admin_client.get("/api/credits/statement", **params)).status_code == 200
     spans = {"from": "0001-01-02T00:00:00Z", "to": "9999-12-30T00:00:00Z"}
-    assert (await office.get("/api/video/history", **spans)).status_code == 200
+    assert (await admin_client.get("/api/video/history", **spans)).status_code == 200

@@ -9,8 +9,8 @@ from uuid import uuid4
 
 import pytest
 from pydantic import TypeAdapter
-from tests.support.data.video_events import PROVIDER_TASK, EventsOf
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.data.video_events import PROVIDER_TASK, GenerationEvents
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import subjects
@@ -22,38 +22,38 @@ STREAMS = ("VIDEO", "LEDGER")
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts:
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment:
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway(cancel_timeout=0.3) as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway(cancel_timeout=0.3) as gateway:
         yield gateway
 
 
-async def requested(parts: World, owner: Owner) -> EventsOf:
+async def requested(environment: GatewayEnvironment, owner: AccountClient) -> GenerationEvents:
     """A generation of the owner's, as the gateway had recorded it."""
-    of = EventsOf(owner.account, str(uuid4()))
-    await parts.append(of.requested())
+    of = GenerationEvents(owner.account, str(uuid4()))
+    await environment.append(of.requested())
     return of
 
 
-def holds_to(model: type[Any], body: Any) -> None:
+def assert_matches_schema(model: type[Any], body: Any) -> None:
     """The documented shape, nothing more."""
     fields = TypeAdapter(model).validate_python(body)
     assert set(body) <= set(type(fields).model_fields)
 
 
-async def test_every_state_as_it_comes(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
-    of = await requested(parts, owner)
+async def test_status_of_each_state(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
+    of = await requested(environment, owner)
     seen = []
     for event in (of.started(), of.submitted(), of.progressed("running"), of.ready(), of.stored()):
-        await parts.append(event)
+        await environment.append(event)
         status = await owner.status(of.generation)
-        holds_to(StatusBody, status)
+        assert_matches_schema(StatusBody, status)
         seen.append((status["status"], status.get("taskStatus")))
 
     assert seen == [
@@ -68,19 +68,19 @@ async def test_every_state_as_it_comes(parts: World, gateway: Gateway) -> None:
     assert done["videoUrl"].startswith(f"{gateway.settings.public_url}/api/video/{of.generation}/content?")
 
 
-async def test_failed_cancelled_and_stop_gap(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
-    failed, lost, cancelled, temporary = [await requested(parts, owner) for _ in range(4)]
+async def test_failed_cancelled_and_stop_gap(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
+    failed, lost, cancelled, temporary = [await requested(environment, owner) for _ in range(4)]
     until = datetime.now(UTC) + timedelta(hours=5)
-    await parts.append(failed.failed())
-    await parts.append(lost.not_stored())
-    await parts.append(cancelled.cancelled())
-    await parts.append(temporary.not_stored("https://provider.example.com/x.mp4", until))
+    await environment.append(failed.failed())
+    await environment.append(lost.not_stored())
+    await environment.append(cancelled.cancelled())
+    await environment.append(temporary.not_stored("https://provider.example.com/x.mp4", until))
 
     answers = [await owner.status(of.generation) for of in (failed, lost, cancelled, temporary)]
 
     for answer in answers:
-        holds_to(StatusBody, answer)
+        assert_matches_schema(StatusBody, answer)
         assert answer["taskId"] == answer["id"]
     assert [answer["status"] for answer in answers] == ["failed", "failed", "cancelled", "completed"]
     assert answers[0]["error"] == "Video generation timeout after 5 minutes"
@@ -90,10 +90,12 @@ async def test_failed_cancelled_and_stop_gap(parts: World, gateway: Gateway) -> 
     assert answers[3]["expiresAt"].endswith("Z")
 
 
-async def test_status_needs_both_ids_and_its_own_task(parts: World, gateway: Gateway) -> None:
-    owner, stranger = await parts.owner(gateway), await parts.owner(gateway, "stranger")
-    mine, other, foreign = [await requested(parts, who) for who in (owner, owner, stranger)]
-    await parts.append(foreign.submitted())
+async def test_status_needs_both_ids_and_its_own_task(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
+    mine, other, foreign = [await requested(environment, who) for who in (owner, owner, stranger)]
+    await environment.append(foreign.submitted())
     unknown = str(uuid4())
     path = "/api/video/status"
 
@@ -121,20 +123,20 @@ async def test_status_needs_both_ids_and_its_own_task(parts: World, gateway: Gat
     assert (in_capitals.status_code, in_capitals.json()["id"]) == (200, mine.generation)
 
 
-async def test_no_gateway_ever_goes_back(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_status_never_regresses(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     rank = {"processing": 1, "completed": 2}
-    async with parts.gateway() as second:
-        elsewhere = Owner(owner.account, owner.key, second.http)
+    async with environment.gateway() as second:
+        elsewhere = AccountClient(owner.account, owner.key, second.http)
         for _ in range(400):
             if (await elsewhere.get("/api/credits")).status_code == 200:
                 break
         for _ in range(5):
-            of = await requested(parts, owner)
+            of = await requested(environment, owner)
 
-            async def write(of: EventsOf = of) -> None:
+            async def write(of: GenerationEvents = of) -> None:
                 for event in (of.started(), of.submitted(), of.progressed(), of.ready(), of.stored()):
-                    await parts.append(event)
+                    await environment.append(event)
 
             writing, latest = asyncio.create_task(write()), 0
             while latest < 2:
@@ -145,17 +147,17 @@ async def test_no_gateway_ever_goes_back(parts: World, gateway: Gateway) -> None
             await writing
 
 
-async def test_history_pages_and_filters(parts: World, gateway: Gateway) -> None:
-    owner, stranger = await parts.owner(gateway), await parts.owner(gateway, "stranger")
-    made = [await requested(parts, owner) for _ in range(5)]
-    await requested(parts, stranger)
-    await parts.append(made[1].failed())
-    await until_listed(owner, 5)
+async def test_history_pages_and_filters(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
+    made = [await requested(environment, owner) for _ in range(5)]
+    await requested(environment, stranger)
+    await environment.append(made[1].failed())
+    await wait_until_listed(owner, 5)
 
     first = (await owner.get("/api/video/history", limit=2)).json()
-    holds_to(History, first)
-    newer = await requested(parts, owner)
-    await until_listed(owner, 6)
+    assert_matches_schema(History, first)
+    newer = await requested(environment, owner)
+    await wait_until_listed(owner, 6)
     second = (await owner.get("/api/video/history", limit=2, cursor=first["nextCursor"])).json()
     third = (await owner.get("/api/video/history", limit=2, cursor=second["nextCursor"])).json()
     strange = await stranger.get("/api/video/history", limit=2, cursor=first["nextCursor"])
@@ -181,15 +183,15 @@ async def test_history_pages_and_filters(parts: World, gateway: Gateway) -> None
     assert len((await owner.get("/api/video/history", to=tomorrow)).json()["items"]) == 6
 
 
-async def until_listed(owner: Owner, count: int) -> None:
+async def wait_until_listed(owner: AccountClient, count: int) -> None:
     for _ in range(400):
         if len((await owner.get("/api/video/history")).json()["items"]) == count:
             return
     raise AssertionError("history does not show what was requested")
 
 
-async def test_bad_parameters_are_named(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_bad_parameters_are_named(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     path = "/api/video/history"
     for name, value in (
         ("limit", "0"),
@@ -212,22 +214,22 @@ async def test_bad_parameters_are_named(parts: World, gateway: Gateway) -> None:
         assert [bad["field"] for bad in answer.json()["fields"]] == [name]
 
 
-async def test_the_record_and_its_events(parts: World, gateway: Gateway) -> None:
-    owner, stranger = await parts.owner(gateway), await parts.owner(gateway, "stranger")
-    await requested(parts, stranger)
-    async with parts.credits():
-        await parts.grant(stranger.account, 100)
-        await parts.grant(owner.account, 100)
+async def test_the_record_and_its_events(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
+    await requested(environment, stranger)
+    async with environment.credits():
+        await environment.grant(stranger.account, 100)
+        await environment.grant(owner.account, 100)
         answer = await owner.generate({"prompt": "a cat", "cameraFixed": True, "seed": 9})
-        of = EventsOf(owner.account, answer.json()["id"])
+        of = GenerationEvents(owner.account, answer.json()["id"])
         for event in (of.started(), of.submitted(), of.ready(), of.stored(size=77)):
-            await parts.append(event)
+            await environment.append(event)
         for _ in range(400):
             record = (await owner.get(f"/api/video/{of.generation}")).json()
             if "credits.settled.v1" in [event["type"] for event in record["events"]]:
                 break
 
-    holds_to(RecordWithEvents, record)
+    assert_matches_schema(RecordWithEvents, record)
     # Between the streams only clocks decide, and those of the test and of a service differ by milliseconds.
     types = {stream: [e["type"] for e in record["events"] if e["stream"] == stream] for stream in STREAMS}
     assert types == {
@@ -259,7 +261,7 @@ async def test_the_record_and_its_events(parts: World, gateway: Gateway) -> None
     assert "very-secret" not in str(record)
     assert owner.key.secret not in str(record)
     credits = (await owner.get("/api/credits")).json()
-    holds_to(Credits, credits)
+    assert_matches_schema(Credits, credits)
     assert [(e["type"], e["amount"], e["heldAmount"]) for e in credits["statement"]["items"]] == [
         ("settled", 0, -50),
         ("debited", -50, 50),
@@ -268,12 +270,12 @@ async def test_the_record_and_its_events(parts: World, gateway: Gateway) -> None
     assert (credits["available"], credits["held"]) == (50, 0)
 
 
-async def test_the_statement_in_pages(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_the_statement_in_pages(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     empty = (await owner.get("/api/credits")).json()
-    async with parts.credits():
+    async with environment.credits():
         for amount in (1, 2, 3):
-            await parts.grant(owner.account, amount)
+            await environment.grant(owner.account, amount)
     for _ in range(400):
         if (await owner.get("/api/credits")).json()["available"] == 6:
             break
@@ -295,21 +297,21 @@ async def test_the_statement_in_pages(parts: World, gateway: Gateway) -> None:
     assert history.json()["fields"][0]["field"] == "cursor"
 
 
-async def cancel(owner: Owner, of: EventsOf) -> tuple[int, dict[str, Any]]:
+async def cancel(owner: AccountClient, of: GenerationEvents) -> tuple[int, dict[str, Any]]:
     answer = await owner.post(f"/api/video/{of.generation}/cancel")
     body: dict[str, Any] = answer.json()
     if answer.status_code in (200, 202, 409):
-        holds_to(CancelBody, body)
+        assert_matches_schema(CancelBody, body)
     return answer.status_code, body
 
 
-async def test_cancel_that_is_answered(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
-    stopped, running = await requested(parts, owner), await requested(parts, owner)
+async def test_cancel_confirmed_in_time(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
+    stopped, running = await requested(environment, owner), await requested(environment, owner)
     for of, reaction in ((stopped, stopped.cancelled()), (running, running.cancel_declined())):
         asking = asyncio.create_task(cancel(owner, of))
-        await until_asked(parts, of)
-        await parts.append(reaction)
+        await wait_until_cancel_requested(environment, of)
+        await environment.append(reaction)
         await asking
 
     assert await cancel(owner, stopped) == (
@@ -319,43 +321,45 @@ async def test_cancel_that_is_answered(parts: World, gateway: Gateway) -> None:
     status, body = await cancel(owner, running)
     assert (status, body["status"], body["cancel"]) == (202, "processing", "requested")
     assert "still running at the provider" in body["message"]
-    await parts.append(running.stored())
+    await environment.append(running.stored())
     status, body = await cancel(owner, running)
     assert (status, body["status"], body["cancel"]) == (409, "completed", "already_finished")
 
 
-async def until_asked(parts: World, of: EventsOf) -> None:
+async def wait_until_cancel_requested(environment: GatewayEnvironment, of: GenerationEvents) -> None:
     for _ in range(400):
-        events = await parts.load(subjects.video(of.account, of.generation))
+        events = await environment.load(subjects.video(of.account, of.generation))
         if any(isinstance(recorded.event, CancelRequested) for recorded in events):
             return
     raise AssertionError("no cancel was recorded")
 
 
-async def test_cancel_that_is_not_answered_in_time(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
-    of = await requested(parts, owner)
+async def test_cancel_confirmation_times_out(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
+    of = await requested(environment, owner)
 
     answers = await asyncio.gather(*(cancel(owner, of) for _ in range(5)))
 
     assert {(status, body["cancel"]) for status, body in answers} == {(202, "requested")}
     assert all("not known yet" in body["message"] for _, body in answers)
-    events = await parts.load(subjects.video(of.account, of.generation))
+    events = await environment.load(subjects.video(of.account, of.generation))
     assert [type(recorded.event).__name__ for recorded in events] == [
         "GenerationRequested",
         "CancelRequested",
     ]
 
 
-async def test_cancel_of_what_has_ended_or_is_not_there(parts: World, gateway: Gateway) -> None:
-    owner, stranger = await parts.owner(gateway), await parts.owner(gateway, "stranger")
-    failed, made, foreign = [await requested(parts, who) for who in (owner, owner, stranger)]
-    await parts.append(failed.failed())
-    await parts.append(made.ready())
+async def test_cancel_of_ended_or_unknown_generation(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
+    failed, made, foreign = [await requested(environment, who) for who in (owner, owner, stranger)]
+    await environment.append(failed.failed())
+    await environment.append(made.ready())
 
     assert (await cancel(owner, failed))[0] == 409
     status, body = await cancel(owner, made)
     assert (status, body["status"], body["cancel"]) == (409, "processing", "already_finished")
-    for of in (foreign, EventsOf(owner.account, str(uuid4())), EventsOf(owner.account, "x")):
+    for of in (foreign, GenerationEvents(owner.account, str(uuid4())), GenerationEvents(owner.account, "x")):
         assert await cancel(owner, of) == (404, {"error": "Not found"})
-    assert len(await parts.load(subjects.video(foreign.account, foreign.generation))) == 1
+    assert len(await environment.load(subjects.video(foreign.account, foreign.generation))) == 1

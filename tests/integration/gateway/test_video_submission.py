@@ -7,8 +7,8 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.data.video_events import EventsOf
-from tests.support.environments.gateway import Gateway, Owner, World, world
+from tests.support.data.video_events import GenerationEvents
+from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import derive_id, subjects
@@ -19,19 +19,19 @@ OTHER_MODEL = "doubao-seedance-1-5-pro-251215"
 
 
 @pytest.fixture
-async def parts(nats: NatsServer, tmp_path: Path) -> AsyncIterator[World]:
-    async with world(nats, tmp_path) as parts, parts.credits():
-        yield parts
+async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
+    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
+        yield environment
 
 
 @pytest.fixture
-async def gateway(parts: World) -> AsyncIterator[Gateway]:
-    async with parts.gateway() as gateway:
+async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with environment.gateway() as gateway:
         yield gateway
 
 
-async def test_accepted_with_the_remaining_credits(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=300)
+async def test_accepted_with_the_remaining_credits(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway, credits=300)
 
     answer = await owner.generate({"prompt": "a cat", "duration": 5.0})
 
@@ -40,7 +40,7 @@ async def test_accepted_with_the_remaining_credits(parts: World, gateway: Gatewa
     assert body == {"id": body["id"], "taskId": body["id"], "status": "processing", "remainingCredits": 250}
     credits = (await owner.get("/api/credits")).json()
     assert (credits["available"], credits["held"]) == (250, 50)
-    recorded = await parts.load(subjects.video(owner.account, body["id"]))
+    recorded = await environment.load(subjects.video(owner.account, body["id"]))
     event = recorded[0].event
     assert isinstance(event, GenerationRequested)
     assert (event.price.credits, event.parameters.ratio, event.parameters.resolution) == (50, "16:9", "720p")
@@ -48,8 +48,8 @@ async def test_accepted_with_the_remaining_credits(parts: World, gateway: Gatewa
     assert recorded[0].envelope.correlation == body["id"]
 
 
-async def test_too_poor(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=30)
+async def test_insufficient_credits(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway, credits=30)
 
     answer = await owner.generate()
 
@@ -57,23 +57,23 @@ async def test_too_poor(parts: World, gateway: Gateway) -> None:
     assert answer.json() == {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30}
 
 
-async def test_a_repetition_is_answered_whatever_the_operator_changed_since(
-    parts: World, gateway: Gateway
+async def test_retry_is_independent_of_later_setting_changes(
+    environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
-    owner = await parts.owner(gateway, credits=300)
+    owner = await environment.owner(gateway, credits=300)
     by_default, withdrawn = {"prompt": "a cat"}, {"prompt": "a cat", "model": DEFAULT_MODEL}
     first = [
         await owner.generate(by_default, Idempotency_Key="order-1"),
         await owner.generate(withdrawn, Idempotency_Key="order-2"),
     ]
     # As earlier versions recorded it: with the digest of the parameters, defaults filled in.
-    earlier = EventsOf(owner.account, derive_id(owner.account, "idempotency-key order-3"))
+    earlier = GenerationEvents(owner.account, derive_id(owner.account, "idempotency-key order-3"))
     parameters = earlier.requested().parameters.model_dump(mode="json", exclude_none=True)
     canonical = json.dumps(parameters, sort_keys=True, separators=(",", ":"))
-    await parts.append(earlier.requested(digest=hashlib.sha256(canonical.encode()).hexdigest()))
+    await environment.append(earlier.requested(digest=hashlib.sha256(canonical.encode()).hexdigest()))
 
-    async with parts.gateway(models=(OTHER_MODEL,), default_model=OTHER_MODEL) as changed:
-        later = await parts.owner(changed, owner.account)
+    async with environment.gateway(models=(OTHER_MODEL,), default_model=OTHER_MODEL) as changed:
+        later = await environment.owner(changed, owner.account)
         again = [
             await later.generate(by_default, Idempotency_Key="order-1"),
             await later.generate(withdrawn, Idempotency_Key="order-2"),
@@ -93,8 +93,8 @@ async def test_a_repetition_is_answered_whatever_the_operator_changed_since(
     assert (new.status_code, new.json()["fields"][0]["field"]) == (400, "model")
 
 
-async def test_fifty_posts_with_credits_for_one(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=50)
+async def test_fifty_posts_with_credits_for_one(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway, credits=50)
 
     answers = await asyncio.gather(*(owner.generate() for _ in range(50)))
 
@@ -103,14 +103,16 @@ async def test_fifty_posts_with_credits_for_one(parts: World, gateway: Gateway) 
     assert (credits["available"], credits["held"]) == (0, 50)
 
 
-async def test_the_same_key_and_body_is_the_same_answer(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=100)
+async def test_the_same_key_and_body_is_the_same_answer(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway, credits=100)
 
     first = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-1")
     other = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-2")
     again = await owner.generate({"seed": None, "prompt": "a cat"}, Idempotency_Key="order-1")
     too_poor = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-3")
-    await parts.grant(owner.account, 500)
+    await environment.grant(owner.account, 500)
     still_too_poor = await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-3")
 
     assert (first.status_code, other.status_code, too_poor.status_code) == (200, 200, 402)
@@ -118,11 +120,13 @@ async def test_the_same_key_and_body_is_the_same_answer(parts: World, gateway: G
     assert first.json()["remainingCredits"] == 50
     assert first.json()["id"] != other.json()["id"]
     assert still_too_poor.content == too_poor.content
-    assert len(await parts.load(subjects.video(owner.account, first.json()["id"]))) == 1
+    assert len(await environment.load(subjects.video(owner.account, first.json()["id"]))) == 1
 
 
-async def test_the_same_key_with_another_body_is_refused(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=500)
+async def test_the_same_key_with_another_body_is_refused(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway, credits=500)
     await owner.generate({"prompt": "a cat"}, Idempotency_Key="order-1")
 
     answer = await owner.generate({"prompt": "a dog"}, Idempotency_Key="order-1")
@@ -132,9 +136,9 @@ async def test_the_same_key_with_another_body_is_refused(parts: World, gateway: 
     assert (await owner.get("/api/credits")).json()["available"] == 450
 
 
-async def test_two_accounts_may_use_the_same_key(parts: World, gateway: Gateway) -> None:
-    one = await parts.owner(gateway, "one", credits=50)
-    two = await parts.owner(gateway, "two", credits=50)
+async def test_two_accounts_may_use_the_same_key(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    one = await environment.owner(gateway, "one", credits=50)
+    two = await environment.owner(gateway, "two", credits=50)
 
     answers = [await owner.generate(Idempotency_Key="order-1") for owner in (one, two)]
 
@@ -142,11 +146,11 @@ async def test_two_accounts_may_use_the_same_key(parts: World, gateway: Gateway)
     assert answers[0].json()["id"] != answers[1].json()["id"]
 
 
-async def test_twins_at_two_gateways_get_one_answer(parts: World, gateway: Gateway) -> None:
-    async with parts.gateway() as second:
-        owner = await parts.owner(gateway, credits=500)
-        elsewhere = Owner(owner.account, owner.key, second.http)
-        await until_known(elsewhere)
+async def test_duplicate_requests_at_two_gateways(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    async with environment.gateway() as second:
+        owner = await environment.owner(gateway, credits=500)
+        elsewhere = AccountClient(owner.account, owner.key, second.http)
+        await wait_until_key_works(elsewhere)
 
         twins = [*(owner for _ in range(25)), *(elsewhere for _ in range(25))]
         answers = await asyncio.gather(*(twin.generate(Idempotency_Key="order-1") for twin in twins))
@@ -165,17 +169,17 @@ async def test_twins_at_two_gateways_get_one_answer(parts: World, gateway: Gatew
     assert (credits["available"], credits["held"]) == (400, 100)
 
 
-async def until_known(owner: Owner) -> None:
+async def wait_until_key_works(owner: AccountClient) -> None:
     for _ in range(400):
         if (await owner.get("/api/credits")).status_code == 200:
             return
     raise AssertionError("the key did not begin to work")
 
 
-async def test_an_outcome_that_does_not_come_in_time(nats: NatsServer, tmp_path: Path) -> None:
-    async with world(nats, tmp_path) as parts:
-        async with parts.gateway(answer_timeout=0.2) as gateway:
-            owner = await parts.owner(gateway)
+async def test_pending_when_outcome_times_out(nats: NatsServer, tmp_path: Path) -> None:
+    async with gateway_environment(nats, tmp_path) as environment:
+        async with environment.gateway(answer_timeout=0.2) as gateway:
+            owner = await environment.owner(gateway)
 
             early = await owner.generate(Idempotency_Key="order-1")
             id = early.json()["id"]
@@ -187,8 +191,8 @@ async def test_an_outcome_that_does_not_come_in_time(nats: NatsServer, tmp_path:
             assert early.headers["location"] == f"/api/video/status?taskId={id}&historyId={id}"
             assert (record["status"], record["creditsUsed"]) == ("pending", 0)
             assert (followed["status"], followed["taskStatus"]) == ("processing", "PENDING")
-        async with parts.credits(), parts.gateway() as gateway:
-            later = Owner(owner.account, owner.key, gateway.http)
+        async with environment.credits(), environment.gateway() as gateway:
+            later = AccountClient(owner.account, owner.key, gateway.http)
             answer = await later.generate(Idempotency_Key="order-1")
 
             assert answer.status_code == 402
@@ -196,8 +200,10 @@ async def test_an_outcome_that_does_not_come_in_time(nats: NatsServer, tmp_path:
 
 
 @pytest.mark.parts("restart")
-async def test_a_silent_event_store(parts: World, gateway: Gateway, nats: NatsServer) -> None:
-    owner = await parts.owner(gateway, credits=100)
+async def test_unresponsive_event_store_returns_503(
+    environment: GatewayEnvironment, gateway: Gateway, nats: NatsServer
+) -> None:
+    owner = await environment.owner(gateway, credits=100)
     nats.kill()
 
     plain, keyed = await asyncio.gather(owner.generate(), owner.generate(Idempotency_Key="order-1"))
@@ -236,8 +242,8 @@ BAD_BODIES = [
 ]
 
 
-async def test_bad_idempotency_keys(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_bad_idempotency_keys(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     for key in BAD_KEYS:
         given = [(name.encode(), value.encode()) for name, value in owner.headers().items()]
 
@@ -249,8 +255,8 @@ async def test_bad_idempotency_keys(parts: World, gateway: Gateway) -> None:
         assert answer.json()["fields"][0]["field"] == "Idempotency-Key"
 
 
-async def test_bad_bodies(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_bad_bodies(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway)
     for content, status, error in BAD_BODIES:
         answer = await gateway.http.post("/api/video/generate", content=content, headers=owner.headers())
 
@@ -258,8 +264,10 @@ async def test_bad_bodies(parts: World, gateway: Gateway) -> None:
         assert error in answer.json()["error"]
 
 
-async def test_a_chunked_body_is_counted_while_it_comes(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway)
+async def test_a_chunked_body_is_counted_while_it_comes(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway)
 
     async def body() -> AsyncIterator[bytes]:
         for _ in range(100):
@@ -270,8 +278,10 @@ async def test_a_chunked_body_is_counted_while_it_comes(parts: World, gateway: G
     assert answer.status_code == 413
 
 
-async def test_every_bad_field_is_named_and_nothing_is_charged(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=100)
+async def test_every_bad_field_is_named_and_nothing_is_charged(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway, credits=100)
 
     answer = await owner.generate({"prompt": "x --rs 1080p", "duration": 15, "seed": "a", "wings": 2})
 
@@ -282,15 +292,15 @@ async def test_every_bad_field_is_named_and_nothing_is_charged(parts: World, gat
     assert (await owner.get("/api/video/history")).json()["items"] == []
 
 
-async def test_the_trace_context_goes_on(parts: World, gateway: Gateway) -> None:
-    owner = await parts.owner(gateway, credits=100)
+async def test_the_trace_context_goes_on(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway, credits=100)
     given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 
     traced = await owner.generate(traceparent=given)
     untraced = await owner.generate(traceparent="nonsense")
 
     for answer, begins in ((traced, given[:36]), (untraced, "00-")):
-        recorded = await parts.load(subjects.video(owner.account, answer.json()["id"]))
+        recorded = await environment.load(subjects.video(owner.account, answer.json()["id"]))
         traceparent = recorded[0].envelope.traceparent
         assert traceparent is not None
         assert traceparent.startswith(begins)

@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.environments.saga import Emulator, Saga, names, saga
+from tests.support.environments.saga import Emulator, Saga, action_names, saga
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, S3Server
-from tests.support.servers.wheel_backend import Wheels
+from tests.support.servers.wheel_backend import WheelBackend
 
 from telecine_contracts.storage import VideoStored
 
@@ -19,12 +19,12 @@ SYNC = "telecine_storage.bucket.disk_sync:ObjectFiles.sync"
 @pytest.fixture
 def local_s3(tmp_path: Path) -> Iterator[S3Server]:
     """An S3 server whose files are in the folder `s3`."""
-    with Wheels().s3(tmp_path) as server:
+    with WheelBackend().s3(tmp_path) as server:
         server.start()
         yield server
 
 
-async def stored(world: Saga, generation: str) -> VideoStored:
+async def wait_for_stored_event(world: Saga, generation: str) -> VideoStored:
     await world.closed("ann", generation)
     event = (await world.video("ann", generation))[-1].event
     assert isinstance(event, VideoStored)
@@ -44,10 +44,10 @@ async def test_an_object_is_synced_before_its_video_counts_as_stored(
             await eventually(lambda: not victim.running, within=30, what="the object was not synced")
         finally:
             victim.kill()
-        assert "stored" not in names(await world.video("ann", generation))
+        assert "stored" not in action_names(await world.video("ann", generation))
         assert list((tmp_path / "s3" / world.bucket).glob("videos/ann/*.mp4"))
         await world.start("storage")
-        await stored(world, generation)
+        await wait_for_stored_event(world, generation)
 
 
 @pytest.mark.parts("restart")
@@ -56,7 +56,7 @@ async def test_a_damaged_object_is_copied_again_and_no_event_is_added(
 ) -> None:
     async with saga(nats, local_s3, emulator, tmp_path) as world:
         await world.grant("ann", 200)
-        emptied, gone = [await stored(world, await world.request("ann")) for _ in range(2)]
+        emptied, gone = [await wait_for_stored_event(world, await world.request("ann")) for _ in range(2)]
         before = [await world.video("ann", one.generation) for one in (emptied, gone)]
         files = {one.key: tmp_path / "s3" / one.bucket / one.key for one in (emptied, gone)}
         await world.stop("storage")

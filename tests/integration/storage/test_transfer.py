@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field, replace
 
 import pytest
-from tests.support.data.mp4_files import mp4, padded
+from tests.support.data.mp4_files import mp4, mp4_with_padding
 from tests.support.http_servers.result_server import Answer, ResultServer, result_server
 from tests.support.servers.instances import S3Server
 
@@ -26,7 +26,7 @@ MIB = 1024 * 1024
 
 
 @dataclass(frozen=True)
-class Route:
+class CopyHarness:
     """From a provider to a bucket."""
 
     source: HttpSource
@@ -54,11 +54,11 @@ class Route:
 
 
 @pytest.fixture
-async def route(s3: S3Server, s3_bucket: str) -> AsyncIterator[Route]:
+async def harness(s3: S3Server, s3_bucket: str) -> AsyncIterator[CopyHarness]:
     source = HttpSource(SourceRules(allow_private=True))
     bucket = S3Bucket(S3Config(s3.endpoint, s3_bucket, s3.access_key, s3.secret_key))
     async with result_server() as provider:
-        yield Route(source, bucket, provider, s3, s3_bucket)
+        yield CopyHarness(source, bucket, provider, s3, s3_bucket)
         await source.aclose()
         await bucket.aclose()
 
@@ -71,79 +71,83 @@ def video() -> bytes:
 @pytest.mark.parametrize("size", [None, 8 * MIB, 16 * MIB + 1])
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_video_is_stored_as_it_is(
-    route: Route, video: bytes, size: int | None, announced: bool
+    harness: CopyHarness, video: bytes, size: int | None, announced: bool
 ) -> None:
-    file = padded(video, size) if size else video
-    copied = await route.copy(Answer(file, length=len(file) if announced else None))
+    file = mp4_with_padding(video, size) if size else video
+    copied = await harness.copy(Answer(file, length=len(file) if announced else None))
     assert copied == Copied(len(file), hashlib.sha256(file).hexdigest(), 320, 192, 1.0)
-    assert route.stored() == file
+    assert harness.stored() == file
 
 
-async def test_the_type_that_the_provider_names_does_not_matter(route: Route, video: bytes) -> None:
+async def test_the_type_that_the_provider_names_does_not_matter(harness: CopyHarness, video: bytes) -> None:
     for content_type in ("application/octet-stream", "text/html", None):
-        await route.copy(Answer(video, content_type=content_type))
-    with route.s3.client() as client:
-        assert client.head_object(Bucket=route.name, Key=KEY)["ContentType"] == "video/mp4"
+        await harness.copy(Answer(video, content_type=content_type))
+    with harness.s3.client() as client:
+        assert client.head_object(Bucket=harness.name, Key=KEY)["ContentType"] == "video/mp4"
 
 
-async def test_copied_twice_is_copied_once(route: Route, video: bytes) -> None:
-    assert await route.copy(Answer(video)) == await route.copy(Answer(video))
-    assert route.stored() == video
+async def test_copied_twice_is_copied_once(harness: CopyHarness, video: bytes) -> None:
+    assert await harness.copy(Answer(video)) == await harness.copy(Answer(video))
+    assert harness.stored() == video
 
 
 PAGE = b"<!DOCTYPE html><html><body>" + b"This video has moved. " * 1000
-FAR = 9 * MIB
+LARGE_LENGTH = 9 * MIB
 
 
-@pytest.mark.parametrize("length", [1000, FAR])
+@pytest.mark.parametrize("length", [1000, LARGE_LENGTH])
 @pytest.mark.parametrize("announced", [True, False])
-async def test_a_cut_off_video(route: Route, video: bytes, length: int, announced: bool) -> None:
-    file = padded(video, 2 * length) if length == FAR else video
-    failed = await route.fails(Answer(file, length=len(file) if announced else None, cut_after=length))
+async def test_a_cut_off_video(harness: CopyHarness, video: bytes, length: int, announced: bool) -> None:
+    file = mp4_with_padding(video, 2 * length) if length == LARGE_LENGTH else video
+    failed = await harness.fails(Answer(file, length=len(file) if announced else None, cut_after=length))
     assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, False)
 
 
-async def test_a_web_page_instead_of_a_video(route: Route) -> None:
+async def test_a_web_page_instead_of_a_video(harness: CopyHarness) -> None:
     for content_type in ("text/html", "video/mp4"):
-        failed = await route.fails(Answer(PAGE, content_type=content_type))
+        failed = await harness.fails(Answer(PAGE, content_type=content_type))
         assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, True)
 
 
-async def test_nothing_instead_of_a_video(route: Route) -> None:
-    failed = await route.fails(Answer(b""))
+async def test_nothing_instead_of_a_video(harness: CopyHarness) -> None:
+    failed = await harness.fails(Answer(b""))
     assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, False)
 
 
 @pytest.mark.parametrize(("status", "permanent"), [(403, True), (404, True), (429, False), (503, False)])
-async def test_an_answer_that_is_none(route: Route, status: int, permanent: bool) -> None:
-    failed = await route.fails(Answer(PAGE, status=status))
+async def test_an_answer_that_is_none(harness: CopyHarness, status: int, permanent: bool) -> None:
+    failed = await harness.fails(Answer(PAGE, status=status))
     assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, permanent)
     assert str(status) in failed.reason
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_a_video_that_is_too_large(route: Route, video: bytes, announced: bool) -> None:
-    file = padded(video, 9 * MIB)
-    narrow = replace(route, limits=CopyLimits(max_bytes=len(file) - 1))
+async def test_a_video_that_is_too_large(harness: CopyHarness, video: bytes, announced: bool) -> None:
+    file = mp4_with_padding(video, 9 * MIB)
+    narrow = replace(harness, limits=CopyLimits(max_bytes=len(file) - 1))
     failed = await narrow.fails(Answer(file, length=len(file) if announced else None))
     assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, True)
-    await replace(route, limits=CopyLimits(max_bytes=len(file))).copy(Answer(file))
+    await replace(harness, limits=CopyLimits(max_bytes=len(file))).copy(Answer(file))
 
 
-async def test_a_copy_that_takes_too_long(route: Route, video: bytes) -> None:
+async def test_a_copy_that_takes_too_long(harness: CopyHarness, video: bytes) -> None:
     """The provider announces more than it ever sends, and keeps the line open."""
-    hurried, hold = replace(route, limits=CopyLimits(seconds=0.3)), asyncio.Event()
-    failed = await hurried.fails(Answer(padded(video, MIB), length=2 * MIB, hold=hold))
+    hurried, hold = replace(harness, limits=CopyLimits(seconds=0.3)), asyncio.Event()
+    failed = await hurried.fails(Answer(mp4_with_padding(video, MIB), length=2 * MIB, hold=hold))
     hold.set()
     assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, False)
 
 
-async def test_a_failed_copy_leaves_the_stored_video(route: Route, video: bytes) -> None:
-    await route.copy(Answer(video))
-    for answer in (Answer(PAGE), Answer(padded(video, FAR), cut_after=FAR - 1), Answer(status=403)):
+async def test_a_failed_copy_leaves_the_stored_video(harness: CopyHarness, video: bytes) -> None:
+    await harness.copy(Answer(video))
+    for answer in (
+        Answer(PAGE),
+        Answer(mp4_with_padding(video, LARGE_LENGTH), cut_after=LARGE_LENGTH - 1),
+        Answer(status=403),
+    ):
         with pytest.raises(CopyFailed):
-            await route.copy(answer)
-    assert route.stored() == video
+            await harness.copy(answer)
+    assert harness.stored() == video
 
 
 @pytest.mark.parametrize("error", [BucketRefused("AccessDenied"), BucketUnavailable("SlowDown")])
@@ -178,23 +182,23 @@ def large(video: bytes, length: int) -> Iterator[bytes]:
         left -= len(piece)
 
 
-async def test_200_megabytes_take_less_than_64_of_memory(route: Route, video: bytes) -> None:
+async def test_200_megabytes_take_less_than_64_of_memory(harness: CopyHarness, video: bytes) -> None:
     length = 200_000_000
-    url = route.provider.at("/large.mp4", Answer(large(video, length), length=length))
+    url = harness.provider.at("/large.mp4", Answer(large(video, length), length=length))
     process = await asyncio.create_subprocess_exec(
         *(
             sys.executable,
             "-m",
             "tests.support.processes.transfer_memory",
             url,
-            route.s3.endpoint,
-            route.name,
-            route.s3.access_key,
+            harness.s3.endpoint,
+            harness.name,
+            harness.s3.access_key,
         ),
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
-    out, _ = await process.communicate(route.s3.secret_key.encode() + b"\n")
+    out, _ = await process.communicate(harness.s3.secret_key.encode() + b"\n")
     grown, copied = map(int, out.split())
     assert copied == length
     assert grown < 64_000_000

@@ -9,11 +9,11 @@ import pytest
 
 from telecine_auditor.cli import run
 
-__all__ = ["Audited", "Auditor"]
+__all__ = ["AuditResult", "AuditorCommand"]
 
 
 @dataclass(frozen=True)
-class Audited:
+class AuditResult:
     """How a command ended."""
 
     code: int
@@ -27,18 +27,18 @@ class Audited:
 
 
 @dataclass(frozen=True)
-class Auditor:
+class AuditorCommand:
     """Runs commands in this process, each with `options` behind it."""
 
     capsys: pytest.CaptureFixture[str]
     options: tuple[str, ...] = ()
 
-    def using(self, *options: object) -> "Auditor":
+    def using(self, *options: object) -> "AuditorCommand":
         """The same with other options."""
-        return Auditor(self.capsys, tuple(map(str, options)))
+        return AuditorCommand(self.capsys, tuple(map(str, options)))
 
-    async def __call__(self, *arguments: object) -> Audited:
+    async def __call__(self, *arguments: object) -> AuditResult:
         self.capsys.readouterr()
         code = await asyncio.to_thread(run, [*map(str, arguments), *self.options])
         said = self.capsys.readouterr()
-        return Audited(code, said.out, said.err)
+        return AuditResult(code, said.out, said.err)

@@ -4,45 +4,45 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-from tests.support.audit.streams import Streams, november
+from tests.support.audit.streams import StreamBuilder, november_streams
 
 from telecine_auditor.cli import run
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.message import MAX_CREDITS
 from telecine_credits.rules.decider import Grant
 
-__all__ = ["PLANTED", "Change", "exported", "with_the_largest_amount"]
+__all__ = ["FALSE_BOOKS", "Change", "export_books", "with_the_largest_amount"]
 
-Change = Callable[[Streams], None]
+Change = Callable[[StreamBuilder], None]
 
 
-def _stated(side: str) -> Change:
+def _with_stated_balance(side: str) -> Change:
     return lambda streams: streams.change(13, lambda body: body["balances"].update({side: 471}))
 
 
-def _more_than_stated(streams: Streams) -> None:
+def _with_wrong_balance(streams: StreamBuilder) -> None:
     def pay(body: dict[str, list[dict[str, int]]]) -> None:
         body["postings"][0]["amount"], body["postings"][1]["amount"] = -51, 51
 
     streams.change(13, pay)
 
 
-def _left_out(streams: Streams) -> None:
+def _with_missing_entry(streams: StreamBuilder) -> None:
     del streams.ledger[7]
 
 
-PLANTED: dict[str, Change] = {
-    "a wrong available balance": _stated("available"),
-    "a wrong held balance": _stated("held"),
-    "another amount than the balances tell": _more_than_stated,
-    "an entry that is missing": _left_out,
+FALSE_BOOKS: dict[str, Change] = {
+    "a wrong available balance": _with_stated_balance("available"),
+    "a wrong held balance": _with_stated_balance("held"),
+    "another amount than the balances tell": _with_wrong_balance,
+    "an entry that is missing": _with_missing_entry,
 }
 """What somebody who edits the stream could do. The books must be refused for each of them."""
 
 
-def with_the_largest_amount() -> Streams:
+def with_the_largest_amount() -> StreamBuilder:
     """The story with the largest grant that there can be."""
-    streams = november()
+    streams = november_streams()
     streams.do(
         Grant(
             account="rich",
@@ -55,7 +55,7 @@ def with_the_largest_amount() -> Streams:
     return streams
 
 
-def exported(streams: Streams, folder: Path, form: str, *arguments: str, code: int = 0) -> Path:
+def export_books(streams: StreamBuilder, folder: Path, form: str, *arguments: str, code: int = 0) -> Path:
     """Export through the command line; `code`: the exit code that must come."""
     mirror, books = folder / "mirror", folder / f"books.{form}"
     if not mirror.exists():

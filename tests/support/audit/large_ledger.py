@@ -23,7 +23,7 @@ _RUNNING = 200
 
 
 @dataclass
-class _Owner:
+class _Account:
     """An account: its entries so far, and what is left of its grants."""
 
     name: str
@@ -51,7 +51,7 @@ class _Owner:
 class _Running:
     """A generation that was debited."""
 
-    owner: _Owner
+    owner: _Account
     generation: str
     amount: int
     parts: list[tuple[int, int]]
@@ -81,7 +81,7 @@ def large_ledger(entries: int, *, accounts: int = 1000, seed: int = 1) -> Iterat
     A generation runs for some hundred entries; the last ones are running still.
     """
     chance = Random(seed)  # noqa: S311 - a test wants the same numbers again
-    owners = [_Owner(f"account-{number:05}") for number in range(accounts)]
+    owners = [_Account(f"account-{number:05}") for number in range(accounts)]
     running: deque[_Running] = deque()
     for sequence in range(1, entries + 1):
         clock = (START + timedelta(milliseconds=40 * sequence)).isoformat()[:-6]
@@ -98,7 +98,7 @@ def large_ledger(entries: int, *, accounts: int = 1000, seed: int = 1) -> Iterat
             yield _debited(sequence, clock, running[-1], price)
 
 
-def _granted(sequence: int, clock: str, owner: _Owner) -> Entry:
+def _granted(sequence: int, clock: str, owner: _Account) -> Entry:
     number = owner.entries + 1
     owner.live[number] = _TOP_UP
     owner.available += _TOP_UP
@@ -143,7 +143,7 @@ def _legs(source: str, target: str, parts: list[tuple[int, int]]) -> str:
     )
 
 
-def _entry(sequence: int, clock: str, owner: _Owner, said: tuple[str, str, str, str]) -> Entry:
+def _entry(sequence: int, clock: str, owner: _Account, said: tuple[str, str, str, str]) -> Entry:
     action, legs, own, correlation = said
     owner.entries += 1
     body = (

@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from nats.aio.client import Client
-from tests.support.audit.streams import Streams
-from tests.support.data.video_events import EventsOf
+from tests.support.audit.streams import StreamBuilder
+from tests.support.data.video_events import GenerationEvents
 from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_auditor.mirror.publisher import StreamPublisher
@@ -30,30 +30,30 @@ from telecine_credits.rules.decider import Debit, Grant, Settle
 __all__ = [
     "LOG",
     "NOON",
-    "all_of",
-    "copied",
-    "numbered",
-    "provisioned",
+    "provisioned_connection",
     "publish",
-    "published",
-    "signed",
+    "publish_streams",
+    "read_stream",
+    "renumber",
+    "signed_checkpoint",
     "small_ledger",
     "stored_checkpoint",
     "tampered_server",
+    "write_entries",
 ]
 
 LOG = "telecine.example/ledger"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
 
-def small_ledger(generations: int = 8, *, reference: str = "pay-1", prefix: str = "g") -> Streams:
+def small_ledger(generations: int = 8, *, reference: str = "pay-1", prefix: str = "g") -> StreamBuilder:
     """One account that pays for that many generations, each delivered: one entry more than twice as many."""
-    streams = Streams()
+    streams = StreamBuilder()
     streams.do(
         Grant(account="ann", at=NOON, amount=50 * generations, kind=GrantKind.PAID, reference=reference)
     )
     for number in range(generations):
-        events = EventsOf("ann", f"{prefix}{number}")
+        events = GenerationEvents("ann", f"{prefix}{number}")
         asked = events.requested()
         streams.say(asked, NOON)
         streams.do(Debit(account="ann", at=NOON, generation=events.generation, price=asked.price))
@@ -63,13 +63,13 @@ def small_ledger(generations: int = 8, *, reference: str = "pay-1", prefix: str 
     return streams
 
 
-async def all_of(source: Source, stream: str, *, after: int = 0, upto: int | None = None) -> list[Entry]:
+async def read_stream(source: Source, stream: str, *, after: int = 0, upto: int | None = None) -> list[Entry]:
     """Every entry of a stream, one by one."""
     return [entry async for entries in source.batches(stream, after=after, upto=upto) for entry in entries]
 
 
 @asynccontextmanager
-async def provisioned(server: NatsServer) -> AsyncIterator[Client]:
+async def provisioned_connection(server: NatsServer) -> AsyncIterator[Client]:
     """A connection to a server that has all our streams."""
     connection = await connect_service(server.url, "tests")
     try:
@@ -95,19 +95,19 @@ async def publish(connection: Client, entries: Iterable[Entry], *, expecting: bo
         last[about] = (await jetstream.publish(entry.subject, entry.body, headers=headers)).seq
 
 
-async def published(server: NatsServer, streams: Streams) -> None:
+async def publish_streams(server: NatsServer, streams: StreamBuilder) -> None:
     """Make our streams on a server and publish everything."""
-    async with provisioned(server) as connection:
+    async with provisioned_connection(server) as connection:
         await publish(connection, streams.ledger, expecting=True)
         await publish(connection, streams.video, expecting=True)
 
 
-async def copied(server: NatsServer, stream: str, entries: Sequence[Entry]) -> None:
+async def write_entries(server: NatsServer, stream: str, entries: Sequence[Entry]) -> None:
     """Write entries byte for byte into an empty stream, whatever they are; they get the numbers 1, 2, 3."""
     connection = await connect(Server(url=server.url))
     try:
         async with StreamPublisher(connection, stream, replicated=False) as publisher:
-            for entry in numbered(entries):
+            for entry in renumber(entries):
                 await publisher.write(entry)
             await publisher.settle()
     finally:
@@ -120,18 +120,18 @@ async def tampered_server(
 ) -> AsyncIterator[NatsServer]:
     """A server whose operator has put these entries in the place of the true ones."""
     async with nats_server(folder) as server:
-        async with provisioned(server):
-            await copied(server, "LEDGER", ledger)
-            await copied(server, "CHECKPOINTS", checkpoints)
+        async with provisioned_connection(server):
+            await write_entries(server, "LEDGER", ledger)
+            await write_entries(server, "CHECKPOINTS", checkpoints)
         yield server
 
 
-def numbered(entries: Iterable[Entry]) -> list[Entry]:
+def renumber(entries: Iterable[Entry]) -> list[Entry]:
     """The entries as a stream would number them."""
     return [entry._replace(sequence=number) for number, entry in enumerate(entries, start=1)]
 
 
-def signed(signer: Signer, entries: Sequence[Entry], size: int | None = None) -> str:
+def signed_checkpoint(signer: Signer, entries: Sequence[Entry], size: int | None = None) -> str:
     """The signed checkpoint over the first `size` entries, all by default."""
     tree = Frontier()
     for entry in entries[:size]:

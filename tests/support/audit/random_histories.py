@@ -31,7 +31,16 @@ from telecine_credits.rules.commands import (
     Settle,
 )
 
-__all__ = ["ACCOUNTS", "Rules", "World", "assert_clean", "audited", "contents", "live", "written"]
+__all__ = [
+    "ACCOUNTS",
+    "Rules",
+    "SimulatedLedger",
+    "assert_clean",
+    "audit_entries",
+    "entry_for",
+    "replay_state",
+    "run_history",
+]
 
 START = datetime(2026, 5, 1, 22, tzinfo=UTC)
 _KINDS = tuple(GrantKind)
@@ -55,7 +64,7 @@ class Rules:
     refusals: tuple[type[Exception], ...] = (decider.LedgerRefused, decider.NotDebited)
 
 
-def written(event: LedgerEvent, sequence: int, at: datetime) -> Entry:
+def entry_for(event: LedgerEvent, sequence: int, at: datetime) -> Entry:
     """The entry of the stream that an event is."""
     subject = of_event(event)
     ident = event_id(sequence, event.account, event.entry)
@@ -64,7 +73,7 @@ def written(event: LedgerEvent, sequence: int, at: datetime) -> Entry:
 
 
 @dataclass
-class World:
+class SimulatedLedger:
     """Two accounts that live by the rules. `events` are all that happened, `entries` the same as they were written.
 
     The first `old` entries are as they were before 0.2: they name no grants and do not say when they were decided.
@@ -86,14 +95,14 @@ class World:
         except self.rules.refusals:
             return
         if event is not None and len(self.events) < self.old:
-            event = _of_old(event)
+            event = _in_old_format(event)
         if event is not None:
             self._enter(event, command.at)
 
     def _enter(self, event: LedgerEvent, at: datetime) -> None:
         self.accounts[event.account] = self.rules.evolve(self.accounts[event.account], event)
         self.events.append(event)
-        self.entries.append(written(event, len(self.entries) + 1, at))
+        self.entries.append(entry_for(event, len(self.entries) + 1, at))
 
     def pass_time(self, when: int) -> datetime:
         """Time goes on by minutes, hours and days, and now and then back: the clocks of replicas differ."""
@@ -107,9 +116,9 @@ class World:
         return [event for event in self.events if event.account == account and event.action == action]
 
 
-def live(data: bytes, rules: Rules | None = None, *, old: int = 0) -> World:
+def run_history(data: bytes, rules: Rules | None = None, *, old: int = 0) -> SimulatedLedger:
     """The history that these bytes tell, three of them a command."""
-    world = World(rules or Rules(), old)
+    world = SimulatedLedger(rules or Rules(), old)
     for account in ACCOUNTS:
         world.do(Grant(account=account, at=START, amount=90, kind=GrantKind.PAID, reference="first"))
     for at in range(0, len(data) - _STEP + 1, _STEP):
@@ -117,11 +126,11 @@ def live(data: bytes, rules: Rules | None = None, *, old: int = 0) -> World:
         owner = ACCOUNTS[size % 4 == 0]
         command = _COMMANDS[what % len(_COMMANDS)](world, owner, size)
         if command is not None:
-            world.do(_moved(command, world.pass_time(when)))
+            world.do(_shifted_to(command, world.pass_time(when)))
     return world
 
 
-def audited(entries: Sequence[Entry]) -> tuple[Books, list[Breach]]:
+def audit_entries(entries: Sequence[Entry]) -> tuple[Books, list[Breach]]:
     """The auditor's books over these entries, and what it found: by the short way, and entry by entry the same."""
     found: list[Breach] = []
     books = Books(found.append)
@@ -131,11 +140,11 @@ def audited(entries: Sequence[Entry]) -> tuple[Books, list[Breach]]:
     for entry in entries:
         slow.take(entry)
     assert found == found_slowly
-    assert contents(books) == contents(slow)
+    assert replay_state(books) == replay_state(slow)
     return books, found
 
 
-def contents(books: Books) -> list[object]:
+def replay_state(books: Books) -> list[object]:
     """All that stands in the books."""
     whole: list[object] = [books.entries, books.sequence, books.unattributed, books.first_at, books.last_at]
     whole += [books.clocks.begun_at, books.clocks.restored]
@@ -165,7 +174,7 @@ def contents(books: Books) -> list[object]:
     return whole
 
 
-def _of_old(event: LedgerEvent) -> LedgerEvent | None:
+def _in_old_format(event: LedgerEvent) -> LedgerEvent | None:
     """The event as version 0.1 would have written it; None where it would have written another, or none."""
     if event.action not in ("granted", "debited", "settled", "refunded", "denied"):
         return None
@@ -181,13 +190,13 @@ def _of_old(event: LedgerEvent) -> LedgerEvent | None:
     )
 
 
-def _moved(command: Command, moment: datetime) -> Command:
+def _shifted_to(command: Command, moment: datetime) -> Command:
     if isinstance(command, Grant) and command.expires_at is not None:
         command = replace(command, expires_at=moment + (command.expires_at - command.at))
     return replace(command, at=moment)
 
 
-def _grant(world: World, owner: str, size: int) -> Command:
+def _grant(world: SimulatedLedger, owner: str, size: int) -> Command:
     lives = timedelta(hours=size % 60) if size % 3 else None
     return Grant(
         account=owner,
@@ -199,39 +208,39 @@ def _grant(world: World, owner: str, size: int) -> Command:
     )
 
 
-def _debit(world: World, owner: str, size: int) -> Command:
+def _debit(world: SimulatedLedger, owner: str, size: int) -> Command:
     world.asked += bool(size % 16)
-    price = _CLIPS[size % len(_CLIPS)] if size < 160 else _clip_of_old(size % 23 + 1)
+    price = _CLIPS[size % len(_CLIPS)] if size < 160 else _old_clip(size % 23 + 1)
     return Debit(
         account=owner, at=START, generation=f"g{world.asked}", price=price, api_key=_KEYS[size % 5 % 3]
     )
 
 
-def _clip_of_old(credits: int) -> Price:
+def _old_clip(credits: int) -> Price:
     return Price(credits=credits, table="2025-01", resolution="720p", duration=5)
 
 
-def _running(world: World, owner: str, size: int) -> str:
+def _running(world: SimulatedLedger, owner: str, size: int) -> str:
     debits = world.of(owner, "debited")
     return debits[-1 - size % min(len(debits), 6)].about["generation"] if debits else "g0"
 
 
-def _settle(world: World, owner: str, size: int) -> Command:
+def _settle(world: SimulatedLedger, owner: str, size: int) -> Command:
     return Settle(account=owner, at=START, generation=_running(world, owner, size))
 
 
-def _refund(world: World, owner: str, size: int) -> Command:
+def _refund(world: SimulatedLedger, owner: str, size: int) -> Command:
     if size % 16 == 1:
         return Refund(account=owner, at=START, generation=f"h{size}", reason="cancelled")
     return Refund(account=owner, at=START, generation=_running(world, owner, size), reason="deadline")
 
 
-def _expire(world: World, owner: str, size: int) -> Command:
+def _expire(world: SimulatedLedger, owner: str, size: int) -> Command:
     grants = world.of(owner, "granted")
     return Expire(account=owner, at=START, grant=grants[size % len(grants)].entry)
 
 
-def _adjust(world: World, owner: str, size: int) -> Command | None:
+def _adjust(world: SimulatedLedger, owner: str, size: int) -> Command | None:
     wanted = ("granted", "settled", "expired")[size % 3]
     entries = world.of(owner, wanted)
     if not entries:
@@ -241,22 +250,22 @@ def _adjust(world: World, owner: str, size: int) -> Command | None:
     return Adjust(account=owner, at=START, corrects=corrects, amount=1 + size % 31, reference=reference)
 
 
-def _limit(world: World, owner: str, size: int) -> Command:
+def _limit(world: SimulatedLedger, owner: str, size: int) -> Command:
     per_day = (None, 90, 200, 400)[size % 4]
     per_generation = (None, None, 45, 60)[size // 4 % 4]
     key = _KEYS[size // 16 % 3]
     return SetLimits(account=owner, at=START, api_key=key, per_day=per_day, per_generation=per_generation)
 
 
-def _close(world: World, owner: str, size: int) -> Command | None:
+def _close(world: SimulatedLedger, owner: str, size: int) -> Command | None:
     return Close(account=owner, at=START) if size < 80 else None
 
 
-def _reopen(world: World, owner: str, size: int) -> Command:
+def _reopen(world: SimulatedLedger, owner: str, size: int) -> Command:
     return Reopen(account=owner, at=START)
 
 
-_COMMANDS: tuple[Callable[[World, str, int], Command | None], ...] = (
+_COMMANDS: tuple[Callable[[SimulatedLedger, str, int], Command | None], ...] = (
     *(_debit,) * 9,
     *(_settle,) * 5,
     *(_refund,) * 5,
@@ -269,9 +278,9 @@ _COMMANDS: tuple[Callable[[World, str, int], Command | None], ...] = (
 )
 
 
-def assert_clean(world: World) -> Books:
+def assert_clean(world: SimulatedLedger) -> Books:
     """The auditor finds nothing in what happened, and comes to the same balances; its books."""
-    books, found = audited(world.entries)
+    books, found = audit_entries(world.entries)
     assert found == []
     for name, account in world.accounts.items():
         book = books.accounts[name]

@@ -34,23 +34,23 @@ from telecine_credits.rules.decider import (
     evolve,
 )
 
-__all__ = ["HOSTILE", "Streams", "november", "on"]
+__all__ = ["HOSTILE_TEXTS", "StreamBuilder", "november_streams", "november_time"]
 
-HOSTILE = (
+HOSTILE_TEXTS = (
     "=cmd|' /C calc'!A0,\"a\";b\n2020-01-01 * x\n    spent  9 CREDIT\n"
     '\\" date:1999-01-01 [2001-01-01] 雨\u202e\u2028\x1b[2J%41'
 )
 """What a user may write who wants to be somewhere else: a formula, a line of a journal, a date, a terminal's code."""
 
 
-def on(day: int, hour: int = 12, minute: int = 0, second: float = 0) -> datetime:
+def november_time(day: int, hour: int = 12, minute: int = 0, second: float = 0) -> datetime:
     """A time in November 2026, UTC."""
     whole = int(second)
     return datetime(2026, 11, day, hour, minute, whole, round((second - whole) * 1_000_000), tzinfo=UTC)
 
 
 @dataclass
-class Streams:
+class StreamBuilder:
     """Entries of LEDGER and VIDEO so far."""
 
     ledger: list[Entry] = field(default_factory=list)
@@ -119,55 +119,67 @@ class Streams:
         return folder
 
 
-def november() -> Streams:
+def november_streams() -> StreamBuilder:
     """Every kind of entry, three accounts, and texts of a user who means no good.
 
     ann is left with 460 credits and 50 held, bob with 30 of a plan that expires in December; `mal_lory-` is closed.
     """
-    streams = Streams()
-    ann = streams.do(Grant(account="ann", at=on(1), amount=500, kind=GrantKind.PAID, reference="pay-1"))
+    streams = StreamBuilder()
+    ann = streams.do(
+        Grant(account="ann", at=november_time(1), amount=500, kind=GrantKind.PAID, reference="pay-1")
+    )
     streams.do(
         Grant(
             account="ann",
-            at=on(1, 13),
+            at=november_time(1, 13),
             amount=60,
             kind=GrantKind.PROMOTIONAL,
             reference="welcome",
-            expires_at=on(10),
+            expires_at=november_time(10),
         )
     )
     assert ann.entry == 1
-    streams.ask("g1", on(5))
-    settled = streams.do(Settle(account="ann", at=on(5, 13), generation="g1"))
+    streams.ask("g1", november_time(5))
+    settled = streams.do(Settle(account="ann", at=november_time(5, 13), generation="g1"))
     streams.do(
         Grant(
             account="bob",
-            at=on(6),
+            at=november_time(6),
             amount=100,
             kind=GrantKind.PLAN,
             reference="plan-11",
             expires_at=datetime(2026, 12, 31, tzinfo=UTC),
         )
     )
-    streams.ask("g2", on(9))
-    streams.do(Refund(account="ann", at=on(12), generation="g2", reason="deadline"))
-    streams.do(Expire(account="ann", at=on(14), grant=2))
+    streams.ask("g2", november_time(9))
+    streams.do(Refund(account="ann", at=november_time(12), generation="g2", reason="deadline"))
+    streams.do(Expire(account="ann", at=november_time(14), grant=2))
     streams.do(
         Adjust(
-            account="ann", at=on(15), corrects=settled.entry, amount=20, reference="ticket-1", reason="black"
+            account="ann",
+            at=november_time(15),
+            corrects=settled.entry,
+            amount=20,
+            reference="ticket-1",
+            reason="black",
         )
     )
     streams.do(
         Grant(
-            account="mal_lory-", at=on(16), amount=7, kind=GrantKind.PAID, reference=HOSTILE, reason=HOSTILE
+            account="mal_lory-",
+            at=november_time(16),
+            amount=7,
+            kind=GrantKind.PAID,
+            reference=HOSTILE_TEXTS,
+            reason=HOSTILE_TEXTS,
         )
     )
-    streams.do(Close(account="mal_lory-", at=on(16, 13), reason=HOSTILE))
-    streams.do(SetLimits(account="ann", at=on(17), per_day=60))
-    streams.ask("g3", on(20))
-    streams.ask("g4", on(20, 13))
-    streams.ask("g5", on(30, 23, 59, 59.5), account="bob", resolution="1080p")
+    streams.do(Close(account="mal_lory-", at=november_time(16, 13), reason=HOSTILE_TEXTS))
+    streams.do(SetLimits(account="ann", at=november_time(17), per_day=60))
+    streams.ask("g3", november_time(20))
+    streams.ask("g4", november_time(20, 13))
+    streams.ask("g5", november_time(30, 23, 59, 59.5), account="bob", resolution="1080p")
     # Another replica, whose clock is behind, settles it: the books do not go back.
-    streams.do(Settle(account="bob", at=on(30, 23, 59, 59.25), generation="g5"))
+    streams.do(Settle(account="bob", at=november_time(30, 23, 59, 59.25), generation="g5"))
     streams.do(Reopen(account="mal_lory-", at=datetime(2026, 12, 1, 10, tzinfo=UTC), reason="sorry"))
     return streams

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from tests.support.cluster.nats_cluster import NatsCluster
-from tests.support.data.video_events import EventsOf
+from tests.support.data.video_events import GenerationEvents
 from tests.support.eventually import eventually
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
@@ -51,7 +51,7 @@ class Writers:
             self.acknowledged[sequence] = id
 
     async def _stored(self, store: EventStore, generation: str) -> tuple[int, str]:
-        event, aggregate = EventsOf("ann", generation).requested(), subjects.video("ann", generation)
+        event, aggregate = GenerationEvents("ann", generation).requested(), subjects.video("ann", generation)
         about = envelope(event, f"id-{generation}")
         while True:
             try:

@@ -13,21 +13,21 @@ import httpx
 from tests.support.environments.saga import Emulator, Saga
 from tests.support.eventually import eventually, eventually_async
 
-__all__ = ["Demand", "assert_each_once", "demand"]
+__all__ = ["GenerationLoad", "assert_exactly_once", "demand"]
 
 SMALLEST = {"resolution": "480p", "duration": 2}
 PAUSE = 0.2
 """Seconds between two looks at a generation, and between two tries."""
-ENDS = ("completed", "failed", "cancelled")
-ORDER = ("pending", "processing", *ENDS)
+TERMINAL_STATES = ("completed", "failed", "cancelled")
+ORDER = ("pending", "processing", *TERMINAL_STATES)
 
 
-class Unanswered(Exception):
+class UnexpectedResponse(Exception):
     """An answer that no client should have to see."""
 
 
 @dataclass
-class Demand:
+class GenerationLoad:
     """What the clients asked for, and how it ended: generation → status.
 
     Each request goes to the next gateway in turn, over a connection of its own; one that refuses connections is left
@@ -70,19 +70,19 @@ class Demand:
         prompt = {"prompt": f"a lighthouse, {secrets.token_hex(4)}", **SMALLEST}
         answer = await self.send("POST", "/api/video/generate", json=prompt, headers=repeat)
         if answer.status_code not in (200, 202):
-            raise Unanswered(f"{answer.status_code} {answer.text}")
+            raise UnexpectedResponse(f"{answer.status_code} {answer.text}")
         return str(answer.json()["id"])
 
     async def _end(self, generation: str) -> str:
         query, seen = {"taskId": generation, "historyId": generation}, ORDER[0]
-        while seen not in ENDS:
+        while seen not in TERMINAL_STATES:
             answer = await self.send("GET", "/api/video/status", params=query)
             if answer.status_code != 200:
-                raise Unanswered(f"{answer.status_code} {answer.text}")
+                raise UnexpectedResponse(f"{answer.status_code} {answer.text}")
             before, seen = seen, str(answer.json()["status"])
             if ORDER.index(seen) < ORDER.index(before):
-                raise Unanswered(f"{generation} was {before} and then {seen}")
-            await asyncio.sleep(0 if seen in ENDS else PAUSE)
+                raise UnexpectedResponse(f"{generation} was {before} and then {seen}")
+            await asyncio.sleep(0 if seen in TERMINAL_STATES else PAUSE)
         return seen
 
     async def send(self, method: str, path: str, **request: Any) -> httpx.Response:
@@ -104,7 +104,7 @@ class Demand:
                 await asyncio.sleep(PAUSE)
 
 
-async def assert_each_once(world: Saga, account: str, asked: Demand) -> None:
+async def assert_exactly_once(world: Saga, account: str, asked: GenerationLoad) -> None:
     """Every generation that was accepted is delivered, paid for once and submitted once; nothing else was charged."""
     assert Counter(asked.ended.values()) == {"completed": len(asked.accepted)}
 
@@ -117,10 +117,10 @@ async def assert_each_once(world: Saga, account: str, asked: Demand) -> None:
         (entry.action, entry.about["generation"]) for entry in entries if "generation" in entry.about
     )
     assert charged == Counter((action, each) for each in asked.accepted for action in ("debited", "settled"))
-    assert await _submitted(world.emulator, asked.accepted) == dict.fromkeys(asked.accepted, 1)
+    assert await _submission_counts(world.emulator, asked.accepted) == dict.fromkeys(asked.accepted, 1)
 
 
-async def _submitted(emulator: Emulator, generations: Sequence[str]) -> dict[str, int]:
+async def _submission_counts(emulator: Emulator, generations: Sequence[str]) -> dict[str, int]:
     """How many tasks the provider accepted for each generation, as its journal has it."""
     async with httpx.AsyncClient(trust_env=False) as http:
         journal = (await http.get(f"{emulator.root}/admin/journal")).raise_for_status().json()
@@ -135,7 +135,7 @@ async def _submitted(emulator: Emulator, generations: Sequence[str]) -> dict[str
 @asynccontextmanager
 async def demand(
     gateways: Sequence[str], key: str, *, clients: int, patient: bool = False
-) -> AsyncIterator[Demand]:
+) -> AsyncIterator[GenerationLoad]:
     """Clients at work while the block runs; at its end all that was asked for has ended. Raises what a client met."""
     fresh = httpx.Limits(max_keepalive_connections=0)
     headers = {"X-API-Key": key}
@@ -143,7 +143,7 @@ async def demand(
         httpx.AsyncClient(headers=headers, limits=fresh, trust_env=False, timeout=30) as http,
         asyncio.TaskGroup() as tasks,
     ):
-        asked = Demand(gateways, http, patient)
+        asked = GenerationLoad(gateways, http, patient)
         for _ in range(clients):
             tasks.create_task(asked.client())
         yield asked

@@ -27,7 +27,7 @@ from telecine_contracts import registry
 from telecine_contracts.permissions import OPERATOR, PROVISIONER, SERVICES
 from telecine_contracts.streams import CONSUMERS, Consumer
 
-__all__ = ["CLUSTER", "NatsCluster", "a_follower_of", "clustered_saga", "leader_of", "nats_cluster"]
+__all__ = ["CLUSTER", "NatsCluster", "cluster_saga", "follower_of", "leader_of", "nats_cluster"]
 
 CLUSTER = Path(__file__).parents[3] / "deploy" / "nats-cluster"
 NAMES = ("nats-1", "nats-2", "nats-3")
@@ -130,7 +130,7 @@ async def leader_of(connection: Client, stream: str) -> str:
     return str(cluster.leader)
 
 
-async def a_follower_of(connection: Client, stream: str) -> str:
+async def follower_of(connection: Client, stream: str) -> str:
     """A server that keeps a stream and does not lead it."""
     leader = await leader_of(connection, stream)
     return next(name for name in NAMES if name != leader)
@@ -164,7 +164,7 @@ async def provision_cluster(cluster: NatsCluster, consumers: Sequence[Consumer] 
 
 
 @asynccontextmanager
-async def clustered_saga(
+async def cluster_saga(
     cluster: NatsCluster, s3: S3Server, emulator: Emulator, folder: Path, **credits: Any
 ) -> AsyncIterator[Saga]:
     """Every service with its own identity, on streams with three replicas. `credits`: settings of that service.
@@ -207,12 +207,12 @@ def _server(folder: Path, name: str, ports: _Ports, users: Path, routes: str) ->
     (folder / "users").mkdir(parents=True)
     (folder / "users" / "routes.conf").write_text(routes)
     (folder / "users" / users.name).write_bytes(users.read_bytes())
-    (folder / "nats.conf").write_text(_moved(folder, ports))
+    (folder / "nats.conf").write_text(_local_config(folder, ports))
     argv = (str(find_nats_server(None)), "--config", str(folder / "nats.conf"))
     return Process(Command(name, argv, folder / "nats.log", dict(os.environ) | {"SERVER_NAME": name}))
 
 
-def _moved(folder: Path, ports: _Ports) -> str:
+def _local_config(folder: Path, ports: _Ports) -> str:
     """The configuration as it ships, on other addresses and another disk."""
     text = (CLUSTER / "nats.conf").read_text()
     places = {

@@ -10,19 +10,19 @@ from tests.support.eventually import eventually_async
 from telecine_chassis.runtime.service import Service
 from telecine_cli.stack.ports import free_port
 
-__all__ = ["Machines"]
+__all__ = ["ReplicatedServices"]
 
-HANDLED = "telecine_handler_messages_total"
+HANDLED_METRIC = "telecine_handler_messages_total"
 
 
 @dataclass(frozen=True)
-class Machines:
+class ReplicatedServices:
     """All of them use the same streams, databases, bucket and provider; each has a gateway port of its own."""
 
     each: Sequence[Saga]
 
     @classmethod
-    def like(cls, world: Saga, count: int) -> "Machines":
+    def like(cls, world: Saga, count: int) -> "ReplicatedServices":
         """`world` is the first of them; the others run nothing yet."""
         return cls(
             [world, *(replace(world, gateway_port=free_port(), services={}) for _ in range(count - 1))]
@@ -72,5 +72,5 @@ async def _ready(service: Service) -> None:
 async def _handled(service: Service, consumer: str) -> int:
     families = text_string_to_metric_families((await service.metrics.page()).decode())
     wanted = {"consumer": consumer, "outcome": "done"}
-    samples = (sample for family in families for sample in family.samples if sample.name == HANDLED)
+    samples = (sample for family in families for sample in family.samples if sample.name == HANDLED_METRIC)
     return sum(int(sample.value) for sample in samples if wanted.items() <= sample.labels.items())

@@ -35,12 +35,12 @@ def at(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def about(event: type[Event], **fields: Any) -> Event:
+def _event(event: type[Event], **fields: Any) -> Event:
     return event(account="ann", generation="g1", **fields)
 
 
 def requested(seed: int | None = None) -> Event:
-    return about(
+    return _event(
         GenerationRequested,
         kind=Kind.TEXT_TO_VIDEO,
         parameters=VideoParameters(
@@ -65,15 +65,15 @@ def started(attempt: int = 1, seconds: float = 0, **changes: Any) -> Event:
         "seed_is_unique": True,
         "safety_identifier": "mark",
     }
-    return about(SubmissionStarted, attempt=attempt, **(plain | changes))
+    return _event(SubmissionStarted, attempt=attempt, **(plain | changes))
 
 
 def deferred(attempt: int = 1, until: float = 20) -> Event:
-    return about(SubmissionDeferred, attempt=attempt, reason=DeferralReason.RATE_LIMITED, retry_at=at(until))
+    return _event(SubmissionDeferred, attempt=attempt, reason=DeferralReason.RATE_LIMITED, retry_at=at(until))
 
 
 def submitted(attempt: int = 1, *, deadline: float = DEADLINE, adopted: bool = False) -> Event:
-    return about(
+    return _event(
         GenerationSubmitted,
         attempt=attempt,
         provider="ark",
@@ -85,21 +85,21 @@ def submitted(attempt: int = 1, *, deadline: float = DEADLINE, adopted: bool = F
 
 
 def progressed(status: str) -> Event:
-    return about(GenerationProgressed, provider_status=status)
+    return _event(GenerationProgressed, provider_status=status)
 
 
 def failed(
     code: FailureCode, message: str, stage: Stage = Stage.PROVIDER, provider_code: str | None = None
 ) -> Event:
-    return about(GenerationFailed, stage=stage, code=code, message=message, provider_code=provider_code)
+    return _event(GenerationFailed, stage=stage, code=code, message=message, provider_code=provider_code)
 
 
 def timeout(code: FailureCode = FailureCode.DEADLINE) -> Event:
     return failed(code, "Video generation timeout after 5 minutes")
 
 
-def late(status: str, url: str | None = None, tokens: int | None = None) -> Event:
-    return about(
+def late_result(status: str, url: str | None = None, tokens: int | None = None) -> Event:
+    return _event(
         LateResultRecorded,
         provider_task_id="cgt-1",
         provider_status=status,
@@ -108,7 +108,7 @@ def late(status: str, url: str | None = None, tokens: int | None = None) -> Even
     )
 
 
-READY = about(
+READY = _event(
     VideoReady,
     provider_task_id="cgt-1",
     url=URL,
@@ -119,11 +119,11 @@ READY = about(
     duration=2.0,
     seed=7,
 )
-CANCELLED = about(GenerationCancelled)
-WISH = about(CancelRequested)
-DECLINED = about(CancelDeclined, provider_status="running")
+CANCELLED = _event(GenerationCancelled)
+CANCEL_REQUESTED = _event(CancelRequested)
+CANCEL_DECLINED = _event(CancelDeclined, provider_status="running")
 SUCCEEDED = Observation("succeeded", URL, at(86400), 9, "480p", "16:9", 2.0, 7)
 
 
-def given(*events: Event) -> Generation:
+def fold(*events: Event) -> Generation:
     return reduce(evolve, events, Generation())

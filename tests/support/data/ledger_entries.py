@@ -30,7 +30,7 @@ from telecine_contracts.credits import (
 from telecine_contracts.pricing import Price
 from telecine_credits.rules.decider import Account, Command, decide, evolve
 
-__all__ = ["AVAILABLE", "DAY", "HELD", "HOUR", "NOW", "OWNER", "Entries", "fold", "price", "when"]
+__all__ = ["AVAILABLE", "DAY", "HELD", "HOUR", "NOW", "OWNER", "Entries", "decide_on", "fold", "price"]
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -146,7 +146,7 @@ class Entries:
 
     def as_before_grants_were_named(self) -> Entries:
         """The same entries as 0.1 wrote them: two legs that name no grant, and no time of the decision."""
-        return Entries(tuple(map(_as_written_by_0_1, self.all)))
+        return Entries(tuple(map(_in_format_0_1, self.all)))
 
     def _and(
         self,
@@ -179,7 +179,7 @@ class Entries:
         return Balances(available=before.available + moved[AVAILABLE], held=before.held + moved[HELD])
 
 
-def _as_written_by_0_1(entry: LedgerEvent) -> LedgerEvent:
+def _in_format_0_1(entry: LedgerEvent) -> LedgerEvent:
     sides: dict[str, int] = {}
     for leg in entry.postings:
         sides[leg.account] = sides.get(leg.account, 0) + leg.amount
@@ -191,6 +191,6 @@ def fold(entries: Entries) -> Account:
     return reduce(evolve, entries.all, Account())
 
 
-def when(given: Entries, command: Command) -> Event | None:
+def decide_on(given: Entries, command: Command) -> Event | None:
     """What the command leads to on an account with these entries."""
     return decide(command, fold(given))

@@ -29,7 +29,7 @@ from telecine_credits.rules.decider import (
     evolve,
 )
 
-__all__ = ["GENERATIONS", "NEW", "carried_out", "histories", "later_than", "of_each_grant"]
+__all__ = ["GENERATIONS", "NEW", "execute_history", "histories", "time_after", "totals_by_grant"]
 
 NEW = Account()
 GENERATIONS = ("g1", "g2", "g3", "g4", "g5", "g6")
@@ -38,27 +38,29 @@ HOUR = timedelta(hours=1)
 _references = st.sampled_from(("r1", "r2", "r3", "r4", "r5", "r6", "r7"))
 _generations = st.sampled_from(GENERATIONS)
 _keys = st.sampled_from((None, None, "k1"))
-_lives = st.none() | st.integers(1, 80).map(lambda hours: NOW + hours * HOUR)
+_lifetimes = st.none() | st.integers(1, 80).map(lambda hours: NOW + hours * HOUR)
 
 
-def _of(command: type[Command], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Command]:
+def _commands_for(command: type[Command], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Command]:
     return st.builds(partial(command, account=OWNER, at=NOW), **fields)
 
 
-_grants = _of(
+_grants = _commands_for(
     Grant,
     amount=st.integers(0, 150),
     kind=st.sampled_from(GrantKind),
     reference=_references,
-    expires_at=_lives,
+    expires_at=_lifetimes,
 )
-_debits = _of(Debit, generation=_generations, price=st.integers(1, 60).map(price), api_key=_keys)
-_refunds = _of(Refund, generation=_generations, reason=st.just("deadline"))
-_settlements = _of(Settle, generation=_generations)
-_expiries = _of(Expire, grant=st.integers(1, 4))
-_adjustments = _of(Adjust, corrects=st.integers(1, 12), amount=st.integers(0, 40), reference=_references)
+_debits = _commands_for(Debit, generation=_generations, price=st.integers(1, 60).map(price), api_key=_keys)
+_refunds = _commands_for(Refund, generation=_generations, reason=st.just("deadline"))
+_settlements = _commands_for(Settle, generation=_generations)
+_expiries = _commands_for(Expire, grant=st.integers(1, 4))
+_adjustments = _commands_for(
+    Adjust, corrects=st.integers(1, 12), amount=st.integers(0, 40), reference=_references
+)
 _limits = st.none() | st.integers(0, 300)
-_limit_changes = _of(SetLimits, api_key=_keys, per_day=_limits, per_generation=_limits)
+_limit_changes = _commands_for(SetLimits, api_key=_keys, per_day=_limits, per_generation=_limits)
 _weights: dict[st.SearchStrategy[Command], int] = {
     _grants: 3,
     _debits: 9,
@@ -67,14 +69,14 @@ _weights: dict[st.SearchStrategy[Command], int] = {
     _expiries: 3,
     _adjustments: 4,
     _limit_changes: 1,
-    _of(Close): 1,
-    _of(Reopen): 2,
+    _commands_for(Close): 1,
+    _commands_for(Reopen): 2,
 }
 _weighted = [kind for kind, weight in _weights.items() for _ in range(weight)]
 _commands = st.sampled_from(_weighted).flatmap(lambda kind: kind)
 
 
-def _timed(steps: Sequence[tuple[Command, int]]) -> list[Command]:
+def _with_times(steps: Sequence[tuple[Command, int]]) -> list[Command]:
     """Time goes on by hours, and now and then back a little: replicas' clocks differ."""
     latest, timed = NOW, []
     for command, hours in steps:
@@ -88,14 +90,14 @@ def _timed(steps: Sequence[tuple[Command, int]]) -> list[Command]:
 
 _steps = st.integers(-2, 10)
 histories = st.builds(
-    lambda first, then: _timed([*first, *then]),
+    lambda first, then: _with_times([*first, *then]),
     st.lists(st.tuples(_grants, st.just(0)), min_size=2, max_size=4),
     st.lists(st.tuples(_commands, _steps), min_size=15, max_size=40),
 )
 """Commands with their times."""
 
 
-def carried_out(history: Iterable[Command], account: Account = NEW) -> tuple[list[LedgerEvent], Account]:
+def execute_history(history: Iterable[Command], account: Account = NEW) -> tuple[list[LedgerEvent], Account]:
     """The entries that a history of commands leads to, refusals left out, and the account after them."""
     entries: list[LedgerEvent] = []
     for command in history:
@@ -110,7 +112,7 @@ def carried_out(history: Iterable[Command], account: Account = NEW) -> tuple[lis
     return entries, account
 
 
-def of_each_grant(entries: Iterable[LedgerEvent]) -> dict[int, Counter[str]]:
+def totals_by_grant(entries: Iterable[LedgerEvent]) -> dict[int, Counter[str]]:
     """By grant and side of the ledger, what the postings add up to."""
     sums: dict[int, Counter[str]] = {}
     for entry in entries:
@@ -120,6 +122,6 @@ def of_each_grant(entries: Iterable[LedgerEvent]) -> dict[int, Counter[str]]:
     return sums
 
 
-def later_than(entries: Sequence[LedgerEvent]) -> datetime:
+def time_after(entries: Sequence[LedgerEvent]) -> datetime:
     """A time after all of them were decided."""
     return max((entry.decided_at for entry in entries if entry.decided_at), default=NOW) + HOUR

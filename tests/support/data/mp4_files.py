@@ -38,6 +38,6 @@ def box(kind: str, body: bytes = b"", *, large: bool = False) -> bytes:
     return struct.pack(">I4s", len(body) + 8, kind.encode()) + body
 
 
-def padded(video: bytes, length: int) -> bytes:
+def mp4_with_padding(video: bytes, length: int) -> bytes:
     """The same video, `length` bytes long by a box of free space at its end."""
     return video + box("free", bytes(length - len(video) - 8))

@@ -20,14 +20,14 @@ from telecine_contracts.generation import (
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.storage import StorageFailure, VideoStorageFailed, VideoStored
 
-__all__ = ["NOW", "EventsOf"]
+__all__ = ["NOW", "GenerationEvents"]
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 PROVIDER_TASK = "cgt-20261123120000-abcde"
 
 
 @dataclass(frozen=True)
-class EventsOf:
+class GenerationEvents:
     """Makes the events of one generation of one account."""
 
     account: str

@@ -33,10 +33,10 @@ from telecine_credits.checkpoints.tree import LedgerReader
 from telecine_credits.checkpoints.tree_store import KeptTree
 from telecine_credits.read_model.tables import METADATA, VERSION
 
-__all__ = ["LedgerWorld", "Replica", "ledger_world", "root_of"]
+__all__ = ["CheckpointEnvironment", "Replica", "checkpoint_environment", "root_of"]
 
-PACE = Pace(entries=10, interval=timedelta(hours=1))
-ODD: Sequence[tuple[str, dict[str, str] | None, bytes]] = (
+CHECKPOINT_SCHEDULE = Pace(entries=10, interval=timedelta(hours=1))
+UNUSUAL_HEADERS: Sequence[tuple[str, dict[str, str] | None, bytes]] = (
     ("ledger.a.granted", None, b""),
     ("ledger.a.granted", {"Nats-Msg-Id": "only the transport's"}, b"not json"),
     ("ledger.b.granted", {"ce-id": "1", "x-later": "ä ü", "Nats-Own": "x", "x-empty": ""}, b"\r\n\x00\xff"),
@@ -55,9 +55,15 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
 class Replica(Checkpointing):
     """One that signs, and the sizes from which it read on. Nothing runs by itself: a test looks."""
 
-    def __init__(self, world: "LedgerWorld", store: EventStore, engine: Engine, **changes: Any) -> None:
-        reader, clock = _Watched(world.client), world.clock
-        given: dict[str, Any] = {"signer": world.signer, "pace": PACE, "archives": ()} | changes
+    def __init__(
+        self, world: "CheckpointEnvironment", store: EventStore, engine: Engine, **changes: Any
+    ) -> None:
+        reader, clock = _RecordingLedgerReader(world.client), world.clock
+        given: dict[str, Any] = {
+            "signer": world.signer,
+            "pace": CHECKPOINT_SCHEDULE,
+            "archives": (),
+        } | changes
         super().__init__(
             given["signer"],
             reader,
@@ -71,7 +77,7 @@ class Replica(Checkpointing):
         self.engine = engine
 
 
-class _Watched(LedgerReader):
+class _RecordingLedgerReader(LedgerReader):
     def __init__(self, connection: Client) -> None:
         super().__init__(connection, limit=7)
         self.read: list[tuple[int, int]] = []
@@ -83,7 +89,7 @@ class _Watched(LedgerReader):
 
 
 @dataclass
-class LedgerWorld:
+class CheckpointEnvironment:
     """A nats-server with our streams, a clock that stands still, and a folder for databases."""
 
     client: Client
@@ -109,7 +115,9 @@ class LedgerWorld:
         """So many more messages, the odd ones among them."""
         jetstream = self.client.jetstream()
         for number in range(self.written, self.written + count):
-            subject, headers, body = ODD[number] if number < len(ODD) else _plain(number)
+            subject, headers, body = (
+                UNUSUAL_HEADERS[number] if number < len(UNUSUAL_HEADERS) else _plain(number)
+            )
             await jetstream.publish(subject, body, stream=LEDGER.name, headers=headers and dict(headers))
         self.written += count
 
@@ -223,11 +231,11 @@ def _lines(message: dict[str, Any]) -> list[str]:
 
 
 @asynccontextmanager
-async def ledger_world(url: str, folder: Path) -> AsyncIterator[LedgerWorld]:
+async def checkpoint_environment(url: str, folder: Path) -> AsyncIterator[CheckpointEnvironment]:
     """A world on an empty server; its databases are closed at the end."""
     client = await connect(url, "tests")
     await provision(client)
-    world = LedgerWorld(client, JetStreamEventStore(client, registry()), folder)
+    world = CheckpointEnvironment(client, JetStreamEventStore(client, registry()), folder)
     try:
         yield world
     finally:

@@ -31,11 +31,11 @@ from telecine_credits.app import build
 from telecine_credits.handlers.expiry import expiry_timer
 from telecine_credits.settings import Settings
 
-__all__ = ["CreditsWorld", "credits_world", "last_action"]
+__all__ = ["CreditsEnvironment", "credits_environment", "last_action_is"]
 
 
 @dataclass
-class CreditsWorld:
+class CreditsEnvironment:
     """A server with its streams, and the service while it runs."""
 
     connection: Client
@@ -155,9 +155,9 @@ class CreditsWorld:
 
 
 @asynccontextmanager
-async def credits_world(
+async def credits_environment(
     nats: NatsServer, folder: Path, *, started: bool = True, **settings: Any
-) -> AsyncIterator[CreditsWorld]:
+) -> AsyncIterator[CreditsEnvironment]:
     """The service on fresh streams and an empty database, `started` or not."""
     connection = await connect(nats.url, "tests")
     await provision(connection)
@@ -167,7 +167,7 @@ async def credits_world(
         "sweep_interval": 0.3,
         "stop_grace": 1,
     }
-    world = CreditsWorld(
+    world = CreditsEnvironment(
         connection, JetStreamEventStore(connection, registry()), Settings(**(facts | settings))
     )
     try:
@@ -179,6 +179,6 @@ async def credits_world(
         await connection.close()
 
 
-def last_action(action: str) -> Callable[[Sequence[LedgerEvent]], bool]:
+def last_action_is(action: str) -> Callable[[Sequence[LedgerEvent]], bool]:
     """Whether the last entry is this one."""
     return lambda entries: bool(entries) and entries[-1].action == action

@@ -11,13 +11,13 @@ from pathlib import Path
 
 from tests.support.servers.postgres import Postgres
 
-__all__ = ["database_url", "on_postgres", "serving"]
+__all__ = ["database_url", "postgres_databases", "uses_postgres"]
 
 _VARIABLE = "TELECINE_TEST_DATABASE"
 _running: list[Postgres] = []
 
 
-def on_postgres() -> bool:
+def uses_postgres() -> bool:
     """Whether this run's services are on Postgres."""
     chosen = os.environ.get(_VARIABLE, "sqlite")
     if chosen not in ("sqlite", "postgres"):
@@ -26,21 +26,21 @@ def on_postgres() -> bool:
 
 
 @contextmanager
-def serving(server: Postgres) -> Iterator[None]:
+def postgres_databases(server: Postgres) -> Iterator[None]:
     """While the block lasts, databases are made in this server."""
     _running.append(server)
     try:
         yield
     finally:
         _running.clear()
-        _named.cache_clear()
+        _new_database_url.cache_clear()
 
 
 def database_url(folder: Path, name: str) -> str:
     """The database called `name` of the test on `folder`: the same one each time it is asked for."""
-    return _named(folder, name) if on_postgres() else f"sqlite:///{folder / name}.db"
+    return _new_database_url(folder, name) if uses_postgres() else f"sqlite:///{folder / name}.db"
 
 
 @cache
-def _named(folder: Path, name: str) -> str:
+def _new_database_url(folder: Path, name: str) -> str:
     return _running[0].new_database()

@@ -30,7 +30,7 @@ from telecine_gateway.access.api_keys import DEFAULT_SCOPES, KEYS, CreateKey, Ne
 from telecine_gateway.app import build
 from telecine_gateway.settings import Settings
 
-__all__ = ["Gateway", "Owner", "World", "settings_for", "world"]
+__all__ = ["AccountClient", "Gateway", "GatewayEnvironment", "gateway_environment", "settings_for"]
 
 ACCOUNT = "acme"
 
@@ -68,7 +68,7 @@ class Gateway:
 
 
 @dataclass
-class Owner:
+class AccountClient:
     """An account with a key, speaking to one gateway."""
 
     account: str
@@ -101,7 +101,7 @@ class Owner:
 
 
 @dataclass
-class World:
+class GatewayEnvironment:
     """The parts of one test, and hands to act as the other services."""
 
     nats: NatsServer
@@ -142,12 +142,12 @@ class World:
         *,
         credits: int = 0,
         scopes: tuple[str, ...] = DEFAULT_SCOPES,
-    ) -> Owner:
+    ) -> AccountClient:
         """An account with a key that already works at `gateway`."""
         key = await self.key(account, scopes)
         if credits:
             await self.grant(account, credits)
-        owner = Owner(account, key, gateway.http)
+        owner = AccountClient(account, key, gateway.http)
         for _ in range(400):
             answer = await owner.get("/api/credits")
             if answer.status_code == 200 and credits in (0, answer.json()["available"]):
@@ -161,7 +161,7 @@ class World:
         await self.keys().execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
         return key
 
-    async def revoke(self, owner: Owner) -> None:
+    async def revoke(self, owner: AccountClient) -> None:
         """Revoke the owner's key."""
         command = RevokeKey(owner.account, owner.key.key_id)
         await self.keys().execute(subjects.access(owner.account), command)
@@ -218,11 +218,11 @@ class World:
 
 
 @asynccontextmanager
-async def world(nats: NatsServer, folder: Path) -> AsyncIterator[World]:
+async def gateway_environment(nats: NatsServer, folder: Path) -> AsyncIterator[GatewayEnvironment]:
     """Provisioned streams and a connection of the test's own."""
     connection = await connect(nats.url, "test")
     try:
         await provision(connection)
-        yield World(nats, JetStreamEventStore(connection, registry()), folder, connection)
+        yield GatewayEnvironment(nats, JetStreamEventStore(connection, registry()), folder, connection)
     finally:
         await connection.close()

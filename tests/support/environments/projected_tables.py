@@ -8,10 +8,10 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.slots import Slots, checkpoints, write_session
 from telecine_contracts import Envelope, registry
 
-__all__ = ["fill"]
+__all__ = ["project_entries"]
 
 
-def fill(url: str, projections: ModuleType, entries: Sequence[Entry], *, slot: int = 1) -> None:
+def project_entries(url: str, projections: ModuleType, entries: Sequence[Entry], *, slot: int = 1) -> None:
     """Apply the entries of LEDGER; `projections`: the service's module of that name."""
     slots = Slots(url, projections.METADATA, projections.VERSION)
     if slot != slots.live():

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from sqlalchemy import BigInteger, Engine, MetaData
 from sqlmodel import Field, Session, SQLModel, select
-from tests.support.environments.reactor import ReactorWorld
+from tests.support.environments.reactor import ReactorEnvironment
 from tests.support.eventually import eventually
 
 from telecine_chassis.eventstore.port import RecordedEvent
@@ -14,12 +14,21 @@ from telecine_chassis.projections.slots import Slots, checkpoints
 from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
 
-__all__ = ["METADATA", "Applier", "Crash", "Followed", "Following", "Seen", "checkpoint", "seen"]
+__all__ = [
+    "METADATA",
+    "AppliedEvent",
+    "Applier",
+    "ProjectionStarter",
+    "RunningProjections",
+    "SimulatedCrash",
+    "applied_generations",
+    "projection_position",
+]
 
 METADATA = MetaData()
 
 
-class Seen(SQLModel, table=True):
+class AppliedEvent(SQLModel, table=True):
     """One row for every event that was applied, and how often that was."""
 
     metadata = METADATA
@@ -30,7 +39,7 @@ class Seen(SQLModel, table=True):
     times: int = 1
 
 
-class Crash(BaseException):
+class SimulatedCrash(BaseException):
     """The end of a process, as far as a transaction can tell."""
 
 
@@ -45,26 +54,26 @@ class Applier:
     def __call__(self, session: Session, recorded: RecordedEvent) -> None:
         generation = recorded.event.about["generation"]
         self.given.append(generation)
-        row = session.get(Seen, recorded.sequence)
-        session.add(row or Seen(sequence=recorded.sequence, generation=generation))
+        row = session.get(AppliedEvent, recorded.sequence)
+        session.add(row or AppliedEvent(sequence=recorded.sequence, generation=generation))
         if row is not None:
             row.times += 1
         session.flush()
         if generation in self.poison:
             raise ValueError(f"can't apply {generation}")
         if generation == self.crash_at:
-            raise Crash
+            raise SimulatedCrash
 
 
-def seen(engine: Engine) -> list[str]:
+def applied_generations(engine: Engine) -> list[str]:
     """The generations whose events were applied, in order; each once, or AssertionError."""
     with Session(engine) as session:
-        rows = session.exec(select(Seen).order_by(Seen.sequence)).all()  # type: ignore[arg-type]
+        rows = session.exec(select(AppliedEvent).order_by(AppliedEvent.sequence)).all()  # type: ignore[arg-type]
         assert all(row.times == 1 for row in rows)
         return [row.generation for row in rows]
 
 
-def checkpoint(engine: Engine) -> int | None:
+def projection_position(engine: Engine) -> int | None:
     """How far the tables are, if they have begun."""
     table = checkpoints(METADATA)
     with Session(engine) as session:
@@ -73,7 +82,7 @@ def checkpoint(engine: Engine) -> int | None:
 
 
 @dataclass
-class Following:
+class RunningProjections:
     """Running projections of one service."""
 
     projections: ProjectionRunner
@@ -92,14 +101,14 @@ class Following:
 
 
 @dataclass
-class Followed:
+class ProjectionStarter:
     """Starts projections and stops them at the end of the test."""
 
-    world: ReactorWorld
+    world: ReactorEnvironment
     slots: Slots
     running: list[ProjectionRunner] = field(default_factory=list)
 
-    async def start(self, applier: Applier, *, listener: list[str] | None = None) -> Following:
+    async def start(self, applier: Applier, *, listener: list[str] | None = None) -> RunningProjections:
         failures: list[str] = []
         projections = ProjectionRunner(
             self.slots,
@@ -113,9 +122,9 @@ class Followed:
             projections.listen("seen", lambda events: listener.extend(names(events)))
         await projections.start()
         self.running.append(projections)
-        return Following(projections, failures)
+        return RunningProjections(projections, failures)
 
-    async def stop(self, following: Following) -> None:
+    async def stop(self, following: RunningProjections) -> None:
         self.running.remove(following.projections)
         await following.projections.stop()
 

@@ -20,7 +20,15 @@ from telecine_generation.provider.ark_errors import failure_of, user_message
 from telecine_generation.provider.memory import MemoryProvider
 from telecine_generation.provider.port import Provider
 
-__all__ = ["Answer", "EmulatorWorld", "MemoryWorld", "World", "emulator", "emulator_world", "memory_world"]
+__all__ = [
+    "Answer",
+    "EmulatorEnvironment",
+    "MemoryEnvironment",
+    "ProviderEnvironment",
+    "emulator",
+    "emulator_environment",
+    "memory_environment",
+]
 
 _STAGE_SECONDS = 1000  # a task stays queued, then running, so long unless the clock is moved
 _READY_SECONDS = 20.0
@@ -39,7 +47,7 @@ class Answer(Enum):
     ERROR_AND_NOT_ACCEPTED = "error_and_not_accepted"
 
 
-class World(Protocol):
+class ProviderEnvironment(Protocol):
     """A provider and what surrounds it. `name` is another in each test, for marks that are nobody else's."""
 
     name: str
@@ -86,7 +94,7 @@ class World(Protocol):
         ...
 
 
-class MemoryWorld:
+class MemoryEnvironment:
     """MemoryProvider, under a clock that stands still."""
 
     name = "memory"
@@ -148,9 +156,9 @@ class MemoryWorld:
 
 
 @asynccontextmanager
-async def memory_world(now: datetime) -> AsyncIterator[MemoryWorld]:
+async def memory_environment(now: datetime) -> AsyncIterator[MemoryEnvironment]:
     """The twin."""
-    world = MemoryWorld(now)
+    world = MemoryEnvironment(now)
     yield world
     await world.provider.aclose()
 
@@ -168,7 +176,7 @@ _FAULTS: dict[Answer, tuple[str, str | None]] = {
 _ENDS = {"failed": "fail", "expired": "expire"}
 
 
-class EmulatorWorld:
+class EmulatorEnvironment:
     """ArkProvider, with an emulator that other tests have used and will use."""
 
     def __init__(self, admin: httpx.AsyncClient, provider: Provider, posts_before: int) -> None:
@@ -222,13 +230,13 @@ class EmulatorWorld:
 
 
 @asynccontextmanager
-async def emulator_world(url: str) -> AsyncIterator[EmulatorWorld]:
+async def emulator_environment(url: str) -> AsyncIterator[EmulatorEnvironment]:
     """A world of its own on a running emulator."""
     async with httpx.AsyncClient(base_url=url, trust_env=False, timeout=_READY_SECONDS) as admin:
         (await admin.delete("/admin/faults")).raise_for_status()
         provider = ArkProvider(ArkConfig(f"{url}/api/v3", SecretStr("any-key")))
         try:
-            yield EmulatorWorld(admin, provider, await _count_posts(admin))
+            yield EmulatorEnvironment(admin, provider, await _count_posts(admin))
         finally:
             await provider.aclose()
 

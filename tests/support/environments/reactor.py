@@ -23,14 +23,14 @@ from telecine_contracts import Envelope, registry, subjects
 from telecine_contracts.gateway import CancelRequested
 from telecine_contracts.streams import Consumer
 
-__all__ = ["ReactorWorld", "reactor_world"]
+__all__ = ["ReactorEnvironment", "reactor_environment"]
 
 Handler = Callable[[RecordedEvent], Awaitable[None]]
 QUICK = RetryPolicy(first=0.05, longest=0.4, tries=3)
 
 
 @dataclass
-class ReactorWorld:
+class ReactorEnvironment:
     """One account, whose events go to one consumer; `service` owns it and its timers."""
 
     url: str
@@ -156,11 +156,11 @@ class ReactorWorld:
 
 
 @asynccontextmanager
-async def reactor_world(url: str) -> AsyncIterator[ReactorWorld]:
+async def reactor_environment(url: str) -> AsyncIterator[ReactorEnvironment]:
     """A world on a server whose streams are provisioned here; reactors are stopped at its end."""
     client = await connect(url, "tests")
     await provision(client)
-    world = ReactorWorld(url, client, JetStreamEventStore(client, registry()))
+    world = ReactorEnvironment(url, client, JetStreamEventStore(client, registry()))
     try:
         yield world
     finally:

@@ -49,10 +49,10 @@ from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_gateway.access.api_keys import KEYS, CreateKey, new_key
 
-__all__ = ["Emulator", "Saga", "answers", "emulator_process", "names", "saga"]
+__all__ = ["Emulator", "Saga", "action_names", "emulator_process", "is_answering", "saga"]
 
 KEY = "sandbox-key-5fR8uLc2Wd1B"
-QUICK: dict[str, Any] = {
+FAST_SETTINGS: dict[str, Any] = {
     "generation": {
         "provider_post_timeout": 2,
         "submission_lease": 1,
@@ -74,7 +74,7 @@ SETTINGS: dict[str, Callable[..., ServiceSettings]] = {
     "generation": telecine_generation.settings.Settings,
     "storage": telecine_storage.settings.Settings,
 }
-BUILDS: dict[str, Callable[..., Service]] = {
+BUILDERS: dict[str, Callable[..., Service]] = {
     "gateway": telecine_gateway.app.build,
     "credits": telecine_credits.app.build,
     "generation": telecine_generation.app.build,
@@ -132,26 +132,26 @@ def emulator_process(folder: Path, *arguments: str) -> Iterator[Emulator]:
     (folder / "emulator").mkdir(parents=True, exist_ok=True)
     emulator = Emulator(f"http://{LOOPBACK}:{port}", Process(command))
 
-    async def answers() -> bool:
+    async def is_answering() -> bool:
         answer = await http_answer(f"{emulator.root}/healthz")
         return answer is not None and answer[0] == 200
 
     emulator.process.start()
     loop = asyncio.new_event_loop()
     try:
-        loop.run_until_complete(emulator.process.wait_ready(answers, 20))
+        loop.run_until_complete(emulator.process.wait_ready(is_answering, 20))
         yield emulator
     finally:
         emulator.process.kill()
         loop.close()
 
 
-def names(events: Sequence[RecordedEvent]) -> list[str]:
+def action_names(events: Sequence[RecordedEvent]) -> list[str]:
     """The actions of a timeline, e.g. requested, debited, submitted."""
     return [recorded.event.action for recorded in events]
 
 
-class Reachable(Protocol):
+class NatsEndpoint(Protocol):
     """NATS servers, one or several."""
 
     @property
@@ -165,7 +165,7 @@ class Saga:
     connection: Client
     store: JetStreamEventStore
     emulator: Emulator
-    nats: Reachable
+    nats: NatsEndpoint
     s3: S3Server
     folder: Path
     bucket: str
@@ -217,10 +217,10 @@ class Saga:
             await self.services.pop(name).stop()
 
     def _build(self, name: str) -> Service:
-        return BUILDS[name](self._settings(name))
+        return BUILDERS[name](self._settings(name))
 
     def _settings(self, name: str) -> ServiceSettings:
-        own = {**QUICK.get(name, {}), **self.overrides.get(name, {})}
+        own = {**FAST_SETTINGS.get(name, {}), **self.overrides.get(name, {})}
         facts: dict[str, Any] = {"nats_url": self.nats.url, "stop_grace": 2, "sweep_interval": 0.5}
         facts["database_url"] = database_url(self.folder, name)
         facts |= {"provider_base_url": self.emulator.url, "provider_api_key": KEY}
@@ -313,7 +313,7 @@ class Saga:
             return [r for r in await self.ledger(account) if r.event.about.get("generation") == generation]
 
         found: Sequence[RecordedEvent] = await self.poll(
-            load, lambda found: bool(set(names(found)) & set(actions)), within, f"{actions}"
+            load, lambda found: bool(set(action_names(found)) & set(actions)), within, f"{actions}"
         )
         return found
 
@@ -322,7 +322,7 @@ class Saga:
         found = await self.until(
             account, generation, "settled", "refunded", "denied", within=within, on_ledger=True
         )
-        return names(found)
+        return action_names(found)
 
     async def poll(
         self,
@@ -337,12 +337,12 @@ class Saga:
             found = await load()
             if good(found):
                 return found
-            seen = names(found) if found and isinstance(found[0], RecordedEvent) else found
+            seen = action_names(found) if found and isinstance(found[0], RecordedEvent) else found
             assert asyncio.get_running_loop().time() < give_up, f"waited for {what}, saw {seen}"
             await asyncio.sleep(0.02)
 
 
-async def answers(http: httpx.AsyncClient) -> None:
+async def is_answering(http: httpx.AsyncClient) -> None:
     """Until the gateway knows the key."""
 
     async def known() -> bool:

@@ -10,9 +10,9 @@ from typing import Literal
 from telecine_chassis.eventstore.port import Conflict, EventStore, RecordedEvent, Unavailable
 from telecine_contracts import Envelope, Event
 
-__all__ = ["Trouble", "TroubledStore"]
+__all__ = ["StoreFault", "UnreliableStore"]
 
-Trouble = Literal[
+StoreFault = Literal[
     "not stored",  # Unavailable, and nothing was stored
     "stored",  # Unavailable, although it was stored
     "stored before the retry",  # Unavailable, and it arrives when the retry is already on its way
@@ -21,7 +21,7 @@ Trouble = Literal[
 
 
 @dataclass
-class TroubledStore:
+class UnreliableStore:
     """Wraps a store. `troubles` come over the next appends, one each; `silent` is over everything.
 
     `meanwhile` happens once, after an append without an answer and before its caller hears of it. With
@@ -29,7 +29,7 @@ class TroubledStore:
     """
 
     store: EventStore
-    troubles: deque[Trouble] = field(default_factory=deque)
+    troubles: deque[StoreFault] = field(default_factory=deque)
     silent: bool = False
     failing_appends: bool = False
     timeout: float = 0
@@ -78,7 +78,7 @@ class TroubledStore:
         except TimeoutError:
             raise Unavailable("scripted") from None
 
-    async def _arrive(self, when: Trouble) -> None:
+    async def _arrive(self, when: StoreFault) -> None:
         ghost = self.ghosts.pop(when, None)
         if ghost is not None:
             with suppress(Conflict):

@@ -16,11 +16,11 @@ import uvloop
 from telecine_chassis.http_server.limits import HttpLimits
 from telecine_chassis.http_server.server import HealthEndpoints, HttpServer
 
-__all__ = ["Reply", "begin_connection", "connect", "exchange", "read_reply", "serving"]
+__all__ = ["Reply", "begin_connection", "connect", "exchange", "read_reply", "running_server"]
 
 LOOPBACK = "127.0.0.1"
 JSON = (b"content-type", b"application/json")
-PATIENCE = 20
+READ_TIMEOUT = 20
 """Seconds after which a read that gets nothing fails the test."""
 
 
@@ -57,17 +57,17 @@ async def _answer(send: Any, status: int, value: Any, *extra: tuple[bytes, bytes
 
 
 @contextmanager
-def serving(**changes: Any) -> Iterator[HttpServer]:
+def running_server(**changes: Any) -> Iterator[HttpServer]:
     """A server with these limits, in a thread of its own."""
     server = HttpServer(application, LOOPBACK, 0, grace=1, limits=replace(HttpLimits(), **changes))
     loop = uvloop.new_event_loop()
     thread = threading.Thread(target=loop.run_forever)
     thread.start()
     try:
-        asyncio.run_coroutine_threadsafe(server.start(), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(server.start(), loop).result(READ_TIMEOUT)
         yield server
     finally:
-        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(PATIENCE)
+        asyncio.run_coroutine_threadsafe(server.stop(), loop).result(READ_TIMEOUT)
         loop.call_soon_threadsafe(loop.stop)
         thread.join()
         loop.close()
@@ -75,7 +75,7 @@ def serving(**changes: Any) -> Iterator[HttpServer]:
 
 def connect(port: int) -> socket.socket:
     """A connection that fails a read after a while instead of waiting."""
-    return socket.create_connection((LOOPBACK, port), timeout=PATIENCE)
+    return socket.create_connection((LOOPBACK, port), timeout=READ_TIMEOUT)
 
 
 def begin_connection(port: int) -> socket.socket:

@@ -8,7 +8,16 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
-__all__ = ["RawRequest", "RawServer", "answer", "answer_json", "drip", "hang", "raw_server", "reset"]
+__all__ = [
+    "RawRequest",
+    "RawServer",
+    "answer",
+    "answer_json",
+    "never_respond",
+    "raw_server",
+    "reset",
+    "send_slowly",
+]
 
 
 @dataclass(frozen=True)
@@ -116,7 +125,7 @@ def reset(sent: bytes = b"") -> Reply:
     return reply
 
 
-def hang() -> Reply:
+def never_respond() -> Reply:
     """Say nothing until the client has gone."""
 
     async def reply(_: RawRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -126,7 +135,7 @@ def hang() -> Reply:
     return reply
 
 
-def drip(every: float) -> Reply:
+def send_slowly(every: float) -> Reply:
     """Send a body without an end, a byte at a time, until the client has gone."""
 
     async def reply(_: RawRequest, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-__all__ = ["OnlyBorrowers"]
+__all__ = ["ServerTestFilter"]
 
 _FOLDER = Path(__file__).parents[1]
-_LENT = frozenset({"nats", "s3", "postgres"})
+_SERVER_FIXTURES = frozenset({"nats", "s3", "postgres"})
 """Fixtures of tests/conftest.py that hand out servers."""
 _IMPORTED = re.compile(r"^\s*from tests\.support\.([\w.]+) import", re.MULTILINE)
 
 
 @cache
-def _borrows(file: Path) -> bool:
+def _uses_servers(file: Path) -> bool:
     """Whether a module of the tests, or one that it imports, asks for a server."""
     imported = set(_IMPORTED.findall(file.read_text(encoding="utf-8")))
     return "servers.instances" in imported or any(
-        _borrows((_FOLDER / name.replace(".", "/")).with_suffix(".py")) for name in imported
+        _uses_servers((_FOLDER / name.replace(".", "/")).with_suffix(".py")) for name in imported
     )
 
 
@@ -27,14 +27,14 @@ def _fixtures(item: pytest.Item) -> set[str]:
     return set(item.fixturenames) if isinstance(item, pytest.Function) else set()
 
 
-class OnlyBorrowers:
+class ServerTestFilter:
     """A plugin: leaves out, and counts, the tests that would run on the very same programs as in a run on wheels."""
 
     def __init__(self) -> None:
         self._count = 0
 
     def pytest_collection_modifyitems(self, config: pytest.Config, items: list[pytest.Item]) -> None:
-        out = {item for item in items if not (_LENT & _fixtures(item) or _borrows(item.path))}
+        out = {item for item in items if not (_SERVER_FIXTURES & _fixtures(item) or _uses_servers(item.path))}
         if out:
             items[:] = [item for item in items if item not in out]
             config.hook.pytest_deselected(items=[*out])

@@ -14,13 +14,20 @@ import pytest
 
 from telecine_cli.__main__ import main
 
-__all__ = ["Outcome", "TelecineProcess", "call", "is_alive", "processes_with", "telecine_process"]
+__all__ = [
+    "CommandResult",
+    "TelecineProcess",
+    "is_alive",
+    "processes_with",
+    "run_command",
+    "telecine_process",
+]
 
 _PLAIN = {"TERM": "dumb", "NO_COLOR": "1", "COLUMNS": "200"}
 
 
 @dataclass(frozen=True)
-class Outcome:
+class CommandResult:
     """How a call ended."""
 
     code: int
@@ -28,13 +35,13 @@ class Outcome:
     err: str
 
 
-def call(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> Outcome:
+def run_command(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> CommandResult:
     """Run a command in this process. Not inside a running event loop."""
     capsys.readouterr()
     with pytest.raises(SystemExit) as ended:
         main([str(argument) for argument in arguments])
     said = capsys.readouterr()
-    return Outcome(ended.value.code if isinstance(ended.value.code, int) else 0, said.out, said.err)
+    return CommandResult(ended.value.code if isinstance(ended.value.code, int) else 0, said.out, said.err)
 
 
 @dataclass

@@ -14,17 +14,17 @@ from collections.abc import Callable
 from typing import Any
 
 
-def arm(target: str, moment: str, count: int) -> None:
+def install_crash(target: str, moment: str, count: int) -> None:
     """Make the `count`-th call of `target` the last thing this process does (or, `before`, does not do)."""
     module_name, _, path = target.partition(":")
     *owners, name = path.split(".")
     owner: Any = importlib.import_module(module_name)
     for part in owners:
         owner = getattr(owner, part)
-    setattr(owner, name, _dying(getattr(owner, name), moment, count))
+    setattr(owner, name, _crash_wrapper(getattr(owner, name), moment, count))
 
 
-def _dying(original: Callable[..., Any], moment: str, count: int) -> Callable[..., Any]:
+def _crash_wrapper(original: Callable[..., Any], moment: str, count: int) -> Callable[..., Any]:
     left = count
 
     def last_call() -> bool:
@@ -65,6 +65,6 @@ def _die() -> None:
 
 if __name__ == "__main__":
     service, where, when, times = sys.argv[1:]
-    arm(where, when, int(times))
+    install_crash(where, when, int(times))
     sys.argv = [service]
     runpy.run_module(service, run_name="__main__", alter_sys=True)

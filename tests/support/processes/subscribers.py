@@ -23,7 +23,7 @@ from telecine_contracts.generation import GenerationCancelled, GenerationFailed,
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 from telecine_contracts.subjects import of_type
 
-__all__ = ["Generations", "Subscriber", "javascript_notifier", "python_notifier", "told"]
+__all__ = ["Generations", "Subscriber", "javascript_notifier", "notification_keys", "python_notifier"]
 
 ROOT = Path(__file__).parents[3]
 EXAMPLES = ROOT / "examples"
@@ -130,6 +130,6 @@ class Generations:
         return await store.append(event, envelope, aggregate=aggregate, expected=expected)
 
 
-def told(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
+def notification_keys(lines: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     """The part of each line that `Generations.ended` knows."""
     return [{name: line[name] for name in ("sequence", "account", "generation", "outcome")} for line in lines]

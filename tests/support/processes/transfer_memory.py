@@ -9,7 +9,7 @@ from telecine_storage.source.http import HttpSource, SourceRules
 from telecine_storage.transfer import CopyLimits, copy
 
 
-def memory(line: str) -> int:
+def resident_bytes(line: str) -> int:
     """Bytes from the kernel's account of this process: VmRSS is resident now, VmHWM the most ever."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(entry.split()[1]) * 1024 for entry in status if entry.startswith(f"{line}:"))
@@ -21,9 +21,9 @@ async def main(url: str, endpoint: str, bucket_name: str, access_key: str) -> No
     bucket = S3Bucket(S3Config(endpoint, bucket_name, access_key, secret_key))
     source = HttpSource(SourceRules(allow_private=True))
     await bucket.start()
-    idle = memory("VmRSS")
+    idle = resident_bytes("VmRSS")
     copied = await copy(source, bucket, url=url, key="videos/a/video_1.mp4", limits=CopyLimits())
-    print(memory("VmHWM") - idle, copied.bytes)
+    print(resident_bytes("VmHWM") - idle, copied.bytes)
     await source.aclose()
     await bucket.aclose()
 

@@ -20,7 +20,7 @@ from telecine_cli.stack.process import Process
 from telecine_cli.target import Target, connected
 from telecine_contracts.permissions import PROVISIONER
 
-__all__ = ["guarded_nats", "run_apart"]
+__all__ = ["guarded_nats", "run_in_thread"]
 
 _READY_SECONDS = 30.0
 
@@ -42,8 +42,8 @@ def guarded_nats(
     provisioner = Target(part.url, access=replace(part.access(PROVISIONER), **tls), identity=PROVISIONER)
     process.start()
     try:
-        run_apart(process.wait_ready(lambda: _answers(provisioner), _READY_SECONDS))
-        run_apart(_provision(provisioner))
+        run_in_thread(process.wait_ready(lambda: _answers(provisioner), _READY_SECONDS))
+        run_in_thread(_provision(provisioner))
         yield part
     finally:
         process.kill()
@@ -64,7 +64,7 @@ async def _provision(provisioner: Target) -> None:
         await provision(connection)
 
 
-def run_apart(work: Coroutine[Any, Any, None]) -> None:
+def run_in_thread(work: Coroutine[Any, Any, None]) -> None:
     """Asynchronous work in a thread and a loop of its own, whether one runs here or not."""
     with ThreadPoolExecutor(max_workers=1) as executor:
         executor.submit(asyncio.run, work).result()

@@ -39,7 +39,9 @@ class Authority:
             _extension(_KEY_USAGE, b"\x03\x02\x01\x06", critical=True),  # signs certificates and revocations
             _extension(_SUBJECT_KEY, _der(_BYTES, _key_id(self.key))),
         ]
-        return _written(self.folder / "ca.pem", "CERTIFICATE", self._signed(self.name, self.key, extensions))
+        return _write_pem(
+            self.folder / "ca.pem", "CERTIFICATE", self._signed(self.name, self.key, extensions)
+        )
 
     def issue(self, name: str) -> tuple[Path, Path]:
         """Files with a certificate for `localhost` and 127.0.0.1, for servers and clients, and its key."""
@@ -55,8 +57,8 @@ class Authority:
         ]
         certificate = self._signed(name, key, extensions)
         return (
-            _written(self.folder / f"{name}.pem", "CERTIFICATE", certificate),
-            _written(self.folder / f"{name}.key", "PRIVATE KEY", _KEY_HEAD + bytes(key)),
+            _write_pem(self.folder / f"{name}.pem", "CERTIFICATE", certificate),
+            _write_pem(self.folder / f"{name}.key", "PRIVATE KEY", _KEY_HEAD + bytes(key)),
         )
 
     def _signed(self, subject: str, key: SigningKey, extensions: list[bytes]) -> bytes:
@@ -67,9 +69,9 @@ class Authority:
             _der(0xA0, b"\x02\x01\x02"),  # version 3
             _der(_INTEGER, b"\x01" + _key_id(key)[:8]),
             _ED25519,
-            _named(self.name),
+            _distinguished_name(self.name),
             _der(_SEQUENCE, *(_der(_TIME, time) for time in times)),
-            _named(subject),
+            _distinguished_name(subject),
             _der(_SEQUENCE, _ED25519, _der(_BITS, b"\x00", bytes(key.verify_key))),
             _der(0xA3, _der(_SEQUENCE, *extensions)),
         )
@@ -84,7 +86,7 @@ def _der(tag: int, *parts: bytes) -> bytes:
     return bytes([tag, 0x80 | len(length)]) + length + content
 
 
-def _named(name: str) -> bytes:
+def _distinguished_name(name: str) -> bytes:
     return _der(_SEQUENCE, _der(_SET, _der(_SEQUENCE, _der(_NAME, _COMMON_NAME), _der(_TEXT, name.encode()))))
 
 
@@ -96,7 +98,7 @@ def _key_id(key: SigningKey) -> bytes:
     return hashlib.sha256(bytes(key.verify_key)).digest()[:20]
 
 
-def _written(file: Path, kind: str, content: bytes) -> Path:
+def _write_pem(file: Path, kind: str, content: bytes) -> Path:
     file.parent.mkdir(parents=True, exist_ok=True)
     file.write_bytes(
         b"-----BEGIN %b-----\n%b-----END %b-----\n" % (kind.encode(), encodebytes(content), kind.encode())

@@ -6,11 +6,11 @@ from contextlib import asynccontextmanager
 from telecine_chassis.nats.connection import NatsClient, connect
 from telecine_cli.stack.nats_server import NatsPart
 
-__all__ = ["coming_as"]
+__all__ = ["connect_as"]
 
 
 @asynccontextmanager
-async def coming_as(identity: str, part: NatsPart) -> AsyncIterator[NatsClient]:
+async def connect_as(identity: str, part: NatsPart) -> AsyncIterator[NatsClient]:
     """A connection as `identity`, for as long as the block lasts; its options are those of the services."""
     connection = await connect(part.url, identity, access=part.access(identity))
     try:

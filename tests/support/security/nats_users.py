@@ -15,14 +15,14 @@ from telecine_cli.stack.binaries import find_nats_server
 from telecine_cli.stack.ports import LOOPBACK, free_port
 from telecine_cli.stack.process import Command, Process
 
-__all__ = ["OPERATOR", "PASSWORD", "GuardedServer", "guarded_server", "new_seed", "public_key"]
+__all__ = ["OPERATOR", "PASSWORD", "AuthenticatedServer", "authenticated_server", "new_seed", "public_key"]
 
 OPERATOR, PASSWORD = "operator", "only-a-test"
 _READY_SECONDS = 20.0
 
 
 @dataclass(frozen=True)
-class GuardedServer:
+class AuthenticatedServer:
     """A server that lets nobody in who is not on its list."""
 
     port: int
@@ -51,16 +51,16 @@ def public_key(seed: Path) -> str:
     return str(nkeys.from_seed(bytearray(seed.read_bytes().strip())).public_key.decode())
 
 
-def allowed(publish: Sequence[str], subscribe: Sequence[str]) -> Mapping[str, Any]:
+def nats_permissions(publish: Sequence[str], subscribe: Sequence[str]) -> Mapping[str, Any]:
     """Permissions in the server's words."""
     return {"publish": {"allow": list(publish)}, "subscribe": {"allow": list(subscribe)}}
 
 
 @asynccontextmanager
-async def guarded_server(folder: Path, *users: Mapping[str, Any]) -> AsyncIterator[GuardedServer]:
+async def authenticated_server(folder: Path, *users: Mapping[str, Any]) -> AsyncIterator[AuthenticatedServer]:
     """A server with an empty JetStream for the operator and these users (the server's own words)."""
-    server = GuardedServer(free_port())
-    config = _configured(folder, server.port, users)
+    server = AuthenticatedServer(free_port())
+    config = _config_file(folder, server.port, users)
     command = (str(find_nats_server(None)), "--config", str(config))
     process = Process(Command("nats", command, folder / "nats.log"))
     process.start()
@@ -71,7 +71,7 @@ async def guarded_server(folder: Path, *users: Mapping[str, Any]) -> AsyncIterat
         process.kill()
 
 
-def _configured(folder: Path, port: int, users: Sequence[Mapping[str, Any]]) -> Path:
+def _config_file(folder: Path, port: int, users: Sequence[Mapping[str, Any]]) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
     config = folder / "nats-server.conf"
     settings = {

@@ -2,7 +2,7 @@
 
 from telecine_contracts.permissions import AUDITOR, OPERATOR, PROVISIONER
 
-__all__ = ["ALL_IDENTITIES", "HEARING", "PUBLISHING"]
+__all__ = ["ALL_IDENTITIES", "PUBLISHING", "SUBSCRIBING"]
 
 GATEWAY, CREDITS, GENERATION, STORAGE = "gateway", "credits", "generation", "storage"
 ALL_IDENTITIES = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, AUDITOR)
@@ -168,7 +168,7 @@ def _about_the_server() -> dict[str, set[str]]:
 
 PUBLISHING = _publishing()
 """Subject → who may publish there: events, timers, requests to a service, questions to JetStream."""
-HEARING: dict[str, set[str]] = {
+SUBSCRIBING: dict[str, set[str]] = {
     ">": set(),
     "*": set(),
     "video.>": set(),

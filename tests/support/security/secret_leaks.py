@@ -8,18 +8,18 @@ from tests.support.processes.command_line import processes_with
 
 from telecine_cli.stack.config import Facts
 
-__all__ = ["Canaries", "command_lines", "log_lines", "stored"]
+__all__ = ["SecretScanner", "command_lines", "log_lines", "stream_files"]
 
 
 @dataclass
-class Canaries:
+class SecretScanner:
     """What must not be seen, by what it is: `secrets` nowhere, `contents` only where events of VIDEO are."""
 
     secrets: dict[str, str] = field(default_factory=dict)
     contents: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, facts: Facts) -> "Canaries":
+    def of(cls, facts: Facts) -> "SecretScanner":
         """All secrets that a stack was made with."""
         made = {name: secret for name, secret in facts.state.secrets.items() if name != "checkpoint"}
         made["checkpoint"] = facts.state.secrets["checkpoint"].split("+", 4)[4]
@@ -28,14 +28,14 @@ class Canaries:
 
     def secrets_in(self, *where: bytes) -> set[str]:
         """Which secrets are there."""
-        return _in(self.secrets, where)
+        return _find(self.secrets, where)
 
     def anything_in(self, *where: bytes) -> set[str]:
         """Which secrets and contents are there."""
-        return _in(self.secrets | self.contents, where)
+        return _find(self.secrets | self.contents, where)
 
 
-def _in(canaries: Mapping[str, str], where: tuple[bytes, ...]) -> set[str]:
+def _find(canaries: Mapping[str, str], where: tuple[bytes, ...]) -> set[str]:
     return {name for name, text in canaries.items() for each in where if text.encode() in each}
 
 
@@ -44,7 +44,7 @@ def log_lines(facts: Facts) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in (facts.data / "logs").iterdir()}
 
 
-def stored(facts: Facts) -> dict[str, bytes]:
+def stream_files(facts: Facts) -> dict[str, bytes]:
     """What the NATS server has on disk of every stream, messages with headers."""
     found: dict[str, bytes] = {}
     for stream in (facts.data / "nats").rglob("streams/*"):

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from sqlalchemy.engine import URL
 from tests.support.security.certificates import Authority
-from tests.support.servers.backend import CONTAINERS, chosen
+from tests.support.servers.backend import CONTAINERS, backend_name
 from tests.support.servers.instances import Postgres
 
 from telecine_cli.stack.ports import LOOPBACK, free_port
@@ -41,14 +41,14 @@ class TlsPostgres:
 @asynccontextmanager
 async def tls_postgres(authority: Authority, plain: Postgres) -> AsyncIterator[TlsPostgres]:
     """With a certificate of the authority for localhost and 127.0.0.1; `plain` is the server behind a front."""
-    if chosen() == CONTAINERS:
+    if backend_name() == CONTAINERS:
         async with _container(authority) as place:
             yield TlsPostgres(place)
         return
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     context.load_cert_chain(*authority.issue("server"))
     database = plain.new_database()
-    front = _Front(context, plain)
+    front = _TlsProxy(context, plain)
     server = await asyncio.start_server(front.serve, LOOPBACK, 0)
     async with server:
         port = server.sockets[0].getsockname()[1]
@@ -59,12 +59,12 @@ async def tls_postgres(authority: Authority, plain: Postgres) -> AsyncIterator[T
 @asynccontextmanager
 async def _container(authority: Authority) -> AsyncIterator[URL]:
     from tests.support.servers.container_backend import image
-    from tests.support.servers.docker_container import Container, Recipe
+    from tests.support.servers.docker_container import Container, ContainerSpec
 
     port = free_port()
     certificate, key = authority.issue("server")
     container = Container(
-        Recipe(
+        ContainerSpec(
             image=image("postgres"),
             command=("sh", "-c", _SERVER),
             ports={5432: port},
@@ -84,7 +84,7 @@ async def _container(authority: Authority) -> AsyncIterator[URL]:
         container.remove()
 
 
-class _Front:
+class _TlsProxy:
     """Takes TLS from clients as Postgres does, and talks to a server without."""
 
     def __init__(self, context: ssl.SSLContext, plain: Postgres) -> None:
@@ -122,8 +122,8 @@ class _Front:
         try:
             done, left = await asyncio.wait(
                 [
-                    asyncio.ensure_future(_pass_on(reader, out)),
-                    asyncio.ensure_future(_pass_on(behind, writer)),
+                    asyncio.ensure_future(_forward(reader, out)),
+                    asyncio.ensure_future(_forward(behind, writer)),
                 ],
                 return_when=asyncio.FIRST_COMPLETED,
             )
@@ -134,7 +134,7 @@ class _Front:
             out.close()
 
 
-async def _pass_on(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
+async def _forward(source: asyncio.StreamReader, target: asyncio.StreamWriter) -> None:
     while some := await source.read(65536):
         target.write(some)
         await target.drain()

@@ -10,13 +10,13 @@ from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.s3 import S3Server
 
-__all__ = ["CONTAINERS", "GIVEN", "WHEELS", "Parts", "chosen", "maker"]
+__all__ = ["CONTAINERS", "EXTERNAL", "WHEELS", "ServerBackend", "backend_name", "maker"]
 
-WHEELS, CONTAINERS, GIVEN = "wheels", "containers", "given"
+WHEELS, CONTAINERS, EXTERNAL = "wheels", "containers", "given"
 _VARIABLE = "TELECINE_TEST_PARTS"
 
 
-class Parts(Protocol):
+class ServerBackend(Protocol):
     """Lends servers. What is lent may have been used before, and need not run: whoever lends it on starts it.
 
     `able`: what tests may do with them (tests/support/plugins/server_capabilities.py).
@@ -41,25 +41,25 @@ class Parts(Protocol):
         ...
 
 
-def chosen() -> str:
+def backend_name() -> str:
     """The name of this run's maker. Raises ValueError where there is none of that name."""
     name = os.environ.get(_VARIABLE, WHEELS)
-    if name not in (WHEELS, CONTAINERS, GIVEN):
-        raise ValueError(f"{_VARIABLE} is {WHEELS}, {CONTAINERS} or {GIVEN}, not {name}")
+    if name not in (WHEELS, CONTAINERS, EXTERNAL):
+        raise ValueError(f"{_VARIABLE} is {WHEELS}, {CONTAINERS} or {EXTERNAL}, not {name}")
     return name
 
 
 @cache
-def maker() -> Parts:
+def maker() -> ServerBackend:
     """This run's maker. Raises ValueError if it lacks something."""
-    if chosen() == CONTAINERS:
-        from tests.support.servers.container_backend import Containers
+    if backend_name() == CONTAINERS:
+        from tests.support.servers.container_backend import ContainerBackend
 
-        return Containers()
-    if chosen() == GIVEN:
-        from tests.support.servers.external_backend import Given
+        return ContainerBackend()
+    if backend_name() == EXTERNAL:
+        from tests.support.servers.external_backend import ExternalBackend
 
-        return Given.from_environment()
-    from tests.support.servers.wheel_backend import Wheels
+        return ExternalBackend.from_environment()
+    from tests.support.servers.wheel_backend import WheelBackend
 
-    return Wheels()
+    return WheelBackend()

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from sqlalchemy.engine import URL
-from tests.support.plugins.server_capabilities import EVERYTHING
-from tests.support.servers.docker_container import Container, Recipe
+from tests.support.plugins.server_capabilities import ALL_CAPABILITIES
+from tests.support.servers.docker_container import Container, ContainerSpec
 from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.s3 import S3Server
@@ -21,7 +21,7 @@ from tests.support.servers.wheel_postgres import QUICK
 
 from telecine_cli.stack.ports import LOOPBACK, free_port, free_ports
 
-__all__ = ["Containers", "image"]
+__all__ = ["ContainerBackend", "image"]
 
 _ROOT = Path(__file__).parents[3]
 _USERS = "# Tests come as nobody.\n"
@@ -29,7 +29,7 @@ Server = TypeVar("Server", NatsServer, S3Server, Postgres)
 
 
 @dataclass
-class _Kept(Generic[Server]):
+class _ContainerPool(Generic[Server]):
     """Servers of one kind that nobody has now."""
 
     make: Callable[[], Server]
@@ -44,16 +44,16 @@ class _Kept(Generic[Server]):
             self.free.append(server)
 
 
-class Containers:
+class ContainerBackend:
     """What testcontainers starts (half a second each), and reuses."""
 
-    able = EVERYTHING
+    able = ALL_CAPABILITIES
 
     def __init__(self) -> None:
         self._made: list[Container] = []
-        self._nats = _Kept(self._new_nats)
-        self._s3 = _Kept(self._new_s3)
-        self._postgres = _Kept(self._new_postgres)
+        self._nats = _ContainerPool(self._new_nats)
+        self._s3 = _ContainerPool(self._new_s3)
+        self._postgres = _ContainerPool(self._new_postgres)
 
     @contextmanager
     def nats(self, folder: Path) -> Iterator[NatsServer]:
@@ -75,7 +75,7 @@ class Containers:
         while self._made:
             self._made.pop().remove()
 
-    def _container(self, recipe: Recipe) -> Container:
+    def _container(self, recipe: ContainerSpec) -> Container:
         container = Container(recipe)
         self._made.append(container)
         return container
@@ -84,7 +84,7 @@ class Containers:
         port, monitoring_port = free_ports(2)
         config = (_ROOT / "deploy" / "compose" / "nats.conf").read_text(encoding="utf-8")
         container = self._container(
-            Recipe(
+            ContainerSpec(
                 image=image("nats"),
                 command=("-c", "/etc/nats/nats.conf"),
                 ports={4222: port, 8222: monitoring_port},
@@ -106,7 +106,7 @@ class Containers:
 
     def _new_s3(self) -> S3Server:
         port, access_key, secret_key = free_port(), "telecine", secrets.token_urlsafe(24)
-        recipe = Recipe(
+        recipe = ContainerSpec(
             image=image("rclone/rclone"),
             command=("serve", "s3", "--addr", ":9000", "--vfs-cache-mode", "off", "/data"),
             ports={9000: port},
@@ -118,7 +118,7 @@ class Containers:
 
     def _new_postgres(self) -> Postgres:
         port, password = free_port(), secrets.token_urlsafe(24)
-        recipe = Recipe(
+        recipe = ContainerSpec(
             image=image("postgres"),
             command=("postgres", "-c", "listen_addresses=*", *QUICK),
             ports={5432: port},

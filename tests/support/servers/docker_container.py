@@ -13,13 +13,13 @@ from testcontainers.core.container import DockerContainer
 from telecine_cli.stack.ports import LOOPBACK
 from telecine_cli.stack.process import NotReady, Probe, ProcessDied
 
-__all__ = ["Container", "Recipe"]
+__all__ = ["Container", "ContainerSpec"]
 
 _POLL_SECONDS = 0.02
 
 
 @dataclass(frozen=True, kw_only=True)
-class Recipe:
+class ContainerSpec:
     """`ports`: inside → on this machine's loopback interface. `files`: path inside → what is in it."""
 
     image: str
@@ -32,7 +32,7 @@ class Recipe:
 class Container:
     """The power over a server in a container (tests/support/servers/lifecycle.py)."""
 
-    def __init__(self, recipe: Recipe) -> None:
+    def __init__(self, recipe: ContainerSpec) -> None:
         made = DockerContainer(recipe.image, env={**recipe.environment}).with_command([*recipe.command])
         for inside, outside in recipe.ports.items():
             # with_bind_ports would listen on every interface.

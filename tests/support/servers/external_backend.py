@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import NoReturn
 
 from sqlalchemy.engine import make_url
-from tests.support.event_loops import in_a_loop
+from tests.support.event_loops import run_in_new_loop
 from tests.support.eventually import eventually_async
 from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
@@ -20,14 +20,14 @@ from tests.support.servers.s3 import S3Server
 from telecine_cli.output.provision import monitoring_of
 from telecine_cli.stack.process import Probe
 
-__all__ = ["Given"]
+__all__ = ["ExternalBackend"]
 
-_BEGINNING = "TELECINE_TEST_"
+_PREFIX = "TELECINE_TEST_"
 _NEEDED = ("NATS_URL", "S3_ENDPOINT", "S3_ACCESS_KEY", "S3_SECRET_KEY", "POSTGRES_URL")
 _NOT_OURS = "a given server is not ours to end"
 
 
-class Foreign:
+class ExternalProcess:
     """No power at all."""
 
     def start(self) -> None:
@@ -46,7 +46,7 @@ class Foreign:
         raise AssertionError(_NOT_OURS)
 
 
-class Given:
+class ExternalBackend:
     """`named`: what each server's variable holds, by its name without the beginning.
 
     Raises ValueError when one is missing or does not answer, or when the NATS server holds streams.
@@ -55,21 +55,23 @@ class Given:
     able: frozenset[str] = frozenset()
 
     def __init__(self, named: Mapping[str, str]) -> None:
-        if missing := [_BEGINNING + name for name in _NEEDED if not named.get(name)]:
+        if missing := [_PREFIX + name for name in _NEEDED if not named.get(name)]:
             raise ValueError(f"which servers are to be used is not said: {', '.join(missing)}")
-        url, power = named["NATS_URL"], Foreign()
-        self._nats = NatsServer(url, named.get("NATS_MONITORING_URL") or monitoring_of(url), power, _unseen)
+        url, power = named["NATS_URL"], ExternalProcess()
+        self._nats = NatsServer(
+            url, named.get("NATS_MONITORING_URL") or monitoring_of(url), power, _no_disk_access
+        )
         keys = named["S3_ACCESS_KEY"], named["S3_SECRET_KEY"]
         self._s3 = S3Server(named["S3_ENDPOINT"], *keys, named.get("S3_REGION") or "us-east-1", power)
         place = make_url(named["POSTGRES_URL"]).set(drivername="postgresql+psycopg")
         self._postgres = Postgres(place, power)
-        in_a_loop(self._check())
+        run_in_new_loop(self._check())
 
     @classmethod
-    def from_environment(cls) -> "Given":
+    def from_environment(cls) -> "ExternalBackend":
         """Those that the environment names; see the class."""
-        beginning = len(_BEGINNING)
-        return cls({k[beginning:]: v for k, v in os.environ.items() if k.startswith(_BEGINNING)})
+        beginning = len(_PREFIX)
+        return cls({k[beginning:]: v for k, v in os.environ.items() if k.startswith(_PREFIX)})
 
     async def _check(self) -> None:
         probes: dict[str, Probe] = {
@@ -79,10 +81,10 @@ class Given:
         }
         for name, answers in probes.items():
             if not await answers():
-                raise ValueError(f"the server of {_BEGINNING}{name} does not answer as it should")
+                raise ValueError(f"the server of {_PREFIX}{name} does not answer as it should")
         if streams := await self._nats.streams():
             raise ValueError(
-                f"the NATS server of {_BEGINNING}NATS_URL is not empty, and tests remove every stream: "
+                f"the NATS server of {_PREFIX}NATS_URL is not empty, and tests remove every stream: "
                 f"it holds {', '.join(streams)}. Name another, or remove them yourself."
             )
 
@@ -100,14 +102,14 @@ class Given:
 
     def close(self) -> None:
         """Leave the servers as they were found."""
-        in_a_loop(self._nats.clear())
+        run_in_new_loop(self._nats.clear())
         for bucket in self._s3.made:
             _remove(self._s3, bucket)
         for database in self._postgres.made:
             self._postgres.tell("DROP DATABASE {} WITH (FORCE)", database)
 
 
-def _unseen(stream: str) -> NoReturn:
+def _no_disk_access(stream: str) -> NoReturn:
     raise AssertionError("nobody can look at a given server's disk")
 
 

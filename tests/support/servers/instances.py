@@ -4,8 +4,8 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
-from tests.support.event_loops import in_a_loop
-from tests.support.plugins.server_capabilities import ANOTHER, check
+from tests.support.event_loops import run_in_new_loop
+from tests.support.plugins.server_capabilities import SECOND_SERVER, require_capability
 from tests.support.servers.backend import maker
 from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
@@ -15,38 +15,38 @@ __all__ = [
     "NatsServer",
     "Postgres",
     "S3Server",
-    "in_a_loop",
     "nats_server",
-    "nats_server_for_many_loops",
     "postgres_server",
+    "run_in_new_loop",
     "s3_server",
+    "shared_nats_server",
 ]
 
 
-_lent: list[NatsServer] = []
+_running: list[NatsServer] = []
 
 
 @asynccontextmanager
 async def nats_server(folder: Path) -> AsyncIterator[NatsServer]:
     """A nats-server with an empty JetStream, for one test."""
-    if _lent:
-        check(ANOTHER)
+    if _running:
+        require_capability(SECOND_SERVER)
     with maker().nats(folder) as server:
-        _lent.append(server)
+        _running.append(server)
         try:
             await server.start()
             await server.clear()
             yield server
         finally:
-            _lent.pop()
+            _running.pop()
 
 
 @contextmanager
-def nats_server_for_many_loops(folder: Path) -> Iterator[NatsServer]:
+def shared_nats_server(folder: Path) -> Iterator[NatsServer]:
     """The same for a fixture that outlives one test, hence one event loop."""
     with maker().nats(folder) as server:
-        in_a_loop(server.start())
-        in_a_loop(server.clear())
+        run_in_new_loop(server.start())
+        run_in_new_loop(server.clear())
         yield server
 
 
@@ -62,5 +62,5 @@ def s3_server(folder: Path) -> Iterator[S3Server]:
 def postgres_server() -> Iterator[Postgres]:
     """A Postgres; not bound to an event loop either."""
     with maker().postgres() as server:
-        in_a_loop(server.start())
+        run_in_new_loop(server.start())
         yield server

@@ -4,12 +4,12 @@ from typing import Protocol
 
 from telecine_cli.stack.process import Probe
 
-__all__ = ["READY_SECONDS", "Power"]
+__all__ = ["READY_SECONDS", "ServerProcess"]
 
 READY_SECONDS = 30.0
 
 
-class Power(Protocol):
+class ServerProcess(Protocol):
     """Begins and ends one server: each time on the same ports, and on the data that it has acknowledged.
 
     A child process is one (telecine_cli.stack.process).

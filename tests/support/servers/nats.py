@@ -9,8 +9,8 @@ from urllib.parse import urlsplit
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from tests.support.plugins.server_capabilities import RESTART, check
-from tests.support.servers.lifecycle import READY_SECONDS, Power
+from tests.support.plugins.server_capabilities import RESTART, require_capability
+from tests.support.servers.lifecycle import READY_SECONDS, ServerProcess
 
 __all__ = ["NatsServer"]
 
@@ -21,7 +21,7 @@ class NatsServer:
 
     url: str
     monitoring_url: str
-    power: Power
+    power: ServerProcess
     blocks: Callable[[str], Sequence[bytes]]
 
     async def start(self) -> None:
@@ -31,12 +31,12 @@ class NatsServer:
 
     async def stop(self) -> None:
         """Stop in order (SIGTERM)."""
-        check(RESTART)
+        require_capability(RESTART)
         await self.power.terminate()
 
     def kill(self) -> None:
         """SIGKILL; what was acknowledged is on disk."""
-        check(RESTART)
+        require_capability(RESTART)
         self.power.kill()
 
     async def answers(self) -> bool:
@@ -85,7 +85,7 @@ class NatsServer:
             max_reconnect_attempts=1,
             reconnect_time_wait=0,
             connect_timeout=1,
-            error_cb=_quiet,
+            error_cb=_ignore_error,
         )
         try:
             yield connection
@@ -93,5 +93,5 @@ class NatsServer:
             await connection.close()
 
 
-async def _quiet(error: Exception) -> None:
+async def _ignore_error(error: Exception) -> None:
     """Not being able to connect yet is an answer here, not an error to log."""

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
-from tests.support.plugins.server_capabilities import RESTART, check
-from tests.support.servers.lifecycle import READY_SECONDS, Power
+from tests.support.plugins.server_capabilities import RESTART, require_capability
+from tests.support.servers.lifecycle import READY_SECONDS, ServerProcess
 
 __all__ = ["Postgres"]
 
@@ -18,7 +18,7 @@ class Postgres:
     """A running server. `place`: as SQLAlchemy takes it; `made`: the databases that tests have made in it."""
 
     place: URL
-    power: Power
+    power: ServerProcess
     made: list[str] = field(default_factory=list)
 
     def new_database(self) -> str:
@@ -40,7 +40,7 @@ class Postgres:
 
     def kill(self) -> None:
         """SIGKILL, with everything that serves connections."""
-        check(RESTART)
+        require_capability(RESTART)
         self.power.kill()
 
     async def answers(self) -> bool:

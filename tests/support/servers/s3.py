@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING
 from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
-from tests.support.event_loops import in_a_loop
-from tests.support.plugins.server_capabilities import RESTART, check
-from tests.support.servers.lifecycle import READY_SECONDS, Power
+from tests.support.event_loops import run_in_new_loop
+from tests.support.plugins.server_capabilities import RESTART, require_capability
+from tests.support.servers.lifecycle import READY_SECONDS, ServerProcess
 
 from telecine_chassis.s3_client import S3Access, s3_client
 from telecine_cli.stack.http_probe import http_answer
@@ -30,7 +30,7 @@ class S3Server:
     access_key: str
     secret_key: str = field(repr=False)
     region: str
-    power: Power
+    power: ServerProcess
     made: list[str] = field(default_factory=list)
 
     def new_bucket(self) -> str:
@@ -60,11 +60,11 @@ class S3Server:
     def start(self) -> None:
         """Start (again) on the same data and port, and wait until ListBuckets answers."""
         self.power.start()
-        in_a_loop(self.power.wait_ready(self.answers, READY_SECONDS))
+        run_in_new_loop(self.power.wait_ready(self.answers, READY_SECONDS))
 
     def kill(self) -> None:
         """SIGKILL."""
-        check(RESTART)
+        require_capability(RESTART)
         self.power.kill()
 
     async def answers(self) -> bool:

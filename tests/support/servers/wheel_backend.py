@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.plugins.server_capabilities import EVERYTHING
+from tests.support.plugins.server_capabilities import ALL_CAPABILITIES
 from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.s3 import S3Server
@@ -17,7 +17,7 @@ from telecine_cli.stack.ports import free_port, free_ports
 from telecine_cli.stack.process import Process
 from telecine_cli.stack.s3_server import REGION, S3Part
 
-__all__ = ["Wheels", "embedded_nats", "embedded_s3"]
+__all__ = ["WheelBackend", "embedded_nats", "embedded_s3"]
 
 
 def embedded_nats(folder: Path) -> NatsPart:
@@ -31,10 +31,10 @@ def embedded_s3(folder: Path) -> S3Part:
     return S3Part(folder / "s3", free_port(), access_key="telecine", secret_key=secrets.token_urlsafe(24))
 
 
-class Wheels:
+class WheelBackend:
     """The parts of `telecine up` (nats in 60 ms, S3 in 100 ms), and Postgres (in a second)."""
 
-    able = EVERYTHING
+    able = ALL_CAPABILITIES
 
     @contextmanager
     def nats(self, folder: Path) -> Iterator[NatsServer]:

@@ -18,11 +18,11 @@ from telecine_cli.stack.process import Command, Process
 
 __all__ = ["QUICK", "wheel_postgres"]
 
-NOBODY = 65534
+UNPRIVILEGED_USER = 65534
 """Postgres refuses to run as root: there it runs as the user who owns nothing."""
-AS_NOBODY = f"""
+AS_UNPRIVILEGED_USER = f"""
 import ctypes, os, signal, sys
-os.setgroups([]); os.setgid({NOBODY}); os.setuid({NOBODY})
+os.setgroups([]); os.setgid({UNPRIVILEGED_USER}); os.setuid({UNPRIVILEGED_USER})
 ctypes.CDLL(None).prctl(1, int(signal.SIGKILL), 0, 0, 0)  # changing the user has cleared what the launcher asked for
 os.execv(sys.argv[1], sys.argv[1:])
 """
@@ -50,7 +50,7 @@ def wheel_postgres() -> Iterator[Postgres]:
         port = free_port()
         own = ("-D", str(data), "-p", str(port), "-c", f"listen_addresses={LOOPBACK}")
         command = (str(programs / "postgres"), *own, "-c", "unix_socket_directories=", *QUICK)
-        process = Process(Command("postgres", _as_somebody(command), folder / "postgres.log"))
+        process = Process(Command("postgres", _as_unprivileged_user(command), folder / "postgres.log"))
         place = URL.create("postgresql+psycopg", "postgres", host=LOOPBACK, port=port, database="postgres")
         try:
             yield Postgres(place, process)
@@ -79,16 +79,18 @@ def _initialised(folder: Path, programs: Path) -> Path:
     data = folder / "data"
     data.mkdir(mode=0o700)
     if _is_root():
-        os.chown(data, NOBODY, NOBODY)
+        os.chown(data, UNPRIVILEGED_USER, UNPRIVILEGED_USER)
     command = (str(programs / "initdb"), "-D", str(data), "-U", "postgres", "-A", "trust", "-E", "UTF8", "-N")
     environment = {"PATH": os.environ.get("PATH", ""), "LC_ALL": "C"}
-    done = run_program(_as_somebody(command), capture_output=True, text=True, check=False, env=environment)
+    done = run_program(
+        _as_unprivileged_user(command), capture_output=True, text=True, check=False, env=environment
+    )
     assert done.returncode == 0, done.stderr
     return data
 
 
-def _as_somebody(command: tuple[str, ...]) -> tuple[str, ...]:
-    return (sys.executable, "-I", "-S", "-c", AS_NOBODY, *command) if _is_root() else command
+def _as_unprivileged_user(command: tuple[str, ...]) -> tuple[str, ...]:
+    return (sys.executable, "-I", "-S", "-c", AS_UNPRIVILEGED_USER, *command) if _is_root() else command
 
 
 def _is_root() -> bool:

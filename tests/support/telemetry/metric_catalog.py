@@ -19,7 +19,7 @@ from telecine_chassis.runtime.service import Service
 from telecine_chassis.settings.base import ServiceSettings
 from telecine_credits.checkpoints.key import Signer
 
-__all__ = ["SERVICES", "families", "labels", "samples"]
+__all__ = ["SERVICES", "metric_families", "metric_labels", "sample_names"]
 
 SUFFIXES = {"counter": ("_total",), "histogram": ("_bucket", "_count", "_sum"), "gauge": ("",)}
 SERVICES: Mapping[str, tuple[Callable[..., ServiceSettings], Callable[..., Service]]] = {
@@ -30,20 +30,20 @@ SERVICES: Mapping[str, tuple[Callable[..., ServiceSettings], Callable[..., Servi
 }
 
 
-def families(folder: Path) -> dict[str, dict[str, str]]:
+def metric_families(folder: Path) -> dict[str, dict[str, str]]:
     """Name and type of every metric of ours, by service."""
     found = {}
-    for name, service in _put_together(folder).items():
+    for name, service in _build_services(folder).items():
         collected = service.metrics.registry.collect()
         ours = {family.name: family.type for family in collected if family.name.startswith("telecine_")}
         found[name] = {name + ("_total" if kind == "counter" else ""): kind for name, kind in ours.items()}
     return found | {"mirror": {FOLLOWED: "gauge"}}
 
 
-def labels(folder: Path) -> dict[str, set[str]]:
+def metric_labels(folder: Path) -> dict[str, set[str]]:
     """The labels of every series of ours, by the name under which it is queried."""
     found: dict[str, set[str]] = {FOLLOWED: set()}
-    for service in _put_together(folder).values():
+    for service in _build_services(folder).values():
         for metric in service.metrics.registry._collector_to_names:
             if isinstance(metric, MetricWrapperBase):
                 for suffix in SUFFIXES[str(metric._type)]:
@@ -52,7 +52,7 @@ def labels(folder: Path) -> dict[str, set[str]]:
     return found
 
 
-def _put_together(folder: Path) -> dict[str, Service]:
+def _build_services(folder: Path) -> dict[str, Service]:
     nowhere = "http://127.0.0.1:9"
     facts: dict[str, Any] = {
         "database_url": f"sqlite:///{folder}/nothing.db",
@@ -69,7 +69,7 @@ def _put_together(folder: Path) -> dict[str, Service]:
     return {name: build(settings(**facts)) for name, (settings, build) in SERVICES.items()}
 
 
-def samples(found: Mapping[str, Mapping[str, str]]) -> set[str]:
+def sample_names(found: Mapping[str, Mapping[str, str]]) -> set[str]:
     """The names under which all these are queried."""
     return {
         name.removesuffix("_total") + suffix

@@ -6,11 +6,11 @@ from dataclasses import dataclass
 import httpx
 from prometheus_client.parser import text_string_to_metric_families
 
-__all__ = ["Page", "scrape"]
+__all__ = ["MetricsPage", "scrape"]
 
 
 @dataclass(frozen=True)
-class Page:
+class MetricsPage:
     """Every sample of one page: its name and labels, and its value."""
 
     samples: Mapping[tuple[str, frozenset[tuple[str, str]]], float]
@@ -29,11 +29,11 @@ class Page:
         return {value for _, labels in self.samples for _, value in labels}
 
 
-async def scrape(url: str) -> Page:
+async def scrape(url: str) -> MetricsPage:
     """The page at `url`, the admin port of a service."""
     async with httpx.AsyncClient(trust_env=False) as client:
         answer = (await client.get(f"{url}/metrics")).raise_for_status()
     families = text_string_to_metric_families(answer.text)
-    return Page(
+    return MetricsPage(
         {(s.name, frozenset(s.labels.items())): float(s.value) for family in families for s in family.samples}
     )

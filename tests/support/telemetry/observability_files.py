@@ -15,8 +15,8 @@ __all__ = [
     "grouped_by",
     "matched_labels",
     "selectors",
-    "shown_labels",
     "summaries",
+    "template_labels",
 ]
 
 FILES = Path(__file__).parents[3] / "deploy" / "observability"
@@ -80,6 +80,6 @@ def grouped_by(expression: str) -> set[str]:
     return {label.strip() for labels in _GROUPED.findall(expression) for label in labels.split(",")}
 
 
-def shown_labels(text: str) -> set[str]:
+def template_labels(text: str) -> set[str]:
     """The labels whose values a text shows: those of a summary or of a legend."""
     return set(_SHOWN.findall(text))

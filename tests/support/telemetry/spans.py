@@ -7,7 +7,7 @@ from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanContext
 
-__all__ = ["Kept", "id_of", "trace_of"]
+__all__ = ["FinishedSpans", "id_of", "trace_of"]
 
 
 def trace_of(span: ReadableSpan) -> str:
@@ -27,7 +27,7 @@ def _context(span: ReadableSpan) -> SpanContext:
 
 
 @dataclass(frozen=True)
-class Kept:
+class FinishedSpans:
     """The finished spans of one or several services."""
 
     exporter: InMemorySpanExporter

@@ -105,7 +105,7 @@ class Probe:
         (KeyboardInterrupt(), 130, ""),
     ],
 )
-def test_every_end_has_its_code(
+def test_every_outcome_has_its_exit_code(
     end: int | BaseException, code: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["probe"], (Probe(end),)) == code
@@ -137,7 +137,7 @@ class HardOfHearing(Probe):
         return await super().run(options)
 
 
-def test_an_interrupt_is_repeated_until_it_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_swallowed_interrupt_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "_CLEAN_UP_SECONDS", 0.01)
     assert run(["probe"], (HardOfHearing(0),)) == 130
 
@@ -154,7 +154,7 @@ def test_the_server_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) 
     assert server_of(parsed("--nats", "tls://other.example")).url == "tls://other.example"
 
 
-def test_who_asks_is_told_by_options() -> None:
+def test_credentials_are_read_from_options() -> None:
     options = parsed(
         "--nkey-seed", "a", "--creds", "b", "--user", "c", "--password-file", "d", "--tls-ca", "e"
     )

@@ -24,7 +24,7 @@ async def test_a_task_that_swallows_cancellations_is_ended_all_the_same() -> Non
     assert (swallowed, deaf.done(), other.cancelled()) == ([0, 1, 2], True, True)
 
 
-async def test_what_a_task_raised_is_let_go() -> None:
+async def test_exceptions_of_an_ended_task_are_dropped() -> None:
     async def fails() -> None:
         raise ValueError("nobody wants to know")
 

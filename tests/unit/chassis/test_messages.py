@@ -31,14 +31,14 @@ def test_an_event_on_its_own_subject_is_read(kind: type[Event]) -> None:
         "video.{account}.{generation}.failed",
     ],
 )
-def test_an_event_on_another_subject_is_not(subject: str) -> None:
+def test_an_event_on_another_subject_is_refused(subject: str) -> None:
     event = example(VideoStored)
     elsewhere = replace(stored(event), subject=subject.format(**event.about))
     with pytest.raises(BadEnvelope, match="something else than its subject says"):
         decode(elsewhere, registry())
 
 
-def test_a_name_that_no_subject_can_have_is_not_believed() -> None:
+def test_an_event_whose_account_fits_no_subject_is_refused() -> None:
     event = example(VideoStored)
     with pytest.raises(BadEnvelope):
         decode(replace(stored(event), body=encode(event.model_copy(update={"account": "a.b"}))), registry())

@@ -36,14 +36,14 @@ async def test_each_service_counts_for_itself() -> None:
     assert await lines(second, "things_total") == ['things_total{kind="good"} 1.0']
 
 
-async def test_a_gauge_that_is_asked_for_has_the_latest_answer() -> None:
+async def test_an_observable_gauge_has_the_latest_value() -> None:
     metrics, question = Metrics(), Question([3.0, 4.0])
     metrics.asked("depth", "Depth", question, every=0)
     assert await lines(metrics, "depth") == ["depth 3.0"]
     assert await lines(metrics, "depth") == ["depth 4.0"]
 
 
-async def test_it_is_not_asked_more_often_than_it_wants() -> None:
+async def test_an_observable_gauge_respects_its_interval() -> None:
     metrics, question = Metrics(), Question([3.0])
     metrics.asked("depth", "Depth", question, every=60)
     for _ in range(3):
@@ -58,7 +58,7 @@ async def test_a_label_that_is_no_longer_named_goes() -> None:
     assert await lines(metrics, "depth") == ['depth{place="b"} 3.0']
 
 
-async def test_without_an_answer_there_is_no_old_value_and_the_rest_is_told() -> None:
+async def test_a_failed_callback_leaves_no_stale_value_and_other_metrics_intact() -> None:
     metrics = Metrics()
     metrics.asked("depth", "Depth", Question([3.0, OSError("gone")]), every=0)
     metrics.asked("width", "Width", Question([{"a": 1.0}, OSError("gone")]), label="place", every=0)
@@ -69,7 +69,7 @@ async def test_without_an_answer_there_is_no_old_value_and_the_rest_is_told() ->
     assert await lines(metrics, "height") == ["height 7.0"]
 
 
-async def test_a_question_that_is_never_answered_holds_up_nobody_for_long() -> None:
+async def test_a_hanging_callback_does_not_block_the_scrape() -> None:
     async def never() -> float:
         await asyncio.Event().wait()
         raise AssertionError

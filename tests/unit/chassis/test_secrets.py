@@ -60,7 +60,7 @@ def test_only_the_line_break_at_the_end_is_left_out(
     assert Settings().required.get_secret_value() == "  two\n lines "
 
 
-def test_both_are_one_too_many(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_value_and_a_file_together_are_refused(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("TELECINE_REQUIRED", OWN)
     monkeypatch.setenv("TELECINE_REQUIRED_FILE", str(file))
     with pytest.raises(BadSecretFile, match="TELECINE_REQUIRED and TELECINE_REQUIRED_FILE") as caught:
@@ -135,7 +135,7 @@ def test_every_server_of_a_list_is_looked_at() -> None:
 
 
 @pytest.mark.parametrize("url", ["nats://nats:4222", "nats://127.0.0.1:4222,nats://10.1.2.3:4222"])
-def test_nobody_comes_to_nats_over_a_network(url: str) -> None:
+def test_nats_over_a_network_requires_credentials(url: str) -> None:
     [told] = problems(required=OWN, nats_url=url)
     assert "TELECINE_NATS_NKEY_SEED_FILE: " in told
     named = url.replace("nats://", "nats://gateway:Ka9xW2hhT4m@")
@@ -144,7 +144,7 @@ def test_nobody_comes_to_nats_over_a_network(url: str) -> None:
 
 
 @pytest.mark.parametrize("url", ["nats://127.0.0.1:4222", "nats://localhost:4222", "tls://[::1]:4222"])
-def test_a_server_on_this_machine_need_not_ask(url: str) -> None:
+def test_nats_on_loopback_needs_no_credentials(url: str) -> None:
     assert Settings(required=SecretStr(OWN), nats_url=url).nats_url == url
 
 

@@ -27,7 +27,7 @@ def later(seconds: float) -> datetime:
     return NOON + timedelta(seconds=seconds)
 
 
-def test_the_first_answer_beats_the_wall_clock_and_time_goes_on() -> None:
+def test_the_first_answer_replaces_the_wall_clock() -> None:
     hands = Hands(off=HOUR)
     assert hands.clock() == NOON + HOUR
     hands.hear(1, later(1))
@@ -56,7 +56,7 @@ def test_a_clock_that_is_wrong_for_a_moment_changes_only_when_timers_fire() -> N
     assert (hands.clock(), hands.clock.lead) == (later(STEADY + 7), timedelta(0))
 
 
-def test_a_step_that_lasts_is_followed() -> None:
+def test_a_lasting_clock_step_is_adopted() -> None:
     hands = Hands()
     hands.hear(1, later(1))
     hands.hear(5, later(6) - HOUR)

@@ -73,7 +73,7 @@ async def test_a_timer_that_waits_for_too_long_is_moved_and_keeps_its_data(timer
     assert timers.waiting["look", ("two",)][0] == NOW + timedelta(hours=2)
 
 
-async def test_many_timers_take_turns_in_being_looked_at(
+async def test_timers_are_checked_in_rotation(
     timers: InMemoryTimers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("telecine_chassis.timers.sweeper.CHECKED", 2)

@@ -6,7 +6,7 @@ import pytest
 import structlog
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from tests.support.telemetry.spans import Kept, id_of, trace_of
+from tests.support.telemetry.spans import FinishedSpans, id_of, trace_of
 
 from telecine_chassis.telemetry.trace_context import child, fields
 from telecine_chassis.telemetry.tracing import (
@@ -28,12 +28,12 @@ EVENT = "5bf92f35-77b3-5da6-a3ce-929d0e0e4736"
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept(InMemorySpanExporter())
+def kept() -> FinishedSpans:
+    return FinishedSpans(InMemorySpanExporter())
 
 
 @pytest.fixture
-def tracing(kept: Kept) -> Tracing:
+def tracing(kept: FinishedSpans) -> Tracing:
     recording = Tracing("tests", instance="one")
     recording.export(kept.exporter, at_once=True)
     return recording
@@ -46,7 +46,7 @@ def log_context() -> Iterator[None]:
     structlog.contextvars.clear_contextvars()
 
 
-def test_work_belongs_to_what_it_answers_to(tracing: Tracing, kept: Kept) -> None:
+def test_a_span_is_a_child_of_its_cause(tracing: Tracing, kept: FinishedSpans) -> None:
     with tracing.entry_span("process it", parent=CAUSE, attributes={"telecine.event_type": "it.v1"}):
         with span("ask outside", kind=SpanKind.CLIENT):
             pass
@@ -63,7 +63,7 @@ def test_work_belongs_to_what_it_answers_to(tracing: Tracing, kept: Kept) -> Non
     assert dict(work.resource.attributes)["service.instance.id"] == "one"
 
 
-def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: Kept) -> None:
+def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: FinishedSpans) -> None:
     with tracing.entry_span("process it", parent=CAUSE), sending("send it", EVENT, CAUSE, {}) as same:
         pass
     with tracing.entry_span("wake", parent=OTHER), sending("send late", EVENT, CAUSE, {}) as late:
@@ -78,7 +78,7 @@ def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: Kept
     assert late == f"00-{TRACE}-{id_of(sent):016x}-01"
 
 
-def test_a_timer_carries_where_it_comes_from(tracing: Tracing, kept: Kept) -> None:
+def test_a_timer_carries_where_it_comes_from(tracing: Tracing, kept: FinishedSpans) -> None:
     with tracing.entry_span("process it", parent=CAUSE):
         headers = timer_trace_headers()
     (work,) = kept.named("process it")
@@ -90,14 +90,14 @@ def test_a_timer_carries_where_it_comes_from(tracing: Tracing, kept: Kept) -> No
     assert again["traceparent"] == CAUSE, "however often it is set again"
 
 
-def test_a_request_is_the_beginning_of_what_follows(tracing: Tracing, kept: Kept) -> None:
+def test_a_request_is_the_beginning_of_what_follows(tracing: Tracing, kept: FinishedSpans) -> None:
     with tracing.entry_span("GET /", kind=SpanKind.SERVER, parent=CAUSE):
         headers, asked = timer_trace_headers(), trace_headers()
     (request,) = kept.named("GET /")
     assert headers == asked == {"traceparent": f"00-{TRACE}-{id_of(request):016x}-01"}
 
 
-def test_without_an_exporter_the_context_travels_all_the_same(kept: Kept) -> None:
+def test_without_an_exporter_the_context_travels_all_the_same(kept: FinishedSpans) -> None:
     off = Tracing("tests")
     with off.entry_span("process it", parent=CAUSE), span("step") as step:
         assert not step.is_recording()
@@ -113,7 +113,7 @@ def test_without_an_exporter_the_context_travels_all_the_same(kept: Kept) -> Non
     assert timer_trace_headers() == {}
 
 
-def test_a_context_that_is_none_begins_a_trace(tracing: Tracing, kept: Kept) -> None:
+def test_an_invalid_context_starts_a_new_trace(tracing: Tracing, kept: FinishedSpans) -> None:
     for given in (None, "", "nonsense", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"{CAUSE}0"):
         assert fields(given) == {}
         with tracing.entry_span(f"from {given}", parent=given):
@@ -122,8 +122,8 @@ def test_a_context_that_is_none_begins_a_trace(tracing: Tracing, kept: Kept) -> 
         assert work.parent is None
 
 
-def test_two_services_in_one_process_record_for_themselves(tracing: Tracing, kept: Kept) -> None:
-    others = Kept(InMemorySpanExporter())
+def test_two_services_in_one_process_record_for_themselves(tracing: Tracing, kept: FinishedSpans) -> None:
+    others = FinishedSpans(InMemorySpanExporter())
     second = Tracing("second")
     second.export(others.exporter, at_once=True)
     with tracing.entry_span("first"), second.entry_span("second"), span("step"):
@@ -136,7 +136,7 @@ class Patience(Exception):
     """Raised to be asked again."""
 
 
-def test_an_error_is_told_by_its_class_alone(tracing: Tracing, kept: Kept) -> None:
+def test_an_error_is_told_by_its_class_alone(tracing: Tracing, kept: FinishedSpans) -> None:
     for error in (ValueError("https://secret"), Patience("not yet")):
         with pytest.raises(type(error)), tracing.entry_span(type(error).__name__, expected=(Patience,)):
             raise error
@@ -154,7 +154,7 @@ def test_an_error_is_told_by_its_class_alone(tracing: Tracing, kept: Kept) -> No
 # Which traces are recorded
 
 
-def recorded(ratio: float, kept: Kept, parent: str | None = None) -> int:
+def recorded(ratio: float, kept: FinishedSpans, parent: str | None = None) -> int:
     """How many of a thousand pieces of work are recorded."""
     tracing = Tracing("tests", ratio=ratio)
     tracing.export(kept.exporter, at_once=True)
@@ -164,17 +164,17 @@ def recorded(ratio: float, kept: Kept, parent: str | None = None) -> int:
     return len(kept.named("work"))
 
 
-def test_a_part_of_all_traces_is_recorded(kept: Kept) -> None:
+def test_the_sampling_ratio_is_respected(kept: FinishedSpans) -> None:
     assert 100 < recorded(0.2, kept) < 300
     assert len(kept.named("step")) == len(kept.named("work"))
 
 
 @pytest.mark.parametrize(("flag", "expected"), [("01", 1000), ("00", 0)])
-def test_what_follows_from_something_goes_with_it(kept: Kept, flag: str, expected: int) -> None:
+def test_sampling_follows_the_parent_flag(kept: FinishedSpans, flag: str, expected: int) -> None:
     assert recorded(0.0 if expected else 1.0, kept, f"{CAUSE[:-2]}{flag}") == expected
 
 
-def test_a_caller_does_not_decide_how_much_is_recorded() -> None:
+def test_a_caller_cannot_raise_the_sampling_ratio() -> None:
     assert Tracing("tests", ratio=1).apply_sampling(CAUSE) == CAUSE
     assert Tracing("tests", ratio=0).apply_sampling(CAUSE) == f"{CAUSE[:-2]}00"
     assert Tracing("tests", ratio=1).apply_sampling(f"{CAUSE[:-2]}00") == f"{CAUSE[:-2]}00"

@@ -20,7 +20,7 @@ def test_every_event_has_words_of_its_own(event: type[Event]) -> None:
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: event.type)
-def test_no_words_open_a_door(event: Event) -> None:
+def test_summaries_contain_no_urls_prompts_or_keys(event: Event) -> None:
     words = in_words(event)
     assert "http" not in words
     match event:
@@ -34,7 +34,7 @@ def test_no_words_open_a_door(event: Event) -> None:
             assert event.stopgap_url is None or event.stopgap_url not in words
 
 
-def test_what_a_user_wrote_can_not_play_with_the_terminal() -> None:
+def test_control_characters_of_users_are_replaced() -> None:
     granted = example(CreditsGranted).model_copy(update={"reason": "\x1b[2Jgone\r\nnew line\u202e"})
     assert "·[2Jgone··new line·" in in_words(granted)
 

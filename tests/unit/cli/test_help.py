@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 import typer
-from tests.support.processes.command_line import call
+from tests.support.processes.command_line import run_command
 
 from telecine_cli.app import build
 
@@ -62,7 +62,7 @@ def test_every_command_that_was_promised_is_there() -> None:
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
 def test_every_command_explains_itself(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = call(capsys, *path, "--help")
+    outcome = run_command(capsys, *path, "--help")
     assert outcome.code == 0
     assert "Usage" in outcome.out
     assert len(ALL[path].help or "") > 20
@@ -134,7 +134,7 @@ def test_every_option_says_what_it_is(path: tuple[str, ...]) -> None:
 def test_wrong_usage_is_named_and_ends_with_2(
     arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = call(capsys, *arguments)
+    outcome = run_command(capsys, *arguments)
     assert outcome.code == 2
     assert named in " ".join(outcome.err.split())
     assert "Traceback" not in outcome.err
@@ -155,14 +155,14 @@ def test_wrong_usage_is_named_and_ends_with_2(
 def test_where_nothing_runs_it_says_what_to_start(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    outcome = call(capsys, *arguments, "--data", tmp_path / "my data")
+    outcome = run_command(capsys, *arguments, "--data", tmp_path / "my data")
     assert outcome.code == 1
     assert f"telecine up --data '{tmp_path}/my data'" in outcome.err
     assert not (tmp_path / "my data").exists()
 
 
 def test_where_no_server_answers_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = call(capsys, "keys", "list", "--nats-url", "nats://127.0.0.1:1")
+    outcome = run_command(capsys, "keys", "list", "--nats-url", "nats://127.0.0.1:1")
     assert outcome.code == 1
     assert "no NATS server answers at nats://127.0.0.1:1" in outcome.err
 
@@ -177,7 +177,7 @@ def test_a_folder_that_can_not_be_one_is_named_in_one_sentence(
         (tmp_path / f"with {name}" / name).mkdir(parents=True)
     folder = tmp_path / (f"with {odd}" if "." in odd else odd)
     for command in (["keys", "list"], ["events", "tail"], ["up"]):
-        outcome = call(capsys, *command, "--data", folder)
+        outcome = run_command(capsys, *command, "--data", folder)
         assert outcome.code == 1
         assert str(folder) in outcome.err
         assert "Traceback" not in outcome.err
@@ -187,7 +187,7 @@ def test_a_folder_that_can_not_be_one_is_named_in_one_sentence(
     "url", ["", "nats://", "nats://[::1", "nats://a:99999", "http://a:4222", "nats://a,", "a"]
 )
 def test_a_url_that_names_no_nats_server_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
-    outcome = call(capsys, "keys", "list", "--nats-url", url)
+    outcome = run_command(capsys, "keys", "list", "--nats-url", url)
     assert outcome.code == 1
     assert "nats://host:4222" in outcome.err
 

@@ -15,7 +15,7 @@ from telecine_cli.target import Target, find
 
 
 @pytest.fixture(autouse=True)
-def no_variable(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TELECINE_NATS_URL", raising=False)
 
 
@@ -62,7 +62,7 @@ def test_the_folder_of_the_working_directory_is_the_default(
         assert find(None, None).data == data
 
 
-def test_what_is_said_wins_over_the_environment_and_that_over_the_default(
+def test_options_override_the_environment_which_overrides_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TELECINE_NATS_URL", "nats://from.env:4222")

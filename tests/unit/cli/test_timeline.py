@@ -42,7 +42,7 @@ REQUESTED = recorded(GenerationRequested, 12, 0, id="request", causation="post")
 DEBITED = recorded(CreditsDebited, 3, 0.0123, id="debit", causation="request")
 
 
-def test_a_line_says_when_where_what_and_a_few_words() -> None:
+def test_a_line_shows_time_stream_event_and_summary() -> None:
     first, second = timeline([REQUESTED, DEBITED])
     assert first.startswith("+0.000 s  VIDEO#12  generation.requested.v1")
     assert second.startswith("+0.012 s  LEDGER#3  credits.debited.v1")
@@ -54,7 +54,7 @@ def test_events_of_two_streams_are_told_in_order_of_time() -> None:
     assert together([DEBITED, REQUESTED]) == [REQUESTED, DEBITED]
 
 
-def test_an_effect_is_never_told_before_its_cause_though_clocks_differ() -> None:
+def test_causes_precede_effects_despite_clock_skew() -> None:
     early = recorded(CreditsDebited, 3, -0.5, id="debit", causation="request")
     settled = recorded(CreditsSettled, 4, -0.4, id="settle", causation="debit")
     assert together([settled, early, REQUESTED]) == [REQUESTED, early, settled]
@@ -67,7 +67,7 @@ def test_a_stream_keeps_its_own_order_though_clocks_differ() -> None:
     assert together([behind, DEBITED, REQUESTED]) == [REQUESTED, behind, DEBITED]
 
 
-def test_causes_that_go_in_a_circle_are_told_all_the_same() -> None:
+def test_cyclic_causes_are_still_shown() -> None:
     one = recorded(CreditsDebited, 3, 0, id="a", causation="b")
     other = recorded(CreditsSettled, 4, 1, id="b", causation="a")
     assert together([other, one]) == [one, other]

@@ -72,7 +72,7 @@ def test_the_provisioner_reads_and_writes_no_message() -> None:
 
 
 @pytest.mark.parametrize("identity", IDENTITIES)
-def test_nobody_may_destroy_a_stream_or_what_is_in_it(identity: str) -> None:
+def test_no_identity_may_destroy_messages_except_dead_letters(identity: str) -> None:
     destroying = re.compile(r"STREAM\.(DELETE|PURGE|RESTORE)|MSG\.DELETE")
     allowed = {"$JS.API.STREAM.MSG.DELETE.DEADLETTERS"} if identity == OPERATOR else set()
     assert {subject for subject in rights(identity).publish if destroying.search(subject)} == allowed
@@ -104,7 +104,7 @@ def test_another_teams_program_can_not_be_called_like_a_part(name: str) -> None:
         subscriber(name)
 
 
-def test_there_is_nobody_else() -> None:
+def test_an_unknown_identity_has_no_rights() -> None:
     with pytest.raises(LookupError, match="mallory"):
         rights("mallory")
 
@@ -121,7 +121,7 @@ def seeds(folder: Path) -> dict[str, str]:
     return {file.stem: file.read_text() for file in folder.glob("*.nk")}
 
 
-def test_everybody_gets_a_key_once(tmp_path: Path) -> None:
+def test_every_identity_gets_one_key(tmp_path: Path) -> None:
     folder = tmp_path / "new" / "credentials"
     made = make_credentials(folder)
     assert made.identities == dict.fromkeys(IDENTITIES, "made")
@@ -204,7 +204,7 @@ def test_only_a_subscriber_is_forgotten(tmp_path: Path) -> None:
         ({"subscribers": ["a b"]}, "is not a name"),
     ],
 )
-def test_a_wish_that_can_not_be_is_told_before_anything_is_made(
+def test_invalid_names_are_refused_before_any_file_is_written(
     tmp_path: Path, wish: dict[str, list[str]], told: str
 ) -> None:
     with pytest.raises(Failure, match=told):
@@ -224,7 +224,7 @@ def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
         make_credentials(tmp_path / "file" / "credentials")
 
 
-def test_an_account_imports_what_its_user_may_publish_and_somebody_exports_it_to_it(tmp_path: Path) -> None:
+def test_imports_match_permissions_and_exports(tmp_path: Path) -> None:
     make_credentials(tmp_path)
     page = accounts(tmp_path)
     for identity in IDENTITIES:
@@ -245,7 +245,7 @@ def sources(imports: list[dict[str, Any]]) -> Iterator[tuple[str, dict[str, str]
         yield kind, source
 
 
-def test_the_streams_belong_to_an_account_that_nobody_has(tmp_path: Path) -> None:
+def test_the_streams_account_has_no_users(tmp_path: Path) -> None:
     make_credentials(tmp_path)
     page = accounts(tmp_path)
     assert [name for name, account in page.items() if "jetstream" in account] == [STREAMS_ACCOUNT]

@@ -93,7 +93,7 @@ def test_a_text_may_have_empty_lines_and_a_note_many_signatures() -> None:
         ("text\n\n" + f"{LINE}\n" * 101, "at most 100"),
     ],
 )
-def test_what_is_no_note(note: str, why: str) -> None:
+def test_invalid_notes_are_refused(note: str, why: str) -> None:
     with pytest.raises(BadNote, match=why):
         Note.of(note)
 
@@ -104,7 +104,7 @@ def test_extension_lines_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("size", [0, 1, 2**53, 2**63 - 1])
-def test_sizes(size: int) -> None:
+def test_valid_tree_sizes_are_read(size: int) -> None:
     assert Checkpoint.of(f"log\n{size}\n{ROOT}\n").size == size
 
 
@@ -136,7 +136,7 @@ def test_sizes(size: int) -> None:
         (f"log\r\n5\n{ROOT}\n", "one line"),
     ],
 )
-def test_what_is_no_checkpoint(text: str, why: str) -> None:
+def test_invalid_checkpoints_are_refused(text: str, why: str) -> None:
     with pytest.raises(BadNote, match=why):
         Checkpoint.of(text)
 
@@ -170,7 +170,7 @@ def test_a_checkpoint_that_could_not_be_written(origin: str, size: int, root: by
         ("PRIVATE+KEY+a+00000000+AAAA", "which is secret"),
     ],
 )
-def test_what_is_no_verifier_key(text: str, why: str) -> None:
+def test_invalid_verifier_keys_are_refused(text: str, why: str) -> None:
     with pytest.raises(BadNote, match=why):
         VerifierKey.of(text)
 

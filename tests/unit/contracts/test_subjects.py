@@ -26,7 +26,7 @@ def matches(filter_: str, subject: str) -> bool:
 
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_an_event_lies_in_its_stream_and_no_other(event: type[Event]) -> None:
+def test_every_event_belongs_to_exactly_one_stream(event: type[Event]) -> None:
     subject = subjects.of_event(example(event))
     keeping = [stream.name for stream in STREAMS if any(matches(f, subject) for f in stream.subjects)]
     assert keeping == [event.stream]

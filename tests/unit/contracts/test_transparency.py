@@ -67,7 +67,7 @@ def test_an_empty_tree_has_the_root_of_the_rfc() -> None:
     assert Frontier().root() == EMPTY_ROOT == sha256(b"").digest()
 
 
-def test_a_leaf_is_no_node() -> None:
+def test_leaf_and_node_hashes_are_domain_separated() -> None:
     left, right = leaf_hash(b"l"), leaf_hash(b"r")
     assert leaf_hash(left + right) != node_hash(left, right)
 
@@ -113,7 +113,7 @@ def test_the_transport_s_headers_are_left_out(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["ce-id", "content-type", "traceparent", "Natsy", "x-nats-y"])
-def test_every_other_header_is_in(name: str) -> None:
+def test_other_headers_are_hashed(name: str) -> None:
     assert is_stated(name)
 
 
@@ -129,7 +129,7 @@ def test_every_other_header_is_in(name: str) -> None:
         ("ledger.a.granted", [], b"ce-id: e1\r\nce-type: credits.granted.v1\r\n\r\n{}"),
     ],
 )
-def test_whatever_is_changed_changes_the_bytes(
+def test_any_change_changes_the_entry_bytes(
     subject: str, headers: list[tuple[str, str]], body: bytes
 ) -> None:
     assert entry_bytes(subject, headers, body) != entry_bytes("ledger.a.granted", HEADERS, b"{}")

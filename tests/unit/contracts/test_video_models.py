@@ -37,7 +37,7 @@ def test_the_default_is_the_one_that_the_seed_uses() -> None:
     assert PRO.resolutions == RESOLUTIONS
 
 
-def test_who_takes_fifteen_seconds() -> None:
+def test_models_are_selected_by_duration() -> None:
     assert models_taking(15, MODELS) == [
         name for name in MODELS if name.startswith(("doubao-seedance-2-0", "doubao-seedance-2-5"))
     ]
@@ -65,14 +65,14 @@ def test_the_default_ratio_is_one_that_the_model_takes(model: VideoModel, from_i
     assert set(taken) <= {*RATIOS, "adaptive"}
 
 
-def test_features() -> None:
+def test_models_declare_their_features() -> None:
     assert not PRO_FAST.last_frame
     assert PRO.last_frame
     assert PRO.camera_fixed
     assert not MODEL_2_0.camera_fixed
 
 
-def test_five_minutes_is_the_patience_unless_the_clip_is_large_or_long() -> None:
+def test_the_timeout_is_five_minutes_unless_the_clip_is_large_or_long() -> None:
     assert PRO.deadline("720p", 10) == 300
     assert PRO.deadline("1080p", 5) == 600
     assert PRO.deadline("480p", 11) == 600

@@ -31,7 +31,7 @@ def problems(**settings: Any) -> str:
     )
 
 
-def test_there_need_be_no_key() -> None:
+def test_the_key_is_optional() -> None:
     settings = Settings()
     assert settings.signer() is None
     assert list(checkpoint_archives(settings)) == []
@@ -71,12 +71,12 @@ def test_a_file_that_holds_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.mark.parametrize("missing", BUCKET)
-def test_a_bucket_is_named_whole(missing: str) -> None:
+def test_bucket_settings_must_be_complete(missing: str) -> None:
     told = problems(**{name: value for name, value in BUCKET.items() if name != missing})
     assert f"a bucket for checkpoints needs TELECINE_{missing.upper()} too" in told
 
 
-def test_a_folder_and_a_bucket(tmp_path: Path) -> None:
+def test_folder_and_bucket_archives_can_be_combined(tmp_path: Path) -> None:
     settings = Settings(checkpoint_folder=tmp_path, **BUCKET)
     assert [archive.place for archive in checkpoint_archives(settings)] == [
         str(tmp_path),
@@ -88,7 +88,7 @@ def test_a_folder_and_a_bucket(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "value"), [("checkpoint_entries", 0), ("checkpoint_entries", -1), ("checkpoint_interval", 0)]
 )
-def test_a_pace_that_is_none(name: str, value: int) -> None:
+def test_invalid_intervals_are_refused(name: str, value: int) -> None:
     assert problems(**{name: value}).startswith(f"{name}: ")
 
 

@@ -28,7 +28,7 @@ def test_a_match_looks_at_the_prompt() -> None:
     assert book.take("fail", "a kite")
 
 
-def test_a_route_that_does_not_fit_uses_nothing_up() -> None:
+def test_another_route_does_not_consume_a_fault() -> None:
     book = FaultBook()
     book.add("rate_limit", "list", times=1)
     assert book.take("rate_limit", "", for_route("create", "create")) is None
@@ -45,7 +45,7 @@ def test_the_prompt_can_carry_its_own_faults() -> None:
 
 
 @pytest.mark.parametrize(("name", "value"), [("nonsense", None), ("slow_accept", "soon")])
-def test_what_cannot_be_is_refused(name: str, value: str | None) -> None:
+def test_invalid_faults_are_refused(name: str, value: str | None) -> None:
     with pytest.raises(ValueError):
         FaultBook().add(name, value)
 
@@ -89,7 +89,7 @@ def test_task_faults_become_part_of_the_plan(tmp_path: Path) -> None:
     assert (made.list_lag, made.result_bytes, made.callback_duplicate) == (3, 5000, True)
 
 
-def test_moderation_beats_other_ends(tmp_path: Path) -> None:
+def test_a_moderation_fault_overrides_other_ends(tmp_path: Path) -> None:
     book = FaultBook(("hang", "moderation_output"))
     made = plan(Settings(data=tmp_path), book, "a kite")
     assert (made.end, made.fail_code) == ("fail", "OutputVideoSensitiveContentDetected")

@@ -21,12 +21,12 @@ from telecine_emulator.api.strict_json import DEEPEST, parse
         b"",
     ],
 )
-def test_refused(raw: bytes) -> None:
+def test_invalid_json_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError):
         parse(raw)
 
 
-def test_taken() -> None:
+def test_valid_json_is_parsed() -> None:
     assert parse(b'{"a": [1, 1.5e3, "\\ud83c\\udfac", "\\u0000", null]}') == {
         "a": [1, 1500.0, "🎬", "\0", None]
     }

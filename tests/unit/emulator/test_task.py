@@ -86,7 +86,7 @@ def test_deleting_an_ended_task_removes_the_record(end: str) -> None:
     assert not tasks.visible(gone, START + 40)
 
 
-def test_a_cancelled_task_cannot_be_deleted_and_goes_by_itself() -> None:
+def test_a_cancelled_task_cannot_be_deleted_and_expires() -> None:
     cancelled = tasks.delete(accepted(), START)
     with pytest.raises(ApiError):
         tasks.delete(cancelled, START)
@@ -105,7 +105,7 @@ def test_the_lease_runs_from_success() -> None:
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])
-def test_a_task_survives_being_written_down(steps: int) -> None:
+def test_a_task_round_trips_through_its_record(steps: int) -> None:
     task = accepted()
     for _ in range(steps):
         task = stepped(task)

@@ -1,7 +1,7 @@
 """Given events, when a gateway command comes, then whole events, a refusal, or nothing."""
 
 import pytest
-from tests.support.data.video_events import EventsOf
+from tests.support.data.video_events import GenerationEvents
 
 from telecine_contracts import Event
 from telecine_contracts.gateway import Kind
@@ -16,7 +16,7 @@ from telecine_gateway.domain import (
     evolve,
 )
 
-OF = EventsOf("acme", "g-1")
+OF = GenerationEvents("acme", "g-1")
 CANCEL = RequestCancel("acme", "g-1")
 
 

@@ -32,7 +32,7 @@ def test_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize("text", ["127.0.0.1:9, emulator:80", '["127.0.0.1:9", "emulator:80"]'])
-def test_lists(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+def test_lists_are_comma_separated_or_json(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
     assert read(monkeypatch, image_url_private_hosts=text).image_url_private_hosts == (
         "127.0.0.1:9",
         "emulator:80",
@@ -53,7 +53,7 @@ def test_lists(monkeypatch: pytest.MonkeyPatch, text: str) -> None:
         ("content_downloads_per_account", "120"),
     ],
 )
-def test_what_is_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+def test_invalid_settings_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
     with pytest.raises(ValidationError):
         read(monkeypatch, **{name: value})
 

@@ -65,7 +65,7 @@ def refused(
 
 
 class TestRequest:
-    def test_says_everything_with_a_price_and_nothing_empty(self) -> None:
+    def test_every_priced_field_is_sent_and_no_empty_one(self) -> None:
         assert create_body(REQUEST) == {
             "model": "doubao-seedance-1-0-pro-250528",
             "content": [{"type": "text", "text": "a lighthouse at dusk"}],
@@ -77,7 +77,7 @@ class TestRequest:
             "safety_identifier": "mark-1",
         }
 
-    def test_says_what_was_chosen(self) -> None:
+    def test_optional_fields_are_sent_when_set(self) -> None:
         chosen = replace(
             REQUEST,
             camera_fixed=False,
@@ -143,7 +143,7 @@ class TestAnswerToCreate:
         assert create_outcome(200, {}, answer) == Ambiguous("unreadable_answer")
 
     @pytest.mark.parametrize("status", [408, 409, 500, 502, 503, 504, 599])
-    def test_what_does_not_say_no_is_ambiguous(self, status: int) -> None:
+    def test_an_answer_without_a_clear_refusal_is_ambiguous(self, status: int) -> None:
         assert refused("InternalServiceError", status=status) == Ambiguous(f"http_{status}")
 
     @pytest.mark.parametrize(
@@ -175,7 +175,9 @@ class TestAnswerToCreate:
             (307, None, FailureCode.PROVIDER_CONFIGURATION),
         ],
     )
-    def test_a_no_is_a_no(self, status: int, provider_code: str | None, code: FailureCode) -> None:
+    def test_error_codes_map_to_failure_codes(
+        self, status: int, provider_code: str | None, code: FailureCode
+    ) -> None:
         outcome = refused(provider_code, status=status)
         assert isinstance(outcome, Refused)
         assert (outcome.code, outcome.provider_code) == (code, provider_code)
@@ -196,7 +198,7 @@ class TestAnswerToCreate:
             None,
         ],
     )
-    def test_too_many_is_put_off(self, provider_code: str | None) -> None:
+    def test_rate_limiting_defers(self, provider_code: str | None) -> None:
         assert refused(provider_code, status=429) == Deferred(DeferralReason.RATE_LIMITED, provider_code)
 
     @pytest.mark.parametrize(
@@ -211,11 +213,11 @@ class TestAnswerToCreate:
             ("soon", None),
         ],
     )
-    def test_the_wait_the_provider_names(self, header: str, seconds: float | None) -> None:
+    def test_retry_after_is_parsed(self, header: str, seconds: float | None) -> None:
         outcome = refused("ServerOverloaded", status=429, headers={"retry-after": header})
         assert outcome == Deferred(DeferralReason.RATE_LIMITED, "ServerOverloaded", seconds)
 
-    def test_a_spent_trial_and_a_full_queue_share_a_code(self) -> None:
+    def test_quota_and_full_queue_are_told_apart_by_message(self) -> None:
         spent = refused("QuotaExceeded", "Your account has exhausted its free trial quota", status=429)
         full = refused("QuotaExceeded", "The number of queued tasks exceeds the limit", status=429)
         assert isinstance(spent, Refused) and spent.code is FailureCode.PROVIDER_CONFIGURATION
@@ -228,7 +230,7 @@ class TestAnswerToCreate:
         )
 
     @given(status=st.integers(200, 599), answer=st.binary(max_size=60))
-    def test_no_bytes_raise(self, status: int, answer: bytes) -> None:
+    def test_any_answer_yields_an_outcome(self, status: int, answer: bytes) -> None:
         assert isinstance(create_outcome(status, {}, answer), Refused | Deferred | Ambiguous | Accepted)
 
 
@@ -239,7 +241,7 @@ class TestMessages:
             "The video provider did not accept this request. The parameter `ratio` is not valid."
         )
 
-    def test_the_operators_troubles_are_not_the_users(self) -> None:
+    def test_operator_errors_are_hidden_from_the_user(self) -> None:
         said = "The account 2100 is overdue. Request id: 1"
         assert (
             user_message(FailureCode.PROVIDER_CONFIGURATION, said)
@@ -271,7 +273,9 @@ class TestMessages:
             (None, FailureCode.PROVIDER_ERROR),
         ],
     )
-    def test_why_a_task_failed(self, provider_code: str | None, code: FailureCode) -> None:
+    def test_provider_error_codes_map_to_failure_codes(
+        self, provider_code: str | None, code: FailureCode
+    ) -> None:
         assert failure_of(provider_code, "text") is code
 
 
@@ -311,7 +315,7 @@ TASK = ProviderTask(
 
 
 class TestRecord:
-    def test_all_of_it(self) -> None:
+    def test_a_complete_record_is_read(self) -> None:
         assert read_task(body(RECORD)) == TASK
 
     def test_numbers_may_come_as_text(self) -> None:
@@ -399,13 +403,13 @@ class TestRecord:
             b'{"id": "a", "duration": NaN}',
         ],
     )
-    def test_what_is_not_a_task(self, answer: bytes) -> None:
+    def test_an_invalid_record_is_unreadable(self, answer: bytes) -> None:
         with pytest.raises(Unreadable):
             read_task(answer)
 
 
 class TestUrlExpiry:
-    def test_by_its_signature(self) -> None:
+    def test_url_expiry_is_read_from_its_signature(self) -> None:
         assert url_expiry(SIGNED, None) == NOON + timedelta(hours=25)
 
     @pytest.mark.parametrize(
@@ -418,7 +422,7 @@ class TestUrlExpiry:
             "https://[f.example/v.mp4",
         ],
     )
-    def test_else_a_day_after_the_last_change(self, url: str) -> None:
+    def test_url_expiry_defaults_to_a_day_after_the_last_update(self, url: str) -> None:
         assert url_expiry(url, NOON) == NOON + timedelta(hours=24)
         assert url_expiry(url, None) is None
 
@@ -445,7 +449,7 @@ class TestList:
             b'{"total": 0, "items": null, "error": {"code": "InternalServiceError"}}',
         ],
     )
-    def test_what_is_not_a_list(self, answer: bytes) -> None:
+    def test_an_invalid_page_is_unreadable(self, answer: bytes) -> None:
         with pytest.raises(Unreadable):
             read_page(answer)
 
@@ -481,22 +485,22 @@ def search(mark: SubmissionMark, *pages: Page) -> tuple[ProviderTask | None, int
 
 
 class TestSearch:
-    def test_by_identifier_even_with_another_seed(self) -> None:
+    def test_found_by_identifier_despite_another_seed(self) -> None:
         task = listed(2, seed=9, identifier="mark-1")
         assert search(MARK, page_of(listed(1), task)) == (task, 1)
 
-    def test_by_seed_where_no_identifier_is_echoed(self) -> None:
+    def test_found_by_seed_without_an_echoed_identifier(self) -> None:
         task = listed(2, seed=42)
         assert search(MARK, page_of(listed(1)), page_of(task)) == (task, 2)
 
-    def test_not_by_seed_where_the_identifier_is_anothers(self) -> None:
+    def test_another_identifier_is_not_matched_by_seed(self) -> None:
         assert search(MARK, page_of(listed(1, seed=42, identifier="mark-2"), total=1)) == (None, 1)
 
     def test_absent_once_a_whole_page_is_too_old(self) -> None:
         pages = page_of(listed(1), listed(2, age=151)), page_of(listed(3, age=152), listed(4, age=153))
         assert search(MARK, *pages) == (None, 2)
 
-    def test_clocks_may_differ(self) -> None:
+    def test_clock_skew_is_tolerated(self) -> None:
         task = listed(2, seed=42, age=140)
         assert search(MARK, page_of(listed(1, age=130)), page_of(task)) == (task, 2)
 

@@ -2,20 +2,20 @@
 
 import pytest
 from tests.support.data.generation_events import (
+    CANCEL_DECLINED,
+    CANCEL_REQUESTED,
     CANCELLED,
     DEADLINE,
-    DECLINED,
     READY,
     REFUNDED,
     SUCCEEDED,
     URL,
-    WISH,
-    about,
+    _event,
     at,
     deferred,
     failed,
-    given,
-    late,
+    fold,
+    late_result,
     progressed,
     requested,
     started,
@@ -65,21 +65,21 @@ SECOND = Claim(
 
 STATES: dict[str, tuple[Event, ...]] = {
     "requested": (requested(),),
-    "requested, cancel": (requested(), WISH),
+    "requested, cancel": (requested(), CANCEL_REQUESTED),
     "claimed": (requested(), started()),
-    "claimed, cancel": (requested(), started(), WISH),
+    "claimed, cancel": (requested(), started(), CANCEL_REQUESTED),
     "claimed again": (requested(), started(), deferred(), started(2, 20)),
     "deferred": (requested(), started(), deferred()),
-    "deferred, cancel": (requested(), started(), deferred(), WISH),
+    "deferred, cancel": (requested(), started(), deferred(), CANCEL_REQUESTED),
     "submitted": (requested(), started(), submitted()),
-    "submitted, cancel": (requested(), started(), submitted(), WISH),
-    "submitted, declined": (requested(), started(), submitted(), WISH, DECLINED),
+    "submitted, cancel": (requested(), started(), submitted(), CANCEL_REQUESTED),
+    "submitted, declined": (requested(), started(), submitted(), CANCEL_REQUESTED, CANCEL_DECLINED),
     "ready": (requested(), started(), submitted(), READY),
     "failed": (requested(), failed(FailureCode.INSUFFICIENT_CREDITS, "…", Stage.CREDITS)),
-    "cancelled": (requested(), WISH, CANCELLED),
+    "cancelled": (requested(), CANCEL_REQUESTED, CANCELLED),
     "timed out": (requested(), started(), submitted(), timeout()),
     "lost": (requested(), started(), submitted(), timeout(FailureCode.PROVIDER_LOST)),
-    "timed out, late": (requested(), started(), submitted(), timeout(), late("failed")),
+    "timed out, late": (requested(), started(), submitted(), timeout(), late_result("failed")),
 }
 
 COMMANDS: dict[str, Command] = {
@@ -101,7 +101,7 @@ COMMANDS: dict[str, Command] = {
     "expire": Expire(at(DEADLINE)),
 }
 
-GENERATION_SUBMITTED = about(
+GENERATION_SUBMITTED = _event(
     GenerationSubmitted,
     attempt=1,
     provider="ark",
@@ -112,14 +112,14 @@ GENERATION_SUBMITTED = about(
 RESOLVED: dict[str, Event] = {
     "accept": GENERATION_SUBMITTED,
     "refuse": failed(FailureCode.MODERATION_INPUT, "No.", Stage.SUBMISSION, "SensitiveContentDetected"),
-    "defer": about(
+    "defer": _event(
         SubmissionDeferred,
         attempt=1,
         reason=DeferralReason.UNREACHABLE,
         retry_at=at(40),
         provider_code="429",
     ),
-    "absent": about(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45)),
+    "absent": _event(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45)),
     "give up": failed(
         FailureCode.SUBMISSION_UNRESOLVED,
         f"The video provider gave no answer. {REFUNDED}; please try again.",
@@ -132,7 +132,7 @@ FOLLOWED: dict[str, Event] = {
     "see success": READY,
     "expire": timeout(),
 }
-LATE: dict[str, Event] = {"see success": late("succeeded", URL, 9)}
+LATE: dict[str, Event] = {"see success": late_result("succeeded", URL, 9)}
 DENIED = failed(
     FailureCode.INSUFFICIENT_CREDITS, "Insufficient credits: 40 needed, 3 available", Stage.CREDITS
 )
@@ -142,7 +142,7 @@ THEN: dict[str, dict[str, Event]] = {
     "claimed": RESOLVED,
     "claimed, cancel": RESOLVED,
     "claimed again": {
-        "accept again": about(
+        "accept again": _event(
             GenerationSubmitted,
             attempt=2,
             provider="ark",
@@ -155,7 +155,7 @@ THEN: dict[str, dict[str, Event]] = {
     "deferred": {"claim again": started(2, 30)},
     "deferred, cancel": {"claim again": CANCELLED, "stop": CANCELLED},
     "submitted": FOLLOWED,
-    "submitted, cancel": FOLLOWED | {"unstoppable": DECLINED},
+    "submitted, cancel": FOLLOWED | {"unstoppable": CANCEL_DECLINED},
     "submitted, declined": FOLLOWED,
     "timed out": LATE,
     "lost": LATE,
@@ -166,11 +166,11 @@ THEN: dict[str, dict[str, Event]] = {
 @pytest.mark.parametrize("state", STATES)
 @pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_in_every_state(state: str, command: str) -> None:
-    assert decide(COMMANDS[command], given(*STATES[state])) == THEN.get(state, {}).get(command)
+    assert decide(COMMANDS[command], fold(*STATES[state])) == THEN.get(state, {}).get(command)
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_nobody_asked_for_it(command: str) -> None:
+def test_commands_for_an_unrequested_generation_are_refused(command: str) -> None:
     with pytest.raises(NotRequested):
         decide(COMMANDS[command], Generation())
 
@@ -179,8 +179,8 @@ def test_nobody_asked_for_it(command: str) -> None:
 
 
 def test_a_chosen_seed_is_kept_and_marks_nothing() -> None:
-    assert decide(CLAIM, given(requested(seed=42))) == started(1, 30, seed=42, seed_is_unique=False)
-    assert decide(CLAIM, given(requested(seed=0))) == started(1, 30, seed=0, seed_is_unique=False)
+    assert decide(CLAIM, fold(requested(seed=42))) == started(1, 30, seed=42, seed_is_unique=False)
+    assert decide(CLAIM, fold(requested(seed=0))) == started(1, 30, seed=0, seed_is_unique=False)
 
 
 def claim(now: float, attempt: int) -> Claim:
@@ -188,25 +188,25 @@ def claim(now: float, attempt: int) -> Claim:
 
 
 def test_a_deferred_generation_is_not_claimed_before_its_time() -> None:
-    state = given(requested(), started(), deferred(until=20))
+    state = fold(requested(), started(), deferred(until=20))
     assert decide(claim(19.999, 2), state) is None
     assert decide(claim(20, 2), state) == started(2, 20)
 
 
-def test_no_attempt_is_begun_after_the_patience_since_the_first() -> None:
-    state = given(requested(), started(), deferred(), started(2, 300), deferred(2, 400))
+def test_no_attempt_starts_after_the_timeout() -> None:
+    state = fold(requested(), started(), deferred(), started(2, 300), deferred(2, 400))
     assert decide(claim(600, 3), state) == started(3, 600)
     assert decide(claim(600.001, 3), state) == UNAVAILABLE
 
 
 def test_a_second_attempt_whose_answer_was_lost_is_the_last() -> None:
     """A provider that takes tasks and lists none must not be asked for one after the other."""
-    lost = about(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45))
-    answered = given(requested(), started(), deferred(), started(2, 50))
+    lost = _event(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45))
+    answered = fold(requested(), started(), deferred(), started(2, 50))
     assert decide(ProvenAbsent(at(99), 2, most=2), answered) is not None
     assert answered.unanswered == 0
-    state = given(requested(), started(), lost, started(2, 50))
-    assert decide(ProvenAbsent(at(99), 2, most=3), state) == about(
+    state = fold(requested(), started(), lost, started(2, 50))
+    assert decide(ProvenAbsent(at(99), 2, most=3), state) == _event(
         SubmissionDeferred, attempt=2, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(99)
     )
     assert decide(ProvenAbsent(at(99), 2, most=2), state) == RESOLVED["give up"]
@@ -216,20 +216,20 @@ def test_a_second_attempt_whose_answer_was_lost_is_the_last() -> None:
 @pytest.mark.parametrize("attempt", [0, 1, 3])
 def test_only_the_next_attempt_can_be_claimed(attempt: int) -> None:
     """The cause of attempt 1, delivered again when that was deferred, must not claim attempt 2."""
-    assert decide(claim(30, attempt), given(requested(), started(), deferred())) is None
+    assert decide(claim(30, attempt), fold(requested(), started(), deferred())) is None
 
 
 @pytest.mark.parametrize("name", ["accept", "refuse", "defer", "give up"])
 def test_an_answer_to_an_older_attempt_says_nothing_of_the_open_one(name: str) -> None:
-    assert decide(COMMANDS[name], given(*STATES["claimed again"])) is None
+    assert decide(COMMANDS[name], fold(*STATES["claimed again"])) is None
 
 
-def test_a_wish_to_cancel_after_the_end_changes_nothing() -> None:
-    state = given(*STATES["ready"], WISH)
+def test_a_cancel_request_after_the_end_changes_nothing() -> None:
+    state = fold(*STATES["ready"], CANCEL_REQUESTED)
     assert [decide(command, state) for command in COMMANDS.values()] == [None] * len(COMMANDS)
 
 
 def test_events_of_storage_leave_a_generation_as_it_is() -> None:
-    state = given(*STATES["ready"])
-    other = about(VideoStorageFailed, side=StorageFailure.SOURCE, message="…")
+    state = fold(*STATES["ready"])
+    other = _event(VideoStorageFailed, side=StorageFailure.SOURCE, message="…")
     assert evolve(state, other) is state

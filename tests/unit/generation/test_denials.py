@@ -57,5 +57,5 @@ def limit(scope: LimitScope, per: LimitPeriod) -> LimitReached:
         ),
     ],
 )
-def test_the_reason_is_told(event: CreditsDenied, words: str) -> None:
+def test_every_denial_is_described(event: CreditsDenied, words: str) -> None:
     assert in_words(event) == words

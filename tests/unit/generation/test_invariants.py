@@ -169,7 +169,7 @@ def test_it_is_submitted_at_most_once_and_only_followed_then(history: list[Step]
 
 
 @given(lives)
-def test_a_wish_is_declined_only_after_it_was_uttered(history: list[Step]) -> None:
+def test_cancellation_is_declined_only_after_it_was_requested(history: list[Step]) -> None:
     wishes = 0
     for event in lived(history):
         wishes += isinstance(event, CancelRequested)
@@ -196,7 +196,7 @@ def test_a_command_given_again_at_once_changes_nothing(history: list[Step]) -> N
 
 @given(lives)
 @example(TO_TIMEOUT)
-def test_from_everywhere_there_is_a_way_to_the_end(history: list[Step]) -> None:
+def test_every_state_can_reach_an_end(history: list[Step]) -> None:
     """However it got where it is: with the provider silent for good and time passing, it ends and is not followed."""
     state = folded(lived(history))
     late = at(10_000)

@@ -4,18 +4,18 @@ from dataclasses import replace
 
 import pytest
 from tests.support.data.generation_events import (
+    CANCEL_DECLINED,
+    CANCEL_REQUESTED,
     CANCELLED,
     DEADLINE,
-    DECLINED,
     READY,
     REFUNDED,
     SUCCEEDED,
     URL,
-    WISH,
     at,
     failed,
-    given,
-    late,
+    fold,
+    late_result,
     progressed,
     requested,
     started,
@@ -37,8 +37,8 @@ UNAVAILABLE = failed(
 
 WISHES: dict[Cancel, tuple[Event, ...]] = {
     Cancel.NONE: (),
-    Cancel.REQUESTED: (WISH,),
-    Cancel.DECLINED: (WISH, DECLINED),
+    Cancel.REQUESTED: (CANCEL_REQUESTED,),
+    Cancel.DECLINED: (CANCEL_REQUESTED, CANCEL_DECLINED),
 }
 REFUSED_OUTPUT = Observation(
     "failed",
@@ -111,19 +111,19 @@ def test_what_the_provider_says(
     after: dict[Cancel, Event | None],
     wish: Cancel,
 ) -> None:
-    state = given(requested(), started(), submitted(), *WISHES[wish])
+    state = fold(requested(), started(), submitted(), *WISHES[wish])
     assert decide(Observe(at(DEADLINE - 0.001), seen), state) == before[wish]
     assert decide(Observe(at(DEADLINE), seen), state) == after[wish]
 
 
 @pytest.mark.parametrize("status", ["queued", "running"])
 def test_a_status_is_recorded_only_when_it_changes(status: str) -> None:
-    state = given(requested(), started(), submitted(), progressed(status))
+    state = fold(requested(), started(), submitted(), progressed(status))
     assert decide(Observe(at(60), Observation(status)), state) is None
 
 
 def test_a_default_failure_has_words_for_the_user() -> None:
-    state = given(requested(), started(), submitted())
+    state = fold(requested(), started(), submitted())
     assert decide(Observe(at(60), Observation("failed")), state) == failed(
         FailureCode.PROVIDER_ERROR, "The video provider could not make this video."
     )
@@ -141,7 +141,7 @@ def test_a_default_failure_has_words_for_the_user() -> None:
     ],
 )
 def test_a_timeout_names_the_time(deadline: float, words: str) -> None:
-    state = given(requested(), started(), submitted(deadline=deadline))
+    state = fold(requested(), started(), submitted(deadline=deadline))
     assert decide(Expire(at(deadline)), state) == failed(
         FailureCode.DEADLINE, f"Video generation timeout after {words}"
     )
@@ -154,11 +154,11 @@ def test_a_timeout_names_the_time(deadline: float, words: str) -> None:
 @pytest.mark.parametrize(
     ("seen", "then"),
     [
-        (SUCCEEDED, late("succeeded", URL, 9)),
-        (Observation("failed"), late("failed")),
-        (Observation("cancelled"), late("cancelled")),
-        (Observation("expired"), late("expired")),
-        (Observation(""), late("lost")),
+        (SUCCEEDED, late_result("succeeded", URL, 9)),
+        (Observation("failed"), late_result("failed")),
+        (Observation("cancelled"), late_result("cancelled")),
+        (Observation("expired"), late_result("expired")),
+        (Observation(""), late_result("lost")),
         (Observation("running"), None),
         (Observation("queued"), None),
         (Observation("paused"), None),
@@ -168,7 +168,7 @@ def test_a_timeout_names_the_time(deadline: float, words: str) -> None:
 def test_the_late_end_of_a_task_is_recorded_once(
     code: FailureCode, seen: Observation, then: Event | None
 ) -> None:
-    state = given(requested(), started(), submitted(), timeout(code))
+    state = fold(requested(), started(), submitted(), timeout(code))
     assert decide(Observe(at(4000), seen), state) == then
     if then is not None:
         assert decide(Observe(at(4001), seen), evolve(state, then)) is None
@@ -180,13 +180,13 @@ def test_the_late_end_of_a_task_is_recorded_once(
     ids=lambda event: getattr(event, "code", event.action),
 )
 def test_after_any_other_end_nothing_is_recorded(end: Event) -> None:
-    state = given(requested(), started(), submitted(), end)
+    state = fold(requested(), started(), submitted(), end)
     assert decide(Observe(at(4000), SUCCEEDED), state) is None
 
 
 def test_a_video_whose_url_tells_no_time_is_taken_with_a_cautious_expiry() -> None:
     """It cannot have been made before the first request for it; and what was just handed out lives for an hour."""
-    state = given(requested(), started(), submitted())
+    state = fold(requested(), started(), submitted())
     timeless = replace(SUCCEEDED, url_expires_at=None)
     assert decide(Observe(at(60), timeless), state) == READY.model_copy(
         update={"url_expires_at": at(0) + URL_LIFE}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-from tests.support.telemetry.spans import Kept, trace_of
+from tests.support.telemetry.spans import FinishedSpans, trace_of
 
 from telecine_chassis.telemetry.tracing import Tracing
 from telecine_generation.provider.memory import MemoryProvider
@@ -52,7 +52,7 @@ async def settle() -> None:
         await asyncio.sleep(0)
 
 
-async def test_questions_within_a_window_share_a_call() -> None:
+async def test_requests_within_a_window_share_a_call() -> None:
     provider = opened(Gated()).know("a", "b")
     batch = PollBatch(provider, window=0.001)
     answers = await asyncio.gather(*(batch.task(task_id) for task_id in ("a", "b", "gone", "a")))
@@ -88,7 +88,7 @@ async def test_no_more_calls_at_once_than_allowed_and_the_rest_joins_up() -> Non
     assert provider.most_in_flight == 2
 
 
-async def test_a_failed_call_fails_those_who_asked_and_no_one_else() -> None:
+async def test_a_failed_call_fails_only_its_own_requests() -> None:
     provider = opened(Gated()).know("a", "b", "c")
     provider.fail_reads(1)
     batch = PollBatch(provider, window=LONG, limit=2)
@@ -99,7 +99,7 @@ async def test_a_failed_call_fails_those_who_asked_and_no_one_else() -> None:
 
 
 @pytest.mark.parametrize("sent", [False, True])
-async def test_one_who_gives_up_hurts_nobody(sent: bool) -> None:
+async def test_a_cancelled_request_does_not_affect_the_others(sent: bool) -> None:
     provider = Gated().know("a", "b")
     batch = PollBatch(provider, window=LONG, limit=2 if sent else 3)
     impatient, patient = asyncio.create_task(batch.task("a")), asyncio.create_task(batch.task("b"))
@@ -127,7 +127,7 @@ async def test_nothing_is_asked_for_those_who_gave_up() -> None:
     assert provider.listings == [("b", "c")]
 
 
-async def test_closing_answers_all_who_wait() -> None:
+async def test_closing_fails_all_waiting_requests() -> None:
     provider = Gated().know("a", "b")
     batch = PollBatch(provider, window=LONG, limit=1, max_in_flight=1)
     questions = [asyncio.create_task(batch.task(task_id)) for task_id in ("a", "b")]
@@ -141,8 +141,8 @@ async def test_closing_answers_all_who_wait() -> None:
     assert provider.in_flight == 0
 
 
-async def test_a_call_for_several_is_a_trace_of_its_own_that_links_to_all_and_all_to_it() -> None:
-    kept = Kept(InMemorySpanExporter())
+async def test_a_shared_call_has_its_own_trace_linked_with_every_request() -> None:
+    kept = FinishedSpans(InMemorySpanExporter())
     tracing = Tracing("tests")
     tracing.export(kept.exporter, at_once=True)
     batch = PollBatch(opened(Gated()).know("a", "b", "c"), window=0.001)

@@ -4,15 +4,15 @@ import pytest
 from hypothesis import given as example_of
 from hypothesis import strategies as st
 from tests.support.data.generation_events import (
+    CANCEL_DECLINED,
+    CANCEL_REQUESTED,
     CANCELLED,
     DEADLINE,
-    DECLINED,
     READY,
-    WISH,
     at,
     deferred,
-    given,
-    late,
+    fold,
+    late_result,
     requested,
     started,
     submitted,
@@ -29,7 +29,7 @@ TIMED_OUT = (*SUBMITTED, timeout())
 
 def look(events: tuple[Event, ...], now: float, spread: float = 0) -> float | None:
     """Seconds from `now` to the next look."""
-    moment = next_look(given(*events), at(now), PACE, spread=spread)
+    moment = next_look(fold(*events), at(now), PACE, spread=spread)
     return None if moment is None else (moment - at(now)).total_seconds()
 
 
@@ -48,7 +48,7 @@ def test_a_poll_is_spread_by_up_to_a_fifth() -> None:
 
 
 @pytest.mark.parametrize(("now", "seconds"), [(DEADLINE - 4, 4), (DEADLINE - 0.5, 0.5)])
-def test_the_deadline_is_not_slept_through(now: float, seconds: float) -> None:
+def test_the_next_poll_is_not_after_the_deadline(now: float, seconds: float) -> None:
     assert look(SUBMITTED, now, spread=1) == seconds
 
 
@@ -61,11 +61,11 @@ def test_after_the_deadline_it_is_asked_for_at_the_usual_pace(now: float) -> Non
     "events",
     [
         (requested(),),
-        (requested(), WISH),
-        (requested(), WISH, CANCELLED),
+        (requested(), CANCEL_REQUESTED),
+        (requested(), CANCEL_REQUESTED, CANCELLED),
         (*SUBMITTED, READY),
         (*SUBMITTED, CANCELLED),
-        (*TIMED_OUT, late("failed")),
+        (*TIMED_OUT, late_result("failed")),
     ],
     ids=["requested", "requested, cancel", "cancelled", "ready", "cancelled late", "late result"],
 )
@@ -83,24 +83,28 @@ def test_a_deferred_generation_is_due_when_it_may_be_tried_again() -> None:
     assert look(events, 50) == -30
 
 
-def test_a_wish_to_cancel_is_soon_acted_on() -> None:
-    assert look((*SUBMITTED, WISH), 200) == 2
-    assert look((*SUBMITTED, WISH, DECLINED), 200) == 15
+def test_a_cancel_request_is_handled_soon() -> None:
+    assert look((*SUBMITTED, CANCEL_REQUESTED), 200) == 2
+    assert look((*SUBMITTED, CANCEL_REQUESTED, CANCEL_DECLINED), 200) == 15
 
 
 @pytest.mark.parametrize(
     ("overdue", "seconds"), [(0, 60), (59, 60), (120, 120), (1000, 1000), (3600, 3600), (100_000, 3600)]
 )
-def test_a_late_end_is_waited_for_ever_more_patiently(overdue: float, seconds: float) -> None:
+def test_polls_for_a_late_result_become_rarer(overdue: float, seconds: float) -> None:
     assert look(TIMED_OUT, DEADLINE + overdue) == seconds
 
 
-def test_a_late_end_is_not_waited_for_for_ever() -> None:
+def test_polls_for_a_late_result_end() -> None:
     assert look(TIMED_OUT, PACE.late_for - 1) is not None
     assert look(TIMED_OUT, PACE.late_for) is None
 
 
-@example_of(st.floats(0, 1e6), st.floats(0, 1), st.sampled_from([SUBMITTED, TIMED_OUT, (*SUBMITTED, WISH)]))
+@example_of(
+    st.floats(0, 1e6),
+    st.floats(0, 1),
+    st.sampled_from([SUBMITTED, TIMED_OUT, (*SUBMITTED, CANCEL_REQUESTED)]),
+)
 def test_the_next_look_at_a_task_is_always_ahead(
     now: float, spread: float, events: tuple[Event, ...]
 ) -> None:

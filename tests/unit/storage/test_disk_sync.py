@@ -12,7 +12,7 @@ KEY = "videos/ann/video_1.mp4"
 
 
 @pytest.fixture
-def synced(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+def synced_paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The paths that were synced, in their order."""
     seen: list[str] = []
     fsync = os.fsync
@@ -34,11 +34,11 @@ def files(tmp_path: Path) -> ObjectFiles:
 
 
 def test_the_file_is_synced_and_then_every_folder_above_it(
-    files: ObjectFiles, tmp_path: Path, synced: list[str]
+    files: ObjectFiles, tmp_path: Path, synced_paths: list[str]
 ) -> None:
     files.sync(KEY, 5)
     names = [f"bucket/{KEY}", "bucket/videos/ann", "bucket/videos", "bucket", "."]
-    assert synced == [str(tmp_path / name) for name in names]
+    assert synced_paths == [str(tmp_path / name) for name in names]
 
 
 def test_a_folder_without_the_object_is_refused_with_the_settings_name(files: ObjectFiles) -> None:
@@ -46,6 +46,6 @@ def test_a_folder_without_the_object_is_refused_with_the_settings_name(files: Ob
         files.sync("videos/ann/video_2.mp4", 5)
 
 
-def test_another_length_is_not_stored(files: ObjectFiles) -> None:
+def test_a_wrong_length_is_not_acknowledged(files: ObjectFiles) -> None:
     with pytest.raises(BucketUnavailable, match="6 bytes were sent, the object's file has 5"):
         files.sync(KEY, 6)

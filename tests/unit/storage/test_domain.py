@@ -4,7 +4,7 @@ from datetime import datetime
 from functools import reduce
 
 import pytest
-from tests.support.data.generation_events import CANCELLED, READY, URL, about, at
+from tests.support.data.generation_events import CANCELLED, READY, URL, _event, at
 
 from telecine_contracts import Event
 from telecine_contracts.generation import VideoReady
@@ -33,7 +33,7 @@ STORE = Store(
     height=480,
     duration=2.0,
 )
-STORED = about(
+STORED = _event(
     VideoStored,
     bucket="videos",
     key="videos/ann/video_g1.mp4",
@@ -47,7 +47,7 @@ STORED = about(
 
 
 def failed(side: StorageFailure, url: str | None = None) -> Event:
-    return about(
+    return _event(
         VideoStorageFailed,
         side=side,
         message="words",
@@ -114,7 +114,7 @@ def test_pauses_grow_up_to_the_longest(tried: int, seconds: float) -> None:
     assert pause(BUCKET, tried) == seconds
 
 
-def test_a_source_that_fails_is_tried_so_often() -> None:
+def test_a_failing_source_is_retried_up_to_its_limit() -> None:
     assert pause(SOURCE, 9) == 256
     assert pause(SOURCE, 10) is None
 
@@ -131,5 +131,5 @@ def test_a_bucket_is_tried_until_shortly_before_the_url_dies() -> None:
 
 
 @pytest.mark.parametrize("side", StorageFailure)
-def test_a_dead_url_is_not_tried_again(side: StorageFailure) -> None:
+def test_an_expired_url_is_not_retried(side: StorageFailure) -> None:
     assert pause(side, 1, now=86400) is None

@@ -56,24 +56,24 @@ REFUSED = [
 
 
 @pytest.mark.parametrize("address", REFUSED)
-def test_addresses_that_are_not_public(address: str) -> None:
+def test_non_public_addresses_are_refused(address: str) -> None:
     assert not may_dial(address)
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "1.1.1.1", "2606:4700::1111", "2a00:1450:4001::1"])
-def test_addresses_that_are(address: str) -> None:
+def test_public_addresses_are_allowed(address: str) -> None:
     assert may_dial(address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.1.2.3", "172.20.0.2", "192.168.1.1", "fd00::1"])
-def test_a_provider_nearby_may_be_allowed(address: str) -> None:
+def test_private_addresses_can_be_allowed(address: str) -> None:
     assert may_dial(address, allow_private=True)
 
 
 @pytest.mark.parametrize(
     "address", ["169.254.169.254", "fe80::1", "0.1.2.3", "224.0.0.1", "64:ff9b::1", "::"]
 )
-def test_but_nothing_stranger_is(address: str) -> None:
+def test_special_addresses_are_refused_even_with_allow_private(address: str) -> None:
     assert not may_dial(address, allow_private=True)
 
 
@@ -119,7 +119,7 @@ async def test_all_addresses_of_a_name_must_be_public() -> None:
     assert wire.dialled == []
 
 
-async def test_what_is_dialled_is_what_was_checked() -> None:
+async def test_the_checked_address_is_the_one_dialled() -> None:
     """A name that turns private after the check gains nothing: it is not resolved again."""
     names, wire = Names([PUBLIC, "1.1.1.1"], ["127.0.0.1"]), Wire()
     with pytest.raises(httpcore.ConnectError):
@@ -185,7 +185,7 @@ async def refusal(url: str, rules: SourceRules | None = None, names: Names | Non
         "[fe80::1]",
     ],
 )
-async def test_names_of_this_machine(host: str) -> None:
+async def test_every_spelling_of_a_local_address_is_refused(host: str) -> None:
     assert "not public" in await refusal(f"https://{host}/secret")
 
 
@@ -212,19 +212,19 @@ async def test_urls_that_are_never_opened(url: str, why: str) -> None:
 @pytest.mark.parametrize(
     "host", ["example.com", "volces.com.example.com", "evilvolces.com", "volces.com@example.com"]
 )
-async def test_hosts_that_are_not_the_providers(host: str) -> None:
+async def test_hosts_outside_the_allow_list_are_refused(host: str) -> None:
     rules = SourceRules(hosts=(".volces.com", ".bytepluses.com"))
     assert await refusal(f"https://{host}/v.mp4", rules, Names([PUBLIC]))
 
 
 @pytest.mark.parametrize("host", ["a.tos-cn-beijing.volces.com", "VOLCES.com", "x.bytepluses.com."])
-async def test_hosts_that_are(host: str) -> None:
+async def test_hosts_on_the_allow_list_pass(host: str) -> None:
     """They pass the list, and fail on the address that their name is given here."""
     rules = SourceRules(hosts=(".volces.com", "bytepluses.com"))
     assert "not public" in await refusal(f"https://{host}/v.mp4", rules, Names(["10.0.0.1"]))
 
 
-async def test_a_host_that_cannot_be_found_is_worth_another_try() -> None:
+async def test_an_unresolvable_host_is_temporary() -> None:
     source = HttpSource(SourceRules(), resolve=Names([]))
     with pytest.raises(SourceNotReady):
         async with source.open("https://videos.example/v.mp4", max_bytes=1000):

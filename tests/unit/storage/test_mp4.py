@@ -47,7 +47,7 @@ def test_size_and_duration(width: int, height: int, seconds: float) -> None:
 
 
 @given(st.integers(1, 5000))
-def test_the_cut_of_the_chunks_does_not_matter(chunk: int) -> None:
+def test_chunk_boundaries_do_not_matter(chunk: int) -> None:
     assert check(real(), chunk) == _REAL
 
 
@@ -115,7 +115,7 @@ def test_what_is_no_mp4_is_refused_at_once(file: bytes) -> None:
 
 
 @given(st.data())
-def test_no_beginning_of_a_video_passes(data: st.DataObject) -> None:
+def test_every_truncated_video_is_refused(data: st.DataObject) -> None:
     file = real(fast_start=True)
     with pytest.raises(NotAVideo) as refused:
         check(file[: data.draw(st.integers(0, len(file) - 1))])
@@ -131,7 +131,7 @@ def test_a_box_that_must_be_there(gone: str) -> None:
 
 
 @pytest.mark.parametrize("moov", [b"", box("mvhd", bytes(100)), b"\0\0\0\xfftrak", bytes(7)])
-def test_a_moov_that_says_nothing(moov: bytes) -> None:
+def test_an_invalid_moov_is_refused(moov: bytes) -> None:
     with pytest.raises(NotAVideo):
         check(box("ftyp") + box("moov", moov) + box("mdat"))
 

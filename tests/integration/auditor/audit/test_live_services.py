@@ -22,14 +22,16 @@ PROMPTS = (
 
 
 @pytest.fixture
-async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path) -> AsyncIterator[Saga]:
+async def environment(
+    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
+) -> AsyncIterator[Saga]:
     async with saga(nats, s3, emulator, tmp_path) as running:
         await running.grant("ann", 1000)
         await running.grant("bob", 50)
         yield running
 
 
-async def verified(world: Saga, *options: str) -> tuple[int, Any]:
+async def verified(environment: Saga, *options: str) -> tuple[int, Any]:
     """The program's exit code and its document."""
     command = (
         sys.executable,
@@ -37,7 +39,7 @@ async def verified(world: Saga, *options: str) -> tuple[int, Any]:
         "telecine_auditor",
         "verify",
         "--nats",
-        world.nats.url,
+        environment.nats.url,
         "--json",
         *options,
     )
@@ -48,15 +50,15 @@ async def verified(world: Saga, *options: str) -> tuple[int, Any]:
     return process.returncode or 0, json.loads(said)
 
 
-async def test_what_the_services_do_is_accounted_for(world: Saga) -> None:
-    generations = {prompt: await world.request("ann", prompt) for prompt in PROMPTS}
-    paid = await world.request("bob")
-    denied = await world.request("bob")
-    while_they_run = [await verified(world) for _ in range(2)]
-    ends = [await world.closed("ann", generation) for generation in generations.values()]
-    ends += [await world.closed("bob", generation) for generation in (paid, denied)]
+async def test_what_the_services_do_is_accounted_for(environment: Saga) -> None:
+    generations = {prompt: await environment.request("ann", prompt) for prompt in PROMPTS}
+    paid = await environment.request("bob")
+    denied = await environment.request("bob")
+    while_they_run = [await verified(environment) for _ in range(2)]
+    ends = [await environment.closed("ann", generation) for generation in generations.values()]
+    ends += [await environment.closed("bob", generation) for generation in (paid, denied)]
 
-    code, told = await verified(world)
+    code, told = await verified(environment)
 
     assert [(done, seen["breaches"]) for done, seen in while_they_run] == [(0, []), (0, [])]
     assert (code, told["breaches"], told["holds"]) == (0, [], True)
@@ -67,11 +69,11 @@ async def test_what_the_services_do_is_accounted_for(world: Saga) -> None:
     assert told["credits"]["spent"] == 3 * 40
 
 
-async def test_what_is_written_past_credits_is_found(world: Saga) -> None:
-    generation = await world.request("ann", "a storm [emulator:fail]")
-    assert await world.closed("ann", generation) == ["debited", "refunded"]
-    before, _ = await verified(world)
-    last = (await world.ledger("ann"))[-1]
+async def test_what_is_written_past_credits_is_found(environment: Saga) -> None:
+    generation = await environment.request("ann", "a storm [emulator:fail]")
+    assert await environment.closed("ann", generation) == ["debited", "refunded"]
+    before, _ = await verified(environment)
+    last = (await environment.ledger("ann"))[-1]
     body = {
         "account": "ann",
         "entry": 4,
@@ -84,9 +86,9 @@ async def test_what_is_written_past_credits_is_found(world: Saga) -> None:
         "generation": generation,
         "amount": 40,
     }
-    sequence = await planted(world, "ledger.ann.settled", "credits.settled.v1", body)
+    sequence = await publish_forged_entry(environment, "ledger.ann.settled", "credits.settled.v1", body)
 
-    code, told = await verified(world)
+    code, told = await verified(environment)
 
     assert (before, code, sequence) == (0, 1, last.sequence + 1)
     found = {(breach["kind"], breach["stream"], breach["sequence"]) for breach in told["breaches"]}
@@ -94,19 +96,23 @@ async def test_what_is_written_past_credits_is_found(world: Saga) -> None:
     assert {kind for kind, *_ in found} <= {"settled-and-refunded", "settled-not-completed"}
 
 
-async def test_a_message_that_is_no_entry_is_found(world: Saga) -> None:
-    sequence = await planted(world, "ledger.ann.settled", "credits.settled.v1", "not an entry")
+async def test_a_message_that_is_no_entry_is_found(environment: Saga) -> None:
+    sequence = await publish_forged_entry(
+        environment, "ledger.ann.settled", "credits.settled.v1", "not an entry"
+    )
 
-    code, told = await verified(world)
+    code, told = await verified(environment)
 
     assert code == 1
     assert [(breach["kind"], breach["sequence"]) for breach in told["breaches"]] == [("unreadable", sequence)]
 
 
-async def planted(world: Saga, subject: str, kind: str, body: object) -> int:
+async def publish_forged_entry(environment: Saga, subject: str, kind: str, body: object) -> int:
     """Publish to LEDGER as somebody who took credits' place; the sequence."""
     ident = event_id(subject, str(body))
     lines = event_head(ident, kind, subject, "2026-11-23T10:00:00", ident).decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines if line and "Expected" not in line)
-    stored = await world.connection.jetstream().publish(subject, json.dumps(body).encode(), headers=headers)
+    stored = await environment.connection.jetstream().publish(
+        subject, json.dumps(body).encode(), headers=headers
+    )
     return stored.seq

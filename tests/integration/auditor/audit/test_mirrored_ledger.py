@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.audit.command import Auditor
+from tests.support.audit.command import AuditorCommand
 from tests.support.audit.large_ledger import large_ledger
-from tests.support.audit.nats_ledger import LOG, numbered, signed, small_ledger, stored_checkpoint
-from tests.support.audit.streams import Streams, november
+from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
+from tests.support.audit.streams import StreamBuilder, november_streams
 
 from telecine_auditor.mirror.writer import opened_for_writing
 from telecine_auditor.sources.message import Entry
@@ -28,22 +28,24 @@ def mirror(
     video: Sequence[Entry] | None = None,
 ) -> Path:
     """A mirror with checkpoints over the first so many entries."""
-    notes = [stored_checkpoint(signed(SIGNER, ledger, size), number=size) for size in checkpoints]
+    notes = [stored_checkpoint(signed_checkpoint(SIGNER, ledger, size), number=size) for size in checkpoints]
     with opened_for_writing(folder) as written:
-        written.stream("LEDGER").append(numbered(ledger))
-        written.stream("CHECKPOINTS").append(numbered(notes))
+        written.stream("LEDGER").append(renumber(ledger))
+        written.stream("CHECKPOINTS").append(renumber(notes))
         if video is not None:
-            written.stream("VIDEO").append(numbered(video))
+            written.stream("VIDEO").append(renumber(video))
     return folder
 
 
 @pytest.fixture
-def audit(capsys: pytest.CaptureFixture[str]) -> Auditor:
-    return Auditor(capsys)
+def audit(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
+    return AuditorCommand(capsys)
 
 
-async def test_every_kind_of_entry_holds_and_is_told_on_one_screen(audit: Auditor, tmp_path: Path) -> None:
-    streams = november()
+async def test_every_kind_of_entry_holds_and_is_told_on_one_screen(
+    audit: AuditorCommand, tmp_path: Path
+) -> None:
+    streams = november_streams()
     folder = mirror(tmp_path / "mirror", streams.ledger, checkpoints=[10, 16], video=streams.video)
 
     done = await audit("verify", "--from", folder, "--key", KEY, "--ledger-only", *IN_TIME)
@@ -68,7 +70,7 @@ async def test_every_kind_of_entry_holds_and_is_told_on_one_screen(audit: Audito
     assert lines[-2:] == ["Not checked:", "  - generations against VIDEO: it was left out"]
 
 
-async def test_the_document_says_the_same(audit: Auditor, tmp_path: Path) -> None:
+async def test_the_document_says_the_same(audit: AuditorCommand, tmp_path: Path) -> None:
     folder = mirror(tmp_path / "mirror", LARGE, checkpoints=[1000, 3000])
 
     done = await audit("verify", "--from", folder, "--key", KEY, "--json")
@@ -76,7 +78,7 @@ async def test_the_document_says_the_same(audit: Auditor, tmp_path: Path) -> Non
     told = done.document
     assert (done.code, told["holds"], told["breaches"]) == (0, True, [])
     assert told["ledger"]["entries"] == told["ledger"]["size"] == told["ledger"]["last_sequence"] == 3000
-    assert told["ledger"]["root"] == signed(SIGNER, LARGE).splitlines()[2]
+    assert told["ledger"]["root"] == signed_checkpoint(SIGNER, LARGE).splitlines()[2]
     assert told["checkpoints"] == {
         "found": 2,
         "verified": 2,
@@ -91,7 +93,7 @@ async def test_the_document_says_the_same(audit: Auditor, tmp_path: Path) -> Non
     assert generations["charged"] == sum(generations[end] for end in ("settled", "refunded", "held"))
 
 
-async def test_what_is_not_checked_is_said(audit: Auditor, tmp_path: Path) -> None:
+async def test_what_is_not_checked_is_said(audit: AuditorCommand, tmp_path: Path) -> None:
     with_checkpoints = mirror(tmp_path / "signed", LARGE, checkpoints=[1000, 3000])
     without = mirror(tmp_path / "unsigned", LARGE)
 
@@ -106,7 +108,7 @@ async def test_what_is_not_checked_is_said(audit: Auditor, tmp_path: Path) -> No
     assert second["not_checked"][1].startswith("whether the ledger was rewritten or cut short: there is no")
 
 
-async def test_breaches_are_counted_though_few_are_listed(audit: Auditor, tmp_path: Path) -> None:
+async def test_breaches_are_counted_though_few_are_listed(audit: AuditorCommand, tmp_path: Path) -> None:
     swollen = [
         entry._replace(body=entry.body.replace(b'"amount":40,"price"', b'"amount":41,"price"'))
         for entry in LARGE
@@ -125,7 +127,7 @@ async def test_breaches_are_counted_though_few_are_listed(audit: Auditor, tmp_pa
     assert set(document["meanings"]) == set(document["breach_kinds"])
 
 
-async def test_a_copy_is_judged_as_of_its_last_entry(audit: Auditor, tmp_path: Path) -> None:
+async def test_a_copy_is_judged_as_of_its_last_entry(audit: AuditorCommand, tmp_path: Path) -> None:
     """What is still running in an old mirror is not overdue."""
     folder = mirror(tmp_path / "mirror", LARGE)
 
@@ -140,7 +142,7 @@ async def test_a_copy_is_judged_as_of_its_last_entry(audit: Auditor, tmp_path: P
     )
 
 
-async def test_video_in_the_mirror_is_compared(audit: Auditor, tmp_path: Path) -> None:
+async def test_video_in_the_mirror_is_compared(audit: AuditorCommand, tmp_path: Path) -> None:
     streams = small_ledger(6)
     folder = mirror(tmp_path / "mirror", streams.ledger, video=streams.video)
     lost = mirror(tmp_path / "lost", streams.ledger, video=streams.video[:-1])
@@ -151,7 +153,7 @@ async def test_video_in_the_mirror_is_compared(audit: Auditor, tmp_path: Path) -
     assert (breach["kind"], breach["generation"]) == ("settled-not-completed", "g5")
 
 
-async def test_an_audit_goes_on_where_one_was_saved(audit: Auditor, tmp_path: Path) -> None:
+async def test_an_audit_goes_on_where_one_was_saved(audit: AuditorCommand, tmp_path: Path) -> None:
     state = tmp_path / "audited.state"
     early = mirror(tmp_path / "early", LARGE[:2000], checkpoints=[500, 1700])
     whole = mirror(tmp_path / "whole", LARGE, checkpoints=[500, 1700, 2900])
@@ -175,9 +177,9 @@ async def test_an_audit_goes_on_where_one_was_saved(audit: Auditor, tmp_path: Pa
             assert told["ledger"][name] == all_at_once["ledger"][name]
 
 
-async def test_every_kind_of_entry_survives_being_saved(audit: Auditor, tmp_path: Path) -> None:
+async def test_every_kind_of_entry_survives_being_saved(audit: AuditorCommand, tmp_path: Path) -> None:
     state = tmp_path / "audited.state"
-    ledger = november().ledger
+    ledger = november_streams().ledger
     options = ("--json", *IN_TIME, "--key", KEY, "--max-unsigned", "30d")
     whole = await audit("verify", "--from", mirror(tmp_path / "whole", ledger), "--json", *IN_TIME)
     credits = whole.document["credits"]
@@ -191,7 +193,9 @@ async def test_every_kind_of_entry_survives_being_saved(audit: Auditor, tmp_path
         assert done.document["credits"] == credits
 
 
-async def test_a_breach_before_the_checkpoint_is_not_saved_away(audit: Auditor, tmp_path: Path) -> None:
+async def test_a_breach_before_the_checkpoint_is_not_saved_away(
+    audit: AuditorCommand, tmp_path: Path
+) -> None:
     state = tmp_path / "audited.state"
     swollen = [
         entry._replace(body=entry.body.replace(b'"amount":40,"price"', b'"amount":41,"price"'))
@@ -205,7 +209,7 @@ async def test_a_breach_before_the_checkpoint_is_not_saved_away(audit: Auditor, 
     assert told["notices"][-1].startswith("nothing was saved")
 
 
-async def saved_state(audit: Auditor, folder: Path) -> Path:
+async def saved_state(audit: AuditorCommand, folder: Path) -> Path:
     """A state that was saved, and a mirror beside it."""
     state = folder / "audited.state"
     copy = mirror(folder / "mirror", LARGE, checkpoints=[2000])
@@ -213,7 +217,7 @@ async def saved_state(audit: Auditor, folder: Path) -> Path:
     return state
 
 
-async def refusal(audit: Auditor, folder: Path, key: str = KEY) -> str:
+async def snapshot_error(audit: AuditorCommand, folder: Path, key: str = KEY) -> str:
     """Why the state is refused."""
     done = await audit(
         "verify", "--from", folder / "mirror", "--key", key, "--since", folder / "audited.state"
@@ -222,22 +226,22 @@ async def refusal(audit: Auditor, folder: Path, key: str = KEY) -> str:
     return done.err
 
 
-async def test_a_damaged_state_is_refused(audit: Auditor, tmp_path: Path) -> None:
+async def test_a_damaged_state_is_refused(audit: AuditorCommand, tmp_path: Path) -> None:
     state = await saved_state(audit, tmp_path)
     state.write_bytes(state.read_bytes().replace(b'"plain":[', b'"plain":[1', 1))
 
-    assert "is damaged: its SHA-256 is another" in await refusal(audit, tmp_path)
+    assert "is damaged: its SHA-256 is another" in await snapshot_error(audit, tmp_path)
 
 
-async def test_a_state_under_another_key_is_refused(audit: Auditor, tmp_path: Path) -> None:
+async def test_a_state_under_another_key_is_refused(audit: AuditorCommand, tmp_path: Path) -> None:
     await saved_state(audit, tmp_path)
 
-    assert "is not to be trusted: no key that is trusted signed it" in await refusal(
+    assert "is not to be trusted: no key that is trusted signed it" in await snapshot_error(
         audit, tmp_path, str(Signer.new(LOG).verifier)
     )
 
 
-async def test_a_state_of_another_ledger_is_refused(audit: Auditor, tmp_path: Path) -> None:
+async def test_a_state_of_another_ledger_is_refused(audit: AuditorCommand, tmp_path: Path) -> None:
     """Its hash was made right again, but its tree is not the one that was signed."""
     from hashlib import sha256
 
@@ -248,10 +252,12 @@ async def test_a_state_of_another_ledger_is_refused(audit: Auditor, tmp_path: Pa
     data = b"".join([json.dumps(changed).encode() + b"\n", *rest])
     state.write_bytes(data + json.dumps({"sha256": sha256(data).hexdigest()}).encode() + b"\n")
 
-    assert "is not the one that its checkpoint speaks of" in await refusal(audit, tmp_path)
+    assert "is not the one that its checkpoint speaks of" in await snapshot_error(audit, tmp_path)
 
 
-async def test_a_state_that_does_not_fit_the_stream_is_found_out(audit: Auditor, tmp_path: Path) -> None:
+async def test_a_state_that_does_not_fit_the_stream_is_found_out(
+    audit: AuditorCommand, tmp_path: Path
+) -> None:
     """The stream was written anew since the state was saved: the next checkpoint is of another tree."""
     state = await saved_state(audit, tmp_path)
     other = list(large_ledger(3000, accounts=7, seed=2))
@@ -262,11 +268,13 @@ async def test_a_state_that_does_not_fit_the_stream_is_found_out(audit: Auditor,
     assert "checkpoint-mismatch" in told["breach_kinds"]
 
 
-async def test_another_checkpoint_over_the_same_entries_is_found(audit: Auditor, tmp_path: Path) -> None:
+async def test_another_checkpoint_over_the_same_entries_is_found(
+    audit: AuditorCommand, tmp_path: Path
+) -> None:
     state = await saved_state(audit, tmp_path)
     other = list(large_ledger(3000, accounts=7, seed=2))
     kept = tmp_path / "kept.checkpoint"
-    kept.write_text(signed(SIGNER, other, 2000))
+    kept.write_text(signed_checkpoint(SIGNER, other, 2000))
 
     done = await audit(
         "verify",
@@ -284,7 +292,7 @@ async def test_another_checkpoint_over_the_same_entries_is_found(audit: Auditor,
     assert set(done.document["breach_kinds"]) == {"checkpoint-mismatch"}
 
 
-async def test_what_can_not_be_done_is_said(audit: Auditor, tmp_path: Path) -> None:
+async def test_what_can_not_be_done_is_said(audit: AuditorCommand, tmp_path: Path) -> None:
     folder = mirror(tmp_path / "mirror", LARGE[:10])
     strange = tmp_path / "strange"
     strange.write_text("{}\n")
@@ -304,7 +312,7 @@ async def test_what_can_not_be_done_is_said(audit: Auditor, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     "options", [("--hold-limit", "1"), ("--in-flight", "soon"), ("--now", "today"), ("--hold-limit", "-5m")]
 )
-async def test_mistakes_in_options_are_one_sentence(audit: Auditor, options: tuple[str, str]) -> None:
+async def test_mistakes_in_options_are_one_sentence(audit: AuditorCommand, options: tuple[str, str]) -> None:
     done = await audit("verify", *options)
 
     assert done.code == 2
@@ -312,7 +320,7 @@ async def test_mistakes_in_options_are_one_sentence(audit: Auditor, options: tup
     assert "write e.g." in done.err or "expected one argument" in done.err
 
 
-async def test_an_empty_ledger_holds(audit: Auditor, tmp_path: Path) -> None:
+async def test_an_empty_ledger_holds(audit: AuditorCommand, tmp_path: Path) -> None:
     folder = mirror(tmp_path / "mirror", [])
 
     done = await audit("verify", "--from", folder)
@@ -321,8 +329,8 @@ async def test_an_empty_ledger_holds(audit: Auditor, tmp_path: Path) -> None:
     assert done.out.startswith("NO BREACH IN WHAT WAS CHECKED\n\n  entries      0\n")
 
 
-async def test_what_users_wrote_moves_no_cursor(audit: Auditor, tmp_path: Path) -> None:
-    streams = Streams(ledger=small_ledger(2).ledger)
+async def test_terminal_escapes_are_sanitized(audit: AuditorCommand, tmp_path: Path) -> None:
+    streams = StreamBuilder(ledger=small_ledger(2).ledger)
     streams.change(2, lambda body: body.update(generation="\x1b[2J" + "g" * 5000, amount=51))
     folder = mirror(tmp_path / "mirror", streams.ledger)
 
@@ -332,8 +340,10 @@ async def test_what_users_wrote_moves_no_cursor(audit: Auditor, tmp_path: Path) 
     assert all(line.isprintable() and len(line) <= 320 for line in done.out.splitlines())
 
 
-async def test_unsigned_entries_that_are_written_otherwise_are_named(audit: Auditor, tmp_path: Path) -> None:
-    streams = Streams(ledger=small_ledger(2).ledger)
+async def test_unsigned_entries_that_are_written_otherwise_are_named(
+    audit: AuditorCommand, tmp_path: Path
+) -> None:
+    streams = StreamBuilder(ledger=small_ledger(2).ledger)
     for sequence in (1, 5):
         streams.change(sequence, lambda body: body.update(note="x", entry=body.pop("entry")))
     folder = mirror(tmp_path / "mirror", streams.ledger, checkpoints=[4])

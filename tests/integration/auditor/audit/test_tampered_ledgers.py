@@ -6,16 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from tests.support.audit.command import Audited, Auditor
+from tests.support.audit.command import AuditorCommand, AuditResult
 from tests.support.audit.nats_ledger import (
     LOG,
-    numbered,
-    signed,
+    renumber,
+    signed_checkpoint,
     small_ledger,
     stored_checkpoint,
     tampered_server,
 )
-from tests.support.audit.streams import Streams
+from tests.support.audit.streams import StreamBuilder
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.mirror.format import SUMS, digest, entries_in, first_line, framed
@@ -24,28 +24,28 @@ from telecine_auditor.sources.message import Entry
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new(LOG)
-TRUE = small_ledger(6)
-LEDGER = TRUE.ledger
+ORIGINAL = small_ledger(6)
+LEDGER = ORIGINAL.ledger
 EARLY, LATE = 5, len(LEDGER)
-CHECKPOINTS = numbered(
-    stored_checkpoint(signed(SIGNER, LEDGER, size), number=size) for size in (EARLY, 9, LATE)
+CHECKPOINTS = renumber(
+    stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size), number=size) for size in (EARLY, 9, LATE)
 )
 Change = Callable[[list[Entry]], list[Entry]]
 
 
 @dataclass(frozen=True)
-class World:
+class TamperingEnvironment:
     """An auditor who kept an early checkpoint and the public key, and nothing else."""
 
-    auditor: Auditor
+    auditor: AuditorCommand
     folder: Path
 
-    async def verify(self, *options: object, stream: str = "published") -> Audited:
+    async def verify(self, *options: object, stream: str = "published") -> AuditResult:
         """`verify` against what is published, or against the file that was kept."""
         kept = self.folder / "kept.checkpoint"
-        kept.write_text(signed(SIGNER, LEDGER, EARLY))
+        kept.write_text(signed_checkpoint(SIGNER, LEDGER, EARLY))
         late = self.folder / "late.checkpoint"
-        late.write_text(signed(SIGNER, LEDGER, LATE))
+        late.write_text(signed_checkpoint(SIGNER, LEDGER, LATE))
         files = ("--checkpoint", kept, "--checkpoint", late) if stream == "kept" else ()
         return await self.auditor(
             "verify", "--key", SIGNER.verifier, *files, *options, "--json", "--ledger-only"
@@ -65,17 +65,17 @@ class World:
     ) -> AsyncIterator[tuple[object, ...]]:
         """The options that read a mirror whose owner made all hashes right again."""
         with opened_for_writing(self.folder / "mirror", most=4) as mirror:
-            mirror.stream("LEDGER").append(numbered(ledger))
+            mirror.stream("LEDGER").append(renumber(ledger))
             mirror.stream("CHECKPOINTS").append(checkpoints)
         yield ("--from", self.folder / "mirror")
 
 
 @pytest.fixture
-def world(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> World:
-    return World(Auditor(capsys), tmp_path)
+def environment(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> TamperingEnvironment:
+    return TamperingEnvironment(AuditorCommand(capsys), tmp_path)
 
 
-def kinds(done: Audited) -> set[str]:
+def kinds(done: AuditResult) -> set[str]:
     return {breach["kind"] for breach in done.document["breaches"]}
 
 
@@ -137,55 +137,59 @@ CHANGES: dict[str, tuple[Change, BreachKind]] = {
 
 
 @pytest.mark.parametrize("place", ["nats", "disk"])
-async def test_the_true_ledger_holds(world: World, place: str) -> None:
-    source = world.on_nats if place == "nats" else world.on_disk
+async def test_untampered_ledger_verifies(environment: TamperingEnvironment, place: str) -> None:
+    source = environment.on_nats if place == "nats" else environment.on_disk
     async with source(LEDGER, CHECKPOINTS) as options:
-        done = await world.verify(*options, stream="kept")
+        done = await environment.verify(*options, stream="kept")
     assert (done.code, done.document["breaches"]) == (0, [])
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_it_is_found_on_a_server(world: World, change: str) -> None:
+async def test_tampering_is_found_on_a_server(environment: TamperingEnvironment, change: str) -> None:
     deed, kind = CHANGES[change]
-    async with world.on_nats(deed(LEDGER), CHECKPOINTS) as options:
-        done = await world.verify(*options)
+    async with environment.on_nats(deed(LEDGER), CHECKPOINTS) as options:
+        done = await environment.verify(*options)
     assert (done.code, kind.value in kinds(done)) == (1, True), done.out
 
 
-async def test_a_ledger_written_anew_holds_without_a_checkpoint_and_not_with_one(world: World) -> None:
+async def test_a_ledger_written_anew_holds_without_a_checkpoint_and_not_with_one(
+    environment: TamperingEnvironment,
+) -> None:
     """What the rules alone can't see: it is why checkpoints are signed and kept outside."""
     anew = small_ledger(6, reference="pay-2", prefix="h").ledger
-    async with world.on_disk(anew, []) as options:
-        assert (await world.auditor("verify", *options)).code == 0
-        assert kinds(await world.verify(*options)) == {"checkpoint-missing"}
-        done = await world.verify(*options, stream="kept")
+    async with environment.on_disk(anew, []) as options:
+        assert (await environment.auditor("verify", *options)).code == 0
+        assert kinds(await environment.verify(*options)) == {"checkpoint-missing"}
+        done = await environment.verify(*options, stream="kept")
     breach, other = done.document["breaches"]
     assert (breach["kind"], breach["sequence"]) == ("checkpoint-mismatch", EARLY)
     assert other["kind"] == "checkpoint-missing"
 
 
-async def test_new_checkpoints_of_another_key_do_not_help(world: World) -> None:
+async def test_new_checkpoints_of_another_key_do_not_help(environment: TamperingEnvironment) -> None:
     anew = small_ledger(6, reference="pay-2", prefix="h").ledger
     forger = Signer.new(LOG)
-    forged = [stored_checkpoint(signed(forger, anew), number=1)]
-    async with world.on_disk(anew, forged) as options:
-        done = await world.verify(*options)
+    forged = [stored_checkpoint(signed_checkpoint(forger, anew), number=1)]
+    async with environment.on_disk(anew, forged) as options:
+        done = await environment.verify(*options)
     assert kinds(done) == {"checkpoint-forged"}
 
 
-async def test_what_came_after_the_last_checkpoint_is_not_proven_yet(world: World) -> None:
+async def test_what_came_after_the_last_checkpoint_is_not_proven_yet(
+    environment: TamperingEnvironment,
+) -> None:
     """Stated plainly: between two checkpoints only the rules speak."""
     changed = at(EARLY + 1, lambda entry: entry._replace(body=entry.body.replace(b'"ann"', b' "ann"')))(
         LEDGER
     )
     early = CHECKPOINTS[:1]
-    async with world.on_disk(changed, early) as options:
-        assert (await world.verify(*options)).code == 0
-    async with world.on_nats(changed, CHECKPOINTS) as options:
-        assert kinds(await world.verify(*options)) == {"checkpoint-mismatch"}
+    async with environment.on_disk(changed, early) as options:
+        assert (await environment.verify(*options)).code == 0
+    async with environment.on_nats(changed, CHECKPOINTS) as options:
+        assert kinds(await environment.verify(*options)) == {"checkpoint-mismatch"}
 
 
-def mirrored(folder: Path, streams: Streams) -> Path:
+def mirrored(folder: Path, streams: StreamBuilder) -> Path:
     """A mirror with several sealed segments."""
     with opened_for_writing(folder, most=4) as mirror:
         mirror.stream("LEDGER").append(streams.ledger)
@@ -193,26 +197,28 @@ def mirrored(folder: Path, streams: Streams) -> Path:
     return folder
 
 
-async def test_a_bit_of_a_mirror_is_found_by_its_hashes_and_by_the_checkpoint(world: World) -> None:
-    mirror = mirrored(world.folder / "mirror", TRUE)
+async def test_a_bit_of_a_mirror_is_found_by_its_hashes_and_by_the_checkpoint(
+    environment: TamperingEnvironment,
+) -> None:
+    mirror = mirrored(environment.folder / "mirror", ORIGINAL)
     segment = mirror / "LEDGER" / "00000000000000000005.entries"
     data = bytearray(segment.read_bytes())
     data[len(data) // 2] ^= 1
     segment.write_bytes(data)
-    done = await world.verify("--from", mirror)
+    done = await environment.verify("--from", mirror)
     assert done.code == 1
     assert {"mirror-changed", "checkpoint-mismatch"} <= kinds(done)
     named = next(one for one in done.document["breaches"] if one["kind"] == "mirror-changed")
     assert "LEDGER/00000000000000000005.entries" in named["says"]
 
 
-async def test_other_commands_do_not_work_from_a_changed_mirror(world: World) -> None:
-    mirror = mirrored(world.folder / "mirror", TRUE)
+async def test_other_commands_do_not_work_from_a_changed_mirror(environment: TamperingEnvironment) -> None:
+    mirror = mirrored(environment.folder / "mirror", ORIGINAL)
     segment = mirror / "LEDGER" / "00000000000000000005.entries"
     entry = entries_in(segment.read_bytes(), len(first_line("LEDGER")))[0][0]
     other = entry._replace(body=entry.body.replace(b'"ann"', b'"eve"'))
     segment.write_bytes(segment.read_bytes().replace(framed(entry), framed(other)))
-    done = await world.auditor("balances", "--from", mirror)
+    done = await environment.auditor("balances", "--from", mirror)
     assert (done.code, done.out) == (2, "")
     assert "LEDGER/00000000000000000005.entries" in done.err
     sums = (mirror / SUMS).read_text()
@@ -223,4 +229,4 @@ async def test_other_commands_do_not_work_from_a_changed_mirror(world: World) ->
         )
     )
     # With the hash made right the mirror looks whole: only a signature tells.
-    assert (await world.auditor("checkpoint", "--from", mirror)).code == 1
+    assert (await environment.auditor("checkpoint", "--from", mirror)).code == 1

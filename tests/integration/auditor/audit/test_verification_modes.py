@@ -13,8 +13,8 @@ from tests.integration.auditor.audit.test_tampered_ledgers import (
     LEDGER,
     SIGNER,
 )
-from tests.support.audit.command import Audited, Auditor
-from tests.support.audit.nats_ledger import numbered, signed, small_ledger
+from tests.support.audit.command import AuditorCommand, AuditResult
+from tests.support.audit.nats_ledger import renumber, signed_checkpoint, small_ledger
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.cli import run
@@ -42,21 +42,21 @@ Change = Callable[[list[Entry]], list[Entry]]
 def mirror(folder: Path, ledger: Sequence[Entry], checkpoints: Sequence[Entry]) -> Path:
     """A mirror whose hashes are right, whatever is in it."""
     with opened_for_writing(folder, most=4) as written:
-        written.stream("LEDGER").append(numbered(ledger))
+        written.stream("LEDGER").append(renumber(ledger))
         written.stream("CHECKPOINTS").append(checkpoints)
     return folder
 
 
 @pytest.fixture
-def audit(capsys: pytest.CaptureFixture[str]) -> Auditor:
-    return Auditor(capsys)
+def audit(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
+    return AuditorCommand(capsys)
 
 
 @pytest.fixture(scope="module")
-def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an auditor has from before: a saved state over every entry, one over the first ones, and a checkpoint."""
     folder = tmp_path_factory.mktemp("kept")
-    (folder / "late.checkpoint").write_text(signed(SIGNER, LEDGER, LATE))
+    (folder / "late.checkpoint").write_text(signed_checkpoint(SIGNER, LEDGER, LATE))
     for name, count in (("early", 1), ("late", len(CHECKPOINTS))):
         true = mirror(folder / f"{name}.mirror", LEDGER, CHECKPOINTS[:count])
         state = ("--save", str(folder / f"{name}.state"), "--key", str(SIGNER.verifier))
@@ -64,29 +64,31 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def modes(kept: Path) -> dict[str, tuple[object, ...]]:
+def verify_modes(snapshots: Path) -> dict[str, tuple[object, ...]]:
     """Modes of `verify` in which everything up to the newest checkpoint is seen."""
     return {
         "--key": KEY,
         "--ledger-only": (*KEY, "--ledger-only"),
-        "--checkpoint": (*KEY, "--checkpoint", kept / "late.checkpoint"),
-        "--checkpoint, no key": ("--checkpoint", kept / "late.checkpoint"),
-        "--since": (*KEY, "--since", kept / "late.state"),
-        "--since, an early one": (*KEY, "--since", kept / "early.state"),
-        "--since and --save": (*KEY, "--since", kept / "late.state", "--save", kept / "next.state"),
+        "--checkpoint": (*KEY, "--checkpoint", snapshots / "late.checkpoint"),
+        "--checkpoint, no key": ("--checkpoint", snapshots / "late.checkpoint"),
+        "--since": (*KEY, "--since", snapshots / "late.state"),
+        "--since, an early one": (*KEY, "--since", snapshots / "early.state"),
+        "--since and --save": (*KEY, "--since", snapshots / "late.state", "--save", snapshots / "next.state"),
     }
 
 
-def kinds(done: Audited) -> set[str]:
+def kinds(done: AuditResult) -> set[str]:
     return set(done.document["breach_kinds"])
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_every_mode_of_verify_finds_it(audit: Auditor, tmp_path: Path, kept: Path, change: str) -> None:
+async def test_every_mode_of_verify_finds_it(
+    audit: AuditorCommand, tmp_path: Path, snapshots: Path, change: str
+) -> None:
     deed, kind = CHANGES[change]
     changed = mirror(tmp_path / "mirror", deed(LEDGER), CHECKPOINTS)
     purged = mirror(tmp_path / "purged", deed(LEDGER), [])
-    for mode, options in modes(kept).items():
+    for mode, options in verify_modes(snapshots).items():
         done = await audit("verify", "--from", changed, *options, "--json")
         assert (mode, done.code, kind.value in kinds(done)) == (mode, 1, True), done.out
         if mode not in WITHOUT_THE_LOG:
@@ -104,12 +106,12 @@ async def test_every_mode_of_verify_finds_it(audit: Auditor, tmp_path: Path, kep
                 "NO BREACH IN WHAT WAS CHECKED",
                 True,
             )
-    assert not (kept / "next.state").exists()
+    assert not (snapshots / "next.state").exists()
 
 
 @pytest.mark.parametrize("change", CHANGES)
 async def test_without_a_checkpoint_it_is_found_by_the_rules_or_named_as_not_checked(
-    audit: Auditor, tmp_path: Path, change: str
+    audit: AuditorCommand, tmp_path: Path, change: str
 ) -> None:
     changed = mirror(tmp_path / "mirror", CHANGES[change][0](LEDGER), [])
     seen = change in BY_RULES_ALONE
@@ -130,7 +132,7 @@ async def test_without_a_checkpoint_it_is_found_by_the_rules_or_named_as_not_che
             assert NOT_COMPARED in done.document["not_checked"]
 
 
-async def test_reports_say_what_they_leave_out(audit: Auditor, tmp_path: Path) -> None:
+async def test_reports_say_what_they_leave_out(audit: AuditorCommand, tmp_path: Path) -> None:
     true = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS)
     for report in ("balances", "trial-balance", "liability"):
         done = await audit(report, "--from", true, "--sequence", 5)
@@ -144,7 +146,7 @@ async def test_reports_say_what_they_leave_out(audit: Auditor, tmp_path: Path) -
 
 
 async def test_a_true_ledger_holds_in_every_mode_and_what_a_mode_leaves_out_is_said(
-    audit: Auditor, tmp_path: Path, kept: Path
+    audit: AuditorCommand, tmp_path: Path, snapshots: Path
 ) -> None:
     streams = small_ledger(6)
     true = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS)
@@ -157,7 +159,7 @@ async def test_a_true_ledger_holds_in_every_mode_and_what_a_mode_leaves_out_is_s
         "--since, an early one": f"the rules for entries up to {EARLY}: ",
         "--since and --save": f"the rules for entries up to {LATE}: ",
     }
-    for mode, options in modes(kept).items():
+    for mode, options in verify_modes(snapshots).items():
         done = await audit("verify", "--from", true, *options, "--json")
         told = done.document
         assert (mode, done.code, told["breaches"]) == (mode, 0, [])
@@ -168,10 +170,10 @@ async def test_a_true_ledger_holds_in_every_mode_and_what_a_mode_leaves_out_is_s
 
 
 async def test_checkpoints_that_were_rolled_back_are_found(
-    audit: Auditor, tmp_path: Path, kept: Path
+    audit: AuditorCommand, tmp_path: Path, snapshots: Path
 ) -> None:
     rolled_back = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS[:1])
-    for options in (("--checkpoint", kept / "late.checkpoint"), ("--since", kept / "late.state")):
+    for options in (("--checkpoint", snapshots / "late.checkpoint"), ("--since", snapshots / "late.state")):
         done = await audit("verify", "--from", rolled_back, *KEY, *options, "--json")
         assert (done.code, kinds(done)) == (1, {"checkpoint-missing"})
     for limit, found in (("7", True), ("8", False), ("1h", False)):
@@ -185,6 +187,6 @@ async def test_checkpoints_that_were_rolled_back_are_found(
     assert done.code == 0
 
 
-async def test_a_limit_for_unsigned_entries_needs_a_key(audit: Auditor, tmp_path: Path) -> None:
+async def test_a_limit_for_unsigned_entries_needs_a_key(audit: AuditorCommand, tmp_path: Path) -> None:
     done = await audit("verify", "--from", tmp_path, "--max-unsigned", "2h")
     assert (done.code, "--max-unsigned needs --key" in done.err) == (2, True)

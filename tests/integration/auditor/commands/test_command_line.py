@@ -12,9 +12,9 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from tests.support.audit.command import Auditor
-from tests.support.audit.nats_ledger import LOG, signed, small_ledger, stored_checkpoint
-from tests.support.audit.streams import Streams, on
+from tests.support.audit.command import AuditorCommand
+from tests.support.audit.nats_ledger import LOG, signed_checkpoint, small_ledger, stored_checkpoint
+from tests.support.audit.streams import StreamBuilder, november_time
 from tests.support.eventually import eventually
 
 from telecine_auditor.mirror.writer import opened_for_writing
@@ -26,7 +26,7 @@ from telecine_credits.rules.decider import Grant
 AUDIT = (sys.executable, "-m", "telecine_auditor")
 
 
-def audit(*arguments: object) -> subprocess.CompletedProcess[str]:
+def run_audit(*arguments: object) -> subprocess.CompletedProcess[str]:
     command = [*AUDIT, *map(str, arguments)]
     return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
 
@@ -47,7 +47,7 @@ def mirror(tmp_path: Path) -> Path:
 
 def test_a_server_that_is_not_there_is_an_error_within_seconds() -> None:
     port, begun = free_port(), time.monotonic()
-    done = audit("balances", "--nats", f"nats://{LOOPBACK}:{port}")
+    done = run_audit("balances", "--nats", f"nats://{LOOPBACK}:{port}")
     assert time.monotonic() - begun < 10
     assert (done.returncode, done.stdout) == (2, "")
     assert done.stderr.startswith(f"telecine-audit balances: no connection to NATS at {LOOPBACK}:{port}: ")
@@ -55,7 +55,7 @@ def test_a_server_that_is_not_there_is_an_error_within_seconds() -> None:
 
 
 @pytest.fixture
-def silent() -> Iterator[int]:
+def unresponsive_port() -> Iterator[int]:
     """A port that takes connections and says nothing."""
     with socket.socket() as listening:
         listening.bind((LOOPBACK, 0))
@@ -63,22 +63,25 @@ def silent() -> Iterator[int]:
         yield listening.getsockname()[1]
 
 
-def test_a_server_that_says_nothing_is_an_error_within_seconds(silent: int) -> None:
+def test_a_server_that_says_nothing_is_an_error_within_seconds(unresponsive_port: int) -> None:
     begun = time.monotonic()
-    done = audit("balances", "--nats", f"nats://{LOOPBACK}:{silent}")
+    done = run_audit("balances", "--nats", f"nats://{LOOPBACK}:{unresponsive_port}")
     assert time.monotonic() - begun < 20
-    assert (done.returncode, f"no connection to NATS at {LOOPBACK}:{silent}" in done.stderr) == (2, True)
+    assert (done.returncode, f"no connection to NATS at {LOOPBACK}:{unresponsive_port}" in done.stderr) == (
+        2,
+        True,
+    )
 
 
 @pytest.mark.parametrize(
     "url", ["nonsense://x", "nats://", "nats://[", "nats://x:y", "", "nats://a,,nats://b"]
 )
-async def test_what_is_no_url_is_told(capsys: pytest.CaptureFixture[str], url: str) -> None:
-    done = await Auditor(capsys)("balances", "--nats", url)
+async def test_invalid_url_is_reported(capsys: pytest.CaptureFixture[str], url: str) -> None:
+    done = await AuditorCommand(capsys)("balances", "--nats", url)
     assert (done.code, "--nats is no URL of a NATS server" in done.err) == (2, True)
 
 
-def test_a_pipe_that_nobody_reads_ends_it_quietly(mirror: Path) -> None:
+def test_broken_pipe_exits_quietly(mirror: Path) -> None:
     command = [*AUDIT, "statement", "ann", "--from", str(mirror)]
     process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
     assert process.stdout and process.stderr
@@ -117,7 +120,7 @@ NO_BREACH = {
 
 
 @pytest.mark.parametrize("case", NO_BREACH)
-def test_what_cannot_be_done_has_a_code_of_its_own(mirror: Path, tmp_path: Path, case: str) -> None:
+def test_exit_codes(mirror: Path, tmp_path: Path, case: str) -> None:
     line, says = NO_BREACH[case]
     done = shell(line, mirror, tmp_path)
     assert (done.returncode, done.stdout) == (2, b""), done.stderr
@@ -127,8 +130,8 @@ def test_what_cannot_be_done_has_a_code_of_its_own(mirror: Path, tmp_path: Path,
 
 @pytest.mark.parametrize("encoding", ["ascii", "latin-1"])
 def test_files_and_pipes_get_utf_8_whatever_the_locale_is(tmp_path: Path, encoding: str) -> None:
-    streams = Streams()
-    streams.do(Grant(account="ann", at=on(1), amount=5, kind=GrantKind.PAID, reference="雨 é"))
+    streams = StreamBuilder()
+    streams.do(Grant(account="ann", at=november_time(1), amount=5, kind=GrantKind.PAID, reference="雨 é"))
     line = f"PYTHONIOENCODING={encoding} audit show 1 --from $1 "
     mirror = streams.mirror(tmp_path / "mirror")
     text, document = shell(line, mirror), shell(line + "--json", mirror)
@@ -141,7 +144,7 @@ def test_a_proof_is_read_from_standard_input(tmp_path: Path) -> None:
     ledger, signer = small_ledger(2).ledger, Signer.new(LOG)
     with opened_for_writing(tmp_path / "mirror") as mirror:
         mirror.stream("LEDGER").append(ledger)
-        mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed(signer, ledger))])
+        mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed_checkpoint(signer, ledger))])
     line = "audit prove 2 --from $1 --key $2 | audit check-proof - --key $2"
     done = shell(line, tmp_path / "mirror", signer.verifier)
     assert (done.returncode, done.stderr) == (0, b"")
@@ -150,11 +153,11 @@ def test_a_proof_is_read_from_standard_input(tmp_path: Path) -> None:
     assert (done.returncode, b"standard input is closed" in done.stderr) == (2, True)
 
 
-async def test_ctrl_c_ends_it_quietly(silent: int) -> None:
-    command = [*AUDIT, "balances", "--nats", f"nats://{LOOPBACK}:{silent}"]
+async def test_ctrl_c_exits_quietly(unresponsive_port: int) -> None:
+    command = [*AUDIT, "balances", "--nats", f"nats://{LOOPBACK}:{unresponsive_port}"]
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(*command, stdout=pipe, stderr=pipe)
-    await eventually(lambda: f":{silent:04X} 01 ".encode() in _connections(process.pid), within=30)
+    await eventually(lambda: f":{unresponsive_port:04X} 01 ".encode() in _connections(process.pid), within=30)
     process.send_signal(signal.SIGINT)
     assert await process.communicate() == (b"", b"")
     assert process.returncode == 130

@@ -12,9 +12,9 @@ from typing import Any
 
 import pytest
 from sqlalchemy import URL, create_engine, make_url, text
-from tests.support.audit.streams import Streams, november, on
+from tests.support.audit.streams import StreamBuilder, november_streams, november_time
 from tests.support.environments.databases import database_url
-from tests.support.environments.projected_tables import fill
+from tests.support.environments.projected_tables import project_entries
 from tests.support.environments.saga import Emulator, saga
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, S3Server
@@ -36,7 +36,7 @@ from telecine_contracts.pricing import PRICE_TABLE
 from telecine_credits.rules.decider import Debit, Grant, Refund, SetLimits
 
 GATEWAY, CREDITS = telecine_gateway.read_model.projections, telecine_credits.read_model.projections
-Named = tuple[str, tuple[Any, ...], str | None, Any, Any]
+FoundDifference = tuple[str, tuple[Any, ...], str | None, Any, Any]
 """Table, key, column, value found, value expected."""
 
 
@@ -63,21 +63,21 @@ def change(url: str, statement: str, *, schema: str) -> None:
     engine.dispose()
 
 
-class World:
+class ComparisonEnvironment:
     """The story in a mirror, and a database filled from it."""
 
     def __init__(self, url: str, folder: Path) -> None:
         self.url = url
-        self.streams = november()
+        self.streams = november_streams()
         self._folder = folder
 
     def fill(self, projections: Any, entries: list[Entry] | None = None, *, slot: int = 1) -> None:
-        fill(self.url, projections, self.streams.ledger if entries is None else entries, slot=slot)
+        project_entries(self.url, projections, self.streams.ledger if entries is None else entries, slot=slot)
 
     def change(self, statement: str, *, schema: str) -> None:
         change(self.url, statement, schema=schema)
 
-    async def differences(self, compare: Callable[..., Any]) -> list[Named]:
+    async def differences(self, compare: Callable[..., Any]) -> list[FoundDifference]:
         source = MirrorSource(self.streams.mirror(self._folder / "mirror"), lambda breach: None)
         differences: list[Difference] = []
         self.compared = await compare(self.url, source, differences.append)
@@ -85,14 +85,14 @@ class World:
 
 
 @pytest.fixture
-def world(url: str, tmp_path: Path) -> World:
-    return World(url, tmp_path)
+def environment(url: str, tmp_path: Path) -> ComparisonEnvironment:
+    return ComparisonEnvironment(url, tmp_path)
 
 
-async def test_tables_that_are_as_the_ledger_says(world: World) -> None:
-    world.fill(GATEWAY)
-    assert await world.differences(compare_gateway) == []
-    assert world.compared.rows == {
+async def test_tables_that_are_as_the_ledger_says(environment: ComparisonEnvironment) -> None:
+    environment.fill(GATEWAY)
+    assert await environment.differences(compare_gateway) == []
+    assert environment.compared.rows == {
         "ledger_entry": 17,
         "balance": 3,
         "credit_grant": 4,
@@ -101,16 +101,16 @@ async def test_tables_that_are_as_the_ledger_says(world: World) -> None:
     }
 
 
-async def test_tables_of_credits_that_are_as_the_ledger_says(world: World) -> None:
-    world.fill(CREDITS)
-    assert await world.differences(compare_credits) == []
-    assert world.compared.rows == {"account": 3, "ledger_grant": 4, "hold": 1, "ledger_tree": 0}
+async def test_tables_of_credits_that_are_as_the_ledger_says(environment: ComparisonEnvironment) -> None:
+    environment.fill(CREDITS)
+    assert await environment.differences(compare_credits) == []
+    assert environment.compared.rows == {"account": 3, "ledger_grant": 4, "hold": 1, "ledger_tree": 0}
 
 
-async def test_tables_are_judged_by_what_they_have_come_to(world: World) -> None:
-    world.fill(GATEWAY, world.streams.ledger[:15])
-    assert await world.differences(compare_gateway) == []
-    assert world.compared.walk.books.sequence == 15
+async def test_tables_are_judged_by_what_they_have_come_to(environment: ComparisonEnvironment) -> None:
+    environment.fill(GATEWAY, environment.streams.ledger[:15])
+    assert await environment.differences(compare_gateway) == []
+    assert environment.compared.walk.books.sequence == 15
 
 
 @pytest.mark.parametrize(
@@ -118,29 +118,39 @@ async def test_tables_are_judged_by_what_they_have_come_to(world: World) -> None
     [(GATEWAY, compare_gateway), (CREDITS, compare_credits)],
     ids=["gateway", "credits"],
 )
-async def test_a_clock_that_ran_behind_is_no_difference(world: World, projections: Any, compare: Any) -> None:
-    world.streams = Streams()
+async def test_a_clock_that_ran_behind_is_no_difference(
+    environment: ComparisonEnvironment, projections: Any, compare: Any
+) -> None:
+    environment.streams = StreamBuilder()
     price = PRICE_TABLE.quote("720p", 5)
     for minute, number in ((30, 1), (20, 2), (29, 3)):
-        world.streams.do(
-            Grant(account="ann", at=on(5, 12, minute), amount=90, kind=GrantKind.PAID, reference=f"r{number}")
+        environment.streams.do(
+            Grant(
+                account="ann",
+                at=november_time(5, 12, minute),
+                amount=90,
+                kind=GrantKind.PAID,
+                reference=f"r{number}",
+            )
         )
-        at = on(5, 12, minute - number)
-        world.streams.do(Debit(account="ann", at=at, generation=f"g{number}", price=price))
-    world.streams.do(Refund(account="ann", at=on(5, 12, 1), generation="g1", reason="deadline"))
-    world.streams.do(SetLimits(account="ann", at=on(5, 12, 0), per_day=100))
-    world.fill(projections)
-    assert await world.differences(compare) == []
+        at = november_time(5, 12, minute - number)
+        environment.streams.do(Debit(account="ann", at=at, generation=f"g{number}", price=price))
+    environment.streams.do(
+        Refund(account="ann", at=november_time(5, 12, 1), generation="g1", reason="deadline")
+    )
+    environment.streams.do(SetLimits(account="ann", at=november_time(5, 12, 0), per_day=100))
+    environment.fill(projections)
+    assert await environment.differences(compare) == []
 
 
-async def test_the_live_slot_is_compared(world: World) -> None:
-    world.fill(CREDITS, [])
-    world.fill(CREDITS, slot=2)
-    assert await world.differences(compare_credits) == []
-    assert world.compared.rows["account"] == 3
+async def test_the_live_slot_is_compared(environment: ComparisonEnvironment) -> None:
+    environment.fill(CREDITS, [])
+    environment.fill(CREDITS, slot=2)
+    assert await environment.differences(compare_credits) == []
+    assert environment.compared.rows["account"] == 3
 
 
-GATEWAY_CHANGES: list[tuple[str, Named]] = [
+GATEWAY_CHANGES: list[tuple[str, FoundDifference]] = [
     (
         "UPDATE balance SET available = 471 WHERE account = 'ann'",
         ("balance", ("ann",), "available", 471, 470),
@@ -160,7 +170,7 @@ GATEWAY_CHANGES: list[tuple[str, Named]] = [
     ),
     ("UPDATE spend_limit SET per_day = NULL", ("spend_limit", ("ann", ""), "per_day", None, 60)),
 ]
-CREDITS_CHANGES: list[tuple[str, Named]] = [
+CREDITS_CHANGES: list[tuple[str, FoundDifference]] = [
     ("UPDATE account SET sequence = 13 WHERE account = 'ann'", ("account", ("ann",), "sequence", 13, 14)),
     (
         "UPDATE ledger_grant SET spent = 69 WHERE account = 'bob'",
@@ -180,30 +190,36 @@ CREDITS_CHANGES: list[tuple[str, Named]] = [
     ids=["gateway", "credits"],
 )
 async def test_whatever_was_changed_is_named_and_nothing_else(
-    world: World, projections: Any, compare: Any, schema: str, changes: list[tuple[str, Named]]
+    environment: ComparisonEnvironment,
+    projections: Any,
+    compare: Any,
+    schema: str,
+    changes: list[tuple[str, FoundDifference]],
 ) -> None:
-    world.fill(projections)
+    environment.fill(projections)
     for statement, _ in changes:
-        world.change(statement, schema=schema)
-    found = await world.differences(compare)
+        environment.change(statement, schema=schema)
+    found = await environment.differences(compare)
     assert sorted(map(str, found)) == sorted(str(named) for _, named in changes)
 
 
-async def test_the_tree_that_credits_goes_on_from_is_compared(world: World) -> None:
-    world.fill(CREDITS)
-    literal = "x'{}'" if world.url.startswith("sqlite") else "'\\x{}'"
+async def test_the_tree_that_credits_goes_on_from_is_compared(environment: ComparisonEnvironment) -> None:
+    environment.fill(CREDITS)
+    literal = "x'{}'" if environment.url.startswith("sqlite") else "'\\x{}'"
     tree = f"INSERT INTO ledger_tree (log, size, peaks) VALUES ('ledger', 3, {literal.format('00' * 64)})"  # noqa: S608
-    world.change(tree, schema="v1_1")
-    ((table, key, column, found, _),) = await world.differences(compare_credits)
+    environment.change(tree, schema="v1_1")
+    ((table, key, column, found, _),) = await environment.differences(compare_credits)
     assert (table, key, column, found) == ("ledger_tree", ("ledger",), "peaks", bytes(64))
 
 
-async def test_accounts_from_before_grants_were_named_are_compared_but_for_their_grants(world: World) -> None:
+async def test_accounts_from_before_grants_were_named_are_compared_but_for_their_grants(
+    environment: ComparisonEnvironment,
+) -> None:
     for sequence in (1, 2, 3, 4, 6, 7, 8, 9, 13):
-        world.streams.change(sequence, _as_before)
-    del world.streams.ledger[8:]  # an adjustment can't be told without grants
-    world.fill(GATEWAY)
-    assert await world.differences(compare_gateway) == []
+        environment.streams.change(sequence, _as_before)
+    del environment.streams.ledger[8:]  # an adjustment can't be told without grants
+    environment.fill(GATEWAY)
+    assert await environment.differences(compare_gateway) == []
 
 
 def _as_before(body: dict[str, Any]) -> None:
@@ -214,7 +230,7 @@ def _as_before(body: dict[str, Any]) -> None:
 
 @pytest.fixture
 def command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Callable[..., tuple[int, str, str]]:
-    mirror = november().mirror(tmp_path / "mirror")
+    mirror = november_streams().mirror(tmp_path / "mirror")
 
     def compare(*arguments: str) -> tuple[int, str, str]:
         code = run(["compare", *arguments, "--from", str(mirror)])
@@ -230,7 +246,7 @@ def test_a_folder_whose_name_needs_quoting(
     folder = tmp_path / "job%2Fmain? #ü:1"
     folder.mkdir()
     url = URL.create("sqlite", database=f"{folder / 'credits.db'}").render_as_string()
-    fill(url, CREDITS, november().ledger)
+    project_entries(url, CREDITS, november_streams().ledger)
     assert sorted(file.suffix for file in folder.iterdir()) == [".db", ".db"]
     code, out, _ = command("--credits-db", url)
     assert (code, out.endswith("Every row is as the ledger says.\n")) == (0, True)
@@ -238,8 +254,8 @@ def test_a_folder_whose_name_needs_quoting(
 
 def test_the_command_names_what_differs(tmp_path: Path, command: Callable[..., tuple[int, str, str]]) -> None:
     gateway, credits = f"sqlite:///{tmp_path}/gateway.db", f"sqlite:///{tmp_path}/credits.db"
-    fill(gateway, GATEWAY, november().ledger)
-    fill(credits, CREDITS, november().ledger)
+    project_entries(gateway, GATEWAY, november_streams().ledger)
+    project_entries(credits, CREDITS, november_streams().ledger)
     code, out, _ = command("--gateway-db", gateway, "--credits-db", credits)
     assert code == 0
     assert out.endswith("Every row is as the ledger says.\n")
@@ -288,7 +304,7 @@ def test_a_file_that_is_no_database_is_told(
     assert "can't be read: file is not a database" in err
 
 
-_AS_SOMEBODY = """
+_AS_UNPRIVILEGED_USER = """
 import os, sys
 from telecine_auditor.databases.reader import open_tables
 from telecine_auditor.databases.schema import CREDITS
@@ -303,12 +319,12 @@ def test_a_copy_in_a_folder_that_nobody_may_write_to_is_read() -> None:
     # Not below pytest's own folders: only their owner may enter those.
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        fill(f"sqlite:///{folder}/credits.db", CREDITS, november().ledger)
+        project_entries(f"sqlite:///{folder}/credits.db", CREDITS, november_streams().ledger)
         assert {path.suffix for path in folder.iterdir()} == {".db"}
         for file in folder.iterdir():
             file.chmod(0o644)
         folder.chmod(0o555)
-        command = [sys.executable, "-c", _AS_SOMEBODY, f"sqlite:///{folder}/credits.db"]
+        command = [sys.executable, "-c", _AS_UNPRIVILEGED_USER, f"sqlite:///{folder}/credits.db"]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         folder.chmod(0o755)
     assert (done.returncode, done.stdout) == (0, "17 3\n"), done.stderr
@@ -319,12 +335,12 @@ async def test_what_services_wrote_is_what_the_ledger_says(
 ) -> None:
     gateway, credits = (database_url(tmp_path, name) for name in ("gateway", "credits"))
     command = ["compare", "--gateway-db", gateway, "--credits-db", credits, "--nats", nats.url]
-    async with saga(nats, s3, emulator, tmp_path) as world:
-        await world.start("gateway")
-        await world.grant("ann", 60)
-        await world.closed("ann", await world.request("ann"))
-        await world.closed("ann", await world.request("ann", prompt="a second one is too much"))
-        last = (await world.ledger("ann"))[-1].sequence
+    async with saga(nats, s3, emulator, tmp_path) as environment:
+        await environment.start("gateway")
+        await environment.grant("ann", 60)
+        await environment.closed("ann", await environment.request("ann"))
+        await environment.closed("ann", await environment.request("ann", prompt="a second one is too much"))
+        last = (await environment.ledger("ann"))[-1].sequence
         databases = ((gateway, GATEWAY_TABLES), (credits, CREDITS_TABLES))
         await eventually(lambda: all(_checkpoint(*each) >= last for each in databases), within=20)
         capsys.readouterr()

@@ -13,9 +13,9 @@ import pyarrow.parquet
 import pytest
 from beancount import loader
 from beancount.core import realization
-from tests.support.audit.exports import PLANTED, Change, exported, with_the_largest_amount
+from tests.support.audit.exports import FALSE_BOOKS, Change, export_books, with_the_largest_amount
 from tests.support.audit.large_ledger import large_ledger
-from tests.support.audit.streams import HOSTILE, Streams, november
+from tests.support.audit.streams import HOSTILE_TEXTS, StreamBuilder, november_streams
 
 from telecine_auditor.cli import run
 from telecine_auditor.terminal.sanitizer import one_line
@@ -36,7 +36,7 @@ def balances(entries: list[Any]) -> dict[str, Decimal]:
 
 
 def test_beancount_confirms_every_kind_of_entry(tmp_path: Path) -> None:
-    entries, errors = loaded(exported(november(), tmp_path, "beancount"))
+    entries, errors = loaded(export_books(november_streams(), tmp_path, "beancount"))
     assert errors == []
     assert balances(entries) == {
         "Equity:Issued": -667,
@@ -53,7 +53,7 @@ def test_beancount_confirms_every_kind_of_entry(tmp_path: Path) -> None:
 
 def test_the_program_bean_check_says_the_same(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("bean-check")
-    true = exported(november(), tmp_path, "beancount")
+    true = export_books(november_streams(), tmp_path, "beancount")
     done = subprocess.run([program, true], capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
     false = tmp_path / "false.beancount"
@@ -61,16 +61,18 @@ def test_the_program_bean_check_says_the_same(tmp_path: Path) -> None:
     assert subprocess.run([program, false], capture_output=True, check=False).returncode == 1
 
 
-@pytest.mark.parametrize("planted", PLANTED.values(), ids=PLANTED)
+@pytest.mark.parametrize("planted", FALSE_BOOKS.values(), ids=FALSE_BOOKS)
 def test_beancount_refuses_what_is_not_true(planted: Change, tmp_path: Path) -> None:
-    streams = november()
+    streams = november_streams()
     planted(streams)
-    _, errors = loaded(exported(streams, tmp_path, "beancount", code=1))
+    _, errors = loaded(export_books(streams, tmp_path, "beancount", code=1))
     assert {type(error).__name__ for error in errors} == {"BalanceError"}
 
 
 def test_beancount_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -> None:
-    books = exported(november(), tmp_path, "beancount", "--since", "2026-11-12", "--to", "2026-11-20")
+    books = export_books(
+        november_streams(), tmp_path, "beancount", "--since", "2026-11-12", "--to", "2026-11-20"
+    )
     entries, errors = loaded(books)
     assert errors == []
     assert balances(entries)["Assets:Accounts:A-ann:Available"] == 470
@@ -79,25 +81,25 @@ def test_beancount_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -
 
 
 def test_beancount_confirms_books_in_which_nothing_happens(tmp_path: Path) -> None:
-    assert loaded(exported(Streams(), tmp_path, "beancount"))[1] == []
+    assert loaded(export_books(StreamBuilder(), tmp_path, "beancount"))[1] == []
 
 
 def test_what_users_write_stays_what_it_is(tmp_path: Path) -> None:
-    entries, errors = loaded(exported(november(), tmp_path, "beancount"))
+    entries, errors = loaded(export_books(november_streams(), tmp_path, "beancount"))
     assert errors == []
     (grant,) = [entry for entry in entries if entry.meta.get("reference", "").startswith("=cmd")]
-    assert grant.meta["reason"] == grant.meta["reference"] == one_line(HOSTILE)
+    assert grant.meta["reason"] == grant.meta["reference"] == one_line(HOSTILE_TEXTS)
     assert (grant.payee, grant.meta["sequence"], grant.meta["entry"]) == ("mal_lory-", 10, 1)
     assert [str(posting.units) for posting in grant.postings] == ["7 CREDIT", "0 CREDIT", "-7 CREDIT"]
 
 
 def test_amounts_are_exact_up_to_the_largest(tmp_path: Path) -> None:
-    entries, errors = loaded(exported(with_the_largest_amount(), tmp_path, "beancount"))
+    entries, errors = loaded(export_books(with_the_largest_amount(), tmp_path, "beancount"))
     assert errors == []
     assert balances(entries)["Equity:Issued"] == -667 - MAX_CREDITS
 
 
-def legs(streams: Streams) -> list[tuple[int, str, int, int | None]]:
+def legs(streams: StreamBuilder) -> list[tuple[int, str, int, int | None]]:
     """Every leg of the ledger: sequence, side, amount, grant."""
     return [
         (entry.sequence, leg["account"], leg["amount"], leg.get("grant"))
@@ -107,11 +109,11 @@ def legs(streams: Streams) -> list[tuple[int, str, int, int | None]]:
 
 
 def test_csv_has_a_row_for_every_leg(tmp_path: Path) -> None:
-    streams = november()
-    with exported(streams, tmp_path, "csv").open(newline="", encoding="utf-8") as file:
+    streams = november_streams()
+    with export_books(streams, tmp_path, "csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
     assert [(int(r["sequence"]), r["side"], int(r["amount"]), int(r["grant"])) for r in rows] == legs(streams)
-    guarded = "'" + HOSTILE.replace(
+    guarded = "'" + HOSTILE_TEXTS.replace(
         "|'", "|''"
     )  # an apostrophe before each part that a spreadsheet would compute
     assert {row["reason"] for row in rows if row["account"] == "mal_lory-"} == {guarded}
@@ -121,10 +123,10 @@ def test_csv_has_a_row_for_every_leg(tmp_path: Path) -> None:
 
 def test_parquet_has_the_same_rows_with_types(tmp_path: Path) -> None:
     streams = with_the_largest_amount()
-    table = pyarrow.parquet.read_table(exported(streams, tmp_path, "parquet"))
+    table = pyarrow.parquet.read_table(export_books(streams, tmp_path, "parquet"))
     rows = table.to_pylist()
     assert [(r["sequence"], r["side"], r["amount"], r["grant"]) for r in rows] == legs(streams)
-    assert {row["reason"] for row in rows if row["account"] == "mal_lory-"} == {HOSTILE}
+    assert {row["reason"] for row in rows if row["account"] == "mal_lory-"} == {HOSTILE_TEXTS}
     assert {str(table.schema.field(name).type) for name in ("sequence", "amount", "grant")} == {"int64"}
     assert str(table.schema.field("booked").type) == "timestamp[us, tz=UTC]"
     booked = [row["booked"] for row in rows]
@@ -132,8 +134,8 @@ def test_parquet_has_the_same_rows_with_types(tmp_path: Path) -> None:
 
 
 def test_rows_of_a_period_begin_with_what_was_there(tmp_path: Path) -> None:
-    streams = november()
-    table = pyarrow.parquet.read_table(exported(streams, tmp_path, "parquet", "--since", "2026-11-12"))
+    streams = november_streams()
+    table = pyarrow.parquet.read_table(export_books(streams, tmp_path, "parquet", "--since", "2026-11-12"))
     rows = table.to_pylist()
     opening = {row["side"]: row["amount"] for row in rows if row["type"] == "opening"}
     assert opening == {
@@ -147,8 +149,8 @@ def test_rows_of_a_period_begin_with_what_was_there(tmp_path: Path) -> None:
 
 
 def test_parquet_is_written_in_groups(tmp_path: Path) -> None:
-    streams = Streams(ledger=list(large_ledger(12_000, accounts=20)))
-    file = pyarrow.parquet.ParquetFile(exported(streams, tmp_path, "parquet"))
+    streams = StreamBuilder(ledger=list(large_ledger(12_000, accounts=20)))
+    file = pyarrow.parquet.ParquetFile(export_books(streams, tmp_path, "parquet"))
     assert file.metadata.num_rows == len(legs(streams))
     assert file.metadata.num_row_groups == 3
 
@@ -157,7 +159,7 @@ def test_without_pyarrow_one_sentence_says_what_to_install(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyarrow", None)
-    books = exported(november(), tmp_path, "parquet", code=2)
+    books = export_books(november_streams(), tmp_path, "parquet", code=2)
     says = "Parquet needs pyarrow, which is not installed: pip install 'telecine-auditor[parquet]'"
     assert capsys.readouterr().err == f"telecine-audit export: {says}\n"
     assert not books.exists()
@@ -166,9 +168,9 @@ def test_without_pyarrow_one_sentence_says_what_to_install(
 def test_an_entry_that_can_not_be_read_is_left_out_and_told(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    streams = november()
+    streams = november_streams()
     streams.ledger[12] = streams.ledger[12]._replace(body=b"{")
-    books = exported(streams, tmp_path, "hledger", code=1)
+    books = export_books(streams, tmp_path, "hledger", code=1)
     assert "; LEDGER#13 can't be booked: it can't be read\n" in books.read_text()
     said = capsys.readouterr()
     assert "Entries that can't be booked and were left out: 1\n" in said.out
@@ -178,7 +180,7 @@ def test_an_entry_that_can_not_be_read_is_left_out_and_told(
 def test_a_file_that_can_not_be_written_is_told_and_none_is_left_half(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    mirror = str(november().mirror(tmp_path / "mirror"))
+    mirror = str(november_streams().mirror(tmp_path / "mirror"))
     nowhere = tmp_path / "nowhere" / "books"
     for form in ("csv", "parquet"):
         assert run(["export", "--format", form, "--out", str(nowhere), "--from", mirror]) == 2
@@ -190,7 +192,7 @@ def test_a_file_that_can_not_be_written_is_told_and_none_is_left_half(
 
 
 def test_what_was_written_is_told_to_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    books = exported(november(), tmp_path, "csv", "--json", "--since", "2026-11-12")
+    books = export_books(november_streams(), tmp_path, "csv", "--json", "--since", "2026-11-12")
     assert json.loads(capsys.readouterr().out) == {
         "document": "telecine-audit export 1",
         "stream": "LEDGER",

@@ -8,17 +8,17 @@ from typing import Any
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.support.audit.command import Audited, Auditor
+from tests.support.audit.command import AuditorCommand, AuditResult
 from tests.support.audit.nats_ledger import (
     LOG,
-    numbered,
-    provisioned,
-    signed,
+    provisioned_connection,
+    renumber,
+    signed_checkpoint,
     small_ledger,
     stored_checkpoint,
 )
-from tests.support.audit.streams import Streams, november
-from tests.support.environments.projected_tables import fill
+from tests.support.audit.streams import StreamBuilder, november_streams
+from tests.support.environments.projected_tables import project_entries
 from tests.support.servers.instances import NatsServer
 
 import telecine_credits.read_model.projections
@@ -40,24 +40,24 @@ def test_the_published_schemas_are_those_of_the_program() -> None:
     assert set(DOCUMENTS) == {*(command.NAME for command in COMMANDS), ERROR}
 
 
-def mirrored(folder: Path, streams: Streams, size: int | None = None) -> Path:
-    notes = [stored_checkpoint(signed(SIGNER, streams.ledger, size))]
+def mirrored(folder: Path, streams: StreamBuilder, size: int | None = None) -> Path:
+    notes = [stored_checkpoint(signed_checkpoint(SIGNER, streams.ledger, size))]
     with opened_for_writing(folder) as mirror:
         for stream, entries in (
             ("LEDGER", streams.ledger),
             ("VIDEO", streams.video),
             ("CHECKPOINTS", notes),
         ):
-            mirror.stream(stream).append(numbered(entries))
+            mirror.stream(stream).append(renumber(entries))
     return folder
 
 
 @pytest.fixture
-def audit(capsys: pytest.CaptureFixture[str]) -> Auditor:
-    return Auditor(capsys)
+def audit(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
+    return AuditorCommand(capsys)
 
 
-def told(command: str, done: Audited, code: int) -> Any:
+def validated_document(command: str, done: AuditResult, code: int) -> Any:
     """The document, as its schema says and with nothing besides."""
     assert done.code == code, (command, done)
     document = done.document
@@ -83,13 +83,13 @@ def reports(folder: Path) -> dict[str, tuple[object, ...]]:
     }
 
 
-async def test_every_report_is_as_its_schema_says(audit: Auditor, tmp_path: Path) -> None:
-    streams = november()
+async def test_every_report_is_as_its_schema_says(audit: AuditorCommand, tmp_path: Path) -> None:
+    streams = november_streams()
     for name, projections in (
         ("g", telecine_gateway.read_model.projections),
         ("c", telecine_credits.read_model.projections),
     ):
-        fill(f"sqlite:///{tmp_path}/{name}.db", projections, streams.ledger)
+        project_entries(f"sqlite:///{tmp_path}/{name}.db", projections, streams.ledger)
     true = mirrored(tmp_path / "mirror", streams, 16)
     streams.change(4, lambda body: body["balances"].update(available=511))
     false = mirrored(tmp_path / "changed", streams, 3)
@@ -108,19 +108,23 @@ async def test_every_report_is_as_its_schema_says(audit: Auditor, tmp_path: Path
     }
     for command, arguments in reports(tmp_path).items():
         done = await audit(command, *arguments, "--from", true, "--json")
-        told(command, done, 1 if command in ("compare", "verify") else 0)
+        validated_document(command, done, 1 if command in ("compare", "verify") else 0)
         done = await audit(command, *arguments, "--from", false, "--json")
-        told(command, done, int(command in breached))
+        validated_document(command, done, int(command in breached))
     proof = (tmp_path / "proof").read_text()
     assert (
-        told("check-proof", await audit("check-proof", tmp_path / "proof", *KEY, "--json"), 0)["sequence"]
+        validated_document("check-proof", await audit("check-proof", tmp_path / "proof", *KEY, "--json"), 0)[
+            "sequence"
+        ]
         == 2
     )
     (tmp_path / "proof").write_text(proof.replace("\nindex 1\n", "\nindex 0\n"))
-    assert told("check-proof", await audit("check-proof", tmp_path / "proof", *KEY, "--json"), 1)["says"]
+    assert validated_document(
+        "check-proof", await audit("check-proof", tmp_path / "proof", *KEY, "--json"), 1
+    )["says"]
 
 
-async def test_every_failure_is_a_document_too(audit: Auditor, tmp_path: Path) -> None:
+async def test_every_failure_is_a_document_too(audit: AuditorCommand, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     commands: dict[str, tuple[object, ...]] = {
         command: (*arguments, "--from", nowhere) for command, arguments in reports(tmp_path).items()
@@ -132,7 +136,7 @@ async def test_every_failure_is_a_document_too(audit: Auditor, tmp_path: Path) -
     assert {*commands, ERROR} == set(DOCUMENTS)
     for command, arguments in commands.items():
         done = await audit(command, *arguments, "--json")
-        document = told(ERROR, done, 2)
+        document = validated_document(ERROR, done, 2)
         assert (document["command"], done.err) == (
             command,
             f"telecine-audit {command}: {document['error']}\n",
@@ -141,18 +145,18 @@ async def test_every_failure_is_a_document_too(audit: Auditor, tmp_path: Path) -
 
 @pytest.fixture
 async def server(nats: NatsServer) -> AsyncIterator[NatsServer]:
-    async with provisioned(nats):
+    async with provisioned_connection(nats):
         yield nats
 
 
 async def test_mirror_and_restore_have_one_shape_however_they_end(
-    audit: Auditor, server: NatsServer, tmp_path: Path
+    audit: AuditorCommand, server: NatsServer, tmp_path: Path
 ) -> None:
     first = mirrored(tmp_path / "first", small_ledger(2))
     other = mirrored(tmp_path / "other", small_ledger(3, prefix="h"))
     done = await audit("restore", first, "--nats", server.url, "--json")
-    assert told("restore", done, 0)["breaches"] == []
+    assert validated_document("restore", done, 0)["breaches"] == []
     done = await audit("mirror", tmp_path / "mirror", "--nats", server.url, "--json")
-    assert [stream["new"] for stream in told("mirror", done, 0)["streams"]] == [5, 10, 1]
+    assert [stream["new"] for stream in validated_document("mirror", done, 0)["streams"]] == [5, 10, 1]
     done = await audit("mirror", other, "--nats", server.url, "--json")
-    assert [breach["stream"] for breach in told("mirror", done, 1)["breaches"]] == ["LEDGER"]
+    assert [breach["stream"] for breach in validated_document("mirror", done, 1)["breaches"]] == ["LEDGER"]

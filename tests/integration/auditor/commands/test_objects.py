@@ -5,8 +5,8 @@ from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
-from tests.support.audit.command import Auditor
-from tests.support.audit.streams import Streams, on
+from tests.support.audit.command import AuditorCommand
+from tests.support.audit.streams import StreamBuilder, november_time
 from tests.support.servers.instances import S3Server
 
 from telecine_auditor.json_documents import schema_of
@@ -15,7 +15,7 @@ from telecine_contracts.storage import VideoStored
 BODIES = {f"g-{number}": f"video {number}".encode() for number in range(5)}
 
 
-def key(generation: str) -> str:
+def object_key(generation: str) -> str:
     return f"videos/ann/video_{generation}.mp4"
 
 
@@ -25,7 +25,7 @@ def bucket(s3: S3Server) -> str:
     name = s3.new_bucket()
     with s3.client() as client:
         for generation, body in BODIES.items():
-            client.put_object(Bucket=name, Key=key(generation), Body=body)
+            client.put_object(Bucket=name, Key=object_key(generation), Body=body)
         client.put_object(Bucket=name, Key="checkpoints/latest.txt", Body=b"a note")
     return name
 
@@ -37,17 +37,17 @@ def auditor(
     bucket: str,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
-) -> Auditor:
+) -> AuditorCommand:
     """Works from a mirror of the streams in which they were all stored."""
-    streams = Streams()
+    streams = StreamBuilder()
     for generation, body in BODIES.items():
-        streams.say(stored(generation, body, bucket), on(1))
+        streams.say(stored(generation, body, bucket), november_time(1))
     streams.mirror(tmp_path / "mirror")
     for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "SECRET_KEY_FILE", "REGION"):
         monkeypatch.delenv(f"TELECINE_S3_{name}", raising=False)
     secret = tmp_path / "secret"
     secret.write_text(f"{s3.secret_key}\n")
-    return Auditor(capsys).using(
+    return AuditorCommand(capsys).using(
         "--from", tmp_path / "mirror", "--endpoint", s3.endpoint, "--region", s3.region,
         "--access-key", s3.access_key, "--secret-key-file", secret,
     )  # fmt: skip
@@ -58,7 +58,7 @@ def stored(generation: str, body: bytes, bucket: str) -> VideoStored:
         account="ann",
         generation=generation,
         bucket=bucket,
-        key=key(generation),
+        key=object_key(generation),
         bytes=len(body),
         sha256=hashlib.sha256(body).hexdigest(),
         content_type="video/mp4",
@@ -68,18 +68,20 @@ def stored(generation: str, body: bytes, bucket: str) -> VideoStored:
     )
 
 
-async def test_every_object_as_it_was_stored_is_clean(auditor: Auditor) -> None:
+async def test_every_object_as_it_was_stored_is_clean(auditor: AuditorCommand) -> None:
     audited = await auditor("objects", "--deep")
     assert (audited.code, audited.err) == (0, "")
     assert audited.out == "5 stored videos, 35 bytes, up to VIDEO#5\nEvery stored video is in the bucket.\n"
 
 
-async def test_what_is_missing_or_differs_is_named(auditor: Auditor, s3: S3Server, bucket: str) -> None:
+async def test_what_is_missing_or_differs_is_named(
+    auditor: AuditorCommand, s3: S3Server, bucket: str
+) -> None:
     with s3.client() as client:
-        client.delete_object(Bucket=bucket, Key=key("g-0"))
-        client.put_object(Bucket=bucket, Key=key("g-1"), Body=b"")
-        client.put_object(Bucket=bucket, Key=key("g-2"), Body=b"Video 2")
-        client.put_object(Bucket=bucket, Key=key("unknown"), Body=b"x")
+        client.delete_object(Bucket=bucket, Key=object_key("g-0"))
+        client.put_object(Bucket=bucket, Key=object_key("g-1"), Body=b"")
+        client.put_object(Bucket=bucket, Key=object_key("g-2"), Body=b"Video 2")
+        client.put_object(Bucket=bucket, Key=object_key("unknown"), Body=b"x")
     quick = await auditor("objects", "--json")
     deep = await auditor("objects", "--json", "--deep")
     assert (quick.code, deep.code) == (1, 1)
@@ -95,7 +97,7 @@ async def test_what_is_missing_or_differs_is_named(auditor: Auditor, s3: S3Serve
     )
     assert found == [missing, empty, other]
     assert quick.document["count"] == 2
-    assert deep.document["unknown_keys"] == [f"{bucket}/{key('unknown')}"]
+    assert deep.document["unknown_keys"] == [f"{bucket}/{object_key('unknown')}"]
     assert "has 0 bytes, 7 were stored" in deep.document["breaches"][1]["says"]
 
 
@@ -108,7 +110,9 @@ async def test_what_is_missing_or_differs_is_named(auditor: Auditor, s3: S3Serve
         (["--secret-key-file", "/dev/null"], "--secret-key-file missing"),
     ],
 )
-async def test_what_cannot_be_found_out_is_no_breach(auditor: Auditor, options: list[str], says: str) -> None:
+async def test_unreachable_store_is_not_a_breach(
+    auditor: AuditorCommand, options: list[str], says: str
+) -> None:
     last = auditor.using(*auditor.options, *options)
     audited = await last("objects")
     assert audited.code == 2

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.audit.command import Auditor
-from tests.support.audit.nats_ledger import LOG, numbered, signed, small_ledger, stored_checkpoint
+from tests.support.audit.command import AuditorCommand
+from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
 from telecine_auditor.mirror.writer import opened_for_writing
 from telecine_auditor.transparency.proofs import BadProof, NotProven, Proof, proven
@@ -24,10 +24,10 @@ SIZES = (5, 9)
 @pytest.fixture
 def mirror(tmp_path: Path) -> Path:
     """A ledger of 13 entries with checkpoints over 5 and 9 of them."""
-    notes = (stored_checkpoint(signed(SIGNER, LEDGER, size), number=size) for size in SIZES)
+    notes = (stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size), number=size) for size in SIZES)
     with opened_for_writing(tmp_path / "mirror") as mirror:
         mirror.stream("LEDGER").append(LEDGER)
-        mirror.stream("CHECKPOINTS").append(numbered(notes))
+        mirror.stream("CHECKPOINTS").append(renumber(notes))
     return tmp_path / "mirror"
 
 
@@ -38,19 +38,19 @@ def key(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def auditor(capsys: pytest.CaptureFixture[str], mirror: Path, key: Path) -> Auditor:
-    return Auditor(capsys).using("--from", mirror, "--key", key)
+def auditor(capsys: pytest.CaptureFixture[str], mirror: Path, key: Path) -> AuditorCommand:
+    return AuditorCommand(capsys).using("--from", mirror, "--key", key)
 
 
 @pytest.fixture
-def offline(auditor: Auditor, key: Path) -> Auditor:
+def offline(auditor: AuditorCommand, key: Path) -> AuditorCommand:
     """The same without any ledger."""
     return auditor.using("--key", key)
 
 
-async def test_the_newest_checkpoint_is_shown_and_saved(auditor: Auditor, tmp_path: Path) -> None:
+async def test_the_newest_checkpoint_is_shown_and_saved(auditor: AuditorCommand, tmp_path: Path) -> None:
     done = await auditor("checkpoint", "--out", tmp_path / "kept")
-    note = signed(SIGNER, LEDGER, 9)
+    note = signed_checkpoint(SIGNER, LEDGER, 9)
     assert (done.code, done.err) == (0, "")
     assert done.out == (
         f"{note}\nCHECKPOINTS#2: signed by {LOG}, the ledger has this root\nsaved: {tmp_path / 'kept'}\n"
@@ -58,13 +58,13 @@ async def test_the_newest_checkpoint_is_shown_and_saved(auditor: Auditor, tmp_pa
     assert (tmp_path / "kept").read_text() == note
 
 
-async def test_all_checkpoints_are_listed(auditor: Auditor) -> None:
+async def test_all_checkpoints_are_listed(auditor: AuditorCommand) -> None:
     lines = (await auditor("checkpoint", "--all")).out.splitlines()
     assert [line.split()[0] for line in lines[2:]] == ["5", "9"]
     assert all(f"signed by {LOG}, the ledger has this root" in line for line in lines[2:])
 
 
-async def test_checkpoints_for_machines(auditor: Auditor) -> None:
+async def test_checkpoints_for_machines(auditor: AuditorCommand) -> None:
     document = (await auditor("checkpoint", "--all", "--json")).document
     assert document["holds"] is True
     assert [
@@ -75,25 +75,27 @@ async def test_checkpoints_for_machines(auditor: Auditor) -> None:
     ]
 
 
-async def test_without_a_key_it_is_said_that_nothing_was_verified(auditor: Auditor, mirror: Path) -> None:
+async def test_without_a_key_it_is_said_that_nothing_was_verified(
+    auditor: AuditorCommand, mirror: Path
+) -> None:
     done = await auditor.using("--from", mirror)("checkpoint")
     assert (done.code, "No signature was verified" in done.out) == (0, True)
 
 
 async def test_a_ledger_that_is_another_one_is_a_breach(
-    auditor: Auditor, mirror: Path, tmp_path: Path
+    auditor: AuditorCommand, mirror: Path, tmp_path: Path
 ) -> None:
     with opened_for_writing(tmp_path / "other") as other:
         other.stream("LEDGER").append(small_ledger(6, reference="pay-2").ledger)
-        notes = (stored_checkpoint(signed(SIGNER, LEDGER, size), number=size) for size in SIZES)
-        other.stream("CHECKPOINTS").append(numbered(notes))
+        notes = (stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size), number=size) for size in SIZES)
+        other.stream("CHECKPOINTS").append(renumber(notes))
     done = await auditor.using("--from", tmp_path / "other", "--key", SIGNER.verifier)("checkpoint")
     assert done.code == 1
     assert "THE LEDGER DOES NOT HAVE THIS ROOT" in done.out
     assert "checkpoint-mismatch" in done.out
 
 
-async def test_there_may_be_no_checkpoint_yet(auditor: Auditor, tmp_path: Path) -> None:
+async def test_there_may_be_no_checkpoint_yet(auditor: AuditorCommand, tmp_path: Path) -> None:
     with opened_for_writing(tmp_path / "other") as other:
         other.stream("LEDGER").append(LEDGER)
         other.stream("CHECKPOINTS")
@@ -106,7 +108,7 @@ async def test_there_may_be_no_checkpoint_yet(auditor: Auditor, tmp_path: Path) 
 
 @pytest.mark.parametrize("number", range(1, 10))
 async def test_every_signed_entry_can_be_proven_offline(
-    auditor: Auditor, offline: Auditor, tmp_path: Path, number: int
+    auditor: AuditorCommand, offline: AuditorCommand, tmp_path: Path, number: int
 ) -> None:
     file = tmp_path / "entry.tlog-proof"
     size = 5 if number <= 5 else 9
@@ -131,9 +133,9 @@ async def test_every_signed_entry_can_be_proven_offline(
     }
 
 
-async def test_a_proof_has_the_form_of_c2sp(auditor: Auditor) -> None:
+async def test_a_proof_has_the_form_of_c2sp(auditor: AuditorCommand) -> None:
     lines = (await auditor("prove", 6)).out.split("\n")
-    note = signed(SIGNER, LEDGER, 9)
+    note = signed_checkpoint(SIGNER, LEDGER, 9)
     assert lines[0] == "c2sp.org/tlog-proof@v1"
     assert base64.b64decode(lines[1].removeprefix("extra ")) == LEDGER[5].stated
     assert lines[2] == "index 5"
@@ -142,7 +144,9 @@ async def test_a_proof_has_the_form_of_c2sp(auditor: Auditor) -> None:
     assert "\n".join(lines[blank + 1 :]) == note
 
 
-async def test_the_entry_is_shown_to_people(auditor: Auditor, offline: Auditor, tmp_path: Path) -> None:
+async def test_the_entry_is_shown_to_people(
+    auditor: AuditorCommand, offline: AuditorCommand, tmp_path: Path
+) -> None:
     await auditor("prove", 2, "--out", tmp_path / "proof")
     done = await offline("check-proof", tmp_path / "proof")
     assert done.out.startswith(
@@ -152,38 +156,40 @@ async def test_the_entry_is_shown_to_people(auditor: Auditor, offline: Auditor, 
     assert json.loads(body) == json.loads(LEDGER[1].body)
 
 
-async def test_a_proof_against_a_checkpoint_of_ones_own(auditor: Auditor, tmp_path: Path) -> None:
-    (tmp_path / "kept").write_text(signed(SIGNER, LEDGER, 13))
+async def test_a_proof_against_a_checkpoint_of_ones_own(auditor: AuditorCommand, tmp_path: Path) -> None:
+    (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, LEDGER, 13))
     done = await auditor("prove", 12, "--checkpoint", tmp_path / "kept", "--json")
     assert (done.code, done.document["checkpoint"]["size"]) == (0, 13)
     assert Proof.of(done.document["proof"]).index == 11
 
 
-async def test_an_entry_that_is_not_signed_yet_is_told(auditor: Auditor) -> None:
+async def test_an_entry_that_is_not_signed_yet_is_told(auditor: AuditorCommand) -> None:
     done = await auditor("prove", 10)
     assert (done.code, done.out) == (2, "")
     assert "no checkpoint covers entry 10: the largest one is over 9 entries" in done.err
 
 
-async def test_no_proof_is_made_of_a_ledger_that_is_another_one(auditor: Auditor, tmp_path: Path) -> None:
-    (tmp_path / "kept").write_text(signed(SIGNER, small_ledger(6, reference="pay-2").ledger, 9))
+async def test_no_proof_is_made_of_a_ledger_that_is_another_one(
+    auditor: AuditorCommand, tmp_path: Path
+) -> None:
+    (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, small_ledger(6, reference="pay-2").ledger, 9))
     done = await auditor("prove", 2, "--checkpoint", tmp_path / "kept", "--out", tmp_path / "proof")
     assert (done.code, "checkpoint-mismatch" in done.err, (tmp_path / "proof").exists()) == (1, True, False)
-    (tmp_path / "kept").write_text(signed(SIGNER, small_ledger(8).ledger, 17))
+    (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, small_ledger(8).ledger, 17))
     done = await auditor("prove", 2, "--checkpoint", tmp_path / "kept", "--json")
     assert (done.code, [one["kind"] for one in done.document["breaches"]]) == (1, ["truncated"])
 
 
-async def test_no_proof_is_made_of_a_ledger_with_a_gap(auditor: Auditor, tmp_path: Path) -> None:
+async def test_no_proof_is_made_of_a_ledger_with_a_gap(auditor: AuditorCommand, tmp_path: Path) -> None:
     with opened_for_writing(tmp_path / "other") as other:
         other.stream("LEDGER").append([entry for entry in LEDGER if entry.sequence != 4])
-    (tmp_path / "kept").write_text(signed(SIGNER, LEDGER, 9))
+    (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, LEDGER, 9))
     auditor = auditor.using("--from", tmp_path / "other", "--key", SIGNER.verifier)
     done = await auditor("prove", 2, "--checkpoint", tmp_path / "kept")
     assert (done.code, "LEDGER#4  sequence-gap" in done.err) == (1, True)
 
 
-async def test_a_key_is_needed(auditor: Auditor, mirror: Path, tmp_path: Path) -> None:
+async def test_a_key_is_needed(auditor: AuditorCommand, mirror: Path, tmp_path: Path) -> None:
     for arguments in (("prove", 2, "--from", mirror), ("check-proof", tmp_path / "proof")):
         done = await auditor.using()(*arguments)
         assert (done.code, "--key is needed" in done.err) == (2, True)
@@ -196,7 +202,9 @@ def proof(number: int = 6, size: int = 9) -> Proof:
     builder = ProofBuilder(number - 1, size)
     for entry in LEDGER[:size]:
         builder.append(leaf_hash(entry.stated))
-    return Proof(number - 1, builder.proof(), signed(SIGNER, LEDGER, size), LEDGER[number - 1].stated)
+    return Proof(
+        number - 1, builder.proof(), signed_checkpoint(SIGNER, LEDGER, size), LEDGER[number - 1].stated
+    )
 
 
 KEYS: tuple[VerifierKey, ...] = (SIGNER.verifier,)
@@ -216,7 +224,7 @@ def line(number: int, text: str) -> Callable[[str], str]:
     return change
 
 
-LIES: dict[str, Callable[[str], str]] = {
+FALSE_PROOFS: dict[str, Callable[[str], str]] = {
     "another entry": line(1, f"extra {base64.b64encode(LEDGER[6].stated).decode()}"),
     "another body": line(1, f"extra {base64.b64encode(LEDGER[5].stated + b' ').decode()}"),
     "another place": line(2, "index 6"),
@@ -224,13 +232,17 @@ LIES: dict[str, Callable[[str], str]] = {
     "a hash less": lambda text: text.replace(f"{text.split(chr(10))[3]}\n", "", 1),
     "a place beyond the tree": line(2, "index 99"),
     "another size": lambda text: text.replace("\n9\n", "\n10\n"),
-    "another checkpoint": lambda text: text.partition("\n\n")[0] + "\n\n" + signed(SIGNER, LEDGER, 10),
+    "another checkpoint": lambda text: (
+        text.partition("\n\n")[0] + "\n\n" + signed_checkpoint(SIGNER, LEDGER, 10)
+    ),
 }
 
 
-@pytest.mark.parametrize("lie", LIES)
-async def test_a_proof_of_something_else_proves_nothing(offline: Auditor, tmp_path: Path, lie: str) -> None:
-    changed = LIES[lie](str(proof()))
+@pytest.mark.parametrize("lie", FALSE_PROOFS)
+async def test_a_proof_of_something_else_proves_nothing(
+    offline: AuditorCommand, tmp_path: Path, lie: str
+) -> None:
+    changed = FALSE_PROOFS[lie](str(proof()))
     with pytest.raises(NotProven):
         proven(Proof.of(changed), KEYS)
     (tmp_path / "proof").write_text(changed)
@@ -239,7 +251,7 @@ async def test_a_proof_of_something_else_proves_nothing(offline: Auditor, tmp_pa
     assert (await offline("check-proof", tmp_path / "proof", "--json")).document["holds"] is False
 
 
-BROKEN: dict[str, Callable[[str], str]] = {
+MALFORMED_PROOFS: dict[str, Callable[[str], str]] = {
     "nothing": lambda text: "",
     "another first line": line(0, "c2sp.org/tlog-proof@v2"),
     "no entry in it": lambda text: text.replace(f"{text.split(chr(10))[1]}\n", "", 1),
@@ -255,9 +267,9 @@ BROKEN: dict[str, Callable[[str], str]] = {
 }
 
 
-@pytest.mark.parametrize("damage", BROKEN)
-async def test_what_is_no_proof_is_told(offline: Auditor, tmp_path: Path, damage: str) -> None:
-    broken = BROKEN[damage](str(proof()))
+@pytest.mark.parametrize("damage", MALFORMED_PROOFS)
+async def test_what_is_no_proof_is_told(offline: AuditorCommand, tmp_path: Path, damage: str) -> None:
+    broken = MALFORMED_PROOFS[damage](str(proof()))
     with pytest.raises(BadProof):
         proven(Proof.of(broken), KEYS)
     (tmp_path / "proof").write_text(broken)
@@ -265,7 +277,7 @@ async def test_what_is_no_proof_is_told(offline: Auditor, tmp_path: Path, damage
     assert (done.code, "can't be checked" in done.err) == (2, True)
 
 
-async def test_a_proof_with_another_key_is_told(offline: Auditor, tmp_path: Path) -> None:
+async def test_a_proof_with_another_key_is_told(offline: AuditorCommand, tmp_path: Path) -> None:
     stranger = (Signer.new(LOG).verifier,)
     with pytest.raises(Unsigned):
         proven(proof(), stranger)
@@ -274,7 +286,7 @@ async def test_a_proof_with_another_key_is_told(offline: Auditor, tmp_path: Path
     assert (done.code, "no key that is trusted" in done.err) == (2, True)
 
 
-async def test_a_file_that_is_no_text_or_not_there_is_told(offline: Auditor, tmp_path: Path) -> None:
+async def test_a_file_that_is_no_text_or_not_there_is_told(offline: AuditorCommand, tmp_path: Path) -> None:
     (tmp_path / "proof").write_bytes(b"\xff\xfe")
     assert "UTF-8" in (await offline("check-proof", tmp_path / "proof")).err
     assert "can't be read" in (await offline("check-proof", tmp_path / "absent")).err

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tests.support.audit.streams import Streams, november
+from tests.support.audit.streams import StreamBuilder, november_streams
 from tests.support.servers.instances import NatsServer
 
 from telecine_auditor.cli import run
@@ -21,12 +21,12 @@ Audit = Callable[..., tuple[int, str, str]]
 
 
 @pytest.fixture
-def streams() -> Streams:
-    return november()
+def streams() -> StreamBuilder:
+    return november_streams()
 
 
 @pytest.fixture
-def audit(streams: Streams, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
+def audit(streams: StreamBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Audit:
     """Run a command on a mirror of the streams: exit code, stdout, stderr."""
     folder = tmp_path / "mirror"
 
@@ -40,7 +40,7 @@ def audit(streams: Streams, tmp_path: Path, capsys: pytest.CaptureFixture[str]) 
     return command
 
 
-def of(audit: Audit, *arguments: object) -> Any:
+def json_document(audit: Audit, *arguments: object) -> Any:
     code, out, err = audit(*arguments, "--json")
     assert (code, err) == (0, "")
     return json.loads(out)
@@ -63,9 +63,9 @@ def test_balances_of_everybody(audit: Audit) -> None:
 
 
 def test_balances_at_a_point(audit: Audit) -> None:
-    (ann,) = of(audit, "balances", "ann", "--sequence", 6)["accounts"]
+    (ann,) = json_document(audit, "balances", "ann", "--sequence", 6)["accounts"]
     assert ann == {"account": "ann", "available": 460, "held": 50}
-    day = of(audit, "balances", "--at", "2026-11-30")
+    day = json_document(audit, "balances", "--at", "2026-11-30")
     assert {each["account"]: each["held"] for each in day["accounts"]} == {
         "ann": 50,
         "bob": 0,
@@ -76,10 +76,10 @@ def test_balances_at_a_point(audit: Audit) -> None:
 
 def test_an_account_does_not_go_back_and_others_do_not_wait_for_it(audit: Audit) -> None:
     # bob's video was settled by a clock that is behind: at that time it was not yet asked for.
-    early = of(audit, "balances", "--at", "2026-11-30T23:59:59.4Z")
+    early = json_document(audit, "balances", "--at", "2026-11-30T23:59:59.4Z")
     assert {each["account"]: each["held"] for each in early["accounts"]}["bob"] == 0
     assert early["sequence"] == 14
-    late = of(audit, "balances", "--at", "2026-11-30T23:59:59.5Z")
+    late = json_document(audit, "balances", "--at", "2026-11-30T23:59:59.5Z")
     assert late["sequence"] == 16
 
 
@@ -90,7 +90,7 @@ def test_a_point_that_is_not_there(audit: Audit) -> None:
         "telecine-audit balances: there is no entry 18: LEDGER ends at 17\n",
     )
     assert audit("balances", "zoe")[0] == 2
-    before = of(audit, "balances", "--at", "2026-10-01")
+    before = json_document(audit, "balances", "--at", "2026-10-01")
     assert (before["sequence"], before["booked"], before["accounts"]) == (0, None, [])
 
 
@@ -98,12 +98,12 @@ def test_the_trial_balance_is_zero_and_says_so(audit: Audit) -> None:
     code, out, _ = audit("trial-balance")
     assert code == 0
     assert "Every credit is somewhere: the sum is zero.\n\nNot checked:\n" in out
-    found = of(audit, "trial-balance", "--at", "2026-11-12")
+    found = json_document(audit, "trial-balance", "--at", "2026-11-12")
     assert found["sums"] == {"issued": -660, "available": 610, "held": 0, "spent": 50, "expired": 0}
     assert found["total"] == 0
 
 
-def test_breaches_on_the_way_are_told_and_end_with_1(audit: Audit, streams: Streams) -> None:
+def test_breaches_on_the_way_are_told_and_end_with_1(audit: Audit, streams: StreamBuilder) -> None:
     streams.change(4, lambda body: body["balances"].update(available=511))
     for command in (("balances",), ("trial-balance",), ("liability",), ("statement", "ann")):
         code, out, err = audit(*command)
@@ -114,7 +114,7 @@ def test_breaches_on_the_way_are_told_and_end_with_1(audit: Audit, streams: Stre
 
 
 def test_what_is_owed_by_kind_and_expiry(audit: Audit) -> None:
-    owed = of(audit, "liability", "--at", "2026-11-12")
+    owed = json_document(audit, "liability", "--at", "2026-11-12")
     assert owed["groups"] == [
         {"kind": "paid", "expires": "never", "available": 500, "held": 0, "unspent": 500},
         {"kind": "plan", "expires": "2026-12", "available": 100, "held": 0, "unspent": 100},
@@ -128,7 +128,7 @@ def test_what_is_past_its_time_and_has_not_expired_yet_is_told(audit: Audit) -> 
     code, out, _ = audit("liability", "--at", "2026-11-17", "--accounts")
     assert code == 0
     assert "20 of them are past their time and will expire (20 available, 0 held).\n" in out
-    each = of(audit, "liability", "--accounts", "--sequence", 17)["groups"]
+    each = json_document(audit, "liability", "--accounts", "--sequence", 17)["groups"]
     assert {group["account"] for group in each} == {"ann", "bob", "mal_lory-"}
     held = next(group for group in each if group["held"])
     assert (held["account"], held["kind"], held["held"], held["unspent"]) == (
@@ -153,9 +153,9 @@ def test_a_statement_for_people(audit: Audit) -> None:
 
 
 def test_statements_of_periods_join(audit: Audit) -> None:
-    first = of(audit, "statement", "ann", "--to", "2026-11-10")
-    then = of(audit, "statement", "ann", "--since", "2026-11-11")
-    whole = of(audit, "statement", "ann")
+    first = json_document(audit, "statement", "ann", "--to", "2026-11-10")
+    then = json_document(audit, "statement", "ann", "--since", "2026-11-11")
+    whole = json_document(audit, "statement", "ann")
     assert first["closing"] == then["opening"]
     assert first["entries"] + then["entries"] == whole["entries"]
     assert (whole["opening"], whole["closing"]) == (
@@ -166,7 +166,7 @@ def test_statements_of_periods_join(audit: Audit) -> None:
 
 
 def test_a_period_without_entries_has_two_equal_balances(audit: Audit) -> None:
-    empty = of(audit, "statement", "ann", "--since", "2026-11-21", "--to", "2026-11-22")
+    empty = json_document(audit, "statement", "ann", "--since", "2026-11-21", "--to", "2026-11-22")
     assert (empty["entries"], empty["opening"], empty["closing"]) == ([], empty["closing"], empty["opening"])
     assert audit("statement", "zoe")[0] == 2
 
@@ -180,25 +180,25 @@ def test_a_statement_for_spreadsheets(audit: Audit) -> None:
     assert (rows[0]["available"], rows[1]["available_change"], rows[-1]["available"]) == ("0", "7", "7")
 
 
-def test_texts_of_users_can_not_write_on_the_screen(audit: Audit) -> None:
+def test_terminal_escapes_are_sanitized(audit: Audit) -> None:
     for command in (("statement", "mal_lory-"), ("show", 10), ("show", 11), ("show", 10, "--json")):
         _, out, _ = audit(*command)
         assert all(line.isprintable() for line in out.split("\n")), command
 
 
-def test_one_entry_whole(audit: Audit, streams: Streams) -> None:
+def test_one_entry_whole(audit: Audit, streams: StreamBuilder) -> None:
     code, out, _ = audit("show", 3)
     assert code == 0
     assert "did        debited 50 for generation g1\n" in out
     assert f"leaf hash  {leaf_hash(streams.ledger[2].stated).hex()}\n" in out
     assert "  ce-type: credits.debited.v1\n" in out
     assert '    "generation": "g1",' in out
-    shown = of(audit, "show", 1, "--stream", "VIDEO")
+    shown = json_document(audit, "show", 1, "--stream", "VIDEO")
     assert shown["did"].startswith("requested generation g1: text-to-video, ")
     assert shown["body"]["price"]["credits"] == 50
 
 
-def test_bodies_that_are_no_json_are_shown_as_they_stand(audit: Audit, streams: Streams) -> None:
+def test_bodies_that_are_no_json_are_shown_as_they_stand(audit: Audit, streams: StreamBuilder) -> None:
     twice = streams.ledger[0]._replace(body=b'{"amount":1,"amount":2}')
     text, binary = (
         twice._replace(sequence=2, body=b"text\x1b[2J"),
@@ -210,10 +210,10 @@ def test_bodies_that_are_no_json_are_shown_as_they_stand(audit: Audit, streams: 
     code, out, _ = audit("show", 3)
     assert code == 0
     assert "body (no text, 3 bytes)\n  000000  ff 00 61" in out
-    assert of(audit, "show", 3)["bytes"] == "/wBh"
+    assert json_document(audit, "show", 3)["bytes"] == "/wBh"
 
 
-def test_half_a_character_breaks_nothing(audit: Audit, streams: Streams) -> None:
+def test_invalid_utf8_is_shown(audit: Audit, streams: StreamBuilder) -> None:
     streams.change(10, lambda body: body.update(reason="\ud800"))
     for command in (("show", 10), ("show", 10, "--json")):
         code, out, _ = audit(*command)
@@ -229,7 +229,7 @@ def test_usage_is_reconciled_from_a_mirror(audit: Audit) -> None:
     assert code == 0
     assert "settled without usage: 2, 0 tokens known\n" in out
     assert "tasks that the provider may have: none\n" in out
-    found = of(audit, "reconcile", "--since", "2026-11-30")
+    found = json_document(audit, "reconcile", "--since", "2026-11-30")
     assert found["possible_tasks"] == []
     assert found["total"] == {"settled": 1, "credits": 70, "tokens": 0, "unpaid": 0, "rate": "0.00"}
     assert [each["generation"] for each in found["lists"]["settled_without_usage"]] == ["g5"]
@@ -246,7 +246,7 @@ def test_usage_is_reconciled_from_a_mirror(audit: Audit) -> None:
         (["export", "--format", "pdf", "--out", "x"], "invalid choice: 'pdf'"),
     ],
 )
-def test_mistakes_are_one_sentence(
+def test_usage_errors_are_one_sentence(
     arguments: list[str], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == 2
@@ -256,7 +256,7 @@ def test_mistakes_are_one_sentence(
 
 
 async def test_everything_works_from_nats_as_from_a_mirror(
-    nats: NatsServer, streams: Streams, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    nats: NatsServer, streams: StreamBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connection = await connect(nats.url, "tests")
     await provision(connection, consumers=[])

@@ -3,8 +3,8 @@
 from pathlib import Path
 
 import pytest
-from tests.support.audit.command import Auditor
-from tests.support.audit.nats_ledger import all_of, publish, published, small_ledger
+from tests.support.audit.command import AuditorCommand
+from tests.support.audit.nats_ledger import publish, publish_streams, read_stream, small_ledger
 from tests.support.cluster.bare_cluster import replicas
 from tests.support.servers.instances import NatsServer
 
@@ -17,8 +17,8 @@ STREAMS = small_ledger(20)
 async def test_a_mirror_is_restored_on_three_replicas_and_read_without_a_gap(
     capsys: pytest.CaptureFixture[str], nats: NatsServer, tmp_path: Path
 ) -> None:
-    auditor, mirror = Auditor(capsys), tmp_path / "mirror"
-    await published(nats, STREAMS)
+    auditor, mirror = AuditorCommand(capsys), tmp_path / "mirror"
+    await publish_streams(nats, STREAMS)
     assert (await auditor("mirror", mirror, "--nats", nats.url)).code == 0
     async with replicas(tmp_path / "cluster") as three:
         # Every entry of the one account expects the one before, which the replicas must agree on first.
@@ -32,7 +32,7 @@ async def test_a_mirror_is_restored_on_three_replicas_and_read_without_a_gap(
             await publish(
                 connection, [STREAMS.ledger[0]._replace(head=b"", subject=f"ledger.a{number}.granted")]
             )
-            found = await all_of(source, "LEDGER", after=len(STREAMS.ledger))
+            found = await read_stream(source, "LEDGER", after=len(STREAMS.ledger))
             assert [entry.subject for entry in found] == [
                 f"ledger.a{other}.granted" for other in range(1, number + 1)
             ]

@@ -11,21 +11,21 @@ from random import Random
 
 import pytest
 from nats.aio.client import Client
-from tests.support.audit.command import Auditor
+from tests.support.audit.command import AuditorCommand
 from tests.support.audit.nats_ledger import (
     LOG,
     NOON,
-    all_of,
-    copied,
-    numbered,
-    provisioned,
+    provisioned_connection,
     publish,
-    signed,
+    read_stream,
+    renumber,
+    signed_checkpoint,
     small_ledger,
     stored_checkpoint,
     tampered_server,
+    write_entries,
 )
-from tests.support.audit.streams import Streams
+from tests.support.audit.streams import StreamBuilder
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer
 
@@ -43,13 +43,13 @@ SIGNER = Signer.new(LOG)
 
 @pytest.fixture
 async def connection(nats: NatsServer) -> AsyncIterator[Client]:
-    async with provisioned(nats) as connection:
+    async with provisioned_connection(nats) as connection:
         yield connection
 
 
 @pytest.fixture
-def auditor(capsys: pytest.CaptureFixture[str], nats: NatsServer) -> Auditor:
-    return Auditor(capsys).using("--nats", nats.url)
+def auditor(capsys: pytest.CaptureFixture[str], nats: NatsServer) -> AuditorCommand:
+    return AuditorCommand(capsys).using("--nats", nats.url)
 
 
 @pytest.fixture
@@ -57,43 +57,43 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "mirror"
 
 
-async def held(folder: Path, stream: str) -> list[Entry]:
+async def mirror_entries(folder: Path, stream: str) -> list[Entry]:
     """What a mirror holds, none of it changed."""
 
     def refuse(breach: object) -> None:
         raise AssertionError(breach)
 
-    return await all_of(MirrorSource(folder, refuse), stream)
+    return await read_stream(MirrorSource(folder, refuse), stream)
 
 
-async def on(nats: NatsServer, stream: str) -> list[Entry]:
+async def server_entries(nats: NatsServer, stream: str) -> list[Entry]:
     """What the server holds."""
     source = await NatsSource.open(Server(url=nats.url))
     try:
-        return await all_of(source, stream)
+        return await read_stream(source, stream)
     finally:
         await source.close()
 
 
-async def fill(connection: Client, streams: Streams = LEDGER) -> None:
+async def fill(connection: Client, streams: StreamBuilder = LEDGER) -> None:
     await publish(connection, streams.ledger)
     await publish(connection, streams.video)
-    await publish(connection, [stored_checkpoint(signed(SIGNER, streams.ledger))])
+    await publish(connection, [stored_checkpoint(signed_checkpoint(SIGNER, streams.ledger))])
 
 
 async def test_every_stream_is_copied_with_the_times_of_the_server(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     await fill(connection)
     done = await auditor("mirror", folder)
     assert (done.code, done.err) == (0, "")
     assert done.out == ("LEDGER  13 new, up to #13\nVIDEO  30 new, up to #30\nCHECKPOINTS  1 new, up to #1\n")
     for stream in ("LEDGER", "VIDEO", "CHECKPOINTS"):
-        assert await held(folder, stream) == await on(nats, stream)
+        assert await mirror_entries(folder, stream) == await server_entries(nats, stream)
 
 
 async def test_a_second_run_adds_what_is_new(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     await publish(connection, LEDGER.ledger[:5])
     await auditor("mirror", folder)
@@ -108,17 +108,17 @@ async def test_a_second_run_adds_what_is_new(
         "cut": 0,
     }
     assert (await auditor("mirror", folder)).out.startswith("LEDGER  0 new, up to #13\n")
-    assert await held(folder, "LEDGER") == await on(nats, "LEDGER")
+    assert await mirror_entries(folder, "LEDGER") == await server_entries(nats, "LEDGER")
 
 
 async def test_empty_streams_are_mirrored_as_empty(
-    auditor: Auditor, connection: Client, folder: Path
+    auditor: AuditorCommand, connection: Client, folder: Path
 ) -> None:
     assert (await auditor("mirror", folder)).code == 0
-    assert await held(folder, "VIDEO") == []
+    assert await mirror_entries(folder, "VIDEO") == []
 
 
-async def test_streams_can_be_chosen(auditor: Auditor, connection: Client, folder: Path) -> None:
+async def test_streams_can_be_chosen(auditor: AuditorCommand, connection: Client, folder: Path) -> None:
     await fill(connection)
     assert (await auditor("mirror", folder, "--streams", "LEDGER,CHECKPOINTS")).code == 0
     assert not (folder / "VIDEO").exists()
@@ -126,8 +126,8 @@ async def test_streams_can_be_chosen(auditor: Auditor, connection: Client, folde
     assert (refused.code, "there is no stream NOPE" in refused.err) == (2, True)
 
 
-async def test_half_an_entry_is_cut_off_with_a_word(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
+async def test_partial_entry_is_truncated_with_a_warning(
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     await fill(connection)
     await auditor("mirror", folder)
@@ -138,15 +138,15 @@ async def test_half_an_entry_is_cut_off_with_a_word(
     assert "LEDGER: " in done.err
     assert "bytes that were half written" in done.err
     assert "LEDGER  1 new, up to #13\n" in done.out
-    assert await held(folder, "LEDGER") == await on(nats, "LEDGER")
+    assert await mirror_entries(folder, "LEDGER") == await server_entries(nats, "LEDGER")
 
 
 async def test_sha256sum_confirms_the_sealed_segments(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     entries = [Entry(number, 0, "ledger.a.granted", b"", b"") for number in range(1, 65_536 // 128 + 2)]
     large = [entry._replace(body=b"x" * 132_000) for entry in entries]
-    await copied(nats, "LEDGER", large)
+    await write_entries(nats, "LEDGER", large)
     done = await auditor("mirror", folder)
     assert "segments sealed: 1" in done.out
     sha256sum = shutil.which("sha256sum")
@@ -157,7 +157,7 @@ async def test_sha256sum_confirms_the_sealed_segments(
     said, _ = await checked.communicate()
     assert checked.returncode == 0
     assert said.decode() == f"LEDGER/{1:020}.entries: OK\n"
-    assert len(await held(folder, "LEDGER")) == len(large)
+    assert len(await mirror_entries(folder, "LEDGER")) == len(large)
 
 
 CHANGED: dict[str, tuple[list[Entry], str]] = {
@@ -180,8 +180,8 @@ CHANGED: dict[str, tuple[list[Entry], str]] = {
 
 @pytest.mark.parts("another")
 @pytest.mark.parametrize("change", CHANGED)
-async def test_a_stream_with_another_past_is_a_breach_and_nothing_is_written(
-    auditor: Auditor, connection: Client, folder: Path, tmp_path: Path, change: str
+async def test_changed_history_is_a_breach(
+    auditor: AuditorCommand, connection: Client, folder: Path, tmp_path: Path, change: str
 ) -> None:
     await publish(connection, LEDGER.ledger)
     await auditor("mirror", folder)
@@ -198,7 +198,7 @@ async def test_a_stream_with_another_past_is_a_breach_and_nothing_is_written(
 
 @pytest.mark.parts("another")
 async def test_a_restored_stream_is_the_same_one(
-    auditor: Auditor, connection: Client, folder: Path, tmp_path: Path
+    auditor: AuditorCommand, connection: Client, folder: Path, tmp_path: Path
 ) -> None:
     """Its times are new, and no part of what is compared."""
     await publish(connection, LEDGER.ledger)
@@ -211,39 +211,39 @@ async def test_a_restored_stream_is_the_same_one(
     assert (done.code, "LEDGER  2 new, up to #15" in done.out) == (0, True)
 
 
-async def test_what_video_forgets_the_mirror_keeps(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
+async def test_mirror_keeps_purged_video_entries(
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     await fill(connection)
     await auditor("mirror", folder)
-    before = await held(folder, "VIDEO")
+    before = await mirror_entries(folder, "VIDEO")
     await connection.jetstream().purge_stream("VIDEO", subject="video.ann.>")
     done = await auditor("mirror", folder)
     assert (done.code, "VIDEO  0 new" in done.out) == (0, True)
     assert "VIDEO: the entry that was mirrored last was erased" in done.err
-    assert await held(folder, "VIDEO") == before
+    assert await mirror_entries(folder, "VIDEO") == before
     await publish(connection, [LEDGER.video[0]._replace(subject="video.bob.b1.requested", head=b"")])
     assert "VIDEO  1 new, up to #31" in (await auditor("mirror", folder)).out
 
 
 @pytest.mark.parts("another")
-async def test_the_ledger_may_not_forget(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path, tmp_path: Path
+async def test_purged_ledger_is_a_breach(
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path, tmp_path: Path
 ) -> None:
     await publish(connection, LEDGER.ledger)
     await auditor("mirror", folder)
     async with tampered_server(tmp_path / "other", LEDGER.ledger) as other:
-        async with provisioned(other) as operator:
+        async with provisioned_connection(other) as operator:
             jetstream = operator.jetstream()
             await jetstream.delete_stream("LEDGER")
             await jetstream.add_stream(name="LEDGER", subjects=["ledger.>"], allow_direct=True)
-            await copied(other, "LEDGER", LEDGER.ledger)
+            await write_entries(other, "LEDGER", LEDGER.ledger)
             await jetstream.delete_msg("LEDGER", 13)
         done = await auditor.using("--nats", other.url)("mirror", folder)
     assert (done.code, "the stream has it no more" in done.out) == (1, True)
 
 
-async def test_one_mirror_at_a_time(auditor: Auditor, connection: Client, folder: Path) -> None:
+async def test_one_mirror_at_a_time(auditor: AuditorCommand, connection: Client, folder: Path) -> None:
     async with following(folder, auditor.options):
         await eventually(lambda: (folder / "LEDGER").exists())
         done = await auditor("mirror", folder)
@@ -268,7 +268,7 @@ async def following(folder: Path, options: tuple[str, ...]) -> AsyncIterator[asy
 
 @pytest.mark.parts("restart")
 async def test_a_mirror_that_follows_goes_on_until_it_is_stopped(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     await publish(connection, LEDGER.ledger[:3])
     async with following(folder, auditor.options) as process:
@@ -284,26 +284,28 @@ async def test_a_mirror_that_follows_goes_on_until_it_is_stopped(
             pass
         process.send_signal(signal.SIGINT)
         assert await process.wait() == 130
-    assert await held(folder, "LEDGER") == await on(nats, "LEDGER")
+    assert await mirror_entries(folder, "LEDGER") == await server_entries(nats, "LEDGER")
 
 
-async def test_following_a_server_that_is_not_there_is_an_error(auditor: Auditor, folder: Path) -> None:
+async def test_following_a_server_that_is_not_there_is_an_error(
+    auditor: AuditorCommand, folder: Path
+) -> None:
     done = await auditor.using("--nats", "nats://127.0.0.1:1")("mirror", folder, "--follow")
     assert (done.code, "no connection to NATS at 127.0.0.1:1" in done.err) == (2, True)
     done = await auditor("mirror", folder, "--follow", "--json")
     assert (done.code, "leave one of them out" in done.err) == (2, True)
 
 
-async def test_a_mirror_that_is_killed_again_and_again_gets_whole(
-    auditor: Auditor, nats: NatsServer, connection: Client, folder: Path
+async def test_repeatedly_killed_mirror_completes(
+    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     """Killed at any moment, also while it writes; what it then holds is always a beginning of the stream."""
     chance = Random(3)  # noqa: S311 - the same moments in every run
-    entries = numbered(
+    entries = renumber(
         Entry(0, 0, f"ledger.a{number}.granted", b"ce-id: x\r\n", bytes(chance.randrange(8000)))
         for number in range(400)
     )
-    await copied(nats, "LEDGER", entries)
+    await write_entries(nats, "LEDGER", entries)
     segment = folder / "LEDGER" / f"{1:020}.entries"
     for _ in range(6):
         if segment.exists():
@@ -313,7 +315,7 @@ async def test_a_mirror_that_is_killed_again_and_again_gets_whole(
             await eventually(lambda: segment.exists() and segment.stat().st_size > 40)
             process.kill()
             await process.wait()
-        found = await held(folder, "LEDGER")
+        found = await mirror_entries(folder, "LEDGER")
         assert [entry._replace(stored_at=0) for entry in found] == entries[: len(found)]
     assert (await auditor("mirror", folder)).code == 0
-    assert await held(folder, "LEDGER") == await on(nats, "LEDGER")
+    assert await mirror_entries(folder, "LEDGER") == await server_entries(nats, "LEDGER")

@@ -8,20 +8,20 @@ from pathlib import Path
 import nats as nats_client
 import pytest
 from nats.aio.client import Client
-from tests.support.audit.command import Auditor
+from tests.support.audit.command import AuditorCommand
 from tests.support.audit.nats_ledger import (
     LOG,
-    all_of,
-    copied,
-    numbered,
-    provisioned,
+    provisioned_connection,
     publish,
-    published,
-    signed,
+    publish_streams,
+    read_stream,
+    renumber,
+    signed_checkpoint,
     small_ledger,
     stored_checkpoint,
+    write_entries,
 )
-from tests.support.security.nats_users import allowed, guarded_server, new_seed, public_key
+from tests.support.security.nats_users import authenticated_server, nats_permissions, new_seed, public_key
 from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_auditor.mirror.source import MirrorSource
@@ -40,14 +40,14 @@ NAMES = ("CHECKPOINTS", "LEDGER", "VIDEO")
 
 
 @pytest.fixture
-def auditor(capsys: pytest.CaptureFixture[str]) -> Auditor:
-    return Auditor(capsys)
+def auditor(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
+    return AuditorCommand(capsys)
 
 
 @asynccontextmanager
-async def fresh(folder: Path) -> AsyncIterator[NatsServer]:
+async def provisioned_server(folder: Path) -> AsyncIterator[NatsServer]:
     """A server that has all our streams and nothing in them."""
-    async with nats_server(folder / "fresh") as server, provisioned(server):
+    async with nats_server(folder / "fresh") as server, provisioned_connection(server):
         yield server
 
 
@@ -59,49 +59,55 @@ def mirror_of(folder: Path, **streams: Sequence[Entry]) -> Path:
     return folder / "mirror"
 
 
-async def on(server: NatsServer, stream: str) -> list[Entry]:
+async def server_entries(server: NatsServer, stream: str) -> list[Entry]:
     source = await NatsSource.open(Server(url=server.url))
     try:
-        return [entry._replace(stored_at=0) for entry in await all_of(source, stream)]
+        return [entry._replace(stored_at=0) for entry in await read_stream(source, stream)]
     finally:
         await source.close()
 
 
-async def held(mirror: Path, stream: str) -> list[Entry]:
-    entries = await all_of(MirrorSource(mirror, print), stream)
+async def mirror_entries(mirror: Path, stream: str) -> list[Entry]:
+    entries = await read_stream(MirrorSource(mirror, print), stream)
     return [entry._replace(stored_at=0) for entry in entries]
 
 
 @pytest.fixture
-async def mirror(auditor: Auditor, nats: NatsServer, tmp_path: Path) -> Path:
+async def mirror(auditor: AuditorCommand, nats: NatsServer, tmp_path: Path) -> Path:
     """A mirror of a server on which services worked, with the versions that they expected, and a checkpoint."""
-    await published(nats, STREAMS)
-    async with provisioned(nats) as connection:
-        await publish(connection, [stored_checkpoint(signed(SIGNER, STREAMS.ledger))])
+    await publish_streams(nats, STREAMS)
+    async with provisioned_connection(nats) as connection:
+        await publish(connection, [stored_checkpoint(signed_checkpoint(SIGNER, STREAMS.ledger))])
     done = await auditor("mirror", tmp_path / "mirror", "--nats", nats.url)
     assert done.code == 0
     return tmp_path / "mirror"
 
 
 @pytest.mark.parts("another")
-async def test_every_byte_and_every_sequence_is_back(
-    auditor: Auditor, nats: NatsServer, mirror: Path, tmp_path: Path
+async def test_restore_is_identical(
+    auditor: AuditorCommand, nats: NatsServer, mirror: Path, tmp_path: Path
 ) -> None:
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror, "--nats", server.url)
         assert (done.code, done.err) == (0, "")
         for stream in NAMES:
-            assert await on(server, stream) == await on(nats, stream) == await held(mirror, stream)
+            assert (
+                await server_entries(server, stream)
+                == await server_entries(nats, stream)
+                == await mirror_entries(mirror, stream)
+            )
         verified = await auditor("verify", "--nats", server.url, "--key", SIGNER.verifier, "--json")
         assert (verified.code, verified.document["breaches"]) == (0, [])
-    root = base64.b64encode(Checkpoint.of(signed(SIGNER, STREAMS.ledger).rpartition("\n\n")[0] + "\n").root)
+    root = base64.b64encode(
+        Checkpoint.of(signed_checkpoint(SIGNER, STREAMS.ledger).rpartition("\n\n")[0] + "\n").root
+    )
     assert f"LEDGER  13 written, up to #13, read back and the same, root {root.decode()}\n" in done.out
 
 
 @pytest.mark.parts("another")
-async def test_services_go_on_where_they_were(auditor: Auditor, mirror: Path, tmp_path: Path) -> None:
+async def test_services_go_on_where_they_were(auditor: AuditorCommand, mirror: Path, tmp_path: Path) -> None:
     """What an entry expects of the sequence before still holds."""
-    async with fresh(tmp_path) as server, provisioned(server) as connection:
+    async with provisioned_server(tmp_path) as server, provisioned_connection(server) as connection:
         await auditor("restore", mirror, "--nats", server.url)
         headers = {
             "Nats-Expected-Last-Subject-Sequence": "13",
@@ -112,15 +118,17 @@ async def test_services_go_on_where_they_were(auditor: Auditor, mirror: Path, tm
 
 
 @pytest.mark.parts("another")
-async def test_it_goes_on_after_an_interruption(auditor: Auditor, mirror: Path, tmp_path: Path) -> None:
-    ledger = await held(mirror, "LEDGER")
-    async with fresh(tmp_path) as server:
-        await copied(server, "LEDGER", ledger[:7])
+async def test_it_goes_on_after_an_interruption(
+    auditor: AuditorCommand, mirror: Path, tmp_path: Path
+) -> None:
+    ledger = await mirror_entries(mirror, "LEDGER")
+    async with provisioned_server(tmp_path) as server:
+        await write_entries(server, "LEDGER", ledger[:7])
         done = await auditor("restore", mirror, "--nats", server.url, "--json")
         assert done.code == 0
         one = done.document["streams"][1]
         assert (one["stream"], one["found"], one["written"], one["last"]) == ("LEDGER", 7, 6, 13)
-        assert await on(server, "LEDGER") == ledger
+        assert await server_entries(server, "LEDGER") == ledger
         again = await auditor("restore", mirror, "--nats", server.url)
         assert "LEDGER  0 written, 13 were there, up to #13" in again.out
 
@@ -135,19 +143,19 @@ async def test_it_goes_on_after_an_interruption(auditor: Auditor, mirror: Path, 
     ids=["another first entry", "another body", "more than the mirror has"],
 )
 async def test_a_stream_that_holds_anything_else_is_left_alone(
-    auditor: Auditor, tmp_path: Path, there: list[Entry]
+    auditor: AuditorCommand, tmp_path: Path, there: list[Entry]
 ) -> None:
     mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
-    async with fresh(tmp_path) as server:
-        await copied(server, "LEDGER", there)
+    async with provisioned_server(tmp_path) as server:
+        await write_entries(server, "LEDGER", there)
         done = await auditor("restore", mirror, "--nats", server.url)
         assert (done.code, done.out) == (2, "")
         assert "stream LEDGER is not empty, and no beginning of what the mirror holds" in done.err
-        assert len(await on(server, "LEDGER")) == len(there)
+        assert len(await server_entries(server, "LEDGER")) == len(there)
 
 
-async def test_headers_of_any_form_are_back(auditor: Auditor, tmp_path: Path) -> None:
-    odd = numbered(
+async def test_headers_of_any_form_are_back(auditor: AuditorCommand, tmp_path: Path) -> None:
+    odd = renumber(
         Entry(0, 0, "ledger.ann.granted", head, body)
         for head, body in (
             (b"", b""),
@@ -157,12 +165,12 @@ async def test_headers_of_any_form_are_back(auditor: Auditor, tmp_path: Path) ->
         )
     )
     mirror = mirror_of(tmp_path, LEDGER=odd)
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         assert (await auditor("restore", mirror, "--nats", server.url)).code == 0
-        assert await on(server, "LEDGER") == odd
+        assert await server_entries(server, "LEDGER") == odd
 
 
-def with_gaps(*missing: int) -> list[Entry]:
+def video_without(*missing: int) -> list[Entry]:
     """VIDEO after some accounts were forgotten."""
     entries = (entry._replace(stored_at=0) for entry in STREAMS.video if entry.sequence not in missing)
     return [entry._replace(subject=f"video.kept.g{entry.sequence}.requested") for entry in entries]
@@ -170,79 +178,83 @@ def with_gaps(*missing: int) -> list[Entry]:
 
 @pytest.mark.parametrize("missing", [(1, 2, 3), (5, 6, 9), (1, 2, 15, 29)], ids=str)
 async def test_sequences_that_video_forgot_stay_empty(
-    auditor: Auditor, tmp_path: Path, missing: tuple[int, ...]
+    auditor: AuditorCommand, tmp_path: Path, missing: tuple[int, ...]
 ) -> None:
-    video = with_gaps(*missing)
+    video = video_without(*missing)
     mirror = mirror_of(tmp_path, VIDEO=video)
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror, "--nats", server.url)
         assert (done.code, f"{len(missing)} sequences left empty" in done.out) == (0, True)
-        assert await on(server, "VIDEO") == video
+        assert await server_entries(server, "VIDEO") == video
         assert "0 written" in (await auditor("restore", mirror, "--nats", server.url)).out
 
 
-async def test_gaps_are_gone_on_with_after_an_interruption(auditor: Auditor, tmp_path: Path) -> None:
-    video = with_gaps(5, 6, 9)
+async def test_gaps_are_gone_on_with_after_an_interruption(auditor: AuditorCommand, tmp_path: Path) -> None:
+    video = video_without(5, 6, 9)
     mirror = mirror_of(tmp_path, VIDEO=video)
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         subject = "video.telecine-restore.telecine-restore.telecine-restore"
         filler = Entry(0, 0, subject, b"telecine-restore: filler\r\n", b"")
-        await copied(server, "VIDEO", [*video[:4], filler])
+        await write_entries(server, "VIDEO", [*video[:4], filler])
         assert (await auditor("restore", mirror, "--nats", server.url)).code == 0
-        assert await on(server, "VIDEO") == video
+        assert await server_entries(server, "VIDEO") == video
 
 
 @pytest.mark.parametrize("missing", [1, 4])
-async def test_the_ledger_allows_no_gaps(auditor: Auditor, tmp_path: Path, missing: int) -> None:
+async def test_the_ledger_allows_no_gaps(auditor: AuditorCommand, tmp_path: Path, missing: int) -> None:
     ledger = [entry for entry in STREAMS.ledger if entry.sequence != missing]
     mirror = mirror_of(tmp_path, LEDGER=ledger)
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror, "--nats", server.url)
         assert (done.code, f"sequence {missing} of LEDGER is missing in the mirror" in done.err) == (2, True)
         assert "--renumber" in done.err
-        assert await on(server, "LEDGER") == []
+        assert await server_entries(server, "LEDGER") == []
         assert (await auditor("restore", mirror, "--renumber", "--nats", server.url)).code == 0
-        restored = await on(server, "LEDGER")
-    assert restored == [entry._replace(stored_at=0) for entry in numbered(ledger)]
+        restored = await server_entries(server, "LEDGER")
+    assert restored == [entry._replace(stored_at=0) for entry in renumber(ledger)]
 
 
 @pytest.mark.parts("another")
-async def test_renumbered_entries_expect_nothing(
-    auditor: Auditor, nats: NatsServer, mirror: Path, tmp_path: Path
+async def test_renumbered_entries_have_no_expected_sequence(
+    auditor: AuditorCommand, nats: NatsServer, mirror: Path, tmp_path: Path
 ) -> None:
-    expecting = (await held(mirror, "LEDGER"))[3:]
+    expecting = (await mirror_entries(mirror, "LEDGER"))[3:]
     assert all(b"Nats-Expected-Last-Subject-Sequence" in entry.head for entry in expecting)
     other = mirror_of(tmp_path / "other", LEDGER=expecting)
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         assert (await auditor("restore", other, "--renumber", "--nats", server.url)).code == 0
-        restored = await on(server, "LEDGER")
+        restored = await server_entries(server, "LEDGER")
     assert [entry.stated for entry in restored] == [entry.stated for entry in expecting]
     assert not any(b"Expected" in entry.head for entry in restored)
     assert all(b"Nats-Msg-Id" in entry.head for entry in restored)
 
 
-async def test_an_id_that_is_there_twice_is_told(auditor: Auditor, tmp_path: Path) -> None:
-    twice = numbered([*STREAMS.ledger[:3], STREAMS.ledger[1]])
-    async with fresh(tmp_path) as server:
+async def test_an_id_that_is_there_twice_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
+    twice = renumber([*STREAMS.ledger[:3], STREAMS.ledger[1]])
+    async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=twice), "--nats", server.url)
     assert (done.code, "entry 4 of LEDGER has the id of entry 2" in done.err) == (2, True)
 
 
-async def test_an_expectation_that_does_not_hold_is_told(auditor: Auditor, tmp_path: Path) -> None:
-    wrong = numbered([STREAMS.ledger[0]._replace(head=b"Nats-Expected-Last-Subject-Sequence: 7\r\n")])
-    async with fresh(tmp_path) as server:
+async def test_an_expectation_that_does_not_hold_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
+    wrong = renumber([STREAMS.ledger[0]._replace(head=b"Nats-Expected-Last-Subject-Sequence: 7\r\n")])
+    async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=wrong), "--nats", server.url)
     assert (done.code, "entry 1 of LEDGER was refused" in done.err) == (2, True)
 
 
-async def test_a_subject_that_the_stream_does_not_take_is_told(auditor: Auditor, tmp_path: Path) -> None:
+async def test_a_subject_that_the_stream_does_not_take_is_told(
+    auditor: AuditorCommand, tmp_path: Path
+) -> None:
     stray = [STREAMS.ledger[0]._replace(subject="elsewhere.x")]
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=stray), "--nats", server.url)
     assert (done.code, "no stream of the server takes what entry 1" in done.err) == (2, True)
 
 
-async def test_a_stream_that_is_not_there_is_told(auditor: Auditor, nats: NatsServer, tmp_path: Path) -> None:
+async def test_a_stream_that_is_not_there_is_told(
+    auditor: AuditorCommand, nats: NatsServer, tmp_path: Path
+) -> None:
     mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
     done = await auditor("restore", mirror, "--nats", nats.url)
     assert (done.code, "`telecine provision` makes it" in done.err) == (2, True)
@@ -251,21 +263,21 @@ async def test_a_stream_that_is_not_there_is_told(auditor: Auditor, nats: NatsSe
     assert (done.code, "has no streams" in done.err) == (2, True)
 
 
-async def test_a_changed_mirror_is_not_restored(auditor: Auditor, tmp_path: Path) -> None:
+async def test_a_changed_mirror_is_not_restored(auditor: AuditorCommand, tmp_path: Path) -> None:
     mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
     segment = mirror / "LEDGER" / f"{6:020}.entries"
     segment.write_bytes(segment.read_bytes()[:-9])
-    async with fresh(tmp_path) as server:
+    async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror, "--nats", server.url)
         assert (done.code, "the mirror can't be restored" in done.err) == (2, True)
-        assert await on(server, "LEDGER") == []
+        assert await server_entries(server, "LEDGER") == []
 
 
-async def test_an_auditor_may_not_restore(auditor: Auditor, tmp_path: Path) -> None:
+async def test_an_auditor_may_not_restore(auditor: AuditorCommand, tmp_path: Path) -> None:
     mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
     seed = new_seed(tmp_path / "auditor.nk")
-    user = {"nkey": public_key(seed), "permissions": allowed(AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)}
-    async with guarded_server(tmp_path / "nats", user) as server:
+    user = {"nkey": public_key(seed), "permissions": nats_permissions(AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)}
+    async with authenticated_server(tmp_path / "nats", user) as server:
         operator: Client = await nats_client.connect(server.operator_url)
         await provision(operator, consumers=())
         await operator.close()

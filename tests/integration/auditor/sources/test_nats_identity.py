@@ -11,9 +11,15 @@ import nats.errors
 import pytest
 from nats.aio.client import Client
 from nats.js.errors import APIError
-from tests.support.audit.command import Auditor
-from tests.support.audit.nats_ledger import LOG, publish, signed, small_ledger, stored_checkpoint
-from tests.support.security.nats_users import GuardedServer, allowed, guarded_server, new_seed, public_key
+from tests.support.audit.command import AuditorCommand
+from tests.support.audit.nats_ledger import LOG, publish, signed_checkpoint, small_ledger, stored_checkpoint
+from tests.support.security.nats_users import (
+    AuthenticatedServer,
+    authenticated_server,
+    nats_permissions,
+    new_seed,
+    public_key,
+)
 
 from telecine_auditor.cli import COMMANDS
 from telecine_auditor.sources.connection import NotAllowed, Server
@@ -27,7 +33,7 @@ from telecine_contracts.permissions import AUDITOR, rights
 from telecine_contracts.streams import STREAMS
 from telecine_credits.checkpoints.key import Signer
 
-LEDGER_ALONE = tuple(subject for subject in AUDITOR_PUBLISH if not subject.endswith(".VIDEO"))
+LEDGER_ONLY_PUBLISH = tuple(subject for subject in AUDITOR_PUBLISH if not subject.endswith(".VIDEO"))
 SIGNER = Signer.new(LOG)
 
 
@@ -37,40 +43,43 @@ def seed(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def narrow(tmp_path: Path) -> Path:
+def ledger_only_seed(tmp_path: Path) -> Path:
     """The seed of an auditor who may not see VIDEO."""
     return new_seed(tmp_path / "narrow.nk")
 
 
 @pytest.fixture
-async def server(tmp_path: Path, seed: Path, narrow: Path) -> AsyncIterator[GuardedServer]:
+async def server(tmp_path: Path, seed: Path, ledger_only_seed: Path) -> AsyncIterator[AuthenticatedServer]:
     """A server with a small ledger and a checkpoint over it, and two auditors."""
     users = [
-        {"nkey": public_key(seed), "permissions": allowed(AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)},
-        {"nkey": public_key(narrow), "permissions": allowed(LEDGER_ALONE, AUDITOR_SUBSCRIBE)},
+        {"nkey": public_key(seed), "permissions": nats_permissions(AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)},
+        {
+            "nkey": public_key(ledger_only_seed),
+            "permissions": nats_permissions(LEDGER_ONLY_PUBLISH, AUDITOR_SUBSCRIBE),
+        },
     ]
-    async with guarded_server(tmp_path / "nats", *users) as server:
+    async with authenticated_server(tmp_path / "nats", *users) as server:
         operator = await nats.connect(server.operator_url)
         await provision(operator, consumers=())
         streams = small_ledger(3)
         await publish(operator, streams.ledger)
         await publish(operator, streams.video)
-        await publish(operator, [stored_checkpoint(signed(SIGNER, streams.ledger))])
+        await publish(operator, [stored_checkpoint(signed_checkpoint(SIGNER, streams.ledger))])
         await operator.close()
         yield server
 
 
 @pytest.fixture
-def auditor(capsys: pytest.CaptureFixture[str], server: GuardedServer, seed: Path) -> Auditor:
-    return Auditor(capsys).using("--nats", server.url, "--nkey-seed", seed)
+def auditor(capsys: pytest.CaptureFixture[str], server: AuthenticatedServer, seed: Path) -> AuditorCommand:
+    return AuditorCommand(capsys).using("--nats", server.url, "--nkey-seed", seed)
 
 
-async def test_it_is_the_one_that_the_contracts_name() -> None:
+async def test_permissions_match_the_contracts() -> None:
     named = rights(AUDITOR)
     assert (named.publish, named.subscribe) == (AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)
 
 
-async def test_every_command_works_with_it(auditor: Auditor, tmp_path: Path) -> None:
+async def test_every_command_works_with_it(auditor: AuditorCommand, tmp_path: Path) -> None:
     proof, mirror = tmp_path / "proof", tmp_path / "mirror"
     key = ("--key", SIGNER.verifier)
     calls: dict[str, tuple[object, ...]] = {
@@ -97,9 +106,9 @@ async def test_every_command_works_with_it(auditor: Auditor, tmp_path: Path) -> 
 
 
 async def test_without_video_the_ledger_is_all_there_is(
-    auditor: Auditor, server: GuardedServer, narrow: Path, tmp_path: Path
+    auditor: AuditorCommand, server: AuthenticatedServer, ledger_only_seed: Path, tmp_path: Path
 ) -> None:
-    auditor = auditor.using("--nats", server.url, "--nkey-seed", narrow)
+    auditor = auditor.using("--nats", server.url, "--nkey-seed", ledger_only_seed)
     done = await auditor("mirror", tmp_path / "mirror", "--streams", "LEDGER,CHECKPOINTS")
     assert (done.code, "LEDGER  7 new" in done.out) == (0, True)
     assert (await auditor("checkpoint", "--key", SIGNER.verifier)).code == 0
@@ -116,7 +125,7 @@ async def test_without_video_the_ledger_is_all_there_is(
 
 
 async def test_a_stream_that_is_gone_is_not_taken_for_an_empty_one(
-    auditor: Auditor, server: GuardedServer
+    auditor: AuditorCommand, server: AuthenticatedServer
 ) -> None:
     operator = await nats.connect(server.operator_url)
     await operator.jetstream().delete_stream("VIDEO")
@@ -129,8 +138,10 @@ async def test_a_stream_that_is_gone_is_not_taken_for_an_empty_one(
     await operator.close()
 
 
-async def test_asking_for_video_all_the_same_is_an_error_at_once(server: GuardedServer, narrow: Path) -> None:
-    source = await NatsSource.open(Server(url=server.url, nkey_seed=narrow))
+async def test_asking_for_video_all_the_same_is_an_error_at_once(
+    server: AuthenticatedServer, ledger_only_seed: Path
+) -> None:
+    source = await NatsSource.open(Server(url=server.url, nkey_seed=ledger_only_seed))
     with pytest.raises(NotAllowed, match=r"(?i)stream.info.video"):
         await source.has("VIDEO")
     assert await source.has("LEDGER")
@@ -138,7 +149,7 @@ async def test_asking_for_video_all_the_same_is_an_error_at_once(server: Guarded
 
 
 @pytest.fixture
-async def intruder(server: GuardedServer, seed: Path) -> AsyncIterator[Client]:
+async def auditor_client(server: AuthenticatedServer, seed: Path) -> AsyncIterator[Client]:
     """The auditor's identity in the hands of somebody who wants more."""
 
     async def quiet(error: Exception) -> None:
@@ -151,8 +162,8 @@ async def intruder(server: GuardedServer, seed: Path) -> AsyncIterator[Client]:
     await client.close()
 
 
-async def test_nothing_can_be_changed_with_it(intruder: Client, server: GuardedServer) -> None:
-    jetstream = intruder.jetstream(timeout=0.2)
+async def test_nothing_can_be_changed_with_it(auditor_client: Client, server: AuthenticatedServer) -> None:
+    jetstream = auditor_client.jetstream(timeout=0.2)
     for subject in ("ledger.ann.granted", "video.a.b.stored", "checkpoints.ledger.signed", "timers.at.x"):
         with pytest.raises((nats.errors.Error, TimeoutError)):
             await jetstream.publish(subject, b"{}", timeout=0.2)
@@ -166,7 +177,9 @@ async def test_nothing_can_be_changed_with_it(intruder: Client, server: GuardedS
         "CONSUMER.DURABLE.CREATE.{}.x": {"stream_name": "LEDGER", "config": {"durable_name": "x"}},
     }
     asked = [
-        intruder.request(f"$JS.API.{call.format(stream.name)}", json.dumps(question).encode(), timeout=0.5)
+        auditor_client.request(
+            f"$JS.API.{call.format(stream.name)}", json.dumps(question).encode(), timeout=0.5
+        )
         for stream in STREAMS
         for call, question in calls.items()
     ]
@@ -180,18 +193,18 @@ async def test_nothing_can_be_changed_with_it(intruder: Client, server: GuardedS
         assert {one.consumer_count for one in state} == {0}
 
 
-async def test_other_streams_and_other_answers_can_not_be_read_with_it(intruder: Client) -> None:
+async def test_other_streams_and_other_answers_can_not_be_read_with_it(auditor_client: Client) -> None:
     with pytest.raises((TimeoutError, APIError)):
-        await intruder.request("$JS.API.STREAM.INFO.ACCESS", timeout=0.2)
-    heard = await intruder.subscribe("_INBOX.>")
-    everything = await intruder.subscribe("ledger.>")
-    await intruder.flush()
+        await auditor_client.request("$JS.API.STREAM.INFO.ACCESS", timeout=0.2)
+    heard = await auditor_client.subscribe("_INBOX.>")
+    everything = await auditor_client.subscribe("ledger.>")
+    await auditor_client.flush()
     for subscription in (heard, everything):
         with pytest.raises(TimeoutError):
             await subscription.next_msg(timeout=0.1)
 
 
-async def test_who_is_nobody_is_not_let_in(auditor: Auditor, server: GuardedServer) -> None:
+async def test_unknown_identity_is_refused(auditor: AuditorCommand, server: AuthenticatedServer) -> None:
     done = await auditor.using("--nats", server.url)("balances")
     assert done.code == 2
     assert "Authorization Violation" in done.err
@@ -199,7 +212,9 @@ async def test_who_is_nobody_is_not_let_in(auditor: Auditor, server: GuardedServ
     assert done.err.count("\n") == 1
 
 
-async def test_a_name_and_a_password_will_do(auditor: Auditor, server: GuardedServer, tmp_path: Path) -> None:
+async def test_a_name_and_a_password_will_do(
+    auditor: AuditorCommand, server: AuthenticatedServer, tmp_path: Path
+) -> None:
     password = tmp_path / "password"
     password.write_text("only-a-test\n")
     let_in = auditor.using("--nats", server.url, "--user", "operator", "--password-file", password)
@@ -213,20 +228,20 @@ async def test_a_name_and_a_password_will_do(auditor: Auditor, server: GuardedSe
     [(b"no seed", "holds no nkey seed"), (b"\xff\xfe", "can't be read"), (b"", "no nkey")],
 )
 async def test_a_seed_that_is_none_is_told(
-    auditor: Auditor, server: GuardedServer, tmp_path: Path, content: bytes, says: str
+    auditor: AuditorCommand, server: AuthenticatedServer, tmp_path: Path, content: bytes, says: str
 ) -> None:
     (tmp_path / "seed").write_bytes(content)
     done = await auditor.using("--nats", server.url, "--nkey-seed", tmp_path / "seed")("checkpoint")
     assert (done.code, says in done.err) == (2, True)
 
 
-async def test_a_file_that_is_not_there_is_told(auditor: Auditor, tmp_path: Path) -> None:
+async def test_a_file_that_is_not_there_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
     for option in ("--nkey-seed", "--creds", "--password-file", "--tls-ca"):
         done = await auditor.using(option, tmp_path / "absent")("checkpoint")
         assert (done.code, f"the file {tmp_path / 'absent'} can't be read" in done.err) == (2, True)
 
 
-async def as_identity(part: NatsPart, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:
+async def run_as(part: NatsPart, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:
     """Do something as one of the identities."""
     access = part.access(identity).client_options()
     client = await nats.connect(part.url, inbox_prefix=rights(identity).inbox, **access)
@@ -239,18 +254,18 @@ async def test_the_identity_that_provision_makes_will_do(
 ) -> None:
     """There every identity has an account of its own on the server, and the streams are in another one."""
     ledger = small_ledger(3).ledger
-    checkpoint = stored_checkpoint(signed(SIGNER, ledger))
+    checkpoint = stored_checkpoint(signed_checkpoint(SIGNER, ledger))
     port, monitoring_port = free_ports(2)
     part = NatsPart(tmp_path / "nats", port, monitoring_port, credentials=tmp_path / "credentials")
     process = Process(part.command(tmp_path / "nats.log"))
     process.start()
     try:
         await process.wait_ready(part.ready, 20)
-        await as_identity(part, "provisioner", lambda client: provision(client, consumers=()))
-        await as_identity(part, "credits", lambda client: publish(client, ledger))
-        await as_identity(part, "credits", lambda client: publish(client, [checkpoint]))
+        await run_as(part, "provisioner", lambda client: provision(client, consumers=()))
+        await run_as(part, "credits", lambda client: publish(client, ledger))
+        await run_as(part, "credits", lambda client: publish(client, [checkpoint]))
         seed = tmp_path / "credentials" / "auditor.nk"
-        auditor = Auditor(capsys).using("--nats", part.url, "--nkey-seed", seed)
+        auditor = AuditorCommand(capsys).using("--nats", part.url, "--nkey-seed", seed)
         done = await auditor("mirror", tmp_path / "mirror")
         assert (done.code, done.err) == (0, "")
         assert done.out.startswith("LEDGER  7 new, up to #7\nVIDEO  0 new")

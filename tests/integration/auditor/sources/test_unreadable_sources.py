@@ -8,24 +8,28 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from tests.support.audit.command import Auditor
-from tests.support.audit.nats_ledger import LOG, numbered, signed, small_ledger, stored_checkpoint
+from tests.support.audit.command import AuditorCommand
+from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
 from telecine_auditor.mirror.writer import opened_for_writing
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new(LOG)
 KEY = ("--key", SIGNER.verifier)
-TRUE = small_ledger(3)
+ORIGINAL = small_ledger(3)
 SEGMENT = "00000000000000000001.entries"
 
 
 def mirrored(folder: Path) -> Path:
     """A mirror of all three streams, in sealed segments of four and an open one."""
-    notes = [stored_checkpoint(signed(SIGNER, TRUE.ledger))]
+    notes = [stored_checkpoint(signed_checkpoint(SIGNER, ORIGINAL.ledger))]
     with opened_for_writing(folder, most=4) as mirror:
-        for stream, entries in (("LEDGER", TRUE.ledger), ("VIDEO", TRUE.video), ("CHECKPOINTS", notes)):
-            mirror.stream(stream).append(numbered(entries))
+        for stream, entries in (
+            ("LEDGER", ORIGINAL.ledger),
+            ("VIDEO", ORIGINAL.video),
+            ("CHECKPOINTS", notes),
+        ):
+            mirror.stream(stream).append(renumber(entries))
     return folder
 
 
@@ -35,8 +39,8 @@ def mirror(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def audit(capsys: pytest.CaptureFixture[str]) -> Auditor:
-    return Auditor(capsys)
+def audit(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
+    return AuditorCommand(capsys)
 
 
 def replaced(path: Path, how: Callable[[Path], object]) -> Path:
@@ -46,7 +50,7 @@ def replaced(path: Path, how: Callable[[Path], object]) -> Path:
     return path
 
 
-TROUBLES: dict[str, tuple[Callable[[Path], Path], str]] = {
+UNREADABLE_SOURCES: dict[str, tuple[Callable[[Path], Path], str]] = {
     "a file in place of the folder": (
         lambda stream: replaced(stream, lambda path: path.write_bytes(b"")),
         "Not a directory",
@@ -68,9 +72,11 @@ TROUBLES: dict[str, tuple[Callable[[Path], Path], str]] = {
 
 
 @pytest.mark.parametrize("stream", ["LEDGER", "VIDEO", "CHECKPOINTS"])
-@pytest.mark.parametrize("trouble", TROUBLES)
-async def test_what_can_not_be_read_is_named(audit: Auditor, mirror: Path, stream: str, trouble: str) -> None:
-    make, says = TROUBLES[trouble]
+@pytest.mark.parametrize("trouble", UNREADABLE_SOURCES)
+async def test_what_can_not_be_read_is_named(
+    audit: AuditorCommand, mirror: Path, stream: str, trouble: str
+) -> None:
+    make, says = UNREADABLE_SOURCES[trouble]
     place = make(mirror / stream)
     done = await audit("verify", "--from", mirror, *KEY)
     assert (done.code, done.out) == (2, "")
@@ -104,9 +110,9 @@ def test_a_folder_of_another_user_is_named(stream: str) -> None:
 
 
 async def test_other_commands_do_not_take_it_for_empty_either(
-    audit: Auditor, mirror: Path, tmp_path: Path
+    audit: AuditorCommand, mirror: Path, tmp_path: Path
 ) -> None:
-    TROUBLES["a link that leads nowhere"][0](mirror / "VIDEO")
+    UNREADABLE_SOURCES["a link that leads nowhere"][0](mirror / "VIDEO")
     for command in (("reconcile",), ("show", 1, "--stream", "VIDEO")):
         done = await audit(*command, "--from", mirror)
         assert (done.code, f"{mirror / 'VIDEO'} can't be read" in done.err) == (2, True)
@@ -120,7 +126,7 @@ async def test_other_commands_do_not_take_it_for_empty_either(
     assert (done.code, "can't be read" in done.err) == (2, True)
 
 
-async def test_an_end_that_was_torn_off_is_told(audit: Auditor, mirror: Path) -> None:
+async def test_truncated_end_is_reported(audit: AuditorCommand, mirror: Path) -> None:
     """It is no breach: a mirror that is being written looks like that."""
     segment = sorted((mirror / "LEDGER").iterdir())[-1]
     os.truncate(segment, segment.stat().st_size - 7)

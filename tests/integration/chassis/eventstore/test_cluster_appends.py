@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tests.support.cluster.append_load import envelope
 from tests.support.cluster.nats_cluster import NatsCluster, nats_cluster, provision_cluster
-from tests.support.data.video_events import EventsOf
+from tests.support.data.video_events import GenerationEvents
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import Conflict, EventStore
@@ -62,7 +62,7 @@ async def test_tries_of_one_event_at_once_store_it_once_and_none_is_refused(
     """While one try is on its way to the replicas, the server does not know what to say to the next."""
     stores = [JetStreamEventStore(each, registry()) for each in connections]
     for number in range(ROUNDS):
-        event, id = EventsOf("ann", f"g-{number}").requested(), f"id-{number}"
+        event, id = GenerationEvents("ann", f"g-{number}").requested(), f"id-{number}"
 
         found = await asyncio.gather(*(outcome(store, event, id) for store in stores * 2))
 
@@ -77,7 +77,7 @@ async def test_of_different_events_at_one_version_one_is_stored_and_seen_through
 ) -> None:
     stores = [JetStreamEventStore(each, registry()) for each in connections]
     for number in range(ROUNDS):
-        event = EventsOf("ann", f"g-{number}").requested()
+        event = GenerationEvents("ann", f"g-{number}").requested()
 
         found = await asyncio.gather(
             *(outcome(store, event, f"id-{number}-{which}") for which, store in enumerate(stores * 2))

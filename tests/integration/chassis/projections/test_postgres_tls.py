@@ -30,7 +30,7 @@ async def server(authority: Authority, postgres: Postgres) -> AsyncIterator[TlsP
         yield running
 
 
-def asked(url: str) -> str:
+def connection_state(url: str) -> str:
     """The answer of a database, and how it was reached: by libpq's own word."""
     engine = open_engine(make_url(url))
     try:
@@ -44,42 +44,42 @@ def asked(url: str) -> str:
 
 
 async def answer(url: str) -> str:
-    return await asyncio.to_thread(asked, url)
+    return await asyncio.to_thread(connection_state, url)
 
 
-async def refusal(url: str) -> str:
+async def connection_error(url: str) -> str:
     with pytest.raises(OperationalError) as caught:
         await answer(url)
     return str(caught.value.orig)
 
 
-async def test_a_server_that_is_who_it_should_be(server: TlsPostgres, authority: Authority) -> None:
+async def test_valid_certificate_is_accepted(server: TlsPostgres, authority: Authority) -> None:
     ca = str(authority.certificate)
     assert await answer(server.url(sslmode="verify-full", sslrootcert=ca)) == "TLS"
     assert await answer(server.url(sslmode="require")) == "TLS"
 
 
-async def test_a_server_of_another_authority_is_not_talked_to(server: TlsPostgres, tmp_path: Path) -> None:
+async def test_unknown_authority_is_refused(server: TlsPostgres, tmp_path: Path) -> None:
     stranger = Authority(tmp_path / "stranger")
     url = server.url(sslmode="verify-full", sslrootcert=str(stranger.certificate))
-    assert "certificate verify failed" in await refusal(url)
+    assert "certificate verify failed" in await connection_error(url)
 
 
-async def test_a_server_of_another_name_is_not_talked_to(server: TlsPostgres, authority: Authority) -> None:
+async def test_wrong_host_name_is_refused(server: TlsPostgres, authority: Authority) -> None:
     """As when somebody has a certificate of the same authority, but for a server of his own."""
     elsewhere = TlsPostgres(server.place.set(host="tables.example"))
     known = {"hostaddr": "127.0.0.1", "sslrootcert": str(authority.certificate)}
-    assert 'does not match host name "tables.example"' in await refusal(
+    assert 'does not match host name "tables.example"' in await connection_error(
         elsewhere.url(sslmode="verify-full", **known)
     )
     assert await answer(elsewhere.url(sslmode="verify-ca", **known)) == "TLS", "the name alone was wrong"
 
 
-async def test_a_server_without_tls_is_not_talked_to(postgres: Postgres, authority: Authority) -> None:
+async def test_server_without_tls_is_refused(postgres: Postgres, authority: Authority) -> None:
     """It could also be somebody between who says that there is no TLS here."""
     plain = TlsPostgres(postgres.place)
     url = plain.url(sslmode="verify-full", sslrootcert=str(authority.certificate))
-    assert "server does not support SSL" in await refusal(url)
+    assert "server does not support SSL" in await connection_error(url)
 
 
 async def test_a_service_keeps_its_tables_over_tls(

@@ -11,8 +11,16 @@ import pytest
 import structlog
 from sqlalchemy import func
 from sqlmodel import Session, select
-from tests.support.environments.projections import METADATA, Applier, Crash, Followed, Seen, checkpoint, seen
-from tests.support.environments.reactor import ReactorWorld, reactor_world
+from tests.support.environments.projections import (
+    METADATA,
+    AppliedEvent,
+    Applier,
+    ProjectionStarter,
+    SimulatedCrash,
+    applied_generations,
+    projection_position,
+)
+from tests.support.environments.reactor import ReactorEnvironment, reactor_environment
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer
 from tests.support.servers.postgres import Postgres
@@ -35,14 +43,16 @@ def slots(request: pytest.FixtureRequest, tmp_path: Path) -> Slots:
 
 
 @pytest.fixture
-async def world(nats: NatsServer) -> AsyncIterator[ReactorWorld]:
-    async with reactor_world(nats.url) as one:
+async def environment(nats: NatsServer) -> AsyncIterator[ReactorEnvironment]:
+    async with reactor_environment(nats.url) as one:
         yield one
 
 
 @pytest.fixture
-async def followed(world: ReactorWorld, slots: Slots) -> AsyncIterator[Followed]:
-    one = Followed(world, slots)
+async def projection_starter(
+    environment: ReactorEnvironment, slots: Slots
+) -> AsyncIterator[ProjectionStarter]:
+    one = ProjectionStarter(environment, slots)
     yield one
     for projections in one.running:
         await projections.stop()
@@ -51,41 +61,45 @@ async def followed(world: ReactorWorld, slots: Slots) -> AsyncIterator[Followed]
 # Following
 
 
-async def test_tables_of_another_stream_are_noticed(world: ReactorWorld, followed: Followed) -> None:
-    await world.publish("g1")
-    first = await followed.start(Applier())
+async def test_tables_of_another_stream_are_noticed(
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
+) -> None:
+    await environment.publish("g1")
+    first = await projection_starter.start(Applier())
     await first.projections.wait()
-    await followed.stop(first)
-    engine = followed.slots.open(1)
+    await projection_starter.stop(first)
+    engine = projection_starter.slots.open(1)
     with engine.begin() as connection:
         connection.execute(checkpoints(METADATA).update().values(sequence=1000))
     engine.dispose()
 
-    second = await followed.start(Applier())
+    second = await projection_starter.start(Applier())
 
     await eventually(lambda: second.failures, what="the projection stops")
     assert second.failures == ["a projection stopped: ProjectionAheadOfStream"]
 
 
-async def test_every_event_is_applied_once_across_restarts(world: ReactorWorld, followed: Followed) -> None:
+async def test_every_event_is_applied_once_across_restarts(
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
+) -> None:
     applier, told = Applier(), list[str]()
-    await world.publish("g1", "g2")
-    following = await followed.start(applier, listener=told)
+    await environment.publish("g1", "g2")
+    following = await projection_starter.start(applier, listener=told)
     await following.projections.wait()
-    (last,) = await world.publish("g3")
+    (last,) = await environment.publish("g3")
     await following.until(last)
-    assert seen(following.engine) == ["g1", "g2", "g3"]
-    assert checkpoint(following.engine) == last
-    await followed.stop(following)
+    assert applied_generations(following.engine) == ["g1", "g2", "g3"]
+    assert projection_position(following.engine) == last
+    await projection_starter.stop(following)
 
-    (last,) = await world.publish("g4")
-    following = await followed.start(applier, listener=told)
+    (last,) = await environment.publish("g4")
+    following = await projection_starter.start(applier, listener=told)
     await following.until(last)
-    assert applier.given == told == seen(following.engine) == ["g1", "g2", "g3", "g4"]
+    assert applier.given == told == applied_generations(following.engine) == ["g1", "g2", "g3", "g4"]
 
 
-async def test_rows_and_checkpoint_are_one_transaction(world: ReactorWorld, slots: Slots) -> None:
-    await world.publish("g1", "g2", "g3")
+async def test_rows_and_checkpoint_are_one_transaction(environment: ReactorEnvironment, slots: Slots) -> None:
+    await environment.publish("g1", "g2", "g3")
     engine = slots.open(1)
 
     def projector(applier: Applier) -> Projector:
@@ -93,7 +107,7 @@ async def test_rows_and_checkpoint_are_one_transaction(world: ReactorWorld, slot
             Projection("seen", VIDEO, applier),
             METADATA,
             engine,
-            world.client,
+            environment.client,
             registry(),
             "s",
             asyncio.Lock(),
@@ -101,33 +115,35 @@ async def test_rows_and_checkpoint_are_one_transaction(world: ReactorWorld, slot
 
     with pytest.raises(BaseExceptionGroup) as crashed:
         await projector(Applier(crash_at="g2")).run()
-    assert crashed.group_contains(Crash)
-    assert (seen(engine), checkpoint(engine)) == ([], None)
+    assert crashed.group_contains(SimulatedCrash)
+    assert (applied_generations(engine), projection_position(engine)) == ([], None)
 
     second = projector(Applier())
     following = asyncio.create_task(second.run())
     await second.caught_up.wait()
     following.cancel()
     await asyncio.gather(following, return_exceptions=True)
-    assert (seen(engine), checkpoint(engine)) == (["g1", "g2", "g3"], second.sequence)
+    assert (applied_generations(engine), projection_position(engine)) == (["g1", "g2", "g3"], second.sequence)
     engine.dispose()
 
 
-async def test_replicas_on_one_database_apply_an_event_once(world: ReactorWorld, followed: Followed) -> None:
+async def test_replicas_on_one_database_apply_an_event_once(
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
+) -> None:
     one, two = Applier(), Applier()
-    await world.publish(*(f"g{n}" for n in range(20)))
-    first, second = await followed.start(one), await followed.start(two)
-    (last,) = await world.publish("end")
+    await environment.publish(*(f"g{n}" for n in range(20)))
+    first, second = await projection_starter.start(one), await projection_starter.start(two)
+    (last,) = await environment.publish("end")
     await first.until(last)
     await second.until(last)
-    assert seen(first.engine) == [*(f"g{n}" for n in range(20)), "end"]
+    assert applied_generations(first.engine) == [*(f"g{n}" for n in range(20)), "end"]
 
 
 async def test_a_projection_is_not_ready_before_it_has_caught_up(
-    world: ReactorWorld, followed: Followed
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
 ) -> None:
-    await world.publish("g1")
-    following = await followed.start(Applier())
+    await environment.publish("g1")
+    following = await projection_starter.start(Applier())
     problem = await following.projections.ready()
     assert problem is None or problem.startswith("projection seen is at 0 of")
     await following.projections.wait()
@@ -135,29 +151,34 @@ async def test_a_projection_is_not_ready_before_it_has_caught_up(
 
 
 async def test_a_stream_whose_end_was_purged_can_be_caught_up_with(
-    world: ReactorWorld, followed: Followed
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
 ) -> None:
     """Forgetting an account leaves the stream's last sequence where nothing is any more."""
-    await world.publish("g1")
-    await world.client.jetstream().purge_stream("VIDEO")
-    following = await followed.start(Applier())
+    await environment.publish("g1")
+    await environment.client.jetstream().purge_stream("VIDEO")
+    following = await projection_starter.start(Applier())
     async with asyncio.timeout(5):
         await following.projections.wait()
-    (last,) = await world.publish("g2")
+    (last,) = await environment.publish("g2")
     await following.until(last)
 
 
-async def test_a_projection_that_can_follow_no_more_says_so(world: ReactorWorld, followed: Followed) -> None:
-    following = await followed.start(Applier())
+async def test_a_projection_that_can_follow_no_more_says_so(
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
+) -> None:
+    following = await projection_starter.start(Applier())
     await following.projections.wait()
-    await world.client.close()
+    await environment.client.close()
     await eventually(lambda: following.failures)
     assert following.failures[0].startswith("a projection stopped")
 
 
 @pytest.mark.parametrize("question", ["last", "head"])
-async def test_a_stop_is_heard_whatever_it_breaks_in_upon(
-    world: ReactorWorld, followed: Followed, monkeypatch: pytest.MonkeyPatch, question: str
+async def test_stop_is_effective_at_any_point(
+    environment: ReactorEnvironment,
+    projection_starter: ProjectionStarter,
+    monkeypatch: pytest.MonkeyPatch,
+    question: str,
 ) -> None:
     """The client may swallow a cancellation that comes together with its answer."""
     asked = asyncio.Event()
@@ -169,10 +190,10 @@ async def test_a_stop_is_heard_whatever_it_breaks_in_upon(
         return 0
 
     monkeypatch.setattr(CatchUpSubscription, question, answer)
-    following = await followed.start(Applier())
+    following = await projection_starter.start(Applier())
     await asked.wait()
     async with asyncio.timeout(4):  # a swallowed cancellation would be repeated later than that
-        await followed.stop(following)
+        await projection_starter.stop(following)
     assert following.failures == []
 
 
@@ -180,34 +201,34 @@ async def test_a_stop_is_heard_whatever_it_breaks_in_upon(
 
 
 async def test_what_can_not_be_applied_is_set_aside_and_the_rest_is_applied(
-    world: ReactorWorld, followed: Followed
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
 ) -> None:
     applier = Applier(poison=frozenset({"bad1", "bad2"}))
-    sequences = await world.publish("g1", "bad1", "g2", "bad2", "g3")
-    following = await followed.start(applier)
+    sequences = await environment.publish("g1", "bad1", "g2", "bad2", "g3")
+    following = await projection_starter.start(applier)
     await following.until(sequences[-1])
-    assert seen(following.engine) == ["g1", "g2", "g3"]
-    assert checkpoint(following.engine) == sequences[-1]
-    letters = await world.kept()
+    assert applied_generations(following.engine) == ["g1", "g2", "g3"]
+    assert projection_position(following.engine) == sequences[-1]
+    letters = await environment.kept()
     assert [(letter.consumer, letter.sequence, letter.error) for letter in letters] == [
-        (f"{world.service}-seen", sequences[1], "can't apply bad1"),
-        (f"{world.service}-seen", sequences[3], "can't apply bad2"),
+        (f"{environment.service}-seen", sequences[1], "can't apply bad1"),
+        (f"{environment.service}-seen", sequences[3], "can't apply bad2"),
     ]
 
 
 async def test_what_is_no_event_is_set_aside_and_what_is_unknown_is_skipped(
-    world: ReactorWorld, followed: Followed
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
 ) -> None:
     about = {"ce-id": "1", "ce-source": "s", "ce-time": "2026-11-02T12:00:00+00:00"}
-    broken = await world.publish_raw(b"{", about | {"ce-type": "generation.cancel_requested.v1"})
-    bare = await world.publish_raw(b"{}", None)
-    await world.publish_raw(b"{}", about | {"ce-id": "2", "ce-type": "generation.sung.v1"})
-    (last,) = await world.publish("g1")
+    broken = await environment.publish_raw(b"{", about | {"ce-type": "generation.cancel_requested.v1"})
+    bare = await environment.publish_raw(b"{}", None)
+    await environment.publish_raw(b"{}", about | {"ce-id": "2", "ce-type": "generation.sung.v1"})
+    (last,) = await environment.publish("g1")
     with structlog.testing.capture_logs() as logs:
-        following = await followed.start(Applier())
+        following = await projection_starter.start(Applier())
         await following.until(last)
-    assert seen(following.engine) == ["g1"]
-    assert [(letter.sequence, letter.error_type) for letter in await world.kept()] == [
+    assert applied_generations(following.engine) == ["g1"]
+    assert [(letter.sequence, letter.error_type) for letter in await environment.kept()] == [
         (broken, "BadEvent"),
         (bare, "BadEnvelope"),
     ]
@@ -219,84 +240,88 @@ async def test_what_is_no_event_is_set_aside_and_what_is_unknown_is_skipped(
 
 
 @pytest.fixture
-def quick_pointer(monkeypatch: pytest.MonkeyPatch) -> None:
+def fast_slot_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(projection_module, "POINTER_INTERVAL", timedelta(seconds=0.05))
 
 
-async def rebuilt(world: ReactorWorld, slots: Slots, applier: Applier | None = None) -> int:
+async def rebuilt(environment: ReactorEnvironment, slots: Slots, applier: Applier | None = None) -> int:
     projections = [Projection("seen", VIDEO, applier or Applier())]
-    return await rebuild(slots, projections, world.client, registry(), service=world.service)
+    return await rebuild(slots, projections, environment.client, registry(), service=environment.service)
 
 
 def rows(slots: Slots, slot: int) -> list[str]:
     engine = slots.open(slot)
     try:
-        return seen(engine)
+        return applied_generations(engine)
     finally:
         engine.dispose()
 
 
-@pytest.mark.usefixtures("quick_pointer")
+@pytest.mark.usefixtures("fast_slot_refresh")
 async def test_a_rebuild_gives_the_same_rows_while_events_keep_coming(
-    world: ReactorWorld, followed: Followed, slots: Slots
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter, slots: Slots
 ) -> None:
-    await world.publish(*(f"g{n}" for n in range(50)))
-    following = await followed.start(Applier())
+    await environment.publish(*(f"g{n}" for n in range(50)))
+    following = await projection_starter.start(Applier())
     await following.projections.wait()
     before = following.engine
 
-    publishing = asyncio.create_task(world.publish(*(f"g{n}" for n in range(50, 150))))
-    assert await rebuilt(world, slots) == 2
+    publishing = asyncio.create_task(environment.publish(*(f"g{n}" for n in range(50, 150))))
+    assert await rebuilt(environment, slots) == 2
     last = (await publishing)[-1]
     await eventually(lambda: following.engine is not before)
 
     await following.until(last)
     everything = [f"g{n}" for n in range(150)]
-    assert seen(following.engine) == everything
+    assert applied_generations(following.engine) == everything
     assert slots.live() == 2
     assert rows(slots, 2) == everything
     assert rows(slots, 1) == everything[: len(rows(slots, 1))]
 
-    assert await rebuilt(world, slots) == 3
+    assert await rebuilt(environment, slots) == 3
     assert rows(slots, 3) == everything
     assert following.failures == []
 
 
-@pytest.mark.usefixtures("quick_pointer")
+@pytest.mark.usefixtures("fast_slot_refresh")
 async def test_running_projections_move_to_the_new_tables(
-    world: ReactorWorld, followed: Followed, slots: Slots
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter, slots: Slots
 ) -> None:
     told: list[str] = []
-    await world.publish("g1")
-    following = await followed.start(Applier(), listener=told)
+    await environment.publish("g1")
+    following = await projection_starter.start(Applier(), listener=told)
     await following.projections.wait()
     before = following.engine
-    await rebuilt(world, slots)
+    await rebuilt(environment, slots)
     await eventually(lambda: following.engine is not before)
-    (last,) = await world.publish("g2")
+    (last,) = await environment.publish("g2")
     await following.until(last)
     assert rows(slots, 2) == ["g1", "g2"]
     assert rows(slots, 1) == ["g1"]
     assert told == ["g1", "g2"]
 
 
-async def test_what_a_broken_off_rebuild_left_is_thrown_away(world: ReactorWorld, slots: Slots) -> None:
+async def test_what_a_broken_off_rebuild_left_is_thrown_away(
+    environment: ReactorEnvironment, slots: Slots
+) -> None:
     engine = slots.open(2)
     with Session(engine) as session:
-        session.add(Seen(sequence=10**12, generation="left over"))
+        session.add(AppliedEvent(sequence=10**12, generation="left over"))
         session.commit()
     engine.dispose()
-    await world.publish("g1", "g2")
-    assert await rebuilt(world, slots) == 2
+    await environment.publish("g1", "g2")
+    assert await rebuilt(environment, slots) == 2
     assert rows(slots, 2) == ["g1", "g2"]
 
 
-async def test_a_rebuild_that_is_broken_off_changes_nothing(world: ReactorWorld, slots: Slots) -> None:
-    await world.publish("g1", "g2")
+async def test_a_rebuild_that_is_broken_off_changes_nothing(
+    environment: ReactorEnvironment, slots: Slots
+) -> None:
+    await environment.publish("g1", "g2")
     with pytest.raises(BaseExceptionGroup):
-        await rebuilt(world, slots, Applier(crash_at="g2"))
+        await rebuilt(environment, slots, Applier(crash_at="g2"))
     assert slots.live() == 1
-    assert await rebuilt(world, slots) == 2
+    assert await rebuilt(environment, slots) == 2
 
 
 # Texts
@@ -305,35 +330,35 @@ async def test_a_rebuild_that_is_broken_off_changes_nothing(world: ReactorWorld,
 def test_a_character_that_postgres_refuses_in_a_text_sets_nothing_aside(slots: Slots) -> None:
     engine = slots.open(1)
     with Session(engine) as session:
-        session.add(Seen(sequence=1, generation="a\0b"))
+        session.add(AppliedEvent(sequence=1, generation="a\0b"))
         session.commit()
     kept = "a\0b" if engine.dialect.name == "sqlite" else "a\N{REPLACEMENT CHARACTER}b"
     with Session(engine) as session:
-        assert session.exec(select(Seen.generation)).one() == kept
+        assert session.exec(select(AppliedEvent.generation)).one() == kept
     engine.dispose()
 
 
 # Writers side by side
 
 
-def test_writers_wait_for_each_other(slots: Slots) -> None:
+def test_concurrent_writers_serialize(slots: Slots) -> None:
     """On SQLite a transaction that reads first and then writes would fail at once, whatever the timeout."""
     engine = slots.open(1)
     with Session(engine) as session:
-        session.add(Seen(sequence=1, generation="g", times=0))
+        session.add(AppliedEvent(sequence=1, generation="g", times=0))
         session.commit()
 
     def add_one(_: int) -> None:
         with write_session(engine) as session:
-            row = session.exec(select(Seen).with_for_update()).one()
+            row = session.exec(select(AppliedEvent).with_for_update()).one()
             row.times += 1
             session.commit()
 
     with ThreadPoolExecutor(4) as threads:
         list(threads.map(add_one, range(100)))
     with Session(engine) as session:
-        assert session.exec(select(Seen.times)).one() == 100
-        assert session.exec(select(func.count()).select_from(Seen)).one() == 1
+        assert session.exec(select(AppliedEvent.times)).one() == 100
+        assert session.exec(select(func.count()).select_from(AppliedEvent)).one() == 1
     engine.dispose()
 
 

@@ -5,7 +5,13 @@ import sys
 from collections.abc import Iterator
 
 import pytest
-from tests.support.http_servers.chassis_server import begin_connection, connect, exchange, read_reply, serving
+from tests.support.http_servers.chassis_server import (
+    begin_connection,
+    connect,
+    exchange,
+    read_reply,
+    running_server,
+)
 
 from telecine_chassis.http_server.server import HttpServer
 
@@ -16,7 +22,7 @@ LARGE = 16 * 1024
 
 @pytest.fixture
 def server() -> Iterator[HttpServer]:
-    with serving() as server:
+    with running_server() as server:
         yield server
 
 
@@ -49,7 +55,7 @@ def test_head_at_the_limit_is_served(server: HttpServer) -> None:
 
 @pytest.mark.parametrize("sent", [b"", b"GET / HTTP/1.1\r\nHost: te", GET], ids=["nothing", "half", "idle"])
 def test_silence_ends_the_connection(sent: bytes) -> None:
-    with serving(head_timeout=0.2, idle_timeout=0.2) as server, connect(server.port) as opened:
+    with running_server(head_timeout=0.2, idle_timeout=0.2) as server, connect(server.port) as opened:
         opened.sendall(sent)
         if sent:
             assert read_reply(opened).status == (200 if sent == GET else 408)
@@ -58,7 +64,7 @@ def test_silence_ends_the_connection(sent: bytes) -> None:
 
 
 def test_silence_after_a_late_body_ends_the_connection() -> None:
-    with serving(idle_timeout=0.2) as server, connect(server.port) as opened:
+    with running_server(idle_timeout=0.2) as server, connect(server.port) as opened:
         opened.sendall(POST.replace(b"/echo", b"/deny") + b"Content-Length: 2\r\n\r\nx")
         assert read_reply(opened).status == 413
         opened.sendall(b"x")
@@ -67,7 +73,7 @@ def test_silence_after_a_late_body_ends_the_connection() -> None:
 
 
 def test_client_that_does_not_read_is_cut_off() -> None:
-    with serving(progress_timeout=0.3) as server, connect(server.port) as opened:
+    with running_server(progress_timeout=0.3) as server, connect(server.port) as opened:
         opened.sendall(b"GET /endless HTTP/1.1\r\nHost: test\r\n\r\n")
         assert opened.recv(1) == b"H"
         # Not read from here on; a write is the only way to see that the server has gone.
@@ -110,7 +116,7 @@ def test_response_that_did_not_wait_for_the_body_is_readable(server: HttpServer,
 
 
 def test_body_that_goes_on_after_the_response_is_bounded() -> None:
-    with serving(drain_bytes=100_000) as server, connect(server.port) as opened:
+    with running_server(drain_bytes=100_000) as server, connect(server.port) as opened:
         opened.sendall(POST.replace(b"/echo", b"/deny") + b"Transfer-Encoding: chunked\r\n\r\n")
         with pytest.raises(ConnectionError):
             while True:
@@ -173,7 +179,7 @@ def test_pipelined_requests_are_answered_in_order_and_bounded(server: HttpServer
 
 
 def test_connections_at_the_limit_make_room_for_the_next() -> None:
-    with serving(connections=4) as server:
+    with running_server(connections=4) as server:
         silent = [connect(server.port) for _ in range(6)]
 
         assert exchange(server.port, GET).status == 200
@@ -184,7 +190,7 @@ def test_connections_at_the_limit_make_room_for_the_next() -> None:
 
 
 def test_client_gets_503_while_all_connections_are_in_use() -> None:
-    with serving(connections=2) as server:
+    with running_server(connections=2) as server:
         busy = [connect(server.port) for _ in range(2)]
         for each in busy:
             each.sendall(b"GET /hold HTTP/1.1\r\nHost: test\r\nExpect: 100-continue\r\n\r\n")

@@ -18,14 +18,14 @@ async def hello(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b"hello"})
 
 
-class Caller:
+class RawClient:
     """One connection."""
 
     def __init__(self, opened: socket.socket) -> None:
         self._opened = opened
 
     @classmethod
-    def to(cls, server: HttpServer) -> "Caller":
+    def to(cls, server: HttpServer) -> "RawClient":
         """Connect without letting the server's loop run: the kernel has the connection, nobody else."""
         return cls(socket.create_connection((LOOPBACK, server.port)))
 
@@ -58,13 +58,13 @@ async def server() -> AsyncIterator[HttpServer]:
 
 
 @pytest.fixture
-async def caller(server: HttpServer) -> AsyncIterator[Caller]:
-    caller = Caller.to(server)
-    yield caller
-    caller.close()
+async def client(server: HttpServer) -> AsyncIterator[RawClient]:
+    client = RawClient.to(server)
+    yield client
+    client.close()
 
 
-async def refusing(server: HttpServer, port: int) -> None:
+async def wait_until_refusing(server: HttpServer, port: int) -> None:
     """Until nobody can connect any more."""
     while True:
         try:
@@ -74,31 +74,31 @@ async def refusing(server: HttpServer, port: int) -> None:
         writer.close()
 
 
-async def test_a_first_request_is_answered(server: HttpServer, caller: Caller) -> None:
+async def test_a_first_request_is_answered(server: HttpServer, client: RawClient) -> None:
     port = server.port
     stopping = asyncio.create_task(server.stop())
-    await refusing(server, port)
+    await wait_until_refusing(server, port)
 
-    assert b"connection: close" in await caller.ask()
+    assert b"connection: close" in await client.ask()
 
-    assert await caller.closed()
+    assert await client.closed()
     await stopping
 
 
-async def test_a_next_request_is_answered_and_the_last(server: HttpServer, caller: Caller) -> None:
-    assert b"connection: close" not in await caller.ask()
+async def test_a_next_request_is_answered_and_the_last(server: HttpServer, client: RawClient) -> None:
+    assert b"connection: close" not in await client.ask()
     port = server.port
     stopping = asyncio.create_task(server.stop())
-    await refusing(server, port)
+    await wait_until_refusing(server, port)
 
-    assert b"connection: close" in await caller.ask()
+    assert b"connection: close" in await client.ask()
 
-    assert await caller.closed()
+    assert await client.closed()
     await stopping
 
 
 async def test_what_waits_in_the_queue_is_answered(server: HttpServer) -> None:
-    waiting = [Caller.to(server) for _ in range(5)]
+    waiting = [RawClient.to(server) for _ in range(5)]
     stopping = asyncio.create_task(server._server.shutdown())
 
     assert [b"200 ok" in answer for answer in await asyncio.gather(*(one.ask() for one in waiting))] == [
@@ -110,24 +110,24 @@ async def test_what_waits_in_the_queue_is_answered(server: HttpServer) -> None:
         one.close()
 
 
-async def test_who_comes_during_the_notice_is_answered_and_sent_away() -> None:
+async def test_request_during_shutdown_notice_gets_connection_close() -> None:
     server = HttpServer(hello, LOOPBACK, 0, notice=0.5)
     await server.start()
     port = server.port
     stopping = asyncio.create_task(server.stop())
     await asyncio.sleep(0)
-    late = Caller.to(server)
+    late = RawClient.to(server)
 
     assert b"connection: close" in await late.ask()
 
     assert await late.closed()
     assert not stopping.done()
-    await refusing(server, port)
+    await wait_until_refusing(server, port)
     await stopping
     late.close()
 
 
-async def test_nobody_there_means_no_wait(server: HttpServer, caller: Caller) -> None:
+async def test_stop_without_connections_does_not_wait(server: HttpServer, client: RawClient) -> None:
     lonely = HttpServer(hello, LOOPBACK, 0)
     await lonely.start()
     with_somebody = asyncio.create_task(server.stop())
@@ -136,9 +136,9 @@ async def test_nobody_there_means_no_wait(server: HttpServer, caller: Caller) ->
     await with_somebody
 
 
-async def test_one_that_says_nothing_is_not_waited_for_long(server: HttpServer, caller: Caller) -> None:
+async def test_idle_connection_delays_stop_briefly(server: HttpServer, client: RawClient) -> None:
     loop = asyncio.get_running_loop()
     before = loop.time()
     await server.stop()
     assert 1 <= loop.time() - before < 3
-    assert await caller.closed()
+    assert await client.closed()

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from tests.support.environments.databases import database_url
-from tests.support.environments.reactor import ReactorWorld, reactor_world
+from tests.support.environments.reactor import ReactorEnvironment, reactor_environment
 from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer
 
@@ -25,13 +25,13 @@ from telecine_cli.stack.process import Command, Process
 
 
 @pytest.fixture
-async def world(nats: NatsServer) -> AsyncIterator[ReactorWorld]:
-    async with reactor_world(nats.url) as running:
+async def consumer_environment(nats: NatsServer) -> AsyncIterator[ReactorEnvironment]:
+    async with reactor_environment(nats.url) as running:
         yield running
 
 
 @dataclass
-class Gate:
+class BlockingHandler:
     """A handler that does not end before its gate is open."""
 
     open: asyncio.Event = field(default_factory=asyncio.Event)
@@ -42,9 +42,9 @@ class Gate:
         await self.open.wait()
 
 
-def lag(world: ReactorWorld) -> float:
+def lag(consumer_environment: ReactorEnvironment) -> float:
     """What the metric says of the world's consumer."""
-    (family,) = world.meters.lag.collect()
+    (family,) = consumer_environment.meters.lag.collect()
     return next(
         (sample.value for sample in family.samples if sample.labels["consumer"].endswith("video")), -1
     )
@@ -53,36 +53,40 @@ def lag(world: ReactorWorld) -> float:
 # Handlers and the loop that feeds them
 
 
-async def test_handlers_that_do_not_end_are_noticed_when_messages_wait(world: ReactorWorld) -> None:
-    gate = Gate()
-    reactor = await world.react(gate, concurrency=2, look_every=0.1, stuck_after=0.5)
-    await world.publish("g1", "g2")
+async def test_handlers_that_do_not_end_are_noticed_when_messages_wait(
+    consumer_environment: ReactorEnvironment,
+) -> None:
+    gate = BlockingHandler()
+    reactor = await consumer_environment.react(gate, concurrency=2, look_every=0.1, stuck_after=0.5)
+    await consumer_environment.publish("g1", "g2")
     await eventually(lambda: gate.begun == 2)
-    await eventually(lambda: lag(world) == 2)
+    await eventually(lambda: lag(consumer_environment) == 2)
     assert reactor.alive() is None, "nothing waits"
 
-    await world.publish("g3", "g4", "g5")
+    await consumer_environment.publish("g3", "g4", "g5")
     await eventually(reactor.alive)
     assert (reactor.alive() or "").startswith(
-        f"{world.service}-video is stuck: 2 handlers, none has finished"
+        f"{consumer_environment.service}-video is stuck: 2 handlers, none has finished"
     )
     gate.open.set()
-    await eventually(lambda: reactor.alive() is None and lag(world) == 0)
+    await eventually(lambda: reactor.alive() is None and lag(consumer_environment) == 0)
 
 
-async def test_a_loop_that_fetches_no_more_is_noticed(world: ReactorWorld) -> None:
-    gate = Gate()
+async def test_a_loop_that_fetches_no_more_is_noticed(consumer_environment: ReactorEnvironment) -> None:
+    gate = BlockingHandler()
     gate.open.set()
-    reactor = await world.react(gate, look_every=0.1, stuck_after=0.5)
-    await world.publish("g1")
+    reactor = await consumer_environment.react(gate, look_every=0.1, stuck_after=0.5)
+    await consumer_environment.publish("g1")
     await eventually(lambda: gate.begun == 1)
-    await break_off(reactor)
-    await world.publish("g2")
+    await break_fetch_loops(reactor)
+    await consumer_environment.publish("g2")
     await eventually(reactor.alive)
-    assert (reactor.alive() or "").startswith(f"{world.service}-video fetches nothing: 1 messages wait")
+    assert (reactor.alive() or "").startswith(
+        f"{consumer_environment.service}-video fetches nothing: 1 messages wait"
+    )
 
 
-async def break_off(reactor: Reactor) -> None:
+async def break_fetch_loops(reactor: Reactor) -> None:
     """End the loops that ask for messages, as an error that nobody sees would."""
     for subscriber in reactor._broker.subscribers:
         await subscriber.stop()
@@ -90,13 +94,13 @@ async def break_off(reactor: Reactor) -> None:
     await reactor._broker._connection.flush()  # else the next message may still go to the last question
 
 
-async def test_what_waits_for_another_try_is_no_reason_to_worry(world: ReactorWorld) -> None:
+async def test_pending_retries_are_healthy(consumer_environment: ReactorEnvironment) -> None:
     async def fail(cause: RecordedEvent) -> None:
         raise OSError("the world is broken")
 
-    reactor = await world.react(fail, look_every=0.05, stuck_after=0.2)
-    await world.publish("g1")
-    await eventually(lambda: lag(world) == 1)
+    reactor = await consumer_environment.react(fail, look_every=0.05, stuck_after=0.2)
+    await consumer_environment.publish("g1")
+    await eventually(lambda: lag(consumer_environment) == 1)
     assert reactor.alive() is None
 
 
@@ -135,7 +139,7 @@ async def test_a_deleted_consumer_turns_healthz_and_then_ends_the_service(
         assert await health(url) == (200, '{"status": "ok"}')
         await client.jetstream().delete_consumer("VIDEO", "credits-debit")
         reason = "consumer credits-debit was deleted: run `telecine provision`"
-        await eventually_async(lambda: says(url, 503, reason), within=5)
+        await eventually_async(lambda: health_contains(url, 503, reason), within=5)
         async with asyncio.timeout(15):
             assert await process.wait() == 1
     finally:
@@ -144,9 +148,7 @@ async def test_a_deleted_consumer_turns_healthz_and_then_ends_the_service(
     assert reason in process.command.log.read_text()
 
 
-async def test_a_consumer_that_comes_back_in_time_is_all_that_was_wanted(
-    nats: NatsServer, tmp_path: Path
-) -> None:
+async def test_recreated_consumer_restores_health(nats: NatsServer, tmp_path: Path) -> None:
     client = await connect(nats.url, "tests")
     await provision(client)
     process, url = service(nats, tmp_path)
@@ -154,9 +156,9 @@ async def test_a_consumer_that_comes_back_in_time_is_all_that_was_wanted(
     try:
         await eventually_async(lambda: is_ready(url), within=20)
         await client.jetstream().delete_consumer("VIDEO", "credits-debit")
-        await eventually_async(lambda: says(url, 503, "was deleted"), within=5)
+        await eventually_async(lambda: health_contains(url, 503, "was deleted"), within=5)
         await provision(client)
-        await eventually_async(lambda: says(url, 200, "ok"), within=5)
+        await eventually_async(lambda: health_contains(url, 200, "ok"), within=5)
     finally:
         process.kill()
         await client.close()
@@ -168,7 +170,7 @@ async def test_healthz_answers_while_the_service_waits_for_nats(nats: NatsServer
     process, url = service(nats, tmp_path)
     process.start()
     try:
-        await eventually_async(lambda: says(url, 200, "ok"), within=20)
+        await eventually_async(lambda: health_contains(url, 200, "ok"), within=20)
         answer = await http_answer(f"{url}/readyz")
         assert answer is not None
         assert (answer[0], answer[1].decode()) == (503, '{"status": "unavailable", "error": "starting"}')
@@ -208,7 +210,7 @@ async def is_ready(url: str) -> bool:
     return answer is not None and answer[0] == 200
 
 
-async def says(url: str, status: int, text: str) -> bool:
+async def health_contains(url: str, status: int, text: str) -> bool:
     found, body = await health(url)
     return found == status and text in body
 

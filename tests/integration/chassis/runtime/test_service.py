@@ -26,7 +26,7 @@ from telecine_contracts import registry
 
 
 @dataclass
-class Part:
+class RecordingComponent:
     """Notes when it is started and stopped, and fails where it is told to."""
 
     name: str
@@ -48,7 +48,7 @@ class Part:
 
 
 @dataclass
-class Checks:
+class ManualChecks:
     """What a service says of its readiness; an exception is raised."""
 
     answers: list[str | Exception | None] = field(default_factory=list)
@@ -60,7 +60,7 @@ class Checks:
         return answer
 
 
-def service(*parts: Part, checks: Checks | None = None) -> Service:
+def service(*parts: RecordingComponent, checks: ManualChecks | None = None) -> Service:
     return Service("tests", parts, [checks] if checks else [])
 
 
@@ -69,7 +69,9 @@ def service(*parts: Part, checks: Checks | None = None) -> Service:
 
 async def test_parts_start_in_order_and_stop_in_reverse() -> None:
     notes: list[str] = []
-    one = service(Part("a", notes), Part("b", notes), Part("c", notes))
+    one = service(
+        RecordingComponent("a", notes), RecordingComponent("b", notes), RecordingComponent("c", notes)
+    )
     await one.start()
     await one.stop()
     assert notes == ["a starts", "b starts", "c starts", "c stops", "b stops", "a stops"]
@@ -77,7 +79,11 @@ async def test_parts_start_in_order_and_stop_in_reverse() -> None:
 
 async def test_when_a_part_does_not_start_those_before_it_are_stopped() -> None:
     notes: list[str] = []
-    one = service(Part("a", notes), Part("b", notes, frozenset({"start"})), Part("c", notes))
+    one = service(
+        RecordingComponent("a", notes),
+        RecordingComponent("b", notes, frozenset({"start"})),
+        RecordingComponent("c", notes),
+    )
     with pytest.raises(OSError, match="b can't start"):
         await one.start()
     assert notes == ["a starts", "b starts", "a stops"]
@@ -85,14 +91,18 @@ async def test_when_a_part_does_not_start_those_before_it_are_stopped() -> None:
 
 async def test_a_part_that_does_not_stop_keeps_no_other_from_it() -> None:
     notes: list[str] = []
-    one = service(Part("a", notes), Part("b", notes, frozenset({"stop"})), Part("c", notes))
+    one = service(
+        RecordingComponent("a", notes),
+        RecordingComponent("b", notes, frozenset({"stop"})),
+        RecordingComponent("c", notes),
+    )
     await one.start()
     await one.stop()
     assert notes[3:] == ["c stops", "b stops", "a stops"]
 
 
 async def test_a_service_is_ready_when_every_check_says_so() -> None:
-    checks = Checks(["not yet", None, ConnectionRefusedError("secret detail")])
+    checks = ManualChecks(["not yet", None, ConnectionRefusedError("secret detail")])
     one = service(checks=checks)
     assert await one.ready() == "not yet"
     assert await one.ready() is None
@@ -102,9 +112,9 @@ async def test_a_service_is_ready_when_every_check_says_so() -> None:
 # Running
 
 
-async def test_a_lost_part_ends_the_run_with_an_error() -> None:
+async def test_failed_component_ends_the_run() -> None:
     notes: list[str] = []
-    one = service(Part("a", notes))
+    one = service(RecordingComponent("a", notes))
     running = asyncio.create_task(one.run())
     await eventually(lambda: notes == ["a starts"])
     one.fail("it is gone")
@@ -116,7 +126,9 @@ async def test_a_lost_part_ends_the_run_with_an_error() -> None:
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_a_signal_ends_the_run_in_order(number: signal.Signals) -> None:
     notes: list[str] = []
-    running = asyncio.create_task(service(Part("a", notes), Part("b", notes)).run())
+    running = asyncio.create_task(
+        service(RecordingComponent("a", notes), RecordingComponent("b", notes)).run()
+    )
     await eventually(lambda: "b starts" in notes)
     os.kill(os.getpid(), number)
     assert await running == 0
@@ -125,16 +137,18 @@ async def test_a_signal_ends_the_run_in_order(number: signal.Signals) -> None:
 
 async def test_a_signal_ends_a_start_that_does_not_end() -> None:
     notes: list[str] = []
-    running = asyncio.create_task(service(Part("a", notes), Part("b", notes, hangs=True)).run())
+    running = asyncio.create_task(
+        service(RecordingComponent("a", notes), RecordingComponent("b", notes, hangs=True)).run()
+    )
     await eventually(lambda: "b starts" in notes)
     os.kill(os.getpid(), signal.SIGTERM)
     assert await running == 0
     assert notes[2:] == ["a stops"]
 
 
-async def test_what_goes_during_a_stop_is_no_failure() -> None:
+async def test_failure_after_stop_is_ignored() -> None:
     notes: list[str] = []
-    one = service(Part("a", notes))
+    one = service(RecordingComponent("a", notes))
     await one.start()
     await one.stop()
     one.fail("the connection was closed")
@@ -196,12 +210,12 @@ async def services(tmp_path: Path) -> AsyncIterator[Services]:
         process.kill()
 
 
-async def ended(process: Process) -> int | None:
+async def wait_for_exit(process: Process) -> int | None:
     async with asyncio.timeout(20):
         return await process.wait()
 
 
-def said(process: Process) -> str:
+def log_text(process: Process) -> str:
     return process.command.log.read_text()
 
 
@@ -220,24 +234,24 @@ async def test_a_real_service_is_ready_and_stops_in_order(
     assert answer is not None
     assert answer[0] == 200
     process.send(signal.SIGTERM)
-    assert await ended(process) == 0
-    assert '"event": "service.stopped"' in said(process)
-    assert "error" not in said(process)
+    assert await wait_for_exit(process) == 0
+    assert '"event": "service.stopped"' in log_text(process)
+    assert "error" not in log_text(process)
 
 
 async def test_a_real_service_without_its_consumers_says_what_to_do(
     nats: NatsServer, services: Services
 ) -> None:
     process = services.start("telecine_credits", nats_url=nats.url)
-    assert await ended(process) == 1
-    assert "run `telecine provision` first" in said(process)
+    assert await wait_for_exit(process) == 1
+    assert "run `telecine provision` first" in log_text(process)
 
 
 async def test_a_real_service_that_waits_for_nats_can_be_stopped(services: Services) -> None:
     process = services.start("telecine_credits", nats_url=f"nats://{LOOPBACK}:{free_port()}")
-    await eventually(lambda: process.command.log.exists() and "nats.error" in said(process), within=20)
+    await eventually(lambda: process.command.log.exists() and "nats.error" in log_text(process), within=20)
     process.send(signal.SIGTERM)
-    assert await ended(process) == 0
+    assert await wait_for_exit(process) == 0
 
 
 @pytest.mark.parametrize(
@@ -258,14 +272,14 @@ async def test_wrong_settings_are_named(
     services: Services, module: str, settings: dict[str, str], named: list[str]
 ) -> None:
     process = services.start(module, **settings)
-    assert await ended(process) == 2
-    assert "Traceback" not in said(process)
+    assert await wait_for_exit(process) == 2
+    assert "Traceback" not in log_text(process)
     for name in named:
-        assert name in said(process)
+        assert name in log_text(process)
 
 
 async def test_a_background_task_that_ends_by_itself_ends_the_run_and_readiness_says_so() -> None:
-    class Follower(Part):
+    class Follower(RecordingComponent):
         async def start(self) -> None:
             await super().start()
             self.fall = asyncio.Event()

@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
-from tests.support.audit.command import Audited, Auditor
-from tests.support.security.authenticated_nats import guarded_nats, run_apart
-from tests.support.security.nats_identities import coming_as
+from tests.support.audit.command import AuditorCommand, AuditResult
+from tests.support.security.authenticated_nats import guarded_nats, run_in_thread
+from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import NatsClient
@@ -30,7 +30,7 @@ TRUTH = ("LEDGER", "VIDEO", "CHECKPOINTS", "ACCESS")
 async def write_one_of_each(part: NatsPart) -> None:
     """An event of every type, by the identity that may write it."""
     for event in map(example, EVENTS):
-        async with coming_as(event.written_by, part) as connection:
+        async with connect_as(event.written_by, part) as connection:
             await JetStreamEventStore(connection, registry()).append(
                 event, envelope(event), aggregate=subjects.of_event(event), expected=0
             )
@@ -49,13 +49,13 @@ def running(part: NatsPart, folder: Path, page: Path | None = None) -> Iterator[
 
     process.start()
     try:
-        run_apart(process.wait_ready(answers, 20))
+        run_in_thread(process.wait_ready(answers, 20))
         yield
     finally:
         process.kill()
 
 
-async def mirrored(auditor: Auditor, part: NatsPart, folder: Path) -> Audited:
+async def mirrored(auditor: AuditorCommand, part: NatsPart, folder: Path) -> AuditResult:
     """What the operator's mirror said."""
     operator = ("--nkey-seed", part.access(OPERATOR).nkey_seed, "--inbox", rights(OPERATOR).inbox)
     server = auditor.using("--nats", part.url, *operator)
@@ -70,11 +70,11 @@ async def counts(connection: NatsClient) -> dict[str, int]:
 async def test_what_the_operator_mirrors_comes_back_to_whom_it_belongs(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    auditor, mirror = Auditor(capsys), tmp_path / "mirror"
+    auditor, mirror = AuditorCommand(capsys), tmp_path / "mirror"
     with guarded_nats(tmp_path / "old") as old:
         await write_one_of_each(old)
         assert (await mirrored(auditor, old, mirror)).code == 0
-        async with coming_as(OPERATOR, old) as connection:
+        async with connect_as(OPERATOR, old) as connection:
             before = await counts(connection)
     assert sum(before.values()) == len(EVENTS)
 
@@ -87,7 +87,7 @@ async def test_what_the_operator_mirrors_comes_back_to_whom_it_belongs(
         assert (done.code, done.out.count("read back and the same")) == (0, len(TRUTH))
 
     with running(new, folder):
-        async with coming_as(OPERATOR, new) as connection:
+        async with connect_as(OPERATOR, new) as connection:
             assert await counts(connection) == before
         again = await mirrored(auditor, new, mirror)
         assert (again.code, again.out.count(" 0 new")) == (0, len(TRUTH))
@@ -97,7 +97,9 @@ async def test_the_auditors_identity_may_not_have_the_keys(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with guarded_nats(tmp_path) as part:
-        auditor = Auditor(capsys).using("--nats", part.url, "--nkey-seed", part.access(AUDITOR).nkey_seed)
+        auditor = AuditorCommand(capsys).using(
+            "--nats", part.url, "--nkey-seed", part.access(AUDITOR).nkey_seed
+        )
         refused = await auditor("mirror", tmp_path / "mirror", "--streams", "ACCESS")
     assert refused.code == 2
     assert "refuses this identity" in refused.err

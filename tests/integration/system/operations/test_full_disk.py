@@ -8,7 +8,7 @@ import pytest
 from nats.errors import Error as NatsError
 from tests.support.eventually import eventually_async
 from tests.support.processes.full_disk import full_disk
-from tests.support.security.nats_identities import coming_as
+from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.runtime.service import Service
 from telecine_cli.output.provision import provision_stack
@@ -39,7 +39,7 @@ async def test_a_stream_that_could_not_be_written_is_seen_and_works_again_when_t
         nats, service = stack.facts.nats, credits_service(stack.facts)
         await service.start()
         assert await service.ready() is None
-        async with coming_as("gateway", nats) as gateway:
+        async with connect_as("gateway", nats) as gateway:
             pid = stack.process("nats").pid
             assert pid is not None
             with full_disk(pid), pytest.raises(NatsError):

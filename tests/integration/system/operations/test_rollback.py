@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 
 import httpx
 import pytest
-from tests.support.environments.saga import Emulator, Saga, answers, saga
+from tests.support.environments.saga import Emulator, Saga, is_answering, saga
 from tests.support.eventually import eventually_async
 from tests.support.servers.instances import NatsServer, S3Server
 
@@ -65,7 +65,7 @@ def newer_registry() -> Registry:
 
 
 @pytest.fixture
-async def world(
+async def environment(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Saga]:
     monkeypatch.setattr(reactor, "UPGRADE", 0.3)
@@ -75,32 +75,32 @@ async def world(
         yield running
 
 
-async def newer_version_writes(world: Saga, event: Event) -> None:
+async def append_newer_events(environment: Saga, event: Event) -> None:
     """As its store would."""
     envelope = Envelope(
         id=secrets.token_hex(8), source="telecine/newer", type=event.type, time=datetime.now(UTC),
         subject=subjects.of_event(event), correlation="c", causation="c", informational=event.informational,
     )  # fmt: skip
-    await world.connection.jetstream().publish(
+    await environment.connection.jetstream().publish(
         subjects.of_event(event), encode(event), headers=envelope.to_headers()
     )
 
 
-async def asked(http: httpx.AsyncClient) -> str:
+async def request_generation(http: httpx.AsyncClient) -> str:
     answer = await http.post("/api/video/generate", json={"prompt": "a lighthouse", "resolution": "480p"})
     assert (answer.status_code, answer.json()["status"]) == (200, "processing")
     return str(answer.json()["id"])
 
 
-async def upgrade(world: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
+async def upgrade(environment: Saga, monkeypatch: pytest.MonkeyPatch) -> None:
     for app in APPS:
         monkeypatch.setattr(app, "registry", newer_registry)
-    running = list(world.services)
-    await world.stop(*reversed(running))
-    await world.start(*running)
+    running = list(environment.services)
+    await environment.stop(*reversed(running))
+    await environment.start(*running)
 
 
-async def until_ended(http: httpx.AsyncClient, generation: str, status: str) -> dict[str, Any]:
+async def wait_until_ended(http: httpx.AsyncClient, generation: str, status: str) -> dict[str, Any]:
     async def ended() -> bool:
         return bool((await http.get(f"/api/video/{generation}")).json()["status"] == status)
 
@@ -110,25 +110,25 @@ async def until_ended(http: httpx.AsyncClient, generation: str, status: str) -> 
 
 
 async def test_a_rollback_stops_only_what_depends_on_newer_events_and_an_upgrade_ends_it(
-    world: Saga, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+    environment: Saga, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    await world.grant("ann", 500)
-    await world.stop("generation")
-    headers = {"X-API-Key": await world.key("ann")}
-    async with httpx.AsyncClient(base_url=world.gateway_url, headers=headers, trust_env=False) as http:
-        await answers(http)
-        informed, stopped = await asked(http), await asked(http)
-        await newer_version_writes(world, GenerationReviewed(account="ann", generation=informed))
-        await newer_version_writes(world, GenerationProgressed2(account="ann", generation=stopped))
-        await world.start("generation")
+    await environment.grant("ann", 500)
+    await environment.stop("generation")
+    headers = {"X-API-Key": await environment.key("ann")}
+    async with httpx.AsyncClient(base_url=environment.gateway_url, headers=headers, trust_env=False) as http:
+        await is_answering(http)
+        informed, stopped = await request_generation(http), await request_generation(http)
+        await append_newer_events(environment, GenerationReviewed(account="ann", generation=informed))
+        await append_newer_events(environment, GenerationProgressed2(account="ann", generation=stopped))
+        await environment.start("generation")
 
         # What only informs goes on, and an event that its writer calls informational stops no reader.
-        record = await until_ended(http, informed, "completed")
+        record = await wait_until_ended(http, informed, "completed")
         assert "generation.reviewed.v1" not in [event["type"] for event in record["events"]]
         status = await http.get("/api/video/status", params={"taskId": stopped, "historyId": stopped})
         assert (status.status_code, status.json()["status"]) == (200, "processing")
         assert (await http.get("/api/video/history")).status_code == 200
-        target = find(None, world.nats.url, None)
+        target = find(None, environment.nats.url, None)
         await tell_generation(target, stopped, as_json=False)
         shown = capsys.readouterr().out
         assert "generation.progressed.v2" in shown
@@ -140,28 +140,28 @@ async def test_a_rollback_stops_only_what_depends_on_newer_events_and_an_upgrade
         assert int(cancel.headers["retry-after"]) > 0
 
         # The ledger: no entry may be left out, whatever it calls itself.
-        last = (await world.ledger("ann"))[-1].event
+        last = (await environment.ledger("ann"))[-1].event
         assert isinstance(last, LedgerEvent)
         reserved = CreditsReserved(
             account="ann", entry=last.entry + 1, postings=(),
             balances=Balances(**last.balances.model_dump()), decided_at=last.decided_at,
         )  # fmt: skip
-        await newer_version_writes(world, reserved)
+        await append_newer_events(environment, reserved)
         pending = await http.post("/api/video/generate", json={"prompt": "a lighthouse"})
         assert (pending.status_code, pending.json()["status"]) == (202, "pending")
         assert (await http.get("/api/credits")).status_code == 200
-        refused = await world.grant("ann", 5)
+        refused = await environment.grant("ann", 5)
         assert refused.refusal is Refusal.UNAVAILABLE
         assert "upgrade" in str(refused.error)
         with pytest.raises(Failure, match="a newer version may be able to"):
             await tell_balance(target, "ann", as_json=False)
-        assert (await world.grant("bob", 5)).done
-        assert await DeadLetters(world.connection).list() == []
+        assert (await environment.grant("bob", 5)).done
+        assert await DeadLetters(environment.connection).list() == []
 
-        monkeypatch.setattr(world.store, "_registry", newer_registry())
-        await upgrade(world, monkeypatch)
-        await answers(http)
-        assert (await until_ended(http, stopped, "completed"))["status"] == "completed"
-        await until_ended(http, pending.json()["id"], "completed")
-        assert (await world.grant("ann", 5)).done
-    assert await DeadLetters(world.connection).list() == []
+        monkeypatch.setattr(environment.store, "_registry", newer_registry())
+        await upgrade(environment, monkeypatch)
+        await is_answering(http)
+        assert (await wait_until_ended(http, stopped, "completed"))["status"] == "completed"
+        await wait_until_ended(http, pending.json()["id"], "completed")
+        assert (await environment.grant("ann", 5)).done
+    assert await DeadLetters(environment.connection).list() == []

@@ -12,9 +12,9 @@ import pytest
 from tests.support.eventually import eventually
 from tests.support.processes.command_line import (
     TelecineProcess,
-    call,
     is_alive,
     processes_with,
+    run_command,
     telecine_process,
 )
 
@@ -23,7 +23,7 @@ from telecine_cli.stack.state import recall
 DATA = "my data"
 
 
-def pasted(command: str) -> httpx.Response:
+def run_curl_command(command: str) -> httpx.Response:
     """What curl does with a command that `up` prints: only the options it uses."""
     words = shlex.split(command)
     assert words[:2] == ["curl", "-sS"]
@@ -33,7 +33,7 @@ def pasted(command: str) -> httpx.Response:
     return httpx.request(method, words[2], headers=headers, content=body, timeout=30, trust_env=False)
 
 
-def curls(said: str) -> list[str]:
+def curl_commands(said: str) -> list[str]:
     """The two commands that are printed, in one line each."""
     return re.findall(r"curl .*", said.replace("\\\n", " "))
 
@@ -50,8 +50,8 @@ def ready(up: TelecineProcess) -> str:
 
 
 def status(said: str, generation: str) -> dict[str, Any]:
-    command = curls(said)[1].replace("TASKID", generation).replace("=ID", f"={generation}")
-    answer: dict[str, Any] = pasted(command).raise_for_status().json()
+    command = curl_commands(said)[1].replace("TASKID", generation).replace("=ID", f"={generation}")
+    answer: dict[str, Any] = run_curl_command(command).raise_for_status().json()
     return answer
 
 
@@ -61,7 +61,7 @@ async def test_up_is_stopped_and_goes_on_where_it_was(tmp_path: Path) -> None:
         tmp_path / "here", "up", "--data", DATA, "--task-seconds", "4", environment=mark
     ) as up:
         first = ready(up)
-        answer = pasted(curls(first)[0])
+        answer = run_curl_command(curl_commands(first)[0])
         assert (answer.status_code, answer.json()["remainingCredits"]) == (200, 950), answer.text
         generation = answer.json()["id"]
         with telecine_process(tmp_path / "here again", "up", "--data", tmp_path / "here" / DATA) as second:
@@ -77,7 +77,7 @@ async def test_up_is_stopped_and_goes_on_where_it_was(tmp_path: Path) -> None:
     with telecine_process(tmp_path / "here", "up", "--data", DATA, environment=mark) as up:
         again = ready(up)
         assert "other users could enter" in up.err
-        assert (key_of(again), curls(again)) == (key_of(first), curls(first))
+        assert (key_of(again), curl_commands(again)) == (key_of(first), curl_commands(first))
 
         def over() -> bool:
             return bool(status(again, generation)["status"] == "completed")
@@ -120,7 +120,7 @@ def test_a_taken_port_is_named_before_anything_starts(
 ) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        outcome = call(capsys, "up", "--data", tmp_path / "data", "--port", str(port))
+        outcome = run_command(capsys, "up", "--data", tmp_path / "data", "--port", str(port))
     assert outcome.code == 1
     assert f"port {port}" in outcome.err
     assert "choose another with --port" in outcome.err

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from tests.support.environments.saga import Emulator, Saga, names, saga
+from tests.support.environments.saga import Emulator, Saga, action_names, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
 from telecine_contracts.commands import (
@@ -16,7 +16,7 @@ from telecine_contracts.commands import (
 from telecine_contracts.generation import FailureCode, GenerationFailed, Stage
 
 
-async def carried_out(world: Saga, subject: str, command: LedgerCommand) -> None:
+async def send_command(world: Saga, subject: str, command: LedgerCommand) -> None:
     reply = await world.connection.request(subject, command.model_dump_json().encode(), timeout=5)
     assert LedgerAnswer.model_validate_json(reply.data).done
 
@@ -25,7 +25,7 @@ async def failure(world: Saga, account: str) -> GenerationFailed:
     """Ask for a generation of 40 credits that is denied; how it failed."""
     generation = await world.request(account)
     events = await world.until(account, generation, "failed")
-    assert names(events) == ["requested", "failed"]
+    assert action_names(events) == ["requested", "failed"]
     assert await world.closed(account, generation) == ["denied"]
     failed = events[-1].event
     assert isinstance(failed, GenerationFailed)
@@ -41,11 +41,11 @@ async def test_a_generation_that_is_not_paid_for_says_why(
 
         await world.grant("bounded", 100)
         limits = SetSpendLimits(account="bounded", per_generation=39)
-        await carried_out(world, SET_SPEND_LIMITS, limits)
+        await send_command(world, SET_SPEND_LIMITS, limits)
         assert (await failure(world, "bounded")).message == (
             "Spend limit reached: 40 credits needed, the account may spend 39 for one generation"
         )
 
         await world.grant("closed", 100)
-        await carried_out(world, CLOSE_ACCOUNT, CloseAccount(account="closed"))
+        await send_command(world, CLOSE_ACCOUNT, CloseAccount(account="closed"))
         assert (await failure(world, "closed")).message == "The account is closed"

@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from tests.support.environments.saga import Emulator, Saga, names, saga
+from tests.support.environments.saga import Emulator, Saga, action_names, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
 from telecine_contracts.generation import FailureCode, GenerationFailed
@@ -13,40 +13,42 @@ from telecine_contracts.storage import VideoStored
 
 
 @pytest.fixture
-async def world(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path) -> AsyncIterator[Saga]:
+async def environment(
+    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
+) -> AsyncIterator[Saga]:
     async with saga(nats, s3, emulator, tmp_path) as running:
         yield running
 
 
-async def test_a_prompt_becomes_a_stored_video_and_is_paid_for(world: Saga) -> None:
-    await world.grant("ann", 100)
-    generation = await world.request("ann")
+async def test_a_prompt_becomes_a_stored_video_and_is_paid_for(environment: Saga) -> None:
+    await environment.grant("ann", 100)
+    generation = await environment.request("ann")
 
-    assert await world.closed("ann", generation) == ["debited", "settled"]
+    assert await environment.closed("ann", generation) == ["debited", "settled"]
 
-    events = await world.video("ann", generation)
-    assert [name for name in names(events) if name != "progressed"] == [
+    events = await environment.video("ann", generation)
+    assert [name for name in action_names(events) if name != "progressed"] == [
         "requested", "submission_started", "submitted", "ready", "stored",
     ]  # fmt: skip
     stored = events[-1].event
     assert isinstance(stored, VideoStored)
-    with world.s3.client() as client:
+    with environment.s3.client() as client:
         body = client.get_object(Bucket=stored.bucket, Key=stored.key)["Body"].read()
     assert hashlib.sha256(body).hexdigest() == stored.sha256
     assert (stored.width, stored.height) == (864, 480)
     assert stored.duration == pytest.approx(2, abs=0.1)
-    assert await world.balances("ann") == {"available": 60, "held": 0}
-    assert len(await world.emulator.submissions(generation)) == 1
+    assert await environment.balances("ann") == {"available": 60, "held": 0}
+    assert len(await environment.emulator.submissions(generation)) == 1
 
 
-async def test_without_credits_nothing_is_submitted(world: Saga) -> None:
-    generation = await world.request("poor")
+async def test_without_credits_nothing_is_submitted(environment: Saga) -> None:
+    generation = await environment.request("poor")
 
-    events = await world.until("poor", generation, "failed")
+    events = await environment.until("poor", generation, "failed")
 
-    assert names(events) == ["requested", "failed"]
+    assert action_names(events) == ["requested", "failed"]
     failed = events[-1].event
     assert isinstance(failed, GenerationFailed)
     assert failed.code is FailureCode.INSUFFICIENT_CREDITS
-    assert await world.closed("poor", generation) == ["denied"]
-    assert await world.emulator.submissions(generation) == []
+    assert await environment.closed("poor", generation) == ["denied"]
+    assert await environment.emulator.submissions(generation) == []

@@ -15,10 +15,10 @@ from tests.support.telemetry.metric_catalog import SERVICES
 from telecine_chassis.settings.secrets import is_secret
 from telecine_credits.checkpoints.key import Signer
 
-NOWHERE = "http://127.0.0.1:9"
-NEEDED: Mapping[str, Mapping[str, str]] = {
+UNREACHABLE = "http://127.0.0.1:9"
+REQUIRED_SETTINGS: Mapping[str, Mapping[str, str]] = {
     "gateway": {
-        "s3_endpoint": NOWHERE,
+        "s3_endpoint": UNREACHABLE,
         "s3_access_key": "reader",
         "s3_secret_key": "reading for the tests",
         "content_secret": "links of the tests 7mQ2vX9rTb4K",
@@ -27,7 +27,7 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
     "credits": {},
     "generation": {"provider_api_key": "a key of the tests"},
     "storage": {
-        "s3_endpoint": NOWHERE,
+        "s3_endpoint": UNREACHABLE,
         "s3_bucket": "videos",
         "s3_access_key": "writer",
         "s3_secret_key": "writing for the tests",
@@ -35,7 +35,7 @@ NEEDED: Mapping[str, Mapping[str, str]] = {
 }
 """What each service has to be told."""
 BUCKET = {
-    "checkpoint_s3_endpoint": NOWHERE,
+    "checkpoint_s3_endpoint": UNREACHABLE,
     "checkpoint_s3_bucket": "checkpoints",
     "checkpoint_s3_access_key": "writer",
     "checkpoint_s3_secret_key": "checkpoints of the tests",
@@ -55,9 +55,9 @@ WITHIN_URLS = {
 EXAMPLE = "example-of-a-secret"
 
 
-def told(service: str, name: str, value: str, **more: str) -> str:
+def settings_error(service: str, name: str, value: str, **more: str) -> str:
     """What a service says of its settings when one of them is this; nothing if it takes it."""
-    given: dict[str, Any] = {**NEEDED[service], **more, name: value}
+    given: dict[str, Any] = {**REQUIRED_SETTINGS[service], **more, name: value}
     if name in BUCKET:
         given = BUCKET | given
     try:
@@ -74,26 +74,26 @@ def test_there_are_as_many_secrets_as_are_known() -> None:
 
 @pytest.mark.parametrize(("service", "name"), SERVICE_AND_SECRET)
 def test_an_example_is_refused_outside_a_sandbox(service: str, name: str) -> None:
-    said = told(service, name, EXAMPLE)
+    said = settings_error(service, name, EXAMPLE)
     assert said
     assert EXAMPLE not in said
     if name not in KEYS:
         assert f"TELECINE_{name.upper()}: known from examples or easy to guess" in said
-        assert told(service, name, EXAMPLE, profile="sandbox") == ""
+        assert settings_error(service, name, EXAMPLE, profile="sandbox") == ""
 
 
 @pytest.mark.parametrize(("service", "name"), SERVICE_AND_SECRET)
 def test_what_is_easy_to_guess_is_refused_as_well(service: str, name: str) -> None:
-    assert told(service, name, "1" * 32)
+    assert settings_error(service, name, "1" * 32)
 
 
 @pytest.mark.parametrize("service", SERVICES)
 @pytest.mark.parametrize("name", WITHIN_URLS)
 def test_a_password_within_a_url_is_a_secret_too(service: str, name: str) -> None:
-    said = told(service, name, WITHIN_URLS[name].format("changeme"))
+    said = settings_error(service, name, WITHIN_URLS[name].format("changeme"))
     assert f"TELECINE_{name.upper()}: known from examples or easy to guess" in said
-    assert told(service, name, WITHIN_URLS[name].format("changeme"), profile="sandbox") == ""
-    assert told(service, name, WITHIN_URLS[name].format("Ka9xW2hhT4m")) == ""
+    assert settings_error(service, name, WITHIN_URLS[name].format("changeme"), profile="sandbox") == ""
+    assert settings_error(service, name, WITHIN_URLS[name].format("Ka9xW2hhT4m")) == ""
 
 
 @pytest.mark.parametrize(("service", "name"), SERVICE_AND_SECRET)
@@ -104,7 +104,7 @@ def test_every_secret_may_come_from_a_file(
     file = tmp_path / "secret"
     file.write_text(f"{secret}\n")
     monkeypatch.setenv(f"TELECINE_{name.upper()}_FILE", str(file))
-    given = {**NEEDED[service], **(BUCKET if name in BUCKET else {})}
+    given = {**REQUIRED_SETTINGS[service], **(BUCKET if name in BUCKET else {})}
     given.pop(name, None)
     found = getattr(SERVICES[service][0](**given), name)
     assert found.get_secret_value() == secret
@@ -132,7 +132,7 @@ def secrets_of(service: str) -> Iterator[str]:
 def test_a_process_with_examples_ends_at_once_and_names_each(service: str) -> None:
     examples = dict.fromkeys(secrets_of(service), EXAMPLE)
     bucket = BUCKET if service == "credits" else {}
-    done = process(service, **{**NEEDED[service], **bucket, **examples})
+    done = process(service, **{**REQUIRED_SETTINGS[service], **bucket, **examples})
     assert done.returncode == 2
     assert done.stdout == ""
     assert [name for name in examples if f"TELECINE_{name.upper()}" not in done.stderr] == []
@@ -152,7 +152,7 @@ def test_a_process_with_examples_ends_at_once_and_names_each(service: str) -> No
     ],
 )
 def test_a_url_that_is_none_is_named_and_not_shown(name: str, value: str) -> None:
-    said = told("credits", name, value)
+    said = settings_error("credits", name, value)
     assert said.startswith("Value error, a ")
     assert "canary" not in said
 
@@ -167,7 +167,7 @@ run(ServiceSettings, lambda settings: Service("tests", [Broken()], []))
 """
 
 
-def test_what_nobody_expected_is_one_json_object_as_well() -> None:
+def test_unexpected_error_is_one_json_object() -> None:
     done = subprocess.run([sys.executable, "-c", PROGRAM], capture_output=True, text=True, check=False)
     assert done.returncode == 1
     [line] = done.stderr.splitlines()

@@ -13,8 +13,8 @@ from nats.aio.client import Client
 from nats.js.errors import APIError
 from tests.support.eventually import eventually_async
 from tests.support.security.authenticated_nats import guarded_nats
-from tests.support.security.nats_identities import coming_as
-from tests.support.security.permission_table import ALL_IDENTITIES, CONSUMERS, HEARING, OWNERS, PUBLISHING
+from tests.support.security.nats_identities import connect_as
+from tests.support.security.permission_table import ALL_IDENTITIES, CONSUMERS, OWNERS, PUBLISHING, SUBSCRIBING
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import AppendRejected
@@ -30,7 +30,7 @@ from telecine_contracts.credits import CreditsGranted
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.permissions import IDENTITIES, OPERATOR, rights
 
-LOOT = {
+INJECTION_SUBJECTS = {
     "VIDEO": "video.mallory.loot.smuggled",
     "LEDGER": "ledger.mallory.smuggled",
     "ACCESS": "access.mallory.smuggled",
@@ -47,7 +47,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsPart]:
         yield part
 
 
-class Suspect(NatsClient):
+class IdentityClient(NatsClient):
     """A connection as some identity, that remembers what it was refused."""
 
     def __init__(self) -> None:
@@ -73,22 +73,22 @@ def identity(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def suspect(identity: str, server: NatsPart) -> AsyncIterator[Suspect]:
-    connection = Suspect()
+async def identity_client(identity: str, server: NatsPart) -> AsyncIterator[IdentityClient]:
+    connection = IdentityClient()
     await connection.come(identity, server.url, server.access(identity))
     yield connection
     await connection.close()
 
 
-def not_of(identity: str, who: dict[str, set[str]]) -> set[str]:
+def actions_not_allowed(identity: str, who: dict[str, set[str]]) -> set[str]:
     """The deeds that are not this identity's; the client tells of them in small letters."""
     return {subject.lower() for subject, allowed in who.items() if identity not in allowed}
 
 
-def test_the_table_of_deeds_is_complete() -> None:
+def test_permission_table_is_complete() -> None:
     assert {subjects.of_type(event) for event in EVENTS} == {pattern(subject) for subject in OWNERS}
     assert set(CONSUMERS) == {f"{consumer.stream}.{consumer.name}" for consumer in streams.CONSUMERS}
-    assert set(LOOT) == {stream.name for stream in streams.STREAMS}
+    assert set(INJECTION_SUBJECTS) == {stream.name for stream in streams.STREAMS}
     assert set(ALL_IDENTITIES) == set(IDENTITIES)
 
 
@@ -97,68 +97,72 @@ def pattern(subject: str) -> str:
     return ".".join([prefix, *["*"] * len(about), action])
 
 
-async def test_nobody_publishes_or_asks_what_is_not_theirs(identity: str, suspect: Suspect) -> None:
+async def test_publish_and_request_permissions(identity: str, identity_client: IdentityClient) -> None:
     for subject in PUBLISHING:
-        await suspect.publish(subject, b"forged")
-    await suspect.through()
-    assert suspect.denied == not_of(identity, PUBLISHING)
+        await identity_client.publish(subject, b"forged")
+    await identity_client.through()
+    assert identity_client.denied == actions_not_allowed(identity, PUBLISHING)
 
 
-async def test_nobody_hears_what_is_not_for_them(identity: str, suspect: Suspect) -> None:
-    for subject in HEARING:
-        await suspect.subscribe(subject)
-    await suspect.through()
-    assert suspect.denied == not_of(identity, HEARING)
+async def test_subscribe_permissions(identity: str, identity_client: IdentityClient) -> None:
+    for subject in SUBSCRIBING:
+        await identity_client.subscribe(subject)
+    await identity_client.through()
+    assert identity_client.denied == actions_not_allowed(identity, SUBSCRIBING)
 
 
-async def try_to_smuggle(identity: str, suspect: Suspect) -> None:
+async def try_reply_injection(identity: str, identity_client: IdentityClient) -> None:
     """Ask everything that may be asked, and have the answers sent into streams."""
     mine = [subject for subject, who in PUBLISHING.items() if identity in who]
     for subject in mine:
-        for loot in LOOT.values():
+        for loot in INJECTION_SUBJECTS.values():
             body = (
                 json.dumps({"seq": 1, "batch": 5, "next_by_subj": ">"}).encode() if "GET" in subject else b""
             )
-            await suspect.publish(subject, body, reply=loot)
+            await identity_client.publish(subject, body, reply=loot)
     for subject in mine:
         if subject.partition(".")[0] in ("video", "ledger", "access", "checkpoints", "timers", "deadletters"):
-            await suspect.jetstream().publish(subject, b"")  # acknowledged after all that came before it
-    await suspect.through()
+            await identity_client.jetstream().publish(
+                subject, b""
+            )  # acknowledged after all that came before it
+    await identity_client.through()
 
 
-async def smuggled(operator: Client) -> dict[str, Any]:
+async def injected_messages(operator: Client) -> dict[str, Any]:
     """What stands in the streams that only the server can have sent there."""
     found: dict[str, Any] = {}
-    for stream, loot in LOOT.items():
+    for stream, loot in INJECTION_SUBJECTS.items():
         body = json.dumps({"subjects_filter": loot}).encode()
         answer = json.loads((await operator.request(f"$JS.API.STREAM.INFO.{stream}", body)).data)
         found |= answer["state"].get("subjects", {})
     return found
 
 
-async def test_no_answer_is_sent_into_a_stream(identity: str, suspect: Suspect, server: NatsPart) -> None:
+async def test_no_answer_is_sent_into_a_stream(
+    identity: str, identity_client: IdentityClient, server: NatsPart
+) -> None:
     """Whoever asks says where the answer is to go, and the server wants no permission to send it there."""
-    async with coming_as("credits", server) as credits, coming_as(OPERATOR, server) as operator:
+    async with connect_as("credits", server) as credits, connect_as(OPERATOR, server) as operator:
         await credits.jetstream().publish("ledger.a.granted", b"there is something to answer with")
-        await try_to_smuggle(identity, suspect)
+        await try_reply_injection(identity, identity_client)
         for stream in ("LEDGER", "CHECKPOINTS"):  # whatever was on its way has come when these are answered
             await operator.jetstream().stream_info(stream)
-        assert await smuggled(operator) == {}
+        assert await injected_messages(operator) == {}
 
 
-async def test_within_one_account_it_would_be(tmp_path: Path) -> None:
+async def test_replies_enter_streams_within_one_account(tmp_path: Path) -> None:
     """What the accounts are for: the same rights, given to users of one account, let it pass into every stream."""
     with guarded_nats(tmp_path, one_account) as part:
-        suspect = Suspect()
-        await suspect.come("gateway", part.url, part.access("gateway"))
-        await try_to_smuggle("gateway", suspect)
-        async with coming_as(OPERATOR, part) as operator:
+        identity_client = IdentityClient()
+        await identity_client.come("gateway", part.url, part.access("gateway"))
+        await try_reply_injection("gateway", identity_client)
+        async with connect_as(OPERATOR, part) as operator:
 
             async def everywhere() -> bool:
-                return (await smuggled(operator)).keys() == set(LOOT.values())
+                return (await injected_messages(operator)).keys() == set(INJECTION_SUBJECTS.values())
 
             await eventually_async(everywhere, what="the server refuses it by now")
-        await suspect.close()
+        await identity_client.close()
 
 
 def one_account(page: str) -> str:
@@ -186,10 +190,10 @@ WRITERS = {
         ("Nats-Schedule", "@at 2100-01-01T00:00:00Z"),
     ],
 )
-async def test_no_writer_makes_his_stream_forget(server: NatsPart, header: str, value: str) -> None:
+async def test_writers_cannot_purge_their_stream(server: NatsPart, header: str, value: str) -> None:
     """JetStream takes such wishes in the headers of a message, where no permission is asked for."""
     for subject, writer in WRITERS.items():
-        async with coming_as(writer, server) as connection:
+        async with connect_as(writer, server) as connection:
             with pytest.raises(APIError) as refused:
                 await connection.jetstream().publish(subject, b"", headers={header: value})
             assert refused.value.code in (400, 500), subject
@@ -202,10 +206,10 @@ async def test_timers_alone_can_be_thrown_away_by_anothers_header(server: NatsPa
         "Nats-Schedule": "@at 2100-01-01T00:00:00Z",
         "Nats-Schedule-Target": "timers.due.generation.wake.a.g",
     }
-    async with coming_as("generation", server) as generation, coming_as("storage", server) as storage:
+    async with connect_as("generation", server) as generation, connect_as("storage", server) as storage:
         await generation.jetstream().publish(subjects_of_timers[0], b"", headers=later)
         await storage.jetstream().publish(subjects_of_timers[1], b"", headers={"Nats-Rollup": "all"})
-    async with coming_as(OPERATOR, server) as operator:
+    async with connect_as(OPERATOR, server) as operator:
         body = json.dumps({"subjects_filter": ">"}).encode()
         answer = json.loads((await operator.request("$JS.API.STREAM.INFO.TIMERS", body)).data)
     assert set(answer["state"]["subjects"]) == {subjects_of_timers[1]}
@@ -213,7 +217,7 @@ async def test_timers_alone_can_be_thrown_away_by_anothers_header(server: NatsPa
 
 async def test_a_refused_event_is_told_at_once(server: NatsPart) -> None:
     event = example(CreditsGranted)
-    async with coming_as("storage", server) as storage:
+    async with connect_as("storage", server) as storage:
         store = JetStreamEventStore(storage, registry(), timeout=30)
         with structlog.testing.capture_logs() as logs:
             async with asyncio.timeout(5):
@@ -225,7 +229,7 @@ async def test_a_refused_event_is_told_at_once(server: NatsPart) -> None:
 
 
 async def test_a_refused_question_is_told_at_once_and_to_nobody_else(server: NatsPart) -> None:
-    async with coming_as("storage", server) as storage:
+    async with connect_as("storage", server) as storage:
         jetstream = storage.jetstream(timeout=30)
         async with asyncio.timeout(10):
             answers = await asyncio.gather(
@@ -249,9 +253,7 @@ async def test_the_operator_is_told_in_words_what_he_may_not(server: NatsPart) -
 
 
 @pytest.mark.parametrize("key", ["none", "unknown"])
-async def test_nobody_comes_in_without_a_key_that_is_known(
-    server: NatsPart, tmp_path: Path, key: str
-) -> None:
+async def test_unknown_keys_are_refused(server: NatsPart, tmp_path: Path, key: str) -> None:
     make_credentials(tmp_path)
     seed = None if key == "none" else seed_file(tmp_path, OPERATOR)
     with pytest.raises(Failure, match="wants to know who asks" if key == "none" else "does not know the key"):

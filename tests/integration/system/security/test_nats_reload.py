@@ -8,7 +8,7 @@ import pytest
 import structlog
 from nats.aio.msg import Msg
 from tests.support.security.authenticated_nats import guarded_nats
-from tests.support.security.nats_identities import coming_as
+from tests.support.security.nats_identities import connect_as
 
 from telecine_cli.provisioning.credentials import make_credentials
 from telecine_cli.provisioning.server_reload import reload_server
@@ -37,7 +37,7 @@ async def test_a_command_that_is_served_during_a_reload_is_answered(server: Nats
             await answered.wait()
         await message.respond(LedgerAnswer(done=True).model_dump_json().encode())
 
-    async with coming_as("gateway", server) as gateway, coming_as("credits", server) as credits:
+    async with connect_as("gateway", server) as gateway, connect_as("credits", server) as credits:
         await credits.subscribe(GRANT_CREDITS, cb=serve)
         await credits.flush()
         with structlog.testing.capture_logs() as logs:

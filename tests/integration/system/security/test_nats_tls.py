@@ -48,7 +48,7 @@ def tls_server(folder: Path, authority: Authority, *, verify: bool = False) -> I
         yield part
 
 
-async def comes_in(server: NatsPart, **tls: Path) -> bool:
+async def operator_can_connect(server: NatsPart, **tls: Path) -> bool:
     """Whether the operator gets an answer with these files."""
     target = Target(server.url, access=replace(server.access(OPERATOR), **tls))
     try:
@@ -73,17 +73,17 @@ def service(server: NatsPart, folder: Path, authority: Authority) -> Service:
 
 async def test_a_service_and_the_operator_come_over_tls(tmp_path: Path, authority: Authority) -> None:
     with tls_server(tmp_path, authority) as server:
-        assert await comes_in(server, tls_ca=authority.certificate)
+        assert await operator_can_connect(server, tls_ca=authority.certificate)
         credits = service(server, tmp_path, authority)
         await credits.start()
         assert await credits.ready() is None
         await credits.stop()
 
 
-async def test_a_server_of_another_authority_is_not_talked_to(tmp_path: Path, authority: Authority) -> None:
+async def test_unknown_authority_is_refused(tmp_path: Path, authority: Authority) -> None:
     stranger = Authority(tmp_path / "stranger")
     with tls_server(tmp_path, authority) as server:
-        assert not await comes_in(server, tls_ca=stranger.certificate)
+        assert not await operator_can_connect(server, tls_ca=stranger.certificate)
         with structlog.testing.capture_logs() as logs:
             starting = asyncio.create_task(service(server, tmp_path, stranger).start())
             await eventually(lambda: len(failed(logs)) > 1, what="it does not try again")
@@ -101,12 +101,14 @@ async def test_a_server_may_want_a_certificate_of_its_clients(tmp_path: Path, au
     stranger_certificate, stranger_key = Authority(tmp_path / "stranger").issue("client")
     ca = authority.certificate
     with tls_server(tmp_path, authority, verify=True) as server:
-        assert await comes_in(server, tls_ca=ca, tls_cert=certificate, tls_key=key)
-        assert not await comes_in(server, tls_ca=ca)
-        assert not await comes_in(server, tls_ca=ca, tls_cert=stranger_certificate, tls_key=stranger_key)
+        assert await operator_can_connect(server, tls_ca=ca, tls_cert=certificate, tls_key=key)
+        assert not await operator_can_connect(server, tls_ca=ca)
+        assert not await operator_can_connect(
+            server, tls_ca=ca, tls_cert=stranger_certificate, tls_key=stranger_key
+        )
 
 
-async def audits(server: NatsPart, ca: Path) -> bool:
+async def auditor_can_connect(server: NatsPart, ca: Path) -> bool:
     """Whether an auditor who trusts this authority gets to the ledger."""
     try:
         source = await NatsSource.open(
@@ -123,14 +125,14 @@ async def audits(server: NatsPart, ca: Path) -> bool:
 async def test_an_auditor_comes_over_tls_or_not_at_all(tmp_path: Path, authority: Authority) -> None:
     async with asyncio.timeout(30):
         with tls_server(tmp_path / "right", authority) as server:
-            assert await audits(server, authority.certificate)
-            assert not await audits(server, Authority(tmp_path / "stranger").certificate)
+            assert await auditor_can_connect(server, authority.certificate)
+            assert not await auditor_can_connect(server, Authority(tmp_path / "stranger").certificate)
         with guarded_nats(tmp_path / "plain") as server:
-            assert not await audits(server, authority.certificate)
+            assert not await auditor_can_connect(server, authority.certificate)
 
 
 async def test_a_client_that_wants_tls_takes_nothing_less(tmp_path: Path, authority: Authority) -> None:
     """A server without TLS could also be somebody between who has taken the word TLS out of its greeting."""
     with guarded_nats(tmp_path) as server:
-        assert await comes_in(server)
-        assert not await comes_in(server, tls_ca=authority.certificate)
+        assert await operator_can_connect(server)
+        assert not await operator_can_connect(server, tls_ca=authority.certificate)

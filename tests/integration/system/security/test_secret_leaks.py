@@ -14,8 +14,8 @@ from typing import Any
 import httpx
 import pytest
 from tests.support.eventually import eventually, eventually_async
-from tests.support.security.nats_identities import coming_as
-from tests.support.security.secret_leaks import Canaries, command_lines, log_lines, stored
+from tests.support.security.nats_identities import connect_as
+from tests.support.security.secret_leaks import SecretScanner, command_lines, log_lines, stream_files
 from tests.support.telemetry.otlp_collector import Collector, otlp_collector
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
@@ -63,12 +63,12 @@ FAULTS = (
 
 
 @dataclass
-class World:
+class StackEnvironment:
     """A stack, one who uses it, and what came back to him that was no success."""
 
     stack: Stack
     http: httpx.AsyncClient
-    canaries: Canaries
+    canaries: SecretScanner
     collector: Collector
     refused: list[bytes] = field(default_factory=list)
 
@@ -102,7 +102,7 @@ class World:
 
 
 @asynccontextmanager
-async def world_on(folder: Path) -> AsyncIterator[World]:
+async def stack_environment(folder: Path) -> AsyncIterator[StackEnvironment]:
     options = Options(emulator_arguments=("--task-seconds=0.3",), checkpoint_entries=1)
     with otlp_collector() as collector, pytest.MonkeyPatch.context() as environment:
         settings = QUICK | {"OTLP_ENDPOINT": collector.url, "TEST_MARK": str(folder)}
@@ -114,7 +114,7 @@ async def world_on(folder: Path) -> AsyncIterator[World]:
                 await create(connection, "ann", key, name="tests")
                 wish = GrantCredits(account="ann", amount=5000, reference="first", reason="tests")
                 await grant(connection, wish)
-            canaries = Canaries.of(stack.facts)
+            canaries = SecretScanner.of(stack.facts)
             canaries.secrets["API key"] = key.secret
             canaries.contents["prompt"] = f"canary{secrets.token_hex(8)}"
             async with httpx.AsyncClient(
@@ -123,16 +123,16 @@ async def world_on(folder: Path) -> AsyncIterator[World]:
                 timeout=30,
                 trust_env=False,
             ) as http:
-                await eventually_async(lambda: knows(http), within=20)
-                yield World(stack, http, canaries, collector)
+                await eventually_async(lambda: key_works(http), within=20)
+                yield StackEnvironment(stack, http, canaries, collector)
 
 
-async def knows(http: httpx.AsyncClient) -> bool:
+async def key_works(http: httpx.AsyncClient) -> bool:
     return (await http.get("/api/credits")).status_code == 200
 
 
-async def test_nothing_secret_is_where_it_must_not_be(tmp_path: Path) -> None:
-    async with world_on(tmp_path) as world:
+async def test_no_secret_leaks(tmp_path: Path) -> None:
+    async with stack_environment(tmp_path) as world:
         await videos_come_and_fail(world)
         await clients_are_refused(world)
         await the_bucket_is_gone(world)
@@ -144,7 +144,7 @@ async def test_nothing_secret_is_where_it_must_not_be(tmp_path: Path) -> None:
     nothing_is_left_behind(world)
 
 
-async def videos_come_and_fail(world: World) -> None:
+async def videos_come_and_fail(world: StackEnvironment) -> None:
     """With a prompt and an image, and with all that a provider may do to them."""
     prompt = world.canaries.contents["prompt"]
     image = f"{world.facts.local_url('emulator')}/samples/harbour.png?token="
@@ -159,7 +159,7 @@ async def videos_come_and_fail(world: World) -> None:
     await the_provider_was_told(world, asked[0])
 
 
-async def the_provider_was_told(world: World, generation: str) -> None:
+async def the_provider_was_told(world: StackEnvironment, generation: str) -> None:
     """What only the provider and telecine know: where it calls back, and the signed URL of its result."""
     async with httpx.AsyncClient(base_url=world.facts.local_url("emulator"), trust_env=False) as provider:
         journal = (await provider.get("/admin/journal")).json()["entries"]
@@ -171,13 +171,13 @@ async def the_provider_was_told(world: World, generation: str) -> None:
     world.canaries.contents["signature of a result"] = ready.url.rpartition("X-Tos-Signature=")[2]
 
 
-async def video(world: World, generation: str) -> list[RecordedEvent]:
-    async with coming_as("storage", world.facts.nats) as connection:
+async def video(world: StackEnvironment, generation: str) -> list[RecordedEvent]:
+    async with connect_as("storage", world.facts.nats) as connection:
         store = JetStreamEventStore(connection, registry())
         return list(await store.load(subjects.video("ann", generation)))
 
 
-async def clients_are_refused(world: World) -> None:
+async def clients_are_refused(world: StackEnvironment) -> None:
     """With everything that a client can do wrong, and the secret in it."""
     prompt, secret = world.canaries.contents["prompt"], f"canary{secrets.token_hex(8)}"
     world.canaries.secrets["password in an image's URL"] = secret
@@ -206,7 +206,7 @@ async def clients_are_refused(world: World) -> None:
     assert (await world.ask("POST", f"/callbacks/provider/ann/g/{secret}")).status_code == 404
 
 
-async def the_bucket_is_gone(world: World) -> None:
+async def the_bucket_is_gone(world: StackEnvironment) -> None:
     bucket, before = world.stack.process("s3"), world.log("storage").count('"side": "bucket"')
     done = await world.ask_for(world.canaries.contents["prompt"])
     await world.over(done)
@@ -218,7 +218,7 @@ async def the_bucket_is_gone(world: World) -> None:
     await bucket.wait_ready(world.facts.s3.ready, 20)
 
 
-async def the_bucket_refuses(world: World) -> None:
+async def the_bucket_refuses(world: StackEnvironment) -> None:
     """Storage with a key that the bucket does not know, and a gateway with another."""
     world.canaries.secrets["wrong key of the bucket"] = wrong = f"canary{secrets.token_hex(8)}"
     before = world.log("storage").count('"side": "bucket"')
@@ -242,7 +242,7 @@ async def changed(process: Process, **environment: str) -> AsyncIterator[Process
         await other.terminate()
 
 
-async def what_is_no_event_is_set_aside(world: World) -> None:
+async def what_is_no_event_is_set_aside(world: StackEnvironment) -> None:
     """The message is kept as it is; what is told of it is not what it says."""
     prompt = world.canaries.contents["prompt"]
     body = json.dumps({"account": "ann", "generation": "raw", "url": [prompt], "usage": prompt}).encode()
@@ -254,12 +254,12 @@ async def what_is_no_event_is_set_aside(world: World) -> None:
         "ce-subject": "video.ann.raw.ready",
         "ce-specversion": "1.0",
     }
-    async with coming_as("generation", world.facts.nats) as connection:
+    async with connect_as("generation", world.facts.nats) as connection:
         await connection.jetstream().publish("video.ann.raw.ready", body, headers=headers)
     await eventually(lambda: "reactor.dead_letter" in world.log("storage"), within=30)
 
 
-async def the_database_is_gone(world: World) -> None:
+async def the_database_is_gone(world: StackEnvironment) -> None:
     """A Postgres that is not there, and its password given in both ways."""
     place = f"127.0.0.1:{free_port()}/credits"
     apart, within = (f"canary{secrets.token_hex(8)}" for _ in range(2))
@@ -278,15 +278,15 @@ async def the_database_is_gone(world: World) -> None:
         async with changed(
             credits, **{f"TELECINE_DATABASE_{name}": value for name, value in settings.items()}
         ):
-            await eventually(partial(more_than, before, troubles), within=30)
+            await eventually(partial(count_exceeds, before, troubles), within=30)
     credits.start()
 
 
-def more_than(before: int, count: Callable[[], int]) -> bool:
+def count_exceeds(before: int, count: Callable[[], int]) -> bool:
     return count() > before
 
 
-async def nats_refuses(world: World) -> None:
+async def nats_refuses(world: StackEnvironment) -> None:
     """A seed that nobody knows, and a password that nobody asked for."""
     folder = world.facts.data.parent / "others"
     make_credentials(folder)
@@ -302,7 +302,7 @@ async def nats_refuses(world: World) -> None:
     assert "does not know this identity" in world.log("credits")
 
 
-async def nothing_is_told_while_it_runs(world: World) -> None:
+async def nothing_is_told_while_it_runs(world: StackEnvironment) -> None:
     """Metrics, traces, command lines, and what the gateway answered that was no success."""
     async with httpx.AsyncClient(trust_env=False) as http:
         for service in SERVICES:
@@ -317,7 +317,7 @@ async def nothing_is_told_while_it_runs(world: World) -> None:
     assert world.canaries.anything_in(*world.refused) == set()
 
 
-def nothing_is_left_behind(world: World) -> None:
+def nothing_is_left_behind(world: StackEnvironment) -> None:
     """Logs, streams with headers, dead letters; and no API key in a table."""
     logs = log_lines(world.facts)
     assert {
@@ -331,7 +331,7 @@ def nothing_is_left_behind(world: World) -> None:
     assert {name: found for name, text in logs.items() if (found := world.canaries.anything_in(text))} == {}
     for service in SERVICES:
         assert all(isinstance(json.loads(line), dict) for line in world.log(service).splitlines()), service
-    streams = stored(world.facts)
+    streams = stream_files(world.facts)
     assert set(streams) == {"VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "TIMERS", "DEADLETTERS"}
     assert world.canaries.secrets_in(*streams.values()) == set()
     assert world.canaries.anything_in(streams["VIDEO"]) == set(world.canaries.contents)

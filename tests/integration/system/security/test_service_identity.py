@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import structlog
 from tests.support.security.authenticated_nats import guarded_nats
-from tests.support.security.nats_identities import coming_as
+from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.runtime.service import run
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
@@ -32,7 +32,7 @@ def settings(server: NatsPart, folder: Path, seed: Path | None) -> Settings:
     return Settings(nats_url=server.url, nats_nkey_seed_file=seed, database_url=database)
 
 
-async def lived(settings: Settings) -> tuple[int, list[Any]]:
+async def run_to_exit(settings: Settings) -> tuple[int, list[Any]]:
     """The exit code of a service that ends by itself, and what it logged."""
     with structlog.testing.capture_logs() as logs:
         async with asyncio.timeout(20):
@@ -49,12 +49,10 @@ async def test_with_its_own_key_it_works(server: NatsPart, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("key", ["none", "unknown"])
-async def test_whom_the_server_does_not_know_it_says_so_and_ends(
-    server: NatsPart, tmp_path: Path, key: str
-) -> None:
+async def test_unknown_key_ends_the_service(server: NatsPart, tmp_path: Path, key: str) -> None:
     make_credentials(tmp_path / "others")
     seed = seed_file(tmp_path / "others", "credits") if key == "unknown" else None
-    code, logs = await lived(settings(server, tmp_path, seed))
+    code, logs = await run_to_exit(settings(server, tmp_path, seed))
     assert code == 1
     [reason] = [entry["reason"] for entry in logs if entry["event"] == "service.failed"]
     assert reason.startswith("the NATS server does not know this identity")
@@ -76,7 +74,7 @@ async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path
         service = build(settings(server, tmp_path, server.access("credits").nkey_seed))
         with structlog.testing.capture_logs() as logs:
             await service.start()
-            async with coming_as(OPERATOR, server) as operator, asyncio.timeout(5):
+            async with connect_as(OPERATOR, server) as operator, asyncio.timeout(5):
                 wish = GrantCredits(account="ann", amount=5, reference="r", reason="tests")
                 answer = await operator.request(GRANT_CREDITS, wish.model_dump_json().encode(), timeout=5)
             assert "does not let this identity publish" in str(
@@ -91,8 +89,8 @@ async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path
     assert (denial["log_level"], denial["subject"]) == ("error", "ledger.ann.granted")
 
 
-async def test_with_anothers_key_it_hears_nothing_says_so_and_ends(server: NatsPart, tmp_path: Path) -> None:
-    code, logs = await lived(settings(server, tmp_path, server.access("storage").nkey_seed))
+async def test_wrong_identity_ends_the_service(server: NatsPart, tmp_path: Path) -> None:
+    code, logs = await run_to_exit(settings(server, tmp_path, server.access("storage").nkey_seed))
     assert code == 1
     reasons = [entry["reason"] for entry in logs if entry["event"] == "service.failed"]
     assert reasons[0].startswith("the NATS server does not let this identity subscribe to _inbox.credits.")

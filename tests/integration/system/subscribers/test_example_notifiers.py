@@ -11,8 +11,8 @@ from tests.support.processes.subscribers import (
     Generations,
     Subscriber,
     javascript_notifier,
+    notification_keys,
     python_notifier,
-    told,
 )
 from tests.support.servers.instances import NatsServer
 
@@ -48,7 +48,7 @@ def running(notifier: Subscriber) -> Iterator[Process]:
     process.kill()
 
 
-async def until_told(notifier: Subscriber, process: Process, count: int) -> None:
+async def wait_until_notified(notifier: Subscriber, process: Process, count: int) -> None:
     def enough() -> bool:
         assert process.running, process.log_tail()
         return len(notifier.lines()) >= count
@@ -65,12 +65,12 @@ async def test_every_ended_generation_is_told_once_and_in_order_whatever_is_kill
         running.start()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(generations.end(25))
-            tasks.create_task(until_told(notifier, running, stop_at))
+            tasks.create_task(wait_until_notified(notifier, running, stop_at))
         running.kill()
         await generations.end(5)  # nobody is listening
     running.start()
-    await until_told(notifier, running, len(generations.ended))
-    assert told(notifier.lines()) == generations.ended
+    await wait_until_notified(notifier, running, len(generations.ended))
+    assert notification_keys(notifier.lines()) == generations.ended
 
 
 async def test_a_consumer_that_starts_over_repeats_nothing_and_a_torn_line_is_written_again(
@@ -79,7 +79,7 @@ async def test_a_consumer_that_starts_over_repeats_nothing_and_a_torn_line_is_wr
     await notifier.provision()
     await generations.end(8)
     running.start()
-    await until_told(notifier, running, 8)
+    await wait_until_notified(notifier, running, 8)
     running.kill()
 
     whole = notifier.file.read_bytes()
@@ -91,8 +91,8 @@ async def test_a_consumer_that_starts_over_repeats_nothing_and_a_torn_line_is_wr
 
     await generations.end(4)
     running.start()
-    await until_told(notifier, running, 12)
-    assert told(notifier.lines()) == generations.ended
+    await wait_until_notified(notifier, running, 12)
+    assert notification_keys(notifier.lines()) == generations.ended
     assert notifier.file.read_bytes().startswith(whole)
 
 
@@ -104,16 +104,16 @@ async def test_an_event_whose_line_could_not_be_written_is_not_lost(
     cramped = notifier.process(blocks=8)
     cramped.start()
     try:
-        await until_refused(notifier, cramped, nats)
+        await wait_until_unacknowledged(notifier, cramped, nats)
     finally:
         cramped.kill()
     assert 0 < len(notifier.lines()) < 60
     running.start()
-    await until_told(notifier, running, 60)
-    assert told(notifier.lines()) == generations.ended
+    await wait_until_notified(notifier, running, 60)
+    assert notification_keys(notifier.lines()) == generations.ended
 
 
-async def until_refused(notifier: Subscriber, process: Process, nats: NatsServer) -> None:
+async def wait_until_unacknowledged(notifier: Subscriber, process: Process, nats: NatsServer) -> None:
     """Until it has given up, or an event was handed out again because nobody acknowledged it."""
     connection = await nats_client.connect(nats.url)
     try:
@@ -134,12 +134,12 @@ async def test_it_goes_on_after_the_server_was_killed(
     await notifier.provision()
     await generations.end(4)
     running.start()
-    await until_told(notifier, running, 4)
+    await wait_until_notified(notifier, running, 4)
     nats.kill()
     await nats.start()
     await eventually_appended(generations)
-    await until_told(notifier, running, 5)
-    assert told(notifier.lines()) == generations.ended
+    await wait_until_notified(notifier, running, 5)
+    assert notification_keys(notifier.lines()) == generations.ended
 
 
 async def eventually_appended(generations: Generations) -> None:
@@ -151,7 +151,7 @@ async def test_it_stops_in_order(generations: Generations, notifier: Subscriber,
     await notifier.provision()
     await generations.end(1)
     running.start()
-    await until_told(notifier, running, 1)
+    await wait_until_notified(notifier, running, 1)
     await running.terminate(grace=WITHIN)
     assert running.returncode == 0, running.log_tail()
 
@@ -169,7 +169,7 @@ async def test_an_event_that_it_cannot_read_is_not_passed_over(
     await generations.end(1)
     running.start()
     await eventually(lambda: "can't be read" in running.log_tail(), within=WITHIN)
-    assert told(notifier.lines()) == generations.ended[:1]
+    assert notification_keys(notifier.lines()) == generations.ended[:1]
 
 
 async def test_it_says_what_to_do_when_its_consumer_was_not_created(

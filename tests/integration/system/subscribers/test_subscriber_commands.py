@@ -14,18 +14,18 @@ from typing import Any
 
 import pytest
 from nats.aio.client import Client
-from tests.support.event_loops import in_a_loop
+from tests.support.event_loops import run_in_new_loop
 from tests.support.eventually import eventually, eventually_async
-from tests.support.processes.command_line import Outcome, call
+from tests.support.processes.command_line import CommandResult, run_command
 from tests.support.processes.subscribers import (
     Generations,
     Subscriber,
     javascript_notifier,
+    notification_keys,
     python_notifier,
-    told,
 )
 from tests.support.security.authenticated_nats import guarded_nats
-from tests.support.security.nats_identities import coming_as
+from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import PermissionDenied
@@ -61,9 +61,9 @@ class Operator:
         assert self.server.credentials is not None
         return self.server.credentials
 
-    def subscribers(self, command: str, *arguments: str) -> Outcome:
+    def subscribers(self, command: str, *arguments: str) -> CommandResult:
         where = ("--nats-url", self.server.url, "--credentials", self.credentials)
-        return call(self.capsys, "subscribers", command, *arguments, *where)
+        return run_command(self.capsys, "subscribers", command, *arguments, *where)
 
     def must(self, command: str, *arguments: str) -> Any:
         """What it says with --json; reloads the server if the command says that this is needed."""
@@ -71,7 +71,7 @@ class Operator:
         assert outcome.code == 0, outcome.err
         said = json.loads(outcome.out)
         if isinstance(said, dict) and said["reload_needed"]:
-            in_a_loop(reload(self.server))
+            run_in_new_loop(reload(self.server))
         return said
 
 
@@ -98,12 +98,12 @@ def operator(server: NatsPart, capsys: pytest.CaptureFixture[str]) -> Operator:
 
 
 async def publish(server: NatsPart, *names: str) -> None:
-    async with coming_as("gateway", server) as gateway:
+    async with connect_as("gateway", server) as gateway:
         for subject in names:
             await gateway.jetstream().publish(subject, b"{}")
 
 
-async def taken(connection: Client, name: str, count: int, stream: str = "VIDEO") -> list[str]:
+async def consumed(connection: Client, name: str, count: int, stream: str = "VIDEO") -> list[str]:
     """The subjects of the next events of a consumer, acknowledged."""
     events = await connection.jetstream().pull_subscribe_bind(name, stream)
     names = []
@@ -117,15 +117,15 @@ async def taken(connection: Client, name: str, count: int, stream: str = "VIDEO"
 def test_a_subscriber_consumes_after_one_reload_and_may_do_nothing_else(
     operator: Operator, server: NatsPart
 ) -> None:
-    in_a_loop(publish(server, "video.acme.1.requested", "video.other.1.requested"))
+    run_in_new_loop(publish(server, "video.acme.1.requested", "video.other.1.requested"))
     said = operator.must("add", "team", "--filter", "video.acme.>")
     assert said["consumers"] == [{"stream": "VIDEO", "filters": ["video.acme.>"], "action": "created"}]
     assert Path(said["seed"]).stat().st_mode & 0o777 == 0o600
 
     async def consume() -> None:
-        async with coming_as("team", server) as team:
+        async with connect_as("team", server) as team:
             await publish(server, "video.acme.2.requested")
-            assert await taken(team, "team", 2) == ["video.acme.1.requested", "video.acme.2.requested"]
+            assert await consumed(team, "team", 2) == ["video.acme.1.requested", "video.acme.2.requested"]
             for forbidden in (
                 "$JS.API.CONSUMER.DURABLE.CREATE.VIDEO.team",
                 "$JS.API.CONSUMER.MSG.NEXT.VIDEO.credits-debit",
@@ -135,7 +135,7 @@ def test_a_subscriber_consumes_after_one_reload_and_may_do_nothing_else(
                 with pytest.raises(PermissionDenied):
                     await team.request(forbidden, b"", timeout=10)
 
-    in_a_loop(consume())
+    run_in_new_loop(consume())
     [line] = operator.must("list")
     assert (line["name"], line["lag"], line["key"]) == ("team", 0, True)
 
@@ -143,9 +143,9 @@ def test_a_subscriber_consumes_after_one_reload_and_may_do_nothing_else(
 def test_positions_keys_and_consumers_are_changed_by_the_operator(
     operator: Operator, server: NatsPart
 ) -> None:
-    in_a_loop(publish(server, "video.acme.1.requested"))
+    run_in_new_loop(publish(server, "video.acme.1.requested"))
     operator.must("add", "team", "--from", "now")
-    in_a_loop(publish(server, "video.acme.2.requested"))
+    run_in_new_loop(publish(server, "video.acme.2.requested"))
     assert [line["lag"] for line in operator.must("list")] == [1]
     assert [line["lag"] for line in operator.must("reset", "team", "--from", "beginning")] == [2]
     operator.must("add", "team", "--filter", "video.*.*.requested", "--filter", "ledger.acme.>")
@@ -158,24 +158,24 @@ def test_positions_keys_and_consumers_are_changed_by_the_operator(
                 pass
 
     async def consume(*names: str) -> None:
-        async with coming_as("team", server) as team:
-            assert await taken(team, "team", len(names)) == list(names)
+        async with connect_as("team", server) as team:
+            assert await consumed(team, "team", len(names)) == list(names)
 
     seed = seed_file(operator.credentials, "team")
-    in_a_loop(consume("video.acme.1.requested"))
+    run_in_new_loop(consume("video.acme.1.requested"))
     old = seed.read_text()
     operator.must("rotate", "team")
-    in_a_loop(consume("video.acme.2.requested"))
+    run_in_new_loop(consume("video.acme.2.requested"))
     new = seed.read_text()
     seed.write_text(old)
-    in_a_loop(refused())
+    run_in_new_loop(refused())
     seed.write_text(new)
 
     removed = operator.must("remove", "team")
     assert (removed["key"], sorted(removed["consumers"])) == (True, ["LEDGER", "VIDEO"])
     assert operator.must("list") == []
     seed.write_text(new)
-    in_a_loop(refused())
+    run_in_new_loop(refused())
 
 
 @pytest.mark.parametrize(
@@ -193,7 +193,7 @@ def test_positions_keys_and_consumers_are_changed_by_the_operator(
         (("program", "team"), "there is no subscriber team"),
     ],
 )
-def test_what_can_not_be_done_is_said(
+def test_errors_of_subscriber_commands(
     shared: NatsPart, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
 ) -> None:
     outcome = Operator(shared, capsys).subscribers(*arguments)
@@ -218,7 +218,7 @@ def test_the_examples_run_with_the_key_of_a_subscriber(
     async def follow() -> None:
         async with AsyncExitStack() as stack:
             store, *others = [
-                JetStreamEventStore(await stack.enter_async_context(coming_as(name, server)), registry())
+                JetStreamEventStore(await stack.enter_async_context(connect_as(name, server)), registry())
                 for name in ("gateway", "generation", "storage")
             ]
             generations = Generations(store, generation=others[0], storage=others[1])
@@ -226,9 +226,9 @@ def test_the_examples_run_with_the_key_of_a_subscriber(
             stack.callback(process.kill)
             await generations.end(4)
             await eventually(lambda: len(notifier.lines()) >= 4, within=40, what="no lines were written")
-            assert told(notifier.lines()) == generations.ended
+            assert notification_keys(notifier.lines()) == generations.ended
 
-    in_a_loop(follow())
+    run_in_new_loop(follow())
 
 
 def test_the_subscriber_of_the_contracts_page_prints_what_was_spent(
@@ -246,7 +246,7 @@ def test_the_subscriber_of_the_contracts_page_prints_what_was_spent(
 
     async def follow() -> None:
         settled = example(CreditsSettled)
-        async with coming_as("credits", server) as credits:
+        async with connect_as("credits", server) as credits:
             store = JetStreamEventStore(credits, registry())
             await store.append(settled, envelope(settled), aggregate=subjects.ledger("acme"), expected=0)
         process.start()
@@ -258,4 +258,4 @@ def test_the_subscriber_of_the_contracts_page_prints_what_was_spent(
         finally:
             process.kill()
 
-    in_a_loop(follow())
+    run_in_new_loop(follow())

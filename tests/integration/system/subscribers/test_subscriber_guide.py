@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from tests.support.eventually import eventually
 from tests.support.processes.node import installed_packages, node
-from tests.support.security.nats_identities import coming_as
+from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_cli.output.provision import provision_stack
@@ -70,7 +70,7 @@ class Terminal:
     async def event(self, account: str) -> None:
         """A generation of `account` is requested."""
         event = example(GenerationRequested).model_copy(update={"account": account})
-        async with coming_as("gateway", self.stack.facts.nats) as connection:
+        async with connect_as("gateway", self.stack.facts.nats) as connection:
             await JetStreamEventStore(connection, registry()).append(
                 event, replace(envelope(event), id=account), aggregate=subjects.of_event(event), expected=0
             )
@@ -86,7 +86,7 @@ async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
         yield Terminal(tmp_path, stack, {**os.environ, "PATH": path, "PYTHONWARNINGS": "default"})
 
 
-async def shows(terminal: Terminal, command: str, account: str) -> None:
+async def wait_for_output(terminal: Terminal, command: str, account: str) -> None:
     """The program prints a new event, of `account`."""
     await terminal.event(account)
     process = terminal.program(command, account)
@@ -109,7 +109,7 @@ async def test_a_new_team_follows_the_page(terminal: Terminal) -> None:
     for number, block in enumerate(programs):
         *preparation, program = block.splitlines()
         await terminal.run("\n".join(line for line in preparation if not line.startswith("npm install")))
-        await shows(terminal, program, f"acme-{number}")
+        await wait_for_output(terminal, program, f"acme-{number}")
     await terminal.run("cd ..")
 
     assert re.search(r"^my-team +VIDEO +0 ", await terminal.run(blocks("Lag")[0]), re.MULTILINE)

@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.telemetry.metric_catalog import SERVICES, families, labels, samples
+from tests.support.telemetry.metric_catalog import SERVICES, metric_families, metric_labels, sample_names
 from tests.support.telemetry.observability_files import (
     FILES,
     RULE,
@@ -13,8 +13,8 @@ from tests.support.telemetry.observability_files import (
     dashboard_expressions,
     grouped_by,
     selectors,
-    shown_labels,
     summaries,
+    template_labels,
 )
 
 PAGE = Path(__file__).parents[4] / "docs" / "observing.md"
@@ -35,7 +35,7 @@ def rules() -> list[dict[str, str]]:
 
 @pytest.fixture
 async def measured(tmp_path: Path) -> dict[str, dict[str, str]]:
-    return families(tmp_path)
+    return metric_families(tmp_path)
 
 
 def anchors() -> set[str]:
@@ -57,26 +57,26 @@ async def test_rules_name_metrics_that_exist(
     rules: list[dict[str, str]], measured: dict[str, dict[str, str]]
 ) -> None:
     named = {name for rule in rules for name in NAME.findall(rule["expr"])}
-    assert named - samples(measured) == set()
+    assert named - sample_names(measured) == set()
 
 
 async def test_what_promtool_is_fed_exists(measured: dict[str, dict[str, str]]) -> None:
     fed = re.findall(r"series: '(telecine_\w+)", (FILES / "alerts-test.yml").read_text())
-    assert set(fed) - samples(measured) == set()
+    assert set(fed) - sample_names(measured) == set()
 
 
 async def test_the_dashboard_names_metrics_that_exist_and_leaves_none_out(
     measured: dict[str, dict[str, str]],
 ) -> None:
     named = {name for expression in dashboard_expressions() for name in NAME.findall(expression)}
-    assert named - samples(measured) == set()
+    assert named - sample_names(measured) == set()
     bases = {re.sub(r"_(bucket|count|sum)$", "", name) for name in named}
     everything = {name for metrics in measured.values() for name in metrics}
     assert everything - bases == set()
 
 
 async def test_rules_and_dashboard_name_labels_that_exist(tmp_path: Path) -> None:
-    has = labels(tmp_path)
+    has = metric_labels(tmp_path)
     for expression in (*alert_expressions().values(), *dashboard_expressions()):
         for name, selected in selectors(expression).items():
             if name.startswith("telecine_"):
@@ -87,13 +87,13 @@ async def test_rules_and_dashboard_name_labels_that_exist(tmp_path: Path) -> Non
 
 async def test_texts_show_labels_that_are_left(tmp_path: Path) -> None:
     """An aggregation keeps those that it groups by and no other: a text would show nothing in their place."""
-    has = labels(tmp_path)
+    has = metric_labels(tmp_path)
     said = {expression: summaries()[name] for name, expression in alert_expressions().items()}
     for expression, text in (dashboard_expressions() | said).items():
         kept = {label for name in selectors(expression) for label in has.get(name, ())} | EVERYWHERE
         if re.search(r"\b(sum|max|min|count)\b", expression):
             kept = grouped_by(expression)
-        assert shown_labels(text) <= kept, expression
+        assert template_labels(text) <= kept, expression
 
 
 def test_panels_lie_beside_each_other_and_say_what_they_show() -> None:

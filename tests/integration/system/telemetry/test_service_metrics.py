@@ -7,10 +7,10 @@ from typing import Any
 
 import httpx
 import pytest
-from tests.support.environments.saga import Emulator, Saga, answers, saga
+from tests.support.environments.saga import Emulator, Saga, is_answering, saga
 from tests.support.eventually import eventually_async
 from tests.support.servers.instances import NatsServer, S3Server
-from tests.support.telemetry.metrics_page import Page, scrape
+from tests.support.telemetry.metrics_page import MetricsPage, scrape
 
 from telecine_cli.stack.ports import LOOPBACK, free_ports
 from telecine_contracts.streams import CONSUMERS
@@ -28,7 +28,7 @@ class Stack:
     admin: Mapping[str, str]
     http: httpx.AsyncClient
 
-    async def page(self, service: str) -> Page:
+    async def page(self, service: str) -> MetricsPage:
         return await scrape(self.admin[service])
 
     async def ask(self, prompt: str) -> str:
@@ -56,11 +56,11 @@ async def stack(nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Pa
         await world.grant("ann", 3 * PRICE)
         key = await world.key("ann")
         async with httpx.AsyncClient(base_url=world.gateway_url, headers={"X-API-Key": key}) as http:
-            await answers(http)
+            await is_answering(http)
             yield Stack(world, {name: f"http://{LOOPBACK}:{port}" for name, port in ports.items()}, http)
 
 
-async def test_what_was_done_is_counted_where_it_was_done(stack: Stack) -> None:
+async def test_counters_of_each_service(stack: Stack) -> None:
     good = await stack.ask("a lighthouse")
     assert await stack.world.closed("ann", good) == ["debited", "settled"]
     lost = await stack.ask("a lighthouse [emulator:result_html]")
@@ -75,7 +75,7 @@ async def test_what_was_done_is_counted_where_it_was_done(stack: Stack) -> None:
     await generation_counts_calls(stack, good)
     await storage_counts_copies(stack)
     for service in SERVICES:
-        await is_well_and_bounded(stack, service, (good, lost, refused))
+        await assert_healthy_and_bounded(stack, service, (good, lost, refused))
 
 
 async def the_gateway_counts_requests(stack: Stack) -> None:
@@ -123,7 +123,7 @@ async def storage_counts_copies(stack: Stack) -> None:
     assert page.value("telecine_copy_duration_seconds_count") == 3
 
 
-async def is_well_and_bounded(stack: Stack, service: str, generations: tuple[str, ...]) -> None:
+async def assert_healthy_and_bounded(stack: Stack, service: str, generations: tuple[str, ...]) -> None:
     page = await stack.page(service)
     assert page.value("telecine_ready") == 1
     assert page.value("telecine_healthy") == 1
@@ -142,7 +142,7 @@ async def is_well_and_bounded(stack: Stack, service: str, generations: tuple[str
     assert told - {None} == own
 
 
-async def test_gauges_tell_what_is_under_way(stack: Stack) -> None:
+async def test_gauges_of_running_work(stack: Stack) -> None:
     await stack.ask("a lighthouse [emulator:hang]")
     await stack.until("credits", "telecine_holds", 1)
     await stack.until("generation", "telecine_generations_in_flight", 1, phase="following")

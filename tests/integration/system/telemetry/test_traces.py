@@ -10,71 +10,75 @@ import pytest
 from opentelemetry.sdk.trace import ReadableSpan
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import StatusCode
-from tests.support.environments.saga import KEY, Emulator, Saga, answers, saga
+from tests.support.environments.saga import KEY, Emulator, Saga, is_answering, saga
 from tests.support.servers.instances import NatsServer, S3Server
-from tests.support.telemetry.spans import Kept, id_of, trace_of
+from tests.support.telemetry.spans import FinishedSpans, id_of, trace_of
 
 TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 CALLER = f"00-{TRACE}-00f067aa0ba902b7-01"
 SHORT = {"resolution": "480p", "duration": 2}
-WAKE = "process timers.due.generation.wake.{account}.{generation}"
+TIMER_SPAN = "process timers.due.generation.wake.{account}.{generation}"
 POLLS = {"generation": {"poll_interval": 0.5, "sweep_interval": 60}}
 """Few polls, and no timer that the sweeper sets because it sees none while one is handled."""
 
 
 @pytest.fixture
-def kept() -> Kept:
-    return Kept(InMemorySpanExporter())
+def finished_spans() -> FinishedSpans:
+    return FinishedSpans(InMemorySpanExporter())
 
 
 @pytest.fixture
-async def world(
-    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path, kept: Kept
+async def environment(
+    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path, finished_spans: FinishedSpans
 ) -> AsyncIterator[Saga]:
-    async with saga(nats, s3, emulator, tmp_path, spans=kept.exporter, overrides=POLLS) as running:
+    async with saga(nats, s3, emulator, tmp_path, spans=finished_spans.exporter, overrides=POLLS) as running:
         await running.start("gateway")
         yield running
 
 
 @pytest.fixture
-async def http(world: Saga) -> AsyncIterator[httpx.AsyncClient]:
-    await world.grant("ann", 1000)
-    headers = {"X-API-Key": await world.key("ann")}
-    async with httpx.AsyncClient(base_url=world.gateway_url, headers=headers) as client:
-        await answers(client)
+async def http(environment: Saga) -> AsyncIterator[httpx.AsyncClient]:
+    await environment.grant("ann", 1000)
+    headers = {"X-API-Key": await environment.key("ann")}
+    async with httpx.AsyncClient(base_url=environment.gateway_url, headers=headers) as client:
+        await is_answering(client)
         yield client
 
 
-async def made(world: Saga, http: httpx.AsyncClient, prompt: str = "a lighthouse", **headers: str) -> str:
+async def request_generation(
+    environment: Saga, http: httpx.AsyncClient, prompt: str = "a lighthouse", **headers: str
+) -> str:
     """Ask for a video and wait until it is paid for."""
     body = {"prompt": prompt, **SHORT}
     answer = await http.post("/api/video/generate", json=body, headers=headers)
     generation: str = answer.json()["id"]
-    await world.closed("ann", generation)
-    await world.stop(*list(world.services))  # the last spans end with their handlers
+    await environment.closed("ann", generation)
+    await environment.stop(*list(environment.services))  # the last spans end with their handlers
     return generation
 
 
-def told(span: ReadableSpan) -> str:
+def span_label(span: ReadableSpan) -> str:
     service = str(span.resource.attributes["service.name"]).removeprefix("telecine-")
     return f"{service}: {span.name}"
 
 
 def without_earlier_polls(tree: list[str]) -> list[str]:
     """How often the provider is asked before the video is ready is a matter of luck."""
-    wakes = [number for number, line in enumerate(tree) if line.endswith(WAKE)]
+    wakes = [number for number, line in enumerate(tree) if line.endswith(TIMER_SPAN)]
     return tree[: wakes[0]] + tree[wakes[-1] :]
 
 
 async def test_one_trace_from_the_request_to_the_stored_object(
-    world: Saga, http: httpx.AsyncClient, kept: Kept
+    environment: Saga, http: httpx.AsyncClient, finished_spans: FinishedSpans
 ) -> None:
-    generation = await made(world, http, "a [emulator:task_seconds=1.2] lighthouse", traceparent=CALLER)
+    generation = await request_generation(
+        environment, http, "a [emulator:task_seconds=1.2] lighthouse", traceparent=CALLER
+    )
 
-    (root,) = kept.named("POST /api/video/generate")
+    (root,) = finished_spans.named("POST /api/video/generate")
     assert root.parent is not None
     assert f"{root.parent.span_id:016x}" == CALLER.split("-")[2]
-    assert without_earlier_polls(kept.tree(TRACE, told)) == [
+    assert without_earlier_polls(finished_spans.tree(TRACE, span_label)) == [
         "gateway: POST /api/video/generate",
         "  gateway: send video.{account}.{generation}.requested",
         "    credits: process video.{account}.{generation}.requested",
@@ -83,7 +87,7 @@ async def test_one_trace_from_the_request_to_the_stored_object(
         "          generation: send video.{account}.{generation}.submission_started",
         "          generation: provider submit",
         "          generation: send video.{account}.{generation}.submitted",
-        f"        generation: {WAKE}",
+        f"        generation: {TIMER_SPAN}",
         "          generation: poll",
         "            generation: provider tasks",
         "          generation: send video.{account}.{generation}.ready",
@@ -93,13 +97,13 @@ async def test_one_trace_from_the_request_to_the_stored_object(
         "                credits: process video.{account}.{generation}.stored",
         "                  credits: send ledger.{account}.settled",
     ]
-    says_what_it_is_about(kept, generation)
-    waits_are_links(kept)
-    await events_name_their_spans(world, generation, kept)
+    assert_span_attributes(finished_spans, generation)
+    assert_waits_are_links(finished_spans)
+    await assert_events_name_their_spans(environment, generation, finished_spans)
 
 
-def says_what_it_is_about(kept: Kept, generation: str) -> None:
-    of_trace = [span for span in kept.all if trace_of(span) == TRACE]
+def assert_span_attributes(finished_spans: FinishedSpans, generation: str) -> None:
+    of_trace = [span for span in finished_spans.all if trace_of(span) == TRACE]
     assert [span.name for span in of_trace if span.status.status_code is StatusCode.ERROR] == []
     assert [span.name for span in of_trace if generation in span.name or "ann" in span.name.split(".")] == []
     about = {span.name: dict(span.attributes or {}) for span in of_trace}
@@ -113,56 +117,68 @@ def says_what_it_is_about(kept: Kept, generation: str) -> None:
     assert submitting["messaging.consumer.group.name"] == "generation-submit"
 
 
-def waits_are_links(kept: Kept) -> None:
+def assert_waits_are_links(finished_spans: FinishedSpans) -> None:
     """Spans end where waiting begins; the timer's handler links to whoever set the timer."""
-    (submitting,) = kept.named("process ledger.{account}.debited")
-    (debit,) = kept.named("send ledger.{account}.debited")
-    wakes = kept.named(WAKE)
+    (submitting,) = finished_spans.named("process ledger.{account}.debited")
+    (debit,) = finished_spans.named("send ledger.{account}.debited")
+    wakes = finished_spans.named(TIMER_SPAN)
     assert len(wakes) >= 2, "the provider is asked every half second"
-    assert [kept.parent(wake) for wake in wakes] == [debit] * len(wakes)
-    assert [kept.linked(wake) for wake in wakes] == [[cause] for cause in [submitting, *wakes[:-1]]]
+    assert [finished_spans.parent(wake) for wake in wakes] == [debit] * len(wakes)
+    assert [finished_spans.linked(wake) for wake in wakes] == [[cause] for cause in [submitting, *wakes[:-1]]]
     beginnings = [span.start_time or 0 for span in (submitting, wakes[-1])]
     assert (submitting.end_time or 0) < beginnings[1]
 
 
-async def events_name_their_spans(world: Saga, generation: str, kept: Kept) -> None:
-    events = [*await world.video("ann", generation), *(await world.ledger("ann"))[1:]]
+async def assert_events_name_their_spans(
+    environment: Saga, generation: str, finished_spans: FinishedSpans
+) -> None:
+    events = [*await environment.video("ann", generation), *(await environment.ledger("ann"))[1:]]
     contexts = [(event.envelope.traceparent or "").split("-") for event in events]
     assert {context[1] for context in contexts} == {TRACE}
-    sending = [span for span in kept.beginning("send ") if trace_of(span) == TRACE]
+    sending = [span for span in finished_spans.beginning("send ") if trace_of(span) == TRACE]
     spans = sorted(f"{id_of(span):016x}" for span in sending)
     assert sorted(context[2] for context in contexts) == spans
 
 
 async def test_what_fails_is_marked_and_says_nothing_it_must_not(
-    world: Saga, http: httpx.AsyncClient, kept: Kept
+    environment: Saga, http: httpx.AsyncClient, finished_spans: FinishedSpans
 ) -> None:
     canary = f"canary{secrets.token_hex(8)}"
-    await made(world, http, f"{canary} [emulator:result_html]")
+    await request_generation(environment, http, f"{canary} [emulator:result_html]")
 
-    copies = kept.named("copy video")
+    copies = finished_spans.named("copy video")
     assert copies
     for copy in copies:
         assert copy.status.status_code is StatusCode.ERROR
         assert (copy.attributes or {})["telecine.outcome"] == "source"
         assert (copy.attributes or {})["error.type"] == "CopyFailed"
         assert copy.events == (), "an exception's text may hold a URL"
-    text = json.dumps([json.loads(span.to_json()) for span in kept.all])
+    text = json.dumps([json.loads(span.to_json()) for span in finished_spans.all])
     key = http.headers["X-API-Key"]
-    for secret in (canary, key, KEY, world.s3.secret_key, "a secret of the tests", "http://", "https://"):
+    for secret in (
+        canary,
+        key,
+        KEY,
+        environment.s3.secret_key,
+        "a secret of the tests",
+        "http://",
+        "https://",
+    ):
         assert secret not in text
 
 
-async def test_what_is_not_to_be_recorded_is_not(world: Saga, http: httpx.AsyncClient, kept: Kept) -> None:
+async def test_unsampled_trace_is_not_recorded(
+    environment: Saga, http: httpx.AsyncClient, finished_spans: FinishedSpans
+) -> None:
     """A caller may say so, and probes are not; but events carry the caller's trace all the same."""
     (await http.get("/readyz")).raise_for_status()
     (await http.get("/healthz")).raise_for_status()
     assert (await http.get("/nowhere/at-all")).status_code == 404
-    generation = await made(world, http, traceparent=f"{CALLER[:-2]}00")
+    generation = await request_generation(environment, http, traceparent=f"{CALLER[:-2]}00")
 
-    assert [span.name for span in kept.all if trace_of(span) == TRACE] == []
-    events = await world.video("ann", generation)
+    assert [span.name for span in finished_spans.all if trace_of(span) == TRACE] == []
+    events = await environment.video("ann", generation)
     contexts = {(event.envelope.traceparent or "") for event in events}
     assert {context[:36] for context in contexts} == {f"00-{TRACE}-"}
     assert {context[-2:] for context in contexts} == {"00"}
-    assert {span.name for span in kept.beginning("GET ")} == {"GET /api/credits", "GET unmatched"}
+    assert {span.name for span in finished_spans.beginning("GET ")} == {"GET /api/credits", "GET unmatched"}

@@ -4,15 +4,24 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from tests.support.audit.breaches.planted_ledger import DAY, HOUR, Planted
-from tests.support.audit.random_histories import audited
+from tests.support.audit.breaches.planted_ledger import DAY, HOUR, LedgerBuilder
+from tests.support.audit.random_histories import audit_entries
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.sources.message import Entry
 
-__all__ = ["Case", "Plant", "audit", "clean", "continued", "price", "running", "text"]
+__all__ = [
+    "Case",
+    "Plant",
+    "append_valid_entries",
+    "audit",
+    "clean_ledger",
+    "debit_running_generation",
+    "price",
+    "timestamp_after",
+]
 
-Plant = Callable[[Planted], None]
+Plant = Callable[[LedgerBuilder], None]
 
 
 @dataclass(frozen=True)
@@ -26,9 +35,9 @@ class Case:
     at: int | None = None
 
 
-def clean() -> Planted:
+def clean_ledger() -> LedgerBuilder:
     """Two accounts: ann with a promotional grant (2) before a paid one (1), bob with one."""
-    ledger = Planted()
+    ledger = LedgerBuilder()
     ledger.granted("ann", 500)
     ledger.granted("ann", 100, kind="promotional")
     ledger.granted("bob", 200, kind="plan")
@@ -41,7 +50,7 @@ def clean() -> Planted:
     return ledger
 
 
-def continued(ledger: Planted) -> None:
+def append_valid_entries(ledger: LedgerBuilder) -> None:
     """What ran ends, and life goes on, in both accounts."""
     ledger.settled("ann", "g3", (2, 40))
     ledger.refunded("bob", "b1", (1, 50))
@@ -52,7 +61,7 @@ def continued(ledger: Planted) -> None:
 
 def audit(entries: list[Entry], finish: timedelta = HOUR) -> list[Breach]:
     """What the books say; they are closed so much later than the last entry."""
-    books, found = audited(entries)
+    books, found = audit_entries(entries)
     assert books.last_at is not None
     books.finish(books.last_at + finish, hold_limit=DAY)
     return found
@@ -64,10 +73,10 @@ def price(
     return {"credits": credits, "table": table, "resolution": resolution, "duration": duration}
 
 
-def text(ledger: Planted, after: timedelta) -> str:
+def timestamp_after(ledger: LedgerBuilder, after: timedelta) -> str:
     """A time so long after now."""
     return (ledger.now + after).isoformat()
 
 
-def running(ledger: Planted) -> None:
+def debit_running_generation(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10), (1, 60))

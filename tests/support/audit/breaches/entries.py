@@ -1,17 +1,17 @@
 """Faults in one entry, and in the order and the balances of an account's entries."""
 
-from tests.support.audit.breaches.cases import Case, Plant, price, text
-from tests.support.audit.breaches.planted_ledger import HOUR, Planted
+from tests.support.audit.breaches.cases import Case, Plant, price, timestamp_after
+from tests.support.audit.breaches.planted_ledger import HOUR, LedgerBuilder
 
 from telecine_auditor.breaches import BreachKind as K
 
-__all__ = ["FAULTS_OF_ENTRIES"]
+__all__ = ["ENTRY_BREACHES"]
 
 
-def says(**fields: object) -> Plant:
+def debit_with_fields(**fields: object) -> Plant:
     """A debit that says something else in these fields; None: says nothing there."""
 
-    def plant(ledger: Planted) -> None:
+    def plant(ledger: LedgerBuilder) -> None:
         ledger.debited("ann", "g4", (2, 10))
         for name, value in fields.items():
             if value is None:
@@ -22,18 +22,18 @@ def says(**fields: object) -> Plant:
     return plant
 
 
-def body(raw: bytes) -> Plant:
-    def plant(ledger: Planted) -> None:
+def debit_with_body(raw: bytes) -> Plant:
+    def plant(ledger: LedgerBuilder) -> None:
         ledger.debited("ann", "g4", (2, 10))
         ledger.last.raw = raw
 
     return plant
 
 
-def head(old: bytes, new: bytes) -> Plant:
+def debit_with_header(old: bytes, new: bytes) -> Plant:
     """A debit with this in its header in place of that."""
 
-    def plant(ledger: Planted) -> None:
+    def plant(ledger: LedgerBuilder) -> None:
         ledger.debited("ann", "g4", (2, 10))
         written = ledger.last.entry(1).head
         assert old in written
@@ -42,10 +42,10 @@ def head(old: bytes, new: bytes) -> Plant:
     return plant
 
 
-def bent(old: bytes, new: bytes) -> Plant:
+def debit_with_bytes_replaced(old: bytes, new: bytes) -> Plant:
     """A debit with this in its body in place of that."""
 
-    def plant(ledger: Planted) -> None:
+    def plant(ledger: LedgerBuilder) -> None:
         ledger.debited("ann", "g4", (2, 10))
         written = ledger.last.entry(1).body
         assert written.count(old) == 1
@@ -54,10 +54,10 @@ def bent(old: bytes, new: bytes) -> Plant:
     return plant
 
 
-def legs(*postings: tuple[str, int, int | None]) -> Plant:
+def debit_with_postings(*postings: tuple[str, int, int | None]) -> Plant:
     """A debit of 10 with these postings."""
 
-    def plant(ledger: Planted) -> None:
+    def plant(ledger: LedgerBuilder) -> None:
         ledger.debited("ann", "g4", (2, 10))
         ledger.last.body["postings"] = [
             {"account": side, "amount": amount} | ({} if grant is None else {"grant": grant})
@@ -70,72 +70,90 @@ def legs(*postings: tuple[str, int, int | None]) -> Plant:
 AVAILABLE, HELD = "ann:available", "ann:held"
 
 UNREADABLE = [
-    Case(K.UNREADABLE, "no JSON", body(b'{"account":')),
-    Case(K.UNREADABLE, "no UTF-8", body(b'{"account":"\xff"}')),
-    Case(K.UNREADABLE, "no object", body(b"[1]")),
-    Case(K.UNREADABLE, "nothing", body(b"")),
-    Case(K.UNREADABLE, "very deep", body(b"[" * 100_000)),
-    Case(K.UNREADABLE, "a field missing", says(generation=None)),
-    Case(K.UNREADABLE, "true is no number", says(amount=True)),
-    Case(K.UNREADABLE, "a fraction", says(amount=10.0)),
-    Case(K.UNREADABLE, "a text for a number", says(amount="10")),
-    Case(K.UNREADABLE, "a negative amount", says(amount=-10)),
-    Case(K.UNREADABLE, "too much", says(amount=2**53)),
-    Case(K.UNREADABLE, "not a number", body(b'{"account":"ann","entry":NaN}')),
-    Case(K.UNREADABLE, "entry 0", says(entry=0)),
-    Case(K.UNREADABLE, "a time without a zone", says(decided_at="2026-06-01T12:00:00")),
-    Case(K.UNREADABLE, "no time", says(decided_at="tomorrow")),
-    Case(K.UNREADABLE, "a year that can't be", says(decided_at="9999-12-31T23:59:59Z")),
-    Case(K.UNREADABLE, "no time of decision", says(decided_at=None)),
-    Case(K.UNREADABLE, "no balances", says(balances={"available": 1})),
-    Case(K.UNREADABLE, "postings that are none", says(postings=["ann:available", "ann:held"])),
-    Case(K.UNREADABLE, "half a posting", says(postings=[{"account": AVAILABLE, "grant": 2}])),
-    Case(K.UNREADABLE, "a posting too large", legs((AVAILABLE, -(2**53), 2), (HELD, 2**53, 2))),
-    Case(K.UNREADABLE, "a grant that is no entry", legs((AVAILABLE, -10, -2), (HELD, 10, -2))),
-    Case(K.UNREADABLE, "a price without credits", says(price={"table": "2026-11"})),
-    Case(K.UNREADABLE, "a price without a table", says(price=price(10) | {"table": 7})),
-    Case(K.UNREADABLE, "an API key that is no text", says(api_key=["key_a"])),
-    Case(K.UNREADABLE, "an amount twice", bent(b',"amount":10,"price"', b',"amount":99,"amount":10,"price"')),
-    Case(K.UNREADABLE, "a price twice", bent(b'{"credits":10', b'{"credits":99,"credits":10')),
-    Case(K.UNREADABLE, "a balance twice", bent(b'"balances":{', b'"balances":{"held":99,')),
-    Case(K.UNREADABLE, "no source", head(b"ce-source", b"xx-source")),
-    Case(K.UNREADABLE, "no time of writing", head(b"ce-time", b"xx-time")),
-    Case(K.UNREADABLE, "a month that is none", head(b"ce-time: 2026-06", b"ce-time: 2026-13")),
-    Case(K.UNREADABLE, "a day that is none", head(b"ce-time: 2026-06-01", b"ce-time: 2026-06-31")),
-    Case(K.UNREADABLE, "a time of writing without a zone", head(b"+00:00", b"")),
-    Case(K.UNREADABLE, "no id", head(b"ce-id", b"xx-id")),
-    Case(K.UNREADABLE, "no type", head(b"ce-type", b"xx-type")),
-    Case(K.UNREADABLE, "two types", head(b"content-type", b"CE-Type: credits.settled.v1\r\ncontent-type")),
-    Case(K.UNREADABLE, "two ids", head(b"ce-source", b"ce-id: other\r\nce-source")),
+    Case(K.UNREADABLE, "no JSON", debit_with_body(b'{"account":')),
+    Case(K.UNREADABLE, "no UTF-8", debit_with_body(b'{"account":"\xff"}')),
+    Case(K.UNREADABLE, "no object", debit_with_body(b"[1]")),
+    Case(K.UNREADABLE, "nothing", debit_with_body(b"")),
+    Case(K.UNREADABLE, "very deep", debit_with_body(b"[" * 100_000)),
+    Case(K.UNREADABLE, "a field missing", debit_with_fields(generation=None)),
+    Case(K.UNREADABLE, "true is no number", debit_with_fields(amount=True)),
+    Case(K.UNREADABLE, "a fraction", debit_with_fields(amount=10.0)),
+    Case(K.UNREADABLE, "a text for a number", debit_with_fields(amount="10")),
+    Case(K.UNREADABLE, "a negative amount", debit_with_fields(amount=-10)),
+    Case(K.UNREADABLE, "too much", debit_with_fields(amount=2**53)),
+    Case(K.UNREADABLE, "not a number", debit_with_body(b'{"account":"ann","entry":NaN}')),
+    Case(K.UNREADABLE, "entry 0", debit_with_fields(entry=0)),
+    Case(K.UNREADABLE, "a time without a zone", debit_with_fields(decided_at="2026-06-01T12:00:00")),
+    Case(K.UNREADABLE, "no time", debit_with_fields(decided_at="tomorrow")),
+    Case(K.UNREADABLE, "a year that can't be", debit_with_fields(decided_at="9999-12-31T23:59:59Z")),
+    Case(K.UNREADABLE, "no time of decision", debit_with_fields(decided_at=None)),
+    Case(K.UNREADABLE, "no balances", debit_with_fields(balances={"available": 1})),
+    Case(K.UNREADABLE, "postings that are none", debit_with_fields(postings=["ann:available", "ann:held"])),
+    Case(K.UNREADABLE, "half a posting", debit_with_fields(postings=[{"account": AVAILABLE, "grant": 2}])),
+    Case(
+        K.UNREADABLE, "a posting too large", debit_with_postings((AVAILABLE, -(2**53), 2), (HELD, 2**53, 2))
+    ),
+    Case(K.UNREADABLE, "a grant that is no entry", debit_with_postings((AVAILABLE, -10, -2), (HELD, 10, -2))),
+    Case(K.UNREADABLE, "a price without credits", debit_with_fields(price={"table": "2026-11"})),
+    Case(K.UNREADABLE, "a price without a table", debit_with_fields(price=price(10) | {"table": 7})),
+    Case(K.UNREADABLE, "an API key that is no text", debit_with_fields(api_key=["key_a"])),
+    Case(
+        K.UNREADABLE,
+        "an amount twice",
+        debit_with_bytes_replaced(b',"amount":10,"price"', b',"amount":99,"amount":10,"price"'),
+    ),
+    Case(
+        K.UNREADABLE,
+        "a price twice",
+        debit_with_bytes_replaced(b'{"credits":10', b'{"credits":99,"credits":10'),
+    ),
+    Case(
+        K.UNREADABLE, "a balance twice", debit_with_bytes_replaced(b'"balances":{', b'"balances":{"held":99,')
+    ),
+    Case(K.UNREADABLE, "no source", debit_with_header(b"ce-source", b"xx-source")),
+    Case(K.UNREADABLE, "no time of writing", debit_with_header(b"ce-time", b"xx-time")),
+    Case(K.UNREADABLE, "a month that is none", debit_with_header(b"ce-time: 2026-06", b"ce-time: 2026-13")),
+    Case(
+        K.UNREADABLE, "a day that is none", debit_with_header(b"ce-time: 2026-06-01", b"ce-time: 2026-06-31")
+    ),
+    Case(K.UNREADABLE, "a time of writing without a zone", debit_with_header(b"+00:00", b"")),
+    Case(K.UNREADABLE, "no id", debit_with_header(b"ce-id", b"xx-id")),
+    Case(K.UNREADABLE, "no type", debit_with_header(b"ce-type", b"xx-type")),
+    Case(
+        K.UNREADABLE,
+        "two types",
+        debit_with_header(b"content-type", b"CE-Type: credits.settled.v1\r\ncontent-type"),
+    ),
+    Case(K.UNREADABLE, "two ids", debit_with_header(b"ce-source", b"ce-id: other\r\nce-source")),
 ]
 
 
-def wrong_kind(ledger: Planted) -> None:
+def wrong_kind(ledger: LedgerBuilder) -> None:
     ledger.granted("ann", 10, kind="stolen")
 
 
-def wrong_reason(ledger: Planted) -> None:
+def wrong_reason(ledger: LedgerBuilder) -> None:
     ledger.denied("ann", "g4", reason="no reason")
 
 
-def wrong_limit(ledger: Planted) -> None:
+def wrong_limit(ledger: LedgerBuilder) -> None:
     limit = {"scope": "planet", "per": "day", "limit": 1, "used": 1}
     ledger.denied("ann", "g4", reason="spend_limit", limit=limit)
 
 
-def no_limit(ledger: Planted) -> None:
+def no_limit(ledger: LedgerBuilder) -> None:
     ledger.denied("ann", "g4", reason="spend_limit", limit=12)
 
 
-def negative_limit(ledger: Planted) -> None:
+def negative_limit(ledger: LedgerBuilder) -> None:
     ledger.limited("ann", per_day=-1)
 
 
-def limit_of_nobody(ledger: Planted) -> None:
+def limit_of_invalid_key(ledger: LedgerBuilder) -> None:
     ledger.limited("ann", api_key=7)
 
 
-def wrong_expiry_time(ledger: Planted) -> None:
+def wrong_expiry_time(ledger: LedgerBuilder) -> None:
     ledger.granted("ann", 10, expires_at=12)
 
 
@@ -145,38 +163,38 @@ UNREADABLE += [
     Case(K.UNREADABLE, "a limit that is none", wrong_limit),
     Case(K.UNREADABLE, "a number for a limit", no_limit),
     Case(K.UNREADABLE, "a negative limit", negative_limit),
-    Case(K.UNREADABLE, "a limit of nobody", limit_of_nobody),
+    Case(K.UNREADABLE, "a limit of nobody", limit_of_invalid_key),
     Case(K.UNREADABLE, "an expiry at no time", wrong_expiry_time),
 ]
 
 
-def unknown_type(ledger: Planted) -> None:
+def unknown_type(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.type = "credits.stolen.v1"
 
 
-def unknown_action(ledger: Planted) -> None:
+def unknown_action(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.subject, ledger.last.type = "ledger.ann.stolen", "credits.stolen.v1"
 
 
-def other_type(ledger: Planted) -> None:
+def other_type(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.type = "credits.settled.v1"
 
 
-def other_account(ledger: Planted) -> None:
+def other_account(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.subject = "ledger.bob.debited"
 
 
-def other_stream(ledger: Planted) -> None:
+def other_stream(ledger: LedgerBuilder) -> None:
     ledger.add("ann", "reopened", None, reason="")
     ledger.numbers["ann"] -= 1
     ledger.last.subject = "video.ann.reopened"
 
 
-def no_account(ledger: Planted) -> None:
+def no_account(ledger: LedgerBuilder) -> None:
     ledger.add("no body", "closed", None, reason="")
 
 
@@ -187,31 +205,39 @@ ONE_ENTRY = [
     Case(K.WRONG_SUBJECT, "another account's subject", other_account),
     Case(K.WRONG_SUBJECT, "another stream's subject", other_stream),
     Case(K.WRONG_SUBJECT, "an account that can't be", no_account),
-    Case(K.WRONG_SUBJECT, "a header of another subject", head(b"ledger.ann.debited", b"ledger.bob.debited")),
-    Case(K.FOREIGN_SOURCE, "another service", head(b"telecine/credits", b"telecine/gateway")),
-    Case(K.SUM_NOT_ZERO, "credits from nowhere", legs((AVAILABLE, -10, 2), (HELD, 11, 2))),
-    Case(K.SUM_NOT_ZERO, "one leg", legs((AVAILABLE, -10, 2))),
-    Case(K.SUM_NOT_ZERO, "from one grant to another", legs((AVAILABLE, -10, 2), (HELD, 10, 1))),
-    Case(K.WRONG_POSTINGS, "straight to spent", legs((AVAILABLE, -10, 2), ("spent", 10, 2))),
-    Case(K.WRONG_POSTINGS, "to another account", legs((AVAILABLE, -10, 2), ("bob:held", 10, 2))),
-    Case(K.WRONG_POSTINGS, "the wrong way", legs((AVAILABLE, 10, 2), (HELD, -10, 2))),
-    Case(K.WRONG_POSTINGS, "there and back", legs((AVAILABLE, -10, 2), (AVAILABLE, 10, 2))),
-    Case(K.WRONG_POSTINGS, "nothing", legs()),
-    Case(K.WRONG_POSTINGS, "nothing, twice", legs((AVAILABLE, 0, 2), (HELD, 0, 2))),
+    Case(
+        K.WRONG_SUBJECT,
+        "a header of another subject",
+        debit_with_header(b"ledger.ann.debited", b"ledger.bob.debited"),
+    ),
+    Case(K.FOREIGN_SOURCE, "another service", debit_with_header(b"telecine/credits", b"telecine/gateway")),
+    Case(K.SUM_NOT_ZERO, "credits from nowhere", debit_with_postings((AVAILABLE, -10, 2), (HELD, 11, 2))),
+    Case(K.SUM_NOT_ZERO, "one leg", debit_with_postings((AVAILABLE, -10, 2))),
+    Case(
+        K.SUM_NOT_ZERO, "from one grant to another", debit_with_postings((AVAILABLE, -10, 2), (HELD, 10, 1))
+    ),
+    Case(K.WRONG_POSTINGS, "straight to spent", debit_with_postings((AVAILABLE, -10, 2), ("spent", 10, 2))),
+    Case(
+        K.WRONG_POSTINGS, "to another account", debit_with_postings((AVAILABLE, -10, 2), ("bob:held", 10, 2))
+    ),
+    Case(K.WRONG_POSTINGS, "the wrong way", debit_with_postings((AVAILABLE, 10, 2), (HELD, -10, 2))),
+    Case(K.WRONG_POSTINGS, "there and back", debit_with_postings((AVAILABLE, -10, 2), (AVAILABLE, 10, 2))),
+    Case(K.WRONG_POSTINGS, "nothing", debit_with_postings()),
+    Case(K.WRONG_POSTINGS, "nothing, twice", debit_with_postings((AVAILABLE, 0, 2), (HELD, 0, 2))),
 ]
 
 
-def two_amounts(ledger: Planted) -> None:
+def two_amounts(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10), amount=9, price=price(9, "2025-01"))
 
 
-def two_grants_granted(ledger: Planted) -> None:
+def two_grants_granted(ledger: LedgerBuilder) -> None:
     ledger.granted("bob", 10)
     for leg in ledger.last.body["postings"]:
         leg["grant"] = 1
 
 
-def denial_that_moves(ledger: Planted) -> None:
+def denial_that_moves(ledger: LedgerBuilder) -> None:
     ledger.denied("bob", "b9")
     ledger.last.body["postings"] = [
         {"account": "bob:available", "amount": -1, "grant": 1},
@@ -219,64 +245,64 @@ def denial_that_moves(ledger: Planted) -> None:
     ]
 
 
-def closing_that_makes_credits(ledger: Planted) -> None:
+def closing_that_makes_credits(ledger: LedgerBuilder) -> None:
     ledger.limited("bob", per_day=500)
     ledger.last.body["postings"] = [{"account": "bob:available", "amount": 1, "grant": 1}]
 
 
-def part_of_an_expiry(ledger: Planted) -> None:
-    grant = ledger.granted("ann", 30, expires_at=text(ledger, HOUR))
+def part_of_an_expiry(ledger: LedgerBuilder) -> None:
+    grant = ledger.granted("ann", 30, expires_at=timestamp_after(ledger, HOUR))
     ledger.now += 2 * HOUR
     ledger.expired("ann", grant, 20)
     ledger.expired("ann", grant, 10)
 
 
-def gap(ledger: Planted) -> None:
+def gap(ledger: LedgerBuilder) -> None:
     ledger.numbers["ann"] += 2
     ledger.debited("ann", "g4", (2, 10))
 
 
-def same_number(ledger: Planted) -> None:
+def same_number(ledger: LedgerBuilder) -> None:
     ledger.numbers["ann"] -= 1
     ledger.debited("ann", "g4", (2, 10))
 
 
-def same_id(ledger: Planted) -> None:
+def same_id(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.id = ledger.lines[3].id
 
 
-def same_id_in_other_letters(ledger: Planted) -> None:
+def same_id_percent_encoded(ledger: LedgerBuilder) -> None:
     """Percent-encoded, as header values may be."""
     ledger.debited("ann", "g4", (2, 10))
     known = ledger.lines[3].id
     ledger.last.id = f"%{ord(known[0]):02x}{known[1:]}"
 
 
-def copy(ledger: Planted) -> None:
+def copy(ledger: LedgerBuilder) -> None:
     ledger.lines.append(ledger.lines[6])
 
 
-def overdraft(ledger: Planted) -> None:
+def overdraft(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10), (1, 501))
 
 
-def negative_claim(ledger: Planted) -> None:
+def negative_claim(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.body["balances"]["held"] = -1
 
 
-def wrong_claim(ledger: Planted) -> None:
+def wrong_claim(ledger: LedgerBuilder) -> None:
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.body["balances"]["available"] += 1
 
 
-def wrong_for_good(ledger: Planted) -> None:
+def permanently_wrong_balance(ledger: LedgerBuilder) -> None:
     ledger.sums["ann"]["available"] += 1000
     ledger.debited("ann", "g4", (2, 10))
 
 
-def more_than_there_is(ledger: Planted) -> None:
+def balance_above_maximum(ledger: LedgerBuilder) -> None:
     ledger.granted("carl", 2**53 - 1)
     ledger.granted("carl", 1)
 
@@ -290,13 +316,13 @@ ACCOUNTS = [
     Case(K.ENTRY_GAP, "two entries missing", gap),
     Case(K.OUT_OF_ORDER, "a number again", same_number),
     Case(K.REPEATED_ID, "an id again", same_id),
-    Case(K.REPEATED_ID, "an id again, encoded", same_id_in_other_letters),
+    Case(K.REPEATED_ID, "an id again, encoded", same_id_percent_encoded),
     Case(K.REPEATED_ID, "an entry again", copy),
     Case(K.NEGATIVE_BALANCE, "more than there is", overdraft),
     Case(K.NEGATIVE_BALANCE, "a negative figure", negative_claim),
     Case(K.WRONG_BALANCE, "a figure that is off", wrong_claim),
-    Case(K.WRONG_BALANCE, "figures that stay off", wrong_for_good),
-    Case(K.WRONG_BALANCE, "more than numbers can hold", more_than_there_is),
+    Case(K.WRONG_BALANCE, "figures that stay off", permanently_wrong_balance),
+    Case(K.WRONG_BALANCE, "more than numbers can hold", balance_above_maximum),
 ]
 
-FAULTS_OF_ENTRIES = (*UNREADABLE, *ONE_ENTRY, *ACCOUNTS)
+ENTRY_BREACHES = (*UNREADABLE, *ONE_ENTRY, *ACCOUNTS)

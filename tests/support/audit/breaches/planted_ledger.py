@@ -12,12 +12,12 @@ from tests.support.audit.large_ledger import event_head, event_id
 
 from telecine_auditor.sources.message import Entry
 
-__all__ = ["DAY", "HOUR", "NOW", "Line", "Planted"]
+__all__ = ["DAY", "HOUR", "NOW", "LedgerBuilder", "LedgerLine"]
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
 DAY = timedelta(days=1)
-Part = tuple[int, int]
+GrantShare = tuple[int, int]
 """Number of the grant, and how many of its credits."""
 
 _TYPES = {
@@ -29,7 +29,7 @@ _TYPES = {
 
 
 @dataclass
-class Line:
+class LedgerLine:
     """One entry before it is written: everything in it may be changed. `stored`: when, if not at once."""
 
     subject: str
@@ -55,16 +55,16 @@ class Line:
 
 
 @dataclass
-class Planted:
+class LedgerBuilder:
     """Entry numbers and balances are counted here, from the postings; time goes on by a minute a line."""
 
-    lines: list[Line] = field(default_factory=list)
+    lines: list[LedgerLine] = field(default_factory=list)
     sums: dict[str, Counter[str]] = field(default_factory=dict)
     numbers: Counter[str] = field(default_factory=Counter)
     now: datetime = NOW
 
     @property
-    def last(self) -> Line:
+    def last(self) -> LedgerLine:
         """The line written last; its place is `len(lines)`."""
         return self.lines[-1]
 
@@ -79,19 +79,19 @@ class Planted:
         self.add(account, "granted", ("issued", ":available", ((number, amount),)), amount=amount, **own)
         return number
 
-    def debited(self, account: str, generation: str, *parts: Part, **more: Any) -> None:
+    def debited(self, account: str, generation: str, *parts: GrantShare, **more: Any) -> None:
         """A debit; `price`: what it costs, else what it takes, by a price table that nobody knows."""
         amount = sum(taken for _, taken in parts)
         price = {"credits": amount, "table": "2025-01", "resolution": "720p", "duration": amount}
         own = {"generation": generation, "amount": amount, "price": price} | more
         self.add(account, "debited", (":available", ":held", parts), **own)
 
-    def settled(self, account: str, generation: str, *parts: Part, **more: Any) -> None:
+    def settled(self, account: str, generation: str, *parts: GrantShare, **more: Any) -> None:
         """A settlement."""
         own = {"generation": generation, "amount": sum(part for _, part in parts)} | more
         self.add(account, "settled", (":held", "spent", parts), **own)
 
-    def refunded(self, account: str, generation: str, *parts: Part, **more: Any) -> None:
+    def refunded(self, account: str, generation: str, *parts: GrantShare, **more: Any) -> None:
         """A refund."""
         own = {
             "generation": generation,
@@ -106,7 +106,7 @@ class Planted:
             account, "expired", (":available", "expired", ((grant, amount),)), grant=grant, amount=amount
         )
 
-    def adjusted(self, account: str, corrects: int, source: str, *parts: Part, **more: Any) -> None:
+    def adjusted(self, account: str, corrects: int, source: str, *parts: GrantShare, **more: Any) -> None:
         """A correction; `source`: ``:available`` (goes back to issued), ``spent`` or ``expired``."""
         amount = sum(part for _, part in parts)
         own = {
@@ -133,7 +133,7 @@ class Planted:
         self.add(account, "limits_set", None, **limits)
 
     def add(
-        self, account: str, action: str, move: tuple[str, str, tuple[Part, ...]] | None, **own: Any
+        self, account: str, action: str, move: tuple[str, str, tuple[GrantShare, ...]] | None, **own: Any
     ) -> None:
         """One line more, a minute later."""
         self.now += timedelta(minutes=1)
@@ -148,9 +148,11 @@ class Planted:
         } | own
         subject = f"ledger.{account}.{action}"
         kind = _TYPES.get(action, f"credits.{action}.v1")
-        self.lines.append(Line(subject, kind, event_id(len(self.lines), account), self.now, body))
+        self.lines.append(LedgerLine(subject, kind, event_id(len(self.lines), account), self.now, body))
 
-    def _legs(self, account: str, source: str, target: str, parts: tuple[Part, ...]) -> list[dict[str, Any]]:
+    def _legs(
+        self, account: str, source: str, target: str, parts: tuple[GrantShare, ...]
+    ) -> list[dict[str, Any]]:
         sides = [account + side if side.startswith(":") else side for side in (source, target)]
         return [
             {"account": side, "amount": sign * amount, "grant": number}

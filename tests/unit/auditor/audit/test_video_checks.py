@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.support.audit.breaches.planted_ledger import DAY, NOW, Line, Planted
+from tests.support.audit.breaches.planted_ledger import DAY, NOW, LedgerBuilder, LedgerLine
 
 from telecine_auditor.audit.video_checks import Videos
 from telecine_auditor.breaches import Breach, BreachKind
@@ -22,8 +22,8 @@ _TYPES = {"stored": "video.stored.v1", "storage_failed": "video.storage_failed.v
 class World:
     """A ledger and the videos beside it."""
 
-    ledger: Planted = field(default_factory=Planted)
-    videos: list[Line] = field(default_factory=list)
+    ledger: LedgerBuilder = field(default_factory=LedgerBuilder)
+    videos: list[LedgerLine] = field(default_factory=list)
     now: datetime = NOW
 
     def video(self, account: str, generation: str, action: str, **own: Any) -> None:
@@ -32,7 +32,7 @@ class World:
         body = {"account": account, "generation": generation} | own
         kind = _TYPES.get(action, f"generation.{action}.v1")
         subject = f"video.{account}.{generation}.{action}"
-        self.videos.append(Line(subject, kind, f"id-{len(self.videos)}", self.now, body))
+        self.videos.append(LedgerLine(subject, kind, f"id-{len(self.videos)}", self.now, body))
 
     def asked(self, account: str, generation: str, credits: int = 10) -> None:
         """It was requested."""
@@ -259,7 +259,7 @@ def test_a_disagreement_is_named_and_nothing_else_is(kind: K, change: Change, st
     assert [(breach.kind, breach.stream, breach.sequence) for breach in found] == [(kind, stream, last)]
 
 
-def test_what_ended_a_moment_ago_is_in_flight() -> None:
+def test_a_recent_end_is_in_flight() -> None:
     late = world()
     completed_and_held(late)
 
@@ -279,7 +279,7 @@ def test_what_ended_behind_the_end_of_the_ledger_is_in_flight() -> None:
     assert videos.in_flight == 1
 
 
-def test_a_time_that_is_yet_to_come_hides_nothing() -> None:
+def test_a_future_time_hides_no_breach() -> None:
     ahead = world()
     completed_and_held(ahead)
     ahead.videos[-1].head = ahead.videos[-1].entry(1).head.replace(b"ce-time: 2026", b"ce-time: 2027")
@@ -289,7 +289,7 @@ def test_a_time_that_is_yet_to_come_hides_nothing() -> None:
     assert [breach.kind for breach in found] == [K.COMPLETED_NOT_SETTLED]
 
 
-def test_what_is_asked_for_and_not_decided_is_counted() -> None:
+def test_undecided_requests_are_counted() -> None:
     waiting = world()
     waiting.asked("ann", "more")
 

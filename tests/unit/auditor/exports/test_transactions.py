@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.audit.streams import HOSTILE, Streams, november, on
+from tests.support.audit.streams import HOSTILE_TEXTS, StreamBuilder, november_streams, november_time
 
 from telecine_auditor.exports.beancount import BeancountWriter, component
 from telecine_auditor.exports.csv_writer import CsvWriter
@@ -18,16 +18,16 @@ from telecine_auditor.exports.transactions import Opening, Side, Transaction, tr
 from telecine_auditor.ledger.replay import Books, Reading
 
 names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
-BOOKED = on(20)
+BOOKED = november_time(20)
 
 
-def readings(streams: Streams) -> list[Reading]:
+def readings(streams: StreamBuilder) -> list[Reading]:
     books = Books(lambda breach: pytest.fail(str(breach)))
     return [reading for entry in streams.ledger if (reading := books.take(entry)) is not None]
 
 
 def booked(sequence: int) -> Transaction:
-    found = transaction(readings(november())[sequence - 1], "id", BOOKED)
+    found = transaction(readings(november_streams())[sequence - 1], "id", BOOKED)
     assert found is not None
     return found
 
@@ -41,7 +41,11 @@ def test_an_entry_of_several_grants_is_one_change_for_each_side() -> None:
 
 
 def test_entries_that_move_nothing_are_no_transactions() -> None:
-    still = [reading.action for reading in readings(november()) if transaction(reading, "id", BOOKED) is None]
+    still = [
+        reading.action
+        for reading in readings(november_streams())
+        if transaction(reading, "id", BOOKED) is None
+    ]
     assert still == ["closed", "limits_set", "denied", "reopened"]
 
 
@@ -58,8 +62,8 @@ def test_entries_that_move_nothing_are_no_transactions() -> None:
         ("issued", "is no object"),
     ],
 )
-def test_what_can_not_be_booked_is_told(posting: Any, says: str) -> None:
-    reading = readings(november())[0]
+def test_unbookable_entries_are_reported(posting: Any, says: str) -> None:
+    reading = readings(november_streams())[0]
     reading.body["postings"] = [posting]
     with pytest.raises(ValueError, match=says):
         transaction(reading, "id", BOOKED)
@@ -118,14 +122,15 @@ def beancount(transactions: list[Transaction], closing: Opening) -> list[str]:
 
 
 def test_beancount_has_a_balance_after_every_day_and_not_within() -> None:
-    days = [on(1), on(1, 23), on(3)]
+    days = [november_time(1), november_time(1, 23), november_time(3)]
     found = [
-        transaction(reading, "id", day) for reading, day in zip(readings(november()), days, strict=False)
+        transaction(reading, "id", day)
+        for reading, day in zip(readings(november_streams()), days, strict=False)
     ]
     books = Books(lambda breach: None)
-    for entry in november().ledger[:3]:
+    for entry in november_streams().ledger[:3]:
         books.take(entry)
-    lines = beancount([each for each in found if each is not None], Opening(books, on(3)))
+    lines = beancount([each for each in found if each is not None], Opening(books, november_time(3)))
     assert [line for line in lines if " balance " in line and line[0] != ";"] == [
         "2026-11-02 balance Assets:Accounts:A-ann:Available  560 CREDIT",
         "2026-11-02 balance Assets:Accounts:A-ann:Held  0 CREDIT",
@@ -135,20 +140,20 @@ def test_beancount_has_a_balance_after_every_day_and_not_within() -> None:
     ]
 
 
-def test_rows_for_a_spreadsheet_are_quoted_and_computed_by_nobody() -> None:
+def test_spreadsheet_cells_are_quoted_and_never_formulas() -> None:
     file = io.StringIO()
     CsvWriter(file).take(booked(10))
     head, *rows = list(csv.reader(io.StringIO(file.getvalue())))
     assert head[:3] == ["sequence", "booked", "time"]
     told = [dict(zip(head, row, strict=True)) for row in rows]
     assert [(row["side"], row["amount"]) for row in told] == [("issued", "-7"), ("mal_lory-:available", "7")]
-    assert told[0]["reason"] == "'" + HOSTILE.replace("|'", "|''")
+    assert told[0]["reason"] == "'" + HOSTILE_TEXTS.replace("|'", "|''")
     assert '"mal_lory-"' in file.getvalue()
 
 
 def test_an_account_whose_name_begins_like_a_formula_is_a_text() -> None:
-    streams = Streams()
-    grant = next(entry for entry in november().ledger)
+    streams = StreamBuilder()
+    grant = next(entry for entry in november_streams().ledger)
     streams.ledger.append(
         grant._replace(
             subject="ledger.-1.granted",

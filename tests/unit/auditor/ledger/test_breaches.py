@@ -4,15 +4,15 @@ import re
 from pathlib import Path
 
 import pytest
-from tests.support.audit.breaches.accounts import FAULTS_OF_ACCOUNTS
-from tests.support.audit.breaches.cases import Case, audit, clean, continued
-from tests.support.audit.breaches.entries import FAULTS_OF_ENTRIES
-from tests.support.audit.breaches.generations import FAULTS_OF_GENERATIONS
-from tests.support.audit.breaches.grants import FAULTS_OF_GRANTS
+from tests.support.audit.breaches.accounts import ACCOUNT_BREACHES
+from tests.support.audit.breaches.cases import Case, append_valid_entries, audit, clean_ledger
+from tests.support.audit.breaches.entries import ENTRY_BREACHES
+from tests.support.audit.breaches.generations import GENERATION_BREACHES
+from tests.support.audit.breaches.grants import GRANT_BREACHES
 
 from telecine_auditor.breaches import BREACHES, BreachKind
 
-CASES = (*FAULTS_OF_ENTRIES, *FAULTS_OF_GRANTS, *FAULTS_OF_GENERATIONS, *FAULTS_OF_ACCOUNTS)
+CASES = (*ENTRY_BREACHES, *GRANT_BREACHES, *GENERATION_BREACHES, *ACCOUNT_BREACHES)
 TESTS = Path(__file__).parents[3]
 ELSEWHERE = {
     BreachKind.SEQUENCE_GAP: "unit/auditor/ledger/test_corrupted_entries.py",
@@ -40,18 +40,18 @@ ELSEWHERE = {
 
 
 def test_a_clean_ledger_has_no_breach() -> None:
-    ledger = clean()
-    continued(ledger)
+    ledger = clean_ledger()
+    append_valid_entries(ledger)
 
     assert audit(ledger.entries()) == []
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind.value}: {case.name}")
 def test_a_planted_breach_is_named_and_nothing_else_is(case: Case) -> None:
-    ledger = clean()
+    ledger = clean_ledger()
     case.plant(ledger)
     planted = len(ledger.lines) + (case.at or 0)
-    continued(ledger)
+    append_valid_entries(ledger)
 
     found = audit(ledger.entries(), case.after)
 

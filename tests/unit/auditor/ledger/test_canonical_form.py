@@ -5,16 +5,16 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from tests.support.audit.breaches.cases import audit, clean, continued
-from tests.support.audit.breaches.planted_ledger import Planted
-from tests.support.audit.streams import november
+from tests.support.audit.breaches.cases import append_valid_entries, audit, clean_ledger
+from tests.support.audit.breaches.planted_ledger import LedgerBuilder
+from tests.support.audit.streams import november_streams
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.canonical_form import difference_of
 from telecine_auditor.ledger.replay import Books
 from telecine_auditor.sources.message import Entry, usual_head
 
-NULLS: dict[str, Callable[[Planted], object]] = {
+NULLS: dict[str, Callable[[LedgerBuilder], object]] = {
     "expires_at": lambda ledger: ledger.granted("bob", 5, expires_at=None),
     "per_day": lambda ledger: ledger.limited("bob", per_day=None, per_generation=9),
     "api_key": lambda ledger: ledger.limited("bob", api_key=None, per_day=9),
@@ -24,8 +24,8 @@ NULLS: dict[str, Callable[[Planted], object]] = {
 
 
 @pytest.mark.parametrize("name", NULLS)
-def test_a_null_is_no_value_that_is_left_out(name: str) -> None:
-    ledger = clean()
+def test_an_explicit_null_is_a_breach(name: str) -> None:
+    ledger = clean_ledger()
     NULLS[name](ledger)
     planted = len(ledger.lines)
     found = audit(ledger.entries())
@@ -33,15 +33,15 @@ def test_a_null_is_no_value_that_is_left_out(name: str) -> None:
     assert found[0].says == f"{name} is null: a field without a value is left out"
 
 
-def test_the_word_null_in_a_text_is_none() -> None:
-    ledger = clean()
+def test_the_text_null_is_not_a_breach() -> None:
+    ledger = clean_ledger()
     ledger.granted("bob", 5, reason="null", reference="null")
-    continued(ledger)
+    append_valid_entries(ledger)
     assert audit(ledger.entries()) == []
 
 
-def test_what_credits_writes_is_written_so() -> None:
-    assert [difference_of(entry) for entry in november().ledger] == [None] * 17
+def test_entries_written_by_credits_are_canonical() -> None:
+    assert [difference_of(entry) for entry in november_streams().ledger] == [None] * 17
 
 
 def changed(entry: Entry, change: Callable[[dict[str, Any]], object]) -> Entry:
@@ -63,12 +63,12 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-def test_every_other_way_is_named_and_no_breach(change: str) -> None:
+def test_other_encodings_are_reported_without_a_breach(change: str) -> None:
     deed, says = CHANGES[change]
     found: list[Breach] = []
     books = Books(found.append)
     books.forms = []
-    entries = november().ledger
+    entries = november_streams().ledger
     at = next(number for number, entry in enumerate(entries) if entry.subject.endswith(".debited"))
     entries[at] = changed(entries[at], deed)
     books.take_all(entries, [usual_head(entry.head) for entry in entries])

@@ -3,10 +3,10 @@
 from datetime import timedelta
 
 import pytest
-from tests.support.audit.breaches.cases import clean, continued
-from tests.support.audit.breaches.planted_ledger import DAY, HOUR, Planted
+from tests.support.audit.breaches.cases import append_valid_entries, clean_ledger
+from tests.support.audit.breaches.planted_ledger import DAY, HOUR, LedgerBuilder
 from tests.support.audit.large_ledger import large_ledger
-from tests.support.audit.random_histories import audited
+from tests.support.audit.random_histories import audit_entries
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.clock_skew import Clocks
@@ -15,13 +15,13 @@ from telecine_auditor.ledger.replay import Books
 FOR_AGES = 999_999_999 * DAY
 
 
-def restored(ledger: Planted) -> None:
+def restored(ledger: LedgerBuilder) -> None:
     """Every entry so far was stored within one second, a year later."""
     for line in ledger.lines:
         line.stored = ledger.now + 365 * DAY
 
 
-def judged(ledger: Planted, clocks: Clocks) -> list[Breach]:
+def judged(ledger: LedgerBuilder, clocks: Clocks) -> list[Breach]:
     found: list[Breach] = []
     books = Books(found.append, clocks)
     for entry in ledger.entries():
@@ -30,26 +30,26 @@ def judged(ledger: Planted, clocks: Clocks) -> list[Breach]:
 
 
 @pytest.mark.parametrize("apart", [timedelta(minutes=-60), timedelta(minutes=-5), timedelta(minutes=5)])
-def test_clocks_may_differ_and_an_append_may_take_a_while(apart: timedelta) -> None:
-    ledger = clean()
+def test_clock_skew_and_slow_appends_are_tolerated(apart: timedelta) -> None:
+    ledger = clean_ledger()
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.stored = ledger.now - min(apart, timedelta(minutes=5))
 
-    assert audited(ledger.entries())[1] == []
+    assert audit_entries(ledger.entries())[1] == []
 
 
 def test_a_restored_ledger_is_no_breach_and_its_times_are_counted() -> None:
-    ledger = clean()
-    continued(ledger)
+    ledger = clean_ledger()
+    append_valid_entries(ledger)
     restored(ledger)
 
-    books, found = audited(ledger.entries())
+    books, found = audit_entries(ledger.entries())
 
     assert (found, books.clocks.restored) == ([], len(ledger.lines))
 
 
 def test_what_comes_after_a_restore_is_judged_by_its_time_of_storing_again() -> None:
-    ledger = clean()
+    ledger = clean_ledger()
     restored(ledger)
     before = len(ledger.lines)
     ledger.now += 366 * DAY
@@ -57,7 +57,7 @@ def test_what_comes_after_a_restore_is_judged_by_its_time_of_storing_again() -> 
     ledger.granted("bob", 20)
     ledger.last.stored = ledger.now + 2 * HOUR
 
-    books, found = audited(ledger.entries())
+    books, found = audit_entries(ledger.entries())
 
     assert [(breach.kind, breach.sequence) for breach in found] == [(BreachKind.WRONG_TIME, before + 2)]
     assert books.clocks.restored == before
@@ -65,7 +65,7 @@ def test_what_comes_after_a_restore_is_judged_by_its_time_of_storing_again() -> 
 
 def test_in_a_restored_ledger_no_account_goes_back_in_time() -> None:
     """A debit that is dated back, so that a grant can pay whose time was over."""
-    ledger = clean()
+    ledger = clean_ledger()
     grant = ledger.granted("ann", 30, expires_at=(ledger.now + HOUR).isoformat())
     ledger.now += 2 * HOUR
     ledger.limited("ann", per_day=500)
@@ -76,26 +76,26 @@ def test_in_a_restored_ledger_no_account_goes_back_in_time() -> None:
     ledger.debited("ann", "g7", (2, 10))
     restored(ledger)
 
-    _, found = audited(ledger.entries())
+    _, found = audit_entries(ledger.entries())
 
     assert [(breach.kind, breach.sequence) for breach in found] == [(BreachKind.WRONG_TIME, planted)]
 
 
-def test_a_time_that_is_wrong_once_is_said_once() -> None:
-    ledger = clean()
+def test_a_single_wrong_time_is_reported_once() -> None:
+    ledger = clean_ledger()
     ledger.now += 365 * DAY
     ledger.granted("ann", 10)
     ledger.last.stored = ledger.now - 365 * DAY
     ledger.now -= 365 * DAY
-    continued(ledger)
+    append_valid_entries(ledger)
 
-    _, found = audited(ledger.entries())
+    _, found = audit_entries(ledger.entries())
 
     assert [breach.kind for breach in found] == [BreachKind.WRONG_TIME]
 
 
-def test_how_far_clocks_may_differ_is_for_the_auditor_to_say() -> None:
-    ledger = clean()
+def test_the_allowed_skew_is_configurable() -> None:
+    ledger = clean_ledger()
     ledger.debited("ann", "g4", (2, 10))
     ledger.last.stored = ledger.now - timedelta(minutes=10)
     ledger.debited("ann", "g5", (1, 10))
@@ -111,6 +111,6 @@ def test_a_copy_whose_times_of_storing_were_all_set_back_is_not_believed() -> No
     """Else what is overdue in it would never be."""
     entries = [entry._replace(stored_at=0) for entry in large_ledger(50)]
 
-    _, found = audited(entries)
+    _, found = audit_entries(entries)
 
     assert [breach.kind for breach in found] == [BreachKind.WRONG_TIME] * 50

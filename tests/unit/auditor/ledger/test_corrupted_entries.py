@@ -8,14 +8,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.support.audit.large_ledger import large_ledger
-from tests.support.audit.random_histories import audited, live
+from tests.support.audit.random_histories import audit_entries, run_history
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.header_parser import shown
 from telecine_auditor.sources.message import Entry
 
 LEDGER = list(large_ledger(300, accounts=3))
-STORY = live(bytes(Random(5).randbytes(150))).entries  # noqa: S311 - the same story every time
+STORY = run_history(bytes(Random(5).randbytes(150))).entries  # noqa: S311 - the same story every time
 
 
 def flipped(data: bytes, at: int, bit: int) -> bytes:
@@ -26,7 +26,7 @@ def flipped(data: bytes, at: int, bit: int) -> bytes:
 
 @settings(max_examples=400, derandomize=True, deadline=None, database=None)
 @given(st.integers(0, len(STORY) - 1), st.integers(0, 2000), st.integers(0, 7), st.booleans())
-def test_one_bit_changed_anywhere_is_read(which: int, at: int, bit: int, in_head: bool) -> None:
+def test_any_single_bit_flip_can_be_audited(which: int, at: int, bit: int, in_head: bool) -> None:
     entries = list(STORY)
     old = entries[which]
     if in_head:
@@ -34,12 +34,12 @@ def test_one_bit_changed_anywhere_is_read(which: int, at: int, bit: int, in_head
     else:
         entries[which] = old._replace(body=flipped(old.body, at, bit))
 
-    books, _ = audited(entries)
+    books, _ = audit_entries(entries)
 
     assert books.entries == len(entries)
 
 
-def test_figures_cannot_be_changed_unnoticed() -> None:
+def test_any_changed_character_of_an_entry_is_detected() -> None:
     """Every digit in the body of a debit but those of its time, and every letter of what it is about."""
     which = next(at for at, entry in enumerate(LEDGER) if entry.subject.endswith(".settled"))
     body = LEDGER[which].body
@@ -48,7 +48,7 @@ def test_figures_cannot_be_changed_unnoticed() -> None:
     for at in range(tail):
         entries = list(LEDGER)
         entries[which] = entries[which]._replace(body=flipped(body, at, 0))
-        if not audited(entries)[1]:
+        if not audit_entries(entries)[1]:
             unnoticed.append(body[at : at + 1])
 
     assert unnoticed == []
@@ -81,7 +81,7 @@ def bent(action: str, old: bytes, new: bytes) -> list[Entry]:
     ],
 )
 def test_a_time_that_services_could_not_read_is_unreadable(action: str, clock: bytes) -> None:
-    _, found = audited(bent(action, rb'(?<="decided_at":")([^"T]+)T([^"]+)(?=")', clock))
+    _, found = audit_entries(bent(action, rb'(?<="decided_at":")([^"T]+)T([^"]+)(?=")', clock))
 
     assert found[0].kind is BreachKind.UNREADABLE
 
@@ -97,7 +97,7 @@ def test_a_time_that_services_could_not_read_is_unreadable(action: str, clock: b
     ],
 )
 def test_a_debit_that_is_not_json_is_unreadable(old: bytes, new: bytes) -> None:
-    _, found = audited(bent(".debited", old, new))
+    _, found = audit_entries(bent(".debited", old, new))
 
     assert found[0].kind is BreachKind.UNREADABLE
 
@@ -118,7 +118,7 @@ def test_any_value_in_any_field_is_read(which: int, field: str, value: object) -
     body[field] = value
     entries[which] = entries[which]._replace(body=json.dumps(body).encode())
 
-    books, _ = audited(entries)
+    books, _ = audit_entries(entries)
 
     assert books.entries == len(entries)
 
@@ -140,7 +140,7 @@ def test_any_value_within_a_field_is_read(which: int, field: str, key: object, v
     body[field] = inner
     entries[which] = entries[which]._replace(body=json.dumps(body).encode())
 
-    books, _ = audited(entries)
+    books, _ = audit_entries(entries)
 
     assert books.entries == len(entries)
 
@@ -150,7 +150,7 @@ def test_any_value_within_a_field_is_read(which: int, field: str, key: object, v
 def test_any_message_is_read(subject: str, head: bytes, body: bytes) -> None:
     stranger = Entry(len(LEDGER) + 1, 0, subject, head, body)
 
-    _, found = audited([*LEDGER, stranger])
+    _, found = audit_entries([*LEDGER, stranger])
 
     assert [breach.sequence for breach in found] == [stranger.sequence]
 
@@ -159,7 +159,7 @@ def test_any_message_is_read(subject: str, head: bytes, body: bytes) -> None:
 def test_a_missing_sequence_is_named(drop: int) -> None:
     entries = [entry for entry in LEDGER if entry.sequence != drop]
 
-    _, found = audited(entries)
+    _, found = audit_entries(entries)
 
     assert (found[0].kind, found[0].sequence) == (BreachKind.SEQUENCE_GAP, drop + 1)
     assert {breach.kind for breach in found[1:]} <= {
@@ -169,13 +169,13 @@ def test_a_missing_sequence_is_named(drop: int) -> None:
     }
 
 
-def test_a_sequence_that_comes_again_is_named() -> None:
-    _, found = audited([*LEDGER, LEDGER[-1]])
+def test_a_repeated_sequence_is_reported() -> None:
+    _, found = audit_entries([*LEDGER, LEDGER[-1]])
 
     assert [breach.kind for breach in found] == [BreachKind.SEQUENCE_GAP, BreachKind.REPEATED_ID]
 
 
-def test_two_entries_that_changed_places_are_named() -> None:
+def test_swapped_entries_are_reported() -> None:
     debits = [at for at, entry in enumerate(LEDGER) if entry.subject == "ledger.account-00001.debited"]
     first, second = debits[:2]
     entries = list(LEDGER)
@@ -184,12 +184,12 @@ def test_two_entries_that_changed_places_are_named() -> None:
         LEDGER[first]._replace(sequence=second + 1),
     )
 
-    _, found = audited(entries)
+    _, found = audit_entries(entries)
 
     assert {breach.kind for breach in found} == {BreachKind.ENTRY_GAP, BreachKind.OUT_OF_ORDER}
 
 
-def test_what_is_shown_of_a_value_is_short_and_plain() -> None:
+def test_shown_values_are_short_and_printable() -> None:
     assert shown("\x1b[31m" + "x" * 500).startswith("'\\x1b[31mx")
     assert len(shown("x" * 500)) == 80
     assert shown(10**5000) == "a very large number"

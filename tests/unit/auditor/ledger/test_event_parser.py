@@ -3,7 +3,7 @@
 import pytest
 from tests.support.audit.large_ledger import event_head, large_ledger
 from tests.support.audit.nats_ledger import small_ledger
-from tests.support.audit.random_histories import contents
+from tests.support.audit.random_histories import replay_state
 
 from telecine_auditor.breaches import Breach
 from telecine_auditor.ledger.event_parser import ACTIONS, read_body
@@ -51,7 +51,7 @@ def test_the_example_of_every_event_is_read(event: LedgerEvent) -> None:
     assert (read.number, read.decided_at, read.type) == (event.entry, event.decided_at, event.type)
 
 
-def test_what_credits_writes_goes_the_short_way() -> None:
+def test_entries_written_by_credits_take_the_fast_path() -> None:
     """All but the grant, and the first of each kind."""
     entries = small_ledger(20).ledger
     books = Careful()
@@ -63,7 +63,7 @@ def test_what_credits_writes_goes_the_short_way() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 7, 5000])
-def test_the_parts_in_which_entries_are_taken_do_not_matter(size: int) -> None:
+def test_batch_boundaries_do_not_change_the_result(size: int) -> None:
     entries = list(large_ledger(5000, accounts=20))
     whole, parts = Careful(), Careful()
     heads = [usual_head(entry.head) for entry in entries]
@@ -73,5 +73,5 @@ def test_the_parts_in_which_entries_are_taken_do_not_matter(size: int) -> None:
         parts.take_all(entries[at : at + size], heads[at : at + size])
 
     assert (whole.breaches, parts.breaches) == ([], [])
-    assert contents(whole) == contents(parts)
+    assert replay_state(whole) == replay_state(parts)
     assert len(whole.careful) < len(entries) // 20

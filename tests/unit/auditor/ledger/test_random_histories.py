@@ -2,11 +2,11 @@
 
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
-from tests.support.audit.random_histories import assert_clean, live
+from tests.support.audit.random_histories import assert_clean, run_history
 
 
 @seed(1)
 @settings(max_examples=5000, deadline=None, database=None, phases=[Phase.generate, Phase.shrink])
 @given(st.binary(min_size=12, max_size=90))
 def test_what_credits_writes_passes_the_audit(data: bytes) -> None:
-    assert_clean(live(data))
+    assert_clean(run_history(data))

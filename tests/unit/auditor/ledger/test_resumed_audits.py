@@ -4,9 +4,9 @@ from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
 
 import pytest
-from tests.support.audit.breaches.cases import Case, clean, continued
+from tests.support.audit.breaches.cases import Case, append_valid_entries, clean_ledger
 from tests.support.audit.breaches.planted_ledger import DAY
-from tests.support.audit.nats_ledger import LOG, signed
+from tests.support.audit.nats_ledger import LOG, signed_checkpoint
 from tests.unit.auditor.ledger.test_breaches import CASES
 
 from telecine_auditor.audit.snapshot import read_state, write_state
@@ -20,7 +20,7 @@ from telecine_contracts.transparency import Frontier, leaf_hash
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new(LOG)
-CLEAN = clean().entries()
+CLEAN = clean_ledger().entries()
 AT_THE_END = {
     BreachKind.DEBIT_WITHOUT_END,
     BreachKind.EXPIRY_OVERDUE,
@@ -37,7 +37,7 @@ def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     books.take_all(CLEAN, [usual_head(entry.head) for entry in CLEAN])
     for entry in CLEAN:
         tree.append(leaf_hash(entry.stated))
-    note = signed(SIGNER, CLEAN)
+    note = signed_checkpoint(SIGNER, CLEAN)
     checkpoint, name = verified(note, [SIGNER.verifier])
     path = tmp_path_factory.mktemp("state") / "audited.state"
     write_state(path, books, tree, SignedCheckpoint(checkpoint, note, name, "here"))
@@ -50,15 +50,15 @@ def refuse(breach: Breach) -> None:
 
 def planted(case: Case) -> tuple[list[Entry], int]:
     """A ledger with the fault, and the sequence of the entry that has it."""
-    ledger = clean()
+    ledger = clean_ledger()
     case.plant(ledger)
     sequence = len(ledger.lines) + (case.at or 0)
-    continued(ledger)
+    append_valid_entries(ledger)
     return ledger.entries(), sequence
 
 
 @every_case
-def test_it_is_found_behind_a_saved_state(case: Case, state: Path) -> None:
+def test_a_breach_after_a_saved_state_is_found(case: Case, state: Path) -> None:
     entries, sequence = planted(case)
     heads = [usual_head(entry.head) for entry in entries]
     found: list[Breach] = []
@@ -94,7 +94,7 @@ class Ledger:
 
 
 @every_case
-async def test_a_report_up_to_a_point_behind_it_ends_with_a_breach(case: Case) -> None:
+async def test_a_report_beyond_a_breach_ends_with_it(case: Case) -> None:
     entries, sequence = planted(case)
     source = Ledger(entries)
     whole, up_to_it, before = Walk(source), Walk(source, sequence=sequence), Walk(source, sequence=len(CLEAN))

@@ -10,7 +10,7 @@ from random import Random
 
 import pytest
 from pydantic import ValidationError
-from tests.support.audit.random_histories import Rules, audited, live
+from tests.support.audit.random_histories import Rules, audit_entries, run_history
 
 import telecine_credits.rules.commands
 from telecine_auditor.breaches import BreachKind as K
@@ -233,11 +233,11 @@ def imported(folder: Path) -> Iterator[Rules]:
     [pytest.param(mistake, mistake.named, id=mistake.name) for mistake in MISTAKES],
     indirect=["rules"],
 )
-def test_what_a_mistake_in_the_rules_writes_is_found_out(rules: Rules, named: frozenset[K]) -> None:
+def test_a_mutated_credits_rule_is_detected(rules: Rules, named: frozenset[K]) -> None:
     chance = Random(20_261_123)  # noqa: S311 - the same histories every time
     first: list[K] = []
     for _ in range(HISTORIES):
-        _, found = audited(live(chance.randbytes(90), rules).entries)
+        _, found = audit_entries(run_history(chance.randbytes(90), rules).entries)
         first.extend(breach.kind for breach in found[:1])
         if len(first) == ENOUGH:
             break

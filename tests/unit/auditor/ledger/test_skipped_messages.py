@@ -4,7 +4,7 @@ import hashlib
 import json
 
 import pytest
-from tests.support.audit.streams import Streams, on
+from tests.support.audit.streams import StreamBuilder, november_time
 
 from telecine_auditor.breaches import BreachKind, BreachList
 from telecine_auditor.ledger.replay import Books
@@ -13,24 +13,24 @@ from telecine_contracts.credits import GrantKind
 from telecine_credits.rules.decider import Grant, Skip
 
 
-def grant(streams: Streams, reference: str) -> None:
-    command = Grant(account="ann", at=on(1), amount=10, kind=GrantKind.PAID, reference=reference)
+def grant(streams: StreamBuilder, reference: str) -> None:
+    command = Grant(account="ann", at=november_time(1), amount=10, kind=GrantKind.PAID, reference=reference)
     streams.do(command)
 
 
-def foreign(streams: Streams, body: bytes, action: str = "granted", head: bytes = b"") -> int:
+def foreign(streams: StreamBuilder, body: bytes, action: str = "granted", head: bytes = b"") -> int:
     """Append something that credits does not read; its sequence."""
     sequence = len(streams.ledger) + 1
     streams.ledger.append(Entry(sequence, streams.ledger[-1].stored_at, f"ledger.ann.{action}", head, body))
     return sequence
 
 
-def decide(streams: Streams, sequence: int, body: bytes) -> None:
+def decide(streams: StreamBuilder, sequence: int, body: bytes) -> None:
     digest = hashlib.sha256(body).hexdigest()
-    streams.do(Skip(account="ann", at=on(1), sequence=sequence, sha256=digest, reason="by hand"))
+    streams.do(Skip(account="ann", at=november_time(1), sequence=sequence, sha256=digest, reason="by hand"))
 
 
-def audited(streams: Streams) -> tuple[BreachList, Books]:
+def audited(streams: StreamBuilder) -> tuple[BreachList, Books]:
     found = BreachList(1)
     books = Books(found)
     books.take_all(streams.ledger, [usual_head(entry.head) for entry in streams.ledger])
@@ -38,7 +38,7 @@ def audited(streams: Streams) -> tuple[BreachList, Books]:
     return found, books
 
 
-def half_readable(streams: Streams) -> tuple[bytes, bytes]:
+def half_readable(streams: StreamBuilder) -> tuple[bytes, bytes]:
     """Head and body of an entry with a number of its own, whose amount no rule takes."""
     last = streams.ledger[-1]
     body = json.loads(last.body) | {"entry": 2, "amount": -1}
@@ -46,7 +46,7 @@ def half_readable(streams: Streams) -> tuple[bytes, bytes]:
 
 
 def test_a_skipped_message_leaves_the_account_as_it_was() -> None:
-    streams = Streams()
+    streams = StreamBuilder()
     grant(streams, "first")
     head, body = half_readable(streams)
     junk, unnamed = foreign(streams, b"\xff"), foreign(streams, b"{}", "remarked")
@@ -65,7 +65,7 @@ def test_a_skipped_message_leaves_the_account_as_it_was() -> None:
 
 
 def test_each_message_needs_a_decision_of_its_own() -> None:
-    streams = Streams()
+    streams = StreamBuilder()
     grant(streams, "first")
     one, other = foreign(streams, b"one"), foreign(streams, b"other")
     decide(streams, other, b"other")
@@ -78,7 +78,7 @@ def test_each_message_needs_a_decision_of_its_own() -> None:
 
 @pytest.mark.parametrize("skips", ["an entry", "a message with another body", "what is not there"])
 def test_a_decision_cannot_take_an_entry_away(skips: str) -> None:
-    streams = Streams()
+    streams = StreamBuilder()
     grant(streams, "first")
     sequence, body = 1, streams.ledger[0].body
     if skips == "a message with another body":
@@ -96,7 +96,7 @@ def test_a_decision_cannot_take_an_entry_away(skips: str) -> None:
 
 def test_a_decision_comes_too_late_behind_an_entry() -> None:
     """An entry that was overwritten, with those behind it in place, is not a foreign message: credits are missing."""
-    streams = Streams()
+    streams = StreamBuilder()
     for reference in ("first", "second", "third"):
         grant(streams, reference)
     streams.ledger[1] = streams.ledger[1]._replace(body=b"junk")
@@ -109,7 +109,7 @@ def test_a_decision_comes_too_late_behind_an_entry() -> None:
 
 
 def test_what_names_another_account_stays_a_breach() -> None:
-    streams = Streams()
+    streams = StreamBuilder()
     grant(streams, "first")
     head, body = half_readable(streams)
     body = body.replace(b'"ann"', b'"bob"', 1)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.audit.nats_ledger import all_of, small_ledger
+from tests.support.audit.nats_ledger import read_stream, small_ledger
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.mirror.format import SUMS, entries_in, first_line, framed, next_sound, read_sums
@@ -48,7 +48,7 @@ def segment(folder: Path, number: int) -> Path:
 
 async def read(folder: Path) -> tuple[list[Entry], list[Breach]]:
     found: list[Breach] = []
-    return await all_of(MirrorSource(folder, found.append), "LEDGER"), found
+    return await read_stream(MirrorSource(folder, found.append), "LEDGER"), found
 
 
 @given(entries)
@@ -262,13 +262,13 @@ async def test_a_reader_that_was_told_of_a_change_can_stop_there(tmp_path: Path)
 
     flip(segment(mirror(tmp_path), 0))
     with pytest.raises(SourceError, match="mirror-changed"):
-        await all_of(MirrorSource(tmp_path, refuse), "LEDGER")
+        await read_stream(MirrorSource(tmp_path, refuse), "LEDGER")
 
 
 async def test_a_segment_that_is_not_needed_is_not_read(tmp_path: Path) -> None:
     flip(segment(mirror(tmp_path), 0))
     found: list[Breach] = []
     source = MirrorSource(tmp_path, found.append)
-    assert await all_of(source, "LEDGER", after=5) == LEDGER[5:]
-    assert await all_of(source, "LEDGER", after=5, upto=7) == LEDGER[5:7]
+    assert await read_stream(source, "LEDGER", after=5) == LEDGER[5:]
+    assert await read_stream(source, "LEDGER", after=5, upto=7) == LEDGER[5:7]
     assert found == []

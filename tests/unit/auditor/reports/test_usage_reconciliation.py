@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from tests.support.audit.streams import Streams, on
+from tests.support.audit.streams import StreamBuilder, november_time
 
 from telecine_auditor.ledger.replay import Books
 from telecine_auditor.reports.usage_reconciliation import LISTS, Finding, Group, PossibleTask, Reconciliation
@@ -33,36 +33,42 @@ class World:
     """One account with credits; every generation is asked for at noon of its own day, from the first on."""
 
     def __init__(self) -> None:
-        self.streams = Streams()
+        self.streams = StreamBuilder()
         self.day = 0
-        self.streams.do(Grant(account="ann", at=on(1, 1), amount=5000, kind=GrantKind.PAID, reference="r"))
+        self.streams.do(
+            Grant(account="ann", at=november_time(1, 1), amount=5000, kind=GrantKind.PAID, reference="r")
+        )
 
     def asked(self, generation: str, *, resolution: str = "720p") -> str:
         self.day += 1
-        self.streams.ask(generation, on(self.day), resolution=resolution)
+        self.streams.ask(generation, november_time(self.day), resolution=resolution)
         return generation
 
     def say(self, event: type[Event], generation: str, **fields: Any) -> None:
-        self.streams.say(event(account="ann", generation=generation, **fields), on(self.day) + HOUR)
+        self.streams.say(
+            event(account="ann", generation=generation, **fields), november_time(self.day) + HOUR
+        )
 
     def started(self, generation: str, attempt: int = 1) -> None:
         fields = {"owner": "g", "seed": 1, "seed_is_unique": True, "safety_identifier": "s"}
-        times = {"started_at": on(self.day), "lease_until": on(self.day)}
+        times = {"started_at": november_time(self.day), "lease_until": november_time(self.day)}
         self.say(SubmissionStarted, generation, attempt=attempt, **fields, **times)
 
     def submitted(self, generation: str, task: str) -> None:
         self.started(generation)
-        times = {"submitted_at": on(self.day), "deadline_at": on(self.day)}
+        times = {"submitted_at": november_time(self.day), "deadline_at": november_time(self.day)}
         self.say(GenerationSubmitted, generation, attempt=1, provider="ark", provider_task_id=task, **times)
 
     def ready(self, generation: str, task: str, tokens: int | None) -> None:
         usage = Usage(total_tokens=tokens)
-        url = {"url": "https://provider.example/v.mp4", "url_expires_at": on(self.day)}
+        url = {"url": "https://provider.example/v.mp4", "url_expires_at": november_time(self.day)}
         self.say(VideoReady, generation, provider_task_id=task, usage=usage, **url)
 
     def failed(self, generation: str, code: FailureCode) -> None:
         self.say(GenerationFailed, generation, stage=Stage.PROVIDER, code=code, message="sorry")
-        self.streams.do(Refund(account="ann", at=on(self.day, 14), generation=generation, reason=code.value))
+        self.streams.do(
+            Refund(account="ann", at=november_time(self.day, 14), generation=generation, reason=code.value)
+        )
 
     def late(self, generation: str, task: str, tokens: int) -> None:
         usage = Usage(total_tokens=tokens)
@@ -71,7 +77,9 @@ class World:
         )
 
     def settled(self, generation: str) -> int:
-        return self.streams.do(Settle(account="ann", at=on(self.day, 14), generation=generation)).entry
+        return self.streams.do(
+            Settle(account="ann", at=november_time(self.day, 14), generation=generation)
+        ).entry
 
     def video_for(self, generation: str, tokens: int | None, **asked: str) -> int:
         self.asked(generation, **asked)
@@ -131,11 +139,11 @@ def test_what_goes_together_is_summed_and_listed_nowhere(world: World, book: Usa
 
 def test_adjusted_credits_are_not_settled(world: World, book: UsageBook) -> None:
     entry = world.video_for("g1", 1000)
-    world.streams.do(Adjust(account="ann", at=on(2), corrects=entry, amount=30, reference="t"))
+    world.streams.do(Adjust(account="ann", at=november_time(2), corrects=entry, amount=30, reference="t"))
     assert reconciled(world, book).total().credits == 20
 
 
-def test_settled_without_usage(world: World, book: UsageBook) -> None:
+def test_settlement_without_usage_is_listed(world: World, book: UsageBook) -> None:
     world.video_for("g1", None)
     world.asked("g2")
     world.settled("g2")
@@ -148,7 +156,7 @@ def test_settled_without_usage(world: World, book: UsageBook) -> None:
     }
 
 
-def test_usage_that_nobody_paid_for(world: World, book: UsageBook) -> None:
+def test_usage_without_settlement_is_listed(world: World, book: UsageBook) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.ready("g1", "t1", 900)
@@ -157,7 +165,7 @@ def test_usage_that_nobody_paid_for(world: World, book: UsageBook) -> None:
     assert (found.total().tokens, found.total().unpaid) == (0, 900)
 
 
-def test_a_late_result_costs_and_is_paid_by_nobody(world: World, book: UsageBook) -> None:
+def test_a_late_result_is_unpaid_usage(world: World, book: UsageBook) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.failed("g1", FailureCode.DEADLINE)
@@ -167,7 +175,7 @@ def test_a_late_result_costs_and_is_paid_by_nobody(world: World, book: UsageBook
     assert found.total().unpaid == 800
 
 
-def test_orphans_are_those_whose_end_at_the_provider_nobody_knows(world: World, book: UsageBook) -> None:
+def test_orphans_have_no_known_end_at_the_provider(world: World, book: UsageBook) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.failed("g1", FailureCode.DEADLINE)
@@ -189,12 +197,12 @@ def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book:
     """With the marks of such a task, and when it can have been created. What the provider answered leaves none."""
     world.asked("g1")
     world.started("g1")
-    world.say(SubmissionDeferred, "g1", attempt=1, reason="proven_absent", retry_at=on(1))
+    world.say(SubmissionDeferred, "g1", attempt=1, reason="proven_absent", retry_at=november_time(1))
     world.started("g1", 2)
     world.failed("g1", FailureCode.SUBMISSION_UNRESOLVED)
     world.asked("g2")
     world.started("g2")
-    world.say(SubmissionDeferred, "g2", attempt=1, reason="rate_limited", retry_at=on(2))
+    world.say(SubmissionDeferred, "g2", attempt=1, reason="rate_limited", retry_at=november_time(2))
     world.started("g2", 2)
     world.failed("g2", FailureCode.INVALID_REQUEST)
     world.video_for("g3", 1000)
@@ -202,8 +210,10 @@ def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book:
     world.started("g4")  # still awaited
     found = reconciled(world, book)
     assert list(found.possible_tasks()) == [
-        PossibleTask("ann", "g1", 1, "s", 1, on(1), on(1) + HOUR, "proven_absent"),
-        PossibleTask("ann", "g1", 2, "s", 1, on(1), on(1) + HOUR, "submission_unresolved"),
+        PossibleTask("ann", "g1", 1, "s", 1, november_time(1), november_time(1) + HOUR, "proven_absent"),
+        PossibleTask(
+            "ann", "g1", 2, "s", 1, november_time(1), november_time(1) + HOUR, "submission_unresolved"
+        ),
     ]
 
 
@@ -212,7 +222,7 @@ def test_submissions_without_any_end(world: World, book: UsageBook) -> None:
     world.submitted("g1", "t1")
     world.asked("g2")
     world.started("g2")
-    world.say(SubmissionDeferred, "g2", attempt=1, reason="rate_limited", retry_at=on(2))
+    world.say(SubmissionDeferred, "g2", attempt=1, reason="rate_limited", retry_at=november_time(2))
     world.asked("g3")
     assert listed(reconciled(world, book)) == {
         "without_end": [
@@ -248,7 +258,7 @@ def test_a_generation_belongs_to_the_period_in_which_it_was_asked_for(world: Wor
     world.video_for("g1", 1)
     world.video_for("g2", 10)
     world.video_for("g3", 100)
-    assert reconciled(world, book, since=on(2), until=on(3)).total().tokens == 10
+    assert reconciled(world, book, since=november_time(2), until=november_time(3)).total().tokens == 10
 
 
 def test_generations_that_were_erased_from_video_are_known_from_their_debit(
@@ -256,7 +266,7 @@ def test_generations_that_were_erased_from_video_are_known_from_their_debit(
 ) -> None:
     world.video_for("g1", 1000)
     world.streams.video.clear()
-    found = reconciled(world, book, since=on(1), until=on(2))
+    found = reconciled(world, book, since=november_time(1), until=november_time(2))
     assert found.groups() == [Group(None, "720p", 5, 1, 50, 0, 0)]
     assert list(listed(found)) == ["settled_without_usage"]
 

@@ -44,7 +44,7 @@ def test_an_entry_of_ours_states_what_the_contracts_say(entry: Entry) -> None:
 
 
 @pytest.mark.parametrize("head", ODD)
-def test_so_does_one_of_another_form(head: bytes) -> None:
+def test_unusual_header_forms_state_the_same_bytes(head: bytes) -> None:
     assert of(head).stated == stated(of(head))
     with_ours = of(LEDGER[0].head + head)
     assert with_ours.stated == stated(with_ours)

@@ -68,7 +68,7 @@ def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path) -
         write(tmp_path / "nowhere" / "books", "x")
 
 
-def test_a_state_is_its_owners_alone(tmp_path: Path) -> None:
+def test_a_saved_state_is_readable_by_its_owner_only(tmp_path: Path) -> None:
     with new_file(tmp_path / "state", mode=0o600) as file:
         file.write(b"x")
     assert stat.S_IMODE((tmp_path / "state").stat().st_mode) == 0o600

@@ -51,12 +51,12 @@ def test_a_point_is_behind_a_time_or_a_day() -> None:
         ("9999-12-31T23:59:59-23:00", "is no time"),
     ],
 )
-def test_what_is_no_time_is_told(text: str, says: str) -> None:
+def test_an_invalid_time_is_refused(text: str, says: str) -> None:
     with pytest.raises(argparse.ArgumentTypeError, match=says):
         from_this(text)
 
 
-def test_books_never_go_back_and_do_not_follow_a_mad_clock() -> None:
+def test_book_time_is_monotonic_and_ignores_outliers() -> None:
     clock = BookClock()
     assert clock.book(None) == FIRST
     assert clock.book(TEN) == TEN
@@ -77,14 +77,14 @@ def parsed(*arguments: str) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def test_from_is_a_mirror_or_a_time_or_both() -> None:
+def test_from_accepts_a_mirror_a_time_or_both() -> None:
     both = parsed("--from", "./mirror", "--from", "2026-11-23")
     assert (str(both.mirror), both.since) == ("mirror", MIDNIGHT)
     assert (parsed().mirror, parsed().since, parsed().until) == (None, None, None)
     assert parsed("--since", "2026-11-23", "--to", "2026-11-23").until == MIDNIGHT + DAY
 
 
-def test_a_time_that_can_not_be_is_no_folder() -> None:
+def test_an_impossible_date_is_not_taken_for_a_folder() -> None:
     with pytest.raises(argparse.ArgumentError, match="is no time"):
         parsed("--from", "2026-11-31")
 

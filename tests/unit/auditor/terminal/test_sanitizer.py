@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.audit.streams import HOSTILE, november
+from tests.support.audit.streams import HOSTILE_TEXTS, november_streams
 
 from telecine_auditor.event_descriptions import in_words
 from telecine_auditor.terminal.plain_tables import plain_table
@@ -83,16 +83,19 @@ def test_every_event_can_be_told_in_words() -> None:
         assert said and "?" not in said, said
 
 
-def test_events_that_lack_everything_are_told_too() -> None:
+def test_events_without_fields_are_described() -> None:
     for event in EXAMPLES:
         assert in_words(event.action, {})
         assert in_words(event.action, dict.fromkeys(type(event).model_fields, "x"))
 
 
-def test_words_name_the_figures() -> None:
-    said = [in_words(entry.subject.rpartition(".")[2], json.loads(entry.body)) for entry in november().ledger]
+def test_descriptions_contain_the_amounts() -> None:
+    said = [
+        in_words(entry.subject.rpartition(".")[2], json.loads(entry.body))
+        for entry in november_streams().ledger
+    ]
     assert said[1] == "granted 60 (promotional, until 2026-11-10T12:00:00Z), reference welcome"
     assert said[7] == "expired 10 of the grant of entry 2"
     assert said[8] == "adjusted entry 4 by 20, reference ticket-1: black"
-    assert said[10] == f"closed the account: {HOSTILE}"
+    assert said[10] == f"closed the account: {HOSTILE_TEXTS}"
     assert said[13] == "denied generation g4: spend_limit (50 needed, limit 60 a day of the account, 50 used)"

@@ -35,11 +35,11 @@ def test_an_empty_table_has_its_head() -> None:
     assert table(("who", "credits"), []) == ["who  credits", "---  -------"]
 
 
-def test_thousands_are_apart() -> None:
+def test_thousands_are_grouped() -> None:
     assert (number(0), number(-1234567)) == ("0", "-1,234,567")
 
 
-def test_a_bar_shows_how_far_it_is_and_goes_away() -> None:
+def test_a_bar_shows_progress_and_is_erased() -> None:
     terminal = Terminal()
     with Hurried("verify", 200, on=terminal) as progress:
         progress.advance(50)
@@ -49,7 +49,7 @@ def test_a_bar_shows_how_far_it_is_and_goes_away() -> None:
     assert gone == "\r"
 
 
-def test_more_than_was_expected_is_all_of_it() -> None:
+def test_progress_beyond_the_total_shows_100_percent() -> None:
     terminal = Terminal()
     with Hurried("verify", 10, on=terminal) as progress:
         progress.advance(20)
@@ -70,7 +70,7 @@ def test_short_work_shows_no_bar() -> None:
     assert terminal.getvalue() == ""
 
 
-def test_nobody_there_or_not_wanted_shows_no_bar() -> None:
+def test_no_bar_without_a_terminal_or_when_disabled() -> None:
     file, terminal = io.StringIO(), Terminal()
     with Hurried("verify", 2, on=file) as progress, Hurried("verify", 2, False, on=terminal) as unwanted:
         progress.advance()

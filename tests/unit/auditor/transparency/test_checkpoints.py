@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 from nacl.signing import SigningKey
-from tests.support.audit.nats_ledger import LOG, numbered, signed, small_ledger, stored_checkpoint
+from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.sources.message import Entry
@@ -19,7 +19,7 @@ from telecine_credits.checkpoints.key import Signer
 LEDGER = small_ledger(2).ledger
 SIGNER, STRANGER = Signer.new(LOG), Signer.new("elsewhere.example/ledger")
 KEYS = (SIGNER.verifier,)
-NOTE, NEXT = signed(SIGNER, LEDGER), signed(SIGNER, LEDGER, 1)
+NOTE, NEXT = signed_checkpoint(SIGNER, LEDGER), signed_checkpoint(SIGNER, LEDGER, 1)
 
 
 class Checkpoints:
@@ -50,7 +50,7 @@ def test_a_note_of_the_key_is_believed() -> None:
     assert (checkpoint.origin, checkpoint.size, name) == (LOG, len(LEDGER), LOG)
 
 
-def test_without_keys_it_is_taken_at_its_word() -> None:
+def test_without_keys_a_note_is_accepted_unverified() -> None:
     assert verified(NOTE, ()) == (verified(NOTE, KEYS)[0], "")
 
 
@@ -66,26 +66,26 @@ def test_extension_lines_are_signed_too() -> None:
         verified(f"{text}\nmore\n\n{signatures}", KEYS)
 
 
-def test_a_note_of_nobody_we_know_says_who_signed_it() -> None:
+def test_an_unknown_signer_is_named() -> None:
     with pytest.raises(Unsigned, match=f"{STRANGER.name}\\+{STRANGER.verifier.id.hex()}"):
-        verified(signed(STRANGER, LEDGER), KEYS)
+        verified(signed_checkpoint(STRANGER, LEDGER), KEYS)
 
 
 def test_a_key_with_our_name_is_not_our_key() -> None:
     with pytest.raises(Unsigned):
-        verified(signed(Signer.new(LOG), LEDGER), KEYS)
+        verified(signed_checkpoint(Signer.new(LOG), LEDGER), KEYS)
 
 
 def test_witnesses_may_sign_as_well() -> None:
     both = Note(
         Note.of(NOTE).text,
-        Note.of(NOTE).signatures + Note.of(signed(STRANGER, LEDGER)).signatures,
+        Note.of(NOTE).signatures + Note.of(signed_checkpoint(STRANGER, LEDGER)).signatures,
     )
     assert verified(str(both), KEYS)[1] == LOG
 
 
-def test_one_bad_signature_of_ours_is_one_too_many() -> None:
-    good, bad = Note.of(NOTE), Note.of(signed(SIGNER, LEDGER, 1))
+def test_a_single_invalid_signature_of_our_key_is_forgery() -> None:
+    good, bad = Note.of(NOTE), Note.of(signed_checkpoint(SIGNER, LEDGER, 1))
     with pytest.raises(Forged):
         verified(str(Note(good.text, good.signatures + bad.signatures)), KEYS)
 
@@ -93,7 +93,7 @@ def test_one_bad_signature_of_ours_is_one_too_many() -> None:
 def test_our_key_does_not_speak_for_another_log() -> None:
     key = SigningKey.generate()
     ours = VerifierKey(LOG, bytes(key.verify_key))
-    text = Note.of(signed(STRANGER, LEDGER)).text
+    text = Note.of(signed_checkpoint(STRANGER, LEDGER)).text
     note = Note(text, (Signature(LOG, ours.id, key.sign(text.encode()).signature),))
     with pytest.raises(Forged, match="another log"):
         verified(str(note), (ours,))
@@ -158,15 +158,15 @@ def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
 
 def test_a_file_of_another_key_is_told(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
-    file.write_text(signed(STRANGER, LEDGER))
+    file.write_text(signed_checkpoint(STRANGER, LEDGER))
     with pytest.raises(CommandError, match="no key that is trusted"):
         from_file(file, KEYS)
 
 
 def test_a_folder_of_checkpoints_is_read_smallest_first(tmp_path: Path) -> None:
     for size in (3, 1, 4):
-        (tmp_path / f"ledger-{size:020}.txt").write_text(signed(SIGNER, LEDGER, size))
-    (tmp_path / "latest.txt").write_text(signed(SIGNER, LEDGER, 4))
+        (tmp_path / f"ledger-{size:020}.txt").write_text(signed_checkpoint(SIGNER, LEDGER, size))
+    (tmp_path / "latest.txt").write_text(signed_checkpoint(SIGNER, LEDGER, 4))
     (tmp_path / "notes.md").write_text("not one of them")
     assert [one.checkpoint.size for one in from_place(tmp_path, KEYS)] == [1, 3, 4, 4]
     assert [one.place for one in from_place(tmp_path / "latest.txt", KEYS)] == [str(tmp_path / "latest.txt")]
@@ -178,7 +178,7 @@ def test_a_folder_without_checkpoints_is_told(tmp_path: Path) -> None:
 
 
 async def test_published_checkpoints_are_read_in_order() -> None:
-    entries = numbered(stored_checkpoint(signed(SIGNER, LEDGER, size)) for size in (1, 2, 5))
+    entries = renumber(stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size)) for size in (1, 2, 5))
     found: list[Breach] = []
     read = (await published(Checkpoints(*entries), KEYS, found.append)).checkpoints
     assert [(one.checkpoint.size, one.place) for one in read] == [
@@ -189,7 +189,7 @@ async def test_published_checkpoints_are_read_in_order() -> None:
     assert found == []
 
 
-async def test_there_need_be_none() -> None:
+async def test_a_ledger_without_checkpoints_is_valid() -> None:
     assert (await published(Checkpoints(), KEYS, print)).checkpoints == []
 
 
@@ -203,8 +203,8 @@ TRUE = stored_checkpoint(NOTE)
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        (stored_checkpoint(signed(STRANGER, LEDGER)), "no key that is trusted"),
-        (stored_checkpoint(signed(Signer.new(LOG), LEDGER)), "no key that is trusted"),
+        (stored_checkpoint(signed_checkpoint(STRANGER, LEDGER)), "no key that is trusted"),
+        (stored_checkpoint(signed_checkpoint(Signer.new(LOG), LEDGER)), "no key that is trusted"),
         (changed(TRUE, note=NOTE.replace(f"\n{len(LEDGER)}\n", "\n99\n")), "does not hold"),
         (changed(TRUE, size=99), "something else than its note"),
         (
@@ -219,7 +219,7 @@ TRUE = stored_checkpoint(NOTE)
         (TRUE._replace(head=b""), "something else than its note"),
     ],
 )
-async def test_one_that_does_not_verify_is_a_breach(entry: Entry, says: str) -> None:
+async def test_an_unverifiable_checkpoint_is_a_breach(entry: Entry, says: str) -> None:
     found: list[Breach] = []
     assert (await published(Checkpoints(entry), KEYS, found.append)).checkpoints == []
     (breach,) = found
@@ -228,7 +228,7 @@ async def test_one_that_does_not_verify_is_a_breach(entry: Entry, says: str) -> 
 
 
 async def test_a_checkpoint_that_was_taken_out_of_the_stream_is_a_breach() -> None:
-    one, *_, five = numbered([TRUE] * 5)
+    one, *_, five = renumber([TRUE] * 5)
     for entries, sequence in (((one, five), 2), ((five,), 1)):
         found: list[Breach] = []
         await published(Checkpoints(*entries), KEYS, found.append)

@@ -6,7 +6,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.audit.nats_ledger import LOG, signed, small_ledger
+from tests.support.audit.nats_ledger import LOG, signed_checkpoint, small_ledger
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.sources.message import Entry
@@ -66,7 +66,7 @@ PATHS = {
 
 
 def checkpoint(entries: list[Entry], size: int, place: str = "stream") -> SignedCheckpoint:
-    note = signed(SIGNER, entries, size)
+    note = signed_checkpoint(SIGNER, entries, size)
     return SignedCheckpoint(verified(note, ())[0], note, LOG, place)
 
 
@@ -137,7 +137,7 @@ def test_an_empty_ledger_is_truncated_too() -> None:
     assert [one.kind for one in checked([], [checkpoint(LEDGER, 1)])[1]] == [BreachKind.TRUNCATED]
 
 
-def test_a_checkpoint_that_lies_between_two_that_do_not() -> None:
+def test_a_false_checkpoint_between_two_valid_ones_is_found() -> None:
     lie = checkpoint(changed(1), 6, "a lie")
     confirmed, found = checked(LEDGER, [checkpoint(LEDGER, 4), lie, checkpoint(LEDGER, 9)])
     assert confirmed == [4, 9]
@@ -150,12 +150,12 @@ def test_two_histories_of_one_size_are_told_apart() -> None:
     assert [("a lie" in one.says, "another checkpoint" in one.says) for one in found] == [(True, True)]
 
 
-def test_the_tree_is_there_for_others() -> None:
+def test_the_frontier_is_available_after_the_check() -> None:
     check = TreeCheck((), print)
     check.take(LEDGER)
     check.finish()
     assert check.frontier.size == len(LEDGER)
-    assert check.frontier.root() == verified(signed(SIGNER, LEDGER), ())[0].root
+    assert check.frontier.root() == verified(signed_checkpoint(SIGNER, LEDGER), ())[0].root
 
 
 def built(index: int, leaves: list[bytes]) -> ProofBuilder:
@@ -220,7 +220,7 @@ def test_a_leaf_that_is_not_in_the_tree_can_not_be_proven() -> None:
     assert root_from_proof(b"", 3, 3, ()) is None
 
 
-def test_leaves_beyond_the_tree_are_left_alone() -> None:
+def test_leaves_beyond_the_tree_size_are_ignored() -> None:
     leaves = [leaf_hash(leaf) for leaf in LEAVES]
     builder = ProofBuilder(1, 5)
     for leaf in leaves:

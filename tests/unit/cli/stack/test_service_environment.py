@@ -41,7 +41,7 @@ DATA = Path("/data")
 
 
 @pytest.fixture(autouse=True)
-def no_settings_of_our_own(monkeypatch: pytest.MonkeyPatch) -> None:
+def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in os.environ if name.startswith("TELECINE_")]:
         monkeypatch.delenv(name)
 
@@ -62,14 +62,14 @@ def told(service: str, options: Options = SANDBOX, data: Path = DATA) -> dict[st
 
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_told_only_what_it_reads(service: str, options: Options) -> None:
+def test_a_service_gets_only_settings_that_it_reads(service: str, options: Options) -> None:
     known = {f"TELECINE_{name.upper()}" for name in settings_of(service).model_fields}
     assert set(told(service, options)) <= known
 
 
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_is_told_all_that_it_must_know(service: str, options: Options) -> None:
+def test_a_service_gets_every_required_setting(service: str, options: Options) -> None:
     fields = settings_of(service).model_fields
     required = {name for name, field in fields.items() if field.default is PydanticUndefined}
     assert {f"TELECINE_{name.upper()}" for name in required} <= set(told(service, options))

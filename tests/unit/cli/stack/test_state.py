@@ -80,7 +80,7 @@ def test_a_folder_with_other_things_is_left_open_and_refused(tmp_path: Path) -> 
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
 
-def test_one_stack_a_folder(tmp_path: Path) -> None:
+def test_a_data_folder_has_one_running_stack(tmp_path: Path) -> None:
     with (
         lock(tmp_path),
         pytest.raises(AlreadyRunning, match=r"process \d+\) is already running on .*--data"),

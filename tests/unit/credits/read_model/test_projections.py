@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, create_engine, select
 from tests.support.data.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries, fold
-from tests.support.data.ledger_histories import carried_out, histories, of_each_grant
+from tests.support.data.ledger_histories import execute_history, histories, totals_by_grant
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, GrantKind, LedgerEvent
@@ -160,8 +160,8 @@ def test_grants_that_expire_by_then_and_have_something_left_are_found(engine: En
 @settings(max_examples=30)
 @given(histories)
 def test_the_tables_are_the_fold(history: list[Command]) -> None:
-    entries, account = carried_out(history)
-    sums = of_each_grant(entries)
+    entries, account = execute_history(history)
+    sums = totals_by_grant(entries)
     together, apart = empty(), empty()
     project(together, entries)
     project(apart, entries, a_time=1)

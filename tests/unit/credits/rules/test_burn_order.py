@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, price, when
+from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, decide_on, price
 
 from telecine_contracts.credits import GrantKind
 from telecine_credits.rules.decider import Debit, Refund, Settle
@@ -25,27 +25,27 @@ def debit(credits: int, generation: str = "g1", at: datetime = NOW) -> Debit:
 
 def test_what_expires_first_pays_first() -> None:
     given = grants((10, PROMOTIONAL, None), (10, PAID, LATER), (10, PAID, SOON))
-    assert when(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
+    assert decide_on(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
 
 
 def test_of_those_that_expire_together_promotional_pays_before_plan_before_paid() -> None:
     given = grants((10, PAID, SOON), (10, PLAN, SOON), (10, PROMOTIONAL, SOON))
-    assert when(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
+    assert decide_on(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
 
 
 def test_of_those_that_never_expire_promotional_pays_before_plan_before_paid() -> None:
     given = grants((10, PAID, None), (10, PLAN, None), (10, PROMOTIONAL, None))
-    assert when(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
+    assert decide_on(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
 
 
 def test_what_expires_on_the_last_day_there_is_pays_before_what_never_does() -> None:
     given = grants((10, PROMOTIONAL, None), (10, PAID, datetime.max.replace(tzinfo=UTC)))
-    assert when(given, debit(15)) == given.debited("g1", {2: 10, 1: 5}).last
+    assert decide_on(given, debit(15)) == given.debited("g1", {2: 10, 1: 5}).last
 
 
 def test_of_the_same_kind_the_oldest_pays_first() -> None:
     given = grants((10, PAID, None), (10, PAID, None), (10, PAID, None))
-    assert when(given, debit(15)) == given.debited("g1", {1: 10, 2: 5}).last
+    assert decide_on(given, debit(15)) == given.debited("g1", {1: 10, 2: 5}).last
 
 
 @pytest.mark.parametrize(
@@ -55,31 +55,31 @@ def test_a_grant_is_used_up_before_the_next_and_none_pays_nothing(
     credits: int, parts: dict[int, int]
 ) -> None:
     given = grants((10, PAID, None), (10, PAID, None))
-    assert when(given, debit(credits)) == given.debited("g1", parts).last
+    assert decide_on(given, debit(credits)) == given.debited("g1", parts).last
 
 
 def test_what_was_held_or_spent_is_not_taken_again() -> None:
     given = grants((10, PAID, None), (10, PAID, None)).debited("g1", {1: 8}).settled("g1", {1: 8})
-    assert when(given, debit(5, "g2")) == given.debited("g2", {1: 2, 2: 3}).last
+    assert decide_on(given, debit(5, "g2")) == given.debited("g2", {1: 2, 2: 3}).last
 
 
 def test_a_grant_whose_time_is_over_pays_nothing_though_it_has_not_expired_yet() -> None:
     given = grants((10, PAID, NOW + HOUR), (10, PAID, None))
-    assert when(given, debit(10, at=NOW + HOUR)) == given.debited("g1", {2: 10}, at=NOW + HOUR).last
+    assert decide_on(given, debit(10, at=NOW + HOUR)) == given.debited("g1", {2: 10}, at=NOW + HOUR).last
     then = given.denied("g1", needed=11, available=10, at=NOW + HOUR)
-    assert when(given, debit(11, at=NOW + HOUR)) == then.last
+    assert decide_on(given, debit(11, at=NOW + HOUR)) == then.last
 
 
 def test_a_grant_pays_up_to_the_moment_when_its_time_is_over() -> None:
     given = grants((10, PAID, NOW + HOUR), (10, PAID, None))
     at = NOW + HOUR - timedelta(microseconds=1)
-    assert when(given, debit(11, at=at)) == given.debited("g1", {1: 10, 2: 1}, at=at).last
+    assert decide_on(given, debit(11, at=at)) == given.debited("g1", {1: 10, 2: 1}, at=at).last
 
 
 def test_when_the_clock_goes_back_what_was_decided_stays() -> None:
     given = grants((10, PAID, NOW), (10, PAID, None)).expired(1, 10, at=NOW)
     earlier = NOW - HOUR
-    assert when(given, debit(10, at=earlier)) == given.debited("g1", {2: 10}, at=earlier).last
+    assert decide_on(given, debit(10, at=earlier)) == given.debited("g1", {2: 10}, at=earlier).last
 
 
 def test_each_grant_gets_back_what_it_paid_also_after_others_came_and_paid() -> None:
@@ -90,18 +90,18 @@ def test_each_grant_gets_back_what_it_paid_also_after_others_came_and_paid() -> 
         .debited("g2", {4: 50, 2: 2})
     )
     refund = Refund(account="ann", at=NOW, generation="g1", reason="deadline")
-    assert when(given, refund) == given.refunded("g1", {1: 10, 2: 3}).last
+    assert decide_on(given, refund) == given.refunded("g1", {1: 10, 2: 3}).last
     refund = Refund(account="ann", at=NOW, generation="g2", reason="deadline")
-    assert when(given, refund) == given.refunded("g2", {4: 50, 2: 2}).last
+    assert decide_on(given, refund) == given.refunded("g2", {4: 50, 2: 2}).last
 
 
 def test_what_was_given_back_is_taken_in_order_again() -> None:
     given = grants((10, PAID, None), (10, PAID, None)).debited("g1", {1: 10, 2: 5})
     given = given.refunded("g1", {1: 10, 2: 5})
-    assert when(given, debit(12, "g2")) == given.debited("g2", {1: 10, 2: 2}).last
+    assert decide_on(given, debit(12, "g2")) == given.debited("g2", {1: 10, 2: 2}).last
 
 
 def test_a_settlement_spends_of_each_grant_what_it_paid() -> None:
     given = grants((10, PAID, None), (10, PAID, None)).debited("g1", {1: 10, 2: 5})
     settle = Settle(account="ann", at=NOW, generation="g1")
-    assert when(given, settle) == given.settled("g1", {1: 10, 2: 5}).last
+    assert decide_on(given, settle) == given.settled("g1", {1: 10, 2: 5}).last

@@ -1,7 +1,7 @@
 """A closed account is charged nothing and granted nothing; what runs ends as ever, and its history stays."""
 
 import pytest
-from tests.support.data.ledger_entries import AVAILABLE, DAY, NOW, Entries, price, when
+from tests.support.data.ledger_entries import AVAILABLE, DAY, NOW, Entries, decide_on, price
 
 from telecine_contracts import Event
 from telecine_contracts.commands import Refusal
@@ -37,51 +37,51 @@ GRANT = Grant(account="ann", at=NOW, amount=5, kind=GrantKind.PAID, reference="n
 
 def test_an_account_that_was_never_granted_anything_is_not_closed() -> None:
     with pytest.raises(LedgerRefused, match="there is no account ann") as caught:
-        when(Entries(), CLOSE)
+        decide_on(Entries(), CLOSE)
     assert (caught.value.refusal, caught.value.field) == (Refusal.INVALID, "account")
 
 
 @pytest.mark.parametrize("given", [OPEN, CLOSED.reopened()], ids=["open", "reopened"])
 def test_an_account_is_closed_once(given: Entries) -> None:
-    assert when(given, CLOSE) == given.closed("Asked for by mail").last
-    assert when(given.closed("Asked for by mail"), CLOSE) is None
+    assert decide_on(given, CLOSE) == given.closed("Asked for by mail").last
+    assert decide_on(given.closed("Asked for by mail"), CLOSE) is None
 
 
 def test_an_account_is_reopened_once() -> None:
-    assert when(CLOSED, REOPEN) == CLOSED.reopened("Came back").last
-    assert when(CLOSED.reopened("Came back"), REOPEN) is None
+    assert decide_on(CLOSED, REOPEN) == CLOSED.reopened("Came back").last
+    assert decide_on(CLOSED.reopened("Came back"), REOPEN) is None
 
 
 @pytest.mark.parametrize("given", [Entries(), OPEN], ids=["new", "open"])
 def test_an_open_account_is_not_reopened(given: Entries) -> None:
-    assert when(given, REOPEN) is None
+    assert decide_on(given, REOPEN) is None
 
 
 def test_nothing_is_charged_to_a_closed_account() -> None:
     then = CLOSED.denied("g3", DenialReason.ACCOUNT_CLOSED, needed=10, available=50)
-    assert when(CLOSED, DEBIT) == then.last
+    assert decide_on(CLOSED, DEBIT) == then.last
 
 
-def test_that_it_is_closed_is_said_before_limits_and_balance() -> None:
+def test_closed_takes_precedence_over_limits_and_balance() -> None:
     given = OPEN.limited(per_generation=0).closed()
     command = Debit(account="ann", at=NOW, generation="g3", price=price(1000))
     then = given.denied("g3", DenialReason.ACCOUNT_CLOSED, needed=1000, available=50)
-    assert when(given, command) == then.last
+    assert decide_on(given, command) == then.last
     limit = LimitReached(scope=LimitScope.ACCOUNT, per=LimitPeriod.GENERATION, limit=0, used=0)
     open_again = given.reopened()
     then = open_again.denied("g3", DenialReason.SPEND_LIMIT, needed=1000, available=50, limit=limit)
-    assert when(open_again, command) == then.last
+    assert decide_on(open_again, command) == then.last
 
 
 def test_nothing_is_granted_to_a_closed_account() -> None:
     with pytest.raises(LedgerRefused, match="account ann is closed: reopen it first") as caught:
-        when(CLOSED, GRANT)
+        decide_on(CLOSED, GRANT)
     assert (caught.value.refusal, caught.value.field) == (Refusal.ACCOUNT_CLOSED, "account")
 
 
 def test_a_grant_from_before_is_answered_as_ever() -> None:
     again = Grant(account="ann", at=NOW, amount=100, kind=GrantKind.PAID, reference="r1", expires_at=END)
-    assert when(CLOSED, again) is None
+    assert decide_on(CLOSED, again) is None
 
 
 @pytest.mark.parametrize(
@@ -109,8 +109,8 @@ def test_a_grant_from_before_is_answered_as_ever() -> None:
     ],
     ids=["settle", "refund", "ended first", "expire", "take back", "give back", "limits"],
 )
-def test_what_runs_ends_and_what_was_may_be_corrected(command: Command, then: Entries) -> None:
-    assert when(CLOSED, command) == then.last
+def test_open_holds_end_and_corrections_stay_possible(command: Command, then: Entries) -> None:
+    assert decide_on(CLOSED, command) == then.last
 
 
 @pytest.mark.parametrize(
@@ -121,10 +121,10 @@ def test_what_runs_ends_and_what_was_may_be_corrected(command: Command, then: En
     ],
 )
 def test_a_reopened_account_is_like_any_other(command: Command, then: Entries) -> None:
-    event: Event | None = when(CLOSED.reopened(), command)
+    event: Event | None = decide_on(CLOSED.reopened(), command)
     assert event == then.last
 
 
 def test_what_was_denied_while_it_was_closed_stays_denied() -> None:
     given = CLOSED.denied("g3", DenialReason.ACCOUNT_CLOSED, needed=10, available=50).reopened()
-    assert when(given, DEBIT) is None
+    assert decide_on(given, DEBIT) is None

@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta, timezone
 
 import pytest
-from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, fold, price, when
+from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, decide_on, fold, price
 
 from telecine_contracts import MAX_CREDITS
 from telecine_contracts.commands import Refusal
@@ -54,7 +54,7 @@ def refund(generation: str = "g1") -> Refund:
 
 def refused(given: Entries, command: Command) -> tuple[Refusal, str | None, str]:
     with pytest.raises(LedgerRefused) as caught:
-        when(given, command)
+        decide_on(given, command)
     return caught.value.refusal, caught.value.field, str(caught.value)
 
 
@@ -65,7 +65,7 @@ def refused(given: Entries, command: Command) -> tuple[Refusal, str | None, str]
     "given", [NEW, FUNDED, HELD, SETTLED, DENIED], ids=["new", "funded", "held", "settled", "denied"]
 )
 def test_a_grant_adds_to_what_is_available(given: Entries) -> None:
-    assert when(given, grant()) == given.granted(25, reference="new").last
+    assert decide_on(given, grant()) == given.granted(25, reference="new").last
 
 
 def test_a_grant_keeps_its_kind_reason_and_expiry() -> None:
@@ -79,7 +79,7 @@ def test_a_grant_keeps_its_kind_reason_and_expiry() -> None:
         expires_at=NOW + DAY,
     )
     assert (
-        when(NEW, command)
+        decide_on(NEW, command)
         == NEW.granted(
             5, kind=GrantKind.PROMOTIONAL, reference="welcome", reason="Welcome", expires_at=NOW + DAY
         ).last
@@ -98,7 +98,7 @@ def test_a_grant_of_nothing_is_refused(amount: int) -> None:
 @pytest.mark.parametrize("given", [FUNDED, HELD], ids=["available", "held"])
 def test_a_grant_beyond_the_largest_balance_is_refused(given: Entries) -> None:
     most = MAX_CREDITS - 100
-    assert when(given, grant(most)) == given.granted(most, reference="new").last
+    assert decide_on(given, grant(most)) == given.granted(most, reference="new").last
     assert refused(given, grant(most + 1)) == (
         Refusal.BALANCE_TOO_LARGE,
         "amount",
@@ -108,7 +108,7 @@ def test_a_grant_beyond_the_largest_balance_is_refused(given: Entries) -> None:
 
 def test_what_was_spent_makes_room_for_more() -> None:
     given = NEW.granted(MAX_CREDITS).debited("g1", {1: MAX_CREDITS}).settled("g1", {1: MAX_CREDITS})
-    assert when(given, grant(MAX_CREDITS)) == given.granted(MAX_CREDITS, reference="new").last
+    assert decide_on(given, grant(MAX_CREDITS)) == given.granted(MAX_CREDITS, reference="new").last
 
 
 @pytest.mark.parametrize("late", [timedelta(0), HOUR])
@@ -124,18 +124,18 @@ def test_a_grant_that_would_be_over_at_once_is_refused(late: timedelta) -> None:
 
 
 def test_a_reference_grants_once() -> None:
-    assert when(FUNDED, grant(100, "r1")) is None
+    assert decide_on(FUNDED, grant(100, "r1")) is None
 
 
 def test_a_reference_grants_once_also_when_its_time_is_over() -> None:
     over = NEW.granted(10, expires_at=NOW - HOUR, at=NOW - DAY)
-    assert when(over, grant(10, "r1", expires_at=NOW - HOUR)) is None
+    assert decide_on(over, grant(10, "r1", expires_at=NOW - HOUR)) is None
 
 
 def test_the_same_time_told_in_another_zone_is_the_same_grant() -> None:
     given = NEW.granted(10, expires_at=NOW + DAY)
     elsewhere = (NOW + DAY).astimezone(timezone(timedelta(hours=5)))
-    assert when(given, grant(10, "r1", expires_at=elsewhere)) is None
+    assert decide_on(given, grant(10, "r1", expires_at=elsewhere)) is None
 
 
 @pytest.mark.parametrize(
@@ -188,56 +188,56 @@ def test_the_reference_of_an_adjustment_grants_nothing() -> None:
     ids=["new", "one short", "exactly enough", "more than enough", "held does not count"],
 )
 def test_a_debit_is_made_or_denied_in_one_entry(given: Entries, then: Entries) -> None:
-    assert when(given, debit()) == then.last
+    assert decide_on(given, debit()) == then.last
 
 
 def test_a_debit_names_the_key_that_asked() -> None:
     command = Debit(account="ann", at=NOW, generation="g1", price=price(40), api_key="k1")
-    assert when(FUNDED, command) == FUNDED.debited("g1", {1: 40}, api_key="k1").last
+    assert decide_on(FUNDED, command) == FUNDED.debited("g1", {1: 40}, api_key="k1").last
 
 
 @pytest.mark.parametrize("given", [HELD, SETTLED, REFUNDED, DENIED, ENDED_FIRST])
 def test_a_debit_is_decided_once(given: Entries) -> None:
-    assert when(given, debit()) is None
+    assert decide_on(given, debit()) is None
 
 
 def test_a_denial_stays_when_credits_come_later() -> None:
-    assert when(DENIED.granted(100), debit()) is None
+    assert decide_on(DENIED.granted(100), debit()) is None
 
 
 # Ends
 
 
 def test_a_delivery_spends_what_was_held() -> None:
-    assert when(HELD, settle()) == HELD.settled("g1", {1: 40}).last
-    assert when(TWO_HELD, settle("g2")) == TWO_HELD.settled("g2", {1: 60}).last
+    assert decide_on(HELD, settle()) == HELD.settled("g1", {1: 40}).last
+    assert decide_on(TWO_HELD, settle("g2")) == TWO_HELD.settled("g2", {1: 60}).last
 
 
 @pytest.mark.parametrize("given", [SETTLED, REFUNDED, DENIED, ENDED_FIRST])
 def test_a_delivery_after_the_end_changes_nothing(given: Entries) -> None:
-    assert when(given, settle()) is None
+    assert decide_on(given, settle()) is None
 
 
 @pytest.mark.parametrize("given", [NEW, FUNDED, FUNDED.debited("g2", {1: 40})])
 def test_a_delivery_that_was_never_debited_is_refused(given: Entries) -> None:
     with pytest.raises(NotDebited, match="generation g1"):
-        when(given, settle())
+        decide_on(given, settle())
 
 
 def test_a_refund_gives_back_what_was_held() -> None:
-    assert when(HELD, refund()) == HELD.refunded("g1", {1: 40}).last
-    assert when(TWO_HELD, refund()) == TWO_HELD.refunded("g1", {1: 40}).last
+    assert decide_on(HELD, refund()) == HELD.refunded("g1", {1: 40}).last
+    assert decide_on(TWO_HELD, refund()) == TWO_HELD.refunded("g1", {1: 40}).last
 
 
 @pytest.mark.parametrize("given", [SETTLED, REFUNDED, DENIED, ENDED_FIRST])
 def test_a_refund_after_the_end_changes_nothing(given: Entries) -> None:
-    assert when(given, refund()) is None
+    assert decide_on(given, refund()) is None
 
 
 @pytest.mark.parametrize(("given", "available"), [(NEW, 0), (FUNDED, 100)])
 def test_a_generation_that_ended_before_its_debit_is_denied_it(given: Entries, available: int) -> None:
     then = given.denied("g1", DenialReason.GENERATION_ENDED, needed=0, available=available)
-    assert when(given, refund()) == then.last
+    assert decide_on(given, refund()) == then.last
 
 
 def test_events_of_other_streams_leave_an_account_as_it_is() -> None:

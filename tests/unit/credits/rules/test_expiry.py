@@ -3,7 +3,7 @@
 from datetime import datetime, timedelta
 
 import pytest
-from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, price, when
+from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, decide_on, price
 
 from telecine_credits.rules.decider import GRACE, Debit, Expire, Refund
 
@@ -27,16 +27,16 @@ def debit(at: datetime, credits: int) -> Debit:
 
 @pytest.mark.parametrize("at", [END, END + DAY])
 def test_all_that_is_left_expires_when_the_time_is_over(at: datetime) -> None:
-    assert when(GRANTED, expire(at)) == GRANTED.expired(1, 100, at=at).last
+    assert decide_on(GRANTED, expire(at)) == GRANTED.expired(1, 100, at=at).last
 
 
 def test_held_credits_stay_held() -> None:
-    assert when(HELD, expire(END)) == HELD.expired(1, 60, at=END).last
+    assert decide_on(HELD, expire(END)) == HELD.expired(1, 60, at=END).last
 
 
 def test_another_grant_is_left_alone() -> None:
     given = GRANTED.granted(30, expires_at=END + HOUR).granted(7)
-    assert when(given, expire(END)) == given.expired(1, 100, at=END).last
+    assert decide_on(given, expire(END)) == given.expired(1, 100, at=END).last
 
 
 @pytest.mark.parametrize(
@@ -51,8 +51,8 @@ def test_another_grant_is_left_alone() -> None:
     ],
     ids=["not yet", "expired", "nothing left", "never", "unknown", "no grant"],
 )
-def test_nothing_expires_otherwise(given: Entries, command: Expire) -> None:
-    assert when(given, command) is None
+def test_expire_without_anything_due_is_a_no_op(given: Entries, command: Expire) -> None:
+    assert decide_on(given, command) is None
 
 
 # Credits that come back
@@ -60,31 +60,31 @@ def test_nothing_expires_otherwise(given: Entries, command: Expire) -> None:
 
 def test_a_refund_long_before_the_end_leaves_the_times_alone() -> None:
     at = END - GRACE
-    assert when(HELD, refund(at)) == HELD.refunded("g1", {1: 40}, at=at).last
+    assert decide_on(HELD, refund(at)) == HELD.refunded("g1", {1: 40}, at=at).last
 
 
 @pytest.mark.parametrize("at", [END - GRACE + MOMENT, END - HOUR, END, END + 30 * DAY])
 def test_a_refund_near_the_end_or_after_it_can_be_spent_for_a_day(at: datetime) -> None:
-    assert when(HELD, refund(at)) == HELD.refunded("g1", {1: 40}, usable_until=at + GRACE, at=at).last
+    assert decide_on(HELD, refund(at)) == HELD.refunded("g1", {1: 40}, usable_until=at + GRACE, at=at).last
 
 
 def test_what_came_back_can_be_spent_until_then_and_expires_then() -> None:
     back = END + HOUR
     given = HELD.expired(1, 60, at=END).refunded("g1", {1: 40}, usable_until=back + GRACE, at=back)
     last = back + GRACE - MOMENT
-    assert when(given, debit(last, 40)) == given.debited("g2", {1: 40}, at=last).last
-    assert when(given, expire(last)) is None
+    assert decide_on(given, debit(last, 40)) == given.debited("g2", {1: 40}, at=last).last
+    assert decide_on(given, expire(last)) is None
     over = back + GRACE
-    assert when(given, debit(over, 1)) == given.denied("g2", needed=1, available=0, at=over).last
-    assert when(given, expire(over)) == given.expired(1, 40, at=over).last
+    assert decide_on(given, debit(over, 1)) == given.denied("g2", needed=1, available=0, at=over).last
+    assert decide_on(given, expire(over)) == given.expired(1, 40, at=over).last
 
 
 def test_all_that_the_grant_has_left_can_be_spent_until_then() -> None:
     back = END - HOUR
     given = HELD.refunded("g1", {1: 40}, usable_until=back + GRACE, at=back)
     at = END + HOUR
-    assert when(given, debit(at, 100)) == given.debited("g2", {1: 100}, at=at).last
-    assert when(given, expire(at)) is None
+    assert decide_on(given, debit(at, 100)) == given.debited("g2", {1: 100}, at=at).last
+    assert decide_on(given, expire(at)) is None
 
 
 def test_it_expires_once_more_after_each_time_that_it_comes_back() -> None:
@@ -96,32 +96,32 @@ def test_it_expires_once_more_after_each_time_that_it_comes_back() -> None:
         .expired(1, 40, at=first + GRACE)
         .refunded("g2", {1: 60}, usable_until=second + GRACE, at=second)
     )
-    assert when(given, expire(second + GRACE - MOMENT)) is None
-    assert when(given, expire(second + GRACE)) == given.expired(1, 60, at=second + GRACE).last
+    assert decide_on(given, expire(second + GRACE - MOMENT)) is None
+    assert decide_on(given, expire(second + GRACE)) == given.expired(1, 60, at=second + GRACE).last
 
 
 def test_a_grant_with_more_time_of_its_own_keeps_it_and_one_that_never_expires_stays_so() -> None:
     given = Entries().granted(10, expires_at=END).granted(10, expires_at=END + 9 * DAY).granted(10)
     given = given.debited("g1", {1: 10, 2: 10, 3: 10})
-    assert when(given, refund(END)) == (
+    assert decide_on(given, refund(END)) == (
         given.refunded("g1", {1: 10, 2: 10, 3: 10}, usable_until=END + GRACE, at=END).last
     )
     after = given.refunded("g1", {1: 10, 2: 10, 3: 10}, usable_until=END + GRACE, at=END)
     at = END + GRACE
-    assert when(after, expire(at, 2)) is None
-    assert when(after, expire(at, 3)) is None
-    assert when(after, debit(at, 20)) == after.debited("g2", {2: 10, 3: 10}, at=at).last
-    assert when(after, expire(END + 9 * DAY, 2)) == after.expired(2, 10, at=END + 9 * DAY).last
+    assert decide_on(after, expire(at, 2)) is None
+    assert decide_on(after, expire(at, 3)) is None
+    assert decide_on(after, debit(at, 20)) == after.debited("g2", {2: 10, 3: 10}, at=at).last
+    assert decide_on(after, expire(END + 9 * DAY, 2)) == after.expired(2, 10, at=END + 9 * DAY).last
 
 
 def test_only_grants_that_paid_live_longer() -> None:
     given = GRANTED.granted(10, expires_at=END).debited("g1", {1: 100})
     given = given.refunded("g1", {1: 100}, usable_until=END + GRACE, at=END)
-    assert when(given, expire(END, 2)) == given.expired(2, 10, at=END).last
+    assert decide_on(given, expire(END, 2)) == given.expired(2, 10, at=END).last
 
 
-def test_an_earlier_return_does_not_shorten_a_later_one() -> None:
+def test_an_earlier_refund_does_not_shorten_a_later_grace() -> None:
     """The clock may go back between two refunds."""
     given = Entries().granted(100, expires_at=END).debited("g1", {1: 40}).debited("g2", {1: 60})
     given = given.refunded("g2", {1: 60}, usable_until=END + GRACE + HOUR, at=END + HOUR)
-    assert when(given, refund(END)) == given.refunded("g1", {1: 40}, usable_until=None, at=END).last
+    assert decide_on(given, refund(END)) == given.refunded("g1", {1: 40}, usable_until=None, at=END).last

@@ -10,10 +10,10 @@ from tests.support.data.ledger_entries import OWNER, price
 from tests.support.data.ledger_histories import (
     GENERATIONS,
     NEW,
-    carried_out,
+    execute_history,
     histories,
-    later_than,
-    of_each_grant,
+    time_after,
+    totals_by_grant,
 )
 
 from telecine_contracts import encode, registry
@@ -57,7 +57,7 @@ def states(entries: list[LedgerEvent]) -> list[Account]:
 
 @given(histories)
 def test_every_entry_balances_by_itself_and_for_each_grant(history: list[Command]) -> None:
-    entries, _ = carried_out(history)
+    entries, _ = execute_history(history)
     for number, entry in enumerate(entries, start=1):
         assert entry.entry == number
         of_grant: Counter[int | None] = Counter()
@@ -71,9 +71,9 @@ def test_every_entry_balances_by_itself_and_for_each_grant(history: list[Command
 
 @given(histories)
 def test_nothing_is_ever_negative_and_the_balances_are_those_of_the_grants(history: list[Command]) -> None:
-    entries, _ = carried_out(history)
+    entries, _ = execute_history(history)
     for count, entry in enumerate(entries, start=1):
-        sums = of_each_grant(entries[:count])
+        sums = totals_by_grant(entries[:count])
         for side in ("available", "held", "spent", "expired"):
             assert min((grant[side] for grant in sums.values()), default=0) >= 0
         assert entry.balances.available == sum(grant["available"] for grant in sums.values())
@@ -82,8 +82,8 @@ def test_nothing_is_ever_negative_and_the_balances_are_those_of_the_grants(histo
 
 @given(histories)
 def test_no_grant_gives_more_or_less_than_its_amount(history: list[Command]) -> None:
-    entries, account = carried_out(history)
-    sums = of_each_grant(entries)
+    entries, account = execute_history(history)
+    sums = totals_by_grant(entries)
     granted = {entry.entry: entry for entry in entries if isinstance(entry, CreditsGranted)}
     assert sums.keys() == granted.keys() == set(account.grants)
     for number, grant in sums.items():
@@ -97,7 +97,7 @@ def test_no_grant_gives_more_or_less_than_its_amount(history: list[Command]) -> 
 
 @given(histories)
 def test_a_debit_takes_from_usable_grants_in_their_order(history: list[Command]) -> None:
-    entries, _ = carried_out(history)
+    entries, _ = execute_history(history)
     for before, entry in zip(states(entries), entries, strict=False):
         if not isinstance(entry, CreditsDebited):
             continue
@@ -123,7 +123,7 @@ def in_order(account: Account, at: datetime | None) -> list[int]:
 def test_credits_expire_only_when_their_time_is_over_and_then_all_that_is_left(
     history: list[Command],
 ) -> None:
-    entries, _ = carried_out(history)
+    entries, _ = execute_history(history)
     for before, entry in zip(states(entries), entries, strict=False):
         if isinstance(entry, CreditsExpired):
             grant = before.grants[entry.grant]
@@ -135,7 +135,7 @@ def test_credits_expire_only_when_their_time_is_over_and_then_all_that_is_left(
 
 @given(histories)
 def test_what_comes_back_can_be_spent_for_a_day_at_least(history: list[Command]) -> None:
-    entries, _ = carried_out(history)
+    entries, _ = execute_history(history)
     for after, entry in zip(states(entries)[1:], entries, strict=True):
         if isinstance(entry, CreditsRefunded | CreditsAdjusted):
             for leg in entry.postings:
@@ -152,7 +152,7 @@ def test_what_comes_back_can_be_spent_for_a_day_at_least(history: list[Command])
 def test_a_generation_is_decided_once_and_ends_once(history: list[Command]) -> None:
     decisions: dict[str, list[LedgerEvent]] = defaultdict(list)
     ends: dict[str, list[LedgerEvent]] = defaultdict(list)
-    for entry in carried_out(history)[0]:
+    for entry in execute_history(history)[0]:
         if isinstance(entry, CreditsDebited | CreditsDenied):
             decisions[entry.generation].append(entry)
         if isinstance(entry, CreditsSettled | CreditsRefunded):
@@ -175,14 +175,14 @@ def gains(entry: LedgerEvent) -> list[tuple[int | None, int]]:
 
 @given(histories)
 def test_a_reference_leads_to_one_entry(history: list[Command]) -> None:
-    entries = carried_out(history)[0]
+    entries = execute_history(history)[0]
     used = [entry.reference for entry in entries if isinstance(entry, CreditsGranted | CreditsAdjusted)]
     assert len(used) == len(set(used))
 
 
 @given(histories)
 def test_no_entry_is_corrected_by_more_than_it_moved(history: list[Command]) -> None:
-    entries = carried_out(history)[0]
+    entries = execute_history(history)[0]
     corrected: Counter[int] = Counter()
     for entry in entries:
         if isinstance(entry, CreditsAdjusted):
@@ -195,7 +195,7 @@ def test_no_entry_is_corrected_by_more_than_it_moved(history: list[Command]) -> 
 
 @given(histories)
 def test_debits_stay_within_the_limits_in_force(history: list[Command]) -> None:
-    entries, _ = carried_out(history)
+    entries, _ = execute_history(history)
     limits: dict[str | None, SpendLimitsSet] = {}
     used: Counter[tuple[str | None, date]] = Counter()
     held: dict[str, tuple[CreditsDebited, date]] = {}
@@ -224,20 +224,20 @@ def test_commands_given_again_in_any_order_change_nothing(history: list[Command]
     accepted = []
     account = NEW
     for command in history:
-        entries, account = carried_out([command], account)
+        entries, account = execute_history([command], account)
         if entries and not isinstance(command, Close | Reopen | SetLimits):  # these ask for a state
             accepted.append(command)
     chance.shuffle(accepted)
-    assert carried_out(accepted, account) == ([], account)
+    assert execute_history(accepted, account) == ([], account)
 
 
 @given(histories)
 def test_all_credits_are_accounted_for_when_every_generation_fails(history: list[Command]) -> None:
-    entries, account = carried_out(command for command in history if not isinstance(command, Settle))
-    at = later_than(entries)
+    entries, account = execute_history(command for command in history if not isinstance(command, Settle))
+    at = time_after(entries)
     refunds = [Refund(account=OWNER, at=at, generation=name, reason="deadline") for name in GENERATIONS]
-    more, account = carried_out(refunds, account)
-    sums = of_each_grant([*entries, *more])
+    more, account = execute_history(refunds, account)
+    sums = totals_by_grant([*entries, *more])
     assert account.held == 0
     assert sum(grant["spent"] for grant in sums.values()) == 0
     assert account.available == sum(-grant["issued"] - grant["expired"] for grant in sums.values())
@@ -246,11 +246,11 @@ def test_all_credits_are_accounted_for_when_every_generation_fails(history: list
 @given(histories, st.integers(1, 200))
 def test_a_refund_leaves_every_grant_as_it_was_before_the_debit(history: list[Command], credits: int) -> None:
     lasting = [command for command in history if not isinstance(command, Grant) or command.expires_at is None]
-    entries, account = carried_out(lasting)
-    at = later_than(entries)
+    entries, account = execute_history(lasting)
+    at = time_after(entries)
     debit = Debit(account=OWNER, at=at, generation="new", price=price(credits))
     refund = Refund(account=OWNER, at=at, generation="new", reason="deadline")
-    (first, *_), after = carried_out([debit, refund], account)
+    (first, *_), after = execute_history([debit, refund], account)
     assert (after.grants, after.funded) == (account.grants, account.funded)
     assert (after.available, after.held, after.holds) == (account.available, account.held, account.holds)
     if isinstance(first, CreditsDebited):
@@ -259,7 +259,7 @@ def test_a_refund_leaves_every_grant_as_it_was_before_the_debit(history: list[Co
 
 @given(histories)
 def test_the_fold_of_the_entries_is_the_account(history: list[Command]) -> None:
-    entries, account = carried_out(history)
+    entries, account = execute_history(history)
     folded, read = NEW, registry()
     for entry in entries:
         folded = evolve(folded, read.decode(entry.type, encode(entry)))

@@ -4,8 +4,8 @@ from dataclasses import replace
 from datetime import datetime
 
 from hypothesis import given
-from tests.support.data.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries, fold, price, when
-from tests.support.data.ledger_histories import carried_out, histories
+from tests.support.data.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries, decide_on, fold, price
+from tests.support.data.ledger_histories import execute_history, histories
 
 from telecine_contracts.credits import DenialReason, GrantKind, LimitPeriod, LimitReached, LimitScope
 from telecine_credits.rules.decider import GRACE, Adjust, Command, Debit, Expire, Grant, Refund, Settle
@@ -40,60 +40,60 @@ def test_old_entries_neither_name_grants_nor_say_when() -> None:
 
 def test_what_an_old_debit_took_goes_back_to_the_grants_that_paid_by_the_rule() -> None:
     at = END - GRACE
-    assert when(OLD, refund(at)) == OLD.refunded("g1", {3: 20, 2: 10, 1: 5}, at=at).last
+    assert decide_on(OLD, refund(at)) == OLD.refunded("g1", {3: 20, 2: 10, 1: 5}, at=at).last
 
 
 def test_what_an_old_debit_took_is_settled_by_grant() -> None:
     command = Settle(account="ann", at=NOW, generation="g1")
-    assert when(OLD, command) == OLD.settled("g1", {3: 20, 2: 10, 1: 5}).last
+    assert decide_on(OLD, command) == OLD.settled("g1", {3: 20, 2: 10, 1: 5}).last
 
 
 def test_a_debit_after_it_names_its_grants() -> None:
-    assert when(OLD, debit(30)) == OLD.debited("new", {1: 30}).last
-    assert when(OLD, debit(31)) == OLD.denied("new", needed=31, available=30).last
+    assert decide_on(OLD, debit(30)) == OLD.debited("new", {1: 30}).last
+    assert decide_on(OLD, debit(31)) == OLD.denied("new", needed=31, available=30).last
 
 
 def test_an_old_debit_took_from_grants_whose_time_was_over_too() -> None:
     """0.1 did not heed expiry, so it may have been so; nobody can tell when it was decided."""
     given = Entries().granted(10).granted(10, expires_at=NOW - DAY).debited("g1", {2: 10, 1: 2})
     given = given.as_before_grants_were_named()
-    assert when(given, refund()) == given.refunded("g1", {2: 10, 1: 2}, usable_until=NOW + GRACE).last
+    assert decide_on(given, refund()) == given.refunded("g1", {2: 10, 1: 2}, usable_until=NOW + GRACE).last
 
 
 def test_an_old_grant_expires() -> None:
     given = Entries().granted(10, expires_at=END).debited("g1", {1: 4}).as_before_grants_were_named()
-    assert when(given, Expire(account="ann", at=END, grant=1)) == given.expired(1, 6, at=END).last
+    assert decide_on(given, Expire(account="ann", at=END, grant=1)) == given.expired(1, 6, at=END).last
     at = END + HOUR
-    assert when(given, refund(at)) == given.refunded("g1", {1: 4}, usable_until=at + GRACE, at=at).last
+    assert decide_on(given, refund(at)) == given.refunded("g1", {1: 4}, usable_until=at + GRACE, at=at).last
 
 
 def test_a_time_that_was_written_without_its_zone_is_in_utc() -> None:
     given = Entries().granted(10, expires_at=END.replace(tzinfo=None)).as_before_grants_were_named()
-    assert when(given, debit(10, at=END - HOUR)) == given.debited("new", {1: 10}, at=END - HOUR).last
-    assert when(given, debit(1, at=END)) == given.denied("new", needed=1, available=0, at=END).last
+    assert decide_on(given, debit(10, at=END - HOUR)) == given.debited("new", {1: 10}, at=END - HOUR).last
+    assert decide_on(given, debit(1, at=END)) == given.denied("new", needed=1, available=0, at=END).last
     again = Grant(account="ann", at=NOW, amount=10, kind=PAID, reference="r1", expires_at=END)
-    assert when(given, again) is None
+    assert decide_on(given, again) is None
 
 
 def test_an_old_reference_still_grants_once() -> None:
-    assert when(OLD, Grant(account="ann", at=NOW, amount=50, kind=PAID, reference="r1")) is None
+    assert decide_on(OLD, Grant(account="ann", at=NOW, amount=50, kind=PAID, reference="r1")) is None
 
 
 def test_an_old_settlement_and_an_old_grant_can_be_corrected() -> None:
     give = Adjust(account="ann", at=NOW, corrects=6, amount=15, reference="ticket")
-    assert when(OLD, give) == OLD.adjusted(6, {1: 15}, "spent", AVAILABLE).last
+    assert decide_on(OLD, give) == OLD.adjusted(6, {1: 15}, "spent", AVAILABLE).last
     take = Adjust(account="ann", at=NOW, corrects=1, amount=30, reference="ticket")
-    assert when(OLD, take) == OLD.adjusted(1, {1: 30}, AVAILABLE, "issued").last
+    assert decide_on(OLD, take) == OLD.adjusted(1, {1: 30}, AVAILABLE, "issued").last
 
 
 def test_old_debits_use_nothing_of_a_days_limit() -> None:
     given = OLD.limited(per_day=10)
-    assert when(given, debit(10)) == given.debited("new", {1: 10}).last
+    assert decide_on(given, debit(10)) == given.debited("new", {1: 10}).last
     full = LimitReached(scope=LimitScope.ACCOUNT, per=LimitPeriod.DAY, limit=10, used=0)
     then = given.denied("new", DenialReason.SPEND_LIMIT, needed=11, available=30, limit=full)
-    assert when(given, debit(11)) == then.last
+    assert decide_on(given, debit(11)) == then.last
     after = given.refunded("g1", {3: 20, 2: 10, 1: 5}).debited("g3", {3: 10})
-    assert when(after, debit(1)) is not None
+    assert decide_on(after, debit(1)) is not None
     assert fold(after).used("", NOW) == 10
 
 
@@ -106,7 +106,7 @@ def test_old_entries_fold_to_what_named_ones_do(history: list[Command]) -> None:
         for command in history
         if isinstance(command, known)
     ]
-    entries, account = carried_out(plain)
+    entries, account = execute_history(plain)
     old = fold(Entries(tuple(entries)).as_before_grants_were_named())
     assert (old.grants, old.funded, old.available, old.held) == (
         account.grants,

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta, timezone
 
 import pytest
-from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, price, when
+from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, decide_on, price
 
 from telecine_contracts import MAX_CREDITS
 from telecine_contracts.commands import Refusal
@@ -52,28 +52,28 @@ def denied(
 
 def test_limits_are_set_once() -> None:
     then = FUNDED.limited(per_day=100, per_generation=50)
-    assert when(FUNDED, set_limits(per_day=100, per_generation=50)) == then.last
-    assert when(then, set_limits(per_day=100, per_generation=50)) is None
+    assert decide_on(FUNDED, set_limits(per_day=100, per_generation=50)) == then.last
+    assert decide_on(then, set_limits(per_day=100, per_generation=50)) is None
 
 
 def test_limits_replace_those_before_and_absent_ones_are_lifted() -> None:
     given = FUNDED.limited(per_day=100, per_generation=50)
     then = given.limited(per_generation=60)
-    assert when(given, set_limits(per_generation=60)) == then.last
-    assert when(then, debit(60)) == then.debited("new", {1: 60}).last
+    assert decide_on(given, set_limits(per_generation=60)) == then.last
+    assert decide_on(then, debit(60)) == then.debited("new", {1: 60}).last
     lifted = then.limited()
-    assert when(then, set_limits()) == lifted.last
-    assert when(lifted, debit(1000)) == lifted.debited("new", {1: 1000}).last
+    assert decide_on(then, set_limits()) == lifted.last
+    assert decide_on(lifted, debit(1000)) == lifted.debited("new", {1: 1000}).last
 
 
 def test_no_limits_are_not_set_where_there_are_none() -> None:
-    assert when(FUNDED, set_limits()) is None
-    assert when(FUNDED, set_limits("k1")) is None
+    assert decide_on(FUNDED, set_limits()) is None
+    assert decide_on(FUNDED, set_limits("k1")) is None
 
 
 def test_a_key_has_limits_of_its_own() -> None:
     then = DAILY.limited(per_day=100, api_key="k1")
-    assert when(DAILY, set_limits("k1", per_day=100)) == then.last
+    assert decide_on(DAILY, set_limits("k1", per_day=100)) == then.last
 
 
 @pytest.mark.parametrize(
@@ -87,7 +87,7 @@ def test_a_key_has_limits_of_its_own() -> None:
 )
 def test_a_limit_is_an_amount(field: str, command: SetLimits) -> None:
     with pytest.raises(LedgerRefused, match=f"{field} must be from 0 to {MAX_CREDITS} credits") as caught:
-        when(FUNDED, command)
+        decide_on(FUNDED, command)
     assert (caught.value.refusal, caught.value.field) == (Refusal.INVALID, field)
 
 
@@ -96,13 +96,13 @@ def test_a_limit_is_an_amount(field: str, command: SetLimits) -> None:
 
 def test_a_generation_may_cost_as_much_as_the_limit_says() -> None:
     given = FUNDED.limited(per_generation=50)
-    assert when(given, debit(50)) == given.debited("new", {1: 50}).last
-    assert when(given, debit(51)) == denied(given, 51, (ACCOUNT, A_GENERATION, 50, 0)).last
+    assert decide_on(given, debit(50)) == given.debited("new", {1: 50}).last
+    assert decide_on(given, debit(51)) == denied(given, 51, (ACCOUNT, A_GENERATION, 50, 0)).last
 
 
 def test_a_limit_of_nothing_denies_everything() -> None:
     given = FUNDED.limited(per_generation=0)
-    assert when(given, debit(1)) == denied(given, 1, (ACCOUNT, A_GENERATION, 0, 0)).last
+    assert decide_on(given, debit(1)) == denied(given, 1, (ACCOUNT, A_GENERATION, 0, 0)).last
 
 
 # A day
@@ -110,26 +110,28 @@ def test_a_limit_of_nothing_denies_everything() -> None:
 
 def test_debits_of_a_day_add_up() -> None:
     given = DAILY.debited("g1", {1: 30}).debited("g2", {1: 30}).settled("g1", {1: 30})
-    assert when(given, debit(40)) == given.debited("new", {1: 40}).last
-    assert when(given, debit(41)) == denied(given, 41, (ACCOUNT, A_DAY, 100, 60)).last
+    assert decide_on(given, debit(40)) == given.debited("new", {1: 40}).last
+    assert decide_on(given, debit(41)) == denied(given, 41, (ACCOUNT, A_DAY, 100, 60)).last
 
 
 def test_debits_from_before_the_limit_count() -> None:
     given = FUNDED.debited("g1", {1: 90}).limited(per_day=100)
-    assert when(given, debit(11)) == denied(given, 11, (ACCOUNT, A_DAY, 100, 90)).last
+    assert decide_on(given, debit(11)) == denied(given, 11, (ACCOUNT, A_DAY, 100, 90)).last
 
 
 def test_a_limit_below_what_was_used_denies_until_the_next_day() -> None:
     given = FUNDED.debited("g1", {1: 90}).limited(per_day=10)
-    assert when(given, debit(1)) == denied(given, 1, (ACCOUNT, A_DAY, 10, 90)).last
-    assert when(given, debit(10, at=MIDNIGHT)) == given.debited("new", {1: 10}, at=MIDNIGHT).last
+    assert decide_on(given, debit(1)) == denied(given, 1, (ACCOUNT, A_DAY, 10, 90)).last
+    assert decide_on(given, debit(10, at=MIDNIGHT)) == given.debited("new", {1: 10}, at=MIDNIGHT).last
 
 
 def test_the_day_ends_at_midnight_utc() -> None:
     before = MIDNIGHT - MOMENT
     given = DAILY.debited("g1", {1: 100}, at=before)
-    assert when(given, debit(1, at=before)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100), at=before).last
-    assert when(given, debit(100, at=MIDNIGHT)) == given.debited("new", {1: 100}, at=MIDNIGHT).last
+    assert (
+        decide_on(given, debit(1, at=before)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100), at=before).last
+    )
+    assert decide_on(given, debit(100, at=MIDNIGHT)) == given.debited("new", {1: 100}, at=MIDNIGHT).last
 
 
 def test_the_day_is_one_of_utc_wherever_the_clock_stands() -> None:
@@ -137,19 +139,19 @@ def test_the_day_is_one_of_utc_wherever_the_clock_stands() -> None:
     given = DAILY.debited("g1", {1: 100}, at=NOW.astimezone(tokyo))
     at = (MIDNIGHT - HOUR).astimezone(tokyo)
     assert at.date() == MIDNIGHT.date()
-    assert when(given, debit(1, at=at)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100), at=at).last
+    assert decide_on(given, debit(1, at=at)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100), at=at).last
 
 
 def test_denials_use_nothing() -> None:
     given = denied(DAILY, 101, (ACCOUNT, A_DAY, 100, 0))
     command = debit(100, "other")
-    assert when(given, command) == given.debited("other", {1: 100}).last
+    assert decide_on(given, command) == given.debited("other", {1: 100}).last
 
 
 def test_a_refund_makes_room_on_the_day_of_its_debit() -> None:
     given = DAILY.debited("g1", {1: 60}).debited("g2", {1: 40}).refunded("g1", {1: 60})
-    assert when(given, debit(60)) == given.debited("new", {1: 60}).last
-    assert when(given, debit(61)) == denied(given, 61, (ACCOUNT, A_DAY, 100, 40)).last
+    assert decide_on(given, debit(60)) == given.debited("new", {1: 60}).last
+    assert decide_on(given, debit(61)) == denied(given, 61, (ACCOUNT, A_DAY, 100, 40)).last
 
 
 def test_a_refund_makes_no_room_on_another_day() -> None:
@@ -159,25 +161,25 @@ def test_a_refund_makes_no_room_on_another_day() -> None:
         .refunded("g1", {1: 60}, at=MIDNIGHT)
     )
     at = MIDNIGHT + HOUR
-    assert when(given, debit(1, at=at)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100), at=at).last
+    assert decide_on(given, debit(1, at=at)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100), at=at).last
 
 
 def test_settled_credits_that_are_given_back_make_no_room() -> None:
     given = DAILY.debited("g1", {1: 100}).settled("g1", {1: 100})
     given = given.adjusted(4, {1: 100}, "spent", "ann:available")
-    assert when(given, debit(1)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100)).last
+    assert decide_on(given, debit(1)) == denied(given, 1, (ACCOUNT, A_DAY, 100, 100)).last
 
 
 def test_a_day_that_has_begun_goes_on_when_the_clock_goes_back() -> None:
     given = DAILY.debited("g1", {1: 30}, at=MIDNIGHT - HOUR).debited("g2", {1: 80}, at=MIDNIGHT)
     back = MIDNIGHT - HOUR
-    assert when(given, debit(21, at=back)) == denied(given, 21, (ACCOUNT, A_DAY, 100, 80), at=back).last
+    assert decide_on(given, debit(21, at=back)) == denied(given, 21, (ACCOUNT, A_DAY, 100, 80), at=back).last
     then = given.debited("new", {1: 20}, at=back)
-    assert when(given, debit(20, at=back)) == then.last
+    assert decide_on(given, debit(20, at=back)) == then.last
     again = debit(1, "other", at=MIDNIGHT)
     full = LimitReached(scope=ACCOUNT, per=A_DAY, limit=100, used=100)
     denial = then.denied("other", DenialReason.SPEND_LIMIT, needed=1, available=870, limit=full, at=MIDNIGHT)
-    assert when(then, again) == denial.last
+    assert decide_on(then, again) == denial.last
 
 
 def test_the_day_of_the_account_is_also_that_of_its_keys() -> None:
@@ -188,7 +190,7 @@ def test_the_day_of_the_account_is_also_that_of_its_keys() -> None:
     )
     back = MIDNIGHT - HOUR
     then = given.debited("new", {1: 50}, at=back, api_key="k1")
-    assert when(given, debit(50, at=back, api_key="k1")) == then.last
+    assert decide_on(given, debit(50, at=back, api_key="k1")) == then.last
 
 
 # Keys
@@ -198,22 +200,22 @@ def test_the_limit_of_a_key_bounds_what_it_asks_for_alone() -> None:
     given = FUNDED.limited(per_day=100, api_key="k1").debited("g1", {1: 80}, api_key="k1")
     given = given.debited("g2", {1: 500}, api_key="k2").debited("g3", {1: 100})
     reached = KEY, A_DAY, 100, 80
-    assert when(given, debit(21, api_key="k1")) == denied(given, 21, reached).last
-    assert when(given, debit(20, api_key="k1")) == given.debited("new", {1: 20}, api_key="k1").last
-    assert when(given, debit(320, api_key="k2")) == given.debited("new", {1: 320}, api_key="k2").last
-    assert when(given, debit(320)) == given.debited("new", {1: 320}).last
+    assert decide_on(given, debit(21, api_key="k1")) == denied(given, 21, reached).last
+    assert decide_on(given, debit(20, api_key="k1")) == given.debited("new", {1: 20}, api_key="k1").last
+    assert decide_on(given, debit(320, api_key="k2")) == given.debited("new", {1: 320}, api_key="k2").last
+    assert decide_on(given, debit(320)) == given.debited("new", {1: 320}).last
 
 
 def test_what_keys_ask_for_counts_for_the_account() -> None:
     given = DAILY.debited("g1", {1: 60}, api_key="k1").debited("g2", {1: 40}, api_key="k2")
     reached = ACCOUNT, A_DAY, 100, 100
-    assert when(given, debit(1, api_key="k3")) == denied(given, 1, reached).last
+    assert decide_on(given, debit(1, api_key="k3")) == denied(given, 1, reached).last
 
 
 def test_a_refund_makes_room_for_the_key_that_asked() -> None:
     given = FUNDED.limited(per_day=100, api_key="k1").debited("g1", {1: 100}, api_key="k1")
     given = given.refunded("g1", {1: 100})
-    assert when(given, debit(100, api_key="k1")) == given.debited("new", {1: 100}, api_key="k1").last
+    assert decide_on(given, debit(100, api_key="k1")) == given.debited("new", {1: 100}, api_key="k1").last
 
 
 @pytest.mark.parametrize(
@@ -233,23 +235,23 @@ def test_of_several_limits_the_accounts_is_named_before_the_keys(
         .limited(per_day=40, per_generation=20, api_key="k1")
         .debited("g1", {1: 30}, api_key="k1")
     )
-    assert when(given, debit(credits, api_key="k1")) == denied(given, credits, reached).last
+    assert decide_on(given, debit(credits, api_key="k1")) == denied(given, credits, reached).last
 
 
 def test_a_limit_is_named_before_missing_credits() -> None:
     given = Entries().granted(10).limited(per_generation=20)
-    assert when(given, debit(30)) == denied(given, 30, (ACCOUNT, A_GENERATION, 20, 0)).last
-    assert when(given, debit(20)) == given.denied("new", needed=20, available=10).last
+    assert decide_on(given, debit(30)) == denied(given, 30, (ACCOUNT, A_GENERATION, 20, 0)).last
+    assert decide_on(given, debit(20)) == given.denied("new", needed=20, available=10).last
 
 
 def test_what_a_limit_says_was_used_is_never_more_than_can_be_written() -> None:
     most = MAX_CREDITS
     given = Entries().granted(most).debited("g1", {1: most}).settled("g1", {1: most})
     given = given.granted(most).debited("g2", {4: most}).limited(per_day=1)
-    assert when(given, debit(1)) == denied(given, 1, (ACCOUNT, A_DAY, 1, most)).last
+    assert decide_on(given, debit(1)) == denied(given, 1, (ACCOUNT, A_DAY, 1, most)).last
 
 
 def test_days_far_apart_do_not_matter() -> None:
     given = DAILY.debited("g1", {1: 100})
     later = NOW + 400 * DAY
-    assert when(given, debit(100, at=later)) == given.debited("new", {1: 100}, at=later).last
+    assert decide_on(given, debit(100, at=later)) == given.debited("new", {1: 100}, at=later).last

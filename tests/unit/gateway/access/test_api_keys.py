@@ -28,7 +28,7 @@ def given_events(*events: ApiKeyCreated | ApiKeyRevoked) -> Keys:
     return keys
 
 
-def test_a_new_key() -> None:
+def test_a_new_key_is_well_formed_unique_and_hidden() -> None:
     key, other = new_key(), new_key()
 
     assert is_well_formed(key.secret)
@@ -48,11 +48,11 @@ def test_a_typo_is_noticed_by_the_form_alone(place: int) -> None:
 
 
 @pytest.mark.parametrize("text", ["", "tk_", "tk_" + "a" * 38, "x" * 41, "tk_" + "é" * 38])
-def test_what_is_no_key(text: str) -> None:
+def test_malformed_keys_are_not_well_formed(text: str) -> None:
     assert not is_well_formed(text)
 
 
-def test_create() -> None:
+def test_creating_a_key_is_recorded_once() -> None:
     command = CreateKey("acme", "key_1", "ab" * 32, "ci")
 
     assert KEYS.decide(command, given_events()) == CREATED
@@ -74,7 +74,7 @@ def test_the_command_line_offers_the_scopes_that_there_are() -> None:
     assert [scope.value for scope in Offered] == [scope.value for scope in Scope]
 
 
-def test_revoke() -> None:
+def test_revoking_a_key_is_recorded_once() -> None:
     command = RevokeKey("acme", "key_1")
 
     assert KEYS.decide(command, given_events(CREATED)) == REVOKED

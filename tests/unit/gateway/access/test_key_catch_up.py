@@ -38,55 +38,51 @@ def stream() -> Stream:
 
 
 @pytest.fixture
-def new_keys(stream: Stream) -> NewKeys:
+def catch_up(stream: Stream) -> NewKeys:
     return NewKeys(stream.newest, lambda: stream.reached, within=1)
 
 
-async def test_nothing_is_waited_for_where_the_tables_have_everything(
-    stream: Stream, new_keys: NewKeys
-) -> None:
-    await new_keys.caught_up()
+async def test_an_up_to_date_projection_is_not_waited_for(stream: Stream, catch_up: NewKeys) -> None:
+    await catch_up.caught_up()
     assert stream.asked == 1
 
 
-async def test_the_tables_are_waited_for(stream: Stream, new_keys: NewKeys) -> None:
+async def test_a_lagging_projection_is_waited_for(stream: Stream, catch_up: NewKeys) -> None:
     stream.last = 3
-    coming = asyncio.create_task(new_keys.caught_up())
+    coming = asyncio.create_task(catch_up.caught_up())
     for sequence in (1, 2, 3):
         for _ in range(10):
             await asyncio.sleep(0)
         assert not coming.done()
         stream.reached = sequence
-        new_keys.moved()
+        catch_up.moved()
     await coming
 
 
-async def test_a_flood_shares_its_questions(stream: Stream, new_keys: NewKeys) -> None:
+async def test_concurrent_lookups_share_requests(stream: Stream, catch_up: NewKeys) -> None:
     for _ in range(3):
-        await asyncio.gather(*(new_keys.caught_up() for _ in range(100)))
+        await asyncio.gather(*(catch_up.caught_up() for _ in range(100)))
     assert stream.asked == 3
 
 
-async def test_who_comes_while_the_server_is_asked_gets_a_question_of_its_own(
-    stream: Stream, new_keys: NewKeys
-) -> None:
-    first = asyncio.create_task(new_keys.caught_up())
+async def test_a_lookup_during_a_request_gets_a_new_request(stream: Stream, catch_up: NewKeys) -> None:
+    first = asyncio.create_task(catch_up.caught_up())
     await stream.was_asked.wait()
     stream.last = stream.reached = 1
-    second = asyncio.create_task(new_keys.caught_up())
+    second = asyncio.create_task(catch_up.caught_up())
     await asyncio.gather(first, second)
     assert stream.asked == 2
 
 
-async def test_a_server_that_does_not_answer_has_one_question_at_a_time(
-    stream: Stream, new_keys: NewKeys, monkeypatch: pytest.MonkeyPatch
+async def test_an_unresponsive_server_gets_one_request_at_a_time(
+    stream: Stream, catch_up: NewKeys, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(new_keys_module, "PAUSE", 0)
     stream.silent = asyncio.Event()
-    waiting = [asyncio.create_task(new_keys.caught_up())]
+    waiting = [asyncio.create_task(catch_up.caught_up())]
     await stream.was_asked.wait()
     for _ in range(50):
-        waiting.append(asyncio.create_task(new_keys.caught_up()))
+        waiting.append(asyncio.create_task(catch_up.caught_up()))
         await asyncio.sleep(0)
     assert stream.asked == 1
     stream.silent.set()
@@ -94,8 +90,10 @@ async def test_a_server_that_does_not_answer_has_one_question_at_a_time(
     assert stream.asked == 2
 
 
-async def test_who_goes_away_leaves_the_others_their_question(stream: Stream, new_keys: NewKeys) -> None:
-    gone, other = asyncio.create_task(new_keys.caught_up()), asyncio.create_task(new_keys.caught_up())
+async def test_a_cancelled_lookup_does_not_cancel_the_shared_request(
+    stream: Stream, catch_up: NewKeys
+) -> None:
+    gone, other = asyncio.create_task(catch_up.caught_up()), asyncio.create_task(catch_up.caught_up())
     await asyncio.sleep(0)
     gone.cancel()
     await other
@@ -104,8 +102,8 @@ async def test_who_goes_away_leaves_the_others_their_question(stream: Stream, ne
 
 
 @pytest.mark.parametrize("trouble", [nats.errors.TimeoutError(), nats.errors.ConnectionClosedError()])
-async def test_without_an_answer_nothing_is_new(
-    stream: Stream, new_keys: NewKeys, trouble: Exception
+async def test_catch_up_ends_without_a_reply_of_the_server(
+    stream: Stream, catch_up: NewKeys, trouble: Exception
 ) -> None:
     stream.last, stream.trouble = 3, trouble
-    await new_keys.caught_up()
+    await catch_up.caught_up()

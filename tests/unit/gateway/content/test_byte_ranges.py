@@ -26,7 +26,7 @@ ETAG = '"abc"'
         ("bytes=0000000000000000000005-6", 5, 6),
     ],
 )
-def test_one_range(asked: str, start: int, end: int) -> None:
+def test_a_single_range_is_parsed(asked: str, start: int, end: int) -> None:
     assert slice_of(100, asked, None, ETAG) == Slice(start, end, 100)
 
 
@@ -45,14 +45,14 @@ def test_one_range(asked: str, start: int, end: int) -> None:
         "bytes=+1-2",
     ],
 )
-def test_the_whole(asked: str | None) -> None:
+def test_other_range_headers_return_the_whole_object(asked: str | None) -> None:
     assert slice_of(100, asked, None, ETAG) is None
 
 
 @pytest.mark.parametrize(
     "asked", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=9999999999999999999-", f"bytes={'9' * 5000}-"]
 )
-def test_outside(asked: str) -> None:
+def test_a_range_outside_the_object_is_unsatisfiable(asked: str) -> None:
     with pytest.raises(Unsatisfiable):
         slice_of(100, asked, None, ETAG)
 
@@ -104,7 +104,7 @@ def test_if_none_match(header: str | None, unchanged: bool) -> None:
 
 
 @given(st.integers(1, 10**12), st.text() | st.text("0123456789-,=bytes ").map("bytes={}".format))
-def test_a_slice_lies_inside(total: int, asked: str) -> None:
+def test_any_slice_lies_within_the_object(total: int, asked: str) -> None:
     try:
         part = slice_of(total, asked, None, ETAG)
     except Unsatisfiable:

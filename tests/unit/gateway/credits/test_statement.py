@@ -220,7 +220,7 @@ def test_what_is_no_time(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["2026-11-01", "2026-11-01T12:30:00"])
-def test_where_a_zone_is_needed(text: str) -> None:
+def test_a_time_without_a_zone_is_refused(text: str) -> None:
     with pytest.raises(BadMoment, match="with its zone"):
         moment_with_zone(text)
 
@@ -239,6 +239,6 @@ def test_where_a_zone_is_needed(text: str) -> None:
         ([";;;,,;q="], None),
     ],
 )
-def test_the_form_that_a_client_prefers(accept: list[str], form: str | None) -> None:
+def test_the_preferred_media_type_is_chosen(accept: list[str], form: str | None) -> None:
     offered = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
     assert preferred(accept, offered) == form

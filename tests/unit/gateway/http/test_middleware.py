@@ -17,7 +17,7 @@ async def fails_in_the_middle(scope: Scope, receive: Receive, send: Send) -> Non
     raise RuntimeError("very-secret")
 
 
-async def test_an_unexpected_failure() -> None:
+async def test_an_unexpected_error_is_a_500_without_details() -> None:
     transport = httpx.ASGITransport(Edge(fails_at_once))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         answer = await client.get("/")

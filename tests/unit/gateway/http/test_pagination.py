@@ -21,7 +21,7 @@ CURSORS = Cursors("secret-of-this-test")
 
 
 @given(st.integers(0, 2**63))
-def test_a_cursor_comes_back_and_says_nothing(place: int) -> None:
+def test_a_cursor_is_opaque_and_round_trips(place: int) -> None:
     text = CURSORS.cursor("history", "acme", place)
 
     assert CURSORS.place("history", "acme", text) == place
@@ -52,7 +52,7 @@ def test_other_cursors_are_refused(text: str) -> None:
         CURSORS.place("history", "acme", text)
 
 
-def test_no_cursor_was_given_out_that_differs_in_one_character() -> None:
+def test_changing_any_character_invalidates_a_cursor() -> None:
     given_out = CURSORS.cursor("history", "acme", 41)
 
     for at, letter in enumerate(given_out):
@@ -97,7 +97,7 @@ def test_a_link_works_until_it_expires_and_for_its_own_video() -> None:
 
 
 @given(st.text(), st.text())
-def test_made_up_links(expires: str, signature: str) -> None:
+def test_forged_links_are_refused(expires: str, signature: str) -> None:
     assert not ContentLinks("secret-of-this-test", "", 60).is_valid(
         "acme", GENERATION, expires=expires, signature=signature, now=NOW
     )

@@ -22,7 +22,7 @@ def test_an_object_is_read() -> None:
     "body",
     [b'{"amount": 5, "amount": 500}', b'[{"amount": 5, "amount": 5}]', b'{"a": {"amount": 1, "amount": 2}}'],
 )
-def test_which_of_two_counts_is_not_guessed(body: bytes) -> None:
+def test_duplicate_fields_are_refused(body: bytes) -> None:
     assert refusal(body) == "amount is given twice"
 
 

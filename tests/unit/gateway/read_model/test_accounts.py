@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from sqlalchemy import Engine
 from sqlmodel import Session, col, create_engine, select
 from tests.support.data.ledger_entries import DAY, HOUR, NOW, OWNER, Entries
-from tests.support.data.ledger_histories import carried_out, histories, of_each_grant
+from tests.support.data.ledger_histories import execute_history, histories, totals_by_grant
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
@@ -54,7 +54,7 @@ def apply(engine: Engine, events: Sequence[LedgerEvent], *, time: datetime = NOW
 @settings(max_examples=20, deadline=None)
 @given(histories)
 def test_rows_are_what_the_ledger_says(history: list[Command]) -> None:
-    entries, account = carried_out(history)
+    entries, account = execute_history(history)
     engine = database()
     apply(engine, entries)
     with Session(engine) as session:
@@ -78,7 +78,7 @@ def grants_hold(grants: Sequence[GrantRow], entries: Sequence[LedgerEvent], acco
     assert {grant.number: grant.usable_until for grant in grants} == {
         number: grant.usable_until for number, grant in account.grants.items()
     }
-    moved = of_each_grant(entries)
+    moved = totals_by_grant(entries)
     for grant in grants:
         sums = moved[grant.number]
         assert [getattr(grant, side) for side in SIDES] == [sums[side] for side in SIDES]

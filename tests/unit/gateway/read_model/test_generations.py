@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tests.support.data.video_events import NOW, PROVIDER_TASK, EventsOf
+from tests.support.data.video_events import NOW, PROVIDER_TASK, GenerationEvents
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope, Event
@@ -16,7 +16,7 @@ from telecine_gateway.read_model.tables import Charge, GenerationRow
 from telecine_gateway.read_model.timeline import in_order, short_data
 from telecine_gateway.videos.reader import State, status_of
 
-OF = EventsOf("acme", "g-1")
+OF = GenerationEvents("acme", "g-1")
 STOPGAP = "https://provider.example.com/x.mp4"
 RANK = {"pending": 0, "processing": 1, "completed": 2, "failed": 2, "cancelled": 2}
 
@@ -60,7 +60,7 @@ def after(*events: Event) -> GenerationRow:
         ([OF.cancelled(), OF.ready(), OF.stored()], "cancelled", None),
     ],
 )
-def test_status(events: list[Event], status: str, provider_status: str | None) -> None:
+def test_status_follows_the_events(events: list[Event], status: str, provider_status: str | None) -> None:
     row = after(OF.requested(), *events)
 
     assert (row.status, row.provider_status) == (status, provider_status)
@@ -69,7 +69,7 @@ def test_status(events: list[Event], status: str, provider_status: str | None) -
     assert row.updated_at == NOW + timedelta(seconds=row.sequence)
 
 
-def test_what_is_kept() -> None:
+def test_the_row_keeps_the_fields_of_its_events() -> None:
     row = after(OF.requested(prompt="a dog"), OF.submitted(), OF.ready(), OF.stored(size=77))
 
     assert (row.prompt, row.provider_task_id, row.bytes, row.width) == ("a dog", PROVIDER_TASK, 77, 1280)
@@ -97,7 +97,7 @@ def charge(state: str) -> Charge:
     return Charge(generation="g-1", account="acme", state=state, amount=50, available=30)
 
 
-def test_paying_decides_the_status_until_the_generation_begins() -> None:
+def test_the_charge_decides_the_status_before_submission() -> None:
     row = after(OF.requested())
 
     assert status_of(row, None) == "pending"

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from tests.support.data.video_events import EventsOf
+from tests.support.data.video_events import GenerationEvents
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
@@ -56,7 +56,7 @@ def test_a_closed_account_and_one_that_was_cancelled_before() -> None:
 
 
 def row(*, failed: bool) -> GenerationRow:
-    of, found = EventsOf("acme", "g-1"), None
+    of, found = GenerationEvents("acme", "g-1"), None
     for sequence, event in enumerate([of.requested(), *([of.failed()] if failed else [])], 1):
         envelope = Envelope(
             id=f"e{sequence}",

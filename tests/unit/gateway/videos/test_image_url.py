@@ -120,7 +120,7 @@ def test_the_provider_gets_the_normal_form(url: str, normal: str) -> None:
         "1.0.0.127.in-addr.arpa",
     ],
 )
-def test_private_or_special(host: str) -> None:
+def test_private_and_special_addresses_are_refused(host: str) -> None:
     found = problem(f"http://{host}/cat.jpg")
 
     assert found is not None
@@ -166,7 +166,7 @@ def test_private_or_special(host: str) -> None:
         "http://images.example.com/\u202e",
     ],
 )
-def test_no_usable_url(url: str) -> None:
+def test_invalid_urls_are_refused(url: str) -> None:
     assert problem(url) is not None
 
 

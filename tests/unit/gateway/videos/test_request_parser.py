@@ -45,7 +45,7 @@ def test_defaults_are_explicit() -> None:
     assert (parameters.seed, parameters.image_url, parameters.last_frame_url) == (None, None, None)
 
 
-def test_everything_given() -> None:
+def test_a_complete_request_is_parsed() -> None:
     body = {
         "prompt": "it moves",
         "imageUrl": IMAGE,
@@ -110,7 +110,7 @@ def test_null_counts_as_absent() -> None:
 
 
 @pytest.mark.parametrize(("value", "seconds"), [(2, 2), (12, 12), (5.0, 5)])
-def test_durations_taken(value: float, seconds: int) -> None:
+def test_valid_durations_are_accepted(value: float, seconds: int) -> None:
     assert understand({"prompt": "x", "duration": value}, RULES).parameters.duration == seconds
 
 
@@ -192,7 +192,7 @@ def test_seed_minus_one_is_any() -> None:
     assert understand({"prompt": "x", "seed": 0}, RULES).parameters.seed == 0
 
 
-def test_the_model_decides() -> None:
+def test_fields_are_checked_against_the_model() -> None:
     with_image = {"imageUrl": IMAGE}
 
     assert list(refused(with_image | {"lastFrameUrl": IMAGE, "model": FAST})) == ["lastFrameUrl"]
@@ -282,7 +282,7 @@ def test_text_commands_are_refused(command: str, field: str) -> None:
         "x" * MAX_PROMPT,
     ],
 )
-def test_prompts_that_are_fine(prompt: str) -> None:
+def test_harmless_prompts_are_accepted(prompt: str) -> None:
     assert understand({"prompt": prompt}, RULES).parameters.prompt == prompt
 
 
@@ -304,7 +304,7 @@ JSON = st.recursive(
 
 @settings(max_examples=300, deadline=None)
 @given(st.dictionaries(st.sampled_from(FIELDS) | st.text(), JSON, max_size=10))
-def test_whatever_comes_in_is_understood_or_refused(body: dict[str, Any]) -> None:
+def test_any_body_is_parsed_or_refused(body: dict[str, Any]) -> None:
     try:
         request = understand(body, RULES)
     except InvalidRequest as error:
