@@ -9,9 +9,9 @@ from datetime import datetime
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, LedgerEvent
+from telecine_contracts.statement_csv import DENIED
 from telecine_credits.rules.decider import Account, evolve
 from telecine_gateway.read_model.entries import (
-    DENIED,
     ZERO_BALANCE,
     Period,
     Statement,

@@ -1,5 +1,6 @@
 """`telecine credits`: grant and correct credits, close accounts, limit spending, show what became of it all."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -21,7 +22,7 @@ _EXAMPLES = {
     "reopen": ("reopen alice",),
     "limits": ("limits alice --per-day 2000 --per-generation 100", "limits alice --lift"),
     "balance": ("balance alice",),
-    "statement": ("statement alice --from 2026-11-01 --to 2026-12-01 --csv",),
+    "statement": ("statement alice --from 2026-11-01 --to 2026-11-30 --csv",),
     "ledger": ("ledger alice --json",),
     "skip": ("skip alice 4711 --reason 'Written by hand, incident 12'",),
     "show": ("show alice",),
@@ -254,15 +255,25 @@ def statement(
     account: Account,
     since: Annotated[
         str | None,
-        typer.Option("--from", help="First day, e.g. 2026-11-01 (UTC).", metavar="DATE", show_default=False),
+        typer.Option(
+            "--from",
+            help="First day (UTC), or the time at which it begins.",
+            metavar="TIME",
+            show_default=False,
+        ),
     ] = None,
     until: Annotated[
         str | None,
         typer.Option(
-            "--to", help="Day before which it ends. [default: now]", metavar="DATE", show_default=False
+            "--to",
+            help="Last day (UTC), or the time before which it ends. [default: now]",
+            metavar="TIME",
+            show_default=False,
         ),
     ] = None,
-    csv: Annotated[bool, typer.Option("--csv", help="As CSV, as the gateway gives it.")] = False,
+    csv: Annotated[
+        bool, typer.Option("--csv", help="As CSV: the same as the API's and telecine-audit's.")
+    ] = False,
     data: Data = None,
     nats_url: NatsUrl = None,
     nkey_seed: NkeySeed = None,
@@ -271,20 +282,21 @@ def statement(
     from telecine_cli.output.credits import tell_statement
     from telecine_cli.runner import run
     from telecine_cli.target import find
+    from telecine_contracts.timestamps import parse_period_end, parse_period_start
     from telecine_gateway.read_model.entries import Period
 
-    period = Period(_moment("--from", since), _moment("--to", until))
+    period = Period(_time("--from", parse_period_start, since), _time("--to", parse_period_end, until))
     if period.since and period.until and period.since >= period.until:
-        raise typer.BadParameter("must be later than --from: the statement ends before it", param_hint="--to")
+        raise typer.BadParameter("must not be earlier than --from", param_hint="--to")
     run(tell_statement(find(data, nats_url, nkey_seed), account, period, as_csv=csv))
 
 
-def _moment(option: str, text: str | None) -> datetime | None:
-    from telecine_gateway.http.timestamps import BadMoment, date_or_moment
+def _time(option: str, parse: Callable[[str], datetime], text: str | None) -> datetime | None:
+    from telecine_contracts.timestamps import InvalidTimestamp
 
     try:
-        return None if text is None else date_or_moment(text)
-    except BadMoment as error:
+        return None if text is None else parse(text)
+    except InvalidTimestamp as error:
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 

@@ -16,7 +16,7 @@ from telecine_contracts.commands import (
 )
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.subjects import TOKEN
-from telecine_gateway.http.timestamps import BadMoment, moment_with_zone
+from telecine_contracts.timestamps import InvalidTimestamp, parse_timestamp
 from telecine_gateway.videos.request_parser import BadField, InvalidRequest, whole_number
 
 __all__ = ["adjustment", "closing", "grant", "limits", "reopening"]
@@ -40,7 +40,7 @@ def grant(body: Body) -> GrantCredits:
             reference=fields.reference(),
             kind=fields.choice("kind", list(GrantKind)) or GrantKind.PAID,
             reason=fields.text("reason", MAX_REASON) or "",
-            expires_at=fields.moment("expiresAt"),
+            expires_at=fields.format_timestamp("expiresAt"),
         )
     )
 
@@ -159,12 +159,12 @@ class _Fields:
         self.refuse(name, f"must be one of {', '.join(offered)}")
         return None
 
-    def moment(self, name: str) -> datetime | None:
+    def format_timestamp(self, name: str) -> datetime | None:
         value = self.body.get(name)
         if value is None:
             return None
         try:
-            return moment_with_zone(value if isinstance(value, str) else "")
-        except BadMoment as error:
+            return parse_timestamp(value if isinstance(value, str) else "")
+        except InvalidTimestamp as error:
             self.refuse(name, str(error))
             return None

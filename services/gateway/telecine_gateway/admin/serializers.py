@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from typing import Any
 
 from telecine_contracts.commands import AdjustCredits, GrantCredits, LedgerAnswer
+from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.read_model.account_queries import Standing
 from telecine_gateway.read_model.tables import GrantRow, SpendLimit
-from telecine_gateway.videos.serializers import moment
 
 __all__ = ["account_view", "adjusted", "changed", "granted", "limits_view"]
 
@@ -19,7 +19,7 @@ def granted(command: GrantCredits, answer: LedgerAnswer) -> dict[str, Any]:
         "amount": command.amount,
         "reference": command.reference,
         "kind": command.kind.value,
-        "expiresAt": moment(command.expires_at),
+        "expiresAt": format_timestamp(command.expires_at),
         "balances": _balances(answer),
     }
 
@@ -86,11 +86,11 @@ def _grant(grant: GrantRow, *, exactly: bool) -> dict[str, Any]:
         "kind": grant.kind,
         "reference": grant.reference,
         "reason": grant.reason,
-        "grantedAt": moment(grant.granted_at),
-        "expiresAt": moment(grant.expires_at),
+        "grantedAt": format_timestamp(grant.granted_at),
+        "expiresAt": format_timestamp(grant.expires_at),
     }
     left = {
-        "usableUntil": moment(grant.usable_until),
+        "usableUntil": format_timestamp(grant.usable_until),
         "available": grant.available,
         "held": grant.held,
         "spent": grant.spent,

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Depends, Query, Response
 
+from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.access.auth import Auth
 from telecine_gateway.admin.serializers import limits_view
 from telecine_gateway.documentation.responses import described, failures
@@ -14,7 +15,7 @@ from telecine_gateway.http.pagination import Cursors
 from telecine_gateway.http.parameters import CURSOR_SCHEMA, place
 from telecine_gateway.read_model.account_queries import Accounts, Standing
 from telecine_gateway.read_model.queries import Queries
-from telecine_gateway.videos.serializers import entry_view, moment
+from telecine_gateway.videos.serializers import entry_view
 from telecine_gateway.videos.submission import Requester
 
 from .schemas import Credits
@@ -83,5 +84,5 @@ def _standing(standing: Standing | None, requester: Requester) -> dict[str, Any]
             "account": limits_view(limits.get("")),
             "apiKey": limits_view(limits.get(requester.key_id)),
         },
-        "nextExpiry": {"at": moment(expiry.at), "amount": expiry.amount} if expiry else None,
+        "nextExpiry": {"at": format_timestamp(expiry.at), "amount": expiry.amount} if expiry else None,
     }

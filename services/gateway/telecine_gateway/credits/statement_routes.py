@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
+from telecine_contracts.timestamps import InvalidTimestamp, format_timestamp, parse_date_or_timestamp
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, allowed
 from telecine_gateway.admin.examples import REFUSALS
@@ -18,17 +19,16 @@ from telecine_gateway.http.pagination import Cursors
 from telecine_gateway.http.parameters import (
     ACCOUNT_SCHEMA,
     CURSOR_SCHEMA,
-    MOMENT_SCHEMA,
     NOT_OURS,
+    TIMESTAMP_SCHEMA,
     NoSuchAccount,
     account_name,
     place,
 )
-from telecine_gateway.http.timestamps import BadMoment, date_or_moment
 from telecine_gateway.read_model.account_queries import Accounts
 from telecine_gateway.read_model.entries import Period, RunningBalance, Statement
 from telecine_gateway.read_model.statement_queries import StatementPart, StatementQueries
-from telecine_gateway.videos.serializers import entry_view, moment
+from telecine_gateway.videos.serializers import entry_view
 from telecine_gateway.videos.submission import Requester
 
 from . import statement_csv, statement_html
@@ -82,10 +82,10 @@ def router(auth: Auth, dependencies: StatementDependencies) -> APIRouter:
         request: Request,
         requester: Annotated[Requester, Depends(auth)],
         since: Annotated[
-            str | None, Query(alias="from", json_schema_extra=MOMENT_SCHEMA, description=_FROM)
+            str | None, Query(alias="from", json_schema_extra=TIMESTAMP_SCHEMA, description=_FROM)
         ] = None,
         until: Annotated[
-            str | None, Query(alias="to", json_schema_extra=MOMENT_SCHEMA, description=_TO)
+            str | None, Query(alias="to", json_schema_extra=TIMESTAMP_SCHEMA, description=_TO)
         ] = None,
         limit: Annotated[
             int | None, Query(ge=1, le=1000, description="Entries in a JSON page; 100 if absent")
@@ -131,8 +131,8 @@ def _time(name: str, text: str | None) -> datetime | None:
     if text is None:
         return None
     try:
-        return date_or_moment(text)
-    except BadMoment as error:
+        return parse_date_or_timestamp(text)
+    except InvalidTimestamp as error:
         raise ApiError.bad(name, str(error)) from None
 
 
@@ -142,7 +142,10 @@ def _page(page: StatementPart, cursors: Cursors) -> dict[str, object]:
         next_cursor = cursors.cursor("statement", statement.account, page.closing.entry)
     return {
         "account": statement.account,
-        "period": {"from": moment(statement.period.since), "to": moment(statement.period.until)},
+        "period": {
+            "from": format_timestamp(statement.period.since),
+            "to": format_timestamp(statement.period.until),
+        },
         "opening": _mark(statement.opening),
         "closing": _mark(statement.closing),
         "page": {"opening": _mark(page.opening), "closing": _mark(page.closing)},

@@ -5,18 +5,18 @@ from typing import Any
 
 from telecine_chassis.telemetry.tracing import about
 from telecine_contracts.subjects import TOKEN
+from telecine_contracts.timestamps import TIMESTAMP_PATTERN
 from telecine_gateway.documentation.json_schema import CURSOR
 from telecine_gateway.documentation.openapi import SCHEMA
 
 from .errors import ApiError, NotFound
 from .pagination import BadCursor, Cursors
-from .timestamps import MOMENT
 
 __all__ = [
     "ACCOUNT_SCHEMA",
     "CURSOR_SCHEMA",
-    "MOMENT_SCHEMA",
     "NOT_OURS",
+    "TIMESTAMP_SCHEMA",
     "NoSuchAccount",
     "account_name",
     "generation_id",
@@ -25,7 +25,9 @@ __all__ = [
 
 CURSOR_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": CURSOR}}
 """What the document says of a cursor."""
-MOMENT_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": MOMENT, "examples": ["2026-11-01"]}}
+TIMESTAMP_SCHEMA: dict[str, Any] = {
+    SCHEMA: {"type": "string", "pattern": TIMESTAMP_PATTERN, "examples": ["2026-11-01"]}
+}
 """What it says of a date or time."""
 ACCOUNT_SCHEMA: dict[str, Any] = {SCHEMA: {"type": "string", "pattern": f"^{TOKEN.pattern}$"}}
 NOT_OURS = "is not one that this list has given out"

@@ -15,7 +15,6 @@ from telecine_contracts.credits import LedgerEvent
 from .timeline import short_data
 
 __all__ = [
-    "DENIED",
     "ZERO_BALANCE",
     "Period",
     "RunningBalance",
@@ -24,9 +23,6 @@ __all__ = [
     "replace_nul",
     "statement_line",
 ]
-
-DENIED = "denied"
-"""The action of entries that a statement leaves out."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,9 @@ from datetime import datetime
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
-from .entries import DENIED, ZERO_BALANCE, Period, RunningBalance, Statement, StatementLine
+from telecine_contracts.statement_csv import DENIED
+
+from .entries import ZERO_BALANCE, Period, RunningBalance, Statement, StatementLine
 from .queries import Queries
 from .tables import LedgerEntry
 

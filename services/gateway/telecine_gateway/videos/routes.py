@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from telecine_chassis.telemetry.tracing import here
+from telecine_contracts.timestamps import InvalidTimestamp, parse_date_or_timestamp
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth
 from telecine_gateway.documentation.openapi import REQUIRED, linked, needs
@@ -14,8 +15,7 @@ from telecine_gateway.documentation.responses import described, failures
 from telecine_gateway.domain import UnknownGeneration
 from telecine_gateway.http.errors import ApiError, NotFound, answer
 from telecine_gateway.http.pagination import Cursors
-from telecine_gateway.http.parameters import CURSOR_SCHEMA, MOMENT_SCHEMA, generation_id, place
-from telecine_gateway.http.timestamps import BadMoment, date_or_moment
+from telecine_gateway.http.parameters import CURSOR_SCHEMA, TIMESTAMP_SCHEMA, generation_id, place
 from telecine_gateway.read_model.queries import Filters, Queries
 
 from .cancellation import Cancellation, Cancellations, Said
@@ -95,11 +95,11 @@ def history_router(
         type: Annotated[Literal["video"] | None, Query()] = None,
         since: Annotated[
             str | None,
-            Query(alias="from", json_schema_extra=MOMENT_SCHEMA, description="Requested then or later"),
+            Query(alias="from", json_schema_extra=TIMESTAMP_SCHEMA, description="Requested then or later"),
         ] = None,
         until: Annotated[
             str | None,
-            Query(alias="to", json_schema_extra=MOMENT_SCHEMA, description="Requested before then"),
+            Query(alias="to", json_schema_extra=TIMESTAMP_SCHEMA, description="Requested before then"),
         ] = None,
     ) -> Response:
         filters = Filters(
@@ -200,6 +200,6 @@ def _cancelled(generation: str, done: Cancellation) -> Response:
 def _time(name: str, text: str | None) -> datetime | None:
     """A date or time; without a zone it is UTC. Raises ApiError 400."""
     try:
-        return date_or_moment(text) if text is not None else None
-    except BadMoment as error:
+        return parse_date_or_timestamp(text) if text is not None else None
+    except InvalidTimestamp as error:
         raise ApiError.bad(name, str(error)) from None

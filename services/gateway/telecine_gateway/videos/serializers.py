@@ -1,16 +1,17 @@
 """What states look like to clients: plain JSON values, under the names that front ends of the seed know."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import Any
 
+from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.content.signed_urls import ContentLinks
 from telecine_gateway.read_model.entries import StatementLine
 from telecine_gateway.read_model.tables import LedgerEntry
 
 from .reader import State
 
-__all__ = ["Views", "entry_view", "event_view", "moment"]
+__all__ = ["Views", "entry_view", "event_view"]
 
 _DOING = {
     "PENDING": "Waiting for credits to be reserved",
@@ -22,13 +23,6 @@ _DOING = {
 _ABOUT = ("kind", "expiresAt", "grant", "corrects", "apiKey", "perDay", "perGeneration", "usableUntil")
 """What an entry says besides what every entry has."""
 _ACCEPTED = "Accepted; about to be handed to the video provider"
-
-
-def moment(time: datetime | None) -> str | None:
-    """A time as RFC 3339 in UTC, to the millisecond."""
-    if time is None:
-        return None
-    return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
 class Views:
@@ -75,15 +69,19 @@ class Views:
             "sha256": row.sha256,
             "width": row.width,
             "height": row.height,
-            "createdAt": moment(row.requested_at),
-            "updatedAt": moment(row.updated_at),
+            "createdAt": format_timestamp(row.requested_at),
+            "updatedAt": format_timestamp(row.updated_at),
         }
         return record | (self._video(state, now, "resultUrl") if row.status == "completed" else {})
 
     def _video(self, state: State, now: datetime, name: str) -> dict[str, Any]:
         row = state.row
         if row.stopgap_url is not None:
-            return {name: row.stopgap_url, "temporary": True, "expiresAt": moment(row.stopgap_expires_at)}
+            return {
+                name: row.stopgap_url,
+                "temporary": True,
+                "expiresAt": format_timestamp(row.stopgap_expires_at),
+            }
         return {name: self._links.sign(row.account, row.id, now)}
 
 
@@ -113,7 +111,7 @@ def _metadata(state: State) -> dict[str, Any]:
 
 def event_view(line: Mapping[str, Any]) -> dict[str, Any]:
     """One event of a timeline."""
-    return {**line, "time": moment(line["time"])}
+    return {**line, "time": format_timestamp(line["time"])}
 
 
 def entry_view(entry: StatementLine | LedgerEntry) -> dict[str, Any]:
@@ -128,6 +126,6 @@ def entry_view(entry: StatementLine | LedgerEntry) -> dict[str, Any]:
         "balances": {"available": entry.available, "held": entry.held},
         "reason": entry.reason,
         "reference": entry.reference,
-        "time": moment(entry.at),
+        "time": format_timestamp(entry.at),
         **about,
     }
