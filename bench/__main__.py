@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from bench.report import as_text
-from bench.suite import measure
+from bench.suite import run_suite
 
 
 def main() -> int:
@@ -18,7 +18,7 @@ def main() -> int:
     parser.add_argument("--quick", action="store_true", help="shorter runs, rougher figures")
     arguments = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="telecine-bench-") as folder:
-        figures: list[dict[str, Any]] = asyncio.run(measure(Path(folder), quick=arguments.quick))
+        figures: list[dict[str, Any]] = asyncio.run(run_suite(Path(folder), quick=arguments.quick))
     print(as_text(figures, as_json=arguments.json))
     return 0
 

@@ -5,7 +5,7 @@ import statistics
 import time
 from dataclasses import dataclass
 
-from bench.stack import Bench
+from bench.stack import BenchStack
 
 BODY = {"resolution": "480p", "duration": 2}
 
@@ -21,7 +21,7 @@ class Overhead:
     answer: float
 
 
-async def overhead(bench: Bench, runs: int = 30) -> Overhead:
+async def overhead(bench: BenchStack, runs: int = 30) -> Overhead:
     """One generation at a time on an idle machine.
 
     The provider's own time is the emulator's: from accepting the task to the task's success, by its own clock.
@@ -49,7 +49,7 @@ async def overhead(bench: Bench, runs: int = 30) -> Overhead:
     )
 
 
-async def _completed(bench: Bench, generation: str) -> None:
+async def _completed(bench: BenchStack, generation: str) -> None:
     while True:
         status = await bench.http.get(
             "/api/video/status", params={"taskId": generation, "historyId": generation}
@@ -59,7 +59,7 @@ async def _completed(bench: Bench, generation: str) -> None:
         await asyncio.sleep(0.001)
 
 
-async def _provider_seconds(bench: Bench, generation: str) -> float:
+async def _provider_seconds(bench: BenchStack, generation: str) -> float:
     tasks = (await bench.http.get(f"{bench.emulator}/admin/tasks")).json()
     tasks = tasks["tasks"] if isinstance(tasks, dict) else tasks
     mark = generation.replace("-", "")

@@ -11,17 +11,17 @@ from pathlib import Path
 import httpx
 from nats.aio.client import Client
 
-from telecine_cli.demo.account import Gift, open_account
+from telecine_cli.demo.account import WelcomeGrant, open_account
 from telecine_cli.output.provision import provision_stack
-from telecine_cli.stack.config import Options
+from telecine_cli.stack.config import StackOptions
 from telecine_cli.stack.supervisor import Stack
-from telecine_cli.target import connected, of_stack
+from telecine_cli.target import connected, stack_target
 
 SERVICES = ("gateway", "credits", "generation", "storage")
 
 
 @dataclass(frozen=True)
-class Bench:
+class BenchStack:
     """What a measurement works with. `ready_seconds`: from nothing to a stack that answers."""
 
     stack: Stack
@@ -39,24 +39,24 @@ class Bench:
     @property
     def emulator(self) -> str:
         """The emulator's root URL."""
-        return self.stack.facts.local_url("emulator")
+        return self.stack.config.local_url("emulator")
 
 
 @asynccontextmanager
-async def running(folder: Path, *emulator_arguments: str) -> AsyncIterator[Bench]:
+async def running(folder: Path, *emulator_arguments: str) -> AsyncIterator[BenchStack]:
     """A fresh stack in `folder`, stopped at the end."""
 
     started = time.perf_counter()
     async with Stack(
-        folder, Options(emulator_arguments=emulator_arguments), provision=provision_stack
+        folder, StackOptions(emulator_arguments=emulator_arguments), provision=provision_stack
     ) as stack:
         ready = time.perf_counter() - started
-        async with connected(of_stack(stack.facts)) as connection:
-            key = await open_account(connection, folder, Gift(amount=10_000_000, reference="bench"))
+        async with connected(stack_target(stack.config)) as connection:
+            key = await open_account(connection, folder, WelcomeGrant(amount=10_000_000, reference="bench"))
             async with httpx.AsyncClient(
-                base_url=stack.facts.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
+                base_url=stack.config.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
             ) as http:
-                yield Bench(stack, connection, http, key, ready)
+                yield BenchStack(stack, connection, http, key, ready)
 
 
 def resident_bytes(pid: int) -> int:

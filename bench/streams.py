@@ -16,7 +16,7 @@ from tests.support.servers.instances import nats_server
 
 from bench.latency import BODY
 from bench.report import figure
-from bench.stack import Bench, running
+from bench.stack import BenchStack, running
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.timers.jetstream import JetStreamTimers
@@ -152,7 +152,7 @@ async def _take(link: Client, count: int) -> None:
             taken += 1
 
 
-async def _counted(bench: Bench) -> Counted:
+async def _counted(bench: BenchStack) -> Counted:
     before = await _state(bench.connection, COUNTED)
     ended = await bench.connection.subscribe("stored.ledger.*.settled")
     await bench.connection.flush()

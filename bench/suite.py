@@ -12,19 +12,19 @@ from bench.audit import measure_auditing
 from bench.latency import BODY, overhead
 from bench.load import post
 from bench.report import figure
-from bench.stack import SERVICES, Bench, cpu_seconds, resident_bytes, running
+from bench.stack import SERVICES, BenchStack, cpu_seconds, resident_bytes, running
 from bench.streams import measure_streams
 from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.ports import LOOPBACK, free_port
 from telecine_cli.stack.process import Command, Process
 
 MIB = 2**20
-SETTLING = 2
+SETTLING_SECONDS = 2
 """Seconds after the start that do not count as idle; a measurement of idleness can only let time pass."""
 RESULT_BYTES = 200_000_000
 
 
-async def measure(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
+async def run_suite(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
     """Every figure."""
     figures = []
     async with running(folder / "one", "--task-seconds", "0.3") as bench:
@@ -54,10 +54,10 @@ async def _bare_start() -> float:
     return round(time.perf_counter() - started, 2)
 
 
-async def _idle(bench: Bench, seconds: float) -> list[dict[str, Any]]:
+async def _idle(bench: BenchStack, seconds: float) -> list[dict[str, Any]]:
     pids = {name: bench.pid(name) for name in SERVICES}
     nats = bench.pid("nats")
-    await asyncio.sleep(SETTLING)
+    await asyncio.sleep(SETTLING_SECONDS)
     before = {name: cpu_seconds(pid) for name, pid in [*pids.items(), ("nats", nats)]}
     await asyncio.sleep(seconds)
     used = {
@@ -89,7 +89,7 @@ async def _idle(bench: Bench, seconds: float) -> list[dict[str, Any]]:
     return rows
 
 
-async def _latency(bench: Bench, runs: int) -> list[dict[str, Any]]:
+async def _latency(bench: BenchStack, runs: int) -> list[dict[str, Any]]:
     found = await overhead(bench, runs)
     return [
         figure(
@@ -125,7 +125,7 @@ def _fsync_milliseconds() -> float:
     return round(sorted(times)[len(times) // 2] * 1000, 3)
 
 
-async def _copy(bench: Bench) -> dict[str, Any]:
+async def _copy(bench: BenchStack) -> dict[str, Any]:
     """Peak memory of storage while it copies a large result, above what it had before."""
     pid = bench.pid("storage")
     before = peak = resident_bytes(pid)
@@ -149,7 +149,7 @@ async def _copy(bench: Bench) -> dict[str, Any]:
     )
 
 
-async def _accept(bench: Bench, folder: Path, seconds: float) -> dict[str, Any]:
+async def _accept(bench: BenchStack, folder: Path, seconds: float) -> dict[str, Any]:
     port = free_port()
     bare = Process(
         Command(
@@ -170,7 +170,7 @@ async def _accept(bench: Bench, folder: Path, seconds: float) -> dict[str, Any]:
         peer = await post(url + "/api/video/generate", body, connections=32, seconds=seconds, headers={})
     finally:
         bare.kill()
-    target = bench.stack.facts.gateway_url + "/api/video/generate"
+    target = bench.stack.config.gateway_url + "/api/video/generate"
     ours = await post(target, body, connections=32, seconds=seconds, headers={"x-api-key": bench.key})
     return figure(
         "POST /api/video/generate, accepted a second",

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Sequence
 
 from .app import build
-from .errors import Failure
+from .errors import CommandError
 
 __all__ = ["main"]
 
@@ -15,7 +15,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
     Exit code 0: done; 1: it failed, and why is on standard error; 2: wrong usage.
     """
-    _print_what_the_terminal_lacks_as_question_marks()
+    _replace_unencodable_output()
     given = sys.argv[1:] if arguments is None else arguments
     if unreadable := next((text for text in given if not _is_text(text)), None):
         print(
@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(2)
     try:
         build()(given, prog_name="telecine")
-    except Failure as failure:
+    except CommandError as failure:
         print(f"telecine: {failure}", file=sys.stderr)
         sys.exit(1)
     except OSError as error:
@@ -35,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.exit(1)
 
 
-def _print_what_the_terminal_lacks_as_question_marks() -> None:
+def _replace_unencodable_output() -> None:
     """In a Latin-1 locale Python raises an error for every character that the locale lacks, even for an ellipsis."""
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):

@@ -19,7 +19,7 @@ from telecine_gateway.read_model.entries import (
     statement_line,
 )
 
-__all__ = ["GrantLine", "grants_of", "standing_after", "statement_of"]
+__all__ = ["GrantLine", "account_after", "grants_of", "statement_of"]
 
 
 def statement_of(
@@ -55,7 +55,7 @@ class GrantLine:
     held: int
 
 
-def standing_after(entries: Iterable[RecordedEvent]) -> Account:
+def account_after(entries: Iterable[RecordedEvent]) -> Account:
     """The account after all of its entries, by the rules of the credits service."""
     account = Account()
     for recorded in entries:

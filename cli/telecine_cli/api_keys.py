@@ -20,16 +20,16 @@ from telecine_gateway.access.api_keys import (
     RevokeKey,
 )
 
-from .errors import Failure
+from .errors import CommandError
 from .target import OPERATOR
 
-__all__ = ["KeyLine", "create", "listed", "revoke", "standing"]
+__all__ = ["ApiKeySummary", "create", "is_active", "list_keys", "revoke"]
 
 _EVERY_ACCOUNT = "access.*.*"
 
 
 @dataclass(frozen=True, slots=True)
-class KeyLine:
+class ApiKeySummary:
     """One key, without its secret."""
 
     key_id: str
@@ -48,37 +48,39 @@ async def create(
     await _execute(connection, account, command)
 
 
-async def standing(connection: Client, account: str, key_id: str) -> bool | None:
+async def is_active(connection: Client, account: str, key_id: str) -> bool | None:
     """Whether a key works; None when the account never had it."""
     keys = await _aggregates(connection).read(subjects.access(account))
     return keys.working.get(key_id)
 
 
-async def revoke(connection: Client, key_id: str) -> KeyLine:
+async def revoke(connection: Client, key_id: str) -> ApiKeySummary:
     """Stop a key for good, and the key as it was before.
 
     Raises:
         Failure: when no account has a key of that id.
     """
     if key_id.startswith(PREFIX):
-        raise Failure("that is a key itself; name it by its id, as `telecine keys list` shows it")
-    found = next((key for key in await listed(connection) if key.key_id == key_id), None)
+        raise CommandError("that is a key itself; name it by its id, as `telecine keys list` shows it")
+    found = next((key for key in await list_keys(connection) if key.key_id == key_id), None)
     if found is None:
-        raise Failure(f"there is no key {key_id}: `telecine keys list` shows them all")
+        raise CommandError(f"there is no key {key_id}: `telecine keys list` shows them all")
     await _execute(connection, found.account, RevokeKey(found.account, key_id))
     return found
 
 
-async def listed(connection: Client, account: str | None = None) -> list[KeyLine]:
+async def list_keys(connection: Client, account: str | None = None) -> list[ApiKeySummary]:
     """The keys of one account or of all, oldest first, the revoked ones too."""
     subject = subjects.access(account) if account else _EVERY_ACCOUNT
-    keys: dict[tuple[str, str], KeyLine] = {}
+    keys: dict[tuple[str, str], ApiKeySummary] = {}
     for recorded in await JetStreamEventStore(connection, registry()).load(subject, unread=True):
         match recorded.event:
             case ApiKeyCreated() as event:
                 place = event.account, event.key_id
                 scopes = DEFAULT_SCOPES if event.scopes is None else event.scopes
-                keys[place] = KeyLine(event.key_id, event.account, event.name, scopes, recorded.envelope.time)
+                keys[place] = ApiKeySummary(
+                    event.key_id, event.account, event.name, scopes, recorded.envelope.time
+                )
             case ApiKeyRevoked() as event:
                 place = event.account, event.key_id
                 keys[place] = replace(keys[place], revoked_at=recorded.envelope.time)

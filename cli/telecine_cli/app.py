@@ -23,7 +23,7 @@ _HELP = """A prompt or an image becomes a stored video, and every credit is acco
 
 Start with `telecine demo` to watch it work, or `telecine up` to use it. Both need nothing else."""
 
-_HERE, _OPERATE = "Run it here", "Operate it"
+_LOCAL_PANEL, _OPERATIONS_PANEL = "Run it here", "Operate it"
 
 
 def build() -> typer.Typer:
@@ -39,10 +39,10 @@ def build() -> typer.Typer:
     )
     app.callback()(_root)
     for command, examples, panel in (
-        (up.up, up.EXAMPLES, _HERE),
-        (demo.demo, demo.EXAMPLES, _HERE),
-        (provision.provision, provision.EXAMPLES, _OPERATE),
-        (secrets.secrets, secrets.EXAMPLES, _OPERATE),
+        (up.up, up.EXAMPLES, _LOCAL_PANEL),
+        (demo.demo, demo.EXAMPLES, _LOCAL_PANEL),
+        (provision.provision, provision.EXAMPLES, _OPERATIONS_PANEL),
+        (secrets.secrets, secrets.EXAMPLES, _OPERATIONS_PANEL),
     ):
         app.command(epilog=examples, rich_help_panel=panel)(command)
     for name, commands in (
@@ -53,7 +53,7 @@ def build() -> typer.Typer:
         ("projections", projections.app()),
         ("dead-letters", dead_letters.app()),
     ):
-        app.add_typer(commands, name=name, rich_help_panel=_OPERATE)
+        app.add_typer(commands, name=name, rich_help_panel=_OPERATIONS_PANEL)
     return app
 
 

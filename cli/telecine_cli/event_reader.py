@@ -17,14 +17,14 @@ from telecine_contracts import registry, subjects
 from telecine_contracts.gateway import VideoEvent
 from telecine_contracts.streams import Stream
 
-from .errors import Failure
+from .errors import CommandError
 
-__all__ = ["following", "of_generation", "together"]
+__all__ = ["generation_events", "live_events", "merge_streams"]
 
 LOST = "the connection to the NATS server was lost"
 
 
-async def of_generation(connection: Client, generation: str) -> list[RecordedEvent]:
+async def generation_events(connection: Client, generation: str) -> list[RecordedEvent]:
     """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
     store = JetStreamEventStore(connection, registry())
     video = await store.load(f"video.*.{subjects.token(generation)}.*", unread=True)
@@ -32,12 +32,12 @@ async def of_generation(connection: Client, generation: str) -> list[RecordedEve
     entries = [
         entry for account in accounts for entry in await store.load(subjects.ledger(account), unread=True)
     ]
-    return together(
+    return merge_streams(
         [*video, *(entry for entry in entries if entry.event.about.get("generation") == generation)]
     )
 
 
-def together(events: Iterable[RecordedEvent]) -> list[RecordedEvent]:
+def merge_streams(events: Iterable[RecordedEvent]) -> list[RecordedEvent]:
     """Events of several streams in one order: each stream's own, by time between streams, no effect before its cause.
 
     Times come from the clocks of several services, so they decide only where nothing else does.
@@ -48,10 +48,10 @@ def together(events: Iterable[RecordedEvent]) -> list[RecordedEvent]:
     waiting = {recorded.envelope.id for queue in streams.values() for recorded in queue}
     ordered: list[RecordedEvent] = []
     while heads := sorted((queue[0] for queue in streams.values() if queue), key=_time):
-        following = next((head for head in heads if _cause(head) not in waiting), heads[0])
-        streams[following.event.stream].popleft()
-        waiting.discard(following.envelope.id)
-        ordered.append(following)
+        chosen = next((head for head in heads if _cause(head) not in waiting), heads[0])
+        streams[chosen.event.stream].popleft()
+        waiting.discard(chosen.envelope.id)
+        ordered.append(chosen)
     return ordered
 
 
@@ -66,7 +66,7 @@ def _cause(recorded: RecordedEvent) -> str | None:
 
 
 @asynccontextmanager
-async def following(
+async def live_events(
     connection: Client, starts: Sequence[tuple[Stream, int]]
 ) -> "AsyncIterator[asyncio.Queue[RecordedEvent]]":
     """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
@@ -81,12 +81,12 @@ async def following(
         try:
             await follow(stream, after)
         except (nats.errors.Error, OSError) as error:
-            raise Failure(LOST) from error
+            raise CommandError(LOST) from error
 
     async def follow(stream: Stream, after: int) -> None:
         async for batch in CatchUpSubscription(connection, stream).follow(after):
             if connection.is_closed:
-                raise Failure(LOST)
+                raise CommandError(LOST)
             for record in batch.records:
                 await events.put(read(record, known))
 

@@ -12,14 +12,14 @@ from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerComman
 from telecine_contracts.credits import Balances, LedgerEvent
 from telecine_gateway.ledger.port import SUBJECTS
 
-from .errors import Failure
+from .errors import CommandError
 
-__all__ = ["ask", "balances_after", "grant", "ledger_of"]
+__all__ = ["balances_after", "grant", "read_ledger", "send_command"]
 
 _ANSWER_SECONDS = 10
 
 
-async def ask(connection: Client, command: LedgerCommand) -> LedgerAnswer:
+async def send_command(connection: Client, command: LedgerCommand) -> LedgerAnswer:
     """Have the ledger changed; the same command may be sent again, it is carried out once.
 
     Raises:
@@ -29,16 +29,16 @@ async def ask(connection: Client, command: LedgerCommand) -> LedgerAnswer:
     try:
         reply = await request_with_retry(connection, SUBJECTS[type(command)], body, patience=_ANSWER_SECONDS)
     except (nats.errors.NoRespondersError, TimeoutError) as error:
-        raise Failure(
+        raise CommandError(
             "the credits service does not answer: is it running? (it is safe to run the command again)"
         ) from error
     answer = LedgerAnswer.model_validate_json(reply.data)
     if answer.refusal is not None:
-        raise Failure(_refused(command, answer))
+        raise CommandError(_refusal_message(command, answer))
     return answer
 
 
-def _refused(command: LedgerCommand, answer: LedgerAnswer) -> str:
+def _refusal_message(command: LedgerCommand, answer: LedgerAnswer) -> str:
     past = answer.refusal is Refusal.INVALID and answer.field == "expires_at"
     if past and isinstance(command, GrantCredits) and command.expires_at is not None:
         return (
@@ -50,10 +50,10 @@ def _refused(command: LedgerCommand, answer: LedgerAnswer) -> str:
 
 async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
     """Have credits granted; the same reference grants once. Raises Failure."""
-    return await ask(connection, request)
+    return await send_command(connection, request)
 
 
-async def ledger_of(connection: Client, account: str, *, whole: bool = False) -> list[RecordedEvent]:
+async def read_ledger(connection: Client, account: str, *, whole: bool = False) -> list[RecordedEvent]:
     """Every entry of an account's ledger, in order; what cannot be read is named on standard error.
 
     Raises:
@@ -64,7 +64,7 @@ async def ledger_of(connection: Client, account: str, *, whole: bool = False) ->
         if isinstance(recorded.event, UndecodedEvent):
             problem = f"LEDGER#{recorded.sequence} of {account} cannot be read: {recorded.event.error}"
             if whole:
-                raise Failure(f"{problem}; a newer version may be able to")
+                raise CommandError(f"{problem}; a newer version may be able to")
             typer.echo(f"left out: {problem}", err=True)
     return [recorded for recorded in found if not isinstance(recorded.event, UndecodedEvent)]
 

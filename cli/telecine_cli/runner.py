@@ -14,26 +14,26 @@ from telecine_cli.provisioning.streams import ProvisioningRefused
 from telecine_cli.stack.binaries import ProgramNotFound
 from telecine_cli.stack.ports import NoFreePort
 from telecine_cli.stack.process import ProcessError
-from telecine_cli.stack.state import AlreadyRunning, Foreign
+from telecine_cli.stack.state import AlreadyRunning, InvalidStateFile
 from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent
 
-from .errors import Failure
+from .errors import CommandError
 
 __all__ = ["INTERRUPTED", "run"]
 
 INTERRUPTED = 130
 """The exit code of a command that was broken off with Ctrl-C."""
 _SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_TOLD_AS_THEY_ARE = (
+_SELF_EXPLANATORY_ERRORS = (
     AlreadyRunning,
-    Foreign,
+    InvalidStateFile,
     NoFreePort,
     PermissionDenied,
     ProcessError,
     ProgramNotFound,
     ProvisioningRefused,
 )
-_OF_THE_SERVER = (nats.errors.Error, StoreError, TimeoutError)
+_SERVER_ERRORS = (nats.errors.Error, StoreError, TimeoutError)
 _UNREADABLE = (BadEnvelope, BadEvent, UnknownEvent)
 T = TypeVar("T")
 
@@ -49,21 +49,21 @@ def run(work: Coroutine[Any, Any, T], *, interrupted: int = INTERRUPTED) -> T:
         return asyncio.run(_cancelled_by_signals(work))
     except asyncio.CancelledError:
         raise typer.Exit(interrupted) from None
-    except _TOLD_AS_THEY_ARE as error:
-        raise Failure(str(error)) from error
+    except _SELF_EXPLANATORY_ERRORS as error:
+        raise CommandError(str(error)) from error
     except (UnsupportedEvent, UnreadableMessage) as error:
-        raise Failure(f"nothing was done: {error}") from error
-    except _OF_THE_SERVER as error:
-        raise Failure(
+        raise CommandError(f"nothing was done: {error}") from error
+    except _SERVER_ERRORS as error:
+        raise CommandError(
             f"the NATS server did not do its part: {type(error).__name__} {error}".strip()
         ) from error
     except _UNREADABLE as error:
         place = ", ".join(getattr(error, "__notes__", ())) or "a message"
-        raise Failure(f"{place} can't be read: {error}") from error
+        raise CommandError(f"{place} can't be read: {error}") from error
     except BrokenPipeError:
         raise
     except OSError as error:
-        raise Failure(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 async def _cancelled_by_signals(work: Coroutine[Any, Any, T]) -> T:

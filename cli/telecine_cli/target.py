@@ -14,12 +14,12 @@ from telecine_chassis.nats.connection import NatsClient, PermissionDenied, Permi
 from telecine_chassis.nats.identity import ANONYMOUS, NatsIdentity, validate_seed_file
 from telecine_chassis.network import is_nats_url
 from telecine_cli.provisioning.credentials import seed_file
-from telecine_cli.stack.config import Facts, credentials_folder, database_url
+from telecine_cli.stack.config import StackConfig, credentials_folder, database_url
 from telecine_cli.stack.ports import LOOPBACK
-from telecine_cli.stack.state import Foreign, absolute, is_running, recall
+from telecine_cli.stack.state import InvalidStateFile, is_running, load_state, resolve_data_folder
 from telecine_contracts.permissions import OPERATOR
 
-from .errors import Failure
+from .errors import CommandError
 
 __all__ = [
     "DEFAULT_DATA",
@@ -28,8 +28,8 @@ __all__ = [
     "SEED_VARIABLE",
     "Target",
     "connected",
-    "find",
-    "of_stack",
+    "find_target",
+    "stack_target",
 ]
 
 DEFAULT_DATA = Path("data")
@@ -57,11 +57,11 @@ class Target:
         if given is not None:
             return given
         if self.data is None:
-            raise Failure("say where the service's database is, with --database-url")
+            raise CommandError("say where the service's database is, with --database-url")
         return database_url(self.data, service)
 
 
-def find(
+def find_target(
     data: Path | None, nats_url: str | None, nkey_seed: Path | None = None, *, identity: str = OPERATOR
 ) -> Target:
     """The telecine to speak to: --nats-url, else --data, else TELECINE_NATS_URL, else ./data.
@@ -75,17 +75,17 @@ def find(
         nats_url = os.environ.get(NATS_URL_VARIABLE)
     if nats_url is not None:
         if not all(is_nats_url(url) for url in nats_url.split(",")):
-            raise Failure(
+            raise CommandError(
                 f"{NATS_URL_VARIABLE} and --nats-url take URLs such as nats://host:4222, separated by commas"
             )
         return Target(nats_url, access=_access(nkey_seed), identity=identity)
-    folder = absolute(data or DEFAULT_DATA)
+    folder = resolve_data_folder(data or DEFAULT_DATA)
     try:
-        ports = recall(folder).ports
-    except (OSError, Foreign) as error:
-        raise Failure(str(error)) from None
+        ports = load_state(folder).ports
+    except (OSError, InvalidStateFile) as error:
+        raise CommandError(str(error)) from None
     if not is_running(folder) or not {"nats", "nats-monitoring"} <= ports.keys():
-        raise Failure(
+        raise CommandError(
             f"no telecine runs on {folder}: start one with `telecine up --data {shlex.quote(str(folder))}`, "
             f"or name a server with --nats-url or {NATS_URL_VARIABLE}"
         )
@@ -99,10 +99,10 @@ def find(
     )
 
 
-def of_stack(facts: Facts, identity: str = OPERATOR) -> Target:
+def stack_target(config: StackConfig, identity: str = OPERATOR) -> Target:
     """The stack that these are the facts of, to use as `identity`."""
-    access = facts.nats.access(identity)
-    return Target(facts.nats.url, facts.nats.monitoring_url, facts.data, access, identity)
+    access = config.nats.access(identity)
+    return Target(config.nats.url, config.nats.monitoring_url, config.data, access, identity)
 
 
 def _access(nkey_seed: Path | None) -> NatsIdentity:
@@ -117,7 +117,7 @@ def _access(nkey_seed: Path | None) -> NatsIdentity:
             validate_seed_file(access.nkey_seed)
         access.check_tls()
     except ValueError as error:
-        raise Failure(str(error)) from None
+        raise CommandError(str(error)) from None
     return access
 
 
@@ -150,12 +150,12 @@ async def connected(target: Target) -> AsyncIterator[Client]:
     try:
         await connection.connect(servers=target.nats_url.split(","), **shown)
     except (OSError, TimeoutError, nats.errors.Error) as error:
-        raise Failure(_no_connection(target, error)) from error
+        raise CommandError(_no_connection(target, error)) from error
     try:
         yield connection
     except PermissionDenied as error:
         if inbox_refused:
-            raise Failure(
+            raise CommandError(
                 f"{target.access.nkey_seed} is not the {target.identity}'s seed: this command needs that one"
             ) from error
         raise

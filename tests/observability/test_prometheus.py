@@ -24,9 +24,9 @@ from telecine_auditor.mirror.metrics import FOLLOWED
 from telecine_cli.api_keys import create
 from telecine_cli.ledger_client import grant
 from telecine_cli.output.provision import provision_stack
-from telecine_cli.stack.config import SERVICES, Facts, Options, health_port
+from telecine_cli.stack.config import SERVICES, StackConfig, StackOptions, health_port
 from telecine_cli.stack.supervisor import Stack
-from telecine_cli.target import connected, of_stack
+from telecine_cli.target import connected, stack_target
 from telecine_contracts.commands import GrantCredits
 from telecine_gateway.access.api_keys import new_key
 
@@ -57,8 +57,8 @@ class ObservedStack:
     prometheus: Prometheus
 
     @property
-    def facts(self) -> Facts:
-        return self.stack.facts
+    def config(self) -> StackConfig:
+        return self.stack.config
 
     async def ask_for(self, prompt: str) -> str:
         """A video; its generation's id, none if it was not paid for."""
@@ -74,23 +74,23 @@ class ObservedStack:
 
 @asynccontextmanager
 async def observed_stack(folder: Path) -> AsyncIterator[ObservedStack]:
-    options = Options(emulator_arguments=("--task-seconds=0.5",), checkpoint_entries=1)
+    options = StackOptions(emulator_arguments=("--task-seconds=0.5",), checkpoint_entries=1)
     async with Stack(folder / "data", options, provision=provision_stack) as stack:
-        ports = {name: stack.facts.state.ports[health_port(name)] for name in SERVICES}
-        key = await rich_account(stack.facts)
+        ports = {name: stack.config.state.ports[health_port(name)] for name in SERVICES}
+        key = await rich_account(stack.config)
         async with (
             prometheus(folder / "prometheus", ports) as reader,
             httpx.AsyncClient(
-                base_url=stack.facts.gateway_url, headers={"X-API-Key": key}, timeout=30, trust_env=False
+                base_url=stack.config.gateway_url, headers={"X-API-Key": key}, timeout=30, trust_env=False
             ) as http,
         ):
             yield ObservedStack(stack, http, reader)
 
 
-async def rich_account(facts: Facts) -> str:
+async def rich_account(config: StackConfig) -> str:
     """The key of an account that can pay for five videos."""
     key = new_key()
-    async with connected(of_stack(facts)) as connection:
+    async with connected(stack_target(config)) as connection:
         await create(connection, "ann", key, name="tests")
         await grant(
             connection, GrantCredits(account="ann", amount=5 * PRICE, reference="first", reason="tests")
@@ -174,7 +174,7 @@ async def all_is_silent(reader: Prometheus) -> None:
 
 
 async def a_dead_letter_is_told(world: ObservedStack) -> None:
-    async with connect_as("generation", world.facts.nats) as connection:
+    async with connect_as("generation", world.config.nats) as connection:
         await connection.jetstream().publish("video.ann.raw.ready", b"no event", stream="VIDEO")
 
     async def told() -> list[str]:

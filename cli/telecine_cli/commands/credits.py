@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 __all__ = ["app"]
 
-_MOST = 2**53 - 1
+_MAX_CREDITS = 2**53 - 1
 _EXAMPLES = {
     "grant": ("grant alice 500 --reference invoice-2031 --reason 'November plan'",),
     "adjust": ("adjust alice 3 50 --reference ticket-4711 --reason 'The video was black'",),
@@ -27,7 +27,7 @@ _EXAMPLES = {
     "skip": ("skip alice 4711 --reason 'Written by hand, incident 12'",),
     "show": ("show alice",),
 }
-Amount = Annotated[int, typer.Argument(min=1, max=_MOST, help="Whole credits.")]
+Amount = Annotated[int, typer.Argument(min=1, max=_MAX_CREDITS, help="Whole credits.")]
 Reference = Annotated[
     str,
     typer.Option(
@@ -80,7 +80,7 @@ def grant(
 
     given = {"account": account, "amount": amount, "reference": reference}
     more = {"kind": kind, "reason": reason, "expires_at": _in_utc(expires)}
-    _carry_out(GrantCredits, given | more, (data, nats_url, nkey_seed), as_json=json)
+    _send(GrantCredits, given | more, (data, nats_url, nkey_seed), as_json=json)
 
 
 def adjust(
@@ -88,7 +88,9 @@ def adjust(
     entry: Annotated[
         int,
         typer.Argument(
-            min=1, max=_MOST, help="Number of the entry to correct: a grant, a settlement or an expiry."
+            min=1,
+            max=_MAX_CREDITS,
+            help="Number of the entry to correct: a grant, a settlement or an expiry.",
         ),
     ],
     amount: Amount,
@@ -103,7 +105,7 @@ def adjust(
     from telecine_contracts.commands import AdjustCredits
 
     given = {"account": account, "corrects": entry, "amount": amount, "reference": reference}
-    _carry_out(AdjustCredits, given | {"reason": reason}, (data, nats_url, nkey_seed), as_json=json)
+    _send(AdjustCredits, given | {"reason": reason}, (data, nats_url, nkey_seed), as_json=json)
 
 
 def close(
@@ -117,9 +119,7 @@ def close(
     """Charge and grant nothing to an account any more. What runs goes on, its history stays."""
     from telecine_contracts.commands import CloseAccount
 
-    _carry_out(
-        CloseAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json
-    )
+    _send(CloseAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json)
 
 
 def reopen(
@@ -133,20 +133,18 @@ def reopen(
     """Undo the closing of an account."""
     from telecine_contracts.commands import ReopenAccount
 
-    _carry_out(
-        ReopenAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json
-    )
+    _send(ReopenAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json)
 
 
 def limits(
     account: Account,
     per_day: Annotated[
         int | None,
-        typer.Option(min=0, max=_MOST, help="Most credits a day of UTC.", show_default=False),
+        typer.Option(min=0, max=_MAX_CREDITS, help="Most credits a day of UTC.", show_default=False),
     ] = None,
     per_generation: Annotated[
         int | None,
-        typer.Option(min=0, max=_MOST, help="Most credits for one generation.", show_default=False),
+        typer.Option(min=0, max=_MAX_CREDITS, help="Most credits for one generation.", show_default=False),
     ] = None,
     key: Annotated[
         str | None,
@@ -166,13 +164,13 @@ def limits(
     if per_day is None and per_generation is None and not lift:
         raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone lifts both")
     given = {"account": account, "api_key": key, "per_day": per_day, "per_generation": per_generation}
-    _carry_out(SetSpendLimits, given, (data, nats_url, nkey_seed), as_json=json)
+    _send(SetSpendLimits, given, (data, nats_url, nkey_seed), as_json=json)
 
 
 def skip(
     account: Account,
     sequence: Annotated[
-        int, typer.Argument(min=1, max=_MOST, help="The message's sequence on the stream LEDGER.")
+        int, typer.Argument(min=1, max=_MAX_CREDITS, help="The message's sequence on the stream LEDGER.")
     ],
     reason: Annotated[str, typer.Option(help="Why it means nothing; auditors see it.", show_default=False)],
     unknown_type: Annotated[
@@ -200,10 +198,10 @@ def skip(
         "reason": reason.strip(),
         "unknown_type": unknown_type,
     }
-    _carry_out(SkipMessage, given, (data, nats_url, nkey_seed), as_json=json)
+    _send(SkipMessage, given, (data, nats_url, nkey_seed), as_json=json)
 
 
-def _carry_out(
+def _send(
     model: "type[LedgerCommand]",
     given: dict[str, Any],
     where: tuple[Path | None, str | None, Path | None],
@@ -212,16 +210,16 @@ def _carry_out(
 ) -> None:
     from pydantic import ValidationError
 
-    from telecine_cli.output.credits import tell_change
+    from telecine_cli.output.credits import print_change
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
     try:
         command = model.model_validate(given)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise typer.BadParameter(problem["msg"], param_hint=f"--{problem['loc'][0]}") from None
-    run(tell_change(find(*where), command, as_json=as_json))
+    run(print_change(find_target(*where), command, as_json=as_json))
 
 
 def _in_utc(time: datetime | None) -> datetime | None:
@@ -244,11 +242,11 @@ def balance(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show what an account has, what bounds it, and what is left of each of its grants."""
-    from telecine_cli.output.credits import tell_balance
+    from telecine_cli.output.credits import print_balance
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(tell_balance(find(data, nats_url, nkey_seed), account, as_json=json))
+    run(print_balance(find_target(data, nats_url, nkey_seed), account, as_json=json))
 
 
 def statement(
@@ -279,16 +277,16 @@ def statement(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show an account's statement: opening balance, every movement, closing balance."""
-    from telecine_cli.output.credits import tell_statement
+    from telecine_cli.output.credits import print_statement
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
     from telecine_contracts.timestamps import parse_period_end, parse_period_start
     from telecine_gateway.read_model.entries import Period
 
     period = Period(_time("--from", parse_period_start, since), _time("--to", parse_period_end, until))
     if period.since and period.until and period.since >= period.until:
         raise typer.BadParameter("must not be earlier than --from", param_hint="--to")
-    run(tell_statement(find(data, nats_url, nkey_seed), account, period, as_csv=csv))
+    run(print_statement(find_target(data, nats_url, nkey_seed), account, period, as_csv=csv))
 
 
 def _time(option: str, parse: Callable[[str], datetime], text: str | None) -> datetime | None:
@@ -308,8 +306,8 @@ def ledger(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show every entry of an account's ledger, and its balance."""
-    from telecine_cli.output.credits import tell_ledger
+    from telecine_cli.output.credits import print_ledger
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(tell_ledger(find(data, nats_url, nkey_seed), account, as_json=json))
+    run(print_ledger(find_target(data, nats_url, nkey_seed), account, as_json=json))

@@ -38,11 +38,11 @@ def list_(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """List the letters that wait for an operator, oldest first."""
-    from telecine_cli.output.dead_letters import tell_letters
+    from telecine_cli.output.dead_letters import print_letters
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(tell_letters(find(data, nats_url, nkey_seed), resolved=resolved, as_json=json))
+    run(print_letters(find_target(data, nats_url, nkey_seed), resolved=resolved, as_json=json))
 
 
 def show(
@@ -53,11 +53,11 @@ def show(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show one letter: the message's place, the error, how often it was tried. Its content with --json only."""
-    from telecine_cli.output.dead_letters import tell_letter
+    from telecine_cli.output.dead_letters import print_letter
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(tell_letter(find(data, nats_url, nkey_seed), letter, as_json=json))
+    run(print_letter(find_target(data, nats_url, nkey_seed), letter, as_json=json))
 
 
 def replay(
@@ -73,9 +73,9 @@ def replay(
     _one_or_all(letter, all_)
     from telecine_cli.output.dead_letters import replay_letters
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(replay_letters(find(data, nats_url, nkey_seed), letter))
+    run(replay_letters(find_target(data, nats_url, nkey_seed), letter))
 
 
 def dismiss(
@@ -96,9 +96,9 @@ def dismiss(
         raise typer.BadParameter("say why the message is given up", param_hint="--reason")
     from telecine_cli.output.dead_letters import dismiss_letters
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(dismiss_letters(find(data, nats_url, nkey_seed), letter, reason.strip()))
+    run(dismiss_letters(find_target(data, nats_url, nkey_seed), letter, reason.strip()))
 
 
 def _one_or_all(letter: int | None, all_: bool) -> None:

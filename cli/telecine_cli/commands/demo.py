@@ -74,17 +74,17 @@ def demo(
 
     Starts everything on free local ports, an emulated provider included, and stops it all at the end.
     """
-    from telecine_cli.demo.environment import OwnStage, Running
-    from telecine_cli.demo.run import Demonstration, demonstrate
+    from telecine_cli.demo.environment import LocalStack, RemoteStack
+    from telecine_cli.demo.run import DemoOptions, run_demo
     from telecine_cli.runner import run
     from telecine_cli.stack.state import private_files
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    place: OwnStage | Running = OwnStage(data, task_seconds)
+    place: LocalStack | RemoteStack = LocalStack(data, task_seconds)
     if against is not None:
         if checkpoint_key is None:
             raise typer.BadParameter("needs --checkpoint-key too", param_hint="--against")
-        target = find(None, nats_url, nkey_seed)
-        place = Running(against, target, image_url, auditor_seed, checkpoint_key)
+        target = find_target(None, nats_url, nkey_seed)
+        place = RemoteStack(against, target, image_url, auditor_seed, checkpoint_key)
     with private_files():
-        run(demonstrate(Demonstration(out, place, task_seconds), as_json=json))
+        run(run_demo(DemoOptions(out, place, task_seconds), as_json=json))

@@ -55,12 +55,12 @@ def tail(
     """Follow events as they happen, a line each, until Ctrl-C. Prompts are shown with --json only."""
     if since is not None and stream is None:
         raise typer.BadParameter("needs --stream: each stream counts for itself", param_hint="--since")
-    from telecine_cli.output.events import Interest, tell_live
+    from telecine_cli.output.events import EventFilter, print_live
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    interest = Interest(account, generation, stream and stream.value, since)
-    run(tell_live(find(data, nats_url, nkey_seed), interest, as_json=json), interrupted=0)
+    interest = EventFilter(account, generation, stream and stream.value, since)
+    run(print_live(find_target(data, nats_url, nkey_seed), interest, as_json=json), interrupted=0)
 
 
 def show(
@@ -71,8 +71,8 @@ def show(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Show a generation's way: every event from the request to the video, and what it cost."""
-    from telecine_cli.output.events import tell_generation
+    from telecine_cli.output.events import print_generation
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(tell_generation(find(data, nats_url, nkey_seed), generation, as_json=json))
+    run(print_generation(find_target(data, nats_url, nkey_seed), generation, as_json=json))

@@ -51,12 +51,12 @@ def create(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Make an API key for an account and print it: once, since only its hash is kept."""
-    from telecine_cli.output.keys import tell_new_key
+    from telecine_cli.output.keys import print_new_key
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
     scopes = tuple(sorted({each.value for each in scope or [Scope.generate]}))
-    run(tell_new_key(find(data, nats_url, nkey_seed), account, name, scopes, as_json=json))
+    run(print_new_key(find_target(data, nats_url, nkey_seed), account, name, scopes, as_json=json))
 
 
 def list_(
@@ -67,11 +67,11 @@ def list_(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """List the keys of one account or of all, the revoked ones too."""
-    from telecine_cli.output.keys import tell_keys
+    from telecine_cli.output.keys import print_keys
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(tell_keys(find(data, nats_url, nkey_seed), account, as_json=json))
+    run(print_keys(find_target(data, nats_url, nkey_seed), account, as_json=json))
 
 
 def revoke(
@@ -82,8 +82,8 @@ def revoke(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Stop a key for good. It stops working within a second."""
-    from telecine_cli.output.keys import tell_revoked
+    from telecine_cli.output.keys import print_revoked
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
-    run(tell_revoked(find(data, nats_url, nkey_seed), key_id, as_json=json))
+    run(print_revoked(find_target(data, nats_url, nkey_seed), key_id, as_json=json))

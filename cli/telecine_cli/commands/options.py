@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-__all__ = ["Account", "AsJson", "Data", "NatsUrl", "NkeySeed", "ProvisionerSeed", "group", "local"]
+__all__ = ["Account", "AsJson", "Data", "NatsUrl", "NkeySeed", "ProvisionerSeed", "data_option", "group"]
 
 _PANEL = "Which telecine"
 
@@ -19,13 +19,13 @@ def _name(value: str | None) -> str | None:
         raise typer.BadParameter(str(error)) from None
 
 
-local = typer.Option(
+data_option = typer.Option(
     "--data",
     help="The folder of a running stack. [default: ./data]",
     show_default=False,
     rich_help_panel=_PANEL,
 )
-Data = Annotated[Path | None, local]
+Data = Annotated[Path | None, data_option]
 NatsUrl = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ from .options import Data, NatsUrl, NkeySeed, group
 __all__ = ["app"]
 
 
-class Whose(StrEnum):
+class ServiceChoice(StrEnum):
     """The services that have tables, or all of them."""
 
     GATEWAY = "gateway"
@@ -36,7 +36,7 @@ def _group() -> None:
 
 
 def rebuild(
-    service: Annotated[Whose, typer.Argument(help="Whose tables.")],
+    service: Annotated[ServiceChoice, typer.Argument(help="Whose tables.")],
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -53,13 +53,15 @@ def rebuild(
 
     May run while the services work: the new tables are filled beside the old ones, then take their place.
     """
-    if service is Whose.ALL and database_url is not None:
+    if service is ServiceChoice.ALL and database_url is not None:
         raise typer.BadParameter("each service has its own: name one service", param_hint="--database-url")
-    from telecine_cli.output.projections import rebuild_and_tell
+    from telecine_cli.output.projections import rebuild_services
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
 
     names = (
-        [each.value for each in Whose if each is not Whose.ALL] if service is Whose.ALL else [service.value]
+        [each.value for each in ServiceChoice if each is not ServiceChoice.ALL]
+        if service is ServiceChoice.ALL
+        else [service.value]
     )
-    run(rebuild_and_tell(find(data, nats_url, nkey_seed), names, database_url))
+    run(rebuild_services(find_target(data, nats_url, nkey_seed), names, database_url))

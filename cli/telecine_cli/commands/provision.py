@@ -73,14 +73,14 @@ def provision(
     if credentials is None and rotate:
         raise typer.BadParameter("needs --credentials", param_hint="--rotate")
     if credentials is not None:
-        from telecine_cli.output.credentials import make_and_tell
+        from telecine_cli.output.credentials import create_credentials
 
-        make_and_tell(credentials, rotate or ())
+        create_credentials(credentials, rotate or ())
         return
-    from telecine_cli.output.provision import Wish, provision_and_tell
+    from telecine_cli.output.provision import ProvisionOptions, provision_server
     from telecine_cli.runner import run
-    from telecine_cli.target import find
+    from telecine_cli.target import find_target
     from telecine_contracts.permissions import PROVISIONER
 
-    wish = Wish(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
-    run(provision_and_tell(find(data, nats_url, nkey_seed, identity=PROVISIONER), wish))
+    wish = ProvisionOptions(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
+    run(provision_server(find_target(data, nats_url, nkey_seed, identity=PROVISIONER), wish))

@@ -20,7 +20,7 @@ class StreamName(StrEnum):
     LEDGER = "LEDGER"
 
 
-class From(StrEnum):
+class StartPosition(StrEnum):
     """Where a subscriber begins."""
 
     beginning = "beginning"
@@ -108,8 +108,9 @@ def add(
         ),
     ] = None,
     from_: Annotated[
-        From, typer.Option("--from", help="Begin with the stream's first event, or with the next one.")
-    ] = From.beginning,
+        StartPosition,
+        typer.Option("--from", help="Begin with the stream's first event, or with the next one."),
+    ] = StartPosition.beginning,
     subscriber_url: SubscriberUrl = None,
     json: AsJson = False,
     credentials: Credentials = None,
@@ -122,17 +123,17 @@ def add(
     The identity can take events from its own consumer and nothing else. May be run again: the key and the
     position stay, the filters become those that are given.
     """
-    from telecine_cli.output.subscribers import Addition, add_and_tell, find
+    from telecine_cli.output.subscribers import NewSubscriber, add_subscriber, find_subscriber_target
     from telecine_cli.runner import run
 
-    wanted = Addition(
+    wanted = NewSubscriber(
         name,
         streams=tuple(each.value for each in stream or ()),
         filters=tuple(filter_ or ()),
         start=from_.value,
         subscriber_url=subscriber_url,
     )
-    run(add_and_tell(find(data, nats_url, nkey_seed, credentials), wanted, as_json=json))
+    run(add_subscriber(find_subscriber_target(data, nats_url, nkey_seed, credentials), wanted, as_json=json))
 
 
 def list_(
@@ -143,11 +144,15 @@ def list_(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """List every subscriber with its lag: events that it has not acknowledged yet."""
-    from telecine_cli.output.subscribers import find, tell_list
+    from telecine_cli.output.subscribers import find_subscriber_target, print_subscribers
     from telecine_cli.runner import run
     from telecine_contracts.permissions import OPERATOR
 
-    run(tell_list(find(data, nats_url, nkey_seed, credentials, OPERATOR), as_json=json))
+    run(
+        print_subscribers(
+            find_subscriber_target(data, nats_url, nkey_seed, credentials, OPERATOR), as_json=json
+        )
+    )
 
 
 def program(
@@ -168,12 +173,12 @@ def program(
     nkey_seed: NkeySeed = None,
 ) -> None:
     """Print a program of about ten lines that takes the subscriber's events; it expects the seed where it is run."""
-    from telecine_cli.output.subscribers import find, tell_program
+    from telecine_cli.output.subscribers import find_subscriber_target, print_program
     from telecine_cli.runner import run
     from telecine_contracts.permissions import OPERATOR
 
-    target = find(data, nats_url, nkey_seed, credentials, OPERATOR)
-    run(tell_program(target, name, client, stream and stream.value, subscriber_url))
+    target = find_subscriber_target(data, nats_url, nkey_seed, credentials, OPERATOR)
+    run(print_program(target, name, client, stream and stream.value, subscriber_url))
 
 
 def rotate(
@@ -185,16 +190,17 @@ def rotate(
     nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Make a new key in place of the subscriber's. The old one is refused as soon as the server has reloaded."""
-    from telecine_cli.output.subscribers import find, rotate_and_tell
+    from telecine_cli.output.subscribers import find_subscriber_target, rotate_key
     from telecine_cli.runner import run
 
-    run(rotate_and_tell(find(data, nats_url, nkey_seed, credentials), name, as_json=json))
+    run(rotate_key(find_subscriber_target(data, nats_url, nkey_seed, credentials), name, as_json=json))
 
 
 def reset(
     name: Name,
     from_: Annotated[
-        From, typer.Option("--from", help="The stream's first event, or the next one.", show_default=False)
+        StartPosition,
+        typer.Option("--from", help="The stream's first event, or the next one.", show_default=False),
     ],
     stream: Annotated[
         list[StreamName] | None,
@@ -207,12 +213,18 @@ def reset(
     nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Begin again with the first event, or skip everything up to now. Stop the program first."""
-    from telecine_cli.output.subscribers import find, reset_and_tell
+    from telecine_cli.output.subscribers import find_subscriber_target, reset_position
     from telecine_cli.runner import run
 
     streams = tuple(each.value for each in stream or ())
     run(
-        reset_and_tell(find(data, nats_url, nkey_seed, credentials), name, streams, from_.value, as_json=json)
+        reset_position(
+            find_subscriber_target(data, nats_url, nkey_seed, credentials),
+            name,
+            streams,
+            from_.value,
+            as_json=json,
+        )
     )
 
 
@@ -225,7 +237,7 @@ def remove(
     nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Delete a subscriber: its key, its durable consumers and with them its position. Events stay."""
-    from telecine_cli.output.subscribers import find, remove_and_tell
+    from telecine_cli.output.subscribers import delete_subscriber, find_subscriber_target
     from telecine_cli.runner import run
 
-    run(remove_and_tell(find(data, nats_url, nkey_seed, credentials), name, as_json=json))
+    run(delete_subscriber(find_subscriber_target(data, nats_url, nkey_seed, credentials), name, as_json=json))

@@ -78,11 +78,11 @@ def up(
     if provider_url is not None and task_seconds is not None:
         raise typer.BadParameter("is for the emulator alone", param_hint="--task-seconds")
     from telecine_cli.runner import run
-    from telecine_cli.stack.config import Options, Provider
-    from telecine_cli.stack.foreground import keep_up
+    from telecine_cli.stack.config import Provider, StackOptions
+    from telecine_cli.stack.foreground import run_in_foreground
     from telecine_cli.stack.state import private_files
 
-    options = Options(
+    options = StackOptions(
         gateway_host=host,
         gateway_port=port,
         public_url=public_url and public_url.rstrip("/"),
@@ -90,7 +90,7 @@ def up(
         emulator_arguments=() if task_seconds is None else (f"--task-seconds={task_seconds}",),
     )
     with private_files():
-        run(keep_up(data, options), interrupted=0)
+        run(run_in_foreground(data, options), interrupted=0)
 
 
 def _is_web_address(url: str) -> bool:

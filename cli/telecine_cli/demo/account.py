@@ -6,20 +6,20 @@ from pathlib import Path
 from nats.aio.client import Client
 from pydantic import BaseModel
 
-from telecine_cli.api_keys import create, standing
+from telecine_cli.api_keys import create, is_active
 from telecine_cli.ledger_client import grant
-from telecine_cli.stack.state import keep_secret, read_kept
+from telecine_cli.stack.state import read_private_json, write_private_json
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_gateway.access.api_keys import NewKey, fingerprint, new_key
 
-__all__ = ["ACCOUNT", "Gift", "key_file", "open_account"]
+__all__ = ["ACCOUNT", "WelcomeGrant", "key_file", "open_account"]
 
 ACCOUNT = "demo"
 
 
 @dataclass(frozen=True)
-class Gift:
+class WelcomeGrant:
     """The credits that the account is given, once per `reference`."""
 
     amount: int
@@ -31,16 +31,16 @@ def key_file(data: Path) -> Path:
     return data / "demo-account.json"
 
 
-async def open_account(connection: Client, data: Path, gift: Gift) -> str:
+async def open_account(connection: Client, data: Path, gift: WelcomeGrant) -> str:
     """The account's API key, the same one every time until it is revoked; the account has got its gift.
 
     Raises:
         Failure: when the credits service does not answer.
     """
-    key = _kept(data) or _keep(data, new_key())
-    working = await standing(connection, ACCOUNT, key.key_id)
+    key = _read_key(data) or _write_key(data, new_key())
+    working = await is_active(connection, ACCOUNT, key.key_id)
     if working is False:
-        key, working = _keep(data, new_key()), None
+        key, working = _write_key(data, new_key()), None
     if working is None:
         await create(connection, ACCOUNT, key, name="made by telecine for its data folder")
     request = GrantCredits(
@@ -54,19 +54,19 @@ async def open_account(connection: Client, data: Path, gift: Gift) -> str:
     return key.secret
 
 
-class _Kept(BaseModel):
+class _KeyFile(BaseModel):
     """What the file of the account's key holds."""
 
     key: str
     key_id: str
 
 
-def _kept(data: Path) -> NewKey | None:
-    kept = read_kept(key_file(data), _Kept)
+def _read_key(data: Path) -> NewKey | None:
+    kept = read_private_json(key_file(data), _KeyFile)
     return None if kept is None else NewKey(kept.key, kept.key_id, fingerprint(kept.key))
 
 
-def _keep(data: Path, key: NewKey) -> NewKey:
+def _write_key(data: Path, key: NewKey) -> NewKey:
     """Kept before it is made known: a key that nobody has would stay in the stream for good."""
-    keep_secret(key_file(data), {"account": ACCOUNT, "key_id": key.key_id, "key": key.secret})
+    write_private_json(key_file(data), {"account": ACCOUNT, "key_id": key.key_id, "key": key.secret})
     return key

@@ -6,17 +6,17 @@ import sys
 from nats.aio.client import Client
 
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_contracts.streams import CHECKPOINTS
 
-from .environment import Auditing
+from .environment import AuditorAccess
 
-__all__ = ["audit", "until_checkpointed"]
+__all__ = ["run_audit", "wait_for_checkpoint"]
 
 _CHECKPOINT_SECONDS = 15.0
 
 
-async def until_checkpointed(connection: Client) -> None:
+async def wait_for_checkpoint(connection: Client) -> None:
     """Until credits has signed what the ledger is. Raises Failure if it does not."""
     checkpoints = CatchUpSubscription(connection, CHECKPOINTS)
     try:
@@ -24,10 +24,10 @@ async def until_checkpointed(connection: Client) -> None:
             while await checkpoints.last() == 0:  # noqa: ASYNC110  it is elsewhere
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise Failure(f"credits signed no checkpoint within {_CHECKPOINT_SECONDS:g} s") from None
+        raise CommandError(f"credits signed no checkpoint within {_CHECKPOINT_SECONDS:g} s") from None
 
 
-async def audit(auditing: Auditing, *, as_json: bool) -> str:
+async def run_audit(auditing: AuditorAccess, *, as_json: bool) -> str:
     """What `telecine-audit verify` says of the ledger, for people or as one JSON document.
 
     Raises:
@@ -45,5 +45,5 @@ async def audit(auditing: Auditing, *, as_json: bool) -> str:
     said, _ = await child.communicate()
     text = said.decode("utf-8", "replace")
     if child.returncode != 0:
-        raise Failure(f"the audit did not pass (exit code {child.returncode}):\n{text}")
+        raise CommandError(f"the audit did not pass (exit code {child.returncode}):\n{text}")
     return text

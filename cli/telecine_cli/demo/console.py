@@ -11,20 +11,20 @@ from rich.spinner import Spinner
 from rich.text import Text
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_cli.output.event_summary import in_words
+from telecine_cli.output.event_summary import describe
 
-from .tracker import Journey, Journeys
+from .tracker import GenerationTracker, TrackedGeneration
 
-__all__ = ["Screen", "screen_on"]
+__all__ = ["DemoConsole", "open_console"]
 
 
-def screen_on(*, standard_error: bool) -> "Screen":
+def open_console(*, standard_error: bool) -> "DemoConsole":
     """A screen on standard output, or on standard error when the output is for programs."""
-    return Screen(Console(stderr=standard_error, highlight=False, soft_wrap=True))
+    return DemoConsole(Console(stderr=standard_error, highlight=False, soft_wrap=True))
 
 
 @dataclass
-class Screen:
+class DemoConsole:
     """Prints lines as they come. Where the terminal can, the last lines move."""
 
     console: Console
@@ -42,10 +42,10 @@ class Screen:
         line = Text().append(f"{seconds:6.1f} s  ", style="dim")
         line.append(f"{place:<10} ", style="cyan" if recorded.event.stream == "VIDEO" else "green")
         line.append(f"{who[:8]:<8}  ", style="dim").append(f"{recorded.event.type:<32} ", style="bold")
-        self.console.print(line.append(in_words(recorded.event)))
+        self.console.print(line.append(describe(recorded.event)))
 
     @contextmanager
-    def following(self, journeys: Journeys) -> Iterator[None]:
+    def following(self, journeys: GenerationTracker) -> Iterator[None]:
         """Below the lines: where each generation is, as long as the block lasts."""
         if not self.console.is_terminal or self.console.is_dumb_terminal:
             yield
@@ -59,7 +59,7 @@ class Screen:
             yield
 
 
-def _status(journey: Journey, spinner: Spinner) -> Text:
+def _status(journey: TrackedGeneration, spinner: Spinner) -> Text:
     turning = spinner.render(time.monotonic())
     text = (
         Text("✓ ", style="green")
@@ -68,4 +68,4 @@ def _status(journey: Journey, spinner: Spinner) -> Text:
     )
     last = journey.last
     text.append(f"{journey.kind.value:<15} ", style="bold")
-    return text.append(in_words(last.event) if last else "asked for", style="dim" if journey.over else "")
+    return text.append(describe(last.event) if last else "asked for", style="dim" if journey.over else "")

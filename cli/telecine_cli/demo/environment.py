@@ -11,16 +11,16 @@ import typer
 
 from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.output.provision import provision_stack
-from telecine_cli.stack.config import Facts, Options
+from telecine_cli.stack.config import StackConfig, StackOptions
 from telecine_cli.stack.supervisor import Stack
-from telecine_cli.target import Target, of_stack
+from telecine_cli.target import Target, stack_target
 from telecine_contracts.permissions import AUDITOR
 
-__all__ = ["Auditing", "DemoStage", "OwnStage", "Running"]
+__all__ = ["AuditorAccess", "DemoEnvironment", "LocalStack", "RemoteStack"]
 
 
 @dataclass(frozen=True)
-class Auditing:
+class AuditorAccess:
     """How an auditor comes to the ledger, and the public key of its checkpoints."""
 
     nats_url: str
@@ -29,18 +29,18 @@ class Auditing:
 
 
 @dataclass(frozen=True)
-class DemoStage:
+class DemoEnvironment:
     """Everything a demonstration needs to know. `data` keeps the demo account's key."""
 
     gateway_url: str
     target: Target
     data: Path
     sample_image: str
-    auditing: Auditing
+    auditing: AuditorAccess
 
 
 @dataclass(frozen=True)
-class Running:
+class RemoteStack:
     """A telecine that runs already, as the user names it."""
 
     gateway_url: str
@@ -50,7 +50,7 @@ class Running:
     checkpoint_key: Path
 
     @asynccontextmanager
-    async def stage(self, say: Callable[[str], None]) -> AsyncIterator[DemoStage]:
+    async def open(self, say: Callable[[str], None]) -> AsyncIterator[DemoEnvironment]:
         """It, for as long as the block lasts; nothing of it is stopped at the end."""
         with tempfile.TemporaryDirectory(prefix="telecine-demo-") as folder:
             access = NatsIdentity(
@@ -59,32 +59,34 @@ class Running:
                 tls_cert=self.target.access.tls_cert,
                 tls_key=self.target.access.tls_key,
             )
-            auditing = Auditing(self.target.nats_url, access, self.checkpoint_key)
-            yield DemoStage(self.gateway_url, self.target, Path(folder), self.sample_image, auditing)
+            auditing = AuditorAccess(self.target.nats_url, access, self.checkpoint_key)
+            yield DemoEnvironment(self.gateway_url, self.target, Path(folder), self.sample_image, auditing)
 
 
 @dataclass(frozen=True)
-class OwnStage:
+class LocalStack:
     """A stack that is started for the demonstration. Without `data` in a temporary folder."""
 
     data: Path | None
     task_seconds: float
 
     @asynccontextmanager
-    async def stage(self, say: Callable[[str], None]) -> AsyncIterator[DemoStage]:
+    async def open(self, say: Callable[[str], None]) -> AsyncIterator[DemoEnvironment]:
         """The stack, up for as long as the block lasts."""
         say("starting nats-server, an S3 server, an emulated provider and the four services …")
-        options = Options(emulator_arguments=(f"--task-seconds={self.task_seconds}",), checkpoint_entries=1)
+        options = StackOptions(
+            emulator_arguments=(f"--task-seconds={self.task_seconds}",), checkpoint_entries=1
+        )
         with _folder(self.data) as data:
             async with Stack(data, options, provision=provision_stack, say=say) as stack:
-                yield _of(stack.facts)
+                yield _environment_of(stack.config)
                 say("stopping everything …")
 
 
-def _of(facts: Facts) -> DemoStage:
-    auditing = Auditing(facts.nats.url, facts.nats.access(AUDITOR), facts.checkpoint_key_file)
-    sample = f"{facts.local_url('emulator')}/samples/harbour.png"
-    return DemoStage(facts.gateway_url, of_stack(facts), facts.data, sample, auditing)
+def _environment_of(config: StackConfig) -> DemoEnvironment:
+    auditing = AuditorAccess(config.nats.url, config.nats.access(AUDITOR), config.checkpoint_key_file)
+    sample = f"{config.local_url('emulator')}/samples/harbour.png"
+    return DemoEnvironment(config.gateway_url, stack_target(config), config.data, sample, auditing)
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 
 __all__ = ["Download", "GatewayClient", "gateway_client"]
 
@@ -46,18 +46,18 @@ class GatewayClient:
 
     async def generate(self, request: Mapping[str, Any]) -> str:
         """Ask for a video; the generation's id."""
-        answer = await self._asked("POST", "/api/video/generate", json=dict(request))
+        answer = await self._request("POST", "/api/video/generate", json=dict(request))
         return str(answer.json()["id"])
 
     async def status(self, generation: str) -> dict[str, Any]:
         """What the status route says."""
         query = {"taskId": generation, "historyId": generation}
-        answer: dict[str, Any] = (await self._asked("GET", "/api/video/status", params=query)).json()
+        answer: dict[str, Any] = (await self._request("GET", "/api/video/status", params=query)).json()
         return answer
 
     async def download(self, generation: str, file: Path) -> Download:
         """The video, into `file`: whole or not at all."""
-        file = _followed(file)
+        file = _resolve_symlink(file)
         part = file.with_name(f"{file.name}.part")
         digest, size = hashlib.sha256(), 0
         async with self._stream(f"/api/video/{generation}/content") as answer:
@@ -75,28 +75,28 @@ class GatewayClient:
             async with self.client.stream("GET", path) as answer:
                 if answer.status_code != _OK:
                     await answer.aread()
-                    raise _refused(answer)
+                    raise _error_message(answer)
                 yield answer
         except httpx.HTTPError as error:
-            raise Failure(f"the gateway did not answer: {type(error).__name__}") from error
+            raise CommandError(f"the gateway did not answer: {type(error).__name__}") from error
 
-    async def _asked(self, method: str, path: str, **content: Any) -> httpx.Response:
+    async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             answer = await self.client.request(method, path, **content)
         except httpx.HTTPError as error:
-            raise Failure(f"the gateway did not answer: {type(error).__name__}") from error
+            raise CommandError(f"the gateway did not answer: {type(error).__name__}") from error
         if answer.status_code not in (_OK, _ACCEPTED):
-            raise _refused(answer)
+            raise _error_message(answer)
         return answer
 
 
-def _followed(file: Path) -> Path:
+def _resolve_symlink(file: Path) -> Path:
     """What a symbolic link names: the link stays, and its file is replaced."""
     return Path(os.path.realpath(file))
 
 
-def _refused(answer: httpx.Response) -> Failure:
+def _error_message(answer: httpx.Response) -> CommandError:
     request = answer.request
-    return Failure(
+    return CommandError(
         f"the gateway answered {answer.status_code} to {request.method} {request.url.path}: {answer.text[:500]}"
     )

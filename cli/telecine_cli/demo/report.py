@@ -5,43 +5,43 @@ from dataclasses import dataclass
 from typing import Any
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_cli.event_reader import together
+from telecine_cli.event_reader import merge_streams
 from telecine_cli.ledger_client import balances_after
-from telecine_cli.output.event_summary import in_words, size
-from telecine_cli.output.timeline import ledger_as_json, moment, statement, timeline
+from telecine_cli.output.event_summary import describe, format_size
+from telecine_cli.output.timeline import format_time, ledger_as_json, ledger_lines, timeline_lines
 
 from .gateway_client import Download
-from .tracker import Journey
+from .tracker import TrackedGeneration
 
-__all__ = ["Finished", "document", "report"]
+__all__ = ["FinishedGeneration", "document", "report"]
 
 
 @dataclass(frozen=True)
-class Finished:
+class FinishedGeneration:
     """A generation that has come to its end, and its file."""
 
-    journey: Journey
+    journey: TrackedGeneration
     status: str
     download: Download
 
 
-def report(finished: Iterable[Finished], ledger: Sequence[RecordedEvent]) -> Iterator[str]:
+def report(finished: Iterable[FinishedGeneration], ledger: Sequence[RecordedEvent]) -> Iterator[str]:
     """The timelines, the ledger and the closing balance as lines of text."""
     for one in finished:
         journey, file = one.journey, one.download
         yield ""
         yield f"{journey.kind.value}  {journey.generation}  {one.status}, {journey.cost} credits"
-        yield f"{file.file}  {size(file.bytes)}, sha256 {file.sha256}"
-        yield from (f"  {line}" for line in timeline(together(journey.events)))
+        yield f"{file.file}  {format_size(file.bytes)}, sha256 {file.sha256}"
+        yield from (f"  {line}" for line in timeline_lines(merge_streams(journey.events)))
     balance = balances_after(list(ledger))
     yield ""
     yield "the account's ledger"
-    yield from (f"  {line}" for line in statement(ledger))
+    yield from (f"  {line}" for line in ledger_lines(ledger))
     yield ""
     yield f"closing balance: {balance.available} credits available, {balance.held} held"
 
 
-def document(finished: Iterable[Finished], ledger: Sequence[RecordedEvent]) -> dict[str, Any]:
+def document(finished: Iterable[FinishedGeneration], ledger: Sequence[RecordedEvent]) -> dict[str, Any]:
     """The same facts for programs."""
     return {
         "generations": [_generation(one) for one in finished],
@@ -50,7 +50,7 @@ def document(finished: Iterable[Finished], ledger: Sequence[RecordedEvent]) -> d
     }
 
 
-def _generation(one: Finished) -> dict[str, Any]:
+def _generation(one: FinishedGeneration) -> dict[str, Any]:
     return {
         "id": one.journey.generation,
         "kind": one.journey.kind.value,
@@ -59,7 +59,7 @@ def _generation(one: Finished) -> dict[str, Any]:
         "file": str(one.download.file),
         "bytes": one.download.bytes,
         "sha256": one.download.sha256,
-        "events": [_event(recorded) for recorded in together(one.journey.events)],
+        "events": [_event(recorded) for recorded in merge_streams(one.journey.events)],
     }
 
 
@@ -68,6 +68,6 @@ def _event(recorded: RecordedEvent) -> dict[str, Any]:
         "stream": recorded.event.stream,
         "sequence": recorded.sequence,
         "type": recorded.event.type,
-        "time": moment(recorded.envelope.time),
-        "what": in_words(recorded.event),
+        "time": format_time(recorded.envelope.time),
+        "what": describe(recorded.event),
     }

@@ -11,21 +11,21 @@ import typer
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
-from telecine_cli.errors import Failure
-from telecine_cli.event_reader import following
+from telecine_cli.errors import CommandError
+from telecine_cli.event_reader import live_events
 from telecine_cli.target import connected
 from telecine_contracts.gateway import Kind
 from telecine_contracts.streams import LEDGER, VIDEO
 
-from .account import ACCOUNT, Gift, open_account
-from .audit import audit, until_checkpointed
-from .console import Screen, screen_on
-from .environment import DemoStage, OwnStage, Running
+from .account import ACCOUNT, WelcomeGrant, open_account
+from .audit import run_audit, wait_for_checkpoint
+from .console import DemoConsole, open_console
+from .environment import DemoEnvironment, LocalStack, RemoteStack
 from .gateway_client import GatewayClient, gateway_client
-from .report import Finished, document, report
-from .tracker import Journey, Journeys
+from .report import FinishedGeneration, document, report
+from .tracker import GenerationTracker, TrackedGeneration
 
-__all__ = ["Demonstration", "demonstrate"]
+__all__ = ["DemoOptions", "run_demo"]
 
 _CREDITS = 200
 _PATIENCE_SECONDS = 60.0
@@ -36,29 +36,29 @@ _BRAND_AT, _BRAND = 4, b"ftyp"
 
 
 @dataclass(frozen=True)
-class Demonstration:
+class DemoOptions:
     """What the user chose: the folder for the videos, where it plays, and how long the provider may take."""
 
     out: Path
-    place: OwnStage | Running
+    place: LocalStack | RemoteStack
     task_seconds: float
 
 
-async def demonstrate(wish: Demonstration, *, as_json: bool) -> None:
+async def run_demo(wish: DemoOptions, *, as_json: bool) -> None:
     """Run the demonstration and print its facts.
 
     Raises:
         Failure: when anything is not as it should be; a temporary folder then stays, with its logs.
     """
-    screen = screen_on(standard_error=as_json)
+    screen = open_console(standard_error=as_json)
     _make(wish.out)
-    journeys = Journeys(ACCOUNT)
-    async with wish.place.stage(lambda message: screen.say(message, "dim")) as stage:
+    journeys = GenerationTracker(ACCOUNT)
+    async with wish.place.open(lambda message: screen.say(message, "dim")) as stage:
         finished = await _play(wish, stage, journeys, screen)
         screen.say("done; the auditor reads the ledger …", "dim")
-        verdict = await audit(stage.auditing, as_json=as_json)
+        verdict = await run_audit(stage.auditing, as_json=as_json)
     if as_json:
-        told = document(finished, journeys.ledger) | {"audit": json.loads(verdict)}
+        told = document(finished, journeys.ledger) | {"run_audit": json.loads(verdict)}
         typer.echo(json.dumps(told, indent=2, ensure_ascii=False))
     else:
         for line in [*report(finished, journeys.ledger), "", "telecine-audit verify", verdict.rstrip()]:
@@ -70,27 +70,31 @@ def _make(out: Path) -> None:
     try:
         out.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise Failure(f"can't put videos into {out} ({error.strerror}): choose another with --out") from None
+        raise CommandError(
+            f"can't put videos into {out} ({error.strerror}): choose another with --out"
+        ) from None
 
 
-async def _play(wish: Demonstration, stage: DemoStage, journeys: Journeys, screen: Screen) -> list[Finished]:
+async def _play(
+    wish: DemoOptions, stage: DemoEnvironment, journeys: GenerationTracker, screen: DemoConsole
+) -> list[FinishedGeneration]:
     async with connected(stage.target) as connection:
         starts = [
             (stream, await CatchUpSubscription(connection, stream).head()) for stream in (VIDEO, LEDGER)
         ]
-        async with following(connection, starts) as events:
-            gift = Gift(_CREDITS, f"telecine demo {secrets.token_hex(4)}")
+        async with live_events(connection, starts) as events:
+            gift = WelcomeGrant(_CREDITS, f"telecine demo {secrets.token_hex(4)}")
             key = await open_account(connection, stage.data, gift)
             screen.say(f"ready: the gateway answers at {stage.gateway_url}", "dim")
             async with gateway_client(stage.gateway_url, key) as gateway:
-                await _ask(gateway, journeys, stage.sample_image)
+                await _request_videos(gateway, journeys, stage.sample_image)
                 await _watch(events, journeys, screen, wish.task_seconds + _PATIENCE_SECONDS)
                 finished = [await _fetch(gateway, journey, wish.out) for journey in journeys.all()]
-        await until_checkpointed(connection)
+        await wait_for_checkpoint(connection)
     return finished
 
 
-async def _ask(gateway: GatewayClient, journeys: Journeys, sample_image: str) -> None:
+async def _request_videos(gateway: GatewayClient, journeys: GenerationTracker, sample_image: str) -> None:
     text: dict[str, Any] = {"prompt": "A lighthouse at dusk, long waves rolling in", "duration": 5}
     image = {
         "imageUrl": sample_image,
@@ -103,7 +107,7 @@ async def _ask(gateway: GatewayClient, journeys: Journeys, sample_image: str) ->
 
 
 async def _watch(
-    events: "asyncio.Queue[RecordedEvent]", journeys: Journeys, screen: Screen, seconds: float
+    events: "asyncio.Queue[RecordedEvent]", journeys: GenerationTracker, screen: DemoConsole, seconds: float
 ) -> None:
     """Take events until every generation is over. Raises Failure for one without a video, or after `seconds`."""
     try:
@@ -114,37 +118,37 @@ async def _watch(
                     if journeys.add(recorded):
                         screen.event(recorded)
     except TimeoutError:
-        raise Failure(f"the generations did not come to an end within {seconds:g} s") from None
+        raise CommandError(f"the generations did not come to an end within {seconds:g} s") from None
     for journey in journeys.all():
         if journey.failure is not None:
-            raise Failure(f"the {journey.kind.value} generation has no video: {journey.failure}")
+            raise CommandError(f"the {journey.kind.value} generation has no video: {journey.failure}")
 
 
-async def _fetch(gateway: GatewayClient, journey: Journey, out: Path) -> Finished:
+async def _fetch(gateway: GatewayClient, journey: TrackedGeneration, out: Path) -> FinishedGeneration:
     """Download a video and check that it is the one that was stored."""
     stored = journey.stored
     status = await _final_status(gateway, journey)
     if stored is None or status != "completed":
-        raise Failure(f"the {journey.kind.value} generation is {status}, but no video was stored")
+        raise CommandError(f"the {journey.kind.value} generation is {status}, but no video was stored")
     download = await gateway.download(journey.generation, out / f"{journey.kind.value}.mp4")
     if (download.bytes, download.sha256) != (stored.bytes, stored.sha256):
-        raise Failure(
+        raise CommandError(
             f"{download.file} is not the file that was stored: {download.bytes} of {stored.bytes} bytes"
         )
     with download.file.open("rb") as file:
         if file.read(_BRAND_AT + len(_BRAND))[_BRAND_AT:] != _BRAND:
-            raise Failure(f"{download.file} is not an mp4 file")
-    return Finished(journey, status, download)
+            raise CommandError(f"{download.file} is not an mp4 file")
+    return FinishedGeneration(journey, status, download)
 
 
-async def _final_status(gateway: GatewayClient, journey: Journey) -> str:
+async def _final_status(gateway: GatewayClient, journey: TrackedGeneration) -> str:
     """What the API says; its tables may be some milliseconds behind the events."""
     try:
         async with asyncio.timeout(_STATUS_SECONDS):
             while (status := (await gateway.status(journey.generation))["status"]) == "processing":  # noqa: ASYNC110  it is elsewhere
                 await asyncio.sleep(0.05)
     except TimeoutError:
-        raise Failure(
+        raise CommandError(
             f"generation {journey.generation} is over, but the gateway still calls it running"
         ) from None
     return str(status)

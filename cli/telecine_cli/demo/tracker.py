@@ -15,11 +15,11 @@ from telecine_contracts.gateway import Kind
 from telecine_contracts.generation import GenerationCancelled, GenerationFailed
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 
-__all__ = ["Journey", "Journeys"]
+__all__ = ["GenerationTracker", "TrackedGeneration"]
 
 
 @dataclass
-class Journey:
+class TrackedGeneration:
     """One generation's way so far."""
 
     generation: str
@@ -72,17 +72,17 @@ class Journey:
 
 
 @dataclass
-class Journeys:
+class GenerationTracker:
     """The generations of one account, and its ledger."""
 
     account: str
-    by_id: dict[str, Journey] = field(default_factory=dict)
+    by_id: dict[str, TrackedGeneration] = field(default_factory=dict)
     ledger: list[RecordedEvent] = field(default_factory=list)
     _early: dict[str, list[RecordedEvent]] = field(default_factory=dict)
 
-    def begin(self, generation: str, kind: Kind) -> Journey:
+    def begin(self, generation: str, kind: Kind) -> TrackedGeneration:
         """Follow a generation from now on; its first events may have come before its id was known."""
-        journey = Journey(generation, kind, self._early.pop(generation, []))
+        journey = TrackedGeneration(generation, kind, self._early.pop(generation, []))
         self.by_id[generation] = journey
         return journey
 
@@ -102,6 +102,6 @@ class Journeys:
         """Whether every generation that is followed has come to its end."""
         return all(journey.over for journey in self.by_id.values())
 
-    def all(self) -> Iterable[Journey]:
+    def all(self) -> Iterable[TrackedGeneration]:
         """In the order in which they were begun."""
         return self.by_id.values()

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import typer
 
-from telecine_cli.provisioning.credentials import Made, make_credentials, seed_file
+from telecine_cli.provisioning.credentials import CredentialsResult, make_credentials, seed_file
 
-__all__ = ["make_and_tell"]
+__all__ = ["create_credentials"]
 
 
-def make_and_tell(folder: Path, rotate: Sequence[str]) -> None:
+def create_credentials(folder: Path, rotate: Sequence[str]) -> None:
     """Make credentials and say what was made. Raises Failure."""
     for line in _lines(folder, make_credentials(folder, rotate=rotate)):
         typer.echo(line)
 
 
-def _lines(folder: Path, made: Made) -> list[str]:
+def _lines(folder: Path, made: CredentialsResult) -> list[str]:
     width = max(map(len, made.identities))
     told = [
         f"{done:<8}  {name:<{width}}  {seed_file(folder, name)}" for name, done in made.identities.items()

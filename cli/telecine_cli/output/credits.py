@@ -8,9 +8,9 @@ from typing import Any
 import typer
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_cli.account_statement import GrantLine, grants_of, standing_after, statement_of
-from telecine_cli.errors import Failure
-from telecine_cli.ledger_client import ask, balances_after, ledger_of
+from telecine_cli.account_statement import GrantLine, account_after, grants_of, statement_of
+from telecine_cli.errors import CommandError
+from telecine_cli.ledger_client import balances_after, read_ledger, send_command
 from telecine_cli.target import Target, connected
 from telecine_contracts.commands import (
     AdjustCredits,
@@ -29,22 +29,24 @@ from telecine_gateway.credits.statement import describe_change
 from telecine_gateway.read_model.entries import Period, Statement, StatementLine
 
 from .event_summary import printable
-from .timeline import columns, ledger_as_json, moment, signed, statement
+from .timeline import align_columns, format_time, ledger_as_json, ledger_lines, signed
 
-__all__ = ["tell_balance", "tell_change", "tell_ledger", "tell_statement"]
+__all__ = ["print_balance", "print_change", "print_ledger", "print_statement"]
 
 
-async def tell_change(target: Target, command: LedgerCommand, *, as_json: bool) -> None:
+async def print_change(target: Target, command: LedgerCommand, *, as_json: bool) -> None:
     """Have the ledger changed and print the outcome."""
     async with connected(target) as connection:
-        answer = await ask(connection, command)
+        answer = await send_command(connection, command)
     if as_json:
         typer.echo(json.dumps(_change_as_json(command, answer), indent=2))
         return
-    typer.echo(f"{_became(command, answer)}{f', {_has(answer.balances)}' if answer.balances else ''}")
+    typer.echo(
+        f"{_change_summary(command, answer)}{f', {_balance_summary(answer.balances)}' if answer.balances else ''}"
+    )
 
 
-def _became(command: LedgerCommand, answer: LedgerAnswer) -> str:
+def _change_summary(command: LedgerCommand, answer: LedgerAnswer) -> str:
     account = command.account
     match command:
         case GrantCredits() if answer.done:
@@ -79,30 +81,30 @@ def _change_as_json(command: LedgerCommand, answer: LedgerAnswer) -> dict[str, A
         "account": command.account,
         "changed": answer.done,
         "entry": answer.entry,
-        "decided_at": moment(answer.decided_at) if answer.decided_at else None,
+        "decided_at": format_time(answer.decided_at) if answer.decided_at else None,
         "balances": answer.balances.model_dump() if answer.balances else None,
     }
 
 
-def _has(balances: Balances) -> str:
+def _balance_summary(balances: Balances) -> str:
     held = f" and {balances.held} held for running generations" if balances.held else ""
     return f"has {balances.available} credits available{held}"
 
 
 async def _entries(target: Target, account: str, *, whole: bool = False) -> list[RecordedEvent]:
     async with connected(target) as connection:
-        return await ledger_of(connection, account, whole=whole)
+        return await read_ledger(connection, account, whole=whole)
 
 
-def _some(account: str, entries: list[RecordedEvent]) -> list[RecordedEvent]:
+def _require_entries(account: str, entries: list[RecordedEvent]) -> list[RecordedEvent]:
     if not entries:
-        raise Failure(
+        raise CommandError(
             f"account {account} has no entry yet: `telecine credits grant {account} …` makes the first"
         )
     return entries
 
 
-async def tell_ledger(target: Target, account: str, *, as_json: bool) -> None:
+async def print_ledger(target: Target, account: str, *, as_json: bool) -> None:
     """Print an account's ledger and balance. Raises Failure for an account that has no entry."""
     entries = await _entries(target, account)
     balances = balances_after(entries)
@@ -111,20 +113,20 @@ async def tell_ledger(target: Target, account: str, *, as_json: bool) -> None:
         document = {"account": account, "ledger": ledger, "balance": balances.model_dump()}
         typer.echo(json.dumps(document, indent=2))
         return
-    for line in statement(_some(account, entries)):
+    for line in ledger_lines(_require_entries(account, entries)):
         typer.echo(line)
-    typer.echo(f"{account} {_has(balances)}")
+    typer.echo(f"{account} {_balance_summary(balances)}")
 
 
-async def tell_balance(target: Target, account: str, *, as_json: bool) -> None:
+async def print_balance(target: Target, account: str, *, as_json: bool) -> None:
     """Print what an account has, what bounds it, and what is left of its grants. Raises Failure."""
-    entries = _some(account, await _entries(target, account, whole=True))
-    standing, balances = standing_after(entries), balances_after(entries)
+    entries = _require_entries(account, await _entries(target, account, whole=True))
+    standing, balances = account_after(entries), balances_after(entries)
     grants = grants_of(standing, entries)
     if as_json:
         typer.echo(json.dumps(_standing_as_json(account, standing, grants), indent=2))
         return
-    typer.echo(f"{account} {_has(balances)}{', and is closed' if standing.is_closed else ''}")
+    typer.echo(f"{account} {_balance_summary(balances)}{', and is closed' if standing.is_closed else ''}")
     for scope, limits in sorted(standing.limits.items()):
         bounds = {"a day": limits.per_day, "a generation": limits.per_generation}
         told = " and ".join(f"{most} credits {per}" for per, most in bounds.items() if most is not None)
@@ -132,7 +134,7 @@ async def tell_balance(target: Target, account: str, *, as_json: bool) -> None:
             typer.echo(f"{scope or 'the account'} may spend {told}")
     if grants:
         head = ("grant", "kind", "granted", "available", "held", "usable until", "reference")
-        for line in columns([head, *map(_grant_cells, grants)], right={0, 2, 3, 4}):
+        for line in align_columns([head, *map(_grant_cells, grants)], right={0, 2, 3, 4}):
             typer.echo(line)
 
 
@@ -144,7 +146,7 @@ def _grant_cells(grant: GrantLine) -> tuple[str, ...]:
         str(granted.amount),
         str(grant.available),
         str(grant.held),
-        moment(grant.usable_until) if grant.usable_until else "-",
+        format_time(grant.usable_until) if grant.usable_until else "-",
         printable(granted.reference),
     )
 
@@ -167,7 +169,7 @@ def _standing_as_json(account: str, standing: Account, grants: list[GrantLine]) 
                 "amount": grant.granted.amount,
                 "available": grant.available,
                 "held": grant.held,
-                "usable_until": moment(grant.usable_until) if grant.usable_until else None,
+                "usable_until": format_time(grant.usable_until) if grant.usable_until else None,
                 "reference": grant.granted.reference,
             }
             for grant in grants
@@ -175,22 +177,22 @@ def _standing_as_json(account: str, standing: Account, grants: list[GrantLine]) 
     }
 
 
-async def tell_statement(target: Target, account: str, period: Period, *, as_csv: bool) -> None:
+async def print_statement(target: Target, account: str, period: Period, *, as_csv: bool) -> None:
     """Print an account's statement. Raises Failure for an account that has no entry."""
-    entries = _some(account, await _entries(target, account))
+    entries = _require_entries(account, await _entries(target, account))
     told, lines = statement_of(account, entries, period)
     if as_csv:
         parts = (statement_csv.begin(told), statement_csv.lines(lines), statement_csv.end(told))
         sys.stdout.buffer.write(b"".join(parts))
         return
     head = ("entry", "time", "what happened", "available", "held", "= available", "= held", "for")
-    for line in columns([head, *_rows(told, lines)], right={0, 3, 4, 5, 6}):
+    for line in align_columns([head, *_rows(told, lines)], right={0, 3, 4, 5, 6}):
         typer.echo(line)
 
 
 def _rows(told: Statement, lines: Iterable[StatementLine]) -> list[tuple[str, ...]]:
     ends = [
-        ("", moment(at) if at else "", name, "", "", str(mark.available), str(mark.held), "")
+        ("", format_time(at) if at else "", name, "", "", str(mark.available), str(mark.held), "")
         for name, mark, at in (
             ("opening balance", told.opening, told.period.since),
             ("closing balance", told.closing, told.period.until),
@@ -203,7 +205,7 @@ def _line_cells(line: StatementLine) -> tuple[str, ...]:
     about = " ".join(text for text in (line.reference, line.reason, line.generation) if text)
     return (
         str(line.entry),
-        moment(line.at),
+        format_time(line.at),
         describe_change(line).lower(),
         signed(line.amount),
         signed(line.held_amount),

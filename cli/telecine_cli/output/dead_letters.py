@@ -9,20 +9,20 @@ from nats.js.errors import NotFoundError
 from pydantic import TypeAdapter
 
 from telecine_chassis.consumers.dead_letters import DeadLetter, DeadLetters
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.target import Target, connected
 from telecine_contracts.streams import CONSUMERS
 
 from .event_summary import printable
-from .timeline import columns, moment
+from .timeline import align_columns, format_time
 
-__all__ = ["dismiss_letters", "replay_letters", "replayable", "tell_letter", "tell_letters"]
+__all__ = ["dismiss_letters", "print_letter", "print_letters", "replay_letters", "replayable"]
 
 _LONGEST_ERROR = 80
 _LETTERS = TypeAdapter(list[DeadLetter])
 
 
-async def tell_letters(target: Target, *, resolved: bool, as_json: bool) -> None:
+async def print_letters(target: Target, *, resolved: bool, as_json: bool) -> None:
     """Print every letter that is kept, or those that were `resolved`."""
     async with connected(target) as connection:
         letters = await DeadLetters(connection).list(resolved=resolved)
@@ -30,7 +30,7 @@ async def tell_letters(target: Target, *, resolved: bool, as_json: bool) -> None
         typer.echo(_LETTERS.dump_json(letters, indent=2).decode())
     elif letters:
         last = ("resolved", "how", "reason") if resolved else ("kept", "failures", "error")
-        for line in columns([("letter", "consumer", "message", *last), *map(_cells, letters)]):
+        for line in align_columns([("letter", "consumer", "message", *last), *map(_cells, letters)]):
             typer.echo(line)
     else:
         typer.echo("no dead letters", err=True)
@@ -46,10 +46,10 @@ def _cells(letter: DeadLetter) -> tuple[str, ...]:
 
 
 def _moment(time: datetime | None) -> str:
-    return moment(time) if time else "-"
+    return format_time(time) if time else "-"
 
 
-async def tell_letter(target: Target, number: int, *, as_json: bool) -> None:
+async def print_letter(target: Target, number: int, *, as_json: bool) -> None:
     """Print one letter; the message's content, which may hold a prompt, only as JSON. Raises Failure."""
     async with connected(target) as connection:
         letter = await _get(connection, number)
@@ -73,7 +73,7 @@ async def tell_letter(target: Target, number: int, *, as_json: bool) -> None:
         ("replay", f"telecine dead-letters replay {letter.id}" if replayable(letter) else _rebuild(letter)),
         ("or give up", f'telecine dead-letters dismiss {letter.id} --reason "…"'),
     )
-    for line in columns((name, printable(value)) for name, value in facts):
+    for line in align_columns((name, printable(value)) for name, value in facts):
         typer.echo(line)
 
 
@@ -92,7 +92,7 @@ async def replay_letters(target: Target, number: int | None) -> None:
     if not letters:
         typer.echo("no dead letters", err=True)
     if left:
-        raise Failure(
+        raise CommandError(
             "\n".join(f"letter {letter.id} can't be replayed: {_rebuild(letter)}" for letter in left)
         )
 
@@ -127,6 +127,6 @@ async def _get(connection: Client, number: int) -> DeadLetter:
     try:
         return await DeadLetters(connection).get(number)
     except NotFoundError:
-        raise Failure(
+        raise CommandError(
             f"there is no dead letter {number}: `telecine dead-letters list` shows them all"
         ) from None

@@ -33,12 +33,12 @@ from telecine_contracts.generation import (
 )
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 
-__all__ = ["in_words", "printable", "size"]
+__all__ = ["describe", "format_size", "printable"]
 
 _KILO = 1000
 
 
-def in_words(event: Event) -> str:
+def describe(event: Event) -> str:
     """A short line that is safe to print on a terminal, whatever users or providers wrote into the event."""
     kinds = (_access, _credits, _account, _provider, _video)
     return printable(next((words for kind in kinds if (words := kind(event))), event.type))
@@ -50,7 +50,7 @@ def printable(text: str) -> str:
     return "".join(kept)
 
 
-def size(count: int) -> str:
+def format_size(count: int) -> str:
     """A number of bytes as people say it: 1.2 MB."""
     if count < _KILO:
         return f"{count} B"
@@ -153,7 +153,7 @@ def _video(event: Event) -> str:
             return "made by the provider" + (f", {tokens} tokens" if tokens is not None else "")
         case VideoStored():
             frame = f"{event.width}×{event.height}"
-            return f"{size(event.bytes)}, {frame}, {event.duration:g} s, sha256 {event.sha256[:12]}…"
+            return f"{format_size(event.bytes)}, {frame}, {event.duration:g} s, sha256 {event.sha256[:12]}…"
         case VideoStorageFailed():
             return "kept at the provider for now" if event.stopgap_url else f"lost: {event.message}"
         case GenerationFailed():

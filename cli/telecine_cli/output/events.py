@@ -8,21 +8,21 @@ from nats.aio.client import Client
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
-from telecine_cli.errors import Failure
-from telecine_cli.event_reader import following, of_generation
+from telecine_cli.errors import CommandError
+from telecine_cli.event_reader import generation_events, live_events
 from telecine_cli.target import Target, connected
 from telecine_contracts.streams import ACCESS, LEDGER, VIDEO, Stream
 
 from .timeline import as_json as event_as_json
-from .timeline import live_line, moment, timeline
+from .timeline import format_time, live_line, timeline_lines
 
-__all__ = ["Interest", "tell_generation", "tell_live"]
+__all__ = ["EventFilter", "print_generation", "print_live"]
 
 _FOLLOWED = (VIDEO, LEDGER, ACCESS)
 
 
 @dataclass(frozen=True)
-class Interest:
+class EventFilter:
     """Which events are to be shown. `since` is the first sequence of `stream`; None: from now on."""
 
     account: str | None = None
@@ -30,14 +30,14 @@ class Interest:
     stream: str | None = None
     since: int | None = None
 
-    def covers(self, recorded: RecordedEvent) -> bool:
+    def matches(self, recorded: RecordedEvent) -> bool:
         """Whether an event is to be shown."""
         about = recorded.event.about
         wanted = {"account": self.account, "generation": self.generation}
         return all(value is None or about.get(name) == value for name, value in wanted.items())
 
 
-async def tell_live(target: Target, interest: Interest, *, as_json: bool) -> None:
+async def print_live(target: Target, interest: EventFilter, *, as_json: bool) -> None:
     """Print events as they happen, until cancelled. Raises Failure when the connection is lost."""
     async with connected(target) as connection:
         starts = [
@@ -45,34 +45,36 @@ async def tell_live(target: Target, interest: Interest, *, as_json: bool) -> Non
             for stream in _FOLLOWED
             if _wanted(stream, interest)
         ]
-        async with following(connection, starts) as events:
+        async with live_events(connection, starts) as events:
             typer.echo("following; Ctrl-C ends", err=True)
             while True:
                 recorded = await events.get()
-                if interest.covers(recorded):
+                if interest.matches(recorded):
                     typer.echo(json.dumps(event_as_json(recorded)) if as_json else live_line(recorded))
 
 
-def _wanted(stream: Stream, interest: Interest) -> bool:
+def _wanted(stream: Stream, interest: EventFilter) -> bool:
     return interest.stream is None or stream.name == interest.stream
 
 
-async def _after(connection: Client, stream: Stream, interest: Interest) -> int:
+async def _after(connection: Client, stream: Stream, interest: EventFilter) -> int:
     return (
         await CatchUpSubscription(connection, stream).head() if interest.since is None else interest.since - 1
     )
 
 
-async def tell_generation(target: Target, generation: str, *, as_json: bool) -> None:
+async def print_generation(target: Target, generation: str, *, as_json: bool) -> None:
     """Print a generation's way. Raises Failure when there is no such generation."""
     async with connected(target) as connection:
-        events = await of_generation(connection, generation)
+        events = await generation_events(connection, generation)
     if not events:
-        raise Failure(f"there is no generation {generation}")
+        raise CommandError(f"there is no generation {generation}")
     if as_json:
         typer.echo(json.dumps([event_as_json(recorded) for recorded in events], indent=2))
         return
     about = events[0].event.about
-    typer.echo(f"generation {generation} of account {about['account']}, {moment(events[0].envelope.time)}")
-    for line in timeline(events):
+    typer.echo(
+        f"generation {generation} of account {about['account']}, {format_time(events[0].envelope.time)}"
+    )
+    for line in timeline_lines(events):
         typer.echo(line)

@@ -5,17 +5,17 @@ from typing import Any
 
 import typer
 
-from telecine_cli.api_keys import KeyLine, create, listed, revoke
+from telecine_cli.api_keys import ApiKeySummary, create, list_keys, revoke
 from telecine_cli.target import Target, connected
 from telecine_gateway.access.api_keys import new_key
 
 from .event_summary import printable
-from .timeline import columns, moment
+from .timeline import align_columns, format_time
 
-__all__ = ["tell_keys", "tell_new_key", "tell_revoked"]
+__all__ = ["print_keys", "print_new_key", "print_revoked"]
 
 
-async def tell_new_key(
+async def print_new_key(
     target: Target, account: str, name: str, scopes: tuple[str, ...], *, as_json: bool
 ) -> None:
     """Make a key and print it: the key alone on standard output, the rest on standard error; or all of it as JSON."""
@@ -32,10 +32,10 @@ async def tell_new_key(
     typer.echo(key.secret)
 
 
-async def tell_keys(target: Target, account: str | None, *, as_json: bool) -> None:
+async def print_keys(target: Target, account: str | None, *, as_json: bool) -> None:
     """Print the keys of one account or of all."""
     async with connected(target) as connection:
-        keys = await listed(connection, account)
+        keys = await list_keys(connection, account)
     if as_json:
         typer.echo(json.dumps([_key_as_json(key) for key in keys], indent=2))
         return
@@ -43,28 +43,28 @@ async def tell_keys(target: Target, account: str | None, *, as_json: bool) -> No
         typer.echo("no keys yet: `telecine keys create ACCOUNT` makes one", err=True)
         return
     head = ("key", "account", "scopes", "created", "revoked", "name")
-    for line in columns([head, *map(_key_cells, keys)]):
+    for line in align_columns([head, *map(_key_cells, keys)]):
         typer.echo(line)
 
 
-def _key_cells(key: KeyLine) -> tuple[str, ...]:
-    revoked = moment(key.revoked_at) if key.revoked_at else "-"
+def _key_cells(key: ApiKeySummary) -> tuple[str, ...]:
+    revoked = format_time(key.revoked_at) if key.revoked_at else "-"
     scopes = printable(" ".join(key.scopes))
-    return key.key_id, key.account, scopes, moment(key.created_at), revoked, printable(key.name)
+    return key.key_id, key.account, scopes, format_time(key.created_at), revoked, printable(key.name)
 
 
-def _key_as_json(key: KeyLine) -> dict[str, Any]:
+def _key_as_json(key: ApiKeySummary) -> dict[str, Any]:
     return {
         "key_id": key.key_id,
         "account": key.account,
         "name": key.name,
         "scopes": list(key.scopes),
-        "created_at": moment(key.created_at),
-        "revoked_at": moment(key.revoked_at) if key.revoked_at else None,
+        "created_at": format_time(key.created_at),
+        "revoked_at": format_time(key.revoked_at) if key.revoked_at else None,
     }
 
 
-async def tell_revoked(target: Target, key_id: str, *, as_json: bool) -> None:
+async def print_revoked(target: Target, key_id: str, *, as_json: bool) -> None:
     """Revoke a key and say so."""
     async with connected(target) as connection:
         before = await revoke(connection, key_id)
@@ -73,6 +73,8 @@ async def tell_revoked(target: Target, key_id: str, *, as_json: bool) -> None:
         typer.echo(json.dumps({"key_id": key_id, "account": before.account, "changed": changed}, indent=2))
         return
     if before.revoked_at is not None:
-        typer.echo(f"{key_id} of account {before.account} was revoked before, {moment(before.revoked_at)}")
+        typer.echo(
+            f"{key_id} of account {before.account} was revoked before, {format_time(before.revoked_at)}"
+        )
     else:
         typer.echo(f"{key_id} of account {before.account} is revoked")

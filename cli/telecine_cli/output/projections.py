@@ -16,11 +16,11 @@ from telecine_chassis.projections.slots import Slots, checkpoints
 from telecine_cli.target import Target, connected
 from telecine_contracts import registry
 
-__all__ = ["Rebuilt", "rebuild_and_tell", "rebuild_one"]
+__all__ = ["RebuildResult", "rebuild_one", "rebuild_services"]
 
 
 @dataclass(frozen=True)
-class Rebuilt:
+class RebuildResult:
     """A service's new tables: rows by table, and how far each projection has read its stream."""
 
     slot: int
@@ -28,7 +28,7 @@ class Rebuilt:
     sequences: dict[str, int]
 
 
-async def rebuild_and_tell(target: Target, services: Iterable[str], database_url: str | None) -> None:
+async def rebuild_services(target: Target, services: Iterable[str], database_url: str | None) -> None:
     """Rebuild one service after the other and print what each has now. Raises Failure."""
     async with connected(target) as connection:
         for service in services:
@@ -40,7 +40,7 @@ async def rebuild_and_tell(target: Target, services: Iterable[str], database_url
                 typer.echo(f"  table {table}: {count} rows")
 
 
-async def rebuild_one(connection: Client, service: str, database_url: str) -> Rebuilt:
+async def rebuild_one(connection: Client, service: str, database_url: str) -> RebuildResult:
     """Fill new tables for `service` from its streams, beside the live ones, and make them the live ones."""
     metadata: MetaData = import_module(f"telecine_{service}.read_model.tables").METADATA
     version: int = import_module(f"telecine_{service}.read_model.tables").VERSION
@@ -49,10 +49,10 @@ async def rebuild_one(connection: Client, service: str, database_url: str) -> Re
     ).PROJECTIONS
     slots = Slots(database_url, metadata, version)
     slot = await rebuild(slots, projections, connection, registry(), service=service)
-    return await asyncio.to_thread(_look_into, slots, slot)
+    return await asyncio.to_thread(_slot_contents, slots, slot)
 
 
-def _look_into(slots: Slots, slot: int) -> Rebuilt:
+def _slot_contents(slots: Slots, slot: int) -> RebuildResult:
     progress = checkpoints(slots.metadata)
     engine = slots.open(slot)
     try:
@@ -65,4 +65,4 @@ def _look_into(slots: Slots, slot: int) -> Rebuilt:
             }
     finally:
         engine.dispose()
-    return Rebuilt(slot, rows, {row.projection: row.sequence for row in found})
+    return RebuildResult(slot, rows, {row.projection: row.sequence for row in found})

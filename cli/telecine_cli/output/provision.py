@@ -6,19 +6,19 @@ from urllib.parse import urlsplit
 
 import typer
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.streams import Change, check_durability, provision
-from telecine_cli.stack.config import Facts
-from telecine_cli.target import Target, connected, of_stack
+from telecine_cli.stack.config import StackConfig
+from telecine_cli.target import Target, connected, stack_target
 from telecine_contracts.permissions import PROVISIONER
 
-__all__ = ["Wish", "lines", "monitoring_of", "provision_and_tell", "provision_stack"]
+__all__ = ["ProvisionOptions", "lines", "monitoring_of", "provision_server", "provision_stack"]
 
 _MONITORING_PORT = 8222
 
 
 @dataclass(frozen=True)
-class Wish:
+class ProvisionOptions:
     """What the user wants of a provisioning. Without `monitoring_url` it is looked for on each server's host."""
 
     monitoring_url: str | None = None
@@ -27,18 +27,18 @@ class Wish:
     allow_unsafe: bool = False
 
 
-async def provision_stack(facts: Facts) -> None:
+async def provision_stack(config: StackConfig) -> None:
     """Provision the server of a local stack, between its parts and its services.
 
     Raises:
         ProvisioningRefused: when an older stack on this folder left something that can't be changed safely.
     """
-    await check_durability(facts.nats.monitoring_url)
-    async with connected(of_stack(facts, PROVISIONER)) as connection:
+    await check_durability(config.nats.monitoring_url)
+    async with connected(stack_target(config, PROVISIONER)) as connection:
         await provision(connection)
 
 
-async def provision_and_tell(target: Target, wish: Wish) -> None:
+async def provision_server(target: Target, wish: ProvisionOptions) -> None:
     """Check the server, bring it up to date (or say what would change) and print a line for each thing.
 
     Raises:
@@ -61,7 +61,7 @@ def monitoring_of(nats_url: str) -> str:
     first = nats_url.split(",")[0]
     host = urlsplit(first if "//" in first else f"//{first}").hostname
     if host is None:
-        raise Failure(f"{first} is not the URL of a NATS server, e.g. nats://127.0.0.1:4222")
+        raise CommandError(f"{first} is not the URL of a NATS server, e.g. nats://127.0.0.1:4222")
     return f"http://[{host}]:{_MONITORING_PORT}" if ":" in host else f"http://{host}:{_MONITORING_PORT}"
 
 

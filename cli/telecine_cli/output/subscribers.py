@@ -10,38 +10,38 @@ from typing import Any
 import typer
 
 from telecine_cli import target
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.provisioning import subscriptions
 from telecine_cli.provisioning.credentials import (
     USERS_FILE,
-    forget_subscriber,
     make_credentials,
+    remove_subscriber,
     seed_file,
     subscriber_names,
 )
 from telecine_cli.provisioning.server_reload import reload_server
-from telecine_cli.provisioning.subscriber_programs import Client, Wanted, program
+from telecine_cli.provisioning.subscriber_programs import Client, ProgramOptions, program
 from telecine_cli.provisioning.subscriptions import Start, Subscription
 from telecine_cli.stack.config import credentials_folder
 from telecine_cli.target import Target, connected
 from telecine_contracts.permissions import PROVISIONER
 
-from .timeline import columns, moment
+from .timeline import align_columns, format_time
 
 __all__ = [
-    "Addition",
-    "add_and_tell",
-    "find",
-    "remove_and_tell",
-    "reset_and_tell",
-    "rotate_and_tell",
-    "tell_list",
-    "tell_program",
+    "NewSubscriber",
+    "add_subscriber",
+    "delete_subscriber",
+    "find_subscriber_target",
+    "print_program",
+    "print_subscribers",
+    "reset_position",
+    "rotate_key",
 ]
 
 
 @dataclass(frozen=True)
-class Place:
+class SubscriberTarget:
     """A telecine and the folder with its identities; `credentials` is None for a server without identities."""
 
     target: Target
@@ -49,7 +49,7 @@ class Place:
 
 
 @dataclass(frozen=True)
-class Addition:
+class NewSubscriber:
     """A subscriber that is wanted. `subscriber_url`: the server as the subscriber reaches it."""
 
     name: str
@@ -59,13 +59,13 @@ class Addition:
     subscriber_url: str | None
 
 
-def find(
+def find_subscriber_target(
     data: Path | None,
     nats_url: str | None,
     nkey_seed: Path | None,
     credentials: Path | None,
     identity: str = PROVISIONER,
-) -> Place:
+) -> SubscriberTarget:
     """The telecine to use, as `identity`: the seed is `nkey_seed`, else the one among `credentials`.
 
     Raises Failure as `target.find` does, and for a folder of credentials without that seed.
@@ -73,16 +73,16 @@ def find(
     if credentials is not None and nkey_seed is None:
         nkey_seed = seed_file(credentials, identity)
         if not nkey_seed.exists():
-            raise Failure(
+            raise CommandError(
                 f"{nkey_seed} does not exist: name the folder that `telecine provision --credentials` made"
             )
-    found = target.find(data, nats_url, nkey_seed, identity=identity)
+    found = target.find_target(data, nats_url, nkey_seed, identity=identity)
     if found.data is not None and found.access.nkey_seed is not None:
-        return Place(found, credentials_folder(found.data))
-    return Place(found, credentials)
+        return SubscriberTarget(found, credentials_folder(found.data))
+    return SubscriberTarget(found, credentials)
 
 
-async def add_and_tell(place: Place, wanted: Addition, *, as_json: bool) -> None:
+async def add_subscriber(place: SubscriberTarget, wanted: NewSubscriber, *, as_json: bool) -> None:
     """Create the consumers, then the identity, and say how to begin. Raises Failure."""
     filters = subscriptions.filters_by_stream(wanted.streams, wanted.filters)
     _check_credentials(place, "add")
@@ -112,13 +112,15 @@ async def add_and_tell(place: Place, wanted: Addition, *, as_json: bool) -> None
         typer.echo(f"{action:<8}  consumer {wanted.name} on {stream}: {' '.join(filters[stream])}{position}")
     if seed is not None:
         typer.echo(f"{key:<8}  key of {wanted.name}: {seed}")
-    _tell_reload(place, reloaded)
+    _print_reload(place, reloaded)
     url = wanted.subscriber_url or place.target.nats_url
     stream, [subject, *_] = next(iter(filters.items()))
-    typer.echo(_first_steps(Wanted(wanted.name, stream, subject, url, seed.name if seed else None), seed))
+    typer.echo(
+        _first_steps(ProgramOptions(wanted.name, stream, subject, url, seed.name if seed else None), seed)
+    )
 
 
-def _first_steps(wanted: Wanted, seed: Path | None) -> str:
+def _first_steps(wanted: ProgramOptions, seed: Path | None) -> str:
     give = (
         [
             f"Give {seed} to the team, and to no one else: it is the key. The programs expect it where they are run."
@@ -137,10 +139,10 @@ def _first_steps(wanted: Wanted, seed: Path | None) -> str:
     return "\n".join(lines)
 
 
-async def tell_list(place: Place, *, as_json: bool) -> None:
+async def print_subscribers(place: SubscriberTarget, *, as_json: bool) -> None:
     """Print every subscriber: its consumers, or that it has none."""
     async with connected(place.target) as connection:
-        found = await subscriptions.listed(connection)
+        found = await subscriptions.list_subscriptions(connection)
     keys = set(subscriber_names(place.credentials)) if place.credentials else set()
     idle = sorted(keys - {each.name for each in found})
     if as_json:
@@ -155,7 +157,7 @@ async def tell_list(place: Place, *, as_json: bool) -> None:
     rows_ += [
         (name, "-", "-", "-", "-", "-", "yes", "no consumer: add it again, or remove it") for name in idle
     ]
-    for line in columns([head, *rows_], right={2, 3}):
+    for line in align_columns([head, *rows_], right={2, 3}):
         typer.echo(line)
 
 
@@ -166,7 +168,7 @@ def _cells(each: Subscription, keys: set[str] | None) -> tuple[str, ...]:
         str(each.lag),
         str(each.unacknowledged),
         "yes" if each.waiting else "no",
-        moment(each.acknowledged_at) if each.acknowledged_at else "never",
+        format_time(each.acknowledged_at) if each.acknowledged_at else "never",
         "?" if keys is None else "yes" if each.name in keys else "no",
         " ".join(each.filters),
     )
@@ -182,27 +184,27 @@ def _as_json(each: Subscription, keys: set[str] | None) -> dict[str, Any]:
     }
 
 
-async def tell_program(
-    place: Place, name: str, client: Client, stream: str | None, subscriber_url: str | None
+async def print_program(
+    place: SubscriberTarget, name: str, client: Client, stream: str | None, subscriber_url: str | None
 ) -> None:
     """Print the program for one client library. Raises Failure when there is no such subscriber."""
     async with connected(place.target) as connection:
-        found = await subscriptions.listed(connection, name)
+        found = await subscriptions.list_subscriptions(connection, name)
     mine = next((each for each in found if stream in (None, each.stream)), None)
     if mine is None:
-        raise Failure(_unknown(name) if not found else f"{name} has no consumer on {stream}")
+        raise CommandError(_unknown(name) if not found else f"{name} has no consumer on {stream}")
     seed = seed_file(Path(), name).name if place.target.access.nkey_seed else None
     url = subscriber_url or place.target.nats_url
-    typer.echo(program(client, Wanted(name, mine.stream, mine.filters[0], url, seed)), nl=False)
+    typer.echo(program(client, ProgramOptions(name, mine.stream, mine.filters[0], url, seed)), nl=False)
 
 
-async def rotate_and_tell(place: Place, name: str, *, as_json: bool) -> None:
+async def rotate_key(place: SubscriberTarget, name: str, *, as_json: bool) -> None:
     """Replace a subscriber's key. Raises Failure when it has none."""
     credentials = _check_credentials(place, "rotate")
     if credentials is None:
-        raise Failure("this server has no identities: there is no key to rotate")
+        raise CommandError("this server has no identities: there is no key to rotate")
     if name not in subscriber_names(credentials):
-        raise Failure(_unknown(name))
+        raise CommandError(_unknown(name))
     make_credentials(credentials, rotate=[name])
     reloaded = await reload_server(place.target)
     seed = seed_file(credentials, name)
@@ -210,23 +212,23 @@ async def rotate_and_tell(place: Place, name: str, *, as_json: bool) -> None:
         _echo_json({"name": name, "seed": str(seed), "reload_needed": not reloaded})
         return
     typer.echo(f"replaced  key of {name}: {seed}")
-    _tell_reload(place, reloaded)
+    _print_reload(place, reloaded)
 
 
-async def reset_and_tell(
-    place: Place, name: str, streams: Iterable[str], start: Start, *, as_json: bool
+async def reset_position(
+    place: SubscriberTarget, name: str, streams: Iterable[str], start: Start, *, as_json: bool
 ) -> None:
     """Move a subscriber's position on `streams`, or on all that it has. Raises Failure."""
     streams = set(streams)
     async with connected(place.target) as connection:
-        found = await subscriptions.listed(connection, name)
+        found = await subscriptions.list_subscriptions(connection, name)
         chosen = [each.stream for each in found if not streams or each.stream in streams]
         if not found:
-            raise Failure(_unknown(name))
+            raise CommandError(_unknown(name))
         if missing := streams - set(chosen):
-            raise Failure(f"{name} has no consumer on {' or '.join(sorted(missing))}")
+            raise CommandError(f"{name} has no consumer on {' or '.join(sorted(missing))}")
         await subscriptions.reset(connection, name, chosen, start)
-        after = await subscriptions.listed(connection, name)
+        after = await subscriptions.list_subscriptions(connection, name)
     told = [each for each in after if each.stream in chosen]
     if as_json:
         _echo_json([_as_json(each, None) for each in told])
@@ -237,14 +239,14 @@ async def reset_and_tell(
         typer.echo("          a program was connected, and was told that its consumer is gone: restart it")
 
 
-async def remove_and_tell(place: Place, name: str, *, as_json: bool) -> None:
+async def delete_subscriber(place: SubscriberTarget, name: str, *, as_json: bool) -> None:
     """Delete a subscriber's key and consumers. Raises Failure when it has neither."""
     credentials = _check_credentials(place, "remove")
     async with connected(place.target) as connection:
-        found = await subscriptions.listed(connection, name)
-    had_key = credentials is not None and forget_subscriber(credentials, name)
+        found = await subscriptions.list_subscriptions(connection, name)
+    had_key = credentials is not None and remove_subscriber(credentials, name)
     if not had_key and not found:
-        raise Failure(_unknown(name))
+        raise CommandError(_unknown(name))
     reloaded = await reload_server(place.target) if had_key else None
     async with connected(place.target) as connection:
         await subscriptions.delete(connection, name, [each.stream for each in found])
@@ -262,19 +264,19 @@ async def remove_and_tell(place: Place, name: str, *, as_json: bool) -> None:
         typer.echo(f"removed   key of {name}")
     for each in found:
         typer.echo(f"removed   consumer {name} on {each.stream}, with {each.lag} events not acknowledged")
-    _tell_reload(place, reloaded)
+    _print_reload(place, reloaded)
 
 
-def _check_credentials(place: Place, command: str) -> Path | None:
+def _check_credentials(place: SubscriberTarget, command: str) -> Path | None:
     if place.credentials is None and place.target.access.nkey_seed is not None:
-        raise Failure(
+        raise CommandError(
             f"`subscribers {command}` needs the folder with the identities: name it with --credentials, e.g. "
             "--credentials deploy/secrets/nats"
         )
     return place.credentials
 
 
-def _tell_reload(place: Place, reloaded: bool | None) -> None:
+def _print_reload(place: SubscriberTarget, reloaded: bool | None) -> None:
     """`reloaded`: None when there was nothing to reload, False when the operator has to do it."""
     if reloaded:
         typer.echo("reloaded  the NATS server; connections were kept")

@@ -18,27 +18,36 @@ from telecine_contracts.credits import (
     SpendLimitsSet,
 )
 
-from .event_summary import in_words, printable
+from .event_summary import describe, printable
 
-__all__ = ["as_json", "columns", "ledger_as_json", "live_line", "moment", "signed", "statement", "timeline"]
+__all__ = [
+    "align_columns",
+    "as_json",
+    "format_time",
+    "ledger_as_json",
+    "ledger_lines",
+    "live_line",
+    "signed",
+    "timeline_lines",
+]
 
 
-def moment(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     """A time in UTC, to the millisecond."""
     return time.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def timeline(events: Sequence[RecordedEvent]) -> list[str]:
+def timeline_lines(events: Sequence[RecordedEvent]) -> list[str]:
     """One line an event: seconds since the first, where it stands, its type, what it says."""
     if not events:
         return []
     start = events[0].envelope.time
-    return columns(
+    return align_columns(
         (
             f"+{(recorded.envelope.time - start).total_seconds():.3f} s",
             _place(recorded),
             _type(recorded),
-            _words(recorded),
+            _description(recorded),
         )
         for recorded in events
     )
@@ -47,14 +56,14 @@ def timeline(events: Sequence[RecordedEvent]) -> list[str]:
 def live_line(recorded: RecordedEvent) -> str:
     """One event as it happens: time, place, whom it is about, type, words."""
     about = " ".join(recorded.event.about.values())
-    time = moment(recorded.envelope.time)
-    return f"{time}  {_place(recorded):<12}  {_type(recorded):<32}  {about}  {_words(recorded)}"
+    time = format_time(recorded.envelope.time)
+    return f"{time}  {_place(recorded):<12}  {_type(recorded):<32}  {about}  {_description(recorded)}"
 
 
-def statement(entries: Iterable[RecordedEvent]) -> list[str]:
+def ledger_lines(entries: Iterable[RecordedEvent]) -> list[str]:
     """An account's ledger, a line an entry: number, time, event, the change of available and held, the balances."""
     head = ("entry", "time", "event", "available", "held", "= available", "= held", "for")
-    return columns([head, *map(_entry, entries)], right={0, 3, 4, 5, 6})
+    return align_columns([head, *map(_entry, entries)], right={0, 3, 4, 5, 6})
 
 
 def _entry(recorded: RecordedEvent) -> tuple[str, ...]:
@@ -62,17 +71,17 @@ def _entry(recorded: RecordedEvent) -> tuple[str, ...]:
     assert isinstance(event, LedgerEvent)
     return (
         str(event.entry),
-        moment(recorded.envelope.time),
+        format_time(recorded.envelope.time),
         event.type,
         signed(_moved(event, "available")),
         signed(_moved(event, "held")),
         str(event.balances.available),
         str(event.balances.held),
-        printable(_concerns(event)),
+        printable(_event_target(event)),
     )
 
 
-def _concerns(event: LedgerEvent) -> str:
+def _event_target(event: LedgerEvent) -> str:
     match event:
         case CreditsGranted():
             return event.reference
@@ -83,7 +92,7 @@ def _concerns(event: LedgerEvent) -> str:
         case AccountClosed() | AccountReopened():
             return event.reason
         case SpendLimitsSet() | MessageSkipped():
-            return in_words(event)
+            return describe(event)
         case _:
             return event.about.get("generation", "")
 
@@ -95,7 +104,7 @@ def as_json(recorded: RecordedEvent) -> dict[str, Any]:
         "stream": recorded.event.stream,
         "sequence": recorded.sequence,
         "type": _type(recorded),
-        "time": moment(envelope.time),
+        "time": format_time(envelope.time),
         "id": envelope.id,
         "source": envelope.source,
         "subject": envelope.subject,
@@ -117,10 +126,10 @@ def _type(recorded: RecordedEvent) -> str:
     return printable(event.name or "-") if isinstance(event, UndecodedEvent) else event.type
 
 
-def _words(recorded: RecordedEvent) -> str:
+def _description(recorded: RecordedEvent) -> str:
     event = recorded.event
     if not isinstance(event, UndecodedEvent):
-        return in_words(event)
+        return describe(event)
     return (
         "of a newer version: upgrade to read it"
         if event.is_unknown
@@ -136,7 +145,7 @@ def ledger_as_json(recorded: RecordedEvent) -> dict[str, Any]:
         "entry": event.entry,
         "sequence": recorded.sequence,
         "type": event.type,
-        "time": moment(recorded.envelope.time),
+        "time": format_time(recorded.envelope.time),
         "available": _moved(event, "available"),
         "held": _moved(event, "held"),
         "balances": event.balances.model_dump(),
@@ -146,7 +155,7 @@ def ledger_as_json(recorded: RecordedEvent) -> dict[str, Any]:
     return entry | {name: value if isinstance(value, int) else str(value) for name, value in values.items()}
 
 
-def columns(rows: Iterable[Sequence[str]], right: frozenset[int] | set[int] = frozenset()) -> list[str]:
+def align_columns(rows: Iterable[Sequence[str]], right: frozenset[int] | set[int] = frozenset()) -> list[str]:
     """Rows as lines with aligned columns; those numbered in `right` end together."""
     table = [tuple(row) for row in rows]
     widths = [max(map(len, column)) for column in zip(*table, strict=True)]

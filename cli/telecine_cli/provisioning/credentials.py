@@ -17,16 +17,16 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_contracts.permissions import IDENTITIES, Rights, rights, subscriber
 from telecine_contracts.subjects import BadToken
 
 __all__ = [
     "STREAMS_ACCOUNT",
     "USERS_FILE",
-    "Made",
-    "forget_subscriber",
+    "CredentialsResult",
     "make_credentials",
+    "remove_subscriber",
     "seed_file",
     "subscriber_names",
     "users_page",
@@ -51,7 +51,7 @@ _HEAD = """\
 
 
 @dataclass(frozen=True, slots=True)
-class Made:
+class CredentialsResult:
     """What was done: identity → "made", "kept" or "replaced"; and the page for the server's configuration."""
 
     identities: Mapping[str, str]
@@ -63,7 +63,9 @@ def seed_file(folder: Path, identity: str) -> Path:
     return folder / f"{identity}{_SUFFIX}"
 
 
-def make_credentials(folder: Path, *, subscribers: Sequence[str] = (), rotate: Sequence[str] = ()) -> Made:
+def make_credentials(
+    folder: Path, *, subscribers: Sequence[str] = (), rotate: Sequence[str] = ()
+) -> CredentialsResult:
     """Make a seed for every identity that has none yet, new ones for those in `rotate`, and write the users' page.
 
     `subscribers` get one too, and keep it: other teams' programs are known by their files. Raises Failure.
@@ -71,25 +73,27 @@ def make_credentials(folder: Path, *, subscribers: Sequence[str] = (), rotate: S
     names = [*IDENTITIES, *sorted({*subscriber_names(folder), *subscribers} - {*IDENTITIES})]
     for name in rotate:
         if name not in names:
-            raise Failure(f"there is no identity {name} to make a new seed for; there are {', '.join(names)}")
+            raise CommandError(
+                f"there is no identity {name} to make a new seed for; there are {', '.join(names)}"
+            )
     granted = {name: _rights(name) for name in names}
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         done = {name: _make(seed_file(folder, name), replace=name in rotate) for name in names}
         page = _write_page(folder, granted)
     except OSError as error:
-        raise Failure(f"can't keep credentials in {folder}: {error.strerror or error}") from error
-    return Made(done, page)
+        raise CommandError(f"can't keep credentials in {folder}: {error.strerror or error}") from error
+    return CredentialsResult(done, page)
 
 
-def forget_subscriber(folder: Path, name: str) -> bool:
+def remove_subscriber(folder: Path, name: str) -> bool:
     """Remove a subscriber's seed and its part of the users' page; whether it had a seed. Raises Failure."""
     if name not in subscriber_names(folder):
         return False
     try:
         seed_file(folder, name).unlink()
     except OSError as error:
-        raise Failure(f"can't remove {seed_file(folder, name)}: {error.strerror or error}") from error
+        raise CommandError(f"can't remove {seed_file(folder, name)}: {error.strerror or error}") from error
     make_credentials(folder)
     return True
 
@@ -107,7 +111,7 @@ def public_key(file: Path) -> str:
         pair = nkeys.from_seed(bytearray(file.read_bytes().strip()))
         return str(pair.public_key.decode())
     except (nkeys.NkeysError, ValueError) as error:
-        raise Failure(
+        raise CommandError(
             f"{file} holds no nkey seed (one line that begins with SU): remove it, then a new one is made"
         ) from error
 
@@ -153,7 +157,7 @@ def _numbers(folder: Path, names: Sequence[str]) -> dict[str, int]:
         kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         numbers = {name: int(kept[name]) for name in names if name in kept}
     except (ValueError, TypeError) as error:
-        raise Failure(
+        raise CommandError(
             f"{file} does not hold the numbers of accounts: remove it, then it is made anew"
         ) from error
     free = (number for number in count(1) if number not in numbers.values())
@@ -232,7 +236,7 @@ def _rights(name: str) -> Rights:
     try:
         return subscriber(name)
     except (BadToken, ValueError) as error:
-        raise Failure(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def _kept(folder: Path) -> Iterable[str]:

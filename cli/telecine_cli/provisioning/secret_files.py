@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.stack.config import SECRETS, SERVICES
 from telecine_cli.stack.state import random_secret
 from telecine_contracts.permissions import IDENTITIES
@@ -13,7 +13,7 @@ from telecine_credits.checkpoints.key import BadKey, Signer
 
 from .credentials import make_credentials, seed_file
 
-__all__ = ["MadeSecrets", "make_secrets"]
+__all__ = ["SecretsResult", "make_secrets"]
 
 NATS_FOLDER = "nats"
 _READABLE = 0o644
@@ -30,14 +30,14 @@ _MAKERS: Mapping[str, Callable[[], str]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class MadeSecrets:
+class SecretsResult:
     """What was done: the name of each secret → "made" or "kept"; of the identities on NATS too."""
 
     secrets: Mapping[str, str]
     identities: Mapping[str, str]
 
 
-def make_secrets(folder: Path) -> MadeSecrets:
+def make_secrets(folder: Path) -> SecretsResult:
     """Make every secret that is missing, and an identity on NATS for everybody; what is there stays as it is.
 
     Only the folder's owner can enter it. The files in it can be read by all: a container's user is not ours, and
@@ -54,12 +54,14 @@ def make_secrets(folder: Path) -> MadeSecrets:
             seed_file(folder / NATS_FOLDER, name).chmod(0o644)
         (folder / NATS_FOLDER).chmod(0o755)
     except OSError as error:
-        raise Failure(f"can't keep secrets in {folder}: {error.strerror or error}") from error
+        raise CommandError(f"can't keep secrets in {folder}: {error.strerror or error}") from error
     except UnicodeDecodeError:
-        raise Failure(f"{folder}: a checkpoint key's file is not text: restore it from the backup") from None
+        raise CommandError(
+            f"{folder}: a checkpoint key's file is not text: restore it from the backup"
+        ) from None
     except BadKey as error:
-        raise Failure(f"{folder / 'checkpoint_key'}: {error}") from None
-    return MadeSecrets(done, identities)
+        raise CommandError(f"{folder / 'checkpoint_key'}: {error}") from None
+    return SecretsResult(done, identities)
 
 
 def _publish(file: Path, key: str) -> None:

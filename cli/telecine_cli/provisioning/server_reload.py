@@ -8,14 +8,14 @@ import time
 from pathlib import Path
 from typing import Any
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.nats_server import PID_FILE
 from telecine_cli.target import Target
 
 __all__ = ["reload_server"]
 
-_WITHIN_SECONDS = 10.0
+_RELOAD_TIMEOUT_SECONDS = 10.0
 _POLL_SECONDS = 0.02
 
 
@@ -28,15 +28,15 @@ async def reload_server(target: Target) -> bool:
     if target.data is None or target.monitoring_url is None:
         return False
     file = target.data / "nats" / PID_FILE
-    before = await _loaded_at(target.monitoring_url)
+    before = await _config_load_time(target.monitoring_url)
     try:
         os.kill(int(file.read_text(encoding="ascii")), signal.SIGHUP)
     except (OSError, ValueError) as error:
-        raise Failure(f"the process id of nats-server can't be used ({file}: {error})") from error
-    give_up = time.monotonic() + _WITHIN_SECONDS
-    while await _loaded_at(target.monitoring_url) == before:
+        raise CommandError(f"the process id of nats-server can't be used ({file}: {error})") from error
+    give_up = time.monotonic() + _RELOAD_TIMEOUT_SECONDS
+    while await _config_load_time(target.monitoring_url) == before:
         if time.monotonic() > give_up:
-            raise Failure(
+            raise CommandError(
                 f"nats-server did not reload its configuration, see {_log(target.data)}: "
                 "restart `telecine up` to have it read"
             )
@@ -44,7 +44,7 @@ async def reload_server(target: Target) -> bool:
     return True
 
 
-async def _loaded_at(monitoring_url: str) -> str | None:
+async def _config_load_time(monitoring_url: str) -> str | None:
     answer = await http_answer(f"{monitoring_url}/varz")
     if answer is None or answer[0] != 200:
         return None

@@ -18,9 +18,9 @@ STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 FORMING = frozenset({10005, 10008, 10009})
 """Server error codes while a cluster comes together: no suitable peers, temporarily unavailable, not the leader."""
-PATIENCE = 30.0
+TIMEOUT_SECONDS = 30.0
 """Seconds that a cluster gets to come together: its servers find each other and elect a leader."""
-AGAIN = 0.25
+RETRY_SECONDS = 0.25
 """Seconds until it is asked again."""
 NANOSECONDS = 1_000_000_000
 _MOVE = "copy its events to a new stream of this definition, or restore the definition it was made with"
@@ -48,7 +48,7 @@ async def check_durability(
     cluster. Returns a warning instead of raising ProvisioningRefused when `allow_unsafe` is set.
     """
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-        seen = [await _look(client, url.strip().rstrip("/")) for url in monitoring_urls.split(",")]
+        seen = [await _server_status(client, url.strip().rstrip("/")) for url in monitoring_urls.split(",")]
     problems = [problem for server in seen for problem in server.problems]
     size, known = max(server.cluster_size for server in seen), {server.id for server in seen}
     if not problems and size > len(known):
@@ -67,7 +67,7 @@ async def check_durability(
 
 
 @dataclass(frozen=True, slots=True)
-class _Seen:
+class _ServerStatus:
     """What one server tells of itself."""
 
     id: str
@@ -75,15 +75,15 @@ class _Seen:
     cluster_size: int = 1
 
 
-async def _look(client: httpx.AsyncClient, url: str) -> _Seen:
+async def _server_status(client: httpx.AsyncClient, url: str) -> _ServerStatus:
     try:
         answer = (await client.get(f"{url}/jsz?config=1")).raise_for_status().json()
         synced = bool(answer.get("config", {}).get("sync_always"))
         size = int(answer.get("meta_cluster", {}).get("cluster_size", 1))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError, TypeError) as error:
-        return _Seen(url, (f"its monitoring endpoint {url} gave no answer ({type(error).__name__})",))
+        return _ServerStatus(url, (f"its monitoring endpoint {url} gave no answer ({type(error).__name__})",))
     unsynced = f"its JetStream does not sync every write (set jetstream {{ sync_interval: always }}; {url})"
-    return _Seen(str(answer.get("server_id", url)), () if synced else (unsynced,), size)
+    return _ServerStatus(str(answer.get("server_id", url)), () if synced else (unsynced,), size)
 
 
 async def provision(
@@ -159,7 +159,7 @@ class _Api:
 
     async def call(self, subject: str, body: Any = None) -> dict[str, Any]:
         data = json.dumps(body).encode() if body is not None else b""
-        give_up = asyncio.get_running_loop().time() + PATIENCE
+        give_up = asyncio.get_running_loop().time() + TIMEOUT_SECONDS
         while True:
             waiting = asyncio.get_running_loop().time() < give_up
             try:
@@ -171,9 +171,9 @@ class _Api:
             answer: dict[str, Any] = json.loads(message.data)
             if not (waiting and answer.get("error", {}).get("err_code") in FORMING):
                 return answer
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RETRY_SECONDS)
 
-    async def must(self, subject: str, body: Any) -> None:
+    async def call_checked(self, subject: str, body: Any) -> None:
         _refuse_errors(subject, await self.call(subject, body))
 
 
@@ -187,7 +187,7 @@ async def _stream(api: _Api, stream: Stream, replicas: int, dry_run: bool) -> Ch
     answer = await api.call(f"STREAM.INFO.{stream.name}")
     if answer.get("error", {}).get("err_code") == STREAM_NOT_FOUND:
         if not dry_run:
-            await api.must(f"STREAM.CREATE.{stream.name}", wanted)
+            await api.call_checked(f"STREAM.CREATE.{stream.name}", wanted)
         return Change(stream.name, "created")
     _refuse_errors(f"STREAM.INFO.{stream.name}", answer)
     found = answer["config"]
@@ -197,7 +197,7 @@ async def _stream(api: _Api, stream: Stream, replicas: int, dry_run: bool) -> Ch
     for danger in _dangers(wanted, found):
         raise ProvisioningRefused(f"stream {stream.name}: {danger}")
     if not dry_run:
-        await api.must(f"STREAM.UPDATE.{stream.name}", found | wanted)
+        await api.call_checked(f"STREAM.UPDATE.{stream.name}", found | wanted)
     return Change(stream.name, "updated", drift)
 
 
@@ -212,7 +212,7 @@ async def _consumer(api: _Api, consumer: Consumer, dry_run: bool) -> Change:
         return Change(consumer.name, "unchanged")
     if not dry_run:
         subject = f"CONSUMER.DURABLE.CREATE.{consumer.stream}.{consumer.name}"
-        await api.must(subject, {"stream_name": consumer.stream, "config": wanted})
+        await api.call_checked(subject, {"stream_name": consumer.stream, "config": wanted})
     return Change(consumer.name, "updated" if exists else "created", drift)
 
 

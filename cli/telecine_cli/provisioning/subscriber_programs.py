@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["Client", "Wanted", "program"]
+__all__ = ["Client", "ProgramOptions", "program"]
 
 
 class Client(StrEnum):
@@ -31,7 +31,7 @@ class Client(StrEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ProgramOptions:
     """What a program connects to. `seed`: the seed's file; None for a server without identities.
 
     `nats_url`: one URL, or several with commas between.
@@ -106,7 +106,7 @@ for await (const message of await consumer.consume({{ max_messages: 1 }})) {{
 """
 
 
-def program(client: Client, wanted: Wanted) -> str:
+def program(client: Client, wanted: ProgramOptions) -> str:
     """The source of a program that prints every event and acknowledges it."""
     inbox, urls = f"_INBOX.{wanted.name}", wanted.nats_url.split(",")
     values = {

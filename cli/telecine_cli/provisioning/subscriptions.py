@@ -11,14 +11,23 @@ from typing import Any, Literal
 
 from nats.aio.client import Client
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_contracts.permissions import SUBSCRIBED
 from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.subjects import TOKEN, BadToken, stream_of
 
 from .streams import CONSUMER_NOT_FOUND, NANOSECONDS, STREAM_NOT_FOUND
 
-__all__ = ["Action", "Start", "Subscription", "create", "delete", "filters_by_stream", "listed", "reset"]
+__all__ = [
+    "Action",
+    "Start",
+    "Subscription",
+    "create",
+    "delete",
+    "filters_by_stream",
+    "list_subscriptions",
+    "reset",
+]
 
 Start = Literal["beginning", "now"]
 """Where a subscription begins: with the first event of its stream, or with the next one."""
@@ -29,7 +38,7 @@ IN_FLIGHT = 1
 """Events that may be unacknowledged at the same time. One: an event that is delivered again never comes after a later
 one."""
 _TIMEOUT = 5.0
-_OURS = frozenset((consumer.stream, consumer.name) for consumer in CONSUMERS)
+_OWN_CONSUMERS = frozenset((consumer.stream, consumer.name) for consumer in CONSUMERS)
 _STREAMS = {stream.name: stream for stream in SUBSCRIBED}
 
 
@@ -67,14 +76,14 @@ def filters_by_stream(streams: Iterable[str], filters: Iterable[str]) -> dict[st
     for subject in dict.fromkeys(filters):
         stream = _checked(subject)
         if named and stream not in named:
-            raise Failure(f"filter {subject!r} selects events of {stream}: add --stream {stream}")
+            raise CommandError(f"filter {subject!r} selects events of {stream}: add --stream {stream}")
         found.setdefault(stream, []).append(subject)
     for stream, subjects in found.items():
         for subject in subjects:
             if overlap := next(
                 (each for each in subjects if each != subject and _overlap(each, subject)), None
             ):
-                raise Failure(
+                raise CommandError(
                     f"filters {subject!r} and {overlap!r} of {stream} select the same events: leave one out"
                 )
     if not named and not found:
@@ -93,7 +102,7 @@ def _checked(subject: str) -> str:
     except BadToken:
         stream = ""
     if stream not in _STREAMS:
-        raise Failure(
+        raise CommandError(
             f"invalid filter {subject!r}: it must begin with 'video.' or 'ledger.', e.g. 'ledger.acme.>'"
         )
     length = _STREAMS[stream].subjects[0].count(".") + 1
@@ -102,7 +111,7 @@ def _checked(subject: str) -> str:
     if not (whole or len(tokens) == length) or not all(
         part == "*" or TOKEN.fullmatch(part) for part in (tokens[:-1] if whole else tokens)
     ):
-        raise Failure(
+        raise CommandError(
             f"invalid filter {subject!r}: subjects of {stream} are like '{_STREAMS[stream].subjects[0]}', "
             "with names, '*' for any name, or '>' at the end for all that follows"
         )
@@ -134,7 +143,7 @@ async def create(
     """
     made: dict[str, Action] = {}
     for stream, subjects in filters.items():
-        config = await _found(connection, stream, name)
+        config = await _consumer_config(connection, stream, name)
         before = None if config is None else _filters(config)
         made[stream] = "created" if before is None else "kept" if set(before) == set(subjects) else "updated"
         if config is None:
@@ -148,13 +157,13 @@ async def _beginning(connection: Client, stream: str, start: Start) -> dict[str,
     if start == "beginning":
         return {"deliver_policy": "all"}
     # By number, not "new": it must not depend on when a consumer that is moved was deleted and created.
-    state = (await _must(connection, f"STREAM.INFO.{stream}"))["state"]
+    state = (await _request_checked(connection, f"STREAM.INFO.{stream}"))["state"]
     return {"deliver_policy": "by_start_sequence", "opt_start_seq": int(state["last_seq"]) + 1}
 
 
 async def _create(connection: Client, stream: str, config: Mapping[str, Any]) -> None:
     body = {"stream_name": stream, "config": config}
-    await _must(connection, f"CONSUMER.DURABLE.CREATE.{stream}.{config['name']}", body)
+    await _request_checked(connection, f"CONSUMER.DURABLE.CREATE.{stream}.{config['name']}", body)
 
 
 def _config(name: str, ack_wait: float, in_flight: int) -> dict[str, Any]:
@@ -170,13 +179,13 @@ def _config(name: str, ack_wait: float, in_flight: int) -> dict[str, Any]:
     }
 
 
-async def listed(connection: Client, name: str | None = None) -> list[Subscription]:
+async def list_subscriptions(connection: Client, name: str | None = None) -> list[Subscription]:
     """Every durable consumer that is not one of telecine's own, or those called `name`."""
     found = [
         _subscription(info)
         for stream in _STREAMS
         async for info in _consumers(connection, stream)
-        if info["config"].get("durable_name") and (stream, info["name"]) not in _OURS
+        if info["config"].get("durable_name") and (stream, info["name"]) not in _OWN_CONSUMERS
     ]
     return [each for each in found if name in (None, each.name)]
 
@@ -189,28 +198,28 @@ async def reset(connection: Client, name: str, streams: Iterable[str], start: St
     account that asked), and it does not go back before the place where a consumer began.
     """
     for stream in streams:
-        config = await _found(connection, stream, name)
+        config = await _consumer_config(connection, stream, name)
         if config is None:
-            raise Failure(f"{name} has no consumer on {stream}")
+            raise CommandError(f"{name} has no consumer on {stream}")
         config.pop("opt_start_seq", None)
         moved = config | await _beginning(connection, stream, start)
-        await _must(connection, f"CONSUMER.DELETE.{stream}.{name}")
+        await _request_checked(connection, f"CONSUMER.DELETE.{stream}.{name}")
         await _create(connection, stream, moved)
 
 
 async def delete(connection: Client, name: str, streams: Iterable[str]) -> None:
     """Delete the consumer `name` of each stream, and with it the position of the program."""
     for stream in streams:
-        if (stream, name) in _OURS:
-            raise Failure(f"{name} is a consumer of telecine itself: it can't be removed")
-        await _must(connection, f"CONSUMER.DELETE.{stream}.{name}")
+        if (stream, name) in _OWN_CONSUMERS:
+            raise CommandError(f"{name} is a consumer of telecine itself: it can't be removed")
+        await _request_checked(connection, f"CONSUMER.DELETE.{stream}.{name}")
 
 
 async def _consumers(connection: Client, stream: str) -> AsyncIterator[dict[str, Any]]:
     """All of them: the server answers in pages."""
     seen, total = 0, 1
     while seen < total:
-        page = await _must(connection, f"CONSUMER.LIST.{stream}", {"offset": seen})
+        page = await _request_checked(connection, f"CONSUMER.LIST.{stream}", {"offset": seen})
         total = int(page["total"])
         infos = page.get("consumers") or []
         if not infos:
@@ -245,30 +254,30 @@ def _microseconds(text: str) -> str:
     return f"{seconds}{dot}{fraction[:6].ljust(6, '0') if dot else ''}+00:00"
 
 
-async def _found(connection: Client, stream: str, name: str) -> dict[str, Any] | None:
+async def _consumer_config(connection: Client, stream: str, name: str) -> dict[str, Any] | None:
     """The configuration of a consumer, None when there is none."""
-    answer = await _ask(connection, f"CONSUMER.INFO.{stream}.{name}")
+    answer = await _request(connection, f"CONSUMER.INFO.{stream}.{name}")
     if answer.get("error", {}).get("err_code") == CONSUMER_NOT_FOUND:
         return None
-    config: dict[str, Any] = _answered(f"CONSUMER.INFO.{stream}.{name}", answer)["config"]
+    config: dict[str, Any] = _checked_answer(f"CONSUMER.INFO.{stream}.{name}", answer)["config"]
     # What the server says about itself, not about the consumer.
     return {key: value for key, value in config.items() if key != "metadata"}
 
 
-async def _must(connection: Client, subject: str, body: Any = None) -> dict[str, Any]:
-    return _answered(subject, await _ask(connection, subject, body))
+async def _request_checked(connection: Client, subject: str, body: Any = None) -> dict[str, Any]:
+    return _checked_answer(subject, await _request(connection, subject, body))
 
 
-def _answered(subject: str, answer: dict[str, Any]) -> dict[str, Any]:
+def _checked_answer(subject: str, answer: dict[str, Any]) -> dict[str, Any]:
     error = answer.get("error")
     if error is None:
         return answer
     if error.get("err_code") == STREAM_NOT_FOUND:
-        raise Failure("the streams do not exist yet: run `telecine provision` first")
-    raise Failure(f"the NATS server refused {subject}: {error.get('description')}")
+        raise CommandError("the streams do not exist yet: run `telecine provision` first")
+    raise CommandError(f"the NATS server refused {subject}: {error.get('description')}")
 
 
-async def _ask(connection: Client, subject: str, body: Any = None) -> dict[str, Any]:
+async def _request(connection: Client, subject: str, body: Any = None) -> dict[str, Any]:
     data = b"" if body is None else json.dumps(body).encode()
     message = await connection.request(f"$JS.API.{subject}", data, timeout=_TIMEOUT)
     answer: dict[str, Any] = json.loads(message.data)

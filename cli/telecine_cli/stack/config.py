@@ -13,17 +13,17 @@ from telecine_chassis.network import is_loopback
 from telecine_cli.provisioning.credentials import seed_file
 from telecine_credits.checkpoints.key import Signer
 
-from .nats_server import NatsPart
+from .nats_server import EmbeddedNats
 from .ports import LOOPBACK
-from .s3_server import REGION, S3Part
+from .s3_server import REGION, EmbeddedS3
 from .state import StackState, random_secret
 
 __all__ = [
     "SECRETS",
     "SERVICES",
-    "Facts",
-    "Options",
     "Provider",
+    "StackConfig",
+    "StackOptions",
     "credentials_folder",
     "database_url",
     "environment",
@@ -63,7 +63,7 @@ class Provider:
 
 
 @dataclass(frozen=True)
-class Options:
+class StackOptions:
     """What a user may choose about a stack. Without a provider the emulator is started."""
 
     gateway_host: str = LOOPBACK
@@ -80,11 +80,11 @@ class Options:
 
 
 @dataclass(frozen=True)
-class Facts:
+class StackConfig:
     """Everything that is settled before the first child starts. `data` is absolute."""
 
     data: Path
-    options: Options
+    options: StackOptions
     state: StackState
 
     def log(self, name: str) -> Path:
@@ -96,9 +96,9 @@ class Facts:
         return f"http://{LOOPBACK}:{self.state.ports[port_name]}"
 
     @property
-    def nats(self) -> NatsPart:
+    def nats(self) -> EmbeddedNats:
         ports = self.state.ports
-        return NatsPart(
+        return EmbeddedNats(
             self.data / "nats",
             ports["nats"],
             ports["nats-monitoring"],
@@ -107,8 +107,8 @@ class Facts:
         )
 
     @property
-    def s3(self) -> S3Part:
-        return S3Part(
+    def s3(self) -> EmbeddedS3:
+        return EmbeddedS3(
             self.data / "s3",
             self.state.ports["s3"],
             access_key=_S3_ACCESS_KEY,
@@ -180,94 +180,94 @@ def database_url(data: Path, service: str) -> str:
     return URL.create("sqlite", database=f"{data / service}.db").render_as_string()
 
 
-def environment(service: str, facts: Facts) -> dict[str, str]:
+def environment(service: str, config: StackConfig) -> dict[str, str]:
     """One service's whole environment: ours, and the stack's facts as TELECINE_ variables.
 
     This is the one place where a fact gets the name of a setting. A secret goes to those only who need it; what
     the stack does not decide may be set by the user's own TELECINE_ variables.
     """
     # Compared as settings are read: by lower case, which is not the same as by upper case for every letter.
-    decided = {name.lower() for each in SERVICES for name in _settings(each, facts)}
+    decided = {name.lower() for each in SERVICES for name in _settings(each, config)}
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in decided}
-    return inherited | _PROCESS | _settings(service, facts)
+    return inherited | _PROCESS | _settings(service, config)
 
 
-def _settings(service: str, facts: Facts) -> dict[str, str]:
+def _settings(service: str, config: StackConfig) -> dict[str, str]:
     match service:
         case "gateway":
-            own = _gateway(facts)
+            own = _gateway(config)
         case "generation":
-            own = _generation(facts)
+            own = _generation(config)
         case "storage":
-            own = _storage(facts)
+            own = _storage(config)
         case "credits":
-            own = _credits(facts)
+            own = _credits(config)
         case _:
             own = {}
-    seed = seed_file(credentials_folder(facts.data), service)
-    nats = {"TELECINE_NATS_URL": facts.nats.url, "TELECINE_NATS_NKEY_SEED_FILE": str(seed)}
-    return {**nats, **_health(service, facts), **own}
+    seed = seed_file(credentials_folder(config.data), service)
+    nats = {"TELECINE_NATS_URL": config.nats.url, "TELECINE_NATS_NKEY_SEED_FILE": str(seed)}
+    return {**nats, **_health(service, config), **own}
 
 
-def _health(service: str, facts: Facts) -> dict[str, str]:
-    port = facts.state.ports.get(health_port(service))
+def _health(service: str, config: StackConfig) -> dict[str, str]:
+    port = config.state.ports.get(health_port(service))
     return {} if port is None else {"TELECINE_HEALTH_HOST": LOOPBACK, "TELECINE_HEALTH_PORT": str(port)}
 
 
-def _credits(facts: Facts) -> dict[str, str]:
-    entries = facts.options.checkpoint_entries
+def _credits(config: StackConfig) -> dict[str, str]:
+    entries = config.options.checkpoint_entries
     return {
-        "TELECINE_DATABASE_URL": database_url(facts.data, "credits"),
-        "TELECINE_CHECKPOINT_KEY": facts.state.secrets["checkpoint"],
-        "TELECINE_CHECKPOINT_FOLDER": str(facts.checkpoint_folder),
+        "TELECINE_DATABASE_URL": database_url(config.data, "credits"),
+        "TELECINE_CHECKPOINT_KEY": config.state.secrets["checkpoint"],
+        "TELECINE_CHECKPOINT_FOLDER": str(config.checkpoint_folder),
         **({"TELECINE_CHECKPOINT_ENTRIES": str(entries)} if entries else {}),
     }
 
 
-def _gateway(facts: Facts) -> dict[str, str]:
+def _gateway(config: StackConfig) -> dict[str, str]:
     return {
-        "TELECINE_DATABASE_URL": database_url(facts.data, "gateway"),
-        "TELECINE_HTTP_HOST": facts.options.gateway_host,
-        "TELECINE_HTTP_PORT": str(facts.gateway_port),
-        "TELECINE_PUBLIC_URL": facts.public_url,
-        "TELECINE_CONTENT_SECRET": facts.state.secrets["content"],
-        "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
-        **_object_store(facts),
+        "TELECINE_DATABASE_URL": database_url(config.data, "gateway"),
+        "TELECINE_HTTP_HOST": config.options.gateway_host,
+        "TELECINE_HTTP_PORT": str(config.gateway_port),
+        "TELECINE_PUBLIC_URL": config.public_url,
+        "TELECINE_CONTENT_SECRET": config.state.secrets["content"],
+        "TELECINE_CALLBACK_SECRET": config.state.secrets["callback"],
+        **_object_store(config),
         **(
-            {"TELECINE_IMAGE_URL_PRIVATE_HOSTS": json.dumps([facts.emulator_address])}
-            if facts.emulated
+            {"TELECINE_IMAGE_URL_PRIVATE_HOSTS": json.dumps([config.emulator_address])}
+            if config.emulated
             else {}
         ),
     }
 
 
-def _generation(facts: Facts) -> dict[str, str]:
+def _generation(config: StackConfig) -> dict[str, str]:
     # A provider on this machine reaches the gateway here; any other needs an address of the Internet.
-    callbacks = facts.gateway_url if facts.provider_is_local else facts.options.public_url
+    callbacks = config.gateway_url if config.provider_is_local else config.options.public_url
     return {
-        "TELECINE_DATABASE_URL": database_url(facts.data, "generation"),
-        "TELECINE_PROVIDER_BASE_URL": facts.provider.base_url,
-        "TELECINE_PROVIDER_API_KEY": facts.provider.api_key,
-        "TELECINE_CALLBACK_SECRET": facts.state.secrets["callback"],
+        "TELECINE_DATABASE_URL": database_url(config.data, "generation"),
+        "TELECINE_PROVIDER_BASE_URL": config.provider.base_url,
+        "TELECINE_PROVIDER_API_KEY": config.provider.api_key,
+        "TELECINE_CALLBACK_SECRET": config.state.secrets["callback"],
         **({"TELECINE_CALLBACK_BASE_URL": callbacks} if callbacks else {}),
     }
 
 
-def _storage(facts: Facts) -> dict[str, str]:
+def _storage(config: StackConfig) -> dict[str, str]:
     sandbox = {"TELECINE_RESULT_ALLOW_PRIVATE": "true", "TELECINE_RESULT_HOSTS": "[]"}
     return {
-        "TELECINE_DATABASE_URL": database_url(facts.data, "storage"),
-        "TELECINE_S3_BUCKET": facts.s3.bucket,
-        "TELECINE_S3_FILES": str(facts.s3.folder),
-        **_object_store(facts),
-        **(sandbox if facts.provider_is_local else {}),
+        "TELECINE_DATABASE_URL": database_url(config.data, "storage"),
+        "TELECINE_S3_BUCKET": config.s3.bucket,
+        "TELECINE_S3_FILES": str(config.s3.folder),
+        **_object_store(config),
+        **(sandbox if config.provider_is_local else {}),
     }
 
 
-def _object_store(facts: Facts) -> dict[str, str]:
+def _object_store(config: StackConfig) -> dict[str, str]:
     return {
-        "TELECINE_S3_ENDPOINT": facts.s3.endpoint,
+        "TELECINE_S3_ENDPOINT": config.s3.endpoint,
         "TELECINE_S3_REGION": REGION,
-        "TELECINE_S3_ACCESS_KEY": facts.s3.access_key,
-        "TELECINE_S3_SECRET_KEY": facts.s3.secret_key,
+        "TELECINE_S3_ACCESS_KEY": config.s3.access_key,
+        "TELECINE_S3_SECRET_KEY": config.s3.secret_key,
     }

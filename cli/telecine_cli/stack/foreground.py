@@ -10,21 +10,21 @@ from pathlib import Path
 
 import typer
 
-from telecine_cli.demo.account import ACCOUNT, Gift, key_file, open_account
-from telecine_cli.errors import Failure
+from telecine_cli.demo.account import ACCOUNT, WelcomeGrant, key_file, open_account
+from telecine_cli.errors import CommandError
 from telecine_cli.output.provision import provision_stack
-from telecine_cli.target import connected, of_stack
+from telecine_cli.target import connected, stack_target
 
-from .config import Facts, Options
-from .state import absolute
+from .config import StackConfig, StackOptions
+from .state import resolve_data_folder
 from .supervisor import Stack
 
-__all__ = ["keep_up", "welcome"]
+__all__ = ["run_in_foreground", "welcome"]
 
-_GIFT = Gift(1000, "telecine up")
+_WELCOME_GRANT = WelcomeGrant(1000, "telecine up")
 
 
-async def keep_up(data: Path, options: Options) -> None:
+async def run_in_foreground(data: Path, options: StackOptions) -> None:
     """Run a stack until cancelled; children that end are started again.
 
     Raises:
@@ -36,9 +36,9 @@ async def keep_up(data: Path, options: Options) -> None:
     stack = Stack(data, options, provision=provision_stack, say=_say)
     try:
         async with stack:
-            async with connected(of_stack(stack.facts)) as connection:
-                key = await open_account(connection, stack.facts.data, _GIFT)
-            typer.echo(welcome(stack.facts, key, time.monotonic() - began))
+            async with connected(stack_target(stack.config)) as connection:
+                key = await open_account(connection, stack.config.data, _WELCOME_GRANT)
+            typer.echo(welcome(stack.config, key, time.monotonic() - began))
             try:
                 await stack.watch()
             finally:
@@ -54,7 +54,7 @@ def _say(message: str) -> None:
         typer.echo(message, err=True)
 
 
-def _check_port(options: Options) -> None:
+def _check_port(options: StackOptions) -> None:
     """Before anything is started: the gateway would only find out at the very end."""
     if options.gateway_port is None:
         return
@@ -65,29 +65,29 @@ def _check_port(options: Options) -> None:
             probe.bind((options.gateway_host, options.gateway_port))
             probe.listen(1)
         except OSError as error:
-            raise Failure(
+            raise CommandError(
                 f"can't listen on {options.gateway_host} port {options.gateway_port} ({error.strerror}): "
                 "choose another with --port, or none for a free one"
             ) from None
 
 
-def welcome(facts: Facts, key: str, seconds: float) -> str:
+def welcome(config: StackConfig, key: str, seconds: float) -> str:
     """How to use a stack that has just become ready."""
-    url = facts.public_url
-    if facts.emulated:
+    url = config.public_url
+    if config.emulated:
         provider = "emulated: real small videos, no cost (--provider-url for a real one)"
     else:
-        provider = facts.provider.base_url
+        provider = config.provider.base_url
     body = json.dumps({"prompt": "A lighthouse in a storm, waves breaking", "duration": 5})
     return f"""
 telecine is ready, after {seconds:.1f} s.
 
   gateway    {url}   (API reference: {url}/docs)
   API key    {key}
-             account {ACCOUNT!r}, kept in {key_file(facts.data)}
+             account {ACCOUNT!r}, kept in {key_file(config.data)}
   provider   {provider}
-  data       {facts.data}
-  logs       {facts.data / "logs"}
+  data       {config.data}
+  logs       {config.data / "logs"}
 
 Ask for a video:
 
@@ -102,13 +102,13 @@ Ask how it is doing, with the id and taskId of the answer:
 
 In another terminal:
 
-  telecine events tail{_data_option(facts)}
-  telecine subscribers add my-team{_data_option(facts)}   (events for a program of your own)
+  telecine events tail{_data_option(config)}
+  telecine subscribers add my-team{_data_option(config)}   (events for a program of your own)
 
 Ctrl-C stops everything in order.
 """
 
 
-def _data_option(facts: Facts) -> str:
-    default = facts.data == absolute(Path("data"))
-    return "" if default else f" --data {shlex.quote(str(facts.data))}"
+def _data_option(config: StackConfig) -> str:
+    default = config.data == resolve_data_folder(Path("data"))
+    return "" if default else f" --data {shlex.quote(str(config.data))}"

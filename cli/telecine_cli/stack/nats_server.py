@@ -19,7 +19,7 @@ from .http_probe import http_answer
 from .ports import LOOPBACK
 from .process import Command
 
-__all__ = ["PID_FILE", "NatsPart"]
+__all__ = ["PID_FILE", "EmbeddedNats"]
 
 PID_FILE = "nats-server.pid"
 
@@ -29,13 +29,13 @@ _MAX_STORE_BYTES = 10 * _GIGABYTE
 _CONNECT_SECONDS = 1
 _WRITE_ERROR = b"write error"
 """In what the server's health check says of a stream that stays as it is after a failed write."""
-_ROOM_BYTES = 64 * 1024**2
-_NOBODYS_ACCOUNT = "$G"
+_MIN_FREE_BYTES = 64 * 1024**2
+_DEFAULT_ACCOUNT = "$G"
 """Where nats-server keeps the streams while it knows no accounts."""
 
 
 @dataclass(frozen=True)
-class NatsPart:
+class EmbeddedNats:
     """One nats-server on a folder of its own. `program` overrides where the server is looked for.
 
     `credentials`: the folder with the identities that may come, made where it is missing. Without it anybody may come.
@@ -110,7 +110,7 @@ class NatsPart:
 
     def _move_streams(self) -> None:
         """Streams of a folder from before there were identities go to the account that holds them now."""
-        old, new = (self._store / "jetstream" / name for name in (_NOBODYS_ACCOUNT, STREAMS_ACCOUNT))
+        old, new = (self._store / "jetstream" / name for name in (_DEFAULT_ACCOUNT, STREAMS_ACCOUNT))
         if old.is_dir() and not new.exists():
             old.rename(new)
 
@@ -125,7 +125,7 @@ class NatsPart:
                 max_reconnect_attempts=1,
                 reconnect_time_wait=0,
                 connect_timeout=_CONNECT_SECONDS,
-                error_cb=_quiet,
+                error_cb=_ignore_connection_error,
                 inbox_prefix=rights(OPERATOR).inbox,
                 **self.access(OPERATOR).client_options(),
             )
@@ -140,7 +140,7 @@ class NatsPart:
         """Whether a stream could not be written, which only a restart ends, and there is room to write again."""
         answer = await http_answer(f"{self.monitoring_url}/healthz")
         failed = answer is not None and answer[0] != 200 and _WRITE_ERROR in answer[1]
-        return failed and shutil.disk_usage(self.folder).free > _ROOM_BYTES
+        return failed and shutil.disk_usage(self.folder).free > _MIN_FREE_BYTES
 
 
 def _line(name: str, value: Any) -> str:
@@ -152,5 +152,5 @@ def _quoted(value: Any) -> str:
     return json.dumps(value, indent=2, ensure_ascii=False)
 
 
-async def _quiet(error: Exception) -> None:
+async def _ignore_connection_error(error: Exception) -> None:
     """Not being able to connect yet is an answer here, not an error to log."""

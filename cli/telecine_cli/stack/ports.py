@@ -50,7 +50,7 @@ def free_ports(count: int) -> list[int]:
     return chosen
 
 
-def keep_or_choose(wanted: dict[str, int], names: Iterable[str]) -> dict[str, int]:
+def allocate_ports(wanted: dict[str, int], names: Iterable[str]) -> dict[str, int]:
     """A port for every name: the remembered one while it is still free, else a new one.
 
     Names in `wanted` that are not asked for keep their port, so that it is not given to another.

@@ -121,7 +121,7 @@ class Process:
         while time.monotonic() < give_up:
             if not self.running:
                 raise ProcessDied(f"{self.name} ended with code {self.returncode}{self.log_tail()}")
-            if await _ask(probe, min(_PROBE_SECONDS, give_up - time.monotonic())):
+            if await _run_probe(probe, min(_PROBE_SECONDS, give_up - time.monotonic())):
                 return
             await asyncio.sleep(_POLL_SECONDS)
         raise NotReady(f"{self.name} was not ready after {deadline:g} s{self.log_tail()}")
@@ -191,7 +191,7 @@ def _begin_log(log: Path) -> int:
     return 0
 
 
-async def _ask(probe: Probe, seconds: float) -> bool:
+async def _run_probe(probe: Probe, seconds: float) -> bool:
     try:
         async with asyncio.timeout(seconds):
             return await probe()

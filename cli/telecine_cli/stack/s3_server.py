@@ -13,7 +13,7 @@ from .http_probe import http_answer
 from .ports import LOOPBACK
 from .process import Command
 
-__all__ = ["REGION", "S3Part"]
+__all__ = ["REGION", "EmbeddedS3"]
 
 REGION = "us-east-1"
 """rclone takes any region, but the signature must name one."""
@@ -31,7 +31,7 @@ _FLAGS = (
 
 
 @dataclass(frozen=True)
-class S3Part:
+class EmbeddedS3:
     """One S3 server on a folder of its own, with one bucket and one key pair.
 
     rclone refuses an access key shorter than three characters. `program` overrides where it is

@@ -13,25 +13,25 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 
-from .ports import keep_or_choose
+from .ports import allocate_ports
 from .process import PRIVATE_UMASK
 
 __all__ = [
     "AlreadyRunning",
-    "Foreign",
+    "InvalidStateFile",
     "StackState",
-    "absolute",
     "is_running",
-    "keep_secret",
+    "load_or_create_state",
+    "load_state",
     "lock",
     "make_private",
     "private_files",
     "random_secret",
-    "read_kept",
-    "recall",
-    "remember",
+    "read_private_json",
+    "resolve_data_folder",
+    "write_private_json",
 ]
 
 _SECRET_BYTES = 32
@@ -42,7 +42,7 @@ class AlreadyRunning(Exception):
     """Another stack uses the data folder."""
 
 
-class Foreign(Exception):
+class InvalidStateFile(Exception):
     """A file in the data folder that telecine did not write, or that was changed since."""
 
     def __init__(self, file: Path) -> None:
@@ -64,29 +64,31 @@ def random_secret() -> str:
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 
-def remember(data: Path, ports: Iterable[str], makers: Mapping[str, Callable[[], str]]) -> StackState:
+def load_or_create_state(
+    data: Path, ports: Iterable[str], makers: Mapping[str, Callable[[], str]]
+) -> StackState:
     """The state kept in `data`/stack.json (mode 0600), with what is missing chosen and kept.
 
     `makers`: what makes each secret, by its name. A port that another process has taken in the meantime is replaced.
     """
     file = data / "stack.json"
-    known = recall(data)
+    known = load_state(data)
     state = StackState(
-        ports=keep_or_choose(known.ports, ports),
+        ports=allocate_ports(known.ports, ports),
         secrets={name: make() for name, make in makers.items() if name not in known.secrets} | known.secrets,
     )
     if state != known:
-        keep_secret(file, {"ports": state.ports, "secrets": state.secrets})
+        write_private_json(file, {"ports": state.ports, "secrets": state.secrets})
     return state
 
 
-def recall(data: Path) -> StackState:
+def load_state(data: Path) -> StackState:
     """The state kept in `data`/stack.json; an empty one where no stack has been. Raises Foreign."""
-    kept = read_kept(data / "stack.json", _Kept)
+    kept = read_private_json(data / "stack.json", _StateFile)
     return StackState() if kept is None else StackState(kept.ports, kept.secrets)
 
 
-class _Kept(BaseModel):
+class _StateFile(BaseModel):
     """What stack.json holds."""
 
     model_config = ConfigDict(strict=True)
@@ -95,7 +97,7 @@ class _Kept(BaseModel):
     secrets: dict[str, str]
 
 
-def read_kept(file: Path, model: type[T]) -> T | None:
+def read_private_json(file: Path, model: type[T]) -> T | None:
     """What `keep_secret` wrote into a file; None where there is none.
 
     Raises:
@@ -107,10 +109,10 @@ def read_kept(file: Path, model: type[T]) -> T | None:
     except FileNotFoundError:
         return None
     except ValidationError:
-        raise Foreign(file) from None
+        raise InvalidStateFile(file) from None
 
 
-def keep_secret(file: Path, content: dict[str, Any]) -> None:
+def write_private_json(file: Path, content: dict[str, Any]) -> None:
     """Write `content` as JSON that only the owner may read: all of it, on disk, or nothing."""
     new = file.with_suffix(".new")
     new.unlink(missing_ok=True)
@@ -126,7 +128,7 @@ def keep_secret(file: Path, content: dict[str, Any]) -> None:
         os.close(folder)
 
 
-def absolute(data: Path) -> Path:
+def resolve_data_folder(data: Path) -> Path:
     """The path of a data folder without symbolic links; one whose links form a loop is refused when it is opened."""
     return Path(os.path.realpath(data))
 
@@ -155,7 +157,7 @@ def make_private(data: Path) -> bool:
         return False
     ours = (data / "stack.lock").exists() or (data / "stack.json").exists() or not any(data.iterdir())
     if mode & stat.S_ISVTX or not ours or data.stat().st_uid != os.geteuid():
-        raise Failure(
+        raise CommandError(
             f"other users may enter {data} (mode {stat.S_IMODE(mode):04o}), which would hold prompts, videos and "
             "secrets: choose a new folder with --data, or take their rights away with chmod 700"
         )

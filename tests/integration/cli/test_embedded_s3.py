@@ -11,7 +11,7 @@ from tests.support.servers.instances import S3Server, s3_server
 from tests.support.servers.wheel_backend import embedded_s3
 
 from telecine_cli.stack.process import Process
-from telecine_cli.stack.s3_server import S3Part
+from telecine_cli.stack.s3_server import EmbeddedS3
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -96,7 +96,7 @@ async def test_ready_to_its_own_keys_and_no_others(tmp_path: Path) -> None:
     process.start()
     try:
         await process.wait_ready(part.ready, 20)
-        stranger = S3Part(part.folder, part.port, access_key="telecine", secret_key="wrong-wrong-wrong")
+        stranger = EmbeddedS3(part.folder, part.port, access_key="telecine", secret_key="wrong-wrong-wrong")
         assert not await stranger.ready()
     finally:
         process.kill()

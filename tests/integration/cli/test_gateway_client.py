@@ -6,7 +6,7 @@ import pytest
 
 from telecine_chassis.http_server.server import HttpServer
 from telecine_cli.demo.gateway_client import gateway_client
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.stack.ports import LOOPBACK
 
 
@@ -20,7 +20,9 @@ async def test_a_refusal_is_told() -> None:
     await server.start()
     try:
         async with gateway_client(f"http://{LOOPBACK}:{server.port}", "tk_test") as client:
-            with pytest.raises(Failure, match=r"answered 401 to POST /api/video/generate: .+Unauthorized"):
+            with pytest.raises(
+                CommandError, match=r"answered 401 to POST /api/video/generate: .+Unauthorized"
+            ):
                 await client.generate({"prompt": "a cat"})
     finally:
         await server.stop()

@@ -17,14 +17,14 @@ from tests.support.security.nats_identities import connect_as
 from tests.support.servers.instances import shared_nats_server
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_cli.event_reader import following
+from telecine_cli.event_reader import live_events
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.provisioning.streams import provision
-from telecine_cli.stack.config import Options
-from telecine_cli.stack.nats_server import NatsPart
-from telecine_cli.stack.specs import children_of
+from telecine_cli.stack.config import StackOptions
+from telecine_cli.stack.nats_server import EmbeddedNats
+from telecine_cli.stack.specs import process_specs
 from telecine_cli.stack.supervisor import Stack
-from telecine_cli.target import OPERATOR, Target, connected, of_stack
+from telecine_cli.target import OPERATOR, Target, connected, stack_target
 from telecine_contracts import registry, subjects
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.gateway import GenerationRequested
@@ -43,7 +43,7 @@ def loop() -> Iterator[asyncio.AbstractEventLoop]:
 
 @pytest.fixture(scope="module")
 def stack(tmp_path_factory: pytest.TempPathFactory, loop: asyncio.AbstractEventLoop) -> Iterator[Stack]:
-    children = [child for child in children_of(Options()) if child.name in {"nats", "credits"}]
+    children = [child for child in process_specs(StackOptions()) if child.name in {"nats", "credits"}]
     stack = Stack(
         tmp_path_factory.mktemp("a stack") / "my data", provision=provision_stack, children=children
     )
@@ -63,7 +63,7 @@ class Commands:
         self._loop = loop
 
     def __call__(self, *arguments: str) -> CommandResult:
-        return run_command(self._capsys, *arguments, "--data", self._stack.facts.data)
+        return run_command(self._capsys, *arguments, "--data", self._stack.config.data)
 
     def well(self, *arguments: str) -> str:
         """What a command that must succeed prints on standard output."""
@@ -243,7 +243,7 @@ def test_an_unknown_key_can_not_be_revoked(telecine: Commands) -> None:
     assert "telecine keys list" in unknown.err
 
 
-async def ask_for_a_video(nats: NatsPart, account: str, generation: str) -> None:
+async def ask_for_a_video(nats: EmbeddedNats, account: str, generation: str) -> None:
     event = example(GenerationRequested).model_copy(update={"account": account, "generation": generation})
     aggregate = subjects.video(account, generation)
     async with connect_as("gateway", nats) as connection:
@@ -258,7 +258,7 @@ async def ask_for_a_video(nats: NatsPart, account: str, generation: str) -> None
 
 def test_a_generations_way_is_shown_without_its_prompt(telecine: Commands, stack: Stack) -> None:
     telecine.well("credits", "grant", "dave", "100", "--reference", "r")
-    telecine.on_nats(ask_for_a_video(stack.facts.nats, "dave", "gen-1"))
+    telecine.on_nats(ask_for_a_video(stack.config.nats, "dave", "gen-1"))
     shown = telecine.well("events", "show", "gen-1")
     [head, *way] = shown.splitlines()
     assert head.startswith("generation gen-1 of account dave")
@@ -275,9 +275,9 @@ def test_a_generations_way_is_shown_without_its_prompt(telecine: Commands, stack
 def test_tail_shows_events_as_they_happen_and_ends_with_ctrl_c(
     telecine: Commands, stack: Stack, tmp_path: Path
 ) -> None:
-    data = stack.facts.data
+    data = stack.config.data
     with telecine_process(tmp_path, "events", "tail", "--data", data, "--account", "erin") as tail:
-        tail.wait_for("following")
+        tail.wait_for("live_events")
         telecine.well("credits", "grant", "frank", "7", "--reference", "not erin's")
         telecine.well("credits", "grant", "erin", "7", "--reference", "hers")
         tail.wait_for("hers")
@@ -291,14 +291,24 @@ def test_tail_begins_where_it_is_told_and_speaks_json(
     telecine: Commands, stack: Stack, tmp_path: Path
 ) -> None:
     telecine.well("credits", "grant", "grace", "5", "--reference", "long ago")
-    arguments = ("events", "tail", "--data", stack.facts.data, "--stream", "ledger", "--since", "1", "--json")
+    arguments = (
+        "events",
+        "tail",
+        "--data",
+        stack.config.data,
+        "--stream",
+        "ledger",
+        "--since",
+        "1",
+        "--json",
+    )
     with telecine_process(tmp_path, *arguments, "--account", "grace") as tail:
         tail.wait_for("long ago")
         event = json.loads(tail.out.splitlines()[0])
         assert (event["stream"], event["data"]["amount"]) == ("LEDGER", 5)
 
 
-async def publish_invalid_message(nats: NatsPart, account: str) -> None:
+async def publish_invalid_message(nats: EmbeddedNats, account: str) -> None:
     async with connect_as("gateway", nats) as connection:
         await connection.jetstream().publish(f"video.{account}.gen.requested", b"no event at all")
 
@@ -310,13 +320,13 @@ async def wait_for_dead_letters(connection: Client, count: int) -> None:
     await eventually_async(kept, what=f"letter {count} did not come")
 
 
-async def dead_letters_of(nats: NatsPart, count: int) -> None:
+async def dead_letters_of(nats: EmbeddedNats, count: int) -> None:
     async with connect_as(OPERATOR, nats) as connection:
         await wait_for_dead_letters(connection, count)
 
 
 def test_a_dead_letter_is_listed_shown_and_replayed(telecine: Commands, stack: Stack) -> None:
-    nats = stack.facts.nats
+    nats = stack.config.nats
     assert telecine("dead-letters", "list").err == "no dead letters\n"
     telecine.on_nats(publish_invalid_message(nats, "heidi"))
     telecine.on_nats(dead_letters_of(nats, 1))
@@ -381,7 +391,7 @@ def test_a_message_that_cannot_be_read_has_a_line_that_says_why(
 
 
 async def fail_while_following(target: Target) -> None:
-    async with connected(target) as connection, following(connection, [(VIDEO, 0)]):
+    async with connected(target) as connection, live_events(connection, [(VIDEO, 0)]):
         raise FileExistsError("of the block")
 
 
@@ -389,4 +399,4 @@ def test_an_error_beside_the_events_is_not_taken_for_a_lost_connection(
     telecine: Commands, stack: Stack
 ) -> None:
     with pytest.raises(FileExistsError, match="of the block"):
-        telecine.on_nats(fail_while_following(of_stack(stack.facts)))
+        telecine.on_nats(fail_while_following(stack_target(stack.config)))

@@ -13,7 +13,7 @@ from tests.support.security.authenticated_nats import guarded_nats
 from tests.support.servers.instances import NatsServer, shared_nats_server
 
 from telecine_cli.provisioning.credentials import USERS_FILE
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import LOOPBACK, free_ports
 from telecine_cli.stack.process import Command, Process
 from telecine_cli.target import Target, connected
@@ -36,7 +36,7 @@ def run(work: Coroutine[Any, Any, Any]) -> Any:
 
 
 def provision(
-    capsys: pytest.CaptureFixture[str], server: NatsServer | NatsPart, *options: str
+    capsys: pytest.CaptureFixture[str], server: NatsServer | EmbeddedNats, *options: str
 ) -> CommandResult:
     where = ("--nats-url", server.url, "--monitoring-url", server.monitoring_url)
     return run_command(capsys, "provision", *where, *options)
@@ -110,10 +110,10 @@ async def check_no_stream(url: str, stream: str) -> None:
 
 
 @pytest.fixture
-def unsafe_server(tmp_path: Path) -> Iterator[NatsPart]:
+def unsafe_server(tmp_path: Path) -> Iterator[EmbeddedNats]:
     """A server with the defaults: it syncs every two minutes."""
     port, monitoring = free_ports(2)
-    part = NatsPart(tmp_path / "unsafe", port, monitoring)
+    part = EmbeddedNats(tmp_path / "unsafe", port, monitoring)
     program = part.command(tmp_path / "unsafe.log").argv[0]
     store = ("--jetstream", "--store_dir", str(part.folder / "store"))
     argv = (program, "--addr", LOOPBACK, "--port", str(port), "--http_port", str(monitoring), *store)
@@ -127,7 +127,7 @@ def unsafe_server(tmp_path: Path) -> Iterator[NatsPart]:
 
 
 def test_a_server_that_may_lose_events_is_refused_unless_told_so_loudly(
-    unsafe_server: NatsPart, capsys: pytest.CaptureFixture[str]
+    unsafe_server: EmbeddedNats, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = provision(capsys, unsafe_server)
     assert refused.code == 1

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from tests.support.cluster.nats_cluster import NatsCluster, nats_cluster
 
-from telecine_cli.output.provision import Wish, provision_and_tell
+from telecine_cli.output.provision import ProvisionOptions, provision_server
 from telecine_cli.provisioning.streams import ProvisioningRefused, provision
 from telecine_cli.target import Target, connected
 from telecine_contracts.permissions import PROVISIONER
 from telecine_contracts.streams import CONSUMERS, STREAMS
 
-THREE = Wish(replicas=3)
+THREE = ProvisionOptions(replicas=3)
 
 
 @pytest.fixture
@@ -31,27 +31,27 @@ async def test_every_server_is_asked_and_every_stream_is_on_three(
     cluster: NatsCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(ProvisioningRefused, match="one of 3 in a cluster, and only 1 could be asked"):
-        await provision_and_tell(target(cluster, asking=1), THREE)
+        await provision_server(target(cluster, asking=1), THREE)
     with pytest.raises(ProvisioningRefused, match="on one server alone: pass --replicas 3"):
-        await provision_and_tell(target(cluster), Wish())
+        await provision_server(target(cluster), ProvisionOptions())
     assert capsys.readouterr().out == ""
 
-    await provision_and_tell(target(cluster), THREE)
+    await provision_server(target(cluster), THREE)
     count = len(STREAMS) + len(CONSUMERS)
     assert capsys.readouterr().out.count("created") == count
-    await provision_and_tell(target(cluster), THREE)
+    await provision_server(target(cluster), THREE)
     assert capsys.readouterr().out.count("unchanged") == count
 
     cluster.kill("nats-2")
     with pytest.raises(ProvisioningRefused, match=f"{cluster.monitoring_url('nats-2')} gave no answer"):
-        await provision_and_tell(target(cluster), THREE)
+        await provision_server(target(cluster), THREE)
 
 
 async def test_timers_of_one_server_are_not_spread_and_nothing_else_is_either(cluster: NatsCluster) -> None:
     async with connected(target(cluster)) as connection:
         await provision(connection, replicas=1)
         with pytest.raises(ProvisioningRefused, match="stream TIMERS: it was made for one server"):
-            await provision_and_tell(target(cluster), THREE)
+            await provision_server(target(cluster), THREE)
         assert (await connection.jetstream().stream_info("VIDEO")).config.num_replicas == 1
 
 

@@ -16,34 +16,38 @@ from tests.support.eventually import eventually
 from tests.support.processes import fake_service
 from tests.support.security.nats_identities import connect_as
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.provisioning.streams import provision
-from telecine_cli.stack.config import Facts, Options, Provider
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.config import Provider, StackConfig, StackOptions
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import free_ports
 from telecine_cli.stack.process import Command, Process, ProcessDied
-from telecine_cli.stack.specs import Child, Stage, answers, children_of
+from telecine_cli.stack.specs import ProcessSpec, StartPhase, http_ready, process_specs
 from telecine_cli.stack.state import AlreadyRunning
 from telecine_cli.stack.supervisor import Stack
-from telecine_cli.target import Target, connected, of_stack
+from telecine_cli.target import Target, connected, stack_target
 
-REAL_PARTS = tuple(child for child in children_of(Options()) if child.name in {"nats", "s3"})
-
-
-def fake_child(name: str, stage: Stage = Stage.SERVICE) -> Child:
-    def command(facts: Facts) -> Command:
-        argv = (sys.executable, "-I", fake_service.__file__, name, str(facts.state.ports[name]))
-        return Command(name, (*argv, str(facts.data / "trace")), facts.log(name))
-
-    return Child(name, stage, command, lambda facts: answers(f"{facts.local_url(name)}/readyz"), (name,))
+REAL_PARTS = tuple(child for child in process_specs(StackOptions()) if child.name in {"nats", "s3"})
 
 
-def failing_child(name: str) -> Child:
-    def command(facts: Facts) -> Command:
-        return Command(name, (sys.executable, "-c", "raise SystemExit('no luck')"), facts.log(name))
+def fake_child(name: str, stage: StartPhase = StartPhase.SERVICE) -> ProcessSpec:
+    def command(config: StackConfig) -> Command:
+        argv = (sys.executable, "-I", fake_service.__file__, name, str(config.state.ports[name]))
+        return Command(name, (*argv, str(config.data / "trace")), config.log(name))
 
-    return Child(name, Stage.SERVICE, command, lambda facts: answers("http://127.0.0.1:1/readyz"))
+    return ProcessSpec(
+        name, stage, command, lambda config: http_ready(f"{config.local_url(name)}/readyz"), (name,)
+    )
+
+
+def failing_child(name: str) -> ProcessSpec:
+    def command(config: StackConfig) -> Command:
+        return Command(name, (sys.executable, "-c", "raise SystemExit('no luck')"), config.log(name))
+
+    return ProcessSpec(
+        name, StartPhase.SERVICE, command, lambda config: http_ready("http://127.0.0.1:1/readyz")
+    )
 
 
 def trace(data: Path) -> list[str]:
@@ -51,7 +55,7 @@ def trace(data: Path) -> list[str]:
     return file.read_text().splitlines() if file.exists() else []
 
 
-def fake_services(*names: str) -> tuple[Child, ...]:
+def fake_services(*names: str) -> tuple[ProcessSpec, ...]:
     return tuple(fake_child(name) for name in names)
 
 
@@ -61,7 +65,7 @@ def pids(stack: Stack, *names: str) -> list[int]:
 
 
 def test_a_full_stack_has_the_four_services_and_its_parts() -> None:
-    assert [c.name for c in children_of(Options())] == [
+    assert [c.name for c in process_specs(StackOptions())] == [
         "nats",
         "s3",
         "emulator",
@@ -70,18 +74,22 @@ def test_a_full_stack_has_the_four_services_and_its_parts() -> None:
         "storage",
         "gateway",
     ]
-    real = children_of(Options(provider=Provider("https://ark.example/api/v3", "key")))
+    real = process_specs(StackOptions(provider=Provider("https://ark.example/api/v3", "key")))
     assert "emulator" not in [c.name for c in real]
 
 
 async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) -> None:
-    async def look(facts: Facts) -> None:
-        async with connected(of_stack(facts)) as client:
+    async def look(config: StackConfig) -> None:
+        async with connected(stack_target(config)) as client:
             await client.jetstream().account_info()
-        with (facts.data / "trace").open("a") as file:
+        with (config.data / "trace").open("a") as file:
             file.write("provisioned\n")
 
-    children = (fake_child("emulator", Stage.PART), *fake_services("credits", "gateway"), *REAL_PARTS)
+    children = (
+        fake_child("emulator", StartPhase.INFRASTRUCTURE),
+        *fake_services("credits", "gateway"),
+        *REAL_PARTS,
+    )
     async with Stack(tmp_path, children=children, provision=look) as stack:
         assert all(stack.process(child.name).running for child in children)
     assert trace(tmp_path)[:2] == ["emulator up", "provisioned"]
@@ -95,34 +103,34 @@ async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) ->
 async def test_the_emulator_accepts_any_key_we_may_have_made_and_no_other(tmp_path: Path) -> None:
     state = {"ports": {}, "secrets": {"provider": "-begins-with-a-dash"}}
     (tmp_path / "stack.json").write_text(json.dumps(state))
-    emulator = [child for child in children_of(Options()) if child.name == "emulator"]
+    emulator = [child for child in process_specs(StackOptions()) if child.name == "emulator"]
     async with Stack(tmp_path, children=emulator) as stack:
-        assert stack.facts.provider.api_key == "-begins-with-a-dash"
-        url = f"{stack.facts.provider.base_url}/contents/generations/tasks"
+        assert stack.config.provider.api_key == "-begins-with-a-dash"
+        url = f"{stack.config.provider.base_url}/contents/generations/tasks"
         async with httpx.AsyncClient(trust_env=False) as http:
-            answers = [
+            http_ready = [
                 (await http.get(url, headers={"Authorization": f"Bearer {key}"})).status_code
                 for key in ("-begins-with-a-dash", "begins-with-none")
             ]
-    assert answers == [200, 401]
+    assert http_ready == [200, 401]
 
 
 async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> None:
     async with (
         Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as first,
-        connect_as("gateway", first.facts.nats) as client,
+        connect_as("gateway", first.config.nats) as client,
     ):
         await client.jetstream().publish("video.a.g.requested", b"kept")
     async with Stack(tmp_path, children=REAL_PARTS) as second:
-        assert second.facts.state == first.facts.state
-        async with connect_as("storage", second.facts.nats) as client:
+        assert second.config.state == first.config.state
+        async with connect_as("storage", second.config.nats) as client:
             info = await client.jetstream().stream_info("VIDEO")
     assert info.state.messages == 1
 
 
 async def test_events_from_before_there_were_identities_are_found_again(tmp_path: Path) -> None:
     port, monitoring_port = free_ports(2)
-    before = NatsPart(tmp_path / "nats", port, monitoring_port)
+    before = EmbeddedNats(tmp_path / "nats", port, monitoring_port)
     old = Process(before.command(tmp_path / "old.log"))
     old.start()
     await old.wait_ready(before.ready, 20)
@@ -133,15 +141,15 @@ async def test_events_from_before_there_were_identities_are_found_again(tmp_path
     await old.terminate()
     async with (
         Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as stack,
-        connect_as("generation", stack.facts.nats) as client,
+        connect_as("generation", stack.config.nats) as client,
     ):
         assert (await client.jetstream().get_msg("VIDEO", seq=1)).data == b"kept"
 
 
 async def test_stack_refuses_anonymous_connections(tmp_path: Path) -> None:
     async with Stack(tmp_path, children=REAL_PARTS) as stack:
-        with pytest.raises(Failure, match="wants to know who asks"):
-            async with connected(Target(stack.facts.nats.url)):
+        with pytest.raises(CommandError, match="wants to know who asks"):
+            async with connected(Target(stack.config.nats.url)):
                 pass
 
 
@@ -155,7 +163,9 @@ async def test_a_second_stack_on_the_folder_is_refused(tmp_path: Path) -> None:
 
 
 async def test_a_child_that_fails_stops_the_start_and_all_others(tmp_path: Path) -> None:
-    stack = Stack(tmp_path, children=(fake_child("emulator", Stage.PART), failing_child("credits")))
+    stack = Stack(
+        tmp_path, children=(fake_child("emulator", StartPhase.INFRASTRUCTURE), failing_child("credits"))
+    )
     with pytest.raises(ProcessDied, match=r"credits ended with code 1(.|\n)*no luck"):
         await stack.up()
     assert not stack.process("emulator").running
@@ -163,7 +173,7 @@ async def test_a_child_that_fails_stops_the_start_and_all_others(tmp_path: Path)
 
 
 async def test_a_provisioning_that_fails_leaves_nothing_running(tmp_path: Path) -> None:
-    async def refuse(facts: Facts) -> None:
+    async def refuse(config: StackConfig) -> None:
         raise ValueError("a dangerous change")
 
     stack = Stack(tmp_path, children=REAL_PARTS, provision=refuse)
@@ -188,7 +198,7 @@ async def test_a_killed_child_starts_again_on_its_port(tmp_path: Path) -> None:
         await stack.start("nats")
         await stack.start("credits")
         assert not set(before) & set(pids(stack, "nats", "credits"))
-        assert await stack.facts.nats.ready()
+        assert await stack.config.nats.ready()
 
 
 async def test_supervisor_restarts_dead_children_only(tmp_path: Path) -> None:

@@ -11,10 +11,10 @@ from typing import Any
 
 import nats.errors
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import USERS_FILE
 from telecine_cli.provisioning.streams import provision
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import free_ports
 from telecine_cli.stack.process import Process
 from telecine_cli.target import Target, connected
@@ -28,14 +28,14 @@ _READY_SECONDS = 30.0
 @contextmanager
 def guarded_nats(
     folder: Path, change: Callable[[str], str] = lambda page: page, **tls: Path
-) -> Iterator[NatsPart]:
+) -> Iterator[EmbeddedNats]:
     """The server, for one test or for many: it is not bound to an event loop.
 
     `change` may put something else in the place of the page that says who may do what; `tls`: files of NatsIdentity
     that the provisioner then needs.
     """
     port, monitoring_port = free_ports(2)
-    part = NatsPart(folder / "nats", port, monitoring_port, credentials=folder / "credentials")
+    part = EmbeddedNats(folder / "nats", port, monitoring_port, credentials=folder / "credentials")
     process = Process(part.command(folder / "logs" / "nats.log"))
     page = folder / "credentials" / USERS_FILE
     page.write_text(change(page.read_text()))
@@ -54,7 +54,7 @@ async def _answers(provisioner: Target) -> bool:
     try:
         async with connected(provisioner) as connection:
             await connection.jetstream(timeout=1).account_info()
-    except (Failure, nats.errors.Error, OSError):
+    except (CommandError, nats.errors.Error, OSError):
         return False
     return True
 

@@ -4,13 +4,13 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from telecine_chassis.nats.connection import NatsClient, connect
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 
 __all__ = ["connect_as"]
 
 
 @asynccontextmanager
-async def connect_as(identity: str, part: NatsPart) -> AsyncIterator[NatsClient]:
+async def connect_as(identity: str, part: EmbeddedNats) -> AsyncIterator[NatsClient]:
     """A connection as `identity`, for as long as the block lasts; its options are those of the services."""
     connection = await connect(part.url, identity, access=part.access(identity))
     try:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from tests.support.processes.command_line import processes_with
 
-from telecine_cli.stack.config import Facts
+from telecine_cli.stack.config import StackConfig
 
 __all__ = ["SecretScanner", "command_lines", "log_lines", "stream_files"]
 
@@ -19,11 +19,11 @@ class SecretScanner:
     contents: dict[str, str] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, facts: Facts) -> "SecretScanner":
+    def of(cls, config: StackConfig) -> "SecretScanner":
         """All secrets that a stack was made with."""
-        made = {name: secret for name, secret in facts.state.secrets.items() if name != "checkpoint"}
-        made["checkpoint"] = facts.state.secrets["checkpoint"].split("+", 4)[4]
-        seeds = (facts.data / "credentials").glob("*.nk")
+        made = {name: secret for name, secret in config.state.secrets.items() if name != "checkpoint"}
+        made["checkpoint"] = config.state.secrets["checkpoint"].split("+", 4)[4]
+        seeds = (config.data / "credentials").glob("*.nk")
         return cls(made | {f"seed of {file.stem}": file.read_text().strip() for file in seeds})
 
     def secrets_in(self, *where: bytes) -> set[str]:
@@ -39,15 +39,15 @@ def _find(canaries: Mapping[str, str], where: tuple[bytes, ...]) -> set[str]:
     return {name for name, text in canaries.items() for each in where if text.encode() in each}
 
 
-def log_lines(facts: Facts) -> dict[str, bytes]:
+def log_lines(config: StackConfig) -> dict[str, bytes]:
     """Every log of a stack, by its name."""
-    return {file.name: file.read_bytes() for file in (facts.data / "logs").iterdir()}
+    return {file.name: file.read_bytes() for file in (config.data / "logs").iterdir()}
 
 
-def stream_files(facts: Facts) -> dict[str, bytes]:
+def stream_files(config: StackConfig) -> dict[str, bytes]:
     """What the NATS server has on disk of every stream, messages with headers."""
     found: dict[str, bytes] = {}
-    for stream in (facts.data / "nats").rglob("streams/*"):
+    for stream in (config.data / "nats").rglob("streams/*"):
         found[stream.name] = b"".join(block.read_bytes() for block in sorted(stream.rglob("*.blk")))
     return found
 

@@ -12,23 +12,23 @@ from tests.support.servers.postgres import Postgres
 from tests.support.servers.s3 import S3Server
 from tests.support.servers.wheel_postgres import wheel_postgres
 
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import free_port, free_ports
 from telecine_cli.stack.process import Process
-from telecine_cli.stack.s3_server import REGION, S3Part
+from telecine_cli.stack.s3_server import REGION, EmbeddedS3
 
 __all__ = ["WheelBackend", "embedded_nats", "embedded_s3"]
 
 
-def embedded_nats(folder: Path) -> NatsPart:
+def embedded_nats(folder: Path) -> EmbeddedNats:
     """telecine's own nats-server, not started: on free ports, and on a folder in this one."""
     port, monitoring_port = free_ports(2)
-    return NatsPart(folder / "nats", port, monitoring_port)
+    return EmbeddedNats(folder / "nats", port, monitoring_port)
 
 
-def embedded_s3(folder: Path) -> S3Part:
+def embedded_s3(folder: Path) -> EmbeddedS3:
     """The same for its S3 server."""
-    return S3Part(folder / "s3", free_port(), access_key="telecine", secret_key=secrets.token_urlsafe(24))
+    return EmbeddedS3(folder / "s3", free_port(), access_key="telecine", secret_key=secrets.token_urlsafe(24))
 
 
 class WheelBackend:

@@ -6,8 +6,8 @@ from itertools import pairwise
 from tests.support.data.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_cli.account_statement import grants_of, standing_after, statement_of
-from telecine_cli.output.timeline import ledger_as_json, statement
+from telecine_cli.account_statement import account_after, grants_of, statement_of
+from telecine_cli.output.timeline import ledger_as_json, ledger_lines
 from telecine_contracts import Envelope
 from telecine_contracts.credits import DenialReason, GrantKind
 from telecine_contracts.subjects import of_event
@@ -73,12 +73,12 @@ def test_entries_from_before_0_2_count_when_they_were_written() -> None:
 
 def test_grants_that_have_something_left() -> None:
     running = recorded(A_WEEK.debited("g3", {1: 15}, at=NOW + 6 * DAY))
-    [grant] = grants_of(standing_after(running), running)
+    [grant] = grants_of(account_after(running), running)
     assert (grant.granted.reference, grant.available, grant.held) == ("pay_1", 35, 15)
 
 
 def test_every_entry_of_the_ledger_says_what_it_is_about() -> None:
-    _, *rows = statement(recorded(A_WEEK))
+    _, *rows = ledger_lines(recorded(A_WEEK))
     for row, words in zip(rows, ("pay_1", "r2", "g1", "g2", "g1", "entry 1, ticket"), strict=False):
         assert row.endswith(words)
     assert rows[6].endswith("key_1 may spend 200 credits a day")

@@ -6,7 +6,7 @@ import itertools
 import pytest
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_cli.demo.tracker import Journey, Journeys
+from telecine_cli.demo.tracker import GenerationTracker, TrackedGeneration
 from telecine_contracts import Event
 from telecine_contracts.access import ApiKeyCreated
 from telecine_contracts.credits import (
@@ -37,8 +37,8 @@ def about_one(*events: type[Event]) -> list[RecordedEvent]:
     return changed
 
 
-def journey(*events: type[Event]) -> Journey:
-    journeys = Journeys(ACCOUNT)
+def journey(*events: type[Event]) -> TrackedGeneration:
+    journeys = GenerationTracker(ACCOUNT)
     begun = journeys.begin("g1", Kind.TEXT_TO_VIDEO)
     for recorded in about_one(*events):
         journeys.add(recorded)
@@ -59,7 +59,7 @@ def test_the_two_streams_may_arrive_in_any_order() -> None:
         GenerationRequested, CreditsDebited, VideoStored, CreditsSettled
     )
     for order in interleavings((requested, stored), (debited, settled)):
-        journeys = Journeys(ACCOUNT)
+        journeys = GenerationTracker(ACCOUNT)
         begun = journeys.begin("g1", Kind.TEXT_TO_VIDEO)
         for recorded in order:
             assert not begun.over
@@ -97,7 +97,7 @@ def test_a_denied_generation_is_over_and_says_what_was_missing() -> None:
 
 
 def test_events_that_come_before_the_answer_of_the_gateway_are_kept() -> None:
-    journeys = Journeys(ACCOUNT)
+    journeys = GenerationTracker(ACCOUNT)
     for recorded in about_one(GenerationRequested, CreditsDebited):
         assert journeys.add(recorded)
     begun = journeys.begin("g1", Kind.TEXT_TO_VIDEO)
@@ -106,7 +106,7 @@ def test_events_that_come_before_the_answer_of_the_gateway_are_kept() -> None:
 
 
 def test_the_ledger_holds_grants_too_and_nothing_of_other_accounts() -> None:
-    journeys = Journeys(ACCOUNT)
+    journeys = GenerationTracker(ACCOUNT)
     [grant, debit, key] = about_one(CreditsGranted, CreditsDebited, ApiKeyCreated)
     foreign = RecordedEvent(grant.event.model_copy(update={"account": "other"}), grant.envelope, 9)
     assert [journeys.add(each) for each in (grant, debit, key, foreign)] == [True, True, True, False]

@@ -2,7 +2,7 @@
 
 import pytest
 
-from telecine_cli.output.event_summary import in_words, printable, size
+from telecine_cli.output.event_summary import describe, format_size, printable
 from telecine_contracts import EVENTS, Event
 from telecine_contracts.access import ApiKeyCreated
 from telecine_contracts.credits import CreditsGranted
@@ -14,14 +14,14 @@ from telecine_contracts.storage import VideoStorageFailed
 
 @pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
 def test_every_event_has_words_of_its_own(event: type[Event]) -> None:
-    words = in_words(example(event))
+    words = describe(example(event))
     assert words != event.type
     assert 0 < len(words) <= 150
 
 
 @pytest.mark.parametrize("event", EXAMPLES, ids=lambda event: event.type)
 def test_summaries_contain_no_urls_prompts_or_keys(event: Event) -> None:
-    words = in_words(event)
+    words = describe(event)
     assert "http" not in words
     match event:
         case GenerationRequested():
@@ -36,7 +36,7 @@ def test_summaries_contain_no_urls_prompts_or_keys(event: Event) -> None:
 
 def test_control_characters_of_users_are_replaced() -> None:
     granted = example(CreditsGranted).model_copy(update={"reason": "\x1b[2Jgone\r\nnew line\u202e"})
-    assert "·[2Jgone··new line·" in in_words(granted)
+    assert "·[2Jgone··new line·" in describe(granted)
 
 
 def test_only_spaces_pass_as_spaces() -> None:
@@ -45,4 +45,4 @@ def test_only_spaces_pass_as_spaces() -> None:
 
 
 def test_sizes_as_people_say_them() -> None:
-    assert [size(n) for n in (999, 81_999, 1_250_000)] == ["999 B", "82 kB", "1.2 MB"]
+    assert [format_size(n) for n in (999, 81_999, 1_250_000)] == ["999 B", "82 kB", "1.2 MB"]

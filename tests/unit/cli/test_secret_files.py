@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import make_credentials
 from telecine_cli.provisioning.secret_files import make_secrets
 
@@ -25,7 +25,7 @@ def mode(path: Path) -> int:
 def test_a_file_that_holds_no_key_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     make_secrets(tmp_path)
     (tmp_path / name).write_bytes(content)
-    with pytest.raises(Failure, match=str(tmp_path)):
+    with pytest.raises(CommandError, match=str(tmp_path)):
         make_secrets(tmp_path)
 
 

@@ -7,11 +7,11 @@ import pytest
 from sqlalchemy import MetaData
 
 from telecine_chassis.projections.slots import Slots
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.output.provision import lines, monitoring_of
 from telecine_cli.provisioning.streams import Change
 from telecine_cli.stack.state import is_running, lock
-from telecine_cli.target import Target, find
+from telecine_cli.target import Target, find_target
 
 
 @pytest.fixture(autouse=True)
@@ -30,7 +30,7 @@ def remembered(data: Path) -> Path:
 def test_a_running_stack_is_found_by_its_folder(tmp_path: Path) -> None:
     data = remembered(tmp_path / "a folder")
     with lock(data):
-        assert find(data, None) == Target("nats://127.0.0.1:20001", "http://127.0.0.1:20002", data)
+        assert find_target(data, None) == Target("nats://127.0.0.1:20001", "http://127.0.0.1:20002", data)
 
 
 def test_a_stack_that_was_stopped_is_not_found(tmp_path: Path) -> None:
@@ -38,8 +38,8 @@ def test_a_stack_that_was_stopped_is_not_found(tmp_path: Path) -> None:
     with lock(data):
         assert is_running(data)
     assert not is_running(data)
-    with pytest.raises(Failure, match=r"no telecine runs on .* start one with `telecine up --data"):
-        find(data, None)
+    with pytest.raises(CommandError, match=r"no telecine runs on .* start one with `telecine up --data"):
+        find_target(data, None)
 
 
 @pytest.mark.parametrize(
@@ -49,8 +49,8 @@ def test_a_stack_that_was_stopped_is_not_found(tmp_path: Path) -> None:
 )
 def test_a_folder_with_a_foreign_stack_json_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "stack.json").write_bytes(content)
-    with pytest.raises(Failure, match=r"stack\.json is not what telecine keeps there"):
-        find(tmp_path, None)
+    with pytest.raises(CommandError, match=r"stack\.json is not what telecine keeps there"):
+        find_target(tmp_path, None)
 
 
 def test_the_folder_of_the_working_directory_is_the_default(
@@ -59,7 +59,7 @@ def test_the_folder_of_the_working_directory_is_the_default(
     monkeypatch.chdir(tmp_path)
     data = remembered(tmp_path / "data")
     with lock(data):
-        assert find(None, None).data == data
+        assert find_target(None, None).data == data
 
 
 def test_options_override_the_environment_which_overrides_the_default(
@@ -67,17 +67,17 @@ def test_options_override_the_environment_which_overrides_the_default(
 ) -> None:
     monkeypatch.setenv("TELECINE_NATS_URL", "nats://from.env:4222")
     data = remembered(tmp_path)
-    assert find(None, None).nats_url == "nats://from.env:4222"
+    assert find_target(None, None).nats_url == "nats://from.env:4222"
     with lock(data):
-        assert find(data, None).nats_url == "nats://127.0.0.1:20001"
-        assert find(data, "nats://said:4222").nats_url == "nats://said:4222"
+        assert find_target(data, None).nats_url == "nats://127.0.0.1:20001"
+        assert find_target(data, "nats://said:4222").nats_url == "nats://said:4222"
 
 
 def test_a_database_is_the_stacks_or_must_be_given(tmp_path: Path) -> None:
     local = Target("nats://127.0.0.1:1", None, tmp_path)
     assert local.database("gateway", None) == f"sqlite:///{tmp_path}/gateway.db"
     assert local.database("gateway", "postgresql://db") == "postgresql://db"
-    with pytest.raises(Failure, match="--database-url"):
+    with pytest.raises(CommandError, match="--database-url"):
         Target("nats://127.0.0.1:1").database("gateway", None)
 
 

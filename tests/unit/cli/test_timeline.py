@@ -4,15 +4,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_cli.event_reader import together
+from telecine_cli.event_reader import merge_streams
 from telecine_cli.output.timeline import (
+    align_columns,
     as_json,
-    columns,
+    format_time,
     ledger_as_json,
+    ledger_lines,
     live_line,
-    moment,
-    statement,
-    timeline,
+    timeline_lines,
 )
 from telecine_contracts import Envelope, Event
 from telecine_contracts.credits import CreditsDebited, CreditsGranted, CreditsSettled
@@ -43,34 +43,34 @@ DEBITED = recorded(CreditsDebited, 3, 0.0123, id="debit", causation="request")
 
 
 def test_a_line_shows_time_stream_event_and_summary() -> None:
-    first, second = timeline([REQUESTED, DEBITED])
+    first, second = timeline_lines([REQUESTED, DEBITED])
     assert first.startswith("+0.000 s  VIDEO#12  generation.requested.v1")
     assert second.startswith("+0.012 s  LEDGER#3  credits.debited.v1")
     assert "50 credits held" in second
-    assert timeline([]) == []
+    assert timeline_lines([]) == []
 
 
 def test_events_of_two_streams_are_told_in_order_of_time() -> None:
-    assert together([DEBITED, REQUESTED]) == [REQUESTED, DEBITED]
+    assert merge_streams([DEBITED, REQUESTED]) == [REQUESTED, DEBITED]
 
 
 def test_causes_precede_effects_despite_clock_skew() -> None:
     early = recorded(CreditsDebited, 3, -0.5, id="debit", causation="request")
     settled = recorded(CreditsSettled, 4, -0.4, id="settle", causation="debit")
-    assert together([settled, early, REQUESTED]) == [REQUESTED, early, settled]
+    assert merge_streams([settled, early, REQUESTED]) == [REQUESTED, early, settled]
     rootless = recorded(GenerationRequested, 12, 0, id="request", causation="request")
-    assert together([early, rootless]) == [rootless, early]
+    assert merge_streams([early, rootless]) == [rootless, early]
 
 
 def test_a_stream_keeps_its_own_order_though_clocks_differ() -> None:
     behind = recorded(GenerationProgressed, 14, -3600, id="progress", causation="timer")
-    assert together([behind, DEBITED, REQUESTED]) == [REQUESTED, behind, DEBITED]
+    assert merge_streams([behind, DEBITED, REQUESTED]) == [REQUESTED, behind, DEBITED]
 
 
 def test_cyclic_causes_are_still_shown() -> None:
     one = recorded(CreditsDebited, 3, 0, id="a", causation="b")
     other = recorded(CreditsSettled, 4, 1, id="b", causation="a")
-    assert together([other, one]) == [one, other]
+    assert merge_streams([other, one]) == [one, other]
 
 
 def test_a_live_line_names_the_account_and_the_generation() -> None:
@@ -88,7 +88,7 @@ def test_json_holds_the_envelope_and_the_body() -> None:
 
 
 def test_a_statement_shows_what_moved_and_what_was_left() -> None:
-    head, *rows = statement([recorded(CreditsGranted, 1, 0), DEBITED, recorded(CreditsSettled, 4, 9)])
+    head, *rows = ledger_lines([recorded(CreditsGranted, 1, 0), DEBITED, recorded(CreditsSettled, 4, 9)])
     assert head.split()[:3] == ["entry", "time", "event"]
     granted, debited, settled = (row.split() for row in rows)
     assert granted[3:7] == ["+500", "0", "500", "0"]
@@ -103,8 +103,8 @@ def test_an_entry_as_json_adds_up() -> None:
 
 
 def test_times_are_utc_to_the_millisecond() -> None:
-    assert moment(datetime.fromisoformat("2026-11-23T12:00:00.0009+02:00")) == "2026-11-23T10:00:00.000Z"
+    assert format_time(datetime.fromisoformat("2026-11-23T12:00:00.0009+02:00")) == "2026-11-23T10:00:00.000Z"
 
 
 def test_columns_are_as_wide_as_their_widest_cell() -> None:
-    assert columns([("a", "1"), ("long", "22")], right={1}) == ["a      1", "long  22"]
+    assert align_columns([("a", "1"), ("long", "22")], right={1}) == ["a      1", "long  22"]

@@ -12,13 +12,13 @@ import pytest
 
 from telecine_auditor.sources.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE
 from telecine_chassis.projections.projector import Projection
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import (
     STREAMS_ACCOUNT,
     USERS_FILE,
-    forget_subscriber,
     make_credentials,
     public_key,
+    remove_subscriber,
     seed_file,
 )
 from telecine_contracts.catalog import EVENTS
@@ -178,7 +178,7 @@ def test_a_subscriber_gets_an_account_that_the_server_knows_already_and_keeps_it
     first = subscriber_accounts(tmp_path)
     assert set(first.values()) <= known
     make_credentials(tmp_path, subscribers=["a"], rotate=["b"])
-    assert forget_subscriber(tmp_path, "b")
+    assert remove_subscriber(tmp_path, "b")
     known = set(accounts(tmp_path))
     make_credentials(tmp_path, subscribers=["d"])
     assert subscriber_accounts(tmp_path) == {
@@ -191,8 +191,8 @@ def test_a_subscriber_gets_an_account_that_the_server_knows_already_and_keeps_it
 
 def test_only_a_subscriber_is_forgotten(tmp_path: Path) -> None:
     make_credentials(tmp_path)
-    assert not forget_subscriber(tmp_path, "gateway")
-    assert not forget_subscriber(tmp_path, "unknown")
+    assert not remove_subscriber(tmp_path, "gateway")
+    assert not remove_subscriber(tmp_path, "unknown")
     assert seed_file(tmp_path, "gateway").exists()
 
 
@@ -207,20 +207,20 @@ def test_only_a_subscriber_is_forgotten(tmp_path: Path) -> None:
 def test_invalid_names_are_refused_before_any_file_is_written(
     tmp_path: Path, wish: dict[str, list[str]], told: str
 ) -> None:
-    with pytest.raises(Failure, match=told):
+    with pytest.raises(CommandError, match=told):
         make_credentials(tmp_path / "new", **wish)
     assert not (tmp_path / "new").exists()
 
 
 def test_a_file_that_holds_no_key_is_named(tmp_path: Path) -> None:
     seed_file(tmp_path, "gateway").write_text("nothing of the kind")
-    with pytest.raises(Failure, match=r"gateway\.nk holds no nkey seed"):
+    with pytest.raises(CommandError, match=r"gateway\.nk holds no nkey seed"):
         make_credentials(tmp_path)
 
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(Failure, match="can't keep credentials in"):
+    with pytest.raises(CommandError, match="can't keep credentials in"):
         make_credentials(tmp_path / "file" / "credentials")
 
 

@@ -26,7 +26,7 @@ from telecine_auditor.sources.connection import NotAllowed, Server
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE, INBOX_PREFIX
 from telecine_cli.provisioning.streams import provision
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import free_ports
 from telecine_cli.stack.process import Process
 from telecine_contracts.permissions import AUDITOR, rights
@@ -241,7 +241,7 @@ async def test_a_file_that_is_not_there_is_told(auditor: AuditorCommand, tmp_pat
         assert (done.code, f"the file {tmp_path / 'absent'} can't be read" in done.err) == (2, True)
 
 
-async def run_as(part: NatsPart, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:
+async def run_as(part: EmbeddedNats, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:
     """Do something as one of the identities."""
     access = part.access(identity).client_options()
     client = await nats.connect(part.url, inbox_prefix=rights(identity).inbox, **access)
@@ -256,7 +256,7 @@ async def test_the_identity_that_provision_makes_will_do(
     ledger = small_ledger(3).ledger
     checkpoint = stored_checkpoint(signed_checkpoint(SIGNER, ledger))
     port, monitoring_port = free_ports(2)
-    part = NatsPart(tmp_path / "nats", port, monitoring_port, credentials=tmp_path / "credentials")
+    part = EmbeddedNats(tmp_path / "nats", port, monitoring_port, credentials=tmp_path / "credentials")
     process = Process(part.command(tmp_path / "nats.log"))
     process.start()
     try:

@@ -14,7 +14,7 @@ from telecine_chassis.nats.connection import NatsClient
 from telecine_cli.provisioning.credentials import USERS_FILE
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import free_ports
 from telecine_cli.stack.process import Process
 from telecine_cli.target import Target, connected
@@ -27,7 +27,7 @@ RESTORE_USERS = Path(__file__).parents[4] / "deploy" / "compose" / "restore-user
 TRUTH = ("LEDGER", "VIDEO", "CHECKPOINTS", "ACCESS")
 
 
-async def write_one_of_each(part: NatsPart) -> None:
+async def write_one_of_each(part: EmbeddedNats) -> None:
     """An event of every type, by the identity that may write it."""
     for event in map(example, EVENTS):
         async with connect_as(event.written_by, part) as connection:
@@ -37,7 +37,7 @@ async def write_one_of_each(part: NatsPart) -> None:
 
 
 @contextmanager
-def running(part: NatsPart, folder: Path, page: Path | None = None) -> Iterator[None]:
+def running(part: EmbeddedNats, folder: Path, page: Path | None = None) -> Iterator[None]:
     """The server; `page` stands in the place of the one that says who may do what."""
     process = Process(part.command(folder / "nats.log"))
     if page is not None:
@@ -55,7 +55,7 @@ def running(part: NatsPart, folder: Path, page: Path | None = None) -> Iterator[
         process.kill()
 
 
-async def mirrored(auditor: AuditorCommand, part: NatsPart, folder: Path) -> AuditResult:
+async def mirrored(auditor: AuditorCommand, part: EmbeddedNats, folder: Path) -> AuditResult:
     """What the operator's mirror said."""
     operator = ("--nkey-seed", part.access(OPERATOR).nkey_seed, "--inbox", rights(OPERATOR).inbox)
     server = auditor.using("--nats", part.url, *operator)
@@ -79,7 +79,7 @@ async def test_what_the_operator_mirrors_comes_back_to_whom_it_belongs(
     assert sum(before.values()) == len(EVENTS)
 
     folder, (port, monitoring) = tmp_path / "new", free_ports(2)
-    new = NatsPart(folder / "nats", port, monitoring, credentials=folder / "credentials")
+    new = EmbeddedNats(folder / "nats", port, monitoring, credentials=folder / "credentials")
     with running(new, folder, RESTORE_USERS):
         async with connected(Target(new.url)) as connection:
             await provision(connection)

@@ -12,22 +12,22 @@ from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.runtime.service import Service
 from telecine_cli.output.provision import provision_stack
-from telecine_cli.stack.config import Facts, Options
-from telecine_cli.stack.specs import children_of
+from telecine_cli.stack.config import StackConfig, StackOptions
+from telecine_cli.stack.specs import process_specs
 from telecine_cli.stack.supervisor import Stack
 from telecine_credits.app import build
 from telecine_credits.settings import Settings
 
-NATS = tuple(child for child in children_of(Options()) if child.name == "nats")
+NATS = tuple(child for child in process_specs(StackOptions()) if child.name == "nats")
 
 
-def credits_service(facts: Facts) -> Service:
+def credits_service(config: StackConfig) -> Service:
     """A service that writes nothing by itself: it must learn from the server that nothing can be written."""
     return build(
         Settings(
-            nats_url=facts.nats.url,
-            nats_nkey_seed_file=facts.nats.access("credits").nkey_seed,
-            database_url=f"sqlite:///{facts.data / 'credits.db'}",
+            nats_url=config.nats.url,
+            nats_nkey_seed_file=config.nats.access("credits").nkey_seed,
+            database_url=f"sqlite:///{config.data / 'credits.db'}",
         )
     )
 
@@ -36,7 +36,7 @@ async def test_a_stream_that_could_not_be_written_is_seen_and_works_again_when_t
     tmp_path: Path,
 ) -> None:
     async with Stack(tmp_path, children=NATS, provision=provision_stack) as stack:
-        nats, service = stack.facts.nats, credits_service(stack.facts)
+        nats, service = stack.config.nats, credits_service(stack.config)
         await service.start()
         assert await service.ready() is None
         async with connect_as("gateway", nats) as gateway:

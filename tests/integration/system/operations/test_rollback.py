@@ -18,10 +18,10 @@ import telecine_generation.app
 import telecine_storage.app
 from telecine_chassis.consumers import reactor
 from telecine_chassis.consumers.dead_letters import DeadLetters
-from telecine_cli.errors import Failure
-from telecine_cli.output.credits import tell_balance
-from telecine_cli.output.events import tell_generation
-from telecine_cli.target import find
+from telecine_cli.errors import CommandError
+from telecine_cli.output.credits import print_balance
+from telecine_cli.output.events import print_generation
+from telecine_cli.target import find_target
 from telecine_contracts import EVENTS, Envelope, Event, Registry, encode, subjects
 from telecine_contracts.commands import Refusal
 from telecine_contracts.credits import Balances, LedgerEvent
@@ -128,8 +128,8 @@ async def test_a_rollback_stops_only_what_depends_on_newer_events_and_an_upgrade
         status = await http.get("/api/video/status", params={"taskId": stopped, "historyId": stopped})
         assert (status.status_code, status.json()["status"]) == (200, "processing")
         assert (await http.get("/api/video/history")).status_code == 200
-        target = find(None, environment.nats.url, None)
-        await tell_generation(target, stopped, as_json=False)
+        target = find_target(None, environment.nats.url, None)
+        await print_generation(target, stopped, as_json=False)
         shown = capsys.readouterr().out
         assert "generation.progressed.v2" in shown
         assert "upgrade to read it" in shown
@@ -153,8 +153,8 @@ async def test_a_rollback_stops_only_what_depends_on_newer_events_and_an_upgrade
         refused = await environment.grant("ann", 5)
         assert refused.refusal is Refusal.UNAVAILABLE
         assert "upgrade" in str(refused.error)
-        with pytest.raises(Failure, match="a newer version may be able to"):
-            await tell_balance(target, "ann", as_json=False)
+        with pytest.raises(CommandError, match="a newer version may be able to"):
+            await print_balance(target, "ann", as_json=False)
         assert (await environment.grant("bob", 5)).done
         assert await DeadLetters(environment.connection).list() == []
 

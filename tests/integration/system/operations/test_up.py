@@ -18,7 +18,7 @@ from tests.support.processes.command_line import (
     telecine_process,
 )
 
-from telecine_cli.stack.state import recall
+from telecine_cli.stack.state import load_state
 
 DATA = "my data"
 
@@ -112,7 +112,7 @@ def check_operators_view(folder: Path, generation: str) -> None:
         document = json.loads(show.out)
     assert document["balance"] == {"available": 950, "held": 0}
     assert [entry.get("generation") for entry in document["ledger"]] == [None, generation, generation]
-    assert recall(data).ports
+    assert load_state(data).ports
 
 
 def test_a_taken_port_is_named_before_anything_starts(

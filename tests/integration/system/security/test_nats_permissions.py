@@ -20,9 +20,9 @@ from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import AppendRejected
 from telecine_chassis.nats.connection import NatsClient, PermissionDenied, PermissionViolation, options
 from telecine_chassis.nats.identity import NatsIdentity
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import USERS_FILE, make_credentials, seed_file
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.target import Target, connected
 from telecine_contracts import registry, streams, subjects
 from telecine_contracts.catalog import EVENTS
@@ -42,7 +42,7 @@ INJECTION_SUBJECTS = {
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsPart]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
     with guarded_nats(tmp_path_factory.mktemp("guarded")) as part:
         yield part
 
@@ -73,7 +73,7 @@ def identity(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-async def identity_client(identity: str, server: NatsPart) -> AsyncIterator[IdentityClient]:
+async def identity_client(identity: str, server: EmbeddedNats) -> AsyncIterator[IdentityClient]:
     connection = IdentityClient()
     await connection.come(identity, server.url, server.access(identity))
     yield connection
@@ -139,7 +139,7 @@ async def injected_messages(operator: Client) -> dict[str, Any]:
 
 
 async def test_no_answer_is_sent_into_a_stream(
-    identity: str, identity_client: IdentityClient, server: NatsPart
+    identity: str, identity_client: IdentityClient, server: EmbeddedNats
 ) -> None:
     """Whoever asks says where the answer is to go, and the server wants no permission to send it there."""
     async with connect_as("credits", server) as credits, connect_as(OPERATOR, server) as operator:
@@ -190,7 +190,7 @@ WRITERS = {
         ("Nats-Schedule", "@at 2100-01-01T00:00:00Z"),
     ],
 )
-async def test_writers_cannot_purge_their_stream(server: NatsPart, header: str, value: str) -> None:
+async def test_writers_cannot_purge_their_stream(server: EmbeddedNats, header: str, value: str) -> None:
     """JetStream takes such wishes in the headers of a message, where no permission is asked for."""
     for subject, writer in WRITERS.items():
         async with connect_as(writer, server) as connection:
@@ -199,7 +199,7 @@ async def test_writers_cannot_purge_their_stream(server: NatsPart, header: str, 
             assert refused.value.code in (400, 500), subject
 
 
-async def test_timers_alone_can_be_thrown_away_by_anothers_header(server: NatsPart) -> None:
+async def test_timers_alone_can_be_thrown_away_by_anothers_header(server: EmbeddedNats) -> None:
     """A stream with schedules must allow it: what keeps timers is that sweepers set them again (ADR 26)."""
     subjects_of_timers = "timers.at.generation.wake.a.g", "timers.at.storage.copy.a.g"
     later = {
@@ -215,7 +215,7 @@ async def test_timers_alone_can_be_thrown_away_by_anothers_header(server: NatsPa
     assert set(answer["state"]["subjects"]) == {subjects_of_timers[1]}
 
 
-async def test_a_refused_event_is_told_at_once(server: NatsPart) -> None:
+async def test_a_refused_event_is_told_at_once(server: EmbeddedNats) -> None:
     event = example(CreditsGranted)
     async with connect_as("storage", server) as storage:
         store = JetStreamEventStore(storage, registry(), timeout=30)
@@ -228,7 +228,7 @@ async def test_a_refused_event_is_told_at_once(server: NatsPart) -> None:
     assert denial["subject"] == subjects.of_event(event).lower()
 
 
-async def test_a_refused_question_is_told_at_once_and_to_nobody_else(server: NatsPart) -> None:
+async def test_a_refused_question_is_told_at_once_and_to_nobody_else(server: EmbeddedNats) -> None:
     async with connect_as("storage", server) as storage:
         jetstream = storage.jetstream(timeout=30)
         async with asyncio.timeout(10):
@@ -245,7 +245,7 @@ async def test_a_refused_question_is_told_at_once_and_to_nobody_else(server: Nat
     ]
 
 
-async def test_the_operator_is_told_in_words_what_he_may_not(server: NatsPart) -> None:
+async def test_the_operator_is_told_in_words_what_he_may_not(server: EmbeddedNats) -> None:
     target = Target(server.url, access=server.access(OPERATOR))
     async with connected(target) as connection:
         with pytest.raises(PermissionDenied, match=r"publish on .*purge\.ledger"):
@@ -253,15 +253,17 @@ async def test_the_operator_is_told_in_words_what_he_may_not(server: NatsPart) -
 
 
 @pytest.mark.parametrize("key", ["none", "unknown"])
-async def test_unknown_keys_are_refused(server: NatsPart, tmp_path: Path, key: str) -> None:
+async def test_unknown_keys_are_refused(server: EmbeddedNats, tmp_path: Path, key: str) -> None:
     make_credentials(tmp_path)
     seed = None if key == "none" else seed_file(tmp_path, OPERATOR)
-    with pytest.raises(Failure, match="wants to know who asks" if key == "none" else "does not know the key"):
+    with pytest.raises(
+        CommandError, match="wants to know who asks" if key == "none" else "does not know the key"
+    ):
         async with connected(Target(server.url, access=NatsIdentity(nkey_seed=seed))):
             pass
 
 
-def test_nobody_has_the_account_of_the_streams_and_the_page_no_secret(server: NatsPart) -> None:
+def test_nobody_has_the_account_of_the_streams_and_the_page_no_secret(server: EmbeddedNats) -> None:
     page = (server.folder.parent / "credentials" / USERS_FILE).read_text()
     accounts = json.loads(page.partition("accounts: ")[2])
     empty = [name for name, account in accounts.items() if not account.get("users")]

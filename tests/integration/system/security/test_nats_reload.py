@@ -12,19 +12,19 @@ from tests.support.security.nats_identities import connect_as
 
 from telecine_cli.provisioning.credentials import make_credentials
 from telecine_cli.provisioning.server_reload import reload_server
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.target import Target
 from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
 from telecine_gateway.ledger.nats import NatsLedger
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsPart]:
+def server(tmp_path: Path) -> Iterator[EmbeddedNats]:
     with guarded_nats(tmp_path) as part:
         yield part
 
 
-async def test_a_command_that_is_served_during_a_reload_is_answered(server: NatsPart) -> None:
+async def test_a_command_that_is_served_during_a_reload_is_answered(server: EmbeddedNats) -> None:
     """The server drops the answer: it no longer knows who waits for it. The gateway asks again."""
     command = GrantCredits(account="ann", amount=5, reference="payment-1", reason="tests")
     served: list[bytes] = []

@@ -18,8 +18,8 @@ from telecine_auditor.sources.connection import Server
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.port import SourceError
 from telecine_chassis.runtime.service import Service
-from telecine_cli.errors import Failure
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.errors import CommandError
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.target import Target, connected
 from telecine_contracts.permissions import OPERATOR
 from telecine_credits.app import build
@@ -32,7 +32,7 @@ def authority(tmp_path: Path) -> Authority:
 
 
 @contextmanager
-def tls_server(folder: Path, authority: Authority, *, verify: bool = False) -> Iterator[NatsPart]:
+def tls_server(folder: Path, authority: Authority, *, verify: bool = False) -> Iterator[EmbeddedNats]:
     """A server with a certificate of the authority; with `verify` it wants one of its clients, too."""
     certificate, key = authority.issue("nats")
     tls = {
@@ -48,18 +48,18 @@ def tls_server(folder: Path, authority: Authority, *, verify: bool = False) -> I
         yield part
 
 
-async def operator_can_connect(server: NatsPart, **tls: Path) -> bool:
+async def operator_can_connect(server: EmbeddedNats, **tls: Path) -> bool:
     """Whether the operator gets an answer with these files."""
     target = Target(server.url, access=replace(server.access(OPERATOR), **tls))
     try:
         async with connected(target) as connection:
             await connection.jetstream().account_info()
-    except Failure:
+    except CommandError:
         return False
     return True
 
 
-def service(server: NatsPart, folder: Path, authority: Authority) -> Service:
+def service(server: EmbeddedNats, folder: Path, authority: Authority) -> Service:
     """The credits service, which trusts this authority."""
     return build(
         Settings(
@@ -108,7 +108,7 @@ async def test_a_server_may_want_a_certificate_of_its_clients(tmp_path: Path, au
         )
 
 
-async def auditor_can_connect(server: NatsPart, ca: Path) -> bool:
+async def auditor_can_connect(server: EmbeddedNats, ca: Path) -> bool:
     """Whether an auditor who trusts this authority gets to the ledger."""
     try:
         source = await NatsSource.open(

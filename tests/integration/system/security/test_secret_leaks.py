@@ -24,11 +24,11 @@ from telecine_cli.api_keys import create
 from telecine_cli.ledger_client import grant
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
-from telecine_cli.stack.config import SERVICES, Facts, Options, health_port
+from telecine_cli.stack.config import SERVICES, StackConfig, StackOptions, health_port
 from telecine_cli.stack.ports import free_port
 from telecine_cli.stack.process import Process
 from telecine_cli.stack.supervisor import Stack
-from telecine_cli.target import connected, of_stack
+from telecine_cli.target import connected, stack_target
 from telecine_contracts import registry, subjects
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.generation import VideoReady
@@ -73,11 +73,11 @@ class StackEnvironment:
     refused: list[bytes] = field(default_factory=list)
 
     @property
-    def facts(self) -> Facts:
-        return self.stack.facts
+    def config(self) -> StackConfig:
+        return self.stack.config
 
     def log(self, name: str) -> str:
-        return self.facts.log(name).read_text()
+        return self.config.log(name).read_text()
 
     async def ask(self, method: str, path: str, **content: Any) -> httpx.Response:
         """Ask the gateway; what is no success is kept, headers and all."""
@@ -103,22 +103,22 @@ class StackEnvironment:
 
 @asynccontextmanager
 async def stack_environment(folder: Path) -> AsyncIterator[StackEnvironment]:
-    options = Options(emulator_arguments=("--task-seconds=0.3",), checkpoint_entries=1)
+    options = StackOptions(emulator_arguments=("--task-seconds=0.3",), checkpoint_entries=1)
     with otlp_collector() as collector, pytest.MonkeyPatch.context() as environment:
         settings = QUICK | {"OTLP_ENDPOINT": collector.url, "TEST_MARK": str(folder)}
         for name, value in settings.items():
             environment.setenv(f"TELECINE_{name}", value)
         async with Stack(folder / "data", options, provision=provision_stack) as stack:
             key = new_key()
-            async with connected(of_stack(stack.facts)) as connection:
+            async with connected(stack_target(stack.config)) as connection:
                 await create(connection, "ann", key, name="tests")
                 wish = GrantCredits(account="ann", amount=5000, reference="first", reason="tests")
                 await grant(connection, wish)
-            canaries = SecretScanner.of(stack.facts)
+            canaries = SecretScanner.of(stack.config)
             canaries.secrets["API key"] = key.secret
             canaries.contents["prompt"] = f"canary{secrets.token_hex(8)}"
             async with httpx.AsyncClient(
-                base_url=stack.facts.gateway_url,
+                base_url=stack.config.gateway_url,
                 headers={"X-API-Key": key.secret},
                 timeout=30,
                 trust_env=False,
@@ -147,7 +147,7 @@ async def test_no_secret_leaks(tmp_path: Path) -> None:
 async def videos_come_and_fail(world: StackEnvironment) -> None:
     """With a prompt and an image, and with all that a provider may do to them."""
     prompt = world.canaries.contents["prompt"]
-    image = f"{world.facts.local_url('emulator')}/samples/harbour.png?token="
+    image = f"{world.config.local_url('emulator')}/samples/harbour.png?token="
     world.canaries.contents["token of an image's URL"] = token = f"canary{secrets.token_hex(8)}"
     asked = [await world.ask_for(f"{prompt} {fault}") for fault in FAULTS]
     asked.append(await world.ask_for(prompt, imageUrl=image + token))
@@ -161,7 +161,7 @@ async def videos_come_and_fail(world: StackEnvironment) -> None:
 
 async def the_provider_was_told(world: StackEnvironment, generation: str) -> None:
     """What only the provider and telecine know: where it calls back, and the signed URL of its result."""
-    async with httpx.AsyncClient(base_url=world.facts.local_url("emulator"), trust_env=False) as provider:
+    async with httpx.AsyncClient(base_url=world.config.local_url("emulator"), trust_env=False) as provider:
         journal = (await provider.get("/admin/journal")).json()["entries"]
     calls = [
         entry["body"]["callback_url"] for entry in journal if (entry.get("body") or {}).get("callback_url")
@@ -172,7 +172,7 @@ async def the_provider_was_told(world: StackEnvironment, generation: str) -> Non
 
 
 async def video(world: StackEnvironment, generation: str) -> list[RecordedEvent]:
-    async with connect_as("storage", world.facts.nats) as connection:
+    async with connect_as("storage", world.config.nats) as connection:
         store = JetStreamEventStore(connection, registry())
         return list(await store.load(subjects.video("ann", generation)))
 
@@ -215,7 +215,7 @@ async def the_bucket_is_gone(world: StackEnvironment) -> None:
     await eventually(lambda: world.log("storage").count('"side": "bucket"') > before, within=30)
     assert (await world.ask("GET", f"/api/video/{done}/content")).status_code >= 500
     bucket.start()
-    await bucket.wait_ready(world.facts.s3.ready, 20)
+    await bucket.wait_ready(world.config.s3.ready, 20)
 
 
 async def the_bucket_refuses(world: StackEnvironment) -> None:
@@ -254,7 +254,7 @@ async def what_is_no_event_is_set_aside(world: StackEnvironment) -> None:
         "ce-subject": "video.ann.raw.ready",
         "ce-specversion": "1.0",
     }
-    async with connect_as("generation", world.facts.nats) as connection:
+    async with connect_as("generation", world.config.nats) as connection:
         await connection.jetstream().publish("video.ann.raw.ready", body, headers=headers)
     await eventually(lambda: "reactor.dead_letter" in world.log("storage"), within=30)
 
@@ -288,11 +288,11 @@ def count_exceeds(before: int, count: Callable[[], int]) -> bool:
 
 async def nats_refuses(world: StackEnvironment) -> None:
     """A seed that nobody knows, and a password that nobody asked for."""
-    folder = world.facts.data.parent / "others"
+    folder = world.config.data.parent / "others"
     make_credentials(folder)
     seed, password = seed_file(folder, "credits"), f"canary{secrets.token_hex(8)}"
     world.canaries.secrets |= {"unknown seed": seed.read_text().strip(), "password of NATS": password}
-    url = world.facts.nats.url.replace("nats://", f"nats://ann:{password}@")
+    url = world.config.nats.url.replace("nats://", f"nats://ann:{password}@")
     credits = world.stack.process("credits")
     for settings in ({"TELECINE_NATS_NKEY_SEED_FILE": str(seed)}, {"TELECINE_NATS_URL": url}):
         port = {"TELECINE_HEALTH_PORT": str(free_port())}
@@ -306,11 +306,11 @@ async def nothing_is_told_while_it_runs(world: StackEnvironment) -> None:
     """Metrics, traces, command lines, and what the gateway answered that was no success."""
     async with httpx.AsyncClient(trust_env=False) as http:
         for service in SERVICES:
-            page = await http.get(f"{world.facts.local_url(health_port(service))}/metrics")
+            page = await http.get(f"{world.config.local_url(health_port(service))}/metrics")
             assert world.canaries.anything_in(page.content) == set(), service
     await eventually(lambda: b"copy video" in b"".join(world.collector.exports), within=20)
     assert world.canaries.anything_in(*world.collector.exports) == set()
-    lines = list(command_lines("TELECINE_TEST_MARK", str(world.facts.data.parent)))
+    lines = list(command_lines("TELECINE_TEST_MARK", str(world.config.data.parent)))
     assert len(lines) == 7
     assert world.canaries.anything_in(*lines) == set()
     assert len(world.refused) >= 16
@@ -319,7 +319,7 @@ async def nothing_is_told_while_it_runs(world: StackEnvironment) -> None:
 
 def nothing_is_left_behind(world: StackEnvironment) -> None:
     """Logs, streams with headers, dead letters; and no API key in a table."""
-    logs = log_lines(world.facts)
+    logs = log_lines(world.config)
     assert {
         "gateway.log",
         "credits.log",
@@ -331,12 +331,12 @@ def nothing_is_left_behind(world: StackEnvironment) -> None:
     assert {name: found for name, text in logs.items() if (found := world.canaries.anything_in(text))} == {}
     for service in SERVICES:
         assert all(isinstance(json.loads(line), dict) for line in world.log(service).splitlines()), service
-    streams = stream_files(world.facts)
+    streams = stream_files(world.config)
     assert set(streams) == {"VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "TIMERS", "DEADLETTERS"}
     assert world.canaries.secrets_in(*streams.values()) == set()
     assert world.canaries.anything_in(streams["VIDEO"]) == set(world.canaries.contents)
     for name in streams.keys() - {"VIDEO"}:
         assert world.canaries.anything_in(streams[name]) == set(), name
-    tables = [file.read_bytes() for file in world.facts.data.glob("*.db*")]
+    tables = [file.read_bytes() for file in world.config.data.glob("*.db*")]
     assert len(tables) >= len(SERVICES)
     assert world.canaries.secrets_in(*tables) == set()

@@ -13,7 +13,7 @@ from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.runtime.service import run
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
 from telecine_contracts.permissions import OPERATOR
 from telecine_credits.app import build
@@ -21,12 +21,12 @@ from telecine_credits.settings import Settings
 
 
 @pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsPart]:
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
     with guarded_nats(tmp_path_factory.mktemp("guarded")) as part:
         yield part
 
 
-def settings(server: NatsPart, folder: Path, seed: Path | None) -> Settings:
+def settings(server: EmbeddedNats, folder: Path, seed: Path | None) -> Settings:
     """Of the credits service, which needs nothing else."""
     database = f"sqlite:///{folder / 'credits.db'}"
     return Settings(nats_url=server.url, nats_nkey_seed_file=seed, database_url=database)
@@ -39,7 +39,7 @@ async def run_to_exit(settings: Settings) -> tuple[int, list[Any]]:
             return await build(settings).run(), logs
 
 
-async def test_with_its_own_key_it_works(server: NatsPart, tmp_path: Path) -> None:
+async def test_with_its_own_key_it_works(server: EmbeddedNats, tmp_path: Path) -> None:
     service = build(settings(server, tmp_path, server.access("credits").nkey_seed))
     with structlog.testing.capture_logs() as logs:
         await service.start()
@@ -49,7 +49,7 @@ async def test_with_its_own_key_it_works(server: NatsPart, tmp_path: Path) -> No
 
 
 @pytest.mark.parametrize("key", ["none", "unknown"])
-async def test_unknown_key_ends_the_service(server: NatsPart, tmp_path: Path, key: str) -> None:
+async def test_unknown_key_ends_the_service(server: EmbeddedNats, tmp_path: Path, key: str) -> None:
     make_credentials(tmp_path / "others")
     seed = seed_file(tmp_path / "others", "credits") if key == "unknown" else None
     code, logs = await run_to_exit(settings(server, tmp_path, seed))
@@ -89,7 +89,7 @@ async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path
     assert (denial["log_level"], denial["subject"]) == ("error", "ledger.ann.granted")
 
 
-async def test_wrong_identity_ends_the_service(server: NatsPart, tmp_path: Path) -> None:
+async def test_wrong_identity_ends_the_service(server: EmbeddedNats, tmp_path: Path) -> None:
     code, logs = await run_to_exit(settings(server, tmp_path, server.access("storage").nkey_seed))
     assert code == 1
     reasons = [entry["reason"] for entry in logs if entry["event"] == "service.failed"]

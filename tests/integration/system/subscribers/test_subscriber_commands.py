@@ -29,10 +29,10 @@ from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import PermissionDenied
-from telecine_cli.errors import Failure
+from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import seed_file
 from telecine_cli.stack.http_probe import http_answer
-from telecine_cli.stack.nats_server import NatsPart
+from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.process import Command, Process
 from telecine_cli.target import Target, connected
 from telecine_contracts import registry, subjects
@@ -44,7 +44,7 @@ ENDS = ("stored", "storage_failed", "failed", "cancelled")
 
 
 @pytest.fixture
-def server(tmp_path: Path) -> Iterator[NatsPart]:
+def server(tmp_path: Path) -> Iterator[EmbeddedNats]:
     with guarded_nats(tmp_path) as part:
         yield part
 
@@ -53,7 +53,7 @@ def server(tmp_path: Path) -> Iterator[NatsPart]:
 class Operator:
     """Gives commands to the server, and reloads it when they say so."""
 
-    server: NatsPart
+    server: EmbeddedNats
     capsys: pytest.CaptureFixture[str]
 
     @property
@@ -75,7 +75,7 @@ class Operator:
         return said
 
 
-async def reload(server: NatsPart) -> None:
+async def reload(server: EmbeddedNats) -> None:
     """Once."""
 
     async def loaded() -> str:
@@ -93,11 +93,11 @@ async def reload(server: NatsPart) -> None:
 
 
 @pytest.fixture
-def operator(server: NatsPart, capsys: pytest.CaptureFixture[str]) -> Operator:
+def operator(server: EmbeddedNats, capsys: pytest.CaptureFixture[str]) -> Operator:
     return Operator(server, capsys)
 
 
-async def publish(server: NatsPart, *names: str) -> None:
+async def publish(server: EmbeddedNats, *names: str) -> None:
     async with connect_as("gateway", server) as gateway:
         for subject in names:
             await gateway.jetstream().publish(subject, b"{}")
@@ -115,7 +115,7 @@ async def consumed(connection: Client, name: str, count: int, stream: str = "VID
 
 
 def test_a_subscriber_consumes_after_one_reload_and_may_do_nothing_else(
-    operator: Operator, server: NatsPart
+    operator: Operator, server: EmbeddedNats
 ) -> None:
     run_in_new_loop(publish(server, "video.acme.1.requested", "video.other.1.requested"))
     said = operator.must("add", "team", "--filter", "video.acme.>")
@@ -141,7 +141,7 @@ def test_a_subscriber_consumes_after_one_reload_and_may_do_nothing_else(
 
 
 def test_positions_keys_and_consumers_are_changed_by_the_operator(
-    operator: Operator, server: NatsPart
+    operator: Operator, server: EmbeddedNats
 ) -> None:
     run_in_new_loop(publish(server, "video.acme.1.requested"))
     operator.must("add", "team", "--from", "now")
@@ -153,7 +153,7 @@ def test_positions_keys_and_consumers_are_changed_by_the_operator(
 
     async def refused() -> None:
         target = Target(server.url, access=server.access("team"), identity="team")
-        with pytest.raises(Failure, match="does not know the key"):
+        with pytest.raises(CommandError, match="does not know the key"):
             async with connected(target):
                 pass
 
@@ -194,7 +194,7 @@ def test_positions_keys_and_consumers_are_changed_by_the_operator(
     ],
 )
 def test_errors_of_subscriber_commands(
-    shared: NatsPart, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
+    shared: EmbeddedNats, capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], says: str
 ) -> None:
     outcome = Operator(shared, capsys).subscribers(*arguments)
     assert outcome.code != 0
@@ -202,14 +202,14 @@ def test_errors_of_subscriber_commands(
 
 
 @pytest.fixture(scope="module")
-def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsPart]:
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmbeddedNats]:
     with guarded_nats(tmp_path_factory.mktemp("shared")) as part:
         yield part
 
 
 @pytest.mark.parametrize("make", [python_notifier, javascript_notifier], ids=["python", "javascript"])
 def test_the_examples_run_with_the_key_of_a_subscriber(
-    operator: Operator, server: NatsPart, tmp_path: Path, make: Callable[[str, Path], Subscriber]
+    operator: Operator, server: EmbeddedNats, tmp_path: Path, make: Callable[[str, Path], Subscriber]
 ) -> None:
     notifier = make(server.url, tmp_path)
     filters = [part for end in ENDS for part in ("--filter", f"video.*.*.{end}")]
@@ -232,7 +232,7 @@ def test_the_examples_run_with_the_key_of_a_subscriber(
 
 
 def test_the_subscriber_of_the_contracts_page_prints_what_was_spent(
-    operator: Operator, server: NatsPart, tmp_path: Path
+    operator: Operator, server: EmbeddedNats, tmp_path: Path
 ) -> None:
     page = CONTRACTS.read_text(encoding="utf-8").partition("\n## A subscriber\n")[2]
     program = page.partition("```python\n")[2].partition("```")[0]

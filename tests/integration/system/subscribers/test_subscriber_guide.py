@@ -15,9 +15,9 @@ from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_cli.output.provision import provision_stack
-from telecine_cli.stack.config import Options
+from telecine_cli.stack.config import StackOptions
 from telecine_cli.stack.process import Command, Process
-from telecine_cli.stack.specs import children_of
+from telecine_cli.stack.specs import process_specs
 from telecine_cli.stack.supervisor import Stack
 from telecine_contracts import registry, subjects
 from telecine_contracts.examples import envelope, example
@@ -70,7 +70,7 @@ class Terminal:
     async def event(self, account: str) -> None:
         """A generation of `account` is requested."""
         event = example(GenerationRequested).model_copy(update={"account": account})
-        async with connect_as("gateway", self.stack.facts.nats) as connection:
+        async with connect_as("gateway", self.stack.config.nats) as connection:
             await JetStreamEventStore(connection, registry()).append(
                 event, replace(envelope(event), id=account), aggregate=subjects.of_event(event), expected=0
             )
@@ -79,7 +79,7 @@ class Terminal:
 @pytest.fixture
 async def terminal(tmp_path: Path) -> AsyncIterator[Terminal]:
     """Beside the data folder of a stack that is its NATS server alone."""
-    [nats] = (child for child in children_of(Options()) if child.name == "nats")
+    [nats] = (child for child in process_specs(StackOptions()) if child.name == "nats")
     async with Stack(tmp_path / "data", children=[nats], provision=provision_stack) as stack:
         programs = (str(Path(sys.executable).parent), str(Path(node()).parent))
         path = os.pathsep.join([*programs, os.environ["PATH"]])

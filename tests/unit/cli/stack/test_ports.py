@@ -2,7 +2,7 @@
 
 import socket
 
-from telecine_cli.stack.ports import LOOPBACK, free_port, free_ports, is_free, keep_or_choose
+from telecine_cli.stack.ports import LOOPBACK, allocate_ports, free_port, free_ports, is_free
 
 
 def test_free_ports_are_different_and_below_the_range_of_outgoing_connections() -> None:
@@ -32,7 +32,7 @@ def test_a_port_that_was_just_left_is_free_again() -> None:
 def test_remembered_ports_are_kept_unless_taken() -> None:
     kept, taken = free_ports(2)
     with socket.create_server((LOOPBACK, taken)):
-        ports = keep_or_choose({"nats": kept, "s3": taken, "unused": 1}, ["nats", "s3", "gateway"])
+        ports = allocate_ports({"nats": kept, "s3": taken, "unused": 1}, ["nats", "s3", "gateway"])
     assert ports["nats"] == kept
     assert ports["s3"] != taken
     assert ports["unused"] == 1

@@ -11,13 +11,13 @@ from telecine_cli.settings_page import settings_of
 from telecine_cli.stack.config import (
     SECRETS,
     SERVICES,
-    Facts,
-    Options,
     Provider,
+    StackConfig,
+    StackOptions,
     credentials_folder,
     environment,
 )
-from telecine_cli.stack.specs import children_of
+from telecine_cli.stack.specs import process_specs
 from telecine_cli.stack.state import StackState
 
 NAMES = (
@@ -33,9 +33,9 @@ NAMES = (
 )
 PORTS = {name: 20_000 + number for number, name in enumerate(NAMES)}
 KNOWN = {name: make() for name, make in SECRETS.items()}
-SANDBOX = Options()
-REAL = Options(provider=Provider("https://ark.example/api/v3", "its-key-5fR8uLc2Wd1B"))
-PUBLIC = Options(provider=REAL.provider, public_url="https://video.example")
+SANDBOX = StackOptions()
+REAL = StackOptions(provider=Provider("https://ark.example/api/v3", "its-key-5fR8uLc2Wd1B"))
+PUBLIC = StackOptions(provider=REAL.provider, public_url="https://video.example")
 ALL = {"sandbox": SANDBOX, "real": REAL, "public": PUBLIC}
 DATA = Path("/data")
 
@@ -53,23 +53,23 @@ def data(tmp_path: Path) -> Path:
     return tmp_path
 
 
-def told(service: str, options: Options = SANDBOX, data: Path = DATA) -> dict[str, str]:
-    known = [port for child in children_of(options) for port in child.ports]
+def told(service: str, options: StackOptions = SANDBOX, data: Path = DATA) -> dict[str, str]:
+    known = [port for child in process_specs(options) for port in child.ports]
     state = StackState({name: PORTS[name] for name in known}, KNOWN)
-    whole = environment(service, Facts(data, options, state))
+    whole = environment(service, StackConfig(data, options, state))
     return {name: value for name, value in whole.items() if name.startswith("TELECINE_")}
 
 
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_gets_only_settings_that_it_reads(service: str, options: Options) -> None:
+def test_a_service_gets_only_settings_that_it_reads(service: str, options: StackOptions) -> None:
     known = {f"TELECINE_{name.upper()}" for name in settings_of(service).model_fields}
     assert set(told(service, options)) <= known
 
 
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_gets_every_required_setting(service: str, options: Options) -> None:
+def test_a_service_gets_every_required_setting(service: str, options: StackOptions) -> None:
     fields = settings_of(service).model_fields
     required = {name for name, field in fields.items() if field.default is PydanticUndefined}
     assert {f"TELECINE_{name.upper()}" for name in required} <= set(told(service, options))
@@ -78,7 +78,7 @@ def test_a_service_gets_every_required_setting(service: str, options: Options) -
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("service", SERVICES)
 def test_a_service_can_start_with_what_it_is_told(
-    service: str, options: Options, data: Path, monkeypatch: pytest.MonkeyPatch
+    service: str, options: StackOptions, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in told(service, options, data).items():
         monkeypatch.setenv(name, value)
@@ -112,7 +112,7 @@ def test_with_a_real_provider_nothing_private_is_let_in() -> None:
     ],
 )
 def test_only_a_provider_on_this_machine_may_lead_to_private_addresses(url: str, is_local: bool) -> None:
-    options = Options(provider=Provider(url, "its-key-5fR8uLc2Wd1B"))
+    options = StackOptions(provider=Provider(url, "its-key-5fR8uLc2Wd1B"))
     assert ("TELECINE_RESULT_ALLOW_PRIVATE" in told("storage", options)) is is_local
     assert ("TELECINE_CALLBACK_BASE_URL" in told("generation", options)) is is_local
 
@@ -152,6 +152,6 @@ def test_a_key_in_the_users_environment_reaches_nobody_who_does_not_need_it(
     ],
 )
 def test_results_of_a_provider_on_this_machine_may_be_fetched(url: str, local: bool) -> None:
-    chosen = Options(provider=Provider(url, "key"))
+    chosen = StackOptions(provider=Provider(url, "key"))
     assert ("TELECINE_RESULT_ALLOW_PRIVATE" in told("storage", chosen)) is local
     assert ("TELECINE_CALLBACK_BASE_URL" in told("generation", chosen)) is local

@@ -6,10 +6,17 @@ from pathlib import Path
 
 import pytest
 
-from telecine_cli.errors import Failure
-from telecine_cli.stack.config import Facts, Options, Provider, environment
+from telecine_cli.errors import CommandError
+from telecine_cli.stack.config import Provider, StackConfig, StackOptions, environment
 from telecine_cli.stack.ports import LOOPBACK
-from telecine_cli.stack.state import AlreadyRunning, StackState, lock, make_private, random_secret, remember
+from telecine_cli.stack.state import (
+    AlreadyRunning,
+    StackState,
+    load_or_create_state,
+    lock,
+    make_private,
+    random_secret,
+)
 
 PORTS = {
     name: 20_000 + number
@@ -29,28 +36,30 @@ PORTS = {
 SECRETS = {name: f"the-{name}-secret" for name in ("s3", "provider", "content", "callback", "checkpoint")}
 
 
-def facts(options: Options | None = None) -> Facts:
-    return Facts(Path("/data"), options or Options(), StackState(PORTS, SECRETS))
+def config(options: StackOptions | None = None) -> StackConfig:
+    return StackConfig(Path("/data"), options or StackOptions(), StackState(PORTS, SECRETS))
 
 
 def test_the_second_start_finds_the_same_ports_and_secrets(tmp_path: Path) -> None:
-    first = remember(tmp_path, ["nats", "s3"], {"callback": random_secret})
-    assert remember(tmp_path, ["nats", "s3"], {"callback": random_secret}) == first
+    first = load_or_create_state(tmp_path, ["nats", "s3"], {"callback": random_secret})
+    assert load_or_create_state(tmp_path, ["nats", "s3"], {"callback": random_secret}) == first
     assert len(first.secrets["callback"]) >= 40
 
 
 def test_a_taken_port_is_replaced_for_good(tmp_path: Path) -> None:
-    first = remember(tmp_path, ["nats", "s3"], {})
+    first = load_or_create_state(tmp_path, ["nats", "s3"], {})
     with socket.create_server((LOOPBACK, first.ports["s3"])):
-        second = remember(tmp_path, ["nats", "s3"], {})
+        second = load_or_create_state(tmp_path, ["nats", "s3"], {})
     assert second.ports["s3"] != first.ports["s3"]
     assert second.ports["nats"] == first.ports["nats"]
-    assert remember(tmp_path, ["nats", "s3"], {}) == second
+    assert load_or_create_state(tmp_path, ["nats", "s3"], {}) == second
 
 
 def test_what_is_new_is_added_to_what_is_known(tmp_path: Path) -> None:
-    first = remember(tmp_path, ["nats"], {"content": random_secret})
-    second = remember(tmp_path, ["nats", "gateway"], {"content": random_secret, "callback": random_secret})
+    first = load_or_create_state(tmp_path, ["nats"], {"content": random_secret})
+    second = load_or_create_state(
+        tmp_path, ["nats", "gateway"], {"content": random_secret, "callback": random_secret}
+    )
     assert second.secrets["content"] == first.secrets["content"]
     assert set(second.secrets) == {"content", "callback"}
 
@@ -58,7 +67,7 @@ def test_what_is_new_is_added_to_what_is_known(tmp_path: Path) -> None:
 def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with lock(data):
-        state = remember(data, [], {"content": random_secret})
+        state = load_or_create_state(data, [], {"content": random_secret})
     assert stat.S_IMODE((data / "stack.json").stat().st_mode) == 0o600
     assert stat.S_IMODE(data.stat().st_mode) == 0o700
     assert state.secrets["content"] not in repr(state)
@@ -75,7 +84,7 @@ def test_a_folder_of_a_stack_that_others_may_enter_is_closed_to_them(tmp_path: P
 def test_a_folder_with_other_things_is_left_open_and_refused(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "holiday.jpg").touch()
-    with pytest.raises(Failure, match=r"other users may enter .* \(mode 0755\).*chmod 700"):
+    with pytest.raises(CommandError, match=r"other users may enter .* \(mode 0755\).*chmod 700"):
         make_private(tmp_path)
     assert stat.S_IMODE(tmp_path.stat().st_mode) == 0o755
 
@@ -92,7 +101,7 @@ def test_a_data_folder_has_one_running_stack(tmp_path: Path) -> None:
 
 
 def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
-    credits, storage = environment("credits", facts()), environment("storage", facts())
+    credits, storage = environment("credits", config()), environment("storage", config())
     assert credits["TELECINE_NATS_URL"] == "nats://127.0.0.1:20000"
     assert credits["TELECINE_HEALTH_PORT"] == "20005"
     assert storage["TELECINE_DATABASE_URL"] == "sqlite:////data/storage.db"
@@ -108,27 +117,27 @@ def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
     ],
 )
 def test_secrets_go_only_to_those_who_need_them(service: str, secrets: set[str]) -> None:
-    values = " ".join(environment(service, facts()).values())
+    values = " ".join(environment(service, config()).values())
     assert {name for name, secret in SECRETS.items() if secret in values} == secrets
 
 
 def test_without_a_provider_the_emulator_is_it() -> None:
-    generation = environment("generation", facts())
+    generation = environment("generation", config())
     assert generation["TELECINE_PROVIDER_BASE_URL"] == "http://127.0.0.1:20003/api/v3"
     assert generation["TELECINE_PROVIDER_API_KEY"] == SECRETS["provider"]
 
 
 def test_a_chosen_provider_is_used_as_it_is() -> None:
     provider = Provider("https://ark.example/api/v3", "its-key")
-    generation = environment("generation", facts(Options(provider=provider)))
+    generation = environment("generation", config(StackOptions(provider=provider)))
     assert generation["TELECINE_PROVIDER_BASE_URL"] == provider.base_url
     assert generation["TELECINE_PROVIDER_API_KEY"] == provider.api_key
 
 
 def test_a_gateway_on_every_interface_is_asked_on_the_loopback_one() -> None:
     everywhere = "0.0.0.0"  # noqa: S104  only written into settings here
-    options = Options(gateway_host=everywhere, gateway_port=8080, public_url="https://video.example")
-    assert facts(options).gateway_url == "http://127.0.0.1:8080"
-    gateway = environment("gateway", facts(options))
+    options = StackOptions(gateway_host=everywhere, gateway_port=8080, public_url="https://video.example")
+    assert config(options).gateway_url == "http://127.0.0.1:8080"
+    gateway = environment("gateway", config(options))
     assert gateway["TELECINE_HTTP_HOST"] == everywhere
     assert gateway["TELECINE_PUBLIC_URL"] == "https://video.example"
