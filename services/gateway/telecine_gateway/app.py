@@ -19,28 +19,28 @@ from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.version import __version__
 from telecine_gateway.access.auth import Auth
-from telecine_gateway.access.key_catch_up import NewKeys
+from telecine_gateway.access.key_catch_up import ApiKeyCatchUp
 from telecine_gateway.admin import routes as admin_routes
 from telecine_gateway.admin.ledger_commands import LedgerCommands
 from telecine_gateway.callbacks import routes as callbacks_routes
 from telecine_gateway.content import routes as content_routes
-from telecine_gateway.content.download_slots import ContentSlots
+from telecine_gateway.content.download_slots import DownloadSlots
 from telecine_gateway.content.s3 import S3Config, S3Content
-from telecine_gateway.content.signed_urls import ContentLinks
+from telecine_gateway.content.signed_urls import SignedUrls
 from telecine_gateway.credits import routes as credits_routes
 from telecine_gateway.credits import statement_routes
 from telecine_gateway.documentation import routes as documentation_routes
 from telecine_gateway.documentation.openapi import Api
 from telecine_gateway.http import health
-from telecine_gateway.http.errors import install
-from telecine_gateway.http.metrics import HttpMeters
-from telecine_gateway.http.middleware import Edge
-from telecine_gateway.http.pagination import Cursors
-from telecine_gateway.http.telemetry import Observed
-from telecine_gateway.http.text_validation import TextCheck
+from telecine_gateway.http.errors import install_error_handlers
+from telecine_gateway.http.metrics import HttpMetrics
+from telecine_gateway.http.middleware import ApiMiddleware
+from telecine_gateway.http.pagination import CursorCodec
+from telecine_gateway.http.telemetry import TelemetryMiddleware
+from telecine_gateway.http.text_validation import TextValidationMiddleware
 from telecine_gateway.ledger.nats import NatsLedger
 from telecine_gateway.pricing import routes as pricing_routes
-from telecine_gateway.read_model.account_queries import Accounts
+from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.consistency import Arrivals, Positions, Waiters
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 from telecine_gateway.read_model.queries import Queries
@@ -48,11 +48,11 @@ from telecine_gateway.read_model.statement_queries import StatementQueries
 from telecine_gateway.read_model.tables import Charge
 from telecine_gateway.videos import routes as video_routes
 from telecine_gateway.videos import submission_routes
-from telecine_gateway.videos.cancellation import Cancellations, tell_progress
-from telecine_gateway.videos.reader import Generations
-from telecine_gateway.videos.request_parser import Rules
-from telecine_gateway.videos.serializers import Views
-from telecine_gateway.videos.submission import Commands, Submissions, tell_outcome
+from telecine_gateway.videos.cancellation import Cancellations, notify_progress
+from telecine_gateway.videos.reader import GenerationReader
+from telecine_gateway.videos.request_parser import RequestRules
+from telecine_gateway.videos.serializers import VideoSerializer
+from telecine_gateway.videos.submission import Commands, Submissions, notify_outcome
 
 from .domain import Generation, decide, evolve
 from .settings import Settings
@@ -78,10 +78,10 @@ def build(settings: Settings) -> Service:
         settings.content_downloads,
     )
     api = Api(__version__)
-    install(api)
-    api.add_middleware(TextCheck)
-    api.add_middleware(Edge)
-    api.add_middleware(Observed, tracing=parts.tracing, meters=HttpMeters(parts.metrics))
+    install_error_handlers(api)
+    api.add_middleware(TextValidationMiddleware)
+    api.add_middleware(ApiMiddleware)
+    api.add_middleware(TelemetryMiddleware, tracing=parts.tracing, meters=HttpMetrics(parts.metrics))
     service = parts.service(
         before=[projections, bucket],
         checks=[projections.ready],
@@ -100,13 +100,13 @@ def build(settings: Settings) -> Service:
         ),
         reacts=False,
     )
-    new_keys = NewKeys(
+    new_keys = ApiKeyCatchUp(
         lambda: projections.newest("access"), lambda: projections.sequence("access"), within=NEW_KEY
     )
     live = _Live(
         projections,
         new_keys,
-        Auth(Queries(lambda: projections.engine), new_keys.caught_up),
+        Auth(Queries(lambda: projections.engine), new_keys.catch_up),
         Positions(lambda: projections.sequence("generations")),
         Positions(lambda: projections.sequence("ledger")),
     )
@@ -125,7 +125,7 @@ class _Live:
     """The projections, and everybody who is told what they have just made visible."""
 
     projections: ProjectionRunner
-    new_keys: NewKeys
+    new_keys: ApiKeyCatchUp
     auth: Auth
     positions: Positions
     entries: Positions
@@ -139,7 +139,7 @@ class _Live:
         self.projections.listen("generations", lambda events: self.positions.moved())
         self.projections.watch("ledger", self._ledger_seen)
         self.projections.listen("ledger", lambda events: self.entries.moved())
-        self.projections.listen("access", self.auth.changed)
+        self.projections.listen("access", self.auth.forget_keys)
         self.projections.listen("access", lambda events: self.new_keys.moved())
 
     async def fresh(self, account: str) -> None:
@@ -157,7 +157,7 @@ class _Live:
 
     def _generations_seen(self, events: Sequence[RecordedEvent]) -> None:
         for recorded in events:
-            tell_progress(self.progress, recorded)
+            notify_progress(self.progress, recorded)
 
     def _ledger_seen(self, events: Sequence[RecordedEvent]) -> None:
         """Answers go out before the tables follow; whoever reads the tables then waits for the entry."""
@@ -165,7 +165,7 @@ class _Live:
             assert isinstance(recorded.event, LedgerEvent)
             self.entries.wrote(recorded.event.account, recorded.sequence)
             self.arrivals.seen(recorded.event.account, recorded.event.entry)
-            tell_outcome(self.outcomes, recorded)
+            notify_outcome(self.outcomes, recorded)
         self.arrivals.moved()
 
 
@@ -183,12 +183,12 @@ def _routers(
         patience=settings.store_timeout,
     )
     queries = Queries(lambda: live.projections.engine)
-    generations = Generations(queries, store, lambda: live.projections.sequence("ledger"))
+    generations = GenerationReader(queries, store, lambda: live.projections.sequence("ledger"))
     secret = settings.content_secret.get_secret_value()
-    links = ContentLinks(secret, settings.public_url, settings.content_url_ttl)
-    views = Views(links)
-    cursors = Cursors(secret)
-    rules = Rules(settings.models, settings.default_model, frozenset(settings.image_url_private_hosts))
+    links = SignedUrls(secret, settings.public_url, settings.content_url_ttl)
+    views = VideoSerializer(links)
+    cursors = CursorCodec(secret)
+    rules = RequestRules(settings.models, settings.default_model, frozenset(settings.image_url_private_hosts))
     submissions = Submissions(
         commands,
         queries,
@@ -199,14 +199,14 @@ def _routers(
         patience=settings.answer_timeout,
     )
     cancellations = Cancellations(commands, live.progress, patience=settings.cancel_timeout)
-    reading = content_routes.Reading(auth, links, generations, clock)
-    slots = ContentSlots(
+    reading = content_routes.ContentAccess(auth, links, generations, clock)
+    slots = DownloadSlots(
         settings.content_downloads,
         per_account=settings.content_downloads_per_account,
         per_video=settings.content_downloads_per_video,
     )
     timers = JetStreamTimers(parts.connection, "generation", timeout=settings.store_timeout)
-    accounts = Accounts(queries)
+    accounts = AccountQueries(queries)
     ledger = NatsLedger(parts.connection, timeout=settings.answer_timeout)
     ledger_commands = LedgerCommands(ledger, live.arrived)
     callback_secret = settings.callback_secret.get_secret_value()

@@ -26,7 +26,7 @@ class AlreadyEnded(Exception):
     """Too late to stop the generation; `ending` is None while its finished video is still being stored."""
 
     def __init__(self, ending: Ending | None) -> None:
-        super().__init__(ending or "the video is made already")
+        super().__init__(ending or "the video is video_ready already")
         self.ending = ending
 
 
@@ -60,9 +60,9 @@ class Generation:
 
     digest: str | None = None
     model: str | None = None
-    cancel_asked: bool = False
+    cancel_requested: bool = False
     cancel_declined: bool = False
-    made: bool = False
+    video_ready: bool = False
     ending: Ending | None = None
 
 
@@ -101,9 +101,9 @@ def _cancel(command: RequestCancel, generation: Generation) -> Event | None:
         raise UnknownGeneration
     if generation.ending == "cancelled":
         return None
-    if generation.ending is not None or generation.made:
+    if generation.ending is not None or generation.video_ready:
         raise AlreadyEnded(generation.ending)
-    if generation.cancel_asked:
+    if generation.cancel_requested:
         return None
     return CancelRequested(account=command.account, generation=command.generation)
 
@@ -114,11 +114,11 @@ def evolve(generation: Generation, event: Event) -> Generation:
         case GenerationRequested():
             return replace(generation, digest=event.digest, model=event.parameters.model)
         case CancelRequested():
-            return replace(generation, cancel_asked=True)
+            return replace(generation, cancel_requested=True)
         case CancelDeclined():
             return replace(generation, cancel_declined=True)
         case VideoReady():
-            return replace(generation, made=True)
+            return replace(generation, video_ready=True)
         case _:
             return replace(generation, ending=generation.ending or _ending(event))
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pytest
 from tests.support.servers.instances import S3Server
 
-from telecine_gateway.content.byte_ranges import Slice
+from telecine_gateway.content.byte_ranges import ByteRange
 from telecine_gateway.content.memory import MemoryContent
 from telecine_gateway.content.port import Content, ContentUnavailable
 from telecine_gateway.content.s3 import S3Config, S3Content
@@ -45,7 +45,7 @@ def case(request: pytest.FixtureRequest, s3_case: Kept) -> Kept:
     return Kept(memory, "bucket", lambda key, body: memory.objects.update({("bucket", key): body}))
 
 
-async def read(case: Kept, part: Slice, key: str = KEY) -> bytes:
+async def read(case: Kept, part: ByteRange, key: str = KEY) -> bytes:
     download = await case.content.open(case.bucket, key, part)
     try:
         return b"".join([chunk async for chunk in download.chunks()])
@@ -56,23 +56,23 @@ async def read(case: Kept, part: Slice, key: str = KEY) -> bytes:
 @pytest.mark.parametrize(("start", "end"), [(0, 299_999), (0, 0), (1, 65_536), (299_999, 299_999)])
 async def test_exactly_the_requested_range_is_returned(case: Kept, start: int, end: int) -> None:
     case.put(KEY, BODY)
-    assert await read(case, Slice(start, end, len(BODY))) == BODY[start : end + 1]
+    assert await read(case, ByteRange(start, end, len(BODY))) == BODY[start : end + 1]
 
 
 async def test_an_object_that_is_not_there(case: Kept) -> None:
     with pytest.raises(ContentUnavailable):
-        await read(case, Slice(0, 9, 10), key="videos/ann/video_2.mp4")
+        await read(case, ByteRange(0, 9, 10), key="videos/ann/video_2.mp4")
 
 
 async def test_an_object_shorter_than_declared_is_an_error(case: Kept) -> None:
     case.put(KEY, BODY[:1000])
     with pytest.raises(ContentUnavailable):
-        await read(case, Slice(0, 299_999, len(BODY)))
+        await read(case, ByteRange(0, 299_999, len(BODY)))
 
 
 async def test_a_download_can_be_closed_early_and_twice(case: Kept) -> None:
     case.put(KEY, BODY)
-    download = await case.content.open(case.bucket, KEY, Slice(0, 299_999, len(BODY)))
+    download = await case.content.open(case.bucket, KEY, ByteRange(0, 299_999, len(BODY)))
     async for chunk in download.chunks():
         assert BODY.startswith(chunk)
         break

@@ -16,7 +16,7 @@ import telecine_gateway.settings
 import telecine_storage.settings
 from telecine_chassis.http_server.server import HttpServer
 from telecine_cli.stack.ports import LOOPBACK, free_port
-from telecine_gateway.content.byte_ranges import Slice
+from telecine_gateway.content.byte_ranges import ByteRange
 from telecine_gateway.content.s3 import S3Config as Reader
 from telecine_gateway.content.s3 import S3Content
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
@@ -127,7 +127,7 @@ async def test_every_request_is_signed_for_auto_and_wants_nothing_that_r2_does_n
 async def test_the_gateway_reads_by_a_short_lived_signed_url(recorder: Seen) -> None:
     content = S3Content(Reader(recorder.url, "auto", "key-id", "secret"))
     await content.start()
-    download = await content.open("telecine", KEY, Slice(0, 8, 9))
+    download = await content.open("telecine", KEY, ByteRange(0, 8, 9))
     assert b"".join([chunk async for chunk in download.chunks()]) == b"the bytes"
     await download.close()
     await content.stop()

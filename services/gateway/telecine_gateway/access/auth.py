@@ -12,22 +12,22 @@ from telecine_gateway.videos.submission import Requester
 
 from .api_keys import Scope, fingerprint, is_well_formed
 
-__all__ = ["Auth", "allowed", "has_credentials"]
+__all__ = ["Auth", "check_scope", "has_credentials"]
 
-REMEMBERED = 10_000
+MAX_CACHED_KEYS = 10_000
 """Keys kept in memory between two changes of the ACCESS stream."""
 
 
 class Auth:
     """A FastAPI dependency. Good keys are remembered until the ACCESS projection moves, so revoking works at once.
 
-    For a key that is not known `caught_up` waits until the tables have what the stream has: a key works from the moment
+    For a key that is not known `catch_up` waits until the tables have what the stream has: a key works from the moment
     it is made.
     """
 
     def __init__(self, queries: Queries, caught_up: Callable[[], Awaitable[None]]) -> None:
         self._queries = queries
-        self._caught_up = caught_up
+        self._catch_up = caught_up
         self._known: dict[str, Requester] = {}
         self._epoch = 0
 
@@ -40,15 +40,15 @@ class Auth:
         about(account=requester.account)
         return requester
 
-    def needing(self, scope: Scope) -> Callable[[Request], Awaitable[Requester]]:
+    def require_scope(self, scope: Scope) -> Callable[[Request], Awaitable[Requester]]:
         """The same dependency for routes that a key needs a scope for. Raises ApiError 401 or 403."""
 
         async def requester(request: Request) -> Requester:
-            return allowed(await self(request), scope)
+            return check_scope(await self(request), scope)
 
         return requester
 
-    def changed(self, events: Sequence[RecordedEvent]) -> None:
+    def forget_keys(self, events: Sequence[RecordedEvent]) -> None:
         """The ACCESS projection has advanced: look everything up again."""
         self._epoch += 1
         self._known.clear()
@@ -60,7 +60,7 @@ class Auth:
         epoch = self._epoch
         key = await self._queries.key(sha256)
         if key is None:
-            await self._caught_up()
+            await self._catch_up()
             if epoch != self._epoch:
                 epoch = self._epoch
                 key = await self._queries.key(sha256)
@@ -68,13 +68,13 @@ class Auth:
             return None
         requester = Requester(key.account, key.key_id, frozenset(key.scopes))
         if epoch == self._epoch:
-            if len(self._known) >= REMEMBERED:
+            if len(self._known) >= MAX_CACHED_KEYS:
                 self._known.clear()
             self._known[sha256] = requester
         return requester
 
 
-def allowed(requester: Requester, scope: Scope) -> Requester:
+def check_scope(requester: Requester, scope: Scope) -> Requester:
     """The caller, if its key has the scope. Raises ApiError 403."""
     if scope not in requester.scopes:
         text = f"This key does not have the scope {scope.value}, which this needs"

@@ -7,14 +7,14 @@ import nats.errors
 
 from telecine_gateway.read_model.consistency import Positions
 
-__all__ = ["NewKeys"]
+__all__ = ["ApiKeyCatchUp"]
 
-PAUSE = 0.05
+MIN_INTERVAL = 0.05
 """Seconds between two questions to the server; all who come meanwhile share the next one."""
-_ALL = ""
+_EVERY_ACCOUNT = ""
 
 
-class NewKeys:
+class ApiKeyCatchUp:
     """Waits for what ACCESS has beyond the tables.
 
     `newest` asks the server for the sequence of the last event, `reached` says up to where everything can be queried,
@@ -35,21 +35,21 @@ class NewKeys:
         """The tables have advanced."""
         self._positions.moved()
 
-    async def caught_up(self) -> None:
+    async def catch_up(self) -> None:
         """Until what is in the stream now can be queried; at once where the server gives no answer."""
         if self._next is None:
-            self._next = asyncio.create_task(self._ask_in_turn(), name="new-keys")
+            self._next = asyncio.create_task(self._fetch_newest(), name="new-keys")
         await asyncio.shield(self._next)
 
-    async def _ask_in_turn(self) -> None:
+    async def _fetch_newest(self) -> None:
         now = asyncio.get_running_loop().time
         async with self._turn:  # a server that is away gets one question, not one after the other
-            await asyncio.sleep(max(0, self._asked_at + PAUSE - now()))
+            await asyncio.sleep(max(0, self._asked_at + MIN_INTERVAL - now()))
             self._next = None  # the answer may know nothing of what whoever comes from now on is after
             self._asked_at = now()
             try:
                 newest = await self._newest()
             except (nats.errors.Error, TimeoutError, OSError):
                 return
-        self._positions.wrote(_ALL, newest)
-        await self._positions.seen(_ALL, within=self._within)
+        self._positions.wrote(_EVERY_ACCOUNT, newest)
+        await self._positions.seen(_EVERY_ACCOUNT, within=self._within)

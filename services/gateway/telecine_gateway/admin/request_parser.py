@@ -17,7 +17,7 @@ from telecine_contracts.commands import (
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.subjects import TOKEN
 from telecine_contracts.timestamps import InvalidTimestamp, parse_timestamp
-from telecine_gateway.videos.request_parser import BadField, InvalidRequest, whole_number
+from telecine_gateway.videos.request_parser import InvalidField, InvalidRequest, whole_number
 
 __all__ = ["adjustment", "closing", "grant", "limits", "reopening"]
 
@@ -93,7 +93,7 @@ class _Fields:
 
     body: Body
     known: tuple[str, ...]
-    bad: list[BadField] = field(default_factory=list)
+    bad: list[InvalidField] = field(default_factory=list)
 
     def understood(self, **values: Any) -> dict[str, Any]:
         """The values, if all are good and no field is unknown. Raises InvalidRequest."""
@@ -101,11 +101,11 @@ class _Fields:
         for name in unknown[:SHOWN_UNKNOWN]:
             self.refuse(name[:64], f"is not a field of this request, which has {', '.join(self.known)}")
         if self.bad:
-            raise InvalidRequest.of(self.bad)
+            raise InvalidRequest.from_fields(self.bad)
         return values
 
     def refuse(self, name: str, message: str) -> None:
-        self.bad.append(BadField(name, message))
+        self.bad.append(InvalidField(name, message))
 
     def account(self) -> str | None:
         account = self.name("account", MAX_NAME, needed=True)

@@ -10,13 +10,19 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from telecine_contracts.commands import LedgerCommand
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth
-from telecine_gateway.documentation.openapi import linked, needs
-from telecine_gateway.documentation.responses import body, described, failures
-from telecine_gateway.http.errors import ApiError, answer
-from telecine_gateway.http.pagination import Cursors
-from telecine_gateway.http.parameters import ACCOUNT_SCHEMA, CURSOR_SCHEMA, NoSuchAccount, account_name, place
-from telecine_gateway.http.request_body import json_object, limited
-from telecine_gateway.read_model.account_queries import Accounts, Grants
+from telecine_gateway.documentation.openapi import response_links, scope_requirement
+from telecine_gateway.documentation.responses import failure_responses, request_body, success_response
+from telecine_gateway.http.errors import ApiError, json_response
+from telecine_gateway.http.pagination import CursorCodec
+from telecine_gateway.http.parameters import (
+    ACCOUNT_SCHEMA,
+    CURSOR_SCHEMA,
+    AccountNotFound,
+    decode_cursor,
+    parse_account_name,
+)
+from telecine_gateway.http.request_body import parse_json_object, read_body
+from telecine_gateway.read_model.account_queries import AccountQueries, GrantFilters
 from telecine_gateway.videos.submission import Requester
 
 from . import request_parser
@@ -28,8 +34,8 @@ from .serializers import account_view, adjusted, changed, granted
 
 __all__ = ["AdminDependencies", "router"]
 
-_ADMIN = needs(Scope.ADMIN)
-_FAILURES = failures(400, 401, 403, 408, 409, 413, 415, 503, told=REFUSALS)
+_ADMIN = scope_requirement(Scope.ADMIN)
+_FAILURES = failure_responses(400, 401, 403, 408, 409, 413, 415, 503, told=REFUSALS)
 _READ_FAILURES = {status: told for status, told in REFUSALS.items() if status < 409}
 _IDEMPOTENCE = (
     "The reference makes it safe to repeat: once it was carried out, the same request is answered 200 with what was "
@@ -38,7 +44,7 @@ _IDEMPOTENCE = (
 Account = Annotated[str, Path(json_schema_extra=ACCOUNT_SCHEMA, description="The account's name")]
 
 
-_LINKS = linked(
+_LINKS = response_links(
     ("show", {"account": "$response.body#/account", "reference": "$response.body#/reference"}),
     ("statement", {"account": "$response.body#/account"}),
     ("close", {"account": "$response.body#/account"}),
@@ -50,27 +56,27 @@ class AdminDependencies:
     """What the routes need. `fresh` waits until an account's last entries can be read."""
 
     ledger_commands: LedgerCommands
-    accounts: Accounts
+    accounts: AccountQueries
     fresh: Callable[[str], Awaitable[None]]
-    cursors: Cursors
+    cursors: CursorCodec
     clock: Callable[[], datetime]
     max_body: int
 
     async def body(self, request: Request, *, needed: bool = True) -> dict[str, Any]:
         """The JSON object that was sent; empty where a body is not `needed`. Raises ApiError."""
-        content = await limited(request, self.max_body)
-        return json_object(content) if needed or content.strip() else {}
+        content = await read_body(request, self.max_body)
+        return parse_json_object(content) if needed or content.strip() else {}
 
     async def change_account(self, requester: Requester, command: LedgerCommand) -> Response:
         """Have an account's state changed; the same answer if it was so before. Raises ApiError."""
         done = await self.ledger_commands.execute(requester, command)
-        return answer(200, changed(command.account, done))
+        return json_response(200, changed(command.account, done))
 
 
 def router(auth: Auth, dependencies: AdminDependencies) -> APIRouter:
     """Every route needs a key with the scope admin, of whatever account."""
     routes = APIRouter(tags=["administration"])
-    needed = auth.needing(Scope.ADMIN)
+    needed = auth.require_scope(Scope.ADMIN)
     _entries(routes, needed, dependencies)
     _states(routes, needed, dependencies)
     _limits(routes, needed, dependencies)
@@ -87,63 +93,63 @@ def _entries(routes: APIRouter, needed: Needed, dependencies: AdminDependencies)
         summary="Give credits to an account",
         description=_IDEMPOTENCE,
         responses={
-            201: described(Granted, "Granted") | _LINKS,
-            200: described(Granted, "Granted before, under this reference"),
+            201: success_response(Granted, "Granted") | _LINKS,
+            200: success_response(Granted, "Granted before, under this reference"),
             **_FAILURES,
         },
-        openapi_extra=_ADMIN | {"requestBody": body(GrantBody, GRANT)},
+        openapi_extra=_ADMIN | {"requestBody": request_body(GrantBody, GRANT)},
         response_class=Response,
     )
     async def grant(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
         command = request_parser.grant(await dependencies.body(request))
         done = await dependencies.ledger_commands.execute(requester, command)
-        return answer(201 if done.done else 200, granted(command, done))
+        return json_response(201 if done.done else 200, granted(command, done))
 
     @routes.post(
         "/api/admin/adjustments",
         summary="Correct an entry: take back a grant, give back what was spent or has expired",
         description=_IDEMPOTENCE,
         responses={
-            201: described(Adjusted, "Adjusted"),
-            200: described(Adjusted, "Adjusted before, under this reference"),
+            201: success_response(Adjusted, "Adjusted"),
+            200: success_response(Adjusted, "Adjusted before, under this reference"),
             **_FAILURES,
         },
-        openapi_extra=_ADMIN | {"requestBody": body(AdjustBody, ADJUST)},
+        openapi_extra=_ADMIN | {"requestBody": request_body(AdjustBody, ADJUST)},
         response_class=Response,
     )
     async def adjust(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
         command = request_parser.adjustment(await dependencies.body(request))
         done = await dependencies.ledger_commands.execute(requester, command)
-        return answer(201 if done.done else 200, adjusted(command, done))
+        return json_response(201 if done.done else 200, adjusted(command, done))
 
 
 def _states(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) -> None:
-    note = _ADMIN | {"requestBody": body(ReasonBody, REASON) | {"required": False}}
+    note = _ADMIN | {"requestBody": request_body(ReasonBody, REASON) | {"required": False}}
 
     @routes.post(
         "/api/admin/accounts/{account}/close",
         summary="Charge and grant nothing to the account any more; what runs goes on",
-        responses={200: described(Changed, "It is closed"), **_FAILURES},
+        responses={200: success_response(Changed, "It is closed"), **_FAILURES},
         openapi_extra=note,
         response_class=Response,
     )
     async def close(
         request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
     ) -> Response:
-        name, sent = account_name(account), await dependencies.body(request, needed=False)
+        name, sent = parse_account_name(account), await dependencies.body(request, needed=False)
         return await dependencies.change_account(requester, request_parser.closing(name, sent))
 
     @routes.post(
         "/api/admin/accounts/{account}/reopen",
         summary="Undo its closing",
-        responses={200: described(Changed, "It is open"), **_FAILURES},
+        responses={200: success_response(Changed, "It is open"), **_FAILURES},
         openapi_extra=note,
         response_class=Response,
     )
     async def reopen(
         request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
     ) -> Response:
-        name, sent = account_name(account), await dependencies.body(request, needed=False)
+        name, sent = parse_account_name(account), await dependencies.body(request, needed=False)
         return await dependencies.change_account(requester, request_parser.reopening(name, sent))
 
 
@@ -151,16 +157,16 @@ def _limits(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) 
     @routes.put(
         "/api/admin/accounts/{account}/limits",
         summary="Set the spend limits of the account, or of one API key of it",
-        responses={200: described(Changed, "They are in force"), **_FAILURES},
-        openapi_extra=_ADMIN | {"requestBody": body(LimitsBody, LIMITS)},
+        responses={200: success_response(Changed, "They are in force"), **_FAILURES},
+        openapi_extra=_ADMIN | {"requestBody": request_body(LimitsBody, LIMITS)},
         response_class=Response,
     )
     async def limits(
         request: Request, requester: Annotated[Requester, Depends(needed)], account: Account
     ) -> Response:
-        command = request_parser.limits(account_name(account), await dependencies.body(request))
+        command = request_parser.limits(parse_account_name(account), await dependencies.body(request))
         if command.api_key is not None and not await dependencies.accounts.has_key(account, command.api_key):
-            raise ApiError.bad("apiKey", f"is not the id of a key of account {account}")
+            raise ApiError.invalid_field("apiKey", f"is not the id of a key of account {account}")
         return await dependencies.change_account(requester, command)
 
 
@@ -169,8 +175,8 @@ def _reads(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) -
         "/api/admin/accounts/{account}",
         summary="An account: its balance, limits, and grants with what is left of each",
         responses={
-            200: described(AccountBody, "The account"),
-            **failures(400, 401, 403, 404, 503, told=_READ_FAILURES),
+            200: success_response(AccountBody, "The account"),
+            **failure_responses(400, 401, 403, 404, 503, told=_READ_FAILURES),
         },
         openapi_extra=_ADMIN,
         response_class=Response,
@@ -189,15 +195,15 @@ def _reads(routes: APIRouter, needed: Needed, dependencies: AdminDependencies) -
             str | None, Query(max_length=MAX_REFERENCE, description="Only the grant with this reference")
         ] = None,
     ) -> Response:
-        account = account_name(account)
-        before = place(dependencies.cursors, "grants", account, page)
-        wanted = Grants(limit=limit, before=before, reference=reference)
+        account = parse_account_name(account)
+        before = decode_cursor(dependencies.cursors, "grants", account, page)
+        wanted = GrantFilters(limit=limit, before=before, reference=reference)
         await dependencies.fresh(account)
-        standing = await dependencies.accounts.standing(account, dependencies.clock())
+        standing = await dependencies.accounts.state(account, dependencies.clock())
         if standing is None:
-            raise NoSuchAccount(account)
+            raise AccountNotFound(account)
         found = await dependencies.accounts.grants(account, wanted)
         shown, next_cursor = found[:limit], None
         if len(found) > limit:
-            next_cursor = dependencies.cursors.cursor("grants", account, shown[-1].number)
-        return answer(200, account_view(standing, shown, next_cursor))
+            next_cursor = dependencies.cursors.encode("grants", account, shown[-1].number)
+        return json_response(200, account_view(standing, shown, next_cursor))

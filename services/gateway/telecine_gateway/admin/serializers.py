@@ -5,7 +5,7 @@ from typing import Any
 
 from telecine_contracts.commands import AdjustCredits, GrantCredits, LedgerAnswer
 from telecine_contracts.timestamps import format_timestamp
-from telecine_gateway.read_model.account_queries import Standing
+from telecine_gateway.read_model.account_queries import AccountState
 from telecine_gateway.read_model.tables import GrantRow, SpendLimit
 
 __all__ = ["account_view", "adjusted", "changed", "granted", "limits_view"]
@@ -51,7 +51,9 @@ def _balances(answer: LedgerAnswer) -> dict[str, int] | None:
     return {"available": balances.available, "held": balances.held} if balances else None
 
 
-def account_view(standing: Standing, grants: Sequence[GrantRow], next_cursor: str | None) -> dict[str, Any]:
+def account_view(
+    standing: AccountState, grants: Sequence[GrantRow], next_cursor: str | None
+) -> dict[str, Any]:
     """The body of AccountBody."""
     balance = standing.balance
     keys = [limit for key, limit in sorted(standing.limits.items()) if key and limits_view(limit)]

@@ -13,8 +13,8 @@ from telecine_chassis.eventstore.port import Unavailable
 from telecine_chassis.telemetry.tracing import about
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_gateway.http.errors import NotFound
-from telecine_gateway.http.parameters import generation_id
-from telecine_gateway.http.request_body import limited
+from telecine_gateway.http.parameters import parse_generation_id
+from telecine_gateway.http.request_body import read_body
 
 __all__ = ["router"]
 
@@ -30,11 +30,11 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
 
     @routes.post("/callbacks/provider/{account}/{generation}/{token}")
     async def callback(request: Request, account: str, generation: str, token: str) -> Response:
-        generation = generation_id(generation)
+        generation = parse_generation_id(generation)
         if not is_callback_token(secret, account, generation, token):
             raise NotFound
         about(account=account, generation=generation)
-        hint = _hint(await limited(request, max_body))
+        hint = _hint(await read_body(request, max_body))
         try:
             await timers.fire(Timer(WAKE, (account, generation), hint))
         except Unavailable:

@@ -3,19 +3,19 @@
 import re
 from dataclasses import dataclass
 
-__all__ = ["Slice", "Unsatisfiable", "is_unchanged", "matches", "slice_of"]
+__all__ = ["ByteRange", "RangeNotSatisfiable", "if_match_holds", "is_not_modified", "parse_range"]
 
 _ONE_RANGE = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.IGNORECASE)
 _LONGEST = 18
 """Digits of a position; with more it lies behind every video."""
 
 
-class Unsatisfiable(Exception):
+class RangeNotSatisfiable(Exception):
     """No byte of the content lies in the range: 416."""
 
 
 @dataclass(frozen=True, slots=True)
-class Slice:
+class ByteRange:
     """Bytes `start` to `end`, both included, of `total`."""
 
     start: int
@@ -35,7 +35,7 @@ class Slice:
         return f"bytes {self.start}-{self.end}/{self.total}"
 
 
-def slice_of(total: int, asked: str | None, if_range: str | None, etag: str) -> Slice | None:
+def parse_range(total: int, asked: str | None, if_range: str | None, etag: str) -> ByteRange | None:
     """What part a Range header asks for; None: the whole, with 200.
 
     Several ranges, other units and malformed headers get the whole, as RFC 9110 allows; so does an If-Range that is
@@ -51,14 +51,14 @@ def slice_of(total: int, asked: str | None, if_range: str | None, etag: str) -> 
     if not match[1]:
         wanted = _number(match[2])
         if wanted == 0:
-            raise Unsatisfiable
-        return Slice(max(0, total - wanted), total - 1, total)
+            raise RangeNotSatisfiable
+        return ByteRange(max(0, total - wanted), total - 1, total)
     start, end = _number(match[1]), _number(match[2]) if match[2] else total - 1
     if match[2] and end < start:
         return None
     if start >= total:
-        raise Unsatisfiable
-    return Slice(start, min(end, total - 1), total)
+        raise RangeNotSatisfiable
+    return ByteRange(start, min(end, total - 1), total)
 
 
 def _number(digits: str) -> int:
@@ -66,7 +66,7 @@ def _number(digits: str) -> int:
     return int(digits or "0") if len(digits) <= _LONGEST else 10**_LONGEST
 
 
-def matches(if_match: str | None, etag: str) -> bool:
+def if_match_holds(if_match: str | None, etag: str) -> bool:
     """Whether the condition holds, by strong comparison: otherwise 412."""
     if if_match is None:
         return True
@@ -74,7 +74,7 @@ def matches(if_match: str | None, etag: str) -> bool:
     return "*" in wanted or etag in wanted
 
 
-def is_unchanged(if_none_match: str | None, etag: str) -> bool:
+def is_not_modified(if_none_match: str | None, etag: str) -> bool:
     """Whether the client has it already: 304."""
     if if_none_match is None:
         return False

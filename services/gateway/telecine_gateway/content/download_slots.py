@@ -5,13 +5,13 @@ from collections.abc import Callable
 
 from telecine_gateway.http.errors import ApiError
 
-__all__ = ["ContentSlots"]
+__all__ = ["DownloadSlots"]
 
 RETRY_AFTER = {"Retry-After": "5"}
 """Seconds. A slot becomes free when a download ends, or its client has taken nothing for a while."""
 
 
-class ContentSlots:
+class DownloadSlots:
     """One gateway's slots. The limit of one account is below the total, so that no account keeps others from theirs."""
 
     def __init__(self, total: int, *, per_account: int, per_video: int) -> None:
@@ -21,7 +21,7 @@ class ContentSlots:
         self._accounts: Counter[str] = Counter()
         self._videos: Counter[str] = Counter()
 
-    def take(self, account: str, video: str) -> Callable[[], None]:
+    def acquire(self, account: str, video: str) -> Callable[[], None]:
         """Take a slot; call what is returned to give it back. Raises ApiError 429 or 503, both with Retry-After."""
         if self._videos[video] >= self._per_video:
             raise _too_many(f"{self._per_video} downloads of this video are open already")

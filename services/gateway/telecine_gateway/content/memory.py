@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from .byte_ranges import Slice
+from .byte_ranges import ByteRange
 from .port import ContentUnavailable
 
 __all__ = ["MemoryContent", "MemoryDownload"]
@@ -15,7 +15,7 @@ class MemoryContent:
 
     objects: dict[tuple[str, str], bytes] = field(default_factory=dict)
 
-    async def open(self, bucket: str, key: str, part: Slice) -> "MemoryDownload":
+    async def open(self, bucket: str, key: str, part: ByteRange) -> "MemoryDownload":
         body = self.objects.get((bucket, key))
         if body is None:
             raise ContentUnavailable("no such object")

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Protocol
 
-from .byte_ranges import Slice
+from .byte_ranges import ByteRange
 
 __all__ = ["Content", "ContentUnavailable", "Download"]
 
@@ -27,6 +27,6 @@ class Download(Protocol):
 class Content(Protocol):
     """Where stored videos are."""
 
-    async def open(self, bucket: str, key: str, part: Slice) -> Download:
+    async def open(self, bucket: str, key: str, part: ByteRange) -> Download:
         """Begin to read a part of an object. Raises ContentUnavailable."""
         ...

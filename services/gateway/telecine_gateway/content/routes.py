@@ -12,21 +12,21 @@ from starlette.responses import RedirectResponse, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
 from telecine_gateway.access.api_keys import Scope as KeyScope
-from telecine_gateway.access.auth import Auth, allowed, has_credentials
-from telecine_gateway.documentation.openapi import needs
-from telecine_gateway.documentation.responses import failures
+from telecine_gateway.access.auth import Auth, check_scope, has_credentials
+from telecine_gateway.documentation.openapi import scope_requirement
+from telecine_gateway.documentation.responses import failure_responses
 from telecine_gateway.http.errors import ApiError, NotFound
 from telecine_gateway.http.middleware import is_head
-from telecine_gateway.http.parameters import generation_id
+from telecine_gateway.http.parameters import parse_generation_id
 from telecine_gateway.read_model.tables import GenerationRow
-from telecine_gateway.videos.reader import Generations, State
+from telecine_gateway.videos.reader import GenerationReader, GenerationState
 
-from .byte_ranges import Slice, Unsatisfiable, is_unchanged, matches, slice_of
-from .download_slots import ContentSlots
+from .byte_ranges import ByteRange, RangeNotSatisfiable, if_match_holds, is_not_modified, parse_range
+from .download_slots import DownloadSlots
 from .port import Content, ContentUnavailable, Download
-from .signed_urls import ContentLinks
+from .signed_urls import SignedUrls
 
-__all__ = ["Reading", "router"]
+__all__ = ["ContentAccess", "router"]
 
 log = structlog.get_logger(__name__)
 _BINARY: dict[str, Any] = {"video/mp4": {"schema": {"type": "string", "format": "binary"}}}
@@ -50,14 +50,14 @@ class Link:
     signature: str
 
 
-class Reading:
+class ContentAccess:
     """What the route needs to know: whose video it is, and what state it is in."""
 
     def __init__(
         self,
         auth: Auth,
-        links: ContentLinks,
-        generations: Generations,
+        links: SignedUrls,
+        generations: GenerationReader,
         clock: Callable[[], datetime],
     ) -> None:
         self._auth = auth
@@ -65,14 +65,14 @@ class Reading:
         self._generations = generations
         self._clock = clock
 
-    async def stored(self, request: Request, generation: str, link: "Link") -> GenerationRow:
+    async def stored_video(self, request: Request, generation: str, link: "Link") -> GenerationRow:
         """The completed generation. Raises ApiError when the caller may not see it or there is no video yet."""
         account = await self._account(request, generation, link)
         state = await self._generations.state(account, generation)
         if state is None:
             raise NotFound
         if state.status != "completed":
-            raise _no_video(state)
+            raise _unavailable_video(state)
         expires_at = state.row.stopgap_expires_at
         if state.row.stopgap_url and expires_at and expires_at <= self._clock():
             raise ApiError(
@@ -88,10 +88,10 @@ class Reading:
                 return link.account
             if not has_credentials(request):
                 raise ApiError(403, {"error": BAD_LINK})
-        return allowed(await self._auth(request), KeyScope.GENERATE).account
+        return check_scope(await self._auth(request), KeyScope.GENERATE).account
 
 
-def router(reading: Reading, content: Content, slots: ContentSlots) -> APIRouter:
+def router(reading: ContentAccess, content: Content, slots: DownloadSlots) -> APIRouter:
     """The route that players use; a signed link replaces the key."""
     routes = APIRouter(tags=["videos"])
 
@@ -103,9 +103,9 @@ def router(reading: Reading, content: Content, slots: ContentSlots) -> APIRouter
             206: {"description": "A part of it", "content": _BINARY},
             302: {"description": "Only the provider has it, at this temporary URL"},
             304: {"description": "The client has it already"},
-            **failures(400, 401, 403, 404, 409, 410, 412, 416, 429, 502, 503),
+            **failure_responses(400, 401, 403, 404, 409, 410, 412, 416, 429, 502, 503),
         },
-        openapi_extra=needs(KeyScope.GENERATE) | {"parameters": [_RANGE]},
+        openapi_extra=scope_requirement(KeyScope.GENERATE) | {"parameters": [_RANGE]},
         response_class=Response,
     )
     async def video(
@@ -115,7 +115,7 @@ def router(reading: Reading, content: Content, slots: ContentSlots) -> APIRouter
         expires: Annotated[str, Query(description="From a signed link")] = "",
         signature: Annotated[str, Query(description="From a signed link")] = "",
     ) -> Response:
-        row = await reading.stored(request, generation_id(id), Link(account, expires, signature))
+        row = await reading.stored_video(request, parse_generation_id(id), Link(account, expires, signature))
         if row.stopgap_url is not None:
             return RedirectResponse(row.stopgap_url, 302)
         return await _send(request, row, content, slots)
@@ -123,7 +123,7 @@ def router(reading: Reading, content: Content, slots: ContentSlots) -> APIRouter
     return routes
 
 
-def _no_video(state: State) -> ApiError:
+def _unavailable_video(state: GenerationState) -> ApiError:
     match state.status:
         case "failed":
             return ApiError(410, {"error": state.error, "status": "failed"})
@@ -133,7 +133,7 @@ def _no_video(state: State) -> ApiError:
             return ApiError(409, {"error": "The video is not completed yet", "status": status})
 
 
-async def _send(request: Request, row: GenerationRow, content: Content, slots: ContentSlots) -> Response:
+async def _send(request: Request, row: GenerationRow, content: Content, slots: DownloadSlots) -> Response:
     assert row.bytes is not None and row.bucket is not None and row.key is not None
     etag = f'"{row.sha256}"'
     headers = {
@@ -142,24 +142,24 @@ async def _send(request: Request, row: GenerationRow, content: Content, slots: C
         "Cache-Control": "private, max-age=3600",
         "Content-Disposition": f'inline; filename="video_{row.id}.mp4"',
     }
-    if not matches(_joined(request, "if-match"), etag):
+    if not if_match_holds(_header(request, "if-match"), etag):
         raise ApiError(412, {"error": "The video has another ETag than If-Match names"}, {"ETag": etag})
-    if is_unchanged(_joined(request, "if-none-match"), etag):
+    if is_not_modified(_header(request, "if-none-match"), etag):
         return Response(status_code=304, headers=headers)
-    wanted = None if is_head(request) else _joined(request, "range")  # a range is for GET alone
+    wanted = None if is_head(request) else _header(request, "range")  # a range is for GET alone
     try:
-        part = slice_of(row.bytes, wanted, request.headers.get("if-range"), etag)
-    except Unsatisfiable:
+        part = parse_range(row.bytes, wanted, request.headers.get("if-range"), etag)
+    except RangeNotSatisfiable:
         text = f"The range is outside the video, which has {row.bytes} bytes"
         raise ApiError(416, {"error": text}, {"Content-Range": f"bytes */{row.bytes}"}) from None
     if part is not None:
         headers["Content-Range"] = str(part)
-    status, part = (206, part) if part else (200, Slice(0, row.bytes - 1, row.bytes))
+    status, part = (206, part) if part else (200, ByteRange(0, row.bytes - 1, row.bytes))
     headers["Content-Length"] = str(part.length)
     if is_head(request):
         return Response(status_code=status, headers=headers, media_type="video/mp4")
     with ExitStack() as held:
-        held.callback(slots.take(row.account, row.id))
+        held.callback(slots.acquire(row.account, row.id))
         try:
             download = await content.open(row.bucket, row.key, part)
         except ContentUnavailable as error:
@@ -168,7 +168,7 @@ async def _send(request: Request, row: GenerationRow, content: Content, slots: C
         return _Streamed(download, held.pop_all(), row.id, status, headers)
 
 
-def _joined(request: Request, name: str) -> str | None:
+def _header(request: Request, name: str) -> str | None:
     """A header field that may be split over several lines (RFC 9110, 5.3)."""
     return ", ".join(request.headers.getlist(name)) or None
 

@@ -9,7 +9,7 @@ from botocore.auth import S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 
-from .byte_ranges import Slice
+from .byte_ranges import ByteRange
 from .port import ContentUnavailable
 
 __all__ = ["S3Config", "S3Content"]
@@ -50,7 +50,7 @@ class S3Content:
         if self._client is not None:
             await self._client.aclose()
 
-    async def open(self, bucket: str, key: str, part: Slice) -> "S3Download":
+    async def open(self, bucket: str, key: str, part: ByteRange) -> "S3Download":
         """Ask for the part. The store's word for it may be 200 or 206: rclone says 200 to both."""
         assert self._client is not None, "the content part is not started"
         headers = {"Accept-Encoding": "identity"}
@@ -79,7 +79,7 @@ class S3Content:
 class S3Download:
     """An open answer of the store, checked against what was asked for."""
 
-    def __init__(self, answer: httpx.Response, part: Slice) -> None:
+    def __init__(self, answer: httpx.Response, part: ByteRange) -> None:
         self._answer = answer
         self._part = part
 

@@ -5,10 +5,10 @@ import hmac
 from datetime import datetime
 from urllib.parse import urlencode
 
-__all__ = ["ContentLinks"]
+__all__ = ["SignedUrls"]
 
 
-class ContentLinks:
+class SignedUrls:
     """Signs and checks links to `/api/video/{id}/content` (HMAC-SHA256). `ttl` is in seconds."""
 
     def __init__(self, secret: str, public_url: str, ttl: int) -> None:

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Depends, Query, Response
 from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.access.auth import Auth
 from telecine_gateway.admin.serializers import limits_view
-from telecine_gateway.documentation.responses import described, failures
-from telecine_gateway.http.errors import answer
-from telecine_gateway.http.pagination import Cursors
-from telecine_gateway.http.parameters import CURSOR_SCHEMA, place
-from telecine_gateway.read_model.account_queries import Accounts, Standing
+from telecine_gateway.documentation.responses import failure_responses, success_response
+from telecine_gateway.http.errors import json_response
+from telecine_gateway.http.pagination import CursorCodec
+from telecine_gateway.http.parameters import CURSOR_SCHEMA, decode_cursor
+from telecine_gateway.read_model.account_queries import AccountQueries, AccountState
 from telecine_gateway.read_model.queries import Queries
-from telecine_gateway.videos.serializers import entry_view
+from telecine_gateway.videos.serializers import serialize_entry
 from telecine_gateway.videos.submission import Requester
 
 from .schemas import Credits
@@ -26,9 +26,9 @@ __all__ = ["router"]
 def router(
     auth: Auth,
     queries: Queries,
-    accounts: Accounts,
+    accounts: AccountQueries,
     fresh: Callable[[str], Awaitable[None]],
-    cursors: Cursors,
+    cursors: CursorCodec,
     clock: Callable[[], datetime],
 ) -> APIRouter:
     """The route of an account's credits, for any key of it."""
@@ -38,8 +38,8 @@ def router(
         "/api/credits",
         summary="Balance, limits, and the newest entries",
         responses={
-            200: described(Credits, "The balance, and a page of entries"),
-            **failures(400, 401, 503),
+            200: success_response(Credits, "The balance, and a page of entries"),
+            **failure_responses(400, 401, 503),
         },
         response_class=Response,
     )
@@ -53,16 +53,16 @@ def router(
             ),
         ] = None,
     ) -> Response:
-        before = place(cursors, "credits", requester.account, page)
+        before = decode_cursor(cursors, "credits", requester.account, page)
         await fresh(requester.account)
-        standing = await accounts.standing(requester.account, clock())
+        standing = await accounts.state(requester.account, clock())
         found = await queries.entry_page(requester.account, limit, before)
         shown = found.entries[:limit]
-        items = [entry_view(entry) for entry in shown]
+        items = [serialize_entry(entry) for entry in shown]
         next_cursor = None
         if len(found.entries) > limit:
-            next_cursor = cursors.cursor("credits", requester.account, shown[-1].entry)
-        return answer(
+            next_cursor = cursors.encode("credits", requester.account, shown[-1].entry)
+        return json_response(
             200,
             {
                 "available": found.available,
@@ -75,7 +75,7 @@ def router(
     return routes
 
 
-def _standing(standing: Standing | None, requester: Requester) -> dict[str, Any]:
+def _standing(standing: AccountState | None, requester: Requester) -> dict[str, Any]:
     limits = standing.limits if standing else {}
     expiry = standing.next_expiry if standing else None
     return {

@@ -10,25 +10,25 @@ from starlette.responses import StreamingResponse
 
 from telecine_contracts.timestamps import InvalidTimestamp, format_timestamp, parse_date_or_timestamp
 from telecine_gateway.access.api_keys import Scope
-from telecine_gateway.access.auth import Auth, allowed
+from telecine_gateway.access.auth import Auth, check_scope
 from telecine_gateway.admin.examples import REFUSALS
-from telecine_gateway.documentation.responses import failures
-from telecine_gateway.http.errors import ApiError, answer
-from telecine_gateway.http.negotiation import preferred
-from telecine_gateway.http.pagination import Cursors
+from telecine_gateway.documentation.responses import failure_responses
+from telecine_gateway.http.errors import ApiError, json_response
+from telecine_gateway.http.negotiation import preferred_media_type
+from telecine_gateway.http.pagination import CursorCodec
 from telecine_gateway.http.parameters import (
     ACCOUNT_SCHEMA,
     CURSOR_SCHEMA,
-    NOT_OURS,
     TIMESTAMP_SCHEMA,
-    NoSuchAccount,
-    account_name,
-    place,
+    UNKNOWN_CURSOR,
+    AccountNotFound,
+    decode_cursor,
+    parse_account_name,
 )
-from telecine_gateway.read_model.account_queries import Accounts
+from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.entries import Period, RunningBalance, Statement
 from telecine_gateway.read_model.statement_queries import StatementPart, StatementQueries
-from telecine_gateway.videos.serializers import entry_view
+from telecine_gateway.videos.serializers import serialize_entry
 from telecine_gateway.videos.submission import Requester
 
 from . import statement_csv, statement_html
@@ -50,9 +50,9 @@ class StatementDependencies:
     """What the route needs. `fresh` waits until an account's last entries can be read."""
 
     statements: StatementQueries
-    accounts: Accounts
+    accounts: AccountQueries
     fresh: Callable[[str], Awaitable[None]]
-    cursors: Cursors
+    cursors: CursorCodec
     clock: Callable[[], datetime]
 
     async def resolve_account(self, requester: Requester, account: str | None) -> str:
@@ -60,11 +60,11 @@ class StatementDependencies:
         if account is None or account == requester.account:
             await self.fresh(requester.account)
             return requester.account
-        allowed(requester, Scope.ADMIN)
-        name = account_name(account)
+        check_scope(requester, Scope.ADMIN)
+        name = parse_account_name(account)
         await self.fresh(name)
-        if await self.accounts.standing(name, self.clock()) is None:
-            raise NoSuchAccount(name)
+        if await self.accounts.state(name, self.clock()) is None:
+            raise AccountNotFound(name)
         return name
 
 
@@ -75,7 +75,7 @@ def router(auth: Auth, dependencies: StatementDependencies) -> APIRouter:
     @routes.get(
         "/api/credits/statement",
         summary="Opening balance, every movement, closing balance",
-        responses={200: STATEMENT, **failures(400, 401, 403, 404, 503, told=_ADMIN_FAILURES)},
+        responses={200: STATEMENT, **failure_responses(400, 401, 403, 404, 503, told=_ADMIN_FAILURES)},
         response_class=Response,
     )
     async def statement(
@@ -104,17 +104,19 @@ def router(auth: Auth, dependencies: StatementDependencies) -> APIRouter:
             Query(json_schema_extra=ACCOUNT_SCHEMA, description="Another account's; needs the scope admin"),
         ] = None,
     ) -> Response:
-        wanted = format or preferred(request.headers.getlist("accept"), _MEDIA_TYPES) or "json"
+        wanted = format or preferred_media_type(request.headers.getlist("accept"), _MEDIA_TYPES) or "json"
         period = _period(since, until)
         if wanted != "json" and (limit or page):
-            raise ApiError.bad("limit" if limit else "cursor", f"is for JSON pages: {wanted} is always whole")
+            raise ApiError.invalid_field(
+                "limit" if limit else "cursor", f"is for JSON pages: {wanted} is always whole"
+            )
         name = await dependencies.resolve_account(requester, account)
         if wanted == "json":
-            after = place(dependencies.cursors, "statement", name, page)
+            after = decode_cursor(dependencies.cursors, "statement", name, page)
             found = await dependencies.statements.page(name, period, after, limit or DEFAULT_LIMIT)
             if found is None:
-                raise ApiError.bad("cursor", f"{NOT_OURS}: it is outside the period")
-            return answer(200, _page(found, dependencies.cursors))
+                raise ApiError.invalid_field("cursor", f"{UNKNOWN_CURSOR}: it is outside the period")
+            return json_response(200, _page(found, dependencies.cursors))
         return _whole(await dependencies.statements.statement(name, period), dependencies, wanted)
 
     return routes
@@ -123,7 +125,7 @@ def router(auth: Auth, dependencies: StatementDependencies) -> APIRouter:
 def _period(since: str | None, until: str | None) -> Period:
     period = Period(_time("from", since), _time("to", until))
     if period.since and period.until and period.since >= period.until:
-        raise ApiError.bad("to", "must be later than from: the statement ends before it")
+        raise ApiError.invalid_field("to", "must be later than from: the statement ends before it")
     return period
 
 
@@ -133,13 +135,13 @@ def _time(name: str, text: str | None) -> datetime | None:
     try:
         return parse_date_or_timestamp(text)
     except InvalidTimestamp as error:
-        raise ApiError.bad(name, str(error)) from None
+        raise ApiError.invalid_field(name, str(error)) from None
 
 
-def _page(page: StatementPart, cursors: Cursors) -> dict[str, object]:
+def _page(page: StatementPart, cursors: CursorCodec) -> dict[str, object]:
     statement, next_cursor = page.statement, None
     if page.more:
-        next_cursor = cursors.cursor("statement", statement.account, page.closing.entry)
+        next_cursor = cursors.encode("statement", statement.account, page.closing.entry)
     return {
         "account": statement.account,
         "period": {
@@ -149,7 +151,7 @@ def _page(page: StatementPart, cursors: Cursors) -> dict[str, object]:
         "opening": _mark(statement.opening),
         "closing": _mark(statement.closing),
         "page": {"opening": _mark(page.opening), "closing": _mark(page.closing)},
-        "items": [entry_view(line) for line in page.lines],
+        "items": [serialize_entry(line) for line in page.lines],
         "nextCursor": next_cursor,
     }
 

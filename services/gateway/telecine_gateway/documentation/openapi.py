@@ -10,7 +10,7 @@ from telecine_gateway.access.api_keys import Scope
 
 from .json_schema import ONE_LINE
 
-__all__ = ["REQUIRED", "SCHEMA", "SCOPES", "Api", "linked", "needs"]
+__all__ = ["REQUIRED", "SCHEMA", "SCOPES", "Api", "response_links", "scope_requirement"]
 
 SCOPES = "x-scopes"
 """Where a route tells `Api` which scopes a key needs for it; none: any key will do."""
@@ -30,7 +30,7 @@ _SCHEMES = {
     },
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key"},
 }
-_ABOUT = """\
+_DESCRIPTION = """\
 From a prompt or an image to a stored video.
 
 `POST /api/video/generate` answers with an id; `GET /api/video/status` follows it until `completed`, `failed` or
@@ -41,12 +41,12 @@ A key has scopes: `generate` for everything about videos, `admin` for `/api/admi
 to any key. A key without the scope that a route needs gets 403, which names the scope."""
 
 
-def needs(scope: Scope) -> dict[str, Any]:
+def scope_requirement(scope: Scope) -> dict[str, Any]:
     """For a route's `openapi_extra`: a key needs this scope."""
     return {SCOPES: [scope.value]}
 
 
-def linked(*links: tuple[str, dict[str, str]]) -> dict[str, Any]:
+def response_links(*links: tuple[str, dict[str, str]]) -> dict[str, Any]:
     """For an answer's description: operations that go on from it, and where their parameters are found in it."""
     named = {
         f"{operation}-{number}": {"operationId": operation, "parameters": parameters}
@@ -81,7 +81,7 @@ class Api(FastAPI):
         super().__init__(
             title="telecine",
             version=version,
-            description=_ABOUT,
+            description=_DESCRIPTION,
             docs_url=None,
             redoc_url=None,
             redirect_slashes=False,

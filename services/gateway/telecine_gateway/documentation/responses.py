@@ -15,17 +15,17 @@ from telecine_gateway.videos.schemas import (
     GenerateBody,
     Health,
     History,
+    InsufficientCredits,
+    Pending,
     Pricing,
     Record,
     RecordWithEvents,
     StatusBody,
-    TooPoor,
-    Undecided,
 )
 
 from .json_schema import generate_schema
 
-__all__ = ["body", "described", "failures", "generate_body"]
+__all__ = ["failure_responses", "generate_body", "request_body", "success_response"]
 
 _ID = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
 _PROVIDER = "cgt-20261123040506-9lklw"
@@ -69,8 +69,8 @@ _EVENT = {
 }
 _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
     Accepted: {"id": _ID, "taskId": _ID, "status": "processing", "remainingCredits": 250},
-    Undecided: {"id": _ID, "taskId": _ID, "status": "pending"},
-    TooPoor: {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30},
+    Pending: {"id": _ID, "taskId": _ID, "status": "pending"},
+    InsufficientCredits: {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30},
     StatusBody: {
         "id": _ID,
         "taskId": _ID,
@@ -114,7 +114,7 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
 }
 
 
-def body(model: type[BaseModel], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
+def request_body(model: type[BaseModel], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
     """A request's body with its shape and examples by name."""
     values = {name: {"value": value} for name, value in examples.items()}
     content = {"application/json": {"schema": model.model_json_schema(), "examples": values}}
@@ -160,12 +160,12 @@ _GENERATE: dict[str, dict[str, Any]] = {
 
 def generate_body(models: tuple[str, ...], default_model: str) -> dict[str, Any]:
     """The body that asks for a video from these models."""
-    described = body(GenerateBody, _GENERATE)
+    described = request_body(GenerateBody, _GENERATE)
     described["content"]["application/json"]["schema"] = generate_schema(GenerateBody, models, default_model)
     return described
 
 
-def described(model: type[BaseModel], description: str) -> dict[str, Any]:
+def success_response(model: type[BaseModel], description: str) -> dict[str, Any]:
     """An answer with its shape and an example."""
     return {
         "model": model,
@@ -174,7 +174,7 @@ def described(model: type[BaseModel], description: str) -> dict[str, Any]:
     }
 
 
-def failures(
+def failure_responses(
     *statuses: int, told: Mapping[int, tuple[str, dict[str, Any]]] = MappingProxyType({})
 ) -> dict[int | str, dict[str, Any]]:
     """How a route may fail, with an example of each; `told`: what it says of some of them itself."""

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Response
 
 from telecine_contracts import EVENTS
 from telecine_contracts.asyncapi import document
-from telecine_gateway.http.errors import answer
+from telecine_gateway.http.errors import json_response
 
 from .openapi import Api
 from .pages import CONTENT_SECURITY_POLICY, events_page, routes_page
@@ -38,6 +38,6 @@ def router(api: Api) -> APIRouter:
 
     @routes.get("/events/asyncapi.json")
     async def asyncapi() -> Response:
-        return answer(200, document())
+        return json_response(200, document())
 
     return routes

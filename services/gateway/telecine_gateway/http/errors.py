@@ -12,19 +12,26 @@ from starlette.types import Scope
 
 from telecine_chassis.eventstore.port import StoreError, UnreadableMessage, UnsupportedEvent
 from telecine_chassis.projections.availability import UNAVAILABLE_ERRORS
-from telecine_gateway.videos.request_parser import BadField, InvalidRequest
+from telecine_gateway.videos.request_parser import InvalidField, InvalidRequest
 
-__all__ = ["ApiError", "NotFound", "answer", "failure", "install", "may_be_recorded"]
+__all__ = [
+    "ApiError",
+    "NotFound",
+    "failure_body",
+    "install_error_handlers",
+    "json_response",
+    "mark_possibly_recorded",
+]
 
 log = structlog.get_logger(__name__)
 RETRY_AFTER = "2"
 """Seconds."""
-LATER = "120"
+RETRY_AFTER_OPERATOR = "120"
 """Seconds, where an operator has to do something first."""
-NEWER = (
+NEWER_EVENT = (
     "A newer version of the service has written about this; nothing was changed. Try again after the upgrade"
 )
-BROKEN = "What is recorded about this cannot be read; nothing was changed, and the operator is told"
+UNREADABLE_EVENT = "What is recorded about this cannot be read; nothing was changed, and the operator is told"
 UNAVAILABLE = "The service can't reach its event store or database right now; please try again"
 
 
@@ -40,9 +47,9 @@ class ApiError(Exception):
         self.headers = headers
 
     @classmethod
-    def bad(cls, field: str, message: str) -> "ApiError":
+    def invalid_field(cls, field: str, message: str) -> "ApiError":
         """400 that names one field or parameter."""
-        return cls(400, _invalid(InvalidRequest.of([BadField(field, message)])))
+        return cls(400, _invalid(InvalidRequest.from_fields([InvalidField(field, message)])))
 
 
 class NotFound(ApiError):
@@ -52,20 +59,20 @@ class NotFound(ApiError):
         super().__init__(404, {"error": "Not found"})
 
 
-def answer(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
+def json_response(status: int, body: Any, headers: Mapping[str, str] | None = None) -> Response:
     """JSON in plain ASCII: no text that came in can make it impossible to send."""
     content = json.dumps(body, separators=(",", ":")).encode()
     return Response(content, status, dict(headers or {}), media_type="application/json")
 
 
-def install(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     """Give every kind of failure its answer."""
     app.add_exception_handler(ApiError, _api_error)
     app.add_exception_handler(InvalidRequest, _invalid_request)
-    app.add_exception_handler(RequestValidationError, _bad_parameters)
+    app.add_exception_handler(RequestValidationError, _invalid_parameters)
     app.add_exception_handler(HTTPException, _framework_error)
     for undecided in (UnsupportedEvent, UnreadableMessage):
-        app.add_exception_handler(undecided, _undecided)
+        app.add_exception_handler(undecided, _not_understood)
     for outage in (StoreError, *UNAVAILABLE_ERRORS):
         app.add_exception_handler(outage, _unavailable)
 
@@ -77,20 +84,20 @@ def _invalid(error: InvalidRequest) -> dict[str, Any]:
 
 async def _api_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ApiError)
-    return answer(error.status, error.body, error.headers)
+    return json_response(error.status, error.body, error.headers)
 
 
 async def _invalid_request(request: Request, error: Exception) -> Response:
     assert isinstance(error, InvalidRequest)
-    return answer(400, _invalid(error))
+    return json_response(400, _invalid(error))
 
 
-async def _bad_parameters(request: Request, error: Exception) -> Response:
+async def _invalid_parameters(request: Request, error: Exception) -> Response:
     """The framework's own checks of query parameters; the value itself is never repeated."""
     assert isinstance(error, RequestValidationError)
     problems: Sequence[Any] = error.errors()
-    fields = [BadField(str(problem["loc"][-1]), _sentence(str(problem["msg"]))) for problem in problems]
-    return answer(400, _invalid(InvalidRequest.of(fields)))
+    fields = [InvalidField(str(problem["loc"][-1]), _sentence(str(problem["msg"]))) for problem in problems]
+    return json_response(400, _invalid(InvalidRequest.from_fields(fields)))
 
 
 def _sentence(message: str) -> str:
@@ -103,28 +110,30 @@ async def _framework_error(request: Request, error: Exception) -> Response:
     headers = dict(error.headers or {})
     if "GET" in headers.get("Allow", ""):
         headers["Allow"] += ", HEAD"
-    return answer(error.status_code, {"error": texts.get(error.status_code, str(error.detail))}, headers)
+    return json_response(
+        error.status_code, {"error": texts.get(error.status_code, str(error.detail))}, headers
+    )
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:
     log.warning("http.unavailable", error=type(error).__name__)
-    return answer(503, failure(request.scope, UNAVAILABLE), {"Retry-After": RETRY_AFTER})
+    return json_response(503, failure_body(request.scope, UNAVAILABLE), {"Retry-After": RETRY_AFTER})
 
 
-async def _undecided(request: Request, error: Exception) -> Response:
+async def _not_understood(request: Request, error: Exception) -> Response:
     newer = isinstance(error, UnsupportedEvent)
     log.error("http.undecided", error=type(error).__name__, detail=str(error))
-    text = NEWER if newer else BROKEN
+    text = NEWER_EVENT if newer else UNREADABLE_EVENT
     code = "newer_event" if newer else "unreadable_event"
-    return answer(503, {"error": text, "code": code}, {"Retry-After": LATER})
+    return json_response(503, {"error": text, "code": code}, {"Retry-After": RETRY_AFTER_OPERATOR})
 
 
-def may_be_recorded(request: Request, advice: str, **ids: str) -> None:
+def mark_possibly_recorded(request: Request, advice: str, **ids: str) -> None:
     """From now on a failure of this request says that it may have been recorded, how to find it, and `advice`."""
     request.state.recorded = {"advice": advice, **ids}
 
 
-def failure(scope: Scope, error: str) -> dict[str, Any]:
+def failure_body(scope: Scope, error: str) -> dict[str, Any]:
     """The body of an answer to a request that failed on our side."""
     recorded = dict(scope.get("state", {}).get("recorded", {}))
     if advice := recorded.pop("advice", ""):

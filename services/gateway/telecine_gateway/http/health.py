@@ -4,10 +4,10 @@ from collections.abc import Awaitable, Callable
 
 from fastapi import APIRouter, Response
 
-from telecine_gateway.documentation.responses import described
+from telecine_gateway.documentation.responses import success_response
 from telecine_gateway.videos.schemas import Health
 
-from .errors import answer
+from .errors import json_response
 
 __all__ = ["router"]
 
@@ -19,22 +19,25 @@ def router(ready: Callable[[], Awaitable[str | None]]) -> APIRouter:
     @routes.get(
         "/healthz",
         summary="The process runs",
-        responses={200: described(Health, "It does")},
+        responses={200: success_response(Health, "It does")},
         response_class=Response,
     )
     async def healthz() -> Response:
-        return answer(200, {"status": "ok"})
+        return json_response(200, {"status": "ok"})
 
     @routes.get(
         "/readyz",
         summary="Every part works: a JetStream call succeeds, the projections have caught up",
-        responses={200: described(Health, "They do"), 503: described(Health, "Something is missing")},
+        responses={
+            200: success_response(Health, "They do"),
+            503: success_response(Health, "Something is missing"),
+        },
         response_class=Response,
     )
     async def readyz() -> Response:
         problem = await ready()
         if problem:
-            return answer(503, {"status": "unavailable", "error": problem})
-        return answer(200, {"status": "ok"})
+            return json_response(503, {"status": "unavailable", "error": problem})
+        return json_response(200, {"status": "ok"})
 
     return routes

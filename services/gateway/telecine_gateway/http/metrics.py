@@ -3,7 +3,7 @@
 from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
-class HttpMeters:
+class HttpMetrics:
     """Requests by route template: a path would name generations, and there is no end to those."""
 
     def __init__(self, metrics: Metrics) -> None:

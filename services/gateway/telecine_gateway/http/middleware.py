@@ -7,9 +7,9 @@ import structlog
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .errors import answer, failure
+from .errors import failure_body, json_response
 
-__all__ = ["Edge", "is_head"]
+__all__ = ["ApiMiddleware", "is_head"]
 
 log = structlog.get_logger(__name__)
 HEAD = "telecine.head"
@@ -26,7 +26,7 @@ def is_head(request: Request) -> bool:
     return HEAD in request.scope
 
 
-class Edge:
+class ApiMiddleware:
     """Plain ASGI, since a wrapper that copies every body would cost more than the request itself."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -44,7 +44,7 @@ class Edge:
             nonlocal started
             if message["type"] == "http.response.start":
                 started = True
-                message["headers"] = _dressed(message.get("headers", []), request_id)
+                message["headers"] = _with_headers(message.get("headers", []), request_id)
             await send(message)
 
         # The server drops the body of a response to HEAD.
@@ -56,14 +56,14 @@ class Edge:
             route = getattr(inner.get("route"), "path", None)
             log.error("http.failed", route=route, exc_info=error)
             if not started:
-                body = failure(scope, "Internal server error") | {"requestId": request_id}
-                await answer(500, body)(scope, receive, sending)
+                body = failure_body(scope, "Internal server error") | {"requestId": request_id}
+                await json_response(500, body)(scope, receive, sending)
         finally:
             if "route" in inner:
                 scope["route"] = inner["route"]
 
 
-def _dressed(headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
+def _with_headers(headers: Any, request_id: str) -> list[tuple[bytes, bytes]]:
     dressed = [*headers, *HEADERS, (b"x-request-id", request_id.encode())]
     if not any(name == b"cache-control" for name, _ in headers):
         dressed.append(NO_STORE)

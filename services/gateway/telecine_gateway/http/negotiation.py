@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
 
-__all__ = ["preferred"]
+__all__ = ["preferred_media_type"]
 
 T = TypeVar("T")
 
 
-def preferred(accept: Sequence[str], offered: Mapping[str, T]) -> T | None:
+def preferred_media_type(accept: Sequence[str], offered: Mapping[str, T]) -> T | None:
     """The offered form that the client likes best, the first of several; None where it names none of them.
 
     A wildcard names no form: a client that takes anything gets the default.

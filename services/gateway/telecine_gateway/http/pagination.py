@@ -8,17 +8,17 @@ import hmac
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-__all__ = ["BadCursor", "Cursors"]
+__all__ = ["CursorCodec", "InvalidCursor"]
 
 _VERSION = b"\x02"
 _PLACE_BYTES = 8
 
 
-class BadCursor(ValueError):
+class InvalidCursor(ValueError):
     """A cursor that this list has not given out."""
 
 
-class Cursors:
+class CursorCodec:
     """Makes and reads cursors: the place, encrypted and authenticated (XSalsa20-Poly1305).
 
     A place may be a position in a stream that all accounts share, which tells how much the others do. The key belongs
@@ -29,14 +29,14 @@ class Cursors:
     def __init__(self, secret: str) -> None:
         self._secret = secret.encode()
 
-    def cursor(self, kind: str, account: str, place: int) -> str:
-        """The cursor of `place` in the account's lists of `kind`."""
+    def encode(self, kind: str, account: str, place: int) -> str:
+        """The cursor of `decode` in the account's lists of `kind`."""
         key, plain = self._key(kind, account), place.to_bytes(_PLACE_BYTES, "big")
         # One nonce is for one place only, so it may be computed (as in RFC 5297).
         nonce = hmac.digest(key, b"nonce" + plain, "sha256")[: SecretBox.NONCE_SIZE]
         return _text(_VERSION + bytes(SecretBox(key).encrypt(plain, nonce)))
 
-    def place(self, kind: str, account: str, text: str | None) -> int | None:
+    def decode(self, kind: str, account: str, text: str | None) -> int | None:
         """The place a cursor stands for; None without one. Raises BadCursor."""
         if text is None:
             return None
@@ -45,10 +45,10 @@ class Cursors:
                 text.encode("ascii") + b"=" * (-len(text) % 4), altchars=b"-_", validate=True
             )
             if raw[:1] != _VERSION or _text(raw) != text:
-                raise BadCursor
+                raise InvalidCursor
             return int.from_bytes(SecretBox(self._key(kind, account)).decrypt(raw[1:]), "big")
         except (UnicodeEncodeError, binascii.Error, CryptoError):
-            raise BadCursor from None
+            raise InvalidCursor from None
 
     def _key(self, kind: str, account: str) -> bytes:
         return hmac.digest(self._secret, f"cursor\n{kind}\n{account}".encode(), hashlib.sha256)

@@ -12,18 +12,18 @@ from starlette.requests import ClientDisconnect
 
 from .errors import ApiError
 
-__all__ = ["json_object", "limited"]
+__all__ = ["parse_json_object", "read_body"]
 
-PATIENCE = 20
+BODY_TIMEOUT = 20
 """Seconds that a body may take to arrive."""
 _CODING = re.compile(r"[a-z0-9_.-]{1,30}")
 
 
-class _Twice(Exception):
+class _DuplicateField(Exception):
     """The name of a field that an object has twice."""
 
 
-async def limited(request: Request, limit: int) -> bytes:
+async def read_body(request: Request, limit: int) -> bytes:
     """The body, up to `limit` bytes. Raises ApiError 408, 413 or 415.
 
     What still comes of a refused body is the server's to drop.
@@ -33,7 +33,7 @@ async def limited(request: Request, limit: int) -> bytes:
         raise _too_large(limit)
     body = bytearray()
     try:
-        async with asyncio.timeout(PATIENCE):
+        async with asyncio.timeout(BODY_TIMEOUT):
             async for chunk in request.stream():
                 body += chunk
                 if len(body) > limit:
@@ -61,12 +61,14 @@ def _check_coding(coding: str) -> None:
         raise ApiError(415, {"error": text}, {"Accept-Encoding": "identity"})
 
 
-def json_object(body: bytes) -> dict[str, Any]:
+def parse_json_object(body: bytes) -> dict[str, Any]:
     """The JSON object in `body`. Raises ApiError 400, also for a field that is there twice: which one counts?"""
     try:
         value = from_json(body, allow_inf_nan=False)
-        json.loads(body.decode(), object_pairs_hook=_each_once, parse_int=len)  # no digit is needed here
-    except _Twice as problem:
+        json.loads(
+            body.decode(), object_pairs_hook=_reject_duplicates, parse_int=len
+        )  # no digit is needed here
+    except _DuplicateField as problem:
         raise ApiError(400, {"error": f"{problem.args[0]} is given twice"}) from None
     except ValueError as problem:
         # The parser tells what and where, and repeats nothing.
@@ -76,7 +78,7 @@ def json_object(body: bytes) -> dict[str, Any]:
     return value
 
 
-def _each_once(fields: list[tuple[str, Any]]) -> None:
+def _reject_duplicates(fields: list[tuple[str, Any]]) -> None:
     for name, count in Counter(name for name, _ in fields).items():
         if count > 1:
-            raise _Twice(name if name.isidentifier() and len(name) < 50 else "a field")
+            raise _DuplicateField(name if name.isidentifier() and len(name) < 50 else "a field")

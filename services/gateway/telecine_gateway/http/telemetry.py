@@ -10,9 +10,9 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from telecine_chassis.telemetry.trace_context import TRACEPARENT_HEADER, fields
 from telecine_chassis.telemetry.tracing import Span, SpanKind, Tracing, current_log_fields, failed
 
-from .metrics import HttpMeters
+from .metrics import HttpMetrics
 
-__all__ = ["Observed"]
+__all__ = ["TelemetryMiddleware"]
 
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 OTHER = "OTHER"
@@ -22,10 +22,10 @@ UNMATCHED = "unmatched"
 """The route of a request that no route is for."""
 
 
-class Observed:
+class TelemetryMiddleware:
     """The outermost layer, plain ASGI. Neither path nor query is told: they hold ids, tokens and signatures."""
 
-    def __init__(self, app: ASGIApp, tracing: Tracing, meters: HttpMeters) -> None:
+    def __init__(self, app: ASGIApp, tracing: Tracing, meters: HttpMetrics) -> None:
         self._app = app
         self._tracing = tracing
         self._meters = meters
@@ -61,14 +61,14 @@ class Observed:
         given = next((value for name, value in scope["headers"] if name == TRACEPARENT_HEADER.encode()), b"")
         parent: str | None = given.decode("latin-1")
         if not fields(parent):
-            parent = None if self._tracing.records else _new()
+            parent = None if self._tracing.records else _new_traceparent()
         elif parent is not None and self._tracing.records:
             parent = self._tracing.apply_sampling(parent)
         attributes = {"http.request.method": method}
         return self._tracing.entry_span(method, kind=SpanKind.SERVER, parent=parent, attributes=attributes)
 
 
-def _new() -> str:
+def _new_traceparent() -> str:
     """The beginning of a trace, which the events carry even if nobody records it."""
     return f"00-{secrets.token_hex(16)}-{secrets.token_hex(8)}-01"
 

@@ -11,15 +11,15 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from telecine_contracts.characters import unfit
 
-from .errors import ApiError, answer
+from .errors import ApiError, json_response
 
-__all__ = ["TextCheck"]
+__all__ = ["TextValidationMiddleware"]
 
 _SHOWN_NAME = 64
 """Characters of a parameter's name that an answer repeats."""
 
 
-class TextCheck:
+class TextValidationMiddleware:
     """Plain ASGI. JSON bodies have rules of their own, and no header's text is kept."""
 
     def __init__(self, app: ASGIApp) -> None:
@@ -30,19 +30,21 @@ class TextCheck:
         if problem is None:
             await self._app(scope, receive, send)
         else:
-            await answer(problem.status, problem.body)(scope, receive, send)
+            await json_response(problem.status, problem.body)(scope, receive, send)
 
 
 def _problems(scope: Scope) -> Iterator[ApiError]:
     path = scope.get("raw_path") or scope["path"].encode()
     if words := _unfit(path):
-        yield ApiError.bad("path", f"must not contain {words}")
+        yield ApiError.invalid_field("path", f"must not contain {words}")
     for pair in scope.get("query_string", b"").split(b"&"):
         name, _, value = pair.replace(b"+", b" ").partition(b"=")
         if words := _unfit(name):
-            yield ApiError.bad("query", f"must not have a parameter whose name contains {words}")
+            yield ApiError.invalid_field("query", f"must not have a parameter whose name contains {words}")
         elif words := _unfit(value):
-            yield ApiError.bad(unquote_to_bytes(name).decode()[:_SHOWN_NAME], f"must not contain {words}")
+            yield ApiError.invalid_field(
+                unquote_to_bytes(name).decode()[:_SHOWN_NAME], f"must not contain {words}"
+            )
 
 
 def _unfit(quoted: bytes) -> str | None:

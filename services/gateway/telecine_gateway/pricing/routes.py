@@ -8,9 +8,9 @@ from fastapi import APIRouter, Query, Response
 from telecine_contracts.pricing import PriceTable
 from telecine_contracts.video_models import MODELS, RESOLUTIONS
 from telecine_gateway.documentation.openapi import SCHEMA
-from telecine_gateway.documentation.responses import described, failures
-from telecine_gateway.http.errors import answer
-from telecine_gateway.videos.request_parser import Rules, understand
+from telecine_gateway.documentation.responses import failure_responses, success_response
+from telecine_gateway.http.errors import json_response
+from telecine_gateway.videos.request_parser import RequestRules, parse_request
 from telecine_gateway.videos.schemas import Pricing
 
 __all__ = ["router"]
@@ -20,7 +20,7 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _SECONDS: dict[str, Any] = {SCHEMA: {"type": "integer", "minimum": 1, "maximum": 60}}
 
 
-def router(prices: PriceTable, rules: Rules) -> APIRouter:
+def router(prices: PriceTable, rules: RequestRules) -> APIRouter:
     """The price list is public: it needs no key."""
     routes = APIRouter(tags=["credits"])
     table = _table(prices, rules)
@@ -28,7 +28,7 @@ def router(prices: PriceTable, rules: Rules) -> APIRouter:
     @routes.get(
         "/api/pricing",
         summary="The price table, the models, and a quote",
-        responses={200: described(Pricing, "The prices in force"), **failures(400)},
+        responses={200: success_response(Pricing, "The prices in force"), **failure_responses(400)},
         response_class=Response,
     )
     async def pricing(
@@ -44,7 +44,7 @@ def router(prices: PriceTable, rules: Rules) -> APIRouter:
         ] = None,
     ) -> Response:
         asked = {"resolution": resolution, "duration": _number(duration), "model": model}
-        return answer(200, table | {"quote": _quote(asked, prices, rules)})
+        return json_response(200, table | {"quote": _quote(asked, prices, rules)})
 
     return routes
 
@@ -58,8 +58,8 @@ def _one_of(names: tuple[str, ...]) -> dict[str, Any]:
     return {SCHEMA: {"type": "string", "enum": list(names)}}
 
 
-def _quote(asked: dict[str, Any], prices: PriceTable, rules: Rules) -> dict[str, Any]:
-    parameters = understand({"prompt": "a quote"} | asked, rules).parameters
+def _quote(asked: dict[str, Any], prices: PriceTable, rules: RequestRules) -> dict[str, Any]:
+    parameters = parse_request({"prompt": "a quote"} | asked, rules).parameters
     price = prices.quote(parameters.resolution, parameters.duration)
     return {
         "credits": price.credits,
@@ -69,7 +69,7 @@ def _quote(asked: dict[str, Any], prices: PriceTable, rules: Rules) -> dict[str,
     }
 
 
-def _table(prices: PriceTable, rules: Rules) -> dict[str, Any]:
+def _table(prices: PriceTable, rules: RequestRules) -> dict[str, Any]:
     long = prices.long_after + 1
     return {
         "version": prices.version,

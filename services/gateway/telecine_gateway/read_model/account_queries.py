@@ -10,7 +10,7 @@ from sqlmodel import Session, col, select
 from .queries import Queries
 from .tables import ApiKey, Balance, GrantRow, SpendLimit
 
-__all__ = ["Accounts", "Expiry", "Grants", "Standing"]
+__all__ = ["AccountQueries", "AccountState", "Expiry", "GrantFilters"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Expiry:
 
 
 @dataclass(frozen=True, slots=True)
-class Standing:
+class AccountState:
     """An account now. `limits` by API key, the account's own under no key."""
 
     balance: Balance
@@ -31,7 +31,7 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Grants:
+class GrantFilters:
     """Which grants are shown: newest first, those before number `before`, only the one with `reference`."""
 
     limit: int
@@ -39,26 +39,26 @@ class Grants:
     reference: str | None = None
 
 
-class Accounts:
+class AccountQueries:
     """Reads them through `queries`."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
 
-    async def standing(self, account: str, now: datetime) -> Standing | None:
+    async def state(self, account: str, now: datetime) -> AccountState | None:
         """The account now; None if its ledger has no entry."""
 
-        def ask(session: Session) -> Standing | None:
+        def ask(session: Session) -> AccountState | None:
             balance = session.get(Balance, account)
             if balance is None:
                 return None
             limits = session.exec(select(SpendLimit).where(col(SpendLimit.account) == account))
             expiry = _next_expiry(session, account, now) if balance.attributed else None
-            return Standing(balance, {limit.api_key: limit for limit in limits}, expiry)
+            return AccountState(balance, {limit.api_key: limit for limit in limits}, expiry)
 
         return await self._queries.run(ask)
 
-    async def grants(self, account: str, wanted: Grants) -> Sequence[GrantRow]:
+    async def grants(self, account: str, wanted: GrantFilters) -> Sequence[GrantRow]:
         """The account's grants, one more than `limit` if there are more."""
         query = select(GrantRow).where(col(GrantRow.account) == account)
         if wanted.before is not None:

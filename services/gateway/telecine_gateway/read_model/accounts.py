@@ -19,12 +19,12 @@ from telecine_contracts.credits import (
 from .entries import replace_nul
 from .tables import Balance, GrantRow, SpendLimit
 
-__all__ = ["advance_account"]
+__all__ = ["apply_entry"]
 
 _SIDES = ("available", "held", "spent", "expired")
 
 
-def advance_account(session: Session, event: LedgerEvent, decided_at: datetime) -> Balance:
+def apply_entry(session: Session, event: LedgerEvent, decided_at: datetime) -> Balance:
     """What the account has after `event`; its grants and limits follow."""
     balance = find(session, Balance, event.account)
     if balance is None:

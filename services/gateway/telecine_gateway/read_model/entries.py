@@ -12,7 +12,7 @@ from typing import Any
 from telecine_contracts import Event
 from telecine_contracts.credits import LedgerEvent
 
-from .timeline import short_data
+from .timeline import public_data
 
 __all__ = [
     "ZERO_BALANCE",
@@ -97,7 +97,7 @@ def statement_line(event: LedgerEvent, at: datetime) -> StatementLine:
         generation=event.about.get("generation"),
         reference=_text(event, "reference"),
         reason=_text(event, "reason"),
-        data=short_data(event),
+        data=public_data(event),
     )
 
 

@@ -15,13 +15,13 @@ from telecine_contracts.storage import VideoStorageFailed, VideoStored
 
 from .tables import GenerationRow
 
-__all__ = ["ENDED", "advance"]
+__all__ = ["ENDED", "apply_event"]
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
 NOT_STORED = "The video could not be stored"
 
 
-def advance(row: GenerationRow | None, recorded: RecordedEvent) -> GenerationRow | None:
+def apply_event(row: GenerationRow | None, recorded: RecordedEvent) -> GenerationRow | None:
     """The row after an event; changed in place, new after a request, None where there was no request.
 
     The status only ever goes pending → processing → completed | failed | cancelled.

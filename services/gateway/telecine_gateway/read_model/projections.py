@@ -20,13 +20,13 @@ from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 
-from .accounts import advance_account
+from .accounts import apply_entry
 from .entries import statement_line
-from .generations import advance
+from .generations import apply_event
 from .tables import METADATA, VERSION, ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
-from .timeline import short_data
+from .timeline import public_data
 
-__all__ = ["METADATA", "PROJECTIONS", "VERSION", "charge_after"]
+__all__ = ["METADATA", "PROJECTIONS", "VERSION", "apply_to_charge"]
 
 
 def apply_video(session: Session, recorded: RecordedEvent) -> None:
@@ -34,7 +34,7 @@ def apply_video(session: Session, recorded: RecordedEvent) -> None:
     event = recorded.event
     assert isinstance(event, AnyVideoEvent)
     row = find(session, GenerationRow, event.generation)
-    changed = advance(row, recorded)
+    changed = apply_event(row, recorded)
     if changed is not None:
         keep(session, changed)
     session.add(
@@ -44,7 +44,7 @@ def apply_video(session: Session, recorded: RecordedEvent) -> None:
             account=event.account,
             type=event.type,
             time=recorded.envelope.time,
-            data=short_data(event),
+            data=public_data(event),
         )
     )
 
@@ -53,7 +53,7 @@ def apply_ledger(session: Session, recorded: RecordedEvent) -> None:
     """The account, its statement, and how each generation was paid for."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
-    balance = advance_account(session, event, event.decided_at or recorded.envelope.time)
+    balance = apply_entry(session, event, event.decided_at or recorded.envelope.time)
     session.add(_entry(event, recorded, balance.at))
     charge = _charge(session, event)
     if charge is not None:
@@ -86,10 +86,10 @@ def _charge(session: Session, event: LedgerEvent) -> Charge | None:
     before = None
     if isinstance(event, CreditsSettled | CreditsRefunded):
         before = find(session, Charge, event.generation)
-    return charge_after(before, event)
+    return apply_to_charge(before, event)
 
 
-def charge_after(charge: Charge | None, event: Event) -> Charge | None:
+def apply_to_charge(charge: Charge | None, event: Event) -> Charge | None:
     """How a generation is paid for after a ledger event of it."""
     match event:
         case CreditsDebited():

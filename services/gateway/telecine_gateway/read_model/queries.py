@@ -11,13 +11,13 @@ from sqlmodel import Session, and_, col, select
 
 from .tables import ApiKey, Balance, Charge, GenerationRow, LedgerEntry, VideoEvent
 
-__all__ = ["EntryPage", "Filters", "Known", "Queries"]
+__all__ = ["EntryPage", "GenerationRows", "HistoryFilters", "Queries"]
 
 T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Known:
+class GenerationRows:
     """What the tables know of one generation."""
 
     row: GenerationRow | None
@@ -25,7 +25,7 @@ class Known:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Filters:
+class HistoryFilters:
     """Which generations a history page shows. `before` is a requested_sequence; times are [since, until)."""
 
     limit: int
@@ -60,13 +60,13 @@ class Queries:
 
         return await asyncio.to_thread(ask)
 
-    async def known(self, account: str, generation: str) -> Known:
+    async def generation(self, account: str, generation: str) -> GenerationRows:
         """One generation of the account; both None when it has no such generation here yet."""
 
-        def ask(session: Session) -> Known:
+        def ask(session: Session) -> GenerationRows:
             row = session.get(GenerationRow, generation)
             charge = session.get(Charge, generation)
-            return Known(
+            return GenerationRows(
                 row if row is not None and row.account == account else None,
                 charge if charge is not None and charge.account == account else None,
             )
@@ -78,7 +78,9 @@ class Queries:
         query = select(Charge).where(col(Charge.account) == account, col(Charge.generation) == generation)
         return await self.run(lambda session: session.exec(query).first())
 
-    async def history(self, account: str, filters: Filters) -> Sequence[tuple[GenerationRow, Charge | None]]:
+    async def history(
+        self, account: str, filters: HistoryFilters
+    ) -> Sequence[tuple[GenerationRow, Charge | None]]:
         """The account's generations, newest first, one more than `limit` if there are more."""
         query = (
             select(GenerationRow, Charge)
@@ -138,7 +140,7 @@ def _status() -> ColumnElement[str]:
     )
 
 
-def _conditions(filters: Filters) -> list[ColumnElement[bool]]:
+def _conditions(filters: HistoryFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
     if filters.before is not None:
         conditions.append(col(GenerationRow.requested_sequence) < filters.before)

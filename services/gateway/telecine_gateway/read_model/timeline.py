@@ -7,7 +7,7 @@ from typing import Any
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Event
 
-__all__ = ["in_order", "line", "short_data"]
+__all__ = ["merge_ordered", "public_data", "timeline_event"]
 
 _SHOWN = {
     "generation.requested.v1": ("kind",),
@@ -35,7 +35,7 @@ _SHOWN = {
 }
 
 
-def short_data(event: Event) -> dict[str, Any]:
+def public_data(event: Event) -> dict[str, Any]:
     """The fields worth showing, under the API's names; empty for an event that is all said by its type."""
     shown = set(_SHOWN.get(event.type, ()))
     values = event.model_dump(mode="json", include=shown, exclude_none=True)
@@ -47,18 +47,18 @@ def short_data(event: Event) -> dict[str, Any]:
     return data
 
 
-def line(recorded: RecordedEvent, number: int) -> dict[str, Any]:
+def timeline_event(recorded: RecordedEvent, number: int) -> dict[str, Any]:
     """One event of a timeline; `number` is its place among those of the generation, or of the account's ledger."""
     return {
         "type": recorded.event.type,
         "stream": recorded.event.stream,
         "sequence": number,
         "time": recorded.envelope.time,
-        "data": short_data(recorded.event),
+        "data": public_data(recorded.event),
     }
 
 
-def in_order(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
+def merge_ordered(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The request first, each stream in its own order, and by time between the streams.
 
     Times come from the clocks of several services, so they decide only where nothing else does.

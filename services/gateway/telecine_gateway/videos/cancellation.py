@@ -13,10 +13,10 @@ from telecine_gateway.read_model.consistency import Waiters
 
 from .submission import Commands
 
-__all__ = ["Cancellation", "Cancellations", "Said", "tell_progress"]
+__all__ = ["CancelResult", "Cancellation", "Cancellations", "notify_progress"]
 
 
-class Said(StrEnum):
+class CancelResult(StrEnum):
     """The answer to a cancel."""
 
     CANCELLED = "cancelled"
@@ -28,17 +28,17 @@ class Said(StrEnum):
 class Cancellation:
     """`status` is the generation's; `declined`: the provider is at work on it and can't be stopped."""
 
-    said: Said
+    result: CancelResult
     status: str
     declined: bool = False
 
 
-def tell_progress(waiters: Waiters[Generation], recorded: RecordedEvent) -> None:
+def notify_progress(waiters: Waiters[Generation], recorded: RecordedEvent) -> None:
     """Resolve whoever waits for an answer to a cancel, when this event is one."""
     event = recorded.event
     if isinstance(event, VideoEvent):
         news = evolve(Generation(), event)
-        if news.cancel_declined or news.made or news.ending:
+        if news.cancel_declined or news.video_ready or news.ending:
             waiters.tell(event.generation, news)
 
 
@@ -59,11 +59,11 @@ class Cancellations:
                     subjects.video(account, generation), RequestCancel(account, generation), cause
                 )
             except AlreadyEnded as error:
-                return Cancellation(Said.ALREADY_FINISHED, error.ending or "processing")
+                return Cancellation(CancelResult.ALREADY_FINISHED, error.ending or "processing")
             state = done.state
             if not (state.ending or state.cancel_declined):
                 state = await self._wait(progress) or state
-        return _said(state)
+        return _cancellation(state)
 
     async def _wait(self, progress: asyncio.Future[Generation]) -> Generation | None:
         try:
@@ -73,9 +73,9 @@ class Cancellations:
             return None
 
 
-def _said(state: Generation) -> Cancellation:
+def _cancellation(state: Generation) -> Cancellation:
     if state.ending == "cancelled":
-        return Cancellation(Said.CANCELLED, "cancelled")
-    if state.ending or state.made:
-        return Cancellation(Said.ALREADY_FINISHED, state.ending or "processing")
-    return Cancellation(Said.REQUESTED, "processing", state.cancel_declined)
+        return Cancellation(CancelResult.CANCELLED, "cancelled")
+    if state.ending or state.video_ready:
+        return Cancellation(CancelResult.ALREADY_FINISHED, state.ending or "processing")
+    return Cancellation(CancelResult.REQUESTED, "processing", state.cancel_declined)

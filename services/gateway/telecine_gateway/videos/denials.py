@@ -6,7 +6,7 @@ from typing import Any
 from telecine_contracts.credits import DenialReason, LimitPeriod, LimitScope
 from telecine_gateway.read_model.tables import Charge
 
-__all__ = ["answer_to", "in_words"]
+__all__ = ["denial_response", "describe_denial"]
 
 INSUFFICIENT = "Insufficient credits"
 CLOSED = "The account is closed"
@@ -14,7 +14,7 @@ ENDED = "The generation was cancelled before it was paid for"
 _WHOSE = {LimitScope.ACCOUNT: "the account", LimitScope.API_KEY: "this API key"}
 
 
-def answer_to(charge: Charge) -> tuple[int, dict[str, Any]]:
+def denial_response(charge: Charge) -> tuple[int, dict[str, Any]]:
     """The status and body for the request that was denied."""
     prices = {"creditsNeeded": charge.amount, "remainingCredits": charge.available}
     match charge.reason:
@@ -24,12 +24,12 @@ def answer_to(charge: Charge) -> tuple[int, dict[str, Any]]:
             return 403, {"error": CLOSED}
         case DenialReason.SPEND_LIMIT:
             limit = {"limit": charge.limit} if charge.limit else {}
-            return 402, {"error": in_words(charge, day="today"), **prices, **limit}
+            return 402, {"error": describe_denial(charge, day="today"), **prices, **limit}
         case _:
             return 402, {"error": INSUFFICIENT, **prices}
 
 
-def in_words(charge: Charge, *, day: str = "that day") -> str:
+def describe_denial(charge: Charge, *, day: str = "that day") -> str:
     """Why a charge was denied; `day` is what the day of the decision is called by now."""
     match charge.reason:
         case DenialReason.GENERATION_ENDED:

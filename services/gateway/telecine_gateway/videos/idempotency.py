@@ -16,11 +16,11 @@ from telecine_gateway.domain import Generation
 
 from .request_parser import DEFAULT_DURATION, DEFAULT_RESOLUTION
 
-__all__ = ["Sent"]
+__all__ = ["IdempotentRequest"]
 
 
 @dataclass(frozen=True)
-class Sent:
+class IdempotentRequest:
     """The JSON object that a client sent, valid or not."""
 
     body: Mapping[str, Any]
@@ -30,7 +30,7 @@ class Sent:
         """SHA-256 of the body in one canonical form, hexadecimal: members sorted, no null, 5.0 as 5."""
         return _sha256({"sent": self._values})
 
-    def led_to(self, generation: Generation) -> bool:
+    def matches(self, generation: Generation) -> bool:
         """Whether this very request led to the generation, which may have been recorded by an earlier version."""
         if generation.digest is None:
             return False

@@ -10,7 +10,7 @@ from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
 
-__all__ = ["MAX_URL", "BadImageUrl", "normal_form"]
+__all__ = ["MAX_URL", "InvalidImageUrl", "normalize_image_url"]
 
 MAX_URL = 2048
 """Characters."""
@@ -29,11 +29,11 @@ _PUBLIC_V6 = IPv6Network("2000::/3")
 _SPECIAL_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
 
 
-class BadImageUrl(ValueError):
+class InvalidImageUrl(ValueError):
     """A URL that is not handed on; the message is for the user, to follow the field's name."""
 
 
-def normal_form(url: str, allowed: Collection[str] = ()) -> str:
+def normalize_image_url(url: str, allowed: Collection[str] = ()) -> str:
     """`url` as the provider gets it. Raises BadImageUrl.
 
     Scheme and host in lower case, the host in ASCII without a final dot, an IPv4 address in its four decimals, no port
@@ -41,24 +41,24 @@ def normal_form(url: str, allowed: Collection[str] = ()) -> str:
     cover it. `allowed` lists `host:port` that pass in spite of being private, for a sandbox.
     """
     if len(url) > MAX_URL:
-        raise BadImageUrl(f"must not be longer than {MAX_URL} characters")
+        raise InvalidImageUrl(f"must not be longer than {MAX_URL} characters")
     if any(character <= " " or character in "\\\x7f" for character in url) or not url.isprintable():
-        raise BadImageUrl("must be a URL without spaces, backslashes or control characters")
+        raise InvalidImageUrl("must be a URL without spaces, backslashes or control characters")
     try:
         parts = urlsplit(url)
         port = parts.port
     except ValueError:
-        raise BadImageUrl("is not a valid URL") from None
+        raise InvalidImageUrl("is not a valid URL") from None
     if parts.scheme not in _DEFAULT_PORTS:
-        raise BadImageUrl("must be an http or https URL")
+        raise InvalidImageUrl("must be an http or https URL")
     if "@" in parts.netloc:
-        raise BadImageUrl("must not contain a user name or password")
+        raise InvalidImageUrl("must not contain a user name or password")
     default = _DEFAULT_PORTS[parts.scheme]
     host = _public_host(parts, default if port is None else port, allowed)
     netloc = host if port in (None, default) else f"{host}:{port}"
     normal = parts._replace(netloc=netloc, **{name: _quoted(getattr(parts, name)) for name in _BEHIND_HOST})
     if len(normal.geturl()) > MAX_URL:
-        raise BadImageUrl(f"must not be longer than {MAX_URL} characters in ASCII")
+        raise InvalidImageUrl(f"must not be longer than {MAX_URL} characters in ASCII")
     return normal.geturl()
 
 
@@ -71,7 +71,7 @@ def _public_host(parts: SplitResult, port: int, allowed: Collection[str]) -> str
     """The host in its normal form, if it may be reached. Raises BadImageUrl."""
     host = _ascii(parts.hostname or "")
     if host is None or not host or "%" in host:
-        raise BadImageUrl("must name a valid host")
+        raise InvalidImageUrl("must name a valid host")
     normal = f"[{_v6(host) or host}]" if ":" in host else host
     if f"{normal}:{port}" in {name.lower() for name in allowed}:
         return normal
@@ -84,7 +84,7 @@ def _public_host(parts: SplitResult, port: int, allowed: Collection[str]) -> str
         _check_name(host)
         return normal
     if address is None or not _is_public(address):
-        raise BadImageUrl("must not point to a private or special address")
+        raise InvalidImageUrl("must not point to a private or special address")
     return normal
 
 
@@ -102,9 +102,9 @@ def _ascii(host: str) -> str | None:
 def _check_name(host: str) -> None:
     labels = host.split(".")
     if len(host) > 253 or not all(_is_label(label) for label in labels):
-        raise BadImageUrl("must name a valid host")
+        raise InvalidImageUrl("must name a valid host")
     if len(labels) == 1 or labels[-1] in _PRIVATE_NAMES or tuple(labels[-2:]) in _PRIVATE_DOMAINS:
-        raise BadImageUrl("must not point to a private host name")
+        raise InvalidImageUrl("must not point to a private host name")
 
 
 def _is_label(label: str) -> bool:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from telecine_contracts.characters import HYPHENS, INVISIBLE
 
-__all__ = ["TextCommand", "command_in"]
+__all__ = ["PromptCommand", "find_prompt_command"]
 
 _FIELDS = {
     "resolution": "resolution",
@@ -41,14 +41,14 @@ _COMMAND = re.compile(rf"[{HYPHENS}]{_GAP}[{HYPHENS}]{_GAP}({_NAMES})(?![a-z_-])
 
 
 @dataclass(frozen=True, slots=True)
-class TextCommand:
+class PromptCommand:
     """A text command that was found, and what to do instead."""
 
     text: str
     remedy: str
 
 
-def command_in(prompt: str) -> TextCommand | None:
+def find_prompt_command(prompt: str) -> PromptCommand | None:
     """The first text command in `prompt`, in its plain spelling."""
     # The same fold for finding and for looking up: with re.IGNORECASE alone, "ratıo" is found and is no name.
     compatible = unicodedata.normalize("NFKC", _UNUSUAL_BLANK.sub(_ZERO_WIDTH, prompt))
@@ -58,4 +58,4 @@ def command_in(prompt: str) -> TextCommand | None:
     name = re.sub("[^a-z]", "", found[1])
     field = _FIELDS[name]
     remedy = f"use the field {field} instead" if field else "the frame rate can't be chosen"
-    return TextCommand(f"--{name}", remedy)
+    return PromptCommand(f"--{name}", remedy)

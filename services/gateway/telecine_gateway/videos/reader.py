@@ -11,21 +11,21 @@ from typing import Any, Literal
 from telecine_chassis.eventstore.port import EventStore, RecordedEvent, UndecodedEvent
 from telecine_contracts import subjects
 from telecine_contracts.credits import DenialReason, LedgerEvent
-from telecine_gateway.read_model.generations import ENDED, advance
-from telecine_gateway.read_model.projections import charge_after
+from telecine_gateway.read_model.generations import ENDED, apply_event
+from telecine_gateway.read_model.projections import apply_to_charge
 from telecine_gateway.read_model.queries import Queries
 from telecine_gateway.read_model.tables import Charge, GenerationRow, LedgerEntry, VideoEvent
-from telecine_gateway.read_model.timeline import in_order, line
+from telecine_gateway.read_model.timeline import merge_ordered, timeline_event
 
-from .denials import in_words
+from .denials import describe_denial
 
-__all__ = ["Generations", "State", "status_of"]
+__all__ = ["GenerationReader", "GenerationState", "generation_status"]
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)
-class State:
+class GenerationState:
     """A generation and how it is paid for."""
 
     row: GenerationRow
@@ -33,24 +33,24 @@ class State:
 
     @property
     def status(self) -> str:
-        return status_of(self.row, self.charge)
+        return generation_status(self.row, self.charge)
 
     @property
     def error(self) -> str | None:
         """What the user is told about a failure."""
-        if self._unpaid is not None:
-            return in_words(self._unpaid)
+        if self._denial is not None:
+            return describe_denial(self._denial)
         return self.row.error
 
     @property
     def error_code(self) -> str | None:
         """Why it failed, from a closed list."""
-        if self._unpaid is not None:
-            return self._unpaid.reason
+        if self._denial is not None:
+            return self._denial.reason
         return self.row.error_code if self.status == "failed" else None
 
     @property
-    def _unpaid(self) -> Charge | None:
+    def _denial(self) -> Charge | None:
         """What was denied, where that is why the generation failed: it may have ended before."""
         charge = self.charge
         if self.status != "failed" or charge is None or charge.state != "denied":
@@ -63,14 +63,14 @@ class State:
         return self.charge.amount if self.charge and self.charge.state in ("debited", "settled") else 0
 
 
-def status_of(row: GenerationRow, charge: Charge | None) -> str:
+def generation_status(row: GenerationRow, charge: Charge | None) -> str:
     """The status for users. Paying decides it while the generation has not begun."""
     if row.status != "pending" or charge is None:
         return row.status
     return "failed" if charge.state == "denied" else "processing"
 
 
-class Generations:
+class GenerationReader:
     """Fresh reads of generations. `ledger_position` tells how far the ledger's table is."""
 
     def __init__(self, queries: Queries, store: EventStore, ledger_position: Callable[[], int]) -> None:
@@ -78,18 +78,20 @@ class Generations:
         self._store = store
         self._ledger_position = ledger_position
 
-    async def state(self, account: str, generation: str) -> State | None:
+    async def state(self, account: str, generation: str) -> GenerationState | None:
         """The account's generation now; None if it has none of that id. Raises Unavailable."""
         position = self._ledger_position()
-        known = await self._queries.known(account, generation)
+        known = await self._queries.generation(account, generation)
         row, charge = known.row, known.charge
         if row is None or row.status not in ENDED:
-            for recorded in await self._news(subjects.video(account, generation), row.sequence if row else 0):
-                row = advance(row, recorded)
+            for recorded in await self._new_events(
+                subjects.video(account, generation), row.sequence if row else 0
+            ):
+                row = apply_event(row, recorded)
         if row is not None and charge is None:
-            for recorded in await self._paying(account, generation, position):
-                charge = charge_after(charge, recorded.event)
-        return State(row, charge) if row is not None else None
+            for recorded in await self._ledger_events(account, generation, position):
+                charge = apply_to_charge(charge, recorded.event)
+        return GenerationState(row, charge) if row is not None else None
 
     async def timeline(self, account: str, generation: str) -> list[dict[str, Any]]:
         """Every event of the generation and of its payment, in order. Raises Unavailable.
@@ -102,17 +104,17 @@ class Generations:
         entries = await self._queries.ledger_events(generation)
         lines = [_video_line(event, number) for number, event in enumerate(events, 1)]
         last = events[-1].sequence if events else 0
-        news = await self._news(subjects.video(account, generation), last)
-        lines += [line(recorded, number) for number, recorded in enumerate(news, len(events) + 1)]
+        news = await self._new_events(subjects.video(account, generation), last)
+        lines += [timeline_event(recorded, number) for number, recorded in enumerate(news, len(events) + 1)]
         lines += [_ledger_line(entry) for entry in entries]
         known = {entry.sequence for entry in entries}
-        for recorded in await self._paying(account, generation, position):
+        for recorded in await self._ledger_events(account, generation, position):
             if recorded.sequence not in known and isinstance(recorded.event, LedgerEvent):
-                lines.append(line(recorded, recorded.event.entry))
-        return in_order(lines)
+                lines.append(timeline_event(recorded, recorded.event.entry))
+        return merge_ordered(lines)
 
-    async def _paying(self, account: str, generation: str, position: int) -> Sequence[RecordedEvent]:
-        news = await self._news(subjects.ledger(account), position)
+    async def _ledger_events(self, account: str, generation: str, position: int) -> Sequence[RecordedEvent]:
+        news = await self._new_events(subjects.ledger(account), position)
         return [
             recorded
             for recorded in news
@@ -120,7 +122,7 @@ class Generations:
             and recorded.event.about.get("generation") == generation
         ]
 
-    async def _news(self, aggregate: str, after: int) -> Sequence[RecordedEvent]:
+    async def _new_events(self, aggregate: str, after: int) -> Sequence[RecordedEvent]:
         """What is understood of the aggregate's news: this only informs, and leaves out what the tables leave out."""
         news = await self._store.load(aggregate, after=after, unread=True)
         return [recorded for recorded in news if not isinstance(recorded.event, UndecodedEvent)]

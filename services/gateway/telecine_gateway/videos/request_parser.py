@@ -8,10 +8,18 @@ from telecine_contracts.characters import unfit
 from telecine_contracts.gateway import Kind, VideoParameters
 from telecine_contracts.video_models import MODELS, RATIOS, RESOLUTIONS, VideoModel, models_taking
 
-from .image_url import BadImageUrl, normal_form
-from .prompt_commands import command_in
+from .image_url import InvalidImageUrl, normalize_image_url
+from .prompt_commands import find_prompt_command
 
-__all__ = ["FIELDS", "BadField", "InvalidRequest", "Rules", "VideoRequest", "understand", "whole_number"]
+__all__ = [
+    "FIELDS",
+    "InvalidField",
+    "InvalidRequest",
+    "RequestRules",
+    "VideoRequest",
+    "parse_request",
+    "whole_number",
+]
 
 FIELDS = (
     "prompt",
@@ -25,18 +33,18 @@ FIELDS = (
     "seed",
     "model",
 )
-NEITHER = "Either prompt or imageUrl is required"
+PROMPT_OR_IMAGE_REQUIRED = "Either prompt or imageUrl is required"
 """What front ends of the seed know; other bad fields are named behind it."""
 MAX_PROMPT = 2000
 """Characters."""
 MAX_SEED = 2**32 - 1
 DEFAULT_RESOLUTION = "720p"
 DEFAULT_DURATION = 5
-SHOWN_UNKNOWN = 20
+MAX_UNKNOWN_SHOWN = 20
 
 
 @dataclass(frozen=True, slots=True)
-class BadField:
+class InvalidField:
     """One field that can't be taken, by its name in the request, and why."""
 
     field: str
@@ -46,20 +54,20 @@ class BadField:
 class InvalidRequest(ValueError):
     """The request can't be taken. `message` is for the user; `fields` names every bad field at once."""
 
-    def __init__(self, message: str, fields: Sequence[BadField] = ()) -> None:
+    def __init__(self, message: str, fields: Sequence[InvalidField] = ()) -> None:
         super().__init__(message)
         self.message = message
         self.fields = tuple(fields)
 
     @classmethod
-    def of(cls, fields: Sequence[BadField], *, first: str = "") -> "InvalidRequest":
+    def from_fields(cls, fields: Sequence[InvalidField], *, first: str = "") -> "InvalidRequest":
         """One readable sentence over several bad fields; `first` comes before them."""
         sentences = [first] if first else []
         return cls("; ".join(sentences + [f"{bad.field} {bad.message}" for bad in fields]), fields)
 
 
 @dataclass(frozen=True, slots=True)
-class Rules:
+class RequestRules:
     """What an installation offers: its models, and hosts (`host:port`) that pass though they are private."""
 
     models: tuple[str, ...]
@@ -75,7 +83,7 @@ class VideoRequest:
     parameters: VideoParameters
 
 
-def understand(body: Mapping[str, Any], rules: Rules) -> VideoRequest:
+def parse_request(body: Mapping[str, Any], rules: RequestRules) -> VideoRequest:
     """The request that a JSON object makes. A null field counts as absent, and so does a blank text or URL.
 
     Raises InvalidRequest.
@@ -83,9 +91,9 @@ def understand(body: Mapping[str, Any], rules: Rules) -> VideoRequest:
     check = _Check(body, rules)
     parameters = check.parameters()
     if check.is_blank("prompt") and check.is_blank("imageUrl"):
-        raise InvalidRequest.of(check.bad, first=NEITHER)
+        raise InvalidRequest.from_fields(check.bad, first=PROMPT_OR_IMAGE_REQUIRED)
     if check.bad:
-        raise InvalidRequest.of(check.bad)
+        raise InvalidRequest.from_fields(check.bad)
     assert parameters is not None
     kind = Kind.IMAGE_TO_VIDEO if parameters.image_url else Kind.TEXT_TO_VIDEO
     return VideoRequest(kind, parameters)
@@ -96,15 +104,15 @@ class _Check:
     """Collects bad fields while values are read."""
 
     body: Mapping[str, Any]
-    rules: Rules
-    bad: list[BadField] = field(default_factory=list)
+    rules: RequestRules
+    bad: list[InvalidField] = field(default_factory=list)
 
     def is_blank(self, name: str) -> bool:
         value = self.body.get(name)
         return value is None or (isinstance(value, str) and not value.strip())
 
     def refuse(self, name: str, message: str) -> None:
-        self.bad.append(BadField(name, message))
+        self.bad.append(InvalidField(name, message))
 
     def parameters(self) -> VideoParameters | None:
         self._unknown()
@@ -126,7 +134,7 @@ class _Check:
 
     def _unknown(self) -> None:
         unknown = [name for name in self.body if name not in FIELDS]
-        for name in unknown[:SHOWN_UNKNOWN]:
+        for name in unknown[:MAX_UNKNOWN_SHOWN]:
             self.refuse(name[:64], "is not a field of this request")
 
     def _text(self, name: str) -> str | None:
@@ -146,7 +154,7 @@ class _Check:
             self.refuse("prompt", f"must not be longer than {MAX_PROMPT} characters, but has {len(text)}")
         if (words := unfit(text, lines=True)) is not None:
             self.refuse("prompt", f"must not contain {words}")
-        if (command := command_in(text)) is not None:
+        if (command := find_prompt_command(text)) is not None:
             self.refuse("prompt", f"must not contain the text command {command.text}: {command.remedy}")
         return text
 
@@ -155,8 +163,8 @@ class _Check:
         if url is None:
             return None
         try:
-            return normal_form(url, self.rules.private_image_hosts)
-        except BadImageUrl as problem:
+            return normalize_image_url(url, self.rules.private_image_hosts)
+        except InvalidImageUrl as problem:
             self.refuse(name, str(problem))
             return None
 

@@ -10,54 +10,66 @@ from telecine_chassis.telemetry.tracing import here
 from telecine_contracts.timestamps import InvalidTimestamp, parse_date_or_timestamp
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth
-from telecine_gateway.documentation.openapi import REQUIRED, linked, needs
-from telecine_gateway.documentation.responses import described, failures
+from telecine_gateway.documentation.openapi import REQUIRED, response_links, scope_requirement
+from telecine_gateway.documentation.responses import failure_responses, success_response
 from telecine_gateway.domain import UnknownGeneration
-from telecine_gateway.http.errors import ApiError, NotFound, answer
-from telecine_gateway.http.pagination import Cursors
-from telecine_gateway.http.parameters import CURSOR_SCHEMA, TIMESTAMP_SCHEMA, generation_id, place
-from telecine_gateway.read_model.queries import Filters, Queries
+from telecine_gateway.http.errors import ApiError, NotFound, json_response
+from telecine_gateway.http.pagination import CursorCodec
+from telecine_gateway.http.parameters import (
+    CURSOR_SCHEMA,
+    TIMESTAMP_SCHEMA,
+    decode_cursor,
+    parse_generation_id,
+)
+from telecine_gateway.read_model.queries import HistoryFilters, Queries
 
-from .cancellation import Cancellation, Cancellations, Said
-from .reader import Generations, State, Status
+from .cancellation import Cancellation, Cancellations, CancelResult
+from .reader import GenerationReader, GenerationState, Status
 from .schemas import CancelBody, History, RecordWithEvents, StatusBody
-from .serializers import Views, event_view
+from .serializers import VideoSerializer, serialize_event
 from .submission import Requester
 
 __all__ = ["history_router", "record_router", "status_router"]
 
-_GOES_ON = linked(("history", {"cursor": "$response.body#/nextCursor"}))
+_LINKS = response_links(("history", {"cursor": "$response.body#/nextCursor"}))
 Clock = Callable[[], datetime]
-_NEEDED: dict[str, Any] = {REQUIRED: True, "minLength": 1}
+_REQUIRED_TEXT: dict[str, Any] = {REQUIRED: True, "minLength": 1}
 _HISTORY_ID = "The `id` of the answer to generate"
 _TASK_ID = "The `taskId` of that answer, or the provider's own id"
 
 
-def status_router(auth: Auth, generations: Generations, views: Views, clock: Clock) -> APIRouter:
+def status_router(
+    auth: Auth, generations: GenerationReader, views: VideoSerializer, clock: Clock
+) -> APIRouter:
     """The route that front ends poll."""
     routes = APIRouter(tags=["videos"])
-    needed = auth.needing(Scope.GENERATE)
+    needed = auth.require_scope(Scope.GENERATE)
 
     @routes.get(
         "/api/video/status",
         summary="How far a generation is",
-        responses={200: described(StatusBody, "The status"), **failures(400, 401, 403, 404, 503)},
-        openapi_extra=needs(Scope.GENERATE),
+        responses={
+            200: success_response(StatusBody, "The status"),
+            **failure_responses(400, 401, 403, 404, 503),
+        },
+        openapi_extra=scope_requirement(Scope.GENERATE),
         response_class=Response,
     )
     async def status(
         requester: Annotated[Requester, Depends(needed)],
-        task_id: Annotated[str, Query(alias="taskId", json_schema_extra=_NEEDED, description=_TASK_ID)] = "",
+        task_id: Annotated[
+            str, Query(alias="taskId", json_schema_extra=_REQUIRED_TEXT, description=_TASK_ID)
+        ] = "",
         history_id: Annotated[
-            str, Query(alias="historyId", json_schema_extra=_NEEDED, description=_HISTORY_ID)
+            str, Query(alias="historyId", json_schema_extra=_REQUIRED_TEXT, description=_HISTORY_ID)
         ] = "",
     ) -> Response:
         if not task_id or not history_id:
             raise ApiError(400, {"error": "taskId and historyId are required"})
-        state = await generations.state(requester.account, generation_id(history_id))
+        state = await generations.state(requester.account, parse_generation_id(history_id))
         if state is None or (task_id.lower() != state.row.id and task_id != state.row.provider_task_id):
             raise NotFound
-        return answer(200, views.status(state, clock()))
+        return json_response(200, views.status(state, clock()))
 
     return routes
 
@@ -66,19 +78,22 @@ def history_router(
     auth: Auth,
     queries: Queries,
     fresh: Callable[[str], Awaitable[None]],
-    views: Views,
-    cursors: Cursors,
+    views: VideoSerializer,
+    cursors: CursorCodec,
     clock: Clock,
 ) -> APIRouter:
     """The route that lists an account's generations."""
     routes = APIRouter(tags=["videos"])
-    needed = auth.needing(Scope.GENERATE)
+    needed = auth.require_scope(Scope.GENERATE)
 
     @routes.get(
         "/api/video/history",
         summary="An account's generations, newest first",
-        responses={200: described(History, "A page") | _GOES_ON, **failures(400, 401, 403, 503)},
-        openapi_extra=needs(Scope.GENERATE),
+        responses={
+            200: success_response(History, "A page") | _LINKS,
+            **failure_responses(400, 401, 403, 503),
+        },
+        openapi_extra=scope_requirement(Scope.GENERATE),
         response_class=Response,
     )
     async def history(
@@ -102,9 +117,9 @@ def history_router(
             Query(alias="to", json_schema_extra=TIMESTAMP_SCHEMA, description="Requested before then"),
         ] = None,
     ) -> Response:
-        filters = Filters(
+        filters = HistoryFilters(
             limit=limit,
-            before=place(cursors, "history", requester.account, page),
+            before=decode_cursor(cursors, "history", requester.account, page),
             status=status,
             kind=kind,
             since=_time("from", since),
@@ -114,11 +129,11 @@ def history_router(
         found = await queries.history(requester.account, filters)
         now, shown, next_cursor = clock(), found[:limit], None
         if len(found) > limit:
-            next_cursor = cursors.cursor("history", requester.account, shown[-1][0].requested_sequence)
-        return answer(
+            next_cursor = cursors.encode("history", requester.account, shown[-1][0].requested_sequence)
+        return json_response(
             200,
             {
-                "items": [views.record(State(row, charge), now) for row, charge in shown],
+                "items": [views.record(GenerationState(row, charge), now) for row, charge in shown],
                 "nextCursor": next_cursor,
             },
         )
@@ -127,50 +142,59 @@ def history_router(
 
 
 def record_router(
-    auth: Auth, generations: Generations, cancellations: Cancellations, views: Views, clock: Clock
+    auth: Auth,
+    generations: GenerationReader,
+    cancellations: Cancellations,
+    views: VideoSerializer,
+    clock: Clock,
 ) -> APIRouter:
     """The routes of one generation."""
     routes = APIRouter(tags=["videos"])
-    needed = auth.needing(Scope.GENERATE)
+    needed = auth.require_scope(Scope.GENERATE)
 
     @routes.get(
         "/api/video/{id}",
         summary="A generation and everything that happened to it",
-        responses={200: described(RecordWithEvents, "The record"), **failures(400, 401, 403, 404, 503)},
-        openapi_extra=needs(Scope.GENERATE),
+        responses={
+            200: success_response(RecordWithEvents, "The record"),
+            **failure_responses(400, 401, 403, 404, 503),
+        },
+        openapi_extra=scope_requirement(Scope.GENERATE),
         response_class=Response,
     )
     async def record(
         requester: Annotated[Requester, Depends(needed)],
         id: Annotated[str, Path(description="Generation id")],
     ) -> Response:
-        generation = generation_id(id)
+        generation = parse_generation_id(id)
         state = await generations.state(requester.account, generation)
         if state is None:
             raise NotFound
         events = await generations.timeline(requester.account, generation)
-        return answer(200, views.record(state, clock()) | {"events": [event_view(event) for event in events]})
+        return json_response(
+            200, views.record(state, clock()) | {"events": [serialize_event(event) for event in events]}
+        )
 
     @routes.post(
         "/api/video/{id}/cancel",
         summary="Stop a generation, if it can be stopped",
         responses={
-            200: described(CancelBody, "Cancelled; the credits are given back"),
-            202: described(
+            200: success_response(CancelBody, "Cancelled; the credits are given back"),
+            202: success_response(
                 CancelBody,
                 "Asked for; the provider is at work on it, or it is not known yet: it may well go on",
             ),
-            409: described(CancelBody, "It has already finished"),
-            **failures(400, 401, 403, 404, 503),
+            409: success_response(CancelBody, "It has already finished"),
+            **failure_responses(400, 401, 403, 404, 503),
         },
-        openapi_extra=needs(Scope.GENERATE),
+        openapi_extra=scope_requirement(Scope.GENERATE),
         response_class=Response,
     )
     async def cancel(
         requester: Annotated[Requester, Depends(needed)],
         id: Annotated[str, Path(description="Generation id")],
     ) -> Response:
-        generation = generation_id(id)
+        generation = parse_generation_id(id)
         try:
             done = await cancellations.cancel(requester.account, generation, here())
         except UnknownGeneration:
@@ -181,20 +205,20 @@ def record_router(
 
 
 def _cancelled(generation: str, done: Cancellation) -> Response:
-    body = {"id": generation, "status": done.status, "cancel": done.said.value}
-    match done.said:
-        case Said.CANCELLED:
-            return answer(200, body)
-        case Said.REQUESTED if done.declined:
+    body = {"id": generation, "status": done.status, "cancel": done.result.value}
+    match done.result:
+        case CancelResult.CANCELLED:
+            return json_response(200, body)
+        case CancelResult.REQUESTED if done.declined:
             text = "The generation is still running at the provider, which can't stop it; it goes on"
-            return answer(202, body | {"message": text})
-        case Said.REQUESTED:
+            return json_response(202, body | {"message": text})
+        case CancelResult.REQUESTED:
             text = "Asked for. Whether it can still be stopped is not known yet; ask again to learn what came of it"
-            return answer(202, body | {"message": text})
-        case Said.ALREADY_FINISHED if done.status == "processing":
-            return answer(409, body | {"error": "The video is made already and is being stored"})
+            return json_response(202, body | {"message": text})
+        case CancelResult.ALREADY_FINISHED if done.status == "processing":
+            return json_response(409, body | {"error": "The video is made already and is being stored"})
         case _:
-            return answer(409, body | {"error": "The generation has already finished"})
+            return json_response(409, body | {"error": "The generation has already finished"})
 
 
 def _time(name: str, text: str | None) -> datetime | None:
@@ -202,4 +226,4 @@ def _time(name: str, text: str | None) -> datetime | None:
     try:
         return parse_date_or_timestamp(text) if text is not None else None
     except InvalidTimestamp as error:
-        raise ApiError.bad(name, str(error)) from None
+        raise ApiError.invalid_field(name, str(error)) from None

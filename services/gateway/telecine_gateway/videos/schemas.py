@@ -69,7 +69,7 @@ class Accepted(BaseModel):
     remainingCredits: int
 
 
-class Undecided(BaseModel):
+class Pending(BaseModel):
     """The request is recorded; whether it is paid for is not known yet."""
 
     id: str
@@ -86,7 +86,7 @@ class LimitBody(BaseModel):
     used: Annotated[int, Field(description="Reserved or spent under it so far, without this generation")]
 
 
-class TooPoor(BaseModel):
+class InsufficientCredits(BaseModel):
     """The balance is too low, or a spend limit is reached; nothing was taken."""
 
     error: str

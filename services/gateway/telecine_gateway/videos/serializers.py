@@ -5,33 +5,42 @@ from datetime import datetime
 from typing import Any
 
 from telecine_contracts.timestamps import format_timestamp
-from telecine_gateway.content.signed_urls import ContentLinks
+from telecine_gateway.content.signed_urls import SignedUrls
 from telecine_gateway.read_model.entries import StatementLine
 from telecine_gateway.read_model.tables import LedgerEntry
 
-from .reader import State
+from .reader import GenerationState
 
-__all__ = ["Views", "entry_view", "event_view"]
+__all__ = ["VideoSerializer", "serialize_entry", "serialize_event"]
 
-_DOING = {
+_STATUS_TEXTS = {
     "PENDING": "Waiting for credits to be reserved",
     "SUBMITTING": "Handing the request to the video provider",
     "QUEUED": "Queued at the video provider",
     "RUNNING": "The video is being made",
     "SUCCEEDED": "The video is made and is being stored",
 }
-_ABOUT = ("kind", "expiresAt", "grant", "corrects", "apiKey", "perDay", "perGeneration", "usableUntil")
+_OPTIONAL_FIELDS = (
+    "kind",
+    "expiresAt",
+    "grant",
+    "corrects",
+    "apiKey",
+    "perDay",
+    "perGeneration",
+    "usableUntil",
+)
 """What an entry says besides what every entry has."""
 _ACCEPTED = "Accepted; about to be handed to the video provider"
 
 
-class Views:
+class VideoSerializer:
     """Views that hold links to videos. Each takes the time at which it is asked for."""
 
-    def __init__(self, links: ContentLinks) -> None:
+    def __init__(self, links: SignedUrls) -> None:
         self._links = links
 
-    def status(self, state: State, now: datetime) -> dict[str, Any]:
+    def status(self, state: GenerationState, now: datetime) -> dict[str, Any]:
         """The answer of the status route, with the fields that each status has."""
         row, status = state.row, state.status
         head: dict[str, Any] = {"id": row.id, "taskId": row.id, "status": status}
@@ -47,7 +56,7 @@ class Views:
             case _:
                 return head | {"status": "processing"} | _progress(state, now)
 
-    def record(self, state: State, now: datetime) -> dict[str, Any]:
+    def record(self, state: GenerationState, now: datetime) -> dict[str, Any]:
         """A generation as history shows it."""
         row = state.row
         record = {
@@ -74,7 +83,7 @@ class Views:
         }
         return record | (self._video(state, now, "resultUrl") if row.status == "completed" else {})
 
-    def _video(self, state: State, now: datetime, name: str) -> dict[str, Any]:
+    def _video(self, state: GenerationState, now: datetime, name: str) -> dict[str, Any]:
         row = state.row
         if row.stopgap_url is not None:
             return {
@@ -85,10 +94,14 @@ class Views:
         return {name: self._links.sign(row.account, row.id, now)}
 
 
-def _progress(state: State, now: datetime) -> dict[str, Any]:
+def _progress(state: GenerationState, now: datetime) -> dict[str, Any]:
     row = state.row
     word = (row.provider_status or "pending").upper()
-    text = _ACCEPTED if word == "PENDING" and state.charge else _DOING.get(word, "The video is being made")
+    text = (
+        _ACCEPTED
+        if word == "PENDING" and state.charge
+        else _STATUS_TEXTS.get(word, "The video is being made")
+    )
     return {
         "taskStatus": word,
         "statusText": text,
@@ -96,7 +109,7 @@ def _progress(state: State, now: datetime) -> dict[str, Any]:
     }
 
 
-def _metadata(state: State) -> dict[str, Any]:
+def _metadata(state: GenerationState) -> dict[str, Any]:
     row = state.row
     return {
         "duration": row.duration,
@@ -109,14 +122,14 @@ def _metadata(state: State) -> dict[str, Any]:
     }
 
 
-def event_view(line: Mapping[str, Any]) -> dict[str, Any]:
+def serialize_event(line: Mapping[str, Any]) -> dict[str, Any]:
     """One event of a timeline."""
     return {**line, "time": format_timestamp(line["time"])}
 
 
-def entry_view(entry: StatementLine | LedgerEntry) -> dict[str, Any]:
+def serialize_entry(entry: StatementLine | LedgerEntry) -> dict[str, Any]:
     """One line of a statement. `amount` is what it did to the available credits, `heldAmount` to the held ones."""
-    about = {name: entry.data[name] for name in _ABOUT if name in entry.data}
+    about = {name: entry.data[name] for name in _OPTIONAL_FIELDS if name in entry.data}
     return {
         "entry": entry.entry,
         "type": entry.action,

@@ -13,14 +13,14 @@ from telecine_contracts.credits import CreditsDebited, CreditsDenied
 from telecine_contracts.pricing import PriceTable
 from telecine_gateway.domain import Command, Generation, IdempotencyConflict, RequestGeneration
 from telecine_gateway.read_model.consistency import Positions, Waiters
-from telecine_gateway.read_model.projections import charge_after
+from telecine_gateway.read_model.projections import apply_to_charge
 from telecine_gateway.read_model.queries import Queries
 from telecine_gateway.read_model.tables import Charge
 
-from .idempotency import Sent
+from .idempotency import IdempotentRequest
 from .request_parser import VideoRequest
 
-__all__ = ["Commands", "Requester", "Submission", "Submissions", "tell_outcome"]
+__all__ = ["Commands", "Requester", "Submission", "Submissions", "notify_outcome"]
 
 log = structlog.get_logger(__name__)
 Commands = CommandHandler[Command, Generation]
@@ -43,10 +43,10 @@ class Submission:
     charge: Charge | None
 
 
-def tell_outcome(waiters: Waiters[Charge], recorded: RecordedEvent) -> None:
+def notify_outcome(waiters: Waiters[Charge], recorded: RecordedEvent) -> None:
     """Resolve whoever waits for what a ledger event decides."""
     if isinstance(recorded.event, CreditsDebited | CreditsDenied):
-        charge = charge_after(None, recorded.event)
+        charge = apply_to_charge(None, recorded.event)
         assert charge is not None
         waiters.tell(charge.generation, charge)
 
@@ -76,7 +76,7 @@ class Submissions:
     async def submit(
         self,
         requester: Requester,
-        sent: Sent,
+        sent: IdempotentRequest,
         request: VideoRequest,
         generation: str,
         *,
@@ -117,7 +117,9 @@ class Submissions:
         charge = charge or await self._queries.charge(requester.account, generation)
         return Submission(generation, charge)
 
-    async def earlier(self, requester: Requester, sent: Sent, generation: str) -> Submission | None:
+    async def find_earlier(
+        self, requester: Requester, sent: IdempotentRequest, generation: str
+    ) -> Submission | None:
         """What became of the generation that this very request led to before; None if there is none of that id.
 
         Raises IdempotencyConflict where another request led to it, or Unavailable.
@@ -129,10 +131,10 @@ class Submissions:
             charge = await self._known(account, generation) or await self._wait(outcome)
         return Submission(generation, charge or await self._queries.charge(account, generation))
 
-    async def _recorded(self, account: str, sent: Sent, generation: str) -> bool:
+    async def _recorded(self, account: str, sent: IdempotentRequest, generation: str) -> bool:
         """Whether the generation is recorded; raises IdempotencyConflict where another request led to it."""
         found = await self._commands.read(subjects.video(account, generation))
-        if found.digest is not None and not sent.led_to(found):
+        if found.digest is not None and not sent.matches(found):
             raise IdempotencyConflict
         return found.digest is not None
 

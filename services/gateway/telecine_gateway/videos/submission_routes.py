@@ -11,22 +11,28 @@ from telecine_chassis.telemetry.tracing import about, here
 from telecine_contracts import derive_id
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth
-from telecine_gateway.documentation.openapi import linked, needs
-from telecine_gateway.documentation.responses import described, failures, generate_body
+from telecine_gateway.documentation.openapi import response_links, scope_requirement
+from telecine_gateway.documentation.responses import failure_responses, generate_body, success_response
 from telecine_gateway.domain import IdempotencyConflict
-from telecine_gateway.http.errors import RETRY_AFTER, ApiError, answer, failure, may_be_recorded
-from telecine_gateway.http.request_body import json_object, limited
+from telecine_gateway.http.errors import (
+    RETRY_AFTER,
+    ApiError,
+    failure_body,
+    json_response,
+    mark_possibly_recorded,
+)
+from telecine_gateway.http.request_body import parse_json_object, read_body
 
-from .denials import answer_to
-from .idempotency import Sent
-from .request_parser import InvalidRequest, Rules, understand
-from .schemas import Accepted, TooPoor, Undecided
+from .denials import denial_response
+from .idempotency import IdempotentRequest
+from .request_parser import InvalidRequest, RequestRules, parse_request
+from .schemas import Accepted, InsufficientCredits, Pending
 from .submission import Requester, Submission, Submissions
 
 __all__ = ["router"]
 
 _ID = "$response.body#/id"
-_GOES_ON = linked(
+_LINKS = response_links(
     ("status", {"taskId": "$response.body#/taskId", "historyId": _ID}),
     ("record", {"id": _ID}),
     ("video", {"id": _ID}),
@@ -56,31 +62,35 @@ _PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int) -> APIRouter:
+def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_body: int) -> APIRouter:
     """The route that asks for videos."""
     routes = APIRouter(tags=["videos"])
-    needed = auth.needing(Scope.GENERATE)
+    needed = auth.require_scope(Scope.GENERATE)
 
     @routes.post(
         "/api/video/generate",
         summary="Ask for a video",
         responses={
-            200: described(Accepted, "Paid for; the generation goes on") | _GOES_ON,
-            202: described(Undecided, "Recorded, but not known in time whether it is paid for; see Location"),
-            402: described(TooPoor, "The balance is too low, or a spend limit is reached; nothing was taken"),
-            **failures(400, 401, 403, 408, 409, 413, 415, 503),
+            200: success_response(Accepted, "Paid for; the generation goes on") | _LINKS,
+            202: success_response(
+                Pending, "Recorded, but not known in time whether it is paid for; see Location"
+            ),
+            402: success_response(
+                InsufficientCredits, "The balance is too low, or a spend limit is reached; nothing was taken"
+            ),
+            **failure_responses(400, 401, 403, 408, 409, 413, 415, 503),
         },
-        openapi_extra=needs(Scope.GENERATE)
+        openapi_extra=scope_requirement(Scope.GENERATE)
         | {"requestBody": generate_body(rules.models, rules.default_model), "parameters": _PARAMETERS},
         response_class=Response,
     )
     async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
         key = idempotency_key(request)
-        sent = Sent(json_object(await limited(request, max_body)))
+        sent = IdempotentRequest(parse_json_object(await read_body(request, max_body)))
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
         about(generation=generation)
         advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
-        may_be_recorded(request, advice, id=generation, taskId=generation)
+        mark_possibly_recorded(request, advice, id=generation, taskId=generation)
         try:
             submission = await _submit(requester, sent, generation, repeatable=key is not None)
         except IdempotencyConflict:
@@ -88,16 +98,18 @@ def router(auth: Auth, submissions: Submissions, rules: Rules, *, max_body: int)
         except AppendRejected:
             raise ApiError(503, _not_recorded(), {"Retry-After": RETRY_AFTER}) from None
         except Unavailable:
-            body = failure(request.scope, "The event store gave no answer")
+            body = failure_body(request.scope, "The event store gave no answer")
             raise ApiError(503, body, {"Retry-After": RETRY_AFTER}) from None
         return _outcome(submission)
 
-    async def _submit(requester: Requester, sent: Sent, generation: str, *, repeatable: bool) -> Submission:
+    async def _submit(
+        requester: Requester, sent: IdempotentRequest, generation: str, *, repeatable: bool
+    ) -> Submission:
         try:
-            video = understand(sent.body, rules)
+            video = parse_request(sent.body, rules)
         except InvalidRequest:
             # What can't be taken now may have been taken before a model was withdrawn.
-            earlier = await submissions.earlier(requester, sent, generation) if repeatable else None
+            earlier = await submissions.find_earlier(requester, sent, generation) if repeatable else None
             if earlier is None:
                 raise
             return earlier
@@ -114,7 +126,9 @@ def idempotency_key(request: Request) -> str | None:
     if not keys:
         return None
     if len(keys) > 1 or not _KEY.fullmatch(keys[0]):
-        raise ApiError.bad("Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters")
+        raise ApiError.invalid_field(
+            "Idempotency-Key", "must be one value of 1 to 255 visible ASCII characters"
+        )
     return keys[0]
 
 
@@ -127,7 +141,7 @@ def _outcome(submission: Submission) -> Response:
     charge = submission.charge
     if charge is None:
         here = f"/api/video/status?taskId={submission.generation}&historyId={submission.generation}"
-        return answer(202, head | {"status": "pending"}, {"Location": here})
+        return json_response(202, head | {"status": "pending"}, {"Location": here})
     if charge.state != "denied":
-        return answer(200, head | {"status": "processing", "remainingCredits": charge.available})
-    return answer(*answer_to(charge))
+        return json_response(200, head | {"status": "processing", "remainingCredits": charge.available})
+    return json_response(*denial_response(charge))

@@ -4,7 +4,13 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telecine_gateway.content.byte_ranges import Slice, Unsatisfiable, is_unchanged, matches, slice_of
+from telecine_gateway.content.byte_ranges import (
+    ByteRange,
+    RangeNotSatisfiable,
+    if_match_holds,
+    is_not_modified,
+    parse_range,
+)
 
 ETAG = '"abc"'
 
@@ -27,7 +33,7 @@ ETAG = '"abc"'
     ],
 )
 def test_a_single_range_is_parsed(asked: str, start: int, end: int) -> None:
-    assert slice_of(100, asked, None, ETAG) == Slice(start, end, 100)
+    assert parse_range(100, asked, None, ETAG) == ByteRange(start, end, 100)
 
 
 @pytest.mark.parametrize(
@@ -46,29 +52,29 @@ def test_a_single_range_is_parsed(asked: str, start: int, end: int) -> None:
     ],
 )
 def test_other_range_headers_return_the_whole_object(asked: str | None) -> None:
-    assert slice_of(100, asked, None, ETAG) is None
+    assert parse_range(100, asked, None, ETAG) is None
 
 
 @pytest.mark.parametrize(
     "asked", ["bytes=100-", "bytes=100-200", "bytes=-0", "bytes=9999999999999999999-", f"bytes={'9' * 5000}-"]
 )
 def test_a_range_outside_the_object_is_unsatisfiable(asked: str) -> None:
-    with pytest.raises(Unsatisfiable):
-        slice_of(100, asked, None, ETAG)
+    with pytest.raises(RangeNotSatisfiable):
+        parse_range(100, asked, None, ETAG)
 
 
 def test_if_range() -> None:
-    assert slice_of(100, "bytes=0-1", ETAG, ETAG) == Slice(0, 1, 100)
-    assert slice_of(100, "bytes=0-1", '"other"', ETAG) is None
-    assert slice_of(100, "bytes=0-1", f"W/{ETAG}", ETAG) is None
-    assert slice_of(100, "bytes=500-", '"other"', ETAG) is None
+    assert parse_range(100, "bytes=0-1", ETAG, ETAG) == ByteRange(0, 1, 100)
+    assert parse_range(100, "bytes=0-1", '"other"', ETAG) is None
+    assert parse_range(100, "bytes=0-1", f"W/{ETAG}", ETAG) is None
+    assert parse_range(100, "bytes=500-", '"other"', ETAG) is None
 
 
 def test_as_a_header() -> None:
-    part = Slice(90, 99, 100)
+    part = ByteRange(90, 99, 100)
 
     assert str(part) == "bytes 90-99/100"
-    assert (part.length, part.is_whole, Slice(0, 99, 100).is_whole) == (10, False, True)
+    assert (part.length, part.is_whole, ByteRange(0, 99, 100).is_whole) == (10, False, True)
 
 
 @pytest.mark.parametrize(
@@ -84,7 +90,7 @@ def test_as_a_header() -> None:
     ],
 )
 def test_if_match(header: str | None, holds: bool) -> None:
-    assert matches(header, ETAG) is holds
+    assert if_match_holds(header, ETAG) is holds
 
 
 @pytest.mark.parametrize(
@@ -100,13 +106,13 @@ def test_if_match(header: str | None, holds: bool) -> None:
     ],
 )
 def test_if_none_match(header: str | None, unchanged: bool) -> None:
-    assert is_unchanged(header, ETAG) is unchanged
+    assert is_not_modified(header, ETAG) is unchanged
 
 
 @given(st.integers(1, 10**12), st.text() | st.text("0123456789-,=bytes ").map("bytes={}".format))
 def test_any_slice_lies_within_the_object(total: int, asked: str) -> None:
     try:
-        part = slice_of(total, asked, None, ETAG)
-    except Unsatisfiable:
+        part = parse_range(total, asked, None, ETAG)
+    except RangeNotSatisfiable:
         return
     assert part is None or 0 <= part.start <= part.end < total

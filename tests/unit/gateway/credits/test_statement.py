@@ -16,7 +16,7 @@ from telecine_contracts.statement_csv import COLUMNS
 from telecine_contracts.timestamps import InvalidTimestamp, parse_date_or_timestamp, parse_timestamp
 from telecine_gateway.credits import statement_csv, statement_html
 from telecine_gateway.credits.statement import describe_change, describe_period
-from telecine_gateway.http.negotiation import preferred
+from telecine_gateway.http.negotiation import preferred_media_type
 from telecine_gateway.read_model.entries import (
     Period,
     RunningBalance,
@@ -244,4 +244,4 @@ def test_a_time_without_a_zone_is_refused(text: str) -> None:
 )
 def test_the_preferred_media_type_is_chosen(accept: list[str], form: str | None) -> None:
     offered = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
-    assert preferred(accept, offered) == form
+    assert preferred_media_type(accept, offered) == form

@@ -4,8 +4,8 @@ import httpx
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from telecine_gateway.http.errors import may_be_recorded
-from telecine_gateway.http.middleware import Edge
+from telecine_gateway.http.errors import mark_possibly_recorded
+from telecine_gateway.http.middleware import ApiMiddleware
 
 
 async def fails_at_once(scope: Scope, receive: Receive, send: Send) -> None:
@@ -18,7 +18,7 @@ async def fails_in_the_middle(scope: Scope, receive: Receive, send: Send) -> Non
 
 
 async def test_an_unexpected_error_is_a_500_without_details() -> None:
-    transport = httpx.ASGITransport(Edge(fails_at_once))
+    transport = httpx.ASGITransport(ApiMiddleware(fails_at_once))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         answer = await client.get("/")
 
@@ -27,12 +27,12 @@ async def test_an_unexpected_error_is_a_500_without_details() -> None:
 
 
 async def fails_after_it_was_recorded(scope: Scope, receive: Receive, send: Send) -> None:
-    may_be_recorded(Request(scope), "Look for it.", id="g1")
+    mark_possibly_recorded(Request(scope), "Look for it.", id="g1")
     raise RuntimeError("very-secret")
 
 
 async def test_a_failure_of_a_request_that_may_be_recorded_says_so() -> None:
-    transport = httpx.ASGITransport(Edge(fails_after_it_was_recorded))
+    transport = httpx.ASGITransport(ApiMiddleware(fails_after_it_was_recorded))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         answer = await client.post("/")
 
@@ -53,6 +53,6 @@ async def test_a_failure_after_the_head_was_sent() -> None:
     async def receive() -> dict[str, str]:
         return {"type": "http.disconnect"}
 
-    await Edge(fails_in_the_middle)({"type": "http", "headers": []}, receive, send)
+    await ApiMiddleware(fails_in_the_middle)({"type": "http", "headers": []}, receive, send)
 
     assert len(sent) == 1

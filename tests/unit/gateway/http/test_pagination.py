@@ -10,23 +10,23 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telecine_chassis.callback_tokens import callback_token, is_callback_token
-from telecine_gateway.content.signed_urls import ContentLinks
-from telecine_gateway.http.pagination import BadCursor, Cursors
+from telecine_gateway.content.signed_urls import SignedUrls
+from telecine_gateway.http.pagination import CursorCodec, InvalidCursor
 
 NOW = datetime(2026, 11, 23, 12, tzinfo=UTC)
 GENERATION = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
 
 
-CURSORS = Cursors("secret-of-this-test")
+CURSORS = CursorCodec("secret-of-this-test")
 
 
 @given(st.integers(0, 2**63))
 def test_a_cursor_is_opaque_and_round_trips(place: int) -> None:
-    text = CURSORS.cursor("history", "acme", place)
+    text = CURSORS.encode("history", "acme", place)
 
-    assert CURSORS.place("history", "acme", text) == place
-    assert CURSORS.cursor("history", "acme", place) == text
-    assert len(text) == len(CURSORS.cursor("history", "acme", 0))
+    assert CURSORS.decode("history", "acme", text) == place
+    assert CURSORS.encode("history", "acme", place) == text
+    assert len(text) == len(CURSORS.encode("history", "acme", 0))
 
 
 @pytest.mark.parametrize(
@@ -39,36 +39,36 @@ def test_a_cursor_is_opaque_and_round_trips(place: int) -> None:
         "AAAA",
         "!!!!",
         base64.urlsafe_b64encode(b"v1:history:41").decode().rstrip("="),  # as of earlier versions
-        CURSORS.cursor("credits", "acme", 1),
-        CURSORS.cursor("history", "other", 1),
-        Cursors("another secret").cursor("history", "acme", 1),
-        CURSORS.cursor("history", "acme", 1) + "A",
-        CURSORS.cursor("history", "acme", 1) + "=",
-        CURSORS.cursor("history", "acme", 1)[:-1],
+        CURSORS.encode("credits", "acme", 1),
+        CURSORS.encode("history", "other", 1),
+        CursorCodec("another secret").encode("history", "acme", 1),
+        CURSORS.encode("history", "acme", 1) + "A",
+        CURSORS.encode("history", "acme", 1) + "=",
+        CURSORS.encode("history", "acme", 1)[:-1],
     ],
 )
 def test_other_cursors_are_refused(text: str) -> None:
-    with pytest.raises(BadCursor):
-        CURSORS.place("history", "acme", text)
+    with pytest.raises(InvalidCursor):
+        CURSORS.decode("history", "acme", text)
 
 
 def test_changing_any_character_invalidates_a_cursor() -> None:
-    given_out = CURSORS.cursor("history", "acme", 41)
+    given_out = CURSORS.encode("history", "acme", 41)
 
     for at, letter in enumerate(given_out):
         for other in {"A", "B", "_"} - {letter}:
-            with pytest.raises(BadCursor):
-                CURSORS.place("history", "acme", given_out[:at] + other + given_out[at + 1 :])
+            with pytest.raises(InvalidCursor):
+                CURSORS.decode("history", "acme", given_out[:at] + other + given_out[at + 1 :])
 
 
 @given(st.text())
 def test_made_up_cursors_are_refused(text: str) -> None:
-    with pytest.raises(BadCursor):
-        CURSORS.place("history", "acme", text)
+    with pytest.raises(InvalidCursor):
+        CURSORS.decode("history", "acme", text)
 
 
 def test_no_cursor_is_the_first_page() -> None:
-    assert CURSORS.place("history", "acme", None) is None
+    assert CURSORS.decode("history", "acme", None) is None
 
 
 def parts_of(url: str) -> tuple[str, str]:
@@ -77,7 +77,7 @@ def parts_of(url: str) -> tuple[str, str]:
 
 
 def test_a_link_works_until_it_expires_and_for_its_own_video() -> None:
-    links = ContentLinks("secret-of-this-test", "https://videos.example.com/", 60)
+    links = SignedUrls("secret-of-this-test", "https://videos.example.com/", 60)
     url = links.sign("acme", GENERATION, NOW)
     expires, signature = parts_of(url)
 
@@ -91,14 +91,14 @@ def test_a_link_works_until_it_expires_and_for_its_own_video() -> None:
     assert not links.is_valid("other", GENERATION, expires=expires, signature=signature, now=NOW)
     assert not links.is_valid("acme", GENERATION[::-1], expires=expires, signature=signature, now=NOW)
     assert not links.is_valid("acme", GENERATION, expires=str(int(expires) + 1), signature=signature, now=NOW)
-    assert not ContentLinks("another-secret", "", 60).is_valid(
+    assert not SignedUrls("another-secret", "", 60).is_valid(
         "acme", GENERATION, expires=expires, signature=signature, now=NOW
     )
 
 
 @given(st.text(), st.text())
 def test_forged_links_are_refused(expires: str, signature: str) -> None:
-    assert not ContentLinks("secret-of-this-test", "", 60).is_valid(
+    assert not SignedUrls("secret-of-this-test", "", 60).is_valid(
         "acme", GENERATION, expires=expires, signature=signature, now=NOW
     )
 

@@ -3,19 +3,19 @@
 import pytest
 
 from telecine_gateway.http.errors import ApiError
-from telecine_gateway.http.request_body import json_object
+from telecine_gateway.http.request_body import parse_json_object
 
 
 def refusal(body: bytes) -> str:
     with pytest.raises(ApiError) as error:
-        json_object(body)
+        parse_json_object(body)
     assert error.value.status == 400
     return str(error.value.body["error"])
 
 
 def test_an_object_is_read() -> None:
-    assert json_object(b'{"a": 1, "b": {"a": [2]}}') == {"a": 1, "b": {"a": [2]}}
-    assert json_object(b'{"a": %s}' % (b"9" * 4000)) == {"a": int("9" * 4000)}
+    assert parse_json_object(b'{"a": 1, "b": {"a": [2]}}') == {"a": 1, "b": {"a": [2]}}
+    assert parse_json_object(b'{"a": %s}' % (b"9" * 4000)) == {"a": int("9" * 4000)}
 
 
 @pytest.mark.parametrize(

@@ -11,10 +11,10 @@ from tests.support.data.video_events import NOW, PROVIDER_TASK, GenerationEvents
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope, Event
 from telecine_contracts.subjects import of_event
-from telecine_gateway.read_model.generations import ENDED, advance
+from telecine_gateway.read_model.generations import ENDED, apply_event
 from telecine_gateway.read_model.tables import Charge, GenerationRow
-from telecine_gateway.read_model.timeline import in_order, short_data
-from telecine_gateway.videos.reader import State, status_of
+from telecine_gateway.read_model.timeline import merge_ordered, public_data
+from telecine_gateway.videos.reader import GenerationState, generation_status
 
 OF = GenerationEvents("acme", "g-1")
 STOPGAP = "https://provider.example.com/x.mp4"
@@ -37,7 +37,7 @@ def recorded(event: Event, sequence: int) -> RecordedEvent:
 def after(*events: Event) -> GenerationRow:
     row = None
     for sequence, event in enumerate(events, 1):
-        row = advance(row, recorded(event, sequence))
+        row = apply_event(row, recorded(event, sequence))
     assert row is not None
     return row
 
@@ -86,11 +86,11 @@ def test_a_video_stored_after_all_replaces_the_stopgap() -> None:
 def test_an_event_twice_and_an_event_of_nothing() -> None:
     row = after(OF.requested(), OF.started(), OF.submitted())
 
-    again = advance(row, recorded(OF.failed(), 2))
+    again = apply_event(row, recorded(OF.failed(), 2))
 
     assert again is row
     assert row.status == "processing"
-    assert advance(None, recorded(OF.stored(), 1)) is None
+    assert apply_event(None, recorded(OF.stored(), 1)) is None
 
 
 def charge(state: str) -> Charge:
@@ -100,18 +100,18 @@ def charge(state: str) -> Charge:
 def test_the_charge_decides_the_status_before_submission() -> None:
     row = after(OF.requested())
 
-    assert status_of(row, None) == "pending"
-    assert status_of(row, charge("debited")) == "processing"
-    denied = State(row, charge("denied"))
+    assert generation_status(row, None) == "pending"
+    assert generation_status(row, charge("debited")) == "processing"
+    denied = GenerationState(row, charge("denied"))
     assert (denied.status, denied.error, denied.credits_used) == ("failed", "Insufficient credits", 0)
-    assert status_of(after(OF.requested(), OF.cancelled()), charge("refunded")) == "cancelled"
+    assert generation_status(after(OF.requested(), OF.cancelled()), charge("refunded")) == "cancelled"
 
 
 @pytest.mark.parametrize(
     ("state", "used"), [("debited", 50), ("settled", 50), ("refunded", 0), ("denied", 0)]
 )
 def test_credits_used(state: str, used: int) -> None:
-    assert State(after(OF.requested()), charge(state)).credits_used == used
+    assert GenerationState(after(OF.requested()), charge(state)).credits_used == used
 
 
 EVENTS = [
@@ -134,11 +134,11 @@ EVENTS = [
 
 @given(st.lists(st.sampled_from(EVENTS), max_size=12))
 def test_the_status_never_goes_back(events: list[Event]) -> None:
-    row = advance(None, recorded(OF.requested(), 1))
+    row = apply_event(None, recorded(OF.requested(), 1))
     for sequence, event in enumerate(events, 2):
         assert row is not None
         before = row.status
-        row = advance(row, recorded(event, sequence))
+        row = apply_event(row, recorded(event, sequence))
         assert row is not None
         assert row.status == before or RANK[row.status] > RANK[before]
 
@@ -150,15 +150,15 @@ def test_a_timeline_keeps_each_streams_order_though_clocks_differ() -> None:
     requested, started, stored = (entry("VIDEO", *each) for each in ((1, 3600), (2, 10), (3, 60)))
     debited, settled = (entry("LEDGER", *each) for each in ((7, 5), (9, 61)))
     shuffled = [settled, stored, started, debited, requested]
-    assert in_order(shuffled) == [requested, debited, started, stored, settled]
-    assert in_order([]) == []
+    assert merge_ordered(shuffled) == [requested, debited, started, stored, settled]
+    assert merge_ordered([]) == []
 
 
 @pytest.mark.parametrize(
     "event", [OF.requested("very-secret prompt"), OF.ready(), OF.not_stored(STOPGAP, NOW)]
 )
 def test_a_timeline_tells_no_secrets(event: Event) -> None:
-    told = str(short_data(event))
+    told = str(public_data(event))
 
     assert "secret" not in told
     assert "http" not in told

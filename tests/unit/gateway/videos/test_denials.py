@@ -9,10 +9,10 @@ from tests.support.data.video_events import GenerationEvents
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
 from telecine_contracts.subjects import of_event
-from telecine_gateway.read_model.generations import advance
+from telecine_gateway.read_model.generations import apply_event
 from telecine_gateway.read_model.tables import Charge, GenerationRow
-from telecine_gateway.videos.denials import answer_to, in_words
-from telecine_gateway.videos.reader import State
+from telecine_gateway.videos.denials import denial_response, describe_denial
+from telecine_gateway.videos.reader import GenerationState
 
 
 def denied(reason: str | None, **limit: Any) -> Charge:
@@ -29,8 +29,8 @@ def denied(reason: str | None, **limit: Any) -> Charge:
 
 def test_insufficient_credits_as_front_ends_know_them() -> None:
     body = {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30}
-    assert answer_to(denied("insufficient_credits")) == (402, body)
-    assert answer_to(denied("a reason of tomorrow")) == (402, body)
+    assert denial_response(denied("insufficient_credits")) == (402, body)
+    assert denial_response(denied("a reason of tomorrow")) == (402, body)
 
 
 @pytest.mark.parametrize(
@@ -43,15 +43,15 @@ def test_insufficient_credits_as_front_ends_know_them() -> None:
 )
 def test_a_limit_is_told_with_its_figures(limit: dict[str, Any], words: str) -> None:
     charge = denied("spend_limit", **limit)
-    status, body = answer_to(charge)
+    status, body = denial_response(charge)
     assert (status, body["error"]) == (402, f"Spend limit reached: {words}")
     assert body["limit"] == charge.limit
-    assert in_words(charge) == body["error"].replace("today", "that day")
+    assert describe_denial(charge) == body["error"].replace("today", "that day")
 
 
 def test_a_closed_account_and_one_that_was_cancelled_before() -> None:
-    assert answer_to(denied("account_closed")) == (403, {"error": "The account is closed"})
-    status, body = answer_to(denied("generation_ended"))
+    assert denial_response(denied("account_closed")) == (403, {"error": "The account is closed"})
+    status, body = denial_response(denied("generation_ended"))
     assert (status, body["id"]) == (409, "g-1")
 
 
@@ -67,7 +67,7 @@ def row(*, failed: bool) -> GenerationRow:
             correlation="c",
             causation="c",
         )
-        found = advance(found, RecordedEvent(event, envelope, sequence))
+        found = apply_event(found, RecordedEvent(event, envelope, sequence))
     assert found is not None
     return found
 
@@ -77,13 +77,13 @@ def row(*, failed: bool) -> GenerationRow:
 def test_a_status_says_the_same_before_and_after_the_failure_is_recorded(reason: str, failed: bool) -> None:
     limit = {"scope": "account"} if reason == "spend_limit" else {}
     charge = denied(reason, **limit)
-    state = State(row(failed=failed), charge)
-    assert (state.status, state.error_code, state.error) == ("failed", reason, in_words(charge))
+    state = GenerationState(row(failed=failed), charge)
+    assert (state.status, state.error_code, state.error) == ("failed", reason, describe_denial(charge))
     assert state.credits_used == 0
 
 
 def test_what_failed_before_it_was_paid_for_keeps_its_own_reason() -> None:
-    state = State(row(failed=True), denied("generation_ended"))
+    state = GenerationState(row(failed=True), denied("generation_ended"))
     assert state.error == row(failed=True).error
     assert state.error_code == row(failed=True).error_code
-    assert State(row(failed=False), None).error is None
+    assert GenerationState(row(failed=False), None).error is None

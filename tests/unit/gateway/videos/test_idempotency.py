@@ -7,20 +7,20 @@ from typing import Any
 import pytest
 
 from telecine_gateway.domain import Generation
-from telecine_gateway.videos.idempotency import Sent
-from telecine_gateway.videos.request_parser import Rules, understand
+from telecine_gateway.videos.idempotency import IdempotentRequest
+from telecine_gateway.videos.request_parser import RequestRules, parse_request
 
 PRO, PRO_15 = "doubao-seedance-1-0-pro-250528", "doubao-seedance-1-5-pro-251215"
 IMAGE = "https://images.example.com/cat.jpg"
 
 
 def digest(body: dict[str, Any]) -> str:
-    return Sent(body).digest
+    return IdempotentRequest(body).digest
 
 
 def earlier_digest(body: dict[str, Any], *, default_model: str) -> str:
     """As earlier versions computed it: of the parameters, with the defaults of that time."""
-    parameters = understand(body, Rules((PRO, PRO_15), default_model)).parameters
+    parameters = parse_request(body, RequestRules((PRO, PRO_15), default_model)).parameters
     values = parameters.model_dump(mode="json", exclude_none=True)
     return hashlib.sha256(json.dumps(values, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
@@ -50,14 +50,14 @@ def test_what_an_earlier_version_recorded_is_known_again(body: dict[str, Any], d
     model = str(body.get("model", default_model))
     recorded = Generation(digest=earlier_digest(body, default_model=default_model), model=model)
 
-    assert Sent(body).led_to(recorded)
-    assert not Sent(body | {"prompt": "a dog"}).led_to(recorded)
-    assert not Sent(body | {"resolution": "480p"}).led_to(recorded)
-    assert not Sent(body).led_to(Generation())
+    assert IdempotentRequest(body).matches(recorded)
+    assert not IdempotentRequest(body | {"prompt": "a dog"}).matches(recorded)
+    assert not IdempotentRequest(body | {"resolution": "480p"}).matches(recorded)
+    assert not IdempotentRequest(body).matches(Generation())
 
 
 def test_an_unknown_model_is_another_request() -> None:
     recorded = Generation(digest=earlier_digest({"prompt": "x"}, default_model=PRO), model=PRO)
 
-    assert not Sent({"prompt": "x", "model": "gpt"}).led_to(recorded)
-    assert not Sent({"prompt": "x", "model": ["gpt"]}).led_to(recorded)
+    assert not IdempotentRequest({"prompt": "x", "model": "gpt"}).matches(recorded)
+    assert not IdempotentRequest({"prompt": "x", "model": ["gpt"]}).matches(recorded)

@@ -4,14 +4,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telecine_gateway.videos.image_url import MAX_URL, BadImageUrl, normal_form
+from telecine_gateway.videos.image_url import MAX_URL, InvalidImageUrl, normalize_image_url
 
 
 def problem(url: str, allowed: frozenset[str] = frozenset()) -> str | None:
     """What is said against `url`, or None."""
     try:
-        normal_form(url, allowed)
-    except BadImageUrl as error:
+        normalize_image_url(url, allowed)
+    except InvalidImageUrl as error:
         return str(error)
     return None
 
@@ -32,7 +32,7 @@ def problem(url: str, allowed: frozenset[str] = frozenset()) -> str | None:
     ],
 )
 def test_a_normal_url_stays_as_it_is(url: str) -> None:
-    assert normal_form(url) == url.removesuffix("?")
+    assert normalize_image_url(url) == url.removesuffix("?")
 
 
 @pytest.mark.parametrize(
@@ -59,8 +59,8 @@ def test_a_normal_url_stays_as_it_is(url: str) -> None:
     ],
 )
 def test_the_provider_gets_the_normal_form(url: str, normal: str) -> None:
-    assert normal_form(url) == normal
-    assert normal_form(normal) == normal
+    assert normalize_image_url(url) == normal
+    assert normalize_image_url(normal) == normal
 
 
 @pytest.mark.parametrize(
@@ -173,9 +173,12 @@ def test_invalid_urls_are_refused(url: str) -> None:
 def test_a_sandbox_may_allow_one_host_and_port() -> None:
     allowed = frozenset({"127.0.0.1:9001", "emulator:80", "[::1]:80"})
 
-    assert normal_form("http://127.0.0.1:9001/cat.png", allowed) == "http://127.0.0.1:9001/cat.png"
-    assert normal_form("HTTP://Emulator:80/cat.png", allowed) == "http://emulator/cat.png"
-    assert normal_form("http://emulator/cat.png", frozenset({"Emulator:80"})) == "http://emulator/cat.png"
+    assert normalize_image_url("http://127.0.0.1:9001/cat.png", allowed) == "http://127.0.0.1:9001/cat.png"
+    assert normalize_image_url("HTTP://Emulator:80/cat.png", allowed) == "http://emulator/cat.png"
+    assert (
+        normalize_image_url("http://emulator/cat.png", frozenset({"Emulator:80"}))
+        == "http://emulator/cat.png"
+    )
     assert problem("http://[::1]/cat.png", allowed) is None
     assert problem("http://127.0.0.1:9002/cat.png", allowed) is not None
     assert problem("https://emulator/cat.png", allowed) is not None
@@ -185,5 +188,5 @@ def test_a_sandbox_may_allow_one_host_and_port() -> None:
 @given(st.text() | st.text().map("http://{}".format) | st.text().map("https://{}/x".format))
 def test_any_text_is_refused_or_has_one_normal_form(url: str) -> None:
     if problem(url) is None:
-        assert normal_form(url).isascii()
-        assert normal_form(normal_form(url)) == normal_form(url)
+        assert normalize_image_url(url).isascii()
+        assert normalize_image_url(normalize_image_url(url)) == normalize_image_url(url)
