@@ -13,6 +13,7 @@ RUN --mount=type=cache,target=/cache python -m venv /opt/telecine \
     && /opt/telecine/bin/pip install --quiet --require-hashes -r "deploy/requirements/${SERVICE}.txt"
 COPY LICENSE LICENSE
 COPY contracts contracts
+COPY jetstream jetstream
 COPY chassis chassis
 COPY services services
 COPY emulator emulator
@@ -20,8 +21,8 @@ COPY auditor auditor
 COPY cli cli
 RUN case "${SERVICE}" in \
       emulator) folders="emulator" ;; \
-      operator) folders="contracts chassis services/* emulator auditor cli" ;; \
-      *) folders="contracts chassis services/${SERVICE}" ;; \
+      operator) folders="contracts jetstream chassis services/* emulator auditor cli" ;; \
+      *) folders="contracts jetstream chassis services/${SERVICE}" ;; \
     esac \
     && for folder in $folders; do /opt/build/bin/pip wheel --quiet --no-deps --no-build-isolation --wheel-dir /wheels "./$folder"; done \
     && /opt/telecine/bin/pip install --quiet --no-deps --no-index /wheels/*.whl \

@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 # --no-deps: a lock is complete. --no-compile (below): Python compiles what is used, which is a small part.
 INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
-PACKAGES := contracts chassis services/gateway services/credits services/generation services/storage emulator auditor cli
+PACKAGES := contracts jetstream chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
 .PHONY: help setup setup-test demo test test-fast test-postgres test-containers test-books test-observability check bench bench-short lock clean \
         compose-secrets compose-up compose-demo compose-down test-compose

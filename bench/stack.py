@@ -9,13 +9,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-from nats.aio.client import Client
 
 from telecine_cli.demo.account import WelcomeGrant, open_account
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.stack.config import StackOptions
 from telecine_cli.stack.supervisor import Stack
 from telecine_cli.target import connected, stack_target
+from telecine_jetstream.client import NatsClient
 
 SERVICES = ("gateway", "credits", "generation", "storage")
 
@@ -25,7 +25,7 @@ class BenchStack:
     """What a measurement works with. `ready_seconds`: from nothing to a stack that answers."""
 
     stack: Stack
-    connection: Client
+    connection: NatsClient
     http: httpx.AsyncClient
     key: str
     ready_seconds: float

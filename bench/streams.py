@@ -9,7 +9,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
 from tests.support.cluster.nats_cluster import nats_cluster, provision_cluster
 from tests.support.data.video_events import GenerationEvents
 from tests.support.servers.instances import nats_server
@@ -23,6 +22,7 @@ from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_chassis.timers.port import Timer
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, Event, registry, subjects
+from telecine_jetstream.client import NatsClient
 
 COUNTED = ("VIDEO", "LEDGER", "TIMERS")
 WRITERS = 64
@@ -102,7 +102,7 @@ def fsyncs_a_second(folder: Path) -> float:
     return round(rounds / seconds)
 
 
-async def _appends(link: Client, count: int, writers: int) -> float:
+async def _appends(link: NatsClient, count: int, writers: int) -> float:
     """Appends a second, each to an aggregate of its own, by as many at once as there are writers."""
     store, names = JetStreamEventStore(link, registry()), iter(range(count))
 
@@ -116,7 +116,7 @@ async def _appends(link: Client, count: int, writers: int) -> float:
     return round(count / (time.perf_counter() - started))
 
 
-async def _chain(link: Client, count: int) -> float:
+async def _chain(link: NatsClient, count: int) -> float:
     """Appends a second to one aggregate, each at the version that the one before made."""
     store, version = JetStreamEventStore(link, registry()), 0
     started = time.perf_counter()
@@ -127,7 +127,7 @@ async def _chain(link: Client, count: int) -> float:
     return round(count / (time.perf_counter() - started))
 
 
-async def _timers(link: Client, count: int) -> float:
+async def _timers(link: NatsClient, count: int) -> float:
     """Timers a second: set, due a second later, taken and acknowledged, all of it in the time that is counted."""
     timers, soon = JetStreamTimers(link, "generation"), timedelta(seconds=1)
     names = iter(range(count))
@@ -143,7 +143,7 @@ async def _timers(link: Client, count: int) -> float:
     return round(count / (time.perf_counter() - started))
 
 
-async def _take(link: Client, count: int) -> None:
+async def _take(link: NatsClient, count: int) -> None:
     subscription = await link.jetstream().pull_subscribe_bind("generation-timers", "TIMERS")
     taken = 0
     while taken < count:
@@ -167,7 +167,7 @@ async def _counted(bench: BenchStack) -> Counted:
     )
 
 
-async def _state(link: Client, streams: Sequence[str]) -> dict[str, tuple[int, int]]:
+async def _state(link: NatsClient, streams: Sequence[str]) -> dict[str, tuple[int, int]]:
     """The last sequence of each stream, and its bytes."""
     found = {name: (await link.jetstream().stream_info(name)).state for name in streams}
     return {name: (state.last_seq, state.bytes) for name, state in found.items()}

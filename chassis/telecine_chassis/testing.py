@@ -5,12 +5,13 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from fnmatch import fnmatchcase
 
-from telecine_chassis.eventstore.messages import StoredMessage, decode, read
+from telecine_chassis.eventstore.messages import decode, decode_or_undecoded
 from telecine_chassis.eventstore.port import AppendRejected, Conflict, RecordedEvent
 from telecine_chassis.telemetry.tracing import timer_trace_headers
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
+from telecine_jetstream.messages import StoredMessage
 
 __all__ = ["InMemoryEventStore", "InMemoryTimers", "ManualClock"]
 
@@ -41,7 +42,7 @@ class InMemoryEventStore:
     async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
         found = self._select(aggregate)
         news = [record for record in found if record.sequence > after]
-        return [(read if unread else decode)(record, self.registry) for record in news]
+        return [(decode_or_undecoded if unread else decode)(record, self.registry) for record in news]
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         found = self._select(aggregate)

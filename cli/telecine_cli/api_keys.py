@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from nats.aio.client import Client
-
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_contracts import derive_id, registry, subjects
@@ -19,6 +17,7 @@ from telecine_gateway.access.api_keys import (
     NewKey,
     RevokeKey,
 )
+from telecine_jetstream.client import NatsClient
 
 from .errors import CommandError
 from .target import OPERATOR
@@ -41,20 +40,20 @@ class ApiKeySummary:
 
 
 async def create(
-    connection: Client, account: str, key: NewKey, *, name: str, scopes: tuple[str, ...] = DEFAULT_SCOPES
+    connection: NatsClient, account: str, key: NewKey, *, name: str, scopes: tuple[str, ...] = DEFAULT_SCOPES
 ) -> None:
     """Let `key` act for `account`; does nothing when it does already."""
     command = CreateKey(account, key.key_id, key.key_sha256, name, scopes)
     await _execute(connection, account, command)
 
 
-async def is_active(connection: Client, account: str, key_id: str) -> bool | None:
+async def is_active(connection: NatsClient, account: str, key_id: str) -> bool | None:
     """Whether a key works; None when the account never had it."""
     keys = await _aggregates(connection).read(subjects.access(account))
     return keys.working.get(key_id)
 
 
-async def revoke(connection: Client, key_id: str) -> ApiKeySummary:
+async def revoke(connection: NatsClient, key_id: str) -> ApiKeySummary:
     """Stop a key for good, and the key as it was before.
 
     Raises:
@@ -69,7 +68,7 @@ async def revoke(connection: Client, key_id: str) -> ApiKeySummary:
     return found
 
 
-async def list_keys(connection: Client, account: str | None = None) -> list[ApiKeySummary]:
+async def list_keys(connection: NatsClient, account: str | None = None) -> list[ApiKeySummary]:
     """The keys of one account or of all, oldest first, the revoked ones too."""
     subject = subjects.access(account) if account else _EVERY_ACCOUNT
     keys: dict[tuple[str, str], ApiKeySummary] = {}
@@ -89,11 +88,11 @@ async def list_keys(connection: Client, account: str | None = None) -> list[ApiK
     return list(keys.values())
 
 
-async def _execute(connection: Client, account: str, command: Command) -> None:
+async def _execute(connection: NatsClient, account: str, command: Command) -> None:
     request = derive_id(command.key_id, f"{type(command).__name__} {account}")
     await _aggregates(connection).execute(subjects.access(account), command, Cause(request, request))
 
 
-def _aggregates(connection: Client) -> CommandHandler[Command, Keys]:
+def _aggregates(connection: NatsClient) -> CommandHandler[Command, Keys]:
     store = JetStreamEventStore(connection, registry())
     return CommandHandler(store, KEYS, source=f"telecine/{OPERATOR}", clock=lambda: datetime.now(UTC))

@@ -7,15 +7,15 @@ from contextlib import asynccontextmanager
 from datetime import datetime
 
 import nats.errors
-from nats.aio.client import Client
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.messages import read
+from telecine_chassis.eventstore.messages import decode_or_undecoded
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_contracts import registry, subjects
 from telecine_contracts.gateway import VideoEvent
 from telecine_contracts.streams import Stream
+from telecine_jetstream.client import NatsClient
 
 from .errors import CommandError
 
@@ -24,7 +24,7 @@ __all__ = ["generation_events", "live_events", "merge_streams"]
 LOST = "the connection to the NATS server was lost"
 
 
-async def generation_events(connection: Client, generation: str) -> list[RecordedEvent]:
+async def generation_events(connection: NatsClient, generation: str) -> list[RecordedEvent]:
     """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
     store = JetStreamEventStore(connection, registry())
     video = await store.load(f"video.*.{subjects.token(generation)}.*", unread=True)
@@ -67,7 +67,7 @@ def _cause(recorded: RecordedEvent) -> str | None:
 
 @asynccontextmanager
 async def live_events(
-    connection: Client, starts: Sequence[tuple[Stream, int]]
+    connection: NatsClient, starts: Sequence[tuple[Stream, int]]
 ) -> "AsyncIterator[asyncio.Queue[RecordedEvent]]":
     """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
 
@@ -88,7 +88,7 @@ async def live_events(
             if connection.is_closed:
                 raise CommandError(LOST)
             for record in batch.records:
-                await events.put(read(record, known))
+                await events.put(decode_or_undecoded(record, known))
 
     try:
         async with asyncio.TaskGroup() as group:

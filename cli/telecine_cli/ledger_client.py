@@ -2,7 +2,6 @@
 
 import nats.errors
 import typer
-from nats.aio.client import Client
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import RecordedEvent, UndecodedEvent
@@ -11,6 +10,7 @@ from telecine_contracts import registry, subjects
 from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand, Refusal
 from telecine_contracts.credits import Balances, LedgerEvent
 from telecine_gateway.ledger.port import SUBJECTS
+from telecine_jetstream.client import NatsClient
 
 from .errors import CommandError
 
@@ -19,7 +19,7 @@ __all__ = ["balances_after", "grant", "read_ledger", "send_command"]
 _ANSWER_SECONDS = 10
 
 
-async def send_command(connection: Client, command: LedgerCommand) -> LedgerAnswer:
+async def send_command(connection: NatsClient, command: LedgerCommand) -> LedgerAnswer:
     """Have the ledger changed; the same command may be sent again, it is carried out once.
 
     Raises:
@@ -48,12 +48,12 @@ def _refusal_message(command: LedgerCommand, answer: LedgerAnswer) -> str:
     return answer.error or str(answer.refusal)
 
 
-async def grant(connection: Client, request: GrantCredits) -> LedgerAnswer:
+async def grant(connection: NatsClient, request: GrantCredits) -> LedgerAnswer:
     """Have credits granted; the same reference grants once. Raises Failure."""
     return await send_command(connection, request)
 
 
-async def read_ledger(connection: Client, account: str, *, whole: bool = False) -> list[RecordedEvent]:
+async def read_ledger(connection: NatsClient, account: str, *, whole: bool = False) -> list[RecordedEvent]:
     """Every entry of an account's ledger, in order; what cannot be read is named on standard error.
 
     Raises:

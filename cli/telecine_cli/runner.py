@@ -9,13 +9,13 @@ import nats.errors
 import typer
 
 from telecine_chassis.eventstore.port import StoreError, UnreadableMessage, UnsupportedEvent
-from telecine_chassis.nats.connection import PermissionDenied
 from telecine_cli.provisioning.streams import ProvisioningRefused
 from telecine_cli.stack.binaries import ProgramNotFound
 from telecine_cli.stack.ports import NoFreePort
 from telecine_cli.stack.process import ProcessError
 from telecine_cli.stack.state import AlreadyRunning, InvalidStateFile
 from telecine_contracts import BadEnvelope, BadEvent, UnknownEvent
+from telecine_jetstream.errors import PermissionDenied
 
 from .errors import CommandError
 

@@ -6,18 +6,20 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import nats.errors
-from nats.aio.client import Client
 
-from telecine_chassis.nats.connection import NatsClient, PermissionDenied, PermissionViolation, options
-from telecine_chassis.nats.identity import ANONYMOUS, NatsIdentity, validate_seed_file
+from telecine_chassis.nats.connection import connection_options
 from telecine_chassis.network import is_nats_url
 from telecine_cli.provisioning.credentials import seed_file
 from telecine_cli.stack.config import StackConfig, credentials_folder, database_url
 from telecine_cli.stack.ports import LOOPBACK
 from telecine_cli.stack.state import InvalidStateFile, is_running, load_state, resolve_data_folder
 from telecine_contracts.permissions import OPERATOR
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.errors import PermissionDenied, PermissionViolation
+from telecine_jetstream.identity import ANONYMOUS, NatsIdentity
 
 from .errors import CommandError
 
@@ -106,23 +108,23 @@ def stack_target(config: StackConfig, identity: str = OPERATOR) -> Target:
 
 
 def _access(nkey_seed: Path | None) -> NatsIdentity:
-    files = {name: os.environ.get(variable) for name, variable in _TLS_VARIABLES.items()}
+    files: dict[str, Any] = {
+        name: Path(file) for name, variable in _TLS_VARIABLES.items() if (file := os.environ.get(variable))
+    }
     seed = nkey_seed or os.environ.get(SEED_VARIABLE)
     access = NatsIdentity(
         nkey_seed=Path(seed) if seed else None,
-        **{name: Path(file) for name, file in files.items() if file},
+        **files,
     )
     try:
-        if access.nkey_seed is not None:
-            validate_seed_file(access.nkey_seed)
-        access.check_tls()
+        access.validate()
     except ValueError as error:
         raise CommandError(str(error)) from None
     return access
 
 
 @asynccontextmanager
-async def connected(target: Target) -> AsyncIterator[Client]:
+async def connected(target: Target) -> AsyncIterator[NatsClient]:
     """A connection for as long as the block lasts.
 
     Raises:
@@ -136,7 +138,6 @@ async def connected(target: Target) -> AsyncIterator[Client]:
         nonlocal inbox_refused
         if denial := PermissionViolation.of(problem):
             inbox_refused |= denial.subject.startswith(f"_inbox.{target.identity}.")
-            connection.refused(denial)
 
     once = {
         "allow_reconnect": False,
@@ -146,7 +147,7 @@ async def connected(target: Target) -> AsyncIterator[Client]:
         "disconnected_cb": None,
         "reconnected_cb": None,
     }
-    shown = options(target.identity) | once | target.access.client_options()
+    shown = connection_options(target.identity) | once | target.access.client_options()
     try:
         await connection.connect(servers=target.nats_url.split(","), **shown)
     except (OSError, TimeoutError, nats.errors.Error) as error:

@@ -18,8 +18,8 @@ from tests.support.cluster.nats_cluster import (
 from tests.support.eventually import eventually_async
 
 from telecine_chassis.nats.connection import connect
-from telecine_chassis.nats.direct_get import page
 from telecine_contracts.permissions import OPERATOR
+from telecine_jetstream.direct_get import fetch_page
 
 EARLIEST, LATEST = 20, 200
 """How many events were acknowledged since the last trouble when the next one comes: any number between."""
@@ -62,7 +62,7 @@ async def copy_of(cluster: NatsCluster, name: str) -> Mapping[int, str]:
     found: dict[int, str] = {}
     try:
         while (
-            last := await page(connection, "VIDEO", ALL, max(found, default=0), limit=500, timeout=5)
+            last := await fetch_page(connection, "VIDEO", ALL, max(found, default=0), limit=500, timeout=5)
         ).records:
             found |= {each.sequence: each.headers["ce-id"] for each in last.records}
     finally:

@@ -20,7 +20,7 @@ from tests.support.processes.full_disk import full_disk
 from tests.support.security.certificates import Authority
 
 from telecine_chassis.nats.connection import connect
-from telecine_chassis.nats.identity import NatsIdentity
+from telecine_jetstream.identity import NatsIdentity
 
 GRANT = 1_000_000
 PRICE = 40

@@ -11,6 +11,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "telecine_contracts": "contracts",
+    "telecine_jetstream": "jetstream",
     "telecine_chassis": "chassis",
     "telecine_gateway": "services/gateway",
     "telecine_credits": "services/credits",

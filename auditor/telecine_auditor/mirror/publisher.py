@@ -6,10 +6,11 @@ from typing import Any, Self
 
 from nats.aio.subscription import Subscription
 
-from telecine_auditor.sources.connection import ANSWER_SECONDS, ANY, Connection
 from telecine_auditor.sources.message import Entry
 from telecine_auditor.sources.port import SourceError
+from telecine_auditor.sources.server import REPLY_TIMEOUT, as_source_errors
 from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["StreamPublisher"]
 
@@ -23,9 +24,9 @@ class StreamPublisher:
     they have not agreed on the first.
     """
 
-    def __init__(self, connection: Connection, stream: str, *, replicated: bool) -> None:
-        self._connection, self._stream, self._replicated = connection, stream, replicated
-        self._inbox = connection.new_inbox()
+    def __init__(self, client: NatsClient, stream: str, *, replicated: bool) -> None:
+        self._client, self._stream, self._replicated = client, stream, replicated
+        self._inbox = client.new_inbox()
         self._waiting: dict[str, tuple[int, str]] = {}
         self._about: set[str] = set()
         self._enough: Future[None] | None = None
@@ -34,12 +35,12 @@ class StreamPublisher:
         self._hearing: Subscription | None = None
 
     async def __aenter__(self) -> Self:
-        self._hearing = await self._connection.listen(f"{self._inbox}.*", self._acknowledged)
+        self._hearing = await self._client.subscribe_raw(f"{self._inbox}.*", self._acknowledged)
         return self
 
     async def __aexit__(self, *_: object) -> None:
         if self._hearing:
-            await self._connection.deafen(self._hearing)
+            await self._client.unsubscribe_raw(self._hearing)
 
     async def write(self, entry: Entry) -> None:
         """Send an entry, which must get its own sequence.
@@ -54,7 +55,8 @@ class StreamPublisher:
         reply = f"{self._inbox}.{entry.sequence}"
         self._waiting[reply] = entry.sequence, about
         self._about.add(about)
-        await self._connection.publish_as_is(entry.subject, reply, entry.head, entry.body)
+        with as_source_errors():
+            await self._client.publish_raw(entry.subject, reply, entry.head, entry.body)
 
     async def settle(self) -> None:
         """Wait until everything that was sent is acknowledged. Raises CommandError or SourceError."""
@@ -63,11 +65,12 @@ class StreamPublisher:
     async def _until(self, left: int) -> None:
         if self._problem is None and len(self._waiting) > left:
             self._left, self._enough = left, get_running_loop().create_future()
-            with self._connection.asking(ANY, self._enough):
-                await wait((self._enough,), timeout=ANSWER_SECONDS)
+            with self._client.failing_if_refused(self._enough):
+                await wait((self._enough,), timeout=REPLY_TIMEOUT)
             if not self._enough.done():
                 raise SourceError(f"no acknowledgement for entries of {self._stream}: run it again to go on")
-            self._enough.result()
+            with as_source_errors():
+                self._enough.result()
         if self._problem:
             raise self._problem
 

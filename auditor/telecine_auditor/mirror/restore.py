@@ -143,7 +143,7 @@ class Restore:
     async def _write(self, config: dict[str, Any], last: int, progress: Callable[[int], None]) -> int:
         replicated = int(config.get("num_replicas", 1)) > 1
         written, due = 0, last + 1
-        async with StreamPublisher(self._server.connection, self._stream, replicated=replicated) as publisher:
+        async with StreamPublisher(self._server.client, self._stream, replicated=replicated) as publisher:
             async with aclosing(self._wanted(after=last)) as wanted:
                 async for entry in wanted:
                     if entry.sequence > due:

@@ -4,6 +4,7 @@ import re
 from typing import NamedTuple, cast
 
 from telecine_contracts.transparency import is_stated
+from telecine_jetstream.messages import parse_headers
 
 __all__ = ["Entry", "UsualHead", "head_of", "usual_head"]
 
@@ -69,10 +70,4 @@ def head_of(headers: dict[str, str] | None) -> bytes:
 
 def _normal(head: bytes) -> bytes:
     """The lines that are part of the leaf, from a header of any form, read as nats-py reads it."""
-    found: dict[str, str] = {}
-    for line in head.split(b"\r\n"):
-        name, colon, value = line.partition(b":")
-        key = name.strip()
-        if colon and key.isascii() and not any(map(str.isspace, key.decode())):
-            found[key.decode()] = value.strip().decode("utf-8", "replace")
-    return head_of({name: value for name, value in found.items() if is_stated(name)})
+    return head_of({name: value for name, value in parse_headers(head).items() if is_stated(name)})

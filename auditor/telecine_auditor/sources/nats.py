@@ -1,37 +1,44 @@
-"""Entries from a NATS server, by questions alone: no consumer is made, nothing is left behind."""
+"""Entries from a NATS server, by requests alone: no consumer is created and nothing is left behind."""
 
 import json
 from base64 import b64decode
 from collections import deque
 from collections.abc import AsyncIterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from functools import partial
 from itertools import count
 from typing import Any
 
 import nats.errors
+from nats.js.errors import APIError, ServiceUnavailableError
 
-from .connection import Connection, Server, connect
-from .direct_get import Clock, Page
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.direct_get import MAX_BATCH, BatchReply, request_subject
+from telecine_jetstream.errors import ConnectionLost, PermissionDenied
+
 from .message import Entry
 from .port import SourceError
+from .server import REPLY_TIMEOUT, Server, connect, request
 
 __all__ = ["NatsSource"]
 
 _STREAM_NOT_FOUND, _MESSAGE_NOT_FOUND = 10059, 10037
-_AHEAD = 2
-"""Questions under way at once: the server looks up the next messages while these are read."""
-_PAGE, _LEAST = 1000, 4
+_PREFETCH = 2
+"""Pages requested at once: the server looks up the next messages while these are read."""
+_SMALLEST_PAGE = 4
 _PAGE_BYTES = 8 * 2**20
 _TRIES = 5
 
 
 class NatsSource:
-    """A source over one connection. Direct gets may be answered by any replica; the leader has the last word.
+    """A source over one connection. Direct gets may be answered by any replica; the stream's leader has the last word.
 
-    `page`: how many entries to ask for at once; `page_bytes`: how many bytes, about.
+    `page`: how many entries to request at once; `page_bytes`: about how many bytes.
     """
 
-    def __init__(self, connection: Connection, *, page: int = _PAGE, page_bytes: int = _PAGE_BYTES) -> None:
-        self.connection = connection
+    def __init__(self, client: NatsClient, *, page: int = MAX_BATCH, page_bytes: int = _PAGE_BYTES) -> None:
+        self.client = client
         self._page, self._page_bytes = page, page_bytes
         self.unread: Sequence[str] = ()
 
@@ -51,141 +58,180 @@ class NatsSource:
     ) -> AsyncIterator[Sequence[Entry]]:
         last = await self.last(stream)
         end = last if upto is None else min(last, upto)
-        reading = _Reading(self.connection, stream, self._page, self._page_bytes)
-        await reading.start()
+        reader = _StreamReader(self.client, stream, self._page, self._page_bytes)
+        await reader.start()
         try:
-            while after < end and (entries := await reading.behind(after, end)):
+            while after < end and (entries := await reader.read(after, end)):
                 after = entries[-1].sequence
                 if entries[0].sequence <= end:
                     yield entries if after <= end else [entry for entry in entries if entry.sequence <= end]
         finally:
-            await reading.stop()
+            await reader.stop()
 
     async def close(self) -> None:
-        await self.connection.close()
+        await self.client.close()
 
     async def info(self, stream: str) -> dict[str, Any]:
-        """What the server tells about a stream: `config`, `state`. Raises SourceError."""
+        """The stream's `config` and `state`. Raises SourceError."""
         info = await self._info(stream)
         if info is None:
             raise SourceError(f"there is no stream {stream}: `telecine provision` makes it")
         return info
 
-    async def must(self, call: str, question: object) -> None:
-        """Have the server do something. Raises SourceError when it refuses."""
-        answer = await self.connection.ask(f"$JS.API.{call}", question)
-        if "error" in answer:
-            raise SourceError(f"the server refused {call}: {answer['error'].get('description')}")
+    async def must(self, call: str, body: object) -> None:
+        """Call the JetStream API. Raises SourceError when the server reports an error."""
+        reply = await request(self.client, f"$JS.API.{call}", body)
+        if "error" in reply:
+            raise SourceError(f"the server refused {call}: {reply['error'].get('description')}")
 
     async def _info(self, stream: str) -> dict[str, Any] | None:
-        answer = await self.connection.ask(f"$JS.API.STREAM.INFO.{stream}")
-        error = answer.get("error")
+        reply = await request(self.client, f"$JS.API.STREAM.INFO.{stream}")
+        error = reply.get("error")
         if error and error.get("err_code") != _STREAM_NOT_FOUND:
-            raise SourceError(f"the server does not tell about stream {stream}: {error.get('description')}")
-        return None if error else answer
+            raise SourceError(f"the server does not describe stream {stream}: {error.get('description')}")
+        return None if error else reply
 
 
-class _Reading:
-    """One pass over a stream, with questions sent ahead."""
+@dataclass(frozen=True, slots=True)
+class _Page:
+    """A request for up to `size` entries from sequence `first`, and its reply."""
 
-    def __init__(self, connection: Connection, stream: str, page: int, page_bytes: int) -> None:
-        self._connection, self._stream = connection, stream
-        self._most, self._size, self._bytes = page, page, page_bytes
-        self._inbox = connection.new_inbox()
-        self._asked: dict[str, Page] = {}
-        self._ahead: deque[tuple[str, Page]] = deque()
+    first: int
+    size: int
+    inbox: str
+    reply: BatchReply[Entry]
+
+
+class _StreamReader:
+    """One pass over a stream with pages requested ahead."""
+
+    def __init__(self, client: NatsClient, stream: str, page: int, page_bytes: int) -> None:
+        self._client, self._stream = client, stream
+        self._largest, self._size, self._bytes = page, page, page_bytes
+        self._inbox = client.new_inbox()
         self._numbers = count()
-        self._clock = Clock()
+        self._requested: deque[_Page] = deque()
+        self._replies: dict[str, BatchReply[Entry]] = {}
+        self._build = partial(_entry, _ServerTime())
 
     async def start(self) -> None:
-        """Begin to listen for answers."""
-        self._hearing = await self._connection.listen(f"{self._inbox}.*", self._answer)
+        """Subscribe to replies."""
+        self._subscription = await self._client.subscribe_raw(f"{self._inbox}.*", self._receive)
 
     async def stop(self) -> None:
-        """Listen no more."""
+        """Unsubscribe."""
         self._forget()
-        await self._connection.deafen(self._hearing)
+        await self._client.unsubscribe_raw(self._subscription)
 
-    async def behind(self, after: int, end: int) -> Sequence[Entry]:
+    async def read(self, after: int, end: int) -> Sequence[Entry]:
         """The next entries behind sequence `after`; empty when there is none up to `end`."""
         for _ in range(_TRIES):
-            page = await self._page(after, end)
-            if page is not None:
-                entries = page.entries
+            entries = await self._next_page(after, end)
+            if entries is not None:
                 if entries and entries[0].sequence <= after:
                     entries = [entry for entry in entries if entry.sequence > after]
-                return entries or await self._of_the_leader(after)
-        trouble = f" ({self._connection.trouble})" if self._connection.trouble else ""
-        raise SourceError(f"the server stopped answering about stream {self._stream}{trouble}: try again")
+                return entries or await self._from_leader(after)
+        last = f" ({self._client.last_error})" if self._client.last_error else ""
+        raise SourceError(f"the server stopped answering about stream {self._stream}{last}: try again")
 
-    async def _page(self, after: int, end: int) -> Page | None:
-        """The page that tells what comes behind `after`; None if a part of it was lost on the way."""
-        if self._ahead and self._ahead[0][1].first > after + 1:
-            # The page before ended early: what was asked ahead begins too late.
+    async def _next_page(self, after: int, end: int) -> Sequence[Entry] | None:
+        """What comes behind `after`; None if a part of the reply was lost on the way."""
+        if self._requested and self._requested[0].first > after + 1:
+            # The page before ended early, so the pages requested ahead begin too late.
             self._forget()
         try:
-            await self._ask_ahead(after, end)
-            inbox, page = self._ahead.popleft()
-            subject = f"$JS.API.DIRECT.GET.{self._stream}"
-            with self._connection.asking(subject, page.ended):
-                whole = await page.whole()
+            await self._request_ahead(after, end)
+            page = self._requested.popleft()
+            complete = await self._is_complete(page.reply)
         except (nats.errors.Error, OSError) as error:
             raise SourceError(f"the connection to NATS was lost: {type(error).__name__}") from error
-        del self._asked[inbox]
-        if not whole:
+        del self._replies[page.inbox]
+        if not complete:
             self._forget()
             return None
-        # A page that is cut short holds large messages, or is the last one.
+        entries = page.reply.messages
+        # A page that is not full reached the limit of bytes, or the end of the stream.
         self._size = (
-            max(_LEAST, len(page.entries))
-            if len(page.entries) < page.size
-            else min(self._most, 2 * page.size)
+            max(_SMALLEST_PAGE, len(entries))
+            if len(entries) < page.size
+            else min(self._largest, 2 * page.size)
         )
-        return page
+        return entries
 
-    async def _ask_ahead(self, after: int, end: int) -> None:
-        """Send questions until enough are under way, each for what comes behind the one before."""
-        first = self._ahead[-1][1].first + self._ahead[-1][1].size if self._ahead else 0
+    async def _is_complete(self, reply: BatchReply[Entry]) -> bool:
+        try:
+            with self._client.failing_if_refused(reply.ended, request_subject(self._stream)):
+                await reply.wait(REPLY_TIMEOUT)
+        except (TimeoutError, ConnectionLost):
+            return False
+        except PermissionDenied as error:
+            raise SourceError(str(error)) from error
+        except ServiceUnavailableError:
+            raise SourceError(
+                f"the stream {self._stream} can't be read by direct get: it does not exist, or has allow_direct off"
+            ) from None
+        except APIError as error:
+            raise SourceError(
+                f"the server refused a direct get of {self._stream}: {error.description}"
+            ) from error
+        return reply.complete
+
+    async def _request_ahead(self, after: int, end: int) -> None:
+        """Request pages until enough are under way, each for what comes behind the one before."""
+        first = self._requested[-1].first + self._requested[-1].size if self._requested else 0
         first = max(first, after + 1)
-        while len(self._ahead) < _AHEAD and (first <= end or not self._ahead):
+        while len(self._requested) < _PREFETCH and (first <= end or not self._requested):
             size = min(self._size, max(1, end - first + 1))
-            await self._ask(first, size)
+            await self._request(first, size)
             first += size
 
-    async def _ask(self, first: int, size: int) -> None:
-        inbox, page = f"{self._inbox}.{next(self._numbers)}", Page(first, size, self._clock)
-        self._asked[inbox] = page
-        self._ahead.append((inbox, page))
-        question = json.dumps({"seq": first, "batch": size, "max_bytes": self._bytes}).encode()
-        await self._connection.publish(f"$JS.API.DIRECT.GET.{self._stream}", question, reply=inbox)
+    async def _request(self, first: int, size: int) -> None:
+        page = _Page(first, size, f"{self._inbox}.{next(self._numbers)}", BatchReply(self._build))
+        self._replies[page.inbox] = page.reply
+        self._requested.append(page)
+        body = json.dumps({"seq": first, "batch": size, "max_bytes": self._bytes}).encode()
+        await self._client.publish(request_subject(self._stream), body, reply=page.inbox)
 
-    def _answer(self, inbox: str, head: bytes, body: bytes) -> None:
-        page = self._asked.get(inbox)
-        if page is not None:
-            page.take(head, body)
+    def _receive(self, inbox: str, head: bytes, body: bytes) -> None:
+        reply = self._replies.get(inbox)
+        if reply is not None:
+            reply.receive(inbox, head, body)
 
     def _forget(self) -> None:
-        self._ahead.clear()
-        self._asked.clear()
+        self._requested.clear()
+        self._replies.clear()
 
-    async def _of_the_leader(self, after: int) -> Sequence[Entry]:
-        """The first entry behind `after` as the stream's leader has it, alone; empty if it has none."""
-        question = {"seq": after + 1, "next_by_subj": ">"}
-        answer = await self._connection.ask(f"$JS.API.STREAM.MSG.GET.{self._stream}", question)
-        if "error" not in answer:
-            return (_stored(answer["message"], self._clock),)
-        if answer["error"].get("err_code") == _MESSAGE_NOT_FOUND:
+    async def _from_leader(self, after: int) -> Sequence[Entry]:
+        """The first entry behind `after` that the stream's leader has; empty if it has none."""
+        body = {"seq": after + 1, "next_by_subj": ">"}
+        reply = await request(self._client, f"$JS.API.STREAM.MSG.GET.{self._stream}", body)
+        if "error" not in reply:
+            message = reply["message"]
+            block = b64decode(message.get("hdrs", ""))
+            head = block[block.find(b"\r\n") + 2 : -2] if block else b""
+            time, data = message["time"].encode(), b64decode(message.get("data", ""))
+            return (self._build(message["seq"], message["subject"], time, head, data),)
+        if reply["error"].get("err_code") == _MESSAGE_NOT_FOUND:
             return ()
-        raise SourceError(f"the server does not show messages of {self._stream}: {answer['error']}")
+        raise SourceError(f"the server does not return messages of {self._stream}: {reply['error']}")
 
 
-def _stored(message: dict[str, Any], clock: Clock) -> Entry:
-    """A message as STREAM.MSG.GET tells it: header block and body in base64."""
-    block = b64decode(message.get("hdrs", ""))
-    return Entry(
-        message["seq"],
-        clock.nanoseconds(message["time"].encode()),
-        message["subject"],
-        block[block.find(b"\r\n") + 2 : -2] if block else b"",
-        b64decode(message.get("data", "")),
-    )
+class _ServerTime:
+    """Parses the server's times. Messages of one minute share the part that is slow to parse."""
+
+    __slots__ = ("_minute", "_seconds")
+
+    def __init__(self) -> None:
+        self._minute, self._seconds = b"", 0
+
+    def nanoseconds(self, time: bytes) -> int:
+        """``2026-11-23T07:02:50.675061051Z`` in nanoseconds since 1970. The server writes UTC."""
+        if time[:16] != self._minute:
+            self._minute = time[:16]
+            self._seconds = int(datetime.fromisoformat(f"{self._minute.decode()}:00+00:00").timestamp())
+        seconds = self._seconds + int(time[17:19])
+        return seconds * 1_000_000_000 + int(time[20:-1].ljust(9, b"0"))
+
+
+def _entry(clock: _ServerTime, sequence: int, subject: str, time: bytes, head: bytes, body: bytes) -> Entry:
+    return Entry(sequence, clock.nanoseconds(time), subject, head, body)

@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 if TYPE_CHECKING:
-    from telecine_auditor.sources.connection import Server
+    from telecine_auditor.sources.server import Server
 
 _DEFAULT_URL = "nats://127.0.0.1:4222"
 
@@ -122,7 +122,7 @@ async def opened(
 
 def server_of(options: argparse.Namespace) -> "Server":
     """The server that the options of `add_server_options` name."""
-    from telecine_auditor.sources.connection import Server
+    from telecine_auditor.sources.server import Server
 
     return Server(
         url=options.nats,

@@ -16,9 +16,9 @@ from nats.js.errors import NotFoundError
 from prometheus_client import Counter
 from pydantic import BaseModel, ConfigDict, Field
 
-from telecine_chassis.eventstore.messages import StoredMessage
 from telecine_contracts.streams import DEADLETTERS, Consumer
 from telecine_contracts.subjects import RESOLVED, dead_letter, timer_due
+from telecine_jetstream.messages import StoredMessage
 
 __all__ = ["DeadLetter", "DeadLetters", "Resolution", "failures_before"]
 

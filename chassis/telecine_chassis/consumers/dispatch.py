@@ -7,7 +7,7 @@ import structlog
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
-from telecine_chassis.eventstore.messages import StoredMessage, decode, from_stored
+from telecine_chassis.eventstore.messages import decode
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.telemetry.instruments import HandlerInstruments
 from telecine_chassis.telemetry.trace_context import DUE_HEADER, SET_BY_HEADER, TRACEPARENT_HEADER
@@ -15,6 +15,7 @@ from telecine_chassis.telemetry.tracing import Tracing, about, current_log_field
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Registry, subjects
 from telecine_contracts.streams import Consumer
+from telecine_jetstream.messages import StoredMessage, from_stored
 
 from .dead_letters import DeadLetters, failures_before
 from .retry_policy import TRANSIENT_ERRORS, Permanent, Retry

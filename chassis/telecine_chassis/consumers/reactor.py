@@ -18,7 +18,6 @@ from faststream.nats import JStream, NatsBroker, NatsMessage, PullSub
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 
-from telecine_chassis.eventstore.messages import StoredMessage, from_delivery
 from telecine_chassis.eventstore.port import UnreadableMessage
 from telecine_chassis.runtime.cancellation import end
 from telecine_chassis.runtime.supervision import start_background_task
@@ -27,6 +26,7 @@ from telecine_chassis.telemetry.metrics import Metrics
 from telecine_chassis.telemetry.tracing import Tracing
 from telecine_contracts import BadEnvelope, BadEvent, Registry
 from telecine_contracts.streams import Consumer
+from telecine_jetstream.messages import StoredMessage, from_delivery
 
 from .dead_letters import DeadLetters
 from .dispatch import Dispatch, EventHandler, TimerHandler

@@ -4,17 +4,18 @@ import asyncio
 from collections.abc import Mapping, Sequence
 
 import nats.errors
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
 
-from telecine_chassis.nats.connection import PermissionDenied
-from telecine_chassis.nats.direct_get import MessagePage, page
 from telecine_contracts import Envelope, Event, Registry, encode
 from telecine_contracts.subjects import of_event, stream_of
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.direct_get import MessagePage, fetch_page
+from telecine_jetstream.errors import PermissionDenied
+from telecine_jetstream.messages import StoredMessage, from_stored
 
-from .messages import StoredMessage, decode, from_stored, read
+from .messages import decode, decode_or_undecoded
 from .port import AppendRejected, Conflict, RecordedEvent, Unavailable
 
 __all__ = ["JetStreamEventStore"]
@@ -35,7 +36,7 @@ PAGE = 500
 class JetStreamEventStore:
     """Appends are acknowledged by the server after they are on disk. `timeout` is in seconds, per call."""
 
-    def __init__(self, connection: Client, registry: Registry, *, timeout: float = 5) -> None:
+    def __init__(self, connection: NatsClient, registry: Registry, *, timeout: float = 5) -> None:
         self._connection = connection
         self._jetstream: JetStreamContext = connection.jetstream(timeout=timeout)
         self._registry = registry
@@ -101,7 +102,7 @@ class JetStreamEventStore:
                 records += await self._tail(aggregate, end)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(f"could not read {aggregate}: {type(error).__name__}") from error
-        return [(read if unread else decode)(record, self._registry) for record in records]
+        return [(decode_or_undecoded if unread else decode)(record, self._registry) for record in records]
 
     async def _last(self, aggregate: str) -> int:
         """The aggregate's last sequence, as the stream's leader has it; 0 if it has no event."""
@@ -123,7 +124,7 @@ class JetStreamEventStore:
             after = records[-1].sequence
 
     async def _page(self, aggregate: str, after: int) -> MessagePage:
-        return await page(
+        return await fetch_page(
             self._connection, stream_of(aggregate), aggregate, after, limit=PAGE, timeout=self._timeout
         )
 

@@ -1,29 +1,15 @@
 """Messages as they stand in a stream, before and after they are understood."""
 
 import hashlib
-from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
-
-from nats.aio.msg import Msg
 
 from telecine_contracts import BadEnvelope, BadEvent, Envelope, Event, Registry, UnknownEvent
 from telecine_contracts.subjects import BadToken, of_event
+from telecine_jetstream.messages import StoredMessage
 
 from .port import RecordedEvent, UndecodedEvent
 
-__all__ = ["StoredMessage", "decode", "from_delivery", "from_direct", "from_stored", "read"]
-
-
-@dataclass(frozen=True, slots=True)
-class StoredMessage:
-    """A stored message: its place and its bytes."""
-
-    subject: str
-    sequence: int
-    headers: Mapping[str, str]
-    body: bytes
+__all__ = ["decode", "decode_or_undecoded"]
 
 
 def decode(record: StoredMessage, registry: Registry) -> RecordedEvent:
@@ -42,7 +28,7 @@ def decode(record: StoredMessage, registry: Registry) -> RecordedEvent:
         raise
 
 
-def read(record: StoredMessage, registry: Registry) -> RecordedEvent:
+def decode_or_undecoded(record: StoredMessage, registry: Registry) -> RecordedEvent:
     """The same, but what cannot be decoded comes as UndecodedEvent, under an envelope that says as much as is known."""
     try:
         return decode(record, registry)
@@ -67,32 +53,3 @@ def _is_on_own_subject(event: Event, subject: str) -> bool:
         return of_event(event) == subject
     except BadToken:
         return False
-
-
-def from_delivery(message: Msg) -> StoredMessage:
-    """A message that a consumer delivered."""
-    return StoredMessage(
-        subject=message.subject,
-        sequence=message.metadata.sequence.stream,
-        headers=dict(message.headers or {}),
-        body=message.data,
-    )
-
-
-def from_direct(message: Msg) -> StoredMessage:
-    """An answer to a direct get: subject and sequence come in headers."""
-    headers = dict(message.headers or {})
-    return StoredMessage(
-        subject=headers["Nats-Subject"],
-        sequence=int(headers["Nats-Sequence"]),
-        headers=headers,
-        body=message.data,
-    )
-
-
-def from_stored(message: Any) -> StoredMessage:
-    """An answer of the stream's leader (nats-py's RawStreamMsg)."""
-    headers = {name: str(value) for name, value in (message.headers or {}).items()}
-    return StoredMessage(
-        subject=message.subject, sequence=message.seq, headers=headers, body=message.data or b""
-    )

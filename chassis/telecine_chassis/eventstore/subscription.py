@@ -10,16 +10,15 @@ from dataclasses import dataclass, field
 
 import nats.errors
 import structlog
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
-from telecine_chassis.nats.direct_get import MessagePage, page
 from telecine_chassis.runtime.cancellation import raise_if_cancelled
 from telecine_contracts.streams import Stream
 from telecine_contracts.subjects import stored
-
-from .messages import StoredMessage
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.direct_get import MessagePage, fetch_page
+from telecine_jetstream.messages import StoredMessage
 
 __all__ = ["CatchUpSubscription", "MessageBatch"]
 
@@ -47,7 +46,7 @@ class CatchUpSubscription:
 
     def __init__(
         self,
-        connection: Client,
+        connection: NatsClient,
         stream: Stream,
         *,
         filters: Sequence[str] = (),
@@ -101,7 +100,7 @@ class CatchUpSubscription:
 
     async def _page(self, after: int) -> MessagePage:
         try:
-            return await page(
+            return await fetch_page(
                 self._connection, self._stream.name, self._asked, after, limit=self._limit, timeout=SILENCE
             )
         except nats.errors.ConnectionClosedError:

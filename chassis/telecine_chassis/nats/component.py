@@ -6,11 +6,11 @@ import structlog
 from nats.aio.client import Client
 
 from telecine_chassis.telemetry.instruments import ConnectionInstruments
+from telecine_jetstream.errors import PermissionViolation
 
-from .connection import PermissionViolation
 from .server_health import ServerHealth
 
-__all__ = ["NatsComponent", "counted"]
+__all__ = ["NatsComponent", "instrumented_options"]
 
 log = structlog.get_logger(__name__)
 
@@ -52,7 +52,7 @@ def _kind(problem: Exception, denial: PermissionViolation | None) -> str:
     return "answer_lost" if denial.loses_reply else f"denied_{denial.action}"
 
 
-def counted(options: dict[str, Any], meters: ConnectionInstruments) -> dict[str, Any]:
+def instrumented_options(options: dict[str, Any], meters: ConnectionInstruments) -> dict[str, Any]:
     """The same options, with callbacks that count."""
 
     async def error(problem: Exception) -> None:

@@ -16,8 +16,7 @@ from nats.aio.client import Client
 
 from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
 from telecine_chassis.runtime.supervision import start_background_task
-
-from .connection import PermissionDenied
+from telecine_jetstream.errors import PermissionDenied
 
 __all__ = ["ServerClock"]
 

@@ -7,13 +7,12 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 
 import structlog
-from nats.aio.client import Client
 from sqlalchemy import Engine, MetaData, select
 from sqlalchemy.exc import DatabaseError
 from sqlmodel import Session
 
 from telecine_chassis.consumers.dead_letters import DeadLetters
-from telecine_chassis.eventstore.messages import StoredMessage, decode
+from telecine_chassis.eventstore.messages import decode
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_chassis.runtime.cancellation import end, raise_if_cancelled, run_in_thread
@@ -21,6 +20,8 @@ from telecine_chassis.telemetry.instruments import ProjectionInstruments
 from telecine_contracts import BadEnvelope, BadEvent, Event, Registry, UnknownEvent
 from telecine_contracts.streams import Consumer, Stream
 from telecine_contracts.subjects import of_type
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.messages import StoredMessage
 
 from .availability import retry_while_unavailable
 from .slots import Slots, checkpoints, insert_if_absent, write_session
@@ -80,7 +81,7 @@ class Projector:
     projection: Projection
     metadata: MetaData
     engine: Engine
-    connection: Client
+    connection: NatsClient
     registry: Registry
     service: str
     writing: asyncio.Lock
@@ -251,7 +252,7 @@ class ProjectionRunner:
         self,
         slots: Slots,
         projections: Sequence[Projection],
-        connection: Client,
+        connection: NatsClient,
         registry: Registry,
         *,
         service: str,

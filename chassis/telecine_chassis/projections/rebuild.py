@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from nats.aio.client import Client
-
 from telecine_chassis.runtime.cancellation import end
 from telecine_contracts import Registry
+from telecine_jetstream.client import NatsClient
 
 from .projector import Projection, Projector
 from .slots import Slots
@@ -16,7 +15,12 @@ __all__ = ["rebuild"]
 
 
 async def rebuild(
-    slots: Slots, projections: Sequence[Projection], connection: Client, registry: Registry, *, service: str
+    slots: Slots,
+    projections: Sequence[Projection],
+    connection: NatsClient,
+    registry: Registry,
+    *,
+    service: str,
 ) -> int:
     """Fill a new slot from the first event on, beside the live one, then promote it. The number of the new slot.
 

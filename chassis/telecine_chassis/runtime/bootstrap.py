@@ -12,8 +12,9 @@ from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import EventStore
 from telecine_chassis.http_server.limits import ADMIN_LIMITS
 from telecine_chassis.http_server.server import HealthEndpoints, HttpServer
-from telecine_chassis.nats.component import NatsComponent, counted
-from telecine_chassis.nats.connection import Broker, NatsClient, PermissionViolation, options
+from telecine_chassis.nats.broker import Broker, broker_security
+from telecine_chassis.nats.component import NatsComponent, instrumented_options
+from telecine_chassis.nats.connection import connection_options
 from telecine_chassis.nats.server_clock import ServerClock
 from telecine_chassis.projections.projector import Projection, ProjectionRunner
 from telecine_chassis.projections.slots import Slots
@@ -26,6 +27,8 @@ from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 from telecine_contracts import Registry
 from telecine_contracts.version import __version__
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.errors import PermissionViolation
 
 from .liveness import Liveness
 from .service import Component, Service
@@ -63,7 +66,7 @@ class ServiceBuilder:
             settings.nats_url.split(","),
             logger=None,
             graceful_timeout=settings.stop_grace,
-            security=access.broker_security(),
+            security=broker_security(access),
             **self._options(),
         )
         self.store = self.event_store()
@@ -93,7 +96,9 @@ class ServiceBuilder:
         self._service: Service | None = None
 
     def _options(self) -> dict[str, Any]:
-        return counted(options(self.name, self._closed, on_denied=self._denied), self.meters.link)
+        return instrumented_options(
+            connection_options(self.name, self._closed, on_violation=self._violation), self.meters.link
+        )
 
     def event_store(self, *, timeout: float = 5) -> EventStore:
         """The event store, measured; `timeout` is in seconds, per call."""
@@ -205,11 +210,12 @@ class ServiceBuilder:
         if self._service is not None:
             self._service.fail(reason)
 
-    def _denied(self, denial: PermissionViolation) -> None:
-        """Told to whoever waits for the answer; a service that can't hear or come in at all ends."""
-        self.connection.refused(denial)
-        if denial.is_fatal:
-            self.fail(str(denial))
+    def _violation(self, violation: PermissionViolation) -> None:
+        """End a service that can't connect, or no longer receives its messages."""
+        if violation.action == "connection":
+            self.fail(f"{violation}: see TELECINE_NATS_NKEY_SEED_FILE")
+        elif violation.is_fatal:
+            self.fail(str(violation))
 
     async def _closed(self) -> None:
         self.fail("a connection to NATS was closed for good")

@@ -7,8 +7,8 @@ from urllib.parse import urlsplit
 from pydantic import Field, field_validator, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
-from telecine_chassis.nats.identity import NatsIdentity, validate_seed_file
 from telecine_chassis.network import is_loopback, is_nats_url
+from telecine_jetstream.identity import NatsIdentity, validate_seed_file
 
 from .secrets import SecretFiles, shared_secrets, weak_secrets
 
@@ -132,7 +132,7 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _validate_tls_files(self) -> Self:
-        self.nats_identity.check_tls()
+        self.nats_identity.validate_tls()
         return self
 
     @model_validator(mode="after")

@@ -3,7 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from nats.aio.client import Client
 from pydantic import BaseModel
 
 from telecine_cli.api_keys import create, is_active
@@ -12,6 +11,7 @@ from telecine_cli.stack.state import read_private_json, write_private_json
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_gateway.access.api_keys import NewKey, fingerprint, new_key
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["ACCOUNT", "WelcomeGrant", "key_file", "open_account"]
 
@@ -31,7 +31,7 @@ def key_file(data: Path) -> Path:
     return data / "demo-account.json"
 
 
-async def open_account(connection: Client, data: Path, gift: WelcomeGrant) -> str:
+async def open_account(connection: NatsClient, data: Path, gift: WelcomeGrant) -> str:
     """The account's API key, the same one every time until it is revoked; the account has got its gift.
 
     Raises:

@@ -3,11 +3,10 @@
 import asyncio
 import sys
 
-from nats.aio.client import Client
-
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_cli.errors import CommandError
 from telecine_contracts.streams import CHECKPOINTS
+from telecine_jetstream.client import NatsClient
 
 from .environment import AuditorAccess
 
@@ -16,7 +15,7 @@ __all__ = ["run_audit", "wait_for_checkpoint"]
 _CHECKPOINT_SECONDS = 15.0
 
 
-async def wait_for_checkpoint(connection: Client) -> None:
+async def wait_for_checkpoint(connection: NatsClient) -> None:
     """Until credits has signed what the ledger is. Raises Failure if it does not."""
     checkpoints = CatchUpSubscription(connection, CHECKPOINTS)
     try:

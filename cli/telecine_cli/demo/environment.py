@@ -9,12 +9,12 @@ from pathlib import Path
 
 import typer
 
-from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.stack.config import StackConfig, StackOptions
 from telecine_cli.stack.supervisor import Stack
 from telecine_cli.target import Target, stack_target
 from telecine_contracts.permissions import AUDITOR
+from telecine_jetstream.identity import NatsIdentity
 
 __all__ = ["AuditorAccess", "DemoEnvironment", "LocalStack", "RemoteStack"]
 

@@ -4,7 +4,6 @@ import json
 from dataclasses import dataclass
 
 import typer
-from nats.aio.client import Client
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
@@ -12,6 +11,7 @@ from telecine_cli.errors import CommandError
 from telecine_cli.event_reader import generation_events, live_events
 from telecine_cli.target import Target, connected
 from telecine_contracts.streams import ACCESS, LEDGER, VIDEO, Stream
+from telecine_jetstream.client import NatsClient
 
 from .timeline import as_json as event_as_json
 from .timeline import format_time, live_line, timeline_lines
@@ -57,7 +57,7 @@ def _wanted(stream: Stream, interest: EventFilter) -> bool:
     return interest.stream is None or stream.name == interest.stream
 
 
-async def _after(connection: Client, stream: Stream, interest: EventFilter) -> int:
+async def _after(connection: NatsClient, stream: Stream, interest: EventFilter) -> int:
     return (
         await CatchUpSubscription(connection, stream).head() if interest.since is None else interest.since - 1
     )

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from importlib import import_module
 
 import typer
-from nats.aio.client import Client
 from sqlalchemy import MetaData, func, select
 from sqlmodel import Session
 
@@ -15,6 +14,7 @@ from telecine_chassis.projections.rebuild import rebuild
 from telecine_chassis.projections.slots import Slots, checkpoints
 from telecine_cli.target import Target, connected
 from telecine_contracts import registry
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["RebuildResult", "rebuild_one", "rebuild_services"]
 
@@ -40,7 +40,7 @@ async def rebuild_services(target: Target, services: Iterable[str], database_url
                 typer.echo(f"  table {table}: {count} rows")
 
 
-async def rebuild_one(connection: Client, service: str, database_url: str) -> RebuildResult:
+async def rebuild_one(connection: NatsClient, service: str, database_url: str) -> RebuildResult:
     """Fill new tables for `service` from its streams, beside the live ones, and make them the live ones."""
     metadata: MetaData = import_module(f"telecine_{service}.read_model.tables").METADATA
     version: int = import_module(f"telecine_{service}.read_model.tables").VERSION

@@ -10,9 +10,9 @@ from typing import Any
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
 
-from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.provisioning.credentials import STREAMS_ACCOUNT, make_credentials, seed_file
 from telecine_contracts.permissions import OPERATOR, rights
+from telecine_jetstream.identity import NatsIdentity
 
 from .binaries import find_nats_server
 from .http_probe import http_answer

@@ -19,10 +19,10 @@ from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_auditor.mirror.source import MirrorSource
 from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.connection import Server, connect
 from telecine_auditor.sources.message import Entry
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.port import Source, SourceError
+from telecine_auditor.sources.server import Server, connect, request
 
 LEDGER = small_ledger(6).ledger
 ODD = (
@@ -209,7 +209,7 @@ async def test_leader_and_direct_get_return_the_same_bytes(nats: NatsServer, ser
     odd = [entry._replace(sequence=number) for number, entry in enumerate(ODD, start=1)]
     await write_entries(nats, "LEDGER", odd)
     for entry in await read_stream(server, "LEDGER"):
-        answer = await server.connection.ask("$JS.API.STREAM.MSG.GET.LEDGER", {"seq": entry.sequence})
+        answer = await request(server.client, "$JS.API.STREAM.MSG.GET.LEDGER", {"seq": entry.sequence})
         assert base64.b64decode(answer["message"].get("data", "")) == entry.body
         head = base64.b64decode(answer["message"].get("hdrs", ""))
         assert head == (b"NATS/1.0\r\n" + entry.head + b"\r\n" if head else b"")
@@ -239,7 +239,7 @@ async def test_reading_resumes_after_a_server_restart(nats: NatsServer, server: 
 @pytest.mark.parts("restart")
 async def test_a_server_that_stays_away_is_an_error(nats: NatsServer, server: NatsSource) -> None:
     await write_entries(nats, "LEDGER", many(200))
-    server.connection.options["max_reconnect_attempts"] = 1
+    server.client.options["max_reconnect_attempts"] = 1
     with pytest.raises(SourceError, match="was lost"):
         async for _ in server.batches("LEDGER"):
             nats.kill()
@@ -262,7 +262,7 @@ async def test_nothing_is_left_behind_on_the_server(nats: NatsServer, server: Na
     await read_stream(server, "LEDGER")
     async for _ in server.batches("LEDGER"):
         break
-    await eventually(lambda: not server.connection._listeners)
+    await eventually(lambda: not server.client._raw_listeners)
     async with provisioned_connection(nats) as connection:
         info = await connection.jetstream().stream_info("LEDGER")
     assert info.state.consumer_count == 0

@@ -1,4 +1,4 @@
-"""An auditor installs two wheels and what nats-py needs: contracts and auditor, no service, no chassis."""
+"""The auditor installs from three wheels and what nats-py needs: contracts, jetstream and auditor."""
 
 import json
 import subprocess
@@ -42,10 +42,10 @@ def run(*arguments: object) -> str:
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheels of contracts and auditor, built and installed into a folder of their own."""
+    """The wheels of contracts, jetstream and auditor, built and installed into a folder of their own."""
     folder = tmp_path_factory.mktemp("auditor")
     pip = ("-m", "pip", "--disable-pip-version-check", "--no-cache-dir")
-    for project in ("contracts", "auditor"):
+    for project in ("contracts", "jetstream", "auditor"):
         wheel = (*pip, "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--wheel-dir", folder)
         run(*wheel, ROOT / project)
     wheels = sorted(folder.glob("*.whl"))
@@ -79,13 +79,23 @@ def test_a_ledger_is_verified_with_the_two_wheels_and_what_nats_needs(
     assert answer["code"] == 0
     assert Path(answer["from"]).is_relative_to(installed)
     family = {name.removesuffix(".py") for name in (*PYDANTIC, *NATS)}
-    assert set(answer["modules"]) <= {"telecine_auditor", "telecine_contracts", *COMPILED, *family}
+    assert set(answer["modules"]) <= {
+        "telecine_auditor",
+        "telecine_contracts",
+        "telecine_jetstream",
+        *COMPILED,
+        *family,
+    }
 
 
 def test_wheel_metadata_names_its_dependencies(installed: Path) -> None:
     (metadata,) = installed.glob("telecine_auditor-*.dist-info/METADATA")
     lines = metadata.read_text(encoding="utf-8").splitlines()
     needed = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]
-    assert needed == ["Requires-Dist: nats-py[nkeys]>=2.16", "Requires-Dist: telecine-contracts"]
+    assert needed == [
+        "Requires-Dist: nats-py[nkeys]>=2.16",
+        "Requires-Dist: telecine-contracts",
+        "Requires-Dist: telecine-jetstream",
+    ]
     assert (installed / "telecine_auditor" / "py.typed").exists()
     assert (installed / "bin" / "telecine-audit").exists()

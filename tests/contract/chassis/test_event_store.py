@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 
 import pytest
-from nats.aio.client import Client
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, shared_nats_server
 
@@ -17,6 +16,7 @@ from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.credits import Balances, CreditsGranted, GrantKind
 from telecine_contracts.gateway import CancelRequested
+from telecine_jetstream.client import NatsClient
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 
@@ -71,7 +71,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 
 
 @pytest.fixture
-async def connection(server: NatsServer) -> AsyncIterator[Client]:
+async def connection(server: NatsServer) -> AsyncIterator[NatsClient]:
     client = await connect(server.url, "tests")
     await provision(client)
     yield client
@@ -79,7 +79,7 @@ async def connection(server: NatsServer) -> AsyncIterator[Client]:
 
 
 @pytest.fixture
-def jetstream(connection: Client) -> EventStore:
+def jetstream(connection: NatsClient) -> EventStore:
     return JetStreamEventStore(connection, registry())
 
 
@@ -217,7 +217,7 @@ async def test_any_text_survives(store: EventStore, account: str) -> None:
 
 @pytest.mark.parametrize("size", [256 * 1024 - 300, 256 * 1024, 300 * 1024])
 async def test_an_event_that_is_too_large_is_refused(
-    jetstream: EventStore, connection: Client, account: str, size: int
+    jetstream: EventStore, connection: NatsClient, account: str, size: int
 ) -> None:
     with pytest.raises(AppendRejected, match=r"credits\.granted\.v1"):
         await put(jetstream, granted(account, reason="x" * size), 0)

@@ -21,8 +21,8 @@ from tests.support.environments.unreliable_store import StoreFault, UnreliableSt
 from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer, S3Server
 
-from telecine_auditor.sources.connection import Server
 from telecine_auditor.sources.nats import NatsSource
+from telecine_auditor.sources.server import Server
 from telecine_chassis.eventstore.port import AppendRejected, Unavailable
 from telecine_contracts import Envelope, Event, subjects
 from telecine_contracts.signed_note import Note, VerifierKey

@@ -14,9 +14,9 @@ from tests.support.data.video_events import GenerationEvents
 from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_auditor.mirror.publisher import StreamPublisher
-from telecine_auditor.sources.connection import Server, connect
 from telecine_auditor.sources.message import Entry
 from telecine_auditor.sources.port import Source
+from telecine_auditor.sources.server import Server, connect
 from telecine_chassis.nats.connection import connect as connect_service
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, encode, subjects

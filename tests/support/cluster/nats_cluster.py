@@ -17,7 +17,6 @@ from tests.support.servers.instances import S3Server
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import connect
-from telecine_chassis.nats.identity import NatsIdentity
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.binaries import find_nats_server
@@ -26,6 +25,7 @@ from telecine_cli.stack.process import Command, Process
 from telecine_contracts import registry
 from telecine_contracts.permissions import OPERATOR, PROVISIONER, SERVICES
 from telecine_contracts.streams import CONSUMERS, Consumer
+from telecine_jetstream.identity import NatsIdentity
 
 __all__ = ["CLUSTER", "NatsCluster", "cluster_saga", "follower_of", "leader_of", "nats_cluster"]
 

@@ -13,7 +13,6 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from nacl.signing import VerifyKey
-from nats.aio.client import Client
 from sqlalchemy import Engine
 from tests.support.environments.databases import database_url
 
@@ -32,6 +31,7 @@ from telecine_credits.checkpoints.publisher import Checkpointing, Pace
 from telecine_credits.checkpoints.tree import LedgerReader
 from telecine_credits.checkpoints.tree_store import KeptTree
 from telecine_credits.read_model.tables import METADATA, VERSION
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["CheckpointEnvironment", "Replica", "checkpoint_environment", "root_of"]
 
@@ -78,7 +78,7 @@ class Replica(Checkpointing):
 
 
 class _RecordingLedgerReader(LedgerReader):
-    def __init__(self, connection: Client) -> None:
+    def __init__(self, connection: NatsClient) -> None:
         super().__init__(connection, limit=7)
         self.read: list[tuple[int, int]] = []
 
@@ -92,7 +92,7 @@ class _RecordingLedgerReader(LedgerReader):
 class CheckpointEnvironment:
     """A nats-server with our streams, a clock that stands still, and a folder for databases."""
 
-    client: Client
+    client: NatsClient
     store: JetStreamEventStore
     folder: Path
     signer: Signer = field(default_factory=lambda: Signer.new("telecine/ledger"))

@@ -8,7 +8,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 from tests.support.data.ledger_entries import price
 from tests.support.environments.databases import database_url
@@ -30,6 +29,7 @@ from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_credits.app import build
 from telecine_credits.handlers.expiry import expiry_timer
 from telecine_credits.settings import Settings
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["CreditsEnvironment", "credits_environment", "last_action_is"]
 
@@ -38,7 +38,7 @@ __all__ = ["CreditsEnvironment", "credits_environment", "last_action_is"]
 class CreditsEnvironment:
     """A server with its streams, and the service while it runs."""
 
-    connection: Client
+    connection: NatsClient
     store: JetStreamEventStore
     settings: Settings
     service: Service | None = None

@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from nats.aio.client import Client
 from nats.js.api import AckPolicy, ConsumerConfig
 
 from telecine_chassis.consumers.dead_letters import DeadLetter, DeadLetters
@@ -15,13 +14,15 @@ from telecine_chassis.consumers.monitor import ConsumerMonitor
 from telecine_chassis.consumers.reactor import Reactor, RetryPolicy, TimerHandler
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_chassis.nats.connection import Broker, connect, options
+from telecine_chassis.nats.broker import Broker
+from telecine_chassis.nats.connection import connect, connection_options
 from telecine_chassis.telemetry.instruments import HandlerInstruments, Instruments
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, registry, subjects
 from telecine_contracts.gateway import CancelRequested
 from telecine_contracts.streams import Consumer
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["ReactorEnvironment", "reactor_environment"]
 
@@ -34,7 +35,7 @@ class ReactorEnvironment:
     """One account, whose events go to one consumer; `service` owns it and its timers."""
 
     url: str
-    client: Client
+    client: NatsClient
     store: JetStreamEventStore
     account: str = field(default_factory=lambda: f"a{secrets.token_hex(4)}")
     service: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}")
@@ -74,7 +75,7 @@ class ReactorEnvironment:
         stuck_after: float = 300,
     ) -> Reactor:
         """A reactor that hands the account's events to `handler`, started."""
-        broker = Broker([self.url], logger=None, graceful_timeout=grace, **options(self.service))
+        broker = Broker([self.url], logger=None, graceful_timeout=grace, **connection_options(self.service))
         reactor = Reactor(
             broker,
             self.client,

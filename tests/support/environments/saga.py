@@ -14,7 +14,6 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import httpx
-from nats.aio.client import Client
 from opentelemetry.sdk.trace.export import SpanExporter
 from pydantic import SecretStr
 from tests.support.environments.databases import database_url
@@ -48,6 +47,7 @@ from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_gateway.access.api_keys import KEYS, CreateKey, new_key
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["Emulator", "Saga", "action_names", "emulator_process", "is_answering", "saga"]
 
@@ -162,7 +162,7 @@ class NatsEndpoint(Protocol):
 class Saga:
     """Services under test and what a test does with them."""
 
-    connection: Client
+    connection: NatsClient
     store: JetStreamEventStore
     emulator: Emulator
     nats: NatsEndpoint

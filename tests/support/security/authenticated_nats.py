@@ -27,7 +27,7 @@ _READY_SECONDS = 30.0
 
 @contextmanager
 def guarded_nats(
-    folder: Path, change: Callable[[str], str] = lambda page: page, **tls: Path
+    folder: Path, change: Callable[[str], str] = lambda page: page, **tls: Any
 ) -> Iterator[EmbeddedNats]:
     """The server, for one test or for many: it is not bound to an event loop.
 

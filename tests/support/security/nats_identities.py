@@ -3,8 +3,9 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from telecine_chassis.nats.connection import NatsClient, connect
+from telecine_chassis.nats.connection import connect
 from telecine_cli.stack.nats_server import EmbeddedNats
+from telecine_jetstream.client import NatsClient
 
 __all__ = ["connect_as"]
 

@@ -4,13 +4,14 @@ from dataclasses import replace
 
 import pytest
 
-from telecine_chassis.eventstore.messages import StoredMessage, decode
+from telecine_chassis.eventstore.messages import decode
 from telecine_contracts import BadEnvelope, encode, registry
 from telecine_contracts.catalog import EVENTS
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.message import Event
 from telecine_contracts.storage import VideoStored
 from telecine_contracts.subjects import of_event
+from telecine_jetstream.messages import StoredMessage
 
 
 def stored(event: Event) -> StoredMessage:

@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from telecine_auditor.sources.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE
 from telecine_chassis.projections.projector import Projection
 from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import (
@@ -84,12 +83,6 @@ def test_no_right_is_wider_than_a_part_of_a_stream(identity: str) -> None:
         assert subject.split(".")[0] not in ("*", ">")
         assert subject not in ("$JS.API.>", "$JS.>", "_INBOX.>", "timers.>", "commands.>", "stored.>")
     assert len(set(rights(identity).publish)) == len(rights(identity).publish)
-
-
-def test_an_auditor_has_what_auditors_say_they_need() -> None:
-    assert set(AUDITOR_PUBLISH) <= set(rights(AUDITOR).publish)
-    assert set(rights(AUDITOR).publish) - set(AUDITOR_PUBLISH) <= {"$JS.API.INFO"}
-    assert rights(AUDITOR).subscribe == AUDITOR_SUBSCRIBE
 
 
 def test_another_teams_program_takes_from_its_own_consumer_and_nothing_else() -> None:

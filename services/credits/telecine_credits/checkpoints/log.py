@@ -8,11 +8,12 @@ import nats.errors
 from nats.aio.client import Client
 from nats.js.errors import APIError, NotFoundError
 
-from telecine_chassis.eventstore.messages import decode, from_stored
+from telecine_chassis.eventstore.messages import decode
 from telecine_chassis.eventstore.port import EventStore, RecordedEvent, Unavailable
 from telecine_contracts import BadEnvelope, BadEvent, Envelope, Registry, UnknownEvent, derive_id, subjects
 from telecine_contracts.checkpoints import CheckpointSigned
 from telecine_contracts.signed_note import BadNote, Checkpoint, Note
+from telecine_jetstream.messages import from_stored
 
 from .errors import UnreadableCheckpoint
 

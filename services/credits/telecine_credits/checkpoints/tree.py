@@ -3,13 +3,12 @@
 import asyncio
 from collections.abc import Sequence
 
-from nats.aio.client import Client
-
-from telecine_chassis.eventstore.messages import StoredMessage
-from telecine_chassis.nats.direct_get import page
 from telecine_chassis.runtime.cancellation import raise_if_cancelled
 from telecine_contracts.streams import LEDGER
 from telecine_contracts.transparency import Frontier, entry_bytes, leaf_hash
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.direct_get import fetch_page
+from telecine_jetstream.messages import StoredMessage
 
 from .errors import EntriesMissing, LedgerCutShort
 
@@ -24,7 +23,7 @@ BEHIND = 0.1
 class LedgerReader:
     """The stream as a tree that grows. `limit`: messages in memory at once."""
 
-    def __init__(self, connection: Client, *, limit: int = 500) -> None:
+    def __init__(self, connection: NatsClient, *, limit: int = 500) -> None:
         self._connection = connection
         self._limit = limit
 
@@ -51,7 +50,9 @@ class LedgerReader:
 
     async def _page(self, after: int, size: int) -> Sequence[StoredMessage]:
         [everything], limit = LEDGER.subjects, min(self._limit, size - after)
-        found = await page(self._connection, LEDGER.name, everything, after, limit=limit, timeout=SILENCE)
+        found = await fetch_page(
+            self._connection, LEDGER.name, everything, after, limit=limit, timeout=SILENCE
+        )
         if not found.records:
             if (there := await self.length()) < size:
                 raise LedgerCutShort(f"the ledger has {there} entries, not {size}")

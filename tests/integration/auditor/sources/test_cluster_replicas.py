@@ -8,8 +8,8 @@ from tests.support.audit.nats_ledger import publish, publish_streams, read_strea
 from tests.support.cluster.bare_cluster import replicas
 from tests.support.servers.instances import NatsServer
 
-from telecine_auditor.sources.connection import Server
 from telecine_auditor.sources.nats import NatsSource
+from telecine_auditor.sources.server import Server
 
 STREAMS = small_ledger(20)
 

@@ -30,9 +30,9 @@ from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer
 
 from telecine_auditor.mirror.source import MirrorSource
-from telecine_auditor.sources.connection import Server
 from telecine_auditor.sources.message import Entry
 from telecine_auditor.sources.nats import NatsSource
+from telecine_auditor.sources.server import Server
 from telecine_contracts.credits import GrantKind
 from telecine_credits.checkpoints.key import Signer
 from telecine_credits.rules.decider import Grant

@@ -22,9 +22,9 @@ from tests.support.security.nats_users import (
 )
 
 from telecine_auditor.cli import COMMANDS
-from telecine_auditor.sources.connection import NotAllowed, Server
 from telecine_auditor.sources.nats import NatsSource
-from telecine_auditor.sources.permissions import AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE, INBOX_PREFIX
+from telecine_auditor.sources.port import SourceError
+from telecine_auditor.sources.server import Server
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import free_ports
@@ -33,7 +33,8 @@ from telecine_contracts.permissions import AUDITOR, rights
 from telecine_contracts.streams import STREAMS
 from telecine_credits.checkpoints.key import Signer
 
-LEDGER_ONLY_PUBLISH = tuple(subject for subject in AUDITOR_PUBLISH if not subject.endswith(".VIDEO"))
+RIGHTS = rights(AUDITOR)
+LEDGER_ONLY_PUBLISH = tuple(subject for subject in RIGHTS.publish if not subject.endswith(".VIDEO"))
 SIGNER = Signer.new(LOG)
 
 
@@ -52,10 +53,10 @@ def ledger_only_seed(tmp_path: Path) -> Path:
 async def server(tmp_path: Path, seed: Path, ledger_only_seed: Path) -> AsyncIterator[AuthenticatedServer]:
     """A server with a small ledger and a checkpoint over it, and two auditors."""
     users = [
-        {"nkey": public_key(seed), "permissions": nats_permissions(AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)},
+        {"nkey": public_key(seed), "permissions": nats_permissions(RIGHTS.publish, RIGHTS.subscribe)},
         {
             "nkey": public_key(ledger_only_seed),
-            "permissions": nats_permissions(LEDGER_ONLY_PUBLISH, AUDITOR_SUBSCRIBE),
+            "permissions": nats_permissions(LEDGER_ONLY_PUBLISH, RIGHTS.subscribe),
         },
     ]
     async with authenticated_server(tmp_path / "nats", *users) as server:
@@ -72,11 +73,6 @@ async def server(tmp_path: Path, seed: Path, ledger_only_seed: Path) -> AsyncIte
 @pytest.fixture
 def auditor(capsys: pytest.CaptureFixture[str], server: AuthenticatedServer, seed: Path) -> AuditorCommand:
     return AuditorCommand(capsys).using("--nats", server.url, "--nkey-seed", seed)
-
-
-async def test_permissions_match_the_contracts() -> None:
-    named = rights(AUDITOR)
-    assert (named.publish, named.subscribe) == (AUDITOR_PUBLISH, AUDITOR_SUBSCRIBE)
 
 
 async def test_every_command_works_with_it(auditor: AuditorCommand, tmp_path: Path) -> None:
@@ -142,7 +138,7 @@ async def test_asking_for_video_all_the_same_is_an_error_at_once(
     server: AuthenticatedServer, ledger_only_seed: Path
 ) -> None:
     source = await NatsSource.open(Server(url=server.url, nkey_seed=ledger_only_seed))
-    with pytest.raises(NotAllowed, match=r"(?i)stream.info.video"):
+    with pytest.raises(SourceError, match=r"(?i)stream.info.video"):
         await source.has("VIDEO")
     assert await source.has("LEDGER")
     await source.close()
@@ -156,7 +152,7 @@ async def auditor_client(server: AuthenticatedServer, seed: Path) -> AsyncIterat
         pass
 
     client = await nats.connect(
-        server.url, nkeys_seed=str(seed), inbox_prefix=INBOX_PREFIX, error_cb=quiet, allow_reconnect=False
+        server.url, nkeys_seed=str(seed), inbox_prefix=RIGHTS.inbox, error_cb=quiet, allow_reconnect=False
     )
     yield client
     await client.close()
@@ -238,7 +234,7 @@ async def test_a_seed_that_is_none_is_told(
 async def test_a_file_that_is_not_there_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
     for option in ("--nkey-seed", "--creds", "--password-file", "--tls-ca"):
         done = await auditor.using(option, tmp_path / "absent")("checkpoint")
-        assert (done.code, f"the file {tmp_path / 'absent'} can't be read" in done.err) == (2, True)
+        assert (done.code, str(tmp_path / "absent") in done.err, "can't be" in done.err) == (2, True, True)
 
 
 async def run_as(part: EmbeddedNats, identity: str, deed: Callable[[Client], Awaitable[object]]) -> None:

@@ -12,10 +12,11 @@ from tests.support.data.video_events import GenerationEvents
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import Conflict, EventStore
-from telecine_chassis.nats.connection import NatsClient, connect
+from telecine_chassis.nats.connection import connect
 from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Event, registry, subjects
+from telecine_jetstream.client import NatsClient
 
 ROUNDS = 20
 

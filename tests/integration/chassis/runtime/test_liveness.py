@@ -250,9 +250,9 @@ async def test_only_what_lasts_ends_the_service() -> None:
 def test_an_event_loop_that_stands_still_ends_the_process_and_shows_where() -> None:
     program = """
 import asyncio, time
-from telecine_chassis.runtime.liveness import pulse
+from telecine_chassis.runtime.liveness import event_loop_watchdog
 async def stand_still():
-    asyncio.create_task(pulse(0.5))
+    asyncio.create_task(event_loop_watchdog(0.5))
     await asyncio.sleep(0)
     time.sleep(60)
 asyncio.run(stand_still())

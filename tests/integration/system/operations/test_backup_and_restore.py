@@ -10,7 +10,6 @@ from tests.support.security.authenticated_nats import guarded_nats, run_in_threa
 from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.nats.connection import NatsClient
 from telecine_cli.provisioning.credentials import USERS_FILE
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
@@ -22,6 +21,7 @@ from telecine_contracts import registry, subjects
 from telecine_contracts.catalog import EVENTS
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.permissions import AUDITOR, OPERATOR, rights
+from telecine_jetstream.client import NatsClient
 
 RESTORE_USERS = Path(__file__).parents[4] / "deploy" / "compose" / "restore-users" / "nats-users.conf"
 TRUTH = ("LEDGER", "VIDEO", "CHECKPOINTS", "ACCESS")
@@ -102,4 +102,4 @@ async def test_the_auditors_identity_may_not_have_the_keys(
         )
         refused = await auditor("mirror", tmp_path / "mirror", "--streams", "ACCESS")
     assert refused.code == 2
-    assert "refuses this identity" in refused.err
+    assert "does not let this identity" in refused.err

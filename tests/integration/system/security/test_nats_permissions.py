@@ -18,8 +18,7 @@ from tests.support.security.permission_table import ALL_IDENTITIES, CONSUMERS, O
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import AppendRejected
-from telecine_chassis.nats.connection import NatsClient, PermissionDenied, PermissionViolation, options
-from telecine_chassis.nats.identity import NatsIdentity
+from telecine_chassis.nats.connection import connection_options
 from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import USERS_FILE, make_credentials, seed_file
 from telecine_cli.stack.nats_server import EmbeddedNats
@@ -29,6 +28,9 @@ from telecine_contracts.catalog import EVENTS
 from telecine_contracts.credits import CreditsGranted
 from telecine_contracts.examples import envelope, example
 from telecine_contracts.permissions import IDENTITIES, OPERATOR, rights
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.errors import PermissionDenied, PermissionViolation
+from telecine_jetstream.identity import NatsIdentity
 
 INJECTION_SUBJECTS = {
     "VIDEO": "video.mallory.loot.smuggled",
@@ -55,11 +57,11 @@ class IdentityClient(NatsClient):
         self.denied: set[str] = set()
 
     async def come(self, identity: str, url: str, access: NatsIdentity) -> None:
-        def deny(denial: PermissionViolation) -> None:
-            self.denied.add(denial.subject)
-
-        shown = options(identity, on_denied=deny) | access.client_options()
+        shown = connection_options(identity) | access.client_options()
         await self.connect(servers=[url], **shown | {"inbox_prefix": rights(identity).inbox})
+
+    def fail_pending_requests(self, violation: PermissionViolation) -> None:
+        self.denied.add(violation.subject)
 
     async def through(self) -> None:
         """Until the server has seen all that was sent: the client's `flush` overtakes what it has in store."""

@@ -14,9 +14,9 @@ from tests.support.eventually import eventually
 from tests.support.security.authenticated_nats import guarded_nats
 from tests.support.security.certificates import Authority
 
-from telecine_auditor.sources.connection import Server
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.port import SourceError
+from telecine_auditor.sources.server import Server
 from telecine_chassis.runtime.service import Service
 from telecine_cli.errors import CommandError
 from telecine_cli.stack.nats_server import EmbeddedNats
@@ -48,7 +48,7 @@ def tls_server(folder: Path, authority: Authority, *, verify: bool = False) -> I
         yield part
 
 
-async def operator_can_connect(server: EmbeddedNats, **tls: Path) -> bool:
+async def operator_can_connect(server: EmbeddedNats, **tls: Any) -> bool:
     """Whether the operator gets an answer with these files."""
     target = Target(server.url, access=replace(server.access(OPERATOR), **tls))
     try:

@@ -28,7 +28,6 @@ from tests.support.security.authenticated_nats import guarded_nats
 from tests.support.security.nats_identities import connect_as
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.nats.connection import PermissionDenied
 from telecine_cli.errors import CommandError
 from telecine_cli.provisioning.credentials import seed_file
 from telecine_cli.stack.http_probe import http_answer
@@ -38,6 +37,7 @@ from telecine_cli.target import Target, connected
 from telecine_contracts import registry, subjects
 from telecine_contracts.credits import CreditsSettled
 from telecine_contracts.examples import envelope, example
+from telecine_jetstream.errors import PermissionDenied
 
 CONTRACTS = Path(__file__).parents[4] / "contracts" / "README.md"
 ENDS = ("stored", "storage_failed", "failed", "cancelled")

@@ -1,0 +1,186 @@
+"""NATS client: requests that the server refuses fail at once, and header blocks can be read and written as bytes."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from nats.aio.subscription import Subscription
+from nats.aio.transport import TcpTransport
+from nats.protocol.command import hpub_cmd, pub_cmd
+
+from .errors import ConnectionLost, PermissionDenied, PermissionViolation
+
+__all__ = ["NatsClient", "RawListener"]
+
+RawListener = Callable[[str, bytes, bytes], None]
+"""Takes subject, header block (empty without headers) and body of one message."""
+CLOSE_TIMEOUT = 1
+"""Seconds that a connection gets for a TLS shutdown."""
+_CANCEL_INTERVAL = 0.1
+_CONNECT = b"CONNECT "
+_ANY_SUBJECT = ""
+
+
+class NatsClient(Client):
+    """nats-py's client with three differences; URLs begin with nats:// or tls://.
+
+    A refused publish is reported by the server beside the connection, without a reply: here the request that waits
+    for that reply fails with PermissionDenied instead of running into its timeout. A `connect` that fails or is
+    cancelled leaves no connection behind. And messages can be received and published with the header block as it is on
+    the wire; nats-py's dict keeps one of several lines of one name, and no white space.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._transport = _Transport()
+        self._waiting: dict[str, set[asyncio.Future[Any]]] = {}
+        self._raw_listeners: dict[int, RawListener] = {}
+
+    async def connect(self, *servers: Any, **options: Any) -> None:
+        """Like nats-py's. `closed_cb` is not called for a connection that was never established."""
+        closed = options.pop("closed_cb", None)
+        options["error_cb"] = self._failing_refused(options.get("error_cb"))
+        connecting = asyncio.ensure_future(super().connect(*servers, **options))
+        try:
+            await asyncio.wait([connecting])
+            connecting.result()
+        except BaseException:
+            # Up to Python 3.11 wait_for, which nats-py uses, may swallow a cancellation: repeat it.
+            while not connecting.done():
+                connecting.cancel()
+                await asyncio.wait([connecting], timeout=_CANCEL_INTERVAL)
+            await self.close()
+            raise
+        self._closed_cb = closed
+
+    async def publish(
+        self, subject: str, payload: bytes = b"", reply: str = "", headers: dict[str, Any] | None = None
+    ) -> None:
+        """Like nats-py's."""
+        if reply and self._resp_map and (waiting := self._resp_map.get(_token(reply))) is not None:
+            self._watch(subject, waiting)
+        await super().publish(subject, payload, reply, headers)
+
+    async def publish_raw(self, subject: str, reply: str, head: bytes, body: bytes) -> None:
+        """Publish with the header lines `head` as they are. Raises ConnectionLost when the connection is closed."""
+        block = b"NATS/1.0\r\n" + head + b"\r\n"
+        command = hpub_cmd(subject, reply, block, body) if head else pub_cmd(subject, reply, body)
+        if self.is_closed:
+            raise ConnectionLost("the connection to NATS was lost")
+        await self._send_command(command)
+        if self._flush_queue is not None and self._flush_queue.empty():
+            await self._flush_pending()
+
+    async def subscribe_raw(self, subject: str, listener: RawListener) -> Subscription:
+        """Call `listener` for every message on `subject`, in the read loop, until `unsubscribe_raw`."""
+        subscription = await self.subscribe(subject, cb=_not_raw)
+        self._raw_listeners[subscription._id] = listener
+        return subscription
+
+    async def unsubscribe_raw(self, subscription: Subscription) -> None:
+        """End what `subscribe_raw` began."""
+        self._raw_listeners.pop(subscription._id, None)
+        if self.is_connected:
+            await subscription.unsubscribe()
+
+    @contextmanager
+    def failing_if_refused(
+        self, waiting: "asyncio.Future[Any]", subject: str = _ANY_SUBJECT
+    ) -> Iterator[None]:
+        """Within the block, `waiting` fails when publishing on `subject` (default: on any) is refused."""
+        key = subject.lower()
+        futures = self._waiting.setdefault(key, set())
+        futures.add(waiting)
+        try:
+            yield
+        finally:
+            self._forget(key, waiting)
+
+    def fail_pending_requests(self, violation: PermissionViolation) -> None:
+        """Fail the requests that `violation` leaves without a reply: to its subject, or all if it is not a publish."""
+        error = PermissionDenied(str(violation))
+        if violation.action == "publish":
+            self._fail(violation.subject, error)
+            self._fail(_ANY_SUBJECT, error)
+        else:
+            self.fail_all_pending(error)
+
+    def fail_all_pending(self, error: Exception) -> None:
+        """Fail every request that waits for a reply."""
+        for key in list(self._waiting):
+            self._fail(key, error)
+
+    def _fail(self, key: str, error: Exception) -> None:
+        for waiting in self._waiting.get(key, ()):
+            if not waiting.done():
+                waiting.set_exception(error)
+
+    def _watch(self, subject: str, waiting: "asyncio.Future[Any]") -> None:
+        key = subject.lower()
+        self._waiting.setdefault(key, set()).add(waiting)
+        waiting.add_done_callback(lambda done: self._forget(key, done))
+
+    def _forget(self, key: str, waiting: "asyncio.Future[Any]") -> None:
+        futures = self._waiting.get(key, set())
+        futures.discard(waiting)
+        if not futures:
+            self._waiting.pop(key, None)
+
+    def _failing_refused(self, callback: Any) -> Any:
+        async def on_error(error: Exception) -> None:
+            if (violation := PermissionViolation.of(error)) is not None:
+                self.fail_pending_requests(violation)
+            if callback is not None:
+                await callback(error)
+
+        return on_error
+
+    async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
+        listener = self._raw_listeners.get(sid)
+        if listener is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            listener(
+                subject.decode(), headers or b"", data
+            )  # without headers it is None, whatever its type says
+
+
+def _token(reply: str) -> str:
+    """The last token of a reply subject, by which nats-py finds the request."""
+    return reply.rpartition(".")[2]
+
+
+async def _not_raw(message: Msg) -> None:
+    # A nats-py that dispatches messages in another way must not pass for an empty stream.
+    raise AssertionError(f"this version of nats-py bypasses raw listeners: {message.subject}")
+
+
+class _Transport(TcpTransport):
+    """nats-py's transport with two fixes.
+
+    A TLS connection whose handshake failed never reports its end, and nats-py waits for that end before it reconnects:
+    here the wait is limited. And CONNECT is sent together with the PING behind it: a server that refuses CONNECT closes
+    the connection at once, and a PING still to be sent would reset it, so that the server's reason would be lost.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()  # type: ignore[no-untyped-call]
+        self._held_back = b""
+
+    def __bool__(self) -> bool:
+        return True  # otherwise the client replaces it
+
+    def write(self, payload: bytes) -> None:
+        if payload.startswith(_CONNECT):
+            self._held_back = payload
+            return
+        first, self._held_back = self._held_back, b""
+        super().write(first + payload)  # type: ignore[no-untyped-call]
+
+    async def wait_closed(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(CLOSE_TIMEOUT):
+                await super().wait_closed()  # type: ignore[no-untyped-call]
