@@ -21,7 +21,7 @@ BANNED = {
     r"heed(s|ed|ing)?": "check, respect",
     r"retry_while_unavailable(s|ed|ing)?": "retry while it is unavailable",
     r"good for anything": "healthy",
-    r"deaf|is_fatal?": "disconnected, not consuming; fatal",
+    r"deaf(ens?)?": "disconnected, not consuming; fatal",
     r"is no (time|date|day|number|account|key|id|amount)": "invalid time 'x', expected e.g. 2026-11-30T12:00:00Z",
     r"strangers?": "independent of, does not import",
 }
