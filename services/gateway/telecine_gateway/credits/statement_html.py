@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from datetime import UTC, datetime
+from typing import Any
 
 from telecine_gateway.http.html import content_security_policy, template_environment
 from telecine_gateway.read_model.entries import Statement, StatementLine
@@ -42,5 +43,6 @@ def _signed(amount: int) -> str:
 _TEMPLATES = template_environment(
     {"amount": _amount, "describe_change": describe_change, "signed": _signed, "utc": _utc}
 )
-_PAGE = _TEMPLATES.get_template("statement.html").module
+# Its attributes are the macros of the template.
+_PAGE: Any = _TEMPLATES.get_template("statement.html").module
 CONTENT_SECURITY_POLICY = content_security_policy(_TEMPLATES.get_template("statement.css").render())
