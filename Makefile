@@ -35,6 +35,10 @@ demo: setup      ## a text and an image become stored videos, on embedded parts
 test: setup-test  ## every test, on a real nats-server and a real S3 server
 	@$(BIN)/python -m pytest
 
+# `make test` alone builds wheels (test_wheel.py) and takes thousands of random examples (marked "slow").
+test-fast: setup-test  ## unit tests, contract suites on twins in memory, and `make check`: no server is started
+	@$(BIN)/python -m pytest tests/unit tests/contract tests/tidy -m "not server and not slow" --ignore-glob='*/test_wheel.py'
+
 test-postgres: setup-test  ## the same tests with every service on a real Postgres
 	@TELECINE_TEST_DATABASE=postgres $(BIN)/python -m pytest tests/contract tests/integration tests/chaos
 

@@ -24,6 +24,7 @@ from tests.support.servers.instances import (
 
 _TESTS = Path(__file__).parent
 _TIERS = frozenset({"unit", "contract", "integration", "chaos", "tidy"})
+_SERVER_FIXTURES = frozenset({"nats", "s3", "emulator", "postgres", "server"})
 UNCLOSED_SOCKET_WARNING = (
     "ignore:Exception ignored in. <(function (StreamWriter|_SelectorTransport)|socket)"
     ":pytest.PytestUnraisableExceptionWarning"
@@ -79,6 +80,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
         tier = item.path.relative_to(_TESTS).parts[0] if item.path.is_relative_to(_TESTS) else ""
         if tier in _TIERS:
             item.add_marker(tier)
+        if isinstance(item, pytest.Function) and not _SERVER_FIXTURES.isdisjoint(item.fixturenames):
+            item.add_marker("server")
 
 
 @pytest.fixture(autouse=True)

@@ -8,6 +8,8 @@ import sys
 import tomllib
 from pathlib import Path
 
+import pytest
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = {
     "telecine_contracts": "contracts",
@@ -169,14 +171,30 @@ def test_no_machine_and_no_registry_is_named() -> None:
     assert named == [], "take the name of the host or the path of the machine out"
 
 
-def test_the_lock_has_hashes_and_names_no_index() -> None:
-    lines = (ROOT / "requirements.txt").read_text().splitlines()
+@pytest.mark.parametrize("lock", ["requirements.txt", "requirements-test.txt"])
+def test_a_lock_has_hashes_and_names_no_index(lock: str) -> None:
+    lines = (ROOT / lock).read_text().splitlines()
     pinned = [line for line in lines if "==" in line and not line.startswith(" ")]
     assert pinned, "run `make lock`"
     assert [line for line in pinned if not line.rstrip().endswith("\\")] == [], (
         "every requirement needs hashes: `make lock`"
     )
     assert [line for line in lines if line.startswith("-")] == [], "no index lines in the lock: `make lock`"
+
+
+def test_the_locks_agree_on_every_version() -> None:
+    run, test = (pinned_versions(ROOT / lock) for lock in ("requirements.txt", "requirements-test.txt"))
+    assert {
+        name: (run[name], test[name]) for name in run.keys() & test.keys() if run[name] != test[name]
+    } == {}
+
+
+def pinned_versions(lock: Path) -> dict[str, set[str]]:
+    versions: dict[str, set[str]] = {}
+    for line in lock.read_text().splitlines():
+        if match := re.match(r"([a-z0-9_.-]+)(?:\[[^]]*\])?==([^ ;]+)", line):
+            versions.setdefault(match[1], set()).add(match[2])
+    return versions
 
 
 def test_every_module_imports_in_an_empty_environment_and_does_nothing() -> None:

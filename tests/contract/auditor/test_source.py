@@ -92,7 +92,7 @@ def mirror_source(tmp_path: Path) -> Filled:
     return fill
 
 
-@pytest.fixture(params=["nats", "mirror"])
+@pytest.fixture(params=[pytest.param("nats", marks=pytest.mark.server), "mirror"])
 def source_with(request: pytest.FixtureRequest, nats_source: Filled, mirror_source: Filled) -> Filled:
     return nats_source if request.param == "nats" else mirror_source
 

@@ -46,13 +46,14 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
         yield running
 
 
-@pytest.fixture(params=["memory", "jetstream"])
-async def stores(request: pytest.FixtureRequest, server: NatsServer) -> AsyncIterator[list[EventStore]]:
+@pytest.fixture(params=["memory", pytest.param("jetstream", marks=pytest.mark.server)])
+async def stores(request: pytest.FixtureRequest) -> AsyncIterator[list[EventStore]]:
     """The same store as two replicas see it."""
     async with AsyncExitStack() as stack:
         if request.param == "memory":
             yield [InMemoryEventStore(registry())] * 2
             return
+        server: NatsServer = request.getfixturevalue("server")
         replicas: list[EventStore] = []
         for name in ("one", "two"):
             client = await connect(server.url, name)

@@ -83,9 +83,12 @@ def jetstream(connection: NatsClient) -> EventStore:
     return JetStreamEventStore(connection, registry())
 
 
-@pytest.fixture(params=["memory", "jetstream"])
-def store(request: pytest.FixtureRequest, jetstream: EventStore) -> EventStore:
-    return InMemoryEventStore(registry()) if request.param == "memory" else jetstream
+@pytest.fixture(params=["memory", pytest.param("jetstream", marks=pytest.mark.server)])
+def store(request: pytest.FixtureRequest) -> EventStore:
+    if request.param == "memory":
+        return InMemoryEventStore(registry())
+    jetstream: EventStore = request.getfixturevalue("jetstream")
+    return jetstream
 
 
 @pytest.fixture

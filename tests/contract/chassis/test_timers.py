@@ -90,11 +90,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
         yield running
 
 
-@pytest.fixture(params=["memory", "jetstream"])
-async def world(request: pytest.FixtureRequest, server: NatsServer) -> AsyncIterator[World]:
+@pytest.fixture(params=["memory", pytest.param("jetstream", marks=pytest.mark.server)])
+async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
     if request.param == "memory":
         yield MemoryWorld()
         return
+    server: NatsServer = request.getfixturevalue("server")
     client = await connect(server.url, "tests")
     yield await jetstream_world(client)
     await client.close()

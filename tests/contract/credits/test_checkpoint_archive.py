@@ -62,9 +62,10 @@ def folder_case(tmp_path: Path) -> Kept:
     return Kept(FolderArchive(folder), read, lambda name, text: (folder / name).write_text(text))
 
 
-@pytest.fixture(params=["folder", "s3"])
-def case(request: pytest.FixtureRequest, s3_case: Kept, folder_case: Kept) -> Kept:
-    return {"folder": folder_case, "s3": s3_case}[request.param]
+@pytest.fixture(params=["folder", pytest.param("s3", marks=pytest.mark.server)])
+def case(request: pytest.FixtureRequest) -> Kept:
+    kept: Kept = request.getfixturevalue(f"{request.param}_case")
+    return kept
 
 
 def bucket(s3: S3Server, name: str, secret_key: str | None = None) -> ArchiveBucket:

@@ -37,10 +37,11 @@ async def s3_case(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
     await content.stop()
 
 
-@pytest.fixture(params=["memory", "s3"])
-def case(request: pytest.FixtureRequest, s3_case: Kept) -> Kept:
+@pytest.fixture(params=["memory", pytest.param("s3", marks=pytest.mark.server)])
+def case(request: pytest.FixtureRequest) -> Kept:
     if request.param == "s3":
-        return s3_case
+        kept: Kept = request.getfixturevalue("s3_case")
+        return kept
     memory = MemoryContent()
     return Kept(memory, "bucket", lambda key, body: memory.objects.update({("bucket", key): body}))
 

@@ -51,7 +51,7 @@ def emulator_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         yield url
 
 
-@pytest.fixture(params=["memory", "ark"])
+@pytest.fixture(params=["memory", pytest.param("ark", marks=pytest.mark.server)])
 def closed_world(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[ProviderEnvironment]:
     if request.param == "memory":
         return memory_environment(datetime(2026, 11, 2, 12, tzinfo=UTC))

@@ -38,10 +38,13 @@ async def s3_case(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
     await bucket.aclose()
 
 
-@pytest.fixture(params=["memory", "s3"])
-def case(request: pytest.FixtureRequest, s3_case: Kept) -> Kept:
+@pytest.fixture(params=["memory", pytest.param("s3", marks=pytest.mark.server)])
+def case(request: pytest.FixtureRequest) -> Kept:
+    if request.param == "s3":
+        kept: Kept = request.getfixturevalue("s3_case")
+        return kept
     memory = MemoryBucket()
-    return Kept(memory, memory.objects.__getitem__) if request.param == "memory" else s3_case
+    return Kept(memory, memory.objects.__getitem__)
 
 
 def config(s3: S3Server, bucket: str) -> S3Config:
@@ -215,6 +218,7 @@ def private_s3(tmp_path: Path) -> Iterator[S3Server]:
         yield server
 
 
+@pytest.mark.server
 @pytest.mark.parts("restart")
 async def test_a_server_killed_during_an_upload_leaves_no_object(private_s3: S3Server) -> None:
     body, bucket = noise(3 * PART), S3Bucket(config(private_s3, private_s3.new_bucket()), part_bytes=PART)

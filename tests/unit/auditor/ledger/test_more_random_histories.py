@@ -1,8 +1,11 @@
 """Five thousand random histories beside those of test_audit_histories, so that two workers share them."""
 
+import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 from tests.support.audit.random_histories import assert_clean, run_history
+
+pytestmark = pytest.mark.slow
 
 
 @seed(2)

@@ -1,8 +1,11 @@
 """Five thousand random histories, made by the rules of credits, pass the audit; five thousand more are next door."""
 
+import pytest
 from hypothesis import Phase, given, seed, settings
 from hypothesis import strategies as st
 from tests.support.audit.random_histories import assert_clean, run_history
+
+pytestmark = pytest.mark.slow
 
 
 @seed(1)

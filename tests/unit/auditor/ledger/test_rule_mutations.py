@@ -16,6 +16,8 @@ import telecine_credits.rules.commands
 from telecine_auditor.breaches import BreachKind as K
 from telecine_credits.rules.commands import LedgerRefused, NotDebited
 
+pytestmark = pytest.mark.slow
+
 SOURCES = Path(telecine_credits.rules.commands.__file__).parent
 PACKAGE = "credits_with_a_mistake"
 HISTORIES, ENOUGH = 600, 12
