@@ -1,4 +1,4 @@
-"""`python -m telecine_emulator`: see `--help`."""
+"""Command line of the emulator: `python -m telecine_emulator --help`."""
 
 import argparse
 import json
@@ -20,7 +20,7 @@ SWITCH_SECONDS = 0.0005
 
 
 class Server(uvicorn.Server):
-    """Says when it listens."""
+    """Prints a JSON line with its address once it listens."""
 
     def __init__(self, config: uvicorn.Config, url: str) -> None:
         super().__init__(config)
@@ -34,9 +34,9 @@ class Server(uvicorn.Server):
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Runs until it is told to stop (SIGINT or SIGTERM)."""
+    """Runs until SIGINT or SIGTERM."""
     settings = read(arguments)
-    # Painting in threads holds the interpreter; requests should not wait 5 ms for each of its turns.
+    # Encoding threads hold the interpreter lock between calls; with the default of 5 ms requests would wait for them.
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = _bind(settings)
     host, port = listener.getsockname()[:2]
@@ -46,7 +46,7 @@ def main(arguments: list[str] | None = None) -> None:
 
 
 def read(arguments: list[str] | None) -> Settings:
-    """The settings of a command line; explains itself and exits where it can't be read."""
+    """The settings that a command line gives. Exits with a usage message if it is invalid."""
     given = _parser().parse_args(arguments)
     settings = Settings(
         data=given.data,
@@ -72,12 +72,12 @@ def read(arguments: list[str] | None) -> Settings:
 
 
 def _keys_of_the_environment() -> list[str]:
-    """Everybody on the machine reads a command line; the environment only who runs the program."""
+    # Every user of the machine can read a command line, the environment only the user who runs the program.
     return [key for key in os.environ.get("EMULATOR_API_KEY", "").split(",") if key]
 
 
 def _bind(settings: Settings) -> socket.socket:
-    """Bound here, so that the address is known before anything starts."""
+    """A bound socket, so that the address is known before the server starts."""
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
@@ -96,34 +96,43 @@ def _fault(text: str) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="telecine_emulator", description="A stand-in for Volcano Ark's video API over real HTTP."
+        prog="telecine_emulator", description="Emulates Volcano Ark's video API over HTTP."
     )
     add = parser.add_argument
-    add("--data", type=Path, required=True, help="folder for tasks and result files; made if need be")
+    add(
+        "--data", type=Path, required=True, help="folder for tasks and result files; created if it is missing"
+    )
     add("--host", default="127.0.0.1", help="address to listen on (default: %(default)s)")
     add("--port", type=int, default=0, help="port to listen on; 0 takes a free one (default)")
     add(
         "--api-key",
         action="append",
         default=[],
-        help="a key to let in; repeatable; also EMULATOR_API_KEY; none: any key",
+        help="an accepted key; repeatable; also EMULATOR_API_KEY; by default every key is accepted",
     )
     add("--task-seconds", type=float, default=3.0, help="how long a task takes (default: %(default)s)")
-    add("--queue-seconds", type=float, help="how long a task is queued (default: a fifth)")
-    add("--run-seconds", type=float, help="how long a task runs (default: the rest)")
+    add("--queue-seconds", type=float, help="how long a task is queued (default: a fifth of --task-seconds)")
+    add("--run-seconds", type=float, help="how long a task runs (default: the rest of --task-seconds)")
     add("--concurrency", type=int, help="how many tasks run at once (default: no limit)")
-    add("--queue-cap", type=int, help="how many tasks may wait; more get 429 (default: no limit)")
-    add("--not-ready-seconds", type=float, default=0.0, help="results answer video_not_ready this long")
-    add("--text-commands-win", action="store_true", help="--duration 4 in a prompt beats the body's field")
+    add("--queue-cap", type=int, help="how many tasks may wait; further ones get 429 (default: no limit)")
+    add(
+        "--not-ready-seconds",
+        type=float,
+        default=0.0,
+        help="for how long after success results respond with video_not_ready (default: %(default)s)",
+    )
+    add(
+        "--text-commands-win", action="store_true", help="--duration 4 in a prompt overrides the body's field"
+    )
     add("--fault", type=_fault, action="append", default=[], metavar="NAME[=VALUE]", help=_faults_help())
-    add("--public-url", help="what result addresses begin with (default: the address the client used)")
-    add("--random-seed", type=int, help="makes seeds and the choice of the bad field repeatable")
-    add("--callback-timeout", type=float, default=5.0, help="seconds for an acknowledgement (default: 5)")
+    add("--public-url", help="base of result URLs (default: the address the client used)")
+    add("--random-seed", type=int, help="makes drawn seeds and the choice of the reported field repeatable")
+    add("--callback-timeout", type=float, default=5.0, help="timeout of a callback in seconds (default: 5)")
     return parser
 
 
 def _faults_help() -> str:
-    return f"a fault for every request or task; repeatable; one of {', '.join(sorted(NAMES))}"
+    return f"a fault for all requests or tasks; repeatable; one of {', '.join(sorted(NAMES))}"
 
 
 if __name__ == "__main__":

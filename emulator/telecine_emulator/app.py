@@ -1,4 +1,4 @@
-"""The emulator as one application, and the server that runs it."""
+"""The emulator's ASGI application, and the uvicorn configuration that serves it."""
 
 import asyncio
 import contextlib
@@ -21,7 +21,7 @@ from .state import Emulator, open_emulator
 
 
 def build(settings: Settings) -> Starlette:
-    """Tasks move while the application's lifespan lasts."""
+    """The application; its scheduler runs during the lifespan."""
     emulator = open_emulator(settings)
     app = Starlette(
         routes=[*routes.routes(), *results.routes(), *samples.routes(), *admin.routes()],
@@ -33,7 +33,7 @@ def build(settings: Settings) -> Starlette:
 
 
 def server_config(app: Starlette, settings: Settings) -> uvicorn.Config:
-    """For uvicorn: with the protocol that lets faults break connections."""
+    """A uvicorn configuration whose protocol lets faults close connections."""
     return uvicorn.Config(
         app,
         host=settings.host,
@@ -61,7 +61,8 @@ async def _lifespan(app: Starlette) -> AsyncIterator[None]:
 
 
 def _report(scheduler: asyncio.Task[None]) -> None:
-    """A scheduler that stops by itself would look like a provider that hangs: better no emulator at all."""
+    """Ends the process if the scheduler failed."""
+    # Without its scheduler the emulator would look like a provider whose tasks hang.
     if not scheduler.cancelled() and (error := scheduler.exception()):
         print(f"telecine_emulator: the scheduler stopped: {error!r}", file=sys.stderr)
         raise SystemExit(1)

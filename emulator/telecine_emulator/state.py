@@ -1,4 +1,4 @@
-"""The emulator's parts, put together once per process."""
+"""The emulator's components, built once per process."""
 
 import random
 import secrets
@@ -22,7 +22,7 @@ LETTERS = string.ascii_lowercase + string.digits
 
 @dataclass(frozen=True)
 class Emulator:
-    """Everything a route may need."""
+    """The components that routes use."""
 
     settings: Settings
     store: Store
@@ -34,7 +34,7 @@ class Emulator:
     scheduler: Scheduler
     random: random.Random
     not_ready_answers: dict[str, int]
-    """How often each result has answered `video_not_ready`."""
+    """Number of `video_not_ready` responses by task id."""
 
     def show(self, task: Task, base_url: str) -> dict[str, Any]:
         return describe(task, self.links, self.settings.public_url or base_url)
@@ -52,7 +52,7 @@ class Emulator:
         return f"{stamp(self.clock.now())}{secrets.token_hex(10).upper()}"
 
     def sweep(self) -> None:
-        """Removes result files whose lease is over."""
+        """Removes result files whose URLs have expired."""
         since = self.clock.now() - LEASE_SECONDS
         self.renders.remove_others([*self.store.unfinished(), *self.store.downloadable(since)])
 
@@ -63,7 +63,7 @@ class Emulator:
 
 
 def open_emulator(settings: Settings) -> Emulator:
-    """Opens the data folder and what it remembers; nothing runs yet."""
+    """Opens the data folder and its database; starts nothing."""
     store = Store(settings.data / "emulator.sqlite3")
     clock = Clock(float(store.fact("clock_offset", "0")))
     links = Links(store.secret())

@@ -1,4 +1,4 @@
-"""The sandbox's own routes, without a key: the clock, the faults, the journal, the tasks."""
+"""Admin routes, without authentication: clock, faults, journal, tasks."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -15,7 +15,7 @@ from telecine_emulator.tasks.task import to_record
 from .strict_json import parse
 
 FARTHEST = 1_000_000_000
-"""Seconds, some thirty years, that one call may move the clock."""
+"""Seconds (about thirty years) by which one call may advance the clock."""
 
 
 def routes() -> list[Route]:
@@ -40,7 +40,7 @@ async def clock(request: Request) -> Response:
 
 
 async def advance(request: Request) -> Response:
-    """Answers when everything that became due has happened."""
+    """Responds after all changes that became due have happened."""
     emulator, body = _emulator(request), await _object(request)
     seconds = body.get("advance_seconds")
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= FARTHEST:
@@ -61,7 +61,7 @@ async def add_fault(request: Request) -> Response:
     name, value, times, match = (body.get(key) for key in ("name", "value", "times", "match"))
     times_fit = times is None or (isinstance(times, int) and not isinstance(times, bool) and times >= 1)
     if not isinstance(name, str) or not times_fit or not isinstance(match, str | None):
-        return _bad("a fault has a name, and may have a value, times (1 or more) and match (a text)")
+        return _bad("a fault needs a name, and may have a value, times (1 or more) and match (a string)")
     text = None if value is None or value is True else str(value)
     try:
         fault = _emulator(request).faults.add(name, text, times=times, match=match)
@@ -76,14 +76,14 @@ async def clear_faults(request: Request) -> Response:
 
 
 async def journal(request: Request) -> Response:
-    """Every create and delete request, oldest first; `?action=create` or `delete` for one kind."""
+    """All create and delete requests, oldest first; `?action=create` or `?action=delete` selects one kind."""
     action = request.query_params.get("action")
     entries = [asdict(entry) for entry in _emulator(request).store.journal()]
     return JSONResponse({"entries": [entry for entry in entries if action in (None, entry["action"])]})
 
 
 async def all_tasks(request: Request) -> Response:
-    """Every task as the emulator keeps it, oldest first, deleted and flex ones included."""
+    """All task records, oldest first, including deleted and flex tasks."""
     return JSONResponse({"tasks": [to_record(task) for task in _emulator(request).store.everything()]})
 
 

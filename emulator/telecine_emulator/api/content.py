@@ -1,4 +1,4 @@
-"""The content items of a create request: their shape, their roles, and the task type that follows."""
+"""The content items of a create request: their form, their roles, and the resulting task type."""
 
 import base64
 import binascii
@@ -29,7 +29,7 @@ LARGEST_IMAGE = 30 * 1024 * 1024
 
 @dataclass(frozen=True)
 class Item:
-    """One media item; `role` is None where the request gave none."""
+    """One media item; `role` is None if the request has none."""
 
     kind: str
     role: str | None
@@ -39,7 +39,7 @@ class Item:
 
 @dataclass(frozen=True)
 class Content:
-    """The items that could be read, and what was wrong with the others."""
+    """The valid items, and the problems of the others."""
 
     text: str
     media: tuple[Item, ...]
@@ -48,7 +48,7 @@ class Content:
 
     @property
     def roles(self) -> tuple[str, ...]:
-        """Each item's role, with the default for the one that needs none."""
+        """The role of each item, or the default of its kind."""
         return tuple(item.role or ROLES[item.kind][0] for item in self.media)
 
     @property
@@ -57,7 +57,7 @@ class Content:
 
     @property
     def task_type(self) -> str:
-        """t2v, i2v, flf2v or r2v, as the roles say."""
+        """t2v, i2v, flf2v or r2v, depending on the roles."""
         if any(role.startswith("reference_") for role in self.roles):
             return "r2v"
         if "last_frame" in self.roles:
@@ -66,7 +66,7 @@ class Content:
 
 
 def read(items: Any) -> Content:
-    """Reads the `content` field of a body without nulls."""
+    """Parses the `content` field of a body without nulls."""
     if not isinstance(items, list) or not items:
         problem = Problem("InvalidParameter", "content", "content must be an array of at least one item")
         return Content("", (), None, (problem,))
@@ -105,7 +105,7 @@ def _text_of(item: Mapping[str, Any], where: str) -> Problem | tuple[str, str]:
 
 
 def _inner(item: Mapping[str, Any], kind: str, key: str, where: str) -> Problem | tuple[str, str]:
-    """The string inside `{kind: {key: …}}`; a bare string in place of the object is refused."""
+    """The string in `{kind: {key: …}}`; a plain string instead of the object is invalid."""
     payload = item.get(kind)
     value = payload.get(key) if isinstance(payload, Mapping) else None
     if isinstance(value, str):
@@ -155,7 +155,7 @@ def _image_problem(data: bytes, where: str) -> Problem | None:
 
 
 def image_ratio(content: Content) -> float | None:
-    """Width by height of the first image, where the request holds the image itself."""
+    """Width divided by height of the first image, if the request embeds it."""
     if not content.images:
         return None
     embedded = DATA_URL.fullmatch(content.images[0].url)
@@ -164,7 +164,7 @@ def image_ratio(content: Content) -> float | None:
 
 
 def rule_problems(content: Content, model: Model) -> Iterator[Problem]:
-    """What the items break together: roles, mixtures, and what the model can't do."""
+    """Problems of the items taken together: roles, combinations, and the model's capabilities."""
     if content.problems:
         return
     if not content.text and not content.media and not content.draft_task:

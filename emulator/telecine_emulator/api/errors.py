@@ -1,4 +1,4 @@
-"""The provider's errors: a code, its HTTP status, and the body they travel in (Ark: error table)."""
+"""The provider's errors: code, HTTP status and response body (source: Ark's table of error codes)."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -71,7 +71,7 @@ TYPE_OF_STATUS = {
 
 @dataclass(frozen=True)
 class Problem:
-    """One thing wrong with a request: the code, the field, and a sentence without its full stop."""
+    """One problem of a request: error code, field, and a sentence without its full stop."""
 
     code: str
     param: str
@@ -79,7 +79,7 @@ class Problem:
 
 
 class ApiError(Exception):
-    """The request is answered with an error body."""
+    """Makes the response an error body."""
 
     def __init__(self, code: str, message: str, *, status: int | None = None, param: str = "") -> None:
         super().__init__(message)
@@ -94,13 +94,13 @@ class ApiError(Exception):
 
 
 def status_of(code: str) -> int:
-    """The HTTP status that goes with a code; codes nobody listed are 400, `NotFound.x` 404."""
+    """The HTTP status of a code; unlisted codes are 400, `NotFound.x` is 404."""
     listed = (status for status, codes in STATUS_OF_CODE.items() if code in codes)
     return next(listed, 404 if code.startswith("NotFound") else 400)
 
 
 def error_body(error: ApiError, request_id: str) -> dict[str, Any]:
-    """Ark: `{"error": {code, message, param, type}}`, the message ending with the request id."""
+    """Ark: `{"error": {code, message, param, type}}`; the message ends with the request id."""
     return {
         "error": {
             "code": error.code,

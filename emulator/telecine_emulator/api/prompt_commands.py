@@ -1,4 +1,4 @@
-"""Text commands: `--duration 4` and the like inside a prompt, honoured as far as the model takes them."""
+"""Text commands in a prompt, such as `--duration 4`; values that the model does not support are ignored."""
 
 import re
 from collections.abc import Callable, Mapping
@@ -32,7 +32,7 @@ def split(text: str) -> tuple[str, dict[str, str]]:
 
 
 def read(values: Mapping[str, str], model: Model) -> dict[str, Any]:
-    """The values this model takes; the others are dropped without a word."""
+    """The values that the model supports; Ark ignores the others silently."""
     read_one = {field: READERS[field](value, model) for field, value in values.items() if field in READERS}
     return {field: value for field, value in read_one.items() if value is not None}
 

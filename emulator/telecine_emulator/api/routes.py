@@ -1,4 +1,4 @@
-"""The provider's four calls: create, get, list, delete."""
+"""The provider's four API operations: create, get, list, delete."""
 
 import asyncio
 import secrets
@@ -27,14 +27,14 @@ PATH = f"{BASE}/contents/generations/tasks"
 LARGEST_BODY = 64 * 1024 * 1024
 LARGEST_PAGE = 500
 LONGEST_NUMBER = 9
-"""Digits; Python refuses to read thousands of them."""
+"""Digits. Python raises ValueError for numbers with thousands of them."""
 KEPT_HEADERS = ("user-agent", "content-type", "x-client-request-id", "idempotency-key", "traceparent")
 
 Handler = Callable[[Emulator, Request], Awaitable[Response]]
 
 
 def routes() -> list[Route]:
-    """A POST below a task, such as `…/cancel`, falls through to create, as it does at Ark."""
+    """As at Ark, a POST below a task, such as `…/cancel`, is a create request."""
     return [
         Route(PATH, _api(create), methods=["POST"]),
         Route(PATH, _api(listing), methods=["GET"]),
@@ -109,17 +109,17 @@ async def delete(emulator: Emulator, request: Request) -> Response:
 
 
 def base_url(request: Request) -> str:
-    """The address the client used to get here."""
+    """The base address that the client used."""
     return str(request.base_url).rstrip("/")
 
 
 def kept_headers(request: Request) -> dict[str, str]:
-    """The headers the journal shows; the key isn't one of them."""
+    """The headers for the journal; the API key is not among them."""
     return {name: request.headers[name] for name in KEPT_HEADERS if name in request.headers}
 
 
 def _api(handler: Handler) -> Callable[[Request], Awaitable[Response]]:
-    """Ark: every answer carries X-Request-Id, and errors have one form."""
+    """Ark: every response has X-Request-Id, and all errors have the same form."""
 
     async def handle(request: Request) -> Response:
         emulator: Emulator = request.app.state.emulator
@@ -177,7 +177,7 @@ def _shown(emulator: Emulator, task: Task, request: Request) -> dict[str, Any]:
 
 
 def _garbage(value: str | None) -> Response:
-    """A 200 that can't be read: a page, half a document, or a document of other types."""
+    """A 200 with an invalid body: an HTML page, truncated JSON, or JSON with wrong types."""
     match target(value).word:
         case "json":
             return Response('{"id": "cgt-', media_type="application/json")

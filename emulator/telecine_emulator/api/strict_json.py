@@ -1,4 +1,4 @@
-"""JSON as it comes in, read strictly: what could not be kept or sent again is not taken in the first place."""
+"""Strict JSON parser: refuses what could not be stored or sent again."""
 
 import json
 import math
@@ -7,11 +7,11 @@ from typing import Any, NoReturn
 __all__ = ["parse"]
 
 DEEPEST = 64
-"""Objects and lists inside one another."""
+"""Nested objects and arrays."""
 
 
 def parse(raw: bytes) -> Any:
-    """The value in `raw`. Raises ValueError, also for half a surrogate pair, a number that is not finite, or depth."""
+    """The value in `raw`. Raises ValueError, also for an unpaired surrogate, a non-finite number, or deep nesting."""
     try:
         value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
     except RecursionError:

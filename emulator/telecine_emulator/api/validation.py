@@ -1,4 +1,4 @@
-"""Create's body against the matrix: every problem there is. The caller names one of them, as Ark does."""
+"""Validates the body of a create request against the model. The caller reports one problem, as Ark does."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -17,7 +17,7 @@ PRIORITIES = range(10)
 
 
 def without_nulls(value: Any) -> Any:
-    """The body with null fields left out: the official SDK sends null for all it doesn't set."""
+    """The body without null fields: the official SDK sends null for each field that is not set."""
     if isinstance(value, dict):
         return {key: without_nulls(one) for key, one in value.items() if one is not None}
     if isinstance(value, list):
@@ -26,7 +26,7 @@ def without_nulls(value: Any) -> Any:
 
 
 def missing(body: Body) -> Problem | None:
-    """The first required field that isn't there."""
+    """The problem of a missing or invalid required field."""
     for field in ("model", "content"):
         if field not in body:
             return Problem("MissingParameter", field, f"the request misses the parameter `{field}`")
@@ -36,7 +36,7 @@ def missing(body: Body) -> Problem | None:
 
 
 def problems(body: Body, content: Content, model: Model) -> list[Problem]:
-    """Everything wrong with a body that has its required fields, in no telling order."""
+    """All problems of a body that has its required fields, in no particular order."""
     return [
         *content.problems,
         *rule_problems(content, model),

@@ -1,4 +1,4 @@
-"""What each model takes, as data (Ark: the applicability matrix), and under which ids it goes."""
+"""Video models as data: what each supports (source: Ark's applicability matrix), and their ids."""
 
 from dataclasses import dataclass, replace
 from types import MappingProxyType
@@ -54,7 +54,7 @@ class Model:
         return sizes[resolution][RATIOS.index(ratio)]
 
     def tokens(self, size: Size, frames: int) -> int:
-        """What a clip of `frames` frames (24 a second, plus one) is billed as."""
+        """Billed tokens of a clip with `frames` frames (24 a second, plus one)."""
         billed = (frames - 1) * self.frames_per_second_billed // FRAME_RATE + 1
         return size[0] * size[1] * billed // 1024
 
@@ -132,16 +132,16 @@ MODELS = MappingProxyType(
 )
 
 MODEL_BEHIND_ENDPOINTS = "doubao-seedance-1-0-pro-250528"
-"""What an endpoint id (`ep-…`) stands for here."""
+"""The model of every endpoint id (`ep-…`)."""
 
 
 def used_id(model_id: str) -> str:
-    """The model id a task reports: an endpoint's model, else the id as sent."""
+    """The model id that a task reports: the endpoint's model, else the id of the request."""
     return MODEL_BEHIND_ENDPOINTS if model_id.startswith("ep-") else model_id
 
 
 def find(model_id: str) -> Model | None:
-    """The model behind an id of either region, or None when nobody switched it on."""
+    """The model of an id of either region, or None if the account has not activated it."""
     name = used_id(model_id).removeprefix("doubao-")
     bare = name.removeprefix("dreamina-")
     model = MODELS.get(bare)

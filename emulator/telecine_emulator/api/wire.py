@@ -1,4 +1,4 @@
-"""A task as the API shows it, and the addresses of its results."""
+"""The API's representation of a task, and its signed result URLs."""
 
 import hashlib
 import hmac
@@ -22,12 +22,12 @@ LAST_FRAME = "last_frame.png"
 
 @dataclass(frozen=True)
 class Links:
-    """Makes and checks result addresses, signed in the manner of TOS and good for 24 h from success."""
+    """Creates and checks result URLs, signed in the style of TOS and valid for 24 h from success."""
 
     secret: bytes
 
     def url(self, task: Task, name: str, base: str) -> str:
-        """The same for every call: a later Get gives no fresh lease."""
+        """The same URL at every call: a later get does not extend its validity."""
         path = f"/results/{task.id}/{name}"
         query = {
             "X-Tos-Algorithm": "TOS4-HMAC-SHA256",
@@ -39,12 +39,12 @@ class Links:
         return f"{base}{path}?{urlencode(query)}&X-Tos-Signature={self._sign(path, query['X-Tos-Date'])}"
 
     def timeless(self, task: Task, name: str, base: str) -> str:
-        """An address that does not tell until when it holds."""
+        """A URL without its date of expiry."""
         path = f"/results/{task.id}/{name}"
         return f"{base}{path}?X-Tos-Signature={self._sign(path, '')}"
 
     def good(self, path: str, query: Mapping[str, str]) -> bool:
-        """Whether the address is one that was given out; its age is the caller's to judge."""
+        """Whether the signature is right. The caller checks the expiry."""
         wanted = self._sign(path, query.get("X-Tos-Date", ""))
         return hmac.compare_digest(wanted, query.get("X-Tos-Signature", ""))
 
@@ -57,7 +57,7 @@ def video_name(task: Task) -> str:
 
 
 def describe(task: Task, links: Links, base: str) -> dict[str, Any]:
-    """The body of Get, of a list item and of a callback."""
+    """The body of a get, of a list item and of a callback."""
     return {
         "id": task.id,
         "model": task.spec.model,
@@ -71,7 +71,7 @@ def describe(task: Task, links: Links, base: str) -> dict[str, Any]:
 
 
 def timeless(task: Task, shown: dict[str, Any], form: str, links: Links, base: str) -> dict[str, Any]:
-    """A record whose last change is missing, or comes in another form, with an address that tells no time either."""
+    """A record whose `updated_at` is missing or in another form, and whose result URL has no date."""
     forms = {"float": task.updated_at, "milliseconds": int(task.updated_at * 1000), "null": None}
     spoilt = {name: value for name, value in shown.items() if name != "updated_at"}
     if form:
@@ -82,7 +82,7 @@ def timeless(task: Task, shown: dict[str, Any], form: str, links: Links, base: s
 
 
 def _error(task: Task) -> dict[str, str] | None:
-    """Ark: only `failed` has one; expired and cancelled carry none."""
+    """Ark: only a failed task has an error; expired and cancelled tasks have none."""
     if task.error_code is None:
         return None
     reason = FAILURES.get(task.error_code, "The generation failed")

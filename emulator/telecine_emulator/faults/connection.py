@@ -1,4 +1,4 @@
-"""Answers that break off: they need the connection itself, which uvicorn keeps from an application."""
+"""Responses that close the connection early; uvicorn gives applications no access to it otherwise."""
 
 from asyncio import Transport
 from collections.abc import AsyncIterable
@@ -12,7 +12,7 @@ KEY = "emulator.transport"
 
 
 class Protocol(HttpToolsProtocol):
-    """uvicorn's own, with the transport put into the scope."""
+    """uvicorn's protocol; it also puts the transport into the scope."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -20,7 +20,7 @@ class Protocol(HttpToolsProtocol):
 
 
 async def hang_up(scope: Scope, receive: Receive) -> None:
-    """Closes the connection once what was written is sent."""
+    """Closes the connection after the written bytes are sent."""
     transport: Transport | None = scope.get(KEY)
     if transport is None:
         raise RuntimeError("this fault needs a server that runs telecine_emulator.faults.connection.Protocol")
@@ -30,14 +30,14 @@ async def hang_up(scope: Scope, receive: Receive) -> None:
 
 
 class NoAnswer(Response):
-    """Closes the connection without a byte of an answer."""
+    """Closes the connection without a response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         await hang_up(scope, receive)
 
 
 class CutShort(StreamingResponse):
-    """Sends its status, headers and body, then closes the connection as if more had to come."""
+    """Sends status, headers and body, then closes the connection as if the body were incomplete."""
 
     def __init__(self, body: AsyncIterable[bytes], *, headers: dict[str, str], media_type: str) -> None:
         super().__init__(body, headers=headers, media_type=media_type)

@@ -1,4 +1,4 @@
-"""Faults on demand: a book of those in force, and what becomes of one when a request meets it."""
+"""Faults on demand: the active ones, and the choice of the fault that applies to a request."""
 
 import re
 from collections.abc import Callable, Iterator
@@ -49,7 +49,7 @@ MARKER = re.compile(r"\[emulator:(\w+)(?:=([^\]]*))?\]")
 
 @dataclass
 class Fault:
-    """`times` counts down, None for ever; `match` is a part of the prompt it applies to, None for all."""
+    """`times`: remaining uses, None for unlimited; `match`: a substring of the prompts it applies to, None for all."""
 
     number: int
     name: str
@@ -66,7 +66,7 @@ class Fault:
 
 @dataclass(frozen=True)
 class Target:
-    """The value of a fault that answers with an error: `[ROUTE][:STATUS][:CODE]` in any order."""
+    """The parsed value of an error fault: `[ROUTE][:STATUS][:CODE]` in any order."""
 
     route: str | None = None
     status: int | None = None
@@ -82,12 +82,12 @@ def target(value: str | None) -> Target:
 
 
 def for_route(route: str, default: str) -> Callable[[Fault], bool]:
-    """Whether a fault's value names this route, or none while this is the default one."""
+    """A predicate: whether a fault's value names this route, or names none and this is the default."""
     return lambda fault: (target(fault.value).route or default) == route
 
 
 class FaultBook:
-    """The faults in force, oldest first; the oldest that fits is the one that applies."""
+    """The active faults, oldest first; the oldest matching one applies."""
 
     def __init__(self, started_with: tuple[str, ...] = ()) -> None:
         self._faults: list[Fault] = []
@@ -102,7 +102,7 @@ class FaultBook:
     def add(
         self, name: str, value: str | None = None, *, times: int | None = None, match: str | None = None
     ) -> Fault:
-        """Raises `ValueError` for a name or a value that can't be."""
+        """Raises `ValueError` for an unknown name or an invalid value."""
         check(name, value)
         fault = Fault(self._next, name, value, times, match)
         self._next += 1
@@ -115,7 +115,7 @@ class FaultBook:
     def take(
         self, name: str, prompt: str = "", fits: Callable[[Fault], bool] = lambda fault: True
     ) -> Fault | None:
-        """The fault of this name that meets the prompt, with one of its times used up."""
+        """The fault of this name that matches the prompt, if any; uses up one of its `times`."""
         for fault in (*self._faults, *marked(prompt)):
             if fault.name == name and fault.meets(prompt) and fits(fault):
                 fault.times = None if fault.times is None else fault.times - 1
@@ -124,7 +124,7 @@ class FaultBook:
 
 
 def marked(prompt: str) -> Iterator[Fault]:
-    """Faults written into the prompt itself: `[emulator:NAME]` or `[emulator:NAME=VALUE]`."""
+    """Faults in the prompt's text: `[emulator:NAME]` or `[emulator:NAME=VALUE]`."""
     for name, value in MARKER.findall(prompt):
         if name in NAMES:
             yield Fault(0, name, value or None)
@@ -132,13 +132,13 @@ def marked(prompt: str) -> Iterator[Fault]:
 
 def check(name: str, value: str | None) -> None:
     if name not in NAMES:
-        raise ValueError(f"no fault is called {name}; there are {', '.join(sorted(NAMES))}")
+        raise ValueError(f"unknown fault {name!r}, expected one of {', '.join(sorted(NAMES))}")
     if name in NUMBERS and value is not None:
         float(value)
 
 
 def error_of(fault: Fault, default_code: str, message: str) -> ApiError:
-    """The answer of a fault whose value may name another status and code."""
+    """The error response of a fault; its value may override status and code."""
     wanted = target(fault.value)
     return ApiError(wanted.word or default_code, message, status=wanted.status)
 

@@ -1,4 +1,4 @@
-"""From the settings and the faults in force to one task's plan."""
+"""Plans a new task from the settings and the active faults."""
 
 from telecine_emulator.settings import Settings, split_task_seconds
 from telecine_emulator.tasks.task import Plan
@@ -10,7 +10,7 @@ FORGED_URL = "https://forged.invalid/video.mp4"
 
 
 def plan(settings: Settings, faults: FaultBook, prompt: str) -> Plan:
-    """Uses up one time of each task fault that meets the prompt."""
+    """The plan of a task; uses up one of the `times` of each task fault that matches the prompt."""
     times = faults.take("task_seconds", prompt)
     queued, running = (settings.queue_seconds, settings.run_seconds)
     if times and times.value:
@@ -34,7 +34,7 @@ def plan(settings: Settings, faults: FaultBook, prompt: str) -> Plan:
 
 
 def _end(faults: FaultBook, prompt: str) -> tuple[str, str]:
-    """How the task ends, and the code should it fail."""
+    """The planned end of the task, and the error code if it fails."""
     taken: Fault | None
     if taken := faults.take("moderation_output", prompt):
         return "fail", taken.value or MODERATED

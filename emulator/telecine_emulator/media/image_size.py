@@ -1,10 +1,10 @@
-"""Width and height out of an image's first bytes, for images sent inside the request."""
+"""Reads width and height from the header of an image that a request embeds."""
 
 Size = tuple[int, int]
 
 
 def of(data: bytes) -> Size | None:
-    """The size in pixels of a png, gif, bmp, jpeg or webp; None for anything else."""
+    """The size in pixels of a png, gif, bmp, jpeg or webp; None for other formats."""
     if data.startswith(b"\x89PNG\r\n\x1a\n") and len(data) >= 24:
         return _big(data, 16, 4), _big(data, 20, 4)
     if data.startswith((b"GIF87a", b"GIF89a")) and len(data) >= 10:

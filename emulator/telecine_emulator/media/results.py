@@ -1,4 +1,4 @@
-"""Downloads of results: signed addresses, byte ranges, and the faults a download may meet."""
+"""Downloads of results: signed URLs, byte ranges, and download faults."""
 
 import asyncio
 import os
@@ -29,7 +29,7 @@ def routes() -> list[Route]:
 
 
 async def result(request: Request) -> Response:
-    """GET and HEAD of a file; only GET meets faults."""
+    """GET and HEAD of a result file; faults apply to GET only."""
     emulator: Emulator = request.app.state.emulator
     task = emulator.store.find(request.path_params["id"])
     path = _path(emulator, task, request.path_params["name"]) if task else None
@@ -45,7 +45,7 @@ async def result(request: Request) -> Response:
 
 
 def _path(emulator: Emulator, task: Task, name: str) -> Path | None:
-    """The file an ended task has under this name."""
+    """The file of a succeeded task under this name."""
     if task.status != "succeeded":
         return None
     if name == video_name(task):
@@ -66,7 +66,7 @@ def _refusal(status: int, code: str, message: str) -> Response:
 
 
 def _not_ready(emulator: Emulator, task: Task) -> bool:
-    """Ark: right after success a result may not be there for a while."""
+    """Ark: right after success a result may be unavailable for a while."""
     if emulator.clock.now() < task.updated_at + emulator.settings.not_ready_seconds:
         return True
     answers = emulator.not_ready_answers.get(task.id, 0)
@@ -95,13 +95,13 @@ def _forbidden(path: Path, value: str) -> Response:
 
 
 def _truncated(path: Path, value: str) -> Response:
-    """The right Content-Length, half of the bytes."""
+    """The right Content-Length, but half of the bytes."""
     headers = {"Content-Length": str(path.stat().st_size), "Accept-Ranges": "bytes"}
     return CutShort(_read(path, path.stat().st_size // 2), headers=headers, media_type=_type(path))
 
 
 def _truncated_chunked(path: Path, value: str) -> Response:
-    """No Content-Length and half of the bytes; with `clean` even the last chunk is in order."""
+    """No Content-Length and half of the bytes; with `clean` the chunked encoding ends correctly."""
     half = _read(path, path.stat().st_size // 2)
     if value == "clean":
         return StreamingResponse(half, media_type=_type(path))
@@ -121,7 +121,7 @@ def _not_mp4(path: Path, value: str) -> Response:
 
 
 def _corrupt(path: Path, value: str) -> Response:
-    """The right length and the right first bytes, nonsense after them."""
+    """The right length and the right first bytes, followed by inverted bytes."""
     size = path.stat().st_size
     headers = {"Content-Length": str(size)}
     return StreamingResponse(_flipped(path, size), headers=headers, media_type=_type(path))
@@ -139,7 +139,7 @@ SPOILERS: dict[str, Spoiler] = {
 
 
 async def _read(path: Path, size: int) -> AsyncIterator[bytes]:
-    """The first `size` bytes, a chunk at a time."""
+    """The first `size` bytes in chunks."""
     with await asyncio.to_thread(path.open, "rb") as file:
         while chunk := await asyncio.to_thread(file.read, min(CHUNK, size)):
             size -= len(chunk)

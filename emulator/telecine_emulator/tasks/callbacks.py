@@ -1,4 +1,4 @@
-"""Callbacks: a POST to the task's address at each change of status, in order unless a fault says otherwise."""
+"""Callbacks: a POST to the task's callback URL at each change of status, in order unless a fault reorders them."""
 
 import asyncio
 from collections.abc import Callable
@@ -18,7 +18,7 @@ Body = dict[str, Any]
 
 
 class Callbacks:
-    """Ark: 5 s for an acknowledgement, three tries for succeeded and failed. None survives a restart."""
+    """Ark: 5 s for an acknowledgement, three tries for succeeded and failed. A restart loses pending callbacks."""
 
     def __init__(self, describe: Callable[[Task], Body], timeout: float) -> None:
         self._describe = describe
@@ -28,7 +28,7 @@ class Callbacks:
         self._held: dict[str, list[Body]] = {}
 
     def changed(self, task: Task) -> None:
-        """Sends what the change calls for, without waiting."""
+        """Queues the callbacks of a status change; does not wait for them."""
         if task.callback_url is None or task.status not in REPORTED or task.plan.callback_drop:
             return
         for body in self._bodies(task):
@@ -49,7 +49,7 @@ class Callbacks:
             return [body, *forged]
         if not task.plan.callback_reorder:
             return [body]
-        # Held back until the end, and then sent last to first.
+        # Kept until the task ends, then sent in reverse order.
         held = self._held.setdefault(task.id, [])
         held.append(body)
         return list(reversed(self._held.pop(task.id))) if task.status in TERMINAL else []
@@ -89,5 +89,5 @@ async def _acknowledged(client: "httpx.AsyncClient", url: str, body: Body) -> bo
 
 
 def _forged(body: Body, video_url: str) -> Body:
-    """What a stranger who guessed the address might send: a success that isn't one."""
+    """A success that did not happen, as an attacker who guessed the callback URL might send it."""
     return {**body, "status": "succeeded", "content": {"video_url": video_url}}

@@ -1,4 +1,4 @@
-"""The emulator's own time: wall time plus what the admin route has added."""
+"""The emulator's clock: wall time plus the offset set by the admin route."""
 
 import time
 from datetime import UTC, datetime
@@ -18,7 +18,7 @@ class Clock:
 
 
 def stamp(at: float) -> str:
-    """`at` as the 14 digits that task ids and request ids begin with."""
+    """`at` as the 14 digits at the start of task ids and request ids."""
     return datetime.fromtimestamp(at, UTC).strftime("%Y%m%d%H%M%S")
 
 

@@ -1,4 +1,4 @@
-"""From a create request to an accepted task, or to the error that refuses it."""
+"""Create requests: validation, faults and limits, then the task and its journal entry."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -23,7 +23,7 @@ LONGEST_KEPT = 200
 
 @dataclass(frozen=True)
 class Request:
-    """A create request as it came: the body without nulls, the headers worth keeping, our own address."""
+    """A create request: its body without nulls, the headers for the journal, and the emulator's own address."""
 
     body: Any
     headers: dict[str, str]
@@ -31,21 +31,21 @@ class Request:
 
     @property
     def prompt(self) -> str:
-        """The text of the request, for faults that look at it; empty where there is none to read."""
+        """The request's text, which faults may match; empty if the body has none."""
         items = self.body.get("content") if isinstance(self.body, Mapping) else None
         return content.read(items).text if items else ""
 
 
 @dataclass(frozen=True)
 class Accepted:
-    """The task, and the fault that spoils the answer to its request."""
+    """A created task, and the fault for the response if there is one."""
 
     task: Task
     fault: Fault | None
 
 
 def create(emulator: Emulator, request: Request) -> Accepted:
-    """Accepts and remembers a task, or raises `ApiError`; the journal has it either way, before any answer."""
+    """Creates a task or raises `ApiError`. The journal entry is written first in both cases."""
     try:
         task = _task(emulator, request)
     except ApiError as error:
@@ -104,7 +104,7 @@ def _valid(emulator: Emulator, body: Any) -> Wanted:
         raise ApiError("ModelNotOpen", message, param="model")
     read = content.read(body["content"])
     if problems := validation.problems(body, read, model):
-        # Ark names one bad field, and not always the same one.
+        # Ark reports one invalid field, and not always the same one.
         raise ApiError.of(emulator.random.choice(problems))
     return Wanted(body, read, model, emulator.settings.text_commands_win)
 
@@ -122,7 +122,7 @@ def _check_caps(emulator: Emulator) -> None:
 
 
 def _with_draft(emulator: Emulator, spec: Spec) -> Spec:
-    """A task made from a draft shows what the draft shows."""
+    """The spec with the draft's prompt and media, if the task continues a draft."""
     if spec.draft_task is None:
         return spec
     draft = emulator.store.find(spec.draft_task)
@@ -141,7 +141,7 @@ def _answer_fault(emulator: Emulator, prompt: str) -> Fault | None:
 
 
 def _shortened(value: Any) -> Any:
-    """The body for the journal, without the images sent inside it."""
+    """The body for the journal; embedded images are truncated."""
     if isinstance(value, Mapping):
         return {key: _shortened(one) for key, one in value.items()}
     if isinstance(value, list):

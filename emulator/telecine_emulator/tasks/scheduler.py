@@ -1,4 +1,4 @@
-"""Moves tasks on when their time comes, in real time or when the clock jumps."""
+"""Advances tasks when they are due, in real time or after a jump of the clock."""
 
 import asyncio
 import heapq
@@ -16,7 +16,7 @@ from .task import Task
 
 @dataclass(frozen=True)
 class Parts:
-    """What the scheduler works with. `changed` hears of each new status."""
+    """What the scheduler uses. `changed` is called after each change of status."""
 
     store: Store
     clock: Clock
@@ -26,7 +26,7 @@ class Parts:
 
 
 class Scheduler:
-    """One for the process; all but `rendered` is called from the event loop."""
+    """One per process. Call it from the event loop only."""
 
     def __init__(self, parts: Parts) -> None:
         self._parts = parts
@@ -38,7 +38,7 @@ class Scheduler:
         self._settled = asyncio.Event()
 
     def resume(self) -> None:
-        """Takes up the tasks an earlier process left unfinished."""
+        """Schedules the tasks that an earlier process left unfinished."""
         for task in self._parts.store.unfinished():
             if task.status == "running":
                 self._running.add(task.id)
@@ -46,12 +46,12 @@ class Scheduler:
             self.watch(task)
 
     def watch(self, task: Task) -> None:
-        """A task was accepted, or has a new time at which it is due."""
+        """Schedules a new task, or a task with a new due time."""
         if task.due_at is not None:
             self._push(task.due_at, task.id)
 
     async def settle(self) -> None:
-        """Returns when everything that is due has happened, rendering included."""
+        """Returns after all due changes have happened, rendering included."""
         self._settled.clear()
         self._handle_timer.set()
         await self._settled.wait()
@@ -109,7 +109,7 @@ class Scheduler:
         return concurrency is None or len(self._running) < concurrency
 
     def _give_slot(self, at: float) -> None:
-        """The queued task of the highest priority, then the oldest, starts when another ends."""
+        """Starts the queued task with the highest priority, among equals the oldest."""
         while self._without_slot and self._slot_free():
             _, _, task_id = heapq.heappop(self._without_slot)
             task = self._parts.store.find(task_id)

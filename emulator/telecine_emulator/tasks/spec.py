@@ -1,4 +1,4 @@
-"""What a task will make: the request's fields, the prompt's commands and the defaults, settled."""
+"""The resolved parameters of a task: body fields, prompt commands and defaults."""
 
 import hashlib
 from collections.abc import Mapping
@@ -16,13 +16,13 @@ DEFAULT_EXPIRY = 172_800
 
 @dataclass(frozen=True)
 class Spec:
-    """Values as used. Exactly one of `duration` (seconds) and `frames` is set."""
+    """Resolved parameters. Exactly one of `duration` (seconds) and `frames` is set."""
 
     model: str
     task_type: str
     prompt: str
     media: str
-    """A digest of the media items, empty where there are none."""
+    """A digest of the media items; empty without any."""
     resolution: str
     ratio: str
     width: int
@@ -55,7 +55,7 @@ class Wanted:
     commands_win: bool = False
 
     def values(self) -> dict[str, Any]:
-        """Body fields and text commands together, the one kind over the other."""
+        """Body fields merged with the prompt's commands; `commands_win` decides which override."""
         given = prompt_commands.read(prompt_commands.split(self.content.text)[1], self.model)
         if self.commands_win:
             return {**self.body, **given}
@@ -65,7 +65,7 @@ class Wanted:
 
 
 def resolve(wanted: Wanted, random: Random) -> Spec:
-    """Settles a valid request; `random` draws the seed when the request leaves it open."""
+    """The parameters of a valid request; `random` draws a seed if the request has none."""
     values, model, content = wanted.values(), wanted.model, wanted.content
     seed = values.get("seed", -1)
     seed = random.randint(0, HIGHEST_SEED) if seed == -1 else seed
@@ -105,7 +105,7 @@ def resolve(wanted: Wanted, random: Random) -> Spec:
 
 
 def _seconds(duration: int, model: Model, seed: int) -> int:
-    """-1 lets the model choose: here from the seed, so that a repeat chooses the same."""
+    """-1 lets the model choose; the emulator derives the choice from the seed, so that it is repeatable."""
     return model.seconds[seed % 5] if duration == -1 else duration
 
 

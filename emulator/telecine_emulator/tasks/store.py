@@ -1,4 +1,4 @@
-"""What the emulator remembers, in one SQLite file: tasks, the journal, its clock and its secret."""
+"""The emulator's SQLite database: tasks, journal, clock offset and signing secret."""
 
 import json
 import secrets
@@ -27,7 +27,7 @@ CREATE TABLE IF NOT EXISTS journal (
 
 @dataclass(frozen=True)
 class Entry:
-    """A create or delete request in the journal; `task_id` is None where nothing was accepted."""
+    """A create or delete request in the journal; `task_id` is None if no task was created."""
 
     at: float
     action: str
@@ -39,7 +39,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Page:
-    """What a list call asks for."""
+    """The filter and the page of a list request."""
 
     number: int = 1
     size: int = 20
@@ -50,7 +50,7 @@ class Page:
 
 
 class Store:
-    """Each write is on disk, safe against a killed process, when the call returns."""
+    """Each write is committed when the call returns, so that it survives a killed process."""
 
     def __init__(self, path: Path) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -63,12 +63,12 @@ class Store:
         self._db.close()
 
     def together(self) -> AbstractContextManager[object]:
-        """Writes inside the block are kept together or not at all."""
+        """A transaction for the writes inside the block."""
         self._db.execute("BEGIN IMMEDIATE")
         return self._db
 
     def fact(self, name: str, default: str) -> str:
-        """A remembered value; the first caller's default is remembered."""
+        """The stored value of a setting; stores `default` if there is none."""
         self._db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, default))
         row: tuple[str] = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return row[0]
@@ -77,7 +77,7 @@ class Store:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def secret(self) -> bytes:
-        """Signs result URLs; made once per data folder."""
+        """The key that signs result URLs; created once per data folder."""
         return bytes.fromhex(self.fact("secret", secrets.token_hex(32)))
 
     def save(self, task: Task) -> None:
@@ -85,7 +85,7 @@ class Store:
         row = (task.id, task.status, spec.model, spec.service_tier, task.created_at, task.updated_at)
         record = json.dumps(to_record(task), ensure_ascii=False)
         values = (*row, task.listed_from, task.deleted, record)
-        # An update keeps the row number, which is the order of acceptance within one instant.
+        # An update keeps the rowid, which orders tasks created within the same instant.
         self._db.execute(
             "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
             " status = excluded.status, updated_at = excluded.updated_at,"
@@ -101,7 +101,7 @@ class Store:
         return list(self._tasks("status IN ('queued', 'running')", ()))
 
     def downloadable(self, since: float) -> list[Task]:
-        """Those that succeeded after `since`, deleted records included."""
+        """Tasks that succeeded after `since`, including deleted ones."""
         return list(self._tasks("status = 'succeeded' AND updated_at > ?", (since,)))
 
     def everything(self) -> list[Task]:
@@ -112,7 +112,7 @@ class Store:
         return self._number(f"status IN ({marks})", statuses)
 
     def page(self, wanted: Page, now: float) -> tuple[int, list[Task]]:
-        """How many visible tasks match, and the wanted page of them, newest first."""
+        """The number of visible tasks that match, and the requested page of them, newest first."""
         where, values = _filter(wanted, now)
         ending = "ORDER BY created_at DESC, rowid DESC LIMIT ? OFFSET ?"
         offset = (wanted.number - 1) * wanted.size
@@ -149,7 +149,7 @@ class Store:
 
 
 def _filter(wanted: Page, now: float) -> tuple[str, tuple[object, ...]]:
-    """Ark: flex tasks are missing unless the filter asks for them."""
+    """The WHERE clause of a list request. Ark lists flex tasks only if the filter names the tier."""
     parts: list[tuple[str, tuple[object, ...]]] = [
         ("deleted = 0 AND listed_from <= ?", (now,)),
         ("created_at > ?", (now - RECORD_SECONDS,)),

@@ -1,4 +1,4 @@
-"""A task's life: queued, running, then one of four ends. Pure: time comes in, a new task comes out."""
+"""The state machine of a task: queued, running, then one of four final statuses. Pure functions of task and time."""
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
@@ -16,7 +16,7 @@ LEASE_SECONDS = 86_400
 
 @dataclass(frozen=True)
 class Plan:
-    """How a task will go: its times in seconds, its end, and the faults laid upon it."""
+    """How a task will proceed: times in seconds, its final status, and its faults."""
 
     queue_seconds: float
     run_seconds: float
@@ -33,7 +33,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Task:
-    """`due_at` is when the task changes by itself, None when it doesn't any more."""
+    """`due_at` is the time of the next change of status; None if there is none."""
 
     id: str
     spec: Spec
@@ -57,14 +57,14 @@ class Task:
 
     @property
     def gone_at(self) -> float:
-        """Ark: records are kept for 7 days, cancelled ones for 24 h."""
+        """Ark keeps records for 7 days, cancelled ones for 24 h."""
         if self.status == "cancelled":
             return self.updated_at + CANCELLED_RECORD_SECONDS
         return self.created_at + RECORD_SECONDS
 
     @property
     def leased_until(self) -> float:
-        """Ark: a result's address holds for 24 h from success."""
+        """Ark: a result URL is valid for 24 h from success."""
         return self.updated_at + LEASE_SECONDS
 
     @property
@@ -80,7 +80,7 @@ def accept(
 
 
 def step(task: Task, at: float) -> Task:
-    """The task after the change that was due; `at` is when it happened."""
+    """The task after the change that is due at `at`."""
     if task.status == "queued" and at < task.expires_at:
         return _run(task, at)
     if task.plan.end == "expire" or at >= task.expires_at:
@@ -95,7 +95,7 @@ def fail(task: Task, at: float, code: str) -> Task:
 
 
 def delete(task: Task, now: float) -> Task:
-    """Ark: a queued task becomes cancelled, an ended one is removed, a running one refuses (409)."""
+    """Ark: cancels a queued task, removes a finished one, and refuses for a running one (409)."""
     if task.status == "queued":
         return _end(task, "cancelled", now)
     if task.status == "running":
