@@ -11,7 +11,7 @@ from pathlib import Path
 import uvicorn
 
 from telecine_emulator.api.routes import BASE
-from telecine_emulator.faults.registry import NAMES, check
+from telecine_emulator.faults.registry import NAMES, check_fault
 
 from .app import build, server_config
 from .settings import Settings, split_task_seconds
@@ -88,7 +88,7 @@ def _bind(settings: Settings) -> socket.socket:
 def _fault(text: str) -> str:
     name, _, value = text.partition("=")
     try:
-        check(name, value or None)
+        check_fault(name, value or None)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from None
     return text

@@ -6,14 +6,14 @@ import string
 from dataclasses import dataclass
 from typing import Any
 
-from telecine_emulator.api.wire import Links, describe
-from telecine_emulator.faults.registry import FaultBook
+from telecine_emulator.api.wire import SignedUrls, describe
+from telecine_emulator.faults.registry import FaultRegistry
 from telecine_emulator.media.renders import Renders
-from telecine_emulator.tasks.callbacks import Callbacks
+from telecine_emulator.tasks.callbacks import CallbackSender
 from telecine_emulator.tasks.clock import Clock, stamp
-from telecine_emulator.tasks.scheduler import Parts, Scheduler
+from telecine_emulator.tasks.scheduler import Scheduler, SchedulerDependencies
 from telecine_emulator.tasks.store import Store
-from telecine_emulator.tasks.task import LEASE_SECONDS, Task
+from telecine_emulator.tasks.task import URL_LIFETIME_SECONDS, Task
 
 from .settings import Settings
 
@@ -27,10 +27,10 @@ class Emulator:
     settings: Settings
     store: Store
     clock: Clock
-    faults: FaultBook
-    links: Links
+    faults: FaultRegistry
+    links: SignedUrls
     renders: Renders
-    callbacks: Callbacks
+    callbacks: CallbackSender
     scheduler: Scheduler
     random: random.Random
     not_ready_answers: dict[str, int]
@@ -53,7 +53,7 @@ class Emulator:
 
     def sweep(self) -> None:
         """Removes result files whose URLs have expired."""
-        since = self.clock.now() - LEASE_SECONDS
+        since = self.clock.now() - URL_LIFETIME_SECONDS
         self.renders.remove_others([*self.store.unfinished(), *self.store.downloadable(since)])
 
     async def close(self) -> None:
@@ -65,23 +65,25 @@ class Emulator:
 def open_emulator(settings: Settings) -> Emulator:
     """Opens the data folder and its database; starts nothing."""
     store = Store(settings.data / "emulator.sqlite3")
-    clock = Clock(float(store.fact("clock_offset", "0")))
-    links = Links(store.secret())
+    clock = Clock(float(store.setting("clock_offset", "0")))
+    links = SignedUrls(store.secret())
     renders = Renders(settings.data / "results")
 
     def shown(task: Task) -> dict[str, Any]:
         return describe(task, links, settings.public_url or task.base_url)
 
-    callbacks = Callbacks(shown, settings.callback_timeout)
+    callbacks = CallbackSender(shown, settings.callback_timeout)
     return Emulator(
         settings=settings,
         store=store,
         clock=clock,
-        faults=FaultBook(settings.faults),
+        faults=FaultRegistry(settings.faults),
         links=links,
         renders=renders,
         callbacks=callbacks,
-        scheduler=Scheduler(Parts(store, clock, renders, callbacks.changed, settings.concurrency)),
+        scheduler=Scheduler(
+            SchedulerDependencies(store, clock, renders, callbacks.notify, settings.concurrency)
+        ),
         random=random.Random(settings.random_seed),  # noqa: S311 - seeds and choices, no secrets
         not_ready_answers={},
     )

@@ -12,9 +12,9 @@ from telecine_emulator.faults.registry import as_json
 from telecine_emulator.state import Emulator
 from telecine_emulator.tasks.task import to_record
 
-from .strict_json import parse
+from .strict_json import parse_json
 
-FARTHEST = 1_000_000_000
+MAX_CLOCK_ADVANCE = 1_000_000_000
 """Seconds (about thirty years) by which one call may advance the clock."""
 
 
@@ -43,11 +43,15 @@ async def advance(request: Request) -> Response:
     """Responds after all changes that became due have happened."""
     emulator, body = _emulator(request), await _object(request)
     seconds = body.get("advance_seconds")
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 <= seconds <= FARTHEST:
-        return _bad(f"advance_seconds must be a number from 0 to {FARTHEST}")
+    if (
+        isinstance(seconds, bool)
+        or not isinstance(seconds, int | float)
+        or not 0 <= seconds <= MAX_CLOCK_ADVANCE
+    ):
+        return _bad(f"advance_seconds must be a number from 0 to {MAX_CLOCK_ADVANCE}")
     emulator.clock.advance(seconds)
-    emulator.store.remember("clock_offset", repr(emulator.clock.offset))
-    await emulator.scheduler.settle()
+    emulator.store.save_setting("clock_offset", repr(emulator.clock.offset))
+    await emulator.scheduler.run_due()
     emulator.sweep()
     return JSONResponse({"now": emulator.clock.now()})
 
@@ -94,7 +98,7 @@ def _emulator(request: Request) -> Emulator:
 
 async def _object(request: Request) -> Mapping[str, Any]:
     try:
-        body = parse(await request.body() or b"{}")
+        body = parse_json(await request.body() or b"{}")
     except ValueError:
         return {}
     return body if isinstance(body, dict) else {}

@@ -24,7 +24,7 @@ FORMATS = {
     "audio_url": ("wav", "mp3", "mpeg"),
 }
 DATA_URL = re.compile(r"data:(?:image|audio)/([^;,]*);base64,(.*)", re.DOTALL)
-LARGEST_IMAGE = 30 * 1024 * 1024
+MAX_IMAGE_BYTES = 30 * 1024 * 1024
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,7 @@ def _url_problem(kind: str, url: str, where: str) -> Problem | None:
 
 
 def _image_problem(data: bytes, where: str) -> Problem | None:
-    if not data or len(data) >= LARGEST_IMAGE:
+    if not data or len(data) >= MAX_IMAGE_BYTES:
         return Problem("InvalidParameter", where, f"{where} must be an image of less than 30 MB")
     size = image_size.of(data)
     if size is None:

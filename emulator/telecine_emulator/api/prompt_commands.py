@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from .video_models import FRAME_COUNTS, HIGHEST_SEED, RATIOS, Model
+from .video_models import FRAME_COUNTS, MAX_SEED, RATIOS, Model
 
 FIELD_OF_COMMAND = {
     "resolution": "resolution",
@@ -65,7 +65,7 @@ def _frames(value: str, model: Model) -> int | None:
 
 def _seed(value: str, model: Model) -> int | None:
     number = _number(value)
-    return number if number is not None and -1 <= number <= HIGHEST_SEED else None
+    return number if number is not None and -1 <= number <= MAX_SEED else None
 
 
 def _camera_fixed(value: str, model: Model) -> bool | None:

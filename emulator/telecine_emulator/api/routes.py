@@ -9,8 +9,8 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from telecine_emulator.faults.connection import NoAnswer
-from telecine_emulator.faults.registry import error_of, for_route, target
+from telecine_emulator.faults.connection import EmptyReply
+from telecine_emulator.faults.registry import error_of_fault, matches_route, parse_error_target
 from telecine_emulator.state import Emulator
 from telecine_emulator.tasks import creation
 from telecine_emulator.tasks import task as tasks
@@ -18,15 +18,15 @@ from telecine_emulator.tasks.store import Entry, Page
 from telecine_emulator.tasks.task import STATUSES, Task
 
 from .errors import ApiError, error_body
-from .strict_json import parse
+from .strict_json import parse_json
 from .validation import without_nulls
-from .wire import timeless
+from .wire import without_timestamps
 
 BASE = "/api/v3"
 PATH = f"{BASE}/contents/generations/tasks"
-LARGEST_BODY = 64 * 1024 * 1024
-LARGEST_PAGE = 500
-LONGEST_NUMBER = 9
+MAX_BODY_BYTES = 64 * 1024 * 1024
+MAX_PAGE_SIZE = 500
+MAX_NUMBER_DIGITS = 9
 """Digits. Python raises ValueError for numbers with thousands of them."""
 KEPT_HEADERS = ("user-agent", "content-type", "x-client-request-id", "idempotency-key", "traceparent")
 
@@ -37,7 +37,7 @@ def routes() -> list[Route]:
     """As at Ark, a POST below a task, such as `…/cancel`, is a create request."""
     return [
         Route(PATH, _api(create), methods=["POST"]),
-        Route(PATH, _api(listing), methods=["GET"]),
+        Route(PATH, _api(list_tasks), methods=["GET"]),
         Route(f"{PATH}/{{id}}", _api(get), methods=["GET"]),
         Route(f"{PATH}/{{id}}", _api(delete), methods=["DELETE"]),
         Route(f"{PATH}/{{rest:path}}", _api(create), methods=["POST"]),
@@ -50,7 +50,7 @@ async def create(emulator: Emulator, request: Request) -> Response:
         _authenticate(emulator, request)
         body = without_nulls(await _json(request))
     except ApiError as error:
-        creation.note(emulator, asked, f"refused:{error.code}")
+        creation.write_journal_entry(emulator, asked, f"refused:{error.code}")
         raise
     accepted = creation.create(emulator, creation.Request(body, asked.headers, asked.base_url))
     answer = {"id": accepted.task.id, "safety_identifier": accepted.task.spec.safety_identifier}
@@ -59,9 +59,11 @@ async def create(emulator: Emulator, request: Request) -> Response:
         case None:
             return good
         case fault if fault.name == "drop_after_accept":
-            return NoAnswer()
+            return EmptyReply()
         case fault if fault.name == "error_after_accept":
-            raise error_of(fault, "InternalServiceError", "The service met an unexpected internal error")
+            raise error_of_fault(
+                fault, "InternalServiceError", "The service met an unexpected internal error"
+            )
         case fault if fault.name == "slow_accept":
             await asyncio.sleep(fault.seconds(5))
             return good
@@ -73,15 +75,15 @@ async def get(emulator: Emulator, request: Request) -> Response:
     _authenticate(emulator, request)
     task = _known(emulator, request)
     _refuse_by_fault(emulator, "get", task.spec.prompt)
-    if fault := emulator.faults.take("garbage_body", task.spec.prompt, for_route("get", "get")):
+    if fault := emulator.faults.take("garbage_body", task.spec.prompt, matches_route("get", "get")):
         return _garbage(fault.value)
     return JSONResponse(_shown(emulator, task, request))
 
 
-async def listing(emulator: Emulator, request: Request) -> Response:
+async def list_tasks(emulator: Emulator, request: Request) -> Response:
     _authenticate(emulator, request)
     _refuse_by_fault(emulator, "list", "")
-    if fault := emulator.faults.take("garbage_body", "", for_route("list", "list")):
+    if fault := emulator.faults.take("garbage_body", "", matches_route("list", "list")):
         return _garbage(fault.value)
     total, found = emulator.store.page(_page(request), emulator.clock.now())
     items = [_shown(emulator, task, request) for task in found]
@@ -104,7 +106,7 @@ async def delete(emulator: Emulator, request: Request) -> Response:
         entry = Entry(
             emulator.clock.now(), "delete", request.path_params["id"], outcome, None, kept_headers(request)
         )
-        emulator.store.write(entry)
+        emulator.store.append_journal(entry)
     return JSONResponse({})
 
 
@@ -143,11 +145,11 @@ def _authenticate(emulator: Emulator, request: Request) -> None:
 
 
 async def _json(request: Request) -> Any:
-    if int(request.headers.get("content-length", "0")) > LARGEST_BODY:
+    if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
         raise ApiError("InvalidParameter", "The request's body is larger than 64 MB", status=413)
     raw = await request.body()
     try:
-        return parse(raw) if raw else {}
+        return parse_json(raw) if raw else {}
     except ValueError:
         raise ApiError("InvalidParameter", "The request's body is not valid JSON") from None
 
@@ -160,10 +162,10 @@ def _known(emulator: Emulator, request: Request) -> Task:
 
 
 def _refuse_by_fault(emulator: Emulator, route: str, prompt: str) -> None:
-    if fault := emulator.faults.take("rate_limit", prompt, for_route(route, "create")):
-        raise error_of(fault, creation.TOO_FAST, "The requests come too fast")
-    if fault := emulator.faults.take("refuse", prompt, for_route(route, "create")):
-        raise error_of(fault, "InternalServiceError", "The request was refused")
+    if fault := emulator.faults.take("rate_limit", prompt, matches_route(route, "create")):
+        raise error_of_fault(fault, creation.RATE_LIMITED, "The requests come too fast")
+    if fault := emulator.faults.take("refuse", prompt, matches_route(route, "create")):
+        raise error_of_fault(fault, "InternalServiceError", "The request was refused")
 
 
 def _shown(emulator: Emulator, task: Task, request: Request) -> dict[str, Any]:
@@ -172,13 +174,13 @@ def _shown(emulator: Emulator, task: Task, request: Request) -> dict[str, Any]:
         shown["status"] = fault.value or "paused"
     if fault := emulator.faults.take("timeless", task.spec.prompt):
         own = emulator.settings.public_url or base_url(request)
-        return timeless(task, shown, fault.value or "", emulator.links, own)
+        return without_timestamps(task, shown, fault.value or "", emulator.links, own)
     return shown
 
 
 def _garbage(value: str | None) -> Response:
     """A 200 with an invalid body: an HTML page, truncated JSON, or JSON with wrong types."""
-    match target(value).word:
+    match parse_error_target(value).word:
         case "json":
             return Response('{"id": "cgt-', media_type="application/json")
         case "types":
@@ -208,7 +210,7 @@ def _page(request: Request) -> Page:
 
 def _number(request: Request, name: str, default: int) -> int:
     text = request.query_params.get(name, str(default))
-    known = text.isascii() and text.isdecimal() and len(text) <= LONGEST_NUMBER
-    if not known or not 1 <= int(text) <= LARGEST_PAGE:
-        raise ApiError("InvalidParameter", f"{name} must be from 1 to {LARGEST_PAGE}", param=name)
+    known = text.isascii() and text.isdecimal() and len(text) <= MAX_NUMBER_DIGITS
+    if not known or not 1 <= int(text) <= MAX_PAGE_SIZE:
+        raise ApiError("InvalidParameter", f"{name} must be from 1 to {MAX_PAGE_SIZE}", param=name)
     return int(text)

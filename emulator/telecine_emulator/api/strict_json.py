@@ -4,13 +4,13 @@ import json
 import math
 from typing import Any, NoReturn
 
-__all__ = ["parse"]
+__all__ = ["parse_json"]
 
-DEEPEST = 64
+MAX_DEPTH = 64
 """Nested objects and arrays."""
 
 
-def parse(raw: bytes) -> Any:
+def parse_json(raw: bytes) -> Any:
     """The value in `raw`. Raises ValueError, also for an unpaired surrogate, a non-finite number, or deep nesting."""
     try:
         value = json.loads(raw, parse_constant=_refuse, parse_float=_finite)
@@ -23,7 +23,7 @@ def parse(raw: bytes) -> Any:
 
 def _check_depth(value: Any) -> None:
     level = [value]
-    for _ in range(DEEPEST):
+    for _ in range(MAX_DEPTH):
         level = [inner for one in level for inner in _inside(one)]
         if not level:
             return

@@ -5,14 +5,14 @@ from typing import Any
 
 from .content import Content, rule_problems
 from .errors import Problem
-from .video_models import FRAME_COUNTS, HIGHEST_SEED, RATIOS, Model
+from .video_models import FRAME_COUNTS, MAX_SEED, RATIOS, Model
 
 Body = Mapping[str, Any]
 
 FLAGS = ("return_last_frame", "generate_audio", "draft", "camera_fixed", "watermark")
-LONGEST_SAFETY_IDENTIFIER = 64
-LONGEST_EXPIRY = 259_200
-SHORTEST_EXPIRY = 3_600
+MAX_SAFETY_IDENTIFIER = 64
+MAX_EXPIRY = 259_200
+MIN_EXPIRY = 3_600
 PRIORITIES = range(10)
 
 
@@ -25,7 +25,7 @@ def without_nulls(value: Any) -> Any:
     return value
 
 
-def missing(body: Body) -> Problem | None:
+def missing_field(body: Body) -> Problem | None:
     """The problem of a missing or invalid required field."""
     for field in ("model", "content"):
         if field not in body:
@@ -101,8 +101,8 @@ def _length(body: Body, model: Model) -> Iterator[Problem]:
     if model.frames and "frames" in body and not (_is_int(body["frames"]) and body["frames"] in FRAME_COUNTS):
         yield _invalid("frames", "must be 25 + 4n, from 29 to 289")
     seed = body.get("seed", -1)
-    if not _is_int(seed) or not -1 <= seed <= HIGHEST_SEED:
-        yield _invalid("seed", f"must be from -1 to {HIGHEST_SEED}")
+    if not _is_int(seed) or not -1 <= seed <= MAX_SEED:
+        yield _invalid("seed", f"must be from -1 to {MAX_SEED}")
 
 
 def _draft(body: Body) -> Iterator[Problem]:
@@ -119,10 +119,10 @@ def _draft(body: Body) -> Iterator[Problem]:
 def _task_options(body: Body, model: Model) -> Iterator[Problem]:
     if body.get("service_tier", "default") not in ("default", "flex"):
         yield _invalid("service_tier")
-    shortest = SHORTEST_EXPIRY if model.strict_expiry else 1
-    expiry = body.get("execution_expires_after", LONGEST_EXPIRY)
-    if not _is_int(expiry) or not shortest <= expiry <= LONGEST_EXPIRY:
-        yield _invalid("execution_expires_after", f"must be from {shortest} to {LONGEST_EXPIRY}")
+    shortest = MIN_EXPIRY if model.strict_expiry else 1
+    expiry = body.get("execution_expires_after", MAX_EXPIRY)
+    if not _is_int(expiry) or not shortest <= expiry <= MAX_EXPIRY:
+        yield _invalid("execution_expires_after", f"must be from {shortest} to {MAX_EXPIRY}")
     if "priority" in body and not (_is_int(body["priority"]) and body["priority"] in PRIORITIES):
         yield _invalid("priority", "must be from 0 to 9")
     yield from _strings(body)
@@ -134,8 +134,8 @@ def _strings(body: Body) -> Iterator[Problem]:
     if not isinstance(callback, str) or not callback.startswith(("http://", "https://")):
         yield _invalid("callback_url", "must be an http address")
     identifier = body.get("safety_identifier", "")
-    if not isinstance(identifier, str) or len(identifier) > LONGEST_SAFETY_IDENTIFIER:
-        yield _invalid("safety_identifier", f"must have at most {LONGEST_SAFETY_IDENTIFIER} characters")
+    if not isinstance(identifier, str) or len(identifier) > MAX_SAFETY_IDENTIFIER:
+        yield _invalid("safety_identifier", f"must have at most {MAX_SAFETY_IDENTIFIER} characters")
 
 
 def _tools(body: Body) -> Iterator[Problem]:

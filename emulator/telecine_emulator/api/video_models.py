@@ -6,7 +6,7 @@ from types import MappingProxyType
 RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
 FRAME_RATE = 24
 FRAME_COUNTS = range(29, 290, 4)
-HIGHEST_SEED = 2**32 - 1
+MAX_SEED = 2**32 - 1
 
 Size = tuple[int, int]
 
@@ -135,14 +135,14 @@ MODEL_BEHIND_ENDPOINTS = "doubao-seedance-1-0-pro-250528"
 """The model of every endpoint id (`ep-…`)."""
 
 
-def used_id(model_id: str) -> str:
+def resolved_model_id(model_id: str) -> str:
     """The model id that a task reports: the endpoint's model, else the id of the request."""
     return MODEL_BEHIND_ENDPOINTS if model_id.startswith("ep-") else model_id
 
 
 def find(model_id: str) -> Model | None:
     """The model of an id of either region, or None if the account has not activated it."""
-    name = used_id(model_id).removeprefix("doubao-")
+    name = resolved_model_id(model_id).removeprefix("doubao-")
     bare = name.removeprefix("dreamina-")
     model = MODELS.get(bare)
     if model is None or model_id.startswith("doubao-"):

@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import urlencode
 
 from telecine_emulator.tasks.clock import tos_date
-from telecine_emulator.tasks.task import LEASE_SECONDS, Task
+from telecine_emulator.tasks.task import URL_LIFETIME_SECONDS, Task
 
 from .video_models import FRAME_RATE
 
@@ -21,7 +21,7 @@ LAST_FRAME = "last_frame.png"
 
 
 @dataclass(frozen=True)
-class Links:
+class SignedUrls:
     """Creates and checks result URLs, signed in the style of TOS and valid for 24 h from success."""
 
     secret: bytes
@@ -33,17 +33,17 @@ class Links:
             "X-Tos-Algorithm": "TOS4-HMAC-SHA256",
             "X-Tos-Credential": f"emulator/{tos_date(task.updated_at)[:8]}/local/tos/request",
             "X-Tos-Date": tos_date(task.updated_at),
-            "X-Tos-Expires": str(LEASE_SECONDS),
+            "X-Tos-Expires": str(URL_LIFETIME_SECONDS),
             "X-Tos-SignedHeaders": "host",
         }
         return f"{base}{path}?{urlencode(query)}&X-Tos-Signature={self._sign(path, query['X-Tos-Date'])}"
 
-    def timeless(self, task: Task, name: str, base: str) -> str:
+    def url_without_date(self, task: Task, name: str, base: str) -> str:
         """A URL without its date of expiry."""
         path = f"/results/{task.id}/{name}"
         return f"{base}{path}?X-Tos-Signature={self._sign(path, '')}"
 
-    def good(self, path: str, query: Mapping[str, str]) -> bool:
+    def is_valid(self, path: str, query: Mapping[str, str]) -> bool:
         """Whether the signature is right. The caller checks the expiry."""
         wanted = self._sign(path, query.get("X-Tos-Date", ""))
         return hmac.compare_digest(wanted, query.get("X-Tos-Signature", ""))
@@ -56,7 +56,7 @@ def video_name(task: Task) -> str:
     return f"{VIDEO}.{task.spec.output_format}"
 
 
-def describe(task: Task, links: Links, base: str) -> dict[str, Any]:
+def describe(task: Task, links: SignedUrls, base: str) -> dict[str, Any]:
     """The body of a get, of a list item and of a callback."""
     return {
         "id": task.id,
@@ -70,14 +70,18 @@ def describe(task: Task, links: Links, base: str) -> dict[str, Any]:
     }
 
 
-def timeless(task: Task, shown: dict[str, Any], form: str, links: Links, base: str) -> dict[str, Any]:
+def without_timestamps(
+    task: Task, shown: dict[str, Any], form: str, links: SignedUrls, base: str
+) -> dict[str, Any]:
     """A record whose `updated_at` is missing or in another form, and whose result URL has no date."""
     forms = {"float": task.updated_at, "milliseconds": int(task.updated_at * 1000), "null": None}
     spoilt = {name: value for name, value in shown.items() if name != "updated_at"}
     if form:
         spoilt["updated_at"] = forms.get(form, str(task.updated_at))
     if "content" in spoilt:
-        spoilt["content"] = spoilt["content"] | {"video_url": links.timeless(task, video_name(task), base)}
+        spoilt["content"] = spoilt["content"] | {
+            "video_url": links.url_without_date(task, video_name(task), base)
+        }
     return spoilt
 
 
@@ -111,7 +115,7 @@ def _echoes(task: Task) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _outcome(task: Task, links: Links, base: str) -> dict[str, Any]:
+def _outcome(task: Task, links: SignedUrls, base: str) -> dict[str, Any]:
     content = {"video_url": links.url(task, video_name(task), base)}
     if task.spec.return_last_frame:
         content["last_frame_url"] = links.url(task, LAST_FRAME, base)

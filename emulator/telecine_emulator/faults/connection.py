@@ -19,7 +19,7 @@ class Protocol(HttpToolsProtocol):
         cast(dict[str, Any], self.scope)[KEY] = self.transport
 
 
-async def hang_up(scope: Scope, receive: Receive) -> None:
+async def close_connection(scope: Scope, receive: Receive) -> None:
     """Closes the connection after the written bytes are sent."""
     transport: Transport | None = scope.get(KEY)
     if transport is None:
@@ -29,14 +29,14 @@ async def hang_up(scope: Scope, receive: Receive) -> None:
         continue
 
 
-class NoAnswer(Response):
+class EmptyReply(Response):
     """Closes the connection without a response."""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await hang_up(scope, receive)
+        await close_connection(scope, receive)
 
 
-class CutShort(StreamingResponse):
+class TruncatedResponse(StreamingResponse):
     """Sends status, headers and body, then closes the connection as if the body were incomplete."""
 
     def __init__(self, body: AsyncIterable[bytes], *, headers: dict[str, str], media_type: str) -> None:
@@ -46,4 +46,4 @@ class CutShort(StreamingResponse):
         await send({"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers})
         async for chunk in self.body_iterator:
             await send({"type": "http.response.body", "body": chunk, "more_body": True})
-        await hang_up(scope, receive)
+        await close_connection(scope, receive)

@@ -57,7 +57,7 @@ class Fault:
     times: int | None = None
     match: str | None = None
 
-    def meets(self, prompt: str) -> bool:
+    def matches(self, prompt: str) -> bool:
         return self.times != 0 and (self.match is None or self.match in prompt)
 
     def seconds(self, default: float) -> float:
@@ -65,7 +65,7 @@ class Fault:
 
 
 @dataclass(frozen=True)
-class Target:
+class ErrorTarget:
     """The parsed value of an error fault: `[ROUTE][:STATUS][:CODE]` in any order."""
 
     route: str | None = None
@@ -73,20 +73,20 @@ class Target:
     word: str | None = None
 
 
-def target(value: str | None) -> Target:
+def parse_error_target(value: str | None) -> ErrorTarget:
     parts = [part for part in (value or "").split(":") if part]
     routes = [part for part in parts if part in ROUTES]
     numbers = [int(part) for part in parts if part.isdigit()]
     words = [part for part in parts if part not in ROUTES and not part.isdigit()]
-    return Target(*(found[0] if found else None for found in (routes, numbers, words)))  # type: ignore[arg-type]
+    return ErrorTarget(*(found[0] if found else None for found in (routes, numbers, words)))  # type: ignore[arg-type]
 
 
-def for_route(route: str, default: str) -> Callable[[Fault], bool]:
+def matches_route(route: str, default: str) -> Callable[[Fault], bool]:
     """A predicate: whether a fault's value names this route, or names none and this is the default."""
-    return lambda fault: (target(fault.value).route or default) == route
+    return lambda fault: (parse_error_target(fault.value).route or default) == route
 
 
-class FaultBook:
+class FaultRegistry:
     """The active faults, oldest first; the oldest matching one applies."""
 
     def __init__(self, started_with: tuple[str, ...] = ()) -> None:
@@ -103,7 +103,7 @@ class FaultBook:
         self, name: str, value: str | None = None, *, times: int | None = None, match: str | None = None
     ) -> Fault:
         """Raises `ValueError` for an unknown name or an invalid value."""
-        check(name, value)
+        check_fault(name, value)
         fault = Fault(self._next, name, value, times, match)
         self._next += 1
         self._faults.append(fault)
@@ -116,30 +116,30 @@ class FaultBook:
         self, name: str, prompt: str = "", fits: Callable[[Fault], bool] = lambda fault: True
     ) -> Fault | None:
         """The fault of this name that matches the prompt, if any; uses up one of its `times`."""
-        for fault in (*self._faults, *marked(prompt)):
-            if fault.name == name and fault.meets(prompt) and fits(fault):
+        for fault in (*self._faults, *prompt_faults(prompt)):
+            if fault.name == name and fault.matches(prompt) and fits(fault):
                 fault.times = None if fault.times is None else fault.times - 1
                 return fault
         return None
 
 
-def marked(prompt: str) -> Iterator[Fault]:
+def prompt_faults(prompt: str) -> Iterator[Fault]:
     """Faults in the prompt's text: `[emulator:NAME]` or `[emulator:NAME=VALUE]`."""
     for name, value in MARKER.findall(prompt):
         if name in NAMES:
             yield Fault(0, name, value or None)
 
 
-def check(name: str, value: str | None) -> None:
+def check_fault(name: str, value: str | None) -> None:
     if name not in NAMES:
         raise ValueError(f"unknown fault {name!r}, expected one of {', '.join(sorted(NAMES))}")
     if name in NUMBERS and value is not None:
         float(value)
 
 
-def error_of(fault: Fault, default_code: str, message: str) -> ApiError:
+def error_of_fault(fault: Fault, default_code: str, message: str) -> ApiError:
     """The error response of a fault; its value may override status and code."""
-    wanted = target(fault.value)
+    wanted = parse_error_target(fault.value)
     return ApiError(wanted.word or default_code, message, status=wanted.status)
 
 

@@ -3,13 +3,13 @@
 from telecine_emulator.settings import Settings, split_task_seconds
 from telecine_emulator.tasks.task import Plan
 
-from .registry import Fault, FaultBook
+from .registry import Fault, FaultRegistry
 
 MODERATED = "OutputVideoSensitiveContentDetected"
 FORGED_URL = "https://forged.invalid/video.mp4"
 
 
-def plan(settings: Settings, faults: FaultBook, prompt: str) -> Plan:
+def plan_task(settings: Settings, faults: FaultRegistry, prompt: str) -> Plan:
     """The plan of a task; uses up one of the `times` of each task fault that matches the prompt."""
     times = faults.take("task_seconds", prompt)
     queued, running = (settings.queue_seconds, settings.run_seconds)
@@ -33,7 +33,7 @@ def plan(settings: Settings, faults: FaultBook, prompt: str) -> Plan:
     )
 
 
-def _end(faults: FaultBook, prompt: str) -> tuple[str, str]:
+def _end(faults: FaultRegistry, prompt: str) -> tuple[str, str]:
     """The planned end of the task, and the error code if it fails."""
     taken: Fault | None
     if taken := faults.take("moderation_output", prompt):

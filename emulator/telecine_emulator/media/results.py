@@ -10,7 +10,7 @@ from starlette.responses import FileResponse, JSONResponse, Response, StreamingR
 from starlette.routing import Route
 
 from telecine_emulator.api.wire import LAST_FRAME, video_name
-from telecine_emulator.faults.connection import CutShort
+from telecine_emulator.faults.connection import TruncatedResponse
 from telecine_emulator.state import Emulator
 from telecine_emulator.tasks.task import Task
 
@@ -35,12 +35,12 @@ async def result(request: Request) -> Response:
     path = _path(emulator, task, request.path_params["name"]) if task else None
     if task is None or path is None:
         return _refusal(404, "NoSuchKey", "The specified key does not exist")
-    good = emulator.links.good(request.url.path, request.query_params)
-    if not good or emulator.clock.now() >= task.leased_until:
+    good = emulator.links.is_valid(request.url.path, request.query_params)
+    if not good or emulator.clock.now() >= task.url_expires_at:
         return _refusal(403, "AccessDenied", "Request has expired" if good else "The signature is wrong")
     if _not_ready(emulator, task):
         return _refusal(400, "video_not_ready", "The video is not ready yet")
-    spoilt = _spoilt(emulator, task, path) if request.method == "GET" else None
+    spoilt = _faulty_download(emulator, task, path) if request.method == "GET" else None
     return spoilt or Download(path, media_type=_type(path))
 
 
@@ -54,7 +54,7 @@ def _path(emulator: Emulator, task: Task, name: str) -> Path | None:
         path = emulator.renders.last_frame(task)
     else:
         return None
-    return path if path.exists() or emulator.clock.now() >= task.leased_until else None
+    return path if path.exists() or emulator.clock.now() >= task.url_expires_at else None
 
 
 def _type(path: Path) -> str:
@@ -80,11 +80,11 @@ def _not_ready(emulator: Emulator, task: Task) -> bool:
     return fault is not None
 
 
-Spoiler = Callable[[Path, str], Response]
+DownloadFault = Callable[[Path, str], Response]
 
 
-def _spoilt(emulator: Emulator, task: Task, path: Path) -> Response | None:
-    for name, spoil in SPOILERS.items():
+def _faulty_download(emulator: Emulator, task: Task, path: Path) -> Response | None:
+    for name, spoil in DOWNLOAD_FAULTS.items():
         if fault := emulator.faults.take(name, task.spec.prompt):
             return spoil(path, fault.value or "")
     return None
@@ -97,7 +97,7 @@ def _forbidden(path: Path, value: str) -> Response:
 def _truncated(path: Path, value: str) -> Response:
     """The right Content-Length, but half of the bytes."""
     headers = {"Content-Length": str(path.stat().st_size), "Accept-Ranges": "bytes"}
-    return CutShort(_read(path, path.stat().st_size // 2), headers=headers, media_type=_type(path))
+    return TruncatedResponse(_read(path, path.stat().st_size // 2), headers=headers, media_type=_type(path))
 
 
 def _truncated_chunked(path: Path, value: str) -> Response:
@@ -105,7 +105,7 @@ def _truncated_chunked(path: Path, value: str) -> Response:
     half = _read(path, path.stat().st_size // 2)
     if value == "clean":
         return StreamingResponse(half, media_type=_type(path))
-    return CutShort(half, headers={}, media_type=_type(path))
+    return TruncatedResponse(half, headers={}, media_type=_type(path))
 
 
 def _html(path: Path, value: str) -> Response:
@@ -127,7 +127,7 @@ def _corrupt(path: Path, value: str) -> Response:
     return StreamingResponse(_flipped(path, size), headers=headers, media_type=_type(path))
 
 
-SPOILERS: dict[str, Spoiler] = {
+DOWNLOAD_FAULTS: dict[str, DownloadFault] = {
     "result_403": _forbidden,
     "result_truncated": _truncated,
     "result_truncated_chunked": _truncated_chunked,

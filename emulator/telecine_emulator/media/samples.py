@@ -11,7 +11,7 @@ from telecine_emulator.state import Emulator
 
 from .scene import Scene
 
-NAMES = ("harbour", "mountains", "street")
+SAMPLE_NAMES = ("harbour", "mountains", "street")
 
 
 def routes() -> list[Route]:
@@ -22,8 +22,8 @@ async def sample(request: Request) -> Response:
     """The same picture at every request; 404 for an unknown name."""
     emulator: Emulator = request.app.state.emulator
     name = request.path_params["name"]
-    if name not in NAMES:
-        return JSONResponse({"error": f"unknown sample, expected one of {', '.join(NAMES)}"}, 404)
+    if name not in SAMPLE_NAMES:
+        return JSONResponse({"error": f"unknown sample, expected one of {', '.join(SAMPLE_NAMES)}"}, 404)
     path = emulator.settings.data / "samples" / f"{name}.png"
     if not path.exists():
         await asyncio.to_thread(_render, name, path)

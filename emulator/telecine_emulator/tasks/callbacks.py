@@ -10,14 +10,14 @@ from .task import TERMINAL, Task
 if TYPE_CHECKING:
     import httpx
 
-TRIED_AGAIN = frozenset({"succeeded", "failed"})
-TRIES = 3
-REPORTED = frozenset({"queued", "running", "succeeded", "failed", "expired"})
+RETRIED_STATUSES = frozenset({"succeeded", "failed"})
+MAX_TRIES = 3
+REPORTED_STATUSES = frozenset({"queued", "running", "succeeded", "failed", "expired"})
 
 Body = dict[str, Any]
 
 
-class Callbacks:
+class CallbackSender:
     """Ark: 5 s for an acknowledgement, three tries for succeeded and failed. A restart loses pending callbacks."""
 
     def __init__(self, describe: Callable[[Task], Body], timeout: float) -> None:
@@ -27,9 +27,9 @@ class Callbacks:
         self._last: dict[str, asyncio.Task[None]] = {}
         self._held: dict[str, list[Body]] = {}
 
-    def changed(self, task: Task) -> None:
+    def notify(self, task: Task) -> None:
         """Queues the callbacks of a status change; does not wait for them."""
-        if task.callback_url is None or task.status not in REPORTED or task.plan.callback_drop:
+        if task.callback_url is None or task.status not in REPORTED_STATUSES or task.plan.callback_drop:
             return
         for body in self._bodies(task):
             for _ in range(2 if task.plan.callback_duplicate else 1):
@@ -67,7 +67,7 @@ class Callbacks:
         if earlier:
             await asyncio.wait([earlier])
         client = await self._opened()
-        for _ in range(TRIES if body["status"] in TRIED_AGAIN else 1):
+        for _ in range(MAX_TRIES if body["status"] in RETRIED_STATUSES else 1):
             if await _acknowledged(client, url, body):
                 return
 

@@ -6,19 +6,19 @@ from typing import Any
 
 from telecine_emulator.api import content, validation, video_models
 from telecine_emulator.api.errors import ApiError
-from telecine_emulator.faults.registry import Fault, error_of, for_route
-from telecine_emulator.faults.task_plan import plan
+from telecine_emulator.faults.registry import Fault, error_of_fault, matches_route
+from telecine_emulator.faults.task_plan import plan_task
 from telecine_emulator.state import Emulator
 
 from . import task as tasks
-from .spec import Spec, Wanted, resolve
+from .spec import Spec, ValidatedRequest, resolve
 from .store import Entry
 from .task import Task
 
 INPUT_MODERATED = "InputTextSensitiveContentDetected"
-TOO_FAST = "ModelAccountRpmRateLimitExceeded"
+RATE_LIMITED = "ModelAccountRpmRateLimitExceeded"
 ANSWER_FAULTS = ("error_after_accept", "drop_after_accept", "slow_accept")
-LONGEST_KEPT = 200
+MAX_JOURNAL_TEXT = 200
 
 
 @dataclass(frozen=True)
@@ -49,21 +49,25 @@ def create(emulator: Emulator, request: Request) -> Accepted:
     try:
         task = _task(emulator, request)
     except ApiError as error:
-        note(emulator, request, f"refused:{error.code}")
+        write_journal_entry(emulator, request, f"refused:{error.code}")
         raise
     fault = _answer_fault(emulator, request.prompt)
-    with emulator.store.together():
+    with emulator.store.transaction():
         emulator.store.save(task)
-        note(emulator, request, f"accepted:{fault.name}" if fault else "accepted", task.id)
-    emulator.callbacks.changed(task)
+        write_journal_entry(emulator, request, f"accepted:{fault.name}" if fault else "accepted", task.id)
+    emulator.callbacks.notify(task)
     emulator.scheduler.watch(task)
     return Accepted(task, fault)
 
 
-def note(emulator: Emulator, request: Request, outcome: str, task_id: str | None = None) -> None:
+def write_journal_entry(
+    emulator: Emulator, request: Request, outcome: str, task_id: str | None = None
+) -> None:
     """Writes a create request into the journal."""
     body = _shortened(request.body)
-    emulator.store.write(Entry(emulator.clock.now(), "create", task_id, outcome, body, request.headers))
+    emulator.store.append_journal(
+        Entry(emulator.clock.now(), "create", task_id, outcome, body, request.headers)
+    )
 
 
 def _task(emulator: Emulator, request: Request) -> Task:
@@ -72,11 +76,11 @@ def _task(emulator: Emulator, request: Request) -> Task:
     if emulator.faults.take("moderation_input", request.prompt):
         raise ApiError(INPUT_MODERATED, "The request failed because the input may be sensitive")
     _check_caps(emulator)
-    spec = _with_draft(emulator, resolve(wanted, emulator.random))
+    spec = _spec_from_draft(emulator, resolve(wanted, emulator.random))
     return tasks.accept(
         emulator.new_id(spec.service_tier),
         spec,
-        plan(emulator.settings, emulator.faults, request.prompt),
+        plan_task(emulator.settings, emulator.faults, request.prompt),
         now=emulator.clock.now(),
         callback_url=wanted.body.get("callback_url"),
         base_url=request.base_url,
@@ -85,18 +89,18 @@ def _task(emulator: Emulator, request: Request) -> Task:
 
 def _refuse_by_fault(emulator: Emulator, prompt: str) -> None:
     faults = emulator.faults
-    if fault := faults.take("rate_limit", prompt, for_route("create", "create")):
-        raise error_of(fault, TOO_FAST, "The requests come too fast")
+    if fault := faults.take("rate_limit", prompt, matches_route("create", "create")):
+        raise error_of_fault(fault, RATE_LIMITED, "The requests come too fast")
     if faults.take("error_before_accept", prompt):
         raise ApiError("InternalServiceError", "The service met an unexpected internal error")
-    if fault := faults.take("refuse", prompt, for_route("create", "create")):
-        raise error_of(fault, "InvalidParameter", "The request was refused")
+    if fault := faults.take("refuse", prompt, matches_route("create", "create")):
+        raise error_of_fault(fault, "InvalidParameter", "The request was refused")
 
 
-def _valid(emulator: Emulator, body: Any) -> Wanted:
+def _valid(emulator: Emulator, body: Any) -> ValidatedRequest:
     if not isinstance(body, Mapping):
         raise ApiError("InvalidParameter", "The request's body is not a JSON object")
-    if problem := validation.missing(body):
+    if problem := validation.missing_field(body):
         raise ApiError.of(problem)
     model = video_models.find(body["model"])
     if model is None:
@@ -106,7 +110,7 @@ def _valid(emulator: Emulator, body: Any) -> Wanted:
     if problems := validation.problems(body, read, model):
         # Ark reports one invalid field, and not always the same one.
         raise ApiError.of(emulator.random.choice(problems))
-    return Wanted(body, read, model, emulator.settings.text_commands_win)
+    return ValidatedRequest(body, read, model, emulator.settings.text_commands_win)
 
 
 def _check_caps(emulator: Emulator) -> None:
@@ -121,7 +125,7 @@ def _check_caps(emulator: Emulator) -> None:
     raise ApiError("QuotaExceeded", "Too many tasks are queued")
 
 
-def _with_draft(emulator: Emulator, spec: Spec) -> Spec:
+def _spec_from_draft(emulator: Emulator, spec: Spec) -> Spec:
     """The spec with the draft's prompt and media, if the task continues a draft."""
     if spec.draft_task is None:
         return spec
@@ -137,7 +141,7 @@ def _answer_fault(emulator: Emulator, prompt: str) -> Fault | None:
     taken = (emulator.faults.take(name, prompt) for name in ANSWER_FAULTS)
     if fault := next((fault for fault in taken if fault), None):
         return fault
-    return emulator.faults.take("garbage_body", prompt, for_route("create", "create"))
+    return emulator.faults.take("garbage_body", prompt, matches_route("create", "create"))
 
 
 def _shortened(value: Any) -> Any:
@@ -146,6 +150,6 @@ def _shortened(value: Any) -> Any:
         return {key: _shortened(one) for key, one in value.items()}
     if isinstance(value, list):
         return [_shortened(one) for one in value]
-    if isinstance(value, str) and value.startswith("data:") and len(value) > LONGEST_KEPT:
-        return f"{value[:LONGEST_KEPT]}… ({len(value)} characters)"
+    if isinstance(value, str) and value.startswith("data:") and len(value) > MAX_JOURNAL_TEXT:
+        return f"{value[:MAX_JOURNAL_TEXT]}… ({len(value)} characters)"
     return value

@@ -15,7 +15,7 @@ from .task import Task
 
 
 @dataclass(frozen=True)
-class Parts:
+class SchedulerDependencies:
     """What the scheduler uses. `changed` is called after each change of status."""
 
     store: Store
@@ -28,7 +28,7 @@ class Parts:
 class Scheduler:
     """One per process. Call it from the event loop only."""
 
-    def __init__(self, parts: Parts) -> None:
+    def __init__(self, parts: SchedulerDependencies) -> None:
         self._parts = parts
         self._due: list[tuple[float, str]] = []
         self._running: set[str] = set()
@@ -50,7 +50,7 @@ class Scheduler:
         if task.due_at is not None:
             self._push(task.due_at, task.id)
 
-    async def settle(self) -> None:
+    async def run_due(self) -> None:
         """Returns after all due changes have happened, rendering included."""
         self._settled.clear()
         self._handle_timer.set()

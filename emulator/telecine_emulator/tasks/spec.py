@@ -8,7 +8,14 @@ from typing import Any
 
 from telecine_emulator.api import prompt_commands
 from telecine_emulator.api.content import Content, image_ratio
-from telecine_emulator.api.video_models import FRAME_RATE, HIGHEST_SEED, RATIOS, Model, is_volcano, used_id
+from telecine_emulator.api.video_models import (
+    FRAME_RATE,
+    MAX_SEED,
+    RATIOS,
+    Model,
+    is_volcano,
+    resolved_model_id,
+)
 
 DEFAULT_SECONDS = 5
 DEFAULT_EXPIRY = 172_800
@@ -46,7 +53,7 @@ class Spec:
 
 
 @dataclass(frozen=True)
-class Wanted:
+class ValidatedRequest:
     """A valid request: the body without nulls, its content and its model."""
 
     body: Mapping[str, Any]
@@ -64,11 +71,11 @@ class Wanted:
         return {**{field: value for field, value in given.items() if field not in over}, **self.body}
 
 
-def resolve(wanted: Wanted, random: Random) -> Spec:
+def resolve(wanted: ValidatedRequest, random: Random) -> Spec:
     """The parameters of a valid request; `random` draws a seed if the request has none."""
     values, model, content = wanted.values(), wanted.model, wanted.content
     seed = values.get("seed", -1)
-    seed = random.randint(0, HIGHEST_SEED) if seed == -1 else seed
+    seed = random.randint(0, MAX_SEED) if seed == -1 else seed
     frames = values.get("frames")
     duration = None if frames else _seconds(values.get("duration", DEFAULT_SECONDS), model, seed)
     draft = values.get("draft", False)
@@ -77,7 +84,7 @@ def resolve(wanted: Wanted, random: Random) -> Spec:
     size = model.size(resolution, ratio)
     frame_count = frames or (duration or 0) * FRAME_RATE + 1
     return Spec(
-        model=used_id(values["model"]),
+        model=resolved_model_id(values["model"]),
         task_type=content.task_type,
         prompt=prompt_commands.split(content.text)[0],
         media=_media_digest(content),

@@ -62,29 +62,29 @@ class Store:
     def close(self) -> None:
         self._db.close()
 
-    def together(self) -> AbstractContextManager[object]:
+    def transaction(self) -> AbstractContextManager[object]:
         """A transaction for the writes inside the block."""
         self._db.execute("BEGIN IMMEDIATE")
         return self._db
 
-    def fact(self, name: str, default: str) -> str:
+    def setting(self, name: str, default: str) -> str:
         """The stored value of a setting; stores `default` if there is none."""
         self._db.execute("INSERT OR IGNORE INTO facts VALUES (?, ?)", (name, default))
         row: tuple[str] = self._db.execute("SELECT value FROM facts WHERE name = ?", (name,)).fetchone()
         return row[0]
 
-    def remember(self, name: str, value: str) -> None:
+    def save_setting(self, name: str, value: str) -> None:
         self._db.execute("INSERT OR REPLACE INTO facts VALUES (?, ?)", (name, value))
 
     def secret(self) -> bytes:
         """The key that signs result URLs; created once per data folder."""
-        return bytes.fromhex(self.fact("secret", secrets.token_hex(32)))
+        return bytes.fromhex(self.setting("secret", secrets.token_hex(32)))
 
     def save(self, task: Task) -> None:
         spec = task.spec
         row = (task.id, task.status, spec.model, spec.service_tier, task.created_at, task.updated_at)
         record = json.dumps(to_record(task), ensure_ascii=False)
-        values = (*row, task.listed_from, task.deleted, record)
+        values = (*row, task.listable_from, task.deleted, record)
         # An update keeps the rowid, which orders tasks created within the same instant.
         self._db.execute(
             "INSERT INTO tasks VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (id) DO UPDATE SET"
@@ -119,7 +119,7 @@ class Store:
         tasks = list(self._tasks(f"{where} {ending}", (*values, wanted.size, offset)))
         return self._number(where, values), tasks
 
-    def write(self, entry: Entry) -> None:
+    def append_journal(self, entry: Entry) -> None:
         values = (entry.at, entry.action, entry.task_id, entry.outcome)
         self._db.execute(
             "INSERT INTO journal (at, action, task_id, outcome, body, headers) VALUES (?, ?, ?, ?, ?, ?)",

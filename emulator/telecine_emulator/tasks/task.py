@@ -11,7 +11,7 @@ TERMINAL = frozenset({"succeeded", "failed", "expired", "cancelled"})
 STATUSES = frozenset({"queued", "running"}) | TERMINAL
 RECORD_SECONDS = 7 * 86_400
 CANCELLED_RECORD_SECONDS = 86_400
-LEASE_SECONDS = 86_400
+URL_LIFETIME_SECONDS = 86_400
 
 
 @dataclass(frozen=True)
@@ -52,20 +52,20 @@ class Task:
         return self.created_at + self.spec.execution_expires_after
 
     @property
-    def listed_from(self) -> float:
+    def listable_from(self) -> float:
         return self.created_at + self.plan.list_lag
 
     @property
-    def gone_at(self) -> float:
+    def record_expires_at(self) -> float:
         """Ark keeps records for 7 days, cancelled ones for 24 h."""
         if self.status == "cancelled":
             return self.updated_at + CANCELLED_RECORD_SECONDS
         return self.created_at + RECORD_SECONDS
 
     @property
-    def leased_until(self) -> float:
+    def url_expires_at(self) -> float:
         """Ark: a result URL is valid for 24 h from success."""
-        return self.updated_at + LEASE_SECONDS
+        return self.updated_at + URL_LIFETIME_SECONDS
 
     @property
     def makes_video(self) -> bool:
@@ -108,7 +108,7 @@ def delete(task: Task, now: float) -> Task:
 
 
 def visible(task: Task, now: float) -> bool:
-    return not task.deleted and now < task.gone_at
+    return not task.deleted and now < task.record_expires_at
 
 
 def _run(task: Task, at: float) -> Task:

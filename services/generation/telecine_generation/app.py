@@ -17,30 +17,30 @@ from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
 from telecine_generation.handlers.consumers import listen
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
-from telecine_generation.handlers.timers import WAKE, Follower
+from telecine_generation.handlers.timers import WAKE, GenerationPoller
 from telecine_generation.provider.ark import ArkConfig, ArkProvider
-from telecine_generation.provider.instrumented import ObservedProvider
+from telecine_generation.provider.instrumented import InstrumentedProvider
 from telecine_generation.provider.port import Provider
 from telecine_generation.read_model.projections import PROJECTIONS
-from telecine_generation.read_model.queries import in_flight, oldest_submission, phases
-from telecine_generation.read_model.tables import METADATA, VERSION, InFlight
+from telecine_generation.read_model.queries import count_by_phase, in_flight, oldest_submission_at
+from telecine_generation.read_model.tables import METADATA, VERSION, InFlightRow
 from telecine_generation.rules.decider import Generation, decide, evolve
-from telecine_generation.rules.polling_schedule import Pace, longest_pause
+from telecine_generation.rules.polling_schedule import PollingSchedule, longest_interval
 
 from .claim_watch import ClaimWatch
-from .instruments import ProviderMeters
+from .instruments import ProviderInstruments
 from .settings import Settings
 
 
 def build(settings: Settings) -> Service:
     """The generation service, not yet started."""
     parts = ServiceBuilder("generation", settings, registry())
-    provider = ObservedProvider(ArkProvider(ark_config(settings)), ProviderMeters(parts.metrics))
+    provider = InstrumentedProvider(ArkProvider(ark_config(settings)), ProviderInstruments(parts.metrics))
     decider = Decider(Generation(), decide, evolve)
     generations = CommandHandler(parts.store, decider, source="telecine/generation", clock=parts.clock)
     submitter = Submitter(generations, provider, submission_policy(settings), parts.clock, ClaimWatch())
-    pace = Pace(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
-    follower = Follower(
+    pace = PollingSchedule(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
+    follower = GenerationPoller(
         generations,
         submitter,
         provider,
@@ -51,30 +51,30 @@ def build(settings: Settings) -> Service:
     )
     listen(parts.reactor, generations, submitter, follower)
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
-    measure(parts, projections)
+    register_gauges(parts, projections)
 
     async def unfinished() -> Sequence[PendingTimer]:
         rows = await run_in_thread(lambda: in_flight(projections.engine))
-        return [_owed(row, pace) for row in rows]
+        return [_pending_timer(row, pace) for row in rows]
 
     sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
-    outside = _Outside(provider, follower)
+    outside = _Adapters(provider, follower)
     return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
 
 
-def _owed(row: InFlight, pace: Pace) -> PendingTimer:
+def _pending_timer(row: InFlightRow, pace: PollingSchedule) -> PendingTimer:
     timer = Timer(WAKE, (row.account, row.generation))
-    return PendingTimer(timer, row.retry_at, row.traceparent, longest_pause(pace, late=row.ended))
+    return PendingTimer(timer, row.retry_at, row.traceparent, longest_interval(pace, late=row.ended))
 
 
-def measure(parts: ServiceBuilder, projections: ProjectionRunner) -> None:
+def register_gauges(parts: ServiceBuilder, projections: ProjectionRunner) -> None:
     """What is counted in the tables, when somebody wants to know it."""
 
     async def in_phases() -> Mapping[str, float]:
-        return await asyncio.to_thread(phases, projections.engine)
+        return await asyncio.to_thread(count_by_phase, projections.engine)
 
     async def oldest() -> float:
-        since = await asyncio.to_thread(oldest_submission, projections.engine)
+        since = await asyncio.to_thread(oldest_submission_at, projections.engine)
         return (parts.clock() - since).total_seconds() if since is not None else 0
 
     parts.metrics.asked(
@@ -109,8 +109,8 @@ def submission_policy(settings: Settings) -> SubmissionPolicy:
         lease=settings.submission_lease,
         post_timeout=settings.provider_post_timeout,
         absent_after=settings.submission_absent_after,
-        unanswered_most=settings.submission_unanswered_most,
-        patience=settings.submission_patience,
+        max_unanswered=settings.submission_unanswered_most,
+        total_timeout=settings.submission_patience,
         retry_first=settings.submission_retry_first,
         retry_longest=settings.submission_retry_longest,
         deadline=settings.deadline,
@@ -131,10 +131,10 @@ def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
     return url
 
 
-class _Outside:
+class _Adapters:
     """The provider's connections, let go of after the reactor has stopped."""
 
-    def __init__(self, provider: Provider, follower: Follower) -> None:
+    def __init__(self, provider: Provider, follower: GenerationPoller) -> None:
         self._provider = provider
         self._follower = follower
 

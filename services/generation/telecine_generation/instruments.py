@@ -3,7 +3,7 @@
 from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
-class ProviderMeters:
+class ProviderInstruments:
     """Calls to the provider."""
 
     def __init__(self, metrics: Metrics) -> None:

@@ -15,54 +15,56 @@ from telecine_contracts import registry
 from telecine_storage.bucket.disk_sync import ObjectFiles, SyncedBucket
 from telecine_storage.bucket.port import Bucket
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
-from telecine_storage.handlers.consumers import listen
-from telecine_storage.handlers.copy import COPY, Copier
+from telecine_storage.handlers.consumers import register_consumers
+from telecine_storage.handlers.copy import COPY, CopyHandler
 from telecine_storage.read_model.projections import PROJECTIONS
-from telecine_storage.read_model.queries import copies_owed, pending_copies, recoverable_videos
+from telecine_storage.read_model.queries import count_pending_copies, pending_copies, recoverable_videos
 from telecine_storage.read_model.tables import METADATA, VERSION
-from telecine_storage.source.http import HttpSource, SourceRules
+from telecine_storage.source.http import HttpSource, SourcePolicy
 
-from .domain import Patience, Video, decide, evolve
-from .instrumented_transfer import ObservedCopy
-from .instruments import CopyMeters
-from .object_check import damaged_objects
+from .domain import RetryPolicy, Video, decide, evolve
+from .instrumented_transfer import InstrumentedTransfer
+from .instruments import CopyInstruments
+from .object_check import recopy_timers
 from .settings import Settings
-from .transfer import CopyLimits
+from .transfer import TransferLimits
 
-SLACK = 5.0
+TIMER_TOLERANCE = 5.0
 """Seconds that a timer may be set later than planned."""
 
 
 def build(settings: Settings) -> Service:
     """The storage service, not yet started."""
     parts = ServiceBuilder("storage", settings, registry())
-    source = HttpSource(SourceRules(hosts=settings.result_hosts, allow_private=settings.result_allow_private))
+    source = HttpSource(
+        SourcePolicy(hosts=settings.result_hosts, allow_private=settings.result_allow_private)
+    )
     bucket = S3Bucket(s3_config(settings))
-    meters = CopyMeters(parts.metrics)
-    copier = Copier(
+    meters = CopyInstruments(parts.metrics)
+    copier = CopyHandler(
         CommandHandler(
             parts.store, Decider(Video(), decide, evolve), source="telecine/storage", clock=parts.clock
         ),
         source,
-        durable(bucket, settings),
+        synced_bucket(bucket, settings),
         parts.timers,
         bucket_name=settings.s3_bucket,
-        patience=patience(settings),
-        limits=CopyLimits(settings.result_max_bytes, settings.copy_timeout),
+        patience=retry_policy(settings),
+        limits=TransferLimits(settings.result_max_bytes, settings.copy_timeout),
         clock=parts.clock,
-        copy=ObservedCopy(meters),
+        copy=InstrumentedTransfer(meters),
         recopies=meters.recopies,
     )
-    listen(parts.reactor, copier)
+    register_consumers(parts.reactor, copier)
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
 
     async def owed() -> float:
-        return await asyncio.to_thread(copies_owed, projections.engine)
+        return await asyncio.to_thread(count_pending_copies, projections.engine)
 
     parts.metrics.asked("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
 
     # The longest pause between two tries, or the sweeper's own delay.
-    longest = max(settings.copy_retry_longest, settings.copy_timeout) + SLACK
+    longest = max(settings.copy_retry_longest, settings.copy_timeout) + TIMER_TOLERANCE
 
     async def unfinished() -> Sequence[PendingTimer]:
         rows = await run_in_thread(lambda: pending_copies(projections.engine))
@@ -82,14 +84,14 @@ def build(settings: Settings) -> Service:
         videos = await run_in_thread(
             lambda: recoverable_videos(projections.engine, settings.s3_bucket, after=until)
         )
-        return await damaged_objects(bucket, videos)
+        return await recopy_timers(bucket, videos)
 
     repair = parts.sweeper(damaged, projections, interval=settings.object_check_interval)
-    outside = _Outside(source, bucket)
+    outside = _Adapters(source, bucket)
     return parts.service(sweeper, repair, before=[outside, projections], checks=[projections.ready])
 
 
-def durable(bucket: Bucket, settings: Settings) -> Bucket:
+def synced_bucket(bucket: Bucket, settings: Settings) -> Bucket:
     """The bucket, whose objects are synced to disk where its server's files are on this machine."""
     if settings.s3_files is None:
         return bucket
@@ -107,9 +109,9 @@ def s3_config(settings: Settings) -> S3Config:
     )
 
 
-def patience(settings: Settings) -> Patience:
+def retry_policy(settings: Settings) -> RetryPolicy:
     """How often and how long a copy is tried."""
-    return Patience(
+    return RetryPolicy(
         first=settings.copy_retry_first,
         longest=settings.copy_retry_longest,
         source_tries=settings.copy_source_tries,
@@ -118,7 +120,7 @@ def patience(settings: Settings) -> Patience:
     )
 
 
-class _Outside:
+class _Adapters:
     """The connections to the provider's files and to the bucket."""
 
     def __init__(self, source: HttpSource, bucket: S3Bucket) -> None:

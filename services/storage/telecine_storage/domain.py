@@ -11,7 +11,7 @@ from telecine_contracts.storage import StorageFailure, VideoStorageFailed, Video
 CONTENT_TYPE = "video/mp4"
 
 
-class NotReady(LookupError):
+class VideoNotReady(LookupError):
     """There is no video to store: a broken invariant, for a person to look at."""
 
 
@@ -25,7 +25,7 @@ class Video:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Store:
+class RecordStored:
     """The copy lies in the bucket, whole and checked. Sizes in bytes, pixels and seconds."""
 
     bucket: str
@@ -46,7 +46,7 @@ class GiveUp:
     message: str
 
 
-Command = Store | GiveUp
+Command = RecordStored | GiveUp
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Failure:
 
 
 @dataclass(frozen=True, slots=True)
-class Patience:
+class RetryPolicy:
     """How often and how long a copy is tried; times in seconds.
 
     A source that fails is tried `source_tries` times, one that refuses `refusal_tries` times. A bucket that fails is
@@ -73,7 +73,7 @@ class Patience:
 
 
 def retry_at(
-    failure: Failure, tried: int, now: datetime, video: VideoReady, patience: Patience
+    failure: Failure, tried: int, now: datetime, video: VideoReady, patience: RetryPolicy
 ) -> datetime | None:
     """When to try again after `tried` failures, or None when it is time to give up."""
     pause = min(patience.longest, patience.first * 2.0 ** min(tried - 1, 30))
@@ -89,12 +89,12 @@ def retry_at(
 def decide(command: Command, video: Video) -> Event | None:
     """The event that ends the copy, or None when it has ended before. Raises NotReady."""
     if video.ready is None:
-        raise NotReady("no video is ready for this generation")
+        raise VideoNotReady("no video is ready for this generation")
     if video.done:
         return None
     account, generation = video.ready.account, video.ready.generation
     match command:
-        case Store():
+        case RecordStored():
             return VideoStored(
                 account=account,
                 generation=generation,

@@ -4,14 +4,14 @@ from telecine_chassis.telemetry.tracing import SpanKind, span
 from telecine_storage.bucket.port import Bucket
 from telecine_storage.source.port import Source
 
-from .instruments import CopyMeters
-from .transfer import Copied, CopyFailed, CopyLimits, copy
+from .instruments import CopyInstruments
+from .transfer import CopyFailed, TransferLimits, TransferResult, transfer
 
 
-class ObservedCopy:
+class InstrumentedTransfer:
     """`copy`, observed."""
 
-    def __init__(self, meters: CopyMeters) -> None:
+    def __init__(self, meters: CopyInstruments) -> None:
         self._meters = meters
 
     async def __call__(
@@ -21,9 +21,9 @@ class ObservedCopy:
         *,
         url: str,
         key: str,
-        limits: CopyLimits,
+        limits: TransferLimits,
         sha256: str | None = None,
-    ) -> Copied:
+    ) -> TransferResult:
         """See `copy.copy`. Neither URL nor key is told: the one may be signed, the other names an account."""
         meters, outcome = self._meters, "broken_off"
         try:
@@ -33,7 +33,7 @@ class ObservedCopy:
                 meters.seconds.time(),
             ):
                 try:
-                    copied = await copy(source, bucket, url=url, key=key, limits=limits, sha256=sha256)
+                    copied = await transfer(source, bucket, url=url, key=key, limits=limits, sha256=sha256)
                     outcome = "stored"
                     step.set_attribute("telecine.bytes", copied.bytes)
                 except CopyFailed as error:

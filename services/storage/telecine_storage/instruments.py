@@ -3,7 +3,7 @@
 from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
-class CopyMeters:
+class CopyInstruments:
     """Copies from the provider into the bucket."""
 
     def __init__(self, metrics: Metrics) -> None:

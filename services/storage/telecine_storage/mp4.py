@@ -11,10 +11,10 @@ MOOV_BYTES_MAX = 16 * 1024 * 1024
 
 _SHORT_HEADER = 8
 _LONG_HEADER = 16
-_UNTIL_THE_END = -1
+_TO_END_OF_FILE = -1
 
 
-class NotAVideo(Exception):
+class InvalidVideo(Exception):
     """The bytes aren't a whole mp4 file with a picture; `truncated` says that only the end is missing."""
 
     def __init__(self, reason: str, *, truncated: bool = False) -> None:
@@ -24,7 +24,7 @@ class NotAVideo(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Mp4Facts:
+class Mp4Metadata:
     """Size of the picture in pixels and length of the film in seconds (0.0 where a fragmented file has none)."""
 
     width: int
@@ -51,22 +51,22 @@ class Mp4Checker:
         while at < len(chunk):
             at = self._read_body(chunk, at) if self._left else self._read_header(chunk, at)
 
-    def finish(self) -> Mp4Facts:
+    def finish(self) -> Mp4Metadata:
         """The facts of the whole file. Raises NotAVideo."""
         if self._left > 0 or self._header:
-            raise NotAVideo("the file ends in the middle of a box", truncated=True)
+            raise InvalidVideo("the file ends in the middle of a box", truncated=True)
         for kind in (b"ftyp", b"moov", b"mdat"):
             if kind not in self._seen:
-                raise NotAVideo(f"the file has no {kind.decode()} box", truncated=True)
+                raise InvalidVideo(f"the file has no {kind.decode()} box", truncated=True)
         return _facts(memoryview(self._moov))
 
     def _read_body(self, chunk: bytes, at: int) -> int:
-        end = len(chunk) if self._left == _UNTIL_THE_END else min(len(chunk), at + self._left)
+        end = len(chunk) if self._left == _TO_END_OF_FILE else min(len(chunk), at + self._left)
         if self._keeping:
             if len(self._moov) + end - at > MOOV_BYTES_MAX:
-                raise NotAVideo("the moov box is too large")
+                raise InvalidVideo("the moov box is too large")
             self._moov += memoryview(chunk)[at:end]
-        if self._left != _UNTIL_THE_END:
+        if self._left != _TO_END_OF_FILE:
             self._left -= end - at
         return end
 
@@ -82,26 +82,26 @@ class Mp4Checker:
     def _open_box(self, header: bytes) -> None:
         size, kind = struct.unpack_from(">I4s", header)
         if not self._seen and kind != b"ftyp":
-            raise NotAVideo("the first box is not ftyp")
+            raise InvalidVideo("the first box is not ftyp")
         if size == 0:
-            self._left = _UNTIL_THE_END
+            self._left = _TO_END_OF_FILE
         else:
             full = struct.unpack_from(">Q", header, 8)[0] if size == 1 else size
             if full < len(header):
-                raise NotAVideo("a box is smaller than its header")
+                raise InvalidVideo("a box is smaller than its header")
             self._left = full - len(header)
         self._keeping = kind == b"moov"
         if self._keeping and kind in self._seen:
-            raise NotAVideo("the file has two moov boxes")
+            raise InvalidVideo("the file has two moov boxes")
         self._seen.add(kind)
 
 
-def _facts(moov: memoryview) -> Mp4Facts:
+def _facts(moov: memoryview) -> Mp4Metadata:
     for kind, trak in _boxes(moov):
         if kind == b"trak" and _is_video(trak):
             width, height = _picture(_child(trak, b"tkhd"))
-            return Mp4Facts(width, height, _duration(moov, trak))
-    raise NotAVideo("the file has no video track")
+            return Mp4Metadata(width, height, _duration(moov, trak))
+    raise InvalidVideo("the file has no video track")
 
 
 def _boxes(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
@@ -114,7 +114,7 @@ def _boxes(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
             start += 8
         end = len(view) if size == 0 else at + size
         if end < start or end > len(view):
-            raise NotAVideo("a box does not fit into the box around it")
+            raise InvalidVideo("a box does not fit into the box around it")
         yield kind, view[start:end]
         at = end
 
@@ -134,10 +134,10 @@ def _picture(tkhd: memoryview) -> tuple[int, int]:
     # Version 1 holds 64-bit times, twelve bytes more; both sizes are 16.16 fixed point.
     at = 88 if _is_wide(tkhd) else 76
     if len(tkhd) < at + 8:
-        raise NotAVideo("the track header is too short")
+        raise InvalidVideo("the track header is too short")
     width, height = (value >> 16 for value in struct.unpack_from(">II", tkhd, at))
     if not width or not height:
-        raise NotAVideo("the picture has no size")
+        raise InvalidVideo("the picture has no size")
     return width, height
 
 
@@ -148,7 +148,7 @@ def _duration(moov: memoryview, trak: memoryview) -> float:
             return seconds
     if _child(moov, b"mvex"):
         return 0.0
-    raise NotAVideo("the film has no duration")
+    raise InvalidVideo("the film has no duration")
 
 
 def _seconds(box: memoryview) -> float:

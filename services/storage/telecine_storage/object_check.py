@@ -9,22 +9,22 @@ from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_storage.bucket.port import Bucket, BucketError
 from telecine_storage.handlers.copy import RECOPY
-from telecine_storage.read_model.tables import StoredVideo
+from telecine_storage.read_model.tables import StoredVideoRow
 
-__all__ = ["damaged_objects"]
+__all__ = ["recopy_timers"]
 
 log = structlog.get_logger(__name__)
-_AT_ONCE = 4
+_CONCURRENCY = 4
 
 
-async def damaged_objects(bucket: Bucket, videos: Sequence[StoredVideo]) -> Sequence[PendingTimer]:
+async def recopy_timers(bucket: Bucket, videos: Sequence[StoredVideoRow]) -> Sequence[PendingTimer]:
     """The timers of those `videos` whose object has another size than VideoStored says, or is missing.
 
     One HEAD request a video. A bucket that does not answer proves nothing: what was not found out is left out.
     """
-    slots = asyncio.Semaphore(_AT_ONCE)
+    slots = asyncio.Semaphore(_CONCURRENCY)
 
-    async def is_damaged(video: StoredVideo) -> bool:
+    async def is_damaged(video: StoredVideoRow) -> bool:
         async with slots:
             try:
                 return await bucket.head(video.key) != video.bytes

@@ -13,11 +13,11 @@ from telecine_contracts.subjects import token
 from telecine_storage.bucket.port import Bucket, BucketError
 from telecine_storage.source.port import Download, Source, SourceError, SourceNotReady, SourceRefused
 
-from .mp4 import Mp4Checker, Mp4Facts, NotAVideo
+from .mp4 import InvalidVideo, Mp4Checker, Mp4Metadata
 
 
 @dataclass(frozen=True, slots=True)
-class CopyLimits:
+class TransferLimits:
     """Most bytes a result may have, and most seconds a copy may take."""
 
     max_bytes: int = 2 * 1024**3
@@ -25,7 +25,7 @@ class CopyLimits:
 
 
 @dataclass(frozen=True, slots=True)
-class Copied:
+class TransferResult:
     """What lies in the bucket: length, SHA-256 in hex, picture size in pixels, length in seconds."""
 
     bytes: int
@@ -53,9 +53,9 @@ def object_key(account: str, generation: str) -> str:
     return f"videos/{token(account)}/video_{token(generation)}.mp4"
 
 
-async def copy(
-    source: Source, bucket: Bucket, *, url: str, key: str, limits: CopyLimits, sha256: str | None = None
-) -> Copied:
+async def transfer(
+    source: Source, bucket: Bucket, *, url: str, key: str, limits: TransferLimits, sha256: str | None = None
+) -> TransferResult:
     """Copy the video at `url` to `key`. Raises CopyFailed; then, and if cancelled, the key is as it was.
 
     All checks come before the object appears: announced length, whole mp4 with a picture and a duration, and where
@@ -71,7 +71,7 @@ async def copy(
         raise CopyFailed(
             StorageFailure.SOURCE, error.reason, permanent=isinstance(error, SourceRefused)
         ) from error
-    except NotAVideo as error:
+    except InvalidVideo as error:
         raise CopyFailed(StorageFailure.SOURCE, error.reason, permanent=not error.truncated) from error
     except BucketError as error:
         raise CopyFailed(StorageFailure.BUCKET, error.reason, permanent=False) from error
@@ -88,7 +88,7 @@ class _Examined:
         self._checker = Mp4Checker()
         self._digest = hashlib.sha256()
         self._bytes = 0
-        self._facts: Mp4Facts | None = None
+        self._facts: Mp4Metadata | None = None
 
     async def chunks(self) -> AsyncGenerator[bytes, None]:
         async for chunk in self._download.chunks:
@@ -102,11 +102,11 @@ class _Examined:
             raise SourceRefused("the provider's file is not the one that was stored")
         self._facts = self._checker.finish()
 
-    def copied(self) -> Copied:
+    def copied(self) -> TransferResult:
         """Raises RuntimeError if the stream was not read to its end."""
         if self._facts is None:
             raise RuntimeError("the bucket took an object without reading it to its end")
         facts = self._facts
-        return Copied(
+        return TransferResult(
             self._bytes, self._digest.hexdigest(), facts.width, facts.height, facts.duration_seconds
         )

@@ -7,7 +7,7 @@ from typing import Protocol
 import pytest
 from tests.support.http_servers.result_server import Answer, ResultServer, result_server
 
-from telecine_storage.source.http import HttpSource, SourceRules
+from telecine_storage.source.http import HttpSource, SourcePolicy
 from telecine_storage.source.memory import MemorySource
 from telecine_storage.source.port import Source, SourceError, SourceNotReady, SourceRefused
 
@@ -60,7 +60,7 @@ class HttpProvider:
 
 @pytest.fixture
 async def http() -> AsyncIterator[HttpProvider]:
-    source = HttpSource(SourceRules(allow_private=True))
+    source = HttpSource(SourcePolicy(allow_private=True))
     async with result_server() as server:
         yield HttpProvider(source, server)
         await source.aclose()
@@ -285,7 +285,7 @@ async def test_a_redirect_is_checked_like_the_first_url(http: HttpProvider, to: 
 
 
 async def test_a_redirect_off_the_list_of_hosts(http: HttpProvider) -> None:
-    source = HttpSource(SourceRules(hosts=("127.0.0.1",), allow_private=True))
+    source = HttpSource(SourcePolicy(hosts=("127.0.0.1",), allow_private=True))
     url = http.server.at("/v", moved(http.server.url.replace("127.0.0.1", "localhost") + "/w"))
     http.server.at("/w", Answer(BODY))
     with pytest.raises(SourceRefused, match="provider"):

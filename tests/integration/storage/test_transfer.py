@@ -17,9 +17,9 @@ from telecine_contracts.subjects import BadToken
 from telecine_storage.bucket.memory import MemoryBucket
 from telecine_storage.bucket.port import BucketRefused, BucketUnavailable
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
-from telecine_storage.source.http import HttpSource, SourceRules
+from telecine_storage.source.http import HttpSource, SourcePolicy
 from telecine_storage.source.memory import MemorySource
-from telecine_storage.transfer import Copied, CopyFailed, CopyLimits, copy, object_key
+from telecine_storage.transfer import CopyFailed, TransferLimits, TransferResult, object_key, transfer
 
 KEY = object_key("account-1", "3f0c2a4e-0000-4000-8000-000000000001")
 MIB = 1024 * 1024
@@ -34,16 +34,16 @@ class CopyHarness:
     provider: ResultServer
     s3: S3Server
     name: str
-    limits: CopyLimits = field(default_factory=CopyLimits)
+    limits: TransferLimits = field(default_factory=TransferLimits)
 
-    async def copy(self, answer: Answer) -> Copied:
+    async def transfer(self, answer: Answer) -> TransferResult:
         url = self.provider.at("/result.mp4?signature=secret", answer)
-        return await copy(self.source, self.bucket, url=url, key=KEY, limits=self.limits)
+        return await transfer(self.source, self.bucket, url=url, key=KEY, limits=self.limits)
 
     async def fails(self, answer: Answer) -> CopyFailed:
         """The failure; nothing is left in the bucket after it."""
         with pytest.raises(CopyFailed) as failed:
-            await self.copy(answer)
+            await self.transfer(answer)
         assert await self.bucket.head(KEY) is None
         assert "secret" not in str(failed.value)
         return failed.value
@@ -55,7 +55,7 @@ class CopyHarness:
 
 @pytest.fixture
 async def harness(s3: S3Server, s3_bucket: str) -> AsyncIterator[CopyHarness]:
-    source = HttpSource(SourceRules(allow_private=True))
+    source = HttpSource(SourcePolicy(allow_private=True))
     bucket = S3Bucket(S3Config(s3.endpoint, s3_bucket, s3.access_key, s3.secret_key))
     async with result_server() as provider:
         yield CopyHarness(source, bucket, provider, s3, s3_bucket)
@@ -74,20 +74,20 @@ async def test_a_video_is_stored_as_it_is(
     harness: CopyHarness, video: bytes, size: int | None, announced: bool
 ) -> None:
     file = mp4_with_padding(video, size) if size else video
-    copied = await harness.copy(Answer(file, length=len(file) if announced else None))
-    assert copied == Copied(len(file), hashlib.sha256(file).hexdigest(), 320, 192, 1.0)
+    copied = await harness.transfer(Answer(file, length=len(file) if announced else None))
+    assert copied == TransferResult(len(file), hashlib.sha256(file).hexdigest(), 320, 192, 1.0)
     assert harness.stored() == file
 
 
 async def test_the_type_that_the_provider_names_does_not_matter(harness: CopyHarness, video: bytes) -> None:
     for content_type in ("application/octet-stream", "text/html", None):
-        await harness.copy(Answer(video, content_type=content_type))
+        await harness.transfer(Answer(video, content_type=content_type))
     with harness.s3.client() as client:
         assert client.head_object(Bucket=harness.name, Key=KEY)["ContentType"] == "video/mp4"
 
 
 async def test_copied_twice_is_copied_once(harness: CopyHarness, video: bytes) -> None:
-    assert await harness.copy(Answer(video)) == await harness.copy(Answer(video))
+    assert await harness.transfer(Answer(video)) == await harness.transfer(Answer(video))
     assert harness.stored() == video
 
 
@@ -124,29 +124,29 @@ async def test_an_answer_that_is_none(harness: CopyHarness, status: int, permane
 @pytest.mark.parametrize("announced", [True, False])
 async def test_a_video_that_is_too_large(harness: CopyHarness, video: bytes, announced: bool) -> None:
     file = mp4_with_padding(video, 9 * MIB)
-    narrow = replace(harness, limits=CopyLimits(max_bytes=len(file) - 1))
+    narrow = replace(harness, limits=TransferLimits(max_bytes=len(file) - 1))
     failed = await narrow.fails(Answer(file, length=len(file) if announced else None))
     assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, True)
-    await replace(harness, limits=CopyLimits(max_bytes=len(file))).copy(Answer(file))
+    await replace(harness, limits=TransferLimits(max_bytes=len(file))).transfer(Answer(file))
 
 
 async def test_a_copy_that_takes_too_long(harness: CopyHarness, video: bytes) -> None:
     """The provider announces more than it ever sends, and keeps the line open."""
-    hurried, hold = replace(harness, limits=CopyLimits(seconds=0.3)), asyncio.Event()
+    hurried, hold = replace(harness, limits=TransferLimits(seconds=0.3)), asyncio.Event()
     failed = await hurried.fails(Answer(mp4_with_padding(video, MIB), length=2 * MIB, hold=hold))
     hold.set()
     assert (failed.kind, failed.permanent) == (StorageFailure.SOURCE, False)
 
 
 async def test_a_failed_copy_leaves_the_stored_video(harness: CopyHarness, video: bytes) -> None:
-    await harness.copy(Answer(video))
+    await harness.transfer(Answer(video))
     for answer in (
         Answer(PAGE),
         Answer(mp4_with_padding(video, LARGE_LENGTH), cut_after=LARGE_LENGTH - 1),
         Answer(status=403),
     ):
         with pytest.raises(CopyFailed):
-            await harness.copy(answer)
+            await harness.transfer(answer)
     assert harness.stored() == video
 
 
@@ -156,11 +156,11 @@ async def test_a_bucket_that_fails_is_worth_another_try(
 ) -> None:
     source, bucket = MemorySource({"memory:v": video}), MemoryBucket(failure=error)
     with pytest.raises(CopyFailed) as failed:
-        await copy(source, bucket, url="memory:v", key=KEY, limits=CopyLimits())
+        await transfer(source, bucket, url="memory:v", key=KEY, limits=TransferLimits())
     assert (failed.value.kind, failed.value.permanent) == (StorageFailure.BUCKET, False)
     assert failed.value.reason == error.reason
     bucket.failure = None
-    copied = await copy(source, bucket, url="memory:v", key=KEY, limits=CopyLimits())
+    copied = await transfer(source, bucket, url="memory:v", key=KEY, limits=TransferLimits())
     assert bucket.objects == {KEY: video}
     assert copied.bytes == len(video)
 

@@ -16,7 +16,7 @@ from telecine_cli.stack.ports import LOOPBACK, free_port
 from telecine_cli.stack.process import Command, Process
 from telecine_contracts.generation import DeferralReason, FailureCode
 from telecine_generation.provider.ark import ArkConfig, ArkProvider
-from telecine_generation.provider.ark_errors import failure_of, user_message
+from telecine_generation.provider.ark_errors import failure_code, user_message
 from telecine_generation.provider.memory import MemoryProvider
 from telecine_generation.provider.port import Provider
 
@@ -140,7 +140,7 @@ class MemoryEnvironment:
         if end == "succeeded":
             self.memory.succeed(task_id)
         elif provider_code:
-            code = failure_of(provider_code, None)
+            code = failure_code(provider_code, None)
             self.memory.fail(task_id, code, provider_code, user_message(code, None))
         else:
             self.memory.advance(task_id, end)

@@ -5,8 +5,8 @@ import sys
 from pathlib import Path
 
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
-from telecine_storage.source.http import HttpSource, SourceRules
-from telecine_storage.transfer import CopyLimits, copy
+from telecine_storage.source.http import HttpSource, SourcePolicy
+from telecine_storage.transfer import TransferLimits, transfer
 
 
 def resident_bytes(line: str) -> int:
@@ -19,10 +19,10 @@ async def main(url: str, endpoint: str, bucket_name: str, access_key: str) -> No
     # The secret comes by standard input: everybody can read a command line.
     secret_key = sys.stdin.readline().strip()
     bucket = S3Bucket(S3Config(endpoint, bucket_name, access_key, secret_key))
-    source = HttpSource(SourceRules(allow_private=True))
+    source = HttpSource(SourcePolicy(allow_private=True))
     await bucket.start()
     idle = resident_bytes("VmRSS")
-    copied = await copy(source, bucket, url=url, key="videos/a/video_1.mp4", limits=CopyLimits())
+    copied = await transfer(source, bucket, url=url, key="videos/a/video_1.mp4", limits=TransferLimits())
     print(resident_bytes("VmHWM") - idle, copied.bytes)
     await source.aclose()
     await bucket.aclose()

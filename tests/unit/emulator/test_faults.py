@@ -4,39 +4,45 @@ from pathlib import Path
 
 import pytest
 
-from telecine_emulator.faults.registry import FaultBook, Target, error_of, for_route, target
-from telecine_emulator.faults.task_plan import plan
+from telecine_emulator.faults.registry import (
+    ErrorTarget,
+    FaultRegistry,
+    error_of_fault,
+    matches_route,
+    parse_error_target,
+)
+from telecine_emulator.faults.task_plan import plan_task
 from telecine_emulator.settings import Settings
 
 
 def test_a_fault_applies_as_often_as_it_was_told() -> None:
-    book = FaultBook()
+    book = FaultRegistry()
     book.add("hang", times=2)
     assert [book.take("hang") is not None for _ in range(3)] == [True, True, False]
     assert list(book) == []
 
 
 def test_a_fault_without_times_stays() -> None:
-    book = FaultBook(("hang",))
+    book = FaultRegistry(("hang",))
     assert all(book.take("hang") for _ in range(5))
 
 
 def test_a_match_looks_at_the_prompt() -> None:
-    book = FaultBook()
+    book = FaultRegistry()
     book.add("fail", "Code", times=1, match="kite")
     assert book.take("fail", "a boat") is None
     assert book.take("fail", "a kite")
 
 
 def test_another_route_does_not_consume_a_fault() -> None:
-    book = FaultBook()
+    book = FaultRegistry()
     book.add("rate_limit", "list", times=1)
-    assert book.take("rate_limit", "", for_route("create", "create")) is None
-    assert book.take("rate_limit", "", for_route("list", "create"))
+    assert book.take("rate_limit", "", matches_route("create", "create")) is None
+    assert book.take("rate_limit", "", matches_route("list", "create"))
 
 
 def test_the_prompt_can_carry_its_own_faults() -> None:
-    book = FaultBook()
+    book = FaultRegistry()
     prompt = "a kite [emulator:fail=OutputVideoSensitiveContentDetected] [emulator:nonsense]"
     taken = book.take("fail", prompt)
     assert taken
@@ -47,21 +53,21 @@ def test_the_prompt_can_carry_its_own_faults() -> None:
 @pytest.mark.parametrize(("name", "value"), [("nonsense", None), ("slow_accept", "soon")])
 def test_invalid_faults_are_refused(name: str, value: str | None) -> None:
     with pytest.raises(ValueError):
-        FaultBook().add(name, value)
+        FaultRegistry().add(name, value)
 
 
 @pytest.mark.parametrize(
     ("value", "read"),
     [
-        (None, Target()),
-        ("get", Target("get")),
-        ("SetLimitExceeded", Target(None, None, "SetLimitExceeded")),
-        ("list:503:ServerOverloaded", Target("list", 503, "ServerOverloaded")),
-        ("418", Target(None, 418)),
+        (None, ErrorTarget()),
+        ("get", ErrorTarget("get")),
+        ("SetLimitExceeded", ErrorTarget(None, None, "SetLimitExceeded")),
+        ("list:503:ServerOverloaded", ErrorTarget("list", 503, "ServerOverloaded")),
+        ("418", ErrorTarget(None, 418)),
     ],
 )
-def test_values_name_a_route_a_status_and_a_code(value: str | None, read: Target) -> None:
-    assert target(value) == read
+def test_values_name_a_route_a_status_and_a_code(value: str | None, read: ErrorTarget) -> None:
+    assert parse_error_target(value) == read
 
 
 @pytest.mark.parametrize(
@@ -76,20 +82,20 @@ def test_values_name_a_route_a_status_and_a_code(value: str | None, read: Target
     ],
 )
 def test_a_code_brings_its_status(value: str, status: int) -> None:
-    book = FaultBook((f"refuse={value}",))
+    book = FaultRegistry((f"refuse={value}",))
     taken = book.take("refuse")
     assert taken
-    assert error_of(taken, "InvalidParameter", "refused").status == status
+    assert error_of_fault(taken, "InvalidParameter", "refused").status == status
 
 
 def test_task_faults_become_part_of_the_plan(tmp_path: Path) -> None:
     names = ("task_seconds=10", "expire", "list_lag=3", "result_bytes=5000", "callback_duplicate")
-    made = plan(Settings(data=tmp_path), FaultBook(names), "a kite")
+    made = plan_task(Settings(data=tmp_path), FaultRegistry(names), "a kite")
     assert (made.queue_seconds, made.run_seconds, made.end) == (2, 8, "expire")
     assert (made.list_lag, made.result_bytes, made.callback_duplicate) == (3, 5000, True)
 
 
 def test_a_moderation_fault_overrides_other_ends(tmp_path: Path) -> None:
-    book = FaultBook(("hang", "moderation_output"))
-    made = plan(Settings(data=tmp_path), book, "a kite")
+    book = FaultRegistry(("hang", "moderation_output"))
+    made = plan_task(Settings(data=tmp_path), book, "a kite")
     assert (made.end, made.fail_code) == ("fail", "OutputVideoSensitiveContentDetected")

@@ -8,7 +8,7 @@ import pytest
 
 from telecine_emulator.api import content, video_models
 from telecine_emulator.media import image_size
-from telecine_emulator.tasks.spec import Spec, Wanted, resolve
+from telecine_emulator.tasks.spec import Spec, ValidatedRequest, resolve
 
 PRO = "doubao-seedance-1-0-pro-250528"
 TWO = "doubao-seedance-2-0-260128"
@@ -20,7 +20,7 @@ def spec(model: str = PRO, prompt: str = "a kite", *, commands_win: bool = False
     found = video_models.find(model)
     assert found
     body = {"model": model, "content": items, **fields}
-    return resolve(Wanted(body, content.read(items), found, commands_win), SystemRandom())
+    return resolve(ValidatedRequest(body, content.read(items), found, commands_win), SystemRandom())
 
 
 def test_the_defaults_of_the_first_model() -> None:

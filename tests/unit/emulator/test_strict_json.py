@@ -2,7 +2,7 @@
 
 import pytest
 
-from telecine_emulator.api.strict_json import DEEPEST, parse
+from telecine_emulator.api.strict_json import MAX_DEPTH, parse_json
 
 
 @pytest.mark.parametrize(
@@ -10,7 +10,7 @@ from telecine_emulator.api.strict_json import DEEPEST, parse
     [
         b"[" * 100_000,
         b'{"a":' * 500 + b"1" + b"}" * 500,
-        b"[" * (DEEPEST + 1) + b"]" * (DEEPEST + 1),
+        b"[" * (MAX_DEPTH + 1) + b"]" * (MAX_DEPTH + 1),
         b'{"content": "\\ud800"}',
         b'{"\\udfff": 1}',
         b'"\xff"',
@@ -23,11 +23,11 @@ from telecine_emulator.api.strict_json import DEEPEST, parse
 )
 def test_invalid_json_is_refused(raw: bytes) -> None:
     with pytest.raises(ValueError):
-        parse(raw)
+        parse_json(raw)
 
 
 def test_valid_json_is_parsed() -> None:
-    assert parse(b'{"a": [1, 1.5e3, "\\ud83c\\udfac", "\\u0000", null]}') == {
+    assert parse_json(b'{"a": [1, 1.5e3, "\\ud83c\\udfac", "\\u0000", null]}') == {
         "a": [1, 1500.0, "🎬", "\0", None]
     }
-    assert parse(b"[" * DEEPEST + b"]" * DEEPEST)
+    assert parse_json(b"[" * MAX_DEPTH + b"]" * MAX_DEPTH)

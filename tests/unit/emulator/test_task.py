@@ -8,7 +8,7 @@ import pytest
 from telecine_emulator.api import content, video_models
 from telecine_emulator.api.errors import ApiError
 from telecine_emulator.tasks import task as tasks
-from telecine_emulator.tasks.spec import Wanted, resolve
+from telecine_emulator.tasks.spec import ValidatedRequest, resolve
 from telecine_emulator.tasks.task import Plan, Task
 
 MODEL = "dreamina-seedance-2-0-260128"
@@ -21,7 +21,7 @@ def accepted(plan: Plan = PLAN, *, expires_after: int = 3600) -> Task:
     model = video_models.find(MODEL)
     assert model
     body = {"model": MODEL, "content": items, "execution_expires_after": expires_after}
-    spec = resolve(Wanted(body, content.read(items), model), SystemRandom())
+    spec = resolve(ValidatedRequest(body, content.read(items), model), SystemRandom())
     return tasks.accept("cgt-1", spec, plan, now=START)
 
 
@@ -101,7 +101,7 @@ def test_records_are_kept_for_seven_days() -> None:
 
 
 def test_the_lease_runs_from_success() -> None:
-    assert stepped(stepped(accepted())).leased_until == START + 30 + 86_400
+    assert stepped(stepped(accepted())).url_expires_at == START + 30 + 86_400
 
 
 @pytest.mark.parametrize("steps", [0, 1, 2])

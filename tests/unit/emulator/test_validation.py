@@ -141,7 +141,7 @@ def test_nulls_are_absent_at_any_depth() -> None:
     ],
 )
 def test_the_required_fields_are_asked_for_one_by_one(body: dict[str, Any], field: str) -> None:
-    problem = validation.missing(body)
+    problem = validation.missing_field(body)
     assert problem
     assert problem.param == field
 

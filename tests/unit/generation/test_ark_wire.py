@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from telecine_contracts.generation import DeferralReason, FailureCode
-from telecine_generation.provider.ark_errors import failure_of, tidy_text, user_message
+from telecine_generation.provider.ark_errors import failure_code, sanitize_provider_text, user_message
 from telecine_generation.provider.ark_wire import (
     Page,
-    Unreadable,
+    UnreadableResponse,
     create_body,
     create_outcome,
     read_page,
@@ -31,7 +31,7 @@ from telecine_generation.provider.port import (
     SubmissionMark,
     SubmitRequest,
 )
-from telecine_generation.provider.task_search import ListSearch
+from telecine_generation.provider.task_search import TaskSearch
 
 REQUEST = SubmitRequest(
     model="doubao-seedance-1-0-pro-250528",
@@ -250,7 +250,7 @@ class TestMessages:
 
     @given(st.text(max_size=2000))
     def test_text_is_short_and_on_one_line(self, text: str) -> None:
-        tidy = tidy_text(text)
+        tidy = sanitize_provider_text(text)
         assert tidy is None or (0 < len(tidy) <= 300 and tidy.isprintable())
 
     @pytest.mark.parametrize(
@@ -258,7 +258,7 @@ class TestMessages:
         [("no\n\x00 way (request_id=abc-1)", "no way"), ("Request id: 1", None), ("", None), (None, None)],
     )
     def test_request_ids_are_removed(self, text: str | None, tidy: str | None) -> None:
-        assert tidy_text(text) == tidy
+        assert sanitize_provider_text(text) == tidy
 
     @pytest.mark.parametrize(
         ("provider_code", "code"),
@@ -276,7 +276,7 @@ class TestMessages:
     def test_provider_error_codes_map_to_failure_codes(
         self, provider_code: str | None, code: FailureCode
     ) -> None:
-        assert failure_of(provider_code, "text") is code
+        assert failure_code(provider_code, "text") is code
 
 
 SIGNED = "https://f.example/v.mp4?X-Tos-Date=20261102T130000Z&X-Tos-Expires=86400&X-Tos-Signature=s"
@@ -404,7 +404,7 @@ class TestRecord:
         ],
     )
     def test_an_invalid_record_is_unreadable(self, answer: bytes) -> None:
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableResponse):
             read_task(answer)
 
 
@@ -450,7 +450,7 @@ class TestList:
         ],
     )
     def test_an_invalid_page_is_unreadable(self, answer: bytes) -> None:
-        with pytest.raises(Unreadable):
+        with pytest.raises(UnreadableResponse):
             read_page(answer)
 
 
@@ -477,9 +477,9 @@ SKEW = timedelta(seconds=50)
 
 def search(mark: SubmissionMark, *pages: Page) -> tuple[ProviderTask | None, int]:
     """The result and how many pages it took."""
-    search = ListSearch(mark, SKEW)
+    search = TaskSearch(mark, SKEW)
     for number, page in enumerate(pages, 1):
-        if search.take(page):
+        if search.add_page(page):
             return search.result(), number
     raise AssertionError("the search wants more pages")
 

@@ -22,11 +22,11 @@ from telecine_contracts import Envelope, registry, subjects
 from telecine_contracts.gateway import GenerationRequested
 from telecine_generation.claim_watch import ClaimWatch
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
-from telecine_generation.handlers.timers import WAKE, Follower
+from telecine_generation.handlers.timers import WAKE, GenerationPoller
 from telecine_generation.provider.memory import MemoryProvider
 from telecine_generation.provider.port import ProviderTask, SubmissionMark
 from telecine_generation.rules.decider import Generation, Phase, decide, evolve
-from telecine_generation.rules.polling_schedule import Pace, longest_pause
+from telecine_generation.rules.polling_schedule import PollingSchedule, longest_interval
 
 POLICY = SubmissionPolicy(
     provider="ark",
@@ -34,14 +34,14 @@ POLICY = SubmissionPolicy(
     lease=10,
     post_timeout=30,
     absent_after=30,
-    unanswered_most=2,
-    patience=600,
+    max_unanswered=2,
+    total_timeout=600,
     retry_first=1,
     retry_longest=60,
     deadline=300,
     callback_url=lambda account, generation: None,
 )
-PACE = Pace()
+PACE = PollingSchedule()
 LISTED_AFTER = 69.0
 """Seconds until the provider lists a task: as late as the policy allows for, and not later."""
 VIDEO = subjects.video("ann", "g1")
@@ -77,7 +77,7 @@ class World:
         self.provider = SlowList(self.true)
         self.processes = [self._process(0), self._process(1)]
 
-    def _process(self, number: int) -> tuple[Submitter, Follower]:
+    def _process(self, number: int) -> tuple[Submitter, GenerationPoller]:
         def wall() -> datetime:
             return self.true() + timedelta(seconds=self.skews[number])
 
@@ -85,7 +85,7 @@ class World:
         generations = CommandHandler(self.store, decider, source="telecine/generation", clock=wall)
         claims = ClaimWatch(lambda: (self.true() - NOON).total_seconds())
         submitter = Submitter(generations, self.provider, POLICY, wall, claims)
-        follower = Follower(
+        follower = GenerationPoller(
             generations, submitter, self.provider, self.timers, pace=PACE, silence=60, clock=wall
         )
         return submitter, follower
@@ -100,7 +100,7 @@ class World:
         )  # fmt: skip
         await self.store.append(event, envelope, aggregate=VIDEO, expected=0)
         submitter, follower = self.processes[number]
-        await follower.arm(await submitter.submit("ann", "g1", attempt=1, cause=Cause("debit", "g1")))
+        await follower.set_timer(await submitter.submit("ann", "g1", attempt=1, cause=Cause("debit", "g1")))
 
     async def take(self, step: "Step") -> None:
         """Let time pass, move a clock, restart a process, or wake one."""
@@ -135,7 +135,7 @@ class World:
     async def _owed(self) -> list[PendingTimer]:
         state = await self._state()
         late = state.phase is Phase.ENDED
-        return [PendingTimer(TIMER, state.retry_at, longest=longest_pause(PACE, late=late))]
+        return [PendingTimer(TIMER, state.retry_at, longest=longest_interval(PACE, late=late))]
 
     async def _state(self) -> Generation:
         state = Generation()

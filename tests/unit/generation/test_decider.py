@@ -33,20 +33,20 @@ from telecine_contracts.generation import (
 )
 from telecine_contracts.storage import StorageFailure, VideoStorageFailed
 from telecine_generation.rules.commands import (
+    AbandonClaim,
     Accept,
+    CancelUnsubmitted,
     Claim,
     Command,
+    ConfirmCancel,
     Defer,
     Deny,
     Expire,
-    GiveUpClaim,
     Observation,
     Observe,
     ProvenAbsent,
     Refuse,
-    Stop,
-    Stopped,
-    Unstoppable,
+    RejectCancel,
 )
 from telecine_generation.rules.decider import Generation, NotRequested, decide, evolve
 
@@ -57,10 +57,10 @@ UNAVAILABLE = failed(
 )
 
 CLAIM = Claim(
-    now=at(30), attempt=1, owner="me", lease=10, unique_seed=7, safety_identifier="mark", patience=600
+    now=at(30), attempt=1, owner="me", lease=10, unique_seed=7, safety_identifier="mark", total_timeout=600
 )
 SECOND = Claim(
-    now=at(30), attempt=2, owner="me", lease=10, unique_seed=7, safety_identifier="mark", patience=600
+    now=at(30), attempt=2, owner="me", lease=10, unique_seed=7, safety_identifier="mark", total_timeout=600
 )
 
 STATES: dict[str, tuple[Event, ...]] = {
@@ -90,11 +90,11 @@ COMMANDS: dict[str, Command] = {
     "refuse": Refuse(1, FailureCode.MODERATION_INPUT, "No.", "SensitiveContentDetected"),
     "defer": Defer(1, DeferralReason.UNREACHABLE, at(40), "429"),
     "absent": ProvenAbsent(at(45), 1, most=2),
-    "give up": GiveUpClaim(1),
+    "give up": AbandonClaim(1),
     "deny": Deny("Insufficient credits: 40 needed, 3 available"),
-    "stop": Stop(),
-    "stopped": Stopped(),
-    "unstoppable": Unstoppable("running"),
+    "stop": CancelUnsubmitted(),
+    "stopped": ConfirmCancel(),
+    "unstoppable": RejectCancel("running"),
     "see running": Observe(at(60), Observation("running")),
     "see success": Observe(at(60), SUCCEEDED),
     "expire early": Expire(at(DEADLINE - 1)),
@@ -184,7 +184,7 @@ def test_a_chosen_seed_is_kept_and_marks_nothing() -> None:
 
 
 def claim(now: float, attempt: int) -> Claim:
-    return Claim(at(now), attempt, "me", 10, 7, "mark", patience=600)
+    return Claim(at(now), attempt, "me", 10, 7, "mark", total_timeout=600)
 
 
 def test_a_deferred_generation_is_not_claimed_before_its_time() -> None:

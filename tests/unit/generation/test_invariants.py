@@ -24,22 +24,22 @@ from telecine_contracts.generation import (
     VideoReady,
 )
 from telecine_generation.rules.commands import (
+    AbandonClaim,
     Accept,
+    CancelUnsubmitted,
     Claim,
     Command,
+    ConfirmCancel,
     Defer,
     Deny,
     Expire,
-    GiveUpClaim,
     Observation,
     Observe,
     ProvenAbsent,
     Refuse,
-    Stop,
-    Stopped,
-    Unstoppable,
+    RejectCancel,
 )
-from telecine_generation.rules.decider import LATE_AFTER, Generation, Phase, decide, evolve
+from telecine_generation.rules.decider import LATE_RESULT_CODES, Generation, Phase, decide, evolve
 
 ENDS = (VideoReady, GenerationFailed, GenerationCancelled)
 DEADLINE = 60
@@ -54,7 +54,7 @@ OBSERVATIONS = [SUCCEEDED, *map(Observation, STATUSES)]
 
 def claim(now: datetime, attempt: int) -> Claim:
     return Claim(
-        now, attempt, owner="me", lease=10, unique_seed=7, safety_identifier="mark", patience=PATIENCE
+        now, attempt, owner="me", lease=10, unique_seed=7, safety_identifier="mark", total_timeout=PATIENCE
     )
 
 
@@ -68,13 +68,13 @@ STEPS: list[Step] = [
     *(Defer(attempt, DeferralReason.UNREACHABLE, now) for now in MOMENTS for attempt in (1, 2, 3)),
     *(Observe(now, seen) for now in MOMENTS for seen in OBSERVATIONS),
     *(Refuse(attempt, FailureCode.MODERATION_INPUT, "No.") for attempt in (1, 2, 3)),
-    *(GiveUpClaim(attempt) for attempt in (1, 2, 3)),
+    *(AbandonClaim(attempt) for attempt in (1, 2, 3)),
     *(ProvenAbsent(now, attempt, 2) for now in MOMENTS for attempt in (1, 2, 3)),
     *map(Expire, MOMENTS),
     Deny("Insufficient credits: 40 needed, 3 available"),
-    *(Stop() for _ in range(3)),
-    *(Stopped() for _ in range(3)),
-    *(Unstoppable("running") for _ in range(3)),
+    *(CancelUnsubmitted() for _ in range(3)),
+    *(ConfirmCancel() for _ in range(3)),
+    *(RejectCancel("running") for _ in range(3)),
     *(CancelRequested(account="ann", generation="g1") for _ in range(4)),
 ]
 histories = st.lists(st.sampled_from(STEPS), min_size=10, max_size=30)
@@ -113,7 +113,7 @@ def test_it_ends_at_most_once_and_then_says_no_more_than_a_late_result(history: 
     if after:
         end = events[ends[0]]
         assert isinstance(end, GenerationFailed)
-        assert end.code in LATE_AFTER
+        assert end.code in LATE_RESULT_CODES
         assert any(isinstance(event, GenerationSubmitted) for event in events)
 
 
@@ -202,7 +202,7 @@ def test_every_state_can_reach_an_end(history: list[Step]) -> None:
     late = at(10_000)
     for _ in range(3):
         for step in (
-            GiveUpClaim(state.claim.attempt if state.claim else 1),
+            AbandonClaim(state.claim.attempt if state.claim else 1),
             claim(late, state.next_attempt),
             Expire(late),
             Observe(late, Observation("")),

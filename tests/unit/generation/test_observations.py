@@ -26,7 +26,7 @@ from tests.support.data.generation_events import (
 from telecine_contracts import Event
 from telecine_contracts.generation import FailureCode, Stage
 from telecine_generation.rules.commands import Expire, Observation, Observe
-from telecine_generation.rules.decider import URL_LIFE, URL_LIFE_AT_LEAST, Cancel, decide, evolve
+from telecine_generation.rules.decider import MIN_URL_LIFETIME, URL_LIFETIME, CancelStatus, decide, evolve
 
 UNAVAILABLE = failed(
     FailureCode.PROVIDER_UNAVAILABLE,
@@ -35,10 +35,10 @@ UNAVAILABLE = failed(
 )
 
 
-WISHES: dict[Cancel, tuple[Event, ...]] = {
-    Cancel.NONE: (),
-    Cancel.REQUESTED: (CANCEL_REQUESTED,),
-    Cancel.DECLINED: (CANCEL_REQUESTED, CANCEL_DECLINED),
+WISHES: dict[CancelStatus, tuple[Event, ...]] = {
+    CancelStatus.NONE: (),
+    CancelStatus.REQUESTED: (CANCEL_REQUESTED,),
+    CancelStatus.DECLINED: (CANCEL_REQUESTED, CANCEL_DECLINED),
 }
 REFUSED_OUTPUT = Observation(
     "failed",
@@ -57,8 +57,8 @@ PROVIDER_EXPIRED = failed(
     f"The video provider did not start this generation in time. {REFUNDED}.",
 )
 LOST = timeout(FailureCode.PROVIDER_LOST)
-N, R, D = Cancel.NONE, Cancel.REQUESTED, Cancel.DECLINED
-SEEN: list[tuple[Observation, dict[Cancel, Event | None], dict[Cancel, Event | None]]] = [
+N, R, D = CancelStatus.NONE, CancelStatus.REQUESTED, CancelStatus.DECLINED
+SEEN: list[tuple[Observation, dict[CancelStatus, Event | None], dict[CancelStatus, Event | None]]] = [
     (
         Observation("queued"),
         {N: progressed("queued"), R: progressed("queued"), D: progressed("queued")},
@@ -107,9 +107,9 @@ STATUSES = [
 @pytest.mark.parametrize(("seen", "before", "after"), SEEN, ids=STATUSES)
 def test_what_the_provider_says(
     seen: Observation,
-    before: dict[Cancel, Event | None],
-    after: dict[Cancel, Event | None],
-    wish: Cancel,
+    before: dict[CancelStatus, Event | None],
+    after: dict[CancelStatus, Event | None],
+    wish: CancelStatus,
 ) -> None:
     state = fold(requested(), started(), submitted(), *WISHES[wish])
     assert decide(Observe(at(DEADLINE - 0.001), seen), state) == before[wish]
@@ -189,9 +189,9 @@ def test_a_video_whose_url_tells_no_time_is_taken_with_a_cautious_expiry() -> No
     state = fold(requested(), started(), submitted())
     timeless = replace(SUCCEEDED, url_expires_at=None)
     assert decide(Observe(at(60), timeless), state) == READY.model_copy(
-        update={"url_expires_at": at(0) + URL_LIFE}
+        update={"url_expires_at": at(0) + URL_LIFETIME}
     )
     behind = replace(SUCCEEDED, url_expires_at=at(-7200))
     assert decide(Observe(at(60), behind), state) == READY.model_copy(
-        update={"url_expires_at": at(60) + URL_LIFE_AT_LEAST}
+        update={"url_expires_at": at(60) + MIN_URL_LIFETIME}
     )

@@ -20,16 +20,16 @@ from tests.support.data.generation_events import (
 )
 
 from telecine_contracts import Event
-from telecine_generation.rules.polling_schedule import Pace, interval, next_look
+from telecine_generation.rules.polling_schedule import PollingSchedule, next_poll_at, poll_interval
 
-PACE = Pace(poll=5, reconcile=7, late=60, late_for=3 * 24 * 3600)
+PACE = PollingSchedule(poll=5, reconcile=7, late=60, late_for=3 * 24 * 3600)
 SUBMITTED = (requested(), started(), submitted())
 TIMED_OUT = (*SUBMITTED, timeout())
 
 
 def look(events: tuple[Event, ...], now: float, spread: float = 0) -> float | None:
     """Seconds from `now` to the next look."""
-    moment = next_look(fold(*events), at(now), PACE, spread=spread)
+    moment = next_poll_at(fold(*events), at(now), PACE, spread=spread)
     return None if moment is None else (moment - at(now)).total_seconds()
 
 
@@ -37,7 +37,7 @@ def look(events: tuple[Event, ...], now: float, spread: float = 0) -> float | No
     ("age", "seconds"), [(0, 5), (59.9, 5), (60, 10), (179.9, 10), (180, 15), (86400, 15)]
 )
 def test_polls_become_rarer(age: float, seconds: float) -> None:
-    assert interval(age, PACE) == seconds
+    assert poll_interval(age, PACE) == seconds
     far = (requested(), started(), submitted(deadline=10**6))
     assert look(far, age) == seconds
 

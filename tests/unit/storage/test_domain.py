@@ -13,10 +13,10 @@ from telecine_storage.domain import (
     Command,
     Failure,
     GiveUp,
-    NotReady,
-    Patience,
-    Store,
+    RecordStored,
+    RetryPolicy,
     Video,
+    VideoNotReady,
     decide,
     evolve,
     retry_at,
@@ -24,7 +24,7 @@ from telecine_storage.domain import (
 
 SOURCE, BUCKET = StorageFailure.SOURCE, StorageFailure.BUCKET
 URL_DIES = at(86400)
-STORE = Store(
+STORE = RecordStored(
     bucket="videos",
     key="videos/ann/video_g1.mp4",
     bytes=1000,
@@ -86,7 +86,7 @@ def test_a_copy_ends_once(end: Event, command: Command) -> None:
 
 @pytest.mark.parametrize("command", [STORE, GiveUp(at(0), BUCKET, "words")], ids=["store", "give up"])
 def test_without_a_video_there_is_nothing_to_store(command: Command) -> None:
-    with pytest.raises(NotReady):
+    with pytest.raises(VideoNotReady):
         when((), command)
 
 
@@ -97,7 +97,7 @@ def test_events_of_others_leave_a_video_as_it_is() -> None:
 
 # When to try again
 
-PATIENCE = Patience(first=1, longest=300, source_tries=10, refusal_tries=4, margin=600)
+PATIENCE = RetryPolicy(first=1, longest=300, source_tries=10, refusal_tries=4, margin=600)
 
 
 def pause(side: StorageFailure, tried: int, *, permanent: bool = False, now: float = 0) -> float | None:

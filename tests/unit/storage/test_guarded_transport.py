@@ -9,7 +9,7 @@ import pytest
 
 from telecine_storage.source.addresses import may_dial
 from telecine_storage.source.guarded_transport import AddressRefused, GuardedBackend
-from telecine_storage.source.http import HttpSource, SourceRules
+from telecine_storage.source.http import HttpSource, SourcePolicy
 from telecine_storage.source.port import SourceNotReady, SourceRefused
 
 PUBLIC = "93.184.216.34"
@@ -154,9 +154,9 @@ async def test_local_sockets_are_refused(tmp_path: Path) -> None:
         await GuardedBackend().connect_unix_socket(str(tmp_path / "socket"))
 
 
-async def refusal(url: str, rules: SourceRules | None = None, names: Names | None = None) -> str:
+async def refusal(url: str, rules: SourcePolicy | None = None, names: Names | None = None) -> str:
     """Why the URL was refused. The real resolver, unless `names` is given."""
-    rules = rules or SourceRules()
+    rules = rules or SourcePolicy()
     source = HttpSource(rules, resolve=names) if names else HttpSource(rules)
     try:
         with pytest.raises(SourceRefused) as refused:
@@ -213,19 +213,19 @@ async def test_urls_that_are_never_opened(url: str, why: str) -> None:
     "host", ["example.com", "volces.com.example.com", "evilvolces.com", "volces.com@example.com"]
 )
 async def test_hosts_outside_the_allow_list_are_refused(host: str) -> None:
-    rules = SourceRules(hosts=(".volces.com", ".bytepluses.com"))
+    rules = SourcePolicy(hosts=(".volces.com", ".bytepluses.com"))
     assert await refusal(f"https://{host}/v.mp4", rules, Names([PUBLIC]))
 
 
 @pytest.mark.parametrize("host", ["a.tos-cn-beijing.volces.com", "VOLCES.com", "x.bytepluses.com."])
 async def test_hosts_on_the_allow_list_pass(host: str) -> None:
     """They pass the list, and fail on the address that their name is given here."""
-    rules = SourceRules(hosts=(".volces.com", "bytepluses.com"))
+    rules = SourcePolicy(hosts=(".volces.com", "bytepluses.com"))
     assert "not public" in await refusal(f"https://{host}/v.mp4", rules, Names(["10.0.0.1"]))
 
 
 async def test_an_unresolvable_host_is_temporary() -> None:
-    source = HttpSource(SourceRules(), resolve=Names([]))
+    source = HttpSource(SourcePolicy(), resolve=Names([]))
     with pytest.raises(SourceNotReady):
         async with source.open("https://videos.example/v.mp4", max_bytes=1000):
             pytest.fail("the URL was opened")

@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.data.mp4_files import box, mp4
 
-from telecine_storage.mp4 import MOOV_BYTES_MAX, Mp4Checker, Mp4Facts, NotAVideo
+from telecine_storage.mp4 import MOOV_BYTES_MAX, InvalidVideo, Mp4Checker, Mp4Metadata
 
-_REAL = Mp4Facts(320, 192, 1.0)
+_REAL = Mp4Metadata(320, 192, 1.0)
 
 
 @lru_cache
@@ -19,7 +19,7 @@ def real(fast_start: bool = False) -> bytes:
     return mp4(fast_start=fast_start)
 
 
-def check(file: bytes, chunk: int = 1000) -> Mp4Facts:
+def check(file: bytes, chunk: int = 1000) -> Mp4Metadata:
     checker = Mp4Checker()
     for at in range(0, len(file), chunk):
         checker.feed(file[at : at + chunk])
@@ -43,7 +43,7 @@ def test_a_real_video_in_either_order(fast_start: bool) -> None:
 
 @pytest.mark.parametrize(("width", "height", "seconds"), [(864, 480, 0.5), (480, 864, 2.0), (640, 640, 1.5)])
 def test_size_and_duration(width: int, height: int, seconds: float) -> None:
-    assert check(mp4(width, height, seconds)) == Mp4Facts(width, height, seconds)
+    assert check(mp4(width, height, seconds)) == Mp4Metadata(width, height, seconds)
 
 
 @given(st.integers(1, 5000))
@@ -83,7 +83,7 @@ def test_headers_of_version_1() -> None:
     tkhd = b"\1\0\0\7" + bytes(84) + struct.pack(">II", 1280 << 16, 704 << 16)
     hdlr = bytes(8) + b"vide" + bytes(13)
     trak = box("trak", box("tkhd", tkhd) + box("mdia", box("hdlr", hdlr)))
-    assert check(box("ftyp") + box("moov", box("mvhd", mvhd) + trak) + box("mdat")) == Mp4Facts(
+    assert check(box("ftyp") + box("moov", box("mvhd", mvhd) + trak) + box("mdat")) == Mp4Metadata(
         1280, 704, 2.5
     )
 
@@ -109,7 +109,7 @@ def test_the_sound_track_is_not_the_picture() -> None:
 )
 def test_what_is_no_mp4_is_refused_at_once(file: bytes) -> None:
     checker = Mp4Checker()
-    with pytest.raises(NotAVideo) as refused:
+    with pytest.raises(InvalidVideo) as refused:
         checker.feed(file)
     assert not refused.value.truncated
 
@@ -117,7 +117,7 @@ def test_what_is_no_mp4_is_refused_at_once(file: bytes) -> None:
 @given(st.data())
 def test_every_truncated_video_is_refused(data: st.DataObject) -> None:
     file = real(fast_start=True)
-    with pytest.raises(NotAVideo) as refused:
+    with pytest.raises(InvalidVideo) as refused:
         check(file[: data.draw(st.integers(0, len(file) - 1))])
     assert refused.value.truncated
 
@@ -126,18 +126,18 @@ def test_every_truncated_video_is_refused(data: st.DataObject) -> None:
 def test_a_box_that_must_be_there(gone: str) -> None:
     parts = boxes(real())
     del parts[gone]
-    with pytest.raises(NotAVideo, match=gone):
+    with pytest.raises(InvalidVideo, match=gone):
         check(b"".join(parts.values()))
 
 
 @pytest.mark.parametrize("moov", [b"", box("mvhd", bytes(100)), b"\0\0\0\xfftrak", bytes(7)])
 def test_an_invalid_moov_is_refused(moov: bytes) -> None:
-    with pytest.raises(NotAVideo):
+    with pytest.raises(InvalidVideo):
         check(box("ftyp") + box("moov", moov) + box("mdat"))
 
 
 def test_two_moov_boxes() -> None:
-    with pytest.raises(NotAVideo, match="two"):
+    with pytest.raises(InvalidVideo, match="two"):
         check(real() + boxes(real())["moov"])
 
 
@@ -149,7 +149,7 @@ def test_a_damaged_moov_never_breaks_the_checker(data: st.DataObject) -> None:
         moov[data.draw(st.integers(8, len(moov) - 1))] = data.draw(st.integers(0, 255))
     try:
         facts = check(parts["ftyp"] + parts["mdat"] + bytes(moov))
-    except NotAVideo:
+    except InvalidVideo:
         return
     assert facts.width > 0
     assert facts.height > 0
@@ -160,7 +160,7 @@ def test_a_huge_moov_is_not_kept() -> None:
     checker = Mp4Checker()
     checker.feed(box("ftyp") + struct.pack(">I4s", MOOV_BYTES_MAX + 9, b"moov"))
     checker.feed(bytes(MOOV_BYTES_MAX))
-    with pytest.raises(NotAVideo, match="too large"):
+    with pytest.raises(InvalidVideo, match="too large"):
         checker.feed(b"x")
 
 

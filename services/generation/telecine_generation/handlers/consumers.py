@@ -17,10 +17,12 @@ from telecine_generation.rules.commands import Deny
 from telecine_generation.rules.denials import in_words
 
 from .submit import Generations, Submitter
-from .timers import WAKE, Follower
+from .timers import WAKE, GenerationPoller
 
 
-def listen(reactor: Reactor, generations: Generations, submitter: Submitter, follower: Follower) -> None:
+def listen(
+    reactor: Reactor, generations: Generations, submitter: Submitter, follower: GenerationPoller
+) -> None:
     """Everything the generation service reacts to."""
 
     async def submit(cause: RecordedEvent) -> None:
@@ -29,7 +31,7 @@ def listen(reactor: Reactor, generations: Generations, submitter: Submitter, fol
         state = await submitter.submit(
             event.account, event.generation, attempt=1, cause=Cause.of(cause.envelope)
         )
-        await follower.arm(state)
+        await follower.set_timer(state)
 
     async def deny(cause: RecordedEvent) -> None:
         event = cause.event

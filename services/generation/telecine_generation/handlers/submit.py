@@ -27,11 +27,11 @@ from telecine_generation.provider.port import (
     SubmitRequest,
 )
 from telecine_generation.rules.commands import (
+    AbandonClaim,
     Accept,
     Claim,
     Command,
     Defer,
-    GiveUpClaim,
     ProvenAbsent,
     Refuse,
 )
@@ -39,7 +39,7 @@ from telecine_generation.rules.decider import Generation, Phase
 
 log = structlog.get_logger(__name__)
 Generations = CommandHandler[Command, Generation]
-SHORTEST_EXPIRY = 3600
+MIN_EXPIRY = 3600
 """Ark: `execution_expires_after` has a floor of 3,600 s on 1.x models."""
 
 
@@ -55,8 +55,8 @@ class SubmissionPolicy:
     lease: float
     post_timeout: float
     absent_after: float
-    unanswered_most: int
-    patience: float
+    max_unanswered: int
+    total_timeout: float
     retry_first: float
     retry_longest: float
     deadline: float | None
@@ -93,7 +93,7 @@ class Submitter:
             lease=self._policy.lease,
             unique_seed=secrets.randbits(32),
             safety_identifier=safety_identifier(account, generation),
-            patience=self._policy.patience,
+            total_timeout=self._policy.total_timeout,
         )
         outcome = await self._generations.execute(subjects.video(account, generation), command, cause)
         claim = outcome.event.event if outcome.event else None
@@ -120,8 +120,8 @@ class Submitter:
             task = await self._find(state, claim, hint)
         except ProviderUnavailable as error:
             log.warning("submission.not_reconciled", attempt=claim.attempt, reason=error.reason)
-            if self._clock() > last_post + timedelta(seconds=policy.patience):
-                return self._told(await self._execute(state, GiveUpClaim(claim.attempt)), claim)
+            if self._clock() > last_post + timedelta(seconds=policy.total_timeout):
+                return self._log_unresolved(await self._execute(state, AbandonClaim(claim.attempt)), claim)
             return state
         if task is not None:
             log.info("submission.adopted", attempt=claim.attempt, provider_task_id=task.task_id)
@@ -129,10 +129,10 @@ class Submitter:
         lease = (claim.lease_until - claim.started_at).total_seconds()
         if known_for <= lease + policy.post_timeout + policy.absent_after:
             return state
-        absent = ProvenAbsent(self._clock(), claim.attempt, policy.unanswered_most)
-        return self._told(await self._execute(state, absent), claim)
+        absent = ProvenAbsent(self._clock(), claim.attempt, policy.max_unanswered)
+        return self._log_unresolved(await self._execute(state, absent), claim)
 
-    def _told(self, state: Generation, claim: SubmissionStarted) -> Generation:
+    def _log_unresolved(self, state: Generation, claim: SubmissionStarted) -> Generation:
         """Tell the operator where to look if the generation ended though the provider may have a task of it."""
         if state.phase is Phase.ENDED:
             log.error(
@@ -145,7 +145,7 @@ class Submitter:
     ) -> ProviderTask | None:
         if hint is not None:
             task = (await self._provider.tasks([hint])).get(hint)
-            if task is not None and _bears(task, claim):
+            if task is not None and _matches_claim(task, claim):
                 return task
         assert state.request is not None
         model = self._model(state.request.parameters.model)
@@ -212,7 +212,7 @@ class Submitter:
             camera_fixed=wanted.camera_fixed,
             safety_identifier=claim.safety_identifier,
             callback_url=self._policy.callback_url(*state.ids),
-            expires_after=int(max(SHORTEST_EXPIRY, 2 * self._deadline(state))),
+            expires_after=int(max(MIN_EXPIRY, 2 * self._deadline(state))),
             generate_audio=False,
         )
 
@@ -227,7 +227,7 @@ def may_submit(state: Generation, now: datetime) -> bool:
     return state.phase is Phase.DEFERRED and state.retry_at is not None and now >= state.retry_at
 
 
-def _bears(task: ProviderTask, claim: SubmissionStarted) -> bool:
+def _matches_claim(task: ProviderTask, claim: SubmissionStarted) -> bool:
     """Whether a task that somebody named to us carries the marks of this claim."""
     if task.safety_identifier is not None:
         return task.safety_identifier == claim.safety_identifier

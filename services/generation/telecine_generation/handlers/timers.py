@@ -12,16 +12,16 @@ from telecine_contracts import subjects
 from telecine_generation.provider.poll_batch import PollBatch
 from telecine_generation.provider.port import CancelOutcome, Provider, ProviderTask, ProviderUnavailable
 from telecine_generation.rules.commands import (
+    CancelUnsubmitted,
     Command,
+    ConfirmCancel,
     Expire,
     Observation,
     Observe,
-    Stop,
-    Stopped,
-    Unstoppable,
+    RejectCancel,
 )
-from telecine_generation.rules.decider import FINISHED, RUNNING, Cancel, Generation, Phase
-from telecine_generation.rules.polling_schedule import Pace, next_look
+from telecine_generation.rules.decider import FINISHED, RUNNING, CancelStatus, Generation, Phase
+from telecine_generation.rules.polling_schedule import PollingSchedule, next_poll_at
 
 from .submit import Generations, Submitter, may_submit
 
@@ -31,7 +31,7 @@ POLL_WINDOW = 0.001
 """Seconds that a poll waits for others to join it: timers come in bursts, a callback should not wait."""
 
 
-class Follower:
+class GenerationPoller:
     """Wakes generations. `silence` is how many seconds past its deadline an unanswered task is given up."""
 
     def __init__(
@@ -41,7 +41,7 @@ class Follower:
         provider: Provider,
         timers: Timers,
         *,
-        pace: Pace,
+        pace: PollingSchedule,
         silence: float,
         clock: Callable[[], datetime],
     ) -> None:
@@ -60,11 +60,11 @@ class Follower:
         state = await self._generations.read(subjects.video(account, generation))
         if state.phase is Phase.UNKNOWN:
             return
-        await self.arm(await self._advance(state, timer))
+        await self.set_timer(await self._advance(state, timer))
 
-    async def arm(self, state: Generation) -> None:
+    async def set_timer(self, state: Generation) -> None:
         """Set the timer for the next look at a generation, if there is to be one."""
-        at = next_look(state, self._clock(), self._pace, spread=random.random())  # noqa: S311 - spreads polls
+        at = next_poll_at(state, self._clock(), self._pace, spread=random.random())  # noqa: S311 - spreads polls
         if at is not None:
             await self._timers.set(Timer(WAKE, state.ids), at)
 
@@ -73,8 +73,8 @@ class Follower:
         await self._polls.aclose()
 
     async def _advance(self, state: Generation, timer: Timer) -> Generation:
-        if state.cancel is Cancel.REQUESTED and state.phase in (Phase.REQUESTED, Phase.DEFERRED):
-            return await self._execute(state, Stop())
+        if state.cancel is CancelStatus.REQUESTED and state.phase in (Phase.REQUESTED, Phase.DEFERRED):
+            return await self._execute(state, CancelUnsubmitted())
         if may_submit(state, self._clock()):
             return await self._submitter.submit(*state.ids, attempt=state.next_attempt)
         if state.phase is Phase.CLAIMED:
@@ -84,14 +84,14 @@ class Follower:
         return state
 
     async def _poll(self, state: Generation) -> Generation:
-        if state.phase is Phase.SUBMITTED and state.cancel is Cancel.REQUESTED:
+        if state.phase is Phase.SUBMITTED and state.cancel is CancelStatus.REQUESTED:
             state = await self._cancel(state)
             if state.phase is Phase.ENDED:
                 return state
         assert state.submitted is not None
         task_id, deadline = state.submitted.provider_task_id, state.submitted.deadline_at
         try:
-            seen = observation(await self._polls.task(task_id))
+            seen = to_observation(await self._polls.task(task_id))
         except ProviderUnavailable as error:
             log.warning("provider.unavailable", reason=error.reason)
             silent = self._clock() > deadline + timedelta(seconds=self._silence)
@@ -108,16 +108,16 @@ class Follower:
         outcome = await self._provider.cancel(state.submitted.provider_task_id)
         log.info("provider.cancel", outcome=outcome.value)
         if outcome is CancelOutcome.CANCELLED:
-            return await self._execute(state, Stopped())
+            return await self._execute(state, ConfirmCancel())
         if outcome is CancelOutcome.RUNNING:
-            return await self._execute(state, Unstoppable("running"))
+            return await self._execute(state, RejectCancel("running"))
         return state
 
     async def _execute(self, state: Generation, command: Command) -> Generation:
         return (await self._generations.execute(subjects.video(*state.ids), command)).state
 
 
-def observation(task: ProviderTask | None) -> Observation:
+def to_observation(task: ProviderTask | None) -> Observation:
     """What the provider says, in the words of the rules."""
     if task is None:
         return Observation(status="")

@@ -28,10 +28,10 @@ from .port import (
     SubmitOutcome,
     SubmitRequest,
 )
-from .task_search import ListSearch
+from .task_search import TaskSearch
 
 TASKS = "/contents/generations/tasks"
-IDS_A_CALL = 100
+IDS_PER_CALL = 100
 PAGE_SIZE = 100
 LAST_PAGE = 500  # Ark: page_num 1-500
 
@@ -127,22 +127,22 @@ class ArkProvider:
             return Ambiguous(type(error).__name__)
         outcome = wire.create_outcome(answer.status, answer.headers, answer.body)
         if isinstance(outcome, Refused) and outcome.code is FailureCode.PROVIDER_CONFIGURATION:
-            self._alarm(answer)
+            self._log_configuration_error(answer)
         return outcome
 
     async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
         """See Provider."""
         wanted = list(dict.fromkeys(task_ids))
         found: dict[str, ProviderTask] = {}
-        for start in range(0, len(wanted), IDS_A_CALL):
-            found |= await self._some(wanted[start : start + IDS_A_CALL])
+        for start in range(0, len(wanted), IDS_PER_CALL):
+            found |= await self._task_batch(wanted[start : start + IDS_PER_CALL])
         return found
 
     async def find(self, mark: SubmissionMark) -> ProviderTask | None:
         """See Provider. Ark keeps records for 7 days: ask before. Not for service_tier flex, which its list hides."""
-        search = ListSearch(mark, self._config.clock_skew)
+        search = TaskSearch(mark, self._config.clock_skew)
         for number in range(1, LAST_PAGE + 1):
-            if search.take(await self._page({"page_num": number, "page_size": PAGE_SIZE})):
+            if search.add_page(await self._page({"page_num": number, "page_size": PAGE_SIZE})):
                 return search.result()
         raise ProviderUnavailable("list_too_long")
 
@@ -158,7 +158,7 @@ class ArkProvider:
             if task.status != "queued":
                 return CANCELLED_BY_STATUS.get(task.status, CancelOutcome.UNKNOWN)
             answer = await self._read("DELETE", path)
-        except (ProviderUnavailable, wire.Unreadable):
+        except (ProviderUnavailable, wire.UnreadableResponse):
             return CancelOutcome.UNKNOWN
         if answer.status == HTTPStatus.CONFLICT:
             return CancelOutcome.RUNNING
@@ -168,12 +168,12 @@ class ArkProvider:
         """See Provider."""
         await self._client.aclose()
 
-    async def _some(self, wanted: Sequence[str]) -> dict[str, ProviderTask]:
+    async def _task_batch(self, wanted: Sequence[str]) -> dict[str, ProviderTask]:
         query = {"page_num": 1, "page_size": len(wanted), "filter.task_ids": list(wanted)}
         page = await self._page(query)
         tasks = {task.task_id: task for task in page.tasks}
         found = {task_id: tasks[task_id] for task_id in wanted if task_id in tasks}
-        if len(found) < len(wanted) and _proves_no_absence(page, tasks.keys() - set(wanted)):
+        if len(found) < len(wanted) and _may_be_incomplete(page, tasks.keys() - set(wanted)):
             raise ProviderUnavailable("incomplete_list")
         return found
 
@@ -181,11 +181,11 @@ class ArkProvider:
         answer = await self._read("GET", TASKS, params=query)
         if answer.status != HTTPStatus.OK:
             if is_configuration(answer.status, wire.error_of(answer.body)):
-                self._alarm(answer)
+                self._log_configuration_error(answer)
             raise ProviderUnavailable(f"http_{answer.status}", wire.retry_after(answer.headers))
         try:
             page = wire.read_page(answer.body)
-        except wire.Unreadable as error:
+        except wire.UnreadableResponse as error:
             self._log.warning("provider_answer_unreadable", reason=str(error))
             raise ProviderUnavailable("unreadable_answer") from error
         if page.unreadable:
@@ -210,7 +210,7 @@ class ArkProvider:
                     raise _AnswerTooLarge
         return _Answer(response.status_code, response.headers, bytes(body))
 
-    def _alarm(self, answer: _Answer) -> None:
+    def _log_configuration_error(self, answer: _Answer) -> None:
         self._log.error(
             "operator_alarm",
             cause="provider_configuration",
@@ -220,5 +220,5 @@ class ArkProvider:
         )
 
 
-def _proves_no_absence(page: wire.Page, strangers: Set[str]) -> bool:
+def _may_be_incomplete(page: wire.Page, strangers: Set[str]) -> bool:
     return bool(page.unreadable or strangers or (page.total or 0) > page.size)

@@ -83,7 +83,7 @@ class ArkError:
     message: str | None = None
 
 
-def refusal(status: int, error: ArkError, retry_after: float | None) -> SubmitOutcome:
+def rejection_outcome(status: int, error: ArkError, retry_after: float | None) -> SubmitOutcome:
     """What an answer of 3xx or 4xx to a submission means: Refused or Deferred, by its code, else by its status."""
     meaning = _meaning(error) or STATUS_MEANINGS.get(status, INVALID_REQUEST)
     if isinstance(meaning, DeferralReason):
@@ -91,7 +91,7 @@ def refusal(status: int, error: ArkError, retry_after: float | None) -> SubmitOu
     return Refused(meaning, error.code, user_message(meaning, error.message))
 
 
-def failure_of(error_code: str | None, message: str | None) -> FailureCode:
+def failure_code(error_code: str | None, message: str | None) -> FailureCode:
     """Why a task that was accepted has failed."""
     meaning = _meaning(ArkError(error_code, message))
     return meaning if isinstance(meaning, FailureCode) else FailureCode.PROVIDER_ERROR
@@ -105,11 +105,11 @@ def is_configuration(status: int, error: ArkError) -> bool:
 def user_message(code: FailureCode, provider_text: str | None) -> str:
     """A sentence for the user; the provider's own text follows where it helps to ask better."""
     sentence = USER_MESSAGES.get(code, USER_MESSAGES[FailureCode.PROVIDER_ERROR])
-    text = tidy_text(provider_text) if code in EXPLAINED_BY_PROVIDER else None
+    text = sanitize_provider_text(provider_text) if code in EXPLAINED_BY_PROVIDER else None
     return f"{sentence} {text}" if text else sentence
 
 
-def tidy_text(text: str | None) -> str | None:
+def sanitize_provider_text(text: str | None) -> str | None:
     """The provider's text on one line, without the request id, at most 300 characters; None if nothing is left."""
     if text is None:
         return None

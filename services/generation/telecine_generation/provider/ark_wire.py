@@ -23,13 +23,13 @@ from pydantic_core import from_json
 
 from telecine_contracts.characters import HYPHENS, INVISIBLE
 
-from .ark_errors import ArkError, failure_of, refusal, tidy_text, user_message
+from .ark_errors import ArkError, failure_code, rejection_outcome, sanitize_provider_text, user_message
 from .port import Accepted, Ambiguous, ProviderTask, SubmitOutcome, SubmitRequest
 
-URL_LIFE = timedelta(hours=24)  # Ark: 24 h from success
+URL_LIFETIME = timedelta(hours=24)  # Ark: 24 h from success
 MAX_RETRY_AFTER = 3600.0
 UNREADABLE_STATUS = "unreadable"
-NOT_DEFINITE = frozenset(
+AMBIGUOUS_STATUSES = frozenset(
     {408, 409, 425}
 )  # a proxy's or a twin's word, which does not say that nothing was accepted
 
@@ -40,11 +40,11 @@ _TEXT_COMMAND = re.compile(
 )
 
 
-class Unreadable(ValueError):
+class UnreadableResponse(ValueError):
     """An answer that is not what Ark is documented to send."""
 
 
-def _none_if_odd(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
+def _none_if_invalid(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
     try:
         return handler(value)
     except ValidationError:
@@ -60,7 +60,7 @@ def _in_utc(value: datetime | None) -> datetime | None:
 
 
 # One odd field must not hide the rest of a record, nor one odd record the rest of a list.
-_Lenient = WrapValidator(_none_if_odd)
+_Lenient = WrapValidator(_none_if_invalid)
 _Word = Annotated[str | None, Field(max_length=256), _Lenient]
 _Text = Annotated[str | None, _Lenient]
 _Url = Annotated[str | None, Field(max_length=8192), _Lenient]
@@ -178,10 +178,10 @@ def _is_latin(letter: str) -> bool:
 
 def create_outcome(status: int, headers: Mapping[str, str], body: bytes) -> SubmitOutcome:
     """What the answer to a create call means."""
-    if status >= 500 or status in NOT_DEFINITE:
+    if status >= 500 or status in AMBIGUOUS_STATUSES:
         return Ambiguous(f"http_{status}")
     if status >= 400 or status in (301, 302, 307, 308):
-        return refusal(status, error_of(body), retry_after(headers))
+        return rejection_outcome(status, error_of(body), retry_after(headers))
     try:
         return Accepted(_Created.model_validate(read_json(body)).id)
     except ValueError:
@@ -211,7 +211,7 @@ def read_task(body: bytes) -> ProviderTask:
     try:
         return _task(_Record.model_validate(read_json(body)))
     except ValidationError as error:
-        raise Unreadable("not a task") from error
+        raise UnreadableResponse("not a task") from error
 
 
 def read_page(body: bytes) -> Page:
@@ -219,7 +219,7 @@ def read_page(body: bytes) -> Page:
     try:
         answer = _List.model_validate(read_json(body))
     except ValidationError as error:
-        raise Unreadable("not a list of tasks") from error
+        raise UnreadableResponse("not a list of tasks") from error
     items = answer.items or []
     records = [record for item in items if (record := _record(item)) is not None]
     return Page(answer.total, tuple(map(_task, records)), len(items) - len(records))
@@ -230,7 +230,7 @@ def read_json(body: bytes) -> Any:
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
-        raise Unreadable("not JSON") from error
+        raise UnreadableResponse("not JSON") from error
 
 
 def url_expiry(url: str, updated_at: datetime | None) -> datetime | None:
@@ -240,7 +240,7 @@ def url_expiry(url: str, updated_at: datetime | None) -> datetime | None:
         signed_at = datetime.strptime(query["X-Tos-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)
         return signed_at + timedelta(seconds=int(query["X-Tos-Expires"][0]))
     except (KeyError, ValueError, OverflowError):
-        return updated_at + URL_LIFE if updated_at else None
+        return updated_at + URL_LIFETIME if updated_at else None
 
 
 def _content(request: SubmitRequest) -> list[dict[str, Any]]:
@@ -270,7 +270,7 @@ def _task(record: _Record) -> ProviderTask:
     status = (record.status or "").strip().lower() or UNREADABLE_STATUS
     content, usage = record.content or _Content(), record.usage or _Usage()
     error = record.error or record.failure_reason or _Error()
-    failure = failure_of(error.code, error.message) if status == "failed" else None
+    failure = failure_code(error.code, error.message) if status == "failed" else None
     return ProviderTask(
         task_id=record.id,
         status=status,
@@ -283,7 +283,7 @@ def _task(record: _Record) -> ProviderTask:
         video_url_expires_at=url_expiry(content.video_url, record.updated_at) if content.video_url else None,
         last_frame_url=content.last_frame_url,
         error_code=error.code,
-        error_message=tidy_text(error.message),
+        error_message=sanitize_provider_text(error.message),
         resolution=record.resolution,
         ratio=record.ratio,
         duration=record.duration,

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 
 from telecine_chassis.telemetry.tracing import SpanKind, span
-from telecine_generation.instruments import ProviderMeters
+from telecine_generation.instruments import ProviderInstruments
 
 from .port import (
     CancelOutcome,
@@ -23,10 +23,10 @@ class _Call:
     outcome = "failed"
 
 
-class ObservedProvider:
+class InstrumentedProvider:
     """`provider`, observed."""
 
-    def __init__(self, provider: Provider, meters: ProviderMeters) -> None:
+    def __init__(self, provider: Provider, meters: ProviderInstruments) -> None:
         self._provider = provider
         self._meters = meters
 

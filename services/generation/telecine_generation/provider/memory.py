@@ -21,7 +21,7 @@ from .port import (
     SubmitRequest,
 )
 
-URL_LIFE = timedelta(hours=24)
+URL_LIFETIME = timedelta(hours=24)
 ENDED = frozenset({"succeeded", "failed", "expired"})
 
 
@@ -67,7 +67,7 @@ class MemoryProvider:
             task_id,
             "succeeded",
             video_url=video_url or f"https://provider.invalid/{task_id}.mp4",
-            video_url_expires_at=self._clock() + URL_LIFE,
+            video_url_expires_at=self._clock() + URL_LIFETIME,
             total_tokens=108_900,
         )
 

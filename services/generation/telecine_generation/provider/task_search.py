@@ -6,7 +6,7 @@ from .ark_wire import Page
 from .port import ProviderTask, ProviderUnavailable, SubmissionMark
 
 
-class ListSearch:
+class TaskSearch:
     """Fed with pages until `take` says enough; then `result` is the task, None, or ProviderUnavailable.
 
     A record that echoes a safety identifier is ours if it is our identifier, and one that does not is ours
@@ -23,7 +23,7 @@ class ListSearch:
         self._previous: datetime | None = None
         self._newest_first = True
 
-    def take(self, page: Page) -> bool:
+    def add_page(self, page: Page) -> bool:
         """Look at the next page; True when no further page is needed."""
         new = [task for task in page.tasks if task.task_id not in self._seen]
         self._seen.update(task.task_id for task in new)

@@ -15,21 +15,21 @@ from telecine_contracts.generation import (
     VideoReady,
 )
 from telecine_contracts.streams import VIDEO
-from telecine_generation.rules.decider import LATE_AFTER
+from telecine_generation.rules.decider import LATE_RESULT_CODES
 
-from .tables import InFlight
+from .tables import InFlightRow
 
 
 def apply(session: Session, recorded: RecordedEvent) -> None:
     """A generation comes in with its first claim (or a wish to cancel it) and goes with its end."""
     match recorded.event:
         case SubmissionStarted() | CancelRequested() as event:
-            row = session.get(InFlight, event.generation)
+            row = session.get(InFlightRow, event.generation)
             if row is not None:
                 row.retry_at = None
             else:
                 session.add(
-                    InFlight(
+                    InFlightRow(
                         generation=event.generation,
                         account=event.account,
                         since=recorded.envelope.time,
@@ -37,19 +37,19 @@ def apply(session: Session, recorded: RecordedEvent) -> None:
                     )
                 )
         case SubmissionDeferred() as event:
-            row = session.get(InFlight, event.generation)
+            row = session.get(InFlightRow, event.generation)
             if row is not None:
                 row.retry_at = event.retry_at
         case GenerationSubmitted() as event:
-            row = session.get(InFlight, event.generation)
+            row = session.get(InFlightRow, event.generation)
             if row is not None:
                 row.submitted = True
-        case GenerationFailed(code=code) as event if code in LATE_AFTER:
-            row = session.get(InFlight, event.generation)
+        case GenerationFailed(code=code) as event if code in LATE_RESULT_CODES:
+            row = session.get(InFlightRow, event.generation)
             if row is not None:
                 row.ended = True
         case GenerationFailed() | GenerationCancelled() | VideoReady() | LateResultRecorded() as event:
-            row = session.get(InFlight, event.generation)
+            row = session.get(InFlightRow, event.generation)
             if row is not None:
                 session.delete(row)
         case _:

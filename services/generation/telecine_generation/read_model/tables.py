@@ -11,7 +11,7 @@ METADATA = MetaData()
 VERSION = 3
 
 
-class InFlight(SQLModel, table=True):
+class InFlightRow(SQLModel, table=True):
     """A generation that has been claimed and is not over yet, or whose late end is still awaited.
 
     `submitted`: the provider is known to have it. `since`: when its first claim was made, in which trace. `retry_at`:

@@ -33,7 +33,7 @@ class Claim:
     lease: float
     unique_seed: int
     safety_identifier: str
-    patience: float
+    total_timeout: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,7 +81,7 @@ class ProvenAbsent:
 
 
 @dataclass(frozen=True, slots=True)
-class GiveUpClaim:
+class AbandonClaim:
     """It is not known whether the attempt was accepted, and the wait for an answer is over."""
 
     attempt: int
@@ -110,17 +110,17 @@ class Deny:
 
 
 @dataclass(frozen=True, slots=True)
-class Stop:
+class CancelUnsubmitted:
     """The user wants it stopped, and no attempt is open: nothing is running anywhere."""
 
 
 @dataclass(frozen=True, slots=True)
-class Stopped:
+class ConfirmCancel:
     """The provider stopped the task at the user's wish."""
 
 
 @dataclass(frozen=True, slots=True)
-class Unstoppable:
+class RejectCancel:
     """The provider would not stop the task; it is at `provider_status`."""
 
     provider_status: str
@@ -132,11 +132,11 @@ Command = (
     | Refuse
     | Defer
     | ProvenAbsent
-    | GiveUpClaim
+    | AbandonClaim
     | Observe
     | Expire
     | Deny
-    | Stop
-    | Stopped
-    | Unstoppable
+    | CancelUnsubmitted
+    | ConfirmCancel
+    | RejectCancel
 )

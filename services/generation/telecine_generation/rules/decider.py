@@ -32,30 +32,30 @@ from telecine_contracts.generation import (
 )
 
 from .commands import (
+    AbandonClaim,
     Accept,
+    CancelUnsubmitted,
     Claim,
     Command,
+    ConfirmCancel,
     Defer,
     Deny,
     Expire,
-    GiveUpClaim,
     Observation,
     Observe,
     ProvenAbsent,
     Refuse,
-    Stop,
-    Stopped,
-    Unstoppable,
+    RejectCancel,
 )
 
 RUNNING = frozenset({"queued", "running"})
 FINISHED = frozenset({"succeeded", "failed", "cancelled", "expired"})
-LATE_AFTER = frozenset({FailureCode.DEADLINE, FailureCode.PROVIDER_LOST})
+LATE_RESULT_CODES = frozenset({FailureCode.DEADLINE, FailureCode.PROVIDER_LOST})
 """Failures after which the provider's task may still end, and is followed for the books."""
 
-URL_LIFE = timedelta(hours=24)
+URL_LIFETIME = timedelta(hours=24)
 """How long a result URL lives from success where the provider names no time (Ark: 24 h)."""
-URL_LIFE_AT_LEAST = timedelta(hours=1)
+MIN_URL_LIFETIME = timedelta(hours=1)
 """How long a URL that was just handed out is tried at least."""
 
 
@@ -74,7 +74,7 @@ class Phase(StrEnum):
     ENDED = "ended"
 
 
-class Cancel(StrEnum):
+class CancelStatus(StrEnum):
     """What became of the user's wish to stop."""
 
     NONE = "none"
@@ -82,7 +82,7 @@ class Cancel(StrEnum):
     DECLINED = "declined"
 
 
-class About(TypedDict):
+class EventIds(TypedDict):
     """What every event of a generation says of where it belongs."""
 
     account: str
@@ -104,7 +104,7 @@ class Generation:
     unanswered: int = 0
     submitted: GenerationSubmitted | None = None
     provider_status: str = ""
-    cancel: Cancel = Cancel.NONE
+    cancel: CancelStatus = CancelStatus.NONE
     late: bool = False
 
     @property
@@ -115,7 +115,7 @@ class Generation:
         return self.request.account, self.request.generation
 
     @property
-    def about(self) -> About:
+    def event_ids(self) -> EventIds:
         """The same, for an event. Raises NotRequested."""
         account, generation = self.ids
         return {"account": account, "generation": generation}
@@ -128,11 +128,11 @@ class Generation:
 
 def decide(command: Command, state: Generation) -> Event | None:
     """The event that `command` leads to, or None when it changes nothing. Raises NotRequested."""
-    about = state.about
+    about = state.event_ids
     match command:
         case Claim():
             return _claim(command, state)
-        case Accept() | Refuse() | Defer() | ProvenAbsent() | GiveUpClaim():
+        case Accept() | Refuse() | Defer() | ProvenAbsent() | AbandonClaim():
             return _resolve(command, state)
         case Observe(now, seen):
             return _observe(now, seen, state)
@@ -143,13 +143,13 @@ def decide(command: Command, state: Generation) -> Event | None:
             if state.phase is not Phase.REQUESTED:
                 return None
             return _failed(state, Stage.CREDITS, FailureCode.INSUFFICIENT_CREDITS, message)
-        case Stop():
-            idle = state.phase in (Phase.REQUESTED, Phase.DEFERRED) and state.cancel is Cancel.REQUESTED
+        case CancelUnsubmitted():
+            idle = state.phase in (Phase.REQUESTED, Phase.DEFERRED) and state.cancel is CancelStatus.REQUESTED
             return GenerationCancelled(**about) if idle else None
-        case Stopped():
+        case ConfirmCancel():
             return GenerationCancelled(**about) if state.phase is Phase.SUBMITTED else None
-        case Unstoppable(status):
-            if state.phase is not Phase.SUBMITTED or state.cancel is not Cancel.REQUESTED:
+        case RejectCancel(status):
+            if state.phase is not Phase.SUBMITTED or state.cancel is not CancelStatus.REQUESTED:
                 return None
             return CancelDeclined(**about, provider_status=status)
         case _:
@@ -159,18 +159,18 @@ def decide(command: Command, state: Generation) -> Event | None:
 def _claim(command: Claim, state: Generation) -> Event | None:
     if state.phase not in (Phase.REQUESTED, Phase.DEFERRED) or command.attempt != state.next_attempt:
         return None
-    if state.cancel is Cancel.REQUESTED:
-        return GenerationCancelled(**state.about)
+    if state.cancel is CancelStatus.REQUESTED:
+        return GenerationCancelled(**state.event_ids)
     if state.retry_at is not None and command.now < state.retry_at:
         return None
-    if command.now - (state.first_claim or command.now) > timedelta(seconds=command.patience):
+    if command.now - (state.first_claim or command.now) > timedelta(seconds=command.total_timeout):
         message = (
             "The video provider could not take this generation. Your credits were refunded; please try again."
         )
         return _failed(state, Stage.SUBMISSION, FailureCode.PROVIDER_UNAVAILABLE, message)
     chosen = state.request.parameters.seed if state.request else None
     return SubmissionStarted(
-        **state.about,
+        **state.event_ids,
         attempt=command.attempt,
         owner=command.owner,
         started_at=command.now,
@@ -182,7 +182,7 @@ def _claim(command: Claim, state: Generation) -> Event | None:
 
 
 def _resolve(
-    command: Accept | Refuse | Defer | ProvenAbsent | GiveUpClaim, state: Generation
+    command: Accept | Refuse | Defer | ProvenAbsent | AbandonClaim, state: Generation
 ) -> Event | None:
     """What became of an attempt. Only the open one can be resolved, and only once."""
     if state.phase is not Phase.CLAIMED or state.claim is None or state.claim.attempt != command.attempt:
@@ -190,7 +190,7 @@ def _resolve(
     match command:
         case Accept():
             return GenerationSubmitted(
-                **state.about,
+                **state.event_ids,
                 attempt=command.attempt,
                 provider=command.provider,
                 provider_task_id=command.task_id,
@@ -202,7 +202,7 @@ def _resolve(
             return _failed(state, Stage.SUBMISSION, command.code, command.message, command.provider_code)
         case Defer():
             return SubmissionDeferred(
-                **state.about,
+                **state.event_ids,
                 attempt=command.attempt,
                 reason=command.reason,
                 retry_at=command.retry_at,
@@ -212,9 +212,9 @@ def _resolve(
             if state.unanswered + 1 >= most:
                 return _unresolved(state)
             return SubmissionDeferred(
-                **state.about, attempt=attempt, reason=DeferralReason.PROVEN_ABSENT, retry_at=now
+                **state.event_ids, attempt=attempt, reason=DeferralReason.PROVEN_ABSENT, retry_at=now
             )
-        case GiveUpClaim():
+        case AbandonClaim():
             return _unresolved(state)
 
 
@@ -232,8 +232,8 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
         return _ready(now, seen, seen.url, state)
     if seen.status == "failed":
         return _failed(state, Stage.PROVIDER, seen.failure_code, seen.failure_message, seen.provider_code)
-    if seen.status == "cancelled" and state.cancel is Cancel.REQUESTED:
-        return GenerationCancelled(**state.about)
+    if seen.status == "cancelled" and state.cancel is CancelStatus.REQUESTED:
+        return GenerationCancelled(**state.event_ids)
     if _is_overdue(now, state):
         return _timeout(state, FailureCode.DEADLINE if seen.status else FailureCode.PROVIDER_LOST)
     if seen.status == "cancelled":
@@ -243,7 +243,7 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
         message = "The video provider did not start this generation in time. Your credits were refunded."
         return _failed(state, Stage.PROVIDER, FailureCode.PROVIDER_EXPIRED, message)
     if seen.status in RUNNING and seen.status != state.provider_status:
-        return GenerationProgressed(**state.about, provider_status=seen.status)
+        return GenerationProgressed(**state.event_ids, provider_status=seen.status)
     return None
 
 
@@ -252,12 +252,12 @@ def _ready(now: datetime, seen: Observation, url: str, state: Generation) -> Vid
     begun = state.first_claim or state.submitted.submitted_at
     # Without a time from the provider: the video cannot be older than the first request for it. A provider that has
     # just handed the URL out is believed for an hour whatever the times say, for clocks differ.
-    expires_at = seen.url_expires_at or begun + URL_LIFE
+    expires_at = seen.url_expires_at or begun + URL_LIFETIME
     return VideoReady(
-        **state.about,
+        **state.event_ids,
         provider_task_id=state.submitted.provider_task_id,
         url=url,
-        url_expires_at=max(expires_at, now + URL_LIFE_AT_LEAST),
+        url_expires_at=max(expires_at, now + MIN_URL_LIFETIME),
         usage=Usage(total_tokens=seen.total_tokens),
         resolution=seen.resolution,
         ratio=seen.ratio,
@@ -271,7 +271,7 @@ def _late(seen: Observation, state: Generation) -> Event | None:
         return None
     assert state.submitted is not None
     return LateResultRecorded(
-        **state.about,
+        **state.event_ids,
         provider_task_id=state.submitted.provider_task_id,
         provider_status=seen.status or "lost",
         url=seen.url,
@@ -291,7 +291,7 @@ def _failed(
     state: Generation, stage: Stage, code: FailureCode, message: str, provider_code: str | None = None
 ) -> GenerationFailed:
     return GenerationFailed(
-        **state.about, stage=stage, code=code, message=message, provider_code=provider_code
+        **state.event_ids, stage=stage, code=code, message=message, provider_code=provider_code
     )
 
 
@@ -305,9 +305,9 @@ def evolve(state: Generation, event: Event) -> Generation:
         case GenerationRequested():
             return replace(state, phase=Phase.REQUESTED, request=event)
         case CancelRequested():
-            return replace(state, cancel=Cancel.REQUESTED)
+            return replace(state, cancel=CancelStatus.REQUESTED)
         case CancelDeclined():
-            return replace(state, cancel=Cancel.DECLINED)
+            return replace(state, cancel=CancelStatus.DECLINED)
         case SubmissionStarted():
             first = state.first_claim or event.started_at
             return replace(state, phase=Phase.CLAIMED, claim=event, first_claim=first, retry_at=None)
@@ -321,7 +321,7 @@ def evolve(state: Generation, event: Event) -> Generation:
         case GenerationProgressed():
             return replace(state, provider_status=event.provider_status)
         case GenerationFailed():
-            return replace(state, phase=Phase.ENDED, late=event.code in LATE_AFTER)
+            return replace(state, phase=Phase.ENDED, late=event.code in LATE_RESULT_CODES)
         case VideoReady() | GenerationCancelled():
             return replace(state, phase=Phase.ENDED)
         case LateResultRecorded():

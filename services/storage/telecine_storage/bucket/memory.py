@@ -16,23 +16,23 @@ class MemoryBucket:
     failure: BucketError | None = None
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        self._fail_if_told()
+        self._raise_scripted_failure()
         body = b"".join([chunk async for chunk in chunks])
         self.objects[key] = body
         return len(body)
 
     async def head(self, key: str) -> int | None:
-        self._fail_if_told()
+        self._raise_scripted_failure()
         body = self.objects.get(key)
         return None if body is None else len(body)
 
     async def delete(self, key: str) -> None:
-        self._fail_if_told()
+        self._raise_scripted_failure()
         self.objects.pop(key, None)
 
     async def abort_leftovers(self, key: str) -> None:
-        self._fail_if_told()
+        self._raise_scripted_failure()
 
-    def _fail_if_told(self) -> None:
+    def _raise_scripted_failure(self) -> None:
         if self.failure is not None:
             raise self.failure

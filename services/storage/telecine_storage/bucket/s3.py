@@ -6,9 +6,9 @@ from collections.abc import AsyncIterator
 from contextlib import suppress
 
 from .port import CONTENT_TYPE, BucketError, BucketUnavailable
-from .s3_executor import Missing, S3Calls, S3Config, UploadGone
-from .s3_multipart import Multipart, abort, content_md5
-from .s3_parts import equal_parts
+from .s3_executor import ObjectMissing, S3Config, S3Executor, UploadNotFound
+from .s3_multipart import MultipartUpload, abort, content_md5
+from .s3_parts import split_into_parts
 
 __all__ = ["PART_BYTES", "S3Bucket", "S3Config"]
 
@@ -20,7 +20,7 @@ class S3Bucket:
     """Bucket over S3. Objects are private: nothing here ever sets an access rule."""
 
     def __init__(self, config: S3Config, *, part_bytes: int = PART_BYTES) -> None:
-        self._calls = S3Calls(config)
+        self._calls = S3Executor(config)
         self._bucket = config.bucket
         self._part_bytes = part_bytes
 
@@ -34,13 +34,13 @@ class S3Bucket:
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         """See Bucket.put_stream. At most two parts are in memory at any time."""
-        parts = equal_parts(chunks, self._part_bytes)
+        parts = split_into_parts(chunks, self._part_bytes)
         first = await anext(parts, b"")
         sent = len(first)
         if sent < self._part_bytes:
             await self._put(key, first)  # all or nothing, and checked by its Content-MD5
         else:
-            async with Multipart(self._calls, self._bucket, key) as multipart:
+            async with MultipartUpload(self._calls, self._bucket, key) as multipart:
                 await multipart.add(first)
                 del first
                 async for part in parts:
@@ -54,13 +54,13 @@ class S3Bucket:
         """See Bucket.head."""
         try:
             answer = await self._calls.run(lambda s3: s3.head_object(Bucket=self._bucket, Key=key))
-        except Missing:
+        except ObjectMissing:
             return None
         return answer["ContentLength"]
 
     async def delete(self, key: str) -> None:
         """See Bucket.delete."""
-        with suppress(Missing):
+        with suppress(ObjectMissing):
             await self._calls.run(lambda s3: s3.delete_object(Bucket=self._bucket, Key=key))
 
     async def abort_leftovers(self, key: str) -> None:
@@ -73,7 +73,7 @@ class S3Bucket:
             answer = await self._calls.run(
                 lambda s3: s3.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
             )
-        except UploadGone:  # rclone's answer for a bucket that never had any
+        except UploadNotFound:  # rclone's answer for a bucket that never had any
             return []
         return [upload["UploadId"] for upload in answer.get("Uploads", []) if upload["Key"] == key]
 

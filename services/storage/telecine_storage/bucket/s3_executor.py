@@ -18,12 +18,12 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 CONNECT_SECONDS = 10
-ANSWER_SECONDS = 60
+READ_SECONDS = 60
 ATTEMPTS = 3
 _THREADS = 4
-_TRY_AGAIN_STATUSES = frozenset({408, 425, 429})
+_RETRYABLE_STATUSES = frozenset({408, 425, 429})
 # 4xx answers which say that the bytes got lost or damaged on the way.
-_TRY_AGAIN_CODES = frozenset({"BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentSHA256Mismatch"})
+_RETRYABLE_CODES = frozenset({"BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentSHA256Mismatch"})
 
 T = TypeVar("T")
 
@@ -39,15 +39,15 @@ class S3Config:
     region: str = "auto"
 
 
-class Missing(BucketRefused):
+class ObjectMissing(BucketRefused):
     """There is no object under the key."""
 
 
-class UploadGone(BucketUnavailable):
+class UploadNotFound(BucketUnavailable):
     """The multipart upload has been aborted or completed."""
 
 
-class S3Calls:
+class S3Executor:
     """One boto3 client, made at the first call, and a few threads to call it in."""
 
     def __init__(self, config: S3Config) -> None:
@@ -99,7 +99,7 @@ def _connect(config: S3Config) -> S3Client:
     return s3_client(
         access,
         connect_timeout=CONNECT_SECONDS,
-        read_timeout=ANSWER_SECONDS,
+        read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=_THREADS,
     )
@@ -109,7 +109,7 @@ def _translated(error: ClientError) -> BucketError:
     code = error.response.get("Error", {}).get("Code", "unknown")
     status = error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 500)
     if code == "NoSuchUpload":
-        return UploadGone(code)
-    if status >= 500 or status in _TRY_AGAIN_STATUSES or code in _TRY_AGAIN_CODES:
+        return UploadNotFound(code)
+    if status >= 500 or status in _RETRYABLE_STATUSES or code in _RETRYABLE_CODES:
         return BucketUnavailable(code)
-    return Missing(code) if code in ("404", "NoSuchKey") else BucketRefused(code)
+    return ObjectMissing(code) if code in ("404", "NoSuchKey") else BucketRefused(code)

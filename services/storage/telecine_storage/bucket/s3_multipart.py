@@ -10,7 +10,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from .port import CONTENT_TYPE, BucketError
-from .s3_executor import S3Calls, UploadGone
+from .s3_executor import S3Executor, UploadNotFound
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -24,10 +24,10 @@ def content_md5(body: bytes) -> str:
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
 
 
-class Multipart:
+class MultipartUpload:
     """Sends each added part while the next one is gathered, never two at once."""
 
-    def __init__(self, calls: S3Calls, bucket: str, key: str) -> None:
+    def __init__(self, calls: S3Executor, bucket: str, key: str) -> None:
         self._calls = calls
         self._bucket = bucket
         self._key = key
@@ -101,9 +101,9 @@ class Multipart:
             await abort(self._calls, self._bucket, self._key, self._upload)
 
 
-async def abort(calls: S3Calls, bucket: str, key: str, upload: str) -> None:
+async def abort(calls: S3Executor, bucket: str, key: str, upload: str) -> None:
     """Throw an unfinished upload away; no error if it is gone already. Raises BucketError."""
-    with suppress(UploadGone):
+    with suppress(UploadNotFound):
         await calls.run(lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 
-async def equal_parts(chunks: AsyncIterator[bytes], part_bytes: int) -> AsyncIterator[bytes]:
+async def split_into_parts(chunks: AsyncIterator[bytes], part_bytes: int) -> AsyncIterator[bytes]:
     """Parts of exactly `part_bytes`; a shorter one comes last, once `chunks` has ended, never an empty one."""
     pieces: list[bytes] = []
     gathered = 0

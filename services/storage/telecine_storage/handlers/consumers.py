@@ -6,16 +6,16 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.streams import STORAGE_COPY, STORAGE_TIMERS
 
-from .copy import COPY, RECOPY, Copier
+from .copy import COPY, RECOPY, CopyHandler
 
 
-def listen(reactor: Reactor, copier: Copier) -> None:
+def register_consumers(reactor: Reactor, copier: CopyHandler) -> None:
     """Everything the storage service reacts to."""
 
     async def store(cause: RecordedEvent) -> None:
         event = cause.event
         assert isinstance(event, VideoReady)
-        await copier.attempt(event.account, event.generation, cause=Cause.of(cause.envelope))
+        await copier.copy(event.account, event.generation, cause=Cause.of(cause.envelope))
 
     reactor.on(STORAGE_COPY, store)
     key = ("account", "generation")

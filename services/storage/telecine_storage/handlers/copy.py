@@ -14,26 +14,26 @@ from telecine_contracts import subjects
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import StorageFailure
 from telecine_storage.bucket.port import Bucket, BucketError
-from telecine_storage.domain import Command, Failure, GiveUp, Patience, Store, Video, retry_at
-from telecine_storage.instrumented_transfer import ObservedCopy
+from telecine_storage.domain import Command, Failure, GiveUp, RecordStored, RetryPolicy, Video, retry_at
+from telecine_storage.instrumented_transfer import InstrumentedTransfer
 from telecine_storage.source.port import Source
-from telecine_storage.transfer import CopyFailed, CopyLimits, object_key
+from telecine_storage.transfer import CopyFailed, TransferLimits, object_key
 
 log = structlog.get_logger(__name__)
 Videos = CommandHandler[Command, Video]
 COPY = "copy"
 RECOPY = "recopy"
-ACTIVE_PAUSE = 5
+ACTIVE_RETRY_DELAY = 5
 """Seconds. The message waits, unacknowledged, for the try under way: it may end in a crash."""
 
 
-MESSAGES = {
+FAILURE_MESSAGES = {
     StorageFailure.SOURCE: "The video could not be fetched from the provider. Your credits were refunded.",
     StorageFailure.BUCKET: "The video could not be stored.",
 }
 
 
-class Copier:
+class CopyHandler:
     """One process's hands for copying into `bucket_name`."""
 
     def __init__(
@@ -44,10 +44,10 @@ class Copier:
         timers: Timers,
         *,
         bucket_name: str,
-        patience: Patience,
-        limits: CopyLimits,
+        patience: RetryPolicy,
+        limits: TransferLimits,
         clock: Callable[[], datetime],
-        copy: ObservedCopy,
+        copy: InstrumentedTransfer,
         recopies: Counter,
     ) -> None:
         self._videos = videos
@@ -65,14 +65,14 @@ class Copier:
     async def retry(self, timer: Timer) -> None:
         """A copy's next try is due."""
         account, generation = timer.key
-        await self.attempt(account, generation, tried=_tried(timer.data))
+        await self.copy(account, generation, tried=_decode_tries(timer.data))
 
-    async def attempt(
+    async def copy(
         self, account: str, generation: str, *, tried: int = 0, cause: Cause | None = None
     ) -> None:
         """Copy the video of a generation unless that is done or under way; `tried`: how many tries failed before."""
         if generation in self._active:
-            raise Retry(ACTIVE_PAUSE, "this process is copying it")
+            raise Retry(ACTIVE_RETRY_DELAY, "this process is copying it")
         self._active.add(generation)
         try:
             await self._attempt(account, generation, tried, cause)
@@ -92,7 +92,7 @@ class Copier:
         except CopyFailed as error:
             await self._failed(video, error, tried + 1)
             return
-        stored = Store(
+        stored = RecordStored(
             bucket=self._bucket_name,
             key=key,
             bytes=copied.bytes,
@@ -133,12 +133,12 @@ class Copier:
             log.info("recopy.done")
 
     async def _recopy_failed(self, timer: Timer, ready: VideoReady, error: CopyFailed) -> None:
-        tried = _tried(timer.data) + 1
+        tried = _decode_tries(timer.data) + 1
         failure = Failure(error.kind, error.permanent)
         at = retry_at(failure, tried, self._clock(), ready, self._patience)
         if at is not None:
             log.warning("recopy.failed", side=error.kind.value, reason=error.reason, tried=tried)
-            await self._timers.set(Timer(RECOPY, timer.key, _counted(tried)), at)
+            await self._timers.set(Timer(RECOPY, timer.key, _encode_tries(tried)), at)
             return
         self._recopies.labels("lost").inc()
         log.error("recopy.given_up", side=error.kind.value, reason=error.reason, tried=tried)
@@ -151,9 +151,9 @@ class Copier:
             "copy.failed", side=error.kind.value, reason=error.reason, tried=tried, again=at is not None
         )
         if at is not None:
-            await self._timers.set(Timer(COPY, (account, generation), _counted(tried)), at)
+            await self._timers.set(Timer(COPY, (account, generation), _encode_tries(tried)), at)
             return
-        command = GiveUp(self._clock(), error.kind, MESSAGES[error.kind])
+        command = GiveUp(self._clock(), error.kind, FAILURE_MESSAGES[error.kind])
         await self._videos.execute(subjects.video(account, generation), command)
         try:
             await self._bucket.abort_leftovers(object_key(account, generation))
@@ -161,11 +161,11 @@ class Copier:
             log.warning("copy.leftovers_stay", reason=str(leftover))
 
 
-def _counted(tried: int) -> bytes:
+def _encode_tries(tried: int) -> bytes:
     return json.dumps({"tried": tried}).encode()
 
 
-def _tried(data: bytes) -> int:
+def _decode_tries(data: bytes) -> int:
     """How many tries a timer says have failed; a timer without that starts anew."""
     try:
         value = json.loads(data or b"{}").get("tried", 0)

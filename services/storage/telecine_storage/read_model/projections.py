@@ -8,7 +8,7 @@ from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 from telecine_contracts.streams import VIDEO
 
-from .tables import PendingCopy, StoredVideo
+from .tables import PendingCopyRow, StoredVideoRow
 
 
 def apply(session: Session, recorded: RecordedEvent) -> None:
@@ -16,7 +16,7 @@ def apply(session: Session, recorded: RecordedEvent) -> None:
     match recorded.event:
         case VideoReady() as event:
             session.merge(
-                PendingCopy(
+                PendingCopyRow(
                     generation=event.generation,
                     account=event.account,
                     traceparent=recorded.envelope.traceparent,
@@ -24,20 +24,20 @@ def apply(session: Session, recorded: RecordedEvent) -> None:
                 )
             )
         case VideoStored() as event:
-            pending = session.get(PendingCopy, event.generation)
+            pending = session.get(PendingCopyRow, event.generation)
             if pending is not None:
                 session.merge(_stored(event, pending))
                 session.delete(pending)
         case VideoStorageFailed() as event:
-            pending = session.get(PendingCopy, event.generation)
+            pending = session.get(PendingCopyRow, event.generation)
             if pending is not None:
                 session.delete(pending)
         case _:
             pass
 
 
-def _stored(event: VideoStored, pending: PendingCopy) -> StoredVideo:
-    return StoredVideo(
+def _stored(event: VideoStored, pending: PendingCopyRow) -> StoredVideoRow:
+    return StoredVideoRow(
         generation=event.generation,
         account=event.account,
         bucket=event.bucket,

@@ -11,7 +11,7 @@ METADATA = MetaData()
 VERSION = 3
 
 
-class PendingCopy(SQLModel, table=True):
+class PendingCopyRow(SQLModel, table=True):
     """A video that is ready at the provider and not yet stored or given up, and the trace that it belongs to."""
 
     metadata = METADATA
@@ -23,7 +23,7 @@ class PendingCopy(SQLModel, table=True):
     url_expires_at: datetime = Field(sa_type=UtcTime)
 
 
-class StoredVideo(SQLModel, table=True):
+class StoredVideoRow(SQLModel, table=True):
     """Where a video was stored, its size in bytes, and until when the provider has it as well."""
 
     metadata = METADATA

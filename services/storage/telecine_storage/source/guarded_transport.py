@@ -18,7 +18,7 @@ class AddressRefused(Exception):
     """The host has an address that must not be dialled."""
 
 
-async def resolve(host: str, port: int) -> Sequence[str]:
+async def resolve_host(host: str, port: int) -> Sequence[str]:
     """Every address the system's resolver knows for the host. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
@@ -34,7 +34,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         self,
         *,
         allow_private: bool = False,
-        resolve: Resolve = resolve,
+        resolve: Resolve = resolve_host,
         dialler: httpcore.AsyncNetworkBackend | None = None,
     ) -> None:
         self._allow_private = allow_private

@@ -10,21 +10,21 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
-from .guarded_transport import AddressRefused, GuardedBackend, Resolve, resolve
+from .guarded_transport import AddressRefused, GuardedBackend, Resolve, resolve_host
 from .port import Download, SourceNotReady, SourceRefused
 
 REDIRECTS_MAX = 3
 CONNECT_SECONDS = 10.0
-SILENCE_SECONDS = 30.0
+READ_SECONDS = 30.0
 _CONNECTIONS_MAX = 32
 _REFUSAL_BYTES_MAX = 64 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
-_TRY_AGAIN = frozenset({408, 425, 429})
+_RETRYABLE_STATUSES = frozenset({408, 425, 429})
 _TIMEOUTS = {
     "connect": CONNECT_SECONDS,
-    "read": SILENCE_SECONDS,
+    "read": READ_SECONDS,
     "write": CONNECT_SECONDS,
-    "pool": SILENCE_SECONDS,
+    "pool": READ_SECONDS,
 }
 _HEADERS = (
     ("User-Agent", "telecine"),
@@ -40,7 +40,7 @@ _WIRE_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.Proto
 
 
 @dataclass(frozen=True, slots=True)
-class SourceRules:
+class SourcePolicy:
     """Where results may come from.
 
     `hosts`: suffixes such as ".volces.com"; empty means any public host. `allow_private` is for a provider
@@ -54,7 +54,7 @@ class SourceRules:
 class HttpSource:
     """Source over HTTP/1.1. No environment, cookies or credentials are used; close it with `aclose`."""
 
-    def __init__(self, rules: SourceRules, *, resolve: Resolve = resolve) -> None:
+    def __init__(self, rules: SourcePolicy, *, resolve: Resolve = resolve_host) -> None:
         self._rules = rules
         self._pool = httpcore.AsyncConnectionPool(
             ssl_context=httpx.create_ssl_context(trust_env=False),
@@ -175,7 +175,7 @@ def _length(response: httpcore.Response) -> int | None:
 
 async def _raise_for(response: httpcore.Response) -> None:
     reason = f"answered {response.status}"
-    if response.status >= 500 or response.status in _TRY_AGAIN:
+    if response.status >= 500 or response.status in _RETRYABLE_STATUSES:
         raise SourceNotReady(reason)
     # Ark: right after success the file may answer 400 with this code for a while.
     if response.status == 400 and b"video_not_ready" in await _beginning(response):
