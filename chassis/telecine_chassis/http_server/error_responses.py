@@ -5,10 +5,19 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["HttpError", "head_error", "json_body", "json_headers", "refusing"]
+__all__ = ["ERROR_CODES", "HttpError", "head_error", "json_body", "json_headers", "refusing"]
 
 HttpError = tuple[int, str]
 """Status and message."""
+ERROR_CODES = {
+    400: "invalid",
+    408: "request_timeout",
+    431: "header_too_large",
+    501: "not_supported",
+    503: "unavailable",
+    505: "not_supported",
+}
+"""`code` of an error response, for programs, by its status."""
 _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{0,5})?")
 
 
@@ -29,16 +38,16 @@ def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> HttpErro
     return None
 
 
-def json_body(message: str) -> bytes:
+def json_body(status: int, message: str) -> bytes:
     """The body of an error response."""
-    return json.dumps({"error": message}, separators=(",", ":")).encode()
+    return json.dumps({"error": message, "code": ERROR_CODES[status]}, separators=(",", ":")).encode()
 
 
 def json_headers(status: int, message: str) -> list[tuple[bytes, bytes]]:
     """The header of an error response after which the connection is closed."""
     headers = [
         (b"content-type", b"application/json"),
-        (b"content-length", str(len(json_body(message))).encode()),
+        (b"content-length", str(len(json_body(status, message))).encode()),
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
         (b"connection", b"close"),
@@ -52,6 +61,6 @@ def refusing(status: int, message: str) -> Callable[..., Any]:
     async def application(scope: Any, receive: Any, send: Any) -> None:
         headers = json_headers(status, message)
         await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": json_body(message)})
+        await send({"type": "http.response.body", "body": json_body(status, message)})
 
     return application

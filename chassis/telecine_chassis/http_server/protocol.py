@@ -218,7 +218,7 @@ class BoundedProtocol(HttpToolsProtocol):
         headers = [*self.server_state.default_headers, *json_headers(status, message)]
         reason = HTTPStatus(status).phrase.encode()
         head = [b"HTTP/1.1 %d %s" % (status, reason), *(name + b": " + value for name, value in headers)]
-        self.transport.write(b"\r\n".join([*head, b"", json_body(message)]))
+        self.transport.write(b"\r\n".join([*head, b"", json_body(status, message)]))
         self._in_body = True  # more of it may be on the way
         self._wait()
         self.transport.close()

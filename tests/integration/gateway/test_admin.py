@@ -180,6 +180,7 @@ async def test_missing_scope_is_refused(environment: GatewayEnvironment, gateway
         assert answer.status_code == 403, path
         assert answer.json() == {
             "error": "This key does not have the scope admin, which this needs",
+            "code": "missing_scope",
             "scope": "admin",
         }
     assert len(await environment.load(subjects.ledger("acme"))) == 1
@@ -234,7 +235,10 @@ async def test_a_closed_account_is_charged_and_granted_nothing(
         assert_matches_schema(Changed, answer.json())
     assert (closed.json()["changed"], closed.json()["entry"]) == (True, 2)
     assert (again.json()["changed"], again.json()["entry"]) == (False, None)
-    assert (generation.status_code, generation.json()) == (403, {"error": "The account is closed"})
+    assert (generation.status_code, generation.json()) == (
+        403,
+        {"error": "The account is closed", "code": "account_closed"},
+    )
     assert repeated.content == generation.content
     assert (granted.status_code, granted.json()["code"]) == (409, "account_closed")
     assert (shown["isClosed"], shown["available"]) == (True, 100)
@@ -265,12 +269,14 @@ async def test_spend_limits_bound_the_account_and_single_keys(
     assert (a_day.status_code, large.status_code, free.status_code) == (402, 402, 200)
     assert a_day.json() == {
         "error": "Spend limit reached: 120 credits a day for this API key, 100 used today",
+        "code": "spend_limit",
         "creditsNeeded": 50,
         "remainingCredits": 900,
         "limit": {"scope": "api_key", "per": "day", "limit": 120, "used": 100},
     }
     assert large.json() == {
         "error": "Spend limit reached: 60 credits a generation for the account, this one costs 70",
+        "code": "spend_limit",
         "creditsNeeded": 70,
         "remainingCredits": 900,
         "limit": {"scope": "account", "per": "generation", "limit": 60, "used": 0},

@@ -167,7 +167,7 @@ async def test_other_account_gets_404(environment: GatewayEnvironment, stored_vi
     unknown = await stranger.get(f"/api/video/{uuid4()}/content")
 
     assert (foreign.status_code, foreign.content) == (unknown.status_code, unknown.content)
-    assert (foreign.status_code, foreign.json()) == (404, {"error": "Not found"})
+    assert (foreign.status_code, foreign.json()) == (404, {"error": "Not found", "code": "not_found"})
 
 
 async def test_content_of_unfinished_generation(environment: GatewayEnvironment, gateway: Gateway) -> None:
@@ -212,7 +212,8 @@ async def test_an_object_store_that_fails(
         silent = await elsewhere.get(f"/api/video/{gone.generation}/content")
 
     assert (missing.status_code, silent.status_code) == (502, 502)
-    assert missing.json() == silent.json() == {"error": "The video can't be read right now; please try again"}
+    error = "The video can't be read right now; please try again"
+    assert missing.json() == silent.json() == {"error": error, "code": "storage_unavailable"}
 
 
 async def test_an_object_that_is_not_what_was_stored(

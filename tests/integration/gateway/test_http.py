@@ -44,7 +44,7 @@ async def test_every_route_but_the_public_ones_needs_a_key(gateway: Gateway) -> 
             assert ("security" in operation) is not open_to_all
             assert (answer.status_code == 401) is not open_to_all, path
             if not open_to_all:
-                assert answer.json() == {"error": "Unauthorized"}
+                assert answer.json() == {"error": "Unauthorized", "code": "unauthorized"}
                 assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
@@ -103,7 +103,7 @@ async def test_accounts_are_isolated(environment: GatewayEnvironment, gateway: G
             await gateway.http.request(method, path.format(id), headers=stranger.headers())
             for id in (of.generation, str(uuid4()))
         ]
-        assert (foreign.status_code, foreign.content) == (404, b'{"error":"Not found"}')
+        assert (foreign.status_code, foreign.content) == (404, b'{"error":"Not found","code":"not_found"}')
         assert foreign.content == unknown.content
     assert (await stranger.get("/api/video/history")).json()["items"] == []
 
@@ -129,10 +129,13 @@ async def test_malformed_paths_get_json_errors(environment: GatewayEnvironment, 
             405,
             "/callbacks/provider/a/b/c",
         ), path
-        assert set(answer.json()) == {"error"}
+        assert set(answer.json()) == {"error", "code"}
     for method, path in (("DELETE", "/api/credits"), ("PUT", "/api/video/generate"), ("POST", "/healthz")):
         answer = await gateway.http.request(method, path, headers=owner.headers())
-        assert (answer.status_code, answer.json()) == (405, {"error": "Method not allowed"})
+        assert (answer.status_code, answer.json()) == (
+            405,
+            {"error": "Method not allowed", "code": "method_not_allowed"},
+        )
 
 
 async def test_headers_of_every_answer(environment: GatewayEnvironment, gateway: Gateway) -> None:
@@ -150,7 +153,7 @@ async def test_headers_of_every_answer(environment: GatewayEnvironment, gateway:
 async def test_headers_that_are_too_large(gateway: Gateway) -> None:
     answer = await gateway.http.get("/healthz", headers={"X-Long": "x" * 17_000})
 
-    assert (answer.status_code, set(answer.json())) == (431, {"error"})
+    assert (answer.status_code, set(answer.json())) == (431, {"error", "code"})
 
 
 @pytest.mark.parts("restart")
@@ -234,7 +237,7 @@ async def test_provider_callback_triggers_a_poll_only(
         f"/callbacks/provider/a.b/{generation}/%C3%BC",
     ):
         answer = await gateway.http.post(wrong, json={"id": "cgt-1"})
-        assert (answer.status_code, answer.json()) == (404, {"error": "Not found"})
+        assert (answer.status_code, answer.json()) == (404, {"error": "Not found", "code": "not_found"})
     assert (await gateway.http.post(path, content=b"x" * 70_000)).status_code == 413
 
 
@@ -338,7 +341,10 @@ async def test_body_that_is_declared_too_large_is_refused_unread(
     photo = await owner.generate({"prompt": "a cat", "imageUrl": "data:image/png;base64," + "A" * 5_000_000})
     no_key = await gateway.http.post("/api/video/generate", content=b"x" * 5_000_000)
 
-    assert declared.json == {"error": "The request body must not be larger than 65536 bytes"}
+    assert declared.json == {
+        "error": "The request body must not be larger than 65536 bytes",
+        "code": "body_too_large",
+    }
     assert (declared.status, photo.status_code, no_key.status_code) == (413, 413, 401)
 
 

@@ -145,4 +145,4 @@ async def test_a_link_to_a_video_needs_no_scope_and_a_foreign_id_stays_unknown(
 
     assert by_link.status_code == 200
     assert (with_key.status_code, with_key.json()["scope"]) == (403, "generate")
-    assert (foreign.status_code, foreign.content) == (404, b'{"error":"Not found"}')
+    assert (foreign.status_code, foreign.content) == (404, b'{"error":"Not found","code":"not_found"}')

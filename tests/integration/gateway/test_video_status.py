@@ -106,7 +106,10 @@ async def test_status_needs_both_ids_and_its_own_task(
         {"taskId": "", "historyId": ""},
     ):
         answer = await owner.get(path, **params)
-        assert (answer.status_code, answer.json()) == (400, {"error": "taskId and historyId are required"})
+        assert (answer.status_code, answer.json()) == (
+            400,
+            {"error": "taskId and historyId are required", "code": "invalid"},
+        )
     not_found = [
         await owner.get(path, taskId=task, historyId=history)
         for task, history in (
@@ -118,7 +121,9 @@ async def test_status_needs_both_ids_and_its_own_task(
             ("nonsense", "nonsense"),
         )
     ]
-    assert {(answer.status_code, answer.content) for answer in not_found} == {(404, b'{"error":"Not found"}')}
+    assert {(answer.status_code, answer.content) for answer in not_found} == {
+        (404, b'{"error":"Not found","code":"not_found"}')
+    }
     in_capitals = await owner.get(path, taskId=mine.generation.upper(), historyId=mine.generation.upper())
     assert (in_capitals.status_code, in_capitals.json()["id"]) == (200, mine.generation)
 
@@ -361,5 +366,5 @@ async def test_cancel_of_ended_or_unknown_generation(
     status, body = await cancel(owner, made)
     assert (status, body["status"], body["cancel"]) == (409, "processing", "already_finished")
     for of in (foreign, GenerationEvents(owner.account, str(uuid4())), GenerationEvents(owner.account, "x")):
-        assert await cancel(owner, of) == (404, {"error": "Not found"})
+        assert await cancel(owner, of) == (404, {"error": "Not found", "code": "not_found"})
     assert len(await environment.load(subjects.video(foreign.account, foreign.generation))) == 1

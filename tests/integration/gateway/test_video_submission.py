@@ -54,7 +54,12 @@ async def test_insufficient_credits(environment: GatewayEnvironment, gateway: Ga
     answer = await owner.generate()
 
     assert answer.status_code == 402
-    assert answer.json() == {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30}
+    assert answer.json() == {
+        "error": "Insufficient credits",
+        "code": "insufficient_credits",
+        "creditsNeeded": 50,
+        "remainingCredits": 30,
+    }
 
 
 async def test_retry_is_independent_of_later_setting_changes(

@@ -1,21 +1,31 @@
 """Who is calling: an API key, from `Authorization: Bearer` or `X-API-Key`, and the one account it acts for."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
 
 from fastapi import Request
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.telemetry.tracing import about
 from telecine_gateway.http.errors import ApiError
+from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import Queries
-from telecine_gateway.videos.submission import Requester
 
 from .api_keys import Scope, fingerprint, is_well_formed
 
-__all__ = ["Auth", "check_scope", "has_credentials"]
+__all__ = ["Auth", "Requester", "check_scope", "has_credentials"]
 
 MAX_CACHED_KEYS = 10_000
 """Keys kept in memory between two changes of the ACCESS stream."""
+
+
+@dataclass(frozen=True, slots=True)
+class Requester:
+    """The caller: an account, the key it used, and the scopes of that key."""
+
+    account: str
+    key_id: str
+    scopes: frozenset[str]
 
 
 class Auth:
@@ -36,7 +46,8 @@ class Auth:
         secret = _secret(request)
         requester = await self._find(secret) if secret and is_well_formed(secret) else None
         if requester is None:
-            raise ApiError(401, {"error": "Unauthorized"}, {"WWW-Authenticate": 'Bearer realm="telecine"'})
+            challenge = {"WWW-Authenticate": 'Bearer realm="telecine"'}
+            raise ApiError(401, ErrorCode.UNAUTHORIZED, "Unauthorized", challenge)
         about(account=requester.account)
         return requester
 
@@ -78,7 +89,7 @@ def check_scope(requester: Requester, scope: Scope) -> Requester:
     """The caller, if its key has the scope. Raises ApiError 403."""
     if scope not in requester.scopes:
         text = f"This key does not have the scope {scope.value}, which this needs"
-        raise ApiError(403, {"error": text, "scope": scope.value})
+        raise ApiError(403, ErrorCode.MISSING_SCOPE, text, scope=scope.value)
     return requester
 
 

@@ -47,11 +47,15 @@ LIMITS: dict[str, dict[str, Any]] = {
 REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
     403: (
         "The key does not have the scope admin",
-        {"error": "This key does not have the scope admin, which this needs", "scope": "admin"},
+        {
+            "error": "This key does not have the scope admin, which this needs",
+            "code": "missing_scope",
+            "scope": "admin",
+        },
     ),
     404: (
         "No entry names the account",
-        {"error": "Account acme has no entry in the ledger yet"},
+        {"error": "Account acme has no entry in the ledger yet", "code": "not_found"},
     ),
     409: (
         "The ledger refuses, and says in `code` why: `reference_conflict`, `account_closed`, `balance_too_large` or "
@@ -66,7 +70,10 @@ REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
     ),
     503: (
         "No answer from the credits service: send the same again, see Retry-After",
-        {"error": "The credits service did not answer, so it is not known whether this was carried out …"},
+        {
+            "error": "The credits service did not answer, so it is not known whether this was carried out …",
+            "code": "unavailable",
+        },
     ),
 }
 """How these routes may fail in ways of their own."""

@@ -2,13 +2,15 @@
 
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
 import structlog
 
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
+from telecine_gateway.access.auth import Requester
 from telecine_gateway.http.errors import RETRY_AFTER, ApiError
+from telecine_gateway.http.schemas import BadFieldBody, ErrorCode
 from telecine_gateway.ledger.port import Ledger, LedgerUnavailable
-from telecine_gateway.videos.submission import Requester
 
 __all__ = ["LedgerCommands"]
 
@@ -34,7 +36,7 @@ class LedgerCommands:
             answer = await self._ledger.execute(command)
         except LedgerUnavailable as error:
             log.warning("ledger.silent", detail=str(error))
-            raise ApiError(503, {"error": NO_ANSWER}, {"Retry-After": RETRY_AFTER}) from None
+            raise ApiError(503, ErrorCode.UNAVAILABLE, NO_ANSWER, {"Retry-After": RETRY_AFTER}) from None
         if answer.refusal is not None:
             raise _refused(answer, answer.refusal)
         log.info(
@@ -56,8 +58,8 @@ def _refused(answer: LedgerAnswer, refusal: Refusal) -> ApiError:
     if answer.field:
         # The ledger calls a field as its commands do, the API as everything in it.
         error = error.replace(answer.field, field)
-    fields = {"fields": [{"field": field, "message": error}]} if field else {}
-    return ApiError(_STATUS.get(refusal, 409), {"error": error, "code": refusal.value, **fields})
+    details: dict[str, Any] = {"fields": [BadFieldBody(field=field, message=error)]} if field else {}
+    return ApiError(_STATUS.get(refusal, 409), ErrorCode(refusal.value), error, **details)
 
 
 def _camel(name: str) -> str:

@@ -17,7 +17,8 @@ from telecine_contracts.commands import (
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.subjects import TOKEN
 from telecine_contracts.timestamps import InvalidTimestamp, parse_timestamp
-from telecine_gateway.videos.request_parser import InvalidField, InvalidRequest, whole_number
+from telecine_gateway.http.errors import InvalidField, InvalidRequest
+from telecine_gateway.videos.request_parser import whole_number
 
 __all__ = ["adjustment", "closing", "grant", "limits", "reopening"]
 

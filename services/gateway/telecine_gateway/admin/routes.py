@@ -9,21 +9,14 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 
 from telecine_contracts.commands import LedgerCommand
 from telecine_gateway.access.api_keys import Scope
-from telecine_gateway.access.auth import Auth
+from telecine_gateway.access.auth import Auth, Requester
 from telecine_gateway.documentation.openapi import response_links, scope_requirement
 from telecine_gateway.documentation.responses import failure_responses, request_body, success_response
 from telecine_gateway.http.errors import ApiError, json_response
-from telecine_gateway.http.pagination import CursorCodec
-from telecine_gateway.http.parameters import (
-    ACCOUNT_SCHEMA,
-    CURSOR_SCHEMA,
-    AccountNotFound,
-    decode_cursor,
-    parse_account_name,
-)
+from telecine_gateway.http.pagination import CURSOR_SCHEMA, CursorCodec, decode_cursor
+from telecine_gateway.http.parameters import ACCOUNT_SCHEMA, AccountNotFound, parse_account_name
 from telecine_gateway.http.request_body import parse_json_object, read_body
 from telecine_gateway.read_model.account_queries import AccountQueries, GrantFilters
-from telecine_gateway.videos.submission import Requester
 
 from . import request_parser
 from .examples import ADJUST, GRANT, LIMITS, REASON, REFUSALS

@@ -4,6 +4,7 @@ from collections import Counter
 from collections.abc import Callable
 
 from telecine_gateway.http.errors import ApiError
+from telecine_gateway.http.schemas import ErrorCode
 
 __all__ = ["DownloadSlots"]
 
@@ -29,7 +30,7 @@ class DownloadSlots:
             raise _too_many(f"{self._per_account} downloads of this account are open already")
         if self._accounts.total() >= self._total:
             text = "The service has too many downloads open; please try again"
-            raise ApiError(503, {"error": text}, RETRY_AFTER)
+            raise ApiError(503, ErrorCode.TOO_MANY_DOWNLOADS, text, RETRY_AFTER)
         self._accounts[account] += 1
         self._videos[video] += 1
 
@@ -43,4 +44,5 @@ class DownloadSlots:
 
 
 def _too_many(what: str) -> ApiError:
-    return ApiError(429, {"error": f"{what}; let one end, then try again"}, RETRY_AFTER)
+    text = f"{what}; let one end, then try again"
+    return ApiError(429, ErrorCode.TOO_MANY_DOWNLOADS, text, RETRY_AFTER)

@@ -18,6 +18,7 @@ from telecine_gateway.documentation.responses import failure_responses
 from telecine_gateway.http.errors import ApiError, NotFound
 from telecine_gateway.http.middleware import is_head
 from telecine_gateway.http.parameters import parse_generation_id
+from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.tables import GenerationRow
 from telecine_gateway.videos.reader import GenerationReader, GenerationState
 
@@ -75,9 +76,8 @@ class ContentAccess:
             raise _unavailable_video(state)
         expires_at = state.row.stopgap_expires_at
         if state.row.stopgap_url and expires_at and expires_at <= self._clock():
-            raise ApiError(
-                410, {"error": "The video was never stored, and the provider's temporary URL has expired"}
-            )
+            text = "The video was never stored, and the provider's temporary URL has expired"
+            raise ApiError(410, ErrorCode.NO_VIDEO, text)
         return state.row
 
     async def _account(self, request: Request, generation: str, link: "Link") -> str:
@@ -87,7 +87,7 @@ class ContentAccess:
             ):
                 return link.account
             if not has_credentials(request):
-                raise ApiError(403, {"error": BAD_LINK})
+                raise ApiError(403, ErrorCode.INVALID_LINK, BAD_LINK)
         return check_scope(await self._auth(request), KeyScope.GENERATE).account
 
 
@@ -126,11 +126,11 @@ def router(reading: ContentAccess, content: Content, slots: DownloadSlots) -> AP
 def _unavailable_video(state: GenerationState) -> ApiError:
     match state.status:
         case "failed":
-            return ApiError(410, {"error": state.error, "status": "failed"})
+            return ApiError(410, ErrorCode.NO_VIDEO, state.error or "The generation failed", status="failed")
         case "cancelled":
-            return ApiError(410, {"error": "The generation was cancelled", "status": "cancelled"})
+            return ApiError(410, ErrorCode.NO_VIDEO, "The generation was cancelled", status="cancelled")
         case status:
-            return ApiError(409, {"error": "The video is not completed yet", "status": status})
+            return ApiError(409, ErrorCode.NOT_COMPLETED, "The video is not completed yet", status=status)
 
 
 async def _send(request: Request, row: GenerationRow, content: Content, slots: DownloadSlots) -> Response:
@@ -143,7 +143,8 @@ async def _send(request: Request, row: GenerationRow, content: Content, slots: D
         "Content-Disposition": f'inline; filename="video_{row.id}.mp4"',
     }
     if not if_match_holds(_header(request, "if-match"), etag):
-        raise ApiError(412, {"error": "The video has another ETag than If-Match names"}, {"ETag": etag})
+        text = "The video has another ETag than If-Match names"
+        raise ApiError(412, ErrorCode.PRECONDITION_FAILED, text, {"ETag": etag})
     if is_not_modified(_header(request, "if-none-match"), etag):
         return Response(status_code=304, headers=headers)
     wanted = None if is_head(request) else _header(request, "range")  # a range is for GET alone
@@ -151,7 +152,8 @@ async def _send(request: Request, row: GenerationRow, content: Content, slots: D
         part = parse_range(row.bytes, wanted, request.headers.get("if-range"), etag)
     except RangeNotSatisfiable:
         text = f"The range is outside the video, which has {row.bytes} bytes"
-        raise ApiError(416, {"error": text}, {"Content-Range": f"bytes */{row.bytes}"}) from None
+        content_range = {"Content-Range": f"bytes */{row.bytes}"}
+        raise ApiError(416, ErrorCode.RANGE_NOT_SATISFIABLE, text, content_range) from None
     if part is not None:
         headers["Content-Range"] = str(part)
     status, part = (206, part) if part else (200, ByteRange(0, row.bytes - 1, row.bytes))
@@ -164,7 +166,7 @@ async def _send(request: Request, row: GenerationRow, content: Content, slots: D
             download = await content.open(row.bucket, row.key, part)
         except ContentUnavailable as error:
             log.error("content.unavailable", generation=row.id, error=str(error))
-            raise ApiError(502, {"error": UNREADABLE}) from None
+            raise ApiError(502, ErrorCode.STORAGE_UNAVAILABLE, UNREADABLE) from None
         return _Streamed(download, held.pop_all(), row.id, status, headers)
 
 

@@ -7,16 +7,14 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Query, Response
 
 from telecine_contracts.timestamps import format_timestamp
-from telecine_gateway.access.auth import Auth
+from telecine_gateway.access.auth import Auth, Requester
 from telecine_gateway.admin.serializers import limits_view
 from telecine_gateway.documentation.responses import failure_responses, success_response
 from telecine_gateway.http.errors import json_response
-from telecine_gateway.http.pagination import CursorCodec
-from telecine_gateway.http.parameters import CURSOR_SCHEMA, decode_cursor
+from telecine_gateway.http.pagination import CURSOR_SCHEMA, CursorCodec, decode_cursor
 from telecine_gateway.read_model.account_queries import AccountQueries, AccountState
 from telecine_gateway.read_model.queries import Queries
 from telecine_gateway.videos.serializers import serialize_entry
-from telecine_gateway.videos.submission import Requester
 
 from .schemas import Credits
 

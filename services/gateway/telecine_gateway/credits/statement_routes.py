@@ -8,28 +8,25 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from telecine_contracts.timestamps import InvalidTimestamp, format_timestamp, parse_date_or_timestamp
+from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.access.api_keys import Scope
-from telecine_gateway.access.auth import Auth, check_scope
+from telecine_gateway.access.auth import Auth, Requester, check_scope
 from telecine_gateway.admin.examples import REFUSALS
 from telecine_gateway.documentation.responses import failure_responses
 from telecine_gateway.http.errors import ApiError, json_response
 from telecine_gateway.http.negotiation import preferred_media_type
-from telecine_gateway.http.pagination import CursorCodec
+from telecine_gateway.http.pagination import CURSOR_SCHEMA, UNKNOWN_CURSOR, CursorCodec, decode_cursor
 from telecine_gateway.http.parameters import (
     ACCOUNT_SCHEMA,
-    CURSOR_SCHEMA,
     TIMESTAMP_SCHEMA,
-    UNKNOWN_CURSOR,
     AccountNotFound,
-    decode_cursor,
     parse_account_name,
+    parse_time_parameter,
 )
 from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.entries import Period, RunningBalance, Statement
 from telecine_gateway.read_model.statement_queries import StatementPart, StatementQueries
 from telecine_gateway.videos.serializers import serialize_entry
-from telecine_gateway.videos.submission import Requester
 
 from . import statement_csv, statement_html
 from .examples import STATEMENT
@@ -123,19 +120,10 @@ def router(auth: Auth, dependencies: StatementDependencies) -> APIRouter:
 
 
 def _period(since: str | None, until: str | None) -> Period:
-    period = Period(_time("from", since), _time("to", until))
+    period = Period(parse_time_parameter("from", since), parse_time_parameter("to", until))
     if period.since and period.until and period.since >= period.until:
         raise ApiError.invalid_field("to", "must be later than from: the statement ends before it")
     return period
-
-
-def _time(name: str, text: str | None) -> datetime | None:
-    if text is None:
-        return None
-    try:
-        return parse_date_or_timestamp(text)
-    except InvalidTimestamp as error:
-        raise ApiError.invalid_field(name, str(error)) from None
 
 
 def _page(page: StatementPart, cursors: CursorCodec) -> dict[str, object]:

@@ -11,7 +11,12 @@ from pydantic import BaseModel
 
 from telecine_contracts.video_models import MODELS, VideoModel
 
-__all__ = ["CURSOR", "LINES", "NAME", "ONE_LINE", "URL", "generate_schema"]
+__all__ = ["LINES", "NAME", "ONE_LINE", "REQUIRED", "SCHEMA", "URL", "generate_schema"]
+
+REQUIRED = "x-required"
+"""In the schema of a parameter that the route itself requires, with an error of its own."""
+SCHEMA = "x-schema"
+"""In the schema of a parameter that validation reads as a text: the schema that the document shows instead."""
 
 _BLANKS = "\u0020\u00a0\u1680\u2000-\u200a\u2028\u2029\u202f\u205f\u3000"
 _OVERRIDES = "\u202a-\u202e"
@@ -25,7 +30,6 @@ NAME = f"^{_EDGE}({_INNER}*{_EDGE})?$"
 """A text of one line that neither is empty nor begins or ends with a blank."""
 URL = f"^[{_BLANKS}\\t\\r\\n]*$|^[Hh][Tt][Tt][Pp][Ss]?://[^{_BLANKS}\\u0000-\\u001f\\u007f-\\u009f\\\\]+$"
 """An absolute http(s) URL, or nothing but blanks."""
-CURSOR = "^[A-Za-z0-9_-]{66}$"
 _NOT_BLANK = {"type": "string", "pattern": f"[^{_BLANKS}\\t\\r\\n]"}
 _BLANK = {"anyOf": [{"type": "null"}, {"type": "string", "pattern": f"^[{_BLANKS}\\t\\r\\n]*$"}]}
 

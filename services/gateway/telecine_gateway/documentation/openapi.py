@@ -8,17 +8,13 @@ from fastapi.telemetry import TelemetryConfig
 
 from telecine_gateway.access.api_keys import Scope
 
-from .json_schema import ONE_LINE
+from .json_schema import ONE_LINE, REQUIRED, SCHEMA
 
-__all__ = ["REQUIRED", "SCHEMA", "SCOPES", "Api", "response_links", "scope_requirement"]
+__all__ = ["SCOPES", "Api", "response_links", "scope_requirement"]
 
 SCOPES = "x-scopes"
 """Where a route tells `Api` which scopes a key needs for it; none: any key will do."""
 
-REQUIRED = "x-required"
-"""In the schema of a parameter that the route itself asks for, with an answer of its own."""
-SCHEMA = "x-schema"
-"""In the schema of a parameter that validation reads as a text: what the document says instead."""
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own spans hold paths and queries, and with them tokens; `observed` makes ours."""

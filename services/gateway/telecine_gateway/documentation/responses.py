@@ -8,10 +8,10 @@ from pydantic import BaseModel
 
 from telecine_gateway.admin.examples import ADMIN_EXAMPLES
 from telecine_gateway.credits.examples import CREDITS_EXAMPLES
+from telecine_gateway.http.schemas import ErrorBody, ErrorCode
 from telecine_gateway.videos.schemas import (
     Accepted,
     CancelBody,
-    ErrorBody,
     GenerateBody,
     Health,
     History,
@@ -70,7 +70,12 @@ _EVENT = {
 _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
     Accepted: {"id": _ID, "taskId": _ID, "status": "processing", "remainingCredits": 250},
     Pending: {"id": _ID, "taskId": _ID, "status": "pending"},
-    InsufficientCredits: {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30},
+    InsufficientCredits: {
+        "error": "Insufficient credits",
+        "code": "insufficient_credits",
+        "creditsNeeded": 50,
+        "remainingCredits": 30,
+    },
     StatusBody: {
         "id": _ID,
         "taskId": _ID,
@@ -122,27 +127,70 @@ def request_body(model: type[BaseModel], examples: dict[str, dict[str, Any]]) ->
 
 
 _FAILURES = {
-    400: ("The request can't be taken; every bad field is named", "duration must be from 2 to 12 seconds …"),
-    401: ("No valid API key", "Unauthorized"),
+    400: (
+        "The request is invalid; every invalid field is named",
+        ErrorCode.INVALID,
+        "duration must be from 2 to 12 seconds …",
+    ),
+    401: ("No valid API key", ErrorCode.UNAUTHORIZED, "Unauthorized"),
     403: (
         "The key does not have the scope that this needs; or the link is not valid, or the account is closed",
+        ErrorCode.MISSING_SCOPE,
         "This key does not have the scope generate, which this needs",
     ),
-    404: ("Unknown, or somebody else's", "Not found"),
-    408: ("The body did not arrive in time", "The request body did not arrive in time"),
-    409: ("It conflicts with what was recorded before", "This Idempotency-Key was used for another request"),
-    410: ("It ended without a video, or the temporary URL has expired", "The generation was cancelled"),
-    412: ("If-Match names another ETag", "The video has another ETag than If-Match names"),
-    413: ("The body is too large", "The request body must not be larger than 65536 bytes"),
-    415: ("The body is compressed", "Content-Encoding gzip is not supported; send the body uncompressed"),
-    416: ("No byte of the video lies in that range", "The range is outside the video"),
+    404: ("An unknown id, or another account's", ErrorCode.NOT_FOUND, "Not found"),
+    408: (
+        "The body did not arrive in time",
+        ErrorCode.REQUEST_TIMEOUT,
+        "The request body did not arrive in time",
+    ),
+    409: (
+        "It conflicts with what was recorded before",
+        ErrorCode.IDEMPOTENCY_CONFLICT,
+        "This Idempotency-Key was used for another request",
+    ),
+    410: (
+        "It ended without a video, or the temporary URL has expired",
+        ErrorCode.NO_VIDEO,
+        "The generation was cancelled",
+    ),
+    412: (
+        "If-Match names another ETag",
+        ErrorCode.PRECONDITION_FAILED,
+        "The video has another ETag than If-Match names",
+    ),
+    413: (
+        "The body is too large",
+        ErrorCode.BODY_TOO_LARGE,
+        "The request body must not be larger than 65536 bytes",
+    ),
+    415: (
+        "The body is compressed",
+        ErrorCode.UNSUPPORTED_ENCODING,
+        "Content-Encoding gzip is not supported; send the body uncompressed",
+    ),
+    416: (
+        "No byte of the video lies in that range",
+        ErrorCode.RANGE_NOT_SATISFIABLE,
+        "The range is outside the video",
+    ),
     429: (
         "Too many downloads of the video, or of the account, are open; see Retry-After",
+        ErrorCode.TOO_MANY_DOWNLOADS,
         "10 downloads of this video are open already; let one end, then try again",
     ),
-    502: ("The object store did not deliver", "The video can't be read right now; please try again"),
-    503: ("No answer from within; the request may be repeated, see Retry-After", "The service can't reach …"),
+    502: (
+        "The object store did not deliver",
+        ErrorCode.STORAGE_UNAVAILABLE,
+        "The video can't be read right now; please try again",
+    ),
+    503: (
+        "Something behind the gateway is unavailable; the request may be repeated, see Retry-After",
+        ErrorCode.UNAVAILABLE,
+        "The service can't reach …",
+    ),
 }
+"""Description and example of each status: what routes say in general."""
 
 _GENERATE: dict[str, dict[str, Any]] = {
     "text-to-video": {
@@ -182,8 +230,8 @@ def failure_responses(
 
 
 def _general(status: int) -> tuple[str, dict[str, Any]]:
-    description, error = _FAILURES[status]
-    return description, {"error": error}
+    description, code, error = _FAILURES[status]
+    return description, {"error": error, "code": code.value}
 
 
 def _failure(description: str, example: dict[str, Any]) -> dict[str, Any]:

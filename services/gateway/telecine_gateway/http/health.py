@@ -8,6 +8,7 @@ from telecine_gateway.documentation.responses import success_response
 from telecine_gateway.videos.schemas import Health
 
 from .errors import json_response
+from .schemas import ErrorCode
 
 __all__ = ["router"]
 
@@ -37,7 +38,9 @@ def router(ready: Callable[[], Awaitable[str | None]]) -> APIRouter:
     async def readyz() -> Response:
         problem = await ready()
         if problem:
-            return json_response(503, {"status": "unavailable", "error": problem})
+            return json_response(
+                503, {"status": "unavailable", "error": problem, "code": ErrorCode.UNAVAILABLE}
+            )
         return json_response(200, {"status": "ok"})
 
     return routes

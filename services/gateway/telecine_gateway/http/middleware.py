@@ -8,6 +8,7 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from .errors import failure_body, json_response
+from .schemas import ErrorCode
 
 __all__ = ["ApiMiddleware", "is_head"]
 
@@ -56,7 +57,9 @@ class ApiMiddleware:
             route = getattr(inner.get("route"), "path", None)
             log.error("http.failed", route=route, exc_info=error)
             if not started:
-                body = failure_body(scope, "Internal server error") | {"requestId": request_id}
+                body = failure_body(
+                    scope, ErrorCode.INTERNAL_ERROR, "Internal server error", request_id=request_id
+                )
                 await json_response(500, body)(scope, receive, sending)
         finally:
             if "route" in inner:

@@ -11,6 +11,7 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 
 from .errors import ApiError
+from .schemas import ErrorCode
 
 __all__ = ["parse_json_object", "read_body"]
 
@@ -39,17 +40,17 @@ async def read_body(request: Request, limit: int) -> bytes:
                 if len(body) > limit:
                     raise _too_large(limit)
     except TimeoutError:
-        raise ApiError(
-            408, {"error": "The request body did not arrive in time"}, {"Connection": "close"}
-        ) from None
+        text = "The request body did not arrive in time"
+        raise ApiError(408, ErrorCode.REQUEST_TIMEOUT, text, {"Connection": "close"}) from None
     except ClientDisconnect:
-        raise ApiError(400, {"error": "The connection was closed before the request was complete"}) from None
+        text = "The connection was closed before the request was complete"
+        raise ApiError(400, ErrorCode.INVALID, text) from None
     return bytes(body)
 
 
 def _too_large(limit: int) -> ApiError:
     text = f"The request body must not be larger than {limit} bytes"
-    return ApiError(413, {"error": text}, {"Connection": "close"})
+    return ApiError(413, ErrorCode.BODY_TOO_LARGE, text, {"Connection": "close"})
 
 
 def _check_coding(coding: str) -> None:
@@ -58,7 +59,7 @@ def _check_coding(coding: str) -> None:
     if coding not in ("", "identity"):
         name = f"Content-Encoding {coding}" if _CODING.fullmatch(coding) else "This Content-Encoding"
         text = f"{name} is not supported; send the body uncompressed"
-        raise ApiError(415, {"error": text}, {"Accept-Encoding": "identity"})
+        raise ApiError(415, ErrorCode.UNSUPPORTED_ENCODING, text, {"Accept-Encoding": "identity"})
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
@@ -69,12 +70,12 @@ def parse_json_object(body: bytes) -> dict[str, Any]:
             body.decode(), object_pairs_hook=_reject_duplicates, parse_int=len
         )  # no digit is needed here
     except _DuplicateField as problem:
-        raise ApiError(400, {"error": f"{problem.args[0]} is given twice"}) from None
+        raise ApiError(400, ErrorCode.INVALID, f"{problem.args[0]} is given twice") from None
     except ValueError as problem:
         # The parser tells what and where, and repeats nothing.
-        raise ApiError(400, {"error": f"The request body is not valid JSON: {problem}"}) from None
+        raise ApiError(400, ErrorCode.INVALID, f"The request body is not valid JSON: {problem}") from None
     if not isinstance(value, dict):
-        raise ApiError(400, {"error": "The request body must be a JSON object"})
+        raise ApiError(400, ErrorCode.INVALID, "The request body must be a JSON object")
     return value
 
 

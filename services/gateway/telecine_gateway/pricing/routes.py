@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 
 from telecine_contracts.pricing import PriceTable
 from telecine_contracts.video_models import MODELS, RESOLUTIONS
-from telecine_gateway.documentation.openapi import SCHEMA
+from telecine_gateway.documentation.json_schema import SCHEMA
 from telecine_gateway.documentation.responses import failure_responses, success_response
 from telecine_gateway.http.errors import json_response
 from telecine_gateway.videos.request_parser import RequestRules, parse_request

@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from telecine_contracts.credits import DenialReason, LimitPeriod, LimitScope
+from telecine_gateway.http.schemas import ErrorBody, ErrorCode
 from telecine_gateway.read_model.tables import Charge
+
+from .schemas import InsufficientCredits, LimitBody
 
 __all__ = ["denial_response", "describe_denial"]
 
@@ -14,19 +17,22 @@ ENDED = "The generation was cancelled before it was paid for"
 _WHOSE = {LimitScope.ACCOUNT: "the account", LimitScope.API_KEY: "this API key"}
 
 
-def denial_response(charge: Charge) -> tuple[int, dict[str, Any]]:
+def denial_response(charge: Charge) -> tuple[int, ErrorBody | InsufficientCredits]:
     """The status and body for the request that was denied."""
-    prices = {"creditsNeeded": charge.amount, "remainingCredits": charge.available}
+    error = describe_denial(charge, day="today")
     match charge.reason:
         case DenialReason.GENERATION_ENDED:
-            return 409, {"error": ENDED, "id": charge.generation}
+            return 409, ErrorBody(error=error, code=ErrorCode.GENERATION_ENDED, id=charge.generation)
         case DenialReason.ACCOUNT_CLOSED:
-            return 403, {"error": CLOSED}
+            return 403, ErrorBody(error=error, code=ErrorCode.ACCOUNT_CLOSED)
         case DenialReason.SPEND_LIMIT:
-            limit = {"limit": charge.limit} if charge.limit else {}
-            return 402, {"error": describe_denial(charge, day="today"), **prices, **limit}
+            code = ErrorCode.SPEND_LIMIT
         case _:
-            return 402, {"error": INSUFFICIENT, **prices}
+            code = ErrorCode.INSUFFICIENT_CREDITS
+    limit = {"limit": LimitBody.model_validate(charge.limit)} if charge.limit else {}
+    return 402, InsufficientCredits(
+        error=error, code=code, credits_needed=charge.amount, remaining_credits=charge.available, **limit
+    )
 
 
 def describe_denial(charge: Charge, *, day: str = "that day") -> str:

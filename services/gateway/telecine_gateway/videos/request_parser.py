@@ -7,19 +7,12 @@ from typing import Any
 from telecine_contracts.characters import unfit
 from telecine_contracts.gateway import Kind, VideoParameters
 from telecine_contracts.video_models import MODELS, RATIOS, RESOLUTIONS, VideoModel, models_taking
+from telecine_gateway.http.errors import InvalidField, InvalidRequest
 
 from .image_url import InvalidImageUrl, normalize_image_url
 from .prompt_commands import find_prompt_command
 
-__all__ = [
-    "FIELDS",
-    "InvalidField",
-    "InvalidRequest",
-    "RequestRules",
-    "VideoRequest",
-    "parse_request",
-    "whole_number",
-]
+__all__ = ["FIELDS", "RequestRules", "VideoRequest", "parse_request", "whole_number"]
 
 FIELDS = (
     "prompt",
@@ -41,29 +34,6 @@ MAX_SEED = 2**32 - 1
 DEFAULT_RESOLUTION = "720p"
 DEFAULT_DURATION = 5
 MAX_UNKNOWN_SHOWN = 20
-
-
-@dataclass(frozen=True, slots=True)
-class InvalidField:
-    """One field that can't be taken, by its name in the request, and why."""
-
-    field: str
-    message: str
-
-
-class InvalidRequest(ValueError):
-    """The request can't be taken. `message` is for the user; `fields` names every bad field at once."""
-
-    def __init__(self, message: str, fields: Sequence[InvalidField] = ()) -> None:
-        super().__init__(message)
-        self.message = message
-        self.fields = tuple(fields)
-
-    @classmethod
-    def from_fields(cls, fields: Sequence[InvalidField], *, first: str = "") -> "InvalidRequest":
-        """One readable sentence over several bad fields; `first` comes before them."""
-        sentences = [first] if first else []
-        return cls("; ".join(sentences + [f"{bad.field} {bad.message}" for bad in fields]), fields)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,31 +7,28 @@ from typing import Annotated, Any, Literal
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from telecine_chassis.telemetry.tracing import here
-from telecine_contracts.timestamps import InvalidTimestamp, parse_date_or_timestamp
 from telecine_gateway.access.api_keys import Scope
-from telecine_gateway.access.auth import Auth
-from telecine_gateway.documentation.openapi import REQUIRED, response_links, scope_requirement
+from telecine_gateway.access.auth import Auth, Requester
+from telecine_gateway.documentation.json_schema import REQUIRED
+from telecine_gateway.documentation.openapi import response_links, scope_requirement
 from telecine_gateway.documentation.responses import failure_responses, success_response
 from telecine_gateway.domain import UnknownGeneration
 from telecine_gateway.http.errors import ApiError, NotFound, json_response
-from telecine_gateway.http.pagination import CursorCodec
-from telecine_gateway.http.parameters import (
-    CURSOR_SCHEMA,
-    TIMESTAMP_SCHEMA,
-    decode_cursor,
-    parse_generation_id,
-)
+from telecine_gateway.http.pagination import CURSOR_SCHEMA, CursorCodec, decode_cursor
+from telecine_gateway.http.parameters import TIMESTAMP_SCHEMA, parse_generation_id, parse_time_parameter
+from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import HistoryFilters, Queries
 
 from .cancellation import Cancellation, Cancellations, CancelResult
 from .reader import GenerationReader, GenerationState, Status
 from .schemas import CancelBody, History, RecordWithEvents, StatusBody
 from .serializers import VideoSerializer, serialize_event
-from .submission import Requester
 
 __all__ = ["history_router", "record_router", "status_router"]
 
 _LINKS = response_links(("history", {"cursor": "$response.body#/nextCursor"}))
+STORING = "The video is made already and is being stored"
+FINISHED = "The generation has already finished"
 Clock = Callable[[], datetime]
 _REQUIRED_TEXT: dict[str, Any] = {REQUIRED: True, "minLength": 1}
 _HISTORY_ID = "The `id` of the answer to generate"
@@ -65,7 +62,7 @@ def status_router(
         ] = "",
     ) -> Response:
         if not task_id or not history_id:
-            raise ApiError(400, {"error": "taskId and historyId are required"})
+            raise ApiError(400, ErrorCode.INVALID, "taskId and historyId are required")
         state = await generations.state(requester.account, parse_generation_id(history_id))
         if state is None or (task_id.lower() != state.row.id and task_id != state.row.provider_task_id):
             raise NotFound
@@ -122,8 +119,8 @@ def history_router(
             before=decode_cursor(cursors, "history", requester.account, page),
             status=status,
             kind=kind,
-            since=_time("from", since),
-            until=_time("to", until),
+            since=parse_time_parameter("from", since),
+            until=parse_time_parameter("to", until),
         )
         await fresh(requester.account)
         found = await queries.history(requester.account, filters)
@@ -216,14 +213,6 @@ def _cancelled(generation: str, done: Cancellation) -> Response:
             text = "Asked for. Whether it can still be stopped is not known yet; ask again to learn what came of it"
             return json_response(202, body | {"message": text})
         case CancelResult.ALREADY_FINISHED if done.status == "processing":
-            return json_response(409, body | {"error": "The video is made already and is being stored"})
+            return json_response(409, body | {"error": STORING, "code": ErrorCode.GENERATION_ENDED})
         case _:
-            return json_response(409, body | {"error": "The generation has already finished"})
-
-
-def _time(name: str, text: str | None) -> datetime | None:
-    """A date or time; without a zone it is UTC. Raises ApiError 400."""
-    try:
-        return parse_date_or_timestamp(text) if text is not None else None
-    except InvalidTimestamp as error:
-        raise ApiError.invalid_field(name, str(error)) from None
+            return json_response(409, body | {"error": FINISHED, "code": ErrorCode.GENERATION_ENDED})

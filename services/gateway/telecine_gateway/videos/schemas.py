@@ -5,6 +5,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, ConfigDict, Field
 
 from telecine_gateway.documentation.json_schema import LINES, URL
+from telecine_gateway.http.schemas import ErrorCode, ResponseBody
 
 Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
@@ -44,22 +45,6 @@ class GenerateBody(BaseModel):
     model: Annotated[str | None, Field(description="One of the installation's models")] = None
 
 
-class BadFieldBody(BaseModel):
-    """One field that can't be taken."""
-
-    field: str
-    message: str
-
-
-class ErrorBody(BaseModel):
-    """What every answer other than a success holds."""
-
-    error: str
-    fields: list[BadFieldBody] | None = None
-    code: Annotated[str | None, Field(description="Why the ledger refused, from a closed list")] = None
-    scope: Annotated[str | None, Field(description="The scope that the key lacks")] = None
-
-
 class Accepted(BaseModel):
     """The credits are reserved and the generation goes on; `id` is also the history id."""
 
@@ -77,7 +62,7 @@ class Pending(BaseModel):
     status: Literal["pending"]
 
 
-class LimitBody(BaseModel):
+class LimitBody(ResponseBody):
     """A spend limit that was reached, in credits."""
 
     scope: Annotated[Literal["account", "api_key"], Field(description="Whose limit it is")]
@@ -86,12 +71,13 @@ class LimitBody(BaseModel):
     used: Annotated[int, Field(description="Reserved or spent under it so far, without this generation")]
 
 
-class InsufficientCredits(BaseModel):
+class InsufficientCredits(ResponseBody):
     """The balance is too low, or a spend limit is reached; nothing was taken."""
 
     error: str
-    creditsNeeded: int
-    remainingCredits: int
+    code: Literal[ErrorCode.INSUFFICIENT_CREDITS, ErrorCode.SPEND_LIMIT]
+    credits_needed: int
+    remaining_credits: int
     limit: Annotated[LimitBody | None, Field(description="Only where a spend limit is the reason")] = None
 
 
@@ -190,6 +176,7 @@ class CancelBody(BaseModel):
     cancel: Literal["cancelled", "requested", "already_finished"]
     message: str | None = None
     error: str | None = None
+    code: Literal[ErrorCode.GENERATION_ENDED] | None = None
 
 
 class PriceBody(BaseModel):
@@ -235,3 +222,4 @@ class Health(BaseModel):
 
     status: Literal["ok", "unavailable"]
     error: str | None = None
+    code: Literal[ErrorCode.UNAVAILABLE] | None = None

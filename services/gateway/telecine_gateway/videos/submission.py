@@ -11,6 +11,7 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.credits import CreditsDebited, CreditsDenied
 from telecine_contracts.pricing import PriceTable
+from telecine_gateway.access.auth import Requester
 from telecine_gateway.domain import Command, Generation, IdempotencyConflict, RequestGeneration
 from telecine_gateway.read_model.consistency import Positions, Waiters
 from telecine_gateway.read_model.projections import apply_to_charge
@@ -20,19 +21,10 @@ from telecine_gateway.read_model.tables import Charge
 from .idempotency import IdempotentRequest
 from .request_parser import VideoRequest
 
-__all__ = ["Commands", "Requester", "Submission", "Submissions", "notify_outcome"]
+__all__ = ["Commands", "Submission", "Submissions", "notify_outcome"]
 
 log = structlog.get_logger(__name__)
 Commands = CommandHandler[Command, Generation]
-
-
-@dataclass(frozen=True, slots=True)
-class Requester:
-    """Who asks: an account, by which key of it, and what that key may be used for."""
-
-    account: str
-    key_id: str
-    scopes: frozenset[str]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,24 +10,26 @@ from telecine_chassis.eventstore.port import AppendRejected, Unavailable
 from telecine_chassis.telemetry.tracing import about, here
 from telecine_contracts import derive_id
 from telecine_gateway.access.api_keys import Scope
-from telecine_gateway.access.auth import Auth
+from telecine_gateway.access.auth import Auth, Requester
 from telecine_gateway.documentation.openapi import response_links, scope_requirement
 from telecine_gateway.documentation.responses import failure_responses, generate_body, success_response
 from telecine_gateway.domain import IdempotencyConflict
 from telecine_gateway.http.errors import (
     RETRY_AFTER,
     ApiError,
+    InvalidRequest,
     failure_body,
     json_response,
     mark_possibly_recorded,
 )
 from telecine_gateway.http.request_body import parse_json_object, read_body
+from telecine_gateway.http.schemas import ErrorCode
 
 from .denials import denial_response
 from .idempotency import IdempotentRequest
-from .request_parser import InvalidRequest, RequestRules, parse_request
+from .request_parser import RequestRules, parse_request
 from .schemas import Accepted, InsufficientCredits, Pending
-from .submission import Requester, Submission, Submissions
+from .submission import Submission, Submissions
 
 __all__ = ["router"]
 
@@ -39,6 +41,7 @@ _LINKS = response_links(
     ("cancel", {"id": _ID}),
 )
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+NOT_RECORDED = "The event store did not take the request; nothing was recorded or charged"
 _RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice."
 _RETRY_WITH_KEY = (
     "Look for it under this id before you repeat it, and send an Idempotency-Key to make that safe."
@@ -90,16 +93,17 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
         about(generation=generation)
         advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
-        mark_possibly_recorded(request, advice, id=generation, taskId=generation)
+        mark_possibly_recorded(request, advice, id=generation, task_id=generation)
         try:
             submission = await _submit(requester, sent, generation, repeatable=key is not None)
         except IdempotencyConflict:
-            raise ApiError(409, {"error": "This Idempotency-Key was used for another request"}) from None
+            text = "This Idempotency-Key was used for another request"
+            raise ApiError(409, ErrorCode.IDEMPOTENCY_CONFLICT, text) from None
         except AppendRejected:
-            raise ApiError(503, _not_recorded(), {"Retry-After": RETRY_AFTER}) from None
+            raise ApiError(503, ErrorCode.UNAVAILABLE, NOT_RECORDED, {"Retry-After": RETRY_AFTER}) from None
         except Unavailable:
-            body = failure_body(request.scope, "The event store gave no answer")
-            raise ApiError(503, body, {"Retry-After": RETRY_AFTER}) from None
+            body = failure_body(request.scope, ErrorCode.UNAVAILABLE, "The event store did not respond")
+            return json_response(503, body, {"Retry-After": RETRY_AFTER})
         return _outcome(submission)
 
     async def _submit(
@@ -132,16 +136,12 @@ def idempotency_key(request: Request) -> str | None:
     return keys[0]
 
 
-def _not_recorded() -> dict[str, Any]:
-    return {"error": "The event store did not take the request; nothing was recorded or charged"}
-
-
 def _outcome(submission: Submission) -> Response:
     head = {"id": submission.generation, "taskId": submission.generation}
     charge = submission.charge
     if charge is None:
-        here = f"/api/video/status?taskId={submission.generation}&historyId={submission.generation}"
-        return json_response(202, head | {"status": "pending"}, {"Location": here})
+        location = f"/api/video/status?taskId={submission.generation}&historyId={submission.generation}"
+        return json_response(202, head | {"status": "pending"}, {"Location": location})
     if charge.state != "denied":
         return json_response(200, head | {"status": "processing", "remainingCredits": charge.available})
     return json_response(*denial_response(charge))

@@ -43,7 +43,8 @@ def test_large_head_or_trailer_returns_431(server: HttpServer, segments: tuple[b
     reply = exchange(server.port, *segments)
 
     assert (reply.status, reply.headers["connection"]) == (431, "close")
-    assert reply.json == {"error": "The request's header is larger than 16384 bytes"}
+    error = "The request's header is larger than 16384 bytes"
+    assert reply.json == {"error": error, "code": "header_too_large"}
 
 
 def test_head_at_the_limit_is_served(server: HttpServer) -> None:
@@ -201,7 +202,8 @@ def test_client_gets_503_while_all_connections_are_in_use() -> None:
             each.close()
 
         assert (refused.status, refused.headers["retry-after"]) == (503, "1")
-        assert refused.json == {"error": "The server has too many connections; please try again"}
+        error = "The server has too many connections; please try again"
+        assert refused.json == {"error": error, "code": "unavailable"}
 
 
 @pytest.mark.parametrize("flooded", [0, 1], ids=["public", "admin"])

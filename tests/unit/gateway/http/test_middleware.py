@@ -23,7 +23,11 @@ async def test_an_unexpected_error_is_a_500_without_details() -> None:
         answer = await client.get("/")
 
     assert answer.status_code == 500
-    assert answer.json() == {"error": "Internal server error", "requestId": answer.headers["x-request-id"]}
+    assert answer.json() == {
+        "error": "Internal server error",
+        "code": "internal_error",
+        "requestId": answer.headers["x-request-id"],
+    }
 
 
 async def fails_after_it_was_recorded(scope: Scope, receive: Receive, send: Send) -> None:
@@ -39,6 +43,7 @@ async def test_a_failure_of_a_request_that_may_be_recorded_says_so() -> None:
     assert answer.status_code == 500
     assert answer.json() == {
         "error": "Internal server error. It is not known whether the request was recorded. Look for it.",
+        "code": "internal_error",
         "id": "g1",
         "requestId": answer.headers["x-request-id"],
     }

@@ -10,7 +10,7 @@ def refusal(body: bytes) -> str:
     with pytest.raises(ApiError) as error:
         parse_json_object(body)
     assert error.value.status == 400
-    return str(error.value.body["error"])
+    return error.value.body.error
 
 
 def test_an_object_is_read() -> None:

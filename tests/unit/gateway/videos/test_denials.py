@@ -27,10 +27,20 @@ def denied(reason: str | None, **limit: Any) -> Charge:
     )
 
 
+def response_to(charge: Charge) -> tuple[int, dict[str, Any]]:
+    status, body = denial_response(charge)
+    return status, body.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
+
 def test_insufficient_credits_as_front_ends_know_them() -> None:
-    body = {"error": "Insufficient credits", "creditsNeeded": 50, "remainingCredits": 30}
-    assert denial_response(denied("insufficient_credits")) == (402, body)
-    assert denial_response(denied("a reason of tomorrow")) == (402, body)
+    body = {
+        "error": "Insufficient credits",
+        "code": "insufficient_credits",
+        "creditsNeeded": 50,
+        "remainingCredits": 30,
+    }
+    assert response_to(denied("insufficient_credits")) == (402, body)
+    assert response_to(denied("a reason of tomorrow")) == (402, body)
 
 
 @pytest.mark.parametrize(
@@ -43,16 +53,20 @@ def test_insufficient_credits_as_front_ends_know_them() -> None:
 )
 def test_a_limit_is_told_with_its_figures(limit: dict[str, Any], words: str) -> None:
     charge = denied("spend_limit", **limit)
-    status, body = denial_response(charge)
+    status, body = response_to(charge)
     assert (status, body["error"]) == (402, f"Spend limit reached: {words}")
+    assert body["code"] == "spend_limit"
     assert body["limit"] == charge.limit
     assert describe_denial(charge) == body["error"].replace("today", "that day")
 
 
 def test_a_closed_account_and_one_that_was_cancelled_before() -> None:
-    assert denial_response(denied("account_closed")) == (403, {"error": "The account is closed"})
-    status, body = denial_response(denied("generation_ended"))
-    assert (status, body["id"]) == (409, "g-1")
+    assert response_to(denied("account_closed")) == (
+        403,
+        {"error": "The account is closed", "code": "account_closed"},
+    )
+    status, body = response_to(denied("generation_ended"))
+    assert (status, body["id"], body["code"]) == (409, "g-1", "generation_ended")
 
 
 def row(*, failed: bool) -> GenerationRow:

@@ -8,10 +8,10 @@ from hypothesis import strategies as st
 
 from telecine_contracts.gateway import Kind
 from telecine_contracts.video_models import MODELS
+from telecine_gateway.http.errors import InvalidRequest
 from telecine_gateway.videos.request_parser import (
     FIELDS,
     MAX_PROMPT,
-    InvalidRequest,
     RequestRules,
     VideoRequest,
     parse_request,
