@@ -1,11 +1,13 @@
 """SIGKILL at the worst moments, and a restart: nothing lost, nothing doubled, every generation ends."""
 
-from pathlib import Path
+import itertools
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import pytest_asyncio
 from tests.support.environments.saga import Emulator, Saga, action_names, saga
 from tests.support.eventually import eventually
-from tests.support.servers.instances import NatsServer, S3Server
+from tests.support.servers.instances import S3Server, nats_server
 
 from telecine_contracts.credits import LedgerEvent
 
@@ -17,6 +19,22 @@ PART = "telecine_storage.bucket.s3_multipart:Multipart.add"
 PUT = "telecine_storage.bucket.s3:S3Bucket.put_stream"
 
 
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def environment(
+    s3: S3Server, emulator: Emulator, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[Saga]:
+    """Services for every kill of this module: each case replaces one and starts it again."""
+    folder = tmp_path_factory.mktemp("saga")
+    async with nats_server(folder) as nats, saga(nats, s3, emulator, folder) as running:
+        yield running
+
+
+@pytest.fixture(scope="module")
+def accounts() -> Iterator[str]:
+    return (f"account-{number}" for number in itertools.count())
+
+
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize(
     ("service", "target", "moment", "count"),
     [
@@ -36,72 +54,47 @@ PUT = "telecine_storage.bucket.s3:S3Bucket.put_stream"
     ],
 )
 async def test_a_service_that_dies_leaves_nothing_lost_and_nothing_doubled(
-    nats: NatsServer,
-    s3: S3Server,
-    emulator: Emulator,
-    tmp_path: Path,
-    service: str,
-    target: str,
-    moment: str,
-    count: int,
+    environment: Saga, accounts: Iterator[str], service: str, target: str, moment: str, count: int
 ) -> None:
-    async with saga(nats, s3, emulator, tmp_path, without=service if service != "credits" else "") as world:
-        await world.grant("ann", 100)
-        if service == "credits":
-            await world.stop("credits")
-        victim = world.process(service, die=(target, moment, count))
-        victim.start()
-        try:
-            generation = await world.request("ann", "a lighthouse [emulator:result_bytes=40000000]")
-            await eventually(lambda: not victim.running, within=30, what="the service did not die")
-            assert victim.returncode == -9
-        finally:
-            victim.kill()
-        await world.start(service)
-        assert await world.closed("ann", generation, within=40) == ["debited", "settled"]
-        await assert_once(world, generation)
+    account = next(accounts)
+    await environment.grant(account, 100)
+    await environment.stop(service)
+    victim = environment.process(service, die=(target, moment, count))
+    victim.start()
+    size = 40_000_000 if target == PART else 1_000_000  # the copy in several parts
+    try:
+        generation = await environment.request(account, f"a lighthouse [emulator:result_bytes={size}]")
+        await eventually(lambda: not victim.running, within=30, what="the service did not die")
+        assert victim.returncode == -9
+    finally:
+        victim.kill()
+        await environment.start(service)
+    assert await environment.closed(account, generation, within=40) == ["debited", "settled"]
+    await assert_once(environment, account, generation)
 
 
-async def assert_once(world: Saga, generation: str) -> None:
+async def assert_once(environment: Saga, account: str, generation: str) -> None:
     """One debit and one end, one task at the provider, one stored video."""
-    entries = await world.ledger("ann")
-    assert action_names(entries) == ["granted", "debited", "settled"]
-    assert await world.balances("ann") == {"available": 60, "held": 0}
-    actions = action_names(await world.video("ann", generation))
+    assert action_names(await environment.ledger(account)) == ["granted", "debited", "settled"]
+    assert await environment.balances(account) == {"available": 60, "held": 0}
+    actions = action_names(await environment.video(account, generation))
     assert [actions.count(name) for name in ("requested", "submitted", "ready", "stored")] == [1, 1, 1, 1]
     accepted = [
-        e for e in await world.emulator.submissions(generation) if e["outcome"].startswith("accepted")
+        entry
+        for entry in await environment.emulator.submissions(generation)
+        if entry["outcome"].startswith("accepted")
     ]
     assert len(accepted) == 1
 
 
-@pytest.mark.parts("restart")
-async def test_the_nats_server_dies_in_the_middle_of_everything(
-    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
-) -> None:
-    async with saga(nats, s3, emulator, tmp_path) as world:
-        await world.grant("ann", 1000)
-        generations = [await world.request("ann", f"lighthouse number {number}") for number in range(12)]
-        await world.until("ann", generations[0], "submission_started")
-        nats.kill()
-        await nats.start()
+@pytest.mark.asyncio(loop_scope="module")
+async def test_fifty_at_once_with_credits_for_one(environment: Saga, accounts: Iterator[str]) -> None:
+    account = next(accounts)
+    await environment.grant(account, 40)
+    generations = [await environment.request(account, f"lighthouse number {number}") for number in range(50)]
+    ends = [await environment.closed(account, generation, within=60) for generation in generations]
 
-        for generation in generations:
-            assert await world.closed("ann", generation, within=60) == ["debited", "settled"]
-            assert action_names(await world.video("ann", generation)).count("submitted") == 1
-            assert len(await world.emulator.submissions(generation)) == 1
-        assert await world.balances("ann") == {"available": 520, "held": 0}
-
-
-async def test_fifty_at_once_with_credits_for_one(
-    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
-) -> None:
-    async with saga(nats, s3, emulator, tmp_path) as world:
-        await world.grant("ann", 40)
-        generations = [await world.request("ann", f"lighthouse number {number}") for number in range(50)]
-        ends = [await world.closed("ann", generation, within=60) for generation in generations]
-
-        assert sorted(map(len, ends)) == [1] * 49 + [2]
-        entries = [entry.event for entry in await world.ledger("ann")]
-        assert all(entry.balances.available >= 0 for entry in entries if isinstance(entry, LedgerEvent))
-        assert await world.balances("ann") == {"available": 0, "held": 0}
+    assert sorted(map(len, ends)) == [1] * 49 + [2]
+    entries = [entry.event for entry in await environment.ledger(account)]
+    assert all(entry.balances.available >= 0 for entry in entries if isinstance(entry, LedgerEvent))
+    assert await environment.balances(account) == {"available": 0, "held": 0}
