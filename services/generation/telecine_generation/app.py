@@ -15,16 +15,17 @@ from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
-from telecine_generation.handlers.consumers import listen
+from telecine_generation.handlers import register_consumers
+from telecine_generation.handlers.poll import WAKE, GenerationPoller
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
-from telecine_generation.handlers.timers import WAKE, GenerationPoller
 from telecine_generation.provider.ark import ArkConfig, ArkProvider
 from telecine_generation.provider.instrumented import InstrumentedProvider
 from telecine_generation.provider.port import Provider
 from telecine_generation.read_model.projections import PROJECTIONS
-from telecine_generation.read_model.queries import count_by_phase, in_flight, oldest_submission_at
-from telecine_generation.read_model.tables import METADATA, VERSION, InFlightRow
-from telecine_generation.rules.decider import Generation, decide, evolve
+from telecine_generation.read_model.queries import InFlight, count_by_phase, in_flight, oldest_submission_at
+from telecine_generation.read_model.tables import METADATA, VERSION
+from telecine_generation.rules.decider import decide
+from telecine_generation.rules.generation import Generation, evolve
 from telecine_generation.rules.polling_schedule import PollingSchedule, longest_interval
 
 from .claim_watch import ClaimWatch
@@ -49,7 +50,7 @@ def build(settings: Settings) -> Service:
         silence=settings.deadline_silence,
         clock=parts.clock,
     )
-    listen(parts.reactor, generations, submitter, follower)
+    register_consumers(parts.reactor, generations, submitter, follower)
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     register_gauges(parts, projections)
 
@@ -62,7 +63,7 @@ def build(settings: Settings) -> Service:
     return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
 
 
-def _pending_timer(row: InFlightRow, pace: PollingSchedule) -> PendingTimer:
+def _pending_timer(row: InFlight, pace: PollingSchedule) -> PendingTimer:
     timer = Timer(WAKE, (row.account, row.generation))
     return PendingTimer(timer, row.retry_at, row.traceparent, longest_interval(pace, late=row.ended))
 

@@ -15,7 +15,7 @@ from telecine_contracts import registry
 from telecine_storage.bucket.disk_sync import ObjectFiles, SyncedBucket
 from telecine_storage.bucket.port import Bucket
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
-from telecine_storage.handlers.consumers import register_consumers
+from telecine_storage.handlers import register_consumers
 from telecine_storage.handlers.copy import COPY, CopyHandler
 from telecine_storage.read_model.projections import PROJECTIONS
 from telecine_storage.read_model.queries import count_pending_copies, pending_copies, recoverable_videos

@@ -9,7 +9,7 @@ from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_storage.bucket.port import Bucket, BucketError
 from telecine_storage.handlers.copy import RECOPY
-from telecine_storage.read_model.tables import StoredVideoRow
+from telecine_storage.read_model.queries import StoredVideo
 
 __all__ = ["recopy_timers"]
 
@@ -17,14 +17,14 @@ log = structlog.get_logger(__name__)
 _CONCURRENCY = 4
 
 
-async def recopy_timers(bucket: Bucket, videos: Sequence[StoredVideoRow]) -> Sequence[PendingTimer]:
+async def recopy_timers(bucket: Bucket, videos: Sequence[StoredVideo]) -> Sequence[PendingTimer]:
     """The timers of those `videos` whose object has another size than VideoStored says, or is missing.
 
     One HEAD request a video. A bucket that does not answer proves nothing: what was not found out is left out.
     """
     slots = asyncio.Semaphore(_CONCURRENCY)
 
-    async def is_damaged(video: StoredVideoRow) -> bool:
+    async def is_damaged(video: StoredVideo) -> bool:
         async with slots:
             try:
                 return await bucket.head(video.key) != video.bytes

@@ -23,7 +23,7 @@ from telecine_contracts.generation import (
 )
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_generation.rules.commands import Observation
-from telecine_generation.rules.decider import Generation, evolve
+from telecine_generation.rules.generation import Generation, evolve
 
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 DEADLINE = 300

@@ -21,11 +21,12 @@ from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 from telecine_contracts import Envelope, registry, subjects
 from telecine_contracts.gateway import GenerationRequested
 from telecine_generation.claim_watch import ClaimWatch
+from telecine_generation.handlers.poll import WAKE, GenerationPoller
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
-from telecine_generation.handlers.timers import WAKE, GenerationPoller
 from telecine_generation.provider.memory import MemoryProvider
 from telecine_generation.provider.port import ProviderTask, SubmissionMark
-from telecine_generation.rules.decider import Generation, Phase, decide, evolve
+from telecine_generation.rules.decider import decide
+from telecine_generation.rules.generation import Generation, Phase, evolve
 from telecine_generation.rules.polling_schedule import PollingSchedule, longest_interval
 
 POLICY = SubmissionPolicy(

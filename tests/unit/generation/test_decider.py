@@ -48,7 +48,8 @@ from telecine_generation.rules.commands import (
     Refuse,
     RejectCancel,
 )
-from telecine_generation.rules.decider import Generation, NotRequested, decide, evolve
+from telecine_generation.rules.decider import decide
+from telecine_generation.rules.generation import Generation, NotRequested, evolve
 
 UNAVAILABLE = failed(
     FailureCode.PROVIDER_UNAVAILABLE,

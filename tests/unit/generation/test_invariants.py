@@ -39,7 +39,8 @@ from telecine_generation.rules.commands import (
     Refuse,
     RejectCancel,
 )
-from telecine_generation.rules.decider import LATE_RESULT_CODES, Generation, Phase, decide, evolve
+from telecine_generation.rules.decider import decide
+from telecine_generation.rules.generation import LATE_RESULT_CODES, Generation, Phase, evolve
 
 ENDS = (VideoReady, GenerationFailed, GenerationCancelled)
 DEADLINE = 60

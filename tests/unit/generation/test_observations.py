@@ -26,7 +26,8 @@ from tests.support.data.generation_events import (
 from telecine_contracts import Event
 from telecine_contracts.generation import FailureCode, Stage
 from telecine_generation.rules.commands import Expire, Observation, Observe
-from telecine_generation.rules.decider import MIN_URL_LIFETIME, URL_LIFETIME, CancelStatus, decide, evolve
+from telecine_generation.rules.decider import MIN_URL_LIFETIME, URL_LIFETIME, decide
+from telecine_generation.rules.generation import CancelStatus, evolve
 
 UNAVAILABLE = failed(
     FailureCode.PROVIDER_UNAVAILABLE,

@@ -1,16 +1,18 @@
-"""Submit a generation exactly once: claim, one POST, and find out what became of it."""
+"""`generation-submit`: claims a generation, submits it with one POST, and resolves a POST whose response was lost."""
 
 import asyncio
 import hashlib
 import secrets
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import subjects
+from telecine_contracts.credits import CreditsDebited
 from telecine_contracts.generation import SubmissionStarted
 from telecine_contracts.video_models import MODELS, provider_model
 from telecine_generation.claim_watch import ClaimWatch
@@ -35,7 +37,7 @@ from telecine_generation.rules.commands import (
     ProvenAbsent,
     Refuse,
 )
-from telecine_generation.rules.decider import Generation, Phase
+from telecine_generation.rules.generation import Generation, Phase
 
 log = structlog.get_logger(__name__)
 Generations = CommandHandler[Command, Generation]
@@ -215,6 +217,16 @@ class Submitter:
             expires_after=int(max(MIN_EXPIRY, 2 * self._deadline(state))),
             generate_audio=False,
         )
+
+
+async def submit(
+    submitter: Submitter, set_timer: Callable[[Generation], Awaitable[None]], recorded: RecordedEvent
+) -> None:
+    """Makes the first attempt of a generation that was paid for, and sets the timer for its next poll."""
+    event = recorded.event
+    assert isinstance(event, CreditsDebited)
+    cause = Cause.of(recorded.envelope)
+    await set_timer(await submitter.submit(event.account, event.generation, attempt=1, cause=cause))
 
 
 def safety_identifier(account: str, generation: str) -> str:

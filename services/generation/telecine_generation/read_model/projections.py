@@ -15,7 +15,7 @@ from telecine_contracts.generation import (
     VideoReady,
 )
 from telecine_contracts.streams import VIDEO
-from telecine_generation.rules.decider import LATE_RESULT_CODES
+from telecine_generation.rules.generation import LATE_RESULT_CODES
 
 from .tables import InFlightRow
 

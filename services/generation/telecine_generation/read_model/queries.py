@@ -1,6 +1,7 @@
-"""What is asked of the generation service's own tables."""
+"""Queries of the read model."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Engine, func
@@ -9,10 +10,24 @@ from sqlmodel import Session, col, select
 from .tables import InFlightRow
 
 
-def in_flight(engine: Engine) -> Sequence[InFlightRow]:
-    """Every generation that must not be forgotten."""
+@dataclass(frozen=True, slots=True)
+class InFlight:
+    """A generation that is not over. `retry_at`: the time of a deferred attempt; `ended`: a late result may follow."""
+
+    account: str
+    generation: str
+    ended: bool
+    retry_at: datetime | None
+    traceparent: str | None
+
+
+def in_flight(engine: Engine) -> Sequence[InFlight]:
+    """All generations that need a timer."""
     with Session(engine) as session:
-        return session.exec(select(InFlightRow)).all()
+        rows = session.exec(select(InFlightRow)).all()
+        return [
+            InFlight(row.account, row.generation, row.ended, row.retry_at, row.traceparent) for row in rows
+        ]
 
 
 def count_by_phase(engine: Engine) -> Mapping[str, int]:

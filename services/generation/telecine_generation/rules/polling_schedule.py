@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from .decider import CancelStatus, Generation, Phase
+from .generation import CancelStatus, Generation, Phase
 
 MAX_LATE_INTERVAL = 3600.0
 JITTER = 0.2

@@ -1,0 +1,15 @@
+"""One module per durable consumer; `register_consumers` lists them."""
+
+from functools import partial
+
+from telecine_chassis.consumers.reactor import Reactor
+from telecine_contracts.streams import STORAGE_COPY, STORAGE_TIMERS
+
+from .copy import COPY, RECOPY, CopyHandler, copy
+
+
+def register_consumers(reactor: Reactor, copier: CopyHandler) -> None:
+    """Binds every consumer of the service to its handler."""
+    reactor.on(STORAGE_COPY, partial(copy, copier))
+    key = ("account", "generation")
+    reactor.on_timers(STORAGE_TIMERS, {COPY: copier.retry, RECOPY: copier.recopy}, {COPY: key, RECOPY: key})

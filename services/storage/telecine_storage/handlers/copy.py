@@ -1,4 +1,4 @@
-"""Try a copy, record how it ended, and come back later when it failed."""
+"""`storage-copy`, `storage-timers`: copies a video and records the result, or sets a timer for the next try."""
 
 import json
 from collections.abc import Callable
@@ -9,6 +9,7 @@ from prometheus_client import Counter
 
 from telecine_chassis.consumers.reactor import Retry
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_contracts import subjects
 from telecine_contracts.generation import VideoReady
@@ -159,6 +160,13 @@ class CopyHandler:
             await self._bucket.abort_leftovers(object_key(account, generation))
         except BucketError as leftover:
             log.warning("copy.leftovers_stay", reason=str(leftover))
+
+
+async def copy(copier: CopyHandler, recorded: RecordedEvent) -> None:
+    """Copies a video that the provider has finished."""
+    event = recorded.event
+    assert isinstance(event, VideoReady)
+    await copier.copy(event.account, event.generation, cause=Cause.of(recorded.envelope))
 
 
 def _encode_tries(tried: int) -> bytes:

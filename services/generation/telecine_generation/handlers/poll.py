@@ -1,4 +1,4 @@
-"""Follow a generation that was woken: reconcile, retry, poll, cancel, give up at the deadline. One reducer for all."""
+"""`generation-timers`: advances a generation that is due: reconcile, retry, poll, cancel, or fail at the deadline."""
 
 import json
 import random
@@ -20,7 +20,7 @@ from telecine_generation.rules.commands import (
     Observe,
     RejectCancel,
 )
-from telecine_generation.rules.decider import FINISHED, RUNNING, CancelStatus, Generation, Phase
+from telecine_generation.rules.generation import FINISHED, RUNNING, CancelStatus, Generation, Phase
 from telecine_generation.rules.polling_schedule import PollingSchedule, next_poll_at
 
 from .submit import Generations, Submitter, may_submit

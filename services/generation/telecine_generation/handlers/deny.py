@@ -1,0 +1,19 @@
+"""`generation-deny`: fails a generation whose credits were denied."""
+
+from telecine_chassis.eventstore.command_handler import Cause
+from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_contracts import subjects
+from telecine_contracts.credits import CreditsDenied, DenialReason
+from telecine_generation.rules.commands import Deny
+from telecine_generation.rules.denials import in_words
+
+from .submit import Generations
+
+
+async def deny(generations: Generations, recorded: RecordedEvent) -> None:
+    """Appends GenerationFailed, unless the generation has already ended."""
+    event = recorded.event
+    assert isinstance(event, CreditsDenied)
+    if event.reason is not DenialReason.GENERATION_ENDED:
+        aggregate = subjects.video(event.account, event.generation)
+        await generations.execute(aggregate, Deny(in_words(event)), Cause.of(recorded.envelope))
