@@ -15,8 +15,8 @@ from tests.support.audit.large_ledger import large_ledger
 from tests.support.servers.instances import nats_server
 
 from bench.report import figure
-from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.mirror.writer import open_mirror
+from telecine_auditor.sources.message import StoredMessage
 from telecine_chassis.nats.connection import connect
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts.streams import LEDGER
@@ -86,8 +86,8 @@ def _write(folder: Path, entries: int) -> Path:
     """A mirror of that many entries in `folder`/mirror, and their bodies alone, a line each; that file."""
     (folder / "mirror").mkdir(parents=True)
     bodies = folder / "bodies.jsonl"
-    batch: list[Entry] = []
-    with opened_for_writing(folder / "mirror") as mirror, bodies.open("wb") as lines:
+    batch: list[StoredMessage] = []
+    with open_mirror(folder / "mirror") as mirror, bodies.open("wb") as lines:
         ledger = mirror.stream(LEDGER.name)
         for entry in large_ledger(entries):
             lines.write(entry.body + b"\n")

@@ -2,12 +2,12 @@
 
 import sys
 
-from telecine_auditor.terminal.exit_codes import ended
+from telecine_auditor.terminal.exit_codes import run_command
 
 
 def main() -> None:
     """Run one command and exit: 0 only if everything holds."""
-    sys.exit(ended(_run, lambda reason: sys.stderr.write(f"telecine-audit: {reason}\n")))
+    sys.exit(run_command(_run, lambda reason: sys.stderr.write(f"telecine-audit: {reason}\n")))
 
 
 def _run() -> int:

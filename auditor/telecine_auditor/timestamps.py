@@ -1,24 +1,37 @@
-"""Times of the books: how people name them, and when an entry counts as booked."""
+"""Times: parsing what users write, formatting, and the time at which an entry counts as booked."""
 
-import argparse
 import re
 from datetime import UTC, date, datetime, timedelta
 
-__all__ = ["BookClock", "after_this", "before_this", "from_this", "is_time", "text_of"]
+__all__ = [
+    "BookingClock",
+    "format_time",
+    "from_microseconds",
+    "looks_like_time",
+    "parse_at",
+    "parse_duration",
+    "parse_from",
+    "parse_instant",
+    "parse_to",
+    "to_microseconds",
+]
 
+# Beancount reads years up to 2099, and its last balance is dated one day after the last entry.
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2099, 12, 30, tzinfo=UTC)
-"""Nothing was booked earlier or later. Beancount reads years up to 2099, and a last balance stands on a day after."""
 _DATE = re.compile(r"\d{4}-\d\d-\d\d")
 _TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?")
-_TICK = timedelta(microseconds=1)
+_DURATION = re.compile(r"(\d{1,9})([smhd])")
+_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
+_MICROSECOND = timedelta(microseconds=1)
 _DAY = timedelta(days=1)
+_EXAMPLES = "e.g. 2026-11-30T12:00:00Z, or 2026-11-30 for a day in UTC"
 
 
-class BookClock:
-    """Gives entries the time at which they are booked: their own, or that of an entry before, if that is later.
+class BookingClock:
+    """Gives each entry the time at which it is booked: its own, or that of an earlier entry if that is later.
 
-    Clocks of several machines differ a little; the books never go back, so that what was booked by a given time is
-    always the first so and so many entries. A time that can't be meant (before 1970, after 2099) counts as missing.
+    Clocks of several machines differ a little. Booking times never go back, so that what was booked before a given time
+    is always the first N entries. A time that cannot be right (before 1970, after 2099) counts as missing.
     """
 
     def __init__(self) -> None:
@@ -31,52 +44,75 @@ class BookClock:
         return self.now
 
 
-def from_this(text: str) -> datetime:
-    """The first moment that `--from` means: that time, or the beginning of that day of UTC."""
-    found = _read(text)
+def parse_from(text: str) -> datetime:
+    """First instant included by `--from`: that time, or the start of that day in UTC. Raises ValueError."""
+    found = _parse(text)
     return found if isinstance(found, datetime) else _midnight(found)
 
 
-def before_this(text: str) -> datetime:
-    """The first moment that `--to` does not mean: that time, or the end of that day of UTC."""
-    found = _read(text)
+def parse_to(text: str) -> datetime:
+    """First instant excluded by `--to`: that time, or the end of that day in UTC. Raises ValueError."""
+    found = _parse(text)
     return found if isinstance(found, datetime) else _midnight(found) + _DAY
 
 
-def after_this(text: str) -> datetime:
-    """The first moment behind what `--at` means: that very time is meant, and all of that day of UTC."""
-    found = _read(text)
-    return found + _TICK if isinstance(found, datetime) else _midnight(found) + _DAY
+def parse_at(text: str) -> datetime:
+    """First instant excluded by `--at`, which includes that time, or all of that day in UTC. Raises ValueError."""
+    found = _parse(text)
+    return found + _MICROSECOND if isinstance(found, datetime) else _midnight(found) + _DAY
 
 
-def is_time(text: str) -> bool:
-    """Whether somebody who writes this means a time."""
+def parse_instant(text: str) -> datetime:
+    """A time in ISO 8601, in UTC where it names no zone. Raises ValueError."""
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ValueError(f"invalid time {text!r}, expected e.g. 2026-11-30T12:00:00Z") from None
+    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)
+
+
+def parse_duration(text: str) -> timedelta:
+    """A duration such as 90s, 5m, 24h or 7d. Raises ValueError."""
+    match = _DURATION.fullmatch(text)
+    if match is None:
+        raise ValueError(f"invalid duration {text!r}, expected e.g. 90s, 5m, 24h or 7d")
+    return timedelta(**{_UNITS[match[2]]: int(match[1])})
+
+
+def looks_like_time(text: str) -> bool:
+    """Whether the text has the form of a date or a time, valid or not."""
     return bool(_DATE.fullmatch(text) or _TIME.fullmatch(text))
 
 
-def text_of(time: datetime) -> str:
+def format_time(time: datetime) -> str:
     """RFC 3339 in UTC."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-def _read(text: str) -> datetime | date:
+def to_microseconds(time: datetime) -> int:
+    """Microseconds since 1970."""
+    return (time - FIRST) // _MICROSECOND
+
+
+def from_microseconds(microseconds: int) -> datetime:
+    """The inverse of `to_microseconds`."""
+    return FIRST + microseconds * _MICROSECOND
+
+
+def _parse(text: str) -> datetime | date:
     try:
         if _DATE.fullmatch(text):
-            return _within(datetime.fromisoformat(text).replace(tzinfo=UTC)).date()
+            return _within_range(datetime.fromisoformat(text).replace(tzinfo=UTC)).date()
         if found := _TIME.fullmatch(text):
             if found[3] is None:
-                raise argparse.ArgumentTypeError(
-                    f"{text!r} has no time zone: add Z for UTC, or +01:00 and so on"
-                )
-            return _within(datetime.fromisoformat(text.upper()))
+                raise ValueError("it has no time zone, add Z for UTC or an offset such as +01:00")
+            return _within_range(datetime.fromisoformat(text.upper()))
     except (ValueError, OverflowError) as error:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: {error}") from None
-    raise argparse.ArgumentTypeError(
-        f"{text!r} is no time: write 2026-11-23 (a day of UTC) or 2026-11-23T10:00:00Z"
-    )
+        raise ValueError(f"invalid time {text!r}: {error}") from None
+    raise ValueError(f"invalid time {text!r}, expected {_EXAMPLES}")
 
 
-def _within(time: datetime) -> datetime:
+def _within_range(time: datetime) -> datetime:
     time = time.astimezone(UTC)
     if not FIRST <= time < LAST:
         raise ValueError("it is not between 1970 and 2099")

@@ -8,13 +8,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from telecine_auditor.breaches import Breach, BreachKind, BreachList
+from telecine_auditor.errors import SourceError
 from telecine_auditor.ledger.clock_skew import Clocks
 from telecine_auditor.ledger.event_parser import time_of_storing
 from telecine_auditor.ledger.replay import Books
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
-from telecine_auditor.sources.message import Entry, usual_head
-from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
-from telecine_auditor.terminal.tables import Progress
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
+from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source
+from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.transparency.checkpoint_coverage import MaxUnsigned, missing_checkpoints
 from telecine_auditor.transparency.checkpoints import Published, SignedCheckpoint, published
 from telecine_auditor.transparency.tree_check import TreeCheck
@@ -136,7 +137,7 @@ class Audit:
         size, suspected = start.checkpoint.checkpoint.size, list[Breach]()
         self.tree = TreeCheck(self.known, suspected.append)
         async for entries in self._source.batches(LEDGER, upto=min(size, last)):
-            heads = [usual_head(entry.head) for entry in entries]
+            heads = [parse_canonical_headers(entry.head) for entry in entries]
             self.tree.take(entries, heads)
             start.books.know(entries, heads)
             self._note(entries)
@@ -172,14 +173,14 @@ class Audit:
             for breach in terms.max_unsigned.exceeded(count, self._first_unsigned, self.as_of):
                 self.found(breach)
 
-    def _take(self, entries: Sequence[Entry]) -> None:
+    def _take(self, entries: Sequence[StoredMessage]) -> None:
         """In parts: what one of them reads is still at hand for the other, and a state is saved between two of them."""
         at, save_at = 0, self._save_at()
         while at < len(entries):
             size = self.tree.frontier.size
             until = at + (min(_PART, save_at - size) if save_at > size else _PART)
             part = entries[at:until]
-            heads = [usual_head(entry.head) for entry in part]
+            heads = [parse_canonical_headers(entry.head) for entry in part]
             self.books.take_all(part, heads)
             self.tree.take(part, heads)
             if self.tree.frontier.size == save_at:
@@ -187,7 +188,7 @@ class Audit:
             at = until
         self._note(entries)
 
-    def _note(self, entries: Sequence[Entry]) -> None:
+    def _note(self, entries: Sequence[StoredMessage]) -> None:
         """When the last entry was stored, and the first one that no signed checkpoint covers."""
         self._stored_at = entries[-1].stored_at
         if self._first_unsigned is None and entries[-1].sequence > self.signed:

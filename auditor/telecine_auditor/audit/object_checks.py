@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.errors import CommandError
 from telecine_auditor.ledger.header_parser import Unreadable, header_lines, shown
 from telecine_auditor.ledger.strict_json import read_json
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import VIDEO, Source
-from telecine_auditor.terminal.exit_codes import CommandError
-from telecine_auditor.terminal.tables import Progress
+from telecine_auditor.terminal.progress import Progress
 
 from .object_store import ObjectStore
 
@@ -91,7 +91,7 @@ class ObjectAudit:
                         self._take(entry)
                 progress.advance(len(batch))
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: StoredMessage) -> None:
         try:
             stated = header_lines(entry.head).get("ce-type")
             if stated != _TYPE:
@@ -167,7 +167,7 @@ def _prefixes(places: Iterable[Place]) -> list[tuple[str, str]]:
     return sorted({(bucket, f"{key.partition('/')[0]}/" if "/" in key else "") for bucket, key in places})
 
 
-def _read_stored(entry: Entry) -> tuple[Place, _Stored]:
+def _read_stored(entry: StoredMessage) -> tuple[Place, _Stored]:
     """What the event says. Raises Unreadable."""
     body: Any = read_json(entry.body)
     if type(body) is not dict:

@@ -6,7 +6,7 @@ from contextlib import closing
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, TypeVar
 
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.errors import CommandError
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

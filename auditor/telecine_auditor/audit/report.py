@@ -10,7 +10,7 @@ from telecine_auditor.breaches import BREACHES, Breach
 from telecine_auditor.ledger.header_parser import shown
 from telecine_auditor.ledger.replay import Books
 from telecine_auditor.terminal.sanitizer import one_line
-from telecine_auditor.terminal.tables import number
+from telecine_auditor.terminal.tables import format_number
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
 
 from .audit import Audit
@@ -88,24 +88,24 @@ def _gaps(audit: Audit) -> Iterator[str]:
         why = "it was left out" if not terms.with_video else "the mirror does not have it"
         yield f"generations against VIDEO: {why}"
     elif video.erased:
-        yield f"{number(video.erased)} charged generations of accounts that were erased from VIDEO"
+        yield f"{format_number(video.erased)} charged generations of accounts that were erased from VIDEO"
     if not known:
         yield "whether the ledger was rewritten or cut short: there is no signed checkpoint of it"
     elif not terms.keys:
-        yield f"signatures of {number(known)} checkpoints: name the log's public key with --key"
+        yield f"signatures of {format_number(known)} checkpoints: name the log's public key with --key"
     if audit.start is not None:
         yield (
-            f"the rules for entries up to {number(audit.started_at)}: the saved audit has applied them;"
+            f"the rules for entries up to {format_number(audit.started_at)}: the saved audit has applied them;"
             " the entries are the same"
         )
     if audit.books.unattributed:
-        count = number(audit.books.unattributed)
+        count = format_number(audit.books.unattributed)
         yield f"{count} entries from before 0.2 do not name their grants: taken to follow the order of taking"
     if tables := _unknown_tables(audit.books):
-        count, named = number(_sum(audit.books, "unknown_tables")), ", ".join(map(shown, tables[:5]))
+        count, named = format_number(_sum(audit.books, "unknown_tables")), ", ".join(map(shown, tables[:5]))
         yield f"prices of {count} debits by tables that are not known here, {named}: only that each clip has one price"
     if restored := audit.books.clocks.restored:
-        yield f"times of {number(restored)} entries from before the stream: restored, so stored anew"
+        yield f"times of {format_number(restored)} entries from before the stream: restored, so stored anew"
     yield from audit.unread
 
 
@@ -125,30 +125,32 @@ def _forms(audit: Audit) -> Iterator[str]:
     for sequence, difference in unsigned[:_FORMS]:
         yield f"LEDGER#{sequence}, which no signed checkpoint covers, {difference}"
     if len(unsigned) > _FORMS:
-        yield f"and {number(len(unsigned) - _FORMS)} more such entries"
+        yield f"and {format_number(len(unsigned) - _FORMS)} more such entries"
 
 
 def _verdict(audit: Audit) -> str:
     count = audit.found.count
     if not count:
         return "NO BREACH IN WHAT WAS CHECKED" if not_checked(audit) else "EVERY CREDIT IS ACCOUNTED FOR"
-    return f"{number(count)} {'BREACH' if count == 1 else 'BREACHES'}"
+    return f"{format_number(count)} {'BREACH' if count == 1 else 'BREACHES'}"
 
 
 def _facts(audit: Audit) -> Iterator[str]:
     books, of = audit.books, _generations(audit)
-    yield f"  entries      {number(books.entries)}{_span(audit)}"
-    yield f"  accounts     {number(len(books.accounts))}"
+    yield f"  entries      {format_number(books.entries)}{_span(audit)}"
+    yield f"  accounts     {format_number(len(books.accounts))}"
     yield (
-        f"  generations  {number(of['charged'])} charged: {number(of['settled'])} settled,"
-        f" {number(of['refunded'])} refunded, {number(of['held'])} running; {number(of['denied'])} denied"
+        f"  generations  {format_number(of['charged'])} charged: {format_number(of['settled'])} settled,"
+        f" {format_number(of['refunded'])} refunded, {format_number(of['held'])} running;"
+        f" {format_number(of['denied'])} denied"
     )
     if video := audit.video:
-        more = f"; {number(video.in_flight)} ended a moment ago" if video.in_flight else ""
-        more += f"; {number(video.undecided)} asked for and not decided yet" if video.undecided else ""
-        yield f"  videos       {number(video.completed)} completed, {number(video.failed)} failed or cancelled{more}"
+        more = f"; {format_number(video.in_flight)} ended a moment ago" if video.in_flight else ""
+        more += f"; {format_number(video.undecided)} asked for and not decided yet" if video.undecided else ""
+        done, failed = format_number(video.completed), format_number(video.failed)
+        yield f"  videos       {done} completed, {failed} failed or cancelled{more}"
     tree = audit.tree.frontier
-    yield f"  tree         {number(tree.size)} entries, root {b64encode(tree.root()).decode()}"
+    yield f"  tree         {format_number(tree.size)} entries, root {b64encode(tree.root()).decode()}"
     yield f"  checkpoints  {_checkpoints(audit)}"
     yield f"  judged as of {_short(audit.as_of)}"
 
@@ -164,15 +166,13 @@ def _checkpoints(audit: Audit) -> str:
     confirmed = audit.tree.confirmed
     largest = _largest(audit)
     if largest is None:
-        return "none" if not audit.known else f"{number(len(audit.known))} found, none confirmed"
+        return "none" if not audit.known else f"{format_number(len(audit.known))} found, none confirmed"
     signed = {one.signed_by for one in confirmed if one.signed_by}
     by = f"signed by {', '.join(sorted(signed))}" if signed else "signatures not verified"
-    size = number(largest.checkpoint.size)
+    size = format_number(largest.checkpoint.size)
     since = audit.tree.frontier.size - largest.checkpoint.size
-    more = f"; {number(since)} entries since" if since else ""
-    return (
-        f"{number(len(confirmed))} confirmed, the largest over {size} entries ({largest.place}); {by}{more}"
-    )
+    more = f"; {format_number(since)} entries since" if since else ""
+    return f"{format_number(len(confirmed))} confirmed, the largest over {size} entries ({largest.place}); {by}{more}"
 
 
 def _largest(audit: Audit) -> SignedCheckpoint | None:
@@ -183,9 +183,9 @@ def _balance(audit: Audit) -> Iterator[str]:
     books = audit.books
     figures = {"issued": books.issued, "= available": books.available, "+ held": books.held}
     figures |= {"+ spent": books.spent, "+ expired": books.expired}
-    width = max(len(number(value)) for value in figures.values())
+    width = max(len(format_number(value)) for value in figures.values())
     for name, value in figures.items():
-        yield f"  {name:<12} {number(value):>{width}}"
+        yield f"  {name:<12} {format_number(value):>{width}}"
 
 
 def _generations(audit: Audit) -> dict[str, int]:
@@ -208,11 +208,11 @@ def _breaches(audit: Audit) -> Iterator[str]:
     yield "Breaches:"
     yield from (f"  {_line(breach)}" for breach in found.kept)
     if found.count > len(found.kept):
-        yield f"  and {number(found.count - len(found.kept))} more"
+        yield f"  and {format_number(found.count - len(found.kept))} more"
     yield ""
     yield "What they are:"
     for kind, count in found.kinds.most_common():
-        yield f"  {number(count):>6}  {kind.value}: {BREACHES[kind]}"
+        yield f"  {format_number(count):>6}  {kind.value}: {BREACHES[kind]}"
 
 
 def _line(breach: Breach) -> str:

@@ -15,9 +15,9 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
+from telecine_auditor.errors import CommandError
 from telecine_auditor.ledger.account import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.terminal.exit_codes import CommandError
 from telecine_auditor.terminal.output_files import new_file
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
 from telecine_auditor.transparency.signatures import Forged, Unsigned, verified

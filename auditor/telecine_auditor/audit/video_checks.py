@@ -11,7 +11,7 @@ from telecine_auditor.ledger.event_parser import amount_in, time_in, time_of_sto
 from telecine_auditor.ledger.header_parser import Unreadable, header_lines, shown
 from telecine_auditor.ledger.replay import Books
 from telecine_auditor.ledger.strict_json import read_json
-from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_auditor.sources.port import VIDEO
 
 __all__ = ["Videos"]
@@ -63,7 +63,7 @@ class Videos:
         """Generations that were asked for, have not ended, and that the ledger does not know."""
         return sum(asked.made is None for asked in self._strangers.values())
 
-    def take(self, entries: Sequence[Entry]) -> None:
+    def take(self, entries: Sequence[StoredMessage]) -> None:
         """Take the next entries of VIDEO."""
         for entry in entries:
             if entry.sequence != self.sequence + 1:
@@ -82,7 +82,7 @@ class Videos:
                 if hold.outcome != "denied" and not (hold.asked and hold.made):
                     self._judge_charge(book, hold)
 
-    def _take(self, entry: Entry) -> None:
+    def _take(self, entry: StoredMessage) -> None:
         prefix, _, rest = entry.subject.partition(".")
         account, _, rest = rest.partition(".")
         generation, _, action = rest.partition(".")
@@ -92,7 +92,7 @@ class Videos:
             self._since[account] = _time_of(entry)
         if action not in _TYPES:
             return
-        head = usual_head(entry.head)
+        head = parse_canonical_headers(entry.head)
         if head is None or head[3] != _TYPES[action]:
             _check_type(entry, _TYPES[action])
         book = self._books.accounts.get(account)
@@ -104,7 +104,7 @@ class Videos:
         else:
             self._ended(entry, (account, generation), hold)
 
-    def _requested(self, entry: Entry, key: tuple[str, str], hold: HoldBook | None) -> None:
+    def _requested(self, entry: StoredMessage, key: tuple[str, str], hold: HoldBook | None) -> None:
         body = _body(entry, key)
         price = body.get("price")
         if type(price) is not dict:
@@ -118,7 +118,7 @@ class Videos:
             says = f"asked for at {asked} credits, {'denied' if hold.outcome == 'denied' else 'charged'} {hold.amount}"
             self._breach(entry, BreachKind.PRICE_NOT_AS_ASKED, says, key)
 
-    def _ended(self, entry: Entry, key: tuple[str, str], hold: HoldBook | None) -> None:
+    def _ended(self, entry: StoredMessage, key: tuple[str, str], hold: HoldBook | None) -> None:
         made, body = FAILED, _body(entry, key)
         if entry.subject.endswith(".stored") or (
             entry.subject.endswith(".storage_failed") and body.get("stopgap_url") is not None
@@ -135,7 +135,9 @@ class Videos:
             self.failed += 1
         self._judge_end(entry, key, hold, made)
 
-    def _judge_end(self, entry: Entry, key: tuple[str, str], hold: HoldBook | None, made: str) -> None:
+    def _judge_end(
+        self, entry: StoredMessage, key: tuple[str, str], hold: HoldBook | None, made: str
+    ) -> None:
         outcome = hold.outcome if hold is not None else "never charged"
         fitting = ("settled",) if made == COMPLETED else ("refunded", "denied", "never charged")
         if outcome in fitting:
@@ -180,7 +182,9 @@ class Videos:
                 return book.name
         return None
 
-    def _breach(self, entry: Entry, kind: BreachKind, says: str, key: tuple[str, str] | None = None) -> None:
+    def _breach(
+        self, entry: StoredMessage, kind: BreachKind, says: str, key: tuple[str, str] | None = None
+    ) -> None:
         account, generation = key or (None, None)
         self._on_breach(Breach(kind, says, VIDEO, entry.sequence, account, generation))
 
@@ -190,7 +194,7 @@ class Videos:
         self._on_breach(breach)
 
 
-def _body(entry: Entry, key: tuple[str, str]) -> dict[str, Any]:
+def _body(entry: StoredMessage, key: tuple[str, str]) -> dict[str, Any]:
     """The event; it is about what its subject says. Raises Unreadable."""
     body = read_json(entry.body)
     if type(body) is not dict:
@@ -200,13 +204,13 @@ def _body(entry: Entry, key: tuple[str, str]) -> dict[str, Any]:
     return body
 
 
-def _check_type(entry: Entry, wanted: bytes) -> None:
+def _check_type(entry: StoredMessage, wanted: bytes) -> None:
     stated = header_lines(entry.head).get("ce-type")
     if stated is None or stated.encode() != wanted:
         raise Unreadable(f"its header says that it is {shown(stated)}", BreachKind.WRONG_SUBJECT)
 
 
-def _time_of(entry: Entry) -> datetime:
+def _time_of(entry: StoredMessage) -> datetime:
     """When it was written, as its header says, but not later than the server stored it."""
     stored = time_of_storing(entry.stored_at)
     try:

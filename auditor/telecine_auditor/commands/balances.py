@@ -1,38 +1,43 @@
 """`telecine-audit balances`: what accounts have."""
 
-import argparse
 import sys
-from typing import Any
+from dataclasses import dataclass, field
+from typing import Annotated, Any
 
+import typer
+
+from telecine_auditor.errors import CommandError
 from telecine_auditor.ledger.reader import Walk
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.terminal.exit_codes import CommandError
-from telecine_auditor.terminal.options import add_source_options, opened
-from telecine_auditor.terminal.period_options import add_point_options
-from telecine_auditor.terminal.plain_tables import plain_table
-from telecine_auditor.terminal.tables import print_json
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import open_source
+from telecine_auditor.terminal.period_options import PointOptions
+from telecine_auditor.terminal.tables import render_plain_table
 
 NAME = "balances"
-SUMMARY = "what accounts have available and held, now or at an earlier point"
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+HELP = "What accounts have, added up from the first entry on. All accounts, or those named."
+EXAMPLES = """\
+examples:
+  telecine-audit balances
+  telecine-audit balances ann bob --at 2026-11-23
+  telecine-audit balances --sequence 120000 --json"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PointOptions):
     """Options of the command."""
-    parser.description = "What accounts have, added up from the first entry on. All accounts, or those named."
-    parser.epilog = (
-        "examples:\n"
-        "  telecine-audit balances\n"
-        "  telecine-audit balances ann bob --at 2026-11-23\n"
-        "  telecine-audit balances --sequence 120000 --json"
-    )
-    parser.add_argument("account", nargs="*", metavar="ACCOUNT", help="accounts to show; all without one")
-    add_point_options(parser)
-    add_source_options(parser)
+
+    account: Annotated[
+        list[str],
+        typer.Argument(metavar="ACCOUNT", help="Accounts to show; all without one.", show_default=False),
+    ] = field(default_factory=list)
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Print the table."""
-    async with opened(options) as source:
+    async with open_source(options) as source:
         walk = Walk(source, until=options.until, sequence=options.sequence)
         books = await walk.to_the_end()
     names = _wanted(options.account, books)
@@ -41,7 +46,7 @@ async def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(NAME, _document(walk, rows, available, held))
     else:
-        lines = plain_table(("account", "available", "held"), [*rows, ("total", available, held)])
+        lines = render_plain_table(("account", "available", "held"), [*rows, ("total", available, held)])
         sys.stdout.write("\n".join([f"Balances {walk.place_in_words()}", "", *lines, *walk.footer()]) + "\n")
     return walk.verdict()
 

@@ -1,42 +1,48 @@
 """`telecine-audit check-proof`: is this entry in the ledger? Answered offline, with the public key alone."""
 
-import argparse
 import base64
 import json
 import sys
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.terminal.options import add_json_option, add_key_option
-from telecine_auditor.terminal.sanitizer import one_line, shown_json
-from telecine_auditor.terminal.tables import print_json
+import typer
+
+from telecine_auditor.errors import CommandError
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import JsonOption, KeyOption
+from telecine_auditor.terminal.sanitizer import one_line, printable_json
 from telecine_auditor.transparency.checkpoints import read_keys
 from telecine_auditor.transparency.proofs import BadProof, NotProven, Proof, Proven, proven
 from telecine_auditor.transparency.signatures import Unsigned
 
 NAME = "check-proof"
 _PROVEN = ("sequence", "signed_by", "size", "subject", "headers", "body")
-SUMMARY = "check a proof offline, with the public key alone"
 
-_DESCRIPTION = """\
-Checks what `telecine-audit prove` wrote and prints the entry that it proves. Nothing is asked of any server:
-the log's public key is all that has to be trusted."""
-_EPILOG = """\
+HELP = (
+    "Checks what `telecine-audit prove` wrote and prints the entry that it proves. No server is contacted: the log's "
+    "public key is all that has to be trusted."
+)
+EXAMPLES = """\
 examples:
   telecine-audit check-proof 1207.tlog-proof --key ledger.vkey
   telecine-audit prove 1207 --key ledger.vkey | telecine-audit check-proof - --key ledger.vkey"""
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options:
     """Options of the command."""
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument("file", type=Path, metavar="FILE", help="the proof; - for standard input")
-    add_key_option(parser)
-    add_json_option(parser)
+
+    file: Annotated[
+        Path, typer.Argument(parser=Path, metavar="FILE", help="The proof; - for standard input.")
+    ]
+    key: KeyOption = field(default_factory=list)
+    json: JsonOption = False
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Check the proof."""
     if not options.key:
         raise CommandError("--key is needed: the public key of whoever signs the checkpoints")
@@ -83,7 +89,7 @@ def _text(found: Proven) -> list[str]:
 
 def _shown(body: bytes) -> str:
     try:
-        return shown_json(json.loads(body))
+        return printable_json(json.loads(body))
     except (ValueError, RecursionError):
         return one_line(body.decode("utf-8", "replace"))
 

@@ -1,49 +1,57 @@
 """`telecine-audit checkpoint`: the newest signed checkpoint, and whether the ledger is what it says."""
 
-import argparse
 import base64
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from telecine_auditor.breaches import Breach
+from telecine_auditor.errors import CommandError
 from telecine_auditor.sources.port import LEDGER, Source
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.terminal.options import add_key_option, add_source_options, opened
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_source
 from telecine_auditor.terminal.output_files import text_file
-from telecine_auditor.terminal.tables import Progress, print_json, table
+from telecine_auditor.terminal.progress import Progress
+from telecine_auditor.terminal.tables import render_table
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint, published, read_keys
 from telecine_auditor.transparency.tree_check import TreeCheck
 
 NAME = "checkpoint"
-SUMMARY = "show and save the newest signed checkpoint, and compare the ledger with it"
 
-_DESCRIPTION = """\
-Reads the signed checkpoints of the ledger, verifies their signatures with your key, reads the ledger and says
-whether it is what they were signed over. Keep a saved checkpoint where nobody else can change it: with
-`telecine-audit verify --checkpoint FILE` it proves later that nothing was rewritten behind it."""
-_EPILOG = """\
+HELP = (
+    "Reads the signed checkpoints of the ledger, verifies their signatures with your key, reads the ledger and says "
+    "whether it is what they were signed over. Keep a saved checkpoint where only you can change it: with "
+    "`telecine-audit verify --checkpoint FILE` it proves later that nothing before it was rewritten."
+)
+EXAMPLES = """\
 examples:
   telecine-audit checkpoint --key ledger.vkey --out ledger.checkpoint
   telecine-audit checkpoint --key ledger.vkey --all      every checkpoint that was ever signed
   telecine-audit checkpoint --key ledger.vkey --from ./mirror"""
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
     """Options of the command."""
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument(
-        "--out", type=Path, metavar="FILE", help="save the newest checkpoint as it was signed"
-    )
-    parser.add_argument("--all", action="store_true", help="show all checkpoints, not the newest alone")
-    add_key_option(parser)
-    add_source_options(parser)
+
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            "--out", parser=Path, metavar="FILE", help="Save the newest checkpoint as it was signed."
+        ),
+    ] = None
+    all: Annotated[bool, typer.Option("--all", help="Show all checkpoints, not only the newest.")] = False
+    key: KeyOption = field(default_factory=list)
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Show the checkpoint and what the ledger says to it."""
     keys, breaches = read_keys(options.key), list[Breach]()
-    async with opened(options, breaches.append) as source:
+    async with open_source(options, breaches.append) as source:
         found = (await published(source, keys, breaches.append)).checkpoints
         if not found and not breaches:
             raise CommandError("there is no signed checkpoint yet: credits signs them when it has a key")
@@ -74,14 +82,14 @@ async def _compared(
 
 
 def _text(
-    options: argparse.Namespace,
+    options: Options,
     shown: Sequence[SignedCheckpoint],
     confirmed: Sequence[SignedCheckpoint],
     breaches: Sequence[Breach],
 ) -> list[str]:
     if options.all:
         rows = [(one.checkpoint.size, _root(one), one.place, _verdict(one, confirmed)) for one in shown]
-        lines = table(("entries", "root", "where", "the ledger"), rows)
+        lines = render_table(("entries", "root", "where", "the ledger"), rows)
     else:
         lines = [line for one in shown for line in (one.note, f"{one.place}: {_verdict(one, confirmed)}")]
     if options.out and shown:

@@ -1,64 +1,67 @@
-"""`telecine-audit compare`: what services have in their databases against the ledger."""
+"""`telecine-audit compare`: the tables of credits against the ledger."""
 
-import argparse
 import sys
+from dataclasses import dataclass
+from typing import Annotated
 
-from telecine_auditor.databases.comparison import Comparison, compare_credits, compare_gateway
+import typer
+
+from telecine_auditor.databases.comparison import Comparison, compare_tables
 from telecine_auditor.databases.diff import Difference
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.databases.schema import SERVICE
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import SourceOptions, open_source
 from telecine_auditor.terminal.sanitizer import one_line
-from telecine_auditor.terminal.tables import print_json
 
 NAME = "compare"
-SUMMARY = "the databases of credits and the gateway, row by row against the ledger"
 _KEPT = 1000
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+HELP = (
+    "Replays LEDGER up to the entry that the database has reached, and compares the balances, grants and holds of "
+    "credits row by row. The database is read in one transaction and never written to; credits may go on meanwhile. "
+    "Ends with 1 when anything differs.\n\n"
+    "The gateway's tables are a projection that can be rebuilt at any time (`telecine projections rebuild`): they "
+    "decide nothing and are not compared."
+)
+EXAMPLES = """\
+examples:
+  telecine-audit compare --credits-db sqlite:///credits.db
+  telecine-audit compare --credits-db postgresql://auditor@db.example/credits --json"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
     """Options of the command."""
-    parser.description = (
-        "Folds LEDGER anew, up to the entry that a database has come to, and compares its tables row by row.\n"
-        "Each database is read in one transaction and never written to; services may go on meanwhile. Ends with 1\n"
-        "when anything differs."
-    )
-    parser.epilog = (
-        "examples:\n"
-        "  telecine-audit compare --gateway-db sqlite:///gateway.db --credits-db sqlite:///credits.db\n"
-        "  telecine-audit compare --gateway-db postgresql://auditor@db.example/gateway --json"
-    )
-    for service in ("credits", "gateway"):
-        parser.add_argument(
-            f"--{service}-db", metavar="URL", help=f"database of {service}: sqlite:///FILE or postgresql://…"
-        )
-    add_source_options(parser)
+
+    credits_db: Annotated[
+        str,
+        typer.Option(
+            "--credits-db", metavar="URL", help="Database of credits: sqlite:///FILE or postgresql://…"
+        ),
+    ]
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Print what was compared and what differs."""
-    wanted = [(compare_credits, options.credits_db), (compare_gateway, options.gateway_db)]
-    if not any(url for _, url in wanted):
-        raise CommandError("say which database: --credits-db URL, --gateway-db URL, or both")
     differences = _Differences()
-    async with opened(options) as source:
-        found = [await compare(url, source, differences.take) for compare, url in wanted if url]
+    async with open_source(options) as source:
+        comparison = await compare_tables(options.credits_db, source, differences.take)
     if options.json:
-        print_json(
-            NAME,
-            {
-                "databases": [comparison.as_json() for comparison in found],
-                "count": differences.count,
-                "differences": [difference.as_json() for difference in differences.first],
-            },
-        )
+        document = {
+            "databases": [comparison.as_json()],
+            "count": differences.count,
+            "differences": [difference.as_json() for difference in differences.first],
+        }
+        print_json(NAME, document)
     else:
-        sys.stdout.write("\n".join(_text(found, differences)) + "\n")
-    verdicts = [comparison.walk.verdict() for comparison in found]
-    return BREACH if differences.count or any(verdicts) else CLEAN
+        sys.stdout.write("\n".join(_text(comparison, differences)) + "\n")
+    return BREACH if differences.count or comparison.walk.verdict() else CLEAN
 
 
 class _Differences:
-    """Counts them and keeps the first ones."""
+    """Counts the differences and keeps the first ones."""
 
     def __init__(self) -> None:
         self.count = 0
@@ -70,17 +73,13 @@ class _Differences:
             self.first.append(difference)
 
 
-def _text(found: list[Comparison], differences: _Differences) -> list[str]:
-    lines = []
-    for comparison in found:
-        rows = ", ".join(f"{count} of {table}" for table, count in comparison.rows.items())
-        lines.append(f"{comparison.database.service}: {rows} compared {comparison.walk.place_in_words()}")
+def _text(comparison: Comparison, differences: _Differences) -> list[str]:
+    rows = ", ".join(f"{count} of {table}" for table, count in comparison.rows.items())
+    lines = [f"{SERVICE}: {rows} compared {comparison.walk.place_in_words()}"]
     lines += [one_line(str(difference.breach())) for difference in differences.first]
     if differences.count > len(differences.first):
         lines.append(f"and {differences.count - len(differences.first)} more")
     ending = (
-        f"Values that differ: {differences.count}"
-        if differences.count
-        else "Every row is as the ledger says."
+        f"Values that differ: {differences.count}" if differences.count else "Every row matches the ledger."
     )
     return [*lines, ending]

@@ -1,34 +1,39 @@
 """`telecine-audit mirror`: a copy of the streams that survives the loss of NATS."""
 
-import argparse
 import asyncio
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Annotated, Any, NoReturn
 
+import typer
+
+from telecine_auditor.errors import CommandError, SourceError
 from telecine_auditor.mirror.metrics import write_metrics
-from telecine_auditor.mirror.sync import StreamChanged, bounds, copied
-from telecine_auditor.mirror.writer import MirrorChanged, MirrorWriter, StreamWriter, opened_for_writing
-from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source, SourceError
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.terminal.options import add_json_option, add_server_options, add_streams_option, opened
-from telecine_auditor.terminal.tables import Progress, number, print_json
+from telecine_auditor.mirror.sync import StreamChanged, sync_stream, sync_targets
+from telecine_auditor.mirror.writer import MirrorChanged, MirrorWriter, StreamWriter, open_mirror
+from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import ServerOptions, StreamsOption, open_source
+from telecine_auditor.terminal.progress import Progress
+from telecine_auditor.terminal.tables import format_number
 
 NAME = "mirror"
-SUMMARY = "keep an append-only copy of the streams on disk"
 
 _STREAMS = (LEDGER, VIDEO, CHECKPOINTS)
 _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
-_DESCRIPTION = """\
-Copies the streams into a folder, append-only: a second run adds what is new. Every other command works from
-the copy with `--from DIR`, and `telecine-audit restore` writes it back into an empty server.
-
-What was mirrored must still be what the stream holds: a stream that was rewritten, cut or exchanged is a breach,
-and nothing is written. Full segments are sealed: `sha256sum -c SHA256SUMS` in the folder confirms them.
-A mirror may be killed at any moment; the next run cuts off what was half written."""
-_EPILOG = """\
+HELP = (
+    "Copies the streams into a folder, append-only: a second run adds what is new. Every other command works from the "
+    "copy with `--from DIR`, and `telecine-audit restore` writes it back into an empty server.\n\n"
+    "The stream must still hold what was mirrored: a stream that was rewritten, cut or exchanged is a breach, and "
+    "nothing is written. Full segments are sealed: `sha256sum -c SHA256SUMS` in the folder confirms them. A mirror may "
+    "be killed at any moment; the next run removes an entry that was half written.\n\n"
+    "Default streams: LEDGER, and VIDEO and CHECKPOINTS where they exist."
+)
+EXAMPLES = """\
 examples:
   telecine-audit mirror ./mirror
   telecine-audit mirror ./mirror --follow                      go on until Ctrl-C
@@ -36,33 +41,34 @@ examples:
   telecine-audit mirror ./mirror --streams LEDGER,CHECKPOINTS  no prompts: leave VIDEO out"""
 
 
-def add(parser: argparse.ArgumentParser) -> None:
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument(
-        "folder", type=Path, metavar="DIR", help="folder of the mirror; made if it is not there"
-    )
-    words = "streams to copy (default: LEDGER, and VIDEO and CHECKPOINTS where they are there)"
-    add_streams_option(parser, words)
-    parser.add_argument("--follow", action="store_true", help="go on with what comes, until Ctrl-C")
-    parser.add_argument(
-        "--metrics",
-        type=Path,
-        metavar="FILE",
-        help="with --follow: after each look write when it was to FILE, for Prometheus' node_exporter (*.prom)",
-    )
-    add_server_options(parser)
-    add_json_option(parser)
-    parser.set_defaults(mirror=None)
+@dataclass(frozen=True, kw_only=True)
+class Options(ServerOptions):
+    """Options of the command."""
+
+    folder: Annotated[
+        Path, typer.Argument(parser=Path, metavar="DIR", help="Folder of the mirror; made if it is missing.")
+    ]
+    streams: StreamsOption = None
+    follow: Annotated[bool, typer.Option("--follow", help="Continue with new entries until Ctrl-C.")] = False
+    metrics: Annotated[
+        Path | None,
+        typer.Option(
+            "--metrics",
+            parser=Path,
+            metavar="FILE",
+            help="With --follow: after each look write the time of it to FILE, for Prometheus' node_exporter (*.prom).",
+        ),
+    ] = None
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     if options.follow and options.json:
         raise CommandError(
             "--json is one document at the end, and --follow has no end: leave one of them out"
         )
     if options.metrics and not options.follow:
         raise CommandError("--metrics tells whether a mirror follows: it needs --follow")
-    with opened_for_writing(options.folder) as mirror:
+    with open_mirror(options.folder) as mirror:
         try:
             if options.follow:
                 await _follow(options, mirror)
@@ -75,10 +81,10 @@ async def run(options: argparse.Namespace) -> int:
             return BREACH
 
 
-async def _once(options: argparse.Namespace, mirror: MirrorWriter) -> int:
+async def _once(options: Options, mirror: MirrorWriter) -> int:
     done = []
-    async with opened(options) as source:
-        for stream, last in (await bounds(source, await _readable(source, options.streams))).items():
+    async with open_source(options) as source:
+        for stream, last in (await sync_targets(source, await _readable(source, options.streams))).items():
             writer = mirror.stream(stream)
             done.append(await _copy(source, stream, last, writer, quiet=options.json))
             writer.close()
@@ -87,12 +93,12 @@ async def _once(options: argparse.Namespace, mirror: MirrorWriter) -> int:
     return CLEAN
 
 
-async def _follow(options: argparse.Namespace, mirror: MirrorWriter) -> NoReturn:
+async def _follow(options: Options, mirror: MirrorWriter) -> NoReturn:
     """Copy what comes, whatever happens to the server; a server that was never reached is an error."""
     writers: dict[str, StreamWriter] = {}
     while True:
         try:
-            async with opened(options) as source:
+            async with open_source(options) as source:
                 for stream in await _readable(source, options.streams):
                     if stream not in writers:
                         writers[stream] = mirror.stream(stream)
@@ -105,16 +111,16 @@ async def _follow(options: argparse.Namespace, mirror: MirrorWriter) -> NoReturn
 
 
 async def _follow_one(source: Source, writers: dict[str, StreamWriter], metrics: Path | None) -> NoReturn:
-    for stream, last in (await bounds(source, tuple(writers))).items():
+    for stream, last in (await sync_targets(source, tuple(writers))).items():
         await _copy(source, stream, last, writers[stream])
     while True:
         if metrics is not None:
             write_metrics(metrics)
         await asyncio.sleep(_POLL_SECONDS)
-        for stream, last in (await bounds(source, tuple(writers))).items():
-            new, _ = await copied(source, stream, last, writers[stream], lambda _: None)
+        for stream, last in (await sync_targets(source, tuple(writers))).items():
+            new, _ = await sync_stream(source, stream, last, writers[stream], lambda _: None)
             if new:
-                print(f"{stream}  {number(new)} new, up to #{last}", flush=True)
+                print(f"{stream}  {format_number(new)} new, up to #{last}", flush=True)
 
 
 async def _copy(
@@ -124,14 +130,14 @@ async def _copy(
     if writer.cut:
         _tell(f"{stream}: {writer.cut} bytes that were half written when a mirror was stopped are cut off")
     with Progress(f"mirror {stream}", last - writer.sequence, not quiet) as progress:
-        new, erased = await copied(source, stream, last, writer, progress.advance)
+        new, erased = await sync_stream(source, stream, last, writer, progress.advance)
     if erased:
         _tell(
             f"{stream}: the entry that was mirrored last was erased from the stream since; the mirror keeps it"
         )
     if not quiet:
         sealed = f", segments sealed: {writer.sealed}" if writer.sealed else ""
-        print(f"{stream}  {number(new)} new, up to #{writer.sequence}{sealed}", flush=True)
+        print(f"{stream}  {format_number(new)} new, up to #{writer.sequence}{sealed}", flush=True)
     return {"stream": stream, "new": new, "last": writer.sequence, "sealed": writer.sealed, "cut": writer.cut}
 
 

@@ -1,90 +1,119 @@
 """`telecine-audit objects`: whether every stored video lies in the bucket as it was stored."""
 
-import argparse
 import os
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from telecine_auditor.audit.object_checks import ObjectAudit
 from telecine_auditor.audit.object_store import ObjectStore, StoreAccess
 from telecine_auditor.breaches import BreachList
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.terminal.options import add_source_options, opened
+from telecine_auditor.errors import CommandError
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import SourceOptions, open_source
 from telecine_auditor.terminal.sanitizer import one_line
-from telecine_auditor.terminal.tables import number, print_json
+from telecine_auditor.terminal.tables import format_number
 
 NAME = "objects"
-SUMMARY = "every stored video against its object in the bucket"
 _KEPT = 1000
 _SHOWN_UNKNOWN = 10
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+HELP = (
+    "Compares every VideoStored on VIDEO with the object that it names: does it exist, has it the size that was stored "
+    "and, with --deep, the SHA-256. Objects without an event are counted and are not a breach: copies in progress, and "
+    "videos of accounts that were erased from VIDEO. Only lists and reads."
+)
+EXAMPLES = """\
+examples:
+  telecine-audit objects --endpoint https://ACCOUNT.r2.cloudflarestorage.com --access-key KEY \\
+    --secret-key-file s3_secret_key --nkey-seed auditor.nk
+  telecine-audit objects --from ./mirror --bucket copy-of-videos --deep --json
+
+exit codes: 0 every object is as it was stored, 1 one is missing or differs, 2 the check could not be done"""
+_PANEL = "Where the objects are"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
     """Options of the command."""
-    parser.description = (
-        "Compares every VideoStored on VIDEO with the object that it names: is it there, has it the size that was\n"
-        "stored and, with --deep, the SHA-256. Objects that no event names are counted and are not a breach: copies\n"
-        "under way, and videos of accounts that were erased from VIDEO. Only lists and reads."
-    )
-    parser.epilog = (
-        "examples:\n"
-        "  telecine-audit objects --endpoint https://ACCOUNT.r2.cloudflarestorage.com --access-key KEY \\\n"
-        "    --secret-key-file s3_secret_key --nkey-seed auditor.nk\n"
-        "  telecine-audit objects --from ./mirror --bucket copy-of-videos --deep --json\n"
-        "\n"
-        "exit codes: 0 every object is as it was stored, 1 one is missing or differs, 2 it could not be found out"
-    )
-    group = parser.add_argument_group("where the objects are")
-    group.add_argument(
-        "--endpoint",
-        metavar="URL",
-        default=os.environ.get("TELECINE_S3_ENDPOINT"),
-        help="the object store (default: TELECINE_S3_ENDPOINT)",
-    )
-    group.add_argument(
-        "--region",
-        metavar="NAME",
-        default=os.environ.get("TELECINE_S3_REGION") or "auto",
-        help="its region (default: TELECINE_S3_REGION, now %(default)s)",
-    )
-    group.add_argument(
-        "--access-key",
-        metavar="ID",
-        default=os.environ.get("TELECINE_S3_ACCESS_KEY"),
-        help="key id that may list and read (default: TELECINE_S3_ACCESS_KEY)",
-    )
-    group.add_argument(
-        "--secret-key-file",
-        type=Path,
-        metavar="FILE",
-        default=os.environ.get("TELECINE_S3_SECRET_KEY_FILE"),
-        help="file with its secret (default: TELECINE_S3_SECRET_KEY_FILE, or the secret in TELECINE_S3_SECRET_KEY)",
-    )
-    group.add_argument(
-        "--bucket", metavar="NAME", help="look in this bucket, whichever one the events name: for a copy"
-    )
-    parser.add_argument(
-        "--deep",
-        action="store_true",
-        help="read every object and compare its SHA-256: all bytes are transferred",
-    )
-    add_source_options(parser)
+
+    endpoint: Annotated[
+        str,
+        typer.Option(
+            "--endpoint",
+            metavar="URL",
+            envvar="TELECINE_S3_ENDPOINT",
+            help="The object store.",
+            rich_help_panel=_PANEL,
+            show_default=False,
+        ),
+    ] = ""
+    region: Annotated[
+        str,
+        typer.Option(
+            "--region",
+            metavar="NAME",
+            envvar="TELECINE_S3_REGION",
+            help="Its region.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = "auto"
+    access_key: Annotated[
+        str,
+        typer.Option(
+            "--access-key",
+            metavar="ID",
+            envvar="TELECINE_S3_ACCESS_KEY",
+            help="Key id that may list and read.",
+            rich_help_panel=_PANEL,
+            show_default=False,
+        ),
+    ] = ""
+    secret_key_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--secret-key-file",
+            parser=Path,
+            metavar="FILE",
+            envvar="TELECINE_S3_SECRET_KEY_FILE",
+            help="File with its secret; without one the secret is in TELECINE_S3_SECRET_KEY.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    bucket: Annotated[
+        str | None,
+        typer.Option(
+            "--bucket",
+            metavar="NAME",
+            help="Look in this bucket in place of those that the events name: for a copy.",
+            rich_help_panel=_PANEL,
+        ),
+    ] = None
+    deep: Annotated[
+        bool,
+        typer.Option("--deep", help="Read every object and compare its SHA-256: all bytes are transferred."),
+    ] = False
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Print what was compared, and every object that is not as it was stored."""
     found = BreachList(_KEPT)
     store = ObjectStore(_access(options))
     try:
         audit = ObjectAudit(store, found, bucket=options.bucket, deep=options.deep, quiet=options.json)
-        async with opened(options) as source:
+        async with open_source(options) as source:
             await audit.run(source)
     finally:
         store.close()
     if audit.newer and not found.count:
         raise CommandError(
             f"{audit.newer} VideoStored events are of a version that this program does not know: install a newer "
-            f"telecine-auditor; of {number(audit.videos)} videos that it knows, none is missing or differs"
+            f"telecine-auditor; of {format_number(audit.videos)} videos that it knows, none is missing or differs"
         )
     if options.json:
         print_json(
@@ -106,7 +135,7 @@ async def run(options: argparse.Namespace) -> int:
     return BREACH if found.count else CLEAN
 
 
-def _access(options: argparse.Namespace) -> StoreAccess:
+def _access(options: Options) -> StoreAccess:
     secret = os.environ.get("TELECINE_S3_SECRET_KEY", "")
     if options.secret_key_file is not None:
         try:
@@ -131,20 +160,20 @@ def _access(options: argparse.Namespace) -> StoreAccess:
 
 def _text(audit: ObjectAudit, found: BreachList) -> list[str]:
     lines = [
-        f"{number(audit.videos)} stored videos, {number(audit.bytes)} bytes, up to VIDEO#{audit.sequence}"
+        f"{format_number(audit.videos)} stored videos, {format_number(audit.bytes)} bytes, up to VIDEO#{audit.sequence}"
     ]
     if audit.unknown:
         lines.append(
-            f"{number(audit.unknown)} objects that no event names: copies under way, or videos of erased accounts"
+            f"{format_number(audit.unknown)} objects without an event: copies in progress, or videos of erased accounts"
         )
         lines += [f"  {one_line(key)}" for key in audit.unknown_keys[:_SHOWN_UNKNOWN]]
         if audit.unknown > _SHOWN_UNKNOWN:
-            lines.append(f"  and {number(audit.unknown - _SHOWN_UNKNOWN)} more (--json lists them)")
+            lines.append(f"  and {format_number(audit.unknown - _SHOWN_UNKNOWN)} more (--json lists them)")
     lines += [one_line(str(breach)) for breach in found.kept]
     if found.count > len(found.kept):
-        lines.append(f"and {number(found.count - len(found.kept))} more")
+        lines.append(f"and {format_number(found.count - len(found.kept))} more")
     ending = (
-        f"Objects that are not as they were stored: {number(found.count)}"
+        f"Objects that are not as they were stored: {format_number(found.count)}"
         if found.count
         else "Every stored video is in the bucket."
     )

@@ -1,32 +1,35 @@
 """`telecine-audit prove`: a proof that one entry is in the ledger, for those who have only the public key."""
 
-import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from telecine_auditor.breaches import Breach, BreachKind
+from telecine_auditor.errors import CommandError
 from telecine_auditor.sources.port import LEDGER, Source
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.terminal.options import add_key_option, add_source_options, opened
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_source
 from telecine_auditor.terminal.output_files import text_file
-from telecine_auditor.terminal.period_options import sequence
-from telecine_auditor.terminal.tables import Progress, print_json
+from telecine_auditor.terminal.period_options import parse_sequence
+from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint, from_file, published, read_keys
 from telecine_auditor.transparency.inclusion import ProofBuilder
 from telecine_auditor.transparency.proofs import Proof
 from telecine_contracts.transparency import leaf_hash
 
 NAME = "prove"
-SUMMARY = "write a proof that an entry is in the ledger, to be checked offline"
 
-_DESCRIPTION = """\
-Writes an inclusion proof (C2SP tlog-proof): the entry, the hashes that lead from it to the root, and the signed
-checkpoint with that root. `telecine-audit check-proof` checks it with the log's public key and nothing else.
-
-The proof is against the smallest signed checkpoint that covers the entry, or against --checkpoint."""
-_EPILOG = """\
+HELP = (
+    "Writes an inclusion proof (C2SP tlog-proof): the entry, the hashes that lead from it to the root, and the signed "
+    "checkpoint with that root. `telecine-audit check-proof` checks it with the log's public key and nothing else.\n\n"
+    "The proof is against the smallest signed checkpoint that covers the entry, or against --checkpoint."
+)
+EXAMPLES = """\
 examples:
   telecine-audit prove 1207 --key ledger.vkey --out 1207.tlog-proof
   telecine-audit prove 1207 --key ledger.vkey --checkpoint ledger.checkpoint --from ./mirror > 1207.tlog-proof"""
@@ -40,25 +43,33 @@ class _NoProof(Exception):
         super().__init__(breach.says)
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
     """Options of the command."""
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument("sequence", metavar="SEQUENCE", type=sequence, help="the entry's sequence in LEDGER")
-    parser.add_argument("--out", type=Path, metavar="FILE", help="where to write the proof (default: stdout)")
-    parser.add_argument(
-        "--checkpoint", type=Path, metavar="FILE", help="prove against this signed checkpoint"
-    )
-    add_key_option(parser)
-    add_source_options(parser)
+
+    sequence: Annotated[
+        int, typer.Argument(metavar="SEQUENCE", parser=parse_sequence, help="The entry's sequence in LEDGER.")
+    ]
+    out: Annotated[
+        Path | None,
+        typer.Option("--out", parser=Path, metavar="FILE", help="Where to write the proof; default: stdout."),
+    ] = None
+    checkpoint: Annotated[
+        Path | None,
+        typer.Option(
+            "--checkpoint", parser=Path, metavar="FILE", help="Prove against this signed checkpoint."
+        ),
+    ] = None
+    key: KeyOption = field(default_factory=list)
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Write the proof."""
     if not options.key:
         raise CommandError("--key is needed: the public key of whoever signs the checkpoints")
     breaches: list[Breach] = []
     proof: Proof | None = None
-    async with opened(options, breaches.append) as source:
+    async with open_source(options, breaches.append) as source:
         checkpoint = await _checkpoint(options, source, breaches)
         try:
             proof = await _proof(source, options.sequence, checkpoint, quiet=options.json)
@@ -73,9 +84,7 @@ async def run(options: argparse.Namespace) -> int:
     return BREACH if breaches else CLEAN
 
 
-async def _checkpoint(
-    options: argparse.Namespace, source: Source, breaches: list[Breach]
-) -> SignedCheckpoint:
+async def _checkpoint(options: Options, source: Source, breaches: list[Breach]) -> SignedCheckpoint:
     """The checkpoint to prove against."""
     keys = read_keys(options.key)
     if options.checkpoint:
@@ -117,7 +126,7 @@ def _no_proof(kind: BreachKind, number: int, says: str) -> _NoProof:
     return _NoProof(Breach(kind, f"no proof can be made, {says}", LEDGER, number))
 
 
-def _hand_out(options: argparse.Namespace, proof: Proof, checkpoint: SignedCheckpoint) -> None:
+def _hand_out(options: Options, proof: Proof, checkpoint: SignedCheckpoint) -> None:
     if options.out:
         with text_file(options.out) as file:
             file.write(str(proof))
@@ -133,7 +142,7 @@ def _hand_out(options: argparse.Namespace, proof: Proof, checkpoint: SignedCheck
 
 
 def _document(
-    options: argparse.Namespace,
+    options: Options,
     proof: Proof | None,
     checkpoint: SignedCheckpoint,
     breaches: Sequence[Breach],

@@ -1,55 +1,67 @@
 """`telecine-audit reconcile`: what the provider used against what users paid."""
 
-import argparse
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict
-from typing import Any
+from dataclasses import asdict, dataclass
+from typing import Annotated, Any
 
+import typer
+
+from telecine_auditor.errors import CommandError
 from telecine_auditor.ledger.reader import Walk
 from telecine_auditor.reports.usage_reconciliation import Group, Listing, PossibleTask, Reconciliation
-from telecine_auditor.reports.usage_store import UsageBook
+from telecine_auditor.reports.usage_store import UsageStore
 from telecine_auditor.sources.port import VIDEO, Source
-from telecine_auditor.terminal.exit_codes import CommandError
-from telecine_auditor.terminal.options import add_source_options, opened
-from telecine_auditor.terminal.period_options import add_period_options
-from telecine_auditor.terminal.plain_tables import plain_table
-from telecine_auditor.terminal.tables import Progress, print_json
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import checked, open_source
+from telecine_auditor.terminal.period_options import PeriodOptions
+from telecine_auditor.terminal.progress import Progress
+from telecine_auditor.terminal.tables import render_plain_table
 
 NAME = "reconcile"
-SUMMARY = "provider usage (tokens) against settled credits; orphans and late results"
 _HEAD = ("model", "resolution", "seconds", "settled", "credits", "tokens", "tokens/credit", "unpaid tokens")
 _POSSIBLE_HEAD = ("account", "generation", "attempt", "mark", "seed", "from", "to", "because")
 _LIST_HEAD = ("account", "generation", "task", "tokens", "on the ledger", "at the provider")
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+HELP = (
+    "Compares the usage that the provider reported (VideoReady and late results, on VIDEO) with the credits that were "
+    "settled (on LEDGER), and lists what does not match. A generation belongs to the period in which it was requested, "
+    "with everything that followed until now. Adjusted credits do not count as settled."
+)
+EXAMPLES = """\
+examples:
+  telecine-audit reconcile
+  telecine-audit reconcile --from 2026-11-01 --to 2026-11-30 --tokens-per-credit 2500 --json"""
+
+
+@checked
+def _parse_rate(text: str) -> int:
+    if not (text.isascii() and text.isdigit()) or int(text) < 1:
+        raise ValueError(f"invalid number of tokens {text!r}, expected a whole number of 1 or more")
+    return int(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PeriodOptions):
     """Options of the command."""
-    parser.description = (
-        "Compares the usage that the provider told (VideoReady and late results, on VIDEO) with the credits that\n"
-        "were settled (on LEDGER), and lists what does not go together. A generation belongs to the period in which\n"
-        "it was asked for, with all that came of it until now. Adjusted credits do not count as settled."
-    )
-    parser.epilog = (
-        "examples:\n"
-        "  telecine-audit reconcile\n"
-        "  telecine-audit reconcile --from 2026-11-01 --to 2026-11-30 --tokens-per-credit 2500 --json"
-    )
-    parser.add_argument(
-        "--tokens-per-credit",
-        type=_rate,
-        metavar="N",
-        help="tokens that a credit stands for: list settled generations that used more",
-    )
-    add_source_options(parser)
-    add_period_options(parser)
+
+    tokens_per_credit: Annotated[
+        int | None,
+        typer.Option(
+            "--tokens-per-credit",
+            parser=_parse_rate,
+            metavar="N",
+            help="Tokens that a credit pays for: list settled generations that used more.",
+        ),
+    ] = None
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Print sums and lists."""
-    async with opened(options) as source:
+    async with open_source(options) as source:
         walk = Walk(source)
-        with UsageBook() as book:
+        with UsageStore() as book:
             await _fill(book, walk, source)
             found = Reconciliation(book, options.since, options.until, options.tokens_per_credit)
             if options.json:
@@ -60,7 +72,7 @@ async def run(options: argparse.Namespace) -> int:
     return walk.verdict()
 
 
-async def _fill(book: UsageBook, walk: Walk, source: Source) -> None:
+async def _fill(book: UsageStore, walk: Walk, source: Source) -> None:
     if not await source.has(VIDEO):
         raise CommandError("usage is on VIDEO, which can't be read here: reconcile needs both streams")
     with Progress("reading VIDEO", await source.last(VIDEO)) as progress:
@@ -74,17 +86,11 @@ async def _fill(book: UsageBook, walk: Walk, source: Source) -> None:
     book.outcomes(walk.books)
 
 
-def _rate(text: str) -> int:
-    if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no number of tokens: a whole number, 1 or more")
-    return int(text)
-
-
 def _text(found: Reconciliation) -> Iterator[str]:
     yield "Usage and settled credits"
     yield ""
     groups = [*found.groups(), found.total()]
-    yield from plain_table(_HEAD, [_row(group) for group in groups])
+    yield from render_plain_table(_HEAD, [_row(group) for group in groups])
     for listing in found.listings():
         yield from _list_text(found, listing)
     yield from _possible_text(list(found.possible_tasks()))
@@ -109,7 +115,7 @@ def _list_text(found: Reconciliation, listing: Listing) -> Iterator[str]:
         return
     yield f"{listing.title}: {len(rows)}, {tokens} tokens known"
     yield from (f"  {line}" for line in listing.says.split("\n"))
-    table = plain_table(
+    table = render_plain_table(
         _LIST_HEAD, [(*row[:3], "unknown" if row[3] is None else row[3], *row[4:]) for row in rows]
     )
     yield from (f"  {line}" for line in table)
@@ -135,7 +141,7 @@ def _possible_text(tasks: Sequence[PossibleTask]) -> Iterator[str]:
         )
         for task in tasks
     ]
-    yield from (f"  {line}" for line in plain_table(_POSSIBLE_HEAD, rows))
+    yield from (f"  {line}" for line in render_plain_table(_POSSIBLE_HEAD, rows))
 
 
 def _window(task: PossibleTask) -> tuple[str, str]:

@@ -1,45 +1,51 @@
 """`telecine-audit show`: one entry, every byte of it."""
 
-import argparse
 import base64
 import json
 import sys
-from datetime import UTC, datetime, timedelta
-from typing import Any
+from dataclasses import dataclass
+from typing import Annotated, Any, Literal
 
+import typer
+
+from telecine_auditor.errors import CommandError
 from telecine_auditor.event_descriptions import in_words
-from telecine_auditor.sources.message import Entry
-from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source
-from telecine_auditor.terminal.exit_codes import CLEAN, CommandError
-from telecine_auditor.terminal.options import add_source_options, opened
-from telecine_auditor.terminal.period_options import sequence
-from telecine_auditor.terminal.sanitizer import one_line, shown_json
-from telecine_auditor.terminal.tables import print_json
-from telecine_auditor.timestamps import text_of
+from telecine_auditor.sources.message import StoredMessage
+from telecine_auditor.sources.port import Source
+from telecine_auditor.terminal.exit_codes import CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import SourceOptions, open_source
+from telecine_auditor.terminal.period_options import parse_sequence
+from telecine_auditor.terminal.sanitizer import one_line, printable_json
+from telecine_auditor.timestamps import format_time, from_microseconds
 from telecine_contracts.transparency import leaf_hash
 
 NAME = "show"
-SUMMARY = "one entry whole: what it did, subject, headers, body, leaf hash"
 _HEX_WIDTH = 16
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+HELP = "One entry as its stream holds it, and what it did in words."
+EXAMPLES = """\
+examples:
+  telecine-audit show 1207
+  telecine-audit show 88 --stream VIDEO --json"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
     """Options of the command."""
-    parser.description = "One entry as it stands in its stream, and what it did in words."
-    parser.epilog = "examples:\n  telecine-audit show 1207\n  telecine-audit show 88 --stream VIDEO --json"
-    parser.add_argument("sequence", metavar="SEQUENCE", type=sequence, help="its sequence in the stream")
-    parser.add_argument(
-        "--stream",
-        default=LEDGER,
-        choices=(LEDGER, VIDEO, CHECKPOINTS),
-        help="which stream (default: %(default)s)",
-    )
-    add_source_options(parser)
+
+    sequence: Annotated[
+        int, typer.Argument(metavar="SEQUENCE", parser=parse_sequence, help="Its sequence in the stream.")
+    ]
+    stream: Annotated[
+        Literal["LEDGER", "VIDEO", "CHECKPOINTS"], typer.Option("--stream", help="Which stream.")
+    ] = "LEDGER"
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Print the entry."""
-    async with opened(options) as source:
+    async with open_source(options) as source:
         entry = await _find(source, options.stream, options.sequence)
     body = _Body(entry.body)
     if options.json:
@@ -67,7 +73,7 @@ class _Body:
     def lines(self) -> list[str]:
         """For people."""
         if self.fields is not None:
-            return shown_json(self.fields).split("\n")
+            return printable_json(self.fields).split("\n")
         if self.text is not None:
             return [one_line(line) for line in self.text.split("\n")]
         return [_hex_line(self.raw, at) for at in range(0, len(self.raw), _HEX_WIDTH)]
@@ -87,7 +93,7 @@ def _hex_line(raw: bytes, at: int) -> str:
     return f"{at:06x}  {part.hex(' '):<{_HEX_WIDTH * 3 - 1}}  {shown}"
 
 
-async def _find(source: Source, stream: str, wanted: int) -> Entry:
+async def _find(source: Source, stream: str, wanted: int) -> StoredMessage:
     if not await source.has(stream):
         raise CommandError(f"there is no stream {stream} to be read here")
     last = await source.last(stream)
@@ -99,22 +105,22 @@ async def _find(source: Source, stream: str, wanted: int) -> Entry:
     raise CommandError(f"entry {wanted} of {stream} is missing, though the stream goes on to {last}")
 
 
-def _words(entry: Entry, body: _Body) -> str:
+def _words(entry: StoredMessage, body: _Body) -> str:
     if body.fields is None:
         return "can't be told: the body is no JSON object"
     return in_words(entry.subject.rpartition(".")[2], body.fields)
 
 
-def _stored(entry: Entry) -> str:
-    return text_of(datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=entry.stored_at // 1000))
+def _stored(entry: StoredMessage) -> str:
+    return format_time(from_microseconds(entry.stored_at // 1000))
 
 
-def _headers(entry: Entry) -> list[tuple[str, str]]:
+def _headers(entry: StoredMessage) -> list[tuple[str, str]]:
     lines = [line.partition(":") for line in entry.head.decode("utf-8", "replace").split("\r\n") if line]
     return [(name, value.strip()) for name, _, value in lines]
 
 
-def _text(stream: str, entry: Entry, body: _Body) -> list[str]:
+def _text(stream: str, entry: StoredMessage, body: _Body) -> list[str]:
     facts = [
         ("entry", f"{stream}#{entry.sequence}"),
         ("did", _words(entry, body)),
@@ -133,7 +139,7 @@ def _text(stream: str, entry: Entry, body: _Body) -> list[str]:
     ]
 
 
-def _document(stream: str, entry: Entry, body: _Body) -> dict[str, Any]:
+def _document(stream: str, entry: StoredMessage, body: _Body) -> dict[str, Any]:
     return {
         "stream": stream,
         "sequence": entry.sequence,

@@ -1,35 +1,36 @@
 """`telecine-audit trial-balance`: everything that was ever issued is somewhere."""
 
-import argparse
 import sys
+from dataclasses import dataclass
 
 from telecine_auditor.ledger.reader import Walk
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
-from telecine_auditor.terminal.options import add_source_options, opened
-from telecine_auditor.terminal.period_options import add_point_options
-from telecine_auditor.terminal.plain_tables import plain_table
-from telecine_auditor.terminal.tables import print_json
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import open_source
+from telecine_auditor.terminal.period_options import PointOptions
+from telecine_auditor.terminal.tables import render_plain_table
 
 NAME = "trial-balance"
-SUMMARY = "issued, available, held, spent and expired credits, which add up to zero"
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+HELP = (
+    "The sums of all sides of the double entry. Issued credits count below zero, all others above: together they are "
+    "zero, or the command ends with 1."
+)
+EXAMPLES = """\
+examples:
+  telecine-audit trial-balance
+  telecine-audit trial-balance --at 2026-11-30 --json"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(PointOptions):
     """Options of the command."""
-    parser.description = (
-        "The sums of all sides of the double entry. Issued credits count below zero, all others above:\n"
-        "together they are zero, or the command ends with 1."
-    )
-    parser.epilog = (
-        "examples:\n  telecine-audit trial-balance\n  telecine-audit trial-balance --at 2026-11-30 --json"
-    )
-    add_point_options(parser)
-    add_source_options(parser)
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Print the sums and whether they are zero together."""
-    async with opened(options) as source:
+    async with open_source(options) as source:
         walk = Walk(source, until=options.until, sequence=options.sequence)
         books = await walk.to_the_end()
     sums = {
@@ -43,7 +44,7 @@ async def run(options: argparse.Namespace) -> int:
     if options.json:
         print_json(NAME, {**walk.place(), "accounts": len(books.accounts), "sums": sums, "total": total})
     else:
-        lines = plain_table(("side", "credits"), [*sums.items(), ("total", total)])
+        lines = render_plain_table(("side", "credits"), [*sums.items(), ("total", total)])
         verdict = (
             "Every credit is somewhere: the sum is zero." if total == 0 else f"The sum is {total}, not zero."
         )

@@ -1,31 +1,37 @@
 """`telecine-audit verify`: whether every credit is accounted for."""
 
-import argparse
 import re
-from datetime import UTC, datetime, timedelta
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Annotated
+
+import typer
 
 from telecine_auditor.audit.audit import Audit, Terms
 from telecine_auditor.audit.report import as_json, as_text
 from telecine_auditor.audit.snapshot import read_state
 from telecine_auditor.breaches import BreachList
+from telecine_auditor.errors import CommandError
 from telecine_auditor.ledger.clock_skew import AHEAD, BEHIND, Clocks
 from telecine_auditor.ledger.replay import Books
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
-from telecine_auditor.terminal.options import add_key_option, add_source_options, opened
-from telecine_auditor.terminal.tables import print_json
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.options import KeyOption, SourceOptions, checked, open_source
+from telecine_auditor.timestamps import parse_duration, parse_instant
 from telecine_auditor.transparency.checkpoint_coverage import MaxUnsigned
 from telecine_auditor.transparency.checkpoints import from_place, read_keys
 
 NAME = "verify"
-SUMMARY = "check every entry: is every credit accounted for?"
 
-_DESCRIPTION = """\
-Replays LEDGER from its first entry by rules of its own, compares it with every signed checkpoint, and with VIDEO where
-that may be read: what completed was settled, what failed or was cancelled was refunded, and nothing was charged that
-nobody asked for. Reports every breach with its sequence, and what it could not check."""
-_EPILOG = """\
+HELP = (
+    "Replays LEDGER from its first entry by rules of its own, compares it with every signed checkpoint, and with VIDEO "
+    "where that may be read: what completed was settled, what failed or was cancelled was refunded, and nothing was "
+    "charged without a request. Reports every breach with its sequence, and what it could not check."
+)
+EXAMPLES = """\
 examples:
   telecine-audit verify --key ledger.vkey
   telecine-audit verify --from ./mirror --key ledger.vkey --checkpoint kept.checkpoint
@@ -33,90 +39,134 @@ examples:
   telecine-audit verify --key ledger.vkey --since audited.state --save audited.state
 
 exit codes: 0 no breach, 1 a breach was found, 2 the audit could not be done"""
-_UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 
 
-def add(parser: argparse.ArgumentParser) -> None:
+_duration = checked(parse_duration)
+
+
+def _parse_limit(text: str) -> int | timedelta:
+    """A number of entries, or a duration. Raises ValueError."""
+    return int(text) if re.fullmatch(r"\d{1,15}", text) else parse_duration(text)
+
+
+@checked
+def _check_limit(text: str) -> str:
+    _parse_limit(text)
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options(SourceOptions):
     """Options of the command."""
-    parser.description, parser.epilog = _DESCRIPTION, _EPILOG
-    parser.add_argument(
-        "--checkpoint",
-        action="append",
-        default=[],
-        type=Path,
-        metavar="FILE",
-        help="compare with this checkpoint, or with all in this folder, too; may be repeated",
-    )
-    add_key_option(parser)
-    parser.add_argument("--ledger-only", action="store_true", help="leave VIDEO out")
-    parser.add_argument(
-        "--hold-limit",
-        type=_span,
-        default=timedelta(hours=24),
-        metavar="TIME",
-        help="a debit that nothing ended for longer is a breach, e.g. 90m (default: 24h)",
-    )
-    parser.add_argument(
-        "--in-flight",
-        type=_span,
-        default=timedelta(minutes=5),
-        metavar="TIME",
-        help="what ended on VIDEO less long ago may still be settled or refunded (default: 5m)",
-    )
-    parser.add_argument(
-        "--expiry-delay",
-        type=_span,
-        default=EXPIRY_DELAY,
-        metavar="TIME",
-        help="so long after their time was over credits may still be available (default: 1h)",
-    )
-    parser.add_argument(
-        "--max-unsigned",
-        action="append",
-        type=_limit,
-        metavar="N|TIME",
-        help="with --key: more entries without a checkpoint over them are a breach, or such an entry that is older;"
-        " may be given twice, e.g. 5000 and 2h (default: 24h)",
-    )
-    parser.add_argument(
-        "--clock-ahead",
-        type=_span,
-        default=AHEAD,
-        metavar="TIME",
-        help="so long after it was stored an entry may say that it was decided (default: 5m)",
-    )
-    parser.add_argument(
-        "--clock-behind",
-        type=_span,
-        default=BEHIND,
-        metavar="TIME",
-        help="and so long before (default: 1h)",
-    )
-    parser.add_argument(
-        "--now",
-        type=_time,
-        metavar="TIME",
-        help="judge holds and expiries as of that time, e.g. 2026-11-23T10:00:00Z"
-        " (default: now; with --from when the last entry was stored)",
-    )
-    parser.add_argument(
-        "--max-breaches", type=int, default=100, metavar="N", help="how many to list (default: 100)"
-    )
-    parser.add_argument(
-        "--save", type=Path, metavar="FILE", help="save what the newest signed checkpoint came to"
-    )
-    parser.add_argument(
-        "--since", type=Path, metavar="FILE", help="go on from a state that --save wrote; needs --key"
-    )
-    add_source_options(parser)
+
+    checkpoint: Annotated[
+        list[Path],
+        typer.Option(
+            "--checkpoint",
+            parser=Path,
+            metavar="FILE",
+            help="Compare with this checkpoint as well, or with all in this folder; may be repeated.",
+            show_default=False,
+        ),
+    ] = field(default_factory=list)
+    key: KeyOption = field(default_factory=list)
+    ledger_only: Annotated[bool, typer.Option("--ledger-only", help="Do not read VIDEO.")] = False
+    hold_limit: Annotated[
+        timedelta,
+        typer.Option(
+            "--hold-limit",
+            parser=_duration,
+            metavar="TIME",
+            help="A debit without an ending is a breach after this time, e.g. 90m.",
+            show_default="24h",
+        ),
+    ] = timedelta(hours=24)
+    in_flight: Annotated[
+        timedelta,
+        typer.Option(
+            "--in-flight",
+            parser=_duration,
+            metavar="TIME",
+            help="What ended on VIDEO less long ago may still be settled or refunded.",
+            show_default="5m",
+        ),
+    ] = timedelta(minutes=5)
+    expiry_delay: Annotated[
+        timedelta,
+        typer.Option(
+            "--expiry-delay",
+            parser=_duration,
+            metavar="TIME",
+            help="For how long after their time credits may still be available.",
+            show_default="1h",
+        ),
+    ] = EXPIRY_DELAY
+    max_unsigned: Annotated[
+        list[str],
+        typer.Option(
+            "--max-unsigned",
+            parser=_check_limit,
+            metavar="N|TIME",
+            help="With --key: more entries than that without a checkpoint over them are a breach, or such an entry that"
+            " is older; may be given twice, e.g. 5000 and 2h.",
+            show_default="24h",
+        ),
+    ] = field(default_factory=list)
+    clock_ahead: Annotated[
+        timedelta,
+        typer.Option(
+            "--clock-ahead",
+            parser=_duration,
+            metavar="TIME",
+            help="How long after it was stored an entry may say that it was decided.",
+            show_default="5m",
+        ),
+    ] = AHEAD
+    clock_behind: Annotated[
+        timedelta,
+        typer.Option(
+            "--clock-behind",
+            parser=_duration,
+            metavar="TIME",
+            help="And how long before.",
+            show_default="1h",
+        ),
+    ] = BEHIND
+    now: Annotated[
+        datetime | None,
+        typer.Option(
+            "--now",
+            parser=checked(parse_instant),
+            metavar="TIME",
+            help="Judge holds and expiries as of that time, e.g. 2026-11-23T10:00:00Z; by default now, and with --from"
+            " when the last entry was stored.",
+            show_default=False,
+        ),
+    ] = None
+    max_breaches: Annotated[int, typer.Option("--max-breaches", metavar="N", help="How many to list.")] = 100
+    save: Annotated[
+        Path | None,
+        typer.Option(
+            "--save", parser=Path, metavar="FILE", help="Save the state at the newest signed checkpoint."
+        ),
+    ] = None
+    since: Annotated[
+        Path | None,
+        typer.Option(
+            "--since",
+            parser=Path,
+            metavar="FILE",
+            help="Continue from a state that --save wrote; needs --key.",
+        ),
+    ] = None
 
 
-async def run(options: argparse.Namespace) -> int:
+async def run(options: Options) -> int:
     """Verify, and say what came of it."""
     keys = read_keys(options.key)
     if options.save is not None and not keys:
         raise CommandError("--save needs --key: a state is saved where a checkpoint is signed")
-    if options.max_unsigned is not None and not keys:
+    if options.max_unsigned and not keys:
         raise CommandError("--max-unsigned needs --key: only a signature that was verified counts")
     found = BreachList(max(0, options.max_breaches))
     clocks = Clocks(options.clock_ahead, options.clock_behind)
@@ -132,12 +182,12 @@ async def run(options: argparse.Namespace) -> int:
         max_unsigned=_max_unsigned(options.max_unsigned),
         clocks=clocks,
         as_of=options.now,
-        is_copy=options.mirror is not None,
+        is_copy=options.mirror_folder is not None,
         with_video=not options.ledger_only,
         save=options.save,
         quiet=options.json,
     )
-    async with opened(options, found) as source:
+    async with open_source(options, found) as source:
         audit = Audit(source, terms, found, start)
         await audit.run()
     if options.json:
@@ -147,33 +197,11 @@ async def run(options: argparse.Namespace) -> int:
     return BREACH if found.count else CLEAN
 
 
-def _limit(text: str) -> int | timedelta:
-    """A number of entries, or a length of time."""
-    return int(text) if re.fullmatch(r"\d{1,15}", text) else _span(text)
-
-
-def _max_unsigned(limits: list[int | timedelta] | None) -> MaxUnsigned:
+def _max_unsigned(texts: Sequence[str]) -> MaxUnsigned:
     """Of several of one kind, the last one counts."""
-    if limits is None:
+    if not texts:
         return MaxUnsigned()
+    limits = [_parse_limit(text) for text in texts]
     entries = [limit for limit in limits if isinstance(limit, int)]
     ages = [limit for limit in limits if isinstance(limit, timedelta)]
     return MaxUnsigned(entries[-1] if entries else None, ages[-1] if ages else None)
-
-
-def _span(text: str) -> timedelta:
-    """A length of time, e.g. 90s, 5m, 24h, 7d."""
-    match = re.fullmatch(r"(\d{1,9})([smhd])", text)
-    if match is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no length of time: write e.g. 90s, 5m, 24h or 7d")
-    return timedelta(**{_UNITS[match[2]]: int(match[1])})
-
-
-def _time(text: str) -> datetime:
-    try:
-        time = datetime.fromisoformat(text)
-    except ValueError:
-        time = None
-    if time is None:
-        raise argparse.ArgumentTypeError(f"{text!r} is no time: write e.g. 2026-11-23T10:00:00Z")
-    return time.astimezone(UTC) if time.tzinfo else time.replace(tzinfo=UTC)

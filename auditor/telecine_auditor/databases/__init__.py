@@ -1,0 +1,1 @@
+"""Comparison of the tables of credits with the ledger: the command `compare`."""

@@ -1,6 +1,6 @@
-"""Reading a service's database as it was at one moment: SQLite with the standard library, Postgres with psycopg.
+"""Reads the tables of credits in one transaction: SQLite with the standard library, Postgres with psycopg.
 
-Nothing is ever written: SQLite files are opened read-only, on Postgres the transaction is.
+Nothing is written: SQLite files are opened read-only, the transaction on Postgres is read-only.
 """
 
 import json
@@ -12,74 +12,74 @@ from pathlib import Path
 from typing import Any, Protocol
 from urllib.parse import unquote
 
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.errors import CommandError
 
-from .schema import Column, Database, Kind, Table
+from .schema import PROJECTION, SERVICE, VERSION, Column, ColumnType, Table
 
-__all__ = ["Row", "Tables", "open_tables"]
+__all__ = ["Row", "TableReader", "open_tables"]
 
 Row = tuple[Any, ...]
-"""Values of a table's columns, in their order: int, str, datetime in UTC, bool, bytes, what JSON holds; or None."""
+"""Values in the order of a table's columns: int, str, datetime in UTC, bool, bytes, a JSON value; or None."""
 
 _LIVE = "SELECT slot FROM live_slot WHERE version = {mark}"
-_CHECKPOINT = "SELECT sequence FROM checkpoint WHERE projection = {mark}"
+_POSITION = "SELECT sequence FROM checkpoint WHERE projection = {mark}"
 _FETCH = 2000
 
 
-class Tables(Protocol):
-    """One slot's tables in one read transaction."""
+class TableReader(Protocol):
+    """The tables of one slot in one read transaction."""
 
-    def checkpoint(self) -> int:
+    def position(self) -> int:
         """The sequence of LEDGER up to which the tables are filled; 0 when they are new."""
         ...
 
     def rows(self, table: Table) -> Iterator[Row]:
-        """Every row, in the order of the primary key (texts by code points), without holding them all."""
+        """Every row in the order of the primary key (texts by code point), read in batches."""
         ...
 
 
 @contextmanager
-def open_tables(url: str, database: Database) -> Iterator[Tables]:
-    """The live slot's tables of the database at `url`, in the form in which services have it.
+def open_tables(url: str) -> Iterator[TableReader]:
+    """The tables of the live slot; `url` is written as credits has it in TELECINE_DATABASE_URL.
 
-    Raises CommandError when it can't be read, also later, while it is.
+    Raises CommandError when the database cannot be read, also when that fails while it is read.
     """
     kind, colon, rest = url.partition("://")
     kind = kind.partition("+")[0]
     if not colon or kind not in ("sqlite", "postgresql"):
         raise CommandError(
-            f"the {database.service} database must be sqlite:///FILE or postgresql://…, as the service has it"
+            f"the {SERVICE} database must be sqlite:///FILE or postgresql://…, as the service has it"
         )
     if kind == "sqlite":
-        with _sqlite(Path(unquote(rest.removeprefix("/").partition("?")[0])), database) as tables:
+        with _sqlite(Path(unquote(rest.removeprefix("/").partition("?")[0]))) as tables:
             yield tables
     else:
-        with _postgres(f"postgresql://{rest}", database) as tables:
+        with _postgres(f"postgresql://{rest}") as tables:
             yield tables
 
 
 @contextmanager
-def _sqlite(named: Path, database: Database) -> Iterator[Tables]:
+def _sqlite(named: Path) -> Iterator[TableReader]:
     try:
         with closing(_open_file(named)) as pointers:
-            slot = _first(pointers.execute(_LIVE.format(mark="?"), (database.version,)).fetchone()) or 1
-        file = named.with_name(f"{named.stem}.v{database.version}_{slot}{named.suffix}")
+            slot = _first(pointers.execute(_LIVE.format(mark="?"), (VERSION,)).fetchone()) or 1
+        file = named.with_name(f"{named.stem}.v{VERSION}_{slot}{named.suffix}")
         with closing(_open_file(file)) as connection:
             connection.execute("BEGIN")
-            yield _SqliteTables(connection, database)
+            yield _SqliteTables(connection)
     except sqlite3.Error as error:
-        raise CommandError(f"the {database.service} database {named} can't be read: {error}") from error
+        raise CommandError(f"the {SERVICE} database {named} cannot be read: {error}") from error
 
 
 def _open_file(path: Path) -> sqlite3.Connection:
     if not path.is_file():
         raise CommandError(
-            f"there is no database file {path}: is it of another version, or of another service?"
+            f"there is no database file {path}: it may be of another version or of another service"
         )
     try:
         return _connected(path, "mode=ro")
     except sqlite3.OperationalError:
-        # Readers of a file in WAL mode need a folder that they can write to; a copy that nobody writes does not.
+        # Readers of a file in WAL mode need a writable folder; a copy that has no writer can be read without.
         if path.with_name(f"{path.name}-wal").exists():
             raise
         return _connected(path, "immutable=1")
@@ -96,16 +96,15 @@ def _connected(path: Path, mode: str) -> sqlite3.Connection:
 
 
 class _SqliteTables:
-    def __init__(self, connection: sqlite3.Connection, database: Database) -> None:
+    def __init__(self, connection: sqlite3.Connection) -> None:
         self._connection = connection
-        self._database = database
 
-    def checkpoint(self) -> int:
-        query = _CHECKPOINT.format(mark="?")
-        return _first(self._connection.execute(query, (self._database.projection,)).fetchone()) or 0
+    def position(self) -> int:
+        query = _POSITION.format(mark="?")
+        return _first(self._connection.execute(query, (PROJECTION,)).fetchone()) or 0
 
     def rows(self, table: Table) -> Iterator[Row]:
-        readers = [_SQLITE[column.kind] for column in table.columns]
+        readers = [_SQLITE[column.type] for column in table.columns]
         cursor = self._connection.execute(_query(table, f'"{table.name}"', ""))
         cursor.arraysize = _FETCH
         while batch := cursor.fetchmany():
@@ -113,7 +112,7 @@ class _SqliteTables:
 
 
 @contextmanager
-def _postgres(url: str, database: Database) -> Iterator[Tables]:
+def _postgres(url: str) -> Iterator[TableReader]:
     try:
         import psycopg
     except ImportError:
@@ -124,25 +123,23 @@ def _postgres(url: str, database: Database) -> Iterator[Tables]:
         with psycopg.connect(url) as connection:
             connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
             connection.read_only = True
-            found = connection.execute(_LIVE.format(mark="%s"), (database.version,)).fetchone()
-            yield _PostgresTables(connection, database, _first(found) or 1)
+            found = connection.execute(_LIVE.format(mark="%s"), (VERSION,)).fetchone()
+            yield _PostgresTables(connection, _first(found) or 1)
     except psycopg.Error as error:
-        raise CommandError(f"the {database.service} database can't be read: {error}") from error
+        raise CommandError(f"the {SERVICE} database cannot be read: {error}") from error
 
 
 class _PostgresTables:
-    def __init__(self, connection: Any, database: Database, slot: int) -> None:
+    def __init__(self, connection: Any, slot: int) -> None:
         self._connection = connection
-        self._database = database
-        self._schema = f"v{database.version}_{slot}"
-        connection.execute(f"SET LOCAL search_path TO {self._schema}")
+        connection.execute(f"SET LOCAL search_path TO v{VERSION}_{slot}")
 
-    def checkpoint(self) -> int:
-        query = _CHECKPOINT.format(mark="%s")
-        return _first(self._connection.execute(query, (self._database.projection,)).fetchone()) or 0
+    def position(self) -> int:
+        query = _POSITION.format(mark="%s")
+        return _first(self._connection.execute(query, (PROJECTION,)).fetchone()) or 0
 
     def rows(self, table: Table) -> Iterator[Row]:
-        readers = [_POSTGRES[column.kind] for column in table.columns]
+        readers = [_POSTGRES[column.type] for column in table.columns]
         with self._connection.cursor(name=f"audit_{table.name}") as cursor:
             cursor.itersize = _FETCH
             cursor.execute(_query(table, f'"{table.name}"', ' COLLATE "C"'))
@@ -152,11 +149,11 @@ class _PostgresTables:
 def _query(table: Table, source: str, collation: str) -> str:
     names = ", ".join(f'"{column.name}"' for column in table.columns)
     order = ", ".join(f'"{column.name}"{_collated(column, collation)}' for column in table.key)
-    return f"SELECT {names} FROM {source} ORDER BY {order}"  # noqa: S608 - names are ours
+    return f"SELECT {names} FROM {source} ORDER BY {order}"  # noqa: S608 - the names are constants
 
 
 def _collated(column: Column, collation: str) -> str:
-    return collation if column.kind is Kind.TEXT else ""
+    return collation if column.type is ColumnType.TEXT else ""
 
 
 def _first(row: tuple[Any, ...] | None) -> int | None:
@@ -169,7 +166,7 @@ def _read(readers: list[Callable[[Any], Any]], values: Row) -> Row:
     )
 
 
-def _as_it_is(value: Any) -> Any:
+def _unchanged(value: Any) -> Any:
     return value
 
 
@@ -181,12 +178,12 @@ def _utc_of_text(value: str) -> datetime:
     return datetime.fromisoformat(value).replace(tzinfo=UTC)
 
 
-_POSTGRES: dict[Kind, Callable[[Any], Any]] = {
-    Kind.WHOLE: _as_it_is,
-    Kind.TEXT: _as_it_is,
-    Kind.TIME: _utc,
-    Kind.TRUTH: _as_it_is,
-    Kind.JSON: _as_it_is,
-    Kind.BYTES: bytes,
+_POSTGRES: dict[ColumnType, Callable[[Any], Any]] = {
+    ColumnType.INTEGER: _unchanged,
+    ColumnType.TEXT: _unchanged,
+    ColumnType.TIME: _utc,
+    ColumnType.BOOLEAN: _unchanged,
+    ColumnType.JSON: _unchanged,
+    ColumnType.BYTES: bytes,
 }
-_SQLITE = _POSTGRES | {Kind.TIME: _utc_of_text, Kind.TRUTH: bool, Kind.JSON: json.loads}
+_SQLITE = _POSTGRES | {ColumnType.TIME: _utc_of_text, ColumnType.BOOLEAN: bool, ColumnType.JSON: json.loads}

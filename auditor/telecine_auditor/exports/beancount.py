@@ -4,7 +4,7 @@ from datetime import date, datetime, timedelta
 from typing import TextIO
 
 from telecine_auditor.terminal.sanitizer import one_line
-from telecine_auditor.timestamps import text_of
+from telecine_auditor.timestamps import format_time
 
 from .transactions import AVAILABLE, EXPIRED, HELD, ISSUED, SPENT, Opening, Side, Transaction
 
@@ -103,7 +103,7 @@ class BeancountWriter:
         self._file.write(f"  sequence: {transaction.sequence}\n  entry: {transaction.entry}\n")
         texts = {
             "type": transaction.type,
-            "time": text_of(transaction.time),
+            "time": format_time(transaction.time),
             "event": transaction.event_id,
             "generation": transaction.generation,
             "reference": transaction.reference,

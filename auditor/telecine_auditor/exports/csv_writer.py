@@ -1,22 +1,16 @@
-"""The books as rows, one for every leg: for spreadsheets (CSV) and for data tools (Parquet)."""
+"""The ledger as CSV for spreadsheets and data tools: one row for every posting."""
 
 import csv
 from collections.abc import Iterator
 from datetime import datetime
-from types import TracebackType
-from typing import Any, BinaryIO, NamedTuple, Self, TextIO
+from typing import NamedTuple, TextIO
 
-from telecine_auditor.terminal.exit_codes import CommandError
-from telecine_auditor.terminal.sanitizer import spreadsheet_text, storable
-from telecine_auditor.timestamps import text_of
+from telecine_auditor.terminal.sanitizer import escape_spreadsheet_cell
+from telecine_auditor.timestamps import format_time
 
 from .transactions import Opening, Side, Transaction
 
-__all__ = ["CsvWriter", "ParquetWriter", "Row"]
-
-_BATCH = 10_000
-_WHOLE = ("sequence", "entry", "amount", "grant", "available", "held")
-_ALWAYS = ("sequence", "booked", "time", "type", "side", "amount")
+__all__ = ["CsvWriter"]
 
 
 class Row(NamedTuple):
@@ -105,77 +99,7 @@ class CsvWriter:
         self._rows.writerows([_cell(value) for value in row] for row in rows)
 
 
-class ParquetWriter:
-    """Whole numbers as int64, times as UTC in microseconds; written in groups of some thousand rows."""
-
-    def __init__(self, file: BinaryIO) -> None:
-        """Raises CommandError where pyarrow is missing."""
-        try:
-            import pyarrow
-            import pyarrow.parquet
-        except ImportError:
-            raise CommandError(
-                "Parquet needs pyarrow, which is not installed: pip install 'telecine-auditor[parquet]'"
-            ) from None
-        self._arrow: Any = pyarrow
-        self._schema: Any = _schema(pyarrow)
-        self._file: Any = pyarrow.parquet.ParquetWriter(file, self._schema, compression="zstd")
-        self._waiting: list[Row] = []
-
-    def open_with(self, opening: Opening) -> None:
-        """A row for every side that is not empty."""
-        for row in _of_opening(opening):
-            self._add(row)
-
-    def take(self, transaction: Transaction) -> None:
-        """A row for every leg."""
-        for row in _of_transaction(transaction):
-            self._add(row)
-
-    def leave_out(self, sequence: int, why: str) -> None:
-        """Rows have no place for it."""
-
-    def close_with(self, closing: Opening) -> None:
-        """Write the rows that still wait."""
-        self._write()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._file.close()
-
-    def _add(self, row: Row) -> None:
-        self._waiting.append(row)
-        if len(self._waiting) >= _BATCH:
-            self._write()
-
-    def _write(self) -> None:
-        if not self._waiting:
-            return
-        columns = {
-            name: [storable(value) if isinstance(value, str) else value for value in values]
-            for name, values in zip(Row._fields, zip(*self._waiting, strict=True), strict=True)
-        }
-        try:
-            self._file.write_table(self._arrow.table(columns, schema=self._schema))
-        except (OverflowError, self._arrow.ArrowInvalid) as error:
-            first, last = self._waiting[0].sequence, self._waiting[-1].sequence
-            raise CommandError(f"LEDGER#{first} to #{last} do not fit Parquet's types: {error}") from error
-        self._waiting.clear()
-
-
-def _schema(arrow: Any) -> Any:
-    whole, text, time = arrow.int64(), arrow.string(), arrow.timestamp("us", tz="UTC")
-    types = {"booked": time, "time": time} | dict.fromkeys(_WHOLE, whole)
-    return arrow.schema(
-        [arrow.field(name, types.get(name, text), nullable=name not in _ALWAYS) for name in Row._fields]
-    )
-
-
 def _cell(value: object) -> object:
     if isinstance(value, datetime):
-        return text_of(value)
-    return spreadsheet_text(value) if isinstance(value, str) else value
+        return format_time(value)
+    return escape_spreadsheet_cell(value) if isinstance(value, str) else value

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import TextIO
 
 from telecine_auditor.terminal.sanitizer import one_line
-from telecine_auditor.timestamps import text_of
+from telecine_auditor.timestamps import format_time
 
 from .transactions import Opening, Side, Transaction
 
@@ -87,7 +87,7 @@ def _account(side: Side) -> str:
 def _tags(transaction: Transaction) -> Iterator[tuple[str, str]]:
     yield "sequence", str(transaction.sequence)
     yield "type", transaction.type
-    yield "time", text_of(transaction.time)
+    yield "time", format_time(transaction.time)
     yield "event", transaction.event_id
     for name in ("generation", "reference", "reason"):
         value = getattr(transaction, name)

@@ -15,11 +15,11 @@ __all__ = [
     "HELD",
     "ISSUED",
     "SPENT",
-    "Leg",
     "Opening",
+    "Posting",
     "Side",
     "Transaction",
-    "transaction",
+    "to_transaction",
 ]
 
 ISSUED, SPENT, EXPIRED, AVAILABLE, HELD = "issued", "spent", "expired", "available", "held"
@@ -38,7 +38,7 @@ class Side:
 
 
 @dataclass(frozen=True, slots=True)
-class Leg:
+class Posting:
     """`amount` credits onto `side` (negative: off it), of the grant with that entry number where it is told."""
 
     side: Side
@@ -62,7 +62,7 @@ class Transaction:
     account: str
     entry: int
     words: str
-    legs: tuple[Leg, ...]
+    legs: tuple[Posting, ...]
     available: int
     held: int
     generation: str | None = None
@@ -116,7 +116,7 @@ class Opening:
             yield Side(HELD, name), account.held
 
 
-def transaction(reading: Reading, event_id: str, booked: datetime) -> Transaction | None:
+def to_transaction(reading: Reading, event_id: str, booked: datetime) -> Transaction | None:
     """The transaction that an entry makes; None for one that moves nothing.
 
     Raises ValueError for an entry that can't be booked: a leg without side or whole amount, or no balances.
@@ -146,13 +146,13 @@ def transaction(reading: Reading, event_id: str, booked: datetime) -> Transactio
     )
 
 
-def _legs(postings: Iterable[Any]) -> Iterator[Leg]:
+def _legs(postings: Iterable[Any]) -> Iterator[Posting]:
     for posting in postings:
         if not isinstance(posting, dict):
             raise ValueError("a posting is no object")
         grant = posting.get("grant")
         number = None if grant is None else _whole(posting, "grant")
-        yield Leg(_side(posting.get("account")), _whole(posting, "amount"), number)
+        yield Posting(_side(posting.get("account")), _whole(posting, "amount"), number)
 
 
 def _side(name: object) -> Side:

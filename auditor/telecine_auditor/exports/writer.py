@@ -6,14 +6,14 @@ from typing import Protocol
 
 from telecine_auditor.ledger.reader import Booked, Walk
 from telecine_auditor.terminal.sanitizer import one_line
-from telecine_auditor.timestamps import BookClock
+from telecine_auditor.timestamps import BookingClock
 
-from .transactions import Opening, Transaction, transaction
+from .transactions import Opening, Transaction, to_transaction
 
-__all__ = ["BooksWriter", "Export", "write_books"]
+__all__ = ["ExportResult", "ExportWriter", "write_export"]
 
 
-class BooksWriter(Protocol):
+class ExportWriter(Protocol):
     """Writes books. Calls come in this order: `open_with` (only when the books begin in the middle), any number of
 
     `take` and `leave_out`, `close_with`.
@@ -37,7 +37,7 @@ class BooksWriter(Protocol):
 
 
 @dataclass
-class Export:
+class ExportResult:
     """What was written: transactions, of how many accounts, and how many entries could not be booked."""
 
     transactions: int = 0
@@ -49,16 +49,16 @@ class Export:
         return asdict(self)
 
 
-async def write_books(walk: Walk, since: datetime | None, writer: BooksWriter) -> Export:
+async def write_export(walk: Walk, since: datetime | None, writer: ExportWriter) -> ExportResult:
     """Write the books of the period from `since` (None: the first entry) to where `walk` ends.
 
     Transactions are dated so that dates never go back over the whole file. Raises CommandError, SourceError.
     """
-    dates = BookClock()
+    dates = BookingClock()
     if since is not None:
         before = Walk(walk.source, until=since)
         writer.open_with(Opening(await before.to_the_end(), dates.book(since)))
-    export = Export()
+    export = ExportResult()
     async for booked in walk.entries():
         if since is None or booked.at >= since:
             _write(booked, dates.book(booked.at), writer, export)
@@ -67,12 +67,12 @@ async def write_books(walk: Walk, since: datetime | None, writer: BooksWriter) -
     return export
 
 
-def _write(booked: Booked, date: datetime, writer: BooksWriter, export: Export) -> None:
+def _write(booked: Booked, date: datetime, writer: ExportWriter, export: ExportResult) -> None:
     entry, reading, _ = booked
     try:
         if reading is None:
             raise ValueError("it can't be read")
-        found = transaction(reading, entry.header("ce-id") or "", date)
+        found = to_transaction(reading, entry.header("ce-id") or "", date)
     except ValueError as error:
         export.left_out += 1
         writer.leave_out(entry.sequence, one_line(str(error)))

@@ -7,7 +7,7 @@ covers yet, the auditor names such differences: another writer, or a newer versi
 from collections.abc import Iterator
 from functools import cache
 
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 from telecine_contracts.catalog import registry
 from telecine_contracts.registry import Registry, UnknownEvent, encode
 
@@ -19,7 +19,7 @@ __all__ = ["difference_of"]
 _SHOWN = 5
 
 
-def difference_of(entry: Entry) -> str | None:
+def difference_of(entry: StoredMessage) -> str | None:
     """In which way the body is not as credits writes it; None where it is, or cannot be told (older versions)."""
     kind = entry.type or ""
     try:

@@ -7,7 +7,7 @@ from operator import itemgetter
 from typing import Any
 
 from telecine_auditor.breaches import BreachKind
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 
 from .account import Parts
 from .header_parser import Unreadable, header_lines, shown
@@ -88,7 +88,7 @@ ACTIONS = {
 """Every action that the ledger knows."""
 
 
-def read_body(entry: Entry, account: str, action: str, known: Action) -> Reading:
+def read_body(entry: StoredMessage, account: str, action: str, known: Action) -> Reading:
     """What the entry says, each field that it must have of its type; what may be absent is for its rule to read.
 
     Raises Unreadable.
@@ -132,7 +132,7 @@ _SOON_NO_TIME = "9"
 """Years from here on, as text, are left to those who read with care: a day later there may be no calendar."""
 
 
-def _read_with_care(entry: Entry, body: object, account: str, known: Action) -> datetime:
+def _read_with_care(entry: StoredMessage, body: object, account: str, known: Action) -> datetime:
     """When it was decided, of an entry that says everything it must but looks unusual. Raises Unreadable."""
     if type(body) is not dict:
         raise Unreadable("the body is not a JSON object")
@@ -150,7 +150,7 @@ def _read_with_care(entry: Entry, body: object, account: str, known: Action) -> 
     return utc(decided, "decided_at") if decided is not None else _written_at(entry)
 
 
-def _written_at(entry: Entry) -> datetime:
+def _written_at(entry: StoredMessage) -> datetime:
     return utc(header_lines(entry.head).get("ce-time"), "header ce-time")
 
 

@@ -4,7 +4,7 @@ from datetime import datetime
 from urllib.parse import unquote_to_bytes
 
 from telecine_auditor.breaches import BreachKind
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 
 __all__ = ["Unreadable", "header_lines", "read_with_care", "shown"]
 
@@ -31,7 +31,9 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def read_with_care(entry: Entry, types: tuple[str, ...], known: frozenset[str]) -> tuple[bytes, bytes]:
+def read_with_care(
+    entry: StoredMessage, types: tuple[str, ...], known: frozenset[str]
+) -> tuple[bytes, bytes]:
     """The event's id and its source, whatever its header looks like.
 
     `types`: those that its subject allows, `known`: all there are. Raises Unreadable.

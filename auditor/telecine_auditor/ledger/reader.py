@@ -8,12 +8,13 @@ from datetime import datetime
 from typing import Any, NamedTuple
 
 from telecine_auditor.breaches import Breach, BreachKind, BreachList
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.errors import CommandError
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import LEDGER, Source
-from telecine_auditor.terminal.exit_codes import BREACH, CLEAN, CommandError
+from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
+from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.terminal.sanitizer import one_line
-from telecine_auditor.terminal.tables import Progress
-from telecine_auditor.timestamps import BookClock, text_of
+from telecine_auditor.timestamps import BookingClock, format_time
 
 from .replay import Books, Reading
 
@@ -25,7 +26,7 @@ _SHOWN = 10
 class Booked(NamedTuple):
     """An entry, what it says (None: it could not be read), and when it is booked in its account."""
 
-    entry: Entry
+    entry: StoredMessage
     reading: Reading | None
     at: datetime
 
@@ -46,7 +47,7 @@ class Walk:
     def __post_init__(self) -> None:
         self._list = BreachList(_SHOWN)
         self.books = Books(self._take_breach)
-        self._clocks: dict[str, BookClock] = {}
+        self._clocks: dict[str, BookingClock] = {}
 
     @property
     def found(self) -> int:
@@ -87,7 +88,7 @@ class Walk:
         return {
             "stream": LEDGER,
             "sequence": self.books.sequence,
-            "booked": text_of(self.at) if self.at else None,
+            "booked": format_time(self.at) if self.at else None,
             "breaches": self.found,
             "not_checked": self.not_checked(),
         }
@@ -98,7 +99,7 @@ class Walk:
         if self.sequence is not None:
             missing.append(f"entries behind LEDGER#{self.sequence}")
         elif self.until is not None:
-            missing.append(f"entries booked at {text_of(self.until)} or later")
+            missing.append(f"entries booked at {format_time(self.until)} or later")
         return missing + list(self.source.unread)
 
     def footer(self) -> list[str]:
@@ -109,7 +110,7 @@ class Walk:
         """The point, for people."""
         if self.at is None:
             return "before the first entry of LEDGER"
-        return f"after LEDGER#{self.books.sequence}, booked by {text_of(self.at)}"
+        return f"after LEDGER#{self.books.sequence}, booked by {format_time(self.at)}"
 
     def verdict(self) -> int:
         """The exit code; breaches go to stderr, since what was reported may then be wrong."""
@@ -123,7 +124,7 @@ class Walk:
         )
         return BREACH
 
-    def _take(self, entry: Entry) -> Booked | None:
+    def _take(self, entry: StoredMessage) -> Booked | None:
         clock = self._clock(entry.subject)
         if self.until is not None:
             at = clock.book(_time_of(entry))
@@ -136,9 +137,9 @@ class Walk:
         self.at = max(at, self.at or at)
         return Booked(entry, reading, at)
 
-    def _clock(self, subject: str) -> BookClock:
+    def _clock(self, subject: str) -> BookingClock:
         account = subject.split(".", 2)[1:2]
-        return self._clocks.setdefault(account[0] if account else "", BookClock())
+        return self._clocks.setdefault(account[0] if account else "", BookingClock())
 
     def _take_breach(self, breach: Breach) -> None:
         if breach.kind is BreachKind.SEQUENCE_GAP:
@@ -154,7 +155,7 @@ class Walk:
             self._list(Breach(BreachKind.SEQUENCE_GAP, says, sequence=first))
 
 
-def _time_of(entry: Entry) -> datetime | None:
+def _time_of(entry: StoredMessage) -> datetime | None:
     """When an entry was decided (before 0.2: written), told before the books take it."""
     try:
         stated = json.loads(entry.body).get("decided_at") or entry.header("ce-time")

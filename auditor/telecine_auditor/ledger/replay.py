@@ -11,7 +11,7 @@ from telecine_auditor.ledger.rules.cross_account_checks import differing_prices,
 from telecine_auditor.ledger.rules.fast_path import SHORTCUTS, form_of
 from telecine_auditor.ledger.rules.registry import RULES
 from telecine_auditor.ledger.rules.subject_handlers import TYPES, Route, ident_of
-from telecine_auditor.sources.message import Entry, UsualHead
+from telecine_auditor.sources.message import CanonicalHeaders, StoredMessage
 
 from .account import AccountBook, ExpiryBook, ForeignMessage, GrantBook, HoldBook, Limits, Parts
 from .canonical_form import difference_of
@@ -93,7 +93,7 @@ class Books:
         """Credits expired and not given back."""
         return sum(account.expired for account in self.accounts.values())
 
-    def take_all(self, entries: Sequence[Entry], heads: Sequence[UsualHead | None]) -> None:
+    def take_all(self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None]) -> None:
         """Check the next entries and apply them: what `take` does for one, and several times as fast for most.
 
         `heads` are their headers as `usual_head` reads them.
@@ -131,7 +131,7 @@ class Books:
             self._spans(first)
             self._spans(last)
 
-    def take(self, entry: Entry) -> Reading | None:
+    def take(self, entry: StoredMessage) -> Reading | None:
         """Check the next entry and apply it. None: it could not be read, or is a copy (and that is a breach)."""
         sequence = entry.sequence
         self.entries += 1
@@ -176,7 +176,7 @@ class Books:
         self._judge_time(book, entry.stored_at, reading.decided_at)
         return reading
 
-    def know(self, entries: Sequence[Entry], heads: Sequence[UsualHead | None]) -> None:
+    def know(self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None]) -> None:
         """Entries that a saved audit has taken already: none of their ids may come again."""
         for entry, head in zip(entries, heads, strict=True):
             ident = head[1] if head is not None else (entry.header("ce-id") or "").encode()
@@ -205,7 +205,7 @@ class Books:
             missing = f"{before + 1} to {sequence - 1}" if sequence > before + 2 else str(before + 1)
             self.found(BreachKind.SEQUENCE_GAP, f"sequence {missing} of the stream is missing")
 
-    def _new_route(self, entry: Entry) -> Route:
+    def _new_route(self, entry: StoredMessage) -> Route:
         """Raises Unreadable for a subject that no entry can have."""
         prefix, _, rest = entry.subject.partition(".")
         account, _, action = rest.partition(".")
@@ -253,7 +253,7 @@ class Books:
                 book.doubtful = book.adrift = True
                 book.unread += not numbered
 
-    def _keep_foreign(self, entry: Entry, problem: Unreadable, before: Before | None) -> None:
+    def _keep_foreign(self, entry: StoredMessage, problem: Unreadable, before: Before | None) -> None:
         """Remember what a decision may skip later, and how the account was before it."""
         book = self.accounts.get(self._about) if self._about is not None else None
         if book is None or problem.account not in (None, book.name):

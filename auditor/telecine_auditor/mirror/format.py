@@ -22,30 +22,29 @@ from pathlib import Path
 from struct import Struct
 from zlib import crc32
 
-from telecine_auditor.sources.message import Entry
-from telecine_auditor.sources.port import SourceError
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.errors import CommandError, SourceError
+from telecine_auditor.sources.message import StoredMessage
 
 __all__ = [
+    "CHECKSUMS",
     "SEGMENT_BYTES",
     "SEGMENT_ENTRIES",
-    "SUMS",
     "Segment",
-    "digest",
-    "entries_in",
-    "first_line",
-    "framed",
+    "decode_frames",
+    "encode_frame",
     "has_stream",
-    "next_sound",
-    "read_sums",
-    "segments_of",
-    "streams_in",
+    "list_segments",
+    "list_streams",
+    "next_valid_frame",
+    "read_checksums",
+    "segment_header",
+    "sha256_hex",
 ]
 
 SEGMENT_ENTRIES = 65_536
 SEGMENT_BYTES = 64 * 2**20
 """A segment that has reached either is sealed."""
-SUMS = "SHA256SUMS"
+CHECKSUMS = "SHA256SUMS"
 _SUFFIX = ".entries"
 _MARK = b"TLM1"
 _FRAME = Struct(">4sIIQQHI")
@@ -68,12 +67,12 @@ class Segment:
         return f"{self.stream}/{self.first:020}{_SUFFIX}"
 
 
-def first_line(stream: str) -> bytes:
+def segment_header(stream: str) -> bytes:
     """What every segment begins with, so that it says what it is."""
     return f"telecine-mirror 1 {stream}\n".encode()
 
 
-def framed(entry: Entry) -> bytes:
+def encode_frame(entry: StoredMessage) -> bytes:
     """One entry as it stands in a segment."""
     subject = entry.subject.encode()
     size = _FRAME.size + len(subject) + len(entry.head) + len(entry.body)
@@ -83,15 +82,15 @@ def framed(entry: Entry) -> bytes:
     return b"".join((_MARK, crc.to_bytes(4, "big"), frame[_CHECKED_FROM:]))
 
 
-def entries_in(
+def decode_frames(
     data: bytes, at: int, *, behind: int = 0, most: int = 2**63, checked: bool = True
-) -> tuple[list[Entry], int]:
+) -> tuple[list[StoredMessage], int]:
     """Up to `most` entries of a segment from offset `at` on, and the offset behind them.
 
     Stops before a frame that is not sound: cut short, of another CRC (where `checked`), or of a sequence that does not
     come behind the one before, `behind` at first.
     """
-    found: list[Entry] = []
+    found: list[StoredMessage] = []
     end, frame, size_of_frame, view = len(data), _FRAME.unpack_from, _FRAME.size, memoryview(data)
     # Entry(…) itself is a call in Python: a third of what reading an entry takes.
     new = tuple.__new__
@@ -104,22 +103,22 @@ def entries_in(
         if checked and crc32(view[at + _CHECKED_FROM : stop]) != crc:
             break
         text = data[a:b].decode("utf-8", "replace")
-        found.append(new(Entry, (sequence, stored_at, text, data[b:c], data[c:stop])))
+        found.append(new(StoredMessage, (sequence, stored_at, text, data[b:c], data[c:stop])))
         at, behind = stop, sequence
     return found, at
 
 
-def next_sound(data: bytes, at: int, *, behind: int) -> int:
+def next_valid_frame(data: bytes, at: int, *, behind: int) -> int:
     """The offset of the next frame that is sound, beyond offset `at`; the end of the data without one."""
     at = data.find(_MARK, at + 1)
     while at >= 0:
-        if entries_in(data, at, behind=behind, most=1)[0]:
+        if decode_frames(data, at, behind=behind, most=1)[0]:
             return at
         at = data.find(_MARK, at + 1)
     return len(data)
 
 
-def streams_in(folder: Path) -> list[str]:
+def list_streams(folder: Path) -> list[str]:
     """The streams that a mirror holds. Raises SourceError where one of them is no folder that can be read."""
     streams = sorted(name for name in _listed(folder) if _STREAM.fullmatch(name))
     for stream in streams:
@@ -132,7 +131,7 @@ def has_stream(folder: Path, stream: str) -> bool:
     return stream in _listed(folder)
 
 
-def segments_of(folder: Path, stream: str) -> list[Segment]:
+def list_segments(folder: Path, stream: str) -> list[Segment]:
     """The segments of one stream that are on disk, in order. Raises SourceError for a folder that cannot be read."""
     found = map(_SEGMENT.fullmatch, _listed(folder / stream))
     return sorted(Segment(stream, int(name[1])) for name in found if name)
@@ -146,25 +145,25 @@ def _listed(folder: Path) -> list[str]:
         raise SourceError(f"the mirror's folder {folder} can't be read: {error.strerror}") from error
 
 
-def read_sums(folder: Path) -> dict[str, str]:
+def read_checksums(folder: Path) -> dict[str, str]:
     """SHA256SUMS: the hash of every sealed segment by its name; empty while none is sealed.
 
     Raises CommandError when the file is not of its form.
     """
     try:
-        lines = (folder / SUMS).read_text(encoding="utf-8").splitlines()
+        lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
-        if SUMS in _listed(folder):
-            raise CommandError(f"{folder / SUMS} is a link that leads nowhere") from None
+        if CHECKSUMS in _listed(folder):
+            raise CommandError(f"{folder / CHECKSUMS} is a link that leads nowhere") from None
         return {}
     except (OSError, ValueError) as error:
-        raise CommandError(f"{folder / SUMS} can't be read: {type(error).__name__}") from error
+        raise CommandError(f"{folder / CHECKSUMS} can't be read: {type(error).__name__}") from error
     found = [_SUM.fullmatch(line) for line in lines]
     if not all(found):
-        raise CommandError(f"{folder / SUMS} is not a list of SHA-256 sums of this mirror")
+        raise CommandError(f"{folder / CHECKSUMS} is not a list of SHA-256 sums of this mirror")
     return {match[2]: match[1] for match in found if match}
 
 
-def digest(data: bytes) -> str:
+def sha256_hex(data: bytes) -> str:
     """SHA-256, as SHA256SUMS writes it."""
     return sha256(data).hexdigest()

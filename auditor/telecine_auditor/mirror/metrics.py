@@ -3,7 +3,7 @@
 import time
 from pathlib import Path
 
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.errors import CommandError
 
 __all__ = ["FOLLOWED", "write_metrics"]
 

@@ -6,10 +6,9 @@ from typing import Any, Self
 
 from nats.aio.subscription import Subscription
 
-from telecine_auditor.sources.message import Entry
-from telecine_auditor.sources.port import SourceError
+from telecine_auditor.errors import CommandError, SourceError
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.server import REPLY_TIMEOUT, as_source_errors
-from telecine_auditor.terminal.exit_codes import CommandError
 from telecine_jetstream.client import NatsClient
 
 __all__ = ["StreamPublisher"]
@@ -42,7 +41,7 @@ class StreamPublisher:
         if self._hearing:
             await self._client.unsubscribe_raw(self._hearing)
 
-    async def write(self, entry: Entry) -> None:
+    async def write(self, entry: StoredMessage) -> None:
         """Send an entry, which must get its own sequence.
 
         Raises CommandError or SourceError, also for what was sent before.

@@ -6,22 +6,22 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.errors import CommandError
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.port import Source
-from telecine_auditor.terminal.exit_codes import CommandError
 from telecine_contracts.transparency import Frontier, leaf_hash
 
 from .publisher import StreamPublisher
 
-__all__ = ["Differs", "Restore", "Restored"]
+__all__ = ["Restore", "RestoreMismatch", "RestoreResult"]
 
 _EXPECTATION = re.compile(rb"(?:\A|(?<=\r\n))nats-expected-[^\r\n]*\r\n", re.IGNORECASE)
 _FILLER_HEAD = b"telecine-restore: filler\r\n"
 _FILLER_PART = "telecine-restore"
 
 
-class Differs(Exception):
+class RestoreMismatch(Exception):
     """An entry of the stream is not the one that the mirror has there."""
 
     def __init__(self, sequence: int) -> None:
@@ -30,7 +30,7 @@ class Differs(Exception):
 
 
 @dataclass(frozen=True, slots=True)
-class Restored:
+class RestoreResult:
     """What was done to a stream: entries found from an earlier run, entries written, sequences left empty; its root."""
 
     stream: str
@@ -42,7 +42,7 @@ class Restored:
 
 
 @dataclass(slots=True)
-class _Same:
+class _MatchedPrefix:
     """How many entries are as they must be, the tree over them, and the fillers between them."""
 
     count: int
@@ -59,7 +59,7 @@ class Restore:
     def __init__(self, mirror: Source, server: NatsSource, stream: str, *, renumber: bool = False) -> None:
         self._mirror, self._server, self._stream, self._renumber = mirror, server, stream, renumber
 
-    async def run(self, progress: Callable[[int], None] = lambda _: None) -> Restored:
+    async def run(self, progress: Callable[[int], None] = lambda _: None) -> RestoreResult:
         """Write what is missing, then read everything back.
 
         Raises CommandError for a stream that holds anything but a beginning of what it is to hold, SourceError, and
@@ -75,19 +75,19 @@ class Restore:
         written = await self._write(config, last, progress)
         end = await self._server.last(self._stream)
         same = await self._compared(end, progress) if written else found
-        return Restored(self._stream, found.count, written, sum(gaps.values()), end, same.tree.root())
+        return RestoreResult(self._stream, found.count, written, sum(gaps.values()), end, same.tree.root())
 
-    async def _found(self, last: int) -> _Same:
+    async def _found(self, last: int) -> _MatchedPrefix:
         try:
             return await self._compared(last)
-        except Differs as error:
+        except RestoreMismatch as error:
             raise CommandError(
                 f"stream {self._stream} is not empty, and no beginning of what the mirror holds: {error}"
             ) from None
 
-    async def _compared(self, upto: int, progress: Callable[[int], None] = lambda _: None) -> _Same:
+    async def _compared(self, upto: int, progress: Callable[[int], None] = lambda _: None) -> _MatchedPrefix:
         """Compare the stream up to sequence `upto` with the mirror. Raises Differs."""
-        same = _Same(0, Frontier(), [])
+        same = _MatchedPrefix(0, Frontier(), [])
         async with aclosing(self._wanted(upto)) as wanted:
             due = await anext(wanted, None)
             async for entries in self._server.batches(self._stream, upto=upto):
@@ -96,16 +96,16 @@ class Restore:
                         same.fillers.append(entry.sequence)
                         continue
                     if due is None or entry._replace(stored_at=due.stored_at) != due:
-                        raise Differs(entry.sequence)
+                        raise RestoreMismatch(entry.sequence)
                     same.tree.append(leaf_hash(entry.stated))
                     same.count += 1
                     due = await anext(wanted, None)
                 progress(len(entries))
             if due is not None:
-                raise Differs(due.sequence)
+                raise RestoreMismatch(due.sequence)
         return same
 
-    async def _wanted(self, upto: int = 2**63, *, after: int = 0) -> AsyncGenerator[Entry, None]:
+    async def _wanted(self, upto: int = 2**63, *, after: int = 0) -> AsyncGenerator[StoredMessage, None]:
         """What the stream is to hold behind sequence `after`, up to and with `upto`."""
         count = 0
         async for entries in self._mirror.batches(self._stream):
@@ -165,7 +165,7 @@ class Restore:
             return
         subject = re.sub(r"[*>]", _FILLER_PART, config["subjects"][0])
         for sequence in range(first, following):
-            await publisher.write(Entry(sequence, 0, subject, _FILLER_HEAD, b""))
+            await publisher.write(StoredMessage(sequence, 0, subject, _FILLER_HEAD, b""))
         await publisher.settle()
         for sequence in range(first, following):
             await self._delete(sequence)

@@ -5,10 +5,19 @@ from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry
-from telecine_auditor.sources.port import SourceError
+from telecine_auditor.errors import SourceError
+from telecine_auditor.sources.message import StoredMessage
 
-from .format import Segment, digest, entries_in, first_line, has_stream, next_sound, read_sums, segments_of
+from .format import (
+    Segment,
+    decode_frames,
+    has_stream,
+    list_segments,
+    next_valid_frame,
+    read_checksums,
+    segment_header,
+    sha256_hex,
+)
 
 __all__ = ["MirrorSource"]
 
@@ -52,7 +61,7 @@ class MirrorSource:
 
     async def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
-    ) -> AsyncIterator[Sequence[Entry]]:
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
         end = await self.last(stream) if upto is None else upto
         for entries in self._read_on(stream, after, end):
             if entries[0].sequence > after and entries[-1].sequence <= end:
@@ -66,13 +75,13 @@ class MirrorSource:
     def _segments(self, stream: str) -> list[Segment]:
         if not has_stream(self._folder, stream):
             raise SourceError(f"the mirror at {self._folder} has no stream {stream}")
-        return segments_of(self._folder, stream)
+        return list_segments(self._folder, stream)
 
-    def _read_on(self, stream: str, after: int, end: int) -> Iterator[Sequence[Entry]]:
+    def _read_on(self, stream: str, after: int, end: int) -> Iterator[Sequence[StoredMessage]]:
         """What the segments hold that have entries behind `after`, up to `end`."""
         segments = self._segments(stream)
         # Only now: what is sealed meanwhile is in the list then, and is read as it was sealed.
-        sums = read_sums(self._folder)
+        sums = read_checksums(self._folder)
         self._tell_of_missing(stream, segments, sums)
         previous = 0
         for segment, following in zip(segments, [*segments[1:], None], strict=False):
@@ -82,9 +91,11 @@ class MirrorSource:
                 previous = entries[-1].sequence
                 yield entries
 
-    def _believed(self, segment: Segment, sealed: str | None, behind: int) -> Iterator[Sequence[Entry]]:
+    def _believed(
+        self, segment: Segment, sealed: str | None, behind: int
+    ) -> Iterator[Sequence[StoredMessage]]:
         data = self._read(segment)
-        if sealed and digest(data) == sealed:
+        if sealed and sha256_hex(data) == sealed:
             yield from self._entries(segment, data, behind, self._on_breach, checked=False)
             return
         if sealed:
@@ -102,21 +113,21 @@ class MirrorSource:
 
     def _entries(
         self, segment: Segment, data: bytes, behind: int, on_breach: OnBreach, *, checked: bool = True
-    ) -> Iterator[Sequence[Entry]]:
+    ) -> Iterator[Sequence[StoredMessage]]:
         """The sound entries of a segment, in batches. A torn end is no breach: its writer was stopped."""
-        at = len(first_line(segment.stream))
-        if data[:at] != first_line(segment.stream)[: len(data)]:
+        at = len(segment_header(segment.stream))
+        if data[:at] != segment_header(segment.stream)[: len(data)]:
             on_breach(_changed(segment, behind, "does not begin as a segment of this stream does"))
         self._torn.pop(segment.name, None)
         if len(data) < at:
             self._torn[segment.name] = len(data)
         while at < len(data):
-            found, at = entries_in(data, at, behind=behind, most=_BATCH, checked=checked)
+            found, at = decode_frames(data, at, behind=behind, most=_BATCH, checked=checked)
             if found:
                 behind = found[-1].sequence
                 yield found
             if len(found) < _BATCH and at < len(data):
-                torn_at, at = at, next_sound(data, at, behind=behind)
+                torn_at, at = at, next_valid_frame(data, at, behind=behind)
                 if at < len(data):
                     on_breach(_changed(segment, behind, f"is damaged behind entry {behind}"))
                 else:

@@ -3,12 +3,12 @@
 from collections.abc import Callable, Sequence
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, Source
 
 from .writer import StreamWriter
 
-__all__ = ["StreamChanged", "bounds", "copied"]
+__all__ = ["StreamChanged", "sync_stream", "sync_targets"]
 
 _NEVER_ERASED = (LEDGER, CHECKPOINTS)
 
@@ -21,7 +21,7 @@ class StreamChanged(Exception):
         super().__init__(breach.says)
 
 
-async def bounds(source: Source, streams: Sequence[str]) -> dict[str, int]:
+async def sync_targets(source: Source, streams: Sequence[str]) -> dict[str, int]:
     """How far to copy each of the streams, in the order in which to copy them.
 
     CHECKPOINTS speaks of LEDGER: it is asked first and copied last, so that a mirror never holds a checkpoint over
@@ -33,7 +33,7 @@ async def bounds(source: Source, streams: Sequence[str]) -> dict[str, int]:
     return {stream: lasts[stream] for stream in sorted(asked, key=CHECKPOINTS.__eq__)}
 
 
-async def copied(
+async def sync_stream(
     source: Source, stream: str, last: int, writer: StreamWriter, progress: Callable[[int], None]
 ) -> tuple[int, bool]:
     """Append what is new in `stream` up to `last`; how many entries, and whether the last mirrored one was erased.
@@ -57,7 +57,7 @@ async def copied(
     return new, erased
 
 
-def _erased(known: Entry, found: Entry | None, stream: str) -> bool:
+def _erased(known: StoredMessage, found: StoredMessage | None, stream: str) -> bool:
     """Whether the stream forgot the entry that was mirrored last. Raises StreamChanged when it may not, or differs."""
     if found is None or found.sequence != known.sequence:
         if stream in _NEVER_ERASED:
@@ -73,6 +73,6 @@ def _erased(known: Entry, found: Entry | None, stream: str) -> bool:
     return False
 
 
-def _breach(kind: BreachKind, known: Entry, stream: str, says: str) -> Breach:
+def _breach(kind: BreachKind, known: StoredMessage, stream: str, says: str) -> Breach:
     words = f"entry {known.sequence} was mirrored, and now {says}: it was rewritten, or is another stream"
     return Breach(kind, words, stream=stream, sequence=known.sequence)

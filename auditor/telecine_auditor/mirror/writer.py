@@ -9,24 +9,24 @@ from pathlib import Path
 from typing import BinaryIO
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.errors import CommandError
+from telecine_auditor.sources.message import StoredMessage
 
 from .format import (
+    CHECKSUMS,
     SEGMENT_BYTES,
     SEGMENT_ENTRIES,
-    SUMS,
     Segment,
-    digest,
-    entries_in,
-    first_line,
-    framed,
-    next_sound,
-    read_sums,
-    segments_of,
+    decode_frames,
+    encode_frame,
+    list_segments,
+    next_valid_frame,
+    read_checksums,
+    segment_header,
+    sha256_hex,
 )
 
-__all__ = ["MirrorChanged", "MirrorWriter", "StreamWriter", "opened_for_writing"]
+__all__ = ["MirrorChanged", "MirrorWriter", "StreamWriter", "open_mirror"]
 
 _LOCK = "LOCK"
 
@@ -48,7 +48,7 @@ class MirrorWriter:
 
     def __init__(self, folder: Path, *, most: int = SEGMENT_ENTRIES) -> None:
         self.folder, self.most = folder, most
-        self._sums = read_sums(folder)
+        self._sums = read_checksums(folder)
         self._writers: list[StreamWriter] = []
 
     def stream(self, stream: str) -> "StreamWriter":
@@ -69,12 +69,12 @@ class MirrorWriter:
     def seal(self, segment: Segment, hash: str) -> None:
         """Add a hash to SHA256SUMS, which is replaced as a whole: no reader ever sees half of it."""
         self._sums[segment.name] = hash
-        new = self.folder / f"{SUMS}.new"
+        new = self.folder / f"{CHECKSUMS}.new"
         with new.open("w", encoding="utf-8") as file:
             file.writelines(f"{hash}  {name}\n" for name, hash in sorted(self._sums.items()))
             file.flush()
             os.fsync(file.fileno())
-        new.replace(self.folder / SUMS)
+        new.replace(self.folder / CHECKSUMS)
         _sync_folder(self.folder)
 
 
@@ -86,7 +86,7 @@ class StreamWriter:
     """
 
     def __init__(self, mirror: MirrorWriter, stream: str) -> None:
-        self.last: Entry | None = None
+        self.last: StoredMessage | None = None
         self.cut = 0
         self.sealed = 0
         self._mirror, self._stream = mirror, stream
@@ -99,13 +99,13 @@ class StreamWriter:
         """The last mirrored sequence, 0 for none."""
         return self.last.sequence if self.last else 0
 
-    def append(self, entries: Sequence[Entry]) -> None:
+    def append(self, entries: Sequence[StoredMessage]) -> None:
         """Write entries behind the last one; a segment that gets full is sealed. Raises CommandError."""
         with _written(self._mirror.folder):
             while entries:
                 file = self._file or self._new(entries[0].sequence)
                 now = entries[: self._mirror.most - self._count]
-                frames = b"".join(map(framed, now))
+                frames = b"".join(map(encode_frame, now))
                 file.write(frames)
                 file.flush()
                 self._hash.update(frames)
@@ -131,29 +131,31 @@ class StreamWriter:
     def _begin(self) -> None:
         """Find the end of what is there; cut a torn frame off."""
         (self._mirror.folder / self._stream).mkdir(exist_ok=True)
-        segments = segments_of(self._mirror.folder, self._stream)
+        segments = list_segments(self._mirror.folder, self._stream)
         for segment in segments[:-1]:
             if not self._mirror.sealed(segment):
-                raise MirrorChanged(segment, f"is not in {SUMS}, and another one follows it")
+                raise MirrorChanged(segment, f"is not in {CHECKSUMS}, and another one follows it")
         for segment in reversed(segments):
             data = (self._mirror.folder / segment.name).read_bytes()
             hash = self._mirror.sealed(segment)
-            if hash and digest(data) != hash:
-                raise MirrorChanged(segment, f"is not the one whose hash is in {SUMS}")
+            if hash and sha256_hex(data) != hash:
+                raise MirrorChanged(segment, f"is not the one whose hash is in {CHECKSUMS}")
             self._find_last(segment, data, open_end=not hash)
             if self.last:
                 return
 
     def _find_last(self, segment: Segment, data: bytes, *, open_end: bool) -> None:
-        start = first_line(segment.stream)
+        start = segment_header(segment.stream)
         if not data.startswith(start):
             if not open_end or not start.startswith(data):
                 raise MirrorChanged(segment, "does not begin as a segment does")
             (self._mirror.folder / segment.name).unlink()
             self.cut += len(data)
             return
-        entries, end = entries_in(data, len(start), behind=segment.first - 1)
-        if end < len(data) and (not open_end or next_sound(data, end, behind=segment.first - 1) < len(data)):
+        entries, end = decode_frames(data, len(start), behind=segment.first - 1)
+        if end < len(data) and (
+            not open_end or next_valid_frame(data, end, behind=segment.first - 1) < len(data)
+        ):
             raise MirrorChanged(segment, f"is damaged at byte {end}")
         if entries:
             self.last = entries[-1]
@@ -171,7 +173,7 @@ class StreamWriter:
     def _new(self, first: int) -> BinaryIO:
         self._segment, self._count = Segment(self._stream, first), 0
         path = self._mirror.folder / self._segment.name
-        start = first_line(self._stream)
+        start = segment_header(self._stream)
         self._file = path.open("xb")
         self._file.write(start)
         self._file.flush()
@@ -188,7 +190,7 @@ class StreamWriter:
 
 
 @contextmanager
-def opened_for_writing(folder: Path, *, most: int = SEGMENT_ENTRIES) -> Iterator[MirrorWriter]:
+def open_mirror(folder: Path, *, most: int = SEGMENT_ENTRIES) -> Iterator[MirrorWriter]:
     """Make the folder if it is not there, and hold it alone. `most`: how many entries a segment has at most.
 
     Raises CommandError when somebody else holds it, or it can't be written.

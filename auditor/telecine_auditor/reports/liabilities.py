@@ -8,7 +8,7 @@ from typing import Any
 from telecine_auditor.ledger.account import GrantBook
 from telecine_auditor.ledger.replay import Books
 
-__all__ = ["Amounts", "Owed", "liability"]
+__all__ = ["Amounts", "LiabilityTable", "build_liability_table"]
 
 NEVER = "never"
 
@@ -36,7 +36,7 @@ class Amounts:
 
 
 @dataclass
-class Owed:
+class LiabilityTable:
     """Unspent credits in groups, of which the last two names are kind and expiry (``never`` or ``2027-11``).
 
     `past`: those whose time was over already; they expire as soon as the expiry is written.
@@ -71,9 +71,9 @@ class Owed:
         }
 
 
-def liability(books: Books, as_of: datetime, *, each_account: bool) -> Owed:
+def build_liability_table(books: Books, as_of: datetime, *, each_account: bool) -> LiabilityTable:
     """What is owed by the books, in groups of (account if `each_account`, kind, expiry)."""
-    owed = Owed()
+    owed = LiabilityTable()
     for name, account in books.accounts.items():
         for grant in account.grants.values():
             if grant.available or grant.held:
@@ -81,7 +81,7 @@ def liability(books: Books, as_of: datetime, *, each_account: bool) -> Owed:
     return owed
 
 
-def _count(owed: Owed, account: tuple[str, ...], grant: GrantBook, as_of: datetime) -> None:
+def _count(owed: LiabilityTable, account: tuple[str, ...], grant: GrantBook, as_of: datetime) -> None:
     until = grant.usable_until
     group = (*account, grant.kind, f"{until.astimezone(UTC):%Y-%m}" if until else NEVER)
     owed.by_group.setdefault(group, Amounts()).add(grant)

@@ -7,13 +7,13 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import IO, Any, Protocol
 
+from telecine_auditor.errors import CommandError
 from telecine_auditor.event_descriptions import in_words
 from telecine_auditor.json_documents import name_of
 from telecine_auditor.ledger.reader import Walk
 from telecine_auditor.ledger.replay import Books, Reading
-from telecine_auditor.terminal.exit_codes import CommandError
-from telecine_auditor.terminal.sanitizer import one_line, spreadsheet_text
-from telecine_auditor.timestamps import text_of
+from telecine_auditor.terminal.sanitizer import escape_spreadsheet_cell, one_line
+from telecine_auditor.timestamps import format_time
 
 __all__ = ["CsvStatement", "JsonStatement", "Line", "StatementWriter", "TextStatement", "write_statement"]
 
@@ -124,7 +124,7 @@ class TextStatement:
     def line(self, line: Line) -> None:
         """One entry; a change of nothing is left blank."""
         changes = [f"{change:+d}" if change else "" for change in (line.available_change, line.held_change)]
-        time = text_of(line.time.replace(microsecond=0))
+        time = format_time(line.time.replace(microsecond=0))
         what = one_line(line.what)
         self._row(line.sequence, line.entry, time, *changes, line.available, line.held, what)
 
@@ -159,8 +159,10 @@ class CsvStatement:
     def line(self, line: Line) -> None:
         """One entry."""
         values = [getattr(line, name) for name in self.HEAD]
-        texts = [text_of(value) if isinstance(value, datetime) else value for value in values]
-        self._rows.writerow([spreadsheet_text(value) if isinstance(value, str) else value for value in texts])
+        texts = [format_time(value) if isinstance(value, datetime) else value for value in values]
+        self._rows.writerow(
+            [escape_spreadsheet_cell(value) if isinstance(value, str) else value for value in texts]
+        )
 
     def end(self, closing: Balance) -> None:
         """What there is."""
@@ -190,7 +192,7 @@ class JsonStatement:
 
     def line(self, line: Line) -> None:
         """One entry."""
-        fields: dict[str, Any] = asdict(line) | {"time": text_of(line.time)}
+        fields: dict[str, Any] = asdict(line) | {"time": format_time(line.time)}
         self._file.write(f"{self._separator}\n  {json.dumps(fields)}")
         self._separator = ","
 

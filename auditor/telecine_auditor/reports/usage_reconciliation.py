@@ -5,7 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from .usage_store import UsageBook, instant, moment
+from telecine_auditor.timestamps import from_microseconds, to_microseconds
+
+from .usage_store import UsageStore
 
 __all__ = ["LISTS", "Finding", "Group", "Listing", "PossibleTask", "Reconciliation"]
 
@@ -171,7 +173,7 @@ class PossibleTask:
 class Reconciliation:
     """A usage book that is full, and the period in which generations were asked for. `rate`: tokens for a credit."""
 
-    book: UsageBook
+    book: UsageStore
     since: datetime | None = None
     until: datetime | None = None
     rate: int | None = None
@@ -201,9 +203,18 @@ class Reconciliation:
     def possible_tasks(self) -> Iterator[PossibleTask]:
         """Every attempt whose answer was lost, with the marks to look for in the provider's list and its bill."""
         for account, generation, attempt, mark, seed, begun, closed, how in self._rows(_POSSIBLE):
-            yield PossibleTask(account, generation, attempt, mark, seed, moment(begun), moment(closed), how)
+            yield PossibleTask(
+                account,
+                generation,
+                attempt,
+                mark,
+                seed,
+                from_microseconds(begun),
+                from_microseconds(closed),
+                how,
+            )
 
     def _rows(self, query: str) -> Iterator[tuple[Any, ...]]:
         ends = {"since": self.since, "until": self.until}
-        values = {name: None if time is None else instant(time) for name, time in ends.items()}
+        values = {name: None if time is None else to_microseconds(time) for name, time in ends.items()}
         return self.book.rows(query, {**values, "rate": self.rate})

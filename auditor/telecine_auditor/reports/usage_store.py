@@ -7,14 +7,15 @@ them in bounded memory.
 import json
 import sqlite3
 from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
 from telecine_auditor.ledger.replay import Books, Reading
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
+from telecine_auditor.timestamps import to_microseconds
 
-__all__ = ["UsageBook", "instant", "moment"]
+__all__ = ["UsageStore"]
 
 _SCHEMA = """
 PRAGMA journal_mode=OFF;
@@ -39,25 +40,13 @@ _KEYS = {
     "task": ("account", "generation", "id"),
     "attempt": ("account", "generation", "number"),
 }
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _ENDINGS = frozenset({"ready", "failed", "cancelled"})
 _LARGEST = 2**63 - 1
 
 Fields = dict[str, Any]
 
 
-def instant(time: datetime) -> int:
-    """Microseconds since 1970, to be compared in the database."""
-    return (time - _EPOCH) // _MICROSECOND
-
-
-def moment(microseconds: int) -> datetime:
-    """The time that `instant` made a number of."""
-    return _EPOCH + microseconds * _MICROSECOND
-
-
-class UsageBook:
+class UsageStore:
     """Three tables. A `generation` has what was asked for, how it ended at the provider (`ending`: ready, failed or
 
     cancelled, `code` of a failure) and on the ledger (`outcome`, `credits`, of which `returned` were given back by
@@ -80,7 +69,7 @@ class UsageBook:
     ) -> None:
         self._database.close()
 
-    def video(self, entry: Entry) -> None:
+    def video(self, entry: StoredMessage) -> None:
         """Take the next entry of VIDEO."""
         try:
             _, account, generation, action = entry.subject.split(".")
@@ -93,7 +82,7 @@ class UsageBook:
         if reading.action == "debited":
             price = reading.body["price"]
             fields = {
-                "at": instant(reading.decided_at),
+                "at": to_microseconds(reading.decided_at),
                 "resolution": _text(price, "resolution"),
                 "duration": _whole(price, "duration"),
             }
@@ -111,9 +100,9 @@ class UsageBook:
         """What a query finds."""
         return self._database.execute(query, values)
 
-    def _video(self, key: tuple[str, ...], action: str, body: Fields, entry: Entry) -> None:
+    def _video(self, key: tuple[str, ...], action: str, body: Fields, entry: StoredMessage) -> None:
         if action == "requested":
-            self._put("generation", key, _asked(body) | {"at": instant(_time(entry))})
+            self._put("generation", key, _asked(body) | {"at": to_microseconds(_time(entry))})
         elif action == "submission_started":
             self._put("generation", key, {"claimed": 1})
             self._put("attempt", (*key, _number(body)), _marks(body))
@@ -131,13 +120,13 @@ class UsageBook:
         if action in _ENDINGS:
             self._put("generation", key, {"ending": action, "code": _text(body, "code")}, over=False)
 
-    def _close(self, key: tuple[str, ...], entry: Entry, how: str | None) -> None:
+    def _close(self, key: tuple[str, ...], entry: StoredMessage, how: str | None) -> None:
         """The open attempt is over: its answer was lost (`how`), or the provider is known to have a task or none."""
         which = "WHERE account = ? AND generation = ? AND how IS NULL"
         if how is None:
             self._database.execute(f"DELETE FROM attempt {which}", key)  # noqa: S608 - of constants alone
         else:
-            closed = instant(_time(entry))
+            closed = to_microseconds(_time(entry))
             self._database.execute(f"UPDATE attempt SET closed = ?, how = ? {which}", (closed, how, *key))  # noqa: S608
 
     def _put(self, table: str, key: tuple[str | int, ...], fields: Fields, *, over: bool = True) -> None:
@@ -174,11 +163,11 @@ def _marks(body: Fields) -> Fields:
     return {
         "mark": _text(body, "safety_identifier"),
         "seed": _whole(body, "seed"),
-        "begun": instant(begun if begun.tzinfo else begun.replace(tzinfo=UTC)),
+        "begun": to_microseconds(begun if begun.tzinfo else begun.replace(tzinfo=UTC)),
     }
 
 
-def _time(entry: Entry) -> datetime:
+def _time(entry: StoredMessage) -> datetime:
     time = datetime.fromisoformat(entry.header("ce-time") or "")
     if time.tzinfo is None:
         raise ValueError("a time without zone")

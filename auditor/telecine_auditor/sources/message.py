@@ -6,7 +6,7 @@ from typing import NamedTuple, cast
 from telecine_contracts.transparency import is_stated
 from telecine_jetstream.messages import parse_headers
 
-__all__ = ["Entry", "UsualHead", "head_of", "usual_head"]
+__all__ = ["CanonicalHeaders", "StoredMessage", "encode_headers", "parse_canonical_headers"]
 
 _TRANSPORT = rb"(?:Nats-[!-9;-~]++: [ -~]*+\r\n)*+"
 _OURS = (
@@ -16,11 +16,11 @@ _OURS = (
 _AS_EVER = re.compile(_TRANSPORT + _OURS.replace(b"V", rb"[!-~]++") + _TRANSPORT)
 """A header as telecine's services write it: no name twice, nothing around a value, an id that needs no decoding."""
 
-UsualHead = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
+CanonicalHeaders = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
 """The lines of a header that are part of the leaf; of these the event's id, its source, type, time and subject."""
 
 
-class Entry(NamedTuple):
+class StoredMessage(NamedTuple):
     """`head` holds the header lines as they were sent, each ``Name: value`` with its line break; `stored_at` is when
 
     the server stored the message, in nanoseconds since 1970 (a claim of the server, part of no hash).
@@ -35,9 +35,9 @@ class Entry(NamedTuple):
     @property
     def stated(self) -> bytes:
         """The bytes that the entry's leaf is the hash of, as `telecine_contracts.transparency` tells."""
-        return self.leaf(usual_head(self.head))[1:]
+        return self.leaf(parse_canonical_headers(self.head))[1:]
 
-    def leaf(self, head: UsualHead | None) -> bytes:
+    def leaf(self, head: CanonicalHeaders | None) -> bytes:
         """The same behind the byte that leaves begin with, for who has read the header already, by `usual_head`."""
         lines = head[0] if head is not None else _normal(self.head)
         return b"".join((b"\x00", self.subject.encode(), b"\r\n", lines, b"\r\n", self.body))
@@ -57,17 +57,17 @@ class Entry(NamedTuple):
         return None
 
 
-def usual_head(head: bytes) -> UsualHead | None:
+def parse_canonical_headers(head: bytes) -> CanonicalHeaders | None:
     """What the header says, where it is one as telecine's services write it."""
     found = _AS_EVER.fullmatch(head)
-    return cast(UsualHead, found.groups()) if found is not None else None
+    return cast(CanonicalHeaders, found.groups()) if found is not None else None
 
 
-def head_of(headers: dict[str, str] | None) -> bytes:
+def encode_headers(headers: dict[str, str] | None) -> bytes:
     """Header lines in the order in which they were sent."""
     return "".join(f"{name}: {value}\r\n" for name, value in (headers or {}).items()).encode()
 
 
 def _normal(head: bytes) -> bytes:
     """The lines that are part of the leaf, from a header of any form, read as nats-py reads it."""
-    return head_of({name: value for name, value in parse_headers(head).items() if is_stated(name)})
+    return encode_headers({name: value for name, value in parse_headers(head).items() if is_stated(name)})

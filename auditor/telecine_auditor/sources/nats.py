@@ -13,12 +13,12 @@ from typing import Any
 import nats.errors
 from nats.js.errors import APIError, ServiceUnavailableError
 
+from telecine_auditor.errors import SourceError
 from telecine_jetstream.client import NatsClient
 from telecine_jetstream.direct_get import MAX_BATCH, BatchReply, request_subject
 from telecine_jetstream.errors import ConnectionLost, PermissionDenied
 
-from .message import Entry
-from .port import SourceError
+from .message import StoredMessage
 from .server import REPLY_TIMEOUT, Server, connect, request
 
 __all__ = ["NatsSource"]
@@ -55,7 +55,7 @@ class NatsSource:
 
     async def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
-    ) -> AsyncIterator[Sequence[Entry]]:
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
         last = await self.last(stream)
         end = last if upto is None else min(last, upto)
         reader = _StreamReader(self.client, stream, self._page, self._page_bytes)
@@ -99,7 +99,7 @@ class _Page:
     first: int
     size: int
     inbox: str
-    reply: BatchReply[Entry]
+    reply: BatchReply[StoredMessage]
 
 
 class _StreamReader:
@@ -111,7 +111,7 @@ class _StreamReader:
         self._inbox = client.new_inbox()
         self._numbers = count()
         self._requested: deque[_Page] = deque()
-        self._replies: dict[str, BatchReply[Entry]] = {}
+        self._replies: dict[str, BatchReply[StoredMessage]] = {}
         self._build = partial(_entry, _ServerTime())
 
     async def start(self) -> None:
@@ -123,7 +123,7 @@ class _StreamReader:
         self._forget()
         await self._client.unsubscribe_raw(self._subscription)
 
-    async def read(self, after: int, end: int) -> Sequence[Entry]:
+    async def read(self, after: int, end: int) -> Sequence[StoredMessage]:
         """The next entries behind sequence `after`; empty when there is none up to `end`."""
         for _ in range(_TRIES):
             entries = await self._next_page(after, end)
@@ -134,7 +134,7 @@ class _StreamReader:
         last = f" ({self._client.last_error})" if self._client.last_error else ""
         raise SourceError(f"the server stopped answering about stream {self._stream}{last}: try again")
 
-    async def _next_page(self, after: int, end: int) -> Sequence[Entry] | None:
+    async def _next_page(self, after: int, end: int) -> Sequence[StoredMessage] | None:
         """What comes behind `after`; None if a part of the reply was lost on the way."""
         if self._requested and self._requested[0].first > after + 1:
             # The page before ended early, so the pages requested ahead begin too late.
@@ -158,7 +158,7 @@ class _StreamReader:
         )
         return entries
 
-    async def _is_complete(self, reply: BatchReply[Entry]) -> bool:
+    async def _is_complete(self, reply: BatchReply[StoredMessage]) -> bool:
         try:
             with self._client.failing_if_refused(reply.ended, request_subject(self._stream)):
                 await reply.wait(REPLY_TIMEOUT)
@@ -201,7 +201,7 @@ class _StreamReader:
         self._requested.clear()
         self._replies.clear()
 
-    async def _from_leader(self, after: int) -> Sequence[Entry]:
+    async def _from_leader(self, after: int) -> Sequence[StoredMessage]:
         """The first entry behind `after` that the stream's leader has; empty if it has none."""
         body = {"seq": after + 1, "next_by_subj": ">"}
         reply = await request(self._client, f"$JS.API.STREAM.MSG.GET.{self._stream}", body)
@@ -233,5 +233,7 @@ class _ServerTime:
         return seconds * 1_000_000_000 + int(time[20:-1].ljust(9, b"0"))
 
 
-def _entry(clock: _ServerTime, sequence: int, subject: str, time: bytes, head: bytes, body: bytes) -> Entry:
-    return Entry(sequence, clock.nanoseconds(time), subject, head, body)
+def _entry(
+    clock: _ServerTime, sequence: int, subject: str, time: bytes, head: bytes, body: bytes
+) -> StoredMessage:
+    return StoredMessage(sequence, clock.nanoseconds(time), subject, head, body)

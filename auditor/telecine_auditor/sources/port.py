@@ -3,17 +3,11 @@
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
-from telecine_auditor.terminal.exit_codes import CommandError
+from .message import StoredMessage
 
-from .message import Entry
-
-__all__ = ["CHECKPOINTS", "LEDGER", "VIDEO", "Source", "SourceError"]
+__all__ = ["CHECKPOINTS", "LEDGER", "VIDEO", "Source"]
 
 LEDGER, VIDEO, CHECKPOINTS = "LEDGER", "VIDEO", "CHECKPOINTS"
-
-
-class SourceError(CommandError):
-    """The entries can't be read; says why and what to do. Nothing was found out about the ledger."""
 
 
 class Source(Protocol):
@@ -37,7 +31,7 @@ class Source(Protocol):
 
     def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
-    ) -> AsyncIterator[Sequence[Entry]]:
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
         """Every entry behind sequence `after`, up to and with `upto` (None: what `last` says at the start).
 
         In order of sequence, in batches of any size. A sequence that is missing is left out: the reader sees the gap.

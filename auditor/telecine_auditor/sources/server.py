@@ -10,12 +10,11 @@ from urllib.parse import urlsplit
 
 import nats.errors
 
+from telecine_auditor.errors import SourceError
 from telecine_contracts.permissions import AUDITOR, rights
 from telecine_jetstream.client import NatsClient
 from telecine_jetstream.errors import ConnectionLost, PermissionDenied
 from telecine_jetstream.identity import NatsIdentity
-
-from .port import SourceError
 
 __all__ = ["REPLY_TIMEOUT", "Server", "as_source_errors", "connect", "request"]
 

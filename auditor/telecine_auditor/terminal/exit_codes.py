@@ -1,4 +1,4 @@
-"""How a command ends: the one place that decides exit codes."""
+"""Exit codes: what a command ends with is decided here alone."""
 
 import io
 import os
@@ -9,7 +9,9 @@ from contextlib import contextmanager, redirect_stdout, suppress
 from pathlib import Path
 from typing import Any, TextIO, cast
 
-__all__ = ["BREACH", "CLEAN", "FAILED", "INTERRUPTED", "READER_GONE", "CommandError", "ended"]
+from telecine_auditor.errors import CommandError
+
+__all__ = ["BREACH", "BROKEN_PIPE", "CLEAN", "FAILED", "INTERRUPTED", "run_command"]
 
 CLEAN = 0
 """Everything holds, or the report was made."""
@@ -18,15 +20,11 @@ BREACH = 1
 FAILED = 2
 """The command could not do its work: usage, a source or file that cannot be read or written, a full disk, a standard
 output that is closed or full, a defect of the auditor. Nothing was found out about the ledger."""
-INTERRUPTED, READER_GONE = 130, 141
+INTERRUPTED, BROKEN_PIPE = 130, 141
 """128 plus the signal's number, as shells do it: SIGINT; SIGPIPE, the reader of standard output closed the pipe."""
 
 
-class CommandError(Exception):
-    """The command could not do its work; one sentence that says why and what to do. Ends with FAILED."""
-
-
-def ended(work: Callable[[], int], report: Callable[[str], object]) -> int:
+def run_command(work: Callable[[], int], report: Callable[[str], object]) -> int:
     """The exit code of `work`, which returns CLEAN or BREACH or raises; `report` gets the reason why it failed.
 
     No exception leaves this function, and none becomes BREACH: an unhandled one would end Python with 1, and output
@@ -37,7 +35,8 @@ def ended(work: Callable[[], int], report: Callable[[str], object]) -> int:
     output = _Output(sys.stdout)
     with redirect_stdout(cast(TextIO, output)):
         try:
-            code = _code(work)
+            code = work()
+            sys.stdout.flush()
         except KeyboardInterrupt:
             code = INTERRUPTED
         except Exception as error:
@@ -51,7 +50,7 @@ def ended(work: Callable[[], int], report: Callable[[str], object]) -> int:
         _settle(stream)
     if output.trouble is None or code == INTERRUPTED:
         return code
-    return READER_GONE if isinstance(output.trouble, BrokenPipeError) else FAILED
+    return BROKEN_PIPE if isinstance(output.trouble, BrokenPipeError) else FAILED
 
 
 class _Output:
@@ -83,15 +82,6 @@ class _Output:
         except OSError as error:
             self.trouble = error
             raise
-
-
-def _code(work: Callable[[], int]) -> int:
-    try:
-        code = work()
-    except SystemExit as end:  # argparse: 0 after a page of help, 2 after a mistake
-        code = end.code if isinstance(end.code, int) else FAILED
-    sys.stdout.flush()
-    return code
 
 
 def _opened(report: Callable[[str], object]) -> bool:

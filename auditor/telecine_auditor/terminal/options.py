@@ -1,135 +1,210 @@
-"""Options that commands share: where the entries come from, and which keys are trusted."""
+"""Options that commands share: where the entries are read, which identity reads them, and which keys are trusted."""
 
-import argparse
-import os
 import re
 import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
+
+import typer
 
 from telecine_auditor.breaches import Breach
-from telecine_auditor.sources.port import Source, SourceError
+from telecine_auditor.errors import SourceError
+from telecine_auditor.sources.port import Source
 
 __all__ = [
-    "add_json_option",
-    "add_key_option",
-    "add_server_options",
-    "add_source_options",
-    "opened",
-    "server_of",
+    "JsonOption",
+    "KeyOption",
+    "ServerOptions",
+    "SourceOptions",
+    "StreamsOption",
+    "checked",
+    "open_source",
 ]
 
 if TYPE_CHECKING:
     from telecine_auditor.sources.server import Server
 
-_DEFAULT_URL = "nats://127.0.0.1:4222"
+T = TypeVar("T")
+_SOURCE = "Where the entries are"
 
 
-def add_source_options(parser: argparse.ArgumentParser) -> None:
-    """Options that say where to read, for `opened`; and `--json`."""
-    group = add_server_options(parser)
-    group.add_argument(
-        "--from", dest="mirror", type=Path, metavar="DIR", help="read this mirror and ask no server"
-    )
-    add_json_option(parser)
+def checked(parse: Callable[[str], T]) -> Callable[[str | T], T]:
+    """The parser of an option: a ValueError becomes an error of usage with the same message."""
+
+    def parse_option(text: str | T) -> T:
+        try:
+            # typer passes defaults to parsers as well.
+            return parse(text) if isinstance(text, str) else text
+        except ValueError as error:
+            raise typer.BadParameter(str(error)) from None
+
+    return parse_option
 
 
-def add_server_options(parser: argparse.ArgumentParser) -> "argparse._ArgumentGroup":
-    """Options that say which NATS server, and who asks."""
-    group = parser.add_argument_group("where the entries are")
-    group.add_argument(
-        "--nats",
-        metavar="URL",
-        default=os.environ.get("TELECINE_NATS_URL") or _DEFAULT_URL,
-        help="NATS server, several with commas between (default: TELECINE_NATS_URL, now %(default)s)",
-    )
-    group.add_argument(
-        "--nkey-seed", type=Path, metavar="FILE", help="file with the seed of the nkey to show"
-    )
-    group.add_argument("--creds", type=Path, metavar="FILE", help="credentials file of a JWT user")
-    group.add_argument("--user", metavar="NAME", help="user name, with --password-file")
-    group.add_argument("--password-file", type=Path, metavar="FILE", help="file with the user's password")
-    group.add_argument(
-        "--tls-ca", type=Path, metavar="FILE", help="certificates that the server's must be from"
-    )
-    group.add_argument(
-        "--inbox",
-        metavar="PREFIX",
-        help="where an identity that is not the auditor's may hear answers, e.g. _INBOX.operator",
-    )
-    return group
-
-
-def add_json_option(parser: argparse.ArgumentParser) -> None:
-    """`--json`: one JSON document on stdout in place of text for people."""
-    parser.add_argument("--json", action="store_true", help="one JSON document on stdout, for machines")
-
-
-def add_key_option(parser: argparse.ArgumentParser) -> None:
-    """`--key`, once or more; for `checkpoint_reading.read_keys(options.key)`."""
-    parser.add_argument(
-        "--key",
-        action="append",
-        default=[],
-        metavar="VKEY",
-        help="public key that signed checkpoints, <name>+<id>+<base64>, or a file with one a line; may be repeated",
-    )
-
-
-def add_streams_option(parser: argparse.ArgumentParser, help: str) -> None:
-    """`--streams A,B`: a list of names, None when it is not given."""
-    parser.add_argument("--streams", type=_names, metavar="A,B", help=help)
-
-
-def _names(text: str) -> list[str]:
+def _parse_streams(text: str) -> list[str]:
     names = [name for name in text.split(",") if name]
     if not names or not all(re.fullmatch("[A-Za-z0-9_-]+", name) for name in names):
-        raise argparse.ArgumentTypeError(f"{text!r} is no list of stream names with commas between")
+        raise ValueError(f"invalid stream names {text!r}, expected e.g. LEDGER,CHECKPOINTS")
     return names
 
 
+StreamsOption = Annotated[
+    Any,
+    typer.Option("--streams", parser=checked(_parse_streams), metavar="A,B", help="Streams; default: all."),
+]
+JsonOption = Annotated[bool, typer.Option("--json", help="One JSON document on stdout, for machines.")]
+KeyOption = Annotated[
+    list[str],
+    typer.Option(
+        "--key",
+        metavar="VKEY",
+        help="Public key that signed checkpoints, <name>+<id>+<base64>, or a file with one a line; may be repeated.",
+        show_default=False,
+    ),
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerOptions:
+    """Which NATS server, and with which identity; and `--json`."""
+
+    nats: Annotated[
+        str,
+        typer.Option(
+            "--nats",
+            metavar="URL",
+            envvar="TELECINE_NATS_URL",
+            help="NATS server, several with commas between.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = "nats://127.0.0.1:4222"
+    nkey_seed: Annotated[
+        Path | None,
+        typer.Option(
+            "--nkey-seed",
+            parser=Path,
+            metavar="FILE",
+            help="File with the seed of the nkey.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None
+    creds: Annotated[
+        Path | None,
+        typer.Option(
+            "--creds",
+            parser=Path,
+            metavar="FILE",
+            help="Credentials file of a JWT user.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None
+    user: Annotated[
+        str | None,
+        typer.Option(
+            "--user", metavar="NAME", help="User name, with --password-file.", rich_help_panel=_SOURCE
+        ),
+    ] = None
+    password_file: Annotated[
+        Path | None,
+        typer.Option(
+            "--password-file",
+            parser=Path,
+            metavar="FILE",
+            help="File with the user's password.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None
+    tls_ca: Annotated[
+        Path | None,
+        typer.Option(
+            "--tls-ca",
+            parser=Path,
+            metavar="FILE",
+            help="Certificates of the authorities that may have signed the server's.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None
+    inbox: Annotated[
+        str | None,
+        typer.Option(
+            "--inbox",
+            metavar="PREFIX",
+            help="Prefix of the subjects on which an identity other than the auditor's may receive replies,"
+            " e.g. _INBOX.operator.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None
+    json: JsonOption = False
+
+    @property
+    def mirror_folder(self) -> Path | None:
+        """The mirror to read in place of the server."""
+        return None
+
+    def server(self) -> "Server":
+        """The server and the identity."""
+        from telecine_auditor.sources.server import Server
+
+        return Server(
+            url=self.nats,
+            nkey_seed=self.nkey_seed,
+            creds=self.creds,
+            user=self.user,
+            password_file=self.password_file,
+            tls_ca=self.tls_ca,
+            inbox=self.inbox,
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceOptions(ServerOptions):
+    """A NATS server or a mirror."""
+
+    mirror: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            parser=Path,
+            metavar="DIR",
+            help="Read this mirror, and connect to no server.",
+            rich_help_panel=_SOURCE,
+        ),
+    ] = None
+
+    @property
+    def mirror_folder(self) -> Path | None:
+        """The mirror to read in place of the server."""
+        return self.mirror
+
+
 def _refuse(breach: Breach) -> None:
-    raise SourceError(f"the mirror can't be worked from, {breach.says}: `telecine-audit verify` says more")
+    raise SourceError(f"cannot work from the mirror, {breach.says}: `telecine-audit verify` says more")
 
 
 @asynccontextmanager
-async def opened(
-    options: argparse.Namespace, on_breach: Callable[[Breach], None] = _refuse
+async def open_source(
+    options: ServerOptions, on_breach: Callable[[Breach], None] = _refuse
 ) -> AsyncIterator[Source]:
-    """The source that the options name, closed at the end.
+    """The source that the options name; closed at the end.
 
-    A mirror that was changed goes to `on_breach`, and reading goes on where it can; without it that is a SourceError.
-    Raises SourceError when the source can't be opened.
+    A mirror that was changed is reported to `on_breach` and read as far as possible; without `on_breach` it is a
+    SourceError. Raises SourceError when the source cannot be opened.
     """
     source: Source
-    if options.mirror is not None:
+    if options.mirror_folder is not None:
         from telecine_auditor.mirror.source import MirrorSource
 
-        source = MirrorSource(options.mirror, on_breach)
+        source = MirrorSource(options.mirror_folder, on_breach)
     else:
         from telecine_auditor.sources.nats import NatsSource
 
-        source = await NatsSource.open(server_of(options))
+        source = await NatsSource.open(options.server())
     try:
         yield source
         if on_breach is _refuse:
             sys.stderr.writelines(f"left out: {what}\n" for what in source.unread)
     finally:
         await source.close()
-
-
-def server_of(options: argparse.Namespace) -> "Server":
-    """The server that the options of `add_server_options` name."""
-    from telecine_auditor.sources.server import Server
-
-    return Server(
-        url=options.nats,
-        nkey_seed=options.nkey_seed,
-        creds=options.creds,
-        user=options.user,
-        password_file=options.password_file,
-        tls_ca=options.tls_ca,
-        inbox=options.inbox,
-    )

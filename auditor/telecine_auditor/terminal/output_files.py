@@ -9,7 +9,7 @@ from io import TextIOWrapper
 from pathlib import Path
 from typing import BinaryIO, TextIO
 
-from .exit_codes import CommandError
+from telecine_auditor.errors import CommandError
 
 __all__ = ["new_file", "text_file"]
 

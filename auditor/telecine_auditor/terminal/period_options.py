@@ -1,74 +1,112 @@
-"""Options that say which part of the ledger a report is about."""
+"""Options that select a part of the ledger: a point in time, a sequence, or a period."""
 
-import argparse
-from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
 from pathlib import Path
-from typing import Any
+from typing import Annotated
 
-from telecine_auditor.timestamps import after_this, before_this, from_this, is_time
+import typer
 
-__all__ = ["add_period_options", "add_point_options", "sequence"]
+from telecine_auditor.timestamps import looks_like_time, parse_at, parse_from, parse_to
 
+from .options import ServerOptions, SourceOptions, checked
 
-def add_point_options(parser: argparse.ArgumentParser) -> None:
-    """`--at` and `--sequence`: `until` and `sequence` of a Walk."""
-    group = parser.add_argument_group("when").add_mutually_exclusive_group()
-    group.add_argument(
-        "--at",
-        dest="until",
-        type=after_this,
-        metavar="TIME",
-        help="as it was at that time, e.g. 2026-11-23T10:00:00Z, or at the end of that day of UTC, e.g. 2026-11-23",
-    )
-    group.add_argument("--sequence", type=sequence, metavar="N", help="as it was after entry N of the stream")
+__all__ = ["PeriodOptions", "PointOptions", "parse_sequence"]
+
+_WHEN, _PERIOD = "When", "Which period"
 
 
-def add_period_options(parser: argparse.ArgumentParser) -> None:
-    """`--from` and `--to`: `since` and `until`. To be added behind the options of the source.
-
-    `--from` keeps its meaning of a mirror: what is written like a time is a time.
-    """
-    parser.conflict_handler = "resolve"
-    group = parser.add_argument_group("which period")
-    group.add_argument(
-        "--from",
-        dest="since",
-        action=_From,
-        metavar="TIME|DIR",
-        help="from that time on, e.g. 2026-11-23T10:00:00Z, or from that day of UTC on, e.g. 2026-11-23;"
-        " anything else is the folder of a mirror to read, and asks no server. May be given twice, once for each",
-    )
-    group.add_argument("--since", type=from_this, metavar="TIME", help="the same as --from TIME")
-    group.add_argument(
-        "--to",
-        dest="until",
-        type=before_this,
-        metavar="TIME",
-        help="up to that time, itself left out, or up to the end of that day of UTC",
-    )
-    parser.set_defaults(mirror=None)
-
-
-class _From(argparse.Action):
-    def __call__(
-        self,
-        parser: argparse.ArgumentParser,
-        namespace: argparse.Namespace,
-        values: str | Sequence[Any] | None,
-        option_string: str | None = None,
-    ) -> None:
-        text = str(values)
-        if not is_time(text):
-            namespace.mirror = Path(text)
-            return
-        try:
-            namespace.since = from_this(text)
-        except argparse.ArgumentTypeError as error:
-            raise argparse.ArgumentError(self, str(error)) from None
-
-
-def sequence(text: str) -> int:
-    """A sequence of a stream, from the command line."""
+@checked
+def parse_sequence(text: str) -> int:
+    """The sequence of an entry in its stream. Raises typer.BadParameter."""
     if not (text.isascii() and text.isdigit()) or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is no sequence: a whole number, 1 or more")
+        raise ValueError(f"invalid sequence {text!r}, expected a whole number of 1 or more")
     return int(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointOptions(SourceOptions):
+    """`--at` or `--sequence`: `until` and `sequence` of a LedgerReader."""
+
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--at",
+            parser=checked(parse_at),
+            metavar="TIME",
+            help="As it was at that time, e.g. 2026-11-23T10:00:00Z, or at the end of that day in UTC, 2026-11-23.",
+            rich_help_panel=_WHEN,
+        ),
+    ] = None
+    sequence: Annotated[
+        int | None,
+        typer.Option(
+            "--sequence",
+            parser=parse_sequence,
+            metavar="N",
+            help="As it was after entry N of the stream.",
+            rich_help_panel=_WHEN,
+        ),
+    ] = None
+
+    def __post_init__(self) -> None:
+        if self.until is not None and self.sequence is not None:
+            raise typer.BadParameter("--at and --sequence exclude each other")
+
+
+@checked
+def _parse_from(text: str) -> str:
+    """Checked only: `--from` is the folder of a mirror wherever it does not look like a time."""
+    if looks_like_time(text):
+        parse_from(text)
+    return text
+
+
+@dataclass(frozen=True, kw_only=True)
+class PeriodOptions(ServerOptions):
+    """`--from` and `--to`. `--from` also keeps its other meaning: what does not look like a time is a mirror."""
+
+    from_: Annotated[
+        list[str],
+        typer.Option(
+            "--from",
+            parser=_parse_from,
+            metavar="TIME|DIR",
+            help="From that time on, e.g. 2026-11-23T10:00:00Z, or from that day in UTC on, e.g. 2026-11-23;"
+            " anything else is the folder of a mirror to read in place of the server. May be given once for each.",
+            rich_help_panel=_PERIOD,
+            show_default=False,
+        ),
+    ] = field(default_factory=list)
+    since_: Annotated[
+        datetime | None,
+        typer.Option(
+            "--since",
+            parser=checked(parse_from),
+            metavar="TIME",
+            help="The same as --from TIME.",
+            rich_help_panel=_PERIOD,
+        ),
+    ] = None
+    until: Annotated[
+        datetime | None,
+        typer.Option(
+            "--to",
+            parser=checked(parse_to),
+            metavar="TIME",
+            help="Up to and without that time, or up to the end of that day in UTC.",
+            rich_help_panel=_PERIOD,
+        ),
+    ] = None
+
+    @property
+    def since(self) -> datetime | None:
+        """The first instant of the period; None for the start of the ledger."""
+        times = [text for text in self.from_ if looks_like_time(text)]
+        return parse_from(times[-1]) if self.since_ is None and times else self.since_
+
+    @property
+    def mirror_folder(self) -> Path | None:
+        """The mirror to read in place of the server."""
+        folders = [text for text in self.from_ if not looks_like_time(text)]
+        return Path(folders[-1]) if folders else None

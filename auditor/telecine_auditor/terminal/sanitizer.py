@@ -5,7 +5,7 @@ from urllib.parse import quote
 
 from telecine_contracts import characters
 
-__all__ = ["one_line", "shown_json", "spreadsheet_text", "storable"]
+__all__ = ["escape_spreadsheet_cell", "one_line", "printable_json", "replace_surrogates"]
 
 
 def one_line(text: str, *, besides: str = "") -> str:
@@ -25,7 +25,7 @@ def one_line(text: str, *, besides: str = "") -> str:
     )
 
 
-def shown_json(value: object) -> str:
+def printable_json(value: object) -> str:
     """The value as JSON for people to read: all that is no printable character is escaped as JSON does it."""
     lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
     return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
@@ -35,11 +35,11 @@ def _escaped(line: str) -> str:
     return "".join(mark if mark.isprintable() else json.dumps(mark)[1:-1] for mark in line)
 
 
-def spreadsheet_text(text: str) -> str:
+def escape_spreadsheet_cell(text: str) -> str:
     """The text for a CSV cell: an apostrophe is put before whatever of it a spreadsheet would compute."""
-    return characters.spreadsheet_text(storable(text))
+    return characters.spreadsheet_text(replace_surrogates(text))
 
 
-def storable(text: str) -> str:
+def replace_surrogates(text: str) -> str:
     """The text with what UTF-8 can't hold (halves of a surrogate pair) replaced."""
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text

@@ -8,9 +8,9 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.errors import CommandError
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, Source
-from telecine_auditor.terminal.exit_codes import CommandError
 from telecine_contracts.checkpoints import CheckpointSigned
 from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
 
@@ -129,7 +129,7 @@ def _keys(argument: str) -> Iterator[VerifierKey]:
 
 
 def _of_entry(
-    entry: Entry, keys: Sequence[VerifierKey], on_breach: Callable[[Breach], None]
+    entry: StoredMessage, keys: Sequence[VerifierKey], on_breach: Callable[[Breach], None]
 ) -> Iterator[SignedCheckpoint]:
     """The checkpoint that an entry of CHECKPOINTS is; nothing for one of another log."""
     try:
@@ -147,6 +147,6 @@ def _of_entry(
         on_breach(_forged(entry, "it is not an event that credits writes"))
 
 
-def _forged(entry: Entry, says: str) -> Breach:
+def _forged(entry: StoredMessage, says: str) -> Breach:
     kind = BreachKind.CHECKPOINT_FORGED
     return Breach(kind, f"this checkpoint is not to be believed: {says}", CHECKPOINTS, entry.sequence)

@@ -5,7 +5,7 @@ from hashlib import sha256
 from itertools import groupby
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry, UsualHead, usual_head
+from telecine_auditor.sources.message import CanonicalHeaders, StoredMessage, parse_canonical_headers
 from telecine_contracts.transparency import Frontier
 
 from .checkpoints import SignedCheckpoint
@@ -34,11 +34,14 @@ class TreeCheck:
         self._failed = False
         self._compare()
 
-    def take(self, entries: Sequence[Entry], heads: Sequence[UsualHead | None] | None = None) -> None:
+    def take(
+        self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None] | None = None
+    ) -> None:
         """Take the next entries; `heads`: their headers, for who has read them already by `usual_head`."""
         append, tree = self.frontier.append, self.frontier
         target = self._ahead[-1][0] if self._ahead else 0
-        for entry, head in zip(entries, heads or [usual_head(entry.head) for entry in entries], strict=True):
+        heads = heads or [parse_canonical_headers(entry.head) for entry in entries]
+        for entry, head in zip(entries, heads, strict=True):
             append(sha256(entry.leaf(head)).digest())
             if entry.sequence != tree.size and self._missing is None:
                 self._missing = tree.size

@@ -17,11 +17,12 @@ from tests.support.audit.nats_ledger import (
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, nats_server
 
+from telecine_auditor.errors import SourceError
 from telecine_auditor.mirror.source import MirrorSource
-from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.mirror.writer import open_mirror
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
-from telecine_auditor.sources.port import Source, SourceError
+from telecine_auditor.sources.port import Source
 from telecine_auditor.sources.server import Server, connect, request
 
 LEDGER = small_ledger(6).ledger
@@ -32,7 +33,7 @@ ODD = (
     LEDGER[0]._replace(head="name: é雨\r\n".encode(), subject="ledger.é.granted"),
     LEDGER[0]._replace(head=b"Status: 404\r\n", body=b"NATS/1.0 404\r\n\r\n"),
 )
-Filled = Callable[[Sequence[Entry]], Awaitable[Source]]
+Filled = Callable[[Sequence[StoredMessage]], Awaitable[Source]]
 
 
 @pytest.fixture
@@ -45,7 +46,7 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
 def nats_source(tmp_path: Path, stack: AsyncExitStack) -> Filled:
     """A server whose LEDGER has these entries, with the gaps between them."""
 
-    async def fill(entries: Sequence[Entry]) -> Source:
+    async def fill(entries: Sequence[StoredMessage]) -> Source:
         nats = await stack.enter_async_context(nats_server(tmp_path))
         async with provisioned_connection(nats) as connection:
             # The ledger's own stream allows no gaps.
@@ -59,7 +60,7 @@ def nats_source(tmp_path: Path, stack: AsyncExitStack) -> Filled:
             )
             there = {entry.sequence: entry for entry in entries}
             last = max(there, default=0)
-            filler = Entry(0, 0, "ledger.x.y", b"", b"")
+            filler = StoredMessage(0, 0, "ledger.x.y", b"", b"")
             await write_entries(nats, "LEDGER", [there.get(number, filler) for number in range(1, last + 1)])
             for number in set(range(1, last + 1)) - set(there):
                 await ask(connection.request, "STREAM.MSG.DELETE.LEDGER", seq=number, no_erase=True)
@@ -79,8 +80,8 @@ async def ask(request: Callable[..., Awaitable[object]], call: str, **question: 
 def mirror_source(tmp_path: Path) -> Filled:
     """A mirror of these entries, in segments of four."""
 
-    async def fill(entries: Sequence[Entry]) -> Source:
-        with opened_for_writing(tmp_path / "mirror", most=4) as mirror:
+    async def fill(entries: Sequence[StoredMessage]) -> Source:
+        with open_mirror(tmp_path / "mirror", most=4) as mirror:
             mirror.stream("LEDGER").append(entries)
             mirror.stream("VIDEO")
 
@@ -97,7 +98,7 @@ def source_with(request: pytest.FixtureRequest, nats_source: Filled, mirror_sour
     return nats_source if request.param == "nats" else mirror_source
 
 
-def without_times(entries: Sequence[Entry]) -> list[Entry]:
+def without_times(entries: Sequence[StoredMessage]) -> list[StoredMessage]:
     """A server stores an entry when it gets it."""
     return [entry._replace(stored_at=0) for entry in entries]
 
@@ -163,9 +164,9 @@ async def server(nats: NatsServer) -> AsyncIterator[NatsSource]:
         await source.close()
 
 
-def many(count: int, body: bytes = b"{}") -> list[Entry]:
+def many(count: int, body: bytes = b"{}") -> list[StoredMessage]:
     return [
-        Entry(number, 0, f"ledger.a{number % 7}.granted", b"ce-id: x\r\n", body)
+        StoredMessage(number, 0, f"ledger.a{number % 7}.granted", b"ce-id: x\r\n", body)
         for number in range(1, count + 1)
     ]
 
@@ -227,7 +228,7 @@ async def test_a_stream_without_direct_get_is_an_error(nats: NatsServer, server:
 async def test_reading_resumes_after_a_server_restart(nats: NatsServer, server: NatsSource) -> None:
     entries = many(200)
     await write_entries(nats, "LEDGER", entries)
-    found: list[Entry] = []
+    found: list[StoredMessage] = []
     async for batch in server.batches("LEDGER"):
         if not found:
             nats.kill()

@@ -1,19 +1,30 @@
-"""The auditor installs from three wheels and what nats-py needs: contracts, jetstream and auditor."""
+"""The auditor installs from three wheels and their dependencies: contracts, jetstream and auditor."""
 
 import json
 import subprocess
 import sys
 import sysconfig
 from pathlib import Path
+from zipfile import ZipFile
 
 import pytest
 from tests.support.audit.nats_ledger import LOG, signed_checkpoint, small_ledger, stored_checkpoint
 
-from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.mirror.writer import open_mirror
 from telecine_credits.checkpoints.key import Signer
 
 ROOT = Path(__file__).parents[3]
+PROJECTS = ("contracts", "jetstream", "auditor")
 PYDANTIC = ("pydantic", "pydantic_core", "annotated_types", "typing_extensions.py", "typing_inspection")
+TYPER = (
+    "typer",
+    "rich",
+    "pygments",
+    "markdown_it",
+    "mdurl",
+    "shellingham",
+    "annotated_doc",
+)
 NATS = ("nats", "nkeys", "nacl", "cffi", "pycparser")
 COMPILED = ("_cffi_backend", "_sodium")
 PROGRAM = """
@@ -33,52 +44,50 @@ print(json.dumps({"code": code, "modules": sorted(own), "from": telecine_auditor
 """
 
 
-def run(*arguments: object) -> str:
+def run(*arguments: object, cwd: Path = ROOT) -> str:
     command = [sys.executable, *map(str, arguments)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, check=False, cwd=cwd)
     assert done.returncode == 0, done.stderr
     return done.stdout
 
 
 @pytest.fixture(scope="module")
 def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheels of contracts, jetstream and auditor, built and installed into a folder of their own."""
+    """The wheels of the projects, built and unpacked into a folder of their own."""
     folder = tmp_path_factory.mktemp("auditor")
-    pip = ("-m", "pip", "--disable-pip-version-check", "--no-cache-dir")
-    for project in ("contracts", "jetstream", "auditor"):
-        wheel = (*pip, "wheel", "--quiet", "--no-build-isolation", "--no-deps", "--wheel-dir", folder)
-        run(*wheel, ROOT / project)
-    wheels = sorted(folder.glob("*.whl"))
-    run(*pip, "install", "--quiet", "--no-index", "--no-deps", "--target", folder / "installed", *wheels)
+    for project in PROJECTS:
+        run("-m", "hatchling", "build", "--target", "wheel", "--directory", folder, cwd=ROOT / project)
+    for wheel in folder.glob("*.whl"):
+        ZipFile(wheel).extractall(folder / "installed")
     return folder / "installed"
 
 
 @pytest.fixture
-def nats_and_pydantic_only(tmp_path: Path) -> Path:
-    """A folder that has nats-py with nkeys, pydantic, and what they need themselves."""
+def dependencies_only(tmp_path: Path) -> Path:
+    """A folder that has nats-py with nkeys, pydantic, typer, rich, and what they need themselves."""
     packages = Path(sysconfig.get_path("purelib"))
     folder = tmp_path / "packages"
     folder.mkdir()
-    for name in (*PYDANTIC, *NATS):
+    for name in (*PYDANTIC, *TYPER, *NATS):
         (folder / name).symlink_to(packages / name)
     for binary in packages.glob("_cffi_backend*"):
         (folder / binary.name).symlink_to(binary)
     return folder
 
 
-def test_a_ledger_is_verified_with_the_two_wheels_and_what_nats_needs(
-    installed: Path, nats_and_pydantic_only: Path, tmp_path: Path
+def test_a_ledger_is_verified_with_the_wheels_and_their_dependencies_alone(
+    installed: Path, dependencies_only: Path, tmp_path: Path
 ) -> None:
     signer, streams = Signer.new(LOG), small_ledger(3)
-    with opened_for_writing(tmp_path / "mirror") as mirror:
+    with open_mirror(tmp_path / "mirror") as mirror:
         mirror.stream("LEDGER").append(streams.ledger)
         mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed_checkpoint(signer, streams.ledger))])
     command = ("verify", "--from", tmp_path / "mirror", "--key", signer.verifier)
-    *_, last = run("-I", "-S", "-c", PROGRAM, installed, nats_and_pydantic_only, *command).splitlines()
+    *_, last = run("-I", "-S", "-c", PROGRAM, installed, dependencies_only, *command).splitlines()
     answer = json.loads(last)
     assert answer["code"] == 0
     assert Path(answer["from"]).is_relative_to(installed)
-    family = {name.removesuffix(".py") for name in (*PYDANTIC, *NATS)}
+    family = {name.removesuffix(".py") for name in (*PYDANTIC, *TYPER, *NATS)}
     assert set(answer["modules"]) <= {
         "telecine_auditor",
         "telecine_contracts",
@@ -94,8 +103,11 @@ def test_wheel_metadata_names_its_dependencies(installed: Path) -> None:
     needed = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]
     assert needed == [
         "Requires-Dist: nats-py[nkeys]>=2.16",
+        "Requires-Dist: rich>=13",
         "Requires-Dist: telecine-contracts",
         "Requires-Dist: telecine-jetstream",
+        "Requires-Dist: typer>=0.29",
     ]
     assert (installed / "telecine_auditor" / "py.typed").exists()
-    assert (installed / "bin" / "telecine-audit").exists()
+    (entry_points,) = installed.glob("telecine_auditor-*.dist-info/entry_points.txt")
+    assert "telecine-audit = telecine_auditor.__main__:main" in entry_points.read_text(encoding="utf-8")

@@ -12,7 +12,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha1
 from random import Random
 
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 
 __all__ = ["START", "event_head", "event_id", "large_ledger"]
 
@@ -75,7 +75,7 @@ def event_head(ident: str, type_name: str, subject: str, at: str, correlation: s
     ).encode()
 
 
-def large_ledger(entries: int, *, accounts: int = 1000, seed: int = 1) -> Iterator[Entry]:
+def large_ledger(entries: int, *, accounts: int = 1000, seed: int = 1) -> Iterator[StoredMessage]:
     """That many entries of that many accounts: grants, debits, settlements, refunds.
 
     A generation runs for some hundred entries; the last ones are running still.
@@ -98,7 +98,7 @@ def large_ledger(entries: int, *, accounts: int = 1000, seed: int = 1) -> Iterat
             yield _debited(sequence, clock, running[-1], price)
 
 
-def _granted(sequence: int, clock: str, owner: _Account) -> Entry:
+def _granted(sequence: int, clock: str, owner: _Account) -> StoredMessage:
     number = owner.entries + 1
     owner.live[number] = _TOP_UP
     owner.available += _TOP_UP
@@ -107,7 +107,7 @@ def _granted(sequence: int, clock: str, owner: _Account) -> Entry:
     return _entry(sequence, clock, owner, ("granted", legs, own, owner.name))
 
 
-def _debited(sequence: int, clock: str, running: _Running, price: tuple[str, int, int]) -> Entry:
+def _debited(sequence: int, clock: str, running: _Running, price: tuple[str, int, int]) -> StoredMessage:
     owner, (resolution, duration, amount) = running.owner, price
     owner.available -= amount
     owner.held += amount
@@ -119,7 +119,7 @@ def _debited(sequence: int, clock: str, running: _Running, price: tuple[str, int
     return _entry(sequence, clock, owner, ("debited", legs, own, running.generation))
 
 
-def _ended(sequence: int, clock: str, running: _Running, delivered: bool) -> Entry:
+def _ended(sequence: int, clock: str, running: _Running, delivered: bool) -> StoredMessage:
     owner, amount = running.owner, running.amount
     owner.held -= amount
     own = f'"generation":"{running.generation}","amount":{amount}'
@@ -143,7 +143,7 @@ def _legs(source: str, target: str, parts: list[tuple[int, int]]) -> str:
     )
 
 
-def _entry(sequence: int, clock: str, owner: _Account, said: tuple[str, str, str, str]) -> Entry:
+def _entry(sequence: int, clock: str, owner: _Account, said: tuple[str, str, str, str]) -> StoredMessage:
     action, legs, own, correlation = said
     owner.entries += 1
     body = (
@@ -154,4 +154,4 @@ def _entry(sequence: int, clock: str, owner: _Account, said: tuple[str, str, str
     ident = event_id(correlation, action, sequence)
     head = event_head(ident, f"credits.{action}.v1", subject, clock, correlation)
     stored_at = 1_772_323_200_000_000_000 + sequence * 40_000_000
-    return Entry(sequence, stored_at, subject, head, body)
+    return StoredMessage(sequence, stored_at, subject, head, body)

@@ -14,7 +14,7 @@ from tests.support.data.video_events import GenerationEvents
 from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_auditor.mirror.publisher import StreamPublisher
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import Source
 from telecine_auditor.sources.server import Server, connect
 from telecine_chassis.nats.connection import connect as connect_service
@@ -63,7 +63,9 @@ def small_ledger(generations: int = 8, *, reference: str = "pay-1", prefix: str 
     return streams
 
 
-async def read_stream(source: Source, stream: str, *, after: int = 0, upto: int | None = None) -> list[Entry]:
+async def read_stream(
+    source: Source, stream: str, *, after: int = 0, upto: int | None = None
+) -> list[StoredMessage]:
     """Every entry of a stream, one by one."""
     return [entry async for entries in source.batches(stream, after=after, upto=upto) for entry in entries]
 
@@ -79,7 +81,7 @@ async def provisioned_connection(server: NatsServer) -> AsyncIterator[Client]:
         await connection.close()
 
 
-async def publish(connection: Client, entries: Iterable[Entry], *, expecting: bool = False) -> None:
+async def publish(connection: Client, entries: Iterable[StoredMessage], *, expecting: bool = False) -> None:
     """Publish entries as services do, through the client; `expecting`: with the version that each was decided on."""
     jetstream = connection.jetstream()
     last: dict[str, int] = {}
@@ -102,7 +104,7 @@ async def publish_streams(server: NatsServer, streams: StreamBuilder) -> None:
         await publish(connection, streams.video, expecting=True)
 
 
-async def write_entries(server: NatsServer, stream: str, entries: Sequence[Entry]) -> None:
+async def write_entries(server: NatsServer, stream: str, entries: Sequence[StoredMessage]) -> None:
     """Write entries byte for byte into an empty stream, whatever they are; they get the numbers 1, 2, 3."""
     connection = await connect(Server(url=server.url))
     try:
@@ -116,7 +118,7 @@ async def write_entries(server: NatsServer, stream: str, entries: Sequence[Entry
 
 @asynccontextmanager
 async def tampered_server(
-    folder: Path, ledger: Sequence[Entry], checkpoints: Sequence[Entry] = ()
+    folder: Path, ledger: Sequence[StoredMessage], checkpoints: Sequence[StoredMessage] = ()
 ) -> AsyncIterator[NatsServer]:
     """A server whose operator has put these entries in the place of the true ones."""
     async with nats_server(folder) as server:
@@ -126,12 +128,12 @@ async def tampered_server(
         yield server
 
 
-def renumber(entries: Iterable[Entry]) -> list[Entry]:
+def renumber(entries: Iterable[StoredMessage]) -> list[StoredMessage]:
     """The entries as a stream would number them."""
     return [entry._replace(sequence=number) for number, entry in enumerate(entries, start=1)]
 
 
-def signed_checkpoint(signer: Signer, entries: Sequence[Entry], size: int | None = None) -> str:
+def signed_checkpoint(signer: Signer, entries: Sequence[StoredMessage], size: int | None = None) -> str:
     """The signed checkpoint over the first `size` entries, all by default."""
     tree = Frontier()
     for entry in entries[:size]:
@@ -139,7 +141,7 @@ def signed_checkpoint(signer: Signer, entries: Sequence[Entry], size: int | None
     return str(signer.sign(Checkpoint(signer.name, tree.size, tree.root())))
 
 
-def stored_checkpoint(note: str, *, number: int = 1) -> Entry:
+def stored_checkpoint(note: str, *, number: int = 1) -> StoredMessage:
     """The entry of CHECKPOINTS with this note."""
     checkpoint = Checkpoint.of(note.rpartition("\n\n")[0] + "\n")
     root = base64.b64encode(checkpoint.root).decode()
@@ -154,4 +156,4 @@ def stored_checkpoint(note: str, *, number: int = 1) -> Entry:
         causation="c",
     ).to_headers()
     head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
-    return Entry(number, 0, subjects.of_event(event), head, encode(event))
+    return StoredMessage(number, 0, subjects.of_event(event), head, encode(event))

@@ -12,7 +12,7 @@ from tests.support.audit.large_ledger import event_head, event_id
 
 from telecine_auditor.breaches import Breach
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
 from telecine_contracts.pricing import PRICE_TABLE, Price
 from telecine_contracts.registry import encode
@@ -64,12 +64,12 @@ class Rules:
     refusals: tuple[type[Exception], ...] = (decider.LedgerRefused, decider.NotDebited)
 
 
-def entry_for(event: LedgerEvent, sequence: int, at: datetime) -> Entry:
+def entry_for(event: LedgerEvent, sequence: int, at: datetime) -> StoredMessage:
     """The entry of the stream that an event is."""
     subject = of_event(event)
     ident = event_id(sequence, event.account, event.entry)
     head = event_head(ident, event.type, subject, at.isoformat()[:-6], ident)
-    return Entry(sequence, int(at.timestamp() * 1e9), subject, head, encode(event))
+    return StoredMessage(sequence, int(at.timestamp() * 1e9), subject, head, encode(event))
 
 
 @dataclass
@@ -83,7 +83,7 @@ class SimulatedLedger:
     old: int = 0
     accounts: dict[str, Any] = field(default_factory=dict)
     events: list[LedgerEvent] = field(default_factory=list)
-    entries: list[Entry] = field(default_factory=list)
+    entries: list[StoredMessage] = field(default_factory=list)
     latest: datetime = START
     asked: int = 0
 
@@ -130,11 +130,11 @@ def run_history(data: bytes, rules: Rules | None = None, *, old: int = 0) -> Sim
     return world
 
 
-def audit_entries(entries: Sequence[Entry]) -> tuple[Books, list[Breach]]:
+def audit_entries(entries: Sequence[StoredMessage]) -> tuple[Books, list[Breach]]:
     """The auditor's books over these entries, and what it found: by the short way, and entry by entry the same."""
     found: list[Breach] = []
     books = Books(found.append)
-    books.take_all(entries, [usual_head(entry.head) for entry in entries])
+    books.take_all(entries, [parse_canonical_headers(entry.head) for entry in entries])
     found_slowly: list[Breach] = []
     slow = Books(found_slowly.append)
     for entry in entries:

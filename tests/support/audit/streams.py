@@ -9,8 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.message import Entry, head_of
+from telecine_auditor.mirror.writer import open_mirror
+from telecine_auditor.sources.message import StoredMessage, encode_headers
 from telecine_contracts import Envelope, Event, subjects
 from telecine_contracts.credits import GrantKind, LedgerEvent
 from telecine_contracts.envelope import derive_id
@@ -53,8 +53,8 @@ def november_time(day: int, hour: int = 12, minute: int = 0, second: float = 0) 
 class StreamBuilder:
     """Entries of LEDGER and VIDEO so far."""
 
-    ledger: list[Entry] = field(default_factory=list)
-    video: list[Entry] = field(default_factory=list)
+    ledger: list[StoredMessage] = field(default_factory=list)
+    video: list[StoredMessage] = field(default_factory=list)
     accounts: dict[str, Account] = field(default_factory=dict)
 
     def do(self, command: Command) -> LedgerEvent:
@@ -80,7 +80,7 @@ class StreamBuilder:
             causation="c",
         ).to_headers()
         stored = int(at.timestamp() * 1_000_000) * 1000
-        stream.append(Entry(len(stream) + 1, stored, subject, head_of(headers), encode(event)))
+        stream.append(StoredMessage(len(stream) + 1, stored, subject, encode_headers(headers), encode(event)))
 
     def ask(self, generation: str, at: datetime, *, account: str = "ann", resolution: str = "720p") -> None:
         """A user asks for a video of five seconds, and it is paid for."""
@@ -110,8 +110,8 @@ class StreamBuilder:
 
     def mirror(self, folder: Path) -> Path:
         """A mirror of both streams."""
-        streams: Mapping[str, list[Entry]] = {"LEDGER": self.ledger, "VIDEO": self.video}
-        with opened_for_writing(folder) as mirror:
+        streams: Mapping[str, list[StoredMessage]] = {"LEDGER": self.ledger, "VIDEO": self.video}
+        with open_mirror(folder) as mirror:
             for name, entries in streams.items():
                 writer = mirror.stream(name)
                 writer.append(entries)

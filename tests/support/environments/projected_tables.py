@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from types import ModuleType
 
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.slots import Slots, checkpoints, write_session
 from telecine_contracts import Envelope, registry
@@ -11,7 +11,9 @@ from telecine_contracts import Envelope, registry
 __all__ = ["project_entries"]
 
 
-def project_entries(url: str, projections: ModuleType, entries: Sequence[Entry], *, slot: int = 1) -> None:
+def project_entries(
+    url: str, projections: ModuleType, entries: Sequence[StoredMessage], *, slot: int = 1
+) -> None:
     """Apply the entries of LEDGER; `projections`: the service's module of that name."""
     slots = Slots(url, projections.METADATA, projections.VERSION)
     if slot != slots.live():
@@ -27,7 +29,7 @@ def project_entries(url: str, projections: ModuleType, entries: Sequence[Entry],
     engine.dispose()
 
 
-def _recorded(entry: Entry) -> RecordedEvent:
+def _recorded(entry: StoredMessage) -> RecordedEvent:
     headers = dict(line.split(": ", 1) for line in entry.head.decode().split("\r\n") if line)
     envelope = Envelope.from_headers(headers)
     return RecordedEvent(registry().decode(envelope.type, entry.body), envelope, entry.sequence)

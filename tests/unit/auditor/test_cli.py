@@ -1,51 +1,45 @@
-"""The auditor has manners: help with examples, mistakes in one sentence, exit codes that mean one thing."""
+"""The command line: help with examples, errors of usage in one sentence, exit codes with one meaning each."""
 
-import argparse
 import asyncio
 import os
 import signal
 import sys
 from contextlib import suppress
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
 from telecine_auditor import cli
-from telecine_auditor.cli import COMMANDS, Command, parser, run
-from telecine_auditor.sources.port import SourceError
-from telecine_auditor.terminal.exit_codes import CommandError
-from telecine_auditor.terminal.options import server_of
-
-NAMES = [command.NAME for command in COMMANDS]
+from telecine_auditor.cli import COMMANDS, load, parse, run
+from telecine_auditor.errors import CommandError, SourceError
+from telecine_auditor.sources.server import Server
+from telecine_auditor.terminal.options import ServerOptions
 
 
 def test_help_lists_every_command(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--help"]) == 0
     said = capsys.readouterr().out
-    for command in COMMANDS:
-        assert f"\n    {command.NAME}" in said
+    for name, summary in COMMANDS.items():
+        assert f"│ {name} " in said
+        assert summary[0].islower()
+        assert not summary.endswith(".")
     assert "examples:" in said
     assert "exit codes: 0" in said
 
 
-@pytest.mark.parametrize("command", COMMANDS, ids=lambda command: command.NAME)
+@pytest.mark.parametrize("command", COMMANDS)
 def test_every_command_explains_itself_with_examples(
-    command: Command, capsys: pytest.CaptureFixture[str]
+    command: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run([command.NAME, "--help"]) == 0
+    assert run([command, "--help"]) == 0
     said = capsys.readouterr().out
     assert "examples:" in said
-    assert f"telecine-audit {command.NAME}" in said.partition("examples:")[2]
-    assert command.SUMMARY[0].islower()
-    assert not command.SUMMARY.endswith(".")
+    assert f"telecine-audit {command}" in said.partition("examples:")[2]
 
 
-def test_commands_have_names_of_their_own() -> None:
-    assert len(set(NAMES)) == len(NAMES)
-
-
-def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+def test_version_is_printed(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["--version"]) == 0
     assert capsys.readouterr().out == f"telecine-audit {version('telecine-auditor')}\n"
 
@@ -53,14 +47,17 @@ def test_the_version_is_told(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        ((), "telecine-audit: the following arguments are required: COMMAND"),
-        (("frobnicate",), "invalid choice: 'frobnicate'"),
-        (("mirror",), "telecine-audit mirror: the following arguments are required: DIR"),
-        (("mirror", "x", "--streams", "a b"), "'a b' is no list of stream names"),
-        (("prove", "0"), "telecine-audit prove: "),
+        ((), "telecine-audit: Missing command"),
+        (("frobnicate",), "telecine-audit: No such command 'frobnicate'"),
+        (("balances", "--bogus"), "telecine-audit balances: No such option: --bogus"),
+        (("mirror",), "telecine-audit mirror: Missing argument 'DIR'"),
+        (("mirror", "x", "--streams", "a b"), "invalid stream names 'a b', expected e.g. LEDGER,CHECKPOINTS"),
+        (("prove", "0"), "telecine-audit prove: Invalid value for 'SEQUENCE': invalid sequence '0'"),
+        (("show", "1", "--stream", "X"), "telecine-audit show: Invalid value for '--stream'"),
+        (("verify", "--hold-limit", "[red]5"), "invalid duration '[red]5', expected e.g. 90s"),
     ],
 )
-def test_a_mistake_is_one_sentence_that_shows_the_way(
+def test_an_error_of_usage_is_one_sentence_that_names_the_help(
     arguments: tuple[str, ...], says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(arguments) == 2
@@ -68,21 +65,24 @@ def test_a_mistake_is_one_sentence_that_shows_the_way(
     assert out == ""
     assert says in err
     assert err.count("\n") == 1
-    assert "--help` tells more" in err
+    assert "--help` shows the usage" in err
+
+
+@dataclass(frozen=True, kw_only=True)
+class NoOptions:
+    """Options of a command that has none."""
 
 
 class Probe:
     """A command that ends as it is told to."""
 
-    NAME, SUMMARY = "probe", "ends as it is told to"
+    Options = NoOptions
+    HELP, EXAMPLES = "ends as it is told to", ""
 
     def __init__(self, end: int | BaseException) -> None:
         self.end = end
 
-    def add(self, parser: argparse.ArgumentParser) -> None:
-        """No options."""
-
-    async def run(self, options: argparse.Namespace) -> int:
+    async def run(self, options: NoOptions) -> int:
         sys.stdout.write("said\n")
         if isinstance(self.end, BaseException):
             raise self.end
@@ -94,21 +94,21 @@ class Probe:
     [
         (0, 0, ""),
         (1, 1, ""),
-        (CommandError("no such account"), 2, "telecine-audit probe: no such account\n"),
-        (SourceError("no server"), 2, "telecine-audit probe: no server\n"),
+        (CommandError("no such account"), 2, "telecine-audit show: no such account\n"),
+        (SourceError("no server"), 2, "telecine-audit show: no server\n"),
         (
             PermissionError(13, "Permission denied", "kept.txt"),
             2,
-            "telecine-audit probe: kept.txt: Permission denied\n",
+            "telecine-audit show: kept.txt: Permission denied\n",
         ),
-        (OSError(5, "Input/output error"), 2, "telecine-audit probe: Input/output error\n"),
+        (OSError(5, "Input/output error"), 2, "telecine-audit show: Input/output error\n"),
         (KeyboardInterrupt(), 130, ""),
     ],
 )
 def test_every_outcome_has_its_exit_code(
     end: int | BaseException, code: int, says: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["probe"], (Probe(end),)) == code
+    assert run(["show"], lambda name: Probe(end)) == code
     assert capsys.readouterr() == ("said\n", says)
 
 
@@ -118,18 +118,18 @@ def test_every_outcome_has_its_exit_code(
 def test_a_defect_is_told_with_its_traceback_and_is_no_breach(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(["probe"], (Probe(error),)) == 2
+    assert run(["show"], lambda name: Probe(error)) == 2
     said = capsys.readouterr().err
     assert said.startswith(
-        f"telecine-audit probe: unexpected {type(error).__name__}, a defect of telecine-audit"
+        f"telecine-audit show: unexpected {type(error).__name__}, a defect of telecine-audit"
     )
     assert "Traceback (most recent call last):" in said
 
 
-class HardOfHearing(Probe):
-    """A command that swallows the first cancellation, as a library of its may."""
+class SwallowsOneCancellation(Probe):
+    """A command that ignores the first cancellation, as a library of it may."""
 
-    async def run(self, options: argparse.Namespace) -> int:
+    async def run(self, options: NoOptions) -> int:
         os.kill(os.getpid(), signal.SIGINT)
         with suppress(asyncio.CancelledError):
             await asyncio.Event().wait()
@@ -139,30 +139,29 @@ class HardOfHearing(Probe):
 
 def test_a_swallowed_interrupt_is_repeated(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cli, "_CLEAN_UP_SECONDS", 0.01)
-    assert run(["probe"], (HardOfHearing(0),)) == 130
+    assert run(["show"], lambda name: SwallowsOneCancellation(0)) == 130
 
 
-def parsed(*arguments: str) -> argparse.Namespace:
-    return parser().parse_args(["checkpoint", *arguments])
+def server(*arguments: str) -> Server:
+    options = parse(load("checkpoint"), "checkpoint", arguments)
+    assert isinstance(options, ServerOptions)
+    return options.server()
 
 
-def test_the_server_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_default_server_is_that_of_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TELECINE_NATS_URL", raising=False)
-    assert server_of(parsed()).url == "nats://127.0.0.1:4222"
+    assert server().url == "nats://127.0.0.1:4222"
     monkeypatch.setenv("TELECINE_NATS_URL", "nats://ledger.example:4222")
-    assert server_of(parsed()).url == "nats://ledger.example:4222"
-    assert server_of(parsed("--nats", "tls://other.example")).url == "tls://other.example"
+    assert server().url == "nats://ledger.example:4222"
+    assert server("--nats", "tls://other.example").url == "tls://other.example"
 
 
-def test_credentials_are_read_from_options() -> None:
-    options = parsed(
-        "--nkey-seed", "a", "--creds", "b", "--user", "c", "--password-file", "d", "--tls-ca", "e"
-    )
-    server = server_of(options)
-    assert (server.nkey_seed, server.creds, server.user) == (Path("a"), Path("b"), "c")
-    assert (server.password_file, server.tls_ca) == (Path("d"), Path("e"))
+def test_the_identity_is_read_from_options() -> None:
+    found = server("--nkey-seed", "a", "--creds", "b", "--user", "c", "--password-file", "d", "--tls-ca", "e")
+    assert (found.nkey_seed, found.creds, found.user) == (Path("a"), Path("b"), "c")
+    assert (found.password_file, found.tls_ca) == (Path("d"), Path("e"))
 
 
 def test_a_password_in_a_url_is_not_shown() -> None:
-    server = server_of(parsed("--nats", "nats://me:secret@one.example:4222,nats://two.example:4222"))
-    assert server.place == "one.example:4222, two.example:4222"
+    place = server("--nats", "nats://me:secret@one.example:4222,nats://two.example:4222").place
+    assert place == "one.example:4222, two.example:4222"

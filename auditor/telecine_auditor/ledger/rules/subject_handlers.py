@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from telecine_auditor.ledger.account import AccountBook
 from telecine_auditor.ledger.event_parser import ACTIONS, Action
 from telecine_auditor.ledger.header_parser import read_with_care
-from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 
 from .fast_path import Shortcut, is_usual_time
 from .registry import Rule
@@ -30,9 +30,9 @@ class Route:
     subject: bytes
 
 
-def ident_of(entry: Entry, route: Route) -> tuple[bytes, bytes]:
+def ident_of(entry: StoredMessage, route: Route) -> tuple[bytes, bytes]:
     """The event's id, and who says that he wrote it. Raises Unreadable."""
-    head = usual_head(entry.head)
+    head = parse_canonical_headers(entry.head)
     if head is not None:
         _, ident, source, kind, written, subject = head
         if kind == route.kind and subject == route.subject and is_usual_time(written):

@@ -10,8 +10,8 @@ from tests.support.audit.large_ledger import large_ledger
 from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 from tests.support.audit.streams import StreamBuilder, november_streams
 
-from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.mirror.writer import open_mirror
+from telecine_auditor.sources.message import StoredMessage
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new(LOG)
@@ -23,13 +23,13 @@ IN_TIME = ("--now", "2026-11-16T12:00:00Z")
 
 def mirror(
     folder: Path,
-    ledger: Sequence[Entry],
+    ledger: Sequence[StoredMessage],
     checkpoints: Sequence[int] = (),
-    video: Sequence[Entry] | None = None,
+    video: Sequence[StoredMessage] | None = None,
 ) -> Path:
     """A mirror with checkpoints over the first so many entries."""
     notes = [stored_checkpoint(signed_checkpoint(SIGNER, ledger, size), number=size) for size in checkpoints]
-    with opened_for_writing(folder) as written:
+    with open_mirror(folder) as written:
         written.stream("LEDGER").append(renumber(ledger))
         written.stream("CHECKPOINTS").append(renumber(notes))
         if video is not None:
@@ -317,7 +317,7 @@ async def test_mistakes_in_options_are_one_sentence(audit: AuditorCommand, optio
 
     assert done.code == 2
     assert done.err.count("\n") == 1
-    assert "write e.g." in done.err or "expected one argument" in done.err
+    assert "expected e.g. " in done.err
 
 
 async def test_an_empty_ledger_holds(audit: AuditorCommand, tmp_path: Path) -> None:

@@ -18,9 +18,9 @@ from tests.support.audit.nats_ledger import (
 from tests.support.audit.streams import StreamBuilder
 
 from telecine_auditor.breaches import BreachKind
-from telecine_auditor.mirror.format import SUMS, digest, entries_in, first_line, framed
-from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.mirror.format import CHECKSUMS, decode_frames, encode_frame, segment_header, sha256_hex
+from telecine_auditor.mirror.writer import open_mirror
+from telecine_auditor.sources.message import StoredMessage
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new(LOG)
@@ -30,7 +30,7 @@ EARLY, LATE = 5, len(LEDGER)
 CHECKPOINTS = renumber(
     stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size), number=size) for size in (EARLY, 9, LATE)
 )
-Change = Callable[[list[Entry]], list[Entry]]
+Change = Callable[[list[StoredMessage]], list[StoredMessage]]
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ class TamperingEnvironment:
 
     @asynccontextmanager
     async def on_nats(
-        self, ledger: Sequence[Entry], checkpoints: Sequence[Entry]
+        self, ledger: Sequence[StoredMessage], checkpoints: Sequence[StoredMessage]
     ) -> AsyncIterator[tuple[object, ...]]:
         """The options that read a server with this LEDGER."""
         async with tampered_server(self.folder / "nats", ledger, checkpoints) as server:
@@ -61,10 +61,10 @@ class TamperingEnvironment:
 
     @asynccontextmanager
     async def on_disk(
-        self, ledger: Sequence[Entry], checkpoints: Sequence[Entry]
+        self, ledger: Sequence[StoredMessage], checkpoints: Sequence[StoredMessage]
     ) -> AsyncIterator[tuple[object, ...]]:
         """The options that read a mirror whose owner made all hashes right again."""
-        with opened_for_writing(self.folder / "mirror", most=4) as mirror:
+        with open_mirror(self.folder / "mirror", most=4) as mirror:
             mirror.stream("LEDGER").append(renumber(ledger))
             mirror.stream("CHECKPOINTS").append(checkpoints)
         yield ("--from", self.folder / "mirror")
@@ -79,12 +79,12 @@ def kinds(done: AuditResult) -> set[str]:
     return {breach["kind"] for breach in done.document["breaches"]}
 
 
-def at(number: int, change: Callable[[Entry], Entry]) -> Change:
+def at(number: int, change: Callable[[StoredMessage], StoredMessage]) -> Change:
     """One entry is another one."""
     return lambda ledger: [*ledger[: number - 1], change(ledger[number - 1]), *ledger[number:]]
 
 
-def copy_of(entry: Entry) -> Entry:
+def copy_of(entry: StoredMessage) -> StoredMessage:
     """The entry once more, past the server's own look at ids."""
     return entry._replace(head=entry.head.replace(b"Nats-Msg-Id: ", b"Nats-Msg-Id: copy-of-"))
 
@@ -191,7 +191,7 @@ async def test_what_came_after_the_last_checkpoint_is_not_proven_yet(
 
 def mirrored(folder: Path, streams: StreamBuilder) -> Path:
     """A mirror with several sealed segments."""
-    with opened_for_writing(folder, most=4) as mirror:
+    with open_mirror(folder, most=4) as mirror:
         mirror.stream("LEDGER").append(streams.ledger)
         mirror.stream("CHECKPOINTS").append(CHECKPOINTS)
     return folder
@@ -215,16 +215,16 @@ async def test_a_bit_of_a_mirror_is_found_by_its_hashes_and_by_the_checkpoint(
 async def test_other_commands_do_not_work_from_a_changed_mirror(environment: TamperingEnvironment) -> None:
     mirror = mirrored(environment.folder / "mirror", ORIGINAL)
     segment = mirror / "LEDGER" / "00000000000000000005.entries"
-    entry = entries_in(segment.read_bytes(), len(first_line("LEDGER")))[0][0]
+    entry = decode_frames(segment.read_bytes(), len(segment_header("LEDGER")))[0][0]
     other = entry._replace(body=entry.body.replace(b'"ann"', b'"eve"'))
-    segment.write_bytes(segment.read_bytes().replace(framed(entry), framed(other)))
+    segment.write_bytes(segment.read_bytes().replace(encode_frame(entry), encode_frame(other)))
     done = await environment.auditor("balances", "--from", mirror)
     assert (done.code, done.out) == (2, "")
     assert "LEDGER/00000000000000000005.entries" in done.err
-    sums = (mirror / SUMS).read_text()
-    (mirror / SUMS).write_text(
+    sums = (mirror / CHECKSUMS).read_text()
+    (mirror / CHECKSUMS).write_text(
         "".join(
-            f"{digest(segment.read_bytes())}{line[64:]}\n" if segment.name in line else f"{line}\n"
+            f"{sha256_hex(segment.read_bytes())}{line[64:]}\n" if segment.name in line else f"{line}\n"
             for line in sums.splitlines()
         )
     )

@@ -18,8 +18,8 @@ from tests.support.audit.nats_ledger import renumber, signed_checkpoint, small_l
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.cli import run
-from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.mirror.writer import open_mirror
+from telecine_auditor.sources.message import StoredMessage
 
 KEY = ("--key", SIGNER.verifier)
 BY_RULES_ALONE = frozenset(
@@ -36,12 +36,12 @@ NO_CHECKPOINT = "whether the ledger was rewritten or cut short: there is no sign
 NOT_COMPARED = "signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"
 WITHOUT_THE_LOG = ("--key", "--checkpoint", "--since", "--since, an early one")
 """Modes to try also when the log's own checkpoints are gone."""
-Change = Callable[[list[Entry]], list[Entry]]
+Change = Callable[[list[StoredMessage]], list[StoredMessage]]
 
 
-def mirror(folder: Path, ledger: Sequence[Entry], checkpoints: Sequence[Entry]) -> Path:
+def mirror(folder: Path, ledger: Sequence[StoredMessage], checkpoints: Sequence[StoredMessage]) -> Path:
     """A mirror whose hashes are right, whatever is in it."""
-    with opened_for_writing(folder, most=4) as written:
+    with open_mirror(folder, most=4) as written:
         written.stream("LEDGER").append(renumber(ledger))
         written.stream("CHECKPOINTS").append(checkpoints)
     return folder
@@ -150,7 +150,7 @@ async def test_a_true_ledger_holds_in_every_mode_and_what_a_mode_leaves_out_is_s
 ) -> None:
     streams = small_ledger(6)
     true = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS)
-    with opened_for_writing(true, most=4) as written:
+    with open_mirror(true, most=4) as written:
         written.stream("VIDEO").append(streams.video)
     left_out = {
         "--ledger-only": "generations against VIDEO: it was left out",

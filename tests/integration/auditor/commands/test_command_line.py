@@ -17,7 +17,7 @@ from tests.support.audit.nats_ledger import LOG, signed_checkpoint, small_ledger
 from tests.support.audit.streams import StreamBuilder, november_time
 from tests.support.eventually import eventually
 
-from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.mirror.writer import open_mirror
 from telecine_cli.stack.ports import LOOPBACK, free_port
 from telecine_contracts.credits import GrantKind
 from telecine_credits.checkpoints.key import Signer
@@ -40,7 +40,7 @@ def shell(line: str, *arguments: object) -> subprocess.CompletedProcess[bytes]:
 
 @pytest.fixture
 def mirror(tmp_path: Path) -> Path:
-    with opened_for_writing(tmp_path / "mirror") as mirror:
+    with open_mirror(tmp_path / "mirror") as mirror:
         mirror.stream("LEDGER").append(small_ledger(200).ledger)
     return tmp_path / "mirror"
 
@@ -142,7 +142,7 @@ def test_files_and_pipes_get_utf_8_whatever_the_locale_is(tmp_path: Path, encodi
 
 def test_a_proof_is_read_from_standard_input(tmp_path: Path) -> None:
     ledger, signer = small_ledger(2).ledger, Signer.new(LOG)
-    with opened_for_writing(tmp_path / "mirror") as mirror:
+    with open_mirror(tmp_path / "mirror") as mirror:
         mirror.stream("LEDGER").append(ledger)
         mirror.stream("CHECKPOINTS").append([stored_checkpoint(signed_checkpoint(signer, ledger))])
     line = "audit prove 2 --from $1 --key $2 | audit check-proof - --key $2"

@@ -22,10 +22,9 @@ from tests.support.environments.projected_tables import project_entries
 from tests.support.servers.instances import NatsServer
 
 import telecine_credits.read_model.projections
-import telecine_gateway.read_model.projections
 from telecine_auditor.cli import COMMANDS
 from telecine_auditor.json_documents import DOCUMENTS, ERROR, name_of, schema_of
-from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.mirror.writer import open_mirror
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new(LOG)
@@ -37,12 +36,12 @@ def test_the_published_schemas_are_those_of_the_program() -> None:
     """After a change: python -m telecine_auditor.json_documents auditor/schemas"""
     published = {path.stem: json.loads(path.read_text(encoding="utf-8")) for path in SCHEMAS.iterdir()}
     assert published == {command: schema_of(command) for command in DOCUMENTS}
-    assert set(DOCUMENTS) == {*(command.NAME for command in COMMANDS), ERROR}
+    assert set(DOCUMENTS) == {*COMMANDS, ERROR}
 
 
 def mirrored(folder: Path, streams: StreamBuilder, size: int | None = None) -> Path:
     notes = [stored_checkpoint(signed_checkpoint(SIGNER, streams.ledger, size))]
-    with opened_for_writing(folder) as mirror:
+    with open_mirror(folder) as mirror:
         for stream, entries in (
             ("LEDGER", streams.ledger),
             ("VIDEO", streams.video),
@@ -77,7 +76,7 @@ def reports(folder: Path) -> dict[str, tuple[object, ...]]:
         "show": (4,),
         "reconcile": (),
         "export": ("--format", "csv", "--out", folder / "books.csv"),
-        "compare": ("--gateway-db", f"sqlite:///{folder}/g.db", "--credits-db", f"sqlite:///{folder}/c.db"),
+        "compare": ("--credits-db", f"sqlite:///{folder}/credits.db"),
         "checkpoint": KEY,
         "prove": (2, *KEY, "--out", folder / "proof"),
     }
@@ -85,16 +84,14 @@ def reports(folder: Path) -> dict[str, tuple[object, ...]]:
 
 async def test_every_report_is_as_its_schema_says(audit: AuditorCommand, tmp_path: Path) -> None:
     streams = november_streams()
-    for name, projections in (
-        ("g", telecine_gateway.read_model.projections),
-        ("c", telecine_credits.read_model.projections),
-    ):
-        project_entries(f"sqlite:///{tmp_path}/{name}.db", projections, streams.ledger)
+    project_entries(
+        f"sqlite:///{tmp_path}/credits.db", telecine_credits.read_model.projections, streams.ledger
+    )
     true = mirrored(tmp_path / "mirror", streams, 16)
     streams.change(4, lambda body: body["balances"].update(available=511))
     false = mirrored(tmp_path / "changed", streams, 3)
-    with sqlite3.connect(tmp_path / "g.v2_1.db") as connection:
-        connection.execute("UPDATE balance SET held = 0")
+    with sqlite3.connect(tmp_path / "credits.v1_1.db") as connection:
+        connection.execute("UPDATE account SET held = 0")
     connection.close()
     breached = {
         "verify",

@@ -9,7 +9,7 @@ import pytest
 from tests.support.audit.command import AuditorCommand
 from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
-from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.mirror.writer import open_mirror
 from telecine_auditor.transparency.proofs import BadProof, NotProven, Proof, proven
 from telecine_auditor.transparency.signatures import Unsigned
 from telecine_contracts.signed_note import VerifierKey
@@ -25,7 +25,7 @@ SIZES = (5, 9)
 def mirror(tmp_path: Path) -> Path:
     """A ledger of 13 entries with checkpoints over 5 and 9 of them."""
     notes = (stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size), number=size) for size in SIZES)
-    with opened_for_writing(tmp_path / "mirror") as mirror:
+    with open_mirror(tmp_path / "mirror") as mirror:
         mirror.stream("LEDGER").append(LEDGER)
         mirror.stream("CHECKPOINTS").append(renumber(notes))
     return tmp_path / "mirror"
@@ -85,7 +85,7 @@ async def test_without_a_key_it_is_said_that_nothing_was_verified(
 async def test_a_ledger_that_is_another_one_is_a_breach(
     auditor: AuditorCommand, mirror: Path, tmp_path: Path
 ) -> None:
-    with opened_for_writing(tmp_path / "other") as other:
+    with open_mirror(tmp_path / "other") as other:
         other.stream("LEDGER").append(small_ledger(6, reference="pay-2").ledger)
         notes = (stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size), number=size) for size in SIZES)
         other.stream("CHECKPOINTS").append(renumber(notes))
@@ -96,7 +96,7 @@ async def test_a_ledger_that_is_another_one_is_a_breach(
 
 
 async def test_there_may_be_no_checkpoint_yet(auditor: AuditorCommand, tmp_path: Path) -> None:
-    with opened_for_writing(tmp_path / "other") as other:
+    with open_mirror(tmp_path / "other") as other:
         other.stream("LEDGER").append(LEDGER)
         other.stream("CHECKPOINTS")
     auditor = auditor.using("--from", tmp_path / "other", "--key", SIGNER.verifier)
@@ -181,7 +181,7 @@ async def test_no_proof_is_made_of_a_ledger_that_is_another_one(
 
 
 async def test_no_proof_is_made_of_a_ledger_with_a_gap(auditor: AuditorCommand, tmp_path: Path) -> None:
-    with opened_for_writing(tmp_path / "other") as other:
+    with open_mirror(tmp_path / "other") as other:
         other.stream("LEDGER").append([entry for entry in LEDGER if entry.sequence != 4])
     (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, LEDGER, 9))
     auditor = auditor.using("--from", tmp_path / "other", "--key", SIGNER.verifier)

@@ -238,12 +238,18 @@ def test_usage_is_reconciled_from_a_mirror(audit: Audit) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["balances", "--at", "noon"], "'noon' is no time: write 2026-11-23"),
-        (["balances", "--at", "2026-11-01", "--sequence", "1"], "not allowed with argument --at"),
-        (["statement", "ann", "--to", "2026-11-01T10:00:00"], "no time zone: add Z for UTC"),
-        (["show", "0"], "'0' is no sequence"),
-        (["reconcile", "--tokens-per-credit", "0.5"], "a whole number, 1 or more"),
-        (["export", "--format", "pdf", "--out", "x"], "invalid choice: 'pdf'"),
+        (["balances", "--at", "noon"], "invalid time 'noon', expected e.g. 2026-11-30T12:00:00Z"),
+        (["balances", "--at", "2026-11-01", "--sequence", "1"], "--at and --sequence exclude each other"),
+        (["statement", "ann", "--to", "2026-11-01T10:00:00"], "it has no time zone, add Z for UTC"),
+        (["show", "0"], "invalid sequence '0', expected a whole number"),
+        (
+            ["reconcile", "--tokens-per-credit", "0.5"],
+            "invalid number of tokens '0.5', expected a whole number",
+        ),
+        (
+            ["export", "--format", "pdf", "--out", "x"],
+            "invalid format 'pdf', expected hledger, beancount, csv",
+        ),
     ],
 )
 def test_usage_errors_are_one_sentence(

@@ -30,7 +30,7 @@ from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer
 
 from telecine_auditor.mirror.source import MirrorSource
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.server import Server
 from telecine_contracts.credits import GrantKind
@@ -57,7 +57,7 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path / "mirror"
 
 
-async def mirror_entries(folder: Path, stream: str) -> list[Entry]:
+async def mirror_entries(folder: Path, stream: str) -> list[StoredMessage]:
     """What a mirror holds, none of it changed."""
 
     def refuse(breach: object) -> None:
@@ -66,7 +66,7 @@ async def mirror_entries(folder: Path, stream: str) -> list[Entry]:
     return await read_stream(MirrorSource(folder, refuse), stream)
 
 
-async def server_entries(nats: NatsServer, stream: str) -> list[Entry]:
+async def server_entries(nats: NatsServer, stream: str) -> list[StoredMessage]:
     """What the server holds."""
     source = await NatsSource.open(Server(url=nats.url))
     try:
@@ -144,7 +144,9 @@ async def test_partial_entry_is_truncated_with_a_warning(
 async def test_sha256sum_confirms_the_sealed_segments(
     auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
-    entries = [Entry(number, 0, "ledger.a.granted", b"", b"") for number in range(1, 65_536 // 128 + 2)]
+    entries = [
+        StoredMessage(number, 0, "ledger.a.granted", b"", b"") for number in range(1, 65_536 // 128 + 2)
+    ]
     large = [entry._replace(body=b"x" * 132_000) for entry in entries]
     await write_entries(nats, "LEDGER", large)
     done = await auditor("mirror", folder)
@@ -160,7 +162,7 @@ async def test_sha256sum_confirms_the_sealed_segments(
     assert len(await mirror_entries(folder, "LEDGER")) == len(large)
 
 
-CHANGED: dict[str, tuple[list[Entry], str]] = {
+CHANGED: dict[str, tuple[list[StoredMessage], str]] = {
     "another last entry": (
         [*LEDGER.ledger[:-1], LEDGER.ledger[-1]._replace(body=b"{}")],
         "stream-changed",
@@ -302,7 +304,7 @@ async def test_repeatedly_killed_mirror_completes(
     """Killed at any moment, also while it writes; what it then holds is always a beginning of the stream."""
     chance = Random(3)  # noqa: S311 - the same moments in every run
     entries = renumber(
-        Entry(0, 0, f"ledger.a{number}.granted", b"ce-id: x\r\n", bytes(chance.randrange(8000)))
+        StoredMessage(0, 0, f"ledger.a{number}.granted", b"ce-id: x\r\n", bytes(chance.randrange(8000)))
         for number in range(400)
     )
     await write_entries(nats, "LEDGER", entries)

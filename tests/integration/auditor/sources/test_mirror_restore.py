@@ -25,8 +25,8 @@ from tests.support.security.nats_users import authenticated_server, nats_permiss
 from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_auditor.mirror.source import MirrorSource
-from telecine_auditor.mirror.writer import opened_for_writing
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.mirror.writer import open_mirror
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.server import Server
 from telecine_cli.provisioning.streams import provision
@@ -51,15 +51,15 @@ async def provisioned_server(folder: Path) -> AsyncIterator[NatsServer]:
         yield server
 
 
-def mirror_of(folder: Path, **streams: Sequence[Entry]) -> Path:
+def mirror_of(folder: Path, **streams: Sequence[StoredMessage]) -> Path:
     """A mirror of these entries."""
-    with opened_for_writing(folder / "mirror", most=5) as mirror:
+    with open_mirror(folder / "mirror", most=5) as mirror:
         for name, entries in streams.items():
             mirror.stream(name).append(entries)
     return folder / "mirror"
 
 
-async def server_entries(server: NatsServer, stream: str) -> list[Entry]:
+async def server_entries(server: NatsServer, stream: str) -> list[StoredMessage]:
     source = await NatsSource.open(Server(url=server.url))
     try:
         return [entry._replace(stored_at=0) for entry in await read_stream(source, stream)]
@@ -67,7 +67,7 @@ async def server_entries(server: NatsServer, stream: str) -> list[Entry]:
         await source.close()
 
 
-async def mirror_entries(mirror: Path, stream: str) -> list[Entry]:
+async def mirror_entries(mirror: Path, stream: str) -> list[StoredMessage]:
     entries = await read_stream(MirrorSource(mirror, print), stream)
     return [entry._replace(stored_at=0) for entry in entries]
 
@@ -143,7 +143,7 @@ async def test_it_goes_on_after_an_interruption(
     ids=["another first entry", "another body", "more than the mirror has"],
 )
 async def test_a_stream_that_holds_anything_else_is_left_alone(
-    auditor: AuditorCommand, tmp_path: Path, there: list[Entry]
+    auditor: AuditorCommand, tmp_path: Path, there: list[StoredMessage]
 ) -> None:
     mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
     async with provisioned_server(tmp_path) as server:
@@ -156,7 +156,7 @@ async def test_a_stream_that_holds_anything_else_is_left_alone(
 
 async def test_headers_of_any_form_are_back(auditor: AuditorCommand, tmp_path: Path) -> None:
     odd = renumber(
-        Entry(0, 0, "ledger.ann.granted", head, body)
+        StoredMessage(0, 0, "ledger.ann.granted", head, body)
         for head, body in (
             (b"", b""),
             (b"a:1\r\nA:  2 \r\na:1\r\n", b"\x00\xff\r\n"),
@@ -170,7 +170,7 @@ async def test_headers_of_any_form_are_back(auditor: AuditorCommand, tmp_path: P
         assert await server_entries(server, "LEDGER") == odd
 
 
-def video_without(*missing: int) -> list[Entry]:
+def video_without(*missing: int) -> list[StoredMessage]:
     """VIDEO after some accounts were forgotten."""
     entries = (entry._replace(stored_at=0) for entry in STREAMS.video if entry.sequence not in missing)
     return [entry._replace(subject=f"video.kept.g{entry.sequence}.requested") for entry in entries]
@@ -194,7 +194,7 @@ async def test_gaps_are_gone_on_with_after_an_interruption(auditor: AuditorComma
     mirror = mirror_of(tmp_path, VIDEO=video)
     async with provisioned_server(tmp_path) as server:
         subject = "video.telecine-restore.telecine-restore.telecine-restore"
-        filler = Entry(0, 0, subject, b"telecine-restore: filler\r\n", b"")
+        filler = StoredMessage(0, 0, subject, b"telecine-restore: filler\r\n", b"")
         await write_entries(server, "VIDEO", [*video[:4], filler])
         assert (await auditor("restore", mirror, "--nats", server.url)).code == 0
         assert await server_entries(server, "VIDEO") == video

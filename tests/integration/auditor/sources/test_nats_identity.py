@@ -22,8 +22,8 @@ from tests.support.security.nats_users import (
 )
 
 from telecine_auditor.cli import COMMANDS
+from telecine_auditor.errors import SourceError
 from telecine_auditor.sources.nats import NatsSource
-from telecine_auditor.sources.port import SourceError
 from telecine_auditor.sources.server import Server
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.nats_server import EmbeddedNats
@@ -91,7 +91,7 @@ async def test_every_command_works_with_it(auditor: AuditorCommand, tmp_path: Pa
         "checkpoint": key,
         "prove": (2, *key, "--out", proof),
     }
-    there = {command.NAME for command in COMMANDS}
+    there = set(COMMANDS)
     for name, arguments in calls.items():
         if name in there:
             done = await auditor(name, *arguments)

@@ -11,7 +11,7 @@ import pytest
 from tests.support.audit.command import AuditorCommand
 from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
-from telecine_auditor.mirror.writer import opened_for_writing
+from telecine_auditor.mirror.writer import open_mirror
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new(LOG)
@@ -23,7 +23,7 @@ SEGMENT = "00000000000000000001.entries"
 def mirrored(folder: Path) -> Path:
     """A mirror of all three streams, in sealed segments of four and an open one."""
     notes = [stored_checkpoint(signed_checkpoint(SIGNER, ORIGINAL.ledger))]
-    with opened_for_writing(folder, most=4) as mirror:
+    with open_mirror(folder, most=4) as mirror:
         for stream, entries in (
             ("LEDGER", ORIGINAL.ledger),
             ("VIDEO", ORIGINAL.video),

@@ -14,8 +14,8 @@ from tests.support.eventually import eventually
 from tests.support.security.authenticated_nats import guarded_nats
 from tests.support.security.certificates import Authority
 
+from telecine_auditor.errors import SourceError
 from telecine_auditor.sources.nats import NatsSource
-from telecine_auditor.sources.port import SourceError
 from telecine_auditor.sources.server import Server
 from telecine_chassis.runtime.service import Service
 from telecine_cli.errors import CommandError

@@ -8,7 +8,7 @@ from tests.support.audit.breaches.planted_ledger import DAY, HOUR, LedgerBuilder
 from tests.support.audit.random_histories import audit_entries
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 
 __all__ = [
     "Case",
@@ -59,7 +59,7 @@ def append_valid_entries(ledger: LedgerBuilder) -> None:
     ledger.denied("bob", "b3")
 
 
-def audit(entries: list[Entry], finish: timedelta = HOUR) -> list[Breach]:
+def audit(entries: list[StoredMessage], finish: timedelta = HOUR) -> list[Breach]:
     """What the books say; they are closed so much later than the last entry."""
     books, found = audit_entries(entries)
     assert books.last_at is not None

@@ -10,7 +10,7 @@ from typing import Any
 
 from tests.support.audit.large_ledger import event_head, event_id
 
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 
 __all__ = ["DAY", "HOUR", "NOW", "LedgerBuilder", "LedgerLine"]
 
@@ -41,7 +41,7 @@ class LedgerLine:
     raw: bytes | None = None
     head: bytes | None = None
 
-    def entry(self, sequence: int) -> Entry:
+    def entry(self, sequence: int) -> StoredMessage:
         """The entry at that place of the stream."""
         clock = self.at.isoformat()[:-6]
         head = (
@@ -51,7 +51,7 @@ class LedgerLine:
         )
         body = self.raw if self.raw is not None else json.dumps(self.body, separators=(",", ":")).encode()
         stored = self.stored or self.at
-        return Entry(sequence, int(stored.timestamp()) * 10**9, self.subject, head, body)
+        return StoredMessage(sequence, int(stored.timestamp()) * 10**9, self.subject, head, body)
 
 
 @dataclass
@@ -68,7 +68,7 @@ class LedgerBuilder:
         """The line written last; its place is `len(lines)`."""
         return self.lines[-1]
 
-    def entries(self) -> list[Entry]:
+    def entries(self) -> list[StoredMessage]:
         """The stream."""
         return [line.entry(sequence) for sequence, line in enumerate(self.lines, 1)]
 

@@ -11,7 +11,7 @@ from tests.support.audit.breaches.planted_ledger import DAY, NOW, LedgerBuilder,
 from telecine_auditor.audit.video_checks import Videos
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 
 K = BreachKind
 MINUTE = timedelta(minutes=1)
@@ -38,7 +38,7 @@ class World:
         """It was requested."""
         self.video(account, generation, "requested", price={"credits": credits, "table": "2025-01"})
 
-    def entries(self, without: tuple[int, ...] = ()) -> list[Entry]:
+    def entries(self, without: tuple[int, ...] = ()) -> list[StoredMessage]:
         """VIDEO, with sequences missing."""
         whole = [line.entry(sequence) for sequence, line in enumerate(self.videos, 1)]
         return [entry for entry in whole if entry.sequence not in without]

@@ -14,7 +14,7 @@ from tests.support.audit.streams import HOSTILE_TEXTS, StreamBuilder, november_s
 from telecine_auditor.exports.beancount import BeancountWriter, component
 from telecine_auditor.exports.csv_writer import CsvWriter
 from telecine_auditor.exports.hledger import HledgerWriter
-from telecine_auditor.exports.transactions import Opening, Side, Transaction, transaction
+from telecine_auditor.exports.transactions import Opening, Side, Transaction, to_transaction
 from telecine_auditor.ledger.replay import Books, Reading
 
 names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
@@ -27,7 +27,7 @@ def readings(streams: StreamBuilder) -> list[Reading]:
 
 
 def booked(sequence: int) -> Transaction:
-    found = transaction(readings(november_streams())[sequence - 1], "id", BOOKED)
+    found = to_transaction(readings(november_streams())[sequence - 1], "id", BOOKED)
     assert found is not None
     return found
 
@@ -44,7 +44,7 @@ def test_entries_that_move_nothing_are_no_transactions() -> None:
     still = [
         reading.action
         for reading in readings(november_streams())
-        if transaction(reading, "id", BOOKED) is None
+        if to_transaction(reading, "id", BOOKED) is None
     ]
     assert still == ["closed", "limits_set", "denied", "reopened"]
 
@@ -66,7 +66,7 @@ def test_unbookable_entries_are_reported(posting: Any, says: str) -> None:
     reading = readings(november_streams())[0]
     reading.body["postings"] = [posting]
     with pytest.raises(ValueError, match=says):
-        transaction(reading, "id", BOOKED)
+        to_transaction(reading, "id", BOOKED)
 
 
 @given(names, names)
@@ -124,7 +124,7 @@ def beancount(transactions: list[Transaction], closing: Opening) -> list[str]:
 def test_beancount_has_a_balance_after_every_day_and_not_within() -> None:
     days = [november_time(1), november_time(1, 23), november_time(3)]
     found = [
-        transaction(reading, "id", day)
+        to_transaction(reading, "id", day)
         for reading, day in zip(readings(november_streams()), days, strict=False)
     ]
     books = Books(lambda breach: None)
@@ -161,7 +161,7 @@ def test_an_account_whose_name_begins_like_a_formula_is_a_text() -> None:
             body=grant.body.replace(b'"ann', b'"-1'),
         )
     )
-    found = transaction(readings(streams)[0], "id", datetime.fromisoformat("2026-11-20T00:00:00Z"))
+    found = to_transaction(readings(streams)[0], "id", datetime.fromisoformat("2026-11-20T00:00:00Z"))
     assert found is not None
     file = io.StringIO()
     CsvWriter(file).take(found)

@@ -12,7 +12,7 @@ from tests.support.audit.streams import november_streams
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.canonical_form import difference_of
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 
 NULLS: dict[str, Callable[[LedgerBuilder], object]] = {
     "expires_at": lambda ledger: ledger.granted("bob", 5, expires_at=None),
@@ -44,7 +44,7 @@ def test_entries_written_by_credits_are_canonical() -> None:
     assert [difference_of(entry) for entry in november_streams().ledger] == [None] * 17
 
 
-def changed(entry: Entry, change: Callable[[dict[str, Any]], object]) -> Entry:
+def changed(entry: StoredMessage, change: Callable[[dict[str, Any]], object]) -> StoredMessage:
     body = json.loads(entry.body)
     change(body)
     return entry._replace(body=json.dumps(body, separators=(",", ":")).encode())
@@ -71,6 +71,6 @@ def test_other_encodings_are_reported_without_a_breach(change: str) -> None:
     entries = november_streams().ledger
     at = next(number for number, entry in enumerate(entries) if entry.subject.endswith(".debited"))
     entries[at] = changed(entries[at], deed)
-    books.take_all(entries, [usual_head(entry.head) for entry in entries])
+    books.take_all(entries, [parse_canonical_headers(entry.head) for entry in entries])
     ((sequence, difference),) = books.forms
     assert (sequence, says in difference, found) == (at + 1, True, [])

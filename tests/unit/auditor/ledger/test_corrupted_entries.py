@@ -12,7 +12,7 @@ from tests.support.audit.random_histories import audit_entries, run_history
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.header_parser import shown
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 
 LEDGER = list(large_ledger(300, accounts=3))
 STORY = run_history(bytes(Random(5).randbytes(150))).entries  # noqa: S311 - the same story every time
@@ -54,7 +54,7 @@ def test_any_changed_character_of_an_entry_is_detected() -> None:
     assert unnoticed == []
 
 
-def bent(action: str, old: bytes, new: bytes) -> list[Entry]:
+def bent(action: str, old: bytes, new: bytes) -> list[StoredMessage]:
     """The ledger with the first entry of that kind written otherwise, and without its API key."""
     entries = list(LEDGER)
     which = next(at for at, entry in enumerate(entries) if entry.subject.endswith(action))
@@ -148,7 +148,7 @@ def test_any_value_within_a_field_is_read(which: int, field: str, key: object, v
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)
 @given(st.text(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
 def test_any_message_is_read(subject: str, head: bytes, body: bytes) -> None:
-    stranger = Entry(len(LEDGER) + 1, 0, subject, head, body)
+    stranger = StoredMessage(len(LEDGER) + 1, 0, subject, head, body)
 
     _, found = audit_entries([*LEDGER, stranger])
 

@@ -10,7 +10,7 @@ from telecine_auditor.ledger.event_parser import ACTIONS, read_body
 from telecine_auditor.ledger.replay import Books, Reading
 from telecine_auditor.ledger.rules.fast_path import SHORTCUTS
 from telecine_auditor.ledger.rules.registry import RULES
-from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_contracts.catalog import EVENTS, registry
 from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.examples import EXAMPLES
@@ -26,7 +26,7 @@ class Careful(Books):
         self.careful: list[str] = []
         super().__init__(self.breaches.append)
 
-    def take(self, entry: Entry) -> Reading | None:
+    def take(self, entry: StoredMessage) -> Reading | None:
         self.careful.append(entry.subject)
         return super().take(entry)
 
@@ -46,7 +46,9 @@ def test_the_example_of_every_event_is_read(event: LedgerEvent) -> None:
     subject = of_event(event)
     head = event_head("id", event.type, subject, "2026-11-23T10:00:00", "c")
 
-    read = read_body(Entry(1, 0, subject, head, encode(event)), "acme", event.action, ACTIONS[event.action])
+    read = read_body(
+        StoredMessage(1, 0, subject, head, encode(event)), "acme", event.action, ACTIONS[event.action]
+    )
 
     assert (read.number, read.decided_at, read.type) == (event.entry, event.decided_at, event.type)
 
@@ -56,7 +58,7 @@ def test_entries_written_by_credits_take_the_fast_path() -> None:
     entries = small_ledger(20).ledger
     books = Careful()
 
-    books.take_all(entries, [usual_head(entry.head) for entry in entries])
+    books.take_all(entries, [parse_canonical_headers(entry.head) for entry in entries])
 
     assert books.careful == ["ledger.ann.granted", "ledger.ann.debited", "ledger.ann.settled"]
     assert (books.breaches, books.spent) == ([], 20 * 50)
@@ -66,7 +68,7 @@ def test_entries_written_by_credits_take_the_fast_path() -> None:
 def test_batch_boundaries_do_not_change_the_result(size: int) -> None:
     entries = list(large_ledger(5000, accounts=20))
     whole, parts = Careful(), Careful()
-    heads = [usual_head(entry.head) for entry in entries]
+    heads = [parse_canonical_headers(entry.head) for entry in entries]
 
     whole.take_all(entries, heads)
     for at in range(0, len(entries), size):

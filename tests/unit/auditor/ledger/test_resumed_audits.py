@@ -13,7 +13,7 @@ from telecine_auditor.audit.snapshot import read_state, write_state
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.reader import Walk
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
 from telecine_auditor.transparency.signatures import verified
 from telecine_contracts.transparency import Frontier, leaf_hash
@@ -34,7 +34,7 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kin
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an audit came to at a checkpoint over the clean beginning."""
     books, tree = Books(refuse), Frontier()
-    books.take_all(CLEAN, [usual_head(entry.head) for entry in CLEAN])
+    books.take_all(CLEAN, [parse_canonical_headers(entry.head) for entry in CLEAN])
     for entry in CLEAN:
         tree.append(leaf_hash(entry.stated))
     note = signed_checkpoint(SIGNER, CLEAN)
@@ -48,7 +48,7 @@ def refuse(breach: Breach) -> None:
     raise AssertionError(breach)
 
 
-def planted(case: Case) -> tuple[list[Entry], int]:
+def planted(case: Case) -> tuple[list[StoredMessage], int]:
     """A ledger with the fault, and the sequence of the entry that has it."""
     ledger = clean_ledger()
     case.plant(ledger)
@@ -60,7 +60,7 @@ def planted(case: Case) -> tuple[list[Entry], int]:
 @every_case
 def test_a_breach_after_a_saved_state_is_found(case: Case, state: Path) -> None:
     entries, sequence = planted(case)
-    heads = [usual_head(entry.head) for entry in entries]
+    heads = [parse_canonical_headers(entry.head) for entry in entries]
     found: list[Breach] = []
     books = read_state(state, [SIGNER.verifier], Books(found.append)).books
     books.know(entries[: len(CLEAN)], heads[: len(CLEAN)])
@@ -75,7 +75,7 @@ class Ledger:
 
     unread = ()
 
-    def __init__(self, entries: Sequence[Entry]) -> None:
+    def __init__(self, entries: Sequence[StoredMessage]) -> None:
         self.entries = entries
 
     async def has(self, stream: str) -> bool:
@@ -86,7 +86,7 @@ class Ledger:
 
     async def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
-    ) -> AsyncIterator[Sequence[Entry]]:
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
         yield self.entries[after:upto]
 
     async def close(self) -> None:

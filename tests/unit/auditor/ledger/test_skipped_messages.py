@@ -8,7 +8,7 @@ from tests.support.audit.streams import StreamBuilder, november_time
 
 from telecine_auditor.breaches import BreachKind, BreachList
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.sources.message import Entry, usual_head
+from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_contracts.credits import GrantKind
 from telecine_credits.rules.decider import Grant, Skip
 
@@ -21,7 +21,9 @@ def grant(streams: StreamBuilder, reference: str) -> None:
 def foreign(streams: StreamBuilder, body: bytes, action: str = "granted", head: bytes = b"") -> int:
     """Append something that credits does not read; its sequence."""
     sequence = len(streams.ledger) + 1
-    streams.ledger.append(Entry(sequence, streams.ledger[-1].stored_at, f"ledger.ann.{action}", head, body))
+    streams.ledger.append(
+        StoredMessage(sequence, streams.ledger[-1].stored_at, f"ledger.ann.{action}", head, body)
+    )
     return sequence
 
 
@@ -33,7 +35,7 @@ def decide(streams: StreamBuilder, sequence: int, body: bytes) -> None:
 def audited(streams: StreamBuilder) -> tuple[BreachList, Books]:
     found = BreachList(1)
     books = Books(found)
-    books.take_all(streams.ledger, [usual_head(entry.head) for entry in streams.ledger])
+    books.take_all(streams.ledger, [parse_canonical_headers(entry.head) for entry in streams.ledger])
     found.excuse(books.skipped)
     return found, books
 

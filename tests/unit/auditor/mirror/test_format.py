@@ -10,21 +10,27 @@ from hypothesis import strategies as st
 from tests.support.audit.nats_ledger import read_stream, small_ledger
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.mirror.format import SUMS, entries_in, first_line, framed, next_sound, read_sums
+from telecine_auditor.errors import CommandError, SourceError
+from telecine_auditor.mirror.format import (
+    CHECKSUMS,
+    decode_frames,
+    encode_frame,
+    next_valid_frame,
+    read_checksums,
+    segment_header,
+)
 from telecine_auditor.mirror.source import MirrorSource
-from telecine_auditor.mirror.writer import MirrorChanged, MirrorWriter, opened_for_writing
-from telecine_auditor.sources.message import Entry
-from telecine_auditor.sources.port import SourceError
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.mirror.writer import MirrorChanged, MirrorWriter, open_mirror
+from telecine_auditor.sources.message import StoredMessage
 
 LEDGER = small_ledger(8).ledger
 MOST = 5
 SEGMENTS = ("00000000000000000001", "00000000000000000006", "00000000000000000011", "00000000000000000016")
-FRAMES = b"".join(map(framed, LEDGER))
+FRAMES = b"".join(map(encode_frame, LEDGER))
 
 names = st.text(st.characters(min_codepoint=33, max_codepoint=0x2FFF), min_size=1, max_size=40)
 entries = st.builds(
-    Entry,
+    StoredMessage,
     st.integers(1, 2**63 - 1),
     st.integers(0, 2**63 - 1),
     names,
@@ -33,9 +39,9 @@ entries = st.builds(
 )
 
 
-def mirror(folder: Path, ledger: list[Entry] = LEDGER) -> Path:
+def mirror(folder: Path, ledger: list[StoredMessage] = LEDGER) -> Path:
     """A mirror of the ledger in segments of five entries, the last of which is open."""
-    with opened_for_writing(folder, most=MOST) as written:
+    with open_mirror(folder, most=MOST) as written:
         writer = written.stream("LEDGER")
         writer.append(ledger)
         writer.close()
@@ -46,55 +52,55 @@ def segment(folder: Path, number: int) -> Path:
     return folder / "LEDGER" / f"{SEGMENTS[number]}.entries"
 
 
-async def read(folder: Path) -> tuple[list[Entry], list[Breach]]:
+async def read(folder: Path) -> tuple[list[StoredMessage], list[Breach]]:
     found: list[Breach] = []
     return await read_stream(MirrorSource(folder, found.append), "LEDGER"), found
 
 
 @given(entries)
-def test_an_entry_comes_back_as_it_was(entry: Entry) -> None:
-    frame = framed(entry)
-    assert entries_in(b"xyz" + frame, 3) == ([entry], 3 + len(frame))
+def test_an_entry_comes_back_as_it_was(entry: StoredMessage) -> None:
+    frame = encode_frame(entry)
+    assert decode_frames(b"xyz" + frame, 3) == ([entry], 3 + len(frame))
 
 
 @given(entries, st.data())
-def test_a_changed_bit_is_noticed(entry: Entry, data: st.DataObject) -> None:
-    frame = bytearray(framed(entry))
+def test_a_changed_bit_is_noticed(entry: StoredMessage, data: st.DataObject) -> None:
+    frame = bytearray(encode_frame(entry))
     at = data.draw(st.integers(0, len(frame) - 1))
     frame[at] ^= 1 << data.draw(st.integers(0, 7))
-    assert entries_in(bytes(frame), 0) == ([], 0)
+    assert decode_frames(bytes(frame), 0) == ([], 0)
 
 
 @pytest.mark.parametrize("checked", [True, False])
 def test_a_torn_frame_is_noticed_at_every_byte(checked: bool) -> None:
-    frame = framed(LEDGER[0])
+    frame = encode_frame(LEDGER[0])
     for length in range(len(frame)):
-        torn = frame + framed(LEDGER[1])[:length]
-        assert entries_in(torn, 0, checked=checked) == ([LEDGER[0]], len(frame))
+        torn = frame + encode_frame(LEDGER[1])[:length]
+        assert decode_frames(torn, 0, checked=checked) == ([LEDGER[0]], len(frame))
 
 
 def test_an_entry_that_does_not_come_behind_is_not_sound() -> None:
-    data = framed(LEDGER[2]) + framed(LEDGER[1])
-    assert entries_in(data, 0) == ([LEDGER[2]], len(framed(LEDGER[2])))
-    assert entries_in(data, 0, behind=3) == ([], 0)
+    data = encode_frame(LEDGER[2]) + encode_frame(LEDGER[1])
+    assert decode_frames(data, 0) == ([LEDGER[2]], len(encode_frame(LEDGER[2])))
+    assert decode_frames(data, 0, behind=3) == ([], 0)
 
 
 def test_the_next_sound_frame_is_found_behind_damage() -> None:
     at = FRAMES.find(b"TLM1", 1)
     damaged = b"?" + FRAMES[1:]
-    assert next_sound(damaged, 0, behind=0) == at
-    assert next_sound(b"TLM1TLM1", 0, behind=0) == 8
+    assert next_valid_frame(damaged, 0, behind=0) == at
+    assert next_valid_frame(b"TLM1TLM1", 0, behind=0) == 8
 
 
 async def test_a_mirror_is_read_as_it_was_written(tmp_path: Path) -> None:
     assert await read(mirror(tmp_path)) == (LEDGER, [])
     assert [path.stem for path in sorted((tmp_path / "LEDGER").iterdir())] == list(SEGMENTS)
-    assert list(read_sums(tmp_path)) == [f"LEDGER/{name}.entries" for name in SEGMENTS[:3]]
+    assert list(read_checksums(tmp_path)) == [f"LEDGER/{name}.entries" for name in SEGMENTS[:3]]
 
 
 async def test_it_goes_on_where_it_ended_however_often(tmp_path: Path) -> None:
     for end in range(1, len(LEDGER) + 1):
-        with opened_for_writing(tmp_path, most=MOST) as written:
+        with open_mirror(tmp_path, most=MOST) as written:
             writer = written.stream("LEDGER")
             assert writer.sequence == end - 1
             writer.append(LEDGER[end - 1 : end])
@@ -104,18 +110,18 @@ async def test_it_goes_on_where_it_ended_however_often(tmp_path: Path) -> None:
         assert (whole / "LEDGER" / f"{name}.entries").read_bytes() == (
             tmp_path / "LEDGER" / f"{name}.entries"
         ).read_bytes()
-    assert read_sums(tmp_path) == read_sums(whole)
+    assert read_checksums(tmp_path) == read_checksums(whole)
 
 
 async def test_an_entry_torn_at_any_byte_is_cut_off_and_written_again(tmp_path: Path) -> None:
     whole = segment(mirror(tmp_path), 3).read_bytes()
-    last = len(framed(LEDGER[-1]))
-    for cut in range(1, len(whole) - len(first_line("LEDGER")) + 1, 53):
+    last = len(encode_frame(LEDGER[-1]))
+    for cut in range(1, len(whole) - len(segment_header("LEDGER")) + 1, 53):
         segment(tmp_path, 3).write_bytes(whole[:-cut])
         found, breaches = await read(tmp_path)
         assert breaches == []
         assert found == LEDGER[: len(found)]
-        with opened_for_writing(tmp_path, most=MOST) as written:
+        with open_mirror(tmp_path, most=MOST) as written:
             writer = written.stream("LEDGER")
             assert writer.sequence == len(found)
             assert writer.cut == 0 if cut == last else writer.cut >= 0
@@ -127,34 +133,34 @@ async def test_an_entry_torn_at_any_byte_is_cut_off_and_written_again(tmp_path: 
 def test_a_torn_first_line_is_written_again(tmp_path: Path) -> None:
     path = segment(mirror(tmp_path), 3)
     path.write_bytes(b"telecine-")
-    with opened_for_writing(tmp_path, most=MOST) as written:
+    with open_mirror(tmp_path, most=MOST) as written:
         writer = written.stream("LEDGER")
         assert (writer.sequence, writer.cut) == (15, 9)
         writer.append(LEDGER[15:])
         writer.close()
-    assert path.read_bytes().startswith(first_line("LEDGER"))
+    assert path.read_bytes().startswith(segment_header("LEDGER"))
 
 
 def test_a_full_segment_that_was_not_sealed_is_sealed(tmp_path: Path) -> None:
     mirror(tmp_path, LEDGER[:4])
     path = segment(tmp_path, 0)
-    path.write_bytes(path.read_bytes() + framed(LEDGER[4]))
-    with opened_for_writing(tmp_path, most=MOST) as written:
+    path.write_bytes(path.read_bytes() + encode_frame(LEDGER[4]))
+    with open_mirror(tmp_path, most=MOST) as written:
         assert written.stream("LEDGER").sequence == 5
-    assert list(read_sums(tmp_path)) == [f"LEDGER/{SEGMENTS[0]}.entries"]
+    assert list(read_checksums(tmp_path)) == [f"LEDGER/{SEGMENTS[0]}.entries"]
 
 
 def test_there_is_one_writer_at_a_time(tmp_path: Path) -> None:
     busy = pytest.raises(CommandError, match="another mirror is at work")
-    with opened_for_writing(tmp_path), busy, opened_for_writing(tmp_path):
+    with open_mirror(tmp_path), busy, open_mirror(tmp_path):
         pass
-    with opened_for_writing(tmp_path):
+    with open_mirror(tmp_path):
         pass
 
 
 def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match="can't be written"), opened_for_writing(tmp_path / "file"):
+    with pytest.raises(CommandError, match="can't be written"), open_mirror(tmp_path / "file"):
         pass
 
 
@@ -167,9 +173,9 @@ def flip(path: Path) -> None:
 
 def reseal(path: Path) -> None:
     """One byte of a body, with the frame's CRC made right again."""
-    entry = entries_in(path.read_bytes(), len(first_line("LEDGER")))[0][1]
+    entry = decode_frames(path.read_bytes(), len(segment_header("LEDGER")))[0][1]
     other = entry._replace(body=entry.body.replace(b"ann", b"eve", 1))
-    path.write_bytes(path.read_bytes().replace(framed(entry), framed(other)))
+    path.write_bytes(path.read_bytes().replace(encode_frame(entry), encode_frame(other)))
 
 
 CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
@@ -178,7 +184,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "a sealed segment cut": (lambda folder: os.truncate(segment(folder, 1), 100), 6, "SHA256SUMS"),
     "a sealed segment gone": (lambda folder: segment(folder, 1).unlink(), 6, "is gone"),
     "the last sealed segment gone": (lambda folder: segment(folder, 2).unlink(), 11, "is gone"),
-    "the hashes gone": (lambda folder: (folder / SUMS).unlink(), 1, "not in SHA256SUMS"),
+    "the hashes gone": (lambda folder: (folder / CHECKSUMS).unlink(), 1, "not in SHA256SUMS"),
     "a segment of another stream": (
         lambda folder: segment(folder, 3).write_bytes(
             segment(folder, 3).read_bytes().replace(b"LEDGER\n", b"BUDGET\n")
@@ -188,7 +194,10 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     ),
     "the middle of the open segment": (
         lambda folder: segment(folder, 3).write_bytes(
-            first_line("LEDGER") + b"?" + framed(LEDGER[15])[1:] + b"".join(map(framed, LEDGER[16:]))
+            segment_header("LEDGER")
+            + b"?"
+            + encode_frame(LEDGER[15])[1:]
+            + b"".join(map(encode_frame, LEDGER[16:]))
         ),
         16,
         "is damaged",
@@ -215,7 +224,7 @@ async def test_what_was_changed_is_named_and_the_rest_is_read(tmp_path: Path, ch
 def test_nothing_is_added_to_a_mirror_that_was_changed_where_it_ends(tmp_path: Path, change: str) -> None:
     CHANGES[change][0](mirror(tmp_path))
     last = segment(tmp_path, 3).read_bytes()
-    with opened_for_writing(tmp_path, most=MOST) as written:
+    with open_mirror(tmp_path, most=MOST) as written:
         try:
             writer = written.stream("LEDGER")
         except MirrorChanged as error:
@@ -229,13 +238,13 @@ def test_the_end_must_be_sound_to_go_on(tmp_path: Path) -> None:
     for change in ("the hashes gone", "a segment of another stream", "the middle of the open segment"):
         folder = tmp_path / change.replace(" ", "-")
         CHANGES[change][0](mirror(folder))
-        with pytest.raises(MirrorChanged), opened_for_writing(folder, most=MOST) as written:
+        with pytest.raises(MirrorChanged), open_mirror(folder, most=MOST) as written:
             written.stream("LEDGER")
 
 
 def test_the_last_sealed_segment_must_be_sound_when_none_is_open(tmp_path: Path) -> None:
     flip(segment(mirror(tmp_path, LEDGER[:10]), 1))
-    with pytest.raises(MirrorChanged, match="SHA256SUMS"), opened_for_writing(tmp_path) as written:
+    with pytest.raises(MirrorChanged, match="SHA256SUMS"), open_mirror(tmp_path) as written:
         written.stream("LEDGER")
 
 
@@ -243,7 +252,7 @@ def test_the_last_sealed_segment_must_be_sound_when_none_is_open(tmp_path: Path)
     "text", ["hello\n", "00  LEDGER/1.entries\n", f"{'0' * 64}  ../{SEGMENTS[0]}.entries\n"]
 )
 def test_a_list_of_hashes_that_is_none_is_told(tmp_path: Path, text: str) -> None:
-    (tmp_path / SUMS).write_text(text)
+    (tmp_path / CHECKSUMS).write_text(text)
     with pytest.raises(CommandError, match="not a list of SHA-256 sums"):
         MirrorWriter(tmp_path)
 

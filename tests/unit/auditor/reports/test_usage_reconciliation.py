@@ -9,7 +9,7 @@ from tests.support.audit.streams import StreamBuilder, november_time
 
 from telecine_auditor.ledger.replay import Books
 from telecine_auditor.reports.usage_reconciliation import LISTS, Finding, Group, PossibleTask, Reconciliation
-from telecine_auditor.reports.usage_store import UsageBook
+from telecine_auditor.reports.usage_store import UsageStore
 from telecine_contracts import Event
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.generation import (
@@ -94,14 +94,14 @@ def world() -> World:
 
 
 @pytest.fixture
-def book() -> Iterator[UsageBook]:
-    with UsageBook() as found:
+def book() -> Iterator[UsageStore]:
+    with UsageStore() as found:
         yield found
 
 
 def reconciled(
     world: World,
-    book: UsageBook,
+    book: UsageStore,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
@@ -123,7 +123,7 @@ def listed(found: Reconciliation) -> dict[str, list[Finding]]:
     return {name: findings for name, findings in lists.items() if findings}
 
 
-def test_what_goes_together_is_summed_and_listed_nowhere(world: World, book: UsageBook) -> None:
+def test_what_goes_together_is_summed_and_listed_nowhere(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     world.video_for("g2", 1500)
     world.video_for("g3", 700, resolution="480p")
@@ -137,13 +137,13 @@ def test_what_goes_together_is_summed_and_listed_nowhere(world: World, book: Usa
     assert listed(found) == {}
 
 
-def test_adjusted_credits_are_not_settled(world: World, book: UsageBook) -> None:
+def test_adjusted_credits_are_not_settled(world: World, book: UsageStore) -> None:
     entry = world.video_for("g1", 1000)
     world.streams.do(Adjust(account="ann", at=november_time(2), corrects=entry, amount=30, reference="t"))
     assert reconciled(world, book).total().credits == 20
 
 
-def test_settlement_without_usage_is_listed(world: World, book: UsageBook) -> None:
+def test_settlement_without_usage_is_listed(world: World, book: UsageStore) -> None:
     world.video_for("g1", None)
     world.asked("g2")
     world.settled("g2")
@@ -156,7 +156,7 @@ def test_settlement_without_usage_is_listed(world: World, book: UsageBook) -> No
     }
 
 
-def test_usage_without_settlement_is_listed(world: World, book: UsageBook) -> None:
+def test_usage_without_settlement_is_listed(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.ready("g1", "t1", 900)
@@ -165,7 +165,7 @@ def test_usage_without_settlement_is_listed(world: World, book: UsageBook) -> No
     assert (found.total().tokens, found.total().unpaid) == (0, 900)
 
 
-def test_a_late_result_is_unpaid_usage(world: World, book: UsageBook) -> None:
+def test_a_late_result_is_unpaid_usage(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.failed("g1", FailureCode.DEADLINE)
@@ -175,7 +175,7 @@ def test_a_late_result_is_unpaid_usage(world: World, book: UsageBook) -> None:
     assert found.total().unpaid == 800
 
 
-def test_orphans_have_no_known_end_at_the_provider(world: World, book: UsageBook) -> None:
+def test_orphans_have_no_known_end_at_the_provider(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.failed("g1", FailureCode.DEADLINE)
@@ -193,7 +193,7 @@ def test_orphans_have_no_known_end_at_the_provider(world: World, book: UsageBook
     }
 
 
-def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book: UsageBook) -> None:
+def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book: UsageStore) -> None:
     """With the marks of such a task, and when it can have been created. What the provider answered leaves none."""
     world.asked("g1")
     world.started("g1")
@@ -217,7 +217,7 @@ def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book:
     ]
 
 
-def test_submissions_without_any_end(world: World, book: UsageBook) -> None:
+def test_submissions_without_any_end(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.asked("g2")
@@ -232,7 +232,7 @@ def test_submissions_without_any_end(world: World, book: UsageBook) -> None:
     }
 
 
-def test_more_than_one_task_for_a_generation(world: World, book: UsageBook) -> None:
+def test_more_than_one_task_for_a_generation(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.ready("g1", "t2", 500)
@@ -245,7 +245,7 @@ def test_more_than_one_task_for_a_generation(world: World, book: UsageBook) -> N
     }
 
 
-def test_more_tokens_than_the_credits_stand_for(world: World, book: UsageBook) -> None:
+def test_more_tokens_than_the_credits_stand_for(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     world.video_for("g2", 1001)
     found = reconciled(world, book, rate=20)
@@ -254,7 +254,7 @@ def test_more_tokens_than_the_credits_stand_for(world: World, book: UsageBook) -
     }
 
 
-def test_a_generation_belongs_to_the_period_in_which_it_was_asked_for(world: World, book: UsageBook) -> None:
+def test_a_generation_belongs_to_the_period_in_which_it_was_asked_for(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1)
     world.video_for("g2", 10)
     world.video_for("g3", 100)
@@ -262,7 +262,7 @@ def test_a_generation_belongs_to_the_period_in_which_it_was_asked_for(world: Wor
 
 
 def test_generations_that_were_erased_from_video_are_known_from_their_debit(
-    world: World, book: UsageBook
+    world: World, book: UsageStore
 ) -> None:
     world.video_for("g1", 1000)
     world.streams.video.clear()
@@ -271,7 +271,7 @@ def test_generations_that_were_erased_from_video_are_known_from_their_debit(
     assert list(listed(found)) == ["settled_without_usage"]
 
 
-def test_events_that_can_not_be_read_are_counted(world: World, book: UsageBook) -> None:
+def test_events_that_can_not_be_read_are_counted(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     asked = world.streams.video[0]
     world.streams.video[1:] = [

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from nats.aio.client import Client
 from tests.support.audit.nats_ledger import small_ledger
 
-from telecine_auditor.sources.message import Entry, head_of
+from telecine_auditor.sources.message import StoredMessage, encode_headers
 from telecine_contracts.transparency import entry_bytes
 
 LEDGER = small_ledger(1).ledger
@@ -27,17 +27,17 @@ ODD = (
 )
 
 
-def stated(entry: Entry) -> bytes:
+def stated(entry: StoredMessage) -> bytes:
     """What the contracts say, over the header as the client reads it."""
     return entry_bytes(entry.subject, Client._parse_header_lines(entry.head).items(), entry.body)
 
 
-def of(head: bytes, body: bytes = b"{}") -> Entry:
-    return Entry(1, 0, "ledger.ann.granted", head, body)
+def of(head: bytes, body: bytes = b"{}") -> StoredMessage:
+    return StoredMessage(1, 0, "ledger.ann.granted", head, body)
 
 
 @pytest.mark.parametrize("entry", LEDGER, ids=lambda entry: entry.subject)
-def test_an_entry_of_ours_states_what_the_contracts_say(entry: Entry) -> None:
+def test_an_entry_of_ours_states_what_the_contracts_say(entry: StoredMessage) -> None:
     assert entry.stated == stated(entry)
     assert b"Nats-Msg-Id" in entry.head
     assert b"Nats-" not in entry.stated
@@ -81,5 +81,5 @@ def test_a_header_is_found_in_any_case_and_the_last_one_counts() -> None:
 
 
 def test_header_lines_are_made_of_a_dict() -> None:
-    assert head_of({"a": "1", "b": "2"}) == b"a: 1\r\nb: 2\r\n"
-    assert head_of(None) == b""
+    assert encode_headers({"a": "1", "b": "2"}) == b"a: 1\r\nb: 2\r\n"
+    assert encode_headers(None) == b""

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.errors import CommandError
 from telecine_auditor.terminal.output_files import new_file, text_file
 
 

@@ -10,8 +10,13 @@ from hypothesis import strategies as st
 from tests.support.audit.streams import HOSTILE_TEXTS, november_streams
 
 from telecine_auditor.event_descriptions import in_words
-from telecine_auditor.terminal.plain_tables import plain_table
-from telecine_auditor.terminal.sanitizer import one_line, shown_json, spreadsheet_text, storable
+from telecine_auditor.terminal.sanitizer import (
+    escape_spreadsheet_cell,
+    one_line,
+    printable_json,
+    replace_surrogates,
+)
+from telecine_auditor.terminal.tables import render_plain_table
 from telecine_contracts.examples import EXAMPLES
 from telecine_contracts.registry import encode
 
@@ -28,14 +33,14 @@ def test_one_line_is_one_printable_line_and_nothing_is_lost(text: str) -> None:
 
 @given(texts)
 def test_json_for_people_is_the_same_json_and_moves_no_cursor(text: str) -> None:
-    shown = shown_json({"reason": text})
+    shown = printable_json({"reason": text})
     assert all(line.isprintable() for line in shown.split("\n"))
     assert json.loads(shown) == {"reason": text}
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\ta", "\ra", "  =1", "'=1", "＝1"])
 def test_a_formula_is_a_text(text: str) -> None:
-    assert spreadsheet_text(text) == f"'{text}"
+    assert escape_spreadsheet_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize(
@@ -50,12 +55,12 @@ def test_a_formula_is_a_text(text: str) -> None:
     ],
 )
 def test_a_formula_behind_what_may_divide_cells_is_a_text(text: str, shown: str) -> None:
-    assert spreadsheet_text(text) == shown
+    assert escape_spreadsheet_cell(text) == shown
 
 
-@given((texts | st.text(";|\t\n' =-a")).map(storable))
+@given((texts | st.text(";|\t\n' =-a")).map(replace_surrogates))
 def test_taking_the_apostrophes_off_gives_the_text_back(text: str) -> None:
-    shown = spreadsheet_text(text)
+    shown = escape_spreadsheet_cell(text)
     assert re.sub(r"(^|[;|\t\r\n])'", r"\1", shown) == text
     for cell in re.split(r"[;|\t\r\n]", shown):
         assert cell.strip()[:1] not in set("=+-@")
@@ -63,11 +68,11 @@ def test_taking_the_apostrophes_off_gives_the_text_back(text: str) -> None:
 
 @given(texts)
 def test_whatever_is_stored_is_utf_8(text: str) -> None:
-    storable(text).encode()
+    replace_surrogates(text).encode()
 
 
 def test_tables_have_plain_numbers_to_the_right() -> None:
-    lines = plain_table(("account", "available"), [("ann", 1234567), ("b\nob", None), ("c", 8)])
+    lines = render_plain_table(("account", "available"), [("ann", 1234567), ("b\nob", None), ("c", 8)])
     assert lines == [
         "account  available",
         "-------  ---------",

@@ -1,29 +1,16 @@
-"""What people see of the auditor: tables, a progress bar where there is somebody to see it, one JSON document."""
+"""Tables and the JSON document of a command."""
 
-import io
 import json
 
 import pytest
 
-from telecine_auditor.terminal.tables import Progress, number, print_json, table
-
-
-class Terminal(io.StringIO):
-    def isatty(self) -> bool:
-        return True
-
-
-class Hurried(Progress):
-    """A bar that is due at once."""
-
-    def __init__(self, label: str, total: int, enabled: bool = True, *, on: io.StringIO) -> None:
-        super().__init__(label, total, enabled, on=on)
-        self._due = 0.0
+from telecine_auditor.terminal.json_output import print_json
+from telecine_auditor.terminal.tables import format_number, render_plain_table, render_table
 
 
 def test_a_table_has_columns_as_wide_as_needed_and_numbers_to_the_right() -> None:
     rows = [("ann", 1234567, None), ("b", 5, "x")]
-    assert table(("who", "credits", ""), rows) == [
+    assert render_table(("who", "credits", ""), rows) == [
         "who    credits",
         "---  ---------  -",
         "ann  1,234,567",
@@ -32,50 +19,25 @@ def test_a_table_has_columns_as_wide_as_needed_and_numbers_to_the_right() -> Non
 
 
 def test_an_empty_table_has_its_head() -> None:
-    assert table(("who", "credits"), []) == ["who  credits", "---  -------"]
+    assert render_table(("who", "credits"), []) == ["who  credits", "---  -------"]
 
 
 def test_thousands_are_grouped() -> None:
-    assert (number(0), number(-1234567)) == ("0", "-1,234,567")
+    assert (format_number(0), format_number(-1234567)) == ("0", "-1,234,567")
 
 
-def test_a_bar_shows_progress_and_is_erased() -> None:
-    terminal = Terminal()
-    with Hurried("verify", 200, on=terminal) as progress:
-        progress.advance(50)
-    shown, gone = terminal.getvalue().split("\x1b[K")[:2]
-    assert shown.startswith("\rverify ████████░░░░")
-    assert " 25%  50 at " in shown
-    assert gone == "\r"
+def test_plain_tables_keep_numbers_and_sanitize_texts() -> None:
+    rows = [("[bold]ann[/]", 1234567, "x\x1b[2J"), ("b", None, "%")]
+    assert render_plain_table(("who", "credits", "what"), rows) == [
+        "who           credits  what",
+        "------------  -------  -------",
+        "[bold]ann[/]  1234567  x%1B[2J",
+        "b                      %25",
+    ]
 
 
-def test_progress_beyond_the_total_shows_100_percent() -> None:
-    terminal = Terminal()
-    with Hurried("verify", 10, on=terminal) as progress:
-        progress.advance(20)
-    assert "100%  20 at" in terminal.getvalue()
-
-
-def test_without_a_total_there_is_no_bar() -> None:
-    terminal = Terminal()
-    with Hurried("read", 0, on=terminal) as progress:
-        progress.advance(50)
-    assert terminal.getvalue().startswith("\rread 50 at ")
-
-
-def test_short_work_shows_no_bar() -> None:
-    terminal = Terminal()
-    with Progress("verify", 2, on=terminal) as progress:
-        progress.advance()
-    assert terminal.getvalue() == ""
-
-
-def test_no_bar_without_a_terminal_or_when_disabled() -> None:
-    file, terminal = io.StringIO(), Terminal()
-    with Hurried("verify", 2, on=file) as progress, Hurried("verify", 2, False, on=terminal) as unwanted:
-        progress.advance()
-        unwanted.advance()
-    assert (file.getvalue(), terminal.getvalue()) == ("", "")
+def test_long_values_are_neither_wrapped_nor_truncated() -> None:
+    assert render_plain_table(("a", "b"), [("x" * 500, "y" * 500)])[2] == f"{'x' * 500}  {'y' * 500}"
 
 
 def test_json_is_one_document(capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,8 +9,8 @@ from nacl.signing import SigningKey
 from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry
-from telecine_auditor.terminal.exit_codes import CommandError
+from telecine_auditor.errors import CommandError
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.transparency.checkpoints import from_file, from_place, published, read_keys
 from telecine_auditor.transparency.signatures import Forged, Unsigned, verified
 from telecine_contracts.signed_note import BadNote, Note, Signature, VerifierKey
@@ -27,7 +27,7 @@ class Checkpoints:
 
     unread = ()
 
-    def __init__(self, *entries: Entry) -> None:
+    def __init__(self, *entries: StoredMessage) -> None:
         self.entries = entries
 
     async def has(self, stream: str) -> bool:
@@ -38,7 +38,7 @@ class Checkpoints:
 
     async def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
-    ) -> AsyncIterator[Sequence[Entry]]:
+    ) -> AsyncIterator[Sequence[StoredMessage]]:
         yield self.entries
 
     async def close(self) -> None:
@@ -193,7 +193,7 @@ async def test_a_ledger_without_checkpoints_is_valid() -> None:
     assert (await published(Checkpoints(), KEYS, print)).checkpoints == []
 
 
-def changed(entry: Entry, **fields: object) -> Entry:
+def changed(entry: StoredMessage, **fields: object) -> StoredMessage:
     return entry._replace(body=json.dumps(json.loads(entry.body) | fields).encode())
 
 
@@ -219,7 +219,7 @@ TRUE = stored_checkpoint(NOTE)
         (TRUE._replace(head=b""), "something else than its note"),
     ],
 )
-async def test_an_unverifiable_checkpoint_is_a_breach(entry: Entry, says: str) -> None:
+async def test_an_unverifiable_checkpoint_is_a_breach(entry: StoredMessage, says: str) -> None:
     found: list[Breach] = []
     assert (await published(Checkpoints(entry), KEYS, found.append)).checkpoints == []
     (breach,) = found

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from tests.support.audit.nats_ledger import LOG, signed_checkpoint, small_ledger
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.sources.message import Entry
+from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
 from telecine_auditor.transparency.inclusion import ProofBuilder, root_from_proof
 from telecine_auditor.transparency.signatures import verified
@@ -65,12 +65,14 @@ PATHS = {
 }
 
 
-def checkpoint(entries: list[Entry], size: int, place: str = "stream") -> SignedCheckpoint:
+def checkpoint(entries: list[StoredMessage], size: int, place: str = "stream") -> SignedCheckpoint:
     note = signed_checkpoint(SIGNER, entries, size)
     return SignedCheckpoint(verified(note, ())[0], note, LOG, place)
 
 
-def checked(entries: list[Entry], checkpoints: list[SignedCheckpoint]) -> tuple[list[int], list[Breach]]:
+def checked(
+    entries: list[StoredMessage], checkpoints: list[SignedCheckpoint]
+) -> tuple[list[int], list[Breach]]:
     """The sizes that are confirmed, and what is found."""
     found: list[Breach] = []
     check = TreeCheck(checkpoints, found.append)
@@ -80,7 +82,7 @@ def checked(entries: list[Entry], checkpoints: list[SignedCheckpoint]) -> tuple[
     return [one.checkpoint.size for one in check.confirmed], found
 
 
-def changed(number: int) -> list[Entry]:
+def changed(number: int) -> list[StoredMessage]:
     """The ledger with one byte of one entry changed."""
     entry = LEDGER[number - 1]
     other = entry._replace(body=entry.body.replace(b'"ann"', b'"bnn"', 1))
