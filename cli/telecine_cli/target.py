@@ -15,13 +15,13 @@ from telecine_chassis.network import is_nats_url
 from telecine_cli.provisioning.credentials import seed_file
 from telecine_cli.stack.config import StackConfig, credentials_folder, database_url
 from telecine_cli.stack.ports import LOOPBACK
-from telecine_cli.stack.state import InvalidStateFile, is_running, load_state, resolve_data_folder
+from telecine_cli.stack.state import is_running, load_state, resolve_data_folder
 from telecine_contracts.permissions import OPERATOR
 from telecine_jetstream.client import NatsClient
 from telecine_jetstream.errors import PermissionDenied, PermissionViolation
 from telecine_jetstream.identity import ANONYMOUS, NatsIdentity
 
-from .errors import CommandError
+from .errors import CommandError, InvalidStateFile
 
 __all__ = [
     "DEFAULT_DATA",

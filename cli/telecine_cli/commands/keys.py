@@ -1,9 +1,10 @@
 """`telecine keys`: API keys."""
 
-from enum import StrEnum
 from typing import Annotated
 
 import typer
+
+from telecine_gateway.access.api_keys import Scope
 
 from .options import Account, AnyAccount, AsJson, Data, NatsUrl, NkeySeed, group
 
@@ -23,13 +24,6 @@ def app() -> typer.Typer:
     )(list_)
     commands.command(epilog="Example:\n\n    telecine keys revoke key_1f3a5c7e9b2d")(revoke)
     return commands
-
-
-class Scope(StrEnum):
-    """What a key may be used for, as `telecine_gateway.access.api_keys` knows it."""
-
-    generate = "generate"
-    admin = "admin"
 
 
 def create(
@@ -55,7 +49,7 @@ def create(
     from telecine_cli.runner import run
     from telecine_cli.target import find_target
 
-    scopes = tuple(sorted({each.value for each in scope or [Scope.generate]}))
+    scopes = tuple(sorted({each.value for each in scope or [Scope.GENERATE]}))
     run(print_new_key(find_target(data, nats_url, nkey_seed), account, name, scopes, as_json=json))
 
 

@@ -5,9 +5,8 @@ from typing import Any
 
 import typer
 
-from telecine_cli.api_keys import ApiKeySummary, create, list_keys, revoke
+from telecine_cli.api_keys import ApiKeySummary, create, list_keys, new_key, revoke
 from telecine_cli.target import Target, connected
-from telecine_gateway.access.api_keys import new_key
 
 from .event_summary import printable
 from .timeline import align_columns, format_time

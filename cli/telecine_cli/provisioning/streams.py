@@ -10,6 +10,7 @@ import httpx
 import nats.errors
 from nats.aio.client import Client
 
+from telecine_cli.errors import ProvisioningRefused
 from telecine_contracts.streams import CONSUMERS, STREAMS, Consumer, Stream
 from telecine_contracts.subjects import stored
 
@@ -24,10 +25,6 @@ RETRY_SECONDS = 0.25
 """Seconds until it is asked again."""
 NANOSECONDS = 1_000_000_000
 _MOVE = "copy its events to a new stream of this definition, or restore the definition it was made with"
-
-
-class ProvisioningRefused(Exception):
-    """The server is not fit, or a change would lose events; says what to do."""
 
 
 @dataclass(frozen=True, slots=True)

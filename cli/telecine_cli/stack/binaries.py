@@ -6,11 +6,9 @@ import sysconfig
 from importlib.util import find_spec
 from pathlib import Path
 
-__all__ = ["ProgramNotFound", "find_nats_server", "find_rclone"]
+from telecine_cli.errors import ProgramNotFound
 
-
-class ProgramNotFound(Exception):
-    """An embedded program is neither where the setting says, nor in its wheel, nor on PATH."""
+__all__ = ["find_nats_server", "find_rclone"]
 
 
 def find_nats_server(setting: Path | None = None) -> Path:

@@ -4,16 +4,14 @@ import secrets
 import socket
 from collections.abc import Iterable
 
+from telecine_cli.errors import NoFreePort
+
 LOOPBACK = "127.0.0.1"
 
 # Below the ranges from which Linux (32768) and macOS (49152) take the local end of outgoing
 # connections: a port chosen here can't be taken by a client between the choice and the listen.
 _FIRST, _LAST = 20_000, 32_000
 _ATTEMPTS = 200
-
-
-class NoFreePort(Exception):
-    """No free loopback port was found between 20000 and 32000."""
 
 
 def is_free(port: int) -> bool:

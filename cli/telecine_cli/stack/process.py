@@ -16,7 +16,9 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import BinaryIO
 
-__all__ = ["PRIVATE_UMASK", "Command", "NotReady", "Probe", "Process", "ProcessDied", "ProcessError"]
+from telecine_cli.errors import ProcessExited, ProcessNotReady
+
+__all__ = ["PRIVATE_UMASK", "Command", "Probe", "Process"]
 
 Probe = Callable[[], Awaitable[bool]]
 """Asks a child whether it is ready: True, or False for "not yet"."""
@@ -28,18 +30,6 @@ _TAIL_BYTES = 4096
 PRIVATE_UMASK = 0o077
 """Streams, tables, objects and logs hold prompts and videos: what children make is for their user alone."""
 _KEEP_LOG_BYTES = 16 * 1024 * 1024
-
-
-class ProcessError(Exception):
-    """A child process did not do what was asked; the message ends with the tail of its log."""
-
-
-class ProcessDied(ProcessError):
-    """The child ended by itself before it was ready."""
-
-
-class NotReady(ProcessError):
-    """The child runs, but was not ready at the deadline."""
 
 
 @dataclass(frozen=True)
@@ -114,17 +104,17 @@ class Process:
             deadline: seconds from now.
 
         Raises:
-            ProcessDied: at once when the child ends.
-            NotReady: when the deadline passes first.
+            ProcessExited: at once when the child ends.
+            ProcessNotReady: when the deadline passes first.
         """
         give_up = time.monotonic() + deadline
         while time.monotonic() < give_up:
             if not self.running:
-                raise ProcessDied(f"{self.name} ended with code {self.returncode}{self.log_tail()}")
+                raise ProcessExited(f"{self.name} ended with code {self.returncode}{self.log_tail()}")
             if await _run_probe(probe, min(_PROBE_SECONDS, give_up - time.monotonic())):
                 return
             await asyncio.sleep(_POLL_SECONDS)
-        raise NotReady(f"{self.name} was not ready after {deadline:g} s{self.log_tail()}")
+        raise ProcessNotReady(f"{self.name} was not ready after {deadline:g} s{self.log_tail()}")
 
     async def wait(self) -> int | None:
         """Wait until the child has ended; its return code, None when it was never started."""

@@ -13,14 +13,12 @@ from typing import Annotated, Any, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from telecine_cli.errors import CommandError
+from telecine_cli.errors import AlreadyRunning, CommandError, InvalidStateFile
 
 from .ports import allocate_ports
 from .process import PRIVATE_UMASK
 
 __all__ = [
-    "AlreadyRunning",
-    "InvalidStateFile",
     "StackState",
     "is_running",
     "load_or_create_state",
@@ -36,19 +34,6 @@ __all__ = [
 
 _SECRET_BYTES = 32
 T = TypeVar("T", bound=BaseModel)
-
-
-class AlreadyRunning(Exception):
-    """Another stack uses the data folder."""
-
-
-class InvalidStateFile(Exception):
-    """A file in the data folder that telecine did not write, or that was changed since."""
-
-    def __init__(self, file: Path) -> None:
-        super().__init__(
-            f"{file} is not what telecine keeps there: restore it, or choose another folder with --data"
-        )
 
 
 @dataclass(frozen=True)

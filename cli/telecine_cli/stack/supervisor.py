@@ -8,8 +8,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+from telecine_cli.errors import ProcessError
+
 from .config import SECRETS, StackConfig, StackOptions
-from .process import Probe, Process, ProcessError
+from .process import Probe, Process
 from .specs import ProcessSpec, StartPhase, process_specs
 from .state import load_or_create_state, lock, make_private, resolve_data_folder
 

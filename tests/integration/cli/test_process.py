@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 from tests.support.eventually import eventually
 
-from telecine_cli.stack.process import Command, NotReady, Process, ProcessDied
+from telecine_cli.errors import ProcessExited, ProcessNotReady
+from telecine_cli.stack.process import Command, Process
 
 SLEEP = "import time; print('here', flush=True); time.sleep(600)"
 IGNORES_SIGTERM = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); " + SLEEP
@@ -72,13 +73,13 @@ async def test_a_child_that_dies_is_reported_at_once_with_the_end_of_its_log(
 ) -> None:
     process = process_factory.python("import sys; sys.exit('no such database')")
     process.start()
-    with pytest.raises(ProcessDied, match=r"child ended with code 1(.|\n)*no such database"):
+    with pytest.raises(ProcessExited, match=r"child ended with code 1(.|\n)*no such database"):
         await process.wait_ready(never_ready, deadline=30)
 
 
 async def test_a_program_that_is_not_there_is_reported_the_same_way(process_factory: ProcessFactory) -> None:
     process = process_factory.of("/nowhere/nats-server")
-    with pytest.raises((ProcessDied, FileNotFoundError), match="/nowhere/nats-server"):
+    with pytest.raises((ProcessExited, FileNotFoundError), match="/nowhere/nats-server"):
         process.start()
         await process.wait_ready(never_ready, deadline=30)
 
@@ -96,7 +97,7 @@ async def test_a_child_that_never_gets_ready_is_given_up_at_the_deadline(
 ) -> None:
     process = process_factory.python(SLEEP)
     process.start()
-    with pytest.raises(NotReady, match=r"child was not ready after 0\.2 s"):
+    with pytest.raises(ProcessNotReady, match=r"child was not ready after 0\.2 s"):
         await process.wait_ready(never_ready, deadline=0.2)
 
 
@@ -107,7 +108,7 @@ async def test_a_probe_that_hangs_does_not_pass_the_deadline(process_factory: Pr
 
     process = process_factory.python(SLEEP)
     process.start()
-    with pytest.raises(NotReady):
+    with pytest.raises(ProcessNotReady):
         await process.wait_ready(hangs, deadline=0.2)
 
 

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 from tests.support.cluster.nats_cluster import NatsCluster, nats_cluster
 
+from telecine_cli.errors import ProvisioningRefused
 from telecine_cli.output.provision import ProvisionOptions, provision_server
-from telecine_cli.provisioning.streams import ProvisioningRefused, provision
+from telecine_cli.provisioning.streams import provision
 from telecine_cli.target import Target, connected
 from telecine_contracts.permissions import PROVISIONER
 from telecine_contracts.streams import CONSUMERS, STREAMS

@@ -16,15 +16,14 @@ from tests.support.eventually import eventually
 from tests.support.processes import fake_service
 from tests.support.security.nats_identities import connect_as
 
-from telecine_cli.errors import CommandError
+from telecine_cli.errors import AlreadyRunning, CommandError, ProcessExited
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.config import Provider, StackConfig, StackOptions
 from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.stack.ports import free_ports
-from telecine_cli.stack.process import Command, Process, ProcessDied
+from telecine_cli.stack.process import Command, Process
 from telecine_cli.stack.specs import ProcessSpec, StartPhase, http_ready, process_specs
-from telecine_cli.stack.state import AlreadyRunning
 from telecine_cli.stack.supervisor import Stack
 from telecine_cli.target import Target, connected, stack_target
 
@@ -166,7 +165,7 @@ async def test_a_child_that_fails_stops_the_start_and_all_others(tmp_path: Path)
     stack = Stack(
         tmp_path, children=(fake_child("emulator", StartPhase.INFRASTRUCTURE), failing_child("credits"))
     )
-    with pytest.raises(ProcessDied, match=r"credits ended with code 1(.|\n)*no luck"):
+    with pytest.raises(ProcessExited, match=r"credits ended with code 1(.|\n)*no luck"):
         await stack.up()
     assert not stack.process("emulator").running
     assert trace(tmp_path) == ["emulator up", "emulator down"]

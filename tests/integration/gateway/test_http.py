@@ -15,8 +15,8 @@ from tests.support.http_servers.chassis_server import Reply, exchange
 from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.callback_tokens import callback_token
+from telecine_cli.api_keys import new_key
 from telecine_contracts import EVENTS
-from telecine_gateway.access.api_keys import new_key
 from telecine_gateway.videos.schemas import Pricing
 
 PUBLIC = {"/healthz", "/readyz", "/api/pricing"}

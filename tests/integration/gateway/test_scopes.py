@@ -11,9 +11,10 @@ from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.runtime.bootstrap import utc_now
+from telecine_cli.api_keys import Keys, NewKey, new_key
 from telecine_contracts import Event, subjects
 from telecine_contracts.access import ApiKeyCreated
-from telecine_gateway.access.api_keys import Keys, NewKey, Scope, new_key
+from telecine_gateway.access.api_keys import Scope
 
 
 @pytest.fixture

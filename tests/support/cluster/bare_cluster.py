@@ -11,7 +11,8 @@ from nats.aio.client import Client
 from nats.errors import Error as NatsError
 from nats.js.errors import APIError
 
-from telecine_cli.provisioning.streams import ProvisioningRefused, provision
+from telecine_cli.errors import ProvisioningRefused
+from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.binaries import find_nats_server
 from telecine_cli.stack.ports import LOOPBACK, free_ports
 from telecine_cli.stack.process import Command, Process

@@ -17,6 +17,7 @@ from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import utc_now
+from telecine_cli.api_keys import KEYS, CreateKey, NewKey, RevokeKey, new_key
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.ports import free_port
 from telecine_contracts import Envelope, Event, registry, subjects
@@ -26,7 +27,7 @@ from telecine_credits.app import build as build_credits
 from telecine_credits.rules.decider import Account, decide, evolve
 from telecine_credits.rules.decider import Command as LedgerRule
 from telecine_credits.settings import Settings as CreditsSettings
-from telecine_gateway.access.api_keys import DEFAULT_SCOPES, KEYS, CreateKey, NewKey, RevokeKey, new_key
+from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 from telecine_gateway.app import build
 from telecine_gateway.settings import Settings
 

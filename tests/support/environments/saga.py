@@ -35,6 +35,7 @@ from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import utc_now
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.settings.base import ServiceSettings
+from telecine_cli.api_keys import KEYS, CreateKey, new_key
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.ports import LOOPBACK, free_port
@@ -46,7 +47,6 @@ from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kin
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
-from telecine_gateway.access.api_keys import KEYS, CreateKey, new_key
 from telecine_jetstream.client import NatsClient
 
 __all__ = ["Emulator", "Saga", "action_names", "emulator_process", "is_answering", "saga"]

@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from docker.errors import NotFound
 from testcontainers.core.container import DockerContainer
 
+from telecine_cli.errors import ProcessExited, ProcessNotReady
 from telecine_cli.stack.ports import LOOPBACK
-from telecine_cli.stack.process import NotReady, Probe, ProcessDied
+from telecine_cli.stack.process import Probe
 
 __all__ = ["Container", "ContainerSpec"]
 
@@ -52,13 +53,13 @@ class Container:
             self._made.get_wrapped_container().start()
 
     async def wait_ready(self, probe: Probe, deadline: float) -> None:
-        """Raises ProcessDied or NotReady, with the end of the server's log."""
+        """Raises ProcessExited or ProcessNotReady, with the end of the server's log."""
         give_up = time.monotonic() + deadline
         while not await probe():
             if not self._runs():
-                raise ProcessDied(f"the container of {self._image} ended: {self._log()}")
+                raise ProcessExited(f"the container of {self._image} ended: {self._log()}")
             if time.monotonic() > give_up:
-                raise NotReady(f"the container of {self._image} is not ready: {self._log()}")
+                raise ProcessNotReady(f"the container of {self._image} is not ready: {self._log()}")
             await asyncio.sleep(_POLL_SECONDS)
 
     async def terminate(self) -> None:

@@ -49,7 +49,7 @@ def test_a_stack_that_was_stopped_is_not_found(tmp_path: Path) -> None:
 )
 def test_a_folder_with_a_foreign_stack_json_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "stack.json").write_bytes(content)
-    with pytest.raises(CommandError, match=r"stack\.json is not what telecine keeps there"):
+    with pytest.raises(CommandError, match=r"stack\.json has unexpected content"):
         find_target(tmp_path, None)
 
 

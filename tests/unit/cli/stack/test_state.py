@@ -6,17 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from telecine_cli.errors import CommandError
+from telecine_cli.errors import AlreadyRunning, CommandError
 from telecine_cli.stack.config import Provider, StackConfig, StackOptions, environment
 from telecine_cli.stack.ports import LOOPBACK
-from telecine_cli.stack.state import (
-    AlreadyRunning,
-    StackState,
-    load_or_create_state,
-    lock,
-    make_private,
-    random_secret,
-)
+from telecine_cli.stack.state import StackState, load_or_create_state, lock, make_private, random_secret
 
 PORTS = {
     name: 20_000 + number
