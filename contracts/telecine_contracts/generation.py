@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from .credits import DenialReason
 from .gateway import VideoEvent
 
 
@@ -134,7 +135,11 @@ class VideoReady(GenerationEvent):
 
 
 class GenerationFailed(GenerationEvent):
-    """The generation ended without a video; `message` is for the user."""
+    """The generation ended without a video; `message` is for the user.
+
+    A generation that was not paid for has code `insufficient_credits`, whatever the reason, since the list of codes
+    is closed; `denial_reason` is the reason.
+    """
 
     type: ClassVar[str] = "generation.failed.v1"
     action: ClassVar[str] = "failed"
@@ -143,6 +148,9 @@ class GenerationFailed(GenerationEvent):
     code: Annotated[FailureCode, Field(description="Why, from a closed list")]
     message: Annotated[str, Field(description="Why, in words for the user")]
     provider_code: Annotated[str | None, Field(description="The provider's own error code")] = None
+    denial_reason: Annotated[
+        DenialReason | None, Field(description="Why it was not paid for; absent otherwise and before 0.3")
+    ] = None
 
 
 class GenerationCancelled(GenerationEvent):

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Literal
 import typer
 
 from telecine_auditor.errors import CommandError
-from telecine_auditor.event_descriptions import in_words
+from telecine_auditor.event_descriptions import describe_body
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import Source
 from telecine_auditor.terminal.exit_codes import CLEAN
@@ -108,7 +108,7 @@ async def _find(source: Source, stream: str, wanted: int) -> StoredMessage:
 def _words(entry: StoredMessage, body: _Body) -> str:
     if body.fields is None:
         return "can't be told: the body is no JSON object"
-    return in_words(entry.subject.rpartition(".")[2], body.fields)
+    return describe_body(entry.subject.rpartition(".")[2], body.fields)
 
 
 def _stored(entry: StoredMessage) -> str:

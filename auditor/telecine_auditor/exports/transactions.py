@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from telecine_auditor.event_descriptions import in_words
+from telecine_auditor.event_descriptions import describe_body
 from telecine_auditor.ledger.replay import Books, Reading
 from telecine_contracts.subjects import TOKEN
 
@@ -136,7 +136,7 @@ def to_transaction(reading: Reading, event_id: str, booked: datetime) -> Transac
         type=reading.type,
         account=reading.account,
         entry=reading.number,
-        words=in_words(reading.action, body),
+        words=describe_body(reading.action, body),
         legs=legs,
         available=_whole(balances, AVAILABLE),
         held=_whole(balances, HELD),

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import IO, Any, Protocol
 
 from telecine_auditor.errors import CommandError
-from telecine_auditor.event_descriptions import in_words
+from telecine_auditor.event_descriptions import describe_body
 from telecine_auditor.json_documents import name_of
 from telecine_auditor.ledger.reader import Walk
 from telecine_auditor.ledger.replay import Books, Reading
@@ -103,7 +103,7 @@ def _line(reading: Reading, before: Balance, after: Balance) -> Line:
         held_change=after.held - before.held,
         available=after.available,
         held=after.held,
-        what=in_words(reading.action, reading.body),
+        what=describe_body(reading.action, reading.body),
     )
 
 

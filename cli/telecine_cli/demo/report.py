@@ -7,8 +7,9 @@ from typing import Any
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_cli.event_reader import merge_streams
 from telecine_cli.ledger_client import balances_after
-from telecine_cli.output.event_summary import describe, format_size
+from telecine_cli.output.event_summary import describe
 from telecine_cli.output.timeline import format_time, ledger_as_json, ledger_lines, timeline_lines
+from telecine_contracts.descriptions import format_size
 
 from .gateway_client import Download
 from .tracker import TrackedGeneration

@@ -268,14 +268,14 @@ async def test_spend_limits_bound_the_account_and_single_keys(
     assert [answer.status_code for answer in accepted] == [200, 200]
     assert (a_day.status_code, large.status_code, free.status_code) == (402, 402, 200)
     assert a_day.json() == {
-        "error": "Spend limit reached: 120 credits a day for this API key, 100 used today",
+        "error": "Spend limit reached: 120 credits per day (UTC) for this API key, 100 used, 50 needed",
         "code": "spend_limit",
         "creditsNeeded": 50,
         "remainingCredits": 900,
         "limit": {"scope": "api_key", "per": "day", "limit": 120, "used": 100},
     }
     assert large.json() == {
-        "error": "Spend limit reached: 60 credits a generation for the account, this one costs 70",
+        "error": "Spend limit reached: 60 credits per generation for the account, 70 needed",
         "code": "spend_limit",
         "creditsNeeded": 70,
         "remainingCredits": 900,
@@ -285,7 +285,7 @@ async def test_spend_limits_bound_the_account_and_single_keys(
     status = await owner.status(record["id"])
     assert status["errorCode"] == record["errorCode"] == "spend_limit"
     assert status["error"] == record["error"]
-    assert record["error"].startswith("Spend limit reached: 60 credits a generation")
+    assert record["error"].startswith("Spend limit reached: 60 credits per generation")
     mine, others = [(await each.get("/api/credits")).json()["limits"] for each in (owner, other)]
     assert mine == {
         "account": {"perDay": None, "perGeneration": 60},

@@ -81,7 +81,7 @@ def test_every_entry_of_the_ledger_says_what_it_is_about() -> None:
     _, *rows = ledger_lines(recorded(A_WEEK))
     for row, words in zip(rows, ("pay_1", "r2", "g1", "g2", "g1", "entry 1, ticket"), strict=False):
         assert row.endswith(words)
-    assert rows[6].endswith("key_1 may spend 200 credits a day")
+    assert rows[6].endswith("set limits of API key key_1: 200 credits per day")
     assert rows[7].endswith("moved")
     corrected = ledger_as_json(recorded(A_WEEK)[5])
     assert (corrected["corrects"], corrected["available"], corrected["reference"]) == (1, -30, "ticket")

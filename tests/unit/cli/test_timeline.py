@@ -46,7 +46,7 @@ def test_a_line_shows_time_stream_event_and_summary() -> None:
     first, second = timeline_lines([REQUESTED, DEBITED])
     assert first.startswith("+0.000 s  VIDEO#12  generation.requested.v1")
     assert second.startswith("+0.012 s  LEDGER#3  credits.debited.v1")
-    assert "50 credits held" in second
+    assert "debited 50 credits, 450 available" in second
     assert timeline_lines([]) == []
 
 

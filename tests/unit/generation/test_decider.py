@@ -24,6 +24,7 @@ from tests.support.data.generation_events import (
 )
 
 from telecine_contracts import Event
+from telecine_contracts.credits import DenialReason
 from telecine_contracts.generation import (
     DeferralReason,
     FailureCode,
@@ -92,7 +93,7 @@ COMMANDS: dict[str, Command] = {
     "defer": Defer(1, DeferralReason.UNREACHABLE, at(40), "429"),
     "absent": ProvenAbsent(at(45), 1, most=2),
     "give up": AbandonClaim(1),
-    "deny": Deny("Insufficient credits: 40 needed, 3 available"),
+    "deny": Deny(DenialReason.SPEND_LIMIT, "Spend limit reached"),
     "stop": CancelUnsubmitted(),
     "stopped": ConfirmCancel(),
     "unstoppable": RejectCancel("running"),
@@ -134,8 +135,8 @@ FOLLOWED: dict[str, Event] = {
     "expire": timeout(),
 }
 LATE: dict[str, Event] = {"see success": late_result("succeeded", URL, 9)}
-DENIED = failed(
-    FailureCode.INSUFFICIENT_CREDITS, "Insufficient credits: 40 needed, 3 available", Stage.CREDITS
+DENIED = failed(FailureCode.INSUFFICIENT_CREDITS, "Spend limit reached", Stage.CREDITS).model_copy(
+    update={"denial_reason": DenialReason.SPEND_LIMIT}
 )
 THEN: dict[str, dict[str, Event]] = {
     "requested": {"claim": started(1, 30), "deny": DENIED},

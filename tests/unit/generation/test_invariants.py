@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from tests.support.data.generation_events import SUCCEEDED, at, requested
 
 from telecine_contracts import Event
+from telecine_contracts.credits import DenialReason
 from telecine_contracts.gateway import CancelRequested
 from telecine_contracts.generation import (
     CancelDeclined,
@@ -72,7 +73,7 @@ STEPS: list[Step] = [
     *(AbandonClaim(attempt) for attempt in (1, 2, 3)),
     *(ProvenAbsent(now, attempt, 2) for now in MOMENTS for attempt in (1, 2, 3)),
     *map(Expire, MOMENTS),
-    Deny("Insufficient credits: 40 needed, 3 available"),
+    Deny(DenialReason.INSUFFICIENT_CREDITS, "Insufficient credits"),
     *(CancelUnsubmitted() for _ in range(3)),
     *(ConfirmCancel() for _ in range(3)),
     *(RejectCancel("running") for _ in range(3)),

@@ -1,9 +1,7 @@
-"""Why a generation was not paid for: as an answer's status and body, and in words. Pure."""
+"""Status and body for a generation that was not paid for. Pure."""
 
-from collections.abc import Mapping
-from typing import Any
-
-from telecine_contracts.credits import DenialReason, LimitPeriod, LimitScope
+from telecine_contracts import descriptions
+from telecine_contracts.credits import DenialReason, LimitReached
 from telecine_gateway.http.schemas import ErrorBody, ErrorCode
 from telecine_gateway.read_model.tables import Charge
 
@@ -11,15 +9,10 @@ from .schemas import InsufficientCredits, LimitBody
 
 __all__ = ["denial_response", "describe_denial"]
 
-INSUFFICIENT = "Insufficient credits"
-CLOSED = "The account is closed"
-ENDED = "The generation was cancelled before it was paid for"
-_WHOSE = {LimitScope.ACCOUNT: "the account", LimitScope.API_KEY: "this API key"}
-
 
 def denial_response(charge: Charge) -> tuple[int, ErrorBody | InsufficientCredits]:
     """The status and body for the request that was denied."""
-    error = describe_denial(charge, day="today")
+    error = describe_denial(charge)
     match charge.reason:
         case DenialReason.GENERATION_ENDED:
             return 409, ErrorBody(error=error, code=ErrorCode.GENERATION_ENDED, id=charge.generation)
@@ -35,21 +28,7 @@ def denial_response(charge: Charge) -> tuple[int, ErrorBody | InsufficientCredit
     )
 
 
-def describe_denial(charge: Charge, *, day: str = "that day") -> str:
-    """Why a charge was denied; `day` is what the day of the decision is called by now."""
-    match charge.reason:
-        case DenialReason.GENERATION_ENDED:
-            return ENDED
-        case DenialReason.ACCOUNT_CLOSED:
-            return CLOSED
-        case DenialReason.SPEND_LIMIT:
-            return f"Spend limit reached{_limit(charge.limit, charge.amount, day) if charge.limit else ''}"
-        case _:
-            return INSUFFICIENT
-
-
-def _limit(limit: Mapping[str, Any], needed: int, day: str) -> str:
-    whose = _WHOSE.get(limit["scope"], "the account")
-    if limit["per"] == LimitPeriod.DAY:
-        return f": {limit['limit']} credits a day for {whose}, {limit['used']} used {day}"
-    return f": {limit['limit']} credits a generation for {whose}, this one costs {needed}"
+def describe_denial(charge: Charge) -> str:
+    """Why the charge was denied, for the user."""
+    limit = LimitReached.model_validate(charge.limit) if charge.limit else None
+    return descriptions.describe_denial(charge.reason, charge.amount, limit)

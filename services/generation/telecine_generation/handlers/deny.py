@@ -4,8 +4,8 @@ from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import subjects
 from telecine_contracts.credits import CreditsDenied, DenialReason
+from telecine_contracts.descriptions import describe_denial
 from telecine_generation.rules.commands import Deny
-from telecine_generation.rules.denials import in_words
 
 from .submit import Generations
 
@@ -16,4 +16,5 @@ async def deny(generations: Generations, recorded: RecordedEvent) -> None:
     assert isinstance(event, CreditsDenied)
     if event.reason is not DenialReason.GENERATION_ENDED:
         aggregate = subjects.video(event.account, event.generation)
-        await generations.execute(aggregate, Deny(in_words(event)), Cause.of(recorded.envelope))
+        message = describe_denial(event.reason, event.needed, event.limit)
+        await generations.execute(aggregate, Deny(event.reason, message), Cause.of(recorded.envelope))

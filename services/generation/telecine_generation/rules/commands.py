@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from telecine_contracts.credits import DenialReason
 from telecine_contracts.generation import DeferralReason, FailureCode
 
 
@@ -106,6 +107,7 @@ class Expire:
 class Deny:
     """The generation was not paid for. `message` says why, for the user."""
 
+    reason: DenialReason
     message: str
 
 

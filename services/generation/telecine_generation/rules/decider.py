@@ -65,10 +65,8 @@ def decide(command: Command, state: Generation) -> Event | None:
         case Expire(now):
             overdue = state.phase is Phase.SUBMITTED and _is_overdue(now, state)
             return _timeout(state, FailureCode.DEADLINE) if overdue else None
-        case Deny(message):
-            if state.phase is not Phase.REQUESTED:
-                return None
-            return _failed(state, Stage.CREDITS, FailureCode.INSUFFICIENT_CREDITS, message)
+        case Deny():
+            return _deny(command, state)
         case CancelUnsubmitted():
             idle = state.phase in (Phase.REQUESTED, Phase.DEFERRED) and state.cancel is CancelStatus.REQUESTED
             return GenerationCancelled(**about) if idle else None
@@ -80,6 +78,18 @@ def decide(command: Command, state: Generation) -> Event | None:
             return CancelDeclined(**about, provider_status=status)
         case _:
             assert_never(command)
+
+
+def _deny(command: Deny, state: Generation) -> Event | None:
+    if state.phase is not Phase.REQUESTED:
+        return None
+    return GenerationFailed(
+        **state.event_ids,
+        stage=Stage.CREDITS,
+        code=FailureCode.INSUFFICIENT_CREDITS,
+        message=command.message,
+        denial_reason=command.reason,
+    )
 
 
 def _claim(command: Claim, state: Generation) -> Event | None:

@@ -37,15 +37,19 @@ async def test_a_generation_that_is_not_paid_for_says_why(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> None:
     async with saga(nats, s3, emulator, tmp_path, without="storage") as world:
-        assert (await failure(world, "poor")).message == "Insufficient credits: 40 needed, 0 available"
+        poor = await failure(world, "poor")
+        assert (poor.denial_reason, poor.message) == ("insufficient_credits", "Insufficient credits")
 
         await world.grant("bounded", 100)
         limits = SetSpendLimits(account="bounded", per_generation=39)
         await send_command(world, SET_SPEND_LIMITS, limits)
-        assert (await failure(world, "bounded")).message == (
-            "Spend limit reached: 40 credits needed, the account may spend 39 for one generation"
+        bounded = await failure(world, "bounded")
+        assert (bounded.denial_reason, bounded.message) == (
+            "spend_limit",
+            "Spend limit reached: 39 credits per generation for the account, 40 needed",
         )
 
         await world.grant("closed", 100)
         await send_command(world, CLOSE_ACCOUNT, CloseAccount(account="closed"))
-        assert (await failure(world, "closed")).message == "The account is closed"
+        closed = await failure(world, "closed")
+        assert (closed.denial_reason, closed.message) == ("account_closed", "The account is closed")

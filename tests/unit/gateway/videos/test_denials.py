@@ -46,9 +46,8 @@ def test_insufficient_credits_as_front_ends_know_them() -> None:
 @pytest.mark.parametrize(
     ("limit", "words"),
     [
-        ({"scope": "api_key"}, "200 credits a day for this API key, 160 used today"),
-        ({"scope": "account"}, "200 credits a day for the account, 160 used today"),
-        ({"per": "generation", "used": 0}, "200 credits a generation for the account, this one costs 50"),
+        ({"scope": "api_key"}, "200 credits per day (UTC) for this API key, 160 used, 50 needed"),
+        ({"per": "generation", "used": 0}, "200 credits per generation for the account, 50 needed"),
     ],
 )
 def test_a_limit_is_told_with_its_figures(limit: dict[str, Any], words: str) -> None:
@@ -57,7 +56,7 @@ def test_a_limit_is_told_with_its_figures(limit: dict[str, Any], words: str) -> 
     assert (status, body["error"]) == (402, f"Spend limit reached: {words}")
     assert body["code"] == "spend_limit"
     assert body["limit"] == charge.limit
-    assert describe_denial(charge) == body["error"].replace("today", "that day")
+    assert describe_denial(charge) == body["error"]
 
 
 def test_a_closed_account_and_one_that_was_cancelled_before() -> None:
