@@ -39,10 +39,14 @@ class InMemoryEventStore:
     streams: dict[str, list[StoredMessage]] = field(default_factory=dict)
     ids: set[tuple[str, str]] = field(default_factory=set)
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
+    async def load(
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+    ) -> Sequence[RecordedEvent]:
         found = self._select(aggregate)
         news = [record for record in found if record.sequence > after]
-        return [(decode_or_undecoded if unread else decode)(record, self.registry) for record in news]
+        return [
+            (decode_or_undecoded if include_undecoded else decode)(record, self.registry) for record in news
+        ]
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         found = self._select(aggregate)

@@ -27,10 +27,12 @@ LOST = "the connection to the NATS server was lost"
 async def generation_events(connection: NatsClient, generation: str) -> list[RecordedEvent]:
     """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
     store = JetStreamEventStore(connection, registry())
-    video = await store.load(f"video.*.{subjects.token(generation)}.*", unread=True)
+    video = await store.load(f"video.*.{subjects.token(generation)}.*", include_undecoded=True)
     accounts = {recorded.event.account for recorded in video if isinstance(recorded.event, VideoEvent)}
     entries = [
-        entry for account in accounts for entry in await store.load(subjects.ledger(account), unread=True)
+        entry
+        for account in accounts
+        for entry in await store.load(subjects.ledger(account), include_undecoded=True)
     ]
     return merge_streams(
         [*video, *(entry for entry in entries if entry.event.about.get("generation") == generation)]

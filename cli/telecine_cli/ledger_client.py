@@ -27,7 +27,7 @@ async def send_command(connection: NatsClient, command: LedgerCommand) -> Ledger
     """
     body = command.model_dump_json().encode()
     try:
-        reply = await request_with_retry(connection, SUBJECTS[type(command)], body, patience=_ANSWER_SECONDS)
+        reply = await request_with_retry(connection, SUBJECTS[type(command)], body, timeout=_ANSWER_SECONDS)
     except (nats.errors.NoRespondersError, TimeoutError) as error:
         raise CommandError(
             "the credits service does not answer: is it running? (it is safe to run the command again)"
@@ -59,7 +59,9 @@ async def read_ledger(connection: NatsClient, account: str, *, whole: bool = Fal
     Raises:
         Failure: instead, if the ledger is to be `whole`, since something is computed from it.
     """
-    found = await JetStreamEventStore(connection, registry()).load(subjects.ledger(account), unread=True)
+    found = await JetStreamEventStore(connection, registry()).load(
+        subjects.ledger(account), include_undecoded=True
+    )
     for recorded in found:
         if isinstance(recorded.event, UndecodedEvent):
             problem = f"LEDGER#{recorded.sequence} of {account} cannot be read: {recorded.event.error}"

@@ -11,7 +11,7 @@ from telecine_chassis.eventstore.messages import decode
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.telemetry.instruments import HandlerInstruments
 from telecine_chassis.telemetry.trace_context import DUE_HEADER, SET_BY_HEADER, TRACEPARENT_HEADER
-from telecine_chassis.telemetry.tracing import Tracing, about, current_log_fields
+from telecine_chassis.telemetry.tracing import Tracing, bind_context, current_log_fields
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Registry, subjects
 from telecine_contracts.streams import Consumer
@@ -89,7 +89,7 @@ class Dispatch:
             expected=(Retry,),
         ):
             structlog.contextvars.bind_contextvars(timer=kind, **current_log_fields())
-            about(**dict(zip(names, key, strict=False)))
+            bind_context(**dict(zip(names, key, strict=False)))
             if (late := _lateness(record, self._clock())) is not None:
                 self._meters.timer_delay.labels(kind).observe(late)
             await self._timers[kind](Timer(kind, tuple(key), record.body))
@@ -106,7 +106,7 @@ class Dispatch:
             structlog.contextvars.bind_contextvars(
                 event_type=envelope.type, correlation=envelope.correlation, **current_log_fields()
             )
-            about(**recorded.event.about)
+            bind_context(**recorded.event.about)
             await self._events[name][1](recorded)
 
     async def _replay(self, timer: Timer) -> None:

@@ -10,7 +10,7 @@ from nats.aio.client import Client
 from nats.js.api import ConsumerInfo
 from nats.js.errors import NotFoundError
 
-from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.cancellation import cancel_and_wait, raise_if_cancelled
 from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.telemetry.instruments import HandlerInstruments
 from telecine_contracts.streams import Consumer
@@ -22,7 +22,7 @@ FETCH_SILENCE = 30
 
 
 @dataclass
-class _Watched:
+class _MonitoredConsumer:
     """One consumer; times are the event loop's."""
 
     consumer: Consumer
@@ -49,12 +49,12 @@ class ConsumerMonitor:
         self._meters = meters
         self._every = every
         self._stuck_after = stuck_after
-        self._watched: dict[str, _Watched] = {}
+        self._watched: dict[str, _MonitoredConsumer] = {}
         self._task: asyncio.Task[None] | None = None
 
     def add(self, consumer: Consumer) -> None:
         """Watch this consumer too."""
-        self._watched[consumer.name] = _Watched(consumer, consumer.ack_wait)
+        self._watched[consumer.name] = _MonitoredConsumer(consumer, consumer.ack_wait)
 
     def ack_wait(self, name: str) -> float:
         """Seconds after which the server hands a message of the consumer to somebody else."""
@@ -101,7 +101,7 @@ class ConsumerMonitor:
     async def stop(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
 
     async def _run(self) -> None:
         while True:
@@ -113,7 +113,7 @@ class ConsumerMonitor:
                 except (nats.errors.Error, TimeoutError, OSError):  # the next look will tell
                     continue
 
-    async def _look(self, watched: _Watched) -> None:
+    async def _look(self, watched: _MonitoredConsumer) -> None:
         name, info = watched.consumer.name, await self._information(watched)
         if info is None:
             watched.problem = f"consumer {name} was deleted: run `telecine provision`"
@@ -127,7 +127,7 @@ class ConsumerMonitor:
         watched.waiting = pending if not 0 < allowed <= delivered else 0
         watched.problem = self._stuck(watched, asyncio.get_running_loop().time())
 
-    def _stuck(self, watched: _Watched, now: float) -> str | None:
+    def _stuck(self, watched: _MonitoredConsumer, now: float) -> str | None:
         """FastStream's loop may die, and a handler may wait for ever: neither raises anything anywhere."""
         if not watched.waiting:
             watched.waiting_since = None
@@ -141,7 +141,7 @@ class ConsumerMonitor:
         stuck = idle > self._stuck_after
         return f"{name} is stuck: {count} handlers, none has finished for {idle:.0f} s" if stuck else None
 
-    async def _information(self, watched: _Watched) -> ConsumerInfo | None:
+    async def _information(self, watched: _MonitoredConsumer) -> ConsumerInfo | None:
         consumer = watched.consumer
         try:
             info: ConsumerInfo = await self._connection.jsm().consumer_info(consumer.stream, consumer.name)

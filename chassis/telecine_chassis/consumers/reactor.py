@@ -19,7 +19,7 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from telecine_chassis.eventstore.port import UnreadableMessage
-from telecine_chassis.runtime.cancellation import end
+from telecine_chassis.runtime.cancellation import cancel_and_wait
 from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.telemetry.instruments import HandlerInstruments, Instruments
 from telecine_chassis.telemetry.metrics import Metrics
@@ -36,13 +36,13 @@ from .retry_policy import TRANSIENT_ERRORS, UNSUPPORTED_ERRORS, Permanent, Retry
 __all__ = ["Permanent", "Reactor", "Retry", "RetryPolicy", "TimerHandler", "undecoded_body"]
 
 log = structlog.get_logger(__name__)
-FETCHED = 1
+FETCH_SIZE = 1
 """Messages asked for at once. nats-py's larger fetch may hold the first message back until its request expires."""
 PULL_TIMEOUT = 2
 """Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
-UPGRADE = 60
+UPGRADE_RECHECK = 60
 """Seconds between two looks at a message that only a newer version understands."""
-EXCUSED = 10_000
+MAX_UNCOUNTED = 10_000
 """Messages whose deliveries without a try are counted, per process."""
 
 
@@ -124,7 +124,7 @@ class Reactor:
             consumer.filters[0],
             durable=consumer.name,
             stream=JStream(consumer.stream, declare=False),
-            pull_sub=PullSub(batch_size=FETCHED, timeout=PULL_TIMEOUT),
+            pull_sub=PullSub(batch_size=FETCH_SIZE, timeout=PULL_TIMEOUT),
             ack_policy=AckPolicy.MANUAL,
             inbox_prefix=f"_INBOX.{self._service}.".encode(),
             no_reply=True,
@@ -157,7 +157,7 @@ class Reactor:
             raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
         self._stopping.clear()
         await self._broker.start()
-        self._keeping = start_background_task(self._keep(), name="keep-messages")
+        self._keeping = start_background_task(self._extend_ack_deadlines(), name="keep-messages")
         self._watch.start()
 
     async def stop(self) -> None:
@@ -169,7 +169,7 @@ class Reactor:
                 await subscriber.stop()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=self._grace)
-            await end(*late)
+            await cancel_and_wait(*late)
         if self._keeping is not None:
             self._keeping.cancel()
         await self._broker.stop()  # last: handlers acknowledge over its connection
@@ -183,7 +183,7 @@ class Reactor:
         """A liveness check: what the last look at the consumers found that will not mend itself."""
         return self._watch.problem()
 
-    async def _keep(self) -> None:
+    async def _extend_ack_deadlines(self) -> None:
         """Tell the server that messages are still worked on, so that nobody else gets them."""
         loop = asyncio.get_running_loop()
         due: dict[str, float] = {}
@@ -210,10 +210,10 @@ class Reactor:
             meters.running.labels(consumer.name).track_inprogress(),
             meters.seconds.labels(consumer.name).time(),
         ):
-            outcome = await self._answer(consumer, message, record)
+            outcome = await self._process(consumer, message, record)
         meters.messages.labels(consumer.name, outcome).inc()
 
-    async def _answer(self, consumer: Consumer, message: Msg, record: StoredMessage) -> str:
+    async def _process(self, consumer: Consumer, message: Msg, record: StoredMessage) -> str:
         """Handle a message and tell the server what became of it."""
         try:
             try:
@@ -269,14 +269,14 @@ class Reactor:
             await message.ack()
         else:
             self._exclude_from_tries(consumer, record)
-            await message.nak(delay=UPGRADE * random.uniform(0.75, 1))  # noqa: S311 - spreads work
+            await message.nak(delay=UPGRADE_RECHECK * random.uniform(0.75, 1))  # noqa: S311 - spreads work
         return "waiting"
 
     def _exclude_from_tries(self, consumer: Consumer, record: StoredMessage) -> None:
         """This delivery is not to count as a try: the world was to blame, or the handler asked for time."""
         key = consumer.name, record.sequence
         self._excused[key] = self._excused.get(key, 0) + 1
-        if len(self._excused) > EXCUSED:
+        if len(self._excused) > MAX_UNCOUNTED:
             self._excused.popitem(last=False)
 
 

@@ -15,7 +15,7 @@ from datetime import datetime
 from typing import Generic, TypeVar
 from weakref import WeakValueDictionary
 
-from telecine_chassis.telemetry.tracing import sending
+from telecine_chassis.telemetry.tracing import producer_span
 from telecine_contracts import Envelope, Event, derive_id
 from telecine_contracts.subjects import of_event, template
 
@@ -34,9 +34,9 @@ __all__ = ["Cause", "CommandHandler", "CommandResult", "Decider"]
 
 S = TypeVar("S")
 C = TypeVar("C")
-CACHED = 4_000
+CACHE_SIZE = 4_000
 """Folded aggregates kept per process."""
-ATTEMPTS = 50
+MAX_ATTEMPTS = 50
 """Lost races in a row after which a command is given up as Unavailable."""
 
 
@@ -88,7 +88,7 @@ class _Folded(Generic[S]):
 class CommandHandler(Generic[C, S]):
     """All aggregates of one kind, as one service (`source`) writes them.
 
-    `assume_new` skips the first look where most commands start a new aggregate: the append finds out. `patience`
+    `assume_new` skips the first look where most commands start a new aggregate: the append finds out. `timeout`
     is for how many seconds an append without an answer is tried again, and an aggregate that can't be read is asked
     for, before Unavailable is raised.
     """
@@ -101,14 +101,14 @@ class CommandHandler(Generic[C, S]):
         source: str,
         clock: Callable[[], datetime],
         assume_new: bool = False,
-        patience: float = 10,
+        timeout: float = 10,
     ) -> None:
         self._store = store
         self._decider = decider
         self._source = source
         self._clock = clock
         self._assume_new = assume_new
-        self._patience = patience
+        self._timeout = timeout
         self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._cache: OrderedDict[str, _Folded[S]] = OrderedDict()
 
@@ -118,7 +118,7 @@ class CommandHandler(Generic[C, S]):
             folded, _ = await self._catch_up(aggregate, self._cached(aggregate))
             return folded.state
 
-    async def execute(self, aggregate: str, command: C, cause: Cause | None = None) -> CommandResult[S]:
+    async def handle(self, aggregate: str, command: C, cause: Cause | None = None) -> CommandResult[S]:
         """Decide `command` on the aggregate and append what was decided, exactly once.
 
         Without a `cause` the aggregate's own last event is taken for it. May be called again with the same cause:
@@ -130,8 +130,8 @@ class CommandHandler(Generic[C, S]):
             folded, fresh = self._cached(aggregate), False
             if folded.version == 0 and not self._assume_new:
                 folded, fresh = (await self._catch_up(aggregate, folded))[0], True
-            give_up = asyncio.get_running_loop().time() + self._patience
-            for _ in range(ATTEMPTS):
+            give_up = asyncio.get_running_loop().time() + self._timeout
+            for _ in range(MAX_ATTEMPTS):
                 event = self._decide(command, folded.state, final=fresh)
                 if event is None:
                     if fresh:
@@ -173,8 +173,8 @@ class CommandHandler(Generic[C, S]):
         """
         event_id = None
         async with self._lane(aggregate):
-            for _ in range(ATTEMPTS):
-                news = await self._store.load(aggregate, unread=True)
+            for _ in range(MAX_ATTEMPTS):
+                news = await self._store.load(aggregate, include_undecoded=True)
                 own = next((found for found in news if found.envelope.id == event_id), None)
                 passed = self._skipped_sequences(news)
                 message = None
@@ -235,11 +235,11 @@ class CommandHandler(Generic[C, S]):
         self, aggregate: str, folded: _Folded[S]
     ) -> tuple[_Folded[S], Sequence[RecordedEvent]]:
         """Fold what was appended since. Keeps asking while the store gives no answer."""
-        give_up = asyncio.get_running_loop().time() + self._patience
+        give_up = asyncio.get_running_loop().time() + self._timeout
         pause = 0.05
         while True:
             try:
-                news = await self._store.load(aggregate, after=folded.version, unread=True)
+                news = await self._store.load(aggregate, after=folded.version, include_undecoded=True)
                 return self._fold(aggregate, folded, news), news
             except Unavailable:
                 if asyncio.get_running_loop().time() + pause > give_up:
@@ -251,7 +251,7 @@ class CommandHandler(Generic[C, S]):
         folded = self._folded(aggregate, folded, news, self._skipped_sequences(news))
         self._cache[aggregate] = folded
         self._cache.move_to_end(aggregate)
-        if len(self._cache) > CACHED:
+        if len(self._cache) > CACHE_SIZE:
             self._cache.popitem(last=False)
         return folded
 
@@ -285,7 +285,7 @@ class CommandHandler(Generic[C, S]):
 
     async def _append(self, event: Event, cause: Cause, aggregate: str, expected: int) -> RecordedEvent:
         event_id = derive_id(cause.id, event.type)
-        with sending(
+        with producer_span(
             f"send {template(type(event))}", event_id, cause.traceparent, _attributes(event)
         ) as traceparent:
             envelope = Envelope(

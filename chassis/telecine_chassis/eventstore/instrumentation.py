@@ -17,9 +17,11 @@ class InstrumentedEventStore:
         self._store = store
         self._meters = meters
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
+    async def load(
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+    ) -> Sequence[RecordedEvent]:
         """See EventStore.load."""
-        return await self._store.load(aggregate, after=after, unread=unread)
+        return await self._store.load(aggregate, after=after, include_undecoded=include_undecoded)
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         """See EventStore.append."""

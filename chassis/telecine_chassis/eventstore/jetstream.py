@@ -20,16 +20,16 @@ from .port import AppendRejected, Conflict, RecordedEvent, Unavailable
 
 __all__ = ["JetStreamEventStore"]
 
-EXPECTED = "Nats-Expected-Last-Subject-Sequence"
-EXPECTED_SUBJECT = "Nats-Expected-Last-Subject-Sequence-Subject"
-CONFLICTS = {10071, 10164, 10201}
+EXPECTED_SEQUENCE_HEADER = "Nats-Expected-Last-Subject-Sequence"
+EXPECTED_SUBJECT_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject"
+CONFLICT_CODES = {10071, 10164, 10201}
 """Wrong last sequence, the same while another append is under way, duplicate within a batch (server error codes)."""
-UNDER_WAY = 10158
+DUPLICATE_IN_PROGRESS = 10158
 """In a cluster: an earlier message with this id is on its way to the replicas; nobody knows yet whether it arrives."""
-AGAIN = 0.05
+RETRY_INTERVAL = 0.05
 """Seconds until the server is asked again what became of it."""
 TOO_MANY_REQUESTS = 429
-PAGE = 500
+PAGE_SIZE = 500
 """Messages per batched direct get."""
 
 
@@ -43,14 +43,17 @@ class JetStreamEventStore:
         self._timeout = timeout
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
-        headers = envelope.to_headers() | {EXPECTED: str(expected), EXPECTED_SUBJECT: aggregate}
+        headers = envelope.to_headers() | {
+            EXPECTED_SEQUENCE_HEADER: str(expected),
+            EXPECTED_SUBJECT_HEADER: aggregate,
+        }
         body = encode(event)
         if wire_size(headers, body) > self._connection.max_payload:
             raise AppendRejected(f"{event.type} is larger than the server takes")
         try:
             ack = await self._publish(event, body, headers)
         except APIError as error:
-            if error.err_code in CONFLICTS:
+            if error.err_code in CONFLICT_CODES:
                 raise Conflict(aggregate) from None
             if error.code is not None and 400 <= error.code < 500 and error.code != TOO_MANY_REQUESTS:
                 raise AppendRejected(f"the event store refused {event.type}: {error.description}") from None
@@ -75,11 +78,11 @@ class JetStreamEventStore:
                     of_event(event), body, stream=event.stream, headers=dict(headers), timeout=self._timeout
                 )
             except APIError as error:
-                if error.err_code != UNDER_WAY:
+                if error.err_code != DUPLICATE_IN_PROGRESS:
                     raise
             if asyncio.get_running_loop().time() > give_up:
                 raise nats.errors.TimeoutError
-            await asyncio.sleep(AGAIN)
+            await asyncio.sleep(RETRY_INTERVAL)
 
     async def _explain_duplicate(self, event: Event, sequence: int, expected: int) -> None:
         """Raise Refused unless it is our own earlier try, which a cluster finds before it looks at the version."""
@@ -90,7 +93,9 @@ class JetStreamEventStore:
         if sequence <= expected or found.subject != of_event(event):
             raise AppendRejected(f"the id of this {event.type} belongs to event {sequence}")
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
+    async def load(
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+    ) -> Sequence[RecordedEvent]:
         try:
             first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
             records, more = first.records, first.pending
@@ -102,7 +107,10 @@ class JetStreamEventStore:
                 records += await self._tail(aggregate, end)
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(f"could not read {aggregate}: {type(error).__name__}") from error
-        return [(decode_or_undecoded if unread else decode)(record, self._registry) for record in records]
+        return [
+            (decode_or_undecoded if include_undecoded else decode)(record, self._registry)
+            for record in records
+        ]
 
     async def _last(self, aggregate: str) -> int:
         """The aggregate's last sequence, as the stream's leader has it; 0 if it has no event."""
@@ -125,7 +133,7 @@ class JetStreamEventStore:
 
     async def _page(self, aggregate: str, after: int) -> MessagePage:
         return await fetch_page(
-            self._connection, stream_of(aggregate), aggregate, after, limit=PAGE, timeout=self._timeout
+            self._connection, stream_of(aggregate), aggregate, after, limit=PAGE_SIZE, timeout=self._timeout
         )
 
 

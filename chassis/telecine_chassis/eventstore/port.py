@@ -73,7 +73,7 @@ class UndecodedEvent(Event):
         return isinstance(self.error, UnknownEvent)
 
     @property
-    def about(self) -> dict[str, str]:
+    def subject_ids(self) -> dict[str, str]:
         """What its subject says it is about."""
         names = ("account", "generation")
         return dict(zip(names, self.subject.split(".")[1:-1], strict=False))
@@ -91,11 +91,13 @@ class RecordedEvent:
 class EventStore(Protocol):
     """Aggregates are named by the subject filter that selects their events, e.g. ``ledger.<account>.*``."""
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
+    async def load(
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+    ) -> Sequence[RecordedEvent]:
         """Every event of the aggregate behind stream sequence `after`, in order; empty if there is none.
 
-        Sees every append that was acknowledged before the call. What cannot be read comes as UndecodedEvent if `unread`
-        is set; otherwise BadEnvelope, BadEvent or UnknownEvent is raised. Raises Unavailable.
+        Sees every append that was acknowledged before the call. With `include_undecoded`, messages that cannot be
+        decoded come as UndecodedEvent; without it, BadEnvelope, BadEvent or UnknownEvent is raised. Raises Unavailable.
         """
         ...
 

@@ -23,13 +23,13 @@ from telecine_jetstream.messages import StoredMessage
 __all__ = ["CatchUpSubscription", "MessageBatch"]
 
 log = structlog.get_logger(__name__)
-IDLE = 0.5
+IDLE_TIMEOUT = 0.5
 """Seconds after which an empty batch says that nothing new came, and after which a lost announcement is made up for."""
-SILENCE = 2
+SILENCE_TIMEOUT = 2
 """Seconds without an answer after which a page is asked for again."""
-BEHIND = 0.01
+REPLICA_LAG_INTERVAL = 0.01
 """Seconds between two questions while a replica has not yet got what was announced."""
-PATIENCE = 5
+ANNOUNCEMENT_TIMEOUT = 5
 """Seconds for which an announced message is asked for without pause; it may have been removed since."""
 
 
@@ -101,7 +101,12 @@ class CatchUpSubscription:
     async def _page(self, after: int) -> MessagePage:
         try:
             return await fetch_page(
-                self._connection, self._stream.name, self._asked, after, limit=self._limit, timeout=SILENCE
+                self._connection,
+                self._stream.name,
+                self._asked,
+                after,
+                limit=self._limit,
+                timeout=SILENCE_TIMEOUT,
             )
         except nats.errors.ConnectionClosedError:
             raise
@@ -135,10 +140,10 @@ class _Announcements:
 
     async def wait_for_news(self, after: int) -> bool:
         """Wait until there may be something behind `after`; False when nothing was announced for a while."""
-        behind = self.sequence > after and asyncio.get_running_loop().time() - self.at < PATIENCE
+        behind = self.sequence > after and asyncio.get_running_loop().time() - self.at < ANNOUNCEMENT_TIMEOUT
         waiting = asyncio.ensure_future(self.heard.wait())
         try:
-            await asyncio.wait([waiting], timeout=BEHIND if behind else IDLE)
+            await asyncio.wait([waiting], timeout=REPLICA_LAG_INTERVAL if behind else IDLE_TIMEOUT)
         finally:
             waiting.cancel()
         return behind or self.heard.is_set()

@@ -5,12 +5,12 @@ import re
 from collections.abc import Callable, Sequence
 from typing import Any
 
-__all__ = ["ERROR_CODES", "HttpError", "head_error", "json_body", "json_headers", "refusing"]
+__all__ = ["ERROR_CODES", "HttpError", "error_app", "head_error", "json_body", "json_headers"]
 
 HttpError = tuple[int, str]
 """Status and message."""
 ERROR_CODES = {
-    400: "invalid",
+    400: "head_error",
     408: "request_timeout",
     431: "header_too_large",
     501: "not_supported",
@@ -55,7 +55,7 @@ def json_headers(status: int, message: str) -> list[tuple[bytes, bytes]]:
     return [*headers, (b"retry-after", b"1")] if status == 503 else headers
 
 
-def refusing(status: int, message: str) -> Callable[..., Any]:
+def error_app(status: int, message: str) -> Callable[..., Any]:
     """An ASGI application with one answer."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:

@@ -12,7 +12,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from uvicorn.server import ServerState
 
-from .error_responses import HttpError, head_error, json_body, json_headers, refusing
+from .error_responses import HttpError, error_app, head_error, json_body, json_headers
 from .limits import HttpLimits
 from .transport import LingeringTransport
 
@@ -147,7 +147,7 @@ class BoundedProtocol(HttpToolsProtocol):
             raise ValueError("too many requests in advance")
         self._waiting.pop(self, None)
         refusal = self._refusal()
-        self.app = refusing(*refusal) if refusal else self._application
+        self.app = error_app(*refusal) if refusal else self._application
         super().on_headers_complete()
 
     def on_body(self, body: bytes) -> None:

@@ -1,10 +1,9 @@
-"""Serve an ASGI app inside a service's own event loop, and tell of the service's health and metrics."""
+"""Serve an ASGI app inside a service's own event loop."""
 
 import asyncio
-import json
 import os
 import socket
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any, cast
@@ -13,19 +12,18 @@ import structlog
 import uvicorn
 
 from telecine_chassis.runtime.supervision import report_task_end
-from telecine_chassis.telemetry.metrics import CONTENT_TYPE
 
 from .limits import HttpLimits, descriptor_limit
 from .protocol import BoundedProtocol, ConnectionQueue
 
-__all__ = ["HealthEndpoints", "HttpServer"]
+__all__ = ["HttpServer"]
 
 log = structlog.get_logger(__name__)
 FIRST_REQUEST = 1
 """Seconds, when the server stops, for a connection that has not asked anything yet."""
 NEXT_REQUEST = 0.2
 """Seconds, when the server stops, for the next request on a connection that is kept open."""
-GOODBYE = (b"connection", b"close")
+CONNECTION_CLOSE = (b"connection", b"close")
 
 
 class _Server(uvicorn.Server):
@@ -64,8 +62,8 @@ class _Server(uvicorn.Server):
 
     def close_keepalive(self) -> None:
         """From now on every answer is the last on its connection."""
-        if GOODBYE not in self.server_state.default_headers:
-            self.server_state.default_headers.append(GOODBYE)
+        if CONNECTION_CLOSE not in self.server_state.default_headers:
+            self.server_state.default_headers.append(CONNECTION_CLOSE)
 
     def _refuse_others(self) -> list[socket.socket]:
         """Stop listening. The connections that the kernel has taken, and nobody has seen yet."""
@@ -164,49 +162,3 @@ class HttpServer:
         self._server.should_exit = True
         if self._task is not None:
             await self._task
-
-
-class HealthEndpoints:
-    """What a service tells of itself, beside its work: not for the public.
-
-    `/healthz`: 200 unless `alive` names what is wrong with the process. `/readyz`: 200 when `ready` gives None, else
-    503 with what it says is missing. `/metrics`: for Prometheus.
-    """
-
-    def __init__(
-        self,
-        alive: Callable[[], str | None],
-        ready: Callable[[], Awaitable[str | None]],
-        metrics: Callable[[], Awaitable[bytes]],
-    ) -> None:
-        self._alive = alive
-        self._ready = ready
-        self._metrics = metrics
-
-    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
-        if scope["type"] != "http":
-            return
-        try:
-            status, kind, body = await self._answer(scope["path"])
-        except Exception as error:
-            log.error("admin.failed", path=scope["path"], exc_info=error)
-            status, kind, body = 500, "application/json", b'{"error": "Internal server error"}'
-        headers = [(b"content-type", kind.encode()), (b"content-length", str(len(body)).encode())]
-        await send({"type": "http.response.start", "status": status, "headers": headers})
-        await send({"type": "http.response.body", "body": body})
-
-    async def _answer(self, path: str) -> tuple[int, str, bytes]:
-        match path:
-            case "/healthz":
-                return _health(self._alive())
-            case "/readyz":
-                return _health(await self._ready())
-            case "/metrics":
-                return 200, CONTENT_TYPE, await self._metrics()
-            case _:
-                return 404, "application/json", b'{"error": "Not found"}'
-
-
-def _health(problem: str | None) -> tuple[int, str, bytes]:
-    body = {"status": "unavailable", "error": problem} if problem else {"status": "ok"}
-    return 503 if problem else 200, "application/json", json.dumps(body).encode()

@@ -18,25 +18,25 @@ async def request_with_retry(
     subject: str,
     body: bytes,
     *,
-    patience: float,
-    again: float = RETRY_INTERVAL,
+    timeout: float,
+    retry_interval: float = RETRY_INTERVAL,
     headers: Mapping[str, str] | None = None,
 ) -> Msg:
-    """The answer, which `patience` seconds are waited for; the request is sent again every `again` seconds.
+    """The answer, which `timeout` seconds are waited for; the request is sent again every `retry_interval` seconds.
 
     While the connection is lost nothing is sent: the client would keep it and send it later, perhaps after a newer one.
     Raises errors of NATS, also ConnectionReconnectingError, and TimeoutError.
     """
     now = asyncio.get_running_loop().time
-    give_up = now() + patience
+    give_up = now() + timeout
     while True:
         if not connection.is_connected:
             raise nats.errors.ConnectionReconnectingError
         left = give_up - now()
         try:
             return await connection.request(
-                subject, body, timeout=min(left, again), headers=dict(headers or {})
+                subject, body, timeout=min(left, retry_interval), headers=dict(headers or {})
             )
         except TimeoutError:  # also that of NATS
-            if left <= again:
+            if left <= retry_interval:
                 raise

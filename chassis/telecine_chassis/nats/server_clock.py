@@ -14,7 +14,7 @@ import nats.errors
 import structlog
 from nats.aio.client import Client
 
-from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.cancellation import cancel_and_wait, raise_if_cancelled
 from telecine_chassis.runtime.supervision import start_background_task
 from telecine_jetstream.errors import PermissionDenied
 
@@ -58,7 +58,7 @@ class ServerClock:
         return self._base + timedelta(seconds=self._monotonic() - self._at)
 
     @property
-    def lead(self) -> timedelta:
+    def server_offset(self) -> timedelta:
         """How far the server's own clock is ahead of this one just now: nothing, unless it was moved a moment ago."""
         return self._step[0] if self._step is not None else timedelta(0)
 
@@ -70,7 +70,7 @@ class ServerClock:
     async def stop(self) -> None:
         """Stop looking; time goes on."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
 
     def synchronize(self, told: datetime, asked: float, heard: float) -> None:
         """Take in that the server said `told` between two moments of the monotonic clock."""

@@ -12,7 +12,7 @@ __all__ = ["UNAVAILABLE_ERRORS", "is_unavailable_error", "retry_while_unavailabl
 
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
-PAUSE = 1
+RETRY_INTERVAL = 1
 """Seconds between two tries."""
 UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, NoConnectionFree)
 """What SQLAlchemy raises: the server is away, refuses or breaks off connections; the pool has none to give; the disk
@@ -43,4 +43,4 @@ async def retry_while_unavailable(
             detail = str(getattr(error, "orig", None) or error).partition("\n")[0]
             refused()
             log.warning("database.unavailable", error=type(error).__name__, detail=detail, **about)
-        await asyncio.sleep(PAUSE)
+        await asyncio.sleep(RETRY_INTERVAL)

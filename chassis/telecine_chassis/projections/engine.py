@@ -13,9 +13,9 @@ from sqlmodel import create_engine
 
 __all__ = ["open_engine"]
 
-BUSY = 30
+BUSY_TIMEOUT = 30
 """Seconds that a writer waits for another one on SQLite."""
-WATCHFUL: dict[str, Any] = {
+KEEPALIVE_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
     "keepalives_interval": 5,
@@ -44,12 +44,12 @@ def open_engine(url: URL, **options: Any) -> Engine:
                 "pool_timeout": POOL_WAIT,
                 "pool_pre_ping": True,
             }
-        engine = create_engine(url, connect_args=WATCHFUL, **options)
+        engine = create_engine(url, connect_args=KEEPALIVE_OPTIONS, **options)
         event.listens_for(engine, "connect")(_replace_nul)
         event.listens_for(engine, "handle_error")(_leave_read_only)
         return engine
     _make_private(Path(url.database or ""))
-    engine = create_engine(url, connect_args={"timeout": BUSY, "check_same_thread": False}, **options)
+    engine = create_engine(url, connect_args={"timeout": BUSY_TIMEOUT, "check_same_thread": False}, **options)
 
     @event.listens_for(engine, "connect")
     def prepare(connection: Any, _: Any) -> None:
@@ -58,7 +58,7 @@ def open_engine(url: URL, **options: Any) -> Engine:
         for pragma in (
             "synchronous=FULL",
             "foreign_keys=ON",
-            f"busy_timeout={BUSY * 1000}",
+            f"busy_timeout={BUSY_TIMEOUT * 1000}",
         ):
             connection.execute(f"PRAGMA {pragma}").close()
 
@@ -106,7 +106,7 @@ def _leave_read_only(context: ExceptionContext) -> None:
 
 def _use_wal(connection: sqlite3.Connection) -> None:
     """Kept in the file once set. Two who set it on a new file at once don't wait for each other: one fails."""
-    give_up = time.monotonic() + BUSY
+    give_up = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:
             connection.execute("PRAGMA journal_mode=WAL").close()

@@ -4,7 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
-from telecine_chassis.runtime.cancellation import end
+from telecine_chassis.runtime.cancellation import cancel_and_wait
 from telecine_contracts import Registry
 from telecine_jetstream.client import NatsClient
 
@@ -46,7 +46,7 @@ async def rebuild(
         await done
         await asyncio.to_thread(slots.promote, new)
     finally:
-        await end(done, *tasks)
+        await cancel_and_wait(done, *tasks)
         engine.dispose()
     if old > 1:
         await asyncio.to_thread(slots.drop, old - 1)

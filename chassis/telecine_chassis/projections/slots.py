@@ -7,112 +7,31 @@ the live one and then moves a pointer. On SQLite a slot is a file beside the nam
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
 
 from sqlalchemy import (
-    BigInteger,
     Column,
     Connection,
-    DateTime,
-    Dialect,
     Engine,
     Integer,
     MetaData,
-    String,
     Table,
-    TypeDecorator,
     func,
     inspect,
     select,
 )
-from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL, make_url
 from sqlalchemy.pool import NullPool
 from sqlalchemy.schema import CreateSchema, DropSchema
-from sqlmodel import Session, SQLModel
 
 from .engine import open_engine
+from .session import position_table, write_session
 
-__all__ = ["Slots", "UtcTime", "checkpoints", "drop", "find", "insert_if_absent", "keep", "write_session"]
+__all__ = ["Slots"]
 
-Row = TypeVar("Row", bound=SQLModel)
 ADVISORY_LOCK = 7_383_526_377
 """Held on Postgres by whoever makes tables; any number that nobody else takes."""
-
-
-class UtcTime(TypeDecorator[datetime]):
-    """A time in UTC with its zone, on databases that know zones and on those that don't."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        return value.astimezone(UTC) if value is not None else None
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        if value is None:
-            return None
-        return value.astimezone(UTC) if value.tzinfo else value.replace(tzinfo=UTC)
-
-
-def checkpoints(metadata: MetaData) -> Table:
-    """How far each projection of a slot has read its stream."""
-    if "checkpoint" in metadata.tables:
-        return metadata.tables["checkpoint"]
-    return Table(
-        "checkpoint",
-        metadata,
-        Column("projection", String(64), primary_key=True),
-        Column("sequence", BigInteger, nullable=False),
-    )
-
-
-def write_session(engine: Engine) -> Session:
-    """A session whose transaction takes the write lock at its start: on SQLite, upgrading a read fails at once."""
-    return Session(engine.execution_options(write=True), expire_on_commit=False)
-
-
-def insert_if_absent(session: Session, table: Table, **values: Any) -> None:
-    """Insert a row, unless one with its key is there. Waits for whoever is about to insert it."""
-    insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
-    session.execute(insert(table).values(**values).on_conflict_do_nothing())
-
-
-def find(session: Session, model: type[Row], key: Any) -> Row | None:
-    """The row of `model` with this primary key, also one that was given to `keep` and is not written yet.
-
-    `session.get` would write everything that waits before it looks: one statement an event instead of one a batch.
-    """
-    kept: Row | None = session.info.get((model, key))
-    if kept is not None:
-        return kept
-    with session.no_autoflush:
-        return session.get(model, key)
-
-
-def keep(session: Session, row: SQLModel) -> None:
-    """Have a row written with the rest of the batch; `find` sees it at once."""
-    session.info[type(row), _key(row)] = row
-    session.add(row)
-
-
-def drop(session: Session, row: SQLModel) -> None:
-    """Remove a row that `find` gave; one that is not written yet never will be."""
-    session.info.pop((type(row), _key(row)), None)
-    if row in session.new:
-        session.expunge(row)
-    else:
-        session.delete(row)
-
-
-def _key(row: SQLModel) -> Any:
-    key = inspect(type(row)).primary_key_from_instance(row)
-    return key[0] if len(key) == 1 else tuple(key)
-
-
 _POINTERS = MetaData()
 _LIVE = Table(
     "live_slot",
@@ -150,7 +69,7 @@ class Slots:
 
     def open(self, slot: int) -> Engine:
         """The engine of a slot, with its tables made where they are missing."""
-        checkpoints(self.metadata)
+        position_table(self.metadata)
         url = make_url(self.url)
         if url.get_backend_name() == "sqlite":
             engine = open_engine(url.set(database=str(self._file(url, slot))))

@@ -11,12 +11,13 @@ from telecine_chassis.eventstore.instrumentation import InstrumentedEventStore
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import EventStore
 from telecine_chassis.http_server.limits import ADMIN_LIMITS
-from telecine_chassis.http_server.server import HealthEndpoints, HttpServer
+from telecine_chassis.http_server.server import HttpServer
 from telecine_chassis.nats.broker import Broker, broker_security
 from telecine_chassis.nats.component import NatsComponent, instrumented_options
 from telecine_chassis.nats.connection import connection_options
 from telecine_chassis.nats.server_clock import ServerClock
-from telecine_chassis.projections.projector import Projection, ProjectionRunner
+from telecine_chassis.projections.projector import Projection
+from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.settings.base import ServiceSettings
 from telecine_chassis.telemetry.disk import data_folder, register_disk_gauges
@@ -30,6 +31,7 @@ from telecine_contracts.version import __version__
 from telecine_jetstream.client import NatsClient
 from telecine_jetstream.errors import PermissionViolation
 
+from .health import HealthEndpoints
 from .liveness import Liveness
 from .service import Component, Service
 
@@ -70,12 +72,12 @@ class ServiceBuilder:
             **self._options(),
         )
         self.store = self.event_store()
-        self.timers = JetStreamTimers(self.connection, name, lead=lambda: self.clock.lead)
+        self.timers = JetStreamTimers(self.connection, name, lead=lambda: self.clock.server_offset)
         handlers = self.meters.handlers
         watch = ConsumerMonitor(
             self.connection, handlers, every=settings.look_interval, stuck_after=settings.stuck_after
         )
-        self.metrics.asked(
+        self.metrics.observable_gauge(
             "telecine_handler_oldest_seconds",
             "For how long the slowest handler has been running",
             watch.oldest,
@@ -116,7 +118,7 @@ class ServiceBuilder:
             on_failure=self.fail,
             meters=self.meters.projections,
         )
-        self.metrics.asked(
+        self.metrics.observable_gauge(
             "telecine_projection_lag_events",
             "How far a projection is behind the last event it is for, in stream sequences",
             following.lag,
@@ -161,7 +163,7 @@ class ServiceBuilder:
             [self._link.alive, self.reactor.alive],
             self.metrics,
             on_failure=self.fail,
-            patience=self._settings.unhealthy_for,
+            unhealthy_timeout=self._settings.unhealthy_for,
         )
         admin = HttpServer(
             HealthEndpoints(liveness.problem, lambda: service.ready(), self.metrics.page),
@@ -192,10 +194,14 @@ class ServiceBuilder:
 
         self.metrics.watch_process()
         register_disk_gauges(self.metrics, data_folder(getattr(self._settings, "database_url", None)))
-        self.metrics.asked("telecine_healthy", "1 if /healthz says that all is well, else 0", healthy)
-        self.metrics.asked("telecine_ready", "1 if the service says that it is ready, else 0", ready, every=5)
+        self.metrics.observable_gauge(
+            "telecine_healthy", "1 if /healthz says that all is well, else 0", healthy
+        )
+        self.metrics.observable_gauge(
+            "telecine_ready", "1 if the service says that it is ready, else 0", ready, every=5
+        )
         letters = DeadLetters(self.connection)
-        self.metrics.asked(
+        self.metrics.observable_gauge(
             "telecine_dead_letters_kept",
             "Messages that could not be taken and were neither replayed nor dismissed, of all replicas",
             lambda: letters.count(self.name),

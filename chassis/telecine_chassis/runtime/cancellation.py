@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, TypeVar
 
-__all__ = ["end", "raise_if_cancelled", "run_in_thread"]
+__all__ = ["cancel_and_wait", "raise_if_cancelled", "run_in_thread"]
 
 T = TypeVar("T")
 
@@ -21,7 +21,7 @@ def raise_if_cancelled() -> None:
         raise asyncio.CancelledError
 
 
-async def end(*tasks: "asyncio.Future[Any]", every: float = 5) -> None:
+async def cancel_and_wait(*tasks: "asyncio.Future[Any]", every: float = 5) -> None:
     """Cancel tasks until they have ended, again every so many seconds: a library may swallow a cancellation.
 
     What they raise or return is let go. A clean-up that takes longer than `every` is broken off, too.

@@ -1,4 +1,4 @@
-"""Is this process still good for anything? If not for a while, it ends itself: whoever restarts it sees only that."""
+"""Liveness: ends the process after it has been unhealthy for too long, so that a supervisor restarts it."""
 
 import asyncio
 import faulthandler
@@ -8,7 +8,7 @@ import structlog
 
 from telecine_chassis.telemetry.metrics import Metrics
 
-from .cancellation import end
+from .cancellation import cancel_and_wait
 from .supervision import start_background_task
 
 __all__ = ["Liveness", "event_loop_watchdog"]
@@ -16,16 +16,16 @@ __all__ = ["Liveness", "event_loop_watchdog"]
 log = structlog.get_logger(__name__)
 TICK = 0.5
 """Seconds between two looks; how much later one comes is how long the event loop was held up."""
-DEAF = 60
+MAX_STALL = 60
 """Seconds for which the event loop may stand still; then the process shows where it stands, and ends."""
 Check = Callable[[], str | None]
 
 
 class Liveness:
-    """A part of a service. `checks` look at what is known already, and ask nobody: they are called often.
+    """A component that calls `checks`, which make no network calls, and reports what they find on /healthz.
 
-    What they find goes out on /healthz. When it stays for `patience` seconds, `on_failure` is called: Docker starts
-    a process again that has ended, but leaves one alone that is merely unhealthy.
+    After `unhealthy_timeout` seconds with a problem it calls `on_failure`: Docker restarts a process that has ended,
+    but not one that is merely unhealthy.
     """
 
     def __init__(
@@ -34,12 +34,12 @@ class Liveness:
         metrics: Metrics,
         *,
         on_failure: Callable[[str], None],
-        patience: float = 30,
+        unhealthy_timeout: float = 30,
         tick: float = TICK,
     ) -> None:
         self._checks = checks
         self._on_failure = on_failure
-        self._patience = patience
+        self._unhealthy_timeout = unhealthy_timeout
         self._tick = tick
         self._task: asyncio.Task[None] | None = None
         self._lag = metrics.histogram(
@@ -59,7 +59,7 @@ class Liveness:
     async def stop(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
 
     async def _run(self) -> None:
         loop = asyncio.get_running_loop()
@@ -76,11 +76,11 @@ class Liveness:
             if since is None:
                 since = now
                 log.error("service.unhealthy", reason=problem)
-            if now - since >= self._patience:
+            if now - since >= self._unhealthy_timeout:
                 self._on_failure(problem)
 
 
-async def event_loop_watchdog(deaf: float = DEAF) -> None:
+async def event_loop_watchdog(deaf: float = MAX_STALL) -> None:
     """Beat as long as the event loop does. When it has stood still for `deaf` seconds, show where, and end."""
     try:
         while True:

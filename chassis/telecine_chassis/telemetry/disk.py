@@ -29,5 +29,7 @@ def register_disk_gauges(metrics: Metrics, folder: Path) -> None:
     async def size() -> float:
         return float(shutil.disk_usage(folder).total)
 
-    metrics.asked("telecine_disk_free_bytes", "Bytes that are free on the disk of this service", free)
-    metrics.asked("telecine_disk_size_bytes", "Size of that disk, in bytes", size)
+    metrics.observable_gauge(
+        "telecine_disk_free_bytes", "Bytes that are free on the disk of this service", free
+    )
+    metrics.observable_gauge("telecine_disk_size_bytes", "Size of that disk, in bytes", size)

@@ -10,12 +10,12 @@ __all__ = [
     "DUE_HEADER",
     "SET_BY_HEADER",
     "TRACEPARENT_HEADER",
-    "child",
-    "fields",
+    "child_traceparent",
+    "format_traceparent",
     "parent_context",
     "parse_traceparent",
     "span_links",
-    "text_of",
+    "trace_log_fields",
 ]
 
 TRACEPARENT_HEADER = "traceparent"
@@ -25,35 +25,35 @@ SET_BY_HEADER = "telecine-set-by"
 DUE_HEADER = "telecine-due"
 """Header of a timer: when it was to fire."""
 
-_FORM = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
+_TRACEPARENT_PATTERN = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
 
-def child(traceparent: str | None, event_id: str) -> str | None:
+def child_traceparent(traceparent: str | None, event_id: str) -> str | None:
     """The trace context of an event: the trace of its cause, with a span id taken from the event's own id.
 
     None or a malformed context gives None: a trace is an aid, never a reason to fail.
     """
-    match = _FORM.fullmatch(traceparent or "")
+    match = _TRACEPARENT_PATTERN.fullmatch(traceparent or "")
     if match is None:
         return None
     return f"00-{match[1]}-{event_id.replace('-', '')[:16]}-{match[3]}"
 
 
-def fields(traceparent: str | None) -> dict[str, str]:
+def trace_log_fields(traceparent: str | None) -> dict[str, str]:
     """The log fields of a trace context; none for a context that is missing or malformed."""
-    match = _FORM.fullmatch(traceparent or "")
+    match = _TRACEPARENT_PATTERN.fullmatch(traceparent or "")
     return {"trace_id": match[1], "span_id": match[2]} if match else {}
 
 
 def parse_traceparent(traceparent: str | None) -> SpanContext | None:
     """The same in the words of OpenTelemetry; None for a context that is missing or malformed."""
-    match = _FORM.fullmatch(traceparent or "")
+    match = _TRACEPARENT_PATTERN.fullmatch(traceparent or "")
     if match is None:
         return None
     return SpanContext(int(match[1], 16), int(match[2], 16), True, TraceFlags(int(match[3], 16)))
 
 
-def text_of(context: SpanContext) -> str:
+def format_traceparent(context: SpanContext) -> str:
     """And back."""
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & TraceFlags.SAMPLED:02x}"
 

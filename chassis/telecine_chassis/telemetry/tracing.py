@@ -30,29 +30,29 @@ from .samplers import LinkedRatioSampler
 from .trace_context import (
     SET_BY_HEADER,
     TRACEPARENT_HEADER,
-    child,
-    fields,
+    child_traceparent,
+    format_traceparent,
     parent_context,
     parse_traceparent,
     span_links,
-    text_of,
+    trace_log_fields,
 )
 
 __all__ = [
     "Span",
     "SpanKind",
     "Tracing",
-    "about",
-    "answering",
-    "current",
+    "bind_context",
     "current_log_fields",
-    "failed",
-    "here",
+    "current_span",
+    "current_traceparent",
     "linked_span",
-    "sending",
+    "mark_failed",
+    "producer_span",
     "span",
     "timer_trace_headers",
     "trace_headers",
+    "use_traceparent",
 ]
 
 NO_SPAN = trace.INVALID_SPAN
@@ -151,7 +151,7 @@ class Tracing:
                 expected=expected,
             ) as entered:
                 if kind is SpanKind.SERVER:  # a request is the beginning of whatever follows, even much later
-                    _CAUSE.set(text_of(entered.get_span_context()))
+                    _CAUSE.set(format_traceparent(entered.get_span_context()))
                 yield entered
         finally:
             _TRACER.reset(active)
@@ -193,7 +193,9 @@ def linked_span(name: str, askers: Sequence[Span]) -> Iterator[Span]:
 
 
 @contextmanager
-def sending(name: str, event_id: str, cause: str | None, attributes: Attributes) -> Iterator[str | None]:
+def producer_span(
+    name: str, event_id: str, cause: str | None, attributes: Attributes
+) -> Iterator[str | None]:
     """An event is being sent; gives the context that it carries.
 
     It stays in the trace of its cause: under the span that is under way, or, where that belongs to another trace,
@@ -201,20 +203,20 @@ def sending(name: str, event_id: str, cause: str | None, attributes: Attributes)
     """
     tracer = _TRACER.get()
     if tracer is None:
-        yield child(cause or here(), event_id)
+        yield child_traceparent(cause or current_traceparent(), event_id)
         return
-    current, caused = trace.get_current_span().get_span_context(), parse_traceparent(cause)
-    elsewhere = caused is not None and current.trace_id != caused.trace_id
-    links = span_links(here()) if elsewhere and current.is_valid else []
+    now, caused = trace.get_current_span().get_span_context(), parse_traceparent(cause)
+    elsewhere = caused is not None and now.trace_id != caused.trace_id
+    links = span_links(current_traceparent()) if elsewhere and now.is_valid else []
     parent = parent_context(cause) if elsewhere else None
     with _span(
         tracer, name, kind=SpanKind.PRODUCER, parent=parent, links=links, attributes=attributes
     ) as sent:
-        yield text_of(sent.get_span_context())
+        yield format_traceparent(sent.get_span_context())
 
 
 @contextmanager
-def answering(traceparent: str | None) -> Iterator[None]:
+def use_traceparent(traceparent: str | None) -> Iterator[None]:
     """What is asked for inside belongs to this trace, though no span is under way."""
     cause = _CAUSE.set(traceparent)
     try:
@@ -223,45 +225,45 @@ def answering(traceparent: str | None) -> Iterator[None]:
         _CAUSE.reset(cause)
 
 
-def failed(span: Span, why: str) -> None:
+def mark_failed(span: Span, why: str) -> None:
     """Mark a span as failed. `why` is a class or a code: a text may hold what a trace must not."""
     span.set_status(StatusCode.ERROR, why)
     span.set_attribute("error.type", why)
 
 
-def about(**ids: str) -> None:
+def bind_context(**ids: str) -> None:
     """Name on every later log line, and on the span under way, what this work is about: ids, never content."""
     structlog.contextvars.bind_contextvars(**ids)
-    current = trace.get_current_span()
-    if current.is_recording():
-        current.set_attributes({f"telecine.{name}": value for name, value in ids.items()})
+    now = trace.get_current_span()
+    if now.is_recording():
+        now.set_attributes({f"telecine.{name}": value for name, value in ids.items()})
 
 
-def current() -> Span:
+def current_span() -> Span:
     """The span under way; without tracing one that does nothing."""
     return trace.get_current_span() if _TRACER.get() is not None else NO_SPAN
 
 
-def here() -> str | None:
+def current_traceparent() -> str | None:
     """The context of the work under way: its span, or without tracing what it answers to."""
-    current = trace.get_current_span().get_span_context() if _TRACER.get() is not None else None
-    return text_of(current) if current is not None and current.is_valid else _CAUSE.get()
+    now = trace.get_current_span().get_span_context() if _TRACER.get() is not None else None
+    return format_traceparent(now) if now is not None and now.is_valid else _CAUSE.get()
 
 
 def trace_headers() -> dict[str, str]:
     """The headers by which a request to another service is part of the work under way."""
-    traceparent = here()
+    traceparent = current_traceparent()
     return {} if traceparent is None else {TRACEPARENT_HEADER: traceparent}
 
 
 def current_log_fields() -> dict[str, str]:
     """The trace and span of the work under way, for its log lines."""
-    return fields(here())
+    return trace_log_fields(current_traceparent())
 
 
 def timer_trace_headers() -> dict[str, str]:
     """The headers by which a timer remembers where it comes from: what set it, and what that answered to."""
-    now, cause = here(), _CAUSE.get()
+    now, cause = current_traceparent(), _CAUSE.get()
     headers = {TRACEPARENT_HEADER: cause or now, SET_BY_HEADER: now if now != cause else None}
     return {name: value for name, value in headers.items() if value is not None}
 
@@ -291,5 +293,5 @@ def _span(
             yield started
         except Exception as error:
             if not isinstance(error, expected):
-                failed(started, type(error).__name__)
+                mark_failed(started, type(error).__name__)
             raise

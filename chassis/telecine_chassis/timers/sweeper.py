@@ -13,9 +13,9 @@ import structlog
 from prometheus_client import Counter
 
 from telecine_chassis.eventstore.port import Unavailable
-from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.cancellation import cancel_and_wait, raise_if_cancelled
 from telecine_chassis.runtime.supervision import start_background_task
-from telecine_chassis.telemetry.tracing import answering
+from telecine_chassis.telemetry.tracing import use_traceparent
 
 from .port import Timer, Timers
 
@@ -79,7 +79,7 @@ class Sweeper:
     async def stop(self) -> None:
         """Stop sweeping."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
 
     async def sweep(self) -> int:
         """Set what is missing, and move what is too far away; how many that were."""
@@ -88,7 +88,7 @@ class Sweeper:
         for number, owed in enumerate(unfinished):
             raise_if_cancelled()
             checked = (number - self._turn) % len(unfinished) < CHECKED
-            with answering(owed.traceparent):
+            with use_traceparent(owed.traceparent):
                 restored += await self._restore(owed, checked=checked)
         self._turn = (self._turn + CHECKED) % max(len(unfinished), 1)
         if self._restored is not None:

@@ -11,7 +11,8 @@ from sqlmodel import Session
 
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.rebuild import rebuild
-from telecine_chassis.projections.slots import Slots, checkpoints
+from telecine_chassis.projections.session import position_table
+from telecine_chassis.projections.slots import Slots
 from telecine_cli.target import Target, connected
 from telecine_contracts import registry
 from telecine_jetstream.client import NatsClient
@@ -53,7 +54,7 @@ async def rebuild_one(connection: NatsClient, service: str, database_url: str) -
 
 
 def _slot_contents(slots: Slots, slot: int) -> RebuildResult:
-    progress = checkpoints(slots.metadata)
+    progress = position_table(slots.metadata)
     engine = slots.open(slot)
     try:
         with Session(engine) as session:

@@ -5,7 +5,7 @@ from datetime import timedelta
 
 from telecine_chassis.eventstore.command_handler import Decider
 from telecine_chassis.nats.server_health import ServerHealth
-from telecine_chassis.projections.projector import ProjectionRunner
+from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.runtime.bootstrap import ServiceBuilder
 from telecine_chassis.runtime.cancellation import run_in_thread

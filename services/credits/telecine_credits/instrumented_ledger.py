@@ -29,15 +29,15 @@ MOVING = (
 
 
 class CountedLedger(CommandHandler[Command, Account]):
-    """See Aggregates. `meters` is set before the first command."""
+    """See CommandHandler. `meters` is set before the first command."""
 
     meters: LedgerMeters
 
-    async def execute(
+    async def handle(
         self, aggregate: str, command: Command, cause: Cause | None = None
     ) -> CommandResult[Account]:
-        """See Aggregates.execute."""
-        outcome = await super().execute(aggregate, command, cause)
+        """See CommandHandler.handle."""
+        outcome = await super().handle(aggregate, command, cause)
         if outcome.event is not None:
             self._count(outcome.event.event)
         return outcome

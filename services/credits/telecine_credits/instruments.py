@@ -66,7 +66,7 @@ def measure_tables(
     async def overdue() -> float:
         return await asyncio.to_thread(holds_since_before, engine(), clock() - limit)
 
-    metrics.asked(
+    metrics.observable_gauge(
         "telecine_credits",
         "Credits of all grants by where they are (available, held, spent, expired, taken_back), all granted, and "
         "those of all holds",
@@ -74,20 +74,22 @@ def measure_tables(
         label="side",
         every=5,
     )
-    metrics.asked("telecine_holds", "Generations that credits are held for", count)
-    metrics.asked("telecine_holds_overdue", "Holds that are older than TELECINE_HOLD_LIMIT", overdue)
+    metrics.observable_gauge("telecine_holds", "Generations that credits are held for", count)
+    metrics.observable_gauge(
+        "telecine_holds_overdue", "Holds that are older than TELECINE_HOLD_LIMIT", overdue
+    )
 
 
 def measure_event_store(metrics: Metrics, health: ServerHealth) -> None:
     """Tell how full the disks of the NATS servers are, as far as the servers know it."""
-    metrics.asked(
+    metrics.observable_gauge(
         "telecine_nats_storage_bytes",
         "Bytes that the streams use on disk, by server",
         health.stored,
         label="server",
         every=15,
     )
-    metrics.asked(
+    metrics.observable_gauge(
         "telecine_nats_storage_limit_bytes",
         "Bytes that they may use there (max_file_store)",
         health.limit,
@@ -115,7 +117,11 @@ def measure_checkpoints(
     async def refused() -> float:
         return float(checkpointing.refused)
 
-    metrics.asked("telecine_checkpoint_age_seconds", "Since the newest checkpoint was signed", age)
-    metrics.asked("telecine_checkpoint_entries", "Entries that the newest checkpoint covers", size)
-    metrics.asked("telecine_checkpoint_unsigned_entries", "Entries that no checkpoint covers yet", unsigned)
-    metrics.asked("telecine_checkpoint_refused", "1 if the ledger is not what was signed, else 0", refused)
+    metrics.observable_gauge("telecine_checkpoint_age_seconds", "Since the newest checkpoint was signed", age)
+    metrics.observable_gauge("telecine_checkpoint_entries", "Entries that the newest checkpoint covers", size)
+    metrics.observable_gauge(
+        "telecine_checkpoint_unsigned_entries", "Entries that no checkpoint covers yet", unsigned
+    )
+    metrics.observable_gauge(
+        "telecine_checkpoint_refused", "1 if the ledger is not what was signed, else 0", refused
+    )

@@ -18,7 +18,7 @@ from telecine_chassis.eventstore.port import (
     UnreadableMessage,
     UnsupportedEvent,
 )
-from telecine_chassis.telemetry.tracing import about
+from telecine_chassis.telemetry.tracing import bind_context
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.commands import (
     ADJUST_CREDITS,
@@ -86,7 +86,7 @@ def _answering(model: type[Request], work: Work[Request]) -> Callable[[NatsMessa
             asked = model.model_validate_json(message.body)
         except ValidationError as error:
             return _not_understood(error)
-        about(account=asked.account)
+        bind_context(account=asked.account)
         try:
             return await work(asked)
         except LedgerRefused as error:
@@ -106,7 +106,7 @@ def _answering(model: type[Request], work: Work[Request]) -> Callable[[NatsMessa
 
 async def _carry_out(ledger: Ledger, command: Administrative) -> LedgerAnswer:
     cause = derive_id(command.account, _name(command))
-    outcome = await ledger.execute(subjects.ledger(command.account), command, Cause(cause, cause))
+    outcome = await ledger.handle(subjects.ledger(command.account), command, Cause(cause, cause))
     return _answer(outcome, lambda account: _decided_before(command, account))
 
 

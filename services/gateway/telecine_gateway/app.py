@@ -9,7 +9,7 @@ from telecine_chassis.eventstore.command_handler import CommandHandler, Decider
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.http_server.limits import HttpLimits
 from telecine_chassis.http_server.server import HttpServer
-from telecine_chassis.projections.projector import ProjectionRunner
+from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.runtime.bootstrap import ServiceBuilder
 from telecine_chassis.runtime.service import Service
@@ -111,7 +111,7 @@ def build(settings: Settings) -> Service:
         Positions(lambda: projections.sequence("ledger")),
     )
     live.listen()
-    parts.metrics.asked(
+    parts.metrics.observable_gauge(
         "telecine_waiters", "Requests that wait for what comes of them", live.waiting, label="kind", every=0
     )
     operation = [health.router(service.ready), documentation_routes.router(api)]
@@ -180,7 +180,7 @@ def _routers(
         source=SOURCE,
         clock=clock,
         assume_new=True,
-        patience=settings.store_timeout,
+        timeout=settings.store_timeout,
     )
     queries = Queries(lambda: live.projections.engine)
     generations = GenerationReader(queries, store, lambda: live.projections.sequence("ledger"))

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 from telecine_chassis.callback_tokens import callback_token
 from telecine_chassis.eventstore.command_handler import CommandHandler, Decider
 from telecine_chassis.network import is_in_domain
-from telecine_chassis.projections.projector import ProjectionRunner
+from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.runtime.bootstrap import ServiceBuilder
 from telecine_chassis.runtime.cancellation import run_in_thread
@@ -78,13 +78,13 @@ def register_gauges(parts: ServiceBuilder, projections: ProjectionRunner) -> Non
         since = await asyncio.to_thread(oldest_submission_at, projections.engine)
         return (parts.clock() - since).total_seconds() if since is not None else 0
 
-    parts.metrics.asked(
+    parts.metrics.observable_gauge(
         "telecine_generations_in_flight",
         "Generations that are not over: submitting, following (the provider has them), or late (failed, but asked for)",
         in_phases,
         label="phase",
     )
-    parts.metrics.asked(
+    parts.metrics.observable_gauge(
         "telecine_submission_oldest_seconds",
         "For how long the oldest generation has been waiting to be submitted, or to be found again",
         oldest,

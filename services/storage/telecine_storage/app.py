@@ -61,7 +61,7 @@ def build(settings: Settings) -> Service:
     async def owed() -> float:
         return await asyncio.to_thread(count_pending_copies, projections.engine)
 
-    parts.metrics.asked("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
+    parts.metrics.observable_gauge("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
 
     # The longest pause between two tries, or the sweeper's own delay.
     longest = max(settings.copy_retry_longest, settings.copy_timeout) + TIMER_TOLERANCE

@@ -81,7 +81,7 @@ def ledger_over(store: EventStore, *, assume_new: bool = False) -> Ledger:
         source="telecine/credits",
         clock=ManualClock(),
         assume_new=assume_new,
-        patience=PATIENCE,
+        timeout=PATIENCE,
     )
 
 
@@ -108,14 +108,14 @@ async def actions(store: EventStore, name: str) -> list[str]:
 
 
 async def funded(store: EventStore, name: str, amount: int = 100) -> None:
-    await ledger_over(store).execute(subjects.ledger(name), grant(name, amount), cause(name, f"grant {name}"))
+    await ledger_over(store).handle(subjects.ledger(name), grant(name, amount), cause(name, f"grant {name}"))
 
 
 # One writer
 
 
 async def test_what_was_decided_is_appended_with_its_cause(store: EventStore, name: str) -> None:
-    outcome = await ledger_over(store).execute(
+    outcome = await ledger_over(store).handle(
         subjects.ledger(name), grant(name), Cause(f"{name} cause", "request", TRACE)
     )
     (stored,) = await store.load(subjects.ledger(name))
@@ -136,8 +136,8 @@ async def test_what_was_decided_is_appended_with_its_cause(store: EventStore, na
 
 async def test_the_default_cause_is_the_last_event(store: EventStore, name: str) -> None:
     ledger = ledger_over(store)
-    first = (await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))).event
-    second = (await ledger.execute(subjects.ledger(name), debit(name))).event
+    first = (await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))).event
+    second = (await ledger.handle(subjects.ledger(name), debit(name))).event
     assert first is not None
     assert second is not None
     assert (second.envelope.causation, second.envelope.correlation) == (
@@ -148,7 +148,7 @@ async def test_the_default_cause_is_the_last_event(store: EventStore, name: str)
 
 async def test_a_new_aggregate_needs_a_cause(store: EventStore, name: str) -> None:
     with pytest.raises(ValueError, match="needs a cause"):
-        await ledger_over(store).execute(subjects.ledger(name), grant(name))
+        await ledger_over(store).handle(subjects.ledger(name), grant(name))
 
 
 @pytest.mark.parametrize("assume_new", [False, True])
@@ -157,10 +157,10 @@ async def test_the_same_cause_again_changes_nothing(
     store: EventStore, name: str, assume_new: bool, restarted: bool
 ) -> None:
     ledger = ledger_over(store, assume_new=assume_new)
-    first = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    first = await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))
     if restarted:
         ledger = ledger_over(store, assume_new=assume_new)
-    again = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    again = await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))
     assert again.state == first.state
     assert again.event in (None, first.event)
     assert await actions(store, name) == ["granted"]
@@ -174,7 +174,7 @@ async def test_a_refusal_is_raised_and_nothing_is_appended(
     ledger = ledger_over(store, assume_new=assume_new)
     for _ in range(2):
         with pytest.raises(NotDebited):
-            await ledger.execute(subjects.ledger(name), settle(name), cause(name, "one"))
+            await ledger.handle(subjects.ledger(name), settle(name), cause(name, "one"))
     assert await actions(store, name) == ["granted"]
 
 
@@ -193,7 +193,7 @@ async def test_concurrent_debits_never_overdraw(store: EventStore, name: str) ->
     ledger = ledger_over(store)
     commands = [debit(name, f"g{n}") for n in range(50)]
     await asyncio.gather(
-        *(ledger.execute(subjects.ledger(name), c, cause(name, c.generation)) for c in commands)
+        *(ledger.handle(subjects.ledger(name), c, cause(name, c.generation)) for c in commands)
     )
     assert Counter(await actions(store, name)) == {"granted": 1, "debited": 20, "denied": 30}
     assert_sound(await store.load(subjects.ledger(name)), available=5, held=200)
@@ -205,7 +205,7 @@ async def test_two_replicas_that_compete_decide_everything_once(stores: list[Eve
     commands = [debit(name, f"g{n}") for n in range(20)]
     await asyncio.gather(
         *(
-            replica.execute(subjects.ledger(name), command, cause(name, command.generation))
+            replica.handle(subjects.ledger(name), command, cause(name, command.generation))
             for command in commands
             for replica in replicas
         )
@@ -225,14 +225,14 @@ async def test_two_replicas_that_close_the_same_holds_close_them_once(
     await funded(stores[0], name)
     replicas = [ledger_over(store) for store in stores]
     for number in range(5):
-        await replicas[number % 2].execute(
+        await replicas[number % 2].handle(
             subjects.ledger(name), debit(name, f"g{number}"), cause(name, f"debit {number}")
         )
     ends: list[Command] = [settle(name, f"g{n}") for n in range(5)]
     ends += [Refund(account=name, at=NOW, generation=f"g{n}", reason="deadline") for n in range(5)]
     await asyncio.gather(
         *(
-            replica.execute(subjects.ledger(name), end, cause(name, f"{type(end).__name__} {number}"))
+            replica.handle(subjects.ledger(name), end, cause(name, f"{type(end).__name__} {number}"))
             for replica in replicas
             for number, end in enumerate(ends)
         )
@@ -262,8 +262,8 @@ async def test_a_decision_on_stale_state_is_repeated(stores: list[EventStore], n
     await funded(stores[0], name, 15)
     one, two = (ledger_over(store) for store in stores)
     await one.read(subjects.ledger(name))
-    await two.execute(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
-    outcome = await one.execute(subjects.ledger(name), debit(name, "g2"), cause(name, "two"))
+    await two.handle(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
+    outcome = await one.handle(subjects.ledger(name), debit(name, "g2"), cause(name, "two"))
     assert outcome.event is not None
     assert outcome.event.event.action == "denied"
 
@@ -272,8 +272,8 @@ async def test_a_refusal_on_stale_state_is_repeated(stores: list[EventStore], na
     await funded(stores[0], name)
     one, two = (ledger_over(store) for store in stores)
     await one.read(subjects.ledger(name))
-    await two.execute(subjects.ledger(name), debit(name), cause(name, "one"))
-    await one.execute(subjects.ledger(name), settle(name), cause(name, "two"))
+    await two.handle(subjects.ledger(name), debit(name), cause(name, "one"))
+    await one.handle(subjects.ledger(name), settle(name), cause(name, "two"))
     assert await actions(stores[0], name) == ["granted", "debited", "settled"]
 
 
@@ -289,9 +289,9 @@ async def test_a_no_op_on_stale_state_is_repeated(stores: list[EventStore], name
 
     await funded(stores[0], name)
     one, two = (slow(store) for store in stores)
-    await one.execute(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
-    await two.execute(subjects.ledger(name), settle(name), cause(name, "two"))
-    await one.execute(subjects.ledger(name), debit(name, "g2"), cause(name, "three"))
+    await one.handle(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
+    await two.handle(subjects.ledger(name), settle(name), cause(name, "two"))
+    await one.handle(subjects.ledger(name), debit(name, "g2"), cause(name, "three"))
     assert await actions(stores[0], name) == ["granted", "debited", "settled", "debited"]
 
 
@@ -309,11 +309,11 @@ async def test_an_append_without_an_answer_is_stored_once(
     troubled = UnreliableStore(store)
     ledger = ledger_over(troubled)
     if cached:
-        await ledger.execute(subjects.ledger(name), grant(name), cause(name, "zero"))
+        await ledger.handle(subjects.ledger(name), grant(name), cause(name, "zero"))
     else:
         await funded(store, name)
     troubled.troubles = deque([trouble])
-    outcome = await ledger.execute(subjects.ledger(name), debit(name), cause(name, "one"))
+    outcome = await ledger.handle(subjects.ledger(name), debit(name), cause(name, "one"))
     assert not troubled.ghosts
     assert await actions(store, name) == ["granted", "debited"]
     assert outcome.event == (await store.load(subjects.ledger(name)))[-1]
@@ -327,12 +327,10 @@ async def test_another_replica_may_write_before_a_delayed_append_lands(
     await funded(stores[0], name, 10)
 
     async def meanwhile() -> None:
-        await ledger_over(stores[1]).execute(subjects.ledger(name), debit(name, "g2"), cause(name, "two"))
+        await ledger_over(stores[1]).handle(subjects.ledger(name), debit(name, "g2"), cause(name, "two"))
 
     troubled = UnreliableStore(stores[0], deque(["stored after the retry"]), meanwhile=meanwhile)
-    outcome = await ledger_over(troubled).execute(
-        subjects.ledger(name), debit(name, "g1"), cause(name, "one")
-    )
+    outcome = await ledger_over(troubled).handle(subjects.ledger(name), debit(name, "g1"), cause(name, "one"))
     assert outcome.event is not None
     assert outcome.event.event.action == "denied"
     assert not troubled.ghosts
@@ -345,7 +343,7 @@ async def test_failed_loads_are_retried(store: EventStore, name: str) -> None:
     await funded(store, name)
     troubled = UnreliableStore(store, deque(["stored"]), failing_loads=1)
     ledger = ledger_over(troubled)
-    await ledger.execute(subjects.ledger(name), debit(name), cause(name, "one"))
+    await ledger.handle(subjects.ledger(name), debit(name), cause(name, "one"))
     assert await actions(store, name) == ["granted", "debited"]
 
 
@@ -357,7 +355,7 @@ async def test_an_unresponsive_store_is_unavailable_after_the_timeout(
     setattr(troubled, trouble, True)
     began = asyncio.get_running_loop().time()
     with pytest.raises(Unavailable):
-        await ledger_over(troubled).execute(subjects.ledger(name), grant(name), cause(name, "one"))
+        await ledger_over(troubled).handle(subjects.ledger(name), grant(name), cause(name, "one"))
     assert asyncio.get_running_loop().time() - began < PATIENCE + 2
     assert await actions(store, name) == []
 
@@ -368,9 +366,9 @@ async def test_a_command_repeated_after_an_outage_is_handled_once(store: EventSt
     ledger = ledger_over(troubled, assume_new=True)
     troubled.failing_loads = 1000
     with pytest.raises(Unavailable):
-        await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+        await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))
     troubled.failing_loads = 0
-    outcome = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    outcome = await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))
     assert outcome.state.available == 100
     assert await actions(store, name) == ["granted"]
 
@@ -383,8 +381,8 @@ async def test_endless_conflicts_end_as_unavailable(store: EventStore, name: str
 
     stormy = Stormy(store)
     with pytest.raises(Unavailable, match="too many"):
-        await ledger_over(stormy).execute(subjects.ledger(name), grant(name), cause(name, "one"))
-    assert stormy.appends <= commands.ATTEMPTS
+        await ledger_over(stormy).handle(subjects.ledger(name), grant(name), cause(name, "one"))
+    assert stormy.appends <= commands.MAX_ATTEMPTS
 
 
 # The cache
@@ -393,28 +391,28 @@ async def test_endless_conflicts_end_as_unavailable(store: EventStore, name: str
 async def test_a_cached_aggregate_is_not_reloaded(store: EventStore, name: str) -> None:
     troubled = UnreliableStore(store)
     ledger = ledger_over(troubled)
-    await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))
     troubled.loads.clear()
-    await ledger.execute(subjects.ledger(name), debit(name), cause(name, "two"))
+    await ledger.handle(subjects.ledger(name), debit(name), cause(name, "two"))
     assert troubled.loads == []
 
 
 async def test_the_cache_is_bounded(store: EventStore, name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(commands, "CACHED", 2)
+    monkeypatch.setattr(commands, "CACHE_SIZE", 2)
     troubled = UnreliableStore(store)
     ledger = ledger_over(troubled)
     accounts = [f"{name}-{number}" for number in range(3)]
     for account in accounts:
-        await ledger.execute(subjects.ledger(account), grant(account), cause(name, f"grant {account}"))
+        await ledger.handle(subjects.ledger(account), grant(account), cause(name, f"grant {account}"))
     troubled.loads.clear()
     for account in reversed(accounts):
-        await ledger.execute(subjects.ledger(account), debit(account), cause(name, f"debit {account}"))
+        await ledger.handle(subjects.ledger(account), debit(account), cause(name, f"debit {account}"))
     assert troubled.loads == [(subjects.ledger(accounts[0]), 0)]
 
 
 async def test_locks_of_idle_aggregates_are_released(store: EventStore, name: str) -> None:
     ledger = ledger_over(store)
-    await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))
     assert len(ledger._lanes) == 0
 
 
@@ -422,6 +420,6 @@ async def test_the_time_of_an_event_is_the_clocks(store: EventStore, name: str) 
     clock = ManualClock()
     ledger = CommandHandler(store, Decider(Account(), decide, evolve), source="s", clock=clock)
     clock.advance(90)
-    outcome = await ledger.execute(subjects.ledger(name), grant(name), cause(name, "one"))
+    outcome = await ledger.handle(subjects.ledger(name), grant(name), cause(name, "one"))
     assert outcome.event is not None
     assert outcome.event.envelope.time == datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=90)

@@ -67,7 +67,7 @@ async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
     going_on = await environment.grant(1)
     assert (going_on.entry, going_on.balances) == (5, Balances(available=151, held=0))
 
-    entries = await environment.store.load(subjects.ledger("ann"), unread=True)
+    entries = await environment.store.load(subjects.ledger("ann"), include_undecoded=True)
     foreign = [recorded.sequence for recorded in entries if isinstance(recorded.event, UndecodedEvent)]
     decisions = [recorded.event for recorded in entries if isinstance(recorded.event, MessageSkipped)]
     assert foreign == [decision.skips for decision in decisions] == [first, second]
@@ -76,7 +76,7 @@ async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
     await letters.replay(letter)
 
     async def has(kind: type[Event]) -> bool:
-        account = await environment.store.load(subjects.ledger("ann"), unread=True)
+        account = await environment.store.load(subjects.ledger("ann"), include_undecoded=True)
         found = [recorded.event for recorded in account if isinstance(recorded.event, kind)]
         return [event.about["generation"] for event in found] == [waiting]
 

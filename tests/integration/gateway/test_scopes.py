@@ -42,7 +42,7 @@ async def key_with(
 
     rules = Decider(Keys(), decide, lambda keys, event: keys)
     ledger = CommandHandler(environment.store, rules, source="telecine/operator", clock=utc_now)
-    await ledger.execute(subjects.access("acme"), key, Cause(key.key_id, key.key_id))
+    await ledger.handle(subjects.access("acme"), key, Cause(key.key_id, key.key_id))
     owner = AccountClient("acme", key, gateway.http)
     for _ in range(400):
         if (await owner.get("/api/credits")).status_code == 200:

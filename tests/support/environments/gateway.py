@@ -130,7 +130,7 @@ class GatewayEnvironment:
         ledger = CommandHandler(self.store, rules, source="telecine/credits", clock=utc_now)
         for command in commands:
             cause = str(uuid4())
-            await ledger.execute(subjects.ledger(command.account), command, Cause(cause, cause))
+            await ledger.handle(subjects.ledger(command.account), command, Cause(cause, cause))
 
     def keys(self) -> CommandHandler[Any, Any]:
         """The command line's hands on the ACCESS stream."""
@@ -159,13 +159,13 @@ class GatewayEnvironment:
         """A key for an account, made this moment."""
         key = new_key()
         command = CreateKey(account, key.key_id, key.key_sha256, "test", scopes)
-        await self.keys().execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
+        await self.keys().handle(subjects.access(account), command, Cause(key.key_id, key.key_id))
         return key
 
     async def revoke(self, owner: AccountClient) -> None:
         """Revoke the owner's key."""
         command = RevokeKey(owner.account, owner.key.key_id)
-        await self.keys().execute(subjects.access(owner.account), command)
+        await self.keys().handle(subjects.access(owner.account), command)
 
     async def append(self, event: Event, *, time: datetime | None = None) -> int:
         """Append as if the service that owns the event had; the sequence."""

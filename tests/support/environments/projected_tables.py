@@ -5,7 +5,8 @@ from types import ModuleType
 
 from telecine_auditor.sources.message import StoredMessage
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_chassis.projections.slots import Slots, checkpoints, write_session
+from telecine_chassis.projections.session import position_table, write_session
+from telecine_chassis.projections.slots import Slots
 from telecine_contracts import Envelope, registry
 
 __all__ = ["project_entries"]
@@ -23,7 +24,7 @@ def project_entries(
     with write_session(engine) as session:
         for entry in entries:
             apply(session, _recorded(entry))
-        table = checkpoints(projections.METADATA)
+        table = position_table(projections.METADATA)
         session.execute(table.insert().values(projection="ledger", sequence=len(entries)))
         session.commit()
     engine.dispose()

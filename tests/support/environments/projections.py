@@ -9,8 +9,10 @@ from tests.support.environments.reactor import ReactorEnvironment
 from tests.support.eventually import eventually
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_chassis.projections.projector import Projection, ProjectionRunner
-from telecine_chassis.projections.slots import Slots, checkpoints
+from telecine_chassis.projections.projector import Projection
+from telecine_chassis.projections.runner import ProjectionRunner
+from telecine_chassis.projections.session import position_table
+from telecine_chassis.projections.slots import Slots
 from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
 
@@ -75,7 +77,7 @@ def applied_generations(engine: Engine) -> list[str]:
 
 def projection_position(engine: Engine) -> int | None:
     """How far the tables are, if they have begun."""
-    table = checkpoints(METADATA)
+    table = position_table(METADATA)
     with Session(engine) as session:
         found = session.execute(table.select()).all()
         return found[0].sequence if found else None

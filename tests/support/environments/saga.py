@@ -185,7 +185,7 @@ class Saga:
         key = new_key()
         keys = CommandHandler(self.store, KEYS, source="telecine/operator", clock=utc_now)
         command = CreateKey(account, key.key_id, key.key_sha256, "tests")
-        await keys.execute(subjects.access(account), command, Cause(key.key_id, key.key_id))
+        await keys.handle(subjects.access(account), command, Cause(key.key_id, key.key_id))
         return key.secret
 
     async def start(self, *services: str) -> None:

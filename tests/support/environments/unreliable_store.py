@@ -39,14 +39,16 @@ class UnreliableStore:
     appends: int = 0
     ghosts: dict[str, Callable[[], Awaitable[int]]] = field(default_factory=dict)
 
-    async def load(self, aggregate: str, *, after: int = 0, unread: bool = False) -> Sequence[RecordedEvent]:
+    async def load(
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+    ) -> Sequence[RecordedEvent]:
         self.loads.append((aggregate, after))
         if self.failing_loads:
             self.failing_loads -= 1
             raise Unavailable("scripted")
         if self.silent:
             raise Unavailable("scripted")
-        return await self.store.load(aggregate, after=after, unread=unread)
+        return await self.store.load(aggregate, after=after, include_undecoded=include_undecoded)
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         def send() -> Awaitable[int]:

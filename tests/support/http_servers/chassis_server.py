@@ -14,7 +14,8 @@ from typing import Any
 import uvloop
 
 from telecine_chassis.http_server.limits import HttpLimits
-from telecine_chassis.http_server.server import HealthEndpoints, HttpServer
+from telecine_chassis.http_server.server import HttpServer
+from telecine_chassis.runtime.health import HealthEndpoints
 
 __all__ = ["Reply", "begin_connection", "connect", "exchange", "read_reply", "running_server"]
 

@@ -6,7 +6,7 @@ from contextlib import suppress
 
 import pytest
 
-from telecine_chassis.runtime.cancellation import end, run_in_thread
+from telecine_chassis.runtime.cancellation import cancel_and_wait, run_in_thread
 
 
 async def test_a_task_that_swallows_cancellations_is_ended_all_the_same() -> None:
@@ -20,7 +20,7 @@ async def test_a_task_that_swallows_cancellations_is_ended_all_the_same() -> Non
 
     deaf, other = asyncio.create_task(hard_of_hearing()), asyncio.create_task(asyncio.Event().wait())
     await asyncio.sleep(0)
-    await end(deaf, other, every=0.01)
+    await cancel_and_wait(deaf, other, every=0.01)
     assert (swallowed, deaf.done(), other.cancelled()) == ([0, 1, 2], True, True)
 
 
@@ -30,8 +30,8 @@ async def test_exceptions_of_an_ended_task_are_dropped() -> None:
 
     task = asyncio.create_task(fails())
     await asyncio.wait([task])
-    await end(task)
-    await end()
+    await cancel_and_wait(task)
+    await cancel_and_wait()
 
 
 async def test_a_thread_is_waited_for_however_often_its_waiter_is_cancelled() -> None:

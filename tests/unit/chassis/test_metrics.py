@@ -38,14 +38,14 @@ async def test_each_service_counts_for_itself() -> None:
 
 async def test_an_observable_gauge_has_the_latest_value() -> None:
     metrics, question = Metrics(), Question([3.0, 4.0])
-    metrics.asked("depth", "Depth", question, every=0)
+    metrics.observable_gauge("depth", "Depth", question, every=0)
     assert await lines(metrics, "depth") == ["depth 3.0"]
     assert await lines(metrics, "depth") == ["depth 4.0"]
 
 
 async def test_an_observable_gauge_respects_its_interval() -> None:
     metrics, question = Metrics(), Question([3.0])
-    metrics.asked("depth", "Depth", question, every=60)
+    metrics.observable_gauge("depth", "Depth", question, every=60)
     for _ in range(3):
         assert await lines(metrics, "depth") == ["depth 3.0"]
     assert len(question.asked) == 1
@@ -53,15 +53,17 @@ async def test_an_observable_gauge_respects_its_interval() -> None:
 
 async def test_a_label_that_is_no_longer_named_goes() -> None:
     metrics, question = Metrics(), Question([{"a": 1, "b": 2}, {"b": 3}])
-    metrics.asked("depth", "Depth", question, label="place", every=0)
+    metrics.observable_gauge("depth", "Depth", question, label="place", every=0)
     assert await lines(metrics, "depth") == ['depth{place="a"} 1.0', 'depth{place="b"} 2.0']
     assert await lines(metrics, "depth") == ['depth{place="b"} 3.0']
 
 
 async def test_a_failed_callback_leaves_no_stale_value_and_other_metrics_intact() -> None:
     metrics = Metrics()
-    metrics.asked("depth", "Depth", Question([3.0, OSError("gone")]), every=0)
-    metrics.asked("width", "Width", Question([{"a": 1.0}, OSError("gone")]), label="place", every=0)
+    metrics.observable_gauge("depth", "Depth", Question([3.0, OSError("gone")]), every=0)
+    metrics.observable_gauge(
+        "width", "Width", Question([{"a": 1.0}, OSError("gone")]), label="place", every=0
+    )
     metrics.gauge("height", "Height").set(7)
     await metrics.page()
     assert await lines(metrics, "depth") == ["depth NaN"]
@@ -74,8 +76,8 @@ async def test_a_hanging_callback_does_not_block_the_scrape() -> None:
         await asyncio.Event().wait()
         raise AssertionError
 
-    metrics = Metrics(patience=0.05)
-    metrics.asked("depth", "Depth", never)
+    metrics = Metrics(callback_timeout=0.05)
+    metrics.observable_gauge("depth", "Depth", never)
     async with asyncio.timeout(2):
         assert await lines(metrics, "depth") == ["depth NaN"]
 

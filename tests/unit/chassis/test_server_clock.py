@@ -51,9 +51,9 @@ def test_a_clock_that_is_wrong_for_a_moment_changes_only_when_timers_fire() -> N
     hands.hear(1, later(1))
     hands.hear(5, later(6) + HOUR)
     hands.hear(STEADY - 1, later(STEADY + 5) + HOUR)
-    assert (hands.clock(), hands.clock.lead) == (later(STEADY + 5), HOUR)
+    assert (hands.clock(), hands.clock.server_offset) == (later(STEADY + 5), HOUR)
     hands.hear(2, later(STEADY + 7))
-    assert (hands.clock(), hands.clock.lead) == (later(STEADY + 7), timedelta(0))
+    assert (hands.clock(), hands.clock.server_offset) == (later(STEADY + 7), timedelta(0))
 
 
 def test_a_lasting_clock_step_is_adopted() -> None:
@@ -64,4 +64,4 @@ def test_a_lasting_clock_step_is_adopted() -> None:
     hands.hear(STEADY - 1, later(STEADY + 10) + HOUR)
     assert hands.clock() == later(STEADY + 10)
     hands.hear(1, later(STEADY + 11) + HOUR)
-    assert (hands.clock(), hands.clock.lead) == (later(STEADY + 11) + HOUR, timedelta(0))
+    assert (hands.clock(), hands.clock.server_offset) == (later(STEADY + 11) + HOUR, timedelta(0))

@@ -8,17 +8,17 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import SpanKind, StatusCode
 from tests.support.telemetry.spans import FinishedSpans, id_of, trace_of
 
-from telecine_chassis.telemetry.trace_context import child, fields
+from telecine_chassis.telemetry.trace_context import child_traceparent, trace_log_fields
 from telecine_chassis.telemetry.tracing import (
     Tracing,
-    about,
-    answering,
-    failed,
-    here,
-    sending,
+    bind_context,
+    current_traceparent,
+    mark_failed,
+    producer_span,
     span,
     timer_trace_headers,
     trace_headers,
+    use_traceparent,
 )
 
 TRACE, SPAN = "4bf92f3577b34da6a3ce929d0e0e4736", "00f067aa0ba902b7"
@@ -50,7 +50,7 @@ def test_a_span_is_a_child_of_its_cause(tracing: Tracing, kept: FinishedSpans) -
     with tracing.entry_span("process it", parent=CAUSE, attributes={"telecine.event_type": "it.v1"}):
         with span("ask outside", kind=SpanKind.CLIENT):
             pass
-        about(generation="g1")
+        bind_context(generation="g1")
     work, step = kept.named("process it")[0], kept.named("ask outside")[0]
     assert trace_of(work) == TRACE
     assert work.parent is not None
@@ -64,9 +64,9 @@ def test_a_span_is_a_child_of_its_cause(tracing: Tracing, kept: FinishedSpans) -
 
 
 def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: FinishedSpans) -> None:
-    with tracing.entry_span("process it", parent=CAUSE), sending("send it", EVENT, CAUSE, {}) as same:
+    with tracing.entry_span("process it", parent=CAUSE), producer_span("send it", EVENT, CAUSE, {}) as same:
         pass
-    with tracing.entry_span("wake", parent=OTHER), sending("send late", EVENT, CAUSE, {}) as late:
+    with tracing.entry_span("wake", parent=OTHER), producer_span("send late", EVENT, CAUSE, {}) as late:
         pass
     work, sent = kept.named("process it")[0], kept.named("send it")[0]
     assert (kept.parent(sent), sent.links) == (work, ())
@@ -101,21 +101,23 @@ def test_without_an_exporter_the_context_travels_all_the_same(kept: FinishedSpan
     off = Tracing("tests")
     with off.entry_span("process it", parent=CAUSE), span("step") as step:
         assert not step.is_recording()
-        assert here() == CAUSE
+        assert current_traceparent() == CAUSE
         assert timer_trace_headers() == {"traceparent": CAUSE}
-        with sending("send it", EVENT, CAUSE, {}) as sent:
-            assert sent == child(CAUSE, EVENT) == f"00-{TRACE}-5bf92f3577b35da6-01"
-        with sending("send it", EVENT, None, {}) as sent:
-            assert sent == child(CAUSE, EVENT), "what is under way is the cause that was not named"
-    assert here() is None
-    with answering(CAUSE):
+        with producer_span("send it", EVENT, CAUSE, {}) as sent:
+            assert sent == child_traceparent(CAUSE, EVENT) == f"00-{TRACE}-5bf92f3577b35da6-01"
+        with producer_span("send it", EVENT, None, {}) as sent:
+            assert sent == child_traceparent(CAUSE, EVENT), (
+                "what is under way is the cause that was not named"
+            )
+    assert current_traceparent() is None
+    with use_traceparent(CAUSE):
         assert timer_trace_headers() == {"traceparent": CAUSE}
     assert timer_trace_headers() == {}
 
 
 def test_an_invalid_context_starts_a_new_trace(tracing: Tracing, kept: FinishedSpans) -> None:
     for given in (None, "", "nonsense", f"00-{'0' * 32}-{SPAN}-01", f"00-{TRACE}-{'0' * 16}-01", f"{CAUSE}0"):
-        assert fields(given) == {}
+        assert trace_log_fields(given) == {}
         with tracing.entry_span(f"from {given}", parent=given):
             pass
         (work,) = kept.named(f"from {given}")
@@ -146,7 +148,7 @@ def test_an_error_is_told_by_its_class_alone(tracing: Tracing, kept: FinishedSpa
     assert wrong.events == ()
     assert waits.status.status_code is StatusCode.UNSET
     with tracing.entry_span("GET /") as request:
-        failed(request, "503")
+        mark_failed(request, "503")
     (request_span,) = kept.named("GET /")
     assert dict(request_span.attributes or {}) == {"error.type": "503"}
 

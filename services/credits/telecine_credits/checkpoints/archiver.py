@@ -5,7 +5,7 @@ from contextlib import suppress
 
 import structlog
 
-from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.cancellation import cancel_and_wait, raise_if_cancelled
 from telecine_chassis.runtime.supervision import start_background_task
 from telecine_credits.archive.port import AnotherNote, ArchiveUnavailable, CheckpointArchive
 
@@ -42,7 +42,7 @@ class Archiving:
     async def stop(self) -> None:
         """Stop at once: what is not kept yet is offered again after the next start."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
         await self._archive.aclose()
 
     async def _run(self) -> None:

@@ -10,7 +10,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from telecine_chassis.eventstore.port import AppendRejected, Conflict, StoreError
-from telecine_chassis.runtime.cancellation import end, raise_if_cancelled
+from telecine_chassis.runtime.cancellation import cancel_and_wait, raise_if_cancelled
 from telecine_chassis.runtime.supervision import start_background_task
 from telecine_contracts.signed_note import Checkpoint
 from telecine_contracts.transparency import Frontier
@@ -103,7 +103,7 @@ class Checkpointing:
     async def stop(self) -> None:
         """Stop looking."""
         if self._task is not None:
-            await end(self._task)
+            await cancel_and_wait(self._task)
 
     async def look(self) -> Published | None:
         """One look: sign and publish a checkpoint if one is due. The one that this very look published.

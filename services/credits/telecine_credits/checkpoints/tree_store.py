@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from sqlalchemy import Engine
 from sqlmodel import Session, select
 
-from telecine_chassis.projections.slots import write_session
+from telecine_chassis.projections.session import write_session
 from telecine_chassis.runtime.cancellation import run_in_thread
 from telecine_contracts.transparency import EMPTY_ROOT, Frontier
 from telecine_credits.read_model.tables import LedgerTree

@@ -45,12 +45,12 @@ def listen(
             price=event.price,
             api_key=event.api_key,
         )
-        await ledger.execute(subjects.ledger(event.account), command, Cause.of(cause.envelope))
+        await ledger.handle(subjects.ledger(event.account), command, Cause.of(cause.envelope))
 
     async def close(cause: RecordedEvent) -> None:
         command = ending(cause, clock())
         try:
-            await ledger.execute(subjects.ledger(command.account), command, Cause.of(cause.envelope))
+            await ledger.handle(subjects.ledger(command.account), command, Cause.of(cause.envelope))
         except NotDebited as error:
             raise Permanent(str(error)) from None
 

@@ -65,7 +65,7 @@ class Expiries:
         if not is_usable(grant, at):
             cause = derive_id(account, f"expiry of {number} at {until.isoformat()}")
             command = Expire(account=account, at=at, grant=number)
-            await self._ledger.execute(subjects.ledger(account), command, Cause(cause, cause))
+            await self._ledger.handle(subjects.ledger(account), command, Cause(cause, cause))
         elif until - at < NEARLY:
             raise Retry((until - at).total_seconds(), f"grant {number} expires in a moment")
         else:

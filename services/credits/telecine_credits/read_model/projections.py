@@ -7,7 +7,7 @@ from sqlmodel import Session, SQLModel, col, select
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
-from telecine_chassis.projections.slots import drop, find, keep
+from telecine_chassis.projections.session import add_row, delete_row, find_row
 from telecine_contracts.credits import (
     AccountClosed,
     AccountReopened,
@@ -44,13 +44,13 @@ def apply(session: Session, recorded: RecordedEvent) -> None:
     decided_at = event.decided_at or recorded.envelope.time
     match event:
         case CreditsGranted():
-            keep(session, _granted(event, decided_at))
+            add_row(session, _granted(event, decided_at))
         case CreditsDebited():
             parts = _move(session, event)
-            keep(session, _hold(event, parts, decided_at))
+            add_row(session, _hold(event, parts, decided_at))
         case CreditsSettled() | CreditsRefunded():
             _move(session, event)
-            drop(session, _one(session, Hold, (event.account, event.generation)))
+            delete_row(session, _one(session, Hold, (event.account, event.generation)))
         case _ if event.postings:
             _move(session, event)
         case _:
@@ -66,9 +66,9 @@ def _keep_account(session: Session, event: LedgerEvent, sequence: int) -> None:
     }
     if isinstance(event, AccountClosed | AccountReopened):
         after["is_closed"] = isinstance(event, AccountClosed)
-    row = find(session, Account, event.account)
+    row = find_row(session, Account, event.account)
     if row is None:
-        keep(session, Account(account=event.account, **after))
+        add_row(session, Account(account=event.account, **after))
     else:
         row.sqlmodel_update(after)
 
@@ -132,7 +132,7 @@ def _parts(session: Session, event: LedgerEvent) -> Parts:
 
 
 def _one(session: Session, model: type[Row], key: tuple[str, int] | tuple[str, str]) -> Row:
-    row = find(session, model, key)
+    row = find_row(session, model, key)
     if row is None:
         raise LookupError(f"no {model.__name__} {key} came before")
     return row

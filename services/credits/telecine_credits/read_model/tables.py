@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Column, Index, LargeBinary, MetaData, Text, text
 from sqlmodel import Field, SQLModel
 
-from telecine_chassis.projections.slots import UtcTime
+from telecine_chassis.projections.session import UtcTime
 
 __all__ = ["METADATA", "VERSION", "Account", "Hold", "LedgerGrant", "LedgerTree"]
 

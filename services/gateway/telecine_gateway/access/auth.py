@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_chassis.telemetry.tracing import about
 from telecine_gateway.http.errors import ApiError
 from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import Queries
@@ -48,7 +47,7 @@ class Auth:
         if requester is None:
             challenge = {"WWW-Authenticate": 'Bearer realm="telecine"'}
             raise ApiError(401, ErrorCode.UNAUTHORIZED, "Unauthorized", challenge)
-        about(account=requester.account)
+        bind_context(account=requester.account)
         return requester
 
     def require_scope(self, scope: Scope) -> Callable[[Request], Awaitable[Requester]]:

@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from telecine_chassis.callback_tokens import is_callback_token
 from telecine_chassis.eventstore.port import Unavailable
-from telecine_chassis.telemetry.tracing import about
+from telecine_chassis.telemetry.tracing import bind_context
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_gateway.http.errors import NotFound
 from telecine_gateway.http.parameters import parse_generation_id
@@ -33,7 +33,7 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
         generation = parse_generation_id(generation)
         if not is_callback_token(secret, account, generation, token):
             raise NotFound
-        about(account=account, generation=generation)
+        bind_context(account=account, generation=generation)
         hint = _hint(await read_body(request, max_body))
         try:
             await timers.fire(Timer(WAKE, (account, generation), hint))

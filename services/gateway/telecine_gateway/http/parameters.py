@@ -4,7 +4,7 @@ import re
 from datetime import datetime
 from typing import Any
 
-from telecine_chassis.telemetry.tracing import about
+from telecine_chassis.telemetry.tracing import bind_context
 from telecine_contracts.subjects import TOKEN
 from telecine_contracts.timestamps import TIMESTAMP_PATTERN, InvalidTimestamp, parse_date_or_timestamp
 from telecine_gateway.documentation.json_schema import SCHEMA
@@ -47,7 +47,7 @@ def parse_generation_id(text: str) -> str:
     if not _UUID.fullmatch(text):
         raise NotFound
     generation = text.lower()
-    about(generation=generation)
+    bind_context(generation=generation)
     return generation
 
 

@@ -7,8 +7,8 @@ from time import perf_counter
 import structlog
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from telecine_chassis.telemetry.trace_context import TRACEPARENT_HEADER, fields
-from telecine_chassis.telemetry.tracing import Span, SpanKind, Tracing, current_log_fields, failed
+from telecine_chassis.telemetry.trace_context import TRACEPARENT_HEADER, trace_log_fields
+from telecine_chassis.telemetry.tracing import Span, SpanKind, Tracing, current_log_fields, mark_failed
 
 from .metrics import HttpMetrics
 
@@ -60,7 +60,7 @@ class TelemetryMiddleware:
     def _entering(self, scope: Scope, method: str) -> AbstractContextManager[Span]:
         given = next((value for name, value in scope["headers"] if name == TRACEPARENT_HEADER.encode()), b"")
         parent: str | None = given.decode("latin-1")
-        if not fields(parent):
+        if not trace_log_fields(parent):
             parent = None if self._tracing.records else _new_traceparent()
         elif parent is not None and self._tracing.records:
             parent = self._tracing.apply_sampling(parent)
@@ -78,4 +78,4 @@ def _describe(span: Span, method: str, route: str, status: int) -> None:
     span.set_attribute("http.route", route)
     span.set_attribute("http.response.status_code", status)
     if status >= 500 or not status:
-        failed(span, str(status or "no answer"))
+        mark_failed(span, str(status or "no answer"))

@@ -28,8 +28,8 @@ class NatsLedger:
                 self._connection,
                 subject,
                 body,
-                patience=self._timeout,
-                again=self._again,
+                timeout=self._timeout,
+                retry_interval=self._again,
                 headers=trace_headers(),
             )
             answer = LedgerAnswer.model_validate_json(reply.data)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 from sqlmodel import Session
 
-from telecine_chassis.projections.slots import find, keep
+from telecine_chassis.projections.session import add_row, find_row
 from telecine_contracts.credits import (
     AccountClosed,
     AccountReopened,
@@ -26,14 +26,14 @@ _SIDES = ("available", "held", "spent", "expired")
 
 def apply_entry(session: Session, event: LedgerEvent, decided_at: datetime) -> Balance:
     """What the account has after `event`; its grants and limits follow."""
-    balance = find(session, Balance, event.account)
+    balance = find_row(session, Balance, event.account)
     if balance is None:
         balance = Balance(account=event.account, at=decided_at, closed=False, attributed=True)
     balance.entry, balance.at = event.entry, max(balance.at, decided_at)
     balance.available, balance.held = event.balances.available, event.balances.held
     match event:
         case CreditsGranted():
-            keep(session, _granted(event, decided_at))
+            add_row(session, _granted(event, decided_at))
         case AccountClosed() | AccountReopened():
             balance.closed = isinstance(event, AccountClosed)
         case SpendLimitsSet():
@@ -42,7 +42,7 @@ def apply_entry(session: Session, event: LedgerEvent, decided_at: datetime) -> B
             pass
         case _ if not _move(session, event):
             balance.attributed = False
-    keep(session, balance)
+    add_row(session, balance)
     return balance
 
 
@@ -71,16 +71,16 @@ def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
 
 def _limit(session: Session, event: SpendLimitsSet) -> None:
     api_key = event.api_key or ""
-    limit = find(session, SpendLimit, (event.account, api_key))
+    limit = find_row(session, SpendLimit, (event.account, api_key))
     limit = limit or SpendLimit(account=event.account, api_key=api_key)
     limit.per_day, limit.per_generation = event.per_day, event.per_generation
-    keep(session, limit)
+    add_row(session, limit)
 
 
 def _move(session: Session, event: LedgerEvent) -> bool:
     """Move credits of grants from side to side; False where the entry does not say whose they were."""
     for leg in event.postings:
-        grant = find(session, GrantRow, (event.account, leg.grant)) if leg.grant is not None else None
+        grant = find_row(session, GrantRow, (event.account, leg.grant)) if leg.grant is not None else None
         if grant is None:
             return False
         side = leg.account.removeprefix(f"{event.account}:")

@@ -6,7 +6,7 @@ from sqlmodel import Session, col, select
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
-from telecine_chassis.projections.slots import find, keep
+from telecine_chassis.projections.session import add_row, find_row
 from telecine_contracts import Event
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
 from telecine_contracts.credits import (
@@ -33,10 +33,10 @@ def apply_video(session: Session, recorded: RecordedEvent) -> None:
     """The generation's row and its timeline."""
     event = recorded.event
     assert isinstance(event, AnyVideoEvent)
-    row = find(session, GenerationRow, event.generation)
+    row = find_row(session, GenerationRow, event.generation)
     changed = apply_event(row, recorded)
     if changed is not None:
-        keep(session, changed)
+        add_row(session, changed)
     session.add(
         VideoEvent(
             sequence=recorded.sequence,
@@ -57,7 +57,7 @@ def apply_ledger(session: Session, recorded: RecordedEvent) -> None:
     session.add(_entry(event, recorded, balance.at))
     charge = _charge(session, event)
     if charge is not None:
-        keep(session, charge)
+        add_row(session, charge)
 
 
 def _entry(event: LedgerEvent, recorded: RecordedEvent, at: datetime) -> LedgerEntry:
@@ -85,7 +85,7 @@ def _charge(session: Session, event: LedgerEvent) -> Charge | None:
     """Only an end needs the charge before it: a debit and a denial are always a generation's first entry."""
     before = None
     if isinstance(event, CreditsSettled | CreditsRefunded):
-        before = find(session, Charge, event.generation)
+        before = find_row(session, Charge, event.generation)
     return apply_to_charge(before, event)
 
 

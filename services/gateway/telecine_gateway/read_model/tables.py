@@ -6,7 +6,7 @@ from typing import Any, ClassVar
 from sqlalchemy import JSON, BigInteger, Column, Index, MetaData, Text
 from sqlmodel import Field, SQLModel
 
-from telecine_chassis.projections.slots import UtcTime
+from telecine_chassis.projections.session import UtcTime
 
 __all__ = [
     "METADATA",

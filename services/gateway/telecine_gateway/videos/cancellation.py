@@ -55,7 +55,7 @@ class Cancellations:
         cause = Cause(derive_id(generation, "request cancel"), generation, traceparent)
         with self._progress.expect(generation) as progress:
             try:
-                done = await self._commands.execute(
+                done = await self._commands.handle(
                     subjects.video(account, generation), RequestCancel(account, generation), cause
                 )
             except AlreadyEnded as error:

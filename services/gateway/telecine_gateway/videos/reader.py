@@ -124,7 +124,7 @@ class GenerationReader:
 
     async def _new_events(self, aggregate: str, after: int) -> Sequence[RecordedEvent]:
         """What is understood of the aggregate's news: this only informs, and leaves out what the tables leave out."""
-        news = await self._store.load(aggregate, after=after, unread=True)
+        news = await self._store.load(aggregate, after=after, include_undecoded=True)
         return [recorded for recorded in news if not isinstance(recorded.event, UndecodedEvent)]
 
 

@@ -6,7 +6,7 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
-from telecine_chassis.telemetry.tracing import here
+from telecine_chassis.telemetry.tracing import current_traceparent
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, Requester
 from telecine_gateway.documentation.json_schema import REQUIRED
@@ -193,7 +193,7 @@ def record_router(
     ) -> Response:
         generation = parse_generation_id(id)
         try:
-            done = await cancellations.cancel(requester.account, generation, here())
+            done = await cancellations.cancel(requester.account, generation, current_traceparent())
         except UnknownGeneration:
             raise NotFound from None
         return _cancelled(generation, done)

@@ -96,7 +96,7 @@ class Submissions:
         aggregate = subjects.video(requester.account, generation)
         with self._outcomes.expect(generation) as outcome:
             try:
-                done = await self._commands.execute(aggregate, command, cause)
+                done = await self._commands.handle(aggregate, command, cause)
             except IdempotencyConflict:
                 await self._recorded(requester.account, sent, generation)
             else:

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Depends, Request, Response
 
 from telecine_chassis.eventstore.port import AppendRejected, Unavailable
-from telecine_chassis.telemetry.tracing import about, here
+from telecine_chassis.telemetry.tracing import bind_context, current_traceparent
 from telecine_contracts import derive_id
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, Requester
@@ -91,7 +91,7 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
         key = idempotency_key(request)
         sent = IdempotentRequest(parse_json_object(await read_body(request, max_body)))
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
-        about(generation=generation)
+        bind_context(generation=generation)
         advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
         mark_possibly_recorded(request, advice, id=generation, task_id=generation)
         try:
@@ -118,7 +118,7 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
                 raise
             return earlier
         return await submissions.submit(
-            requester, sent, video, generation, traceparent=here(), repeatable=repeatable
+            requester, sent, video, generation, traceparent=current_traceparent(), repeatable=repeatable
         )
 
     return routes

@@ -114,7 +114,7 @@ class GenerationPoller:
         return state
 
     async def _execute(self, state: Generation, command: Command) -> Generation:
-        return (await self._generations.execute(subjects.video(*state.ids), command)).state
+        return (await self._generations.handle(subjects.video(*state.ids), command)).state
 
 
 def to_observation(task: ProviderTask | None) -> Observation:

@@ -97,7 +97,7 @@ class Submitter:
             safety_identifier=safety_identifier(account, generation),
             total_timeout=self._policy.total_timeout,
         )
-        outcome = await self._generations.execute(subjects.video(account, generation), command, cause)
+        outcome = await self._generations.handle(subjects.video(account, generation), command, cause)
         claim = outcome.event.event if outcome.event else None
         if not isinstance(claim, SubmissionStarted) or claim.owner != self._owner:
             return outcome.state
@@ -183,7 +183,7 @@ class Submitter:
         return await self._execute(state, command)
 
     async def _execute(self, state: Generation, command: Command) -> Generation:
-        return (await self._generations.execute(subjects.video(*state.ids), command)).state
+        return (await self._generations.handle(subjects.video(*state.ids), command)).state
 
     def _backoff(self, attempt: int) -> float:
         return min(self._policy.retry_longest, self._policy.retry_first * 2.0 ** (attempt - 1))

@@ -7,7 +7,7 @@ from itertools import chain, islice
 
 import structlog
 
-from telecine_chassis.telemetry.tracing import Span, current, linked_span
+from telecine_chassis.telemetry.tracing import Span, current_span, linked_span
 
 from .port import Provider, ProviderTask, ProviderUnavailable
 
@@ -17,7 +17,7 @@ class _Waiter:
     """Somebody who asked, and the span in which it waits."""
 
     answer: asyncio.Future[ProviderTask | None]
-    asking: Span = field(default_factory=current)
+    asking: Span = field(default_factory=current_span)
 
 
 _Waiters = dict[str, list[_Waiter]]

@@ -5,7 +5,7 @@ from datetime import datetime
 from sqlalchemy import Column, MetaData
 from sqlmodel import Field, SQLModel
 
-from telecine_chassis.projections.slots import UtcTime
+from telecine_chassis.projections.session import UtcTime
 
 METADATA = MetaData()
 VERSION = 3

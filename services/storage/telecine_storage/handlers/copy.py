@@ -102,7 +102,7 @@ class CopyHandler:
             height=copied.height,
             duration=copied.duration_seconds,
         )
-        await self._videos.execute(aggregate, stored, cause)
+        await self._videos.handle(aggregate, stored, cause)
 
     async def recopy(self, timer: Timer) -> None:
         """Put the object of a stored video back where it is missing or incomplete: the same bytes, and no event.
@@ -155,7 +155,7 @@ class CopyHandler:
             await self._timers.set(Timer(COPY, (account, generation), _encode_tries(tried)), at)
             return
         command = GiveUp(self._clock(), error.kind, FAILURE_MESSAGES[error.kind])
-        await self._videos.execute(subjects.video(account, generation), command)
+        await self._videos.handle(subjects.video(account, generation), command)
         try:
             await self._bucket.abort_leftovers(object_key(account, generation))
         except BucketError as leftover:

@@ -15,7 +15,7 @@ from telecine_chassis.consumers import reactor as reactor_module
 from telecine_chassis.consumers.monitor import ConsumerMonitor
 from telecine_chassis.consumers.reactor import Permanent, Retry, RetryPolicy
 from telecine_chassis.eventstore.port import RecordedEvent, Unavailable
-from telecine_chassis.nats import connection as connection_module
+from telecine_chassis.nats import broker as broker_module
 from telecine_chassis.timers.port import Timer
 
 
@@ -238,7 +238,7 @@ async def test_what_is_no_event_is_kept_at_once(
 async def test_a_message_of_a_newer_version_waits_and_is_no_dead_letter(
     environment: ReactorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(reactor_module, "UPGRADE", 0.1)
+    monkeypatch.setattr(reactor_module, "UPGRADE_RECHECK", 0.1)
     handler = Handler()
     await environment.react(handler)
     await environment.publish_raw(b"{}", HEADERS | {"ce-type": "generation.cancel_requested.v2"})
@@ -441,7 +441,7 @@ async def test_fetch_without_responders_is_not_repeated_immediately(
     environment: ReactorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A consumer that was deleted, or in a cluster has no leader."""
-    monkeypatch.setattr(connection_module, "REFUSED", 3600)
+    monkeypatch.setattr(broker_module, "NO_RESPONDERS_DELAY", 3600)
     await environment.react(Handler())
     jetstream, consumer = environment.client.jetstream(), f"{environment.service}-video"
     questions = await environment.client.subscribe(f"$JS.API.CONSUMER.MSG.NEXT.VIDEO.{consumer}")

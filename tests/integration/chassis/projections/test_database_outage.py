@@ -33,7 +33,7 @@ TERMINATE_BACKENDS = text(
 
 @pytest.fixture(autouse=True)
 def short_retry_pause(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(availability, "PAUSE", 0.05)
+    monkeypatch.setattr(availability, "RETRY_INTERVAL", 0.05)
 
 
 @pytest.fixture

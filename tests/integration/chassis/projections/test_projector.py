@@ -26,10 +26,11 @@ from tests.support.servers.instances import NatsServer
 from tests.support.servers.postgres import Postgres
 
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
-from telecine_chassis.projections import projector as projection_module
+from telecine_chassis.projections import runner as runner_module
 from telecine_chassis.projections.projector import Projection, Projector
 from telecine_chassis.projections.rebuild import rebuild
-from telecine_chassis.projections.slots import Slots, checkpoints, write_session
+from telecine_chassis.projections.session import position_table, write_session
+from telecine_chassis.projections.slots import Slots
 from telecine_contracts import registry
 from telecine_contracts.streams import VIDEO
 
@@ -70,7 +71,7 @@ async def test_tables_of_another_stream_are_noticed(
     await projection_starter.stop(first)
     engine = projection_starter.slots.open(1)
     with engine.begin() as connection:
-        connection.execute(checkpoints(METADATA).update().values(sequence=1000))
+        connection.execute(position_table(METADATA).update().values(sequence=1000))
     engine.dispose()
 
     second = await projection_starter.start(Applier())
@@ -241,7 +242,7 @@ async def test_what_is_no_event_is_set_aside_and_what_is_unknown_is_skipped(
 
 @pytest.fixture
 def fast_slot_refresh(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(projection_module, "POINTER_INTERVAL", timedelta(seconds=0.05))
+    monkeypatch.setattr(runner_module, "POINTER_INTERVAL", timedelta(seconds=0.05))
 
 
 async def rebuilt(environment: ReactorEnvironment, slots: Slots, applier: Applier | None = None) -> int:

@@ -231,7 +231,9 @@ class Health:
 
 async def test_only_what_lasts_ends_the_service() -> None:
     health = Health("it is broken")
-    liveness = Liveness([health], Metrics(), on_failure=health.failures.append, patience=0.8, tick=0.02)
+    liveness = Liveness(
+        [health], Metrics(), on_failure=health.failures.append, unhealthy_timeout=0.8, tick=0.02
+    )
     await liveness.start()
     assert liveness.problem() == "it is broken"
     loop = asyncio.get_running_loop()

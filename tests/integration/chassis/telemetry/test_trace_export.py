@@ -9,7 +9,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
 
-from telecine_chassis.telemetry.tracing import Tracing, about
+from telecine_chassis.telemetry.tracing import Tracing, bind_context
 from telecine_cli.stack.ports import LOOPBACK, free_port
 
 
@@ -60,7 +60,7 @@ async def test_spans_arrive_at_the_collector(collector: Collector) -> None:
     tracing = Tracing("tests", endpoint=f"http://{LOOPBACK}:{collector.port}/", instance="one")
     await tracing.start()
     with tracing.entry_span("process it"):
-        about(generation="g1")
+        bind_context(generation="g1")
     await tracing.stop()
     assert collector.paths == ["/v1/traces"]
     assert collector.services == ["telecine-tests"]

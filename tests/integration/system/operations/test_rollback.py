@@ -68,7 +68,7 @@ def newer_registry() -> Registry:
 async def environment(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Saga]:
-    monkeypatch.setattr(reactor, "UPGRADE", 0.3)
+    monkeypatch.setattr(reactor, "UPGRADE_RECHECK", 0.3)
     quick = {"gateway": {"answer_timeout": 1.0, "cancel_timeout": 1.0}}
     async with saga(nats, s3, emulator, tmp_path, overrides=quick) as running:
         await running.start("gateway")

@@ -44,7 +44,7 @@ class World:
     async def do(self, command: Callable[..., Command], **fields: object) -> None:
         """Carry out a command now, and hand its entry to whoever sets timers."""
         cause = f"cause {len(await self.entries())}"
-        outcome = await self.ledger.execute(
+        outcome = await self.ledger.handle(
             subjects.ledger("ann"), command(account="ann", at=self.clock(), **fields), Cause(cause, cause)
         )
         if outcome.event is not None:
