@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from fastapi import Request
 
 from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.telemetry.tracing import bind_context
 from telecine_gateway.http.errors import ApiError
 from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import Queries
