@@ -177,7 +177,7 @@ async def list_keys(connection: NatsClient, account: str | None = None) -> list[
     """The keys of one account or of all accounts, oldest first, including revoked ones."""
     subject = subjects.access(account) if account else _EVERY_ACCOUNT
     keys: dict[tuple[str, str], ApiKeySummary] = {}
-    for recorded in await JetStreamEventStore(connection, registry()).load(subject, unread=True):
+    for recorded in await JetStreamEventStore(connection, registry()).load(subject, include_undecoded=True):
         time = recorded.envelope.time
         match recorded.event:
             case ApiKeyCreated() as event:
@@ -196,7 +196,7 @@ async def _execute(connection: NatsClient, command: Command) -> None:
     # Derived from the command: a command that is given again has the same request id and is recorded once.
     request = derive_id(command.key_id, f"{type(command).__name__} {command.account}")
     subject = subjects.access(command.account)
-    await _command_handler(connection).execute(subject, command, Cause(request, request))
+    await _command_handler(connection).handle(subject, command, Cause(request, request))
 
 
 def _command_handler(connection: NatsClient) -> CommandHandler[Command, Keys]:

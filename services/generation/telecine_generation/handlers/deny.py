@@ -17,4 +17,4 @@ async def deny(generations: Generations, recorded: RecordedEvent) -> None:
     if event.reason is not DenialReason.GENERATION_ENDED:
         aggregate = subjects.video(event.account, event.generation)
         message = describe_denial(event.reason, event.needed, event.limit)
-        await generations.execute(aggregate, Deny(event.reason, message), Cause.of(recorded.envelope))
+        await generations.handle(aggregate, Deny(event.reason, message), Cause.of(recorded.envelope))
