@@ -35,7 +35,6 @@ LEFT: dict[str, int] = {
     ".importlinter": 4,
     "CHANGELOG.md": 1,
     "CONTRIBUTING.md": 4,
-    "README.md": 4,
     "auditor": 45,
     "bench": 1,
     "chassis": 88,
