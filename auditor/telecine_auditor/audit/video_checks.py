@@ -7,10 +7,10 @@ from typing import Any
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.account import AccountBook, HoldBook
-from telecine_auditor.ledger.event_parser import amount_in, time_in, time_of_storing
+from telecine_auditor.ledger.event_parser import time_of_storing
 from telecine_auditor.ledger.header_parser import Unreadable, header_lines, shown
 from telecine_auditor.ledger.replay import Books
-from telecine_auditor.ledger.strict_json import read_json
+from telecine_auditor.ledger.strict_json import amount_in, parse_time, read_json
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_auditor.sources.port import VIDEO
 
@@ -214,6 +214,6 @@ def _time_of(entry: StoredMessage) -> datetime:
     """When it was written, as its header says, but not later than the server stored it."""
     stored = time_of_storing(entry.stored_at)
     try:
-        return min(stored, time_in(header_lines(entry.head).get("ce-time"), "header ce-time"))
+        return min(stored, parse_time(header_lines(entry.head).get("ce-time"), "header ce-time"))
     except Unreadable:
         return stored

@@ -1,47 +1,45 @@
-"""From the bytes of an entry to what it says: every field checked for its type before anything is made of it."""
+"""Parses the body of an entry into a typed event.
 
-import re
-from dataclasses import dataclass
+An entry as credits writes it is decoded by msgspec, encoded again, and the bytes are compared. Equal bytes mean that
+nothing unusual is in the body: no field twice, missing, unknown or in another place, no white space, no NaN, no other
+form of a number or a time, no broken UTF-8. Any other body goes through the strict parser, which accepts what every
+reader reads alike and says precisely what is wrong with the rest.
+"""
+
+import json
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from operator import itemgetter
 from typing import Any
+
+import msgspec
+from msgspec import Struct
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.sources.message import StoredMessage
 
+from . import events
 from .account import Parts
+from .event_details import parse_details
+from .events import MAX_CREDITS, LedgerEvent
 from .header_parser import Unreadable, header_lines, shown
-from .strict_json import read_json
+from .strict_json import parse_time, parse_utc, read_json
 
-__all__ = [
-    "ACTIONS",
-    "MAX_CREDITS",
-    "Action",
-    "Reading",
-    "amount_in",
-    "read_body",
-    "time_in",
-    "time_of_storing",
-    "utc",
-]
+__all__ = ["ACTIONS", "Action", "Reading", "read_body", "time_of_storing"]
 
-MAX_CREDITS = 2**53 - 1
-"""No amount and no balance is larger: every JSON reader keeps it exact."""
-
+_encode = msgspec.json.Encoder().encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_YEARS = range(1970, 9000)
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:\.\d{1,6})?(?:Z|[+-]\d\d:\d\d)?", re.ASCII)
-"""The times that every reader of events reads alike: ISO 8601 has many more forms."""
-_WORDS = {int: "a whole number", str: "a text", dict: "an object", list: "a list"}
+_END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
+"""Times from here on go to the strict parser: adding a day to one may leave the calendar."""
+_TYPE_NAMES = {int: "a whole number", str: "a text", dict: "an object", list: "a list"}
 
 
-@dataclass(slots=True, eq=False)
-class Reading:
-    """An entry that could be read.
+class Reading(Struct, gc=False):
+    """A parsed entry.
 
-    `action` is the last token of its subject (debited, settled …), `number` its number within the account, `decided_at`
-    when it was decided (entries before 0.2: when they were written), `body` the event as it stands. `parts` tells
-    whose credits it moved, also where the entry itself does not name the grants.
+    `action` is the last token of its subject (debited, settled …), `decided_at` when it was decided (before 0.2, when
+    entries did not state it (`dated`): when they were written). `event` is None for an entry whose number could be
+    read but whose details could not; `problem` says why. `parts` are the grants whose credits it moved, also where the
+    entry itself does not name them; its rule sets them. `canonical`: the body is written as credits writes it.
     """
 
     sequence: int
@@ -50,69 +48,95 @@ class Reading:
     account: str
     number: int
     decided_at: datetime
-    body: dict[str, Any]
+    event: Any
+    raw: bytes
+    canonical: bool = True
+    dated: bool = True
     parts: Parts = ()
+    problem: Unreadable | None = None
+    fields: dict[str, Any] | None = None
+
+    @property
+    def body(self) -> dict[str, Any]:
+        """The event as a JSON object, for reports."""
+        if self.fields is None:
+            self.fields = json.loads(self.raw)
+        return self.fields
 
 
 class Action:
-    """What events of one action are called, newest version first, and the fields that they have beside the common ones.
+    """What events of one action are called, newest version first, and how their bodies are parsed.
 
-    Fields are given with their types; a whole number among the needed ones is at least 1.
+    `needed` are the fields that every event of the action must have, in addition to the common ones, with their types.
     """
 
-    __slots__ = ("has_amount", "needed", "types", "value_types", "values")
+    __slots__ = ("decode", "event", "has_amount", "needed", "types")
 
-    def __init__(self, types: tuple[str, ...], **needed: type) -> None:
+    def __init__(self, event: type[LedgerEvent], *types: str, **needed: type) -> None:
+        self.event = event
         self.types = types
         self.needed = tuple({**_COMMON, **needed}.items())
         self.has_amount = "amount" in needed
-        self.values = itemgetter("decided_at", *_COMMON, *needed)
-        self.value_types = [str, *_COMMON.values(), *needed.values()]
+        self.decode: Callable[[bytes], LedgerEvent] = msgspec.json.Decoder(event).decode
 
 
 _COMMON: dict[str, type] = {"account": str, "entry": int, "postings": list, "balances": dict}
 
 ACTIONS = {
-    "granted": Action(("credits.granted.v1",), amount=int, kind=str, reference=str, reason=str),
-    "debited": Action(("credits.debited.v1",), amount=int, generation=str, price=dict),
-    "denied": Action(("credits.denied.v2", "credits.denied.v1"), generation=str, reason=str),
-    "settled": Action(("credits.settled.v1",), amount=int, generation=str),
-    "refunded": Action(("credits.refunded.v1",), amount=int, generation=str, reason=str),
-    "expired": Action(("credits.expired.v1",), amount=int, grant=int),
-    "adjusted": Action(("credits.adjusted.v1",), amount=int, corrects=int, reference=str, reason=str),
-    "closed": Action(("account.closed.v1",), reason=str),
-    "reopened": Action(("account.reopened.v1",), reason=str),
-    "limits_set": Action(("account.limits_set.v1",)),
-    "skipped": Action(("account.message_skipped.v1",), skips=int, sha256=str, reason=str),
+    "granted": Action(
+        events.CreditsGranted, "credits.granted.v1", amount=int, kind=str, reference=str, reason=str
+    ),
+    "debited": Action(events.CreditsDebited, "credits.debited.v1", amount=int, generation=str, price=dict),
+    "denied": Action(
+        events.CreditsDenied, "credits.denied.v2", "credits.denied.v1", generation=str, reason=str
+    ),
+    "settled": Action(events.CreditsSettled, "credits.settled.v1", amount=int, generation=str),
+    "refunded": Action(events.CreditsRefunded, "credits.refunded.v1", amount=int, generation=str, reason=str),
+    "expired": Action(events.CreditsExpired, "credits.expired.v1", amount=int, grant=int),
+    "adjusted": Action(
+        events.CreditsAdjusted, "credits.adjusted.v1", amount=int, corrects=int, reference=str, reason=str
+    ),
+    "closed": Action(events.AccountClosed, "account.closed.v1", reason=str),
+    "reopened": Action(events.AccountReopened, "account.reopened.v1", reason=str),
+    "limits_set": Action(events.SpendLimitsSet, "account.limits_set.v1"),
+    "skipped": Action(events.MessageSkipped, "account.message_skipped.v1", skips=int, sha256=str, reason=str),
 }
 """Every action that the ledger knows."""
 
 
 def read_body(entry: StoredMessage, account: str, action: str, known: Action) -> Reading:
-    """What the entry says, each field that it must have of its type; what may be absent is for its rule to read.
+    """The entry as a typed event. Raises Unreadable where not even its number in the account can be read."""
+    body = entry.body
+    try:
+        event = known.decode(body)
+        canonical = _encode(event) == body
+    except ValueError:  # msgspec's errors and those of UTF-8
+        canonical = False
+    if canonical and event.account == account:
+        at = event.decided_at
+        if at.tzinfo is UTC and at < _END_OF_TIME:
+            return Reading(entry.sequence, action, known.types[0], account, event.entry, at, event, body)
+    return _parse_strictly(entry, account, action, known)
 
-    Raises Unreadable.
-    """
+
+def _parse_strictly(entry: StoredMessage, account: str, action: str, known: Action) -> Reading:
+    """Any other body. Raises Unreadable."""
     body = read_json(entry.body)
     if b"null" in entry.body and (name := _null_in(body)) is not None:
         raise Unreadable(f"{name} is null: a field without a value is left out")
-    try:
-        values = known.values(body)
-        decided, stated, number, _, balances = values[:5]
-        at = datetime.fromisoformat(decided)
-        usual = at.tzinfo is UTC and stated == account and decided < _SOON_NO_TIME
-        usual = usual and _TIME.fullmatch(decided) is not None
-        if not usual or [*map(type, values)] != known.value_types:
-            at = _read_with_care(entry, body, account, known)
-        if type(balances["available"]) is not int or type(balances["held"]) is not int:
-            at = _read_with_care(entry, body, account, known)
-    except (KeyError, TypeError, ValueError):
-        at = _read_with_care(entry, body, account, known)
-        number = body["entry"]
-    amount = body["amount"] if known.has_amount else 1
+    at = _parse_common(entry, body, account, known)
+    number, amount = body["entry"], body["amount"] if known.has_amount else 1
     if not 0 < number <= MAX_CREDITS or not 0 < amount <= MAX_CREDITS:
         raise Unreadable(f"entry is {shown(number)}, amount {shown(amount)}: not from 1 to 2^53-1")
-    return Reading(entry.sequence, action, known.types[0], account, number, at, body)
+    reading = Reading(entry.sequence, action, known.types[0], account, number, at, None, entry.body)
+    reading.canonical, reading.fields = False, body
+    reading.dated = body.get("decided_at") is not None
+    try:
+        reading.event = parse_details(known.event, body, at)
+    except Unreadable as problem:
+        # Its number counts: the entries behind it in its account are in order.
+        reading.problem = problem
+    return reading
 
 
 def _null_in(value: object, name: str = "the body") -> str | None:
@@ -128,12 +152,8 @@ def _null_in(value: object, name: str = "the body") -> str | None:
     return next((found for field, part in inner if (found := _null_in(part, field)) is not None), None)
 
 
-_SOON_NO_TIME = "9"
-"""Years from here on, as text, are left to those who read with care: a day later there may be no calendar."""
-
-
-def _read_with_care(entry: StoredMessage, body: object, account: str, known: Action) -> datetime:
-    """When it was decided, of an entry that says everything it must but looks unusual. Raises Unreadable."""
+def _parse_common(entry: StoredMessage, body: object, account: str, known: Action) -> datetime:
+    """Check the fields that the event must have; when it was decided. Raises Unreadable."""
     if type(body) is not dict:
         raise Unreadable("the body is not a JSON object")
     stated = body.get("account")
@@ -142,38 +162,21 @@ def _read_with_care(entry: StoredMessage, body: object, account: str, known: Act
         raise Unreadable(says, BreachKind.WRONG_SUBJECT, stated if type(stated) is str else None)
     for name, kind in known.needed:
         if type(value := body.get(name)) is not kind:
-            raise Unreadable(f"{name} is {shown(value)}, not {_WORDS[kind]}")
+            raise Unreadable(f"{name} is {shown(value)}, not {_TYPE_NAMES[kind]}")
     balances = body["balances"]
     if type(balances.get("available")) is not int or type(balances.get("held")) is not int:
         raise Unreadable("balances must say what is available and held, in whole credits")
     decided = body.get("decided_at")
-    return utc(decided, "decided_at") if decided is not None else _written_at(entry)
+    return _decided_at(decided) if decided is not None else _written_at(entry)
+
+
+def _decided_at(value: object) -> datetime:
+    time = parse_time(value, "decided_at")
+    return time if time.tzinfo is UTC and time < _END_OF_TIME else parse_utc(value, "decided_at")
 
 
 def _written_at(entry: StoredMessage) -> datetime:
-    return utc(header_lines(entry.head).get("ce-time"), "header ce-time")
-
-
-def utc(value: object, name: str) -> datetime:
-    """The moment that a text says, as UTC. Raises Unreadable."""
-    time = time_in(value, name)
-    if time.year not in _YEARS:
-        raise Unreadable(f"{name} is {shown(value)}, out of all reason")
-    return time if time.tzinfo is UTC else time.astimezone(UTC)
-
-
-def time_in(value: object, name: str, *, zone_needed: bool = True) -> datetime:
-    """The time that a text says; without a zone, where none is needed, it is meant in UTC. Raises Unreadable."""
-    if type(value) is str and _TIME.fullmatch(value):
-        try:
-            time = datetime.fromisoformat(value)
-        except ValueError:
-            time = None
-        if time is not None and time.tzinfo is not None:
-            return time
-        if time is not None and not zone_needed:
-            return time.replace(tzinfo=UTC)
-    raise Unreadable(f"{name} is {shown(value)}, not a time with its zone")
+    return parse_utc(header_lines(entry.head).get("ce-time"), "header ce-time")
 
 
 def time_of_storing(nanoseconds: int) -> datetime:
@@ -182,10 +185,3 @@ def time_of_storing(nanoseconds: int) -> datetime:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:
         return _EPOCH
-
-
-def amount_in(value: object, name: str, least: int = 0) -> int:
-    """A number of credits. Raises Unreadable."""
-    if type(value) is not int or not least <= value <= MAX_CREDITS:
-        raise Unreadable(f"{name} is {shown(value)}, not a whole number from {least} to 2^53-1")
-    return value

@@ -1,60 +1,24 @@
-"""The legs of an entry: whose credits its postings move, and whether they move as they must."""
+"""Postings of an entry: whose credits they move, and whether they move as they must."""
 
 from collections import defaultdict
 from collections.abc import Sequence
-from typing import Any, NamedTuple
 
 from .account import Parts
-from .event_parser import MAX_CREDITS
+from .events import MAX_CREDITS, Posting
 from .header_parser import Unreadable, shown
 
-__all__ = ["UNNAMED", "Leg", "fault_of", "moved", "read_legs", "total"]
+__all__ = ["UNNAMED", "fault_of", "moved", "read_legs", "total"]
 
 UNNAMED = 0
-"""Stands for the grant in parts of entries from before 0.2, which name none."""
+"""The grant of postings from before 0.2, which name none."""
 
 
-class Leg(NamedTuple):
-    """`amount` credits of `grant` onto one side of the ledger."""
-
-    side: str
-    amount: int
-    grant: int
+def read_legs(postings: Sequence[object]) -> list[Posting]:
+    """Typed postings from strict JSON. Raises Unreadable."""
+    return [_posting(posting) for posting in postings]
 
 
-def moved(postings: list[Any], source: str, target: str) -> Parts | None:
-    """What goes from `source` to `target`, by grants; None when the legs say anything else than that.
-
-    Raises Unreadable.
-    """
-    if len(postings) == 2:
-        off, onto = postings
-        try:
-            amount, grant = onto["amount"], onto["grant"]
-            if (
-                type(amount) is int
-                and type(grant) is int
-                and type(lost := off["amount"]) is int
-                and type(of := off["grant"]) is int
-                and lost == -amount
-                and of == grant
-                and 0 < amount <= MAX_CREDITS
-                and 0 < grant <= MAX_CREDITS
-                and off["account"] == source
-                and onto["account"] == target
-            ):
-                return ((grant, amount),)
-        except (KeyError, TypeError):
-            pass
-    return _paired(read_legs(postings), source, target)
-
-
-def read_legs(postings: Sequence[object]) -> list[Leg]:
-    """Legs with every field of the type that it must have. Raises Unreadable."""
-    return [_leg(posting) for posting in postings]
-
-
-def _leg(posting: object) -> Leg:
+def _posting(posting: object) -> Posting:
     if type(posting) is not dict:
         raise Unreadable(f"a posting is {shown(posting)}, not an object")
     side, amount, grant = posting.get("account"), posting.get("amount"), posting.get("grant")
@@ -64,32 +28,49 @@ def _leg(posting: object) -> Leg:
         raise Unreadable(f"the amount of a posting is {shown(amount)}, not a whole number within ±(2^53-1)")
     if grant is not None and (type(grant) is not int or not 0 < grant <= MAX_CREDITS):
         raise Unreadable(f"the grant of a posting is {shown(grant)}, not the number of an entry")
-    return Leg(side, amount, grant or UNNAMED)
+    return Posting(side, amount, grant or UNNAMED)
 
 
-def _paired(legs: Sequence[Leg], source: str, target: str) -> Parts | None:
+def moved(postings: Sequence[Posting], source: str, target: str) -> Parts | None:
+    """Credits that the postings move from `source` to `target`, by grant; None if they do anything else."""
+    # Two postings, of one grant, are by far the most common case.
+    if len(postings) == 2:
+        off, onto = postings
+        amount, grant = onto.amount, onto.grant
+        if (
+            amount > 0
+            and off.amount == -amount
+            and off.grant == grant
+            and off.account == source
+            and onto.account == target
+        ):
+            return ((grant, amount),)
+    return _paired(postings, source, target)
+
+
+def _paired(postings: Sequence[Posting], source: str, target: str) -> Parts | None:
     off: dict[int, int] = {}
     onto: dict[int, int] = {}
-    for leg in legs:
-        sums = off if leg.side == source and leg.amount < 0 else onto
-        if (sums is onto and (leg.side != target or leg.amount <= 0)) or leg.grant in sums:
+    for posting in postings:
+        sums = off if posting.account == source and posting.amount < 0 else onto
+        if (sums is onto and (posting.account != target or posting.amount <= 0)) or posting.grant in sums:
             return None
-        sums[leg.grant] = abs(leg.amount)
+        sums[posting.grant] = abs(posting.amount)
     if off != onto or not onto or (UNNAMED in onto and len(onto) > 1):
         return None
     return tuple(onto.items())
 
 
 def total(parts: Parts) -> int:
-    """Credits in all parts together."""
+    """Sum of the credits of all parts."""
     return sum(amount for _, amount in parts)
 
 
-def fault_of(legs: Sequence[Leg]) -> str | None:
-    """In words, which sum is not zero: of all legs, or of those of one grant. None: the sums are zero."""
+def fault_of(postings: Sequence[Posting]) -> str | None:
+    """Which sum is not zero: of all postings, or of those of one grant. None: the sums are zero."""
     sums: defaultdict[int, int] = defaultdict(int)
-    for leg in legs:
-        sums[leg.grant] += leg.amount
+    for posting in postings:
+        sums[posting.grant] += posting.amount
     if whole := sum(sums.values()):
         return f"the postings sum to {whole}"
     wrong = {grant: left for grant, left in sums.items() if left}

@@ -8,15 +8,14 @@ from datetime import datetime, timedelta
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY, overdue
 from telecine_auditor.ledger.rules.cross_account_checks import differing_prices, shared_generations
-from telecine_auditor.ledger.rules.fast_path import SHORTCUTS, form_of
-from telecine_auditor.ledger.rules.registry import RULES
-from telecine_auditor.ledger.rules.subject_handlers import TYPES, Route, ident_of
-from telecine_auditor.sources.message import CanonicalHeaders, StoredMessage
+from telecine_auditor.ledger.rules.registry import RULES, TYPES, Route, ident_of
+from telecine_auditor.sources.message import StoredMessage, CanonicalHeaders, parse_canonical_headers
 
 from .account import AccountBook, ExpiryBook, ForeignMessage, GrantBook, HoldBook, Limits, Parts
 from .canonical_form import difference_of
 from .clock_skew import Clocks
 from .event_parser import ACTIONS, Reading, read_body
+from .events import Balances
 from .header_parser import Unreadable, read_with_care, shown
 
 __all__ = ["AccountBook", "Books", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
@@ -25,7 +24,6 @@ Before = tuple[int, bool, bool, int]
 """An account's entry number, whether it is doubtful and adrift, and its unread entries."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WRITER = b"telecine/credits"
-_NO_DRIFT = (0, 0)
 _MOVED_OTHERWISE = frozenset(
     {
         BreachKind.SUM_NOT_ZERO,
@@ -94,86 +92,76 @@ class Books:
         return sum(account.expired for account in self.accounts.values())
 
     def take_all(self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None]) -> None:
-        """Check the next entries and apply them: what `take` does for one, and several times as fast for most.
-
-        `heads` are their headers as `usual_head` reads them.
-        """
-        routes, ids, first, last = self._routes, self._ids, self.first_at, self.last_at
-        clocks = self.clocks
+        """Check the next entries and apply them. `heads` are their headers as `parse_canonical_headers` reads them."""
+        take = self._take
         for entry, head in zip(entries, heads, strict=True):
-            sequence, stored_at, subject, _, body = entry
-            route = routes.get(subject)
-            if head is None or route is None or route.shortcut is None or sequence != self.sequence + 1:
-                self.take(entry)
-                continue
-            book, (_, ident, source, kind, written, stated_subject) = route.book, head
-            usual = kind == route.kind and stated_subject == route.subject and source == _WRITER
-            if not usual or ident in ids or book.doubtful or book.drift != _NO_DRIFT:
-                self.take(entry)
-                continue
-            at = route.shortcut(book, route.form, sequence, (body, written))
-            if at is None:
-                self.take(entry)
-                continue
-            ids.add(ident)
-            self.entries += 1
-            self.sequence = sequence
-            if last is None or at > last:
-                last = at
-            if first is None or at < first:
-                first = at
-            if not clocks.begin <= stored_at < clocks.end:
-                clocks.turn(stored_at)
-            if not clocks.earliest <= at <= clocks.latest:
-                self._about = book.name
-                self._judge_time(book, stored_at, at)
-        if first is not None and last is not None:
-            self._spans(first)
-            self._spans(last)
+            take(entry, head)
 
     def take(self, entry: StoredMessage) -> Reading | None:
         """Check the next entry and apply it. None: it could not be read, or is a copy (and that is a breach)."""
-        sequence = entry.sequence
+        return self._take(entry, parse_canonical_headers(entry.head))
+
+    def _take(self, entry: StoredMessage, head: CanonicalHeaders | None) -> Reading | None:
+        sequence, stored_at, subject, _, _ = entry
         self.entries += 1
         self._about = None
-        before: Before | None = None
         if self._found:
             self._found = []
         if sequence != self.sequence + 1:
             self._out_of_sequence(sequence)
         self.sequence = sequence
-        reading = None
         try:
-            route = self._routes.get(entry.subject) or self._new_route(entry)
+            route = self._routes.get(subject) or self._new_route(entry)
             book = route.book
             self._about = book.name
-            before = _before(book)
-            ident, source = ident_of(entry, route)
+            ident, source = ident_of(entry, head, route)
             reading = read_body(entry, book.name, route.action, route.known)
-            ids = len(self._ids)
-            self._ids.add(ident)
-            if len(self._ids) == ids and self._is_copy(book, reading, ident):
-                return None
-            if reading.action == "skipped":
-                self._pass_over(book, reading)
-            elif book.foreign:
-                # Credits decides nothing behind a foreign message: what stands before an entry was one itself.
-                book.foreign.clear()
-            if reading.number == book.entry + 1:
-                book.entry = reading.number
-            else:
-                self._out_of_order(book, reading.number)
-            if source != _WRITER:
-                self.found(BreachKind.FOREIGN_SOURCE, f"says that {shown(source.decode())} wrote it")
-            route.rule(self, book, reading)
         except Unreadable as problem:
-            self._keep_foreign(entry, problem, before)
-            self._unreadable(problem, numbered=reading is not None)
+            self._keep_foreign(entry, problem)
+            self._unreadable(problem, numbered=False)
             return None
-        if self.forms is not None and (difference := difference_of(entry)) is not None:
-            self.forms.append((sequence, difference))
-        self._conclude(book, reading)
-        self._judge_time(book, entry.stored_at, reading.decided_at)
+        ids = self._ids
+        known = len(ids)
+        ids.add(ident)
+        if len(ids) == known and self._is_copy(book, reading, ident):
+            return None
+        before = _before(book) if reading.problem is not None else None
+        if reading.action == "skipped":
+            self._pass_over(book, reading)
+        elif book.foreign:
+            # Credits decides nothing behind a foreign message: what stands before an entry was one itself.
+            book.foreign.clear()
+        if reading.number == book.entry + 1:
+            book.entry = reading.number
+        else:
+            self._out_of_order(book, reading.number)
+        if source != _WRITER:
+            self.found(BreachKind.FOREIGN_SOURCE, f"says that {shown(source.decode())} wrote it")
+        if reading.problem is not None:
+            self._keep_foreign(entry, reading.problem, before)
+            self._unreadable(reading.problem, numbered=True)
+            return None
+        route.rule(self, book, reading)
+        if not reading.canonical:
+            self._note_form(entry)
+        at = reading.decided_at
+        if self.last_at is None or at > self.last_at:
+            self.last_at = at
+        if self.first_at is None or at < self.first_at:
+            self.first_at = at
+        if book.named and not self.named:
+            self.named = True
+        if not reading.dated and self.named:
+            self.found(BreachKind.UNREADABLE, "decided_at is missing")
+        balances = reading.event.balances
+        off = balances.available - book.available, balances.held - book.held
+        if off != book.drift or book.adrift:
+            self._balances_are_off(book, balances, off)
+        clocks = self.clocks
+        if not clocks.begin <= stored_at < clocks.end:
+            clocks.turn(stored_at)
+        if not clocks.earliest <= at <= clocks.latest:
+            self._judge_time(book, stored_at, at)
         return reading
 
     def know(self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None]) -> None:
@@ -219,10 +207,8 @@ class Books:
             read_with_care(entry, (), TYPES)
             raise Unreadable(f"no event is called {shown(action)}", BreachKind.UNKNOWN_EVENT)
         known = ACTIONS[action]
-        shortcut = SHORTCUTS.get(action)
-        form = form_of(account, action) if shortcut is not None else b""
         names = known.types[0].encode(), entry.subject.encode()
-        route = Route(book, action, known, RULES[action], shortcut, form, *names)
+        route = Route(book, action, known, RULES[action], *names)
         self._routes[entry.subject] = route
         return route
 
@@ -253,7 +239,7 @@ class Books:
                 book.doubtful = book.adrift = True
                 book.unread += not numbered
 
-    def _keep_foreign(self, entry: StoredMessage, problem: Unreadable, before: Before | None) -> None:
+    def _keep_foreign(self, entry: StoredMessage, problem: Unreadable, before: Before | None = None) -> None:
         """Remember what a decision may skip later, and how the account was before it."""
         book = self.accounts.get(self._about) if self._about is not None else None
         if book is None or problem.account not in (None, book.name):
@@ -295,35 +281,19 @@ class Books:
         if (says := self.clocks.judge(book, stored_at, at)) is not None:
             self.found(BreachKind.WRONG_TIME, says)
 
-    def _conclude(self, book: AccountBook, reading: Reading) -> None:
-        at, balances = reading.decided_at, reading.body["balances"]
-        self._spans(at)
-        self.named = self.named or book.named
-        if self.named and reading.body.get("decided_at") is None:
-            self.found(BreachKind.UNREADABLE, "decided_at is missing")
-        off = balances["available"] - book.available, balances["held"] - book.held
-        if off != book.drift or book.adrift:
-            self._balances_are_off(book, balances, off)
+    def _note_form(self, entry: StoredMessage) -> None:
+        if self.forms is not None and (difference := difference_of(entry)) is not None:
+            self.forms.append((entry.sequence, difference))
 
-    def _spans(self, at: datetime) -> None:
-        if self.last_at is None or at > self.last_at:
-            self.last_at = at
-        if self.first_at is None or at < self.first_at:
-            self.first_at = at
-
-    def _balances_are_off(self, book: AccountBook, said: dict[str, int], off: tuple[int, int]) -> None:
+    def _balances_are_off(self, book: AccountBook, said: Balances, off: tuple[int, int]) -> None:
         """Said once; again only when the difference changes, since what is based on wrong balances is wrong too."""
         explained = book.adrift or not _MOVED_OTHERWISE.isdisjoint(self._found)
         book.drift, book.adrift = off, False
         if explained or off == (0, 0):
             return
-        kind = (
-            BreachKind.NEGATIVE_BALANCE
-            if min(said["available"], said["held"]) < 0
-            else BreachKind.WRONG_BALANCE
-        )
+        kind = BreachKind.NEGATIVE_BALANCE if min(said.available, said.held) < 0 else BreachKind.WRONG_BALANCE
         says = (
-            f"says {said['available']} available and {said['held']} held;"
+            f"says {said.available} available and {said.held} held;"
             f" the postings make it {book.available} and {book.held}"
         )
         self.found(kind, says)

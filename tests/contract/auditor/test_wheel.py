@@ -26,6 +26,7 @@ TYPER = (
     "annotated_doc",
 )
 NATS = ("nats", "nkeys", "nacl", "cffi", "pycparser")
+DEPENDENCIES = (*PYDANTIC, *TYPER, *NATS, "msgspec")
 COMPILED = ("_cffi_backend", "_sodium")
 PROGRAM = """
 import sys
@@ -64,11 +65,11 @@ def installed(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture
 def dependencies_only(tmp_path: Path) -> Path:
-    """A folder that has nats-py with nkeys, pydantic, typer, rich, and what they need themselves."""
+    """A folder that has nats-py with nkeys, pydantic, msgspec, typer, rich, and what they need themselves."""
     packages = Path(sysconfig.get_path("purelib"))
     folder = tmp_path / "packages"
     folder.mkdir()
-    for name in (*PYDANTIC, *TYPER, *NATS):
+    for name in DEPENDENCIES:
         (folder / name).symlink_to(packages / name)
     for binary in packages.glob("_cffi_backend*"):
         (folder / binary.name).symlink_to(binary)
@@ -87,7 +88,7 @@ def test_a_ledger_is_verified_with_the_wheels_and_their_dependencies_alone(
     answer = json.loads(last)
     assert answer["code"] == 0
     assert Path(answer["from"]).is_relative_to(installed)
-    family = {name.removesuffix(".py") for name in (*PYDANTIC, *TYPER, *NATS)}
+    family = {name.removesuffix(".py") for name in DEPENDENCIES}
     assert set(answer["modules"]) <= {
         "telecine_auditor",
         "telecine_contracts",
@@ -102,6 +103,7 @@ def test_wheel_metadata_names_its_dependencies(installed: Path) -> None:
     lines = metadata.read_text(encoding="utf-8").splitlines()
     needed = [line for line in lines if line.startswith("Requires-Dist:") and "extra ==" not in line]
     assert needed == [
+        "Requires-Dist: msgspec>=0.19",
         "Requires-Dist: nats-py[nkeys]>=2.16",
         "Requires-Dist: rich>=13",
         "Requires-Dist: telecine-contracts",

@@ -2,11 +2,10 @@
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import AccountBook, Limits
-from telecine_auditor.ledger.event_parser import Reading, amount_in
-from telecine_auditor.ledger.header_parser import Unreadable, shown
-from telecine_auditor.ledger.postings import fault_of, read_legs
+from telecine_auditor.ledger.event_parser import Reading
+from telecine_auditor.ledger.postings import fault_of
 
-from .context import Findings
+from .context import Findings, generation_of
 
 __all__ = ["closed", "limits_set", "moves_nothing", "reopened", "skipped"]
 
@@ -29,15 +28,9 @@ def reopened(books: Findings, book: AccountBook, reading: Reading) -> None:
 
 def limits_set(books: Findings, book: AccountBook, reading: Reading) -> None:
     """Bounds on debits from now on, in place of those for the same."""
-    bounds = {
-        name: None if (value := reading.body.get(name)) is None else amount_in(value, name)
-        for name in ("per_day", "per_generation")
-    }
-    key = reading.body.get("api_key")
-    if key is not None and type(key) is not str:
-        raise Unreadable(f"api_key is {shown(key)}, not a text")
+    event = reading.event
     moves_nothing(books, reading)
-    book.limits[key] = Limits(**bounds)
+    book.limits[event.api_key] = Limits(event.per_day, event.per_generation)
 
 
 def skipped(books: Findings, book: AccountBook, reading: Reading) -> None:
@@ -46,11 +39,11 @@ def skipped(books: Findings, book: AccountBook, reading: Reading) -> None:
 
 
 def moves_nothing(books: Findings, reading: Reading) -> None:
-    """No postings. Raises Unreadable before anything else is done."""
-    legs = read_legs(reading.body["postings"])
+    """Check that the entry has no postings."""
+    legs = reading.event.postings
     if not legs:
         return
-    generation = reading.body.get("generation")
+    generation = generation_of(reading.event)
     if fault := fault_of(legs):
         books.found(BreachKind.SUM_NOT_ZERO, fault, generation)
     else:

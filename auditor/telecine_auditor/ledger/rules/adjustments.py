@@ -5,10 +5,10 @@ from datetime import datetime
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import AccountBook, ExpiryBook, GrantBook, HoldBook, Parts
-from telecine_auditor.ledger.burn_order import backwards, listed, returned_until
-from telecine_auditor.ledger.event_parser import Reading, time_in
+from telecine_auditor.ledger.event_parser import Reading
 from telecine_auditor.ledger.postings import moved, total
 
+from .burn_order import backwards, listed, returned_until
 from .context import Findings, acquainted, refer, whose
 
 __all__ = ["adjusted"]
@@ -28,11 +28,11 @@ class _Correction:
 
 def adjusted(books: Findings, book: AccountBook, reading: Reading) -> None:
     """Part or all of what an entry moved goes back the way it came."""
-    body = reading.body
-    claimed = None if body.get("usable_until") is None else time_in(body["usable_until"], "usable_until")
-    allowed = _correction(book, body["corrects"], body["amount"])
+    event = reading.event
+    claimed = event.usable_until
+    allowed = _correction(book, event.corrects, event.amount)
     source, target = _way(book, allowed.of, reading)
-    legs = moved(body["postings"], source, target)
+    legs = moved(event.postings, source, target)
     parts = whose(books, book, reading, legs, allowed.parts)
     if not book.doubtful:
         _judge(books, reading, allowed, parts)
@@ -74,12 +74,12 @@ def _way(book: AccountBook, of: object, reading: Reading) -> tuple[str, str]:
     }
     if of is not None:
         return ways[type(of)]
-    said = (way for way in ways.values() if moved(reading.body["postings"], *way) is not None)
+    said = (way for way in ways.values() if moved(reading.event.postings, *way) is not None)
     return next(said, ways[GrantBook])
 
 
 def _judge(books: Findings, reading: Reading, allowed: _Correction, parts: Parts) -> None:
-    corrects, amount = reading.body["corrects"], reading.body["amount"]
+    corrects, amount = reading.event.corrects, reading.event.amount
     if allowed.of is None:
         says = f"corrects entry {corrects}, which is no grant, settlement or expiry of the account"
     elif amount > allowed.left:

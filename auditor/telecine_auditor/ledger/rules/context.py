@@ -5,10 +5,11 @@ from typing import Protocol
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import AccountBook, GrantBook, Parts
 from telecine_auditor.ledger.event_parser import Reading
+from telecine_auditor.ledger.events import LedgerEvent
 from telecine_auditor.ledger.header_parser import shown
-from telecine_auditor.ledger.postings import UNNAMED, fault_of, read_legs, total
+from telecine_auditor.ledger.postings import UNNAMED, fault_of, total
 
-__all__ = ["Findings", "acquainted", "refer", "unnamed", "whose"]
+__all__ = ["Findings", "acquainted", "generation_of", "refer", "unnamed", "whose"]
 
 
 class Findings(Protocol):
@@ -28,22 +29,29 @@ def whose(
     if legs is None:
         _misposted(books, reading)
         return otherwise
-    if total(legs) != reading.body["amount"]:
-        says = f"moves {total(legs)} credits, its amount is {reading.body['amount']}"
-        books.found(BreachKind.WRONG_POSTINGS, says, reading.body.get("generation"))
+    event = reading.event
+    if total(legs) != event.amount:
+        says = f"moves {total(legs)} credits, its amount is {event.amount}"
+        books.found(BreachKind.WRONG_POSTINGS, says, generation_of(event))
     if unnamed(books, book, reading, legs):
         return otherwise
     return otherwise if sorted(legs) == sorted(otherwise) else legs
 
 
 def _misposted(books: Findings, reading: Reading) -> None:
-    legs = read_legs(reading.body["postings"])
-    if fault := fault_of(legs):
-        books.found(BreachKind.SUM_NOT_ZERO, fault, reading.body.get("generation"))
+    event = reading.event
+    if fault := fault_of(event.postings):
+        books.found(BreachKind.SUM_NOT_ZERO, fault, generation_of(event))
         return
-    moves = ", ".join(f"{leg.amount:+} {shown(leg.side)}" for leg in legs[:6]) or "nothing"
+    legs = event.postings[:6]
+    moves = ", ".join(f"{leg.amount:+} {shown(leg.account)}" for leg in legs) or "nothing"
     says = f"moves {moves}: that is not what an entry of this kind moves"
-    books.found(BreachKind.WRONG_POSTINGS, says, reading.body.get("generation"))
+    books.found(BreachKind.WRONG_POSTINGS, says, generation_of(event))
+
+
+def generation_of(event: LedgerEvent) -> str | None:
+    """The generation that the event is about, if it is about one."""
+    return getattr(event, "generation", None)
 
 
 def unnamed(books: Findings, book: AccountBook, reading: Reading, legs: Parts) -> bool:
@@ -54,7 +62,7 @@ def unnamed(books: Findings, book: AccountBook, reading: Reading, legs: Parts) -
     books.unattributed += 1
     if book.named or books.named:
         says = f"moves {total(legs)} credits and does not say of which grant, after entries that did"
-        books.found(BreachKind.GRANT_NOT_NAMED, says, reading.body.get("generation"))
+        books.found(BreachKind.GRANT_NOT_NAMED, says, generation_of(reading.event))
     return True
 
 
@@ -78,7 +86,7 @@ def acquainted(book: AccountBook, reading: Reading, parts: Parts) -> list[int]:
 
 def refer(books: Findings, book: AccountBook, reading: Reading) -> None:
     """References are unique within the account, over grants and adjustments together."""
-    reference = reading.body["reference"]
+    reference = reading.event.reference
     before = book.references.setdefault(reference, reading.number)
     if before != reading.number:
         says = f"reference {shown(reference)} was used by entry {before}"

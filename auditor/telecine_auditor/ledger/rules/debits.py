@@ -1,30 +1,28 @@
 """What must hold for debits."""
 
 from functools import lru_cache
-from typing import Any
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import AccountBook, HoldBook, Parts
-from telecine_auditor.ledger.burn_order import listed, taking
 from telecine_auditor.ledger.event_parser import Reading
-from telecine_auditor.ledger.header_parser import Unreadable, shown
+from telecine_auditor.ledger.events import Price
+from telecine_auditor.ledger.header_parser import shown
 from telecine_auditor.ledger.postings import UNNAMED, moved, total
-from telecine_auditor.ledger.spend_limits import count, counted_day, limits_passed
 from telecine_contracts.pricing import PRICE_TABLE
 
+from .burn_order import listed, taking
 from .context import Findings, acquainted, whose
+from .spend_limits import count, counted_day, limits_passed
 
 __all__ = ["debited", "read_price"]
 
 
 def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
     """available → held: by the order of taking, at the frozen price, within the limits, once."""
-    body = reading.body
-    generation, amount, key = body["generation"], body["amount"], body.get("api_key")
-    price = read_price(body["price"])
-    if key is not None and type(key) is not str:
-        raise Unreadable(f"api_key is {shown(key)}, not a text")
-    legs = moved(body["postings"], book.available_side, book.held_side)
+    event = reading.event
+    generation, amount, key = event.generation, event.amount, event.api_key
+    price = read_price(event.price)
+    legs = moved(event.postings, book.available_side, book.held_side)
     book.debits += 1
     day = counted_day(book, reading.decided_at)
     parts = taking(book, amount, reading.decided_at)
@@ -38,7 +36,7 @@ def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
         _debited_again(books, book, generation)
     if book.closed:
         books.found(BreachKind.CHARGED_WHILE_CLOSED, f"charges {amount} to a closed account", generation)
-    if price != amount or body["price"]["credits"] != amount:
+    if price != amount or event.price.credits != amount:
         _priced_otherwise(books, book, reading, price)
     if day:
         if book.limits and not book.doubtful:
@@ -51,15 +49,9 @@ def debited(books: Findings, book: AccountBook, reading: Reading) -> None:
     book.holds.setdefault(generation, hold)
 
 
-def read_price(price: dict[str, Any]) -> int | None:
-    """What the clip costs by the price table; None: by a table that is not known. Raises Unreadable."""
-    credits, table = price.get("credits"), price.get("table")
-    resolution, duration = price.get("resolution"), price.get("duration")
-    if type(credits) is not int or type(duration) is not int:
-        raise Unreadable(f"price is {shown(price)}: credits and duration must be whole numbers")
-    if type(table) is not str or type(resolution) is not str:
-        raise Unreadable(f"price is {shown(price)}: table and resolution must be texts")
-    return _quoted(resolution, duration) if table == PRICE_TABLE.version else None
+def read_price(price: Price) -> int | None:
+    """Credits that the clip costs by the price table; 0: it is not in the table; None: the table is not known."""
+    return _quoted(price.resolution, price.duration) if price.table == PRICE_TABLE.version else None
 
 
 @lru_cache(maxsize=1024)
@@ -70,17 +62,17 @@ def _quoted(resolution: str, duration: int) -> int:
 
 
 def _priced_otherwise(books: Findings, book: AccountBook, reading: Reading, price: int | None) -> None:
-    amount, frozen = reading.body["amount"], reading.body["price"]
-    if frozen["credits"] != amount:
-        says = f"charges {amount}, the frozen price is {shown(frozen['credits'])}"
+    amount, frozen = reading.event.amount, reading.event.price
+    if frozen.credits != amount:
+        says = f"charges {amount}, the frozen price is {shown(frozen.credits)}"
     elif price is not None:
-        clip = f"{shown(frozen['resolution'])} for {shown(frozen['duration'])} s"
+        clip = f"{shown(frozen.resolution)} for {shown(frozen.duration)} s"
         says = f"charges {amount}, table {PRICE_TABLE.version} says {price or 'nothing'} for {clip}"
     else:
-        whole = frozen["table"], frozen["resolution"], frozen["duration"], amount
+        whole = frozen.table, frozen.resolution, frozen.duration, amount
         book.charge_unknown(whole, reading.sequence)
         return
-    books.found(BreachKind.WRONG_PRICE, says, reading.body["generation"])
+    books.found(BreachKind.WRONG_PRICE, says, reading.event.generation)
 
 
 def _debited_again(books: Findings, book: AccountBook, generation: str) -> None:
@@ -91,7 +83,7 @@ def _debited_again(books: Findings, book: AccountBook, generation: str) -> None:
 
 def _other_payers(books: Findings, book: AccountBook, reading: Reading, legs: Parts | None) -> Parts:
     """Which grants pay when that is not what the order of taking says at first sight."""
-    amount = reading.body["amount"]
+    amount = reading.event.amount
     nameless = bool(legs) and legs is not None and legs[0][0] == UNNAMED
     expected = taking(book, amount, None if nameless else reading.decided_at)
     parts = whose(books, book, reading, legs, expected)
@@ -104,7 +96,7 @@ def _other_payers(books: Findings, book: AccountBook, reading: Reading, legs: Pa
 
 
 def _judge_order(books: Findings, book: AccountBook, reading: Reading, parts: Parts) -> None:
-    generation, at = reading.body["generation"], reading.decided_at
+    generation, at = reading.event.generation, reading.decided_at
     strange = [number for number, _ in parts if number not in book.grants]
     if strange:
         says = f"takes from grant {strange[0]}, which was never granted"
@@ -123,11 +115,11 @@ def _judge_order(books: Findings, book: AccountBook, reading: Reading, parts: Pa
         says = f"takes {short[1]} from grant {short[0].number}, which has {short[0].available} available"
         books.found(BreachKind.GRANT_OVERDRAWN, says, generation)
     else:
-        by_rule = listed(taking(book, reading.body["amount"], at))
+        by_rule = listed(taking(book, reading.event.amount, at))
         says = f"takes {listed(parts)}; by the order of taking {by_rule}"
         books.found(BreachKind.GRANT_ORDER, says, generation)
 
 
 def _overdrawn(books: Findings, book: AccountBook, reading: Reading) -> None:
-    says = f"charges {reading.body['amount']}, the account has {book.available} available"
-    books.found(BreachKind.NEGATIVE_BALANCE, says, reading.body["generation"])
+    says = f"charges {reading.event.amount}, the account has {book.available} available"
+    books.found(BreachKind.NEGATIVE_BALANCE, says, reading.event.generation)

@@ -1,46 +1,24 @@
 """What must hold for denials: the reason is true, and so are the figures."""
 
 from collections.abc import Iterator
-from typing import NamedTuple
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import AccountBook, HoldBook, Limits
-from telecine_auditor.ledger.burn_order import spendable
-from telecine_auditor.ledger.event_parser import MAX_CREDITS, Reading, amount_in
-from telecine_auditor.ledger.header_parser import Unreadable, shown
-from telecine_auditor.ledger.spend_limits import counted_day, limits_passed, used_on
+from telecine_auditor.ledger.event_parser import Reading
+from telecine_auditor.ledger.events import MAX_CREDITS, CreditsDenied, LimitReached
 
 from .accounts import moves_nothing
+from .burn_order import spendable
 from .context import Findings
+from .spend_limits import counted_day, limits_passed, used_on
 
 __all__ = ["denied"]
-
-_REASONS = ("insufficient_credits", "generation_ended", "account_closed", "spend_limit")
-_LIMITS = {"scope": ("account", "api_key"), "per": ("day", "generation")}
-
-
-class _Limit(NamedTuple):
-    """The limit that a denial names."""
-
-    scope: str
-    per: str
-    limit: int
-    used: int
-
-
-class _Denial(NamedTuple):
-    """What a denial says."""
-
-    reason: str
-    needed: int
-    available: int
-    limit: _Limit | None
 
 
 def denied(books: Findings, book: AccountBook, reading: Reading) -> None:
     """A generation was not paid for, and nothing was decided about it before."""
-    generation = reading.body["generation"]
-    denial = _read(reading)
+    denial = reading.event
+    generation = denial.generation
     moves_nothing(books, reading)
     before = book.holds.get(generation) or book.ended.get(generation)
     if before is not None:
@@ -61,27 +39,9 @@ def denied(books: Findings, book: AccountBook, reading: Reading) -> None:
     )
 
 
-def _read(reading: Reading) -> _Denial:
-    body = reading.body
-    if body["reason"] not in _REASONS:
-        raise Unreadable(f"reason is {shown(body['reason'])}, not one of {', '.join(_REASONS)}")
-    limit = body.get("limit")
-    named = None
-    if limit is not None:
-        if type(limit) is not dict:
-            raise Unreadable(f"limit is {shown(limit)}, not an object")
-        for name, allowed in _LIMITS.items():
-            if limit.get(name) not in allowed:
-                raise Unreadable(f"limit is {shown(limit)}: {name} must be one of {', '.join(allowed)}")
-        figures = amount_in(limit.get("limit"), "limit"), amount_in(limit.get("used"), "used")
-        named = _Limit(limit["scope"], limit["per"], *figures)
-    needed, available = (amount_in(body.get(name), name) for name in ("needed", "available"))
-    return _Denial(body["reason"], needed, available, named)
-
-
-def _false_in(book: AccountBook, reading: Reading, denial: _Denial) -> Iterator[str]:
+def _false_in(book: AccountBook, reading: Reading, denial: CreditsDenied) -> Iterator[str]:
     """Everything that the denial says and that is not so."""
-    dated = reading.body.get("decided_at") is not None
+    dated = reading.dated
     could = spendable(book, reading.decided_at) if dated else book.available
     if denial.available != could:
         yield f"says that {denial.available} could be spent, it was {could}"
@@ -101,7 +61,7 @@ def _false_in(book: AccountBook, reading: Reading, denial: _Denial) -> Iterator[
             yield f"the reason is a limit: {limit}"
 
 
-def _false_limit(book: AccountBook, reading: Reading, denial: _Denial) -> Iterator[str]:
+def _false_limit(book: AccountBook, reading: Reading, denial: CreditsDenied) -> Iterator[str]:
     """A denial does not say which API key it was: the limit of any may be meant."""
     if denial.limit is None:
         yield "does not say which limit was reached"
@@ -117,7 +77,7 @@ def _false_limit(book: AccountBook, reading: Reading, denial: _Denial) -> Iterat
         yield f"no limit of {said.limit} a {said.per} ({said.scope}, {said.used} used) was reached by {denial.needed}"
 
 
-def _is_reached(said: _Limit, needed: int, bounds: Limits, used: int) -> bool:
+def _is_reached(said: LimitReached, needed: int, bounds: Limits, used: int) -> bool:
     if said.per == "generation":
         return bounds.per_generation == said.limit < needed
     return bounds.per_day == said.limit and said.used == min(used, MAX_CREDITS) and used + needed > said.limit

@@ -2,12 +2,12 @@
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import AccountBook, HoldBook, Parts
-from telecine_auditor.ledger.burn_order import listed, returned_until
-from telecine_auditor.ledger.event_parser import Reading, time_in
+from telecine_auditor.ledger.event_parser import Reading
 from telecine_auditor.ledger.postings import UNNAMED, moved, total
-from telecine_auditor.ledger.spend_limits import make_room
 
+from .burn_order import listed, returned_until
 from .context import Findings, acquainted, whose
+from .spend_limits import make_room
 
 __all__ = ["refunded", "settled"]
 
@@ -16,8 +16,9 @@ _OTHERWISE = {"settled": BreachKind.WRONG_SETTLEMENT, "refunded": BreachKind.WRO
 
 def settled(books: Findings, book: AccountBook, reading: Reading) -> None:
     """held → spent: all of the debit, once."""
-    legs = moved(reading.body["postings"], book.held_side, "spent")
-    hold = book.holds.pop(reading.body["generation"], None)
+    event = reading.event
+    legs = moved(event.postings, book.held_side, "spent")
+    hold = book.holds.pop(event.generation, None)
     parts = _parts_of(books, book, reading, hold, legs)
     book.spend(parts)
     if hold is not None:
@@ -27,17 +28,17 @@ def settled(books: Findings, book: AccountBook, reading: Reading) -> None:
 
 def refunded(books: Findings, book: AccountBook, reading: Reading) -> None:
     """held → available: all of the debit, once, each part to the grant that paid."""
-    body = reading.body
-    claimed = None if body.get("usable_until") is None else time_in(body["usable_until"], "usable_until")
-    legs = moved(body["postings"], book.held_side, book.available_side)
-    hold = book.holds.pop(body["generation"], None)
+    event = reading.event
+    claimed = event.usable_until
+    legs = moved(event.postings, book.held_side, book.available_side)
+    hold = book.holds.pop(event.generation, None)
     parts = _parts_of(books, book, reading, hold, legs)
     nameless = legs is not None and legs[0][0] == UNNAMED
     until = None if nameless else returned_until(book, parts, reading.decided_at)
     if claimed != until and not book.doubtful and hold is not None:
         said, by_rule = (time.isoformat() if time else "their own time" for time in (claimed, until))
         says = f"makes its credits usable until {said}; by the rule until {by_rule}"
-        books.found(BreachKind.WRONG_REFUND, says, body["generation"])
+        books.found(BreachKind.WRONG_REFUND, says, event.generation)
     if claimed is not None:
         book.prolong(parts, claimed)
     book.release(parts)
@@ -50,7 +51,7 @@ def _parts_of(
     books: Findings, book: AccountBook, reading: Reading, hold: HoldBook | None, legs: Parts | None
 ) -> Parts:
     """What leaves the hold: what the debit took, unless the postings say otherwise."""
-    if hold is not None and legs == hold.parts and reading.body["amount"] == hold.amount:
+    if hold is not None and legs == hold.parts and reading.event.amount == hold.amount:
         book.named = True
         reading.parts = hold.parts
         return hold.parts
@@ -66,7 +67,7 @@ def _parts_of(
 
 
 def _judge(books: Findings, reading: Reading, hold: HoldBook, parts: Parts) -> None:
-    amount = reading.body["amount"]
+    amount = reading.event.amount
     if amount != hold.amount:
         says = f"of {amount}, the debit was of {hold.amount}"
     elif parts is not hold.parts and total(parts) == amount:
@@ -77,7 +78,7 @@ def _judge(books: Findings, reading: Reading, hold: HoldBook, parts: Parts) -> N
 
 
 def _without_hold(books: Findings, book: AccountBook, reading: Reading) -> None:
-    generation = reading.body["generation"]
+    generation = reading.event.generation
     before = book.ended.get(generation)
     if before is not None and before.outcome != "denied":
         twice = before.outcome == reading.action

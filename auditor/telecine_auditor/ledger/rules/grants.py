@@ -2,23 +2,20 @@
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import AccountBook, ExpiryBook, GrantBook, Parts
-from telecine_auditor.ledger.burn_order import listed
-from telecine_auditor.ledger.event_parser import MAX_CREDITS, Reading, time_in
-from telecine_auditor.ledger.header_parser import Unreadable, shown
+from telecine_auditor.ledger.event_parser import Reading
+from telecine_auditor.ledger.events import MAX_CREDITS
 from telecine_auditor.ledger.postings import moved, total
 
+from .burn_order import listed
 from .context import Findings, acquainted, refer, whose
 
 __all__ = ["expired", "granted"]
 
-_KINDS = ("paid", "promotional", "plan")
-
 
 def granted(books: Findings, book: AccountBook, reading: Reading) -> None:
     """issued → available: a new grant, with a reference of its own, on an open account."""
-    body = reading.body
     grant = _new_grant(reading)
-    legs = moved(body["postings"], "issued", book.available_side)
+    legs = moved(reading.event.postings, "issued", book.available_side)
     parts = ((reading.number, grant.amount),)
     _be_of(books, reading, whose(books, book, reading, legs, parts), parts)
     if book.closed:
@@ -31,26 +28,21 @@ def granted(books: Findings, book: AccountBook, reading: Reading) -> None:
 
 
 def _be_of(books: Findings, reading: Reading, said: Parts, parts: Parts) -> None:
-    if said != parts and total(said) == reading.body["amount"]:
+    if said != parts and total(said) == reading.event.amount:
         books.found(BreachKind.WRONG_POSTINGS, f"moves {listed(said)}, and not {listed(parts)}")
 
 
 def _new_grant(reading: Reading) -> GrantBook:
-    body = reading.body
-    stated = body.get("expires_at")
-    # Before 0.2 a grant could be given an expiry without a zone.
-    expires_at = None if stated is None else time_in(stated, "expires_at", zone_needed=False)
-    if body["kind"] not in _KINDS:
-        raise Unreadable(f"kind is {shown(body['kind'])}, not one of {', '.join(_KINDS)}")
+    event = reading.event
     return GrantBook(
         number=reading.number,
-        amount=body["amount"],
-        kind=body["kind"],
-        reference=body["reference"],
+        amount=event.amount,
+        kind=event.kind,
+        reference=event.reference,
         granted_at=reading.decided_at,
-        expires_at=expires_at,
+        expires_at=event.expires_at,
         sequence=reading.sequence,
-        usable_until=expires_at,
+        usable_until=event.expires_at,
     )
 
 
@@ -69,10 +61,10 @@ def _enter(book: AccountBook, grant: GrantBook) -> None:
 
 def expired(books: Findings, book: AccountBook, reading: Reading) -> None:
     """available → expired: all that a grant has available, once its time is over."""
-    body = reading.body
-    number, amount = body["grant"], body["amount"]
+    event = reading.event
+    number, amount = event.grant, event.amount
     parts: Parts = ((number, amount),)
-    legs = moved(body["postings"], book.available_side, "expired")
+    legs = moved(event.postings, book.available_side, "expired")
     _be_of(books, reading, whose(books, book, reading, legs, parts), parts)
     if acquainted(book, reading, parts):
         books.found(BreachKind.GRANT_UNKNOWN, f"grant {number} expires, which was never granted")
@@ -87,7 +79,7 @@ def expired(books: Findings, book: AccountBook, reading: Reading) -> None:
 
 
 def _judge_expiry(books: Findings, grant: GrantBook, reading: Reading) -> None:
-    amount, until = reading.body["amount"], grant.usable_until
+    amount, until = reading.event.amount, grant.usable_until
     if grant.usable(reading.decided_at):
         says = f"grant {grant.number} expires at {reading.decided_at}, it is usable until {until or 'ever'}"
         books.found(BreachKind.EXPIRED_EARLY, says)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from .account import AccountBook
+from telecine_auditor.ledger.account import AccountBook
 
 __all__ = ["count", "counted_day", "limits_passed", "make_room", "used_on"]
 

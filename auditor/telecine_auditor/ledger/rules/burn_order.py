@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
-from .account import AccountBook, Parts
+from telecine_auditor.ledger.account import AccountBook, Parts
 
 __all__ = ["backwards", "returned_until", "spendable", "taking"]
 

@@ -1,0 +1,119 @@
+"""Strict parsing of the fields that only some events have, and of postings: one parser for each event.
+
+Every parser checks in a fixed order, so that the first wrong field is the one that is reported.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from . import events
+from .events import Balances, LedgerEvent, LimitReached, Price
+from .header_parser import Unreadable, shown
+from .postings import read_legs
+from .strict_json import amount_in, parse_time
+
+__all__ = ["parse_details"]
+
+Body = dict[str, Any]
+
+_KINDS = ("paid", "promotional", "plan")
+_REASONS = ("insufficient_credits", "generation_ended", "account_closed", "spend_limit")
+_LIMITS = {"scope": ("account", "api_key"), "per": ("day", "generation")}
+
+
+def parse_details(event: type[LedgerEvent], body: Body, decided_at: datetime) -> LedgerEvent:
+    """The typed event of a body whose common fields have the right types. Raises Unreadable."""
+    details = _PARSERS[event](body)
+    postings = read_legs(body["postings"])
+    balances = Balances(body["balances"]["available"], body["balances"]["held"])
+    return event(body["account"], body["entry"], postings, balances, decided_at, **details)
+
+
+def _granted(body: Body) -> Body:
+    # Before 0.2 a grant could be given an expiry without a zone.
+    expires_at = _time(body, "expires_at", zone_needed=False)
+    if body["kind"] not in _KINDS:
+        raise Unreadable(f"kind is {shown(body['kind'])}, not one of {', '.join(_KINDS)}")
+    return _of(body, "amount", "kind", "reference", "reason") | {"expires_at": expires_at}
+
+
+def _debited(body: Body) -> Body:
+    price = _price(body["price"])
+    return _of(body, "generation", "amount") | {"price": price, "api_key": _api_key(body)}
+
+
+def _price(price: Body) -> Price:
+    credits, table = price.get("credits"), price.get("table")
+    resolution, duration = price.get("resolution"), price.get("duration")
+    if type(credits) is not int or type(duration) is not int:
+        raise Unreadable(f"price is {shown(price)}: credits and duration must be whole numbers")
+    if type(table) is not str or type(resolution) is not str:
+        raise Unreadable(f"price is {shown(price)}: table and resolution must be texts")
+    return Price(credits, table, resolution, duration)
+
+
+def _denied(body: Body) -> Body:
+    if body["reason"] not in _REASONS:
+        raise Unreadable(f"reason is {shown(body['reason'])}, not one of {', '.join(_REASONS)}")
+    limit = _limit_reached(body.get("limit"))
+    amounts = {name: amount_in(body.get(name), name) for name in ("needed", "available")}
+    return _of(body, "generation", "reason") | amounts | {"limit": limit}
+
+
+def _limit_reached(limit: Any) -> LimitReached | None:
+    if limit is None:
+        return None
+    if type(limit) is not dict:
+        raise Unreadable(f"limit is {shown(limit)}, not an object")
+    for name, allowed in _LIMITS.items():
+        if limit.get(name) not in allowed:
+            raise Unreadable(f"limit is {shown(limit)}: {name} must be one of {', '.join(allowed)}")
+    amounts = amount_in(limit.get("limit"), "limit"), amount_in(limit.get("used"), "used")
+    return LimitReached(limit["scope"], limit["per"], *amounts)
+
+
+def _refunded(body: Body) -> Body:
+    return _of(body, "generation", "amount", "reason") | {"usable_until": _time(body, "usable_until")}
+
+
+def _adjusted(body: Body) -> Body:
+    usable_until = _time(body, "usable_until")
+    return _of(body, "corrects", "amount", "reference", "reason") | {"usable_until": usable_until}
+
+
+def _limits_set(body: Body) -> Body:
+    names = ("per_day", "per_generation")
+    bounds = {name: amount_in(body[name], name) for name in names if body.get(name) is not None}
+    return bounds | {"api_key": _api_key(body)}
+
+
+def _api_key(body: Body) -> str | None:
+    key = body.get("api_key")
+    if key is not None and type(key) is not str:
+        raise Unreadable(f"api_key is {shown(key)}, not a text")
+    return key
+
+
+def _time(body: Body, name: str, *, zone_needed: bool = True) -> datetime | None:
+    value = body.get(name)
+    return None if value is None else parse_time(value, name, zone_needed=zone_needed)
+
+
+def _of(body: Body, *names: str) -> Body:
+    return {name: body[name] for name in names}
+
+
+_PARSERS: dict[type[LedgerEvent], Callable[[Body], Body]] = {
+    events.CreditsGranted: _granted,
+    events.CreditsDebited: _debited,
+    events.CreditsDenied: _denied,
+    events.CreditsSettled: lambda body: _of(body, "generation", "amount"),
+    events.CreditsRefunded: _refunded,
+    events.CreditsExpired: lambda body: _of(body, "grant", "amount"),
+    events.CreditsAdjusted: _adjusted,
+    events.AccountClosed: lambda body: _of(body, "reason"),
+    events.AccountReopened: lambda body: _of(body, "reason"),
+    events.SpendLimitsSet: _limits_set,
+    events.MessageSkipped: lambda body: _of(body, "skips", "sha256", "reason"),
+}
