@@ -36,15 +36,14 @@ _TYPE_NAMES = {int: "a whole number", str: "a text", dict: "an object", list: "a
 class Reading(Struct, gc=False):
     """A parsed entry.
 
-    `action` is the last token of its subject (debited, settled …), `decided_at` when it was decided (before 0.2, when
+    `decided_at` when it was decided (before 0.2, when
     entries did not state it (`dated`): when they were written). `event` is None for an entry whose number could be
     read but whose details could not; `problem` says why. `parts` are the grants whose credits it moved, also where the
     entry itself does not name them; its rule sets them. `canonical`: the body is written as credits writes it.
     """
 
     sequence: int
-    action: str
-    type: str
+    schema: "Action"
     account: str
     number: int
     decided_at: datetime
@@ -55,6 +54,16 @@ class Reading(Struct, gc=False):
     parts: Parts = ()
     problem: Unreadable | None = None
     fields: dict[str, Any] | None = None
+
+    @property
+    def action(self) -> str:
+        """What happened: debited, settled …"""
+        return self.schema.action
+
+    @property
+    def type(self) -> str:
+        """The newest version of the event's type."""
+        return self.schema.types[0]
 
     @property
     def body(self) -> dict[str, Any]:
@@ -70,9 +79,11 @@ class Action:
     `needed` are the fields that every event of the action must have, in addition to the common ones, with their types.
     """
 
-    __slots__ = ("decode", "event", "has_amount", "needed", "types")
+    __slots__ = ("action", "decode", "event", "has_amount", "needed", "types")
 
     def __init__(self, event: type[LedgerEvent], *types: str, **needed: type) -> None:
+        # The last token of the subject, which is the middle one of the type.
+        self.action = types[0].split(".")[1].removeprefix("message_")
         self.event = event
         self.types = types
         self.needed = tuple({**_COMMON, **needed}.items())
@@ -104,7 +115,7 @@ ACTIONS = {
 """Every action that the ledger knows."""
 
 
-def read_body(entry: StoredMessage, account: str, action: str, known: Action) -> Reading:
+def read_body(entry: StoredMessage, account: str, known: Action) -> Reading:
     """The entry as a typed event. Raises Unreadable where not even its number in the account can be read."""
     body = entry.body
     try:
@@ -115,11 +126,11 @@ def read_body(entry: StoredMessage, account: str, action: str, known: Action) ->
     if canonical and event.account == account:
         at = event.decided_at
         if at.tzinfo is UTC and at < _END_OF_TIME:
-            return Reading(entry.sequence, action, known.types[0], account, event.entry, at, event, body)
-    return _parse_strictly(entry, account, action, known)
+            return Reading(entry.sequence, known, account, event.entry, at, event, body)
+    return _parse_strictly(entry, account, known)
 
 
-def _parse_strictly(entry: StoredMessage, account: str, action: str, known: Action) -> Reading:
+def _parse_strictly(entry: StoredMessage, account: str, known: Action) -> Reading:
     """Any other body. Raises Unreadable."""
     body = read_json(entry.body)
     if b"null" in entry.body and (name := _null_in(body)) is not None:
@@ -128,7 +139,7 @@ def _parse_strictly(entry: StoredMessage, account: str, action: str, known: Acti
     number, amount = body["entry"], body["amount"] if known.has_amount else 1
     if not 0 < number <= MAX_CREDITS or not 0 < amount <= MAX_CREDITS:
         raise Unreadable(f"entry is {shown(number)}, amount {shown(amount)}: not from 1 to 2^53-1")
-    reading = Reading(entry.sequence, action, known.types[0], account, number, at, None, entry.body)
+    reading = Reading(entry.sequence, known, account, number, at, None, entry.body)
     reading.canonical, reading.fields = False, body
     reading.dated = body.get("decided_at") is not None
     try:

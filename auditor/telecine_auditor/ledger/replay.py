@@ -115,7 +115,7 @@ class Books:
             book = route.book
             self._about = book.name
             ident, source = ident_of(entry, head, route)
-            reading = read_body(entry, book.name, route.action, route.known)
+            reading = read_body(entry, book.name, route.known)
         except Unreadable as problem:
             self._keep_foreign(entry, problem)
             self._unreadable(problem, numbered=False)
@@ -208,7 +208,7 @@ class Books:
             raise Unreadable(f"no event is called {shown(action)}", BreachKind.UNKNOWN_EVENT)
         known = ACTIONS[action]
         names = known.types[0].encode(), entry.subject.encode()
-        route = Route(book, action, known, RULES[action], *names)
+        route = Route(book, known, RULES[action], *names)
         self._routes[entry.subject] = route
         return route
 

@@ -39,7 +39,6 @@ class Route:
     """The account, parser and rule of all entries of one subject. `kind` and `subject` as headers state them."""
 
     book: AccountBook
-    action: str
     known: Action
     rule: Rule
     kind: bytes

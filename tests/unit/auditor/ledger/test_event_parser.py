@@ -32,7 +32,7 @@ def test_the_example_of_every_event_is_read(event: LedgerEvent) -> None:
     subject = of_event(event)
     head = event_head("id", event.type, subject, "2026-11-23T10:00:00", "c")
 
-    read = read_body(StoredMessage(1, 0, subject, head, encode(event)), "acme", event.action, ACTIONS[event.action])
+    read = read_body(StoredMessage(1, 0, subject, head, encode(event)), "acme", ACTIONS[event.action])
 
     assert (read.number, read.decided_at, read.type) == (event.entry, event.decided_at, event.type)
     assert read.canonical
