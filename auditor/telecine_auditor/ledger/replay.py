@@ -9,7 +9,7 @@ from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY, overdue
 from telecine_auditor.ledger.rules.cross_account_checks import differing_prices, shared_generations
 from telecine_auditor.ledger.rules.registry import RULES, TYPES, Route, ident_of
-from telecine_auditor.sources.message import StoredMessage, CanonicalHeaders, parse_canonical_headers
+from telecine_auditor.sources.message import CanonicalHeaders, StoredMessage, parse_canonical_headers
 
 from .account import AccountBook, ExpiryBook, ForeignMessage, GrantBook, HoldBook, Limits, Parts
 from .canonical_form import difference_of

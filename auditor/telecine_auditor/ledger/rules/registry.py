@@ -7,7 +7,7 @@ from datetime import datetime
 from telecine_auditor.ledger.account import AccountBook
 from telecine_auditor.ledger.event_parser import ACTIONS, Action, Reading
 from telecine_auditor.ledger.header_parser import read_with_care
-from telecine_auditor.sources.message import StoredMessage, CanonicalHeaders
+from telecine_auditor.sources.message import CanonicalHeaders, StoredMessage
 
 from . import accounts, adjustments, debits, denials, endings, grants
 from .context import Findings
