@@ -1,1 +1,1 @@
-"""A stand-in for Volcano Ark's video API over real HTTP."""
+"""Emulates Volcano Ark's video API over HTTP."""

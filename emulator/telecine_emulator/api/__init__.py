@@ -1,0 +1,1 @@
+"""The HTTP API: routes, validation, errors and wire format."""

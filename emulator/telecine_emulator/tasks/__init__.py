@@ -1,0 +1,1 @@
+"""Tasks: creation, state machine, scheduler, store, callbacks."""

@@ -1,1 +1,1 @@
-"""Submits generations to the video provider and follows them."""
+"""Submits generations to the video provider and polls them."""

@@ -1,4 +1,4 @@
-"""How the generation service is put together."""
+"""Composition of the generation service."""
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
@@ -69,7 +69,7 @@ def _pending_timer(row: InFlight, pace: PollingSchedule) -> PendingTimer:
 
 
 def register_gauges(parts: ServiceBuilder, projections: ProjectionRunner) -> None:
-    """What is counted in the tables, when somebody wants to know it."""
+    """Registers the gauges whose values are counted in the tables when metrics are scraped."""
 
     async def in_phases() -> Mapping[str, float]:
         return await asyncio.to_thread(count_by_phase, projections.engine)
@@ -92,7 +92,7 @@ def register_gauges(parts: ServiceBuilder, projections: ProjectionRunner) -> Non
 
 
 def ark_config(settings: Settings) -> ArkConfig:
-    """How the provider is spoken to."""
+    """Configuration of the provider's HTTP client."""
     return ArkConfig(
         base_url=settings.provider_base_url,
         api_key=settings.provider_api_key,
@@ -102,7 +102,7 @@ def ark_config(settings: Settings) -> ArkConfig:
 
 
 def submission_policy(settings: Settings) -> SubmissionPolicy:
-    """How a generation is submitted."""
+    """Times and limits of a submission."""
     byteplus = is_in_domain(urlsplit(settings.provider_base_url).hostname or "", "bytepluses.com")
     return SubmissionPolicy(
         provider="byteplus" if byteplus else "ark",
@@ -120,7 +120,7 @@ def submission_policy(settings: Settings) -> SubmissionPolicy:
 
 
 def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
-    """Where the provider is to report a generation's progress: on a path that nobody else can guess."""
+    """The callback URL by account and generation; its last segment is a token that only the gateway can verify."""
     base, secret = settings.callback_base_url, settings.callback_secret
     if base is None or secret is None:
         return lambda account, generation: None
@@ -133,14 +133,14 @@ def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
 
 
 class _Adapters:
-    """The provider's connections, let go of after the reactor has stopped."""
+    """Closes the provider's connections after the reactor has stopped."""
 
     def __init__(self, provider: Provider, follower: GenerationPoller) -> None:
         self._provider = provider
         self._follower = follower
 
     async def start(self) -> None:
-        """Nothing to do: connections are made when they are needed."""
+        """Nothing to do: connections are opened at the first call."""
 
     async def stop(self) -> None:
         await self._follower.aclose()

@@ -1,4 +1,4 @@
-"""How long this process has known of open claims, by its monotonic clock: no wall clock can make that longer."""
+"""How long this process has observed open claims, by its monotonic clock."""
 
 import time
 from collections import OrderedDict
@@ -7,18 +7,21 @@ from collections.abc import Callable
 __all__ = ["ClaimWatch"]
 
 FORGOTTEN_AFTER = 3600.0
-"""Seconds without a look after which a claim counts as resolved elsewhere."""
+"""Seconds without a query after which a claim counts as resolved elsewhere."""
 
 
 class ClaimWatch:
-    """One per process. A claim was made before it was first seen, so it is at least as old as it is known here."""
+    """One per process. A claim is at least as old as the time since it was first seen here."""
+
+    # Wall clocks of two machines may differ by hours, and a claim that looks too old would be submitted twice. A
+    # monotonic clock can only make a claim look younger than it is.
 
     def __init__(self, monotonic: Callable[[], float] = time.monotonic) -> None:
         self._monotonic = monotonic
         self._seen: OrderedDict[tuple[str, str, int], tuple[float, float]] = OrderedDict()
 
     def known_for(self, account: str, generation: str, attempt: int) -> float:
-        """Seconds since the claim was first asked for here; 0 the first time."""
+        """Seconds since the first call for this claim; 0 at the first call."""
         now = self._monotonic()
         key = account, generation, attempt
         first, _ = self._seen.get(key, (now, now))

@@ -1,10 +1,10 @@
-"""What the generation service measures beside what every service does."""
+"""Metrics of the generation service, in addition to those of every service."""
 
 from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
 class ProviderInstruments:
-    """Calls to the provider."""
+    """Metrics of calls to the provider."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.calls = metrics.counter(

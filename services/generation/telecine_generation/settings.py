@@ -9,54 +9,59 @@ from telecine_chassis.settings.secrets import ChosenSecret
 
 
 class Settings(DatabaseSettings):
-    """Where the provider is and how patiently it is followed."""
+    """The provider's address, and the times and limits of submitting and polling."""
 
     database_url: DatabaseUrl = "sqlite:///data/generation.db"
     provider_base_url: Annotated[
         str, Field(description="Volcano Ark or BytePlus ModelArk; a key belongs to one region")
     ] = "https://ark.cn-beijing.volces.com/api/v3"
     provider_api_key: Annotated[SecretStr, Field(description="API key of the provider")]
-    provider_post_timeout: Annotated[float, Field(gt=0, description="Longest a submission may take")] = 30
-    provider_read_timeout: Annotated[float, Field(gt=0, description="Longest a question may take")] = 10
+    provider_post_timeout: Annotated[float, Field(gt=0, description="Timeout of a submission")] = 30
+    provider_read_timeout: Annotated[
+        float, Field(gt=0, description="Timeout of a read (task, list, cancel)")
+    ] = 10
     callback_base_url: Annotated[
-        str | None, Field(description="Where the provider reaches the gateway; without it, polling alone")
+        str | None,
+        Field(
+            description="Base URL at which the provider reaches the gateway; without it there is only polling"
+        ),
     ] = None
     callback_secret: Annotated[
-        ChosenSecret | None, Field(description="Shared with the gateway: makes callback paths unguessable")
+        ChosenSecret | None, Field(description="Shared with the gateway; signs callback paths")
     ] = None
     submission_lease: Annotated[
-        float, Field(gt=0, description="How long a claim may begin its one request")
+        float, Field(gt=0, description="How long after a claim its request may be sent")
     ] = 10
     submission_absent_after: Annotated[
         float,
         Field(
             gt=0,
-            description="How long after the last possible request a task missing from the list is absent",
+            description="How long after the last possible request a task that the list lacks counts as not accepted",
         ),
     ] = 30
     submission_unanswered_most: Annotated[
         int,
         Field(
             ge=1,
-            description="Requests to submit whose answer was lost before a generation fails as unresolved: "
-            "most tasks the provider can have of it",
+            description="Submissions without a response after which a generation fails as unresolved: "
+            "the largest number of tasks that the provider can have of it",
         ),
     ] = 2
     submission_patience: Annotated[
-        float, Field(gt=0, description="After this long no new attempt is begun and the credits are refunded")
+        float, Field(gt=0, description="After this time no new attempt is made and the credits are refunded")
     ] = 600
     submission_retry_first: Annotated[
         float, Field(gt=0, description="First pause after a 429 or a refused connection")
     ] = 1
     submission_retry_longest: Annotated[float, Field(gt=0, description="Longest such pause")] = 60
     reconcile_interval: Annotated[
-        float, Field(gt=0, description="Pause between two looks for a lost submission")
+        float, Field(gt=0, description="Pause between two searches for a lost submission")
     ] = 5
     poll_interval: Annotated[
         float,
         Field(
             gt=0,
-            description="Pause between polls in the first minute; then twice, after three minutes thrice",
+            description="Pause between polls in the first minute; then twice, after three minutes three times as long",
         ),
     ] = 5
     deadline: Annotated[
@@ -65,7 +70,12 @@ class Settings(DatabaseSettings):
     ] = None
     deadline_silence: Annotated[
         float,
-        Field(gt=0, description="How long past its deadline a task the provider says nothing of is given up"),
+        Field(
+            gt=0,
+            description="How long after its deadline a generation fails if the provider does not respond",
+        ),
     ] = 60
-    late_interval: Annotated[float, Field(gt=0, description="First pause between looks after a timeout")] = 60
+    late_interval: Annotated[
+        float, Field(gt=0, description="First pause between polls for a late result after a timeout")
+    ] = 60
     sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60

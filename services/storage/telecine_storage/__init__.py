@@ -1,1 +1,1 @@
-"""Copies finished videos into the bucket."""
+"""Copies finished videos to the bucket."""

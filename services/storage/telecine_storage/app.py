@@ -1,4 +1,4 @@
-"""How the storage service is put together."""
+"""Composition of the storage service."""
 
 import asyncio
 from collections.abc import Sequence
@@ -92,14 +92,14 @@ def build(settings: Settings) -> Service:
 
 
 def synced_bucket(bucket: Bucket, settings: Settings) -> Bucket:
-    """The bucket, whose objects are synced to disk where its server's files are on this machine."""
+    """The bucket; if its server's files are on this machine, objects are synced to disk."""
     if settings.s3_files is None:
         return bucket
     return SyncedBucket(bucket, ObjectFiles(settings.s3_files, settings.s3_bucket))
 
 
 def s3_config(settings: Settings) -> S3Config:
-    """How the bucket is spoken to."""
+    """Configuration of the bucket's S3 client."""
     return S3Config(
         endpoint=settings.s3_endpoint,
         region=settings.s3_region,
@@ -110,7 +110,7 @@ def s3_config(settings: Settings) -> S3Config:
 
 
 def retry_policy(settings: Settings) -> RetryPolicy:
-    """How often and how long a copy is tried."""
+    """When a failed copy is retried."""
     return RetryPolicy(
         first=settings.copy_retry_first,
         longest=settings.copy_retry_longest,
@@ -121,7 +121,7 @@ def retry_policy(settings: Settings) -> RetryPolicy:
 
 
 class _Adapters:
-    """The connections to the provider's files and to the bucket."""
+    """Opens and closes the connections to the provider's files and to the bucket."""
 
     def __init__(self, source: HttpSource, bucket: S3Bucket) -> None:
         self._source = source

@@ -1,4 +1,4 @@
-"""When a video counts as stored, when a copy is tried again and when it is given up, pure."""
+"""When a video counts as stored, when a copy is retried, and when it fails permanently. Pure."""
 
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
@@ -12,12 +12,12 @@ CONTENT_TYPE = "video/mp4"
 
 
 class VideoNotReady(LookupError):
-    """There is no video to store: a broken invariant, for a person to look at."""
+    """A command for a generation without VideoReady: a broken invariant that an operator must examine."""
 
 
 @dataclass(frozen=True, slots=True)
 class Video:
-    """One generation as storage sees it."""
+    """State of one generation's video. `done`: it was stored, or storing it failed permanently."""
 
     ready: VideoReady | None = None
     done: bool = False
@@ -26,7 +26,7 @@ class Video:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RecordStored:
-    """The copy lies in the bucket, whole and checked. Sizes in bytes, pixels and seconds."""
+    """The complete and checked copy is in the bucket. Sizes in bytes, pixels and seconds."""
 
     bucket: str
     key: str
@@ -39,7 +39,7 @@ class RecordStored:
 
 @dataclass(frozen=True, slots=True)
 class GiveUp:
-    """The retries are spent."""
+    """No retry is left."""
 
     now: datetime
     side: StorageFailure
@@ -51,7 +51,7 @@ Command = RecordStored | GiveUp
 
 @dataclass(frozen=True, slots=True)
 class Failure:
-    """One try that failed. `permanent`: the URL said no in a way that rarely changes."""
+    """One failed try. `permanent`: the provider refused the URL in a way that rarely changes."""
 
     side: StorageFailure
     permanent: bool
@@ -59,10 +59,10 @@ class Failure:
 
 @dataclass(frozen=True, slots=True)
 class RetryPolicy:
-    """How often and how long a copy is tried; times in seconds.
+    """When a failed copy is retried; times in seconds.
 
-    A source that fails is tried `source_tries` times, one that refuses `refusal_tries` times. A bucket that fails is
-    tried until `margin` before the provider's URL dies.
+    After failures of the source there are `source_tries` tries, after its refusals `refusal_tries`. Failures of the
+    bucket are retried until `margin` before the provider's URL expires.
     """
 
     first: float = 1
@@ -75,7 +75,7 @@ class RetryPolicy:
 def retry_at(
     failure: Failure, tried: int, now: datetime, video: VideoReady, patience: RetryPolicy
 ) -> datetime | None:
-    """When to try again after `tried` failures, or None when it is time to give up."""
+    """The time of the next try after `tried` failures, or None if there is none."""
     pause = min(patience.longest, patience.first * 2.0 ** min(tried - 1, 30))
     next_try = now + timedelta(seconds=pause)
     if next_try > video.url_expires_at - timedelta(seconds=patience.margin):
@@ -87,7 +87,7 @@ def retry_at(
 
 
 def decide(command: Command, video: Video) -> Event | None:
-    """The event that ends the copy, or None when it has ended before. Raises NotReady."""
+    """The event that ends the copy, or None if it has already ended. Raises VideoNotReady."""
     if video.ready is None:
         raise VideoNotReady("no video is ready for this generation")
     if video.done:
@@ -122,7 +122,7 @@ def decide(command: Command, video: Video) -> Event | None:
 
 
 def evolve(video: Video, event: Event) -> Video:
-    """The video after an event of its generation."""
+    """The state after an event of the generation."""
     match event:
         case VideoReady():
             return replace(video, ready=event)

@@ -1,4 +1,4 @@
-"""Copying, measured, and as a step of the trace under way."""
+"""Metrics and a span for each transfer."""
 
 from telecine_chassis.telemetry.tracing import SpanKind, span
 from telecine_storage.bucket.port import Bucket
@@ -9,7 +9,7 @@ from .transfer import CopyFailed, TransferLimits, TransferResult, transfer
 
 
 class InstrumentedTransfer:
-    """`copy`, observed."""
+    """`transfer` with metrics and a span."""
 
     def __init__(self, meters: CopyInstruments) -> None:
         self._meters = meters
@@ -24,7 +24,7 @@ class InstrumentedTransfer:
         limits: TransferLimits,
         sha256: str | None = None,
     ) -> TransferResult:
-        """See `copy.copy`. Neither URL nor key is told: the one may be signed, the other names an account."""
+        """See `transfer`. The span has neither URL nor key: the URL may be signed, and the key contains an account."""
         meters, outcome = self._meters, "broken_off"
         try:
             with (

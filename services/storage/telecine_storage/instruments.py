@@ -1,10 +1,10 @@
-"""What the storage service measures beside what every service does."""
+"""Metrics of the storage service, in addition to those of every service."""
 
 from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 
 
 class CopyInstruments:
-    """Copies from the provider into the bucket."""
+    """Metrics of copies from the provider to the bucket."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.copies = metrics.counter(
@@ -23,5 +23,5 @@ class CopyInstruments:
             "outcome",
         )
         for outcome in ("copied", "lost"):
-            # From 0, so that the first one is seen as an increase.
+            # Exported from 0, so that the first increment shows as an increase.
             self.recopies.labels(outcome)

@@ -1,4 +1,4 @@
-"""Checks an mp4 file that passes by in chunks, and reads its size and duration, without keeping the pictures."""
+"""Checks an mp4 file chunk by chunk and reads its picture size and duration, without keeping the media data."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 MOOV_BYTES_MAX = 16 * 1024 * 1024
-"""Most bytes kept of a file: its `moov` box. A minute of video needs some tens of kilobytes."""
+"""Maximum size of the `moov` box, which is kept in memory. A minute of video needs some tens of kilobytes."""
 
 _SHORT_HEADER = 8
 _LONG_HEADER = 16
@@ -15,7 +15,7 @@ _TO_END_OF_FILE = -1
 
 
 class InvalidVideo(Exception):
-    """The bytes aren't a whole mp4 file with a picture; `truncated` says that only the end is missing."""
+    """The bytes are not a complete mp4 file with a picture; `truncated` if only the end is missing."""
 
     def __init__(self, reason: str, *, truncated: bool = False) -> None:
         super().__init__(reason)
@@ -25,7 +25,7 @@ class InvalidVideo(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Mp4Metadata:
-    """Size of the picture in pixels and length of the film in seconds (0.0 where a fragmented file has none)."""
+    """Picture size in pixels and duration in seconds (0.0 for a fragmented file without one)."""
 
     width: int
     height: int
@@ -33,9 +33,9 @@ class Mp4Metadata:
 
 
 class Mp4Checker:
-    """Takes a file chunk by chunk, walks its top-level boxes, keeps only `moov`.
+    """Parses the top-level boxes of a file chunk by chunk and keeps only `moov`.
 
-    `feed` raises NotAVideo as soon as the bytes can't be an mp4, `finish` if something is missing at the end.
+    `feed` raises InvalidVideo as soon as the bytes cannot be an mp4, `finish` if the file is incomplete.
     """
 
     def __init__(self) -> None:
@@ -46,13 +46,13 @@ class Mp4Checker:
         self._keeping = False
 
     def feed(self, chunk: bytes) -> None:
-        """Take the next bytes of the file. Raises NotAVideo."""
+        """Parses the next bytes of the file. Raises InvalidVideo."""
         at = 0
         while at < len(chunk):
             at = self._read_body(chunk, at) if self._left else self._read_header(chunk, at)
 
     def finish(self) -> Mp4Metadata:
-        """The facts of the whole file. Raises NotAVideo."""
+        """The metadata of the complete file. Raises InvalidVideo."""
         if self._left > 0 or self._header:
             raise InvalidVideo("the file ends in the middle of a box", truncated=True)
         for kind in (b"ftyp", b"moov", b"mdat"):
@@ -120,7 +120,7 @@ def _boxes(view: memoryview) -> Iterator[tuple[bytes, memoryview]]:
 
 
 def _child(view: memoryview, *path: bytes) -> memoryview:
-    """The first box at the path below `view`; an empty one if there is none."""
+    """The body of the first box at the path below `view`; empty if there is none."""
     for name in path:
         view = next((body for kind, body in _boxes(view) if kind == name), memoryview(b""))
     return view
@@ -142,7 +142,7 @@ def _picture(tkhd: memoryview) -> tuple[int, int]:
 
 
 def _duration(moov: memoryview, trak: memoryview) -> float:
-    # mvhd counts edits in; the media's own header stands in where it says nothing.
+    # mvhd includes edits; the media header is the fallback.
     for box in (_child(moov, b"mvhd"), _child(trak, b"mdia", b"mdhd")):
         if seconds := _seconds(box):
             return seconds
@@ -152,7 +152,7 @@ def _duration(moov: memoryview, trak: memoryview) -> float:
 
 
 def _seconds(box: memoryview) -> float:
-    """mvhd and mdhd begin alike: version and flags, two times, time scale, duration."""
+    """The duration from mvhd or mdhd, which begin alike: version and flags, two times, time scale, duration."""
     wide = _is_wide(box)
     layout, at = (">IQ", 20) if wide else (">II", 12)
     if len(box) < at + struct.calcsize(layout):

@@ -1,4 +1,4 @@
-"""Looks for stored videos whose object is missing or incomplete, so that they are copied again."""
+"""Finds stored videos whose object is missing or incomplete, so that they are copied again."""
 
 import asyncio
 from collections.abc import Sequence
@@ -18,9 +18,9 @@ _CONCURRENCY = 4
 
 
 async def recopy_timers(bucket: Bucket, videos: Sequence[StoredVideo]) -> Sequence[PendingTimer]:
-    """The timers of those `videos` whose object has another size than VideoStored says, or is missing.
+    """Recopy timers for the `videos` whose object is missing or has another size than VideoStored says.
 
-    One HEAD request a video. A bucket that does not answer proves nothing: what was not found out is left out.
+    Sends one HEAD request per video. Videos that could not be checked are omitted.
     """
     slots = asyncio.Semaphore(_CONCURRENCY)
 

@@ -1,4 +1,4 @@
-"""Copies a finished video from the provider into the bucket, in one pass and in bounded memory."""
+"""Transfers a finished video from the provider to the bucket, in one pass and in bounded memory."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from .mp4 import InvalidVideo, Mp4Checker, Mp4Metadata
 
 @dataclass(frozen=True, slots=True)
 class TransferLimits:
-    """Most bytes a result may have, and most seconds a copy may take."""
+    """Maximum size of a result in bytes, and maximum duration of a transfer in seconds."""
 
     max_bytes: int = 2 * 1024**3
     seconds: float = 900.0
@@ -26,7 +26,7 @@ class TransferLimits:
 
 @dataclass(frozen=True, slots=True)
 class TransferResult:
-    """What lies in the bucket: length, SHA-256 in hex, picture size in pixels, length in seconds."""
+    """The stored object: bytes, SHA-256 in hex, picture size in pixels, duration in seconds."""
 
     bytes: int
     sha256: str
@@ -36,9 +36,9 @@ class TransferResult:
 
 
 class CopyFailed(Exception):
-    """Nothing was stored. `permanent`: this URL will not give the video, however often it is asked.
+    """Nothing was stored. `permanent`: further tries with this URL will fail, too.
 
-    A failure of the bucket is never permanent: an operator can mend it while the URL still lives.
+    A failure of the bucket is never permanent: an operator can fix it before the URL expires.
     """
 
     def __init__(self, kind: StorageFailure, reason: str, *, permanent: bool) -> None:
@@ -49,17 +49,17 @@ class CopyFailed(Exception):
 
 
 def object_key(account: str, generation: str) -> str:
-    """The one key under which a generation's video lies. Raises BadToken for names that no subject would take."""
+    """The object key of a generation's video. Raises BadToken for ids that a subject cannot contain."""
     return f"videos/{token(account)}/video_{token(generation)}.mp4"
 
 
 async def transfer(
     source: Source, bucket: Bucket, *, url: str, key: str, limits: TransferLimits, sha256: str | None = None
 ) -> TransferResult:
-    """Copy the video at `url` to `key`. Raises CopyFailed; then, and if cancelled, the key is as it was.
+    """Copies the video at `url` to `key`. After CopyFailed or a cancellation the object under the key is unchanged.
 
-    All checks come before the object appears: announced length, whole mp4 with a picture and a duration, and where
-    `sha256` (in hex) is given, that the file is the one with this hash.
+    The object appears only after all checks have passed: announced length, complete mp4 with a picture and a
+    duration, and the hash if `sha256` (in hex) is given.
     """
     try:
         async with asyncio.timeout(limits.seconds), source.open(url, max_bytes=limits.max_bytes) as download:
@@ -80,7 +80,7 @@ async def transfer(
 
 
 class _Examined:
-    """Passes a download on while it looks at every byte; its end comes only if all is well."""
+    """Passes a download through while checking it; the stream ends without an error only if all checks pass."""
 
     def __init__(self, download: Download, sha256: str | None) -> None:
         self._download = download
@@ -103,9 +103,9 @@ class _Examined:
         self._facts = self._checker.finish()
 
     def copied(self) -> TransferResult:
-        """Raises RuntimeError if the stream was not read to its end."""
+        """The result. Raises RuntimeError if the stream was not read to its end."""
         if self._facts is None:
-            raise RuntimeError("the bucket took an object without reading it to its end")
+            raise RuntimeError("the bucket stored an object without reading the stream to its end")
         facts = self._facts
         return TransferResult(
             self._bytes, self._digest.hexdigest(), facts.width, facts.height, facts.duration_seconds

@@ -28,11 +28,11 @@ from .submit import Generations, Submitter, may_submit
 log = structlog.get_logger(__name__)
 WAKE = "wake"
 POLL_WINDOW = 0.001
-"""Seconds that a poll waits for others to join it: timers come in bursts, a callback should not wait."""
+"""Seconds that a poll waits for others to join its call: timers come in bursts, and a callback should not wait long."""
 
 
 class GenerationPoller:
-    """Wakes generations. `silence` is how many seconds past its deadline an unanswered task is given up."""
+    """Advances generations. `silence`: seconds past the deadline after which a provider's silence ends a generation."""
 
     def __init__(
         self,
@@ -55,7 +55,7 @@ class GenerationPoller:
         self._clock = clock
 
     async def wake(self, timer: Timer) -> None:
-        """Do what is due for the generation in the timer's key, and set the next timer."""
+        """Does what is due for the generation in the timer's key, and sets the next timer."""
         account, generation = timer.key
         state = await self._generations.read(subjects.video(account, generation))
         if state.phase is Phase.UNKNOWN:
@@ -63,13 +63,13 @@ class GenerationPoller:
         await self.set_timer(await self._advance(state, timer))
 
     async def set_timer(self, state: Generation) -> None:
-        """Set the timer for the next look at a generation, if there is to be one."""
+        """Sets the timer for the next poll of a generation, if it needs one."""
         at = next_poll_at(state, self._clock(), self._pace, spread=random.random())  # noqa: S311 - spreads polls
         if at is not None:
             await self._timers.set(Timer(WAKE, state.ids), at)
 
     async def aclose(self) -> None:
-        """Stop polling."""
+        """Stops polling."""
         await self._polls.aclose()
 
     async def _advance(self, state: Generation, timer: Timer) -> Generation:
@@ -103,7 +103,8 @@ class GenerationPoller:
         return await self._execute(state, Observe(self._clock(), seen))
 
     async def _cancel(self, state: Generation) -> Generation:
-        """Cancelled only when the provider says so: a task that goes on will be charged, so it is followed."""
+        """Cancels the task at the provider; the state afterwards."""
+        # Only the provider's confirmation counts: a task that runs on is charged, so it is polled until it ends.
         assert state.submitted is not None
         outcome = await self._provider.cancel(state.submitted.provider_task_id)
         log.info("provider.cancel", outcome=outcome.value)
@@ -118,7 +119,7 @@ class GenerationPoller:
 
 
 def to_observation(task: ProviderTask | None) -> Observation:
-    """What the provider says, in the words of the rules."""
+    """The provider's record as input for the rules; an unknown task has the status ""."""
     if task is None:
         return Observation(status="")
     plain = Observation(
@@ -144,7 +145,7 @@ def to_observation(task: ProviderTask | None) -> Observation:
 
 
 def _hint(data: bytes) -> str | None:
-    """The task id that a callback named; anything else is no hint."""
+    """The task id from a callback, None for any other timer data."""
     try:
         value = json.loads(data or b"{}")
     except ValueError:

@@ -47,9 +47,10 @@ MIN_EXPIRY = 3600
 
 @dataclass(frozen=True, slots=True)
 class SubmissionPolicy:
-    """Times in seconds. `absent_after`: how long after the last possible POST a task not in the list is absent.
+    """Times in seconds.
 
-    `unanswered_most`: attempts whose answer was lost, after which none is begun.
+    `absent_after`: how long after the last possible POST a task that the list lacks counts as not accepted.
+    `max_unanswered`: number of attempts without a response after which no further attempt is made.
     """
 
     provider: str
@@ -66,7 +67,7 @@ class SubmissionPolicy:
 
 
 class Submitter:
-    """One process's hands for submitting. `owner` tells its claims from those of its replicas."""
+    """Submits generations; one instance per process, whose random `owner` marks its claims."""
 
     def __init__(
         self,
@@ -86,7 +87,7 @@ class Submitter:
     async def submit(
         self, account: str, generation: str, *, attempt: int, cause: Cause | None = None
     ) -> Generation:
-        """Claim the attempt and, if the claim is ours, make its one POST. The state afterwards."""
+        """Claims the attempt and, if the claim succeeded, sends its one POST. Returns the state afterwards."""
         started = asyncio.get_running_loop().time()
         command = Claim(
             now=self._clock(),
@@ -108,12 +109,13 @@ class Submitter:
         return await self._record(outcome.state, claim.attempt, answer)
 
     async def reconcile(self, state: Generation, hint: str | None = None) -> Generation:
-        """Look for a claimed attempt at the provider: adopt it, or prove it absent. `hint`: a task id to try first.
+        """Looks for the task of a claimed attempt at the provider; `hint` is a task id to try first.
 
-        Adopting is safe at any time; absence is believed only when no POST can be under way any more and the
-        provider's list has had time to catch up. For so long this process itself must have known of the claim: were a
-        wall clock believed, one that is wrong would buy the video again.
+        Adopts the task if it exists. Concludes that it does not exist only after no POST can be in progress any more
+        and the provider's list has had time to catch up.
         """
+        # This process must have known the claim for that long by its monotonic clock. A wrong wall clock would
+        # otherwise make a young claim look old, and the video would be bought a second time.
         claim, policy = state.claim, self._policy
         assert claim is not None and state.request is not None
         known_for = self._claims.known_for(*state.ids, claim.attempt)
@@ -135,7 +137,7 @@ class Submitter:
         return self._log_unresolved(await self._execute(state, absent), claim)
 
     def _log_unresolved(self, state: Generation, claim: SubmissionStarted) -> Generation:
-        """Tell the operator where to look if the generation ended though the provider may have a task of it."""
+        """Logs what the operator needs to find the task at the provider, if the generation ended without one."""
         if state.phase is Phase.ENDED:
             log.error(
                 "submission.unresolved", attempts=claim.attempt, safety_identifier=claim.safety_identifier
@@ -230,17 +232,18 @@ async def submit(
 
 
 def safety_identifier(account: str, generation: str) -> str:
-    """At most 64 characters: who asked, hashed, and for which generation. The provider echoes it in its lists."""
+    """At most 64 characters: the hashed account and the generation id. The provider echoes it in its lists."""
     return f"{hashlib.sha256(account.encode()).hexdigest()[:20]}-{generation.replace('-', '')[:43]}"
 
 
 def may_submit(state: Generation, now: datetime) -> bool:
-    """Whether the time for the next attempt has come."""
+    """Whether the next attempt of a deferred generation is due."""
     return state.phase is Phase.DEFERRED and state.retry_at is not None and now >= state.retry_at
 
 
 def _matches_claim(task: ProviderTask, claim: SubmissionStarted) -> bool:
-    """Whether a task that somebody named to us carries the marks of this claim."""
+    """Whether the task has the safety identifier or the unique seed of this claim."""
+    # The task id came from a callback, whose sender may be wrong about the generation.
     if task.safety_identifier is not None:
         return task.safety_identifier == claim.safety_identifier
     return claim.seed_is_unique and task.seed == claim.seed

@@ -1,0 +1,1 @@
+"""Port to the video provider, and its adapters."""

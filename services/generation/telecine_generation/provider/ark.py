@@ -1,4 +1,4 @@
-"""Volcano Ark (and BytePlus ModelArk) over HTTP: one connection pool, no retries, bounded time and bytes."""
+"""HTTP client of Volcano Ark and BytePlus ModelArk: one connection pool, no retries, bounded time and bytes."""
 
 import asyncio
 import json
@@ -46,10 +46,10 @@ CANCELLED_BY_STATUS: Mapping[str, CancelOutcome] = {
 
 @dataclass(frozen=True, slots=True)
 class ArkConfig:
-    """Where Ark is and how long it may take, in seconds.
+    """Address, key and timeouts (seconds) of Ark.
 
-    `base_url` ends before ``/contents``; keys belong to one region. `post_timeout` bounds a whole
-    submission, waiting for a free connection included. Raises ValueError for a URL or a key that cannot work.
+    `base_url` ends before ``/contents``; a key belongs to one region. `post_timeout` bounds a whole submission,
+    including the wait for a free connection. Raises ValueError for an invalid URL or key.
     """
 
     base_url: str
@@ -58,18 +58,20 @@ class ArkConfig:
     read_timeout: float = 10.0
     connect_timeout: float = 5.0
     max_body_bytes: int = 2 * 1024 * 1024
-    max_concurrency: int = 8  # httpx gets slower, not faster, with more requests in flight
-    # How far our clock and the provider's may differ: a list is read back to so long before the submission. Clocks are
-    # wrong by whole hours more often than one would think, and a task that is missed is bought again.
+    max_concurrency: int = 8  # measured: with more requests in flight httpx gets slower
+    # Largest difference between the local clock and the provider's: a list is read back to this time before the
+    # submission. Clocks are often wrong by whole hours, and a task that is missed is bought a second time.
     clock_skew: timedelta = timedelta(hours=2)
 
     def __post_init__(self) -> None:
         key = self.api_key.get_secret_value()
         if not (key and key.isascii() and key.isprintable() and " " not in key):
-            raise ValueError("the provider's API key is empty or holds characters no header can carry")
+            raise ValueError(
+                "the provider's API key is empty or contains characters that a header must not have"
+            )
         url = urlsplit(self.base_url)
         if url.scheme not in ("http", "https") or not url.hostname or url.query or url.fragment:
-            raise ValueError("the provider's base URL must be http(s)://host/path")
+            raise ValueError("invalid provider base URL, expected e.g. https://host/api/v3")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,15 +82,15 @@ class _Answer:
 
 
 class _AnswerTooLarge(Exception):
-    """More bytes than a task or a list of tasks can have."""
+    """The response is larger than a task or a list of tasks can be."""
 
 
-# What can go wrong between us and the provider once a request may have left.
+# Failures after which the request may have reached the provider.
 _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, OSError, _AnswerTooLarge)
 
 
 class ArkProvider:
-    """The Provider that speaks to Ark."""
+    """Provider over Ark's HTTP API."""
 
     def __init__(self, config: ArkConfig) -> None:
         self._config = config
@@ -112,7 +114,7 @@ class ArkProvider:
 
     async def submit(self, request: SubmitRequest) -> SubmitOutcome:
         """See Provider."""
-        # Ark: no idempotency key, so whatever happens after the connection was made must not be tried again.
+        # Ark has no idempotency key, so a request that failed after the connection was made must not be repeated.
         begun = False
         content = json.dumps(wire.create_body(request)).encode()
         try:
@@ -139,7 +141,7 @@ class ArkProvider:
         return found
 
     async def find(self, mark: SubmissionMark) -> ProviderTask | None:
-        """See Provider. Ark keeps records for 7 days: ask before. Not for service_tier flex, which its list hides."""
+        """See Provider. Ark keeps records for 7 days, and its list omits tasks with service_tier flex."""
         search = TaskSearch(mark, self._config.clock_skew)
         for number in range(1, LAST_PAGE + 1):
             if search.add_page(await self._page({"page_num": number, "page_size": PAGE_SIZE})):
@@ -148,7 +150,7 @@ class ArkProvider:
 
     async def cancel(self, task_id: str) -> CancelOutcome:
         """See Provider."""
-        # Ark: DELETE of a finished task removes its record, and with it the only way to its video.
+        # Ark: DELETE of a finished task removes its record and thereby the URL of its video, so the status comes first.
         path = f"{TASKS}/{quote(task_id, safe='')}"
         try:
             answer = await self._read("GET", path)

@@ -1,4 +1,4 @@
-"""What the error codes of Volcano Ark mean to us, and what the user is told."""
+"""Meaning of Volcano Ark's error codes, and the messages for users."""
 
 import re
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ MODERATION_INPUT = FailureCode.MODERATION_INPUT
 MODERATION_OUTPUT = FailureCode.MODERATION_OUTPUT
 CONFIGURATION = FailureCode.PROVIDER_CONFIGURATION
 
-# The first pattern that fits decides. Source: Ark's table of error codes (document 1299023) and live answers.
+# The first matching pattern decides. Source: Ark's table of error codes (document 1299023) and live responses.
 MEANINGS: tuple[tuple[str, FailureCode | DeferralReason], ...] = (
     ("Output*SensitiveContentDetected*", MODERATION_OUTPUT),
     ("Output*RiskDetection*", MODERATION_OUTPUT),
@@ -26,7 +26,7 @@ MEANINGS: tuple[tuple[str, FailureCode | DeferralReason], ...] = (
     (
         "InvalidEndpoint*",
         CONFIGURATION,
-    ),  # ClosedEndpoint is a 400, but which endpoint we use is not the user's choice
+    ),  # ClosedEndpoint is a 400, but the endpoint is the operator's choice, not the user's
     ("AuthenticationError", CONFIGURATION),
     ("InvalidAccountStatus", CONFIGURATION),
     ("AccountOverdueError", CONFIGURATION),
@@ -35,14 +35,14 @@ MEANINGS: tuple[tuple[str, FailureCode | DeferralReason], ...] = (
     ("ModelNotOpen*", CONFIGURATION),
     ("*ModelIDAccessDisabled", CONFIGURATION),
     ("NotFound*", CONFIGURATION),
-    ("SetLimitExceeded", CONFIGURATION),  # a 429: the model is paused at the limit the operator set
+    ("SetLimitExceeded", CONFIGURATION),  # a 429: the model is paused at the operator's own limit
     ("*RateLimitExceeded", RATE_LIMITED),
     ("EndpointRPMExceeded", RATE_LIMITED),
     ("EndpointTPMExceeded", RATE_LIMITED),
     ("RequestBurstTooFast", RATE_LIMITED),
     ("ServerOverloaded", RATE_LIMITED),
     ("InflightBatchsizeExceeded", RATE_LIMITED),
-    ("QuotaExceeded", RATE_LIMITED),  # unless its message says that a free trial is spent
+    ("QuotaExceeded", RATE_LIMITED),  # unless its message says that a free trial is used up
 )
 
 STATUS_MEANINGS: dict[int, FailureCode | DeferralReason] = {
@@ -67,7 +67,7 @@ USER_MESSAGES: dict[FailureCode, str] = {
     FailureCode.PROVIDER_UNAVAILABLE: "The video provider could not be reached.",
     FailureCode.PROVIDER_ERROR: "The video provider could not make this video.",
 }
-# Elsewhere the provider's words would tell of our account, not of the user's request.
+# For other codes the provider's text is about the operator's account, which users must not see.
 EXPLAINED_BY_PROVIDER = frozenset({INVALID_REQUEST, MODERATION_INPUT, MODERATION_OUTPUT})
 
 MAX_PROVIDER_TEXT = 300
@@ -77,14 +77,14 @@ _SPENT_TRIAL = re.compile(r"free|trial|免费|试用", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class ArkError:
-    """The error block of an answer or of a failed task, as far as it could be read."""
+    """The error block of a response or of a failed task, as far as it could be parsed."""
 
     code: str | None = None
     message: str | None = None
 
 
 def rejection_outcome(status: int, error: ArkError, retry_after: float | None) -> SubmitOutcome:
-    """What an answer of 3xx or 4xx to a submission means: Refused or Deferred, by its code, else by its status."""
+    """Refused or Deferred for a 3xx or 4xx response to a submission, by its code, else by its status."""
     meaning = _meaning(error) or STATUS_MEANINGS.get(status, INVALID_REQUEST)
     if isinstance(meaning, DeferralReason):
         return Deferred(meaning, error.code, retry_after)
@@ -92,18 +92,18 @@ def rejection_outcome(status: int, error: ArkError, retry_after: float | None) -
 
 
 def failure_code(error_code: str | None, message: str | None) -> FailureCode:
-    """Why a task that was accepted has failed."""
+    """The failure code of an accepted task that failed."""
     meaning = _meaning(ArkError(error_code, message))
     return meaning if isinstance(meaning, FailureCode) else FailureCode.PROVIDER_ERROR
 
 
 def is_configuration(status: int, error: ArkError) -> bool:
-    """Whether only the operator can set this right."""
+    """Whether only the operator can fix this."""
     return (_meaning(error) or STATUS_MEANINGS.get(status)) is CONFIGURATION
 
 
 def user_message(code: FailureCode, provider_text: str | None) -> str:
-    """A sentence for the user; the provider's own text follows where it helps to ask better."""
+    """A sentence for the user, followed by the provider's text if that helps to correct the request."""
     sentence = USER_MESSAGES.get(code, USER_MESSAGES[FailureCode.PROVIDER_ERROR])
     text = sanitize_provider_text(provider_text) if code in EXPLAINED_BY_PROVIDER else None
     return f"{sentence} {text}" if text else sentence
@@ -124,5 +124,7 @@ def _meaning(error: ArkError) -> FailureCode | DeferralReason | None:
     if error.code is None:
         return None
     if error.code == "QuotaExceeded" and _SPENT_TRIAL.search(error.message or ""):
-        return CONFIGURATION  # Ark gives both meanings one code: only its text tells a spent trial from a full queue
+        return (
+            CONFIGURATION  # Ark has one code for both: only its text tells a used-up trial from a full queue
+        )
     return next((meaning for pattern, meaning in MEANINGS if fnmatchcase(error.code, pattern)), None)

@@ -1,4 +1,4 @@
-"""Volcano Ark's JSON, read and written: requests, records, lists, signed URLs. Pure."""
+"""Volcano Ark's wire format: requests, records, lists, signed URLs. Pure."""
 
 import math
 import re
@@ -31,7 +31,7 @@ MAX_RETRY_AFTER = 3600.0
 UNREADABLE_STATUS = "unreadable"
 AMBIGUOUS_STATUSES = frozenset(
     {408, 409, 425}
-)  # a proxy's or a twin's word, which does not say that nothing was accepted
+)  # sent by proxies too; they do not prove that nothing was accepted
 
 _EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
 _LATEST = datetime(3000, 1, 1, tzinfo=UTC)
@@ -41,7 +41,7 @@ _TEXT_COMMAND = re.compile(
 
 
 class UnreadableResponse(ValueError):
-    """An answer that is not what Ark is documented to send."""
+    """A response that differs from Ark's documentation."""
 
 
 def _none_if_invalid(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
@@ -55,11 +55,11 @@ def _in_utc(value: datetime | None) -> datetime | None:
     if value is None:
         return None
     if value.tzinfo is None or not _EARLIEST < value < _LATEST:
-        raise ValueError("without a zone, or not a time at which a task can have changed")
+        raise ValueError("no time zone, or not a plausible time for a task")
     return value.astimezone(UTC)
 
 
-# One odd field must not hide the rest of a record, nor one odd record the rest of a list.
+# One invalid field must not hide the rest of a record, nor one invalid record the rest of a list.
 _Lenient = WrapValidator(_none_if_invalid)
 _Word = Annotated[str | None, Field(max_length=256), _Lenient]
 _Text = Annotated[str | None, _Lenient]
@@ -67,7 +67,7 @@ _Url = Annotated[str | None, Field(max_length=8192), _Lenient]
 _Count = Annotated[int | None, Field(ge=0), _Lenient]
 _Seed = Annotated[int | None, Field(ge=-1, lt=2**32), _Lenient]
 _Seconds = Annotated[float | None, Field(gt=0, lt=86_400, allow_inf_nan=False), _Lenient]
-# Ark: whole Unix seconds. Proxies and compatible servers also send fractions, milliseconds, text and RFC 3339.
+# Ark sends whole Unix seconds. Proxies and compatible servers also send fractions, milliseconds, text and RFC 3339.
 _Time = Annotated[datetime | None, AfterValidator(_in_utc), _Lenient]
 _TaskId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
 
@@ -101,7 +101,7 @@ class _Record(_Wire):
     updated_at: _Time = None
     content: Annotated[_Content | None, _Lenient] = None
     error: Annotated[_Error | None, _Lenient] = None
-    failure_reason: Annotated[_Error | None, _Lenient] = None  # the name the Go SDK knows, in lists only
+    failure_reason: Annotated[_Error | None, _Lenient] = None  # the Go SDK's name for it, in lists only
     usage: Annotated[_Usage | None, _Lenient] = None
     resolution: _Word = None
     ratio: _Word = None
@@ -119,8 +119,8 @@ class _List(_Wire):
 
     @model_validator(mode="after")
     def _is_a_list(self) -> "_List":
-        # A Go server writes an empty slice as null or leaves it out. Only with a total of 0, and without an error
-        # beside it, does that say that there is no task.
+        # A Go server writes an empty slice as null or omits it. This means "no task" only with a total of 0 and
+        # without an error beside it.
         if self.error or (self.items is None and self.total != 0):
             raise ValueError("an error, or no items though total is not 0")
         return self
@@ -132,7 +132,7 @@ class _Refusal(_Wire):
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One page of the provider's list. `unreadable` counts items that do not even name a task."""
+    """One page of the provider's list. `unreadable`: number of items without a valid task id."""
 
     total: int | None
     tasks: tuple[ProviderTask, ...]
@@ -140,12 +140,13 @@ class Page:
 
     @property
     def size(self) -> int:
-        """How many items came, readable or not."""
+        """Number of items, readable or not."""
         return len(self.tasks) + self.unreadable
 
 
 def create_body(request: SubmitRequest) -> dict[str, Any]:
-    """The body of a create call. No field is null; all that has a price is said, for Ark's defaults differ by model."""
+    """The body of a create call, without null fields."""
+    # Everything that affects the price is sent explicitly, because Ark's defaults differ by model.
     said: dict[str, Any] = {
         "model": request.model,
         "content": _content(request),
@@ -164,10 +165,10 @@ def create_body(request: SubmitRequest) -> dict[str, Any]:
 
 
 def without_text_commands(prompt: str) -> str:
-    """The prompt with nothing in it that Ark would obey as a flag (`--resolution 1080p`): two hyphens become a dash.
+    """The prompt without the flags that Ark would obey (`--resolution 1080p`): two hyphens become a dash.
 
-    Also with invisible characters between them, with other hyphens, and before letters that some parsers take for
-    one of a to z.
+    Also with invisible characters between the hyphens, with other Unicode hyphens, and before letters that some
+    parsers normalise to a to z.
     """
     return _TEXT_COMMAND.sub(lambda found: "—" if _is_latin(found["letter"]) else found[0], prompt)
 
@@ -177,7 +178,7 @@ def _is_latin(letter: str) -> bool:
 
 
 def create_outcome(status: int, headers: Mapping[str, str], body: bytes) -> SubmitOutcome:
-    """What the answer to a create call means."""
+    """The outcome of a create call."""
     if status >= 500 or status in AMBIGUOUS_STATUSES:
         return Ambiguous(f"http_{status}")
     if status >= 400 or status in (301, 302, 307, 308):
@@ -189,7 +190,7 @@ def create_outcome(status: int, headers: Mapping[str, str], body: bytes) -> Subm
 
 
 def error_of(body: bytes) -> ArkError:
-    """The error block of a refusal; empty where there is none to read."""
+    """The error block of a response; empty if it has none."""
     try:
         error = _Refusal.model_validate(read_json(body)).error
     except ValueError:
@@ -198,7 +199,7 @@ def error_of(body: bytes) -> ArkError:
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:
-    """Seconds to wait, as the provider says; at most an hour. The date form is not read: clocks differ."""
+    """Seconds from the Retry-After header, at most an hour. Its date form is ignored, because clocks differ."""
     try:
         seconds = float(headers.get("retry-after", ""))
     except ValueError:
@@ -207,7 +208,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 
 
 def read_task(body: bytes) -> ProviderTask:
-    """A record as the get call answers it. Raises Unreadable."""
+    """The task of a get response. Raises UnreadableResponse."""
     try:
         return _task(_Record.model_validate(read_json(body)))
     except ValidationError as error:
@@ -215,7 +216,7 @@ def read_task(body: bytes) -> ProviderTask:
 
 
 def read_page(body: bytes) -> Page:
-    """A page of the list call. Raises Unreadable."""
+    """The page of a list response. Raises UnreadableResponse."""
     try:
         answer = _List.model_validate(read_json(body))
     except ValidationError as error:
@@ -226,7 +227,7 @@ def read_page(body: bytes) -> Page:
 
 
 def read_json(body: bytes) -> Any:
-    """Raises Unreadable."""
+    """The parsed JSON. Raises UnreadableResponse."""
     try:
         return from_json(body, allow_inf_nan=False)
     except ValueError as error:
@@ -234,7 +235,7 @@ def read_json(body: bytes) -> Any:
 
 
 def url_expiry(url: str, updated_at: datetime | None) -> datetime | None:
-    """When a signed result URL dies: by its own query, else 24 h after the task's last change; None: neither tells."""
+    """Expiry of a signed result URL: from its query, else 24 h after the last change; None if both are missing."""
     try:
         query = parse_qs(urlsplit(url).query)
         signed_at = datetime.strptime(query["X-Tos-Date"][0], "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC)

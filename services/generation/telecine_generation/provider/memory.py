@@ -1,4 +1,4 @@
-"""The provider's twin in memory: what it will say is scripted, what it was asked is kept."""
+"""In-memory provider for tests, with scripted responses; records its calls."""
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
@@ -26,9 +26,9 @@ ENDED = frozenset({"succeeded", "failed", "expired"})
 
 
 class MemoryProvider:
-    """A Provider whose submissions are accepted unless scripted otherwise; tasks stay queued until advanced.
+    """A Provider that accepts submissions unless scripted otherwise; tasks stay queued until `advance`.
 
-    `submitted` holds every request to submit, `listings` the ids of every list call.
+    `submitted` holds the request of each submission, `listings` the ids of each list call.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -43,26 +43,26 @@ class MemoryProvider:
         self.cancelled: list[str] = []
 
     def refuse(self, code: FailureCode, provider_code: str, message: str) -> None:
-        """The next submission not yet scripted is refused."""
+        """Scripts the next submission to be refused."""
         self._script.append((Refused(code, provider_code, message), False))
 
     def defer(
         self, reason: DeferralReason, provider_code: str | None, retry_after: float | None = None
     ) -> None:
-        """The next submission not yet scripted is put off."""
+        """Scripts the next submission to be deferred."""
         self._script.append((Deferred(reason, provider_code, retry_after), False))
 
     def lose(self, *, accepted: bool, reason: str = "timeout") -> None:
-        """The answer to the next submission not yet scripted is lost, `accepted` or not."""
+        """Scripts the response to the next submission to be lost, whether it was `accepted` or not."""
         self._script.append((Ambiguous(reason), accepted))
 
     def advance(self, task_id: str, status: str, **changes: Any) -> None:
-        """The task has a new status, and new values for other fields of ProviderTask."""
+        """Sets the task's status and other fields of ProviderTask."""
         task = self.records[task_id]
         self.records[task_id] = replace(task, status=status, updated_at=self._clock(), **changes)
 
     def succeed(self, task_id: str, video_url: str | None = None) -> None:
-        """The task's video is ready, for 24 h."""
+        """Finishes the task; its video URL is valid for 24 h."""
         self.advance(
             task_id,
             "succeeded",
@@ -72,7 +72,7 @@ class MemoryProvider:
         )
 
     def fail(self, task_id: str, code: FailureCode, provider_code: str, message: str) -> None:
-        """The task ends without a video; `message` is for the user."""
+        """Fails the task; `message` is for the user."""
         self.advance(
             task_id,
             "failed",
@@ -83,23 +83,23 @@ class MemoryProvider:
         )
 
     def next_id(self) -> str:
-        """The id that the next task to be accepted will have."""
+        """The id of the next accepted task."""
         return f"cgt-memory-{self._accepted + 1:04}"
 
     def forget(self, task_id: str) -> None:
-        """The provider knows the task no longer, as after 7 days."""
+        """Removes the task's record, as the provider does after 7 days."""
         del self.records[task_id]
 
     def hide_next(self) -> None:
-        """The next task is missing from lists, as from one that lags behind, until `show_all`."""
+        """Omits the next task from lists until `show_all`, as a lagging list does."""
         self._hidden.add(self.next_id())
 
     def show_all(self) -> None:
-        """Lists are up to date again."""
+        """Makes lists complete again."""
         self._hidden.clear()
 
     def fail_reads(self, times: int) -> None:
-        """The next `times` list and get calls get no answer."""
+        """Makes the next `times` list and get calls fail."""
         self._outage = times
 
     async def submit(self, request: SubmitRequest) -> SubmitOutcome:

@@ -1,4 +1,4 @@
-"""Joins the questions of many into few: single tasks asked for within a moment go out in one list call."""
+"""Batches polls: single tasks that are requested at nearly the same time are read with one list call."""
 
 import asyncio
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from .port import Provider, ProviderTask, ProviderUnavailable
 
 @dataclass(frozen=True, slots=True, eq=False)
 class _Waiter:
-    """Somebody who asked, and the span in which it waits."""
+    """A waiting caller and its span."""
 
     answer: asyncio.Future[ProviderTask | None]
     asking: Span = field(default_factory=current_span)
@@ -24,10 +24,10 @@ _Waiters = dict[str, list[_Waiter]]
 
 
 class PollBatch:
-    """Asks the provider for tasks, up to `limit` in a call and `max_in_flight` calls at once.
+    """Reads tasks from the provider, up to `limit` per call and with up to `max_in_flight` concurrent calls.
 
-    `window` is how many seconds a question waits for others to join it; while all calls are in flight,
-    questions go on joining until one is free.
+    `window`: seconds that a poll waits for others to join its call. While all calls are in flight, polls join the
+    next batch.
     """
 
     def __init__(
@@ -43,13 +43,13 @@ class PollBatch:
         self._closed = False
 
     async def task(self, task_id: str) -> ProviderTask | None:
-        """The task as the provider has it now, None if it knows none. Raises ProviderUnavailable."""
+        """The provider's current record of the task, None if it is unknown. Raises ProviderUnavailable."""
         if self._closed:
             raise ProviderUnavailable("closed")
         loop = asyncio.get_running_loop()
         waiter = _Waiter(loop.create_future())
         self._waiting.setdefault(task_id, []).append(waiter)
-        if len(self._calls) < self._max_in_flight:  # else the next answer sends it off
+        if len(self._calls) < self._max_in_flight:  # else it is sent when a call has ended
             if len(self._waiting) >= self._limit:
                 self._ask()
             elif self._timer is None:
@@ -57,7 +57,7 @@ class PollBatch:
         return await waiter.answer
 
     async def aclose(self) -> None:
-        """Stop asking; whoever still waits gets ProviderUnavailable."""
+        """Stops polling; waiting callers get ProviderUnavailable."""
         self._closed = True
         self._stop_timer()
         calls = dict(self._calls)
@@ -80,7 +80,7 @@ class PollBatch:
             call.add_done_callback(self._answered)
 
     async def _call(self, batch: _Waiters) -> None:
-        if len(batch) > 1:  # what is told of it is about all of them, not about the one who asked first
+        if len(batch) > 1:  # its log lines concern all tasks of the batch, not only the first caller's
             structlog.contextvars.clear_contextvars()
         try:
             with linked_span("poll", [waiter.asking for waiter in chain(*batch.values())]):
@@ -110,7 +110,8 @@ class PollBatch:
 def _fail(waiters: _Waiters, error: Exception) -> None:
     for waiter in _open(chain(*waiters.values())):
         waiter.answer.set_exception(error)
-        waiter.answer.exception()  # counts as seen, should its owner be cancelled before it wakes
+        # Retrieved once, so that asyncio does not log it if the caller was cancelled before it resumes.
+        waiter.answer.exception()
 
 
 def _open(waiters: Iterable[_Waiter]) -> list[_Waiter]:

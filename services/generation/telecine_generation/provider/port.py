@@ -1,4 +1,4 @@
-"""The port to the video provider: submit once, ask for many, find a lost one, cancel a queued one."""
+"""Port to the video provider: submit a task, read many, find one whose id was lost, cancel a queued one."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,10 @@ from telecine_contracts.generation import DeferralReason, FailureCode
 
 @dataclass(frozen=True, slots=True)
 class SubmitRequest:
-    """One generation as the provider is asked for it. None means: not said at all.
+    """Parameters of one submission; None means that the parameter is not sent.
 
-    `duration` and `expires_after` are seconds; `seed` (0 to 2**32-1) and `safety_identifier` (at most
-    64 characters) are the marks by which the task is found again.
+    `duration` and `expires_after` are seconds. A lost task is found again by its `seed` (0 to 2**32-1) or its
+    `safety_identifier` (at most 64 characters).
     """
 
     model: str
@@ -35,14 +35,14 @@ class SubmitRequest:
 
 @dataclass(frozen=True, slots=True)
 class Accepted:
-    """The provider has the task."""
+    """The provider has accepted the task."""
 
     task_id: str
 
 
 @dataclass(frozen=True, slots=True)
 class Refused:
-    """The provider said no, and would say so again. `message` is a sentence for the user."""
+    """The provider refused permanently. `message` is a sentence for the user."""
 
     code: FailureCode
     provider_code: str | None
@@ -51,7 +51,7 @@ class Refused:
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
-    """Certainly not accepted, and may be submitted again after `retry_after` seconds, where the provider named any."""
+    """Certainly not accepted; may be submitted again, after `retry_after` seconds if the provider gave a number."""
 
     reason: DeferralReason
     provider_code: str | None = None
@@ -60,7 +60,7 @@ class Deferred:
 
 @dataclass(frozen=True, slots=True)
 class Ambiguous:
-    """Perhaps accepted, perhaps not: only the provider's list can tell. `reason` is a word for the log."""
+    """Possibly accepted: only the provider's list can tell. `reason` is a word for the log."""
 
     reason: str
 
@@ -69,21 +69,21 @@ SubmitOutcome = Accepted | Refused | Deferred | Ambiguous
 
 
 class CancelOutcome(StrEnum):
-    """What became of the wish to stop a task. Only CANCELLED says that the provider will not go on."""
+    """Result of a cancel call. Only CANCELLED means that the task will not run."""
 
     CANCELLED = "cancelled"
     RUNNING = "running"
     FINISHED = "finished"
-    UNKNOWN = "unknown"  # no such task, no answer, or a status we have no word for: keep following it
+    UNKNOWN = "unknown"  # no such task, no response, or an unknown status: continue polling
 
 
 @dataclass(frozen=True, slots=True)
 class ProviderTask:
-    """What the provider says of a task; everything but its id and status may be missing.
+    """The provider's record of a task; everything except id and status may be missing.
 
-    `status` is the provider's own word in lower case (Ark: queued, running, succeeded, failed, cancelled,
-    expired, and whatever comes next). `duration` is seconds. `failure_code` and `failure_message` (for the
-    user) are set where the status is ``failed``.
+    `status` is the provider's word in lower case (Ark: queued, running, succeeded, failed, cancelled, expired; others
+    may follow). `duration` is seconds. `failure_code` and `failure_message` (for the user) are set if the status is
+    ``failed``.
     """
 
     task_id: str
@@ -108,10 +108,10 @@ class ProviderTask:
 
 @dataclass(frozen=True, slots=True)
 class SubmissionMark:
-    """How a submission of which only the intent is known would look in the provider's list.
+    """What identifies a submission in the provider's list when its response was lost.
 
-    `safety_identifier` belongs to one generation alone, whatever its attempts. `seed` is None where the user
-    chose it, for then it is not unique. `since` is when the submission was started, by our clock.
+    `safety_identifier` is the same for all attempts of one generation. `seed` is None if the user chose it, because
+    then it is not unique. `since` is the start of the submission by the local clock.
     """
 
     seed: int | None
@@ -121,7 +121,7 @@ class SubmissionMark:
 
 
 class ProviderUnavailable(Exception):
-    """The provider gave no answer that can be relied on; ask again after `retry_after` seconds, where it named any."""
+    """The provider gave no usable response; try again, after `retry_after` seconds if it gave a number."""
 
     def __init__(self, reason: str, retry_after: float | None = None) -> None:
         super().__init__(reason)
@@ -130,30 +130,30 @@ class ProviderUnavailable(Exception):
 
 
 class Provider(Protocol):
-    """A maker of videos. Nothing here retries anything: patience is the caller's."""
+    """A video provider. No method retries; that is the caller's decision."""
 
     async def submit(self, request: SubmitRequest) -> SubmitOutcome:
-        """Ask for a video, with one request at most; never raises for what the provider or the network does."""
+        """Submits a task with at most one request; never raises for failures of the provider or the network."""
         ...
 
     async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
-        """The tasks with these ids, in one request for every 100; those the provider does not know are absent.
+        """The tasks with these ids, in one request per 100; tasks that the provider does not know are absent.
 
         Raises ProviderUnavailable.
         """
         ...
 
     async def find(self, mark: SubmissionMark) -> ProviderTask | None:
-        """The task a submission became, or None where it is certain that it became none.
+        """The task of a submission, or None if the submission certainly was not accepted.
 
-        Raises ProviderUnavailable, also where the provider's list cannot settle the question.
+        Raises ProviderUnavailable, also if the provider's list does not allow a conclusion.
         """
         ...
 
     async def cancel(self, task_id: str) -> CancelOutcome:
-        """Stop a task that is still queued; never raises for what the provider or the network does."""
+        """Cancels a queued task; never raises for failures of the provider or the network."""
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections."""
+        """Closes the connections."""
         ...

@@ -1,4 +1,4 @@
-"""Searching the provider's list, page by page, for the task that a submission became. Pure."""
+"""Search for the task of a submission in the pages of the provider's list. Pure."""
 
 from datetime import datetime, timedelta
 
@@ -7,10 +7,10 @@ from .port import ProviderTask, ProviderUnavailable, SubmissionMark
 
 
 class TaskSearch:
-    """Fed with pages until `take` says enough; then `result` is the task, None, or ProviderUnavailable.
+    """Call `add_page` until it returns True; then `result` returns the task or None, or raises ProviderUnavailable.
 
-    A record that echoes a safety identifier is ours if it is our identifier, and one that does not is ours
-    if it has our unique seed. None is returned only if every record that could be ours was seen and was not.
+    A record matches if it has our safety identifier or, if it has no identifier at all, our unique seed. The result
+    is None only if every record that could match was seen and did not.
     """
 
     def __init__(self, mark: SubmissionMark, skew: timedelta) -> None:
@@ -24,7 +24,7 @@ class TaskSearch:
         self._newest_first = True
 
     def add_page(self, page: Page) -> bool:
-        """Look at the next page; True when no further page is needed."""
+        """Examines the next page; returns True if no further page is needed."""
         new = [task for task in page.tasks if task.task_id not in self._seen]
         self._seen.update(task.task_id for task in new)
         self._unreadable += page.unreadable
@@ -33,14 +33,14 @@ class TaskSearch:
         return self._match is not None or self._is_past(page) or self._is_last(page, new)
 
     def result(self) -> ProviderTask | None:
-        """The task, or None if it certainly is not there. Raises ProviderUnavailable if nobody can tell."""
+        """The task, or None if it certainly does not exist. Raises ProviderUnavailable if the list is inconclusive."""
         if self._match is None and (self._undecided or self._unreadable):
             raise ProviderUnavailable("list_undecided")
         return self._match
 
     def _look_at(self, task: ProviderTask) -> None:
         if task.created_at:
-            # Nobody promises the order; without newest first there is no early end.
+            # The order is not documented; only if it was newest first so far may the search end early.
             self._newest_first &= self._previous is None or task.created_at <= self._previous
             self._previous = task.created_at
         ours = self._is_ours(task)
@@ -67,6 +67,6 @@ class TaskSearch:
             return True
         if new or page.unreadable:
             return False
-        # Either the pages ran out before the records did, or the same page came twice.
+        # Either there are fewer pages than the total says, or the same page came twice.
         self._undecided |= page.total is not None or page.size > 0
         return True

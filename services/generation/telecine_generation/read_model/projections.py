@@ -1,4 +1,4 @@
-"""The projection of generations under way, for the sweeper that sets timers which were lost."""
+"""Projection of generations in flight, for the sweeper that restores lost timers."""
 
 from sqlmodel import Session
 
@@ -21,7 +21,7 @@ from .tables import InFlightRow
 
 
 def apply(session: Session, recorded: RecordedEvent) -> None:
-    """A generation comes in with its first claim (or a wish to cancel it) and goes with its end."""
+    """Inserts a generation at its first claim or its cancel request, and deletes it at its end."""
     match recorded.event:
         case SubmissionStarted() | CancelRequested() as event:
             row = session.get(InFlightRow, event.generation)

@@ -31,7 +31,7 @@ def in_flight(engine: Engine) -> Sequence[InFlight]:
 
 
 def count_by_phase(engine: Engine) -> Mapping[str, int]:
-    """How many generations are in each phase: submitting, following (the provider has them), or late."""
+    """Number of generations by phase: submitting, following (the provider has them), or late."""
     columns = col(InFlightRow.ended), col(InFlightRow.submitted)
     found = {"submitting": 0, "following": 0, "late": 0}
     with Session(engine) as session:
@@ -41,7 +41,7 @@ def count_by_phase(engine: Engine) -> Mapping[str, int]:
 
 
 def oldest_submission_at(engine: Engine) -> datetime | None:
-    """When the first claim was made of the oldest generation that the provider is not known to have."""
+    """First claim of the oldest generation whose acceptance by the provider is not confirmed."""
     query = select(func.min(InFlightRow.since)).where(~col(InFlightRow.submitted), ~col(InFlightRow.ended))
     with Session(engine) as session:
         return session.exec(query).one()

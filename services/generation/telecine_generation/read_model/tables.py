@@ -1,4 +1,4 @@
-"""What the generation service keeps beside the streams: which generations it still has to look at."""
+"""Tables of the generation service: the generations that it still has to poll."""
 
 from datetime import datetime
 
@@ -12,10 +12,10 @@ VERSION = 3
 
 
 class InFlightRow(SQLModel, table=True):
-    """A generation that has been claimed and is not over yet, or whose late end is still awaited.
+    """A generation that was claimed and has not ended, or whose late result is still awaited.
 
-    `submitted`: the provider is known to have it. `since`: when its first claim was made, in which trace. `retry_at`:
-    when the next attempt may start, where one was deferred.
+    `submitted`: the provider has confirmed it. `ended`: it failed, and a late result may follow. `since` and
+    `traceparent`: time and trace of the first claim. `retry_at`: earliest time of a deferred attempt.
     """
 
     metadata = METADATA

@@ -1,4 +1,4 @@
-"""What the generation service can be asked to decide, pure: each command brings the time and what the provider said."""
+"""Commands of a generation. Each brings the time and the provider's response, so that decisions are pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,7 +9,7 @@ from telecine_contracts.generation import DeferralReason, FailureCode
 
 @dataclass(frozen=True, slots=True)
 class Observation:
-    """What the provider says of a task. `status` is its own word, lower case; "" when it knows no such task."""
+    """The provider's record of a task. `status` is the provider's word in lower case, "" for an unknown task."""
 
     status: str
     url: str | None = None
@@ -26,7 +26,7 @@ class Observation:
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """I want to be the one who makes `attempt`. `patience`: seconds after the first claim when none is begun."""
+    """Reserves the right to make `attempt`. `total_timeout`: seconds after the first claim when attempts end."""
 
     now: datetime
     attempt: int
@@ -39,7 +39,7 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Accept:
-    """The provider took the attempt as `task_id`; `deadline` in seconds from now."""
+    """The provider accepted the attempt as `task_id`; `deadline` in seconds from now."""
 
     now: datetime
     attempt: int
@@ -51,7 +51,7 @@ class Accept:
 
 @dataclass(frozen=True, slots=True)
 class Refuse:
-    """The attempt was refused for good."""
+    """The provider refused the attempt permanently."""
 
     attempt: int
     code: FailureCode
@@ -61,7 +61,7 @@ class Refuse:
 
 @dataclass(frozen=True, slots=True)
 class Defer:
-    """The attempt is known not to have been accepted."""
+    """The attempt was certainly not accepted and may be repeated at `retry_at`."""
 
     attempt: int
     reason: DeferralReason
@@ -71,9 +71,9 @@ class Defer:
 
 @dataclass(frozen=True, slots=True)
 class ProvenAbsent:
-    """The answer to the attempt was lost, and the provider does not list the task after a long enough wait.
+    """The response to the attempt was lost, and the provider still does not list the task after the wait.
 
-    A provider may have it all the same: with this one, `most` attempts whose answer was lost are the last.
+    `most`: number of such attempts after which the generation fails, because the provider may have a task anyway.
     """
 
     now: datetime
@@ -83,14 +83,14 @@ class ProvenAbsent:
 
 @dataclass(frozen=True, slots=True)
 class AbandonClaim:
-    """It is not known whether the attempt was accepted, and the wait for an answer is over."""
+    """The wait is over, and it is still unknown whether the attempt was accepted."""
 
     attempt: int
 
 
 @dataclass(frozen=True, slots=True)
 class Observe:
-    """The provider was asked for the task."""
+    """The result of a poll."""
 
     now: datetime
     seen: Observation
@@ -98,7 +98,7 @@ class Observe:
 
 @dataclass(frozen=True, slots=True)
 class Expire:
-    """The deadline is over and the provider gives no answer at all."""
+    """The deadline has passed and the provider does not respond."""
 
     now: datetime
 
@@ -113,17 +113,17 @@ class Deny:
 
 @dataclass(frozen=True, slots=True)
 class CancelUnsubmitted:
-    """The user wants it stopped, and no attempt is open: nothing is running anywhere."""
+    """The user cancelled, and no attempt is open: nothing runs at the provider."""
 
 
 @dataclass(frozen=True, slots=True)
 class ConfirmCancel:
-    """The provider stopped the task at the user's wish."""
+    """The provider cancelled the task at the user's request."""
 
 
 @dataclass(frozen=True, slots=True)
 class RejectCancel:
-    """The provider would not stop the task; it is at `provider_status`."""
+    """The provider refused to cancel the task, which has `provider_status`."""
 
     provider_status: str
 

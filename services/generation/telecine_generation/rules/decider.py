@@ -47,13 +47,13 @@ from .commands import (
 from .generation import FINISHED, RUNNING, CancelStatus, Generation, Phase
 
 URL_LIFETIME = timedelta(hours=24)
-"""How long a result URL lives from success where the provider names no time (Ark: 24 h)."""
+"""Validity of a result URL from success, if the provider gives no time (Ark: 24 h)."""
 MIN_URL_LIFETIME = timedelta(hours=1)
-"""How long a URL that was just handed out is tried at least."""
+"""Minimum validity that is assumed for a URL that the provider has just returned."""
 
 
 def decide(command: Command, state: Generation) -> Event | None:
-    """The event that `command` leads to, or None when it changes nothing. Raises NotRequested."""
+    """The event that `command` causes, or None if it changes nothing. Raises NotRequested."""
     about = state.event_ids
     match command:
         case Claim():
@@ -120,7 +120,7 @@ def _claim(command: Claim, state: Generation) -> Event | None:
 def _resolve(
     command: Accept | Refuse | Defer | ProvenAbsent | AbandonClaim, state: Generation
 ) -> Event | None:
-    """What became of an attempt. Only the open one can be resolved, and only once."""
+    """The event that resolves an attempt. Only the open attempt can be resolved, and only once."""
     if state.phase is not Phase.CLAIMED or state.claim is None or state.claim.attempt != command.attempt:
         return None
     match command:
@@ -186,8 +186,8 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
 def _ready(now: datetime, seen: Observation, url: str, state: Generation) -> VideoReady:
     assert state.submitted is not None
     begun = state.first_claim or state.submitted.submitted_at
-    # Without a time from the provider: the video cannot be older than the first request for it. A provider that has
-    # just handed the URL out is believed for an hour whatever the times say, for clocks differ.
+    # If the provider gives no time: the video cannot be older than the first request for it. A URL that the provider
+    # has just returned is used for an hour whatever the times say, because clocks differ.
     expires_at = seen.url_expires_at or begun + URL_LIFETIME
     return VideoReady(
         **state.event_ids,

@@ -24,15 +24,15 @@ from telecine_contracts.generation import (
 RUNNING = frozenset({"queued", "running"})
 FINISHED = frozenset({"succeeded", "failed", "cancelled", "expired"})
 LATE_RESULT_CODES = frozenset({FailureCode.DEADLINE, FailureCode.PROVIDER_LOST})
-"""Failures after which the provider's task may still end, and is followed for the books."""
+"""Failures after which the provider's task may still finish; it is polled so that the ledger records what it cost."""
 
 
 class NotRequested(LookupError):
-    """A command for a generation that nobody asked for: a broken invariant, for a person to look at."""
+    """A command for a generation without GenerationRequested: a broken invariant that an operator must examine."""
 
 
 class Phase(StrEnum):
-    """Where a generation stands."""
+    """Phase of a generation at the provider."""
 
     UNKNOWN = "unknown"
     REQUESTED = "requested"
@@ -43,7 +43,7 @@ class Phase(StrEnum):
 
 
 class CancelStatus(StrEnum):
-    """What became of the user's wish to stop."""
+    """State of the user's request to cancel."""
 
     NONE = "none"
     REQUESTED = "requested"
@@ -51,7 +51,7 @@ class CancelStatus(StrEnum):
 
 
 class EventIds(TypedDict):
-    """What every event of a generation says of where it belongs."""
+    """The fields that every event of a generation has."""
 
     account: str
     generation: str
@@ -59,9 +59,9 @@ class EventIds(TypedDict):
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """One generation, folded. `first_claim` is when the first attempt began; `late`: its task is still followed.
+    """State of one generation. `first_claim`: time of the first attempt; `late`: failed, but its task is polled on.
 
-    `unanswered` counts the attempts whose answer was lost and whose task the provider did not list.
+    `unanswered`: number of attempts whose response was lost and whose task the provider did not list.
     """
 
     phase: Phase = Phase.UNKNOWN
@@ -79,23 +79,24 @@ class Generation:
     def ids(self) -> tuple[str, str]:
         """Account and generation. Raises NotRequested before GenerationRequested."""
         if self.request is None:
-            raise NotRequested("nobody asked for this generation")
+            raise NotRequested("this generation has no GenerationRequested event")
         return self.request.account, self.request.generation
 
     @property
     def event_ids(self) -> EventIds:
-        """The same, for an event. Raises NotRequested."""
+        """Account and generation as fields of an event. Raises NotRequested."""
         account, generation = self.ids
         return {"account": account, "generation": generation}
 
     @property
     def next_attempt(self) -> int:
-        """1, 2, 3 …: a cause that comes again claims the attempt it claimed before, never a later one."""
+        """Number of the next attempt, from 1."""
+        # Attempts are numbered so that a redelivered message claims the same attempt again, never a later one.
         return self.claim.attempt + 1 if self.claim else 1
 
 
 def evolve(state: Generation, event: Event) -> Generation:
-    """The generation after an event. Events of others that say nothing about the provider leave it as it is."""
+    """The state after an event; events that do not concern the provider change nothing."""
     match event:
         case GenerationRequested():
             return replace(state, phase=Phase.REQUESTED, request=event)

@@ -1,4 +1,4 @@
-"""When a generation is to be looked at again, pure."""
+"""When a generation is polled next. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -8,16 +8,17 @@ from .generation import CancelStatus, Generation, Phase
 
 MAX_LATE_INTERVAL = 3600.0
 JITTER = 0.2
-"""By how much of itself a poll's pause is lengthened at most."""
+"""Maximum random addition to a polling interval, as a fraction of it."""
 TIMER_TOLERANCE = 5.0
-"""Seconds that a timer may be set later than planned, for the look that came before took its time."""
+"""Seconds by which a timer may be set late, because the previous poll took time."""
 
 
 @dataclass(frozen=True, slots=True)
 class PollingSchedule:
-    """How often to look, in seconds. `poll` holds for the first minute, then twice, after three minutes thrice as long.
+    """Intervals in seconds. `poll` applies in the first minute, then twice, after three minutes three times as long.
 
-    `reconcile`: between looks for a lost submission; `late`: the first pause after a timeout, doubled up to an hour.
+    `reconcile`: between searches for a lost submission; `late`: the first one after a timeout, growing up to an hour;
+    `late_for`: how long after submission late results are polled for.
     """
 
     poll: float = 5
@@ -29,9 +30,9 @@ class PollingSchedule:
 def next_poll_at(
     state: Generation, now: datetime, pace: PollingSchedule, *, spread: float
 ) -> datetime | None:
-    """When to wake for this generation, or None when nothing is left to do.
+    """The time of the next poll, or None if nothing is left to do.
 
-    `spread` (0 to 1) lengthens a poll by up to a fifth, so that tasks submitted together drift apart.
+    `spread` (0 to 1) lengthens the interval by up to a fifth, so that tasks submitted together are polled apart.
     """
     if state.phase is Phase.CLAIMED:
         return now + timedelta(seconds=pace.reconcile)
@@ -53,12 +54,12 @@ def next_poll_at(
 
 
 def longest_interval(pace: PollingSchedule, *, late: bool) -> float:
-    """Seconds for which no timer of a generation waits longer, but for the next attempt of one that was deferred."""
+    """Upper bound in seconds of every timer's delay, except for the next attempt of a deferred generation."""
     if late:
         return max(MAX_LATE_INTERVAL, pace.late) + TIMER_TOLERANCE
     return max(poll_interval(math.inf, pace) * (1 + JITTER), pace.reconcile) + TIMER_TOLERANCE
 
 
 def poll_interval(age: float, pace: PollingSchedule) -> float:
-    """Seconds between two polls of a task that was submitted `age` seconds ago."""
+    """Seconds between two polls of a task submitted `age` seconds ago."""
     return pace.poll * (1 if age < 60 else 2 if age < 180 else 3)

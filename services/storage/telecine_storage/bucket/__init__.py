@@ -1,0 +1,1 @@
+"""Port to the object store, and its adapters."""

@@ -1,7 +1,8 @@
-"""Syncs the files of an S3 server on this machine: what rclone acknowledges is only in the page cache.
+"""Syncs the files of an S3 server on this machine to disk.
 
-`rclone serve s3` never calls fsync (seen with strace, 1.75.2) and has no flag for it: after a power loss, objects that
-it had acknowledged were files of 0 bytes. It writes a temporary file and renames that to the object's key.
+`rclone serve s3` acknowledges objects that are only in the page cache: it never calls fsync (observed with strace,
+1.75.2) and has no flag for it. After a power loss, acknowledged objects were files of 0 bytes. It writes a temporary
+file and renames it to the object's key.
 """
 
 from __future__ import annotations
@@ -17,10 +18,10 @@ __all__ = ["ObjectFiles", "SyncedBucket"]
 
 
 class ObjectFiles:
-    """The files of one bucket: the object `key` is the file `<folder>/<bucket>/<key>`, as rclone lays them out.
+    """The files of one bucket. As with rclone, the object `key` is the file `<folder>/<bucket>/<key>`.
 
-    Nothing is written here, so read access to the folder is enough, also through a read-only mount: on Linux fsync
-    takes a file that was opened for reading.
+    Read access to the folder is sufficient, also through a read-only mount: on Linux, fsync accepts a file that was
+    opened for reading.
     """
 
     def __init__(self, folder: Path, bucket: str) -> None:
@@ -28,10 +29,10 @@ class ObjectFiles:
         self._bucket = bucket
 
     def sync(self, key: str, length: int) -> None:
-        """Return once the object's bytes, its name and the folders above it are on disk. Blocks.
+        """Syncs the object's bytes, its directory entry and the folders above it to disk. Blocks.
 
         Raises:
-            BucketRefused: the folder holds no such file, or it may not be read.
+            BucketRefused: the file does not exist, or it cannot be read.
             BucketUnavailable: the file has another length, or the disk failed.
         """
         file = self._folder / self._bucket / key

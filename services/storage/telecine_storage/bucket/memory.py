@@ -1,4 +1,4 @@
-"""Objects kept in a dictionary: the twin of the S3 bucket."""
+"""In-memory bucket for tests."""
 
 from __future__ import annotations
 

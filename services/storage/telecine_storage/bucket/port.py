@@ -1,8 +1,8 @@
-"""Where stored videos are kept: the port.
+"""Port to the object store.
 
 BucketError
-├── BucketRefused      credentials, permissions or a missing bucket: an operator has to act
-└── BucketUnavailable  overloaded, unreachable, or the stored object isn't what was sent
+├── BucketRefused      credentials, permissions or a missing bucket: an operator must act
+└── BucketUnavailable  overloaded, unreachable, or the stored object differs from what was sent
 """
 
 from __future__ import annotations
@@ -11,11 +11,11 @@ from collections.abc import AsyncIterator
 from typing import Protocol
 
 CONTENT_TYPE = "video/mp4"
-"""What every object is stored as, whatever the provider called it."""
+"""Content type of every object, independent of the provider's header."""
 
 
 class BucketError(Exception):
-    """The object store failed; `reason` is its error code or the kind of failure."""
+    """The object store failed; `reason` is its error code or the type of the failure."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -23,32 +23,32 @@ class BucketError(Exception):
 
 
 class BucketRefused(BucketError):
-    """The object store answered, and says no until an operator changes something."""
+    """The object store refuses until an operator changes something."""
 
 
 class BucketUnavailable(BucketError):
-    """Worth another try."""
+    """A later try may succeed."""
 
 
 class Bucket(Protocol):
     """Private objects by key."""
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        """Store the chunks as one video/mp4 object; the number of bytes stored. Raises BucketError.
+        """Stores the chunks as one video/mp4 object; returns the number of bytes. Raises BucketError.
 
-        The object appears whole, after the last chunk, or not at all: what `chunks` raises comes
-        through unchanged and leaves the key as it was. So does a cancellation before the last chunk.
+        The object appears complete, after the last chunk, or not at all: an exception of `chunks` is passed on and
+        leaves the object under the key unchanged, and so does a cancellation before the last chunk.
         """
         ...
 
     async def head(self, key: str) -> int | None:
-        """Bytes of the object, or None if there is none. Raises BucketError."""
+        """Size of the object in bytes, or None if there is none. Raises BucketError."""
         ...
 
     async def delete(self, key: str) -> None:
-        """Remove the object; no error if there is none. Raises BucketError."""
+        """Removes the object; no error if there is none. Raises BucketError."""
         ...
 
     async def abort_leftovers(self, key: str) -> None:
-        """Throw away what unfinished uploads have left under the key. Raises BucketError."""
+        """Aborts the unfinished uploads of the key. Raises BucketError."""
         ...

@@ -1,4 +1,4 @@
-"""Keeps videos in any S3 store: rclone, Cloudflare R2, Amazon S3."""
+"""Bucket in any S3 store: rclone, Cloudflare R2, Amazon S3."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from .s3_parts import split_into_parts
 __all__ = ["PART_BYTES", "S3Bucket", "S3Config"]
 
 PART_BYTES = 8 * 1024 * 1024
-"""Length of every part but the last. R2: all others equal; S3: at least 5 MiB, at most 10 000 parts."""
+"""Length of every part but the last. R2 requires equal parts; S3 at least 5 MiB and at most 10 000 parts."""
 
 
 class S3Bucket:
-    """Bucket over S3. Objects are private: nothing here ever sets an access rule."""
+    """Bucket over S3. Objects are private: no access rule is ever set."""
 
     def __init__(self, config: S3Config, *, part_bytes: int = PART_BYTES) -> None:
         self._calls = S3Executor(config)
@@ -25,15 +25,15 @@ class S3Bucket:
         self._part_bytes = part_bytes
 
     async def start(self) -> None:
-        """Load boto3 and make its client now (some tenths of a second), not at the first call."""
+        """Loads boto3 and creates its client, which takes some tenths of a second at the first call otherwise."""
         await self._calls.start()
 
     async def aclose(self) -> None:
-        """Close the connections and end the threads; the bucket is of no use afterwards."""
+        """Closes the connections and ends the threads; the bucket cannot be used afterwards."""
         await self._calls.aclose()
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        """See Bucket.put_stream. At most two parts are in memory at any time."""
+        """See Bucket.put_stream. At most two parts are in memory at the same time."""
         parts = split_into_parts(chunks, self._part_bytes)
         first = await anext(parts, b"")
         sent = len(first)
@@ -64,7 +64,7 @@ class S3Bucket:
             await self._calls.run(lambda s3: s3.delete_object(Bucket=self._bucket, Key=key))
 
     async def abort_leftovers(self, key: str) -> None:
-        """See Bucket.abort_leftovers: every multipart upload of this key that isn't complete."""
+        """See Bucket.abort_leftovers: aborts all incomplete multipart uploads of the key."""
         for upload in await self._uploads(key):
             await abort(self._calls, self._bucket, key, upload)
 
@@ -89,13 +89,13 @@ class S3Bucket:
         )
 
     async def _tidy_up(self, key: str) -> None:
-        # After the object is there, not before: two copies of one key that abort each other first
-        # could go on like that for ever; so the later one to finish only fails once.
+        # After the object exists, not before: two concurrent copies of one key that first aborted each other's
+        # upload could do so without end. In this order the later one fails once.
         with suppress(BucketError):
             await self.abort_leftovers(key)
 
     async def _confirm(self, key: str, sent: int) -> None:
-        # No S3 server at hand refuses a wrong SHA-256, so at least the length is asked back.
+        # The tested S3 servers do not refuse a wrong SHA-256 of a multipart upload, so the length is checked.
         found = await self.head(key)
         if found != sent:
             await self.delete(key)

@@ -1,4 +1,4 @@
-"""Calls boto3 in threads, and turns its errors into the bucket's."""
+"""Calls boto3 in threads and converts its errors to BucketError."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ READ_SECONDS = 60
 ATTEMPTS = 3
 _THREADS = 4
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
-# 4xx answers which say that the bytes got lost or damaged on the way.
+# 4xx responses that mean that bytes were lost or damaged in transit.
 _RETRYABLE_CODES = frozenset({"BadDigest", "IncompleteBody", "RequestTimeout", "XAmzContentSHA256Mismatch"})
 
 T = TypeVar("T")
@@ -30,7 +30,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class S3Config:
-    """Where the bucket is and who may write to it. The region is "auto" on R2 and of no matter to rclone."""
+    """Address and credentials of the bucket. The region is "auto" on R2; rclone ignores it."""
 
     endpoint: str
     bucket: str
@@ -44,11 +44,11 @@ class ObjectMissing(BucketRefused):
 
 
 class UploadNotFound(BucketUnavailable):
-    """The multipart upload has been aborted or completed."""
+    """The multipart upload was aborted or completed."""
 
 
 class S3Executor:
-    """One boto3 client, made at the first call, and a few threads to call it in."""
+    """One boto3 client, created at the first call, and a few threads for its calls."""
 
     def __init__(self, config: S3Config) -> None:
         self._config = config
@@ -57,17 +57,17 @@ class S3Executor:
         self._client: S3Client | None = None
 
     async def start(self) -> None:
-        """Make the client now (some tenths of a second), not at the first call."""
+        """Creates the client, which takes some tenths of a second at the first call otherwise."""
         await asyncio.get_running_loop().run_in_executor(self._threads, self._s3)
 
     async def aclose(self) -> None:
-        """Close the connections and end the threads."""
+        """Closes the connections and ends the threads."""
         self._threads.shutdown(wait=False)
         if self._client is not None:
             self._client.close()
 
     async def run(self, act: Callable[[S3Client], T]) -> T:
-        """Call `act` with the client in a thread. Raises BucketError."""
+        """Calls `act` with the client in a thread. Raises BucketError."""
         return await asyncio.get_running_loop().run_in_executor(self._threads, self._act, act)
 
     def _act(self, act: Callable[[S3Client], T]) -> T:
@@ -89,7 +89,7 @@ class S3Executor:
 
 
 def _connect(config: S3Config) -> S3Client:
-    # Never in the event loop's thread: loading boto3 takes a while.
+    # Only called in a worker thread, because loading boto3 takes some tenths of a second.
     access = S3Access(
         endpoint=config.endpoint,
         access_key=config.access_key,

@@ -1,4 +1,4 @@
-"""One multipart upload: complete when the block ends well, gone when it doesn't."""
+"""A multipart upload as a context manager: completed if the block succeeds, aborted otherwise."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ _SECONDS_TO_SETTLE = 5.0
 
 
 def content_md5(body: bytes) -> str:
-    """The Content-MD5 header: the one checksum that rclone, R2 and S3 all refuse a damaged body by."""
+    """The Content-MD5 header: the only checksum that rclone, R2 and S3 all verify."""
     return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
 
 
 class MultipartUpload:
-    """Sends each added part while the next one is gathered, never two at once."""
+    """Sends each part while the next one is collected; one part at a time."""
 
     def __init__(self, calls: S3Executor, bucket: str, key: str) -> None:
         self._calls = calls
@@ -36,7 +36,7 @@ class MultipartUpload:
         self._sending: asyncio.Task[CompletedPartTypeDef] | None = None
 
     async def add(self, part: bytes) -> None:
-        """Wait for the part before and start to send this one. Raises BucketError."""
+        """Waits for the previous part and starts to send this one. Raises BucketError."""
         await self._settle()
         self._sending = asyncio.create_task(self._send(len(self._done) + 1, part))
         self._sending.add_done_callback(_notice)
@@ -79,7 +79,7 @@ class MultipartUpload:
 
     async def _settle(self) -> None:
         if self._sending is not None:
-            # Shielded: a cancelled task would leave its thread sending after the abort.
+            # Shielded: if the task were cancelled, its thread would still send the part, after the abort.
             self._done.append(await asyncio.shield(self._sending))
             self._sending = None
 
@@ -94,7 +94,7 @@ class MultipartUpload:
         )
 
     async def _give_up(self) -> None:
-        # A part that arrives after the abort would stay behind, so it is waited for, within reason.
+        # A part that arrives after the abort would remain in the store, so the abort waits for it for some seconds.
         if self._sending is not None:
             await asyncio.wait({self._sending}, timeout=_SECONDS_TO_SETTLE)
         with suppress(BucketError):
@@ -102,12 +102,12 @@ class MultipartUpload:
 
 
 async def abort(calls: S3Executor, bucket: str, key: str, upload: str) -> None:
-    """Throw an unfinished upload away; no error if it is gone already. Raises BucketError."""
+    """Aborts an unfinished upload; no error if it does not exist. Raises BucketError."""
     with suppress(UploadNotFound):
         await calls.run(lambda s3: s3.abort_multipart_upload(Bucket=bucket, Key=key, UploadId=upload))
 
 
 def _notice(sending: asyncio.Task[CompletedPartTypeDef]) -> None:
-    # Once the upload is given up nobody asks for the outcome, and asyncio would complain about that.
+    # After an abort the result is not retrieved, which asyncio would log as an error.
     if not sending.cancelled():
         sending.exception()

@@ -1,4 +1,4 @@
-"""Cuts a stream into parts of one length, as multipart uploads want them."""
+"""Splits a stream into parts of equal length, as multipart uploads require."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator
 
 
 async def split_into_parts(chunks: AsyncIterator[bytes], part_bytes: int) -> AsyncIterator[bytes]:
-    """Parts of exactly `part_bytes`; a shorter one comes last, once `chunks` has ended, never an empty one."""
+    """Parts of exactly `part_bytes`; the last one may be shorter, but is never empty."""
     pieces: list[bytes] = []
     gathered = 0
     async for chunk in chunks:
@@ -16,7 +16,7 @@ async def split_into_parts(chunks: AsyncIterator[bytes], part_bytes: int) -> Asy
             part = b"".join([*pieces, rest[:cut]])
             pieces.clear()
             yield part
-            del part  # the receiver alone decides how long it stays in memory
+            del part  # keeps no reference, so that the receiver decides how long it stays in memory
             rest, gathered = rest[cut:], 0
         if rest:
             pieces.append(bytes(rest))

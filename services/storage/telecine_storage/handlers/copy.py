@@ -24,8 +24,8 @@ log = structlog.get_logger(__name__)
 Videos = CommandHandler[Command, Video]
 COPY = "copy"
 RECOPY = "recopy"
+# A message whose copy is in progress is redelivered, not acknowledged: a crash of this process would lose it.
 ACTIVE_RETRY_DELAY = 5
-"""Seconds. The message waits, unacknowledged, for the try under way: it may end in a crash."""
 
 
 FAILURE_MESSAGES = {
@@ -35,7 +35,7 @@ FAILURE_MESSAGES = {
 
 
 class CopyHandler:
-    """One process's hands for copying into `bucket_name`."""
+    """Copies videos into `bucket_name`; one instance per process."""
 
     def __init__(
         self,
@@ -64,14 +64,17 @@ class CopyHandler:
         self._active: set[str] = set()
 
     async def retry(self, timer: Timer) -> None:
-        """A copy's next try is due."""
+        """Makes the next try of a copy."""
         account, generation = timer.key
         await self.copy(account, generation, tried=_decode_tries(timer.data))
 
     async def copy(
         self, account: str, generation: str, *, tried: int = 0, cause: Cause | None = None
     ) -> None:
-        """Copy the video of a generation unless that is done or under way; `tried`: how many tries failed before."""
+        """Copies the video of a generation, unless it is done. `tried`: number of failed tries.
+
+        Raises Retry while this process is copying the same video.
+        """
         if generation in self._active:
             raise Retry(ACTIVE_RETRY_DELAY, "this process is copying it")
         self._active.add(generation)
@@ -105,14 +108,15 @@ class CopyHandler:
         await self._videos.handle(aggregate, stored, cause)
 
     async def recopy(self, timer: Timer) -> None:
-        """Put the object of a stored video back where it is missing or incomplete: the same bytes, and no event.
+        """Restores the missing or incomplete object of a stored video, with the same bytes.
 
-        VideoStored stays true. Once the provider's URL is about to expire the video is lost: logged and counted.
+        Appends no event, because VideoStored remains true. If the provider's URL is about to expire, the video is
+        lost, which is logged and counted.
         """
         video = await self._videos.read(subjects.video(*timer.key))
         ready, stored = video.ready, video.stored
         if ready is None or stored is None:
-            return  # erased since
+            return  # erased in the meantime
         try:
             if await self._bucket.head(stored.key) == stored.bytes:
                 return
@@ -174,7 +178,7 @@ def _encode_tries(tried: int) -> bytes:
 
 
 def _decode_tries(data: bytes) -> int:
-    """How many tries a timer says have failed; a timer without that starts anew."""
+    """The number of failed tries in the timer's data; 0 if it has none."""
     try:
         value = json.loads(data or b"{}").get("tried", 0)
     except (ValueError, AttributeError):

@@ -1,4 +1,4 @@
-"""The projection of copies that are owed, and of those that were made and can be made again."""
+"""Projection of pending copies, and of stored videos that can be copied again."""
 
 from sqlmodel import Session
 
@@ -12,7 +12,7 @@ from .tables import PendingCopyRow, StoredVideoRow
 
 
 def apply(session: Session, recorded: RecordedEvent) -> None:
-    """A video is pending from the moment it is ready until it is stored or given up."""
+    """A video is pending from VideoReady until it is stored or storing it fails permanently."""
     match recorded.event:
         case VideoReady() as event:
             session.merge(

@@ -1,4 +1,4 @@
-"""What the storage service keeps beside the streams: which videos are not stored yet, and where the others are."""
+"""Tables of the storage service: videos that are not stored yet, and the objects of the others."""
 
 from datetime import datetime
 
@@ -12,7 +12,7 @@ VERSION = 3
 
 
 class PendingCopyRow(SQLModel, table=True):
-    """A video that is ready at the provider and not yet stored or given up, and the trace that it belongs to."""
+    """A video that is ready at the provider and not stored yet; `traceparent` of its VideoReady."""
 
     metadata = METADATA
     __tablename__ = "pending_copy"
@@ -24,7 +24,7 @@ class PendingCopyRow(SQLModel, table=True):
 
 
 class StoredVideoRow(SQLModel, table=True):
-    """Where a video was stored, its size in bytes, and until when the provider has it as well."""
+    """The object of a stored video, its size in bytes, and the expiry of the provider's URL."""
 
     metadata = METADATA
     __tablename__ = "stored_video"

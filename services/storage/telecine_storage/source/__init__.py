@@ -1,0 +1,1 @@
+"""Port to the provider's result files, and its adapters."""

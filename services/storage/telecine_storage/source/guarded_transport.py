@@ -1,4 +1,4 @@
-"""Dials only addresses that were checked: the network layer below the HTTP source."""
+"""Network backend of the HTTP source: connects only to addresses that were checked."""
 
 from __future__ import annotations
 
@@ -11,24 +11,24 @@ import httpcore
 from .addresses import may_dial
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-"""Host and port to literal addresses; raises OSError."""
+"""Resolves host and port to literal addresses; raises OSError."""
 
 
 class AddressRefused(Exception):
-    """The host has an address that must not be dialled."""
+    """The host has an address that connections must not be made to."""
 
 
 async def resolve_host(host: str, port: int) -> Sequence[str]:
-    """Every address the system's resolver knows for the host. Raises OSError."""
+    """All addresses of the host, by the system's resolver. Raises OSError."""
     found = await asyncio.get_running_loop().getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(address[0]) for *_, address in found))
 
 
 class GuardedBackend(httpcore.AsyncNetworkBackend):
-    """Resolves a host once, refuses it if any of its addresses is refused, and dials these very addresses.
+    """Resolves a host, refuses it if any of its addresses is refused, and connects to exactly these addresses."""
 
-    Nothing is resolved a second time, so a name that changes its address in between gains nothing.
-    """
+    # The name is not resolved a second time: a name server that changes its answer after the check (DNS rebinding)
+    # cannot redirect the connection.
 
     def __init__(
         self,
@@ -65,11 +65,11 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         timeout: float | None = None,
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
-        """Raises AddressRefused: no result lies behind a local socket."""
+        """Raises AddressRefused: results are never served by a local socket."""
         raise AddressRefused("a local socket")
 
     async def sleep(self, seconds: float) -> None:
-        """What httpcore asks of a network backend."""
+        """Part of httpcore's interface of a network backend."""
         await self._dialler.sleep(seconds)
 
     async def _checked_addresses(self, host: str, port: int) -> Sequence[str]:

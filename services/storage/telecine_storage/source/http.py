@@ -1,4 +1,4 @@
-"""Fetches result URLs over HTTP, from public addresses only."""
+"""Source over HTTP, restricted to public addresses."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ _TIMEOUTS = {
 _HEADERS = (
     ("User-Agent", "telecine"),
     ("Accept", "video/mp4, */*"),
-    # A compressed answer could unpack to any size, and has no length to check.
+    # A compressed response could expand to any size, and has no length to check.
     ("Accept-Encoding", "identity"),
 )
-# Content codings that change the bytes (IANA's registry). Object stores also send labels that do not, such as identity,
-# aws-chunked or an empty one; the check of the mp4's boxes finds a body that is no video after all.
+# Content codings that change the bytes (IANA's registry). Object stores also send values that do not, such as
+# identity, aws-chunked or an empty one; the check of the mp4 boxes detects a body that is not a video.
 _COMPRESSED = frozenset({"gzip", "x-gzip", "compress", "x-compress", "deflate", "br", "zstd", "dcb", "dcz"})
 _WHOLE_RANGE = re.compile(r"bytes 0-(\d+)/(\d+)", re.ASCII | re.IGNORECASE)
 _WIRE_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError)
@@ -41,10 +41,10 @@ _WIRE_ERRORS = (httpcore.TimeoutException, httpcore.NetworkError, httpcore.Proto
 
 @dataclass(frozen=True, slots=True)
 class SourcePolicy:
-    """Where results may come from.
+    """Which URLs may be fetched.
 
-    `hosts`: suffixes such as ".volces.com"; empty means any public host. `allow_private` is for a provider
-    on this machine or network: it adds loopback and private addresses, plain http and every port.
+    `hosts`: suffixes such as ".volces.com"; empty means any public host. `allow_private` is for a provider on the
+    same machine or network: it also allows loopback and private addresses, plain http and every port.
     """
 
     hosts: tuple[str, ...] = ()
@@ -52,7 +52,7 @@ class SourcePolicy:
 
 
 class HttpSource:
-    """Source over HTTP/1.1. No environment, cookies or credentials are used; close it with `aclose`."""
+    """Source over HTTP/1.1, without proxies from the environment, cookies or credentials. Close it with `aclose`."""
 
     def __init__(self, rules: SourcePolicy, *, resolve: Resolve = resolve_host) -> None:
         self._rules = rules
@@ -64,7 +64,7 @@ class HttpSource:
         )
 
     async def aclose(self) -> None:
-        """Close all connections."""
+        """Closes all connections."""
         await self._pool.aclose()
 
     @asynccontextmanager
@@ -81,7 +81,7 @@ class HttpSource:
             yield Download(length, content_type, _chunks(response, max_bytes))
 
     async def _follow(self, url: str, stack: AsyncExitStack) -> httpcore.Response:
-        """The final answer, with the whole file, after at most REDIRECTS_MAX redirects. Raises SourceError."""
+        """The final response, with the whole file, after at most REDIRECTS_MAX redirects. Raises SourceError."""
         target = _parse(url)
         for _ in range(REDIRECTS_MAX + 1):
             self._check(target)
@@ -140,12 +140,12 @@ def _values(response: httpcore.Response, name: str) -> list[bytes]:
 
 
 def _text(response: httpcore.Response, name: str) -> str:
-    """All values of a header as one list, as RFC 9110 has it; "" without the header."""
+    """All values of a header, joined as RFC 9110 says; "" without the header."""
     return b", ".join(_values(response, name)).decode("latin-1")
 
 
 def _is_whole(response: httpcore.Response) -> bool:
-    """200, or 203 of a proxy, or an unasked 206 whose range is everything."""
+    """Whether the status is 200, a proxy's 203, or an unrequested 206 whose range covers the whole file."""
     if response.status == 206:
         found = _WHOLE_RANGE.fullmatch(_text(response, "content-range").strip())
         return found is not None and int(found[1]) + 1 == int(found[2])
@@ -157,7 +157,7 @@ def _codings(response: httpcore.Response) -> set[str]:
 
 
 def _location(response: httpcore.Response) -> str:
-    """Where a redirect leads. A URL is ASCII, but servers also send UTF-8 or other bytes: these bytes are meant."""
+    """The target of a redirect. URLs are ASCII, but servers also send UTF-8 or other bytes, which are kept."""
     value = next(iter(_values(response, "location")), b"")
     try:
         text = value.decode()
@@ -177,7 +177,7 @@ async def _raise_for(response: httpcore.Response) -> None:
     reason = f"answered {response.status}"
     if response.status >= 500 or response.status in _RETRYABLE_STATUSES:
         raise SourceNotReady(reason)
-    # Ark: right after success the file may answer 400 with this code for a while.
+    # Ark: right after success the file may respond with 400 and this code for a while.
     if response.status == 400 and b"video_not_ready" in await _beginning(response):
         raise SourceNotReady("answered video_not_ready")
     raise SourceRefused(reason)
@@ -208,5 +208,5 @@ async def _chunks(response: httpcore.Response, max_bytes: int) -> AsyncIterator[
 
 
 def _name(error: Exception) -> str:
-    # Only the kind of failure: its text may hold the signed URL.
+    # Only the type of the error: its text may contain the signed URL.
     return f"the download failed: {type(error).__name__}"

@@ -1,4 +1,4 @@
-"""Result URLs kept in a dictionary: the twin of the HTTP source."""
+"""In-memory source for tests."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from .port import Download, SourceError, SourceNotReady, SourceRefused
 
 @dataclass
 class MemorySource:
-    """Answers with `results[url]`: bytes, or the error to raise. `cut_after` ends every download early."""
+    """Returns `results[url]`: bytes, or an error to raise. `cut_after` truncates every download to that length."""
 
     results: dict[str, bytes | SourceError] = field(default_factory=dict)
     content_type: str | None = "video/mp4"

@@ -1,8 +1,8 @@
-"""Where finished videos are fetched from: the port.
+"""Port to the provider's result files.
 
 SourceError
-├── SourceRefused   this URL will never give the video
-└── SourceNotReady  it may do so later
+├── SourceRefused   permanent for this URL
+└── SourceNotReady  a later try may succeed
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from typing import Protocol
 
 
 class SourceError(Exception):
-    """A download failed; `reason` names no URL, since result URLs are signed and hence secret."""
+    """A download failed; `reason` contains no URL, because result URLs are signed and thus secret."""
 
     def __init__(self, reason: str) -> None:
         super().__init__(reason)
@@ -22,18 +22,18 @@ class SourceError(Exception):
 
 
 class SourceRefused(SourceError):
-    """Permanent for this URL: gone, forbidden, too large, or an address that must not be called."""
+    """Permanent for this URL: gone, forbidden, too large, or at an address that is not allowed."""
 
 
 class SourceNotReady(SourceError):
-    """Worth another try: not ready yet, overloaded, unreachable or cut off."""
+    """A later try may succeed: not ready yet, overloaded, unreachable or interrupted."""
 
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """An answer under way: `length` in bytes if it was announced, the content type in lower case without parameters.
+    """An open download: `length` in bytes if announced, the content type in lower case without parameters.
 
-    Reading `chunks` raises SourceNotReady if the stream is cut off or stalls, SourceRefused if it grows too large.
+    Reading `chunks` raises SourceNotReady if the stream is interrupted or stalls, SourceRefused if it is too large.
     """
 
     length: int | None
@@ -45,5 +45,5 @@ class Source(Protocol):
     """Opens result URLs."""
 
     def open(self, url: str, *, max_bytes: int) -> AbstractAsyncContextManager[Download]:
-        """Ask for the URL; entering raises SourceError. Leaving ends the download, read to its end or not."""
+        """Requests the URL; entering raises SourceError, leaving closes the download even if it is not fully read."""
         ...
