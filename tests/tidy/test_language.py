@@ -43,7 +43,6 @@ LEFT: dict[str, int] = {
     "deploy": 18,
     "docker-compose.yml": 1,
     "docs": 126,
-    "emulator": 9,
     "services": 61,
     "tests": 248,
 }
