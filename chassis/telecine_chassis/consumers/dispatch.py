@@ -2,18 +2,19 @@
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
+from typing import Any, TypeVar
 
 import structlog
 from nats.aio.client import Client
 from nats.js.errors import NotFoundError
 
+from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.eventstore.messages import decode
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.telemetry.instruments import HandlerInstruments
 from telecine_chassis.telemetry.trace_context import DUE_HEADER, SET_BY_HEADER, TRACEPARENT_HEADER
 from telecine_chassis.telemetry.tracing import Tracing, bind_context, current_log_fields
 from telecine_chassis.timers.port import Timer
-from telecine_contracts import Registry, subjects
+from telecine_contracts import Event, Registry, subjects
 from telecine_contracts.streams import Consumer
 from telecine_jetstream.messages import StoredMessage, from_stored
 
@@ -23,7 +24,8 @@ from .retry_policy import TRANSIENT_ERRORS, Permanent, Retry
 __all__ = ["Dispatch", "EventHandler", "TimerHandler"]
 
 log = structlog.get_logger(__name__)
-EventHandler = Callable[[RecordedEvent], Awaitable[None]]
+E = TypeVar("E", bound=Event)
+EventHandler = Callable[[E, Cause], Awaitable[None]]
 TimerHandler = Callable[[Timer], Awaitable[None]]
 REPLAY = "replay"
 """The timer kind by which an operator has a dead letter's message handled again."""
@@ -54,13 +56,13 @@ class Dispatch:
         self._tracing = tracing
         self._meters = meters
         self._clock = clock
-        self._events: dict[str, tuple[Consumer, EventHandler]] = {}
+        self._events: dict[str, tuple[Consumer, type[Event], EventHandler[Any]]] = {}
         self._timers: dict[str, TimerHandler] = {REPLAY: self._replay}
         self._names: dict[str, Sequence[str]] = {}
 
-    def on(self, consumer: Consumer, handler: EventHandler) -> None:
-        """Events of `consumer` go to `handler`."""
-        self._events[consumer.name] = consumer, handler
+    def on(self, consumer: Consumer, event_type: type[E], handler: EventHandler[E]) -> None:
+        """Register the handler of a consumer whose events are of `event_type` or its subclasses."""
+        self._events[consumer.name] = consumer, event_type, handler
 
     def on_timers(self, handlers: Mapping[str, TimerHandler], names: Mapping[str, Sequence[str]]) -> None:
         """Due timers go to the handler of their kind."""
@@ -107,7 +109,10 @@ class Dispatch:
                 event_type=envelope.type, correlation=envelope.correlation, **current_log_fields()
             )
             bind_context(**recorded.event.about)
-            await self._events[name][1](recorded)
+            _, event_type, handler = self._events[name]
+            if not isinstance(recorded.event, event_type):
+                raise Permanent(f"{name} takes {event_type.__name__}, not {envelope.type}")
+            await handler(recorded.event, Cause.of(envelope))
 
     async def _replay(self, timer: Timer) -> None:
         """Handle a message of the event streams again: key is the consumer and the stream sequence.
@@ -117,7 +122,7 @@ class Dispatch:
         name, sequence = timer.key
         if name not in self._events:
             raise Permanent(f"no consumer is called {name}")
-        consumer, _ = self._events[name]
+        consumer, *_ = self._events[name]
         stream = consumer.stream
         try:
             found = await self._connection.jetstream().get_msg(stream, seq=int(sequence))

@@ -29,7 +29,7 @@ from telecine_contracts.streams import Consumer
 from telecine_jetstream.messages import StoredMessage, from_delivery
 
 from .dead_letters import DeadLetters
-from .dispatch import Dispatch, EventHandler, TimerHandler
+from .dispatch import Dispatch, E, EventHandler, TimerHandler
 from .monitor import ConsumerMonitor
 from .retry_policy import TRANSIENT_ERRORS, UNSUPPORTED_ERRORS, Permanent, Retry, RetryPolicy
 
@@ -85,9 +85,12 @@ class Reactor:
         self._stopping = asyncio.Event()
         self._keeping: asyncio.Task[None] | None = None
 
-    def on(self, consumer: Consumer, handler: EventHandler) -> None:
-        """Hand every event of `consumer` to `handler`."""
-        self._dispatch.on(consumer, handler)
+    def on(self, consumer: Consumer, event_type: type[E], handler: EventHandler[E]) -> None:
+        """Call `handler` with every event of `consumer`, and with the event as the cause of what it does.
+
+        `event_type` is the type of those events, or a base class where the consumer has events of several types.
+        """
+        self._dispatch.on(consumer, event_type, handler)
         self._listen(consumer)
 
     def on_timers(

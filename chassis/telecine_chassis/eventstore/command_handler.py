@@ -88,9 +88,9 @@ class _Folded(Generic[S]):
 class CommandHandler(Generic[C, S]):
     """All aggregates of one kind, as one service (`source`) writes them.
 
-    `assume_new` skips the first look where most commands start a new aggregate: the append finds out. `timeout`
-    is for how many seconds an append without an answer is tried again, and an aggregate that can't be read is asked
-    for, before Unavailable is raised.
+    `assume_new` skips the first read where most commands start a new aggregate: the append finds out. `timeout`:
+    seconds for which an append or a read without an answer is repeated before Unavailable is raised. `on_appended` is
+    called with each event that `handle` appended.
     """
 
     def __init__(
@@ -102,6 +102,7 @@ class CommandHandler(Generic[C, S]):
         clock: Callable[[], datetime],
         assume_new: bool = False,
         timeout: float = 10,
+        on_appended: Callable[[Event], None] = lambda event: None,
     ) -> None:
         self._store = store
         self._decider = decider
@@ -109,6 +110,7 @@ class CommandHandler(Generic[C, S]):
         self._clock = clock
         self._assume_new = assume_new
         self._timeout = timeout
+        self._on_appended = on_appended
         self._lanes: WeakValueDictionary[str, asyncio.Lock] = WeakValueDictionary()
         self._cache: OrderedDict[str, _Folded[S]] = OrderedDict()
 
@@ -126,6 +128,12 @@ class CommandHandler(Generic[C, S]):
         `decide` raises, AppendRejected, Unavailable when the store stays silent, UnsupportedEvent or UnreadableMessage
         when the aggregate holds a message without which nothing may be decided.
         """
+        result = await self._handle(aggregate, command, cause)
+        if result.event is not None:
+            self._on_appended(result.event.event)
+        return result
+
+    async def _handle(self, aggregate: str, command: C, cause: Cause | None) -> CommandResult[S]:
         async with self._lane(aggregate):
             folded, fresh = self._cached(aggregate), False
             if folded.version == 0 and not self._assume_new:

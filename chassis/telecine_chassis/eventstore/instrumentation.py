@@ -1,17 +1,20 @@
-"""An event store that counts what becomes of its appends."""
+"""An event store whose appends are measured."""
 
 from collections.abc import Sequence
 
 from telecine_chassis.telemetry.instruments import AppendInstruments
+from telecine_chassis.telemetry.measurement import measured
 from telecine_contracts import Envelope, Event
 
 from .port import AppendRejected, Conflict, EventStore, RecordedEvent
 
 __all__ = ["InstrumentedEventStore"]
 
+OUTCOMES: dict[type[Exception], str] = {Conflict: "conflict", AppendRejected: "refused"}
+
 
 class InstrumentedEventStore:
-    """`store`, with every append measured."""
+    """`store` with every append counted and timed."""
 
     def __init__(self, store: EventStore, meters: AppendInstruments) -> None:
         self._store = store
@@ -25,14 +28,13 @@ class InstrumentedEventStore:
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         """See EventStore.append."""
-        outcome = "unavailable"
-        try:
-            with self._meters.seconds.time():
-                version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
-            outcome = "stored"
+        with measured(
+            self._meters.appends,
+            event.type,
+            seconds=self._meters.seconds,
+            errors=OUTCOMES,
+            default="unavailable",
+        ) as append:
+            version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
+            append.outcome = "stored"
             return version
-        except (Conflict, AppendRejected) as error:
-            outcome = "conflict" if isinstance(error, Conflict) else "refused"
-            raise
-        finally:
-            self._meters.appends.labels(event.type, outcome).inc()

@@ -12,21 +12,21 @@ from nats.js.api import AckPolicy, ConsumerConfig
 from telecine_chassis.consumers.dead_letters import DeadLetter, DeadLetters
 from telecine_chassis.consumers.monitor import ConsumerMonitor
 from telecine_chassis.consumers.reactor import Reactor, RetryPolicy, TimerHandler
+from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.broker import Broker
 from telecine_chassis.nats.connection import connect, connection_options
 from telecine_chassis.telemetry.instruments import HandlerInstruments, Instruments
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_cli.provisioning.streams import provision
-from telecine_contracts import Envelope, registry, subjects
+from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.gateway import CancelRequested
 from telecine_contracts.streams import Consumer
 from telecine_jetstream.client import NatsClient
 
 __all__ = ["ReactorEnvironment", "reactor_environment"]
 
-Handler = Callable[[RecordedEvent], Awaitable[None]]
+Handler = Callable[[Event, Cause], Awaitable[None]]
 QUICK = RetryPolicy(first=0.05, longest=0.4, tries=3)
 
 
@@ -90,7 +90,7 @@ class ReactorEnvironment:
         due = self._consumer("TIMERS", concurrency, ack_wait)
         for consumer in (events, due):
             await self._create(consumer)
-        reactor.on(events, handler)
+        reactor.on(events, Event, handler)
         reactor.on_timers(due, timers or {})
         await reactor.start()
         self.running.append(reactor)

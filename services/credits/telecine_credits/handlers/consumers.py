@@ -7,9 +7,8 @@ from faststream.nats import NatsBroker
 
 from telecine_chassis.consumers.reactor import Permanent, Reactor
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timers
-from telecine_contracts import subjects
+from telecine_contracts import Event, subjects
 from telecine_contracts.gateway import GenerationRequested
 from telecine_contracts.generation import GenerationFailed
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
@@ -35,9 +34,7 @@ def listen(
 ) -> None:
     """Everything the credits service reacts to."""
 
-    async def debit(cause: RecordedEvent) -> None:
-        event = cause.event
-        assert isinstance(event, GenerationRequested)
+    async def debit(event: GenerationRequested, cause: Cause) -> None:
         command = Debit(
             account=event.account,
             at=clock(),
@@ -45,27 +42,27 @@ def listen(
             price=event.price,
             api_key=event.api_key,
         )
-        await ledger.handle(subjects.ledger(event.account), command, Cause.of(cause.envelope))
+        await ledger.handle(subjects.ledger(event.account), command, cause)
 
-    async def close(cause: RecordedEvent) -> None:
-        command = ending(cause, clock())
+    async def close(event: Event, cause: Cause) -> None:
+        command = ending(event, clock())
         try:
-            await ledger.handle(subjects.ledger(command.account), command, Cause.of(cause.envelope))
+            await ledger.handle(subjects.ledger(command.account), command, cause)
         except NotDebited as error:
             raise Permanent(str(error)) from None
 
     expiries = Expiries(ledger, timers, clock)
-    reactor.on(CREDITS_DEBIT, debit)
-    reactor.on(CREDITS_CLOSE, close)
-    reactor.on(CREDITS_EXPIRY, expiries.arm)
+    reactor.on(CREDITS_DEBIT, GenerationRequested, debit)
+    reactor.on(CREDITS_CLOSE, Event, close)
+    reactor.on(CREDITS_EXPIRY, Event, expiries.arm)
     reactor.on_timers(CREDITS_TIMERS, {EXPIRY: expiries.wake}, {EXPIRY: ("account", "grant")})
     answer_commands(broker, ledger, clock, observed)
 
 
-def ending(cause: RecordedEvent, at: datetime) -> Settle | Refund:
+def ending(event: Event, at: datetime) -> Settle | Refund:
     """What the end of a generation means for its hold: settled where there is a video to give, else refunded."""
-    account, generation = cause.event.about["account"], cause.event.about["generation"]
-    match cause.event:
+    account, generation = event.about["account"], event.about["generation"]
+    match event:
         case VideoStored():
             reason = None
         case VideoStorageFailed(stopgap_url=url):

@@ -5,7 +5,6 @@ from datetime import datetime, timedelta
 
 from telecine_chassis.consumers.reactor import Retry
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_contracts import Event, derive_id, subjects
 from telecine_contracts.credits import CreditsAdjusted, CreditsGranted, CreditsRefunded
@@ -49,10 +48,10 @@ class Expiries:
         self._timers = timers
         self._clock = clock
 
-    async def arm(self, cause: RecordedEvent) -> None:
+    async def arm(self, event: Event, cause: Cause) -> None:
         """Set the timers that an entry asks for. One set too early is set again when it fires."""
-        account = cause.event.about["account"]
-        for number, until in expiries(cause.event):
+        account = event.about["account"]
+        for number, until in expiries(event):
             await self._set(expiry_timer(account, number), until)
 
     async def wake(self, timer: Timer) -> None:

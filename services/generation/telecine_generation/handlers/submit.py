@@ -10,7 +10,6 @@ from datetime import datetime, timedelta
 import structlog
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import subjects
 from telecine_contracts.credits import CreditsDebited
 from telecine_contracts.generation import SubmissionStarted
@@ -222,12 +221,12 @@ class Submitter:
 
 
 async def submit(
-    submitter: Submitter, set_timer: Callable[[Generation], Awaitable[None]], recorded: RecordedEvent
+    submitter: Submitter,
+    set_timer: Callable[[Generation], Awaitable[None]],
+    event: CreditsDebited,
+    cause: Cause,
 ) -> None:
     """Makes the first attempt of a generation that was paid for, and sets the timer for its next poll."""
-    event = recorded.event
-    assert isinstance(event, CreditsDebited)
-    cause = Cause.of(recorded.envelope)
     await set_timer(await submitter.submit(event.account, event.generation, attempt=1, cause=cause))
 
 

@@ -3,6 +3,7 @@
 from functools import partial
 
 from telecine_chassis.consumers.reactor import Reactor
+from telecine_contracts.generation import VideoReady
 from telecine_contracts.streams import STORAGE_COPY, STORAGE_TIMERS
 
 from .copy import COPY, RECOPY, CopyHandler, copy
@@ -10,6 +11,6 @@ from .copy import COPY, RECOPY, CopyHandler, copy
 
 def register_consumers(reactor: Reactor, copier: CopyHandler) -> None:
     """Binds every consumer of the service to its handler."""
-    reactor.on(STORAGE_COPY, partial(copy, copier))
+    reactor.on(STORAGE_COPY, VideoReady, partial(copy, copier))
     key = ("account", "generation")
     reactor.on_timers(STORAGE_TIMERS, {COPY: copier.retry, RECOPY: copier.recopy}, {COPY: key, RECOPY: key})

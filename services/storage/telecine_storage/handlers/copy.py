@@ -9,7 +9,6 @@ from prometheus_client import Counter
 
 from telecine_chassis.consumers.reactor import Retry
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_contracts import subjects
 from telecine_contracts.generation import VideoReady
@@ -166,11 +165,9 @@ class CopyHandler:
             log.warning("copy.leftovers_stay", reason=str(leftover))
 
 
-async def copy(copier: CopyHandler, recorded: RecordedEvent) -> None:
+async def copy(copier: CopyHandler, event: VideoReady, cause: Cause) -> None:
     """Copies a video that the provider has finished."""
-    event = recorded.event
-    assert isinstance(event, VideoReady)
-    await copier.copy(event.account, event.generation, cause=Cause.of(recorded.envelope))
+    await copier.copy(event.account, event.generation, cause=cause)
 
 
 def _encode_tries(tried: int) -> bytes:

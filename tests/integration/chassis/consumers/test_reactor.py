@@ -14,9 +14,11 @@ from tests.support.servers.instances import NatsServer, shared_nats_server
 from telecine_chassis.consumers import reactor as reactor_module
 from telecine_chassis.consumers.monitor import ConsumerMonitor
 from telecine_chassis.consumers.reactor import Permanent, Retry, RetryPolicy
-from telecine_chassis.eventstore.port import RecordedEvent, Unavailable
+from telecine_chassis.eventstore.command_handler import Cause
+from telecine_chassis.eventstore.port import Unavailable
 from telecine_chassis.nats import broker as broker_module
 from telecine_chassis.timers.port import Timer
+from telecine_contracts import Event
 
 
 @pytest.fixture(scope="module")
@@ -44,8 +46,8 @@ class Handler:
     gate: asyncio.Event = field(default_factory=asyncio.Event)
     _at_once: int = 0
 
-    async def __call__(self, recorded: RecordedEvent) -> None:
-        generation = recorded.event.about["generation"]
+    async def __call__(self, event: Event, cause: Cause) -> None:
+        generation = event.about["generation"]
         self.calls.append(generation)
         self.times.append(asyncio.get_running_loop().time())
         if self.troubles:
@@ -92,15 +94,16 @@ async def test_a_message_is_acknowledged_after_its_handler_has_returned(
 
 
 async def test_a_handler_gets_the_event_as_it_was_stored(environment: ReactorEnvironment) -> None:
-    seen: list[RecordedEvent] = []
+    seen: list[tuple[Event, Cause]] = []
 
-    async def handler(recorded: RecordedEvent) -> None:
-        seen.append(recorded)
+    async def handler(event: Event, cause: Cause) -> None:
+        seen.append((event, cause))
 
     await environment.react(handler)
     await environment.publish("g1")
     await eventually_async(wait_until_handled(environment))
-    assert seen == list(await environment.store.load(f"video.{environment.account}.g1.*"))
+    (stored,) = await environment.store.load(f"video.{environment.account}.g1.*")
+    assert seen == [(stored.event, Cause.of(stored.envelope))]
 
 
 async def test_a_failed_message_is_asked_for_again_with_growing_pauses(

@@ -7,9 +7,9 @@ from tests.support.environments.reactor import ReactorEnvironment, reactor_envir
 from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer, shared_nats_server
 
-from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.timers.port import Timer
-from telecine_contracts import subjects
+from telecine_contracts import Event, subjects
 
 NOW = "@at 2026-01-01T00:00:00.000Z"
 
@@ -39,8 +39,8 @@ async def test_the_server_lets_one_service_schedule_for_another_and_the_reactor_
     async def wake(timer: Timer) -> None:
         woken.append(timer)
 
-    async def nothing(recorded: RecordedEvent) -> None:
-        raise AssertionError(recorded)
+    async def nothing(event: Event, cause: Cause) -> None:
+        raise AssertionError(event)
 
     await environment.react(nothing, timers={"wake": wake})
     due = {key: subjects.timer_due(environment.service, "wake", key) for key in ("foreign", "own", "fired")}

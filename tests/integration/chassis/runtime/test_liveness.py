@@ -14,7 +14,7 @@ from tests.support.eventually import eventually, eventually_async
 from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.consumers.reactor import Reactor
-from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.liveness import Liveness
 from telecine_chassis.telemetry.metrics import Metrics
@@ -22,6 +22,7 @@ from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.ports import LOOPBACK, free_port
 from telecine_cli.stack.process import Command, Process
+from telecine_contracts import Event
 
 
 @pytest.fixture
@@ -37,7 +38,7 @@ class BlockingHandler:
     open: asyncio.Event = field(default_factory=asyncio.Event)
     begun: int = 0
 
-    async def __call__(self, cause: RecordedEvent) -> None:
+    async def __call__(self, event: Event, cause: Cause) -> None:
         self.begun += 1
         await self.open.wait()
 
@@ -95,7 +96,7 @@ async def break_fetch_loops(reactor: Reactor) -> None:
 
 
 async def test_pending_retries_are_healthy(consumer_environment: ReactorEnvironment) -> None:
-    async def fail(cause: RecordedEvent) -> None:
+    async def fail(event: Event, cause: Cause) -> None:
         raise OSError("the world is broken")
 
     reactor = await consumer_environment.react(fail, look_every=0.05, stuck_after=0.2)

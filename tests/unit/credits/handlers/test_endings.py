@@ -4,9 +4,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_contracts import EVENTS, Envelope, Event, subjects
-from telecine_contracts.examples import envelope, example
+from telecine_contracts import EVENTS, subjects
+from telecine_contracts.examples import example
 from telecine_contracts.generation import FailureCode, GenerationCancelled, GenerationFailed, Stage
 from telecine_contracts.storage import StorageFailure, VideoStorageFailed, VideoStored
 from telecine_contracts.streams import CREDITS_CLOSE
@@ -30,11 +29,6 @@ GOES_ON = {
 NOW = datetime(2026, 6, 1, tzinfo=UTC)
 
 
-def recorded(event: Event) -> RecordedEvent:
-    about: Envelope = envelope(event)
-    return RecordedEvent(event, about, 7)
-
-
 def settle() -> Settle:
     return Settle(account="ann", at=NOW, generation="g1")
 
@@ -56,26 +50,26 @@ def storage_failed(url: str | None) -> VideoStorageFailed:
 
 def test_a_stored_video_is_paid_for() -> None:
     event = example(VideoStored)
-    assert ending(recorded(event), NOW) == Settle(**event.about, at=NOW)
+    assert ending(event, NOW) == Settle(**event.about, at=NOW)
 
 
 def test_a_stop_gap_is_a_delivery() -> None:
-    assert ending(recorded(storage_failed("https://provider.example/v.mp4")), NOW) == settle()
+    assert ending(storage_failed("https://provider.example/v.mp4"), NOW) == settle()
 
 
 def test_without_any_url_there_is_nothing_to_pay_for() -> None:
-    assert ending(recorded(storage_failed(None)), NOW) == refund("video_not_stored")
+    assert ending(storage_failed(None), NOW) == refund("video_not_stored")
 
 
 @pytest.mark.parametrize("code", FailureCode)
 def test_every_failure_is_refunded_with_its_code(code: FailureCode) -> None:
     event = GenerationFailed(account="ann", generation="g1", stage=Stage.PROVIDER, code=code, message="…")
-    assert ending(recorded(event), NOW) == refund(code.value)
+    assert ending(event, NOW) == refund(code.value)
 
 
 def test_a_cancelled_generation_is_refunded() -> None:
     event = GenerationCancelled(account="ann", generation="g1")
-    assert ending(recorded(event), NOW) == refund("cancelled")
+    assert ending(event, NOW) == refund("cancelled")
 
 
 def test_every_event_of_a_generation_either_closes_its_hold_or_is_known_not_to() -> None:

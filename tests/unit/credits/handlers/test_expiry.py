@@ -48,7 +48,7 @@ class World:
             subjects.ledger("ann"), command(account="ann", at=self.clock(), **fields), Cause(cause, cause)
         )
         if outcome.event is not None:
-            await self.expiries.arm(outcome.event)
+            await self.expiries.arm(outcome.event.event, Cause.of(outcome.event.envelope))
 
     async def grant(self, amount: int, expires_at: datetime | None) -> None:
         fields = {"amount": amount, "kind": GrantKind.PAID, "expires_at": expires_at}
