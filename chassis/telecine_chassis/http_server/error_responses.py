@@ -10,7 +10,7 @@ __all__ = ["ERROR_CODES", "HttpError", "error_app", "head_error", "json_body", "
 HttpError = tuple[int, str]
 """Status and message."""
 ERROR_CODES = {
-    400: "head_error",
+    400: "invalid",
     408: "request_timeout",
     431: "header_too_large",
     501: "not_supported",

@@ -215,7 +215,7 @@ def _routers(
         submission_routes.router(auth, submissions, rules, max_body=body),
         video_routes.status_router(auth, generations, views, clock),
         video_routes.history_router(auth, queries, live.fresh, views, cursors, clock),
-        credits_routes.router(auth, queries, accounts, live.fresh, cursors, clock),
+        credits_routes.router(auth, StatementQueries(queries), accounts, live.fresh, cursors, clock),
         statement_routes.router(
             auth,
             statement_routes.StatementDependencies(

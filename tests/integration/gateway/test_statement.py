@@ -10,8 +10,13 @@ from typing import Any
 
 import httpx
 import pytest
-from pydantic import TypeAdapter
-from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
+from tests.support.environments.gateway import (
+    AccountClient,
+    Gateway,
+    GatewayEnvironment,
+    assert_matches_schema,
+    gateway_environment,
+)
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts.credits import GrantKind
@@ -76,8 +81,7 @@ async def statement(owner: AccountClient, **params: Any) -> dict[str, Any]:
     answer = await owner.get(PATH, **params)
     assert answer.status_code == 200, answer.text
     body: dict[str, Any] = answer.json()
-    fields = TypeAdapter(StatementPage).validate_python(body)
-    assert set(body) == set(type(fields).model_fields)
+    assert_matches_schema(StatementPage, body)
     return body
 
 

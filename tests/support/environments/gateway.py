@@ -9,6 +9,7 @@ from typing import Any
 from uuid import uuid4
 
 import httpx
+from pydantic import BaseModel
 from tests.support.environments.databases import database_url
 from tests.support.servers.instances import NatsServer
 
@@ -31,7 +32,14 @@ from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 from telecine_gateway.app import build
 from telecine_gateway.settings import Settings
 
-__all__ = ["AccountClient", "Gateway", "GatewayEnvironment", "gateway_environment", "settings_for"]
+__all__ = [
+    "AccountClient",
+    "Gateway",
+    "GatewayEnvironment",
+    "assert_matches_schema",
+    "gateway_environment",
+    "settings_for",
+]
 
 ACCOUNT = "acme"
 
@@ -216,6 +224,11 @@ class GatewayEnvironment:
             yield
         finally:
             await service.stop()
+
+
+def assert_matches_schema(model: type[BaseModel], body: Any) -> None:
+    """The body has the documented fields and no others, and the model would write it the same way."""
+    assert model.model_validate(body).model_dump(mode="json", by_alias=True, exclude_unset=True) == body
 
 
 @asynccontextmanager

@@ -28,7 +28,7 @@ def grant(command: Grant, account: Account) -> Event | None:
     check_room(command.amount, account)
     expires_at = in_utc(command.expires_at)
     if expires_at is not None and expires_at <= command.at:
-        raise LedgerRefused(Refusal.INVALID, "expires_at must be in the future", "expires_at")
+        raise LedgerRefused(Refusal.INVALID, "the expiry must be in the future", "expires_at")
     number = account.entry + 1
     return CreditsGranted(
         **entry(command, account, available=command.amount),

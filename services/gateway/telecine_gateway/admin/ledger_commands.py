@@ -1,10 +1,9 @@
-"""Have the ledger changed for an administrator, and tell what became of it."""
+"""Commands of administrators to the ledger: sent, logged, and waited for until the tables have the result."""
 
-import re
 from collections.abc import Awaitable, Callable
-from typing import Any
 
 import structlog
+from pydantic.alias_generators import to_camel
 
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
 from telecine_gateway.access.auth import Requester
@@ -20,18 +19,18 @@ NO_ANSWER = (
     "Send the same request again: it is never carried out twice"
 )
 _STATUS = {Refusal.INVALID: 400}
-"""Every other refusal is a conflict with what the ledger holds."""
+"""Every other refusal is a conflict with the state of the ledger."""
 
 
 class LedgerCommands:
-    """`arrived` waits, for a moment, until an entry of an account can be read here."""
+    """`wait_for_entry` waits, for a limited time, until the tables have an entry of an account."""
 
-    def __init__(self, ledger: Ledger, arrived: Callable[[str, int], Awaitable[None]]) -> None:
+    def __init__(self, ledger: Ledger, wait_for_entry: Callable[[str, int], Awaitable[None]]) -> None:
         self._ledger = ledger
-        self._arrived = arrived
+        self._wait_for_entry = wait_for_entry
 
     async def execute(self, requester: Requester, command: LedgerCommand) -> LedgerAnswer:
-        """What the ledger made of a command. Raises ApiError where it refused, or did not answer."""
+        """Send a command to the ledger. Raises ApiError if it was refused or not answered."""
         try:
             answer = await self._ledger.execute(command)
         except LedgerUnavailable as error:
@@ -49,18 +48,13 @@ class LedgerCommands:
             key_id=requester.key_id,
         )
         if answer.done and answer.entry:
-            await self._arrived(command.account, answer.entry)
+            await self._wait_for_entry(command.account, answer.entry)
         return answer
 
 
 def _refused(answer: LedgerAnswer, refusal: Refusal) -> ApiError:
-    field, error = _camel(answer.field or ""), answer.error or refusal.value
-    if answer.field:
-        # The ledger calls a field as its commands do, the API as everything in it.
-        error = error.replace(answer.field, field)
-    details: dict[str, Any] = {"fields": [BadFieldBody(field=field, message=error)]} if field else {}
+    error = answer.error or refusal.value
+    # Commands to the ledger and bodies of the API have the same fields, in snake_case there and in camelCase here.
+    invalid = [BadFieldBody(field=to_camel(answer.field), message=error)] if answer.field else []
+    details = {"fields": invalid} if invalid else {}
     return ApiError(_STATUS.get(refusal, 409), ErrorCode(refusal.value), error, **details)
-
-
-def _camel(name: str) -> str:
-    return re.sub(r"_([a-z])", lambda match: match[1].upper(), name)

@@ -4,8 +4,8 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 
-from telecine_gateway.http.html import content_security_policy, template_environment
 from telecine_gateway.read_model.entries import Statement, StatementLine
+from telecine_gateway.templates.environment import content_security_policy, template_environment
 
 from .statement import describe_change, describe_period
 

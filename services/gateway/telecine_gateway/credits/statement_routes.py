@@ -8,10 +8,9 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Depends, Query, Request, Response
 from starlette.responses import StreamingResponse
 
-from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, Requester, check_scope
-from telecine_gateway.admin.examples import REFUSALS
+from telecine_gateway.admin.failures import REFUSALS
 from telecine_gateway.documentation.responses import failure_responses
 from telecine_gateway.http.errors import ApiError, json_response
 from telecine_gateway.http.negotiation import preferred_media_type
@@ -24,12 +23,11 @@ from telecine_gateway.http.parameters import (
     parse_time_parameter,
 )
 from telecine_gateway.read_model.account_queries import AccountQueries
-from telecine_gateway.read_model.entries import Period, RunningBalance, Statement
+from telecine_gateway.read_model.entries import Period, Statement
 from telecine_gateway.read_model.statement_queries import StatementPart, StatementQueries
-from telecine_gateway.videos.serializers import serialize_entry
 
 from . import statement_csv, statement_html
-from .examples import STATEMENT
+from .schemas import STATEMENT, StatementPage
 
 __all__ = ["StatementDependencies", "router"]
 
@@ -37,14 +35,14 @@ Format = Literal["json", "csv", "html"]
 _MEDIA_TYPES: dict[str, Format] = {"application/json": "json", "text/csv": "csv", "text/html": "html"}
 _ADMIN_FAILURES = {status: REFUSALS[status] for status in (403, 404)}
 DEFAULT_LIMIT = 100
-"""In a JSON page, where the caller does not say."""
-_FROM = "First day or moment, e.g. 2026-11-01; without a zone it is UTC"
-_TO = "Day or moment before which the statement ends; absent: now"
+"""Entries in a JSON page, unless the caller names another number."""
+_FROM = "First day or time, e.g. 2026-11-01; without a zone it is UTC"
+_TO = "Day or time before which the statement ends; absent: now"
 
 
 @dataclass(frozen=True, slots=True)
 class StatementDependencies:
-    """What the route needs. `fresh` waits until an account's last entries can be read."""
+    """What the route uses. `fresh` waits until the tables have an account's last entries."""
 
     statements: StatementQueries
     accounts: AccountQueries
@@ -53,7 +51,7 @@ class StatementDependencies:
     clock: Callable[[], datetime]
 
     async def resolve_account(self, requester: Requester, account: str | None) -> str:
-        """The account that the caller may see, as fresh as can be. Raises ApiError."""
+        """The account that the caller may see, once the tables have its last entries. Raises ApiError."""
         if account is None or account == requester.account:
             await self.fresh(requester.account)
             return requester.account
@@ -71,7 +69,7 @@ def router(auth: Auth, dependencies: StatementDependencies) -> APIRouter:
 
     @routes.get(
         "/api/credits/statement",
-        summary="Opening balance, every movement, closing balance",
+        summary="Opening balance, every entry, closing balance",
         responses={200: STATEMENT, **failure_responses(400, 401, 403, 404, 503, told=_ADMIN_FAILURES)},
         response_class=Response,
     )
@@ -126,26 +124,11 @@ def _period(since: str | None, until: str | None) -> Period:
     return period
 
 
-def _page(page: StatementPart, cursors: CursorCodec) -> dict[str, object]:
-    statement, next_cursor = page.statement, None
-    if page.more:
-        next_cursor = cursors.encode("statement", statement.account, page.closing.entry)
-    return {
-        "account": statement.account,
-        "period": {
-            "from": format_timestamp(statement.period.since),
-            "to": format_timestamp(statement.period.until),
-        },
-        "opening": _mark(statement.opening),
-        "closing": _mark(statement.closing),
-        "page": {"opening": _mark(page.opening), "closing": _mark(page.closing)},
-        "items": [serialize_entry(line) for line in page.lines],
-        "nextCursor": next_cursor,
-    }
-
-
-def _mark(mark: RunningBalance) -> dict[str, int]:
-    return {"entry": mark.entry, "available": mark.available, "held": mark.held}
+def _page(part: StatementPart, cursors: CursorCodec) -> StatementPage:
+    next_cursor = None
+    if part.more:
+        next_cursor = cursors.encode("statement", part.statement.account, part.closing.entry)
+    return StatementPage.of(part, next_cursor)
 
 
 def _whole(

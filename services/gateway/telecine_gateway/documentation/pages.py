@@ -6,7 +6,7 @@ from typing import Any
 from telecine_contracts import Event
 from telecine_contracts.asyncapi import address
 from telecine_contracts.schemas import schema
-from telecine_gateway.http.html import content_security_policy, template_environment
+from telecine_gateway.templates.environment import content_security_policy, template_environment
 
 __all__ = ["CONTENT_SECURITY_POLICY", "events_page", "routes_page"]
 

@@ -6,8 +6,6 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from telecine_gateway.admin.examples import ADMIN_EXAMPLES
-from telecine_gateway.credits.examples import CREDITS_EXAMPLES
 from telecine_gateway.http.schemas import ErrorBody, ErrorCode
 from telecine_gateway.videos.schemas import (
     Accepted,
@@ -114,8 +112,6 @@ _EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
         },
     },
     Health: {"status": "ok"},
-    **CREDITS_EXAMPLES,
-    **ADMIN_EXAMPLES,
 }
 
 
@@ -218,8 +214,12 @@ def success_response(model: type[BaseModel], description: str) -> dict[str, Any]
     return {
         "model": model,
         "description": description,
-        "content": {"application/json": {"example": _EXAMPLES[model]}},
+        "content": {"application/json": {"example": _example(model)}},
     }
+
+
+def _example(model: type[BaseModel]) -> Any:
+    return _EXAMPLES[model] if model in _EXAMPLES else vars(model)["EXAMPLE"]
 
 
 def failure_responses(

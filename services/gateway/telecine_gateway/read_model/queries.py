@@ -9,9 +9,9 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, Engine, case
 from sqlmodel import Session, and_, col, select
 
-from .tables import ApiKey, Balance, Charge, GenerationRow, LedgerEntry, VideoEvent
+from .tables import ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
 
-__all__ = ["EntryPage", "GenerationRows", "HistoryFilters", "Queries"]
+__all__ = ["GenerationRows", "HistoryFilters", "Queries"]
 
 T = TypeVar("T")
 
@@ -34,15 +34,6 @@ class HistoryFilters:
     kind: str | None = None
     since: datetime | None = None
     until: datetime | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class EntryPage:
-    """A page of an account's entries, newest first, and its balance in the same read."""
-
-    available: int
-    held: int
-    entries: Sequence[LedgerEntry]
 
 
 class Queries:
@@ -108,22 +99,6 @@ class Queries:
             .order_by(col(LedgerEntry.sequence))
         )
         return await self.run(lambda session: session.exec(query).all())
-
-    async def entry_page(self, account: str, limit: int, before: int | None) -> EntryPage:
-        """Balance and entries below number `before`, one more than `limit` if there are more."""
-        query = select(LedgerEntry).where(col(LedgerEntry.account) == account)
-        if before is not None:
-            query = query.where(col(LedgerEntry.entry) < before)
-        query = query.order_by(col(LedgerEntry.entry).desc()).limit(limit + 1)
-
-        def ask(session: Session) -> EntryPage:
-            balance = session.get(Balance, account)
-            entries = session.exec(query).all()
-            if balance is None:
-                return EntryPage(0, 0, entries)
-            return EntryPage(balance.available, balance.held, entries)
-
-        return await self.run(ask)
 
     async def key(self, sha256: str) -> ApiKey | None:
         """An API key by its hash, revoked or not."""

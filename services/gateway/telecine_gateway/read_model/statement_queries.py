@@ -1,9 +1,11 @@
-"""Statements out of the tables, a part at a time: no statement is ever whole in memory."""
+"""Statements from the tables, in batches: no statement has to fit into memory."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, fields
 from datetime import datetime
+from typing import Any
 
+from sqlalchemy import Select
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
@@ -11,9 +13,9 @@ from telecine_contracts.statement_csv import DENIED
 
 from .entries import ZERO_BALANCE, Period, RunningBalance, Statement, StatementLine
 from .queries import Queries
-from .tables import LedgerEntry
+from .tables import Balance, LedgerEntry
 
-__all__ = ["StatementPart", "StatementQueries"]
+__all__ = ["EntryPage", "StatementPart", "StatementQueries"]
 
 BATCH_SIZE = 1000
 """Lines that are read at once."""
@@ -21,8 +23,18 @@ _FIELDS = tuple(field.name for field in fields(StatementLine))
 
 
 @dataclass(frozen=True, slots=True)
+class EntryPage:
+    """Entries of an account, newest first, denied ones among them; its balance; and whether older entries follow."""
+
+    available: int
+    held: int
+    entries: Sequence[StatementLine]
+    more: bool
+
+
+@dataclass(frozen=True, slots=True)
 class StatementPart:
-    """A part of a statement: its lines, what the account had before and after them, and whether more follow."""
+    """Lines of a statement, the balances before and after them, and whether more lines follow."""
 
     statement: Statement
     opening: RunningBalance
@@ -32,10 +44,25 @@ class StatementPart:
 
 
 class StatementQueries:
-    """Reads them through `queries`."""
+    """Reads entries and statements through `queries`."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
+
+    async def newest(self, account: str, limit: int, before: int | None) -> EntryPage:
+        """At most `limit` entries, those below number `before`, and the balance in the same read."""
+
+        def read(session: Session) -> EntryPage:
+            query = _columns(account)
+            if before is not None:
+                query = query.where(col(LedgerEntry.entry) < before)
+            query = query.order_by(col(LedgerEntry.entry).desc()).limit(limit + 1)
+            found = [StatementLine(*row) for row in session.execute(query)]
+            balance = session.get(Balance, account)
+            available, held = (balance.available, balance.held) if balance else (0, 0)
+            return EntryPage(available, held, found[:limit], len(found) > limit)
+
+        return await self._queries.run(read)
 
     async def page(self, account: str, period: Period, after: int | None, limit: int) -> StatementPart | None:
         """Lines behind entry number `after`, at most `limit`. None if `after` is not in the period."""
@@ -54,13 +81,13 @@ class StatementQueries:
         return await self._queries.run(ask)
 
     async def statement(self, account: str, period: Period) -> Statement:
-        """What a statement begins and ends with."""
+        """Opening and closing balance."""
         return await self._queries.run(lambda session: _statement(session, account, period))
 
     async def render(
         self, statement: Statement, render: Callable[[Sequence[StatementLine]], bytes]
     ) -> AsyncIterator[bytes]:
-        """Every line, rendered part by part, in a thread."""
+        """Every line, rendered in batches, in a thread."""
         last = statement.opening.entry
         while (read := await self._queries.run(_next(statement, last, render))) is not None:
             last, part = read
@@ -70,7 +97,7 @@ class StatementQueries:
 def _next(
     statement: Statement, after: int, render: Callable[[Sequence[StatementLine]], bytes]
 ) -> Callable[[Session], tuple[int, bytes] | None]:
-    """Asks for the part behind an entry: the number of its last entry, and the part rendered."""
+    """Reads the batch after an entry: the number of its last entry, and the batch rendered."""
 
     def ask(session: Session) -> tuple[int, bytes] | None:
         found = _lines(session, statement, after, BATCH_SIZE)
@@ -102,11 +129,16 @@ def _mark(
     return RunningBalance(*found) if found else ZERO_BALANCE
 
 
+def _columns(account: str) -> Select[Any]:
+    return columns(*(getattr(LedgerEntry, name) for name in _FIELDS)).where(
+        col(LedgerEntry.account) == account
+    )
+
+
 def _lines(session: Session, statement: Statement, after: int, limit: int) -> list[StatementLine]:
     query = (
-        columns(*(getattr(LedgerEntry, name) for name in _FIELDS))
+        _columns(statement.account)
         .where(
-            col(LedgerEntry.account) == statement.account,
             col(LedgerEntry.entry) > after,
             col(LedgerEntry.entry) <= statement.closing.entry,
             col(LedgerEntry.action) != DENIED,

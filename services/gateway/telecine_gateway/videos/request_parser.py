@@ -8,11 +8,12 @@ from telecine_contracts.characters import unfit
 from telecine_contracts.gateway import Kind, VideoParameters
 from telecine_contracts.video_models import MODELS, RATIOS, RESOLUTIONS, VideoModel, models_taking
 from telecine_gateway.http.errors import InvalidField, InvalidRequest
+from telecine_gateway.http.validation import whole_number
 
 from .image_url import InvalidImageUrl, normalize_image_url
 from .prompt_commands import find_prompt_command
 
-__all__ = ["FIELDS", "RequestRules", "VideoRequest", "parse_request", "whole_number"]
+__all__ = ["FIELDS", "RequestRules", "VideoRequest", "parse_request"]
 
 FIELDS = (
     "prompt",
@@ -216,15 +217,6 @@ class _Check:
         if fixed:
             self.refuse("cameraFixed", f"is not supported by {model.name}")
         return None
-
-
-def whole_number(value: object) -> int | None:
-    """5 and 5.0, but neither 5.5 nor true nor "5"."""
-    if isinstance(value, bool) or not isinstance(value, int | float):
-        return None
-    if isinstance(value, float) and not value.is_integer():
-        return None
-    return int(value)
 
 
 def _listed(names: Sequence[str]) -> str:

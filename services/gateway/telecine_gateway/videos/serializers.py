@@ -6,12 +6,10 @@ from typing import Any
 
 from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.content.signed_urls import SignedUrls
-from telecine_gateway.read_model.entries import StatementLine
-from telecine_gateway.read_model.tables import LedgerEntry
 
 from .reader import GenerationState
 
-__all__ = ["VideoSerializer", "serialize_entry", "serialize_event"]
+__all__ = ["VideoSerializer", "serialize_event"]
 
 _STATUS_TEXTS = {
     "PENDING": "Waiting for credits to be reserved",
@@ -20,17 +18,6 @@ _STATUS_TEXTS = {
     "RUNNING": "The video is being made",
     "SUCCEEDED": "The video is made and is being stored",
 }
-_OPTIONAL_FIELDS = (
-    "kind",
-    "expiresAt",
-    "grant",
-    "corrects",
-    "apiKey",
-    "perDay",
-    "perGeneration",
-    "usableUntil",
-)
-"""What an entry says besides what every entry has."""
 _ACCEPTED = "Accepted; about to be handed to the video provider"
 
 
@@ -125,20 +112,3 @@ def _metadata(state: GenerationState) -> dict[str, Any]:
 def serialize_event(line: Mapping[str, Any]) -> dict[str, Any]:
     """One event of a timeline."""
     return {**line, "time": format_timestamp(line["time"])}
-
-
-def serialize_entry(entry: StatementLine | LedgerEntry) -> dict[str, Any]:
-    """One line of a statement. `amount` is what it did to the available credits, `heldAmount` to the held ones."""
-    about = {name: entry.data[name] for name in _OPTIONAL_FIELDS if name in entry.data}
-    return {
-        "entry": entry.entry,
-        "type": entry.action,
-        "amount": entry.amount,
-        "heldAmount": entry.held_amount,
-        "generation": entry.generation,
-        "balances": {"available": entry.available, "held": entry.held},
-        "reason": entry.reason,
-        "reference": entry.reference,
-        "time": format_timestamp(entry.at),
-        **about,
-    }

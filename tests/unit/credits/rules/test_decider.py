@@ -116,7 +116,7 @@ def test_a_grant_that_would_be_over_at_once_is_refused(late: timedelta) -> None:
     assert refused(NEW, grant(expires_at=NOW - late)) == (
         Refusal.INVALID,
         "expires_at",
-        "expires_at must be in the future",
+        "the expiry must be in the future",
     )
 
 
