@@ -141,7 +141,7 @@ class Breach:
     """One breach: what kind, where, and in words that name the figures."""
 
     kind: BreachKind
-    says: str
+    message: str
     stream: str = "LEDGER"
     sequence: int | None = None
     account: str | None = None
@@ -155,14 +155,14 @@ class Breach:
             "sequence": self.sequence,
             "account": self.account,
             "generation": self.generation,
-            "says": self.says,
+            "says": self.message,
         }
         return {name: value for name, value in fields.items() if value is not None}
 
     def __str__(self) -> str:
         place = f"{self.stream}#{self.sequence}" if self.sequence is not None else self.stream
         about = " ".join(part for part in (self.account, self.generation) if part)
-        return f"{place}  {self.kind.value}  {about}{': ' if about else ''}{self.says}"
+        return f"{place}  {self.kind.value}  {about}{': ' if about else ''}{self.message}"
 
 
 _FOREIGN = {BreachKind.UNREADABLE, BreachKind.UNKNOWN_EVENT, BreachKind.WRONG_SUBJECT}

@@ -29,7 +29,7 @@ class BreachFields(_Closed):
     sequence: NotRequired[int]
     account: NotRequired[str]
     generation: NotRequired[str]
-    says: str
+    message: str
 
 
 class Place(_Closed):
@@ -259,10 +259,10 @@ class Prove(_Closed):
 
 
 class CheckProof(_Closed):
-    """`says`: why it proves nothing; all that it proves is null then. `body` is in base64."""
+    """`message`: why it proves nothing; all that it proves is null then. `body` is in base64."""
 
     holds: bool
-    says: str | None
+    message: str | None
     sequence: int | None
     signed_by: str | None
     size: int | None

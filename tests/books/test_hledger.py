@@ -15,9 +15,9 @@ from telecine_auditor.terminal.sanitizer import one_line
 from telecine_contracts.message import MAX_CREDITS
 
 
-def hledger(books: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def hledger(replay: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        ["hledger", "-f", str(books), *arguments],
+        ["hledger", "-f", str(replay), *arguments],
         capture_output=True,
         text=True,
         check=False,
@@ -25,9 +25,9 @@ def hledger(books: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def balances(books: Path) -> dict[str, int]:
+def balances(replay: Path) -> dict[str, int]:
     """Every account's balance as hledger has it."""
-    done = hledger(books, "balance", "--flat", "--empty", "-O", "csv", "--layout", "bare")
+    done = hledger(replay, "balance", "--flat", "--empty", "-O", "csv", "--layout", "bare")
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     return {
@@ -35,15 +35,15 @@ def balances(books: Path) -> dict[str, int]:
     }
 
 
-def confirmed(books: Path) -> None:
-    done = hledger(books, "check", "--strict")
+def confirmed(replay: Path) -> None:
+    done = hledger(replay, "check", "--strict")
     assert (done.returncode, done.stdout, done.stderr) == (0, "", "")
 
 
 def test_hledger_confirms_every_kind_of_entry(tmp_path: Path) -> None:
-    books = export_books(november_streams(), tmp_path, "hledger")
-    confirmed(books)
-    assert balances(books) == {
+    replay = export_books(november_streams(), tmp_path, "hledger")
+    confirmed(replay)
+    assert balances(replay) == {
         "issued": -667,
         "accounts:ann:available": 470,
         "accounts:ann:held": 50,
@@ -66,13 +66,13 @@ def test_hledger_refuses_what_is_not_true(planted: Change, tmp_path: Path) -> No
 
 
 def test_hledger_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -> None:
-    books = export_books(
+    replay = export_books(
         november_streams(), tmp_path, "hledger", "--since", "2026-11-12", "--to", "2026-11-20"
     )
-    confirmed(books)
-    found = balances(books)
+    confirmed(replay)
+    found = balances(replay)
     assert (found["accounts:ann:available"], found["accounts:ann:held"], found["issued"]) == (470, 50, -667)
-    first = hledger(books, "print", "--end", "2026-11-13")
+    first = hledger(replay, "print", "--end", "2026-11-13")
     assert "(opening) what was there after LEDGER#6" in first.stdout
     assert "(1)" not in first.stdout
 
@@ -87,23 +87,23 @@ def test_hledger_confirms_books_in_which_nothing_happens(tmp_path: Path) -> None
 
 
 def test_what_users_write_stays_what_it_is(tmp_path: Path) -> None:
-    books = export_books(november_streams(), tmp_path, "hledger")
-    found = hledger(books, "tags", "--values", "reason")
+    replay = export_books(november_streams(), tmp_path, "hledger")
+    found = hledger(replay, "tags", "--values", "reason")
     assert one_line(HOSTILE_TEXTS, besides=",") in found.stdout.splitlines()
-    assert "2020-01-01" not in hledger(books, "register", "--end", "2021-01-01").stdout
-    assert set(hledger(books, "tags").stdout.split()) == {
+    assert "2020-01-01" not in hledger(replay, "register", "--end", "2021-01-01").stdout
+    assert set(hledger(replay, "tags").stdout.split()) == {
         "sequence", "type", "time", "event", "generation", "reference", "reason", "grants",
     }  # fmt: skip
 
 
 def test_amounts_are_exact_up_to_the_largest(tmp_path: Path) -> None:
-    books = export_books(with_the_largest_amount(), tmp_path, "hledger")
-    confirmed(books)
-    assert balances(books)["issued"] == -667 - MAX_CREDITS
+    replay = export_books(with_the_largest_amount(), tmp_path, "hledger")
+    confirmed(replay)
+    assert balances(replay)["issued"] == -667 - MAX_CREDITS
 
 
 def test_hledger_confirms_thousands_of_entries(tmp_path: Path) -> None:
     streams = StreamBuilder(ledger=list(large_ledger(3000, accounts=40)))
-    books = export_books(streams, tmp_path, "hledger")
-    confirmed(books)
-    assert sum(balances(books).values()) == 0
+    replay = export_books(streams, tmp_path, "hledger")
+    confirmed(replay)
+    assert sum(balances(replay).values()) == 0

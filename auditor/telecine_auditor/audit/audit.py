@@ -9,30 +9,30 @@ from pathlib import Path
 
 from telecine_auditor.breaches import Breach, BreachKind, BreachList
 from telecine_auditor.errors import SourceError
-from telecine_auditor.ledger.clock_skew import Clocks
-from telecine_auditor.ledger.event_parser import time_of_storing
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.clock_skew import ClockSkew
+from telecine_auditor.ledger.event_parser import stored_time
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source
 from telecine_auditor.terminal.progress import Progress
-from telecine_auditor.transparency.checkpoint_coverage import MaxUnsigned, missing_checkpoints
-from telecine_auditor.transparency.checkpoints import Published, SignedCheckpoint, published
+from telecine_auditor.transparency.checkpoint_coverage import UnsignedLimits, missing_checkpoints
+from telecine_auditor.transparency.checkpoints import PublishedCheckpoints, SignedCheckpoint, read_published
 from telecine_auditor.transparency.tree_check import TreeCheck
 from telecine_contracts.signed_note import VerifierKey
 
-from .snapshot import StartingPoint, write_state
-from .video_checks import Videos
+from .snapshot import Snapshot, write_snapshot
+from .video_checks import VideoChecks
 
 _PART = 250
 _NEW_OBJECTS = 20_000_000
 """Some gigabytes of them: so many before the collector looks."""
 
-__all__ = ["Audit", "Terms"]
+__all__ = ["Audit", "AuditOptions"]
 
 
 @dataclass(frozen=True)
-class Terms:
+class AuditOptions:
     """What an audit judges by.
 
     `as_of` is the time at which holds and expiries are judged. None: now; for a copy, when its last entry was stored,
@@ -44,8 +44,8 @@ class Terms:
     hold_limit: timedelta = timedelta(hours=24)
     in_flight: timedelta = timedelta(minutes=5)
     expiry_delay: timedelta = EXPIRY_DELAY
-    max_unsigned: MaxUnsigned = field(default_factory=MaxUnsigned)
-    clocks: Clocks | None = None
+    max_unsigned: UnsignedLimits = field(default_factory=UnsignedLimits)
+    clocks: ClockSkew | None = None
     as_of: datetime | None = None
     is_copy: bool = False
     with_video: bool = True
@@ -63,16 +63,16 @@ class Audit:
     """
 
     def __init__(
-        self, source: Source, terms: Terms, found: BreachList, start: StartingPoint | None = None
+        self, source: Source, terms: AuditOptions, found: BreachList, start: Snapshot | None = None
     ) -> None:
         self.terms = terms
         self.found = found
         self.start = start
         self.notices: list[str] = []
-        self.books = start.books if start is not None else Books(found, terms.clocks)
+        self.replay = start.replay if start is not None else LedgerReplay(found, terms.clocks)
         self.tree = TreeCheck((), found)
         self.known: list[SignedCheckpoint] = []
-        self.video: Videos | None = None
+        self.video: VideoChecks | None = None
         self.saved: SignedCheckpoint | None = None
         self.has_video = False
         self.as_of = terms.as_of or datetime.now(UTC)
@@ -105,23 +105,23 @@ class Audit:
         last = await self._source.last(LEDGER)
         if self.terms.as_of is None:
             self.as_of = datetime.now(UTC)
-        with _seldom_collected(), Progress("verify LEDGER", last, not self.terms.quiet) as progress:
+        with _reduced_gc(), Progress("verify LEDGER", last, not self.terms.quiet) as progress:
             if self.start is not None and not await self._begin_with(self.start, last, progress):
-                self.start, self.books = None, Books(self.found, self.terms.clocks)
+                self.start, self.replay = None, LedgerReplay(self.found, self.terms.clocks)
             if self.start is None:
                 self.tree = TreeCheck(self.known, self.found)
-            self.books.forms = []
+            self.replay.deviations = []
             await self._read_ledger(last, progress)
-        self.found.excuse(self.books.skipped)
-        self.notices += self.books.skipped.values()
-        self.books.finish(self.as_of, self.terms.hold_limit, self.terms.expiry_delay)
+        self.found.excuse(self.replay.skipped)
+        self.notices += self.replay.skipped.values()
+        self.replay.finish(self.as_of, self.terms.hold_limit, self.terms.expiry_delay)
         self._judge_checkpoints(published)
         if self.has_video:
             await self._read_video()
 
-    async def _published(self) -> Published:
+    async def _published(self) -> PublishedCheckpoints:
         await self._has(CHECKPOINTS)
-        return await published(self._source, self.terms.keys, self.found)
+        return await read_published(self._source, self.terms.keys, self.found)
 
     async def _has(self, stream: str) -> bool:
         """Whether a copy has the stream. Raises SourceError for a server without it: every one of ours has it."""
@@ -132,14 +132,14 @@ class Audit:
         more = "; --ledger-only leaves it out" if stream == VIDEO else ""
         raise SourceError(f"the server has no stream {stream}: `telecine provision` makes it{more}")
 
-    async def _begin_with(self, start: StartingPoint, last: int, progress: Progress) -> bool:
+    async def _begin_with(self, start: Snapshot, last: int, progress: Progress) -> bool:
         """Read what a saved audit was over, without the rules; whether it is what the source still holds."""
         size, suspected = start.checkpoint.checkpoint.size, list[Breach]()
         self.tree = TreeCheck(self.known, suspected.append)
         async for entries in self._source.batches(LEDGER, upto=min(size, last)):
             heads = [parse_canonical_headers(entry.head) for entry in entries]
             self.tree.take(entries, heads)
-            start.books.know(entries, heads)
+            start.replay.register_ids(entries, heads)
             self._note(entries)
             progress.advance(len(entries))
         if start.checkpoint not in self.tree.confirmed or self.tree.frontier.size != size:
@@ -154,13 +154,13 @@ class Audit:
             self._take(entries)
             progress.advance(len(entries))
         if self.terms.is_copy and self.terms.as_of is None and self._stored_at is not None:
-            self.as_of = time_of_storing(self._stored_at)
+            self.as_of = stored_time(self._stored_at)
         self.tree.finish()
-        if self.books.sequence < last:
-            says = f"the stream ends at {last}, its entries at {self.books.sequence}"
-            self.found(Breach(BreachKind.SEQUENCE_GAP, says, sequence=self.books.sequence + 1))
+        if self.replay.sequence < last:
+            message = f"the stream ends at {last}, its entries at {self.replay.sequence}"
+            self.found(Breach(BreachKind.SEQUENCE_GAP, message, sequence=self.replay.sequence + 1))
 
-    def _judge_checkpoints(self, published: Published) -> None:
+    def _judge_checkpoints(self, published: PublishedCheckpoints) -> None:
         """What a key leads to expect."""
         terms, size = self.terms, self.tree.frontier.size
         if not terms.keys:
@@ -181,7 +181,7 @@ class Audit:
             until = at + (min(_PART, save_at - size) if save_at > size else _PART)
             part = entries[at:until]
             heads = [parse_canonical_headers(entry.head) for entry in part]
-            self.books.take_all(part, heads)
+            self.replay.take_all(part, heads)
             self.tree.take(part, heads)
             if self.tree.frontier.size == save_at:
                 self._save()
@@ -202,13 +202,13 @@ class Audit:
     def _save(self) -> None:
         size = self.tree.frontier.size
         here = [one for one in self.tree.confirmed if one.signed_by and one.checkpoint.size == size]
-        self.found.excuse(self.books.skipped)
+        self.found.excuse(self.replay.skipped)
         if self.terms.save is not None and here and not self.found.count:
-            write_state(self.terms.save, self.books, self.tree.frontier, here[0])
+            write_snapshot(self.terms.save, self.replay, self.tree.frontier, here[0])
             self.saved = here[0]
 
     async def _read_video(self) -> None:
-        self.video = Videos(self.books, self.found, now=self.as_of, in_flight=self.terms.in_flight)
+        self.video = VideoChecks(self.replay, self.found, now=self.as_of, in_flight=self.terms.in_flight)
         last = await self._source.last(VIDEO)
         with Progress("verify VIDEO", last, not self.terms.quiet) as progress:
             async for entries in self._source.batches(VIDEO, upto=last):
@@ -218,7 +218,7 @@ class Audit:
 
 
 @contextmanager
-def _seldom_collected() -> Iterator[None]:
+def _reduced_gc() -> Iterator[None]:
     """Raises the threshold of the garbage collector."""
     # Accounts grow and have no reference cycles: at the default threshold, searching them for garbage takes a tenth of
     # the audit and finds none. The rest of the audit makes few objects.

@@ -7,15 +7,15 @@ from typing import Any, NamedTuple
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.errors import CommandError
-from telecine_auditor.ledger.header_parser import Unreadable, header_lines, shown
-from telecine_auditor.ledger.strict_json import read_json
+from telecine_auditor.ledger.header_parser import UnreadableEntry, parse_headers, printable
+from telecine_auditor.ledger.strict_json import parse_strict_json
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import VIDEO, Source
 from telecine_auditor.terminal.progress import Progress
 
 from .object_store import ObjectStore
 
-__all__ = ["ObjectAudit"]
+__all__ = ["ObjectChecks"]
 
 _TYPE = "video.stored.v1"
 _HASH = re.compile(r"[0-9a-f]{64}")
@@ -23,7 +23,7 @@ _AT_ONCE = 4
 _KEPT_UNKNOWN = 1000
 
 
-class _Stored(NamedTuple):
+class _StoredVideo(NamedTuple):
     """What one VideoStored says."""
 
     sequence: int
@@ -37,7 +37,7 @@ Place = tuple[str, str]
 """Bucket and key."""
 
 
-class ObjectAudit:
+class ObjectChecks:
     """Reads VIDEO, then asks the object store; what differs goes to `on_breach`.
 
     `bucket`: look there, whatever bucket the events name, e.g. in a copy. `deep`: read every object, compare hashes.
@@ -66,7 +66,7 @@ class ObjectAudit:
         self._bucket = bucket
         self._deep = deep
         self._quiet = quiet
-        self._stored: dict[Place, _Stored] = {}
+        self._stored: dict[Place, _StoredVideo] = {}
 
     async def run(self, source: Source) -> None:
         """Do it all. Raises CommandError when VIDEO or the object store can't be read."""
@@ -93,12 +93,12 @@ class ObjectAudit:
 
     def _take(self, entry: StoredMessage) -> None:
         try:
-            stated = header_lines(entry.head).get("ce-type")
+            stated = parse_headers(entry.head).get("ce-type")
             if stated != _TYPE:
                 self.newer += 1
                 return
             place, stored = _read_stored(entry)
-        except Unreadable as problem:
+        except UnreadableEntry as problem:
             self._on_breach(Breach(problem.kind, str(problem), VIDEO, entry.sequence))
             return
         self._stored[self._bucket or place[0], place[1]] = stored
@@ -157,9 +157,9 @@ class ObjectAudit:
         )
 
 
-def _breach(kind: BreachKind, stored: _Stored, place: Place, says: str) -> Breach:
-    name = shown("/".join(place))[1:-1]
-    return Breach(kind, f"{name}: {says}", VIDEO, stored.sequence, stored.account, stored.generation)
+def _breach(kind: BreachKind, stored: _StoredVideo, place: Place, message: str) -> Breach:
+    name = printable("/".join(place))[1:-1]
+    return Breach(kind, f"{name}: {message}", VIDEO, stored.sequence, stored.account, stored.generation)
 
 
 def _prefixes(places: Iterable[Place]) -> list[tuple[str, str]]:
@@ -167,20 +167,22 @@ def _prefixes(places: Iterable[Place]) -> list[tuple[str, str]]:
     return sorted({(bucket, f"{key.partition('/')[0]}/" if "/" in key else "") for bucket, key in places})
 
 
-def _read_stored(entry: StoredMessage) -> tuple[Place, _Stored]:
+def _read_stored(entry: StoredMessage) -> tuple[Place, _StoredVideo]:
     """What the event says. Raises Unreadable."""
-    body: Any = read_json(entry.body)
+    body: Any = parse_strict_json(entry.body)
     if type(body) is not dict:
-        raise Unreadable("the body is not a JSON object")
+        raise UnreadableEntry("the body is not a JSON object")
     texts = [body.get(name) for name in ("account", "generation", "bucket", "key", "sha256")]
     if not all(type(text) is str and text for text in texts):
-        raise Unreadable("account, generation, bucket, key and sha256 must be texts")
+        raise UnreadableEntry("account, generation, bucket, key and sha256 must be texts")
     account, generation, bucket, key, sha256 = map(str, texts)
     size = body.get("bytes")
     if type(size) is not int or size < 1:
-        raise Unreadable(f"bytes is {shown(size)}, not a whole number from 1")
+        raise UnreadableEntry(f"bytes is {printable(size)}, not a whole number from 1")
     if _HASH.fullmatch(sha256) is None:
-        raise Unreadable(f"sha256 is {shown(sha256)}, not 64 hexadecimal digits")
+        raise UnreadableEntry(f"sha256 is {printable(sha256)}, not 64 hexadecimal digits")
     if entry.subject != f"video.{account}.{generation}.stored":
-        raise Unreadable("the body is about another generation than the subject", BreachKind.WRONG_SUBJECT)
-    return (bucket, key), _Stored(entry.sequence, account, generation, size, sha256)
+        raise UnreadableEntry(
+            "the body is about another generation than the subject", BreachKind.WRONG_SUBJECT
+        )
+    return (bucket, key), _StoredVideo(entry.sequence, account, generation, size, sha256)

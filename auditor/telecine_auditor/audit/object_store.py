@@ -11,7 +11,7 @@ from telecine_auditor.errors import CommandError
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ObjectStore", "StoreAccess"]
+__all__ = ["ObjectStore", "ObjectStoreSettings"]
 
 T = TypeVar("T")
 _CHUNK = 1024 * 1024
@@ -20,7 +20,7 @@ _MISSING = ("404", "NoSuchKey")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class StoreAccess:
+class ObjectStoreSettings:
     """Where the object store is and who asks: a key that may list and read is enough."""
 
     endpoint: str
@@ -32,7 +32,7 @@ class StoreAccess:
 class ObjectStore:
     """One object store; calls block, and may come from several threads. Each raises CommandError where it fails."""
 
-    def __init__(self, access: StoreAccess) -> None:
+    def __init__(self, access: ObjectStoreSettings) -> None:
         self._access = access
         client = self._asked("connect", lambda: _client(access))
         assert client is not None
@@ -93,7 +93,7 @@ class ObjectStore:
             ) from error
 
 
-def _client(access: StoreAccess) -> "S3Client":
+def _client(access: ObjectStoreSettings) -> "S3Client":
     import boto3.session
     import botocore.session
     from botocore.config import Config

@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from telecine_auditor.breaches import BREACHES, Breach
-from telecine_auditor.ledger.header_parser import shown
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.header_parser import printable
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.terminal.sanitizer import one_line
 from telecine_auditor.terminal.tables import format_number
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
@@ -35,29 +35,29 @@ def as_text(audit: Audit) -> list[str]:
 
 def as_json(audit: Audit) -> dict[str, Any]:
     """The same facts."""
-    books, tree, found = audit.books, audit.tree.frontier, audit.found
+    replay, tree, found = audit.replay, audit.tree.frontier, audit.found
     largest = _largest(audit)
     return {
         "holds": not found.count,
         "verdict": _verdict(audit),
         "judged_as_of": audit.as_of.isoformat(),
         "ledger": {
-            "entries": books.entries,
+            "entries": replay.entries,
             "replayed_from": audit.started_at + 1,
-            "last_sequence": books.sequence,
-            "first_decided_at": _iso(books.first_at),
-            "last_decided_at": _iso(books.last_at),
-            "accounts": len(books.accounts),
-            "unattributed": books.unattributed,
-            "debits_by_unknown_price_tables": _sum(books, "unknown_tables"),
-            "unknown_price_tables": _unknown_tables(books),
-            "restored": books.clocks.restored,
+            "last_sequence": replay.sequence,
+            "first_decided_at": _iso(replay.first_at),
+            "last_decided_at": _iso(replay.last_at),
+            "accounts": len(replay.accounts),
+            "unattributed": replay.unattributed,
+            "debits_by_unknown_price_tables": _sum(replay, "unknown_tables"),
+            "unknown_price_tables": _unknown_tables(replay),
+            "restored": replay.clocks.restored,
             "size": tree.size,
             "root": b64encode(tree.root()).decode(),
         },
         "generations": _generations(audit),
         "credits": {
-            name: getattr(books, name) for name in ("issued", "available", "held", "spent", "expired")
+            name: getattr(replay, name) for name in ("issued", "available", "held", "spent", "expired")
         },
         "video": _video(audit),
         "checkpoints": {
@@ -98,13 +98,16 @@ def _gaps(audit: Audit) -> Iterator[str]:
             f"the rules for entries up to {format_number(audit.started_at)}: the saved audit has applied them;"
             " the entries are the same"
         )
-    if audit.books.unattributed:
-        count = format_number(audit.books.unattributed)
+    if audit.replay.unattributed:
+        count = format_number(audit.replay.unattributed)
         yield f"{count} entries from before 0.2 do not name their grants: taken to follow the order of taking"
-    if tables := _unknown_tables(audit.books):
-        count, named = format_number(_sum(audit.books, "unknown_tables")), ", ".join(map(shown, tables[:5]))
+    if tables := _unknown_tables(audit.replay):
+        count, named = (
+            format_number(_sum(audit.replay, "unknown_tables")),
+            ", ".join(map(printable, tables[:5])),
+        )
         yield f"prices of {count} debits by tables that are not known here, {named}: only that each clip has one price"
-    if restored := audit.books.clocks.restored:
+    if restored := audit.replay.clocks.restored:
         yield f"times of {format_number(restored)} entries from before the stream: restored, so stored anew"
     yield from audit.unread
 
@@ -121,7 +124,7 @@ def notices(audit: Audit) -> list[str]:
 
 def _forms(audit: Audit) -> Iterator[str]:
     """Unsigned entries that are not written as credits writes them."""
-    unsigned = [form for form in audit.books.forms or () if form[0] > audit.signed]
+    unsigned = [form for form in audit.replay.deviations or () if form[0] > audit.signed]
     for sequence, difference in unsigned[:_FORMS]:
         yield f"LEDGER#{sequence}, which no signed checkpoint covers, {difference}"
     if len(unsigned) > _FORMS:
@@ -136,9 +139,9 @@ def _verdict(audit: Audit) -> str:
 
 
 def _facts(audit: Audit) -> Iterator[str]:
-    books, of = audit.books, _generations(audit)
-    yield f"  entries      {format_number(books.entries)}{_span(audit)}"
-    yield f"  accounts     {format_number(len(books.accounts))}"
+    replay, of = audit.replay, _generations(audit)
+    yield f"  entries      {format_number(replay.entries)}{_span(audit)}"
+    yield f"  accounts     {format_number(len(replay.accounts))}"
     yield (
         f"  generations  {format_number(of['charged'])} charged: {format_number(of['settled'])} settled,"
         f" {format_number(of['refunded'])} refunded, {format_number(of['held'])} running;"
@@ -156,10 +159,10 @@ def _facts(audit: Audit) -> Iterator[str]:
 
 
 def _span(audit: Audit) -> str:
-    first, last = audit.books.first_at, audit.books.last_at
+    first, last = audit.replay.first_at, audit.replay.last_at
     if first is None or last is None:
         return ""
-    return f", to LEDGER#{audit.books.sequence}, decided {_short(first)} to {_short(last)}"
+    return f", to LEDGER#{audit.replay.sequence}, decided {_short(first)} to {_short(last)}"
 
 
 def _checkpoints(audit: Audit) -> str:
@@ -180,20 +183,22 @@ def _largest(audit: Audit) -> SignedCheckpoint | None:
 
 
 def _balance(audit: Audit) -> Iterator[str]:
-    books = audit.books
-    figures = {"issued": books.issued, "= available": books.available, "+ held": books.held}
-    figures |= {"+ spent": books.spent, "+ expired": books.expired}
+    replay = audit.replay
+    figures = {"issued": replay.issued, "= available": replay.available, "+ held": replay.held}
+    figures |= {"+ spent": replay.spent, "+ expired": replay.expired}
     width = max(len(format_number(value)) for value in figures.values())
     for name, value in figures.items():
         yield f"  {name:<12} {format_number(value):>{width}}"
 
 
 def _generations(audit: Audit) -> dict[str, int]:
-    outcomes: Counter[str] = Counter(held=sum(len(book.holds) for book in audit.books.accounts.values()))
-    for book in audit.books.accounts.values():
-        outcomes.update(hold.outcome for hold in book.ended.values())
+    outcomes: Counter[str] = Counter(
+        held=sum(len(account.holds) for account in audit.replay.accounts.values())
+    )
+    for account in audit.replay.accounts.values():
+        outcomes.update(hold.outcome for hold in account.ended.values())
     found = {name: outcomes[name] for name in ("settled", "refunded", "held", "denied")}
-    return {"charged": _sum(audit.books, "debits")} | found
+    return {"charged": _sum(audit.replay, "debits")} | found
 
 
 def _video(audit: Audit) -> dict[str, int] | None:
@@ -220,12 +225,12 @@ def _line(breach: Breach) -> str:
     return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}…"
 
 
-def _unknown_tables(books: Books) -> list[str]:
-    return sorted({table for book in books.accounts.values() for table, *_ in book.unknown_prices})
+def _unknown_tables(replay: LedgerReplay) -> list[str]:
+    return sorted({table for account in replay.accounts.values() for table, *_ in account.unknown_prices})
 
 
-def _sum(books: Books, name: str) -> int:
-    return sum(getattr(book, name) for book in books.accounts.values())
+def _sum(replay: LedgerReplay, name: str) -> int:
+    return sum(getattr(account, name) for account in replay.accounts.values())
 
 
 def _short(time: datetime) -> str:

@@ -16,15 +16,15 @@ from pathlib import Path
 from typing import Any
 
 from telecine_auditor.errors import CommandError
-from telecine_auditor.ledger.account import AccountBook, ExpiryBook, GrantBook, HoldBook, Limits
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.account import Account, Expiry, Grant, Hold, Limits
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.terminal.output_files import new_file
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
-from telecine_auditor.transparency.signatures import Forged, Unsigned, verified
+from telecine_auditor.transparency.signatures import InvalidSignature, NoTrustedSignature, verify_note
 from telecine_contracts.signed_note import BadNote, VerifierKey
 from telecine_contracts.transparency import Frontier
 
-__all__ = ["StartingPoint", "read_state", "write_state"]
+__all__ = ["Snapshot", "read_snapshot", "write_snapshot"]
 
 _FORMAT = "telecine-audit state 2"
 _AT_ONCE = 1000
@@ -37,7 +37,7 @@ _PLAIN = (
     "spent",
     "expired",
     "closed",
-    "named",
+    "names_grants",
     "day",
     "debits",
 )
@@ -50,49 +50,55 @@ _HOLD_END = ("outcome", "ended", "closing", "returned")
 
 
 @dataclass(frozen=True)
-class StartingPoint:
+class Snapshot:
     """What a saved audit came to, after `checkpoint.checkpoint.size` entries."""
 
     checkpoint: SignedCheckpoint
-    books: Books
+    replay: LedgerReplay
     frontier: Frontier
 
 
-def write_state(path: Path, books: Books, frontier: Frontier, checkpoint: SignedCheckpoint) -> None:
+def write_snapshot(
+    path: Path, replay: LedgerReplay, frontier: Frontier, checkpoint: SignedCheckpoint
+) -> None:
     """Write the state down, whole or not at all. Raises CommandError."""
     digest = sha256()
     with new_file(path, mode=_OWNER_ONLY) as file:
-        for line in _lines(books, frontier, checkpoint):
+        for line in _lines(replay, frontier, checkpoint):
             data = json.dumps(line, separators=(",", ":")).encode() + b"\n"
             digest.update(data)
             file.write(data)
         file.write(json.dumps({"sha256": digest.hexdigest()}).encode() + b"\n")
 
 
-def _lines(books: Books, frontier: Frontier, checkpoint: SignedCheckpoint) -> Iterator[dict[str, Any]]:
+def _lines(
+    replay: LedgerReplay, frontier: Frontier, checkpoint: SignedCheckpoint
+) -> Iterator[dict[str, Any]]:
     yield {
         "format": _FORMAT,
         "note": checkpoint.note,
         "size": frontier.size,
         "peaks": [b64encode(peak).decode() for peak in frontier.peaks],
-        "counts": [getattr(books, name) for name in _COUNTS],
-        "times": [_text(books.first_at), _text(books.last_at), _text(books.clocks.begun_at)],
-        "restored": books.clocks.restored,
+        "counts": [getattr(replay, name) for name in _COUNTS],
+        "times": [_text(replay.first_at), _text(replay.last_at), _text(replay.clocks.begun_at)],
+        "restored": replay.clocks.restored,
     }
-    for book in books.accounts.values():
+    for account in replay.accounts.values():
         yield {
-            "account": book.name,
-            "plain": [getattr(book, name) for name in _PLAIN],
-            "decided_at": _text(book.decided_at),
-            "unknown_prices": [[*price, *of] for price, of in book.unknown_prices.items()],
-            "references": book.references,
-            "limits": [[key, of.per_day, of.per_generation] for key, of in book.limits.items()],
-            "used": list(book.used.items()),
-            "expiries": [[number, of.grant, of.amount, of.returned] for number, of in book.expiries.items()],
+            "account": account.name,
+            "plain": [getattr(account, name) for name in _PLAIN],
+            "decided_at": _text(account.decided_at),
+            "unknown_prices": [[*price, *of] for price, of in account.unknown_prices.items()],
+            "references": account.references,
+            "limits": [[key, of.per_day, of.per_generation] for key, of in account.limits.items()],
+            "used": list(account.used.items()),
+            "expiries": [
+                [number, of.grant, of.amount, of.returned] for number, of in account.expiries.items()
+            ],
         }
-        yield from _many(book.name, "grants", map(_grant_row, book.grants.values()))
-        yield from _many(book.name, "holds", map(_hold_row, book.holds.values()))
-        yield from _many(book.name, "ended", map(_hold_row, book.ended.values()))
+        yield from _many(account.name, "grants", map(_grant_row, account.grants.values()))
+        yield from _many(account.name, "holds", map(_hold_row, account.holds.values()))
+        yield from _many(account.name, "ended", map(_hold_row, account.ended.values()))
 
 
 def _many(account: str, what: str, rows: Iterator[list[Any]]) -> Iterator[dict[str, Any]]:
@@ -100,11 +106,11 @@ def _many(account: str, what: str, rows: Iterator[list[Any]]) -> Iterator[dict[s
         yield {"of": account, what: part}
 
 
-def _grant_row(grant: GrantBook) -> list[Any]:
+def _grant_row(grant: Grant) -> list[Any]:
     return [_plain(getattr(grant, name)) for name in (*_GRANT, *_GRANT_SUMS)]
 
 
-def _hold_row(hold: HoldBook) -> list[Any]:
+def _hold_row(hold: Hold) -> list[Any]:
     return [_plain(getattr(hold, name)) for name in (*_HOLD, *_HOLD_END)]
 
 
@@ -116,7 +122,7 @@ def _text(time: datetime | None) -> str | None:
     return time.isoformat() if time else None
 
 
-def read_state(path: Path, keys: Sequence[VerifierKey], books: Books) -> StartingPoint:
+def read_snapshot(path: Path, keys: Sequence[VerifierKey], replay: LedgerReplay) -> Snapshot:
     """Fill the books with a saved state, if a trusted key signed the checkpoint that it stands at.
 
     Raises CommandError.
@@ -126,10 +132,10 @@ def read_state(path: Path, keys: Sequence[VerifierKey], books: Books) -> Startin
     try:
         _check_digest(path)
         with path.open("rb") as file:
-            return _read(path, file.__iter__(), keys, books)
+            return _read(path, file.__iter__(), keys, replay)
     except OSError as error:
         raise CommandError(f"the state {path} can't be read: {error.strerror}") from error
-    except (BadNote, Forged, Unsigned) as error:
+    except (BadNote, InvalidSignature, NoTrustedSignature) as error:
         raise CommandError(f"the state {path} is not to be trusted: {error}") from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
         raise CommandError(f"{path} is no state that this version of telecine-audit saved") from None
@@ -145,60 +151,60 @@ def _check_digest(path: Path) -> None:
         raise CommandError(f"the state {path} is damaged: its SHA-256 is another")
 
 
-def _read(path: Path, lines: Iterator[bytes], keys: Sequence[VerifierKey], books: Books) -> StartingPoint:
+def _read(path: Path, lines: Iterator[bytes], keys: Sequence[VerifierKey], replay: LedgerReplay) -> Snapshot:
     head = json.loads(next(lines))
     if head["format"] != _FORMAT:
         raise ValueError(head["format"])
-    checkpoint, name = verified(head["note"], keys)
+    checkpoint, name = verify_note(head["note"], keys)
     frontier = Frontier(head["size"], [b64decode(peak) for peak in head["peaks"]])
     if (frontier.size, frontier.root()) != (checkpoint.size, checkpoint.root):
         raise CommandError(f"the state {path} is not the one that its checkpoint speaks of")
     for field, value in zip(_COUNTS, head["counts"], strict=True):
-        setattr(books, field, value)
-    books.first_at, books.last_at, books.clocks.begun_at = (_time(text) for text in head["times"])
-    books.clocks.restored = head["restored"]
+        setattr(replay, field, value)
+    replay.first_at, replay.last_at, replay.clocks.begun_at = (_time(text) for text in head["times"])
+    replay.clocks.restored = head["restored"]
     for line in lines:
-        _take_line(books, json.loads(line))
+        _take_line(replay, json.loads(line))
     signed = SignedCheckpoint(checkpoint, head["note"], name, str(path))
-    return StartingPoint(signed, books, frontier)
+    return Snapshot(signed, replay, frontier)
 
 
-def _take_line(books: Books, line: dict[str, Any]) -> None:
+def _take_line(replay: LedgerReplay, line: dict[str, Any]) -> None:
     if "account" in line:
-        book = books.accounts[line["account"]] = AccountBook(line["account"])
+        account = replay.accounts[line["account"]] = Account(line["account"])
         for field, value in zip(_PLAIN, line["plain"], strict=True):
-            setattr(book, field, value)
-        books.named = books.named or book.named
-        book.decided_at = datetime.fromisoformat(line["decided_at"])
-        book.unknown_prices = {
+            setattr(account, field, value)
+        replay.names_grants = replay.names_grants or account.names_grants
+        account.decided_at = datetime.fromisoformat(line["decided_at"])
+        account.unknown_prices = {
             tuple(price): (count, first) for *price, count, first in line["unknown_prices"]
         }
-        book.references = line["references"]
-        book.limits = {key: Limits(*bounds) for key, *bounds in line["limits"]}
-        book.used = dict(line["used"])
-        book.expiries = {number: ExpiryBook(*rest) for number, *rest in line["expiries"]}
+        account.references = line["references"]
+        account.limits = {key: Limits(*bounds) for key, *bounds in line["limits"]}
+        account.used = dict(line["used"])
+        account.expiries = {number: Expiry(*rest) for number, *rest in line["expiries"]}
     elif "of" in line:
-        book = books.accounts[line["of"]]
+        account = replay.accounts[line["of"]]
         for row in line.get("grants", ()):
-            book.enter(_grant(row))
+            account.enter(_grant(row))
         for row in line.get("holds", ()):
-            book.holds[row[0]] = _hold(row)
+            account.holds[row[0]] = _hold(row)
         for row in line.get("ended", ()):
-            book.ended[row[0]] = _hold(row)
+            account.ended[row[0]] = _hold(row)
 
 
-def _grant(row: list[Any]) -> GrantBook:
+def _grant(row: list[Any]) -> Grant:
     fields = dict(zip((*_GRANT, *_GRANT_SUMS), row, strict=True))
     for name in ("granted_at", "expires_at", "usable_until"):
         fields[name] = _time(fields[name])
-    return GrantBook(**fields)
+    return Grant(**fields)
 
 
-def _hold(row: list[Any]) -> HoldBook:
+def _hold(row: list[Any]) -> Hold:
     fields = dict(zip((*_HOLD, *_HOLD_END), row, strict=True))
     fields["since"] = _time(fields["since"])
     fields["parts"] = tuple((number, amount) for number, amount in fields["parts"])
-    return HoldBook(**fields)
+    return Hold(**fields)
 
 
 def _time(text: str | None) -> datetime | None:

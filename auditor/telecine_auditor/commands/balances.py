@@ -7,8 +7,8 @@ from typing import Annotated, Any
 import typer
 
 from telecine_auditor.errors import CommandError
-from telecine_auditor.ledger.reader import Walk
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.reader import LedgerReader
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import open_source
 from telecine_auditor.terminal.period_options import PointOptions
@@ -38,27 +38,31 @@ class Options(PointOptions):
 async def run(options: Options) -> int:
     """Print the table."""
     async with open_source(options) as source:
-        walk = Walk(source, until=options.until, sequence=options.sequence)
-        books = await walk.to_the_end()
-    names = _wanted(options.account, books)
-    rows = [(name, books.accounts[name].available, books.accounts[name].held) for name in names]
+        walk = LedgerReader(source, until=options.until, sequence=options.sequence)
+        replay = await walk.read_all()
+    names = _wanted(options.account, replay)
+    rows = [(name, replay.accounts[name].available, replay.accounts[name].held) for name in names]
     available, held = sum(row[1] for row in rows), sum(row[2] for row in rows)
     if options.json:
         print_json(NAME, _document(walk, rows, available, held))
     else:
         lines = render_plain_table(("account", "available", "held"), [*rows, ("total", available, held)])
-        sys.stdout.write("\n".join([f"Balances {walk.place_in_words()}", "", *lines, *walk.footer()]) + "\n")
+        sys.stdout.write(
+            "\n".join([f"Balances {walk.describe_position()}", "", *lines, *walk.footer()]) + "\n"
+        )
     return walk.verdict()
 
 
-def _wanted(names: list[str], books: Books) -> list[str]:
+def _wanted(names: list[str], replay: LedgerReplay) -> list[str]:
     for name in names:
-        if name not in books.accounts:
+        if name not in replay.accounts:
             raise CommandError(f"account {name!r} has no entry at that point")
-    return list(dict.fromkeys(names)) or sorted(books.accounts)
+    return list(dict.fromkeys(names)) or sorted(replay.accounts)
 
 
-def _document(walk: Walk, rows: list[tuple[str, int, int]], available: int, held: int) -> dict[str, Any]:
+def _document(
+    walk: LedgerReader, rows: list[tuple[str, int, int]], available: int, held: int
+) -> dict[str, Any]:
     return {
         **walk.place(),
         "accounts": [{"account": name, "available": free, "held": kept} for name, free, kept in rows],

@@ -15,8 +15,14 @@ from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import JsonOption, KeyOption
 from telecine_auditor.terminal.sanitizer import one_line, printable_json
 from telecine_auditor.transparency.checkpoints import read_keys
-from telecine_auditor.transparency.proofs import BadProof, NotProven, Proof, Proven, proven
-from telecine_auditor.transparency.signatures import Unsigned
+from telecine_auditor.transparency.proofs import (
+    MalformedProof,
+    Proof,
+    ProofMismatch,
+    ProvenEntry,
+    verify_proof,
+)
+from telecine_auditor.transparency.signatures import NoTrustedSignature
 
 NAME = "check-proof"
 _PROVEN = ("sequence", "signed_by", "size", "subject", "headers", "body")
@@ -47,14 +53,14 @@ async def run(options: Options) -> int:
     if not options.key:
         raise CommandError("--key is needed: the public key of whoever signs the checkpoints")
     try:
-        found = proven(Proof.of(_read(options.file)), read_keys(options.key))
-    except NotProven as error:
+        found = verify_proof(Proof.of(_read(options.file)), read_keys(options.key))
+    except ProofMismatch as error:
         if options.json:
             print_json(NAME, {"holds": False, "says": str(error), **dict.fromkeys(_PROVEN)})
         else:
             print(f"{options.file} proves nothing: {error}")
         return BREACH
-    except (BadProof, Unsigned) as error:
+    except (MalformedProof, NoTrustedSignature) as error:
         raise CommandError(f"{options.file} can't be checked: {error}") from None
     if options.json:
         print_json(NAME, _document(found))
@@ -71,10 +77,10 @@ def _read(path: Path) -> str:
     except OSError as error:
         raise CommandError(f"the proof {path} can't be read: {error.strerror}") from error
     except UnicodeDecodeError:
-        raise BadProof("a proof is UTF-8 text") from None
+        raise MalformedProof("a proof is UTF-8 text") from None
 
 
-def _text(found: Proven) -> list[str]:
+def _text(found: ProvenEntry) -> list[str]:
     size, name = found.checkpoint.size, found.signed_by
     headers = [one_line(line) for line in found.head.decode("utf-8", "replace").split("\r\n") if line]
     return [
@@ -94,7 +100,7 @@ def _shown(body: bytes) -> str:
         return one_line(body.decode("utf-8", "replace"))
 
 
-def _document(found: Proven) -> dict[str, Any]:
+def _document(found: ProvenEntry) -> dict[str, Any]:
     return {
         "holds": True,
         "says": None,

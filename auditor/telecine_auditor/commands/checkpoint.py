@@ -17,7 +17,7 @@ from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_sou
 from telecine_auditor.terminal.output_files import text_file
 from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.terminal.tables import render_table
-from telecine_auditor.transparency.checkpoints import SignedCheckpoint, published, read_keys
+from telecine_auditor.transparency.checkpoints import SignedCheckpoint, read_keys, read_published
 from telecine_auditor.transparency.tree_check import TreeCheck
 
 NAME = "checkpoint"
@@ -52,7 +52,7 @@ async def run(options: Options) -> int:
     """Show the checkpoint and what the ledger says to it."""
     keys, breaches = read_keys(options.key), list[Breach]()
     async with open_source(options, breaches.append) as source:
-        found = (await published(source, keys, breaches.append)).checkpoints
+        found = (await read_published(source, keys, breaches.append)).checkpoints
         if not found and not breaches:
             raise CommandError("there is no signed checkpoint yet: credits signs them when it has a key")
         shown = found if options.all else found[-1:]

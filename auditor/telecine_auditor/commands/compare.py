@@ -75,7 +75,7 @@ class _Differences:
 
 def _text(comparison: Comparison, differences: _Differences) -> list[str]:
     rows = ", ".join(f"{count} of {table}" for table, count in comparison.rows.items())
-    lines = [f"{SERVICE}: {rows} compared {comparison.walk.place_in_words()}"]
+    lines = [f"{SERVICE}: {rows} compared {comparison.walk.describe_position()}"]
     lines += [one_line(str(difference.breach())) for difference in differences.first]
     if differences.count > len(differences.first):
         lines.append(f"and {differences.count - len(differences.first)} more")

@@ -12,7 +12,7 @@ from telecine_auditor.exports.beancount import BeancountWriter
 from telecine_auditor.exports.csv_writer import CsvWriter
 from telecine_auditor.exports.hledger import HledgerWriter
 from telecine_auditor.exports.writer import ExportResult, ExportWriter, write_export
-from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.reader import LedgerReader
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import checked, open_source
@@ -71,7 +71,7 @@ class Options(PeriodOptions):
 async def run(options: Options) -> int:
     """Write the file, and say what is in it."""
     async with open_source(options) as source:
-        walk = Walk(source, until=options.until)
+        walk = LedgerReader(source, until=options.until)
         with text_file(options.out) as file:
             export = await write_export(walk, options.since, _WRITERS[options.format](file))
     if options.json:
@@ -83,10 +83,10 @@ async def run(options: Options) -> int:
     return walk.verdict() or (BREACH if export.left_out else CLEAN)
 
 
-def _text(options: Options, walk: Walk, export: ExportResult) -> list[str]:
+def _text(options: Options, walk: LedgerReader, export: ExportResult) -> list[str]:
     lines = [
         f"{options.out}: {export.transactions} transactions of {export.accounts} accounts; the ledger "
-        f"{walk.place_in_words()}"
+        f"{walk.describe_position()}"
     ]
     if export.left_out:
         lines.append(f"Entries that can't be booked and were left out: {export.left_out}")

@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.reader import LedgerReader
 from telecine_auditor.reports.liabilities import LiabilityTable, build_liability_table
 from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import open_source
@@ -37,8 +37,8 @@ class Options(PointOptions):
 async def run(options: Options) -> int:
     """Print what is owed."""
     async with open_source(options) as source:
-        walk = Walk(source, until=options.until, sequence=options.sequence)
-        books = await walk.to_the_end()
+        walk = LedgerReader(source, until=options.until, sequence=options.sequence)
+        books = await walk.read_all()
     owed = build_liability_table(books, _as_of(options, walk), each_account=options.accounts)
     if options.json:
         print_json(NAME, {**walk.place(), **owed.as_json()})
@@ -47,14 +47,14 @@ async def run(options: Options) -> int:
     return walk.verdict()
 
 
-def _as_of(options: Options, walk: Walk) -> datetime:
+def _as_of(options: Options, walk: LedgerReader) -> datetime:
     """Whether the time of a grant is over is judged at the point that was asked for."""
     if options.sequence is not None and walk.at is not None:
         return walk.at
     return options.until or datetime.now(UTC)
 
 
-def _text(walk: Walk, owed: LiabilityTable, each_account: bool) -> list[str]:
+def _text(walk: LedgerReader, owed: LiabilityTable, each_account: bool) -> list[str]:
     head: tuple[str, ...] = ("kind", "expires", "available", "held", "unspent")
     rows: list[tuple[Any, ...]] = [(*group, *amounts.columns()) for group, amounts in owed.groups()]
     totals: list[tuple[Any, ...]] = [(kind, "", *amounts.columns()) for kind, amounts in owed.kinds()]
@@ -62,7 +62,7 @@ def _text(walk: Walk, owed: LiabilityTable, each_account: bool) -> list[str]:
     if each_account:
         head, blank = ("account", *head), ("",)
         totals = [(*blank, *row) for row in totals]
-    lines = [f"Unspent credits {walk.place_in_words()}", "", *render_plain_table(head, [*rows, *totals])]
+    lines = [f"Unspent credits {walk.describe_position()}", "", *render_plain_table(head, [*rows, *totals])]
     if owed.past.unspent:
         lines += ["", f"{owed.past.unspent} of them are past their time and will expire"
                   f" ({owed.past.available} available, {owed.past.held} held)."]  # fmt: skip

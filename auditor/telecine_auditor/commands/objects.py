@@ -8,8 +8,8 @@ from typing import Annotated
 
 import typer
 
-from telecine_auditor.audit.object_checks import ObjectAudit
-from telecine_auditor.audit.object_store import ObjectStore, StoreAccess
+from telecine_auditor.audit.object_checks import ObjectChecks
+from telecine_auditor.audit.object_store import ObjectStore, ObjectStoreSettings
 from telecine_auditor.breaches import BreachList
 from telecine_auditor.errors import CommandError
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
@@ -105,7 +105,7 @@ async def run(options: Options) -> int:
     found = BreachList(_KEPT)
     store = ObjectStore(_access(options))
     try:
-        audit = ObjectAudit(store, found, bucket=options.bucket, deep=options.deep, quiet=options.json)
+        audit = ObjectChecks(store, found, bucket=options.bucket, deep=options.deep, quiet=options.json)
         async with open_source(options) as source:
             await audit.run(source)
     finally:
@@ -135,7 +135,7 @@ async def run(options: Options) -> int:
     return BREACH if found.count else CLEAN
 
 
-def _access(options: Options) -> StoreAccess:
+def _access(options: Options) -> ObjectStoreSettings:
     secret = os.environ.get("TELECINE_S3_SECRET_KEY", "")
     if options.secret_key_file is not None:
         try:
@@ -153,12 +153,12 @@ def _access(options: Options) -> StoreAccess:
     missing = [name for name, value in given.items() if not value]
     if missing:
         raise CommandError(f"say where the objects are: {', '.join(missing)} missing")
-    return StoreAccess(
+    return ObjectStoreSettings(
         endpoint=options.endpoint, region=options.region, access_key=options.access_key, secret_key=secret
     )
 
 
-def _text(audit: ObjectAudit, found: BreachList) -> list[str]:
+def _text(audit: ObjectChecks, found: BreachList) -> list[str]:
     lines = [
         f"{format_number(audit.videos)} stored videos, {format_number(audit.bytes)} bytes, up to VIDEO#{audit.sequence}"
     ]

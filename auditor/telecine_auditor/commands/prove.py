@@ -17,7 +17,12 @@ from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_sou
 from telecine_auditor.terminal.output_files import text_file
 from telecine_auditor.terminal.period_options import parse_sequence
 from telecine_auditor.terminal.progress import Progress
-from telecine_auditor.transparency.checkpoints import SignedCheckpoint, from_file, published, read_keys
+from telecine_auditor.transparency.checkpoints import (
+    SignedCheckpoint,
+    read_checkpoint_file,
+    read_keys,
+    read_published,
+)
 from telecine_auditor.transparency.inclusion import ProofBuilder
 from telecine_auditor.transparency.proofs import Proof
 from telecine_contracts.transparency import leaf_hash
@@ -40,7 +45,7 @@ class _NoProof(Exception):
 
     def __init__(self, breach: Breach) -> None:
         self.breach = breach
-        super().__init__(breach.says)
+        super().__init__(breach.message)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -88,9 +93,9 @@ async def _checkpoint(options: Options, source: Source, breaches: list[Breach]) 
     """The checkpoint to prove against."""
     keys = read_keys(options.key)
     if options.checkpoint:
-        known = [from_file(options.checkpoint, keys)]
+        known = [read_checkpoint_file(options.checkpoint, keys)]
     else:
-        known = (await published(source, keys, breaches.append)).checkpoints
+        known = (await read_published(source, keys, breaches.append)).checkpoints
     covering = [one for one in known if one.checkpoint.size >= options.sequence]
     if not covering:
         largest = max((one.checkpoint.size for one in known), default=0)
@@ -122,8 +127,8 @@ async def _proof(source: Source, number: int, checkpoint: SignedCheckpoint, *, q
     return Proof(number - 1, builder.proof(), checkpoint.note, wanted)
 
 
-def _no_proof(kind: BreachKind, number: int, says: str) -> _NoProof:
-    return _NoProof(Breach(kind, f"no proof can be made, {says}", LEDGER, number))
+def _no_proof(kind: BreachKind, number: int, message: str) -> _NoProof:
+    return _NoProof(Breach(kind, f"no proof can be made, {message}", LEDGER, number))
 
 
 def _hand_out(options: Options, proof: Proof, checkpoint: SignedCheckpoint) -> None:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from telecine_auditor.errors import CommandError
-from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.reader import LedgerReader
 from telecine_auditor.reports.usage_reconciliation import Group, Listing, PossibleTask, Reconciliation
 from telecine_auditor.reports.usage_store import UsageStore
 from telecine_auditor.sources.port import VIDEO, Source
@@ -60,7 +60,7 @@ class Options(PeriodOptions):
 async def run(options: Options) -> int:
     """Print sums and lists."""
     async with open_source(options) as source:
-        walk = Walk(source)
+        walk = LedgerReader(source)
         with UsageStore() as book:
             await _fill(book, walk, source)
             found = Reconciliation(book, options.since, options.until, options.tokens_per_credit)
@@ -72,7 +72,7 @@ async def run(options: Options) -> int:
     return walk.verdict()
 
 
-async def _fill(book: UsageStore, walk: Walk, source: Source) -> None:
+async def _fill(book: UsageStore, walk: LedgerReader, source: Source) -> None:
     if not await source.has(VIDEO):
         raise CommandError("usage is on VIDEO, which can't be read here: reconcile needs both streams")
     with Progress("reading VIDEO", await source.last(VIDEO)) as progress:
@@ -81,9 +81,9 @@ async def _fill(book: UsageStore, walk: Walk, source: Source) -> None:
                 book.video(entry)
             progress.advance(len(batch))
     async for booked in walk.entries():
-        if booked.reading is not None:
-            book.ledger(booked.reading)
-    book.outcomes(walk.books)
+        if booked.parsed is not None:
+            book.ledger(booked.parsed)
+    book.outcomes(walk.replay)
 
 
 def _text(found: Reconciliation) -> Iterator[str]:
@@ -114,7 +114,7 @@ def _list_text(found: Reconciliation, listing: Listing) -> Iterator[str]:
         yield f"{listing.title}: none"
         return
     yield f"{listing.title}: {len(rows)}, {tokens} tokens known"
-    yield from (f"  {line}" for line in listing.says.split("\n"))
+    yield from (f"  {line}" for line in listing.message.split("\n"))
     table = render_plain_table(
         _LIST_HEAD, [(*row[:3], "unknown" if row[3] is None else row[3], *row[4:]) for row in rows]
     )

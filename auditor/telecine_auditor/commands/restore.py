@@ -116,5 +116,5 @@ def _breached(options: Options, done: list[RestoreResult], breach: Breach) -> in
 
 def _refuse(breach: Breach) -> None:
     raise SourceError(
-        f"the mirror can't be restored, {breach.says}: `telecine-audit verify --from` says more"
+        f"the mirror can't be restored, {breach.message}: `telecine-audit verify --from` says more"
     )

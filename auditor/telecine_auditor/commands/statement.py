@@ -8,7 +8,7 @@ from typing import IO, Annotated
 
 import typer
 
-from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.reader import LedgerReader
 from telecine_auditor.reports.statement import (
     CsvStatement,
     JsonStatement,
@@ -45,7 +45,7 @@ async def run(options: Options) -> int:
     # A document is printed whole or not at all: half of one would have the error of the other half behind it.
     with SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8", newline="") as document:
         async with open_source(options) as source:
-            walk = Walk(source, until=options.until)
+            walk = LedgerReader(source, until=options.until)
             writer = _writer(options, walk, document if options.json else sys.stdout)
             await write_statement(walk, options.account, options.since, writer)
         document.seek(0)
@@ -53,7 +53,7 @@ async def run(options: Options) -> int:
     return walk.verdict()
 
 
-def _writer(options: Options, walk: Walk, file: IO[str]) -> StatementWriter:
+def _writer(options: Options, walk: LedgerReader, file: IO[str]) -> StatementWriter:
     if options.csv:
         return CsvStatement(file)
     if options.json:

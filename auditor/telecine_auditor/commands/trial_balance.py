@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.reader import LedgerReader
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import open_source
@@ -31,8 +31,8 @@ class Options(PointOptions):
 async def run(options: Options) -> int:
     """Print the sums and whether they are zero together."""
     async with open_source(options) as source:
-        walk = Walk(source, until=options.until, sequence=options.sequence)
-        books = await walk.to_the_end()
+        walk = LedgerReader(source, until=options.until, sequence=options.sequence)
+        books = await walk.read_all()
     sums = {
         "issued": -books.issued,
         "available": books.available,
@@ -48,6 +48,6 @@ async def run(options: Options) -> int:
         verdict = (
             "Every credit is somewhere: the sum is zero." if total == 0 else f"The sum is {total}, not zero."
         )
-        head = f"Trial balance of {len(books.accounts)} accounts {walk.place_in_words()}"
+        head = f"Trial balance of {len(books.accounts)} accounts {walk.describe_position()}"
         sys.stdout.write("\n".join([head, "", *lines, "", verdict, *walk.footer()]) + "\n")
     return walk.verdict() or (BREACH if total else CLEAN)

@@ -9,20 +9,20 @@ from typing import Annotated
 
 import typer
 
-from telecine_auditor.audit.audit import Audit, Terms
+from telecine_auditor.audit.audit import Audit, AuditOptions
 from telecine_auditor.audit.report import as_json, as_text
-from telecine_auditor.audit.snapshot import read_state
+from telecine_auditor.audit.snapshot import read_snapshot
 from telecine_auditor.breaches import BreachList
 from telecine_auditor.errors import CommandError
-from telecine_auditor.ledger.clock_skew import AHEAD, BEHIND, Clocks
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.clock_skew import MAX_AHEAD, MAX_BEHIND, ClockSkew
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import KeyOption, SourceOptions, checked, open_source
 from telecine_auditor.timestamps import parse_duration, parse_instant
-from telecine_auditor.transparency.checkpoint_coverage import MaxUnsigned
-from telecine_auditor.transparency.checkpoints import from_place, read_keys
+from telecine_auditor.transparency.checkpoint_coverage import UnsignedLimits
+from telecine_auditor.transparency.checkpoints import read_checkpoints, read_keys
 
 NAME = "verify"
 
@@ -121,7 +121,7 @@ class Options(SourceOptions):
             help="How long after it was stored an entry may say that it was decided.",
             show_default="5m",
         ),
-    ] = AHEAD
+    ] = MAX_AHEAD
     clock_behind: Annotated[
         timedelta,
         typer.Option(
@@ -131,7 +131,7 @@ class Options(SourceOptions):
             help="And how long before.",
             show_default="1h",
         ),
-    ] = BEHIND
+    ] = MAX_BEHIND
     now: Annotated[
         datetime | None,
         typer.Option(
@@ -169,13 +169,13 @@ async def run(options: Options) -> int:
     if options.max_unsigned and not keys:
         raise CommandError("--max-unsigned needs --key: only a signature that was verified counts")
     found = BreachList(max(0, options.max_breaches))
-    clocks = Clocks(options.clock_ahead, options.clock_behind)
+    clocks = ClockSkew(options.clock_ahead, options.clock_behind)
     # Clocks of its own: the saved audit may turn out to be of another ledger.
-    saved = Books(found, Clocks(options.clock_ahead, options.clock_behind))
-    start = read_state(options.since, keys, saved) if options.since is not None else None
-    terms = Terms(
+    saved = LedgerReplay(found, ClockSkew(options.clock_ahead, options.clock_behind))
+    start = read_snapshot(options.since, keys, saved) if options.since is not None else None
+    terms = AuditOptions(
         keys=keys,
-        checkpoints=[one for place in options.checkpoint for one in from_place(place, keys)],
+        checkpoints=[one for place in options.checkpoint for one in read_checkpoints(place, keys)],
         hold_limit=options.hold_limit,
         in_flight=options.in_flight,
         expiry_delay=options.expiry_delay,
@@ -197,11 +197,11 @@ async def run(options: Options) -> int:
     return BREACH if found.count else CLEAN
 
 
-def _max_unsigned(texts: Sequence[str]) -> MaxUnsigned:
+def _max_unsigned(texts: Sequence[str]) -> UnsignedLimits:
     """Of several of one kind, the last one counts."""
     if not texts:
-        return MaxUnsigned()
+        return UnsignedLimits()
     limits = [_parse_limit(text) for text in texts]
     entries = [limit for limit in limits if isinstance(limit, int)]
     ages = [limit for limit in limits if isinstance(limit, timedelta)]
-    return MaxUnsigned(entries[-1] if entries else None, ages[-1] if ages else None)
+    return UnsignedLimits(entries[-1] if entries else None, ages[-1] if ages else None)

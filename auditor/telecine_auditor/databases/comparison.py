@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
-from telecine_auditor.ledger.reader import Walk
+from telecine_auditor.ledger.reader import LedgerReader
 from telecine_auditor.sources.port import LEDGER, Source
 from telecine_contracts.transparency import Frontier, leaf_hash
 
@@ -22,7 +22,7 @@ OnDifference = Callable[[Difference], None]
 class Comparison:
     """What was compared: `walk` is the replay, `rows` how many rows of each table were found and compared."""
 
-    walk: Walk
+    walk: LedgerReader
     rows: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
@@ -37,12 +37,12 @@ async def compare_tables(url: str, source: Source, on_difference: OnDifference) 
         if position > last:
             place = (PROJECTION,)
             on_difference(Difference("checkpoint", place, "sequence", position, f"{last} at most"))
-        comparison = Comparison(Walk(source, sequence=min(position, last)))
+        comparison = Comparison(LedgerReader(source, sequence=min(position, last)))
         expected = ExpectedRows()
         async for booked in comparison.walk.entries():
             expected.take(booked)
         trees = iter([row async for row in _expected_trees(tables, source)])
-        for table, rows in {**expected.by_table(comparison.walk.books), TREE: trees}.items():
+        for table, rows in {**expected.by_table(comparison.walk.replay), TREE: trees}.items():
             comparison.rows[table.name] = _compare(tables, table, rows, on_difference)
         return comparison
 

@@ -29,12 +29,12 @@ class Difference:
         """The same as a breach."""
         row = f"{self.table} {'/'.join(map(str, self.key))}"
         if self.column is not None:
-            says = f"{row}: {self.column} is {_shown(self.found)}, the ledger says {_shown(self.expected)}"
+            message = f"{row}: {self.column} is {_shown(self.found)}, the ledger says {_shown(self.expected)}"
         elif self.found is None:
-            says = f"{row}: the row is missing"
+            message = f"{row}: the row is missing"
         else:
-            says = f"{row}: the ledger has no such row"
-        return Breach(BreachKind.DATABASE_DIFFERS, says, stream=SERVICE)
+            message = f"{row}: the ledger has no such row"
+        return Breach(BreachKind.DATABASE_DIFFERS, message, stream=SERVICE)
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterator
 
-from telecine_auditor.ledger.account import GrantBook
-from telecine_auditor.ledger.reader import Booked
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.account import Grant
+from telecine_auditor.ledger.reader import BookedEntry
+from telecine_auditor.ledger.replay import LedgerReplay
 
 from .reader import Row
 from .schema import ACCOUNT, GRANT, HOLD, Table
@@ -18,14 +18,14 @@ class ExpectedRows:
     def __init__(self) -> None:
         self._sequences: dict[str, int] = {}
 
-    def take(self, booked: Booked) -> None:
+    def take(self, booked: BookedEntry) -> None:
         """The next entry."""
-        if booked.reading is not None:
-            self._sequences[booked.reading.account] = booked.entry.sequence
+        if booked.parsed is not None:
+            self._sequences[booked.parsed.account] = booked.entry.sequence
 
-    def by_table(self, books: Books) -> dict[Table, Iterator[Row]]:
+    def by_table(self, replay: LedgerReplay) -> dict[Table, Iterator[Row]]:
         """The rows of each table, in the order of its primary key."""
-        accounts = [item for item in sorted(books.accounts.items()) if item[0] in self._sequences]
+        accounts = [item for item in sorted(replay.accounts.items()) if item[0] in self._sequences]
         return {
             ACCOUNT: (
                 (name, book.entry, book.available, book.held, book.closed, self._sequences[name])
@@ -44,6 +44,6 @@ class ExpectedRows:
         }
 
 
-def _grant_columns(grant: GrantBook) -> Row:
+def _grant_columns(grant: Grant) -> Row:
     amounts = (grant.amount, grant.available, grant.held, grant.spent, grant.expired, grant.taken_back)
     return (grant.kind, grant.reference, *amounts, grant.granted_at, grant.expires_at, grant.usable_until)

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from telecine_auditor.event_descriptions import describe_body
-from telecine_auditor.ledger.replay import Books, Reading
+from telecine_auditor.ledger.replay import LedgerReplay, ParsedEvent
 from telecine_contracts.subjects import TOKEN
 
 __all__ = [
@@ -95,33 +95,33 @@ class Transaction:
 class Opening:
     """What the books hold at one point: where a part of the ledger begins, or ends."""
 
-    books: Books
+    replay: LedgerReplay
     booked: datetime
 
     @property
     def sequence(self) -> int:
         """The last entry before that point."""
-        return self.books.sequence
+        return self.replay.sequence
 
     def shared(self) -> Iterator[tuple[Side, int]]:
         """The sides that all accounts share, with what is on them."""
-        yield Side(ISSUED), -self.books.issued
-        yield Side(SPENT), self.books.spent
-        yield Side(EXPIRED), self.books.expired
+        yield Side(ISSUED), -self.replay.issued
+        yield Side(SPENT), self.replay.spent
+        yield Side(EXPIRED), self.replay.expired
 
     def owned(self) -> Iterator[tuple[Side, int]]:
         """Both sides of every account, with what is on them."""
-        for name, account in sorted(self.books.accounts.items()):
+        for name, account in sorted(self.replay.accounts.items()):
             yield Side(AVAILABLE, name), account.available
             yield Side(HELD, name), account.held
 
 
-def to_transaction(reading: Reading, event_id: str, booked: datetime) -> Transaction | None:
+def to_transaction(parsed: ParsedEvent, event_id: str, booked: datetime) -> Transaction | None:
     """The transaction that an entry makes; None for one that moves nothing.
 
     Raises ValueError for an entry that can't be booked: a leg without side or whole amount, or no balances.
     """
-    body = reading.body
+    body = parsed.body
     legs = tuple(_legs(body.get("postings") or ()))
     if not legs:
         return None
@@ -129,14 +129,14 @@ def to_transaction(reading: Reading, event_id: str, booked: datetime) -> Transac
     if not isinstance(balances, dict):
         raise ValueError("it states no balances")
     return Transaction(
-        sequence=reading.sequence,
+        sequence=parsed.sequence,
         booked=booked,
-        time=reading.decided_at,
+        time=parsed.decided_at,
         event_id=event_id,
-        type=reading.type,
-        account=reading.account,
-        entry=reading.number,
-        words=describe_body(reading.action, body),
+        type=parsed.type,
+        account=parsed.account,
+        entry=parsed.number,
+        words=describe_body(parsed.action, body),
         legs=legs,
         available=_whole(balances, AVAILABLE),
         held=_whole(balances, HELD),

@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Protocol
 
-from telecine_auditor.ledger.reader import Booked, Walk
+from telecine_auditor.ledger.reader import BookedEntry, LedgerReader
 from telecine_auditor.terminal.sanitizer import one_line
 from telecine_auditor.timestamps import BookingClock
 
@@ -49,25 +49,25 @@ class ExportResult:
         return asdict(self)
 
 
-async def write_export(walk: Walk, since: datetime | None, writer: ExportWriter) -> ExportResult:
+async def write_export(walk: LedgerReader, since: datetime | None, writer: ExportWriter) -> ExportResult:
     """Write the books of the period from `since` (None: the first entry) to where `walk` ends.
 
     Transactions are dated so that dates never go back over the whole file. Raises CommandError, SourceError.
     """
     dates = BookingClock()
     if since is not None:
-        before = Walk(walk.source, until=since)
-        writer.open_with(Opening(await before.to_the_end(), dates.book(since)))
+        before = LedgerReader(walk.source, until=since)
+        writer.open_with(Opening(await before.read_all(), dates.book(since)))
     export = ExportResult()
     async for booked in walk.entries():
         if since is None or booked.at >= since:
             _write(booked, dates.book(booked.at), writer, export)
-    writer.close_with(Opening(walk.books, dates.now))
-    export.accounts = len(walk.books.accounts)
+    writer.close_with(Opening(walk.replay, dates.now))
+    export.accounts = len(walk.replay.accounts)
     return export
 
 
-def _write(booked: Booked, date: datetime, writer: ExportWriter, export: ExportResult) -> None:
+def _write(booked: BookedEntry, date: datetime, writer: ExportWriter, export: ExportResult) -> None:
     entry, reading, _ = booked
     try:
         if reading is None:

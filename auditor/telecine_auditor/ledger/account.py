@@ -1,4 +1,4 @@
-"""What the books hold: accounts, their grants, and the generations that were charged to them."""
+"""State of the replay: accounts, their grants, and the generations that were charged to them."""
 
 from bisect import insort
 from dataclasses import dataclass, field
@@ -6,22 +6,21 @@ from datetime import UTC, datetime
 
 from msgspec import Struct
 
-__all__ = ["AccountBook", "ExpiryBook", "ForeignMessage", "GrantBook", "HoldBook", "Limits", "Parts", "rank"]
+__all__ = ["Account", "Expiry", "ForeignMessage", "Grant", "GrantShares", "Hold", "Limits", "burn_rank"]
 
-Parts = tuple[tuple[int, int], ...]
-"""Which grants a movement took from and how much, in the order of taking: (entry number of the grant, credits)."""
+GrantShares = tuple[tuple[int, int], ...]
+"""Grants that a movement took credits from, in burn order: (entry number of the grant, credits)."""
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _RANKS = {"promotional": 0, "plan": 1, "paid": 2}
 
 
 @dataclass(slots=True, eq=False)
-class GrantBook:
-    """One grant and where its credits are now. `amount` = available + held + spent + expired + taken_back.
+class Grant:
+    """One grant and the state of its credits: `amount` = available + held + spent + expired + taken_back.
 
-    `usable_until` is `expires_at`, or later where credits came back to it; None: never expires. `sequence` is where
-    on the stream it was granted. `known` is False for a grant that an entry names and that was never seen. `shares` are
-    parts that it paid alone, by their amount: prices are few, so that debits of the same have theirs in common.
+    `usable_until` is `expires_at`, or later where credits came back to it; None: never expires. `sequence` is the
+    stream sequence of the grant. `known` is False for a grant that an entry names and that was never granted.
     """
 
     number: int
@@ -38,10 +37,11 @@ class GrantBook:
     expired: int = 0
     taken_back: int = 0
     known: bool = True
-    shares: dict[int, Parts] = field(default_factory=dict)
+    # There are few prices, so debits that one grant pays alone share one tuple for each amount.
+    shares: dict[int, GrantShares] = field(default_factory=dict)
 
-    def share(self, amount: int) -> Parts:
-        """The part that it pays alone."""
+    def share(self, amount: int) -> GrantShares:
+        """The shares of a debit that this grant pays alone."""
         parts = self.shares.get(amount)
         if parts is None:
             parts = self.shares[amount] = ((self.number, amount),)
@@ -52,25 +52,25 @@ class GrantBook:
         return self.usable_until is None or self.usable_until > at
 
 
-def rank(grant: GrantBook) -> tuple[bool, datetime, int, int]:
-    """Its place in the order of taking: what expires first; promotional, plan, paid; the oldest."""
+def burn_rank(grant: Grant) -> tuple[bool, datetime, int, int]:
+    """Sort key of the burn order: first what expires first; then promotional, plan, paid; then the oldest."""
     until = grant.usable_until
     return until is None, until or EPOCH, _RANKS.get(grant.kind, 3), grant.number
 
 
 # A struct: an audit makes one for every generation, and this is the cheapest class to make.
-class HoldBook(Struct, gc=False, eq=False):
-    """What the ledger says of one generation: its debit (or denial), and how it ended.
+class Hold(Struct, gc=False, eq=False):
+    """One generation: its debit or denial, and how it ended.
 
-    `outcome` is ``held``, ``settled``, ``refunded`` or ``denied``. `since` is when the debit was decided, `day` the day
-    of UTC that it counts for (an ordinal; 0: for none). `debited` and `ended` are sequences of the stream, `closing` is
-    the number of the entry that settled or refunded it, `returned` what adjustments gave back after it was settled.
-    `asked` and `made` are what VIDEO says of it: whether it was requested, and if it was ``completed`` or ``failed``.
+    `outcome` is ``held``, ``settled``, ``refunded`` or ``denied``. `since` is the time of the debit, `day` the UTC day
+    that it counts for under spend limits (an ordinal; 0: none). `debited` and `ended` are stream sequences, `closing`
+    is the number of the entry that settled or refunded it, `returned` is what adjustments gave back after settlement.
+    From VIDEO: `requested`, and `video_outcome`, which is ``completed``, ``failed`` or None.
     """
 
     generation: str
     amount: int
-    parts: Parts
+    parts: GrantShares
     since: datetime
     debited: int
     api_key: str | None = None
@@ -79,13 +79,13 @@ class HoldBook(Struct, gc=False, eq=False):
     ended: int | None = None
     closing: int = 0
     returned: int = 0
-    asked: bool = False
-    made: str | None = None
+    requested: bool = False
+    video_outcome: str | None = None
 
 
 @dataclass(slots=True, eq=False)
-class ExpiryBook:
-    """An expiry, for those who correct it: the grant, what it lost, and what adjustments gave back."""
+class Expiry:
+    """An expiry, which adjustments may correct: the grant, the credits that expired, and those that were given back."""
 
     grant: int
     amount: int
@@ -94,7 +94,7 @@ class ExpiryBook:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Bounds on spending, in credits; None does not bound."""
+    """Spend limits in credits; None: no limit."""
 
     per_day: int | None = None
     per_generation: int | None = None
@@ -102,37 +102,37 @@ class Limits:
 
 @dataclass(frozen=True, slots=True)
 class ForeignMessage:
-    """A message on the account's ledger that is not an entry: why, and its body's SHA-256.
+    """A message on the account's ledger that is not an entry: the reason, and the SHA-256 of its body.
 
-    `entry`, `doubtful`, `adrift` and `unread` are the account's before it (the last three: before the first of them),
-    `taken` is the number that it seemed to have, 0 for none.
+    `entry`, `incomplete`, `balance_unknown` and `unread` are the account's values before the message (the last three:
+    before the first of several such messages). `taken` is the entry number that it seemed to have; 0: none.
     """
 
     problem: str
     sha256: str
     entry: int
     taken: int
-    doubtful: bool
-    adrift: bool
+    incomplete: bool
+    balance_unknown: bool
     unread: int
 
 
 @dataclass(slots=True, eq=False)
-class AccountBook:
+class Account:
     """One account, recomputed from its postings alone.
 
-    `entry` is the number of its last entry. `issued` counts what it was granted without what was taken back, so
-    issued = available + held + spent + expired. `holds` are the generations that run; `ended` those that were settled,
-    refunded or denied; `expiries` are by the entry's number. `limits` has one bound per API key, and None for the whole
-    account; `used` is what counts under them on `day`. `live` are the grants that have credits available, in the order
-    of taking. `debits` counts generations that were charged. `unknown_prices` are those by price tables that nobody
-    here knows: table, resolution, duration and credits; how many debits there are, and the sequence of the first.
+    `entry` is the number of its last entry; issued = available + held + spent + expired. `holds` are running
+    generations, `ended` those that were settled, refunded or denied. `expiries` are by entry number. `limits` and
+    `used` are by API key, and None for the whole account; `used` counts for `day`. `available_grants` have credits
+    available, in burn order. `debits` counts debits. `unknown_prices` counts debits by unknown price tables:
+    (table, resolution, duration, credits) to the number of debits and the sequence of the first.
 
-    `named`: its entries name grants by now; those before are attributed by the order of taking. `doubtful`: entries
-    are missing or can't be read, so what depends on all of them is no longer judged. `drift` is by how much claimed
-    balances (available, held) are off: said once, and again only when it changes. `decided_at` is
-    the latest time of a decision, of those that were restored and can be believed. `foreign` are messages by sequence
-    that are not entries and that no decision has skipped.
+    `names_grants`: its entries name grants; those before are attributed by the burn order. `incomplete`: entries are
+    missing or unreadable, so rules that depend on all entries are not applied. `balance_offset` is the difference
+    between stated and computed balances (available, held), reported when it changes. `balance_unknown`: what an
+    unreadable entry moved is not known, so the next difference is not a breach. `decided_at` is the latest plausible
+    time of restored entries. `unread` counts entries without a readable number. `foreign_messages` are, by sequence,
+    messages that are not entries and that no decision has skipped.
     """
 
     name: str
@@ -143,24 +143,24 @@ class AccountBook:
     spent: int = 0
     expired: int = 0
     closed: bool = False
-    grants: dict[int, GrantBook] = field(default_factory=dict)
-    holds: dict[str, HoldBook] = field(default_factory=dict)
-    ended: dict[str, HoldBook] = field(default_factory=dict)
-    expiries: dict[int, ExpiryBook] = field(default_factory=dict)
+    grants: dict[int, Grant] = field(default_factory=dict)
+    holds: dict[str, Hold] = field(default_factory=dict)
+    ended: dict[str, Hold] = field(default_factory=dict)
+    expiries: dict[int, Expiry] = field(default_factory=dict)
     references: dict[str, int] = field(default_factory=dict)
     limits: dict[str | None, Limits] = field(default_factory=dict)
     used: dict[str | None, int] = field(default_factory=dict)
     day: int = 0
     debits: int = 0
     unknown_prices: dict[tuple[str, str, int, int], tuple[int, int]] = field(default_factory=dict)
-    live: list[GrantBook] = field(default_factory=list)
-    named: bool = False
-    doubtful: bool = False
-    adrift: bool = False
-    _settlements: dict[int, HoldBook] | None = None
-    drift: tuple[int, int] = (0, 0)
+    available_grants: list[Grant] = field(default_factory=list)
+    names_grants: bool = False
+    incomplete: bool = False
+    balance_unknown: bool = False
+    _settlements: dict[int, Hold] | None = None
+    balance_offset: tuple[int, int] = (0, 0)
     unread: int = 0
-    foreign: dict[int, ForeignMessage] = field(default_factory=dict)
+    foreign_messages: dict[int, ForeignMessage] = field(default_factory=dict)
     available_side: str = ""
     held_side: str = ""
     decided_at: datetime = EPOCH
@@ -171,29 +171,30 @@ class AccountBook:
 
     @property
     def unknown_tables(self) -> int:
-        """Debits by a price table that the auditor does not know."""
+        """Number of debits by price tables that the auditor does not know."""
         return sum(count for count, _ in self.unknown_prices.values())
 
     def charge_unknown(self, price: tuple[str, str, int, int], sequence: int) -> None:
-        """A debit of that price, by a table that is not known."""
+        """Count a debit of that price, by a table that the auditor does not know."""
         count, first = self.unknown_prices.get(price, (0, sequence))
         self.unknown_prices[price] = count + 1, first
 
-    def end(self, hold: HoldBook, outcome: str, *, number: int, sequence: int) -> None:
-        """The entry of that number and sequence ended a hold."""
+    def end(self, hold: Hold, outcome: str, *, number: int, sequence: int) -> None:
+        """The entry of that number and sequence settled or refunded a hold."""
         hold.outcome, hold.closing, hold.ended = outcome, number, sequence
         self.ended[hold.generation] = hold
         if self._settlements is not None:
             self._settlements[number] = hold
 
-    def settlement(self, number: int) -> HoldBook | None:
-        """What the entry of that number settled. They are indexed when the first one is asked for: few ever are."""
+    def settlement(self, number: int) -> Hold | None:
+        """The hold that the entry of that number settled."""
+        # Few settlements are adjusted, so the index is built when the first one is.
         if self._settlements is None:
             self._settlements = {hold.closing: hold for hold in self.ended.values()}
         hold = self._settlements.get(number)
         return hold if hold is not None and hold.outcome == "settled" else None
 
-    def hold(self, parts: Parts) -> None:
+    def hold(self, parts: GrantShares) -> None:
         """available → held."""
         for number, amount in parts:
             grant = self.grants[number]
@@ -201,7 +202,7 @@ class AccountBook:
             grant.held += amount
             self.held += amount
 
-    def spend(self, parts: Parts) -> None:
+    def spend(self, parts: GrantShares) -> None:
         """held → spent."""
         for number, amount in parts:
             grant = self.grants[number]
@@ -210,7 +211,7 @@ class AccountBook:
             grant.spent += amount
             self.spent += amount
 
-    def release(self, parts: Parts) -> None:
+    def release(self, parts: GrantShares) -> None:
         """held → available."""
         for number, amount in parts:
             grant = self.grants[number]
@@ -218,32 +219,32 @@ class AccountBook:
             self.held -= amount
             self.put(grant, amount)
 
-    def enter(self, grant: GrantBook) -> None:
-        """A grant as it stands, the account's own figures left alone."""
+    def enter(self, grant: Grant) -> None:
+        """Add a grant from a snapshot; the account's own sums stay as they are."""
         self.grants[grant.number] = grant
         if grant.available > 0:
-            insort(self.live, grant, key=rank)
+            insort(self.available_grants, grant, key=burn_rank)
 
-    def take(self, grant: GrantBook, amount: int) -> None:
-        """Credits leave what the grant has available."""
+    def take(self, grant: Grant, amount: int) -> None:
+        """Remove credits from what the grant has available."""
         self.available -= amount
         had = grant.available
         grant.available = had - amount
         if had > 0 >= grant.available:
-            self.live.remove(grant)
+            self.available_grants.remove(grant)
 
-    def put(self, grant: GrantBook, amount: int) -> None:
-        """Credits come to what the grant has available."""
+    def put(self, grant: Grant, amount: int) -> None:
+        """Add credits to what the grant has available."""
         self.available += amount
         had = grant.available
         grant.available = had + amount
         if had <= 0 < grant.available:
-            insort(self.live, grant, key=rank)
+            insort(self.available_grants, grant, key=burn_rank)
 
-    def prolong(self, parts: Parts, until: datetime) -> None:
-        """Credits that came back to these grants can be spent until then at least."""
+    def prolong(self, parts: GrantShares, until: datetime) -> None:
+        """Extend the grants: credits that came back to them can be spent until then at least."""
         for number, _ in parts:
             grant = self.grants[number]
             if grant.usable_until is not None and grant.usable_until < until:
                 grant.usable_until = until
-        self.live.sort(key=rank)
+        self.available_grants.sort(key=burn_rank)

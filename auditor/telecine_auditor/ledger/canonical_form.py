@@ -11,27 +11,27 @@ from telecine_auditor.sources.message import StoredMessage
 from telecine_contracts.catalog import registry
 from telecine_contracts.registry import Registry, UnknownEvent, encode
 
-from .header_parser import Unreadable, shown
-from .strict_json import read_json
+from .header_parser import UnreadableEntry, printable
+from .strict_json import parse_strict_json
 
-__all__ = ["difference_of"]
+__all__ = ["describe_deviation"]
 
 _SHOWN = 5
 
 
-def difference_of(entry: StoredMessage) -> str | None:
+def describe_deviation(entry: StoredMessage) -> str | None:
     """In which way the body is not as credits writes it; None where it is, or cannot be told (older versions)."""
     kind = entry.type or ""
     try:
         written = encode(_events()[kind].model_validate_json(entry.body))
         if written == entry.body:
             return None
-        extra = list(_extra(read_json(entry.body), read_json(written)))
-    except (UnknownEvent, ValueError, Unreadable):
+        extra = list(_extra(parse_strict_json(entry.body), parse_strict_json(written)))
+    except (UnknownEvent, ValueError, UnreadableEntry):
         return None
     if extra:
         more = f" and {len(extra) - _SHOWN} more" if len(extra) > _SHOWN else ""
-        return f"has fields that {kind} does not name: {', '.join(map(shown, extra[:_SHOWN]))}{more}"
+        return f"has fields that {kind} does not name: {', '.join(map(printable, extra[:_SHOWN]))}{more}"
     return "has its JSON in another order or form than credits writes"
 
 

@@ -2,14 +2,14 @@
 
 from datetime import UTC, datetime, timedelta
 
-from .account import AccountBook
-from .event_parser import time_of_storing
+from .account import Account
+from .event_parser import stored_time
 
-__all__ = ["AHEAD", "BEHIND", "Clocks"]
+__all__ = ["MAX_AHEAD", "MAX_BEHIND", "ClockSkew"]
 
-AHEAD = timedelta(minutes=5)
+MAX_AHEAD = timedelta(minutes=5)
 """So far the clock of credits may run before that of the server."""
-BEHIND = timedelta(hours=1)
+MAX_BEHIND = timedelta(hours=1)
 """So far behind, and so long an entry may wait for a server that is away."""
 _MINUTE = 60 * 10**9
 """In nanoseconds: what is stored within the same minute is judged by the same bounds at first sight."""
@@ -17,7 +17,7 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
-class Clocks:
+class ClockSkew:
     """Bounds for times of decisions.
 
     A copy that was restored into a stream was stored anew: what was decided before the stream's first entry was stored
@@ -26,7 +26,7 @@ class Clocks:
     From `earliest` to `latest`: when what was stored from `begin` on, and before `end`, may have been decided.
     """
 
-    def __init__(self, ahead: timedelta = AHEAD, behind: timedelta = BEHIND) -> None:
+    def __init__(self, ahead: timedelta = MAX_AHEAD, behind: timedelta = MAX_BEHIND) -> None:
         self.begun_at: datetime | None = None
         self.restored = 0
         self.begin = self.end = 0
@@ -37,15 +37,15 @@ class Clocks:
         """Go to the minute of that time, in nanoseconds since 1970."""
         self.begin = stored_at - stored_at % _MINUTE
         self.end = self.begin + _MINUTE
-        start = time_of_storing(self.begin)
+        start = stored_time(self.begin)
         self.earliest = start + timedelta(minutes=1) - min(self._behind, _DAY)
         self.latest = start + min(self._ahead, _DAY)
         if self.begun_at is None:
-            self.begun_at = time_of_storing(stored_at)
+            self.begun_at = stored_time(stored_at)
 
-    def judge(self, book: AccountBook, stored_at: int, at: datetime) -> str | None:
+    def judge(self, account: Account, stored_at: int, at: datetime) -> str | None:
         """What is wrong with the time at which an entry of the account was decided, in words."""
-        stored = time_of_storing(stored_at)
+        stored = stored_time(stored_at)
         if self.begun_at is None:
             self.begun_at = stored
         if at - stored > self._ahead:
@@ -55,8 +55,8 @@ class Clocks:
         if at >= self.begun_at:
             return f"decided at {at}, and stored {stored - at} after, at {stored}"
         self.restored += 1
-        before, book.decided_at = book.decided_at, max(at, book.decided_at)
+        before, account.decided_at = account.decided_at, max(at, account.decided_at)
         if before - at <= self._behind:
             return None
-        book.decided_at = at
+        account.decided_at = at
         return f"decided at {at}, and the entry before in its account {before - at} later, at {before}"

@@ -9,9 +9,9 @@ from typing import Any
 
 from . import events
 from .events import Balances, LedgerEvent, LimitReached, Price
-from .header_parser import Unreadable, shown
-from .postings import read_legs
-from .strict_json import amount_in, parse_time
+from .header_parser import UnreadableEntry, printable
+from .postings import parse_postings
+from .strict_json import parse_amount, parse_time
 
 __all__ = ["parse_details"]
 
@@ -25,7 +25,7 @@ _LIMITS = {"scope": ("account", "api_key"), "per": ("day", "generation")}
 def parse_details(event: type[LedgerEvent], body: Body, decided_at: datetime) -> LedgerEvent:
     """The typed event of a body whose common fields have the right types. Raises Unreadable."""
     details = _PARSERS[event](body)
-    postings = read_legs(body["postings"])
+    postings = parse_postings(body["postings"])
     balances = Balances(body["balances"]["available"], body["balances"]["held"])
     return event(body["account"], body["entry"], postings, balances, decided_at, **details)
 
@@ -34,7 +34,7 @@ def _granted(body: Body) -> Body:
     # Before 0.2 a grant could be given an expiry without a zone.
     expires_at = _time(body, "expires_at", zone_needed=False)
     if body["kind"] not in _KINDS:
-        raise Unreadable(f"kind is {shown(body['kind'])}, not one of {', '.join(_KINDS)}")
+        raise UnreadableEntry(f"kind is {printable(body['kind'])}, not one of {', '.join(_KINDS)}")
     return _of(body, "amount", "kind", "reference", "reason") | {"expires_at": expires_at}
 
 
@@ -47,17 +47,17 @@ def _price(price: Body) -> Price:
     credits, table = price.get("credits"), price.get("table")
     resolution, duration = price.get("resolution"), price.get("duration")
     if type(credits) is not int or type(duration) is not int:
-        raise Unreadable(f"price is {shown(price)}: credits and duration must be whole numbers")
+        raise UnreadableEntry(f"price is {printable(price)}: credits and duration must be whole numbers")
     if type(table) is not str or type(resolution) is not str:
-        raise Unreadable(f"price is {shown(price)}: table and resolution must be texts")
+        raise UnreadableEntry(f"price is {printable(price)}: table and resolution must be texts")
     return Price(credits, table, resolution, duration)
 
 
 def _denied(body: Body) -> Body:
     if body["reason"] not in _REASONS:
-        raise Unreadable(f"reason is {shown(body['reason'])}, not one of {', '.join(_REASONS)}")
+        raise UnreadableEntry(f"reason is {printable(body['reason'])}, not one of {', '.join(_REASONS)}")
     limit = _limit_reached(body.get("limit"))
-    amounts = {name: amount_in(body.get(name), name) for name in ("needed", "available")}
+    amounts = {name: parse_amount(body.get(name), name) for name in ("needed", "available")}
     return _of(body, "generation", "reason") | amounts | {"limit": limit}
 
 
@@ -65,11 +65,11 @@ def _limit_reached(limit: Any) -> LimitReached | None:
     if limit is None:
         return None
     if type(limit) is not dict:
-        raise Unreadable(f"limit is {shown(limit)}, not an object")
+        raise UnreadableEntry(f"limit is {printable(limit)}, not an object")
     for name, allowed in _LIMITS.items():
         if limit.get(name) not in allowed:
-            raise Unreadable(f"limit is {shown(limit)}: {name} must be one of {', '.join(allowed)}")
-    amounts = amount_in(limit.get("limit"), "limit"), amount_in(limit.get("used"), "used")
+            raise UnreadableEntry(f"limit is {printable(limit)}: {name} must be one of {', '.join(allowed)}")
+    amounts = parse_amount(limit.get("limit"), "limit"), parse_amount(limit.get("used"), "used")
     return LimitReached(limit["scope"], limit["per"], *amounts)
 
 
@@ -84,14 +84,14 @@ def _adjusted(body: Body) -> Body:
 
 def _limits_set(body: Body) -> Body:
     names = ("per_day", "per_generation")
-    bounds = {name: amount_in(body[name], name) for name in names if body.get(name) is not None}
+    bounds = {name: parse_amount(body[name], name) for name in names if body.get(name) is not None}
     return bounds | {"api_key": _api_key(body)}
 
 
 def _api_key(body: Body) -> str | None:
     key = body.get("api_key")
     if key is not None and type(key) is not str:
-        raise Unreadable(f"api_key is {shown(key)}, not a text")
+        raise UnreadableEntry(f"api_key is {printable(key)}, not a text")
     return key
 
 

@@ -18,13 +18,13 @@ from telecine_auditor.breaches import BreachKind
 from telecine_auditor.sources.message import StoredMessage
 
 from . import events
-from .account import Parts
+from .account import GrantShares
 from .event_details import parse_details
 from .events import MAX_CREDITS, LedgerEvent
-from .header_parser import Unreadable, header_lines, shown
-from .strict_json import parse_time, parse_utc, read_json
+from .header_parser import UnreadableEntry, parse_headers, printable
+from .strict_json import parse_strict_json, parse_time, parse_utc
 
-__all__ = ["ACTIONS", "Action", "Reading", "read_body", "time_of_storing"]
+__all__ = ["EVENT_SCHEMAS", "EventSchema", "ParsedEvent", "parse_event", "stored_time"]
 
 _encode = msgspec.json.Encoder().encode
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -33,7 +33,7 @@ _END_OF_TIME = datetime(9000, 1, 1, tzinfo=UTC)
 _TYPE_NAMES = {int: "a whole number", str: "a text", dict: "an object", list: "a list"}
 
 
-class Reading(Struct, gc=False):
+class ParsedEvent(Struct, gc=False):
     """A parsed entry.
 
     `decided_at` when it was decided (before 0.2, when
@@ -43,7 +43,7 @@ class Reading(Struct, gc=False):
     """
 
     sequence: int
-    schema: "Action"
+    schema: "EventSchema"
     account: str
     number: int
     decided_at: datetime
@@ -51,8 +51,8 @@ class Reading(Struct, gc=False):
     raw: bytes
     canonical: bool = True
     dated: bool = True
-    parts: Parts = ()
-    problem: Unreadable | None = None
+    parts: GrantShares = ()
+    problem: UnreadableEntry | None = None
     fields: dict[str, Any] | None = None
 
     @property
@@ -73,7 +73,7 @@ class Reading(Struct, gc=False):
         return self.fields
 
 
-class Action:
+class EventSchema:
     """What events of one action are called, newest version first, and how their bodies are parsed.
 
     `needed` are the fields that every event of the action must have, in addition to the common ones, with their types.
@@ -93,29 +93,35 @@ class Action:
 
 _COMMON: dict[str, type] = {"account": str, "entry": int, "postings": list, "balances": dict}
 
-ACTIONS = {
-    "granted": Action(
+EVENT_SCHEMAS = {
+    "granted": EventSchema(
         events.CreditsGranted, "credits.granted.v1", amount=int, kind=str, reference=str, reason=str
     ),
-    "debited": Action(events.CreditsDebited, "credits.debited.v1", amount=int, generation=str, price=dict),
-    "denied": Action(
+    "debited": EventSchema(
+        events.CreditsDebited, "credits.debited.v1", amount=int, generation=str, price=dict
+    ),
+    "denied": EventSchema(
         events.CreditsDenied, "credits.denied.v2", "credits.denied.v1", generation=str, reason=str
     ),
-    "settled": Action(events.CreditsSettled, "credits.settled.v1", amount=int, generation=str),
-    "refunded": Action(events.CreditsRefunded, "credits.refunded.v1", amount=int, generation=str, reason=str),
-    "expired": Action(events.CreditsExpired, "credits.expired.v1", amount=int, grant=int),
-    "adjusted": Action(
+    "settled": EventSchema(events.CreditsSettled, "credits.settled.v1", amount=int, generation=str),
+    "refunded": EventSchema(
+        events.CreditsRefunded, "credits.refunded.v1", amount=int, generation=str, reason=str
+    ),
+    "expired": EventSchema(events.CreditsExpired, "credits.expired.v1", amount=int, grant=int),
+    "adjusted": EventSchema(
         events.CreditsAdjusted, "credits.adjusted.v1", amount=int, corrects=int, reference=str, reason=str
     ),
-    "closed": Action(events.AccountClosed, "account.closed.v1", reason=str),
-    "reopened": Action(events.AccountReopened, "account.reopened.v1", reason=str),
-    "limits_set": Action(events.SpendLimitsSet, "account.limits_set.v1"),
-    "skipped": Action(events.MessageSkipped, "account.message_skipped.v1", skips=int, sha256=str, reason=str),
+    "closed": EventSchema(events.AccountClosed, "account.closed.v1", reason=str),
+    "reopened": EventSchema(events.AccountReopened, "account.reopened.v1", reason=str),
+    "limits_set": EventSchema(events.SpendLimitsSet, "account.limits_set.v1"),
+    "skipped": EventSchema(
+        events.MessageSkipped, "account.message_skipped.v1", skips=int, sha256=str, reason=str
+    ),
 }
 """Every action that the ledger knows."""
 
 
-def read_body(entry: StoredMessage, account: str, known: Action) -> Reading:
+def parse_event(entry: StoredMessage, account: str, known: EventSchema) -> ParsedEvent:
     """The entry as a typed event. Raises Unreadable where not even its number in the account can be read."""
     body = entry.body
     try:
@@ -126,28 +132,30 @@ def read_body(entry: StoredMessage, account: str, known: Action) -> Reading:
     if canonical and event.account == account:
         at = event.decided_at
         if at.tzinfo is UTC and at < _END_OF_TIME:
-            return Reading(entry.sequence, known, account, event.entry, at, event, body)
+            return ParsedEvent(entry.sequence, known, account, event.entry, at, event, body)
     return _parse_strictly(entry, account, known)
 
 
-def _parse_strictly(entry: StoredMessage, account: str, known: Action) -> Reading:
+def _parse_strictly(entry: StoredMessage, account: str, known: EventSchema) -> ParsedEvent:
     """Any other body. Raises Unreadable."""
-    body = read_json(entry.body)
+    body = parse_strict_json(entry.body)
     if b"null" in entry.body and (name := _null_in(body)) is not None:
-        raise Unreadable(f"{name} is null: a field without a value is left out")
+        raise UnreadableEntry(f"{name} is null: a field without a value is left out")
     at = _parse_common(entry, body, account, known)
     number, amount = body["entry"], body["amount"] if known.has_amount else 1
     if not 0 < number <= MAX_CREDITS or not 0 < amount <= MAX_CREDITS:
-        raise Unreadable(f"entry is {shown(number)}, amount {shown(amount)}: not from 1 to 2^53-1")
-    reading = Reading(entry.sequence, known, account, number, at, None, entry.body)
-    reading.canonical, reading.fields = False, body
-    reading.dated = body.get("decided_at") is not None
+        raise UnreadableEntry(
+            f"entry is {printable(number)}, amount {printable(amount)}: not from 1 to 2^53-1"
+        )
+    parsed = ParsedEvent(entry.sequence, known, account, number, at, None, entry.body)
+    parsed.canonical, parsed.fields = False, body
+    parsed.dated = body.get("decided_at") is not None
     try:
-        reading.event = parse_details(known.event, body, at)
-    except Unreadable as problem:
+        parsed.event = parse_details(known.event, body, at)
+    except UnreadableEntry as problem:
         # Its number counts: the entries behind it in its account are in order.
-        reading.problem = problem
-    return reading
+        parsed.problem = problem
+    return parsed
 
 
 def _null_in(value: object, name: str = "the body") -> str | None:
@@ -163,20 +171,20 @@ def _null_in(value: object, name: str = "the body") -> str | None:
     return next((found for field, part in inner if (found := _null_in(part, field)) is not None), None)
 
 
-def _parse_common(entry: StoredMessage, body: object, account: str, known: Action) -> datetime:
+def _parse_common(entry: StoredMessage, body: object, account: str, known: EventSchema) -> datetime:
     """Check the fields that the event must have; when it was decided. Raises Unreadable."""
     if type(body) is not dict:
-        raise Unreadable("the body is not a JSON object")
+        raise UnreadableEntry("the body is not a JSON object")
     stated = body.get("account")
     if stated != account:
-        says = f"the body is about account {shown(stated)}, the subject about {account}"
-        raise Unreadable(says, BreachKind.WRONG_SUBJECT, stated if type(stated) is str else None)
+        message = f"the body is about account {printable(stated)}, the subject about {account}"
+        raise UnreadableEntry(message, BreachKind.WRONG_SUBJECT, stated if type(stated) is str else None)
     for name, kind in known.needed:
         if type(value := body.get(name)) is not kind:
-            raise Unreadable(f"{name} is {shown(value)}, not {_TYPE_NAMES[kind]}")
+            raise UnreadableEntry(f"{name} is {printable(value)}, not {_TYPE_NAMES[kind]}")
     balances = body["balances"]
     if type(balances.get("available")) is not int or type(balances.get("held")) is not int:
-        raise Unreadable("balances must say what is available and held, in whole credits")
+        raise UnreadableEntry("balances must say what is available and held, in whole credits")
     decided = body.get("decided_at")
     return _decided_at(decided) if decided is not None else _written_at(entry)
 
@@ -187,10 +195,10 @@ def _decided_at(value: object) -> datetime:
 
 
 def _written_at(entry: StoredMessage) -> datetime:
-    return parse_utc(header_lines(entry.head).get("ce-time"), "header ce-time")
+    return parse_utc(parse_headers(entry.head).get("ce-time"), "header ce-time")
 
 
-def time_of_storing(nanoseconds: int) -> datetime:
+def stored_time(nanoseconds: int) -> datetime:
     """The server's time of storing an entry; 1970 where no calendar has it."""
     try:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)

@@ -6,24 +6,24 @@ from urllib.parse import unquote_to_bytes
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.sources.message import StoredMessage
 
-__all__ = ["Unreadable", "header_lines", "read_with_care", "shown"]
+__all__ = ["UnreadableEntry", "parse_headers", "parse_identity", "printable"]
 
 
-class Unreadable(Exception):
+class UnreadableEntry(Exception):
     """An entry that does not say what it must.
 
     `kind` is the breach that this is, `account` another account that it may belong to.
     """
 
     def __init__(
-        self, says: str, kind: BreachKind = BreachKind.UNREADABLE, account: str | None = None
+        self, message: str, kind: BreachKind = BreachKind.UNREADABLE, account: str | None = None
     ) -> None:
-        super().__init__(says)
+        super().__init__(message)
         self.kind = kind
         self.account = account
 
 
-def shown(value: object) -> str:
+def printable(value: object) -> str:
     """A value as a person may see it: short, and with nothing that a terminal would act on."""
     if type(value) is int and value.bit_length() > 256:
         return "a very large number"
@@ -31,33 +31,33 @@ def shown(value: object) -> str:
     return text if len(text) <= 80 else f"{text[:77]}..."
 
 
-def read_with_care(
+def parse_identity(
     entry: StoredMessage, types: tuple[str, ...], known: frozenset[str]
 ) -> tuple[bytes, bytes]:
     """The event's id and its source, whatever its header looks like.
 
     `types`: those that its subject allows, `known`: all there are. Raises Unreadable.
     """
-    lines = header_lines(entry.head)
+    lines = parse_headers(entry.head)
     for name in ("ce-id", "ce-type", "ce-source", "ce-time"):
         if not lines.get(name):
-            raise Unreadable(f"header {name} is missing")
+            raise UnreadableEntry(f"header {name} is missing")
     stated = lines["ce-type"]
     if stated not in known:
-        raise Unreadable(f"no event is called {shown(stated)}", BreachKind.UNKNOWN_EVENT)
+        raise UnreadableEntry(f"no event is called {printable(stated)}", BreachKind.UNKNOWN_EVENT)
     subject = lines.get("ce-subject", entry.subject)
     if stated not in types or subject != entry.subject:
-        raise Unreadable(f"says that it is {stated} on {shown(subject)}", BreachKind.WRONG_SUBJECT)
+        raise UnreadableEntry(f"says that it is {stated} on {printable(subject)}", BreachKind.WRONG_SUBJECT)
     try:
         is_time = datetime.fromisoformat(lines["ce-time"]).tzinfo is not None
     except ValueError:
         is_time = False
     if not is_time:
-        raise Unreadable(f"header ce-time is {shown(lines['ce-time'])}, not a time with its zone")
+        raise UnreadableEntry(f"header ce-time is {printable(lines['ce-time'])}, not a time with its zone")
     return lines["ce-id"].encode(), lines["ce-source"].encode()
 
 
-def header_lines(head: bytes) -> dict[str, str]:
+def parse_headers(head: bytes) -> dict[str, str]:
     """The event's attributes by their names in lower case. Raises Unreadable where two lines say the same one."""
     lines: dict[str, str] = {}
     for line in head.split(b"\r\n"):
@@ -65,6 +65,6 @@ def header_lines(head: bytes) -> dict[str, str]:
         key = name.strip().lower().decode("latin-1")
         if colon and key.startswith("ce-"):
             if key in lines:
-                raise Unreadable(f"header {shown(key)} is there twice")
+                raise UnreadableEntry(f"header {printable(key)} is there twice")
             lines[key] = unquote_to_bytes(value.strip()).decode("utf-8", "replace")
     return lines

@@ -3,35 +3,37 @@
 from collections import defaultdict
 from collections.abc import Sequence
 
-from .account import Parts
+from .account import GrantShares
 from .events import MAX_CREDITS, Posting
-from .header_parser import Unreadable, shown
+from .header_parser import UnreadableEntry, printable
 
-__all__ = ["UNNAMED", "fault_of", "moved", "read_legs", "total"]
+__all__ = ["UNATTRIBUTED", "describe_imbalance", "match_transfer", "parse_postings", "total_amount"]
 
-UNNAMED = 0
+UNATTRIBUTED = 0
 """The grant of postings from before 0.2, which name none."""
 
 
-def read_legs(postings: Sequence[object]) -> list[Posting]:
+def parse_postings(postings: Sequence[object]) -> list[Posting]:
     """Typed postings from strict JSON. Raises Unreadable."""
     return [_posting(posting) for posting in postings]
 
 
 def _posting(posting: object) -> Posting:
     if type(posting) is not dict:
-        raise Unreadable(f"a posting is {shown(posting)}, not an object")
+        raise UnreadableEntry(f"a posting is {printable(posting)}, not an object")
     side, amount, grant = posting.get("account"), posting.get("amount"), posting.get("grant")
     if type(side) is not str:
-        raise Unreadable(f"the account of a posting is {shown(side)}, not a text")
+        raise UnreadableEntry(f"the account of a posting is {printable(side)}, not a text")
     if type(amount) is not int or not -MAX_CREDITS <= amount <= MAX_CREDITS:
-        raise Unreadable(f"the amount of a posting is {shown(amount)}, not a whole number within ±(2^53-1)")
+        raise UnreadableEntry(
+            f"the amount of a posting is {printable(amount)}, not a whole number within ±(2^53-1)"
+        )
     if grant is not None and (type(grant) is not int or not 0 < grant <= MAX_CREDITS):
-        raise Unreadable(f"the grant of a posting is {shown(grant)}, not the number of an entry")
-    return Posting(side, amount, grant or UNNAMED)
+        raise UnreadableEntry(f"the grant of a posting is {printable(grant)}, not the number of an entry")
+    return Posting(side, amount, grant or UNATTRIBUTED)
 
 
-def moved(postings: Sequence[Posting], source: str, target: str) -> Parts | None:
+def match_transfer(postings: Sequence[Posting], source: str, target: str) -> GrantShares | None:
     """Credits that the postings move from `source` to `target`, by grant; None if they do anything else."""
     # Two postings, of one grant, are by far the most common case.
     if len(postings) == 2:
@@ -48,7 +50,7 @@ def moved(postings: Sequence[Posting], source: str, target: str) -> Parts | None
     return _paired(postings, source, target)
 
 
-def _paired(postings: Sequence[Posting], source: str, target: str) -> Parts | None:
+def _paired(postings: Sequence[Posting], source: str, target: str) -> GrantShares | None:
     off: dict[int, int] = {}
     onto: dict[int, int] = {}
     for posting in postings:
@@ -56,17 +58,17 @@ def _paired(postings: Sequence[Posting], source: str, target: str) -> Parts | No
         if (sums is onto and (posting.account != target or posting.amount <= 0)) or posting.grant in sums:
             return None
         sums[posting.grant] = abs(posting.amount)
-    if off != onto or not onto or (UNNAMED in onto and len(onto) > 1):
+    if off != onto or not onto or (UNATTRIBUTED in onto and len(onto) > 1):
         return None
     return tuple(onto.items())
 
 
-def total(parts: Parts) -> int:
+def total_amount(parts: GrantShares) -> int:
     """Sum of the credits of all parts."""
     return sum(amount for _, amount in parts)
 
 
-def fault_of(postings: Sequence[Posting]) -> str | None:
+def describe_imbalance(postings: Sequence[Posting]) -> str | None:
     """Which sum is not zero: of all postings, or of those of one grant. None: the sums are zero."""
     sums: defaultdict[int, int] = defaultdict(int)
     for posting in postings:

@@ -16,23 +16,23 @@ from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.terminal.sanitizer import one_line
 from telecine_auditor.timestamps import BookingClock, format_time
 
-from .replay import Books, Reading
+from .replay import LedgerReplay, ParsedEvent
 
-__all__ = ["Booked", "Walk"]
+__all__ = ["BookedEntry", "LedgerReader"]
 
 _SHOWN = 10
 
 
-class Booked(NamedTuple):
+class BookedEntry(NamedTuple):
     """An entry, what it says (None: it could not be read), and when it is booked in its account."""
 
     entry: StoredMessage
-    reading: Reading | None
+    parsed: ParsedEvent | None
     at: datetime
 
 
 @dataclass
-class Walk:
+class LedgerReader:
     """One way through the ledger: to `sequence`, or to what is booked before `until` in every account.
 
     The time of an account never goes back; accounts do not wait for each other. `at` is when the last entry was booked,
@@ -46,13 +46,13 @@ class Walk:
 
     def __post_init__(self) -> None:
         self._list = BreachList(_SHOWN)
-        self.books = Books(self._take_breach)
+        self.replay = LedgerReplay(self._take_breach)
         self._clocks: dict[str, BookingClock] = {}
 
     @property
     def found(self) -> int:
         """How many breaches there were; messages that a decision skips are none."""
-        self._list.excuse(self.books.skipped)
+        self._list.excuse(self.replay.skipped)
         return self._list.count
 
     @property
@@ -60,7 +60,7 @@ class Walk:
         """The first of them."""
         return self._list.kept
 
-    async def entries(self) -> AsyncIterator[Booked]:
+    async def entries(self) -> AsyncIterator[BookedEntry]:
         """Every entry that is meant, after the books have taken it. Raises CommandError, SourceError."""
         last = await self.source.last(LEDGER)
         if self.sequence is not None and self.sequence > last:
@@ -77,17 +77,17 @@ class Walk:
                 progress.advance(len(batch))
         self._miss(read + 1, upto)
 
-    async def to_the_end(self) -> Books:
+    async def read_all(self) -> LedgerReplay:
         """The books at the point. Raises CommandError, SourceError."""
         async for _ in self.entries():
             pass
-        return self.books
+        return self.replay
 
     def place(self) -> dict[str, Any]:
         """The point, for machines: the last entry and when it was booked; and how many breaches were on the way."""
         return {
             "stream": LEDGER,
-            "sequence": self.books.sequence,
+            "sequence": self.replay.sequence,
             "booked": format_time(self.at) if self.at else None,
             "breaches": self.found,
             "not_checked": self.not_checked(),
@@ -106,11 +106,11 @@ class Walk:
         """The same, as lines behind a report for people."""
         return ["", "Not checked:", *(f"  - {what}" for what in self.not_checked())]
 
-    def place_in_words(self) -> str:
+    def describe_position(self) -> str:
         """The point, for people."""
         if self.at is None:
             return "before the first entry of LEDGER"
-        return f"after LEDGER#{self.books.sequence}, booked by {format_time(self.at)}"
+        return f"after LEDGER#{self.replay.sequence}, booked by {format_time(self.at)}"
 
     def verdict(self) -> int:
         """The exit code; breaches go to stderr, since what was reported may then be wrong."""
@@ -124,18 +124,18 @@ class Walk:
         )
         return BREACH
 
-    def _take(self, entry: StoredMessage) -> Booked | None:
+    def _take(self, entry: StoredMessage) -> BookedEntry | None:
         clock = self._clock(entry.subject)
         if self.until is not None:
             at = clock.book(_time_of(entry))
             if at >= self.until:
                 return None
-            reading = self.books.take(entry)
+            parsed = self.replay.take(entry)
         else:
-            reading = self.books.take(entry)
-            at = clock.book(reading.decided_at if reading else None)
+            parsed = self.replay.take(entry)
+            at = clock.book(parsed.decided_at if parsed else None)
         self.at = max(at, self.at or at)
-        return Booked(entry, reading, at)
+        return BookedEntry(entry, parsed, at)
 
     def _clock(self, subject: str) -> BookingClock:
         account = subject.split(".", 2)[1:2]
@@ -151,8 +151,8 @@ class Walk:
     def _miss(self, first: int, last: int) -> None:
         if first <= last:
             missing = f"{first} to {last}" if last > first else str(first)
-            says = f"sequence {missing} of the stream is missing"
-            self._list(Breach(BreachKind.SEQUENCE_GAP, says, sequence=first))
+            message = f"sequence {missing} of the stream is missing"
+            self._list(Breach(BreachKind.SEQUENCE_GAP, message, sequence=first))
 
 
 def _time_of(entry: StoredMessage) -> datetime | None:

@@ -1,4 +1,4 @@
-"""The books: every entry of the ledger checked and applied, one after the other."""
+"""Replays the ledger: checks every entry and applies it to its account."""
 
 import hashlib
 import re
@@ -6,25 +6,26 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY, overdue
+from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY, find_overdue
 from telecine_auditor.ledger.rules.cross_account_checks import differing_prices, shared_generations
-from telecine_auditor.ledger.rules.registry import RULES, TYPES, Route, ident_of
+from telecine_auditor.ledger.rules.registry import EVENT_TYPES, RULES, SubjectHandler, event_identity
 from telecine_auditor.sources.message import CanonicalHeaders, StoredMessage, parse_canonical_headers
 
-from .account import AccountBook, ExpiryBook, ForeignMessage, GrantBook, HoldBook, Limits, Parts
-from .canonical_form import difference_of
-from .clock_skew import Clocks
-from .event_parser import ACTIONS, Reading, read_body
+from .account import Account, Expiry, ForeignMessage, Grant, GrantShares, Hold, Limits
+from .canonical_form import describe_deviation
+from .clock_skew import ClockSkew
+from .event_parser import EVENT_SCHEMAS, ParsedEvent, parse_event
 from .events import Balances
-from .header_parser import Unreadable, read_with_care, shown
+from .header_parser import UnreadableEntry, parse_identity, printable
 
-__all__ = ["AccountBook", "Books", "ExpiryBook", "GrantBook", "HoldBook", "Limits", "Parts", "Reading"]
+__all__ = ["Account", "Expiry", "Grant", "GrantShares", "Hold", "LedgerReplay", "Limits", "ParsedEvent"]
 
-Before = tuple[int, bool, bool, int]
-"""An account's entry number, whether it is doubtful and adrift, and its unread entries."""
+_AccountState = tuple[int, bool, bool, int]
+"""An account's entry, incomplete, balance_unknown and unread."""
 _NAME = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _WRITER = b"telecine/credits"
-_MOVED_OTHERWISE = frozenset(
+_SKIPPED = EVENT_SCHEMAS["skipped"]
+_EXPLAINS_BALANCES = frozenset(
     {
         BreachKind.SUM_NOT_ZERO,
         BreachKind.WRONG_POSTINGS,
@@ -36,35 +37,35 @@ _MOVED_OTHERWISE = frozenset(
         BreachKind.END_WITHOUT_DEBIT,
     }
 )
-"""An entry with one of these moved something else than it should: that its balances are off is the same breach."""
+"""An entry with one of these breaches moved the wrong credits; wrong balances after it are the same breach."""
 
 
-class Books:
-    """All accounts as the entries taken so far make them; what must not be goes to `on_breach`.
+class LedgerReplay:
+    """The state of all accounts after the entries taken so far. Breaches go to `on_breach`.
 
-    `entries` counts what was taken, `sequence` is the last one's, `unattributed` counts entries that moved credits
-    before entries named grants; `named` says that they do by now, in some account. `first_at` and `last_at` are the
-    earliest and latest times of a decision. `forms`, where it is a list, gets the sequence of every entry that is not
-    written as credits writes it, and in which way. `skipped` are messages that are not entries and that a decision on
-    the ledger passes over: a sentence for each, by sequence.
+    `entries` counts entries, `sequence` is the sequence of the last one. `unattributed` counts entries that moved
+    credits and did not name their grants (before 0.2); `names_grants`: an entry of some account did. `first_at` and
+    `last_at` are the earliest and latest decision. `deviations`, if it is a list, gets (sequence, description) of every
+    entry that is not in canonical form. `skipped` describes, by sequence, the messages that are not entries and that a
+    decision on the ledger skips.
     """
 
-    def __init__(self, on_breach: Callable[[Breach], None], clocks: Clocks | None = None) -> None:
-        self.accounts: dict[str, AccountBook] = {}
+    def __init__(self, on_breach: Callable[[Breach], None], clocks: ClockSkew | None = None) -> None:
+        self.accounts: dict[str, Account] = {}
         self.entries = 0
         self.sequence = 0
         self.unattributed = 0
-        self.named = False
+        self.names_grants = False
         self.first_at: datetime | None = None
         self.last_at: datetime | None = None
-        self.clocks = clocks or Clocks()
-        self.forms: list[tuple[int, str]] | None = None
+        self.clocks = clocks or ClockSkew()
+        self.deviations: list[tuple[int, str]] | None = None
         self.skipped: dict[int, str] = {}
         self._on_breach = on_breach
-        self._routes: dict[str, Route] = {}
+        self._handlers: dict[str, SubjectHandler] = {}
         self._ids: set[bytes] = set()
-        self._about: str | None = None
-        self._found: list[BreachKind] = []
+        self._account: str | None = None
+        self._reported: list[BreachKind] = []
 
     @property
     def issued(self) -> int:
@@ -92,213 +93,234 @@ class Books:
         return sum(account.expired for account in self.accounts.values())
 
     def take_all(self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None]) -> None:
-        """Check the next entries and apply them. `heads` are their headers as `parse_canonical_headers` reads them."""
+        """Check and apply the next entries. `heads` are their headers from `parse_canonical_headers`."""
         take = self._take
         for entry, head in zip(entries, heads, strict=True):
             take(entry, head)
 
-    def take(self, entry: StoredMessage) -> Reading | None:
-        """Check the next entry and apply it. None: it could not be read, or is a copy (and that is a breach)."""
+    def take(self, entry: StoredMessage) -> ParsedEvent | None:
+        """Check and apply the next entry. None: it is unreadable or a copy, which is a breach."""
         return self._take(entry, parse_canonical_headers(entry.head))
 
-    def _take(self, entry: StoredMessage, head: CanonicalHeaders | None) -> Reading | None:
+    def register_ids(
+        self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None]
+    ) -> None:
+        """Remember the event ids of entries that a snapshot covers, so that a repeated id is found."""
+        for entry, head in zip(entries, heads, strict=True):
+            event_id = head[1] if head is not None else (entry.header("ce-id") or "").encode()
+            self._ids.add(event_id)
+
+    def finish(self, now: datetime, hold_limit: timedelta, expiry_delay: timedelta = EXPIRY_DELAY) -> None:
+        """Checks that need all entries: overdue holds and expiries, and accounts compared with each other."""
+        accounts = self.accounts.values()
+        overdue = find_overdue(accounts, now, hold_limit, expiry_delay)
+        for breaches in (overdue, shared_generations(accounts), differing_prices(accounts)):
+            for breach in breaches:
+                self._on_breach(breach)
+
+    def report(self, kind: BreachKind, message: str, generation: str | None = None) -> None:
+        """Report a breach of the current entry."""
+        self._reported.append(kind)
+        self._on_breach(
+            Breach(kind, message, sequence=self.sequence, account=self._account, generation=generation)
+        )
+
+    def _take(self, entry: StoredMessage, head: CanonicalHeaders | None) -> ParsedEvent | None:
+        # This runs once for every entry of the ledger. Steps that every entry needs stand here and not in functions of
+        # their own: calls are a large part of its time.
         sequence, stored_at, subject, _, _ = entry
         self.entries += 1
-        self._about = None
-        if self._found:
-            self._found = []
+        self._account = None
+        if self._reported:
+            self._reported = []
         if sequence != self.sequence + 1:
-            self._out_of_sequence(sequence)
+            self._sequence_gap(sequence)
         self.sequence = sequence
         try:
-            route = self._routes.get(subject) or self._new_route(entry)
-            book = route.book
-            self._about = book.name
-            ident, source = ident_of(entry, head, route)
-            reading = read_body(entry, book.name, route.known)
-        except Unreadable as problem:
-            self._keep_foreign(entry, problem)
-            self._unreadable(problem, numbered=False)
+            handler = self._handlers.get(subject) or self._new_handler(entry)
+            account = handler.account
+            self._account = account.name
+            event_id, source = event_identity(entry, head, handler)
+            parsed = parse_event(entry, account.name, handler.schema)
+        except UnreadableEntry as problem:
+            self._unreadable(entry, problem)
             return None
         ids = self._ids
         known = len(ids)
-        ids.add(ident)
-        if len(ids) == known and self._is_copy(book, reading, ident):
+        ids.add(event_id)
+        if len(ids) == known and self._is_copy(account, parsed, event_id):
             return None
-        before = _before(book) if reading.problem is not None else None
-        if reading.action == "skipped":
-            self._pass_over(book, reading)
-        elif book.foreign:
-            # Credits decides nothing behind a foreign message: what stands before an entry was one itself.
-            book.foreign.clear()
-        if reading.number == book.entry + 1:
-            book.entry = reading.number
+        if parsed.problem is not None:
+            self._number_only(entry, account, parsed, source)
+            return None
+        self._number(account, parsed, source)
+        handler.rule(self, account, parsed)
+        if not parsed.canonical:
+            self._note_deviation(entry)
+        if account.names_grants and not self.names_grants:
+            self.names_grants = True
+        if not parsed.dated and self.names_grants:
+            self.report(BreachKind.UNREADABLE, "decided_at is missing")
+        balances = parsed.event.balances
+        offset = balances.available - account.available, balances.held - account.held
+        if offset != account.balance_offset or account.balance_unknown:
+            self._balances_differ(account, balances, offset)
+        self._note_time(account, stored_at, parsed.decided_at)
+        return parsed
+
+    def _number(self, account: Account, parsed: ParsedEvent, source: bytes) -> None:
+        """The entry's place in its account, and its writer."""
+        if account.foreign_messages or parsed.schema is _SKIPPED:
+            self._after_foreign_messages(account, parsed)
+        if parsed.number == account.entry + 1:
+            account.entry = parsed.number
         else:
-            self._out_of_order(book, reading.number)
+            self._out_of_order(account, parsed.number)
         if source != _WRITER:
-            self.found(BreachKind.FOREIGN_SOURCE, f"says that {shown(source.decode())} wrote it")
-        if reading.problem is not None:
-            self._keep_foreign(entry, reading.problem, before)
-            self._unreadable(reading.problem, numbered=True)
-            return None
-        route.rule(self, book, reading)
-        if not reading.canonical:
-            self._note_form(entry)
-        at = reading.decided_at
+            self.report(BreachKind.FOREIGN_SOURCE, f"written by {printable(source.decode())}, not by credits")
+
+    def _number_only(
+        self, entry: StoredMessage, account: Account, parsed: ParsedEvent, source: bytes
+    ) -> None:
+        """An entry whose number can be read and whose details cannot."""
+        before = _state(account)
+        self._number(account, parsed, source)
+        if parsed.problem is not None:
+            self._unreadable(entry, parsed.problem, before)
+
+    def _note_time(self, account: Account, stored_at: int, at: datetime) -> None:
         if self.last_at is None or at > self.last_at:
             self.last_at = at
         if self.first_at is None or at < self.first_at:
             self.first_at = at
-        if book.named and not self.named:
-            self.named = True
-        if not reading.dated and self.named:
-            self.found(BreachKind.UNREADABLE, "decided_at is missing")
-        balances = reading.event.balances
-        off = balances.available - book.available, balances.held - book.held
-        if off != book.drift or book.adrift:
-            self._balances_are_off(book, balances, off)
         clocks = self.clocks
         if not clocks.begin <= stored_at < clocks.end:
             clocks.turn(stored_at)
-        if not clocks.earliest <= at <= clocks.latest:
-            self._judge_time(book, stored_at, at)
-        return reading
+        if not clocks.earliest <= at <= clocks.latest and (message := clocks.judge(account, stored_at, at)):
+            self.report(BreachKind.WRONG_TIME, message)
 
-    def know(self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None]) -> None:
-        """Entries that a saved audit has taken already: none of their ids may come again."""
-        for entry, head in zip(entries, heads, strict=True):
-            ident = head[1] if head is not None else (entry.header("ce-id") or "").encode()
-            self._ids.add(ident)
-
-    def finish(self, now: datetime, hold_limit: timedelta, expiry_delay: timedelta = EXPIRY_DELAY) -> None:
-        """Check what can only be seen at the end: what is overdue, and what accounts have in common."""
-        books = self.accounts.values()
-        late = overdue(books, now, hold_limit, expiry_delay)
-        for found in (late, shared_generations(books), differing_prices(books)):
-            for breach in found:
-                self._on_breach(breach)
-
-    def found(self, kind: BreachKind, says: str, generation: str | None = None) -> None:
-        """The entry that is being taken is a breach."""
-        self._found.append(kind)
-        self._on_breach(
-            Breach(kind, says, sequence=self.sequence, account=self._about, generation=generation)
-        )
-
-    def _out_of_sequence(self, sequence: int) -> None:
+    def _sequence_gap(self, sequence: int) -> None:
         before, self.sequence = self.sequence, sequence
         if sequence <= before:
-            self.found(BreachKind.SEQUENCE_GAP, f"comes behind sequence {before}")
+            self.report(BreachKind.SEQUENCE_GAP, f"comes after sequence {before}")
         else:
             missing = f"{before + 1} to {sequence - 1}" if sequence > before + 2 else str(before + 1)
-            self.found(BreachKind.SEQUENCE_GAP, f"sequence {missing} of the stream is missing")
+            self.report(BreachKind.SEQUENCE_GAP, f"sequence {missing} of the stream is missing")
 
-    def _new_route(self, entry: StoredMessage) -> Route:
-        """Raises Unreadable for a subject that no entry can have."""
+    def _new_handler(self, entry: StoredMessage) -> SubjectHandler:
+        """Raises UnreadableEntry for a subject that no entry can have."""
         prefix, _, rest = entry.subject.partition(".")
-        account, _, action = rest.partition(".")
-        if prefix != "ledger" or not _NAME.fullmatch(account):
-            raise Unreadable(f"subject {shown(entry.subject)} is not of the ledger", BreachKind.WRONG_SUBJECT)
-        book = self.accounts.get(account)
-        if book is None:
-            book = self.accounts[account] = AccountBook(account)
-        if action not in ACTIONS:
-            self._about = account
-            read_with_care(entry, (), TYPES)
-            raise Unreadable(f"no event is called {shown(action)}", BreachKind.UNKNOWN_EVENT)
-        known = ACTIONS[action]
-        names = known.types[0].encode(), entry.subject.encode()
-        route = Route(book, known, RULES[action], *names)
-        self._routes[entry.subject] = route
-        return route
+        name, _, action = rest.partition(".")
+        if prefix != "ledger" or not _NAME.fullmatch(name):
+            raise UnreadableEntry(
+                f"subject {printable(entry.subject)} is not of the ledger", BreachKind.WRONG_SUBJECT
+            )
+        account = self.accounts.get(name)
+        if account is None:
+            account = self.accounts[name] = Account(name)
+        if action not in EVENT_SCHEMAS:
+            self._account = name
+            parse_identity(entry, (), EVENT_TYPES)
+            raise UnreadableEntry(f"unknown event {printable(action)}", BreachKind.UNKNOWN_EVENT)
+        schema = EVENT_SCHEMAS[action]
+        stated = schema.types[0].encode(), entry.subject.encode()
+        handler = SubjectHandler(account, schema, RULES[action], *stated)
+        self._handlers[entry.subject] = handler
+        return handler
 
-    def _is_copy(self, book: AccountBook, reading: Reading, ident: bytes) -> bool:
-        """Whether an entry with an id that was there before is nothing but that entry again."""
-        self.found(BreachKind.REPEATED_ID, f"id {shown(ident.decode('latin-1'))} was there before")
-        return reading.number <= book.entry
+    def _is_copy(self, account: Account, parsed: ParsedEvent, event_id: bytes) -> bool:
+        """Whether an entry with a repeated id is a copy of an entry that was applied already."""
+        self.report(BreachKind.REPEATED_ID, f"id {printable(event_id.decode('latin-1'))} was used before")
+        return parsed.number <= account.entry
 
-    def _out_of_order(self, book: AccountBook, number: int) -> None:
-        missing = number - book.entry - 1
+    def _out_of_order(self, account: Account, number: int) -> None:
+        missing = number - account.entry - 1
+        place = f"is entry {number} of its account, after entry {account.entry}"
         if missing < 0:
-            says = f"is entry {number} of its account, after entry {book.entry}"
-            self.found(BreachKind.OUT_OF_ORDER, says)
+            self.report(BreachKind.OUT_OF_ORDER, place)
             return
-        if missing > book.unread:
-            says = f"is entry {number} of its account, after entry {book.entry}: {missing} missing"
-            self.found(BreachKind.ENTRY_GAP, says)
-        book.unread = max(0, book.unread - missing)
-        book.doubtful = True
-        book.entry = number
+        if missing > account.unread:
+            self.report(BreachKind.ENTRY_GAP, f"{place}: {missing} missing")
+        account.unread = max(0, account.unread - missing)
+        account.incomplete = True
+        account.entry = number
 
-    def _unreadable(self, problem: Unreadable, *, numbered: bool) -> None:
-        """What the entry moved is not known: what follows in its account is judged with that in mind."""
-        self.found(problem.kind, str(problem))
-        for name in {self._about, problem.account}:
-            book = self.accounts.get(name) if name is not None else None
-            if book is not None:
-                book.doubtful = book.adrift = True
-                book.unread += not numbered
+    def _unreadable(
+        self, entry: StoredMessage, problem: UnreadableEntry, before: _AccountState | None = None
+    ) -> None:
+        """What the entry moved is not known, and the entries after it are checked with that in mind."""
+        account = self.accounts.get(self._account) if self._account is not None else None
+        # A message that names another account may be an entry of that account.
+        if account is not None and problem.account in (None, account.name):
+            self._keep_foreign(account, entry, str(problem), before or _state(account))
+        self.report(problem.kind, str(problem))
+        for name in {self._account, problem.account}:
+            account = self.accounts.get(name) if name is not None else None
+            if account is not None:
+                account.incomplete = account.balance_unknown = True
+                account.unread += before is None
 
-    def _keep_foreign(self, entry: StoredMessage, problem: Unreadable, before: Before | None = None) -> None:
-        """Remember what a decision may skip later, and how the account was before it."""
-        book = self.accounts.get(self._about) if self._about is not None else None
-        if book is None or problem.account not in (None, book.name):
-            return  # what names another account may be an entry of that one
-        number, doubtful, adrift, unread = before or _before(book)
-        if book.foreign:
-            first = next(iter(book.foreign.values()))
-            doubtful, adrift, unread = first.doubtful, first.adrift, first.unread
-        book.foreign[entry.sequence] = ForeignMessage(
-            problem=str(problem),
+    def _keep_foreign(
+        self, account: Account, entry: StoredMessage, problem: str, before: _AccountState
+    ) -> None:
+        """Keep a message that a later decision may skip, with the state of the account before it."""
+        number, incomplete, balance_unknown, unread = before
+        if account.foreign_messages:
+            first = next(iter(account.foreign_messages.values()))
+            incomplete, balance_unknown, unread = first.incomplete, first.balance_unknown, first.unread
+        account.foreign_messages[entry.sequence] = ForeignMessage(
+            problem=problem,
             sha256=hashlib.sha256(entry.body).hexdigest(),
             entry=number,
-            taken=book.entry if book.entry != number else 0,
-            doubtful=doubtful,
-            adrift=adrift,
+            taken=account.entry if account.entry != number else 0,
+            incomplete=incomplete,
+            balance_unknown=balance_unknown,
             unread=unread,
         )
 
-    def _pass_over(self, book: AccountBook, reading: Reading) -> None:
-        """A decision says that a message means nothing: if it is not an entry, the account is as it was before it."""
-        sequence, digest = reading.body["skips"], reading.body["sha256"]
-        message = book.foreign.get(sequence)
-        if message is None or message.sha256 != digest:
-            says = "is not a foreign message of this account" if message is None else "has another body"
-            self.found(BreachKind.WRONG_SKIP, f"skips LEDGER#{sequence}, which {says}")
+    def _after_foreign_messages(self, account: Account, parsed: ParsedEvent) -> None:
+        """A decision to skip a message restores the account's state before it, if the message is not an entry."""
+        if parsed.schema is not _SKIPPED:
+            # Credits decides nothing after a message that it cannot read, so the messages before this entry were
+            # entries.
+            account.foreign_messages.clear()
             return
-        for other in reversed(book.foreign.values()):
-            if other.taken and other.taken == book.entry:
-                book.entry = other.entry
-        del book.foreign[sequence]
-        if not book.foreign:
-            book.doubtful, book.adrift, book.unread = message.doubtful, message.adrift, message.unread
+        sequence, digest = parsed.body["skips"], parsed.body["sha256"]
+        foreign = account.foreign_messages.get(sequence)
+        if foreign is None or foreign.sha256 != digest:
+            why = "is not a foreign message of this account" if foreign is None else "has another body"
+            self.report(BreachKind.WRONG_SKIP, f"skips LEDGER#{sequence}, which {why}")
+            return
+        for other in reversed(account.foreign_messages.values()):
+            if other.taken and other.taken == account.entry:
+                account.entry = other.entry
+        del account.foreign_messages[sequence]
+        if not account.foreign_messages:
+            account.incomplete, account.balance_unknown = foreign.incomplete, foreign.balance_unknown
+            account.unread = foreign.unread
         self.skipped[sequence] = (
-            f"LEDGER#{sequence} on the ledger of {book.name} is not an entry ({message.problem}) and is skipped by the "
-            f"decision LEDGER#{reading.sequence}: {shown(reading.body['reason'])}"
+            f"LEDGER#{sequence} on the ledger of {account.name} is not an entry ({foreign.problem}) and is skipped by"
+            f" the decision LEDGER#{parsed.sequence}: {printable(parsed.body['reason'])}"
         )
 
-    def _judge_time(self, book: AccountBook, stored_at: int, at: datetime) -> None:
-        if (says := self.clocks.judge(book, stored_at, at)) is not None:
-            self.found(BreachKind.WRONG_TIME, says)
+    def _note_deviation(self, entry: StoredMessage) -> None:
+        if self.deviations is not None and (deviation := describe_deviation(entry)) is not None:
+            self.deviations.append((entry.sequence, deviation))
 
-    def _note_form(self, entry: StoredMessage) -> None:
-        if self.forms is not None and (difference := difference_of(entry)) is not None:
-            self.forms.append((entry.sequence, difference))
-
-    def _balances_are_off(self, book: AccountBook, said: Balances, off: tuple[int, int]) -> None:
-        """Said once; again only when the difference changes, since what is based on wrong balances is wrong too."""
-        explained = book.adrift or not _MOVED_OTHERWISE.isdisjoint(self._found)
-        book.drift, book.adrift = off, False
-        if explained or off == (0, 0):
+    def _balances_differ(self, account: Account, stated: Balances, offset: tuple[int, int]) -> None:
+        """Reported when the difference changes: entries after a wrong balance build on it."""
+        explained = account.balance_unknown or not _EXPLAINS_BALANCES.isdisjoint(self._reported)
+        account.balance_offset, account.balance_unknown = offset, False
+        if explained or offset == (0, 0):
             return
-        kind = BreachKind.NEGATIVE_BALANCE if min(said.available, said.held) < 0 else BreachKind.WRONG_BALANCE
-        says = (
-            f"says {said.available} available and {said.held} held;"
-            f" the postings make it {book.available} and {book.held}"
+        negative = min(stated.available, stated.held) < 0
+        kind = BreachKind.NEGATIVE_BALANCE if negative else BreachKind.WRONG_BALANCE
+        self.report(
+            kind,
+            f"states {stated.available} available and {stated.held} held;"
+            f" the postings result in {account.available} and {account.held}",
         )
-        self.found(kind, says)
 
 
-def _before(book: AccountBook) -> Before:
-    """The account as it is before a message that may turn out not to be an entry."""
-    return book.entry, book.doubtful, book.adrift, book.unread
+def _state(account: Account) -> _AccountState:
+    return account.entry, account.incomplete, account.balance_unknown, account.unread

@@ -93,9 +93,9 @@ def _problem(stream: str, sequence: int, body: bytes) -> Exception | None:
             f"no stream of the server takes what entry {sequence} of {stream} is published on"
         )
     if "error" in answer:
-        says = answer["error"].get("description", "?")
+        message = answer["error"].get("description", "?")
         return CommandError(
-            f"entry {sequence} of {stream} was refused, {says}: --renumber leaves expectations out"
+            f"entry {sequence} of {stream} was refused, {message}: --renumber leaves expectations out"
         )
     if answer.get("duplicate"):
         return CommandError(

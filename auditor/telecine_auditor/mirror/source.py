@@ -147,8 +147,8 @@ def _place(name: str) -> tuple[str, int]:
     return stream, int(Path(file).stem)
 
 
-def _changed(segment: Segment, behind: int, says: str) -> Breach:
-    words = f"segment {segment.name} of the mirror {says}"
+def _changed(segment: Segment, behind: int, message: str) -> Breach:
+    words = f"segment {segment.name} of the mirror {message}"
     return Breach(BreachKind.MIRROR_CHANGED, words, stream=segment.stream, sequence=behind + 1)
 
 

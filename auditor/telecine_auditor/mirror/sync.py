@@ -18,7 +18,7 @@ class StreamChanged(Exception):
 
     def __init__(self, breach: Breach) -> None:
         self.breach = breach
-        super().__init__(breach.says)
+        super().__init__(breach.message)
 
 
 async def sync_targets(source: Source, streams: Sequence[str]) -> dict[str, int]:
@@ -73,6 +73,6 @@ def _erased(known: StoredMessage, found: StoredMessage | None, stream: str) -> b
     return False
 
 
-def _breach(kind: BreachKind, known: StoredMessage, stream: str, says: str) -> Breach:
-    words = f"entry {known.sequence} was mirrored, and now {says}: it was rewritten, or is another stream"
+def _breach(kind: BreachKind, known: StoredMessage, stream: str, message: str) -> Breach:
+    words = f"entry {known.sequence} was mirrored, and now {message}: it was rewritten, or is another stream"
     return Breach(kind, words, stream=stream, sequence=known.sequence)

@@ -34,8 +34,8 @@ _LOCK = "LOCK"
 class MirrorChanged(Exception):
     """What is mirrored was changed since: a breach, and no mirror to go on with."""
 
-    def __init__(self, segment: Segment, says: str) -> None:
-        words = f"segment {segment.name} of the mirror {says}"
+    def __init__(self, segment: Segment, message: str) -> None:
+        words = f"segment {segment.name} of the mirror {message}"
         self.breach = Breach(BreachKind.MIRROR_CHANGED, words, stream=segment.stream, sequence=segment.first)
         super().__init__(words)
 

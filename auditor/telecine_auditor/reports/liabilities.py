@@ -5,8 +5,8 @@ from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
-from telecine_auditor.ledger.account import GrantBook
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.account import Grant
+from telecine_auditor.ledger.replay import LedgerReplay
 
 __all__ = ["Amounts", "LiabilityTable", "build_liability_table"]
 
@@ -29,7 +29,7 @@ class Amounts:
         """For a table."""
         return self.available, self.held, self.unspent
 
-    def add(self, grant: GrantBook) -> None:
+    def add(self, grant: Grant) -> None:
         """Count what is left of a grant."""
         self.available += grant.available
         self.held += grant.held
@@ -71,17 +71,17 @@ class LiabilityTable:
         }
 
 
-def build_liability_table(books: Books, as_of: datetime, *, each_account: bool) -> LiabilityTable:
+def build_liability_table(replay: LedgerReplay, as_of: datetime, *, each_account: bool) -> LiabilityTable:
     """What is owed by the books, in groups of (account if `each_account`, kind, expiry)."""
     owed = LiabilityTable()
-    for name, account in books.accounts.items():
+    for name, account in replay.accounts.items():
         for grant in account.grants.values():
             if grant.available or grant.held:
                 _count(owed, (name,) if each_account else (), grant, as_of)
     return owed
 
 
-def _count(owed: LiabilityTable, account: tuple[str, ...], grant: GrantBook, as_of: datetime) -> None:
+def _count(owed: LiabilityTable, account: tuple[str, ...], grant: Grant, as_of: datetime) -> None:
     until = grant.usable_until
     group = (*account, grant.kind, f"{until.astimezone(UTC):%Y-%m}" if until else NEVER)
     owed.by_group.setdefault(group, Amounts()).add(grant)

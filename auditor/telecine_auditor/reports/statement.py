@@ -10,8 +10,8 @@ from typing import IO, Any, Protocol
 from telecine_auditor.errors import CommandError
 from telecine_auditor.event_descriptions import describe_body
 from telecine_auditor.json_documents import name_of
-from telecine_auditor.ledger.reader import Walk
-from telecine_auditor.ledger.replay import Books, Reading
+from telecine_auditor.ledger.reader import LedgerReader
+from telecine_auditor.ledger.replay import LedgerReplay, ParsedEvent
 from telecine_auditor.terminal.sanitizer import escape_spreadsheet_cell, one_line
 from telecine_auditor.timestamps import format_time
 
@@ -55,7 +55,9 @@ class StatementWriter(Protocol):
     def end(self, closing: Balance) -> None: ...
 
 
-async def write_statement(walk: Walk, account: str, since: datetime | None, writer: StatementWriter) -> None:
+async def write_statement(
+    walk: LedgerReader, account: str, since: datetime | None, writer: StatementWriter
+) -> None:
     """Write the statement of one account from `since` (None: from its first entry) to the point where `walk` ends.
 
     Raises CommandError when the account has no entry up to there.
@@ -66,44 +68,46 @@ async def write_statement(walk: Walk, account: str, since: datetime | None, writ
             writer.begin(opening)
             begun = True
         writer.line(line)
-    if account not in walk.books.accounts:
+    if account not in walk.replay.accounts:
         raise CommandError(f"account {account!r} has no entry at that point")
-    closing = _balance(walk.books, account)
+    closing = _balance(walk.replay, account)
     if not begun:
         writer.begin(closing)
     writer.end(closing)
 
 
-async def _lines(walk: Walk, account: str, since: datetime | None) -> AsyncIterator[tuple[Balance, Line]]:
+async def _lines(
+    walk: LedgerReader, account: str, since: datetime | None
+) -> AsyncIterator[tuple[Balance, Line]]:
     """The lines of the period, each with what the account had before it."""
     before = Balance()
     async for booked in walk.entries():
-        if booked.reading is None or booked.reading.account != account:
+        if booked.parsed is None or booked.parsed.account != account:
             continue
-        after = _balance(walk.books, account)
+        after = _balance(walk.replay, account)
         if since is None or booked.at >= since:
-            yield before, _line(booked.reading, before, after)
+            yield before, _line(booked.parsed, before, after)
         before = after
 
 
-def _balance(books: Books, account: str) -> Balance:
-    book = books.accounts.get(account)
+def _balance(replay: LedgerReplay, account: str) -> Balance:
+    book = replay.accounts.get(account)
     return Balance(book.available, book.held) if book else Balance()
 
 
-def _line(reading: Reading, before: Balance, after: Balance) -> Line:
-    about = reading.body.get("generation") or reading.body.get("reference")
+def _line(parsed: ParsedEvent, before: Balance, after: Balance) -> Line:
+    about = parsed.body.get("generation") or parsed.body.get("reference")
     return Line(
-        sequence=reading.sequence,
-        entry=reading.number,
-        time=reading.decided_at,
-        action=reading.action,
+        sequence=parsed.sequence,
+        entry=parsed.number,
+        time=parsed.decided_at,
+        action=parsed.action,
         about=None if about is None else str(about),
         available_change=after.available - before.available,
         held_change=after.held - before.held,
         available=after.available,
         held=after.held,
-        what=describe_body(reading.action, reading.body),
+        what=describe_body(parsed.action, parsed.body),
     )
 
 
@@ -177,7 +181,7 @@ class CsvStatement:
 class JsonStatement:
     """For machines: one document, written as it comes. `place` tells at the end where in the ledger it ends."""
 
-    def __init__(self, file: IO[str], walk: Walk, account: str) -> None:
+    def __init__(self, file: IO[str], walk: LedgerReader, account: str) -> None:
         self._file = file
         self._walk = walk
         self._account = account

@@ -40,11 +40,11 @@ _POSSIBLE = f"""
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Generations of one kind that do not go together; `says` tells exactly which those are."""
+    """Generations of one kind that do not go together; `message` tells exactly which those are."""
 
     name: str
     title: str
-    says: str
+    message: str
     which: str
     note: str = "coalesce(task.status, g.code, g.ending, '')"
     every_task: bool = False

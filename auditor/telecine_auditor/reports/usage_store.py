@@ -11,7 +11,7 @@ from datetime import UTC, datetime
 from types import TracebackType
 from typing import Any, Self
 
-from telecine_auditor.ledger.replay import Books, Reading
+from telecine_auditor.ledger.replay import LedgerReplay, ParsedEvent
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.timestamps import to_microseconds
 
@@ -77,20 +77,20 @@ class UsageStore:
         except (ValueError, TypeError, LookupError, AttributeError, RecursionError):
             self.unreadable += 1
 
-    def ledger(self, reading: Reading) -> None:
+    def ledger(self, parsed: ParsedEvent) -> None:
         """Take the next entry of LEDGER: a debit says what was priced, also where VIDEO knows no more of it."""
-        if reading.action == "debited":
-            price = reading.body["price"]
+        if parsed.action == "debited":
+            price = parsed.body["price"]
             fields = {
-                "at": to_microseconds(reading.decided_at),
+                "at": to_microseconds(parsed.decided_at),
                 "resolution": _text(price, "resolution"),
                 "duration": _whole(price, "duration"),
             }
-            self._put("generation", (reading.account, reading.body["generation"]), fields, over=False)
+            self._put("generation", (parsed.account, parsed.body["generation"]), fields, over=False)
 
-    def outcomes(self, books: Books) -> None:
+    def outcomes(self, replay: LedgerReplay) -> None:
         """Take from the books, when all entries are taken, how each generation was paid for."""
-        for name, account in books.accounts.items():
+        for name, account in replay.accounts.items():
             for holds in (account.holds, account.ended):
                 for hold in holds.values():
                     fields = {"outcome": hold.outcome, "credits": hold.amount, "returned": hold.returned}

@@ -181,7 +181,7 @@ class SourceOptions(ServerOptions):
 
 
 def _refuse(breach: Breach) -> None:
-    raise SourceError(f"cannot work from the mirror, {breach.says}: `telecine-audit verify` says more")
+    raise SourceError(f"cannot work from the mirror, {breach.message}: `telecine-audit verify` says more")
 
 
 @asynccontextmanager

@@ -5,16 +5,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.event_parser import time_of_storing
+from telecine_auditor.ledger.event_parser import stored_time
 from telecine_auditor.sources.port import CHECKPOINTS
 
-from .checkpoints import Published, SignedCheckpoint
+from .checkpoints import PublishedCheckpoints, SignedCheckpoint
 
-__all__ = ["MaxUnsigned", "missing_checkpoints"]
+__all__ = ["UnsignedLimits", "missing_checkpoints"]
 
 
 @dataclass(frozen=True, slots=True)
-class MaxUnsigned:
+class UnsignedLimits:
     """How many entries may be without a signed checkpoint over them, and for how long. None: any number, any time."""
 
     entries: int | None = None
@@ -23,19 +23,19 @@ class MaxUnsigned:
     def exceeded(self, count: int, first: tuple[int, int], as_of: datetime) -> Iterator[Breach]:
         """The breach, if `count` entries are unsigned; `first`: the first one's sequence and when it was stored."""
         sequence, stored_at = first
-        age = as_of - time_of_storing(stored_at)
+        age = as_of - stored_time(stored_at)
         if self.entries is not None and count > self.entries:
             limit = f"more than {self.entries} may be"
         elif self.age is not None and age > self.age:
             limit = f"the first of them for {age}, longer than {self.age}"
         else:
             return
-        says = f"no signed checkpoint covers the last {count} entries, {limit}"
-        yield Breach(BreachKind.UNSIGNED_TOO_LONG, says, sequence=sequence)
+        message = f"no signed checkpoint covers the last {count} entries, {limit}"
+        yield Breach(BreachKind.UNSIGNED_TOO_LONG, message, sequence=sequence)
 
 
 def missing_checkpoints(
-    published: Published, kept: Sequence[SignedCheckpoint], entries: int
+    published: PublishedCheckpoints, kept: Sequence[SignedCheckpoint], entries: int
 ) -> Iterator[Breach]:
     """A ledger without any checkpoint; or with older ones than `kept`, those that the auditor has from elsewhere.
 
@@ -54,5 +54,5 @@ def missing_checkpoints(
         )
 
 
-def _missing(says: str) -> Breach:
-    return Breach(BreachKind.CHECKPOINT_MISSING, says, stream=CHECKPOINTS)
+def _missing(message: str) -> Breach:
+    return Breach(BreachKind.CHECKPOINT_MISSING, message, stream=CHECKPOINTS)

@@ -14,9 +14,16 @@ from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, Source
 from telecine_contracts.checkpoints import CheckpointSigned
 from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
 
-from .signatures import Forged, Unsigned, verified
+from .signatures import InvalidSignature, NoTrustedSignature, verify_note
 
-__all__ = ["Published", "SignedCheckpoint", "from_file", "from_place", "published", "read_keys"]
+__all__ = [
+    "PublishedCheckpoints",
+    "SignedCheckpoint",
+    "read_checkpoint_file",
+    "read_checkpoints",
+    "read_keys",
+    "read_published",
+]
 
 _LOG = LEDGER.lower()
 
@@ -35,7 +42,7 @@ class SignedCheckpoint:
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
+class PublishedCheckpoints:
     """Checkpoints of the ledger from the CHECKPOINTS stream, in its order; `refused`: how many were not believed."""
 
     checkpoints: list[SignedCheckpoint] = field(default_factory=list)
@@ -47,9 +54,9 @@ def read_keys(arguments: Sequence[str]) -> tuple[VerifierKey, ...]:
     return tuple(key for argument in arguments for key in _keys(argument))
 
 
-async def published(
+async def read_published(
     source: Source, keys: Sequence[VerifierKey], on_breach: Callable[[Breach], None]
-) -> Published:
+) -> PublishedCheckpoints:
     """Every checkpoint of the ledger in the CHECKPOINTS stream that one of the keys signed, in order of the stream.
 
     One that does not verify is the breach checkpoint-forged; without keys all are taken at their word. A sequence that
@@ -59,7 +66,7 @@ async def published(
     """
     found, forged, sequence = list[SignedCheckpoint](), list[Breach](), 0
     if not await source.has(CHECKPOINTS):
-        return Published()
+        return PublishedCheckpoints()
     last = await source.last(CHECKPOINTS)
     async for entries in source.batches(CHECKPOINTS, upto=last):
         for entry in entries:
@@ -69,41 +76,41 @@ async def published(
     _miss(sequence + 1, last, on_breach)
     for breach in forged:
         on_breach(breach)
-    return Published(found, len(forged))
+    return PublishedCheckpoints(found, len(forged))
 
 
 def _miss(first: int, last: int, on_breach: Callable[[Breach], None]) -> None:
     if first <= last:
-        says = f"sequence {first} of the stream is missing" + (
+        message = f"sequence {first} of the stream is missing" + (
             f", and all up to {last}" if last > first else ""
         )
-        on_breach(Breach(BreachKind.CHECKPOINT_MISSING, says, CHECKPOINTS, first))
+        on_breach(Breach(BreachKind.CHECKPOINT_MISSING, message, CHECKPOINTS, first))
 
 
-def from_file(path: Path, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
+def read_checkpoint_file(path: Path, keys: Sequence[VerifierKey]) -> SignedCheckpoint:
     """The checkpoint in a file; without keys it is taken at its word.
 
     Raises CommandError when it can't be read, or none of the keys signed it.
     """
     try:
         note = path.read_bytes().decode()
-        checkpoint, name = verified(note, keys)
+        checkpoint, name = verify_note(note, keys)
     except OSError as error:
         raise CommandError(f"the checkpoint {path} can't be read: {error.strerror}") from error
-    except (ValueError, Forged, Unsigned) as error:
+    except (ValueError, InvalidSignature, NoTrustedSignature) as error:
         raise CommandError(f"{path} is no checkpoint to trust: {error}") from None
     return SignedCheckpoint(checkpoint, note, name, str(path))
 
 
-def from_place(path: Path, keys: Sequence[VerifierKey]) -> list[SignedCheckpoint]:
+def read_checkpoints(path: Path, keys: Sequence[VerifierKey]) -> list[SignedCheckpoint]:
     """The same for a file, or for every `*.txt` in a folder, as credits keeps them outside NATS; smallest first."""
     try:
         files = sorted(file for file in path.iterdir() if file.suffix == ".txt")
     except NotADirectoryError:
-        return [from_file(path, keys)]
+        return [read_checkpoint_file(path, keys)]
     except OSError as error:
         raise CommandError(f"checkpoints can't be read from {path}: {error.strerror}") from error
-    found = [from_file(file, keys) for file in files]
+    found = [read_checkpoint_file(file, keys) for file in files]
     if not found:
         raise CommandError(f"the folder {path} has no checkpoints in it, files named *.txt")
     return sorted(found, key=lambda one: one.checkpoint.size)
@@ -136,17 +143,17 @@ def _of_entry(
         said = from_json(entry.body)
         if entry.type == CheckpointSigned.type and said["log"] != _LOG:
             return
-        checkpoint, name = verified(said["note"], keys)
+        checkpoint, name = verify_note(said["note"], keys)
         repeated = checkpoint.size, base64.b64encode(checkpoint.root).decode()
         if entry.type != CheckpointSigned.type or (said["size"], said["root"]) != repeated:
-            raise Forged("the event says something else than its note")
+            raise InvalidSignature("the event says something else than its note")
         yield SignedCheckpoint(checkpoint, said["note"], name, f"{CHECKPOINTS}#{entry.sequence}")
-    except (Forged, Unsigned, BadNote) as error:
+    except (InvalidSignature, NoTrustedSignature, BadNote) as error:
         on_breach(_forged(entry, str(error)))
     except (ValueError, TypeError, KeyError, AttributeError):
         on_breach(_forged(entry, "it is not an event that credits writes"))
 
 
-def _forged(entry: StoredMessage, says: str) -> Breach:
+def _forged(entry: StoredMessage, message: str) -> Breach:
     kind = BreachKind.CHECKPOINT_FORGED
-    return Breach(kind, f"this checkpoint is not to be believed: {says}", CHECKPOINTS, entry.sequence)
+    return Breach(kind, f"this checkpoint is not to be believed: {message}", CHECKPOINTS, entry.sequence)

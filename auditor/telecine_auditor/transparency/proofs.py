@@ -12,20 +12,20 @@ from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
 from telecine_contracts.transparency import leaf_hash
 
 from .inclusion import root_from_proof
-from .signatures import Forged, verified
+from .signatures import InvalidSignature, verify_note
 
-__all__ = ["BadProof", "NotProven", "Proof", "Proven", "proven"]
+__all__ = ["MalformedProof", "Proof", "ProofMismatch", "ProvenEntry", "verify_proof"]
 
 _FIRST_LINE = "c2sp.org/tlog-proof@v1"
 _MOST_HASHES = 63
 _HASH_BYTES = 32
 
 
-class BadProof(ValueError):
+class MalformedProof(ValueError):
     """A text that is no proof of this form; says what is wrong with it."""
 
 
-class NotProven(Exception):
+class ProofMismatch(Exception):
     """A proof that does not prove what it says."""
 
 
@@ -48,11 +48,11 @@ class Proof:
 
     @classmethod
     def of(cls, text: str) -> "Proof":
-        """Read the text form. Raises BadProof."""
+        """Read the text form. Raises MalformedProof."""
         head, blank, note = text.partition("\n\n")
         first, *lines = head.split("\n")
         if first != _FIRST_LINE or not blank:
-            raise BadProof(
+            raise MalformedProof(
                 f"a proof begins with the line {_FIRST_LINE}, and has a checkpoint behind a blank line"
             )
         entry = None
@@ -60,15 +60,15 @@ class Proof:
             entry = _decoded(lines.pop(0).removeprefix("extra "))
         index = re.fullmatch(r"index (0|[1-9][0-9]{0,18})", lines.pop(0)) if lines else None
         if index is None:
-            raise BadProof("a proof says the entry's index, from 0")
+            raise MalformedProof("a proof says the entry's index, from 0")
         hashes = tuple(map(_decoded, lines))
         if len(hashes) > _MOST_HASHES or any(len(hash) != _HASH_BYTES for hash in hashes):
-            raise BadProof("the hashes of a proof are of 32 bytes each, and not more than 63")
+            raise MalformedProof("the hashes of a proof are of 32 bytes each, and not more than 63")
         return cls(int(index[1]), hashes, note, entry)
 
 
 @dataclass(frozen=True, slots=True)
-class Proven:
+class ProvenEntry:
     """An entry that is in the ledger, says the key's owner. `signed_by` is empty where no key was given."""
 
     sequence: int
@@ -79,36 +79,36 @@ class Proven:
     signed_by: str
 
 
-def proven(proof: Proof, keys: Sequence[VerifierKey]) -> Proven:
+def verify_proof(proof: Proof, keys: Sequence[VerifierKey]) -> ProvenEntry:
     """What a proof proves, with nothing else at hand.
 
-    Raises NotProven when it proves nothing, BadProof when it is not complete, and Unsigned when none of the keys signed
-    its checkpoint.
+    Raises ProofMismatch when it proves nothing, MalformedProof when it is incomplete, and NoTrustedSignature when none
+    of the keys signed its checkpoint.
     """
     try:
-        checkpoint, name = verified(proof.note, keys)
+        checkpoint, name = verify_note(proof.note, keys)
     except BadNote as error:
-        raise BadProof(f"the checkpoint in the proof is none: {error}") from None
-    except Forged as error:
-        raise NotProven(str(error)) from None
+        raise MalformedProof(f"the checkpoint in the proof is none: {error}") from None
+    except InvalidSignature as error:
+        raise ProofMismatch(str(error)) from None
     if proof.entry is None:
-        raise BadProof("the entry itself is not in the proof, and without it there is nothing to prove")
+        raise MalformedProof("the entry itself is not in the proof, and without it there is nothing to prove")
     root = root_from_proof(leaf_hash(proof.entry), proof.index, checkpoint.size, proof.hashes)
     if root != checkpoint.root:
-        raise NotProven(
+        raise ProofMismatch(
             f"this entry is not number {proof.index + 1} of the {checkpoint.size} that were signed"
         )
     head, _, body = proof.entry.partition(b"\r\n\r\n")
     subject, _, lines = head.partition(b"\r\n")
     lines = lines + b"\r\n" if lines else lines
-    return Proven(proof.index + 1, subject.decode("utf-8", "replace"), lines, body, checkpoint, name)
+    return ProvenEntry(proof.index + 1, subject.decode("utf-8", "replace"), lines, body, checkpoint, name)
 
 
 def _decoded(text: str) -> bytes:
     try:
         data = base64.b64decode(text, validate=True)
     except ValueError:
-        raise BadProof("a line of the proof is not base64") from None
+        raise MalformedProof("a line of the proof is not base64") from None
     if base64.b64encode(data).decode() != text:
-        raise BadProof("a line of the proof is not base64 as it is written")
+        raise MalformedProof("a line of the proof is not base64 as it is written")
     return data

@@ -7,18 +7,18 @@ from nacl.signing import VerifyKey
 
 from telecine_contracts.signed_note import Checkpoint, Note, Signature, VerifierKey
 
-__all__ = ["Forged", "Unsigned", "verified"]
+__all__ = ["InvalidSignature", "NoTrustedSignature", "verify_note"]
 
 
-class Forged(Exception):
+class InvalidSignature(Exception):
     """A signature that a trusted key is said to have made does not hold, or the text is no checkpoint of its log."""
 
 
-class Unsigned(Exception):
+class NoTrustedSignature(Exception):
     """No key that is trusted signed it; whoever did may be right. Says who did."""
 
 
-def verified(note: str, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str]:
+def verify_note(note: str, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str]:
     """The checkpoint that a note is, and the name of the key that signed it.
 
     Without keys it is taken at its word, and the name is empty. Raises Forged, Unsigned, or BadNote for what is no
@@ -32,12 +32,12 @@ def verified(note: str, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str]:
     for key in signers:
         for signature in parts.signatures:
             if _by(key, signature) and not _holds(key, signature, parts.text):
-                raise Forged(f"the signature in the name of {key.name} does not hold")
+                raise InvalidSignature(f"the signature in the name of {key.name} does not hold")
         if checkpoint.origin != key.name:
-            raise Forged(f"{key.name} signed a checkpoint of another log, {checkpoint.origin!r}")
+            raise InvalidSignature(f"{key.name} signed a checkpoint of another log, {checkpoint.origin!r}")
     if not signers:
         names = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in parts.signatures)
-        raise Unsigned(f"no key that is trusted signed it, but {names}")
+        raise NoTrustedSignature(f"no key that is trusted signed it, but {names}")
     return checkpoint, signers[0].name
 
 

@@ -57,8 +57,8 @@ def with_the_largest_amount() -> StreamBuilder:
 
 def export_books(streams: StreamBuilder, folder: Path, form: str, *arguments: str, code: int = 0) -> Path:
     """Export through the command line; `code`: the exit code that must come."""
-    mirror, books = folder / "mirror", folder / f"books.{form}"
+    mirror, replay = folder / "mirror", folder / f"books.{form}"
     if not mirror.exists():
         streams.mirror(mirror)
-    assert run(["export", "--format", form, "--out", str(books), "--from", str(mirror), *arguments]) == code
-    return books
+    assert run(["export", "--format", form, "--out", str(replay), "--from", str(mirror), *arguments]) == code
+    return replay

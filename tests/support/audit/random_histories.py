@@ -11,7 +11,7 @@ from typing import Any
 from tests.support.audit.large_ledger import event_head, event_id
 
 from telecine_auditor.breaches import Breach
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
 from telecine_contracts.pricing import PRICE_TABLE, Price
@@ -130,15 +130,15 @@ def run_history(data: bytes, rules: Rules | None = None, *, old: int = 0) -> Sim
     return world
 
 
-def audit_entries(entries: Sequence[StoredMessage]) -> tuple[Books, list[Breach]]:
+def audit_entries(entries: Sequence[StoredMessage]) -> tuple[LedgerReplay, list[Breach]]:
     """The replay of these entries, and the breaches that it found."""
     found: list[Breach] = []
-    books = Books(found.append)
+    books = LedgerReplay(found.append)
     books.take_all(entries, [parse_canonical_headers(entry.head) for entry in entries])
     return books, found
 
 
-def replay_state(books: Books) -> list[object]:
+def replay_state(books: LedgerReplay) -> list[object]:
     """All that stands in the books."""
     whole: list[object] = [books.entries, books.sequence, books.unattributed, books.first_at, books.last_at]
     whole += [books.clocks.begun_at, books.clocks.restored]
@@ -162,9 +162,9 @@ def replay_state(books: Books) -> list[object]:
             "limits",
             "used",
         )
-        whole += [getattr(book, name) for name in (*names, "day", "debits", "unknown_prices", "named")]
+        whole += [getattr(book, name) for name in (*names, "day", "debits", "unknown_prices", "names_grants")]
         whole.append(book.decided_at)
-        whole += [grant.number for grant in book.live]
+        whole += [grant.number for grant in book.available_grants]
     return whole
 
 
@@ -272,7 +272,7 @@ _COMMANDS: tuple[Callable[[SimulatedLedger, str, int], Command | None], ...] = (
 )
 
 
-def assert_clean(world: SimulatedLedger) -> Books:
+def assert_clean(world: SimulatedLedger) -> LedgerReplay:
     """The auditor finds nothing in what happened, and comes to the same balances; its books."""
     books, found = audit_entries(world.entries)
     assert found == []

@@ -4,12 +4,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from telecine_auditor.breaches import BreachKind
-from telecine_auditor.ledger.account import AccountBook, ExpiryBook, GrantBook, HoldBook, Parts
-from telecine_auditor.ledger.event_parser import Reading
-from telecine_auditor.ledger.postings import moved, total
+from telecine_auditor.ledger.account import Account, Expiry, Grant, GrantShares, Hold
+from telecine_auditor.ledger.event_parser import ParsedEvent
+from telecine_auditor.ledger.postings import match_transfer, total_amount
 
-from .burn_order import backwards, listed, returned_until
-from .context import Findings, acquainted, refer, whose
+from .burn_order import describe_shares, refund_usable_until, reverse_allocation
+from .context import RuleContext, check_reference, ensure_grants, resolve_shares
 
 __all__ = ["adjusted"]
 
@@ -21,91 +21,91 @@ class _Correction:
     `of` is what it corrects: the grant, the settled generation, the expiry; None: nothing that can be corrected.
     """
 
-    of: GrantBook | HoldBook | ExpiryBook | None
+    of: Grant | Hold | Expiry | None
     left: int
-    parts: Parts
+    parts: GrantShares
 
 
-def adjusted(books: Findings, book: AccountBook, reading: Reading) -> None:
+def adjusted(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
     """Part or all of what an entry moved goes back the way it came."""
-    event = reading.event
+    event = parsed.event
     claimed = event.usable_until
-    allowed = _correction(book, event.corrects, event.amount)
-    source, target = _way(book, allowed.of, reading)
-    legs = moved(event.postings, source, target)
-    parts = whose(books, book, reading, legs, allowed.parts)
-    if not book.doubtful:
-        _judge(books, reading, allowed, parts)
-    acquainted(book, reading, parts)
-    refer(books, book, reading)
-    until = None if target == "issued" else returned_until(book, parts, reading.decided_at)
-    if claimed != until and not book.doubtful:
-        says = f"makes its credits usable until {_when(claimed)}; by the rule until {_when(until)}"
-        books.found(BreachKind.WRONG_ADJUSTMENT, says)
+    allowed = _correction(account, event.corrects, event.amount)
+    source, target = _way(account, allowed.of, parsed)
+    legs = match_transfer(event.postings, source, target)
+    parts = resolve_shares(context, account, parsed, legs, allowed.parts)
+    if not account.incomplete:
+        _judge(context, parsed, allowed, parts)
+    ensure_grants(account, parsed, parts)
+    check_reference(context, account, parsed)
+    until = None if target == "issued" else refund_usable_until(account, parts, parsed.decided_at)
+    if claimed != until and not account.incomplete:
+        message = f"makes its credits usable until {_when(claimed)}; by the rule until {_when(until)}"
+        context.report(BreachKind.WRONG_ADJUSTMENT, message)
     if claimed is not None:
-        book.prolong(parts, claimed)
-    _apply(book, source, parts)
-    if isinstance(allowed.of, HoldBook | ExpiryBook):
-        allowed.of.returned += total(parts)
-    reading.parts = parts
+        account.prolong(parts, claimed)
+    _apply(account, source, parts)
+    if isinstance(allowed.of, Hold | Expiry):
+        allowed.of.returned += total_amount(parts)
+    parsed.parts = parts
 
 
-def _correction(book: AccountBook, corrects: int, amount: int) -> _Correction:
-    grant = book.grants.get(corrects)
+def _correction(account: Account, corrects: int, amount: int) -> _Correction:
+    grant = account.grants.get(corrects)
     if grant is not None and grant.known:
         left = min(grant.available, grant.amount - grant.taken_back)
         return _Correction(grant, left, ((corrects, amount),))
-    hold = book.settlement(corrects)
+    hold = account.settlement(corrects)
     if hold is not None:
-        left = total(hold.parts) - hold.returned
-        return _Correction(hold, left, backwards(hold.parts, hold.returned, amount))
-    expiry = book.expiries.get(corrects)
+        left = total_amount(hold.parts) - hold.returned
+        return _Correction(hold, left, reverse_allocation(hold.parts, hold.returned, amount))
+    expiry = account.expiries.get(corrects)
     if expiry is not None:
         return _Correction(expiry, expiry.amount - expiry.returned, ((expiry.grant, amount),))
     return _Correction(None, 0, ())
 
 
-def _way(book: AccountBook, of: object, reading: Reading) -> tuple[str, str]:
+def _way(account: Account, of: object, parsed: ParsedEvent) -> tuple[str, str]:
     """From where to where the credits must go; for what can't be corrected, where the postings say."""
     ways = {
-        GrantBook: (book.available_side, "issued"),
-        HoldBook: ("spent", book.available_side),
-        ExpiryBook: ("expired", book.available_side),
+        Grant: (account.available_side, "issued"),
+        Hold: ("spent", account.available_side),
+        Expiry: ("expired", account.available_side),
     }
     if of is not None:
         return ways[type(of)]
-    said = (way for way in ways.values() if moved(reading.event.postings, *way) is not None)
-    return next(said, ways[GrantBook])
+    said = (way for way in ways.values() if match_transfer(parsed.event.postings, *way) is not None)
+    return next(said, ways[Grant])
 
 
-def _judge(books: Findings, reading: Reading, allowed: _Correction, parts: Parts) -> None:
-    corrects, amount = reading.event.corrects, reading.event.amount
+def _judge(context: RuleContext, parsed: ParsedEvent, allowed: _Correction, parts: GrantShares) -> None:
+    corrects, amount = parsed.event.corrects, parsed.event.amount
     if allowed.of is None:
-        says = f"corrects entry {corrects}, which is no grant, settlement or expiry of the account"
+        message = f"corrects entry {corrects}, which is no grant, settlement or expiry of the account"
     elif amount > allowed.left:
-        says = f"corrects entry {corrects} by {amount}, at most {allowed.left} may go back"
+        message = f"corrects entry {corrects} by {amount}, at most {allowed.left} may go back"
     elif sorted(parts) != sorted(allowed.parts):
-        says = f"moves {listed(parts)}; by the rule {listed(allowed.parts)}"
+        message = f"moves {describe_shares(parts)}; by the rule {describe_shares(allowed.parts)}"
     else:
         return
-    books.found(BreachKind.WRONG_ADJUSTMENT, says)
+    context.report(BreachKind.WRONG_ADJUSTMENT, message)
 
 
-def _apply(book: AccountBook, source: str, parts: Parts) -> None:
+def _apply(account: Account, source: str, parts: GrantShares) -> None:
     for number, amount in parts:
-        grant = book.grants[number]
-        if source == book.available_side:
-            book.take(grant, amount)
+        grant = account.grants[number]
+        if source == account.available_side:
+            account.take(grant, amount)
             grant.taken_back += amount
-            book.issued -= amount
+            account.issued -= amount
             continue
         if source == "spent":
             grant.spent -= amount
-            book.spent -= amount
+            account.spent -= amount
         else:
             grant.expired -= amount
-            book.expired -= amount
-        book.put(grant, amount)
+            account.expired -= amount
+        account.put(grant, amount)
 
 
 def _when(time: datetime | None) -> str:

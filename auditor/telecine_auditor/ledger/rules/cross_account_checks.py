@@ -3,42 +3,42 @@
 from collections.abc import Iterable, Iterator
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.account import AccountBook, HoldBook
-from telecine_auditor.ledger.header_parser import shown
+from telecine_auditor.ledger.account import Account, Hold
+from telecine_auditor.ledger.header_parser import printable
 
 __all__ = ["differing_prices", "shared_generations"]
 
 
-def shared_generations(accounts: Iterable[AccountBook]) -> Iterator[Breach]:
+def shared_generations(accounts: Iterable[Account]) -> Iterator[Breach]:
     """Generations that are charged to one account and charged or denied to another."""
-    books = list(accounts)
+    accounts = list(accounts)
     seen: set[str] = set()
     shared: set[str] = set()
-    for book in books:
-        for generations in (book.holds, book.ended):
+    for account in accounts:
+        for generations in (account.holds, account.ended):
             shared.update(seen.intersection(generations))
             seen.update(generations)
     for generation in sorted(shared):
-        of = [(book, hold) for book in books if (hold := _of(book, generation)) is not None]
+        of = [(account, hold) for account in accounts if (hold := _of(account, generation)) is not None]
         (first, told), *others = sorted(of, key=lambda one: one[1].debited)
-        for book, hold in others:
+        for account, hold in others:
             if "denied" not in (hold.outcome, told.outcome) or hold.outcome != told.outcome:
-                says = f"{_what(hold)} to {book.name}, and {_what(told)} to {first.name} at LEDGER#{told.debited}"
+                message = f"{_what(hold)} to {account.name}, and {_what(told)} to {first.name} at LEDGER#{told.debited}"
                 yield Breach(
                     BreachKind.TWO_ACCOUNTS,
-                    says,
+                    message,
                     sequence=hold.debited,
-                    account=book.name,
+                    account=account.name,
                     generation=generation,
                 )
 
 
-def differing_prices(accounts: Iterable[AccountBook]) -> Iterator[Breach]:
+def differing_prices(accounts: Iterable[Account]) -> Iterator[Breach]:
     """Debits by a price table that is not known here, where the same clip cost something else before."""
     found = sorted(
-        (sequence, book.name, (table, resolution, duration), credits)
-        for book in accounts
-        for (table, resolution, duration, credits), (_, sequence) in book.unknown_prices.items()
+        (sequence, account.name, (table, resolution, duration), credits)
+        for account in accounts
+        for (table, resolution, duration, credits), (_, sequence) in account.unknown_prices.items()
     )
     prices: dict[tuple[str, str, int], dict[int, int]] = {}
     for sequence, account, clip, credits in found:
@@ -46,15 +46,17 @@ def differing_prices(accounts: Iterable[AccountBook]) -> Iterator[Breach]:
         if known and credits not in known:
             table, resolution, duration = clip
             price, before = next(iter(known.items()))
-            what = f"charges {credits} by table {shown(table)} for {shown(resolution)} for {duration} s"
-            says = f"{what}, it was {price} at LEDGER#{before}"
-            yield Breach(BreachKind.WRONG_PRICE, says, sequence=sequence, account=account)
+            what = (
+                f"charges {credits} by table {printable(table)} for {printable(resolution)} for {duration} s"
+            )
+            message = f"{what}, it was {price} at LEDGER#{before}"
+            yield Breach(BreachKind.WRONG_PRICE, message, sequence=sequence, account=account)
         known.setdefault(credits, sequence)
 
 
-def _of(book: AccountBook, generation: str) -> HoldBook | None:
-    return book.holds.get(generation) or book.ended.get(generation)
+def _of(account: Account, generation: str) -> Hold | None:
+    return account.holds.get(generation) or account.ended.get(generation)
 
 
-def _what(hold: HoldBook) -> str:
+def _what(hold: Hold) -> str:
     return "denied" if hold.outcome == "denied" else "charged"

@@ -3,74 +3,74 @@
 from collections.abc import Iterator
 
 from telecine_auditor.breaches import BreachKind
-from telecine_auditor.ledger.account import AccountBook, HoldBook, Limits
-from telecine_auditor.ledger.event_parser import Reading
+from telecine_auditor.ledger.account import Account, Hold, Limits
+from telecine_auditor.ledger.event_parser import ParsedEvent
 from telecine_auditor.ledger.events import MAX_CREDITS, CreditsDenied, LimitReached
 
-from .accounts import moves_nothing
-from .burn_order import spendable
-from .context import Findings
-from .spend_limits import counted_day, limits_passed, used_on
+from .accounts import require_no_postings
+from .burn_order import spendable_credits
+from .context import RuleContext
+from .spend_limits import exceeded_limits, limit_day, used_on_day
 
 __all__ = ["denied"]
 
 
-def denied(books: Findings, book: AccountBook, reading: Reading) -> None:
+def denied(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
     """A generation was not paid for, and nothing was decided about it before."""
-    denial = reading.event
+    denial = parsed.event
     generation = denial.generation
-    moves_nothing(books, reading)
-    before = book.holds.get(generation) or book.ended.get(generation)
+    require_no_postings(context, parsed)
+    before = account.holds.get(generation) or account.ended.get(generation)
     if before is not None:
-        says = f"denied, and was {before.outcome} before at LEDGER#{before.ended or before.debited}"
-        books.found(BreachKind.WRONG_DENIAL, says, generation)
+        message = f"denied, and was {before.outcome} before at LEDGER#{before.ended or before.debited}"
+        context.report(BreachKind.WRONG_DENIAL, message, generation)
         return
-    if not book.doubtful:
-        for says in _false_in(book, reading, denial):
-            books.found(BreachKind.WRONG_DENIAL, says, generation)
-    book.ended[generation] = HoldBook(
+    if not account.incomplete:
+        for message in _false_in(account, parsed, denial):
+            context.report(BreachKind.WRONG_DENIAL, message, generation)
+    account.ended[generation] = Hold(
         generation,
         denial.needed,
         (),
-        reading.decided_at,
-        reading.sequence,
+        parsed.decided_at,
+        parsed.sequence,
         outcome="denied",
-        ended=reading.sequence,
+        ended=parsed.sequence,
     )
 
 
-def _false_in(book: AccountBook, reading: Reading, denial: CreditsDenied) -> Iterator[str]:
+def _false_in(account: Account, parsed: ParsedEvent, denial: CreditsDenied) -> Iterator[str]:
     """Everything that the denial says and that is not so."""
-    dated = reading.dated
-    could = spendable(book, reading.decided_at) if dated else book.available
+    dated = parsed.dated
+    could = spendable_credits(account, parsed.decided_at) if dated else account.available
     if denial.available != could:
         yield f"says that {denial.available} could be spent, it was {could}"
     if denial.reason == "generation_ended":
         if denial.needed and dated:
             yield f"says that {denial.needed} were needed; a generation that has ended needs none"
         return
-    if book.closed != (denial.reason == "account_closed"):
-        yield "the account was closed" if book.closed else "the account was not closed"
+    if account.closed != (denial.reason == "account_closed"):
+        yield "the account was closed" if account.closed else "the account was not closed"
     if denial.reason == "spend_limit":
-        yield from _false_limit(book, reading, denial)
+        yield from _false_limit(account, parsed, denial)
     elif denial.reason == "insufficient_credits":
         if denial.needed <= could:
             yield f"needed {denial.needed}, and {could} could be spent"
-        day = counted_day(book, reading.decided_at)
-        for limit in limits_passed(book, denial.needed, None, day) if dated else ():
+        day = limit_day(account, parsed.decided_at)
+        for limit in exceeded_limits(account, denial.needed, None, day) if dated else ():
             yield f"the reason is a limit: {limit}"
 
 
-def _false_limit(book: AccountBook, reading: Reading, denial: CreditsDenied) -> Iterator[str]:
+def _false_limit(account: Account, parsed: ParsedEvent, denial: CreditsDenied) -> Iterator[str]:
     """A denial does not say which API key it was: the limit of any may be meant."""
     if denial.limit is None:
         yield "does not say which limit was reached"
         return
-    day = counted_day(book, reading.decided_at)
+    day = limit_day(account, parsed.decided_at)
     of_account = denial.limit.scope == "account"
-    candidates = ((key, bounds) for key, bounds in book.limits.items() if (key is None) == of_account)
+    candidates = ((key, bounds) for key, bounds in account.limits.items() if (key is None) == of_account)
     if not any(
-        _is_reached(denial.limit, denial.needed, bounds, used_on(book, key, day))
+        _is_reached(denial.limit, denial.needed, bounds, used_on_day(account, key, day))
         for key, bounds in candidates
     ):
         said = denial.limit

@@ -1,90 +1,90 @@
 """What must hold for the ends of a debit: settled or refunded, all of it, once."""
 
 from telecine_auditor.breaches import BreachKind
-from telecine_auditor.ledger.account import AccountBook, HoldBook, Parts
-from telecine_auditor.ledger.event_parser import Reading
-from telecine_auditor.ledger.postings import UNNAMED, moved, total
+from telecine_auditor.ledger.account import Account, GrantShares, Hold
+from telecine_auditor.ledger.event_parser import ParsedEvent
+from telecine_auditor.ledger.postings import UNATTRIBUTED, match_transfer, total_amount
 
-from .burn_order import listed, returned_until
-from .context import Findings, acquainted, whose
-from .spend_limits import make_room
+from .burn_order import describe_shares, refund_usable_until
+from .context import RuleContext, ensure_grants, resolve_shares
+from .spend_limits import remove_usage
 
 __all__ = ["refunded", "settled"]
 
 _OTHERWISE = {"settled": BreachKind.WRONG_SETTLEMENT, "refunded": BreachKind.WRONG_REFUND}
 
 
-def settled(books: Findings, book: AccountBook, reading: Reading) -> None:
+def settled(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
     """held → spent: all of the debit, once."""
-    event = reading.event
-    legs = moved(event.postings, book.held_side, "spent")
-    hold = book.holds.pop(event.generation, None)
-    parts = _parts_of(books, book, reading, hold, legs)
-    book.spend(parts)
+    event = parsed.event
+    legs = match_transfer(event.postings, account.held_side, "spent")
+    hold = account.holds.pop(event.generation, None)
+    parts = _parts_of(context, account, parsed, hold, legs)
+    account.spend(parts)
     if hold is not None:
         hold.parts = parts
-        book.end(hold, "settled", number=reading.number, sequence=reading.sequence)
+        account.end(hold, "settled", number=parsed.number, sequence=parsed.sequence)
 
 
-def refunded(books: Findings, book: AccountBook, reading: Reading) -> None:
+def refunded(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
     """held → available: all of the debit, once, each part to the grant that paid."""
-    event = reading.event
+    event = parsed.event
     claimed = event.usable_until
-    legs = moved(event.postings, book.held_side, book.available_side)
-    hold = book.holds.pop(event.generation, None)
-    parts = _parts_of(books, book, reading, hold, legs)
-    nameless = legs is not None and legs[0][0] == UNNAMED
-    until = None if nameless else returned_until(book, parts, reading.decided_at)
-    if claimed != until and not book.doubtful and hold is not None:
+    legs = match_transfer(event.postings, account.held_side, account.available_side)
+    hold = account.holds.pop(event.generation, None)
+    parts = _parts_of(context, account, parsed, hold, legs)
+    nameless = legs is not None and legs[0][0] == UNATTRIBUTED
+    until = None if nameless else refund_usable_until(account, parts, parsed.decided_at)
+    if claimed != until and not account.incomplete and hold is not None:
         said, by_rule = (time.isoformat() if time else "their own time" for time in (claimed, until))
-        says = f"makes its credits usable until {said}; by the rule until {by_rule}"
-        books.found(BreachKind.WRONG_REFUND, says, event.generation)
+        message = f"makes its credits usable until {said}; by the rule until {by_rule}"
+        context.report(BreachKind.WRONG_REFUND, message, event.generation)
     if claimed is not None:
-        book.prolong(parts, claimed)
-    book.release(parts)
+        account.prolong(parts, claimed)
+    account.release(parts)
     if hold is not None:
-        make_room(book, hold.amount, hold.api_key, hold.day)
-        book.end(hold, "refunded", number=reading.number, sequence=reading.sequence)
+        remove_usage(account, hold.amount, hold.api_key, hold.day)
+        account.end(hold, "refunded", number=parsed.number, sequence=parsed.sequence)
 
 
 def _parts_of(
-    books: Findings, book: AccountBook, reading: Reading, hold: HoldBook | None, legs: Parts | None
-) -> Parts:
+    context: RuleContext, account: Account, parsed: ParsedEvent, hold: Hold | None, legs: GrantShares | None
+) -> GrantShares:
     """What leaves the hold: what the debit took, unless the postings say otherwise."""
-    if hold is not None and legs == hold.parts and reading.event.amount == hold.amount:
-        book.named = True
-        reading.parts = hold.parts
+    if hold is not None and legs == hold.parts and parsed.event.amount == hold.amount:
+        account.names_grants = True
+        parsed.parts = hold.parts
         return hold.parts
     if hold is None:
-        _without_hold(books, book, reading)
-        parts = whose(books, book, reading, legs, ())
+        _without_hold(context, account, parsed)
+        parts = resolve_shares(context, account, parsed, legs, ())
     else:
-        parts = whose(books, book, reading, legs, hold.parts)
-        _judge(books, reading, hold, parts)
-    acquainted(book, reading, parts)
-    reading.parts = parts
+        parts = resolve_shares(context, account, parsed, legs, hold.parts)
+        _judge(context, parsed, hold, parts)
+    ensure_grants(account, parsed, parts)
+    parsed.parts = parts
     return parts
 
 
-def _judge(books: Findings, reading: Reading, hold: HoldBook, parts: Parts) -> None:
-    amount = reading.event.amount
+def _judge(context: RuleContext, parsed: ParsedEvent, hold: Hold, parts: GrantShares) -> None:
+    amount = parsed.event.amount
     if amount != hold.amount:
-        says = f"of {amount}, the debit was of {hold.amount}"
-    elif parts is not hold.parts and total(parts) == amount:
-        says = f"of {listed(parts)}; the debit took {listed(hold.parts)}"
+        message = f"of {amount}, the debit was of {hold.amount}"
+    elif parts is not hold.parts and total_amount(parts) == amount:
+        message = f"of {describe_shares(parts)}; the debit took {describe_shares(hold.parts)}"
     else:
         return
-    books.found(_OTHERWISE[reading.action], f"{reading.action} {says}", hold.generation)
+    context.report(_OTHERWISE[parsed.action], f"{parsed.action} {message}", hold.generation)
 
 
-def _without_hold(books: Findings, book: AccountBook, reading: Reading) -> None:
-    generation = reading.event.generation
-    before = book.ended.get(generation)
+def _without_hold(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
+    generation = parsed.event.generation
+    before = account.ended.get(generation)
     if before is not None and before.outcome != "denied":
-        twice = before.outcome == reading.action
+        twice = before.outcome == parsed.action
         kind = BreachKind.ENDED_TWICE if twice else BreachKind.SETTLED_AND_REFUNDED
-        says = f"{reading.action}, and was {before.outcome} before at LEDGER#{before.ended}"
-        books.found(kind, says, generation)
-    elif not book.doubtful:
+        message = f"{parsed.action}, and was {before.outcome} before at LEDGER#{before.ended}"
+        context.report(kind, message, generation)
+    elif not account.incomplete:
         why = "was denied" if before is not None else "was never debited"
-        books.found(BreachKind.END_WITHOUT_DEBIT, f"{reading.action}, and {why}", generation)
+        context.report(BreachKind.END_WITHOUT_DEBIT, f"{parsed.action}, and {why}", generation)

@@ -4,17 +4,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime
 
-from telecine_auditor.ledger.account import AccountBook
-from telecine_auditor.ledger.event_parser import ACTIONS, Action, Reading
-from telecine_auditor.ledger.header_parser import read_with_care
+from telecine_auditor.ledger.account import Account
+from telecine_auditor.ledger.event_parser import EVENT_SCHEMAS, EventSchema, ParsedEvent
+from telecine_auditor.ledger.header_parser import parse_identity
 from telecine_auditor.sources.message import CanonicalHeaders, StoredMessage
 
 from . import accounts, adjustments, debits, denials, endings, grants
-from .context import Findings
+from .context import RuleContext
 
-__all__ = ["RULES", "TYPES", "Route", "Rule", "ident_of"]
+__all__ = ["EVENT_TYPES", "RULES", "Rule", "SubjectHandler", "event_identity"]
 
-Rule = Callable[[Findings, AccountBook, Reading], None]
+Rule = Callable[[RuleContext, Account, ParsedEvent], None]
 
 RULES: dict[str, Rule] = {
     "granted": grants.granted,
@@ -30,28 +30,30 @@ RULES: dict[str, Rule] = {
     "skipped": accounts.skipped,
 }
 
-TYPES = frozenset(name for action in ACTIONS.values() for name in action.types)
+EVENT_TYPES = frozenset(name for action in EVENT_SCHEMAS.values() for name in action.types)
 """Every event of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
-class Route:
+class SubjectHandler:
     """The account, parser and rule of all entries of one subject. `kind` and `subject` as headers state them."""
 
-    book: AccountBook
-    known: Action
+    account: Account
+    schema: EventSchema
     rule: Rule
     kind: bytes
     subject: bytes
 
 
-def ident_of(entry: StoredMessage, head: CanonicalHeaders | None, route: Route) -> tuple[bytes, bytes]:
+def event_identity(
+    entry: StoredMessage, head: CanonicalHeaders | None, handler: SubjectHandler
+) -> tuple[bytes, bytes]:
     """The event's id, and the service that wrote it, as its headers say. Raises Unreadable."""
     if head is not None:
         _, ident, source, kind, written, subject = head
-        if kind == route.kind and subject == route.subject and _is_time(written):
+        if kind == handler.kind and subject == handler.subject and _is_time(written):
             return ident, source
-    return read_with_care(entry, route.known.types, TYPES)
+    return parse_identity(entry, handler.schema.types, EVENT_TYPES)
 
 
 def _is_time(text: bytes) -> bool:

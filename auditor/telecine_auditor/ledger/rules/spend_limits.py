@@ -3,50 +3,50 @@
 from collections.abc import Iterator
 from datetime import datetime
 
-from telecine_auditor.ledger.account import AccountBook
+from telecine_auditor.ledger.account import Account
 
-__all__ = ["count", "counted_day", "limits_passed", "make_room", "used_on"]
+__all__ = ["add_usage", "exceeded_limits", "limit_day", "remove_usage", "used_on_day"]
 
 
-def counted_day(book: AccountBook, at: datetime) -> int:
+def limit_day(account: Account, at: datetime) -> int:
     """The day that a debit decided at that time counts for: a day that is over does not come back."""
     day = at.toordinal()
-    return day if day > book.day else book.day
+    return day if day > account.day else account.day
 
 
-def used_on(book: AccountBook, key: str | None, day: int) -> int:
+def used_on_day(account: Account, key: str | None, day: int) -> int:
     """Credits that count for that day, of one API key or (None) of the whole account."""
-    return book.used.get(key, 0) if day == book.day else 0
+    return account.used.get(key, 0) if day == account.day else 0
 
 
-def limits_passed(book: AccountBook, amount: int, key: str | None, day: int) -> Iterator[str]:
+def exceeded_limits(account: Account, amount: int, key: str | None, day: int) -> Iterator[str]:
     """Every limit that a debit of `amount` passes, in words."""
     for of in (None,) if key is None else (None, key):
-        bounds = book.limits.get(of)
+        bounds = account.limits.get(of)
         if bounds is None:
             continue
         whose = "of the account" if of is None else f"of API key {of}"
         if bounds.per_generation is not None and amount > bounds.per_generation:
             yield f"at most {bounds.per_generation} a generation {whose}"
-        used = used_on(book, of, day)
+        used = used_on_day(account, of, day)
         if bounds.per_day is not None and used + amount > bounds.per_day:
             yield f"at most {bounds.per_day} a day {whose}, {used} used before"
 
 
-def count(book: AccountBook, amount: int, key: str | None, day: int) -> None:
+def add_usage(account: Account, amount: int, key: str | None, day: int) -> None:
     """A debit counts for the day."""
-    used = book.used
-    if day > book.day:
-        book.day = day
+    used = account.used
+    if day > account.day:
+        account.day = day
         used.clear()
     used[None] = used.get(None, 0) + amount
     if key is not None:
         used[key] = used.get(key, 0) + amount
 
 
-def make_room(book: AccountBook, amount: int, key: str | None, day: int) -> None:
+def remove_usage(account: Account, amount: int, key: str | None, day: int) -> None:
     """A refund of what counted for that day: it counts no more."""
-    if day == book.day and day:
-        book.used[None] = book.used.get(None, 0) - amount
+    if day == account.day and day:
+        account.used[None] = account.used.get(None, 0) - amount
         if key is not None:
-            book.used[key] = book.used.get(key, 0) - amount
+            account.used[key] = account.used.get(key, 0) - amount

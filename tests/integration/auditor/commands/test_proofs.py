@@ -10,8 +10,8 @@ from tests.support.audit.command import AuditorCommand
 from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
 from telecine_auditor.mirror.writer import open_mirror
-from telecine_auditor.transparency.proofs import BadProof, NotProven, Proof, proven
-from telecine_auditor.transparency.signatures import Unsigned
+from telecine_auditor.transparency.proofs import MalformedProof, Proof, ProofMismatch, verify_proof
+from telecine_auditor.transparency.signatures import NoTrustedSignature
 from telecine_contracts.signed_note import VerifierKey
 from telecine_contracts.transparency import leaf_hash
 from telecine_credits.checkpoints.key import Signer
@@ -212,7 +212,7 @@ KEYS: tuple[VerifierKey, ...] = (SIGNER.verifier,)
 
 def test_a_proof_is_read_as_it_was_written() -> None:
     assert Proof.of(str(proof())) == proof()
-    assert proven(Proof.of(str(proof())), KEYS).body == LEDGER[5].body
+    assert verify_proof(Proof.of(str(proof())), KEYS).body == LEDGER[5].body
 
 
 def line(number: int, text: str) -> Callable[[str], str]:
@@ -243,8 +243,8 @@ async def test_a_proof_of_something_else_proves_nothing(
     offline: AuditorCommand, tmp_path: Path, lie: str
 ) -> None:
     changed = FALSE_PROOFS[lie](str(proof()))
-    with pytest.raises(NotProven):
-        proven(Proof.of(changed), KEYS)
+    with pytest.raises(ProofMismatch):
+        verify_proof(Proof.of(changed), KEYS)
     (tmp_path / "proof").write_text(changed)
     done = await offline("check-proof", tmp_path / "proof")
     assert (done.code, "proves nothing" in done.out) == (1, True)
@@ -270,8 +270,8 @@ MALFORMED_PROOFS: dict[str, Callable[[str], str]] = {
 @pytest.mark.parametrize("damage", MALFORMED_PROOFS)
 async def test_what_is_no_proof_is_told(offline: AuditorCommand, tmp_path: Path, damage: str) -> None:
     broken = MALFORMED_PROOFS[damage](str(proof()))
-    with pytest.raises(BadProof):
-        proven(Proof.of(broken), KEYS)
+    with pytest.raises(MalformedProof):
+        verify_proof(Proof.of(broken), KEYS)
     (tmp_path / "proof").write_text(broken)
     done = await offline("check-proof", tmp_path / "proof")
     assert (done.code, "can't be checked" in done.err) == (2, True)
@@ -279,8 +279,8 @@ async def test_what_is_no_proof_is_told(offline: AuditorCommand, tmp_path: Path,
 
 async def test_a_proof_with_another_key_is_told(offline: AuditorCommand, tmp_path: Path) -> None:
     stranger = (Signer.new(LOG).verifier,)
-    with pytest.raises(Unsigned):
-        proven(proof(), stranger)
+    with pytest.raises(NoTrustedSignature):
+        verify_proof(proof(), stranger)
     (tmp_path / "proof").write_text(str(proof()))
     done = await offline.using("--key", stranger[0])("check-proof", tmp_path / "proof")
     assert (done.code, "no key that is trusted" in done.err) == (2, True)

@@ -61,9 +61,9 @@ def append_valid_entries(ledger: LedgerBuilder) -> None:
 
 def audit(entries: list[StoredMessage], finish: timedelta = HOUR) -> list[Breach]:
     """What the books say; they are closed so much later than the last entry."""
-    books, found = audit_entries(entries)
-    assert books.last_at is not None
-    books.finish(books.last_at + finish, hold_limit=DAY)
+    replay, found = audit_entries(entries)
+    assert replay.last_at is not None
+    replay.finish(replay.last_at + finish, hold_limit=DAY)
     return found
 
 

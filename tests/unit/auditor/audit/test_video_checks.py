@@ -8,9 +8,9 @@ from typing import Any
 import pytest
 from tests.support.audit.breaches.planted_ledger import DAY, NOW, LedgerBuilder, LedgerLine
 
-from telecine_auditor.audit.video_checks import Videos
+from telecine_auditor.audit.video_checks import VideoChecks
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.sources.message import StoredMessage
 
 K = BreachKind
@@ -43,14 +43,16 @@ class World:
         whole = [line.entry(sequence) for sequence, line in enumerate(self.videos, 1)]
         return [entry for entry in whole if entry.sequence not in without]
 
-    def audit(self, *, without: tuple[int, ...] = (), after: timedelta = DAY) -> tuple[Videos, list[Breach]]:
+    def audit(
+        self, *, without: tuple[int, ...] = (), after: timedelta = DAY
+    ) -> tuple[VideoChecks, list[Breach]]:
         """What the auditor says, so long after the last event."""
         found: list[Breach] = []
-        books = Books(found.append)
+        replay = LedgerReplay(found.append)
         for entry in self.ledger.entries():
-            books.take(entry)
+            replay.take(entry)
         assert found == []
-        videos = Videos(books, found.append, now=self.now + after, in_flight=5 * MINUTE)
+        videos = VideoChecks(replay, found.append, now=self.now + after, in_flight=5 * MINUTE)
         videos.take(self.entries(without))
         videos.finish()
         return videos, found

@@ -15,15 +15,15 @@ from telecine_auditor.exports.beancount import BeancountWriter, component
 from telecine_auditor.exports.csv_writer import CsvWriter
 from telecine_auditor.exports.hledger import HledgerWriter
 from telecine_auditor.exports.transactions import Opening, Side, Transaction, to_transaction
-from telecine_auditor.ledger.replay import Books, Reading
+from telecine_auditor.ledger.replay import LedgerReplay, ParsedEvent
 
 names = st.from_regex(r"[A-Za-z0-9_-]{1,64}", fullmatch=True)
 BOOKED = november_time(20)
 
 
-def readings(streams: StreamBuilder) -> list[Reading]:
-    books = Books(lambda breach: pytest.fail(str(breach)))
-    return [reading for entry in streams.ledger if (reading := books.take(entry)) is not None]
+def readings(streams: StreamBuilder) -> list[ParsedEvent]:
+    replay = LedgerReplay(lambda breach: pytest.fail(str(breach)))
+    return [reading for entry in streams.ledger if (reading := replay.take(entry)) is not None]
 
 
 def booked(sequence: int) -> Transaction:
@@ -127,10 +127,10 @@ def test_beancount_has_a_balance_after_every_day_and_not_within() -> None:
         to_transaction(reading, "id", day)
         for reading, day in zip(readings(november_streams()), days, strict=False)
     ]
-    books = Books(lambda breach: None)
+    replay = LedgerReplay(lambda breach: None)
     for entry in november_streams().ledger[:3]:
-        books.take(entry)
-    lines = beancount([each for each in found if each is not None], Opening(books, november_time(3)))
+        replay.take(entry)
+    lines = beancount([each for each in found if each is not None], Opening(replay, november_time(3)))
     assert [line for line in lines if " balance " in line and line[0] != ";"] == [
         "2026-11-02 balance Assets:Accounts:A-ann:Available  560 CREDIT",
         "2026-11-02 balance Assets:Accounts:A-ann:Held  0 CREDIT",

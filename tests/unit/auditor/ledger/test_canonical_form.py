@@ -10,8 +10,8 @@ from tests.support.audit.breaches.planted_ledger import LedgerBuilder
 from tests.support.audit.streams import november_streams
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.canonical_form import difference_of
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.canonical_form import describe_deviation
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 
 NULLS: dict[str, Callable[[LedgerBuilder], object]] = {
@@ -30,7 +30,7 @@ def test_an_explicit_null_is_a_breach(name: str) -> None:
     planted = len(ledger.lines)
     found = audit(ledger.entries())
     assert [(breach.kind, breach.sequence) for breach in found] == [(BreachKind.UNREADABLE, planted)]
-    assert found[0].says == f"{name} is null: a field without a value is left out"
+    assert found[0].message == f"{name} is null: a field without a value is left out"
 
 
 def test_the_text_null_is_not_a_breach() -> None:
@@ -41,7 +41,7 @@ def test_the_text_null_is_not_a_breach() -> None:
 
 
 def test_entries_written_by_credits_are_canonical() -> None:
-    assert [difference_of(entry) for entry in november_streams().ledger] == [None] * 17
+    assert [describe_deviation(entry) for entry in november_streams().ledger] == [None] * 17
 
 
 def changed(entry: StoredMessage, change: Callable[[dict[str, Any]], object]) -> StoredMessage:
@@ -66,11 +66,11 @@ CHANGES: dict[str, tuple[Callable[[dict[str, Any]], object], str]] = {
 def test_other_encodings_are_reported_without_a_breach(change: str) -> None:
     deed, says = CHANGES[change]
     found: list[Breach] = []
-    books = Books(found.append)
-    books.forms = []
+    replay = LedgerReplay(found.append)
+    replay.deviations = []
     entries = november_streams().ledger
     at = next(number for number, entry in enumerate(entries) if entry.subject.endswith(".debited"))
     entries[at] = changed(entries[at], deed)
-    books.take_all(entries, [parse_canonical_headers(entry.head) for entry in entries])
-    ((sequence, difference),) = books.forms
+    replay.take_all(entries, [parse_canonical_headers(entry.head) for entry in entries])
+    ((sequence, difference),) = replay.deviations
     assert (sequence, says in difference, found) == (at + 1, True, [])

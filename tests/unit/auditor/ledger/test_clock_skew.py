@@ -9,8 +9,8 @@ from tests.support.audit.large_ledger import large_ledger
 from tests.support.audit.random_histories import audit_entries
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.clock_skew import Clocks
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.clock_skew import ClockSkew
+from telecine_auditor.ledger.replay import LedgerReplay
 
 FOR_AGES = 999_999_999 * DAY
 
@@ -21,11 +21,11 @@ def restored(ledger: LedgerBuilder) -> None:
         line.stored = ledger.now + 365 * DAY
 
 
-def judged(ledger: LedgerBuilder, clocks: Clocks) -> list[Breach]:
+def judged(ledger: LedgerBuilder, clocks: ClockSkew) -> list[Breach]:
     found: list[Breach] = []
-    books = Books(found.append, clocks)
+    replay = LedgerReplay(found.append, clocks)
     for entry in ledger.entries():
-        books.take(entry)
+        replay.take(entry)
     return found
 
 
@@ -43,9 +43,9 @@ def test_a_restored_ledger_is_no_breach_and_its_times_are_counted() -> None:
     append_valid_entries(ledger)
     restored(ledger)
 
-    books, found = audit_entries(ledger.entries())
+    replay, found = audit_entries(ledger.entries())
 
-    assert (found, books.clocks.restored) == ([], len(ledger.lines))
+    assert (found, replay.clocks.restored) == ([], len(ledger.lines))
 
 
 def test_what_comes_after_a_restore_is_judged_by_its_time_of_storing_again() -> None:
@@ -57,10 +57,10 @@ def test_what_comes_after_a_restore_is_judged_by_its_time_of_storing_again() -> 
     ledger.granted("bob", 20)
     ledger.last.stored = ledger.now + 2 * HOUR
 
-    books, found = audit_entries(ledger.entries())
+    replay, found = audit_entries(ledger.entries())
 
     assert [(breach.kind, breach.sequence) for breach in found] == [(BreachKind.WRONG_TIME, before + 2)]
-    assert books.clocks.restored == before
+    assert replay.clocks.restored == before
 
 
 def test_in_a_restored_ledger_no_account_goes_back_in_time() -> None:
@@ -101,10 +101,10 @@ def test_the_allowed_skew_is_configurable() -> None:
     ledger.debited("ann", "g5", (1, 10))
     ledger.last.stored = ledger.now + timedelta(minutes=30)
 
-    assert len(judged(ledger, Clocks())) == 1
-    assert len(judged(ledger, Clocks(behind=timedelta(minutes=20)))) == 2
-    assert judged(ledger, Clocks(ahead=timedelta(minutes=10))) == []
-    assert judged(ledger, Clocks(FOR_AGES, FOR_AGES)) == []
+    assert len(judged(ledger, ClockSkew())) == 1
+    assert len(judged(ledger, ClockSkew(behind=timedelta(minutes=20)))) == 2
+    assert judged(ledger, ClockSkew(ahead=timedelta(minutes=10))) == []
+    assert judged(ledger, ClockSkew(FOR_AGES, FOR_AGES)) == []
 
 
 def test_a_copy_whose_times_of_storing_were_all_set_back_is_not_believed() -> None:

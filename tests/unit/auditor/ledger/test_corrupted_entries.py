@@ -11,7 +11,7 @@ from tests.support.audit.large_ledger import large_ledger
 from tests.support.audit.random_histories import audit_entries, run_history
 
 from telecine_auditor.breaches import BreachKind
-from telecine_auditor.ledger.header_parser import shown
+from telecine_auditor.ledger.header_parser import printable
 from telecine_auditor.sources.message import StoredMessage
 
 LEDGER = list(large_ledger(300, accounts=3))
@@ -34,9 +34,9 @@ def test_any_single_bit_flip_can_be_audited(which: int, at: int, bit: int, in_he
     else:
         entries[which] = old._replace(body=flipped(old.body, at, bit))
 
-    books, _ = audit_entries(entries)
+    replay, _ = audit_entries(entries)
 
-    assert books.entries == len(entries)
+    assert replay.entries == len(entries)
 
 
 def test_any_changed_character_of_an_entry_is_detected() -> None:
@@ -118,9 +118,9 @@ def test_any_value_in_any_field_is_read(which: int, field: str, value: object) -
     body[field] = value
     entries[which] = entries[which]._replace(body=json.dumps(body).encode())
 
-    books, _ = audit_entries(entries)
+    replay, _ = audit_entries(entries)
 
-    assert books.entries == len(entries)
+    assert replay.entries == len(entries)
 
 
 @settings(max_examples=300, derandomize=True, deadline=None, database=None)
@@ -140,9 +140,9 @@ def test_any_value_within_a_field_is_read(which: int, field: str, key: object, v
     body[field] = inner
     entries[which] = entries[which]._replace(body=json.dumps(body).encode())
 
-    books, _ = audit_entries(entries)
+    replay, _ = audit_entries(entries)
 
-    assert books.entries == len(entries)
+    assert replay.entries == len(entries)
 
 
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)
@@ -190,6 +190,6 @@ def test_swapped_entries_are_reported() -> None:
 
 
 def test_shown_values_are_short_and_printable() -> None:
-    assert shown("\x1b[31m" + "x" * 500).startswith("'\\x1b[31mx")
-    assert len(shown("x" * 500)) == 80
-    assert shown(10**5000) == "a very large number"
+    assert printable("\x1b[31m" + "x" * 500).startswith("'\\x1b[31mx")
+    assert len(printable("x" * 500)) == 80
+    assert printable(10**5000) == "a very large number"

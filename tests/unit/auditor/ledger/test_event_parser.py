@@ -6,8 +6,8 @@ from tests.support.audit.nats_ledger import small_ledger
 from tests.support.audit.random_histories import replay_state
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.event_parser import ACTIONS, read_body
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.event_parser import EVENT_SCHEMAS, parse_event
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.ledger.rules.registry import RULES
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_contracts.catalog import EVENTS, registry
@@ -20,9 +20,9 @@ from telecine_contracts.subjects import of_event
 def test_every_event_of_the_ledger_has_a_rule() -> None:
     known = {event.action: event.type for event in EVENTS if issubclass(event, LedgerEvent)}
 
-    assert {action: of.types[0] for action, of in ACTIONS.items()} == known
-    assert set(RULES) == set(ACTIONS)
-    assert all(name in registry() for of in ACTIONS.values() for name in of.types)
+    assert {action: of.types[0] for action, of in EVENT_SCHEMAS.items()} == known
+    assert set(RULES) == set(EVENT_SCHEMAS)
+    assert all(name in registry() for of in EVENT_SCHEMAS.values() for name in of.types)
 
 
 @pytest.mark.parametrize(
@@ -32,16 +32,16 @@ def test_the_example_of_every_event_is_read(event: LedgerEvent) -> None:
     subject = of_event(event)
     head = event_head("id", event.type, subject, "2026-11-23T10:00:00", "c")
 
-    read = read_body(StoredMessage(1, 0, subject, head, encode(event)), "acme", ACTIONS[event.action])
+    read = parse_event(StoredMessage(1, 0, subject, head, encode(event)), "acme", EVENT_SCHEMAS[event.action])
 
     assert (read.number, read.decided_at, read.type) == (event.entry, event.decided_at, event.type)
     assert read.canonical
-    assert set(ACTIONS[event.action].event.__struct_fields__) == set(type(event).model_fields)
+    assert set(EVENT_SCHEMAS[event.action].event.__struct_fields__) == set(type(event).model_fields)
 
 
 def test_entries_written_by_credits_are_canonical() -> None:
     entries = small_ledger(20).ledger
-    replay = Books(refuse)
+    replay = LedgerReplay(refuse)
 
     readings = [replay.take(entry) for entry in entries]
 
@@ -67,7 +67,7 @@ def test_another_form_of_an_event_is_not_canonical(form: str) -> None:
     assert body != grant.body
     breaches: list[Breach] = []
 
-    reading = Books(breaches.append).take(grant._replace(body=body))
+    reading = LedgerReplay(breaches.append).take(grant._replace(body=body))
 
     if form == "a number with an exponent":
         assert [breach.kind for breach in breaches] == [BreachKind.UNREADABLE]
@@ -79,7 +79,7 @@ def test_another_form_of_an_event_is_not_canonical(form: str) -> None:
 @pytest.mark.parametrize("size", [1, 7, 5000])
 def test_batch_boundaries_do_not_change_the_result(size: int) -> None:
     entries = list(large_ledger(5000, accounts=20))
-    whole, parts = Books(refuse), Books(refuse)
+    whole, parts = LedgerReplay(refuse), LedgerReplay(refuse)
     heads = [parse_canonical_headers(entry.head) for entry in entries]
 
     whole.take_all(entries, heads)

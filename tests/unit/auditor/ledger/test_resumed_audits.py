@@ -9,13 +9,13 @@ from tests.support.audit.breaches.planted_ledger import DAY
 from tests.support.audit.nats_ledger import LOG, signed_checkpoint
 from tests.unit.auditor.ledger.test_breaches import CASES
 
-from telecine_auditor.audit.snapshot import read_state, write_state
+from telecine_auditor.audit.snapshot import read_snapshot, write_snapshot
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.ledger.reader import Walk
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.reader import LedgerReader
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
-from telecine_auditor.transparency.signatures import verified
+from telecine_auditor.transparency.signatures import verify_note
 from telecine_contracts.transparency import Frontier, leaf_hash
 from telecine_credits.checkpoints.key import Signer
 
@@ -33,14 +33,14 @@ every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kin
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """What an audit came to at a checkpoint over the clean beginning."""
-    books, tree = Books(refuse), Frontier()
-    books.take_all(CLEAN, [parse_canonical_headers(entry.head) for entry in CLEAN])
+    replay, tree = LedgerReplay(refuse), Frontier()
+    replay.take_all(CLEAN, [parse_canonical_headers(entry.head) for entry in CLEAN])
     for entry in CLEAN:
         tree.append(leaf_hash(entry.stated))
     note = signed_checkpoint(SIGNER, CLEAN)
-    checkpoint, name = verified(note, [SIGNER.verifier])
+    checkpoint, name = verify_note(note, [SIGNER.verifier])
     path = tmp_path_factory.mktemp("state") / "audited.state"
-    write_state(path, books, tree, SignedCheckpoint(checkpoint, note, name, "here"))
+    write_snapshot(path, replay, tree, SignedCheckpoint(checkpoint, note, name, "here"))
     return path
 
 
@@ -62,11 +62,11 @@ def test_a_breach_after_a_saved_state_is_found(case: Case, state: Path) -> None:
     entries, sequence = planted(case)
     heads = [parse_canonical_headers(entry.head) for entry in entries]
     found: list[Breach] = []
-    books = read_state(state, [SIGNER.verifier], Books(found.append)).books
-    books.know(entries[: len(CLEAN)], heads[: len(CLEAN)])
-    books.take_all(entries[len(CLEAN) :], heads[len(CLEAN) :])
-    assert books.last_at is not None
-    books.finish(books.last_at + case.after, hold_limit=DAY)
+    replay = read_snapshot(state, [SIGNER.verifier], LedgerReplay(found.append)).replay
+    replay.register_ids(entries[: len(CLEAN)], heads[: len(CLEAN)])
+    replay.take_all(entries[len(CLEAN) :], heads[len(CLEAN) :])
+    assert replay.last_at is not None
+    replay.finish(replay.last_at + case.after, hold_limit=DAY)
     assert [(breach.kind, breach.sequence) for breach in found] == [(case.kind, sequence)]
 
 
@@ -97,9 +97,13 @@ class Ledger:
 async def test_a_report_beyond_a_breach_ends_with_it(case: Case) -> None:
     entries, sequence = planted(case)
     source = Ledger(entries)
-    whole, up_to_it, before = Walk(source), Walk(source, sequence=sequence), Walk(source, sequence=len(CLEAN))
+    whole, up_to_it, before = (
+        LedgerReader(source),
+        LedgerReader(source, sequence=sequence),
+        LedgerReader(source, sequence=len(CLEAN)),
+    )
     for walk in (whole, up_to_it, before):
-        await walk.to_the_end()
+        await walk.read_all()
     if case.kind in AT_THE_END or _told_at_the_end(case):
         # Reports do not judge these; each says that `verify` does.
         assert whole.breaches == []

@@ -7,7 +7,7 @@ import pytest
 from tests.support.audit.streams import StreamBuilder, november_time
 
 from telecine_auditor.breaches import BreachKind, BreachList
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_contracts.credits import GrantKind
 from telecine_credits.rules.decider import Grant, Skip
@@ -32,12 +32,12 @@ def decide(streams: StreamBuilder, sequence: int, body: bytes) -> None:
     streams.do(Skip(account="ann", at=november_time(1), sequence=sequence, sha256=digest, reason="by hand"))
 
 
-def audited(streams: StreamBuilder) -> tuple[BreachList, Books]:
+def audited(streams: StreamBuilder) -> tuple[BreachList, LedgerReplay]:
     found = BreachList(1)
-    books = Books(found)
-    books.take_all(streams.ledger, [parse_canonical_headers(entry.head) for entry in streams.ledger])
-    found.excuse(books.skipped)
-    return found, books
+    replay = LedgerReplay(found)
+    replay.take_all(streams.ledger, [parse_canonical_headers(entry.head) for entry in streams.ledger])
+    found.excuse(replay.skipped)
+    return found, replay
 
 
 def half_readable(streams: StreamBuilder) -> tuple[bytes, bytes]:
@@ -57,13 +57,13 @@ def test_a_skipped_message_leaves_the_account_as_it_was() -> None:
         decide(streams, sequence, content)
     grant(streams, "second")
 
-    found, books = audited(streams)
+    found, replay = audited(streams)
 
     assert (found.count, found.kept, dict(found.kinds)) == (0, [], {})
-    assert list(books.skipped) == [junk, unnamed, half]
-    assert all("'by hand'" in sentence for sentence in books.skipped.values())
-    ann = books.accounts["ann"]
-    assert (ann.available, ann.entry, ann.doubtful, ann.unread) == (20, 5, False, 0)
+    assert list(replay.skipped) == [junk, unnamed, half]
+    assert all("'by hand'" in sentence for sentence in replay.skipped.values())
+    ann = replay.accounts["ann"]
+    assert (ann.available, ann.entry, ann.incomplete, ann.unread) == (20, 5, False, 0)
 
 
 def test_each_message_needs_a_decision_of_its_own() -> None:
@@ -72,10 +72,10 @@ def test_each_message_needs_a_decision_of_its_own() -> None:
     one, other = foreign(streams, b"one"), foreign(streams, b"other")
     decide(streams, other, b"other")
 
-    found, books = audited(streams)
+    found, replay = audited(streams)
 
     assert [(breach.kind, breach.sequence) for breach in found.kept] == [(BreachKind.UNREADABLE, one)]
-    assert list(books.skipped) == [other]
+    assert list(replay.skipped) == [other]
 
 
 @pytest.mark.parametrize("skips", ["an entry", "a message with another body", "what is not there"])
@@ -89,11 +89,11 @@ def test_a_decision_cannot_take_an_entry_away(skips: str) -> None:
         sequence = 99
     decide(streams, sequence, body)
 
-    found, books = audited(streams)
+    found, replay = audited(streams)
 
     assert found.kinds[BreachKind.WRONG_SKIP] == 1
-    assert books.skipped == {}
-    assert books.accounts["ann"].available == 10
+    assert replay.skipped == {}
+    assert replay.accounts["ann"].available == 10
 
 
 def test_a_decision_comes_too_late_behind_an_entry() -> None:
@@ -104,10 +104,10 @@ def test_a_decision_comes_too_late_behind_an_entry() -> None:
     streams.ledger[1] = streams.ledger[1]._replace(body=b"junk")
     decide(streams, 2, b"junk")
 
-    found, books = audited(streams)
+    found, replay = audited(streams)
 
     assert found.kinds == {BreachKind.UNREADABLE: 1, BreachKind.WRONG_SKIP: 1}
-    assert books.skipped == {}
+    assert replay.skipped == {}
 
 
 def test_what_names_another_account_stays_a_breach() -> None:
@@ -118,7 +118,7 @@ def test_what_names_another_account_stays_a_breach() -> None:
     sequence = foreign(streams, body, head=head)
     decide(streams, sequence, body)
 
-    found, books = audited(streams)
+    found, replay = audited(streams)
 
     assert found.kinds == {BreachKind.WRONG_SUBJECT: 1, BreachKind.WRONG_SKIP: 1}
-    assert books.skipped == {}
+    assert replay.skipped == {}

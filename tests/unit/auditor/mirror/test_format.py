@@ -212,7 +212,7 @@ async def test_what_was_changed_is_named_and_the_rest_is_read(tmp_path: Path, ch
     found, breaches = await read(tmp_path)
     assert breaches[0].kind is BreachKind.MIRROR_CHANGED
     assert breaches[0].sequence == sequence
-    assert says in breaches[0].says
+    assert says in breaches[0].message
     assert {breach.kind for breach in breaches} == {BreachKind.MIRROR_CHANGED}
     left = {entry.sequence: entry for entry in found}
     untouched = [*LEDGER[:5], LEDGER[-1]]

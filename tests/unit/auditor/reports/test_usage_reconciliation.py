@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from tests.support.audit.streams import StreamBuilder, november_time
 
-from telecine_auditor.ledger.replay import Books
+from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.reports.usage_reconciliation import LISTS, Finding, Group, PossibleTask, Reconciliation
 from telecine_auditor.reports.usage_store import UsageStore
 from telecine_contracts import Event
@@ -107,14 +107,14 @@ def reconciled(
     until: datetime | None = None,
     rate: int | None = None,
 ) -> Reconciliation:
-    books = Books(lambda breach: pytest.fail(str(breach)))
+    replay = LedgerReplay(lambda breach: pytest.fail(str(breach)))
     for entry in world.streams.video:
         book.video(entry)
     for entry in world.streams.ledger:
-        reading = books.take(entry)
+        reading = replay.take(entry)
         assert reading is not None
         book.ledger(reading)
-    book.outcomes(books)
+    book.outcomes(replay)
     return Reconciliation(book, since, until, rate)
 
 
@@ -290,5 +290,5 @@ def test_events_that_can_not_be_read_are_counted(world: World, book: UsageStore)
 
 
 def test_every_list_says_what_is_in_it() -> None:
-    assert all(listing.says.endswith(".") for listing in LISTS)
+    assert all(listing.message.endswith(".") for listing in LISTS)
     assert len({listing.name for listing in LISTS}) == len(LISTS)

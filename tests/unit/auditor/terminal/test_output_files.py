@@ -19,12 +19,12 @@ def write(path: Path, text: str) -> None:
 
 
 def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> None:
-    books = tmp_path / "books"
-    books.write_text("longer than what comes")
-    books.chmod(0o640)
-    write(books, "new\n")
-    assert books.read_text() == "new\n"
-    assert stat.S_IMODE(books.stat().st_mode) == 0o640
+    replay = tmp_path / "books"
+    replay.write_text("longer than what comes")
+    replay.chmod(0o640)
+    write(replay, "new\n")
+    assert replay.read_text() == "new\n"
+    assert stat.S_IMODE(replay.stat().st_mode) == 0o640
 
 
 def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
@@ -59,9 +59,9 @@ def test_standard_output_gets_the_text_behind_what_it_has(tmp_path: Path) -> Non
 
 
 def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path) -> None:
-    books = tmp_path / "books"
-    books.write_text("old")
-    with pytest.raises(ZeroDivisionError), text_file(books) as file:
+    replay = tmp_path / "books"
+    replay.write_text("old")
+    with pytest.raises(ZeroDivisionError), text_file(replay) as file:
         file.write(str(1 / 0))
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("books", "old")]
     with pytest.raises(CommandError, match="can't be written: No such file or directory"):

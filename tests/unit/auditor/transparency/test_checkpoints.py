@@ -11,8 +11,13 @@ from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, sm
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.errors import CommandError
 from telecine_auditor.sources.message import StoredMessage
-from telecine_auditor.transparency.checkpoints import from_file, from_place, published, read_keys
-from telecine_auditor.transparency.signatures import Forged, Unsigned, verified
+from telecine_auditor.transparency.checkpoints import (
+    read_checkpoint_file,
+    read_checkpoints,
+    read_keys,
+    read_published,
+)
+from telecine_auditor.transparency.signatures import InvalidSignature, NoTrustedSignature, verify_note
 from telecine_contracts.signed_note import BadNote, Note, Signature, VerifierKey
 from telecine_credits.checkpoints.key import Signer
 
@@ -46,34 +51,34 @@ class Checkpoints:
 
 
 def test_a_note_of_the_key_is_believed() -> None:
-    checkpoint, name = verified(NOTE, KEYS)
+    checkpoint, name = verify_note(NOTE, KEYS)
     assert (checkpoint.origin, checkpoint.size, name) == (LOG, len(LEDGER), LOG)
 
 
 def test_without_keys_a_note_is_accepted_unverified() -> None:
-    assert verified(NOTE, ()) == (verified(NOTE, KEYS)[0], "")
+    assert verify_note(NOTE, ()) == (verify_note(NOTE, KEYS)[0], "")
 
 
 def test_a_note_that_was_changed_is_forged() -> None:
     other = NOTE.replace(f"\n{len(LEDGER)}\n", f"\n{len(LEDGER) - 1}\n")
-    with pytest.raises(Forged, match="does not hold"):
-        verified(other, KEYS)
+    with pytest.raises(InvalidSignature, match="does not hold"):
+        verify_note(other, KEYS)
 
 
 def test_extension_lines_are_signed_too() -> None:
     text, _, signatures = NOTE.rpartition("\n\n")
-    with pytest.raises(Forged):
-        verified(f"{text}\nmore\n\n{signatures}", KEYS)
+    with pytest.raises(InvalidSignature):
+        verify_note(f"{text}\nmore\n\n{signatures}", KEYS)
 
 
 def test_an_unknown_signer_is_named() -> None:
-    with pytest.raises(Unsigned, match=f"{STRANGER.name}\\+{STRANGER.verifier.id.hex()}"):
-        verified(signed_checkpoint(STRANGER, LEDGER), KEYS)
+    with pytest.raises(NoTrustedSignature, match=f"{STRANGER.name}\\+{STRANGER.verifier.id.hex()}"):
+        verify_note(signed_checkpoint(STRANGER, LEDGER), KEYS)
 
 
 def test_a_key_with_our_name_is_not_our_key() -> None:
-    with pytest.raises(Unsigned):
-        verified(signed_checkpoint(Signer.new(LOG), LEDGER), KEYS)
+    with pytest.raises(NoTrustedSignature):
+        verify_note(signed_checkpoint(Signer.new(LOG), LEDGER), KEYS)
 
 
 def test_witnesses_may_sign_as_well() -> None:
@@ -81,13 +86,13 @@ def test_witnesses_may_sign_as_well() -> None:
         Note.of(NOTE).text,
         Note.of(NOTE).signatures + Note.of(signed_checkpoint(STRANGER, LEDGER)).signatures,
     )
-    assert verified(str(both), KEYS)[1] == LOG
+    assert verify_note(str(both), KEYS)[1] == LOG
 
 
 def test_a_single_invalid_signature_of_our_key_is_forgery() -> None:
     good, bad = Note.of(NOTE), Note.of(signed_checkpoint(SIGNER, LEDGER, 1))
-    with pytest.raises(Forged):
-        verified(str(Note(good.text, good.signatures + bad.signatures)), KEYS)
+    with pytest.raises(InvalidSignature):
+        verify_note(str(Note(good.text, good.signatures + bad.signatures)), KEYS)
 
 
 def test_our_key_does_not_speak_for_another_log() -> None:
@@ -95,13 +100,13 @@ def test_our_key_does_not_speak_for_another_log() -> None:
     ours = VerifierKey(LOG, bytes(key.verify_key))
     text = Note.of(signed_checkpoint(STRANGER, LEDGER)).text
     note = Note(text, (Signature(LOG, ours.id, key.sign(text.encode()).signature),))
-    with pytest.raises(Forged, match="another log"):
-        verified(str(note), (ours,))
+    with pytest.raises(InvalidSignature, match="another log"):
+        verify_note(str(note), (ours,))
 
 
 def test_what_is_no_note_is_told() -> None:
     with pytest.raises(BadNote):
-        verified("hello\n", KEYS)
+        verify_note("hello\n", KEYS)
 
 
 def test_keys_are_texts_and_files(tmp_path: Path) -> None:
@@ -137,7 +142,7 @@ def test_a_file_without_a_key_is_told(tmp_path: Path) -> None:
 def test_a_checkpoint_of_a_file(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
     file.write_text(NOTE)
-    found = from_file(file, KEYS)
+    found = read_checkpoint_file(file, KEYS)
     assert (found.checkpoint.size, found.signed_by, found.place) == (len(LEDGER), LOG, str(file))
 
 
@@ -148,19 +153,19 @@ def test_a_file_that_is_no_checkpoint_is_told(tmp_path: Path, content: bytes) ->
     file = tmp_path / "checkpoint"
     file.write_bytes(content)
     with pytest.raises(CommandError, match="no checkpoint to trust"):
-        from_file(file, KEYS)
+        read_checkpoint_file(file, KEYS)
 
 
 def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="can't be read"):
-        from_file(tmp_path / "absent", KEYS)
+        read_checkpoint_file(tmp_path / "absent", KEYS)
 
 
 def test_a_file_of_another_key_is_told(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
     file.write_text(signed_checkpoint(STRANGER, LEDGER))
     with pytest.raises(CommandError, match="no key that is trusted"):
-        from_file(file, KEYS)
+        read_checkpoint_file(file, KEYS)
 
 
 def test_a_folder_of_checkpoints_is_read_smallest_first(tmp_path: Path) -> None:
@@ -168,19 +173,21 @@ def test_a_folder_of_checkpoints_is_read_smallest_first(tmp_path: Path) -> None:
         (tmp_path / f"ledger-{size:020}.txt").write_text(signed_checkpoint(SIGNER, LEDGER, size))
     (tmp_path / "latest.txt").write_text(signed_checkpoint(SIGNER, LEDGER, 4))
     (tmp_path / "notes.md").write_text("not one of them")
-    assert [one.checkpoint.size for one in from_place(tmp_path, KEYS)] == [1, 3, 4, 4]
-    assert [one.place for one in from_place(tmp_path / "latest.txt", KEYS)] == [str(tmp_path / "latest.txt")]
+    assert [one.checkpoint.size for one in read_checkpoints(tmp_path, KEYS)] == [1, 3, 4, 4]
+    assert [one.place for one in read_checkpoints(tmp_path / "latest.txt", KEYS)] == [
+        str(tmp_path / "latest.txt")
+    ]
 
 
 def test_a_folder_without_checkpoints_is_told(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="has no checkpoints"):
-        from_place(tmp_path, KEYS)
+        read_checkpoints(tmp_path, KEYS)
 
 
 async def test_published_checkpoints_are_read_in_order() -> None:
     entries = renumber(stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size)) for size in (1, 2, 5))
     found: list[Breach] = []
-    read = (await published(Checkpoints(*entries), KEYS, found.append)).checkpoints
+    read = (await read_published(Checkpoints(*entries), KEYS, found.append)).checkpoints
     assert [(one.checkpoint.size, one.place) for one in read] == [
         (1, "CHECKPOINTS#1"),
         (2, "CHECKPOINTS#2"),
@@ -190,7 +197,7 @@ async def test_published_checkpoints_are_read_in_order() -> None:
 
 
 async def test_a_ledger_without_checkpoints_is_valid() -> None:
-    assert (await published(Checkpoints(), KEYS, print)).checkpoints == []
+    assert (await read_published(Checkpoints(), KEYS, print)).checkpoints == []
 
 
 def changed(entry: StoredMessage, **fields: object) -> StoredMessage:
@@ -221,17 +228,17 @@ TRUE = stored_checkpoint(NOTE)
 )
 async def test_an_unverifiable_checkpoint_is_a_breach(entry: StoredMessage, says: str) -> None:
     found: list[Breach] = []
-    assert (await published(Checkpoints(entry), KEYS, found.append)).checkpoints == []
+    assert (await read_published(Checkpoints(entry), KEYS, found.append)).checkpoints == []
     (breach,) = found
     assert (breach.kind, breach.stream, breach.sequence) == (BreachKind.CHECKPOINT_FORGED, "CHECKPOINTS", 1)
-    assert says in breach.says
+    assert says in breach.message
 
 
 async def test_a_checkpoint_that_was_taken_out_of_the_stream_is_a_breach() -> None:
     one, *_, five = renumber([TRUE] * 5)
     for entries, sequence in (((one, five), 2), ((five,), 1)):
         found: list[Breach] = []
-        await published(Checkpoints(*entries), KEYS, found.append)
+        await read_published(Checkpoints(*entries), KEYS, found.append)
         assert [(breach.kind, breach.sequence) for breach in found] == [
             (BreachKind.CHECKPOINT_MISSING, sequence)
         ]
@@ -239,5 +246,7 @@ async def test_a_checkpoint_that_was_taken_out_of_the_stream_is_a_breach() -> No
 
 async def test_checkpoints_of_other_logs_are_left_alone() -> None:
     found: list[Breach] = []
-    assert (await published(Checkpoints(changed(TRUE, log="access")), KEYS, found.append)).checkpoints == []
+    assert (
+        await read_published(Checkpoints(changed(TRUE, log="access")), KEYS, found.append)
+    ).checkpoints == []
     assert found == []

@@ -12,7 +12,7 @@ from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
 from telecine_auditor.transparency.inclusion import ProofBuilder, root_from_proof
-from telecine_auditor.transparency.signatures import verified
+from telecine_auditor.transparency.signatures import verify_note
 from telecine_auditor.transparency.tree_check import TreeCheck
 from telecine_contracts.transparency import leaf_hash
 from telecine_credits.checkpoints.key import Signer
@@ -67,7 +67,7 @@ PATHS = {
 
 def checkpoint(entries: list[StoredMessage], size: int, place: str = "stream") -> SignedCheckpoint:
     note = signed_checkpoint(SIGNER, entries, size)
-    return SignedCheckpoint(verified(note, ())[0], note, LOG, place)
+    return SignedCheckpoint(verify_note(note, ())[0], note, LOG, place)
 
 
 def checked(
@@ -107,7 +107,7 @@ def test_a_changed_byte_is_found_and_narrowed_down(number: int) -> None:
     assert breach.kind is BreachKind.CHECKPOINT_MISMATCH
     low, high = next((low, high) for low, high in pairwise([0, *sizes]) if low < number <= high)
     assert confirmed == [size for size in sizes if size <= low]
-    assert f"entries from {low + 1} to {high} were changed" in breach.says
+    assert f"entries from {low + 1} to {high} were changed" in breach.message
     assert breach.sequence == high
 
 
@@ -122,7 +122,7 @@ def test_swapped_entries_are_found() -> None:
 def test_a_missing_entry_is_named() -> None:
     confirmed, found = checked([*LEDGER[:4], *LEDGER[5:]], [checkpoint(LEDGER, 3), checkpoint(LEDGER, 9)])
     assert confirmed == [3]
-    assert [(one.kind, "entry 5 is missing" in one.says) for one in found] == [
+    assert [(one.kind, "entry 5 is missing" in one.message) for one in found] == [
         (BreachKind.CHECKPOINT_MISMATCH, True)
     ]
 
@@ -132,7 +132,7 @@ def test_a_ledger_that_ends_early_is_truncated() -> None:
     assert confirmed == [3]
     (breach,) = found
     assert (breach.kind, breach.sequence) == (BreachKind.TRUNCATED, 7)
-    assert "over 9 entries, and there are 6" in breach.says
+    assert "over 9 entries, and there are 6" in breach.message
 
 
 def test_an_empty_ledger_is_truncated_too() -> None:
@@ -149,7 +149,7 @@ def test_a_false_checkpoint_between_two_valid_ones_is_found() -> None:
 def test_two_histories_of_one_size_are_told_apart() -> None:
     confirmed, found = checked(LEDGER, [checkpoint(LEDGER, 6), checkpoint(changed(1), 6, "a lie")])
     assert confirmed == [6]
-    assert [("a lie" in one.says, "another checkpoint" in one.says) for one in found] == [(True, True)]
+    assert [("a lie" in one.message, "another checkpoint" in one.message) for one in found] == [(True, True)]
 
 
 def test_the_frontier_is_available_after_the_check() -> None:
@@ -157,7 +157,7 @@ def test_the_frontier_is_available_after_the_check() -> None:
     check.take(LEDGER)
     check.finish()
     assert check.frontier.size == len(LEDGER)
-    assert check.frontier.root() == verified(signed_checkpoint(SIGNER, LEDGER), ())[0].root
+    assert check.frontier.root() == verify_note(signed_checkpoint(SIGNER, LEDGER), ())[0].root
 
 
 def built(index: int, leaves: list[bytes]) -> ProofBuilder:
