@@ -7,7 +7,7 @@ from pathlib import Path
 import httpcore
 import pytest
 
-from telecine_storage.source.addresses import may_dial
+from telecine_chassis.network import may_connect
 from telecine_storage.source.guarded_transport import AddressRefused, GuardedBackend
 from telecine_storage.source.http import HttpSource, SourcePolicy
 from telecine_storage.source.port import SourceNotReady, SourceRefused
@@ -57,24 +57,24 @@ REFUSED = [
 
 @pytest.mark.parametrize("address", REFUSED)
 def test_non_public_addresses_are_refused(address: str) -> None:
-    assert not may_dial(address)
+    assert not may_connect(address)
 
 
 @pytest.mark.parametrize("address", [PUBLIC, "1.1.1.1", "2606:4700::1111", "2a00:1450:4001::1"])
 def test_public_addresses_are_allowed(address: str) -> None:
-    assert may_dial(address)
+    assert may_connect(address)
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1", "10.1.2.3", "172.20.0.2", "192.168.1.1", "fd00::1"])
 def test_private_addresses_can_be_allowed(address: str) -> None:
-    assert may_dial(address, allow_private=True)
+    assert may_connect(address, allow_private=True)
 
 
 @pytest.mark.parametrize(
     "address", ["169.254.169.254", "fe80::1", "0.1.2.3", "224.0.0.1", "64:ff9b::1", "::"]
 )
 def test_special_addresses_are_refused_even_with_allow_private(address: str) -> None:
-    assert not may_dial(address, allow_private=True)
+    assert not may_connect(address, allow_private=True)
 
 
 class Wire(httpcore.AsyncNetworkBackend):

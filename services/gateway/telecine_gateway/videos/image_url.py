@@ -5,10 +5,12 @@ parser might read `HTTPS://`, `010.8.8.8` or `例。example` in another way, or 
 """
 
 from collections.abc import Collection
-from ipaddress import AddressValueError, IPv4Address, IPv4Network, IPv6Address, IPv6Network
+from ipaddress import AddressValueError, IPv4Address, IPv6Address
 from urllib.parse import SplitResult, quote, urlsplit
 
 import idna
+
+from telecine_chassis.network import is_public
 
 __all__ = ["MAX_URL", "InvalidImageUrl", "normalize_image_url"]
 
@@ -22,11 +24,7 @@ _PRIVATE_NAMES = frozenset(
     | {"corp", "home", "lan", "test", "invalid", "onion"}
 )
 _PRIVATE_DOMAINS = (("home", "arpa"), ("in-addr", "arpa"), ("ip6", "arpa"))
-# Protocol assignments and 6to4 relays: "global" by the book, but no picture is there.
-_SPECIAL_V4 = tuple(map(IPv4Network, ("192.0.0.0/24", "192.88.99.0/24")))
 _BEHIND_HOST = ("path", "query", "fragment")
-_PUBLIC_V6 = IPv6Network("2000::/3")
-_SPECIAL_V6 = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
 
 
 class InvalidImageUrl(ValueError):
@@ -83,7 +81,7 @@ def _public_host(parts: SplitResult, port: int, allowed: Collection[str]) -> str
     else:
         _check_name(host)
         return normal
-    if address is None or not _is_public(address):
+    if address is None or not is_public(address):
         raise InvalidImageUrl("must not point to a private or special address")
     return normal
 
@@ -114,14 +112,6 @@ def _is_label(label: str) -> bool:
 def _is_number(label: str) -> bool:
     """Whether a host that ends in this label is read as an IPv4 address (WHATWG URL: decimal, octal or hex)."""
     return label.isdigit() or (label.startswith("0x") and all(c in "0123456789abcdef" for c in label[2:]))
-
-
-def _is_public(address: IPv4Address | IPv6Address) -> bool:
-    if isinstance(address, IPv4Address):
-        special = address.is_multicast or address.is_reserved or any(address in net for net in _SPECIAL_V4)
-        return address.is_global and not special
-    special = address.is_multicast or any(address in network for network in _SPECIAL_V6)
-    return address.scope_id is None and address in _PUBLIC_V6 and address.is_global and not special
 
 
 def _inet_aton(host: str) -> IPv4Address | None:

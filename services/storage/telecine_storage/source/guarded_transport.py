@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable, Iterable, Sequence
 
 import httpcore
 
-from .addresses import may_dial
+from telecine_chassis.network import may_connect
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Resolves host and port to literal addresses; raises OSError."""
@@ -75,7 +75,7 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
     async def _checked_addresses(self, host: str, port: int) -> Sequence[str]:
         addresses = await self._resolve(host, port)
         for address in addresses:
-            if not may_dial(address, allow_private=self._allow_private):
+            if not may_connect(address, allow_private=self._allow_private):
                 raise AddressRefused(address)
         return addresses
 
