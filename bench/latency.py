@@ -12,7 +12,7 @@ BODY = {"resolution": "480p", "duration": 2}
 
 @dataclass(frozen=True)
 class Overhead:
-    """Milliseconds, medians of `runs` generations one after another. The callback stands in for the poll."""
+    """Milliseconds, medians of `runs` generations one after another. The callback is used instead of the poll."""
 
     runs: int
     total: float

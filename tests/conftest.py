@@ -29,7 +29,7 @@ UNCLOSED_SOCKET_WARNING = (
     "ignore:Exception ignored in. <(function (StreamWriter|_SelectorTransport)|socket)"
     ":pytest.PytestUnraisableExceptionWarning"
 )
-"""Docker listens on a port while its server is away; nats-py forgets the socket over which nobody greets it."""
+"""Docker listens on a port while its server is down; nats-py leaks a socket on which no server sends INFO."""
 
 # The same examples in every run, however slow the machine is: a failure is always a change of the code.
 hypothesis.settings.register_profile("telecine", deadline=None, derandomize=True, database=None)

@@ -60,7 +60,7 @@ async def test_a_grant_expires_once_whenever_the_service_dies(
         victim = crashing_service(world, tmp_path, target, moment, count)
         victim.start()
         try:
-            await eventually_async(lambda: asked(world), within=20, what="nobody grants anything")
+            await eventually_async(lambda: asked(world), within=20, what="no grant was made")
             await eventually(lambda: not victim.running, within=20, what="the service did not die")
             assert victim.returncode == -9
         finally:

@@ -123,7 +123,7 @@ async def test_any_container_may_be_killed_at_any_time(system: Compose, client: 
 
 @pytest.fixture
 def certificate(system: Compose, tmp_path: Path) -> Iterator[ssl.SSLContext]:
-    """The proxy has one for as long as a test lasts; whoever trusts its authority."""
+    """The proxy has a certificate for the duration of a test; the SSL context trusts its authority."""
     authority = Authority(tmp_path)
     file = ROOT / "deploy" / "certificates" / "test.pem"
     file.write_text("".join(part.read_text() for part in authority.issue("localhost")))

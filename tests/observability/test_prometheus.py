@@ -49,7 +49,7 @@ def test_promtool_accepts_the_files(question: tuple[str, ...]) -> None:
 
 @dataclass
 class ObservedStack:
-    """A stack, somebody who uses it, and the Prometheus that reads it."""
+    """A stack, a client that uses it, and the Prometheus that scrapes it."""
 
     stack: Stack
     http: httpx.AsyncClient
@@ -132,7 +132,7 @@ async def knows_the_key(world: ObservedStack) -> bool:
 
 
 async def everything_named_is_measured(reader: Prometheus) -> None:
-    """Every metric has series, with every label that somebody selects by, groups by or shows."""
+    """Every metric has series, with every label that a rule or panel selects by, groups by or shows."""
     wanted: dict[str, set[str]] = {}
     for expression in (*alert_expressions().values(), *dashboard_expressions()):
         for name, labels in selectors(expression).items():
@@ -184,7 +184,7 @@ async def a_dead_letter_is_told(world: ObservedStack) -> None:
             if alert["state"] == "firing" and alert["labels"].get("consumer") == "storage-copy"
         ]
 
-    await eventually_async(told, within=60, what="nobody was told of a dead letter")
+    await eventually_async(told, within=60, what="no alert was sent for a dead letter")
     assert await told() == ["1 messages of storage-copy could not be taken: replay or dismiss them"]
 
 

@@ -18,7 +18,7 @@ async def eventually(condition: Callable[[], object], *, within: float = 10.0, w
 async def eventually_async(
     condition: Callable[[], Awaitable[object]], *, within: float = 10.0, what: str = ""
 ) -> None:
-    """The same for a condition that has to ask somebody."""
+    """The same for an asynchronous condition."""
     give_up = time.monotonic() + within
     while not await condition():
         assert time.monotonic() < give_up, what or "the condition did not come true in time"

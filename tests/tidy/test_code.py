@@ -75,12 +75,12 @@ def test_everything_is_formatted() -> None:
 def test_mypy_packages() -> None:
     packages = [argument for package in PACKAGES for argument in ("-p", package)]
     done = tool("mypy", *packages, "-p", "bench")
-    assert done.returncode == 0, f"mend the types:\n{done.stdout[-3000:]}"
+    assert done.returncode == 0, f"fix the types:\n{done.stdout[-3000:]}"
 
 
 def test_mypy_tests() -> None:
     done = tool("mypy", "-p", "tests")
-    assert done.returncode == 0, f"mend the types:\n{done.stdout[-3000:]}"
+    assert done.returncode == 0, f"fix the types:\n{done.stdout[-3000:]}"
 
 
 def test_import_contracts() -> None:

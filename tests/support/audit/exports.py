@@ -37,7 +37,7 @@ FALSE_BOOKS: dict[str, Change] = {
     "another amount than the balances tell": _with_wrong_balance,
     "an entry that is missing": _with_missing_entry,
 }
-"""What somebody who edits the stream could do. The books must be refused for each of them."""
+"""Edits that an attacker could make to the stream. The books must be refused for each of them."""
 
 
 def with_the_largest_amount() -> StreamBuilder:

@@ -102,7 +102,7 @@ class StreamBuilder:
         self.do(Debit(account=account, at=at, generation=generation, price=price))
 
     def change(self, sequence: int, change: Callable[[dict[str, Any]], object]) -> None:
-        """Change the body of an entry of LEDGER, as somebody with the server's disk could."""
+        """Change the body of an entry of LEDGER, as an attacker with access to the server's disk could."""
         entry = self.ledger[sequence - 1]
         body = json.loads(entry.body)
         change(body)

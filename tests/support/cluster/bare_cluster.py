@@ -1,4 +1,4 @@
-"""Three bare nats-servers that hold our streams together and let anybody in: for what no identity of ours may do."""
+"""Three nats-servers with our streams and without authentication: for operations that no identity may perform."""
 
 import json
 from collections.abc import AsyncIterator

@@ -138,7 +138,7 @@ async def follower_of(connection: Client, stream: str) -> str:
 
 @asynccontextmanager
 async def nats_cluster(folder: Path, *, healthy: bool = True) -> AsyncIterator[NatsCluster]:
-    """Three servers with empty disks, which know each other and everybody's identity; or will, if not `healthy`."""
+    """Three servers with empty disks, which know each other and every identity; not yet ready if not `healthy`."""
     free = iter(free_ports(3 * len(NAMES)))
     ports = {name: _Ports(next(free), next(free), next(free)) for name in NAMES}
     users, routes = make_credentials(folder / CREDENTIALS).page, _routes(ports)

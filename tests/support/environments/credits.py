@@ -57,7 +57,7 @@ class CreditsEnvironment:
     async def ask(
         self, subject: str, body: LedgerCommand | bytes, headers: dict[str, str] | None = None
     ) -> LedgerAnswer:
-        """Give a command and wait for what became of it."""
+        """Send a command and wait for its outcome."""
         plain = body if isinstance(body, bytes) else body.model_dump_json().encode()
         answer = await self.connection.request(subject, plain, timeout=5, headers=headers)
         return LedgerAnswer.model_validate_json(answer.data)

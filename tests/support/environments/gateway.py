@@ -53,7 +53,7 @@ def settings_for(nats: NatsServer, folder: Path, **changes: Any) -> Settings:
         "public_url": f"http://127.0.0.1:{port}",
         "database_url": database_url(folder, f"gateway-{port}"),
         "s3_endpoint": "http://127.0.0.1:9",
-        "s3_access_key": "nobody",
+        "s3_access_key": "unused",
         "s3_secret_key": "nothing but the tests",
         "content_secret": "content secret of the tests 7mQ2vX9rTb4K",
         "callback_secret": "callback secret of the tests Zk3Jw8YdPq6N",

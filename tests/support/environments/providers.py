@@ -48,7 +48,7 @@ class Answer(Enum):
 
 
 class ProviderEnvironment(Protocol):
-    """A provider and what surrounds it. `name` is another in each test, for marks that are nobody else's."""
+    """A provider and what surrounds it. `name` is another in each test, for marks that no other test uses."""
 
     name: str
     provider: Provider

@@ -145,7 +145,7 @@ class ReactorEnvironment:
     async def outstanding(self) -> int:
         """Messages that are not acknowledged yet, delivered or not.
 
-        The server tells a consumer of a message after it has told whoever published it: its counts may be behind.
+        The server acknowledges a publish before it notifies consumers, so their counts may lag.
         """
         info = await self.consumer()
         unheard = int(info.delivered.stream_seq < self.last)

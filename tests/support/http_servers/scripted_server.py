@@ -39,7 +39,7 @@ Reply = Callable[[RawRequest, asyncio.StreamReader, asyncio.StreamWriter], Await
 
 @dataclass
 class RawServer:
-    """Gives its replies in order, the last one for ever; `asked` is set by the first of the `requests`."""
+    """Gives its replies in order and then repeats the last one; `asked` is set by the first of the `requests`."""
 
     replies: deque[Reply]
     url: str = ""

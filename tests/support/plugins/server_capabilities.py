@@ -1,7 +1,7 @@
 """What a test does with its servers that not every maker of servers allows, said with a mark.
 
 `@pytest.mark.parts("restart")`: ends a server, and may start it again. `@pytest.mark.parts("another")`: needs a second
-server of a kind beside its first. A test that does it without the mark fails, whoever makes the servers.
+server of a kind beside its first. A test that does it without the mark fails with every backend.
 """
 
 from collections import Counter

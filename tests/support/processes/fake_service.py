@@ -1,4 +1,4 @@
-"""Stands in for a service where only its being started, ready and stopped matters.
+"""A process that starts, becomes ready and stops like a service, and does nothing else.
 
 Run as a program: NAME PORT TRACE. Appends `NAME up` and `NAME down` to the file TRACE; /readyz answers 200.
 """

@@ -16,7 +16,7 @@ def resident_bytes(line: str) -> int:
 
 
 async def main(url: str, endpoint: str, bucket_name: str, access_key: str) -> None:
-    # The secret comes by standard input: everybody can read a command line.
+    # The secret comes by standard input, because any user can read a command line.
     secret_key = sys.stdin.readline().strip()
     bucket = S3Bucket(S3Config(endpoint, bucket_name, access_key, secret_key))
     source = HttpSource(SourcePolicy(allow_private=True))

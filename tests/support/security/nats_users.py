@@ -1,4 +1,4 @@
-"""A real nats-server that knows its users: an operator with a password, and whoever a test lets in besides."""
+"""A real nats-server with users: an operator with a password, and those that a test adds."""
 
 import json
 from collections.abc import AsyncIterator, Mapping, Sequence
@@ -23,7 +23,7 @@ _READY_SECONDS = 20.0
 
 @dataclass(frozen=True)
 class AuthenticatedServer:
-    """A server that lets nobody in who is not on its list."""
+    """A server that accepts listed users only."""
 
     port: int
 
@@ -38,7 +38,7 @@ class AuthenticatedServer:
 
 
 def new_seed(file: Path) -> Path:
-    """A file with the seed of an nkey that nobody has seen before."""
+    """A file with the seed of a new nkey."""
     from nacl.utils import random
 
     pair = nkeys.from_seed(bytearray(nkeys.encode_seed(random(32), nkeys.PREFIX_BYTE_USER)))

@@ -75,7 +75,7 @@ INBOXES = {
     **{f"_INBOX.{name}.>": name for name in ALL_IDENTITIES if name != AUDITOR},
     "_INBOX_auditor.>": AUDITOR,
 }
-"""Where answers come to, and whose they are. Nobody sends there: the server does."""
+"""Reply subjects and their owners. Only the server publishes there."""
 
 
 def _publishing() -> dict[str, set[str]]:

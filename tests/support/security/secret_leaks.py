@@ -53,6 +53,6 @@ def stream_files(config: StackConfig) -> dict[str, bytes]:
 
 
 def command_lines(variable: str, value: str) -> Iterator[bytes]:
-    """What everybody on the machine can read of the processes that have this variable."""
+    """What any user of the machine can read of the processes that have this variable."""
     for process in processes_with(variable, value):
         yield Path(f"/proc/{process}/cmdline").read_bytes()

@@ -114,7 +114,7 @@ class _TlsProxy:
         while (asked := int.from_bytes((await reader.readexactly(8))[4:], "big")) == _GSS_REQUEST:
             writer.write(b"N")
         if asked != _SSL_REQUEST:
-            return  # nobody comes in without
+            return  # no connection is accepted without
         writer.write(b"S")
         await writer.start_tls(self._context)
         place = self._plain.place

@@ -1,4 +1,4 @@
-"""Who makes the servers of this run: wheels, containers, or somebody whose servers run already."""
+"""Where the servers of this run come from: wheels, containers, or servers that already run."""
 
 import os
 from contextlib import AbstractContextManager
@@ -17,7 +17,7 @@ _VARIABLE = "TELECINE_TEST_PARTS"
 
 
 class ServerBackend(Protocol):
-    """Lends servers. What is lent may have been used before, and need not run: whoever lends it on starts it.
+    """Lends servers. A server may have been used before and may not be running: the borrower starts it.
 
     `able`: what tests may do with them (tests/support/plugins/server_capabilities.py).
     """

@@ -24,13 +24,13 @@ from telecine_cli.stack.ports import LOOPBACK, free_port, free_ports
 __all__ = ["ContainerBackend", "image"]
 
 _ROOT = Path(__file__).parents[3]
-_USERS = "# Tests come as nobody.\n"
+_USERS = "# Tests connect without credentials.\n"
 Server = TypeVar("Server", NatsServer, S3Server, Postgres)
 
 
 @dataclass
 class _ContainerPool(Generic[Server]):
-    """Servers of one kind that nobody has now."""
+    """Servers of one kind that are not lent."""
 
     make: Callable[[], Server]
     free: list[Server] = field(default_factory=list)

@@ -1,6 +1,6 @@
 """Servers that run already, named by URL. There is one of each, for one test at a time, and no test may end it.
 
-JetStream is emptied before each test. So that nobody loses anything by a wrong URL, it must be empty at the start.
+JetStream is emptied before each test. It must be empty at the start, so that a wrong URL cannot destroy data.
 Buckets and databases are made for each test and removed at the end.
 """
 
@@ -110,7 +110,7 @@ class ExternalBackend:
 
 
 def _no_disk_access(stream: str) -> NoReturn:
-    raise AssertionError("nobody can look at a given server's disk")
+    raise AssertionError("the disk of an external server cannot be read")
 
 
 def _remove(server: S3Server, bucket: str) -> None:

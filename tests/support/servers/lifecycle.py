@@ -1,4 +1,4 @@
-"""How a server begins and ends, whoever made it."""
+"""Start and stop of a server, the same for every backend."""
 
 from typing import Protocol
 

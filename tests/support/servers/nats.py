@@ -17,7 +17,7 @@ __all__ = ["NatsServer"]
 
 @dataclass(frozen=True)
 class NatsServer:
-    """A running nats-server that lets anybody in. `blocks`: what it has on disk of a stream's messages, as of now."""
+    """A running nats-server without authentication. `blocks`: the stream's message blocks on disk, as of now."""
 
     url: str
     monitoring_url: str
@@ -51,7 +51,7 @@ class NatsServer:
         return True
 
     async def _greets(self) -> bool:
-        """Whether somebody behind the port says INFO: the client loses a socket where nobody does."""
+        """Whether the server sends INFO: the client leaks a socket if none comes."""
         place = urlsplit(self.url)
         try:
             reader, writer = await asyncio.open_connection(place.hostname, place.port)

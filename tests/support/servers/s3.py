@@ -34,7 +34,7 @@ class S3Server:
     made: list[str] = field(default_factory=list)
 
     def new_bucket(self) -> str:
-        """A bucket nobody else uses, where servers are shared between tests."""
+        """A bucket for this caller alone, because servers are shared between tests."""
         name = f"b-{secrets.token_hex(8)}"
         with self.client() as client:
             client.create_bucket(Bucket=name)

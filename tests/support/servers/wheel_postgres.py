@@ -41,7 +41,7 @@ QUICK = (
 
 @contextmanager
 def wheel_postgres() -> Iterator[Postgres]:
-    """A server on an empty folder, not started. Whoever reaches it on loopback is let in."""
+    """A server on an empty folder, not started. It accepts every connection on loopback."""
     # Not below pytest's own folders: only their owner may enter those.
     folder = Path(tempfile.mkdtemp(prefix="telecine-postgres-"))
     try:

@@ -60,7 +60,7 @@ def _build_services(folder: Path) -> dict[str, Service]:
         "provider_api_key": "key-of-the-tests-5fR8uLc2Wd1B",
         "s3_endpoint": nowhere,
         "s3_bucket": "nothing",
-        "s3_access_key": "nobody",
+        "s3_access_key": "unused",
         "s3_secret_key": "a secret of the tests",
         "content_secret": "content secret of the tests 7mQ2vX9rTb4K",
         "callback_secret": "callback secret of the tests Zk3Jw8YdPq6N",

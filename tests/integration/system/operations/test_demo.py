@@ -1,4 +1,4 @@
-"""`telecine demo`, as a stranger runs it."""
+"""`telecine demo`, as a new user runs it."""
 
 import hashlib
 import json

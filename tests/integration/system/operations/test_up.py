@@ -1,4 +1,4 @@
-"""`telecine up`, as a stranger runs it: paste, stop, start again, pull the plug."""
+"""`telecine up`, as a new user runs it: paste a request, stop, start again, kill."""
 
 import json
 import re

@@ -1,4 +1,4 @@
-"""Nobody does on NATS what is not theirs, in whatever way; what is refused is told at once."""
+"""No identity exceeds its permissions on NATS by any operation; a refused operation fails at once."""
 
 import asyncio
 import json
@@ -143,7 +143,7 @@ async def injected_messages(operator: Client) -> dict[str, Any]:
 async def test_no_answer_is_sent_into_a_stream(
     identity: str, identity_client: IdentityClient, server: EmbeddedNats
 ) -> None:
-    """Whoever asks says where the answer is to go, and the server wants no permission to send it there."""
+    """The requester names the reply subject, and the server needs no permission to publish there."""
     async with connect_as("credits", server) as credits, connect_as(OPERATOR, server) as operator:
         await credits.jetstream().publish("ledger.a.granted", b"there is something to answer with")
         await try_reply_injection(identity, identity_client)
@@ -230,7 +230,7 @@ async def test_a_refused_event_is_told_at_once(server: EmbeddedNats) -> None:
     assert denial["subject"] == subjects.of_event(event).lower()
 
 
-async def test_a_refused_question_is_told_at_once_and_to_nobody_else(server: EmbeddedNats) -> None:
+async def test_a_refused_request_fails_at_once_and_affects_no_other(server: EmbeddedNats) -> None:
     async with connect_as("storage", server) as storage:
         jetstream = storage.jetstream(timeout=30)
         async with asyncio.timeout(10):
@@ -265,7 +265,7 @@ async def test_unknown_keys_are_refused(server: EmbeddedNats, tmp_path: Path, ke
             pass
 
 
-def test_nobody_has_the_account_of_the_streams_and_the_page_no_secret(server: EmbeddedNats) -> None:
+def test_no_user_has_the_account_of_the_streams_and_the_page_has_no_secret(server: EmbeddedNats) -> None:
     page = (server.folder.parent / "credentials" / USERS_FILE).read_text()
     accounts = json.loads(page.partition("accounts: ")[2])
     empty = [name for name, account in accounts.items() if not account.get("users")]

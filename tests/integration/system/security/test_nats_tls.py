@@ -1,4 +1,4 @@
-"""NATS over TLS: the server is known by its certificate, and nobody talks a client out of it."""
+"""NATS over TLS: the server is identified by its certificate, and a client cannot be downgraded."""
 
 import asyncio
 import json
@@ -81,11 +81,11 @@ async def test_a_service_and_the_operator_come_over_tls(tmp_path: Path, authorit
 
 
 async def test_unknown_authority_is_refused(tmp_path: Path, authority: Authority) -> None:
-    stranger = Authority(tmp_path / "stranger")
+    foreign = Authority(tmp_path / "foreign")
     with tls_server(tmp_path, authority) as server:
-        assert not await operator_can_connect(server, tls_ca=stranger.certificate)
+        assert not await operator_can_connect(server, tls_ca=foreign.certificate)
         with structlog.testing.capture_logs() as logs:
-            starting = asyncio.create_task(service(server, tmp_path, stranger).start())
+            starting = asyncio.create_task(service(server, tmp_path, foreign).start())
             await eventually(lambda: len(failed(logs)) > 1, what="it does not try again")
             assert set(failed(logs)) == {"SSLCertVerificationError"}
             starting.cancel()
@@ -98,13 +98,13 @@ def failed(logs: Sequence[Any]) -> list[str]:
 
 async def test_a_server_may_want_a_certificate_of_its_clients(tmp_path: Path, authority: Authority) -> None:
     certificate, key = authority.issue("client")
-    stranger_certificate, stranger_key = Authority(tmp_path / "stranger").issue("client")
+    foreign_certificate, foreign_key = Authority(tmp_path / "foreign").issue("client")
     ca = authority.certificate
     with tls_server(tmp_path, authority, verify=True) as server:
         assert await operator_can_connect(server, tls_ca=ca, tls_cert=certificate, tls_key=key)
         assert not await operator_can_connect(server, tls_ca=ca)
         assert not await operator_can_connect(
-            server, tls_ca=ca, tls_cert=stranger_certificate, tls_key=stranger_key
+            server, tls_ca=ca, tls_cert=foreign_certificate, tls_key=foreign_key
         )
 
 
@@ -126,13 +126,13 @@ async def test_an_auditor_comes_over_tls_or_not_at_all(tmp_path: Path, authority
     async with asyncio.timeout(30):
         with tls_server(tmp_path / "right", authority) as server:
             assert await auditor_can_connect(server, authority.certificate)
-            assert not await auditor_can_connect(server, Authority(tmp_path / "stranger").certificate)
+            assert not await auditor_can_connect(server, Authority(tmp_path / "foreign").certificate)
         with guarded_nats(tmp_path / "plain") as server:
             assert not await auditor_can_connect(server, authority.certificate)
 
 
 async def test_a_client_that_wants_tls_takes_nothing_less(tmp_path: Path, authority: Authority) -> None:
-    """A server without TLS could also be somebody between who has taken the word TLS out of its greeting."""
+    """A server without TLS could also be an attacker in between who removed TLS from its INFO."""
     with guarded_nats(tmp_path) as server:
         assert await operator_can_connect(server)
         assert not await operator_can_connect(server, tls_ca=authority.certificate)

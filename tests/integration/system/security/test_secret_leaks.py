@@ -286,7 +286,7 @@ def count_exceeds(before: int, count: Callable[[], int]) -> bool:
 
 
 async def nats_refuses(world: StackEnvironment) -> None:
-    """A seed that nobody knows, and a password that nobody asked for."""
+    """An unknown seed, and a password that was not requested."""
     folder = world.config.data.parent / "others"
     make_credentials(folder)
     seed, password = seed_file(folder, "credits"), f"canary{secrets.token_hex(8)}"

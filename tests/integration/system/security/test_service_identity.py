@@ -58,11 +58,13 @@ async def test_unknown_key_ends_the_service(server: EmbeddedNats, tmp_path: Path
     assert reason.startswith("the NATS server does not know this identity")
     assert "TELECINE_NATS_NKEY_SEED_FILE" in reason
     warned = [entry for entry in logs if entry["event"] == "nats.anonymous"]
-    assert len(warned) == (key == "none"), "whoever comes as nobody says so, also where he is let in"
+    assert len(warned) == (key == "none"), (
+        "a connection without credentials is always logged"
+    )
 
 
 async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path) -> None:
-    """Not even credits may write a grant where the server's page forgot that: nobody waits, and somebody is woken."""
+    """If the server's permissions omit grants, credits fails at once, and an alert is raised."""
 
     def forget(page: str) -> str:
         head, _, accounts = page.partition("accounts: ")

@@ -1,4 +1,4 @@
-"""Strangers can subscribe: both example notifiers tell of every ended generation once, in order, whatever is killed."""
+"""Both example notifiers report every ended generation once and in order, whichever process is killed."""
 
 import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -67,7 +67,7 @@ async def test_every_ended_generation_is_told_once_and_in_order_whatever_is_kill
             tasks.create_task(generations.end(25))
             tasks.create_task(wait_until_notified(notifier, running, stop_at))
         running.kill()
-        await generations.end(5)  # nobody is listening
+        await generations.end(5)  # while no notifier runs
     running.start()
     await wait_until_notified(notifier, running, len(generations.ended))
     assert notification_keys(notifier.lines()) == generations.ended
@@ -114,7 +114,7 @@ async def test_an_event_whose_line_could_not_be_written_is_not_lost(
 
 
 async def wait_until_unacknowledged(notifier: Subscriber, process: Process, nats: NatsServer) -> None:
-    """Until it has given up, or an event was handed out again because nobody acknowledged it."""
+    """Until it has exited, or an event was redelivered because it was not acknowledged."""
     connection = await nats_client.connect(nats.url)
     try:
 

@@ -155,7 +155,7 @@ async def test_gauges_of_running_work(stack: Stack) -> None:
     assert page.value("telecine_credits", side="granted") == 3 * PRICE
 
 
-async def test_a_message_that_nobody_can_take_is_counted_and_stays_counted(stack: Stack) -> None:
+async def test_a_dead_letter_is_counted_and_stays_counted(stack: Stack) -> None:
     jetstream = stack.world.connection.jetstream()
     await jetstream.publish("video.ann.raw.ready", b"no event", stream="VIDEO")
     await stack.until("storage", "telecine_dead_letters_total", 1, consumer="storage-copy")

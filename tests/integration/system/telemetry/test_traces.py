@@ -118,7 +118,7 @@ def assert_span_attributes(finished_spans: FinishedSpans, generation: str) -> No
 
 
 def assert_waits_are_links(finished_spans: FinishedSpans) -> None:
-    """Spans end where waiting begins; the timer's handler links to whoever set the timer."""
+    """Spans end where waiting begins; the timer's handler links to the span that set the timer."""
     (submitting,) = finished_spans.named("process ledger.{account}.debited")
     (debit,) = finished_spans.named("send ledger.{account}.debited")
     wakes = finished_spans.named(TIMER_SPAN)

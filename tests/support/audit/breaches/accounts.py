@@ -66,7 +66,7 @@ ACCOUNT_BREACHES = (
     Case(K.TWO_ACCOUNTS, "both are charged", charged_to_two),
     Case(K.TWO_ACCOUNTS, "both are charged, one after the other", charged_to_another_later, at=-1),
     Case(K.TWO_ACCOUNTS, "denied to one", denied_to_one),
-    Case(K.WRONG_PRICE, "another by the same table, which nobody knows", other_price_by_the_same_table),
+    Case(K.WRONG_PRICE, "another by the same table, which is unknown", other_price_by_the_same_table),
     Case(K.WRONG_TIME, "the clock ran ahead", decision_time_ahead),
     Case(K.WRONG_TIME, "the clock ran ahead of a grant", grant_time_ahead),
     Case(K.WRONG_TIME, "the clock was behind", decision_time_behind),

@@ -76,7 +76,7 @@ UNREADABLE = [
     Case(K.UNREADABLE, "nothing", debit_with_body(b"")),
     Case(K.UNREADABLE, "very deep", debit_with_body(b"[" * 100_000)),
     Case(K.UNREADABLE, "a field missing", debit_with_fields(generation=None)),
-    Case(K.UNREADABLE, "true is no number", debit_with_fields(amount=True)),
+    Case(K.UNREADABLE, "true instead of a number", debit_with_fields(amount=True)),
     Case(K.UNREADABLE, "a fraction", debit_with_fields(amount=10.0)),
     Case(K.UNREADABLE, "a text for a number", debit_with_fields(amount="10")),
     Case(K.UNREADABLE, "a negative amount", debit_with_fields(amount=-10)),
@@ -163,7 +163,7 @@ UNREADABLE += [
     Case(K.UNREADABLE, "a limit that is none", wrong_limit),
     Case(K.UNREADABLE, "a number for a limit", no_limit),
     Case(K.UNREADABLE, "a negative limit", negative_limit),
-    Case(K.UNREADABLE, "a limit of nobody", limit_of_invalid_key),
+    Case(K.UNREADABLE, "a limit of an invalid key", limit_of_invalid_key),
     Case(K.UNREADABLE, "an expiry at no time", wrong_expiry_time),
 ]
 
@@ -199,8 +199,8 @@ def no_account(ledger: LedgerBuilder) -> None:
 
 
 ONE_ENTRY = [
-    Case(K.UNKNOWN_EVENT, "a type that nobody knows", unknown_type),
-    Case(K.UNKNOWN_EVENT, "an action that nobody knows", unknown_action),
+    Case(K.UNKNOWN_EVENT, "an unknown type", unknown_type),
+    Case(K.UNKNOWN_EVENT, "an unknown action", unknown_action),
     Case(K.WRONG_SUBJECT, "a type on another's subject", other_type),
     Case(K.WRONG_SUBJECT, "another account's subject", other_account),
     Case(K.WRONG_SUBJECT, "another stream's subject", other_stream),

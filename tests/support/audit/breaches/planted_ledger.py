@@ -80,7 +80,7 @@ class LedgerBuilder:
         return number
 
     def debited(self, account: str, generation: str, *parts: GrantShare, **more: Any) -> None:
-        """A debit; `price`: what it costs, else what it takes, by a price table that nobody knows."""
+        """A debit; `price`: what it costs, else what it takes, by an unknown price table."""
         amount = sum(taken for _, taken in parts)
         price = {"credits": amount, "table": "2025-01", "resolution": "720p", "duration": amount}
         own = {"generation": generation, "amount": amount, "price": price} | more
