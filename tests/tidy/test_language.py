@@ -32,16 +32,11 @@ EXEMPT = re.compile(
 TEXT = {".py", ".md", ".toml", ".in", ".yml", ".yaml", ".json", ".js", ".html", ".css", ".conf", ".cfg", ""}
 # Lines that still use such words, by area. The numbers may only fall.
 LEFT: dict[str, int] = {
-    ".importlinter": 4,
-    "CHANGELOG.md": 1,
     "CONTRIBUTING.md": 4,
     "auditor": 45,
-    "bench": 1,
     "chassis": 88,
     "cli": 21,
     "contracts": 17,
-    "deploy": 18,
-    "docker-compose.yml": 1,
     "docs": 126,
     "services": 61,
     "tests": 248,
