@@ -58,9 +58,7 @@ async def test_unknown_key_ends_the_service(server: EmbeddedNats, tmp_path: Path
     assert reason.startswith("the NATS server does not know this identity")
     assert "TELECINE_NATS_NKEY_SEED_FILE" in reason
     warned = [entry for entry in logs if entry["event"] == "nats.anonymous"]
-    assert len(warned) == (key == "none"), (
-        "a connection without credentials is always logged"
-    )
+    assert len(warned) == (key == "none"), "a connection without credentials is always logged"
 
 
 async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path) -> None:
