@@ -1,4 +1,4 @@
-"""Credits: changed by asking the credits service, read from the ledger."""
+"""Client of the credits service: sends commands to it, and reads an account's ledger."""
 
 import nats.errors
 import typer
@@ -20,17 +20,17 @@ _ANSWER_SECONDS = 10
 
 
 async def send_command(connection: NatsClient, command: LedgerCommand) -> LedgerAnswer:
-    """Have the ledger changed; the same command may be sent again, it is carried out once.
+    """Send a command to the credits service. It is safe to send the same command again: it is carried out once.
 
     Raises:
-        Failure: when the credits service refuses or does not answer.
+        CommandError: the service refuses the command or does not answer.
     """
     body = command.model_dump_json().encode()
     try:
         reply = await request_with_retry(connection, SUBJECTS[type(command)], body, timeout=_ANSWER_SECONDS)
     except (nats.errors.NoRespondersError, TimeoutError) as error:
         raise CommandError(
-            "the credits service does not answer: is it running? (it is safe to run the command again)"
+            "the credits service does not answer: check that it is running (it is safe to run the command again)"
         ) from error
     answer = LedgerAnswer.model_validate_json(reply.data)
     if answer.refusal is not None:
@@ -42,22 +42,22 @@ def _refusal_message(command: LedgerCommand, answer: LedgerAnswer) -> str:
     past = answer.refusal is Refusal.INVALID and answer.field == "expires_at"
     if past and isinstance(command, GrantCredits) and command.expires_at is not None:
         return (
-            f"the time in --expires is over already ({command.expires_at:%Y-%m-%d %H:%M} UTC): "
-            "give a later one, or none for credits that never expire"
+            f"--expires is in the past ({command.expires_at:%Y-%m-%d %H:%M} UTC): "
+            "give a later time, or none for credits that never expire"
         )
     return answer.error or str(answer.refusal)
 
 
 async def grant(connection: NatsClient, request: GrantCredits) -> LedgerAnswer:
-    """Have credits granted; the same reference grants once. Raises Failure."""
+    """Grant credits; a reference grants once. Raises as `send_command` does."""
     return await send_command(connection, request)
 
 
-async def read_ledger(connection: NatsClient, account: str, *, whole: bool = False) -> list[RecordedEvent]:
-    """Every entry of an account's ledger, in order; what cannot be read is named on standard error.
+async def read_ledger(connection: NatsClient, account: str, *, complete: bool = False) -> list[RecordedEvent]:
+    """Every entry of an account's ledger, in order. An entry that cannot be read is named on standard error.
 
     Raises:
-        Failure: instead, if the ledger is to be `whole`, since something is computed from it.
+        CommandError: an entry cannot be read, and the ledger has to be `complete`, as for computing a balance.
     """
     found = await JetStreamEventStore(connection, registry()).load(
         subjects.ledger(account), include_undecoded=True
@@ -65,13 +65,13 @@ async def read_ledger(connection: NatsClient, account: str, *, whole: bool = Fal
     for recorded in found:
         if isinstance(recorded.event, UndecodedEvent):
             problem = f"LEDGER#{recorded.sequence} of {account} cannot be read: {recorded.event.error}"
-            if whole:
+            if complete:
                 raise CommandError(f"{problem}; a newer version may be able to")
             typer.echo(f"left out: {problem}", err=True)
     return [recorded for recorded in found if not isinstance(recorded.event, UndecodedEvent)]
 
 
 def balances_after(entries: list[RecordedEvent]) -> Balances:
-    """What an account has after all of its entries."""
+    """The balances after the last entry."""
     last = entries[-1].event if entries else None
     return last.balances if isinstance(last, LedgerEvent) else Balances(available=0, held=0)

@@ -2,12 +2,11 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Account, AsJson, Data, NatsUrl, NkeySeed, group
+from .options import Account, AsJson, TargetOptions, group, with_target
 
 if TYPE_CHECKING:
     from telecine_contracts.commands import LedgerCommand
@@ -53,7 +52,9 @@ def _examples(name: str) -> str:
     return "\n\n".join([f"Example{'s' if len(calls) > 1 else ''}:", *calls])
 
 
+@with_target
 def grant(
+    target: TargetOptions,
     account: Account,
     amount: Amount,
     reference: Reference,
@@ -71,19 +72,18 @@ def grant(
         ),
     ] = None,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Give credits to an account. An account comes into being with its first grant."""
     from telecine_contracts.commands import GrantCredits
 
     given = {"account": account, "amount": amount, "reference": reference}
     more = {"kind": kind, "reason": reason, "expires_at": _in_utc(expires)}
-    _send(GrantCredits, given | more, (data, nats_url, nkey_seed), as_json=json)
+    _send(GrantCredits, given | more, target, as_json=json)
 
 
+@with_target
 def adjust(
+    target: TargetOptions,
     account: Account,
     entry: Annotated[
         int,
@@ -97,46 +97,43 @@ def adjust(
     reference: Reference,
     reason: Reason = "",
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Correct an entry: take back (part of) a grant, give back (part of) what was spent or has expired."""
     from telecine_contracts.commands import AdjustCredits
 
     given = {"account": account, "corrects": entry, "amount": amount, "reference": reference}
-    _send(AdjustCredits, given | {"reason": reason}, (data, nats_url, nkey_seed), as_json=json)
+    _send(AdjustCredits, given | {"reason": reason}, target, as_json=json)
 
 
+@with_target
 def close(
+    target: TargetOptions,
     account: Account,
     reason: Reason = "",
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Charge and grant nothing to an account any more. What runs goes on, its history stays."""
     from telecine_contracts.commands import CloseAccount
 
-    _send(CloseAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json)
+    _send(CloseAccount, {"account": account, "reason": reason}, target, as_json=json)
 
 
+@with_target
 def reopen(
+    target: TargetOptions,
     account: Account,
     reason: Reason = "",
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Undo the closing of an account."""
     from telecine_contracts.commands import ReopenAccount
 
-    _send(ReopenAccount, {"account": account, "reason": reason}, (data, nats_url, nkey_seed), as_json=json)
+    _send(ReopenAccount, {"account": account, "reason": reason}, target, as_json=json)
 
 
+@with_target
 def limits(
+    target: TargetOptions,
     account: Account,
     per_day: Annotated[
         int | None,
@@ -154,9 +151,6 @@ def limits(
         bool, typer.Option("--lift", help="Lift the limits that are not given (needed where that is all).")
     ] = False,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Set the spend limits of an account, or of one key of it: both together, one that is not given is lifted."""
     from telecine_contracts.commands import SetSpendLimits
@@ -164,10 +158,12 @@ def limits(
     if per_day is None and per_generation is None and not lift:
         raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone lifts both")
     given = {"account": account, "api_key": key, "per_day": per_day, "per_generation": per_generation}
-    _send(SetSpendLimits, given, (data, nats_url, nkey_seed), as_json=json)
+    _send(SetSpendLimits, given, target, as_json=json)
 
 
+@with_target
 def skip(
+    target: TargetOptions,
     account: Account,
     sequence: Annotated[
         int, typer.Argument(min=1, max=_MAX_CREDITS, help="The message's sequence on the stream LEDGER.")
@@ -182,9 +178,6 @@ def skip(
         ),
     ] = None,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Record that a message on an account's ledger, which is not an event, means nothing: the account goes on.
 
@@ -198,13 +191,13 @@ def skip(
         "reason": reason.strip(),
         "unknown_type": unknown_type,
     }
-    _send(SkipMessage, given, (data, nats_url, nkey_seed), as_json=json)
+    _send(SkipMessage, given, target, as_json=json)
 
 
 def _send(
     model: "type[LedgerCommand]",
     given: dict[str, Any],
-    where: tuple[Path | None, str | None, Path | None],
+    target: TargetOptions,
     *,
     as_json: bool,
 ) -> None:
@@ -212,14 +205,13 @@ def _send(
 
     from telecine_cli.output.credits import print_change
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
     try:
         command = model.model_validate(given)
     except ValidationError as error:
         problem = error.errors(include_url=False)[0]
         raise typer.BadParameter(problem["msg"], param_hint=f"--{problem['loc'][0]}") from None
-    run(print_change(find_target(*where), command, as_json=as_json))
+    run(print_change(target.find(), command, as_json=as_json))
 
 
 def _in_utc(time: datetime | None) -> datetime | None:
@@ -234,22 +226,22 @@ def _in_utc(time: datetime | None) -> datetime | None:
         ) from None
 
 
+@with_target
 def balance(
+    target: TargetOptions,
     account: Account,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Show what an account has, what bounds it, and what is left of each of its grants."""
     from telecine_cli.output.credits import print_balance
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(print_balance(find_target(data, nats_url, nkey_seed), account, as_json=json))
+    run(print_balance(target.find(), account, as_json=json))
 
 
+@with_target
 def statement(
+    target: TargetOptions,
     account: Account,
     since: Annotated[
         str | None,
@@ -272,21 +264,17 @@ def statement(
     csv: Annotated[
         bool, typer.Option("--csv", help="As CSV: the same as the API's and telecine-audit's.")
     ] = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Show an account's statement: opening balance, every movement, closing balance."""
     from telecine_cli.output.credits import print_statement
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
     from telecine_contracts.timestamps import parse_period_end, parse_period_start
     from telecine_gateway.read_model.entries import Period
 
     period = Period(_time("--from", parse_period_start, since), _time("--to", parse_period_end, until))
     if period.since and period.until and period.since >= period.until:
         raise typer.BadParameter("must not be earlier than --from", param_hint="--to")
-    run(print_statement(find_target(data, nats_url, nkey_seed), account, period, as_csv=csv))
+    run(print_statement(target.find(), account, period, as_csv=csv))
 
 
 def _time(option: str, parse: Callable[[str], datetime], text: str | None) -> datetime | None:
@@ -298,16 +286,14 @@ def _time(option: str, parse: Callable[[str], datetime], text: str | None) -> da
         raise typer.BadParameter(str(error), param_hint=option) from None
 
 
+@with_target
 def ledger(
+    target: TargetOptions,
     account: Account,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Show every entry of an account's ledger, and its balance."""
     from telecine_cli.output.credits import print_ledger
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(print_ledger(find_target(data, nats_url, nkey_seed), account, as_json=json))
+    run(print_ledger(target.find(), account, as_json=json))

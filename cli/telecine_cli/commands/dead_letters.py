@@ -4,7 +4,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Data, NatsUrl, NkeySeed, group
+from .options import AsJson, TargetOptions, group, with_target
 
 __all__ = ["app"]
 
@@ -28,57 +28,53 @@ def app() -> typer.Typer:
     return commands
 
 
+@with_target
 def list_(
+    target: TargetOptions,
     resolved: Annotated[
         bool, typer.Option("--resolved", help="Those that were replayed or dismissed, with the reason.")
     ] = False,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """List the letters that wait for an operator, oldest first."""
     from telecine_cli.output.dead_letters import print_letters
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(print_letters(find_target(data, nats_url, nkey_seed), resolved=resolved, as_json=json))
+    run(print_letters(target.find(), resolved=resolved, as_json=json))
 
 
+@with_target
 def show(
+    target: TargetOptions,
     letter: LetterId,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Show one letter: the message's place, the error, how often it was tried. Its content with --json only."""
     from telecine_cli.output.dead_letters import print_letter
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(print_letter(find_target(data, nats_url, nkey_seed), letter, as_json=json))
+    run(print_letter(target.find(), letter, as_json=json))
 
 
+@with_target
 def replay(
+    target: TargetOptions,
     letter: Annotated[
         int | None, typer.Argument(min=1, help="The letter's number.", show_default=False)
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Have a message handled again by the service that gave up on it; if it fails again it is kept again."""
     _one_or_all(letter, all_)
     from telecine_cli.output.dead_letters import replay_letters
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(replay_letters(find_target(data, nats_url, nkey_seed), letter))
+    run(replay_letters(target.find(), letter))
 
 
+@with_target
 def dismiss(
+    target: TargetOptions,
     reason: Annotated[
         str, typer.Option(metavar="TEXT", help="Why the message is given up for good; it is recorded.")
     ],
@@ -86,9 +82,6 @@ def dismiss(
         int | None, typer.Argument(min=1, help="The letter's number.", show_default=False)
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Give a message up for good. The letter and the reason stay on record: see `list --resolved`."""
     _one_or_all(letter, all_)
@@ -96,9 +89,8 @@ def dismiss(
         raise typer.BadParameter("say why the message is given up", param_hint="--reason")
     from telecine_cli.output.dead_letters import dismiss_letters
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(dismiss_letters(find_target(data, nats_url, nkey_seed), letter, reason.strip()))
+    run(dismiss_letters(target.find(), letter, reason.strip()))
 
 
 def _one_or_all(letter: int | None, all_: bool) -> None:

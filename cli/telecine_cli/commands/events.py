@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import AsJson, Data, Generation, NatsUrl, NkeySeed, OnlyAccount, OnlyGeneration, group
+from .options import AsJson, Generation, OnlyAccount, OnlyGeneration, TargetOptions, group, with_target
 
 __all__ = ["app"]
 
@@ -29,7 +29,9 @@ def app() -> typer.Typer:
     return commands
 
 
+@with_target
 def tail(
+    target: TargetOptions,
     account: OnlyAccount = None,
     generation: OnlyGeneration = None,
     stream: Annotated[
@@ -48,31 +50,25 @@ def tail(
         ),
     ] = None,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Follow events as they happen, a line each, until Ctrl-C. Prompts are shown with --json only."""
     if since is not None and stream is None:
         raise typer.BadParameter("needs --stream: each stream counts for itself", param_hint="--since")
     from telecine_cli.output.events import EventFilter, print_live
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
     interest = EventFilter(account, generation, stream and stream.value, since)
-    run(print_live(find_target(data, nats_url, nkey_seed), interest, as_json=json), interrupted=0)
+    run(print_live(target.find(), interest, as_json=json), interrupted=0)
 
 
+@with_target
 def show(
+    target: TargetOptions,
     generation: Generation,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Show a generation's way: every event from the request to the video, and what it cost."""
     from telecine_cli.output.events import print_generation
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(print_generation(find_target(data, nats_url, nkey_seed), generation, as_json=json))
+    run(print_generation(target.find(), generation, as_json=json))

@@ -6,7 +6,7 @@ import typer
 
 from telecine_gateway.access.api_keys import Scope
 
-from .options import Account, AnyAccount, AsJson, Data, NatsUrl, NkeySeed, group
+from .options import Account, AnyAccount, AsJson, TargetOptions, group, with_target
 
 __all__ = ["app"]
 
@@ -26,7 +26,9 @@ def app() -> typer.Typer:
     return commands
 
 
+@with_target
 def create(
+    target: TargetOptions,
     account: Account,
     name: Annotated[
         str, typer.Option(help="What you call it, to tell it from others.", show_default=False)
@@ -40,44 +42,36 @@ def create(
         ),
     ] = None,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Make an API key for an account and print it: once, since only its hash is kept."""
     from telecine_cli.output.keys import print_new_key
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
     scopes = tuple(sorted({each.value for each in scope or [Scope.GENERATE]}))
-    run(print_new_key(find_target(data, nats_url, nkey_seed), account, name, scopes, as_json=json))
+    run(print_new_key(target.find(), account, name, scopes, as_json=json))
 
 
+@with_target
 def list_(
+    target: TargetOptions,
     account: AnyAccount = None,
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """List the keys of one account or of all, the revoked ones too."""
     from telecine_cli.output.keys import print_keys
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(print_keys(find_target(data, nats_url, nkey_seed), account, as_json=json))
+    run(print_keys(target.find(), account, as_json=json))
 
 
+@with_target
 def revoke(
+    target: TargetOptions,
     key_id: Annotated[str, typer.Argument(help="The key's public id, as `keys list` shows it.")],
     json: AsJson = False,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Stop a key for good. It stops working within a second."""
     from telecine_cli.output.keys import print_revoked
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
-    run(print_revoked(find_target(data, nats_url, nkey_seed), key_id, as_json=json))
+    run(print_revoked(target.find(), key_id, as_json=json))

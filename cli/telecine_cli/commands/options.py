@@ -1,11 +1,33 @@
 """Arguments and options that several commands share."""
 
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import update_wrapper
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-__all__ = ["Account", "AsJson", "Data", "NatsUrl", "NkeySeed", "ProvisionerSeed", "data_option", "group"]
+if TYPE_CHECKING:
+    from telecine_cli.target import Target
+
+__all__ = [
+    "Account",
+    "AnyAccount",
+    "AsJson",
+    "Data",
+    "Generation",
+    "NatsUrl",
+    "NkeySeed",
+    "OnlyAccount",
+    "OnlyGeneration",
+    "ProvisionerSeed",
+    "TargetOptions",
+    "group",
+    "with_options_of",
+    "with_target",
+]
 
 _PANEL = "Which telecine"
 
@@ -19,18 +41,20 @@ def _name(value: str | None) -> str | None:
         raise typer.BadParameter(str(error)) from None
 
 
-data_option = typer.Option(
-    "--data",
-    help="The folder of a running stack. [default: ./data]",
-    show_default=False,
-    rich_help_panel=_PANEL,
-)
-Data = Annotated[Path | None, data_option]
+Data = Annotated[
+    Path | None,
+    typer.Option(
+        "--data",
+        help="The data folder of a running stack. [default: ./data]",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
 NatsUrl = Annotated[
     str | None,
     typer.Option(
         "--nats-url",
-        help="Any telecine, by its NATS server (also TELECINE_NATS_URL).",
+        help="The NATS server of any telecine (also TELECINE_NATS_URL).",
         metavar="URL",
         show_default=False,
         rich_help_panel=_PANEL,
@@ -58,19 +82,63 @@ ProvisionerSeed = Annotated[
 ]
 Account = Annotated[str, typer.Argument(help="The account's name: letters, digits, _ and -.", callback=_name)]
 AnyAccount = Annotated[
-    str | None, typer.Argument(help="Only this account's.", callback=_name, show_default=False)
+    str | None, typer.Argument(help="Only this account.", callback=_name, show_default=False)
 ]
 OnlyAccount = Annotated[
-    str | None, typer.Option("--account", help="Only this account's.", callback=_name, show_default=False)
+    str | None, typer.Option("--account", help="Only this account.", callback=_name, show_default=False)
 ]
 Generation = Annotated[str, typer.Argument(help="The generation's id.", callback=_name)]
 OnlyGeneration = Annotated[
     str | None,
-    typer.Option("--generation", help="Only this generation's.", callback=_name, show_default=False),
+    typer.Option("--generation", help="Only this generation.", callback=_name, show_default=False),
 ]
-AsJson = Annotated[bool, typer.Option("--json", help="As JSON, for programs.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON, for programs.")]
+
+
+@dataclass(frozen=True)
+class TargetOptions:
+    """The options that say which telecine a command uses, as they were given."""
+
+    data: Path | None
+    nats_url: str | None
+    nkey_seed: Path | None
+
+    def find(self) -> "Target":
+        """The telecine, to use with the operator's identity. Raises CommandError."""
+        from telecine_cli.target import find_target
+
+        return find_target(self.data, self.nats_url, self.nkey_seed)
+
+
+def with_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --data, --nats-url and --nkey-seed to a command, which gets them as `target`.
+
+    The command finds the target itself, so that wrong usage is reported first.
+    """
+
+    def run(data: Data = None, nats_url: NatsUrl = None, nkey_seed: NkeySeed = None, **given: Any) -> None:
+        command(target=TargetOptions(data, nats_url, nkey_seed), **given)
+
+    return with_options_of(run, command, without="target")
+
+
+def with_options_of(
+    wrapper: Callable[..., None], command: Callable[..., None], without: str
+) -> Callable[..., None]:
+    """`wrapper` with the parameters of `command` in front of its own: typer reads them from the signature."""
+    own = inspect.signature(command).parameters.values()
+    added = inspect.signature(wrapper).parameters.values()
+    parameters = [
+        *(each for each in own if each.name != without),
+        *(each for each in added if each.kind is not inspect.Parameter.VAR_KEYWORD),
+    ]
+    by_keyword = [each.replace(kind=inspect.Parameter.KEYWORD_ONLY) for each in parameters]
+    update_wrapper(wrapper, command)
+    wrapper.__signature__ = inspect.Signature(by_keyword)  # type: ignore[attr-defined]
+    wrapper.__annotations__ = {each.name: each.annotation for each in by_keyword}
+    return wrapper
 
 
 def group(help: str) -> typer.Typer:
-    """A command that has commands of its own."""
+    """A command that has subcommands."""
     return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode="markdown")

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from .options import Data, NatsUrl, NkeySeed, group
+from .options import TargetOptions, group, with_target
 
 __all__ = ["app"]
 
@@ -35,7 +35,9 @@ def _group() -> None:
     """The tables that services compute from the events."""
 
 
+@with_target
 def rebuild(
+    target: TargetOptions,
     service: Annotated[ServiceChoice, typer.Argument(help="Whose tables.")],
     database_url: Annotated[
         str | None,
@@ -45,9 +47,6 @@ def rebuild(
             show_default=False,
         ),
     ] = None,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Compute a service's tables anew from the first event on.
 
@@ -57,11 +56,10 @@ def rebuild(
         raise typer.BadParameter("each service has its own: name one service", param_hint="--database-url")
     from telecine_cli.output.projections import rebuild_services
     from telecine_cli.runner import run
-    from telecine_cli.target import find_target
 
     names = (
         [each.value for each in ServiceChoice if each is not ServiceChoice.ALL]
         if service is ServiceChoice.ALL
         else [service.value]
     )
-    run(rebuild_services(find_target(data, nats_url, nkey_seed), names, database_url))
+    run(rebuild_services(target.find(), names, database_url))

@@ -73,7 +73,7 @@ def provision(
     if credentials is None and rotate:
         raise typer.BadParameter("needs --credentials", param_hint="--rotate")
     if credentials is not None:
-        from telecine_cli.output.credentials import create_credentials
+        from telecine_cli.output.provision import create_credentials
 
         create_credentials(credentials, rotate or ())
         return
@@ -82,5 +82,5 @@ def provision(
     from telecine_cli.target import find_target
     from telecine_contracts.permissions import PROVISIONER
 
-    wish = ProvisionOptions(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
-    run(provision_server(find_target(data, nats_url, nkey_seed, identity=PROVISIONER), wish))
+    options = ProvisionOptions(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
+    run(provision_server(find_target(data, nats_url, nkey_seed, identity=PROVISIONER), options))

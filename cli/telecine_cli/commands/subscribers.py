@@ -1,14 +1,19 @@
 """`telecine subscribers`: other teams' programs that take events."""
 
+from collections.abc import Callable
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from telecine_cli.provisioning.subscriber_programs import Client
 
-from .options import AsJson, Data, NatsUrl, NkeySeed, ProvisionerSeed, group
+from .options import AsJson, Data, NatsUrl, NkeySeed, ProvisionerSeed, group, with_options_of
+
+if TYPE_CHECKING:
+    from telecine_cli.output.subscribers import SubscriberTarget
 
 __all__ = ["app"]
 
@@ -62,6 +67,55 @@ SubscriberUrl = Annotated[
 ]
 
 
+@dataclass(frozen=True)
+class SubscriberTargetOptions:
+    """The options that say which telecine a command uses, and the identity that it needs there."""
+
+    data: Path | None
+    nats_url: str | None
+    nkey_seed: Path | None
+    credentials: Path | None
+    as_provisioner: bool
+
+    def find(self) -> "SubscriberTarget":
+        """The telecine and its folder of credentials. Raises CommandError."""
+        from telecine_cli.output.subscribers import find_subscriber_target
+        from telecine_contracts.permissions import OPERATOR, PROVISIONER
+
+        identity = PROVISIONER if self.as_provisioner else OPERATOR
+        return find_subscriber_target(self.data, self.nats_url, self.nkey_seed, self.credentials, identity)
+
+
+def with_operator_target(command: Callable[..., None]) -> Callable[..., None]:
+    """Add --credentials, --data, --nats-url and --nkey-seed; `target` is used with the operator's identity."""
+
+    def run(
+        credentials: Credentials = None,
+        data: Data = None,
+        nats_url: NatsUrl = None,
+        nkey_seed: NkeySeed = None,
+        **given: Any,
+    ) -> None:
+        command(target=SubscriberTargetOptions(data, nats_url, nkey_seed, credentials, False), **given)
+
+    return with_options_of(run, command, without="target")
+
+
+def with_provisioner_target(command: Callable[..., None]) -> Callable[..., None]:
+    """The same with the provisioner's identity, for commands that change consumers or identities."""
+
+    def run(
+        credentials: Credentials = None,
+        data: Data = None,
+        nats_url: NatsUrl = None,
+        nkey_seed: ProvisionerSeed = None,
+        **given: Any,
+    ) -> None:
+        command(target=SubscriberTargetOptions(data, nats_url, nkey_seed, credentials, True), **given)
+
+    return with_options_of(run, command, without="target")
+
+
 def app() -> typer.Typer:
     """The commands of `telecine subscribers`."""
     commands = group(
@@ -86,7 +140,9 @@ def app() -> typer.Typer:
     return commands
 
 
+@with_provisioner_target
 def add(
+    target: SubscriberTargetOptions,
     name: Name,
     stream: Annotated[
         list[StreamName] | None,
@@ -113,17 +169,13 @@ def add(
     ] = StartPosition.beginning,
     subscriber_url: SubscriberUrl = None,
     json: AsJson = False,
-    credentials: Credentials = None,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Create a subscriber's durable consumer and identity, and show a program for each client library.
 
     The identity can take events from its own consumer and nothing else. May be run again: the key and the
     position stay, the filters become those that are given.
     """
-    from telecine_cli.output.subscribers import NewSubscriber, add_subscriber, find_subscriber_target
+    from telecine_cli.output.subscribers import NewSubscriber, add_subscriber
     from telecine_cli.runner import run
 
     wanted = NewSubscriber(
@@ -133,29 +185,24 @@ def add(
         start=from_.value,
         subscriber_url=subscriber_url,
     )
-    run(add_subscriber(find_subscriber_target(data, nats_url, nkey_seed, credentials), wanted, as_json=json))
+    run(add_subscriber(target.find(), wanted, as_json=json))
 
 
+@with_operator_target
 def list_(
+    target: SubscriberTargetOptions,
     json: AsJson = False,
-    credentials: Credentials = None,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """List every subscriber with its lag: events that it has not acknowledged yet."""
-    from telecine_cli.output.subscribers import find_subscriber_target, print_subscribers
+    from telecine_cli.output.subscribers import print_subscribers
     from telecine_cli.runner import run
-    from telecine_contracts.permissions import OPERATOR
 
-    run(
-        print_subscribers(
-            find_subscriber_target(data, nats_url, nkey_seed, credentials, OPERATOR), as_json=json
-        )
-    )
+    run(print_subscribers(target.find(), as_json=json))
 
 
+@with_operator_target
 def program(
+    target: SubscriberTargetOptions,
     name: Name,
     client: Annotated[Client, typer.Option(help="The client library.")] = Client.NATS_PY,
     stream: Annotated[
@@ -167,36 +214,30 @@ def program(
         ),
     ] = None,
     subscriber_url: SubscriberUrl = None,
-    credentials: Credentials = None,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: NkeySeed = None,
 ) -> None:
     """Print a program of about ten lines that takes the subscriber's events; it expects the seed where it is run."""
-    from telecine_cli.output.subscribers import find_subscriber_target, print_program
+    from telecine_cli.output.subscribers import print_program
     from telecine_cli.runner import run
-    from telecine_contracts.permissions import OPERATOR
 
-    target = find_subscriber_target(data, nats_url, nkey_seed, credentials, OPERATOR)
-    run(print_program(target, name, client, stream and stream.value, subscriber_url))
+    run(print_program(target.find(), name, client, stream and stream.value, subscriber_url))
 
 
+@with_provisioner_target
 def rotate(
+    target: SubscriberTargetOptions,
     name: Name,
     json: AsJson = False,
-    credentials: Credentials = None,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Make a new key in place of the subscriber's. The old one is refused as soon as the server has reloaded."""
-    from telecine_cli.output.subscribers import find_subscriber_target, rotate_key
+    from telecine_cli.output.subscribers import rotate_key
     from telecine_cli.runner import run
 
-    run(rotate_key(find_subscriber_target(data, nats_url, nkey_seed, credentials), name, as_json=json))
+    run(rotate_key(target.find(), name, as_json=json))
 
 
+@with_provisioner_target
 def reset(
+    target: SubscriberTargetOptions,
     name: Name,
     from_: Annotated[
         StartPosition,
@@ -207,19 +248,15 @@ def reset(
         typer.Option(case_sensitive=False, help="Only on this stream; may be repeated.", show_default=False),
     ] = None,
     json: AsJson = False,
-    credentials: Credentials = None,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Begin again with the first event, or skip everything up to now. Stop the program first."""
-    from telecine_cli.output.subscribers import find_subscriber_target, reset_position
+    from telecine_cli.output.subscribers import reset_position
     from telecine_cli.runner import run
 
     streams = tuple(each.value for each in stream or ())
     run(
         reset_position(
-            find_subscriber_target(data, nats_url, nkey_seed, credentials),
+            target.find(),
             name,
             streams,
             from_.value,
@@ -228,16 +265,14 @@ def reset(
     )
 
 
+@with_provisioner_target
 def remove(
+    target: SubscriberTargetOptions,
     name: Name,
     json: AsJson = False,
-    credentials: Credentials = None,
-    data: Data = None,
-    nats_url: NatsUrl = None,
-    nkey_seed: ProvisionerSeed = None,
 ) -> None:
     """Delete a subscriber: its key, its durable consumers and with them its position. Events stay."""
-    from telecine_cli.output.subscribers import delete_subscriber, find_subscriber_target
+    from telecine_cli.output.subscribers import delete_subscriber
     from telecine_cli.runner import run
 
-    run(delete_subscriber(find_subscriber_target(data, nats_url, nkey_seed, credentials), name, as_json=json))
+    run(delete_subscriber(target.find(), name, as_json=json))

@@ -1,4 +1,4 @@
-"""The account that a local stack comes with: one API key, kept beside the data, and some credits."""
+"""The account of a local stack: one API key, stored in the data folder, and some credits."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,33 +20,33 @@ ACCOUNT = "demo"
 
 @dataclass(frozen=True)
 class WelcomeGrant:
-    """The credits that the account is given, once per `reference`."""
+    """Credits for the account, granted once per `reference`."""
 
     amount: int
     reference: str
 
 
 def key_file(data: Path) -> Path:
-    """The file that keeps the account's key, readable by its owner only."""
+    """The file with the account's key, readable by its owner only."""
     return data / "demo-account.json"
 
 
-async def open_account(connection: NatsClient, data: Path, gift: WelcomeGrant) -> str:
-    """The account's API key, the same one every time until it is revoked; the account has got its gift.
+async def open_account(connection: NatsClient, data: Path, welcome: WelcomeGrant) -> str:
+    """Make sure that the account has a key and the credits of `welcome`; the same key every time until it is revoked.
 
     Raises:
-        Failure: when the credits service does not answer.
+        CommandError: the credits service does not answer.
     """
     key = _read_key(data) or _write_key(data, new_key())
-    working = await is_active(connection, ACCOUNT, key.key_id)
-    if working is False:
-        key, working = _write_key(data, new_key()), None
-    if working is None:
+    active = await is_active(connection, ACCOUNT, key.key_id)
+    if active is False:
+        key, active = _write_key(data, new_key()), None
+    if active is None:
         await create(connection, ACCOUNT, key, name="made by telecine for its data folder")
     request = GrantCredits(
         account=ACCOUNT,
-        amount=gift.amount,
-        reference=gift.reference,
+        amount=welcome.amount,
+        reference=welcome.reference,
         reason="to try telecine with",
         kind=GrantKind.PROMOTIONAL,
     )
@@ -55,7 +55,7 @@ async def open_account(connection: NatsClient, data: Path, gift: WelcomeGrant) -
 
 
 class _KeyFile(BaseModel):
-    """What the file of the account's key holds."""
+    """The content of the file with the account's key."""
 
     key: str
     key_id: str
@@ -67,6 +67,6 @@ def _read_key(data: Path) -> NewKey | None:
 
 
 def _write_key(data: Path, key: NewKey) -> NewKey:
-    """Kept before it is made known: a key that nobody has would stay in the stream for good."""
+    # Written before the key is created: if this process died in between, no one would have the created key.
     write_private_json(key_file(data), {"account": ACCOUNT, "key_id": key.key_id, "key": key.secret})
     return key

@@ -1,4 +1,4 @@
-"""Have a stack's books checked by the auditor, as anybody outside would: its own program, its own process."""
+"""Runs the auditor on a stack's ledger, as an outsider would: as a separate program."""
 
 import asyncio
 import sys
@@ -16,24 +16,28 @@ _CHECKPOINT_SECONDS = 15.0
 
 
 async def wait_for_checkpoint(connection: NatsClient) -> None:
-    """Until credits has signed what the ledger is. Raises Failure if it does not."""
+    """Wait until credits has signed a checkpoint of the ledger.
+
+    Raises:
+        CommandError: there is none after 15 s.
+    """
     checkpoints = CatchUpSubscription(connection, CHECKPOINTS)
     try:
         async with asyncio.timeout(_CHECKPOINT_SECONDS):
-            while await checkpoints.last() == 0:  # noqa: ASYNC110  it is elsewhere
+            while await checkpoints.last() == 0:  # noqa: ASYNC110  another process signs it
                 await asyncio.sleep(0.05)
     except TimeoutError:
         raise CommandError(f"credits signed no checkpoint within {_CHECKPOINT_SECONDS:g} s") from None
 
 
-async def run_audit(auditing: AuditorAccess, *, as_json: bool) -> str:
-    """What `telecine-audit verify` says of the ledger, for people or as one JSON document.
+async def run_audit(auditor: AuditorAccess, *, as_json: bool) -> str:
+    """Run `telecine-audit verify` and return its output, for people or as one JSON document.
 
     Raises:
-        Failure: when it found a breach or could not find out; with all that it said.
+        CommandError: it found a breach or could not finish; with its output.
     """
-    access = auditing.access
-    arguments = ["verify", "--nats", auditing.nats_url, "--key", str(auditing.checkpoint_key)]
+    access = auditor.access
+    arguments = ["verify", "--nats", auditor.nats_url, "--key", str(auditor.checkpoint_key)]
     arguments += ["--nkey-seed", str(access.nkey_seed)] if access.nkey_seed else []
     arguments += ["--tls-ca", str(access.tls_ca)] if access.tls_ca else []
     child = await asyncio.create_subprocess_exec(
@@ -41,8 +45,8 @@ async def run_audit(auditing: AuditorAccess, *, as_json: bool) -> str:
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,
     )
-    said, _ = await child.communicate()
-    text = said.decode("utf-8", "replace")
+    output, _ = await child.communicate()
+    text = output.decode("utf-8", "replace")
     if child.returncode != 0:
         raise CommandError(f"the audit did not pass (exit code {child.returncode}):\n{text}")
     return text

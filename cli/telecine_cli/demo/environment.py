@@ -1,4 +1,4 @@
-"""What a demonstration plays on: a stack of its own, or a telecine that runs already."""
+"""Where the demo runs: on a stack that it starts, or on a telecine that is already running."""
 
 import shutil
 import tempfile
@@ -21,7 +21,7 @@ __all__ = ["AuditorAccess", "DemoEnvironment", "LocalStack", "RemoteStack"]
 
 @dataclass(frozen=True)
 class AuditorAccess:
-    """How an auditor comes to the ledger, and the public key of its checkpoints."""
+    """How the auditor connects to the ledger, and the public key of its checkpoints."""
 
     nats_url: str
     access: NatsIdentity
@@ -30,18 +30,18 @@ class AuditorAccess:
 
 @dataclass(frozen=True)
 class DemoEnvironment:
-    """Everything a demonstration needs to know. `data` keeps the demo account's key."""
+    """Everything that the demo needs. `data`: the folder for the key of the demo account."""
 
     gateway_url: str
     target: Target
     data: Path
     sample_image: str
-    auditing: AuditorAccess
+    auditor: AuditorAccess
 
 
 @dataclass(frozen=True)
 class RemoteStack:
-    """A telecine that runs already, as the user names it."""
+    """A telecine that is already running, as named by the user."""
 
     gateway_url: str
     target: Target
@@ -51,7 +51,7 @@ class RemoteStack:
 
     @asynccontextmanager
     async def open(self, say: Callable[[str], None]) -> AsyncIterator[DemoEnvironment]:
-        """It, for as long as the block lasts; nothing of it is stopped at the end."""
+        """Use it during the block; nothing is stopped at the end."""
         with tempfile.TemporaryDirectory(prefix="telecine-demo-") as folder:
             access = NatsIdentity(
                 nkey_seed=self.auditor_seed,
@@ -59,20 +59,20 @@ class RemoteStack:
                 tls_cert=self.target.access.tls_cert,
                 tls_key=self.target.access.tls_key,
             )
-            auditing = AuditorAccess(self.target.nats_url, access, self.checkpoint_key)
-            yield DemoEnvironment(self.gateway_url, self.target, Path(folder), self.sample_image, auditing)
+            auditor = AuditorAccess(self.target.nats_url, access, self.checkpoint_key)
+            yield DemoEnvironment(self.gateway_url, self.target, Path(folder), self.sample_image, auditor)
 
 
 @dataclass(frozen=True)
 class LocalStack:
-    """A stack that is started for the demonstration. Without `data` in a temporary folder."""
+    """A stack that is started for the demo, on a temporary folder if `data` is None."""
 
     data: Path | None
     task_seconds: float
 
     @asynccontextmanager
     async def open(self, say: Callable[[str], None]) -> AsyncIterator[DemoEnvironment]:
-        """The stack, up for as long as the block lasts."""
+        """Run the stack during the block."""
         say("starting nats-server, an S3 server, an emulated provider and the four services …")
         options = StackOptions(
             emulator_arguments=(f"--task-seconds={self.task_seconds}",), checkpoint_entries=1
@@ -84,9 +84,9 @@ class LocalStack:
 
 
 def _environment_of(config: StackConfig) -> DemoEnvironment:
-    auditing = AuditorAccess(config.nats.url, config.nats.access(AUDITOR), config.checkpoint_key_file)
+    auditor = AuditorAccess(config.nats.url, config.nats.access(AUDITOR), config.checkpoint_key_file)
     sample = f"{config.local_url('emulator')}/samples/harbour.png"
-    return DemoEnvironment(config.gateway_url, stack_target(config), config.data, sample, auditing)
+    return DemoEnvironment(config.gateway_url, stack_target(config), config.data, sample, auditor)
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""The gateway's HTTP API, as far as the demonstration uses it: like any client would."""
+"""Client of the gateway's HTTP API, as far as the demo uses it."""
 
 import hashlib
 import os
@@ -20,7 +20,7 @@ _OK, _ACCEPTED = 200, 202
 
 @dataclass(frozen=True, slots=True)
 class Download:
-    """A file that was downloaded."""
+    """A downloaded file."""
 
     file: Path
     bytes: int
@@ -29,9 +29,9 @@ class Download:
 
 @asynccontextmanager
 async def gateway_client(url: str, key: str) -> "AsyncIterator[GatewayClient]":
-    """A client of the gateway at `url` for as long as the block lasts."""
+    """A client of the gateway at `url`, open during the block."""
     headers = {"Authorization": f"Bearer {key}"}
-    # trust_env=False: a proxy of the environment can't reach this machine's loopback interface.
+    # trust_env=False: a proxy named by the environment cannot reach the loopback interface of this machine.
     async with httpx.AsyncClient(
         base_url=url, headers=headers, timeout=_TIMEOUT_SECONDS, trust_env=False
     ) as client:
@@ -40,23 +40,23 @@ async def gateway_client(url: str, key: str) -> "AsyncIterator[GatewayClient]":
 
 @dataclass(frozen=True)
 class GatewayClient:
-    """Each call raises Failure, with what the gateway said, for any answer that is not a success."""
+    """Each call raises CommandError with the response's text unless the gateway answers with success."""
 
     client: httpx.AsyncClient
 
     async def generate(self, request: Mapping[str, Any]) -> str:
-        """Ask for a video; the generation's id."""
+        """Request a video; returns the generation's id."""
         answer = await self._request("POST", "/api/video/generate", json=dict(request))
         return str(answer.json()["id"])
 
     async def status(self, generation: str) -> dict[str, Any]:
-        """What the status route says."""
+        """The body of the status route."""
         query = {"taskId": generation, "historyId": generation}
         answer: dict[str, Any] = (await self._request("GET", "/api/video/status", params=query)).json()
         return answer
 
     async def download(self, generation: str, file: Path) -> Download:
-        """The video, into `file`: whole or not at all."""
+        """Download the video into `file`: completely or not at all."""
         file = _resolve_symlink(file)
         part = file.with_name(f"{file.name}.part")
         digest, size = hashlib.sha256(), 0
@@ -78,25 +78,25 @@ class GatewayClient:
                     raise _error_message(answer)
                 yield answer
         except httpx.HTTPError as error:
-            raise CommandError(f"the gateway did not answer: {type(error).__name__}") from error
+            raise CommandError(f"the gateway does not answer: {type(error).__name__}") from error
 
     async def _request(self, method: str, path: str, **content: Any) -> httpx.Response:
         try:
             answer = await self.client.request(method, path, **content)
         except httpx.HTTPError as error:
-            raise CommandError(f"the gateway did not answer: {type(error).__name__}") from error
+            raise CommandError(f"the gateway does not answer: {type(error).__name__}") from error
         if answer.status_code not in (_OK, _ACCEPTED):
             raise _error_message(answer)
         return answer
 
 
 def _resolve_symlink(file: Path) -> Path:
-    """What a symbolic link names: the link stays, and its file is replaced."""
+    """The target of a symbolic link: the link stays, and its target is replaced."""
     return Path(os.path.realpath(file))
 
 
 def _error_message(answer: httpx.Response) -> CommandError:
     request = answer.request
     return CommandError(
-        f"the gateway answered {answer.status_code} to {request.method} {request.url.path}: {answer.text[:500]}"
+        f"{request.method} {request.url.path} failed with status {answer.status_code}: {answer.text[:500]}"
     )

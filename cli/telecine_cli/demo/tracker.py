@@ -1,4 +1,4 @@
-"""Generations followed through their events, for the demonstration. Pure."""
+"""Tracks the generations of the demo through their events. Pure."""
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ __all__ = ["GenerationTracker", "TrackedGeneration"]
 
 @dataclass
 class TrackedGeneration:
-    """One generation's way so far."""
+    """One generation and its events so far."""
 
     generation: str
     kind: Kind
@@ -33,9 +33,9 @@ class TrackedGeneration:
 
     @property
     def over(self) -> bool:
-        """Whether its credits are spent, given back or denied, and the event that caused this has been seen.
+        """Whether its credits are settled, refunded or denied, and the event that caused this has arrived.
 
-        VIDEO and LEDGER arrive independently of each other: the end of the hold may come before the video's.
+        VIDEO and LEDGER arrive independently of each other: the ledger's entry may arrive before its cause.
         """
         seen = {recorded.envelope.id for recorded in self.events}
         ends = (
@@ -45,27 +45,27 @@ class TrackedGeneration:
 
     @property
     def stored(self) -> VideoStored | None:
-        """Where the video went, if it is stored."""
+        """The event with the stored video, if there is one."""
         return next((e.event for e in self.events if isinstance(e.event, VideoStored)), None)
 
     @property
     def failure(self) -> str | None:
-        """Why there is no video, if there is none."""
+        """Why there will be no video, if it failed."""
         for recorded in self.events:
             match recorded.event:
                 case GenerationFailed() | VideoStorageFailed() as event:
                     return event.message
                 case CreditsDenied() as event:
-                    return f"{event.reason.value}: needs {event.needed} credits, has {event.available}"
+                    return f"{event.reason.value}: {event.needed} credits needed, {event.available} available"
                 case GenerationCancelled():
-                    return "it was cancelled"
+                    return "cancelled"
                 case _:
                     continue
         return None
 
     @property
     def cost(self) -> int:
-        """Credits held for it or spent on it; what was given back costs nothing."""
+        """Credits that are held for it or spent on it; 0 after a refund."""
         amounts = {type(e.event): e.event.amount for e in self.events if isinstance(e.event, CreditsDebited)}
         refunded = any(isinstance(e.event, CreditsRefunded) for e in self.events)
         return 0 if refunded else sum(amounts.values())
@@ -81,27 +81,27 @@ class GenerationTracker:
     _early: dict[str, list[RecordedEvent]] = field(default_factory=dict)
 
     def begin(self, generation: str, kind: Kind) -> TrackedGeneration:
-        """Follow a generation from now on; its first events may have come before its id was known."""
-        journey = TrackedGeneration(generation, kind, self._early.pop(generation, []))
-        self.by_id[generation] = journey
-        return journey
+        """Track a generation; events that arrived before its id was known are added to it."""
+        tracked = TrackedGeneration(generation, kind, self._early.pop(generation, []))
+        self.by_id[generation] = tracked
+        return tracked
 
     def add(self, recorded: RecordedEvent) -> bool:
-        """Take one event of any stream; whether it is of this account."""
+        """Add one event of any stream; returns whether it is of this account."""
         about = recorded.event.about
         if about.get("account") != self.account or isinstance(recorded.event, UndecodedEvent):
             return False
         if isinstance(recorded.event, LedgerEvent):
             self.ledger.append(recorded)
         if generation := about.get("generation"):
-            journey = self.by_id.get(generation)
-            (journey.events if journey else self._early.setdefault(generation, [])).append(recorded)
+            tracked = self.by_id.get(generation)
+            (tracked.events if tracked else self._early.setdefault(generation, [])).append(recorded)
         return True
 
     def over(self) -> bool:
-        """Whether every generation that is followed has come to its end."""
-        return all(journey.over for journey in self.by_id.values())
+        """Whether every tracked generation has ended."""
+        return all(tracked.over for tracked in self.by_id.values())
 
     def all(self) -> Iterable[TrackedGeneration]:
-        """In the order in which they were begun."""
+        """In the order in which tracking began."""
         return self.by_id.values()

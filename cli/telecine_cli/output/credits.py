@@ -1,8 +1,8 @@
-"""What the commands about credits print."""
+"""The output of `telecine credits`."""
 
 import json
 import sys
-from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 import typer
@@ -26,57 +26,65 @@ from telecine_contracts.credits import Balances
 from telecine_credits.rules.decider import Account
 from telecine_gateway.credits import statement_csv
 from telecine_gateway.credits.statement import describe_change
-from telecine_gateway.read_model.entries import Period, Statement, StatementLine
+from telecine_gateway.read_model.entries import Period, RunningBalance, Statement, StatementLine
 
-from .event_summary import printable
-from .timeline import align_columns, format_time, ledger_as_json, ledger_lines, signed
+from .formats import format_change, format_time, printable
+from .ledger import LEDGER_HEAD, LEDGER_RIGHT, ledger_as_json, ledger_row
+from .tables import print_table
 
 __all__ = ["print_balance", "print_change", "print_ledger", "print_statement"]
 
 
 async def print_change(target: Target, command: LedgerCommand, *, as_json: bool) -> None:
-    """Have the ledger changed and print the outcome."""
+    """Send a command to the credits service and print the outcome."""
     async with connected(target) as connection:
         answer = await send_command(connection, command)
     if as_json:
         typer.echo(json.dumps(_change_as_json(command, answer), indent=2))
         return
-    typer.echo(
-        f"{_change_summary(command, answer)}{f', {_balance_summary(answer.balances)}' if answer.balances else ''}"
-    )
+    summary = _change_summary(command, answer) if answer.done else _no_change_summary(command, answer)
+    balance = f"; {command.account} {_balance_summary(answer.balances)}" if answer.balances else ""
+    typer.echo(f"{summary}{balance}")
 
 
 def _change_summary(command: LedgerCommand, answer: LedgerAnswer) -> str:
     account = command.account
     match command:
-        case GrantCredits() if answer.done:
-            return f"granted {command.amount} credits to {account} (entry {answer.entry})"
         case GrantCredits():
-            return f"nothing to do, this reference was granted before (entry {answer.entry}): {account}"
-        case AdjustCredits() if answer.done:
-            return f"adjusted entry {command.corrects} of {account} by {command.amount} credits (entry {answer.entry})"
+            return f"granted {command.amount} credits to {account} (entry {answer.entry})"
         case AdjustCredits():
-            return f"nothing to do, this reference was adjusted before (entry {answer.entry}): {account}"
+            return f"adjusted entry {command.corrects} of {account} by {command.amount} credits (entry {answer.entry})"
         case CloseAccount():
-            return f"{account} is closed" if answer.done else f"nothing to do: {account} was closed before"
+            return f"closed {account}"
         case ReopenAccount():
-            return f"{account} is open again" if answer.done else f"nothing to do: {account} is open"
+            return f"reopened {account}"
         case SetSpendLimits():
-            whose = command.api_key or account
-            return f"limits of {whose} are set" if answer.done else f"nothing to do: {whose} has these limits"
+            return f"set the limits of {command.api_key or account}"
         case SkipMessage():
-            what = f"message LEDGER#{command.sequence} of {account}"
-            return (
-                f"{what} is skipped (entry {answer.entry})"
-                if answer.done
-                else f"nothing to do: {what} was skipped before"
-            )
+            return f"skipped message LEDGER#{command.sequence} of {account} (entry {answer.entry})"
+        case _:
+            return account
+
+
+def _no_change_summary(command: LedgerCommand, answer: LedgerAnswer) -> str:
+    account = command.account
+    match command:
+        case GrantCredits() | AdjustCredits():
+            return f"no change: the reference was already used for entry {answer.entry} of {account}"
+        case CloseAccount():
+            return f"no change: {account} is already closed"
+        case ReopenAccount():
+            return f"no change: {account} is open"
+        case SetSpendLimits():
+            return f"no change: {command.api_key or account} already has these limits"
+        case SkipMessage():
+            return f"no change: message LEDGER#{command.sequence} of {account} was already skipped"
         case _:
             return account
 
 
 def _change_as_json(command: LedgerCommand, answer: LedgerAnswer) -> dict[str, Any]:
-    """`changed`: whether this command made the entry; False when an earlier one had done so already."""
+    """`changed`: whether this command made the entry; False if an earlier one did."""
     return {
         "account": command.account,
         "changed": answer.done,
@@ -91,21 +99,25 @@ def _balance_summary(balances: Balances) -> str:
     return f"has {balances.available} credits available{held}"
 
 
-async def _entries(target: Target, account: str, *, whole: bool = False) -> list[RecordedEvent]:
+async def _entries(target: Target, account: str, *, complete: bool = False) -> list[RecordedEvent]:
     async with connected(target) as connection:
-        return await read_ledger(connection, account, whole=whole)
+        return await read_ledger(connection, account, complete=complete)
 
 
 def _require_entries(account: str, entries: list[RecordedEvent]) -> list[RecordedEvent]:
     if not entries:
         raise CommandError(
-            f"account {account} has no entry yet: `telecine credits grant {account} …` makes the first"
+            f"account {account} has no entries: `telecine credits grant {account} …` makes the first one"
         )
     return entries
 
 
 async def print_ledger(target: Target, account: str, *, as_json: bool) -> None:
-    """Print an account's ledger and balance. Raises Failure for an account that has no entry."""
+    """Print an account's ledger and balance.
+
+    Raises:
+        CommandError: the account has no entries.
+    """
     entries = await _entries(target, account)
     balances = balances_after(entries)
     if as_json:
@@ -113,29 +125,34 @@ async def print_ledger(target: Target, account: str, *, as_json: bool) -> None:
         document = {"account": account, "ledger": ledger, "balance": balances.model_dump()}
         typer.echo(json.dumps(document, indent=2))
         return
-    for line in ledger_lines(_require_entries(account, entries)):
-        typer.echo(line)
+    rows = map(ledger_row, _require_entries(account, entries))
+    print_table(rows, head=LEDGER_HEAD, right=LEDGER_RIGHT)
     typer.echo(f"{account} {_balance_summary(balances)}")
 
 
 async def print_balance(target: Target, account: str, *, as_json: bool) -> None:
-    """Print what an account has, what bounds it, and what is left of its grants. Raises Failure."""
-    entries = _require_entries(account, await _entries(target, account, whole=True))
-    standing, balances = account_after(entries), balances_after(entries)
-    grants = grants_of(standing, entries)
+    """Print an account's balance, its spend limits, and what is left of its grants.
+
+    Raises:
+        CommandError: the account has no entries.
+    """
+    entries = _require_entries(account, await _entries(target, account, complete=True))
+    state, balances = account_after(entries), balances_after(entries)
+    grants = grants_of(state, entries)
     if as_json:
-        typer.echo(json.dumps(_standing_as_json(account, standing, grants), indent=2))
+        typer.echo(json.dumps(_balance_as_json(account, state, grants), indent=2))
         return
-    typer.echo(f"{account} {_balance_summary(balances)}{', and is closed' if standing.is_closed else ''}")
-    for scope, limits in sorted(standing.limits.items()):
-        bounds = {"a day": limits.per_day, "a generation": limits.per_generation}
-        told = " and ".join(f"{most} credits {per}" for per, most in bounds.items() if most is not None)
-        if told:
-            typer.echo(f"{scope or 'the account'} may spend {told}")
+    typer.echo(f"{account} {_balance_summary(balances)}{', and is closed' if state.is_closed else ''}")
+    for scope, limits in sorted(state.limits.items()):
+        bounds = {"day": limits.per_day, "generation": limits.per_generation}
+        text = " and ".join(
+            f"{most} credits per {period}" for period, most in bounds.items() if most is not None
+        )
+        if text:
+            typer.echo(f"{scope or 'the account'} may spend {text}")
     if grants:
         head = ("grant", "kind", "granted", "available", "held", "usable until", "reference")
-        for line in align_columns([head, *map(_grant_cells, grants)], right={0, 2, 3, 4}):
-            typer.echo(line)
+        print_table(map(_grant_cells, grants), head=head, right={0, 2, 3, 4})
 
 
 def _grant_cells(grant: GrantLine) -> tuple[str, ...]:
@@ -151,16 +168,16 @@ def _grant_cells(grant: GrantLine) -> tuple[str, ...]:
     )
 
 
-def _standing_as_json(account: str, standing: Account, grants: list[GrantLine]) -> dict[str, Any]:
+def _balance_as_json(account: str, state: Account, grants: list[GrantLine]) -> dict[str, Any]:
     return {
         "account": account,
-        "entry": standing.entry,
-        "available": standing.available,
-        "held": standing.held,
-        "closed": standing.is_closed,
+        "entry": state.entry,
+        "available": state.available,
+        "held": state.held,
+        "closed": state.is_closed,
         "limits": [
             {"api_key": scope or None, "per_day": limits.per_day, "per_generation": limits.per_generation}
-            for scope, limits in sorted(standing.limits.items())
+            for scope, limits in sorted(state.limits.items())
         ],
         "grants": [
             {
@@ -178,27 +195,33 @@ def _standing_as_json(account: str, standing: Account, grants: list[GrantLine]) 
 
 
 async def print_statement(target: Target, account: str, period: Period, *, as_csv: bool) -> None:
-    """Print an account's statement. Raises Failure for an account that has no entry."""
+    """Print an account's statement.
+
+    Raises:
+        CommandError: the account has no entries.
+    """
     entries = _require_entries(account, await _entries(target, account))
-    told, lines = statement_of(account, entries, period)
+    statement, lines = statement_of(account, entries, period)
     if as_csv:
-        parts = (statement_csv.begin(told), statement_csv.lines(lines), statement_csv.end(told))
+        parts = (statement_csv.begin(statement), statement_csv.lines(lines), statement_csv.end(statement))
         sys.stdout.buffer.write(b"".join(parts))
         return
     head = ("entry", "time", "what happened", "available", "held", "= available", "= held", "for")
-    for line in align_columns([head, *_rows(told, lines)], right={0, 3, 4, 5, 6}):
-        typer.echo(line)
+    rows = [_opening_cells(statement), *map(_line_cells, lines), _closing_cells(statement)]
+    print_table(rows, head=head, right=LEDGER_RIGHT)
 
 
-def _rows(told: Statement, lines: Iterable[StatementLine]) -> list[tuple[str, ...]]:
-    ends = [
-        ("", format_time(at) if at else "", name, "", "", str(mark.available), str(mark.held), "")
-        for name, mark, at in (
-            ("opening balance", told.opening, told.period.since),
-            ("closing balance", told.closing, told.period.until),
-        )
-    ]
-    return [ends[0], *map(_line_cells, lines), ends[1]]
+def _opening_cells(statement: Statement) -> tuple[str, ...]:
+    return _balance_cells("opening balance", statement.opening, statement.period.since)
+
+
+def _closing_cells(statement: Statement) -> tuple[str, ...]:
+    return _balance_cells("closing balance", statement.closing, statement.period.until)
+
+
+def _balance_cells(name: str, balance: RunningBalance, time: datetime | None) -> tuple[str, ...]:
+    shown = format_time(time) if time else ""
+    return "", shown, name, "", "", str(balance.available), str(balance.held), ""
 
 
 def _line_cells(line: StatementLine) -> tuple[str, ...]:
@@ -207,8 +230,8 @@ def _line_cells(line: StatementLine) -> tuple[str, ...]:
         str(line.entry),
         format_time(line.at),
         describe_change(line).lower(),
-        signed(line.amount),
-        signed(line.held_amount),
+        format_change(line.amount),
+        format_change(line.held_amount),
         str(line.available),
         str(line.held),
         printable(about),

@@ -1,4 +1,4 @@
-"""What the commands about keys print."""
+"""The output of `telecine keys`."""
 
 import json
 from typing import Any
@@ -8,8 +8,8 @@ import typer
 from telecine_cli.api_keys import ApiKeySummary, create, list_keys, new_key, revoke
 from telecine_cli.target import Target, connected
 
-from .event_summary import printable
-from .timeline import align_columns, format_time
+from .formats import format_time, printable
+from .tables import print_table
 
 __all__ = ["print_keys", "print_new_key", "print_revoked"]
 
@@ -17,33 +17,39 @@ __all__ = ["print_keys", "print_new_key", "print_revoked"]
 async def print_new_key(
     target: Target, account: str, name: str, scopes: tuple[str, ...], *, as_json: bool
 ) -> None:
-    """Make a key and print it: the key alone on standard output, the rest on standard error; or all of it as JSON."""
+    """Create a key and print it: only the key on standard output, its details on standard error; or both as JSON."""
     key = new_key()
     async with connected(target) as connection:
         await create(connection, account, key, name=name, scopes=scopes)
     if as_json:
-        made = {"key": key.secret, "key_id": key.key_id, "account": account, "name": name, "scopes": scopes}
-        typer.echo(json.dumps(made, indent=2))
+        document = {
+            "key": key.secret,
+            "key_id": key.key_id,
+            "account": account,
+            "name": name,
+            "scopes": scopes,
+        }
+        typer.echo(json.dumps(document, indent=2))
         return
     scope = " and ".join(scopes)
-    told = f"{key.key_id} for account {account}, scope {scope}. Keep the key, it is not shown again:"
-    typer.echo(told, err=True)
+    typer.echo(
+        f"{key.key_id} for account {account}, scope {scope}. Keep the key, it is not shown again:", err=True
+    )
     typer.echo(key.secret)
 
 
 async def print_keys(target: Target, account: str | None, *, as_json: bool) -> None:
-    """Print the keys of one account or of all."""
+    """Print the keys of one account or of all accounts."""
     async with connected(target) as connection:
         keys = await list_keys(connection, account)
     if as_json:
         typer.echo(json.dumps([_key_as_json(key) for key in keys], indent=2))
         return
     if not keys:
-        typer.echo("no keys yet: `telecine keys create ACCOUNT` makes one", err=True)
+        typer.echo("no keys yet: `telecine keys create ACCOUNT` creates one", err=True)
         return
     head = ("key", "account", "scopes", "created", "revoked", "name")
-    for line in align_columns([head, *map(_key_cells, keys)]):
-        typer.echo(line)
+    print_table(map(_key_cells, keys), head=head)
 
 
 def _key_cells(key: ApiKeySummary) -> tuple[str, ...]:
@@ -64,7 +70,7 @@ def _key_as_json(key: ApiKeySummary) -> dict[str, Any]:
 
 
 async def print_revoked(target: Target, key_id: str, *, as_json: bool) -> None:
-    """Revoke a key and say so."""
+    """Revoke a key and print the outcome."""
     async with connected(target) as connection:
         before = await revoke(connection, key_id)
     if as_json:
@@ -73,7 +79,7 @@ async def print_revoked(target: Target, key_id: str, *, as_json: bool) -> None:
         return
     if before.revoked_at is not None:
         typer.echo(
-            f"{key_id} of account {before.account} was revoked before, {format_time(before.revoked_at)}"
+            f"{key_id} of account {before.account} was already revoked at {format_time(before.revoked_at)}"
         )
     else:
-        typer.echo(f"{key_id} of account {before.account} is revoked")
+        typer.echo(f"revoked {key_id} of account {before.account}")

@@ -1,4 +1,4 @@
-"""Rebuild the projections of services and say what came of it."""
+"""The command `telecine projections rebuild`, and its output."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -22,7 +22,7 @@ __all__ = ["RebuildResult", "rebuild_one", "rebuild_services"]
 
 @dataclass(frozen=True)
 class RebuildResult:
-    """A service's new tables: rows by table, and how far each projection has read its stream."""
+    """A service's new tables: their row counts, and the sequence up to which each projection has read its stream."""
 
     slot: int
     rows: dict[str, int]
@@ -30,7 +30,7 @@ class RebuildResult:
 
 
 async def rebuild_services(target: Target, services: Iterable[str], database_url: str | None) -> None:
-    """Rebuild one service after the other and print what each has now. Raises Failure."""
+    """Rebuild one service after the other and print the result of each. Raises CommandError."""
     async with connected(target) as connection:
         for service in services:
             done = await rebuild_one(connection, service, target.database(service, database_url))
@@ -42,7 +42,7 @@ async def rebuild_services(target: Target, services: Iterable[str], database_url
 
 
 async def rebuild_one(connection: NatsClient, service: str, database_url: str) -> RebuildResult:
-    """Fill new tables for `service` from its streams, beside the live ones, and make them the live ones."""
+    """Fill new tables from the streams of `service` while the live ones are in use, then make the new ones live."""
     metadata: MetaData = import_module(f"telecine_{service}.read_model.tables").METADATA
     version: int = import_module(f"telecine_{service}.read_model.tables").VERSION
     projections: Sequence[Projection] = import_module(

@@ -1,4 +1,4 @@
-"""What the commands about subscribers do and print."""
+"""The commands of `telecine subscribers`: what they do, and their output."""
 
 import json
 from collections.abc import Iterable
@@ -9,7 +9,6 @@ from typing import Any
 
 import typer
 
-from telecine_cli import target
 from telecine_cli.errors import CommandError
 from telecine_cli.provisioning import subscriptions
 from telecine_cli.provisioning.credentials import (
@@ -23,10 +22,11 @@ from telecine_cli.provisioning.server_reload import reload_server
 from telecine_cli.provisioning.subscriber_programs import Client, ProgramOptions, program
 from telecine_cli.provisioning.subscriptions import Start, Subscription
 from telecine_cli.stack.config import credentials_folder
-from telecine_cli.target import Target, connected
+from telecine_cli.target import Target, connected, find_target
 from telecine_contracts.permissions import PROVISIONER
 
-from .timeline import align_columns, format_time
+from .formats import format_time
+from .tables import print_table
 
 __all__ = [
     "NewSubscriber",
@@ -42,15 +42,15 @@ __all__ = [
 
 @dataclass(frozen=True)
 class SubscriberTarget:
-    """A telecine and the folder with its identities; `credentials` is None for a server without identities."""
+    """A NATS server and the folder with its identities; `credentials` is None for a server without identities."""
 
-    target: Target
+    server: Target
     credentials: Path | None
 
 
 @dataclass(frozen=True)
 class NewSubscriber:
-    """A subscriber that is wanted. `subscriber_url`: the server as the subscriber reaches it."""
+    """A subscriber to add. `subscriber_url`: the URL by which the subscriber reaches the server."""
 
     name: str
     streams: tuple[str, ...]
@@ -66,33 +66,34 @@ def find_subscriber_target(
     credentials: Path | None,
     identity: str = PROVISIONER,
 ) -> SubscriberTarget:
-    """The telecine to use, as `identity`: the seed is `nkey_seed`, else the one among `credentials`.
+    """The telecine to use with `identity`; its seed is `nkey_seed`, else the one in `credentials`.
 
-    Raises Failure as `target.find` does, and for a folder of credentials without that seed.
+    Raises:
+        CommandError: as `find_target` does; also if `credentials` has no such seed.
     """
     if credentials is not None and nkey_seed is None:
         nkey_seed = seed_file(credentials, identity)
         if not nkey_seed.exists():
             raise CommandError(
-                f"{nkey_seed} does not exist: name the folder that `telecine provision --credentials` made"
+                f"{nkey_seed} does not exist: name the folder that `telecine provision --credentials` created"
             )
-    found = target.find_target(data, nats_url, nkey_seed, identity=identity)
+    found = find_target(data, nats_url, nkey_seed, identity=identity)
     if found.data is not None and found.access.nkey_seed is not None:
         return SubscriberTarget(found, credentials_folder(found.data))
     return SubscriberTarget(found, credentials)
 
 
-async def add_subscriber(place: SubscriberTarget, wanted: NewSubscriber, *, as_json: bool) -> None:
-    """Create the consumers, then the identity, and say how to begin. Raises Failure."""
+async def add_subscriber(target: SubscriberTarget, wanted: NewSubscriber, *, as_json: bool) -> None:
+    """Create the consumers, then the identity, and print the first steps. Raises CommandError."""
     filters = subscriptions.filters_by_stream(wanted.streams, wanted.filters)
-    _check_credentials(place, "add")
-    async with connected(place.target) as connection:
+    _check_credentials(target, "add")
+    async with connected(target.server) as connection:
         made = await subscriptions.create(connection, wanted.name, filters, start=wanted.start)
     seed, reloaded = None, None
-    if place.credentials is not None:
-        key = make_credentials(place.credentials, subscribers=[wanted.name]).identities[wanted.name]
-        seed = seed_file(place.credentials, wanted.name)
-        reloaded = await reload_server(place.target)
+    if target.credentials is not None:
+        key = make_credentials(target.credentials, subscribers=[wanted.name]).identities[wanted.name]
+        seed = seed_file(target.credentials, wanted.name)
+        reloaded = await reload_server(target.server)
     if as_json:
         _echo_json(
             {
@@ -112,8 +113,8 @@ async def add_subscriber(place: SubscriberTarget, wanted: NewSubscriber, *, as_j
         typer.echo(f"{action:<8}  consumer {wanted.name} on {stream}: {' '.join(filters[stream])}{position}")
     if seed is not None:
         typer.echo(f"{key:<8}  key of {wanted.name}: {seed}")
-    _print_reload(place, reloaded)
-    url = wanted.subscriber_url or place.target.nats_url
+    _print_reload(target, reloaded)
+    url = wanted.subscriber_url or target.server.nats_url
     stream, [subject, *_] = next(iter(filters.items()))
     typer.echo(
         _first_steps(ProgramOptions(wanted.name, stream, subject, url, seed.name if seed else None), seed)
@@ -123,7 +124,7 @@ async def add_subscriber(place: SubscriberTarget, wanted: NewSubscriber, *, as_j
 def _first_steps(wanted: ProgramOptions, seed: Path | None) -> str:
     give = (
         [
-            f"Give {seed} to the team, and to no one else: it is the key. The programs expect it where they are run."
+            f"Give {seed}, the key, to the team and to no one else. The programs expect it in their working directory."
         ]
         if seed
         else []
@@ -139,26 +140,25 @@ def _first_steps(wanted: ProgramOptions, seed: Path | None) -> str:
     return "\n".join(lines)
 
 
-async def print_subscribers(place: SubscriberTarget, *, as_json: bool) -> None:
-    """Print every subscriber: its consumers, or that it has none."""
-    async with connected(place.target) as connection:
+async def print_subscribers(target: SubscriberTarget, *, as_json: bool) -> None:
+    """Print every subscriber with its consumers."""
+    async with connected(target.server) as connection:
         found = await subscriptions.list_subscriptions(connection)
-    keys = set(subscriber_names(place.credentials)) if place.credentials else set()
+    keys = set(subscriber_names(target.credentials)) if target.credentials else set()
     idle = sorted(keys - {each.name for each in found})
     if as_json:
-        rows = [_as_json(each, keys if place.credentials else None) for each in found]
+        rows = [_as_json(each, keys if target.credentials else None) for each in found]
         _echo_json(rows + [{"name": name, "stream": None, "key": True} for name in idle])
         return
     if not found and not idle:
-        typer.echo("no subscribers yet: `telecine subscribers add NAME` makes one", err=True)
+        typer.echo("no subscribers yet: `telecine subscribers add NAME` creates one", err=True)
         return
     head = ("subscriber", "stream", "lag", "in flight", "connected", "last acknowledged", "key", "filters")
-    rows_ = [_cells(each, keys if place.credentials else None) for each in found]
-    rows_ += [
+    table_rows = [_cells(each, keys if target.credentials else None) for each in found]
+    table_rows += [
         (name, "-", "-", "-", "-", "-", "yes", "no consumer: add it again, or remove it") for name in idle
     ]
-    for line in align_columns([head, *rows_], right={2, 3}):
-        typer.echo(line)
+    print_table(table_rows, head=head, right={2, 3})
 
 
 def _cells(each: Subscription, keys: set[str] | None) -> tuple[str, ...]:
@@ -185,42 +185,50 @@ def _as_json(each: Subscription, keys: set[str] | None) -> dict[str, Any]:
 
 
 async def print_program(
-    place: SubscriberTarget, name: str, client: Client, stream: str | None, subscriber_url: str | None
+    target: SubscriberTarget, name: str, client: Client, stream: str | None, subscriber_url: str | None
 ) -> None:
-    """Print the program for one client library. Raises Failure when there is no such subscriber."""
-    async with connected(place.target) as connection:
+    """Print the program for one client library.
+
+    Raises:
+        CommandError: there is no such subscriber.
+    """
+    async with connected(target.server) as connection:
         found = await subscriptions.list_subscriptions(connection, name)
     mine = next((each for each in found if stream in (None, each.stream)), None)
     if mine is None:
         raise CommandError(_unknown(name) if not found else f"{name} has no consumer on {stream}")
-    seed = seed_file(Path(), name).name if place.target.access.nkey_seed else None
-    url = subscriber_url or place.target.nats_url
+    seed = seed_file(Path(), name).name if target.server.access.nkey_seed else None
+    url = subscriber_url or target.server.nats_url
     typer.echo(program(client, ProgramOptions(name, mine.stream, mine.filters[0], url, seed)), nl=False)
 
 
-async def rotate_key(place: SubscriberTarget, name: str, *, as_json: bool) -> None:
-    """Replace a subscriber's key. Raises Failure when it has none."""
-    credentials = _check_credentials(place, "rotate")
+async def rotate_key(target: SubscriberTarget, name: str, *, as_json: bool) -> None:
+    """Replace a subscriber's key.
+
+    Raises:
+        CommandError: it has no key.
+    """
+    credentials = _check_credentials(target, "rotate")
     if credentials is None:
-        raise CommandError("this server has no identities: there is no key to rotate")
+        raise CommandError("this server has no identities, so there is no key to rotate")
     if name not in subscriber_names(credentials):
         raise CommandError(_unknown(name))
     make_credentials(credentials, rotate=[name])
-    reloaded = await reload_server(place.target)
+    reloaded = await reload_server(target.server)
     seed = seed_file(credentials, name)
     if as_json:
         _echo_json({"name": name, "seed": str(seed), "reload_needed": not reloaded})
         return
     typer.echo(f"replaced  key of {name}: {seed}")
-    _print_reload(place, reloaded)
+    _print_reload(target, reloaded)
 
 
 async def reset_position(
-    place: SubscriberTarget, name: str, streams: Iterable[str], start: Start, *, as_json: bool
+    target: SubscriberTarget, name: str, streams: Iterable[str], start: Start, *, as_json: bool
 ) -> None:
-    """Move a subscriber's position on `streams`, or on all that it has. Raises Failure."""
+    """Move a subscriber's position on `streams`, or on all of its streams. Raises CommandError."""
     streams = set(streams)
-    async with connected(place.target) as connection:
+    async with connected(target.server) as connection:
         found = await subscriptions.list_subscriptions(connection, name)
         chosen = [each.stream for each in found if not streams or each.stream in streams]
         if not found:
@@ -234,21 +242,25 @@ async def reset_position(
         _echo_json([_as_json(each, None) for each in told])
         return
     for each in told:
-        typer.echo(f"reset     {name} on {each.stream}: {each.lag} events to come")
+        typer.echo(f"reset     {name} on {each.stream}: {each.lag} events to deliver")
     if any(each.waiting for each in found):
-        typer.echo("          a program was connected, and was told that its consumer is gone: restart it")
+        typer.echo("          a program was connected and has lost its consumer: restart it")
 
 
-async def delete_subscriber(place: SubscriberTarget, name: str, *, as_json: bool) -> None:
-    """Delete a subscriber's key and consumers. Raises Failure when it has neither."""
-    credentials = _check_credentials(place, "remove")
-    async with connected(place.target) as connection:
+async def delete_subscriber(target: SubscriberTarget, name: str, *, as_json: bool) -> None:
+    """Delete a subscriber's key and consumers.
+
+    Raises:
+        CommandError: it has neither.
+    """
+    credentials = _check_credentials(target, "remove")
+    async with connected(target.server) as connection:
         found = await subscriptions.list_subscriptions(connection, name)
     had_key = credentials is not None and remove_subscriber(credentials, name)
     if not had_key and not found:
         raise CommandError(_unknown(name))
-    reloaded = await reload_server(place.target) if had_key else None
-    async with connected(place.target) as connection:
+    reloaded = await reload_server(target.server) if had_key else None
+    async with connected(target.server) as connection:
         await subscriptions.delete(connection, name, [each.stream for each in found])
     if as_json:
         _echo_json(
@@ -263,27 +275,27 @@ async def delete_subscriber(place: SubscriberTarget, name: str, *, as_json: bool
     if had_key:
         typer.echo(f"removed   key of {name}")
     for each in found:
-        typer.echo(f"removed   consumer {name} on {each.stream}, with {each.lag} events not acknowledged")
-    _print_reload(place, reloaded)
+        typer.echo(f"removed   consumer {name} on {each.stream}, with {each.lag} unacknowledged events")
+    _print_reload(target, reloaded)
 
 
-def _check_credentials(place: SubscriberTarget, command: str) -> Path | None:
-    if place.credentials is None and place.target.access.nkey_seed is not None:
+def _check_credentials(target: SubscriberTarget, command: str) -> Path | None:
+    if target.credentials is None and target.server.access.nkey_seed is not None:
         raise CommandError(
-            f"`subscribers {command}` needs the folder with the identities: name it with --credentials, e.g. "
+            f"`subscribers {command}` needs the folder with the identities: add --credentials, e.g. "
             "--credentials deploy/secrets/nats"
         )
-    return place.credentials
+    return target.credentials
 
 
-def _print_reload(place: SubscriberTarget, reloaded: bool | None) -> None:
-    """`reloaded`: None when there was nothing to reload, False when the operator has to do it."""
+def _print_reload(target: SubscriberTarget, reloaded: bool | None) -> None:
+    """`reloaded`: None if nothing had to be reloaded, False if the operator has to do it."""
     if reloaded:
         typer.echo("reloaded  the NATS server; connections were kept")
-    elif reloaded is False and place.credentials is not None:
-        page = place.credentials / USERS_FILE
+    elif reloaded is False and target.credentials is not None:
+        page = target.credentials / USERS_FILE
         typer.echo(
-            f"NOW       reload the NATS server, once: it includes {page}. With Compose: "
+            f"NOW       reload the NATS server once; its configuration includes {page}. With Compose: "
             "docker compose kill --signal HUP nats"
         )
 

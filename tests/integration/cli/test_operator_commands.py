@@ -85,8 +85,10 @@ def telecine(stack: Stack, capsys: pytest.CaptureFixture[str], loop: asyncio.Abs
 
 def test_a_grant_is_made_once_per_reference_and_shown(telecine: Commands) -> None:
     grant = ("credits", "grant", "alice", "500", "--reference", "invoice-1", "--reason", "November")
-    assert telecine.well(*grant) == "granted 500 credits to alice (entry 1), has 500 credits available\n"
-    assert "was granted before" in telecine.well(*grant)
+    assert (
+        telecine.well(*grant) == "granted 500 credits to alice (entry 1); alice has 500 credits available\n"
+    )
+    assert "already used for entry 1 of alice" in telecine.well(*grant)
     telecine.well(
         "credits",
         "grant",
@@ -117,33 +119,38 @@ def test_a_reference_with_another_amount_is_refused(telecine: Commands) -> None:
     )
 
 
-def test_corrections_closing_and_limits_are_told_and_shown(telecine: Commands) -> None:
+def test_corrections_limits_and_closing_are_confirmed_and_shown(telecine: Commands) -> None:
     telecine.well("credits", "grant", "lena", "100", "--reference", "r", "--kind", "plan")
     adjust = ("credits", "adjust", "lena", "1", "30", "--reference", "t", "--reason", "returned")
     assert telecine.well(*adjust) == (
-        "adjusted entry 1 of lena by 30 credits (entry 2), has 70 credits available\n"
+        "adjusted entry 1 of lena by 30 credits (entry 2); lena has 70 credits available\n"
     )
-    assert telecine.well(*adjust).startswith("nothing to do, this reference was adjusted before (entry 2)")
+    assert telecine.well(*adjust).startswith("no change: the reference was already used for entry 2")
     too_much = telecine("credits", "adjust", "lena", "1", "71", "--reference", "u")
     assert (too_much.code, "only 70 of the 100 credits" in too_much.err) == (1, True)
-    assert telecine.well("credits", "limits", "lena", "--per-day", "60").startswith("limits of lena are set")
-    assert telecine.well("credits", "limits", "lena", "--per-day", "60").startswith("nothing to do")
-    assert telecine.well("credits", "close", "lena", "--reason", "moved").startswith("lena is closed")
-    assert "closed before" in telecine.well("credits", "close", "lena")
+    assert telecine.well("credits", "limits", "lena", "--per-day", "60").startswith("set the limits of lena")
+    assert telecine.well("credits", "limits", "lena", "--per-day", "60").startswith("no change")
+    assert telecine.well("credits", "close", "lena", "--reason", "moved").startswith("closed lena")
+    assert "already closed" in telecine.well("credits", "close", "lena")
     refused = telecine("credits", "grant", "lena", "1", "--reference", "v")
     assert (refused.code, "lena is closed" in refused.err) == (1, True)
     balance = telecine.well("credits", "balance", "lena")
     assert "lena has 70 credits available, and is closed" in balance
-    assert "the account may spend 60 credits a day" in balance
+    assert "the account may spend 60 credits per day" in balance
     document = telecine.json("credits", "balance", "lena")
     assert document["limits"] == [{"api_key": None, "per_day": 60, "per_generation": None}]
     [grant] = document["grants"]
     assert (grant["entry"], grant["available"], grant["kind"], document["closed"]) == (1, 70, "plan", True)
-    assert telecine.well("credits", "reopen", "lena").startswith("lena is open again")
+    assert telecine.well("credits", "reopen", "lena").startswith("reopened lena")
     assert "lena is open" in telecine.well("credits", "reopen", "lena")
-    assert telecine.well("credits", "limits", "lena", "--lift").startswith("limits of lena are set")
+    assert telecine.well("credits", "limits", "lena", "--lift").startswith("set the limits of lena")
     ledger = telecine.well("credits", "ledger", "lena")
-    for words in ("entry 1, t", "may spend 60 credits a day", "moved", "no limit any more for the account"):
+    for words in (
+        "entry 1, t",
+        "set limits of the account: 60 credits per day",
+        "moved",
+        "removed limits of the account",
+    ):
         assert words in ledger
 
 
@@ -168,7 +175,7 @@ def test_credits_that_have_expired_already_are_not_granted(telecine: Commands) -
     late = telecine("credits", "grant", "nina", "5", "--reference", "r", "--expires", "2020-01-31")
     assert (late.code, late.err) == (
         1,
-        "telecine: the time in --expires is over already (2020-01-31 00:00 UTC): give a later one, "
+        "telecine: --expires is in the past (2020-01-31 00:00 UTC): give a later time, "
         "or none for credits that never expire\n",
     )
     assert telecine("credits", "ledger", "nina").code == 1
@@ -186,9 +193,9 @@ def test_a_key_has_the_scopes_it_was_made_with(telecine: Commands) -> None:
 
 
 def test_an_account_without_entries_is_named(telecine: Commands) -> None:
-    unknown = telecine("credits", "show", "nobody")
+    unknown = telecine("credits", "show", "unknown")
     assert unknown.code == 1
-    assert "nobody has no entry yet" in unknown.err
+    assert "account unknown has no entries" in unknown.err
 
 
 def test_the_command_says_when_the_credits_service_is_down(telecine: Commands, stack: Stack) -> None:
@@ -212,13 +219,13 @@ def test_a_key_is_shown_once_listed_and_revoked(telecine: Commands) -> None:
     assert listed["key_id"] in table
     assert "\x1b" not in table
     assert key not in table
-    assert "is revoked" in telecine.well("keys", "revoke", listed["key_id"])
-    assert "was revoked before" in telecine.well("keys", "revoke", listed["key_id"])
+    assert "revoked key_" in telecine.well("keys", "revoke", listed["key_id"])
+    assert "was already revoked" in telecine.well("keys", "revoke", listed["key_id"])
     [revoked] = telecine.json("keys", "list", "carol")
     assert revoked["revoked_at"] is not None
 
 
-def test_what_commands_change_is_told_as_json_too(telecine: Commands) -> None:
+def test_changes_are_reported_as_json(telecine: Commands) -> None:
     grant = ("credits", "grant", "judy", "5", "--reference", "first")
     granted, again = telecine.json(*grant), telecine.json(*grant)
     assert (granted["changed"], again["changed"]) == (True, False)
@@ -238,12 +245,12 @@ def test_what_commands_change_is_told_as_json_too(telecine: Commands) -> None:
 
 
 def test_an_unknown_key_can_not_be_revoked(telecine: Commands) -> None:
-    unknown = telecine("keys", "revoke", "key_nobody")
+    unknown = telecine("keys", "revoke", "key_unknown")
     assert unknown.code == 1
     assert "telecine keys list" in unknown.err
 
 
-async def ask_for_a_video(nats: EmbeddedNats, account: str, generation: str) -> None:
+async def request_video(nats: EmbeddedNats, account: str, generation: str) -> None:
     event = example(GenerationRequested).model_copy(update={"account": account, "generation": generation})
     aggregate = subjects.video(account, generation)
     async with connect_as("gateway", nats) as connection:
@@ -256,13 +263,13 @@ async def ask_for_a_video(nats: EmbeddedNats, account: str, generation: str) -> 
         await eventually_async(debited, what="no debit came")
 
 
-def test_a_generations_way_is_shown_without_its_prompt(telecine: Commands, stack: Stack) -> None:
+def test_events_of_a_generation_are_shown_without_its_prompt(telecine: Commands, stack: Stack) -> None:
     telecine.well("credits", "grant", "dave", "100", "--reference", "r")
-    telecine.on_nats(ask_for_a_video(stack.config.nats, "dave", "gen-1"))
+    telecine.on_nats(request_video(stack.config.nats, "dave", "gen-1"))
     shown = telecine.well("events", "show", "gen-1")
-    [head, *way] = shown.splitlines()
+    [head, *events] = shown.splitlines()
     assert head.startswith("generation gen-1 of account dave")
-    assert [line.split()[3] for line in way] == ["generation.requested.v1", "credits.debited.v1"]
+    assert [line.split()[3] for line in events] == ["generation.requested.v1", "credits.debited.v1"]
     prompt = example(GenerationRequested).model_dump()["parameters"]["prompt"]
     assert prompt not in shown
     document = telecine.json("events", "show", "gen-1")
@@ -272,12 +279,12 @@ def test_a_generations_way_is_shown_without_its_prompt(telecine: Commands, stack
     assert (missing.code, "there is no generation gen-unknown" in missing.err) == (1, True)
 
 
-def test_tail_shows_events_as_they_happen_and_ends_with_ctrl_c(
+def test_tail_prints_new_events_and_stops_with_ctrl_c(
     telecine: Commands, stack: Stack, tmp_path: Path
 ) -> None:
     data = stack.config.data
     with telecine_process(tmp_path, "events", "tail", "--data", data, "--account", "erin") as tail:
-        tail.wait_for("live_events")
+        tail.wait_for("waiting for events")
         telecine.well("credits", "grant", "frank", "7", "--reference", "not erin's")
         telecine.well("credits", "grant", "erin", "7", "--reference", "hers")
         tail.wait_for("hers")
@@ -287,7 +294,7 @@ def test_tail_shows_events_as_they_happen_and_ends_with_ctrl_c(
         assert "Traceback" not in tail.err
 
 
-def test_tail_begins_where_it_is_told_and_speaks_json(
+def test_tail_starts_at_the_given_sequence_and_prints_json(
     telecine: Commands, stack: Stack, tmp_path: Path
 ) -> None:
     telecine.well("credits", "grant", "grace", "5", "--reference", "long ago")
@@ -337,14 +344,14 @@ def test_a_dead_letter_is_listed_shown_and_replayed(telecine: Commands, stack: S
     shown = telecine.well("dead-letters", "show", number)
     assert "video.heidi.gen.requested" in shown
     assert "no event at all" not in shown
-    assert "gets VIDEO#" in telecine.well("dead-letters", "replay", number)
+    assert "is delivered to credits-debit again" in telecine.well("dead-letters", "replay", number)
     telecine.on_nats(dead_letters_of(nats, 3))
     [again] = telecine.json("dead-letters", "list")
     assert (again["failures"], again["sequence"]) == (2, letter["sequence"])
     assert telecine("dead-letters", "show", number).code == 1
     assert telecine("dead-letters", "dismiss", str(again["id"])).code == 2
     why = ("--reason", "written by hand")
-    assert "is given up" in telecine.well("dead-letters", "dismiss", str(again["id"]), *why)
+    assert "dismissed VIDEO#" in telecine.well("dead-letters", "dismiss", str(again["id"]), *why)
     assert telecine("dead-letters", "dismiss", "--all", *why).err == "no dead letters\n"
     assert "written by hand" in telecine.well("dead-letters", "list", "--resolved")
     assert "telecine dead-letters list" in telecine("dead-letters", "replay", "99").err
@@ -367,7 +374,7 @@ def test_tables_are_rebuilt_from_the_streams(telecine: Commands, stack: Stack) -
     assert rows == [line for line in second.splitlines() if "table" in line][: len(rows)]
 
 
-def test_provisioning_what_is_right_changes_nothing(telecine: Commands) -> None:
+def test_provisioning_a_provisioned_server_changes_nothing(telecine: Commands) -> None:
     lines = telecine.well("provision").splitlines()
     assert {line.split()[0] for line in lines} == {"unchanged"}
     assert any(line.endswith("LEDGER") for line in lines)
@@ -390,13 +397,11 @@ def test_a_message_that_cannot_be_read_has_a_line_that_says_why(
     assert "header ce-time is missing" in shown.out
 
 
-async def fail_while_following(target: Target) -> None:
+async def fail_while_reading(target: Target) -> None:
     async with connected(target) as connection, live_events(connection, [(VIDEO, 0)]):
         raise FileExistsError("of the block")
 
 
-def test_an_error_beside_the_events_is_not_taken_for_a_lost_connection(
-    telecine: Commands, stack: Stack
-) -> None:
+def test_an_error_of_the_block_is_not_reported_as_a_lost_connection(telecine: Commands, stack: Stack) -> None:
     with pytest.raises(FileExistsError, match="of the block"):
-        telecine.on_nats(fail_while_following(stack_target(stack.config)))
+        telecine.on_nats(fail_while_reading(stack_target(stack.config)))

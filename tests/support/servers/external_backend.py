@@ -17,7 +17,7 @@ from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.s3 import S3Server
 
-from telecine_cli.output.provision import monitoring_of
+from telecine_cli.output.provision import monitoring_url_of
 from telecine_cli.stack.process import Probe
 
 __all__ = ["ExternalBackend"]
@@ -59,7 +59,7 @@ class ExternalBackend:
             raise ValueError(f"which servers are to be used is not said: {', '.join(missing)}")
         url, power = named["NATS_URL"], ExternalProcess()
         self._nats = NatsServer(
-            url, named.get("NATS_MONITORING_URL") or monitoring_of(url), power, _no_disk_access
+            url, named.get("NATS_MONITORING_URL") or monitoring_url_of(url), power, _no_disk_access
         )
         keys = named["S3_ACCESS_KEY"], named["S3_SECRET_KEY"]
         self._s3 = S3Server(named["S3_ENDPOINT"], *keys, named.get("S3_REGION") or "us-east-1", power)

@@ -8,7 +8,7 @@ from sqlalchemy import MetaData
 
 from telecine_chassis.projections.slots import Slots
 from telecine_cli.errors import CommandError
-from telecine_cli.output.provision import lines, monitoring_of
+from telecine_cli.output.provision import change_lines, monitoring_url_of
 from telecine_cli.provisioning.streams import Change
 from telecine_cli.stack.state import is_running, lock
 from telecine_cli.target import Target, find_target
@@ -19,7 +19,7 @@ def clean_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("TELECINE_NATS_URL", raising=False)
 
 
-def remembered(data: Path) -> Path:
+def with_state_file(data: Path) -> Path:
     data.mkdir(parents=True, exist_ok=True)
     (data / "stack.json").write_text(
         json.dumps({"ports": {"nats": 20001, "nats-monitoring": 20002}, "secrets": {}})
@@ -28,13 +28,13 @@ def remembered(data: Path) -> Path:
 
 
 def test_a_running_stack_is_found_by_its_folder(tmp_path: Path) -> None:
-    data = remembered(tmp_path / "a folder")
+    data = with_state_file(tmp_path / "a folder")
     with lock(data):
         assert find_target(data, None) == Target("nats://127.0.0.1:20001", "http://127.0.0.1:20002", data)
 
 
 def test_a_stack_that_was_stopped_is_not_found(tmp_path: Path) -> None:
-    data = remembered(tmp_path)
+    data = with_state_file(tmp_path)
     with lock(data):
         assert is_running(data)
     assert not is_running(data)
@@ -57,7 +57,7 @@ def test_the_folder_of_the_working_directory_is_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    data = remembered(tmp_path / "data")
+    data = with_state_file(tmp_path / "data")
     with lock(data):
         assert find_target(None, None).data == data
 
@@ -66,7 +66,7 @@ def test_options_override_the_environment_which_overrides_the_default(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TELECINE_NATS_URL", "nats://from.env:4222")
-    data = remembered(tmp_path)
+    data = with_state_file(tmp_path)
     assert find_target(None, None).nats_url == "nats://from.env:4222"
     with lock(data):
         assert find_target(data, None).nats_url == "nats://127.0.0.1:20001"
@@ -98,15 +98,15 @@ def test_the_database_of_a_folder_lies_in_that_folder(tmp_path: Path, name: str)
         ("nats://user:pass@[::1]:4222", "http://[::1]:8222"),
     ],
 )
-def test_a_server_is_monitored_on_its_host_unless_told_otherwise(nats_url: str, monitoring: str) -> None:
-    assert monitoring_of(nats_url) == monitoring
+def test_the_default_monitoring_url_is_on_the_servers_host(nats_url: str, monitoring: str) -> None:
+    assert monitoring_url_of(nats_url) == monitoring
 
 
-def test_a_dry_run_speaks_of_what_would_be() -> None:
+def test_a_dry_run_says_what_would_change() -> None:
     changes = [Change("VIDEO", "unchanged"), Change("LEDGER", "updated", ("max_age: 5 instead of 0",))]
-    assert lines(changes, dry_run=True) == [
+    assert change_lines(changes, dry_run=True) == [
         "unchanged          VIDEO",
         "would be updated   LEDGER",
         "    max_age: 5 instead of 0",
     ]
-    assert lines(changes, dry_run=False)[0] == "unchanged  VIDEO"
+    assert change_lines(changes, dry_run=False)[0] == "unchanged  VIDEO"

@@ -96,13 +96,13 @@ def test_ctrl_c_while_it_starts_leaves_nothing(tmp_path: Path, temporary_root: P
     assert list(temporary_root.iterdir()) == []
 
 
-def test_where_no_videos_can_be_put_nothing_is_started(
+def test_nothing_is_started_when_the_output_folder_is_unusable(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "films").touch()
     outcome = run_command(capsys, "demo", "--data", tmp_path / "data", "--out", tmp_path / "films")
     assert (outcome.code, outcome.out) == (1, "")
-    assert "can't put videos into" in outcome.err
+    assert "cannot write videos into" in outcome.err
     assert not (tmp_path / "data").exists()
 
 

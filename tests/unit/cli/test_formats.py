@@ -1,6 +1,8 @@
-"""Event summaries on a terminal: the description, the balance, and nothing that moves the cursor."""
+"""Values as text for a terminal: descriptions with the balance, printable texts, times."""
 
-from telecine_cli.output.event_summary import describe, printable
+from datetime import datetime
+
+from telecine_cli.output.formats import describe, format_time, printable
 from telecine_contracts.credits import CreditsDebited, CreditsDenied, CreditsGranted
 from telecine_contracts.examples import example
 
@@ -18,3 +20,7 @@ def test_control_characters_of_users_are_replaced() -> None:
 def test_only_spaces_pass_as_spaces() -> None:
     assert printable("a b\tc\u00a0d\u2028e") == "a b·c·d·e"
     assert printable("Prüfung 测试 🎬") == "Prüfung 测试 🎬"
+
+
+def test_times_are_utc_to_the_millisecond() -> None:
+    assert format_time(datetime.fromisoformat("2026-11-23T12:00:00.0009+02:00")) == "2026-11-23T10:00:00.000Z"
