@@ -1,1 +1,1 @@
-"""The auditor: takes nothing on trust, imports no service."""
+"""The auditor: checks a ledger by its own rules and imports no service."""

@@ -11,7 +11,7 @@ def main() -> None:
 
 
 def _run() -> int:
-    # Only now: an installation that is broken must not end with the code of a breach.
+    # Imported inside `run_command`: a broken installation must not end with the exit code of a breach.
     from .cli import run
 
     return run(sys.argv[1:])

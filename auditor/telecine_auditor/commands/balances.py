@@ -1,4 +1,4 @@
-"""`telecine-audit balances`: what accounts have."""
+"""`telecine-audit balances`: the balances of accounts."""
 
 import sys
 from dataclasses import dataclass, field

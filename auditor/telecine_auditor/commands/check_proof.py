@@ -1,4 +1,4 @@
-"""`telecine-audit check-proof`: is this entry in the ledger? Answered offline, with the public key alone."""
+"""`telecine-audit check-proof`: is this entry in the ledger? Checked offline, with the public key alone."""
 
 import base64
 import json
@@ -51,7 +51,7 @@ class Options:
 async def run(options: Options) -> int:
     """Check the proof."""
     if not options.key:
-        raise CommandError("--key is needed: the public key of whoever signs the checkpoints")
+        raise CommandError("--key is required: the checkpoint signer's public key")
     try:
         found = verify_proof(Proof.of(_read(options.file)), read_keys(options.key))
     except ProofMismatch as error:
@@ -61,7 +61,7 @@ async def run(options: Options) -> int:
             print(f"{options.file} proves nothing: {error}")
         return BREACH
     except (MalformedProof, NoTrustedSignature) as error:
-        raise CommandError(f"{options.file} can't be checked: {error}") from None
+        raise CommandError(f"{options.file} cannot be checked: {error}") from None
     if options.json:
         print_json(NAME, _document(found))
     else:
@@ -71,11 +71,11 @@ async def run(options: Options) -> int:
 
 def _read(path: Path) -> str:
     if str(path) == "-" and sys.stdin is None:
-        raise CommandError("standard input is closed: there is no proof to read")
+        raise CommandError("standard input is closed, so there is no proof to read")
     try:
         return (sys.stdin.buffer.read() if str(path) == "-" else path.read_bytes()).decode()
     except OSError as error:
-        raise CommandError(f"the proof {path} can't be read: {error.strerror}") from error
+        raise CommandError(f"the proof {path} cannot be read: {error.strerror}") from error
     except UnicodeDecodeError:
         raise MalformedProof("a proof is UTF-8 text") from None
 

@@ -49,7 +49,7 @@ class Options(SourceOptions):
 
 
 async def run(options: Options) -> int:
-    """Show the checkpoint and what the ledger says to it."""
+    """Show the checkpoint and whether the ledger confirms it."""
     keys, breaches = read_keys(options.key), list[Breach]()
     async with open_source(options, breaches.append) as source:
         found = (await read_published(source, keys, breaches.append)).checkpoints
@@ -95,7 +95,7 @@ def _text(
     if options.out and shown:
         lines.append(f"saved: {options.out}")
     if not options.key:
-        lines.append("No signature was verified: name the log's public key with --key.")
+        lines.append("No signature was verified: give the log's public key with --key.")
     return lines + [str(breach) for breach in breaches]
 
 

@@ -1,4 +1,4 @@
-"""`telecine-audit export`: the books for programs that others wrote."""
+"""`telecine-audit export`: the ledger as books for other programs."""
 
 import sys
 from collections.abc import Callable
@@ -89,7 +89,7 @@ def _text(options: Options, walk: LedgerReader, export: ExportResult) -> list[st
         f"{walk.describe_position()}"
     ]
     if export.left_out:
-        lines.append(f"Entries that can't be booked and were left out: {export.left_out}")
+        lines.append(f"Entries that cannot be booked and were left out: {export.left_out}")
     if options.format in _CHECKS:
         lines.append(f"Check them: {_CHECKS[options.format].format(options.out)}")
     return lines

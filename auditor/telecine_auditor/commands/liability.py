@@ -1,4 +1,4 @@
-"""`telecine-audit liability`: credits that were given and are not used up, and what they are."""
+"""`telecine-audit liability`: unspent credits by kind and expiry."""
 
 import sys
 from dataclasses import dataclass
@@ -48,7 +48,7 @@ async def run(options: Options) -> int:
 
 
 def _as_of(options: Options, walk: LedgerReader) -> datetime:
-    """Whether the time of a grant is over is judged at the point that was asked for."""
+    """The time at which it is judged whether a grant has expired: that of the requested point."""
     if options.sequence is not None and walk.at is not None:
         return walk.at
     return options.until or datetime.now(UTC)

@@ -64,10 +64,10 @@ class Options(ServerOptions):
 async def run(options: Options) -> int:
     if options.follow and options.json:
         raise CommandError(
-            "--json is one document at the end, and --follow has no end: leave one of them out"
+            "--json prints one document at the end, and --follow does not end: use one of them"
         )
     if options.metrics and not options.follow:
-        raise CommandError("--metrics tells whether a mirror follows: it needs --follow")
+        raise CommandError("--metrics reports whether a mirror follows: it needs --follow")
     with open_mirror(options.folder) as mirror:
         try:
             if options.follow:
@@ -94,7 +94,7 @@ async def _once(options: Options, mirror: MirrorWriter) -> int:
 
 
 async def _follow(options: Options, mirror: MirrorWriter) -> NoReturn:
-    """Copy what comes, whatever happens to the server; a server that was never reached is an error."""
+    """Copy new entries and reconnect after errors; a server that was never reached is an error."""
     writers: dict[str, StreamWriter] = {}
     while True:
         try:
@@ -106,7 +106,7 @@ async def _follow(options: Options, mirror: MirrorWriter) -> NoReturn:
         except SourceError as error:
             if not writers:
                 raise
-            _tell(f"{error}; trying again in {_RETRY_SECONDS:.0f} s")
+            _warn(f"{error}; trying again in {_RETRY_SECONDS:.0f} s")
             await asyncio.sleep(_RETRY_SECONDS)
 
 
@@ -126,15 +126,15 @@ async def _follow_one(source: Source, writers: dict[str, StreamWriter], metrics:
 async def _copy(
     source: Source, stream: str, last: int, writer: StreamWriter, *, quiet: bool = False
 ) -> dict[str, Any]:
-    """Copy a stream once, with progress and words; the figures."""
+    """Copy a stream once, with progress and a line of text; the figures."""
     if writer.cut:
-        _tell(f"{stream}: {writer.cut} bytes that were half written when a mirror was stopped are cut off")
+        _warn(
+            f"{stream}: {writer.cut} bytes of an incomplete entry are removed: a mirror was stopped while it wrote"
+        )
     with Progress(f"mirror {stream}", last - writer.sequence, not quiet) as progress:
         new, erased = await sync_stream(source, stream, last, writer, progress.advance)
     if erased:
-        _tell(
-            f"{stream}: the entry that was mirrored last was erased from the stream since; the mirror keeps it"
-        )
+        _warn(f"{stream}: the last mirrored entry was since erased from the stream; the mirror keeps it")
     if not quiet:
         sealed = f", segments sealed: {writer.sealed}" if writer.sealed else ""
         print(f"{stream}  {format_number(new)} new, up to #{writer.sequence}{sealed}", flush=True)
@@ -142,15 +142,15 @@ async def _copy(
 
 
 async def _readable(source: Source, wanted: Sequence[str] | None) -> list[str]:
-    """The streams to copy: those that are wanted, else LEDGER and what else is there. Raises SourceError."""
+    """The streams to copy: those named, else LEDGER and those of the others that exist. Raises SourceError."""
     found = []
     for stream in wanted or _STREAMS:
         if wanted or stream == LEDGER or await source.has(stream):
             found.append(stream)
         else:
-            _tell(f"{stream}: left out, the server has no such stream")
+            _warn(f"{stream}: left out, the server has no such stream")
     return found
 
 
-def _tell(words: str) -> None:
-    sys.stderr.write(f"telecine-audit mirror: {words}\n")
+def _warn(text: str) -> None:
+    sys.stderr.write(f"telecine-audit mirror: {text}\n")

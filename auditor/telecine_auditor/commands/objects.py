@@ -1,4 +1,4 @@
-"""`telecine-audit objects`: whether every stored video lies in the bucket as it was stored."""
+"""`telecine-audit objects`: whether every stored video is in the bucket as it was stored."""
 
 import os
 import sys
@@ -112,7 +112,7 @@ async def run(options: Options) -> int:
         store.close()
     if audit.newer and not found.count:
         raise CommandError(
-            f"{audit.newer} VideoStored events are of a version that this program does not know: install a newer "
+            f"{audit.newer} VideoStored events have a version that this program does not know: install a newer "
             f"telecine-auditor; of {format_number(audit.videos)} videos that it knows, none is missing or differs"
         )
     if options.json:
@@ -141,7 +141,7 @@ def _access(options: Options) -> ObjectStoreSettings:
         try:
             secret = Path(options.secret_key_file).read_text(encoding="utf-8").strip()
         except (OSError, ValueError) as error:
-            reason = getattr(error, "strerror", None) or "it is not a text"
+            reason = getattr(error, "strerror", None) or "it is not text"
             raise CommandError(
                 f"cannot read the secret key in {options.secret_key_file}: {reason}"
             ) from error
@@ -152,7 +152,7 @@ def _access(options: Options) -> ObjectStoreSettings:
     }
     missing = [name for name, value in given.items() if not value]
     if missing:
-        raise CommandError(f"say where the objects are: {', '.join(missing)} missing")
+        raise CommandError(f"the object store is not configured: {', '.join(missing)} missing")
     return ObjectStoreSettings(
         endpoint=options.endpoint, region=options.region, access_key=options.access_key, secret_key=secret
     )

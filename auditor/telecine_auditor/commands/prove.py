@@ -1,4 +1,4 @@
-"""`telecine-audit prove`: a proof that one entry is in the ledger, for those who have only the public key."""
+"""`telecine-audit prove`: a proof that one entry is in the ledger, which the public key alone verifies."""
 
 import sys
 from collections.abc import Sequence
@@ -71,7 +71,7 @@ class Options(SourceOptions):
 async def run(options: Options) -> int:
     """Write the proof."""
     if not options.key:
-        raise CommandError("--key is needed: the public key of whoever signs the checkpoints")
+        raise CommandError("--key is required: the checkpoint signer's public key")
     breaches: list[Breach] = []
     proof: Proof | None = None
     async with open_source(options, breaches.append) as source:
@@ -85,7 +85,7 @@ async def run(options: Options) -> int:
     # Breaches go to stderr: stdout may be the proof.
     sys.stderr.writelines(f"{breach}\n" for breach in breaches)
     if proof:
-        _hand_out(options, proof, checkpoint)
+        _write(options, proof, checkpoint)
     return BREACH if breaches else CLEAN
 
 
@@ -112,7 +112,7 @@ async def _proof(source: Source, number: int, checkpoint: SignedCheckpoint, *, q
         async for entries in source.batches(LEDGER, upto=size):
             for entry in entries:
                 if entry.sequence != expected:
-                    raise _no_proof(BreachKind.SEQUENCE_GAP, expected, "it is missing")
+                    raise _no_proof(BreachKind.SEQUENCE_GAP, expected, "the entry is missing")
                 stated = entry.stated
                 builder.append(leaf_hash(stated))
                 if entry.sequence == number:
@@ -131,7 +131,7 @@ def _no_proof(kind: BreachKind, number: int, message: str) -> _NoProof:
     return _NoProof(Breach(kind, f"no proof can be made, {message}", LEDGER, number))
 
 
-def _hand_out(options: Options, proof: Proof, checkpoint: SignedCheckpoint) -> None:
+def _write(options: Options, proof: Proof, checkpoint: SignedCheckpoint) -> None:
     if options.out:
         with text_file(options.out) as file:
             file.write(str(proof))

@@ -1,4 +1,4 @@
-"""`telecine-audit reconcile`: what the provider used against what users paid."""
+"""`telecine-audit reconcile`: the provider's usage against settled credits."""
 
 import sys
 from collections.abc import Iterator, Sequence
@@ -74,7 +74,7 @@ async def run(options: Options) -> int:
 
 async def _fill(book: UsageStore, walk: LedgerReader, source: Source) -> None:
     if not await source.has(VIDEO):
-        raise CommandError("usage is on VIDEO, which can't be read here: reconcile needs both streams")
+        raise CommandError("usage is on VIDEO, which cannot be read: reconcile needs both streams")
     with Progress("reading VIDEO", await source.last(VIDEO)) as progress:
         async for batch in source.batches(VIDEO):
             for entry in batch:
@@ -97,7 +97,7 @@ def _text(found: Reconciliation) -> Iterator[str]:
     if found.book.unreadable:
         yield from (
             "",
-            f"{found.book.unreadable} entries of VIDEO could not be read and are in none of the above.",
+            f"{found.book.unreadable} entries of VIDEO could not be read and are not included.",
         )
 
 
@@ -127,7 +127,7 @@ def _possible_text(tasks: Sequence[PossibleTask]) -> Iterator[str]:
         yield "tasks that the provider may have: none"
         return
     yield f"tasks that the provider may have: {len(tasks)}"
-    yield "  The answer to these attempts was lost, and the provider did not list a task of them. Look for the mark"
+    yield "  The response to these attempts was lost, and the provider did not list a task for them. Look for the mark"
     yield "  (safety_identifier) or the seed in its list and on its bill, created between the two times."
     rows = [
         (

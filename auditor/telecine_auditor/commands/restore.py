@@ -1,4 +1,4 @@
-"""`telecine-audit restore`: a mirror written back into empty streams."""
+"""`telecine-audit restore`: writes a mirror back into empty streams."""
 
 import base64
 from dataclasses import dataclass
@@ -45,7 +45,7 @@ class Options(ServerOptions):
         bool,
         typer.Option(
             "--renumber",
-            help="Close gaps: entries behind them get other sequences, and lose what they expected of sequences.",
+            help="Close gaps: entries after them get other sequences, and lose their expected sequences.",
         ),
     ] = False
 
@@ -83,7 +83,7 @@ async def _restored(options: Options, mirror: MirrorSource, server: NatsSource, 
 def _line(done: RestoreResult) -> str:
     parts = [f"{done.stream}  {format_number(done.written)} written"]
     if done.found:
-        parts.append(f"{format_number(done.found)} were there")
+        parts.append(f"{format_number(done.found)} existed")
     if done.left_empty:
         parts.append(f"{format_number(done.left_empty)} sequences left empty")
     parts.append(f"up to #{done.last}, read back and the same")
@@ -116,5 +116,5 @@ def _breached(options: Options, done: list[RestoreResult], breach: Breach) -> in
 
 def _refuse(breach: Breach) -> None:
     raise SourceError(
-        f"the mirror can't be restored, {breach.message}: `telecine-audit verify --from` says more"
+        f"the mirror cannot be restored, {breach.message}: `telecine-audit verify --from` says more"
     )

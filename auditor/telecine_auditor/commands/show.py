@@ -1,4 +1,4 @@
-"""`telecine-audit show`: one entry, every byte of it."""
+"""`telecine-audit show`: one entry with every byte of it."""
 
 import base64
 import json
@@ -56,7 +56,7 @@ async def run(options: Options) -> int:
 
 
 class _Body:
-    """A body, as far as it can be understood: `fields` of an object, or None; `text`, or None where it is none."""
+    """A body as far as it can be decoded: `fields` of a JSON object, and `text` of UTF-8, each None otherwise."""
 
     def __init__(self, body: bytes) -> None:
         self.raw = body
@@ -71,7 +71,7 @@ class _Body:
             self.fields = value
 
     def lines(self) -> list[str]:
-        """For people."""
+        """Lines to print."""
         if self.fields is not None:
             return printable_json(self.fields).split("\n")
         if self.text is not None:
@@ -80,10 +80,10 @@ class _Body:
 
 
 def _once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    """An object; one that names a field twice is shown as it stands, since readers differ about it."""
+    """An object. One that names a field twice is shown as text, because parsers disagree about its value."""
     fields = dict(pairs)
     if len(fields) < len(pairs):
-        raise ValueError("a field stands there twice")
+        raise ValueError("duplicate field")
     return fields
 
 
@@ -95,19 +95,19 @@ def _hex_line(raw: bytes, at: int) -> str:
 
 async def _find(source: Source, stream: str, wanted: int) -> StoredMessage:
     if not await source.has(stream):
-        raise CommandError(f"there is no stream {stream} to be read here")
+        raise CommandError(f"there is no stream {stream} here")
     last = await source.last(stream)
     if wanted > last:
         raise CommandError(f"there is no entry {wanted}: {stream} ends at {last}")
     async for batch in source.batches(stream, after=wanted - 1, upto=wanted):
         for entry in batch:
             return entry
-    raise CommandError(f"entry {wanted} of {stream} is missing, though the stream goes on to {last}")
+    raise CommandError(f"entry {wanted} of {stream} is missing, although the stream ends at {last}")
 
 
 def _words(entry: StoredMessage, body: _Body) -> str:
     if body.fields is None:
-        return "can't be told: the body is no JSON object"
+        return "unknown: the body is not a JSON object"
     return describe_body(entry.subject.rpartition(".")[2], body.fields)
 
 
@@ -129,7 +129,7 @@ def _text(stream: str, entry: StoredMessage, body: _Body) -> list[str]:
         ("leaf hash", leaf_hash(entry.stated).hex()),
     ]
     headers = [f"  {one_line(name)}: {one_line(value)}" for name, value in _headers(entry)]
-    kind = "JSON" if body.fields is not None else "text" if body.text is not None else "no text"
+    kind = "JSON" if body.fields is not None else "text" if body.text is not None else "binary"
     return [
         *(f"{name:<10} {one_line(value)}" for name, value in facts),
         "headers",

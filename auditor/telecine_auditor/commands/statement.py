@@ -42,7 +42,7 @@ class Options(PeriodOptions):
 
 async def run(options: Options) -> int:
     """Print the statement."""
-    # A document is printed whole or not at all: half of one would have the error of the other half behind it.
+    # A document is printed completely or not at all: after half of one the error document would not be valid JSON.
     with SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8", newline="") as document:
         async with open_source(options) as source:
             walk = LedgerReader(source, until=options.until)

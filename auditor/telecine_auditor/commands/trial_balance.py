@@ -1,4 +1,4 @@
-"""`telecine-audit trial-balance`: everything that was ever issued is somewhere."""
+"""`telecine-audit trial-balance`: the sums of all sides, which are zero together."""
 
 import sys
 from dataclasses import dataclass
@@ -46,7 +46,9 @@ async def run(options: Options) -> int:
     else:
         lines = render_plain_table(("side", "credits"), [*sums.items(), ("total", total)])
         verdict = (
-            "Every credit is somewhere: the sum is zero." if total == 0 else f"The sum is {total}, not zero."
+            "Every credit is accounted for: the sum is zero."
+            if total == 0
+            else f"The sum is {total}, not zero."
         )
         head = f"Trial balance of {len(books.accounts)} accounts {walk.describe_position()}"
         sys.stdout.write("\n".join([head, "", *lines, "", verdict, *walk.footer()]) + "\n")

@@ -162,15 +162,15 @@ class Options(SourceOptions):
 
 
 async def run(options: Options) -> int:
-    """Verify, and say what came of it."""
+    """Verify and print the result."""
     keys = read_keys(options.key)
     if options.save is not None and not keys:
-        raise CommandError("--save needs --key: a state is saved where a checkpoint is signed")
+        raise CommandError("--save needs --key: the state is saved at a signed checkpoint")
     if options.max_unsigned and not keys:
-        raise CommandError("--max-unsigned needs --key: only a signature that was verified counts")
+        raise CommandError("--max-unsigned needs --key: only verified signatures count")
     found = BreachList(max(0, options.max_breaches))
     clocks = ClockSkew(options.clock_ahead, options.clock_behind)
-    # Clocks of its own: the saved audit may turn out to be of another ledger.
+    # Separate clocks: the saved audit may turn out to be of another ledger.
     saved = LedgerReplay(found, ClockSkew(options.clock_ahead, options.clock_behind))
     start = read_snapshot(options.since, keys, saved) if options.since is not None else None
     terms = AuditOptions(
@@ -198,7 +198,7 @@ async def run(options: Options) -> int:
 
 
 def _max_unsigned(texts: Sequence[str]) -> UnsignedLimits:
-    """Of several of one kind, the last one counts."""
+    """The limits; of several of one kind the last one counts."""
     if not texts:
         return UnsignedLimits()
     limits = [_parse_limit(text) for text in texts]

@@ -1,0 +1,1 @@
+"""The ledger as books for other programs: the command `export`."""

@@ -1,4 +1,4 @@
-"""The books in beancount's language, with a balance to hold after every day for every account that moved."""
+"""The ledger in beancount's language, with a balance assertion after every day for each account that moved."""
 
 from datetime import date, datetime, timedelta
 from typing import TextIO
@@ -14,8 +14,8 @@ _HEAD = """\
 ;; The books of the ledger in beancount's language. Check them: bean-check THIS_FILE
 ;;
 ;; A transaction for every entry that moves credits, and after every day a balance for each account that moved, as its
-;; last entry states it: beancount adds up by itself and refuses what is not true. Accounts are told as their holders
-;; see them. A name is written behind "A-", with "-" as "--" and "_" as "-u", so that no two names become one.
+;; last entry states it: beancount adds up by itself and refuses what is not true. Amounts have the sign that
+;; account holders see. A name is written after "A-", with "-" as "--" and "_" as "-u", so that no two names become one.
 ;; Dates never go back; the metadata `time` is the entry's own. Percent signs encode what is not printable.
 
 option "title" "Ledger of credits"
@@ -35,7 +35,7 @@ def component(name: str) -> str:
 
 
 class BeancountWriter:
-    """Writes the books while the entries come; remembers the names of accounts, and the balances of one day."""
+    """Writes the books entry by entry; keeps the names of accounts and the balances of one day in memory."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -47,40 +47,41 @@ class BeancountWriter:
     def open_with(self, opening: Opening) -> None:
         """One transaction with all balances."""
         sides = [*opening.shared(), *opening.owned()]
-        self._turn_to(opening.booked)
+        self._start_day(opening.booked)
         for side, _ in sides:
             self._open(side)
         self._begin(opening.booked, "opening", f"what was there after LEDGER#{opening.sequence}")
         for side, balance in sides:
-            self._leg(side, balance)
+            self._posting(side, balance)
 
     def take(self, transaction: Transaction) -> None:
-        """One transaction; legs of several grants are summed, metadata tell them."""
-        self._turn_to(transaction.booked)
+        """One transaction; postings of several grants are summed, metadata list them."""
+        self._start_day(transaction.booked)
         changes = transaction.changes()
         for side in changes:
             self._open(side)
         self._begin(transaction.booked, transaction.account, transaction.words)
         self._metadata(transaction)
         for side, amount in changes.items():
-            self._leg(side, amount, transaction.grants(side))
+            self._posting(side, amount, transaction.grants(side))
             if (stated := transaction.stated(side)) is not None:
                 self._stated[side] = stated
 
     def leave_out(self, sequence: int, why: str) -> None:
-        """A comment, so that nobody takes the gap for a silence."""
-        self._file.write(f"\n;; LEDGER#{sequence} can't be booked: {why}\n")
+        """A comment in place of the transaction."""
+        self._file.write(f"\n;; LEDGER#{sequence} cannot be booked: {why}\n")
 
     def close_with(self, closing: Opening) -> None:
-        """The last day's balances, and those that all accounts share."""
-        self._turn_to(closing.booked + _DAY)
+        """The last day's balances, and those of the sides that all accounts share."""
+        self._start_day(closing.booked + _DAY)
         self._file.write(f"\n;; The auditor's own sums after LEDGER#{closing.sequence}\n")
         for side, balance in closing.shared():
             if side in self._opened:
                 self._balance(closing.booked.date() + _DAY, side, balance)
 
-    def _turn_to(self, booked: datetime) -> None:
-        """A balance holds at the beginning of its day: those of one day stand on the next."""
+    def _start_day(self, booked: datetime) -> None:
+        """Write the balances of the previous day, if it is over."""
+        # A balance assertion holds at the start of its day: the balances of one day are dated the next.
         if self._day is not None and booked.date() > self._day:
             self._file.write("\n")
             for side, balance in self._stated.items():
@@ -113,11 +114,11 @@ class BeancountWriter:
             if value:
                 self._file.write(f"  {name}: {_string(value)}\n")
 
-    def _leg(self, side: Side, amount: int, grants: dict[int, int] | None = None) -> None:
+    def _posting(self, side: Side, amount: int, grants: dict[int, int] | None = None) -> None:
         self._file.write(f"  {_account(side)}  {amount} CREDIT\n")
         if grants:
-            told = " ".join(f"{grant}={part}" for grant, part in grants.items())
-            self._file.write(f'    grants: "{told}"\n')
+            listed = " ".join(f"{grant}={part}" for grant, part in grants.items())
+            self._file.write(f'    grants: "{listed}"\n')
 
 
 def _account(side: Side) -> str:

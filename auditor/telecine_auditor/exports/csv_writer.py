@@ -14,9 +14,9 @@ __all__ = ["CsvWriter"]
 
 
 class Row(NamedTuple):
-    """One leg. `amount` in credits onto `side`; `grant` is the entry number of the grant whose credits move.
+    """One posting: `amount` credits added to `side`; `grant` is the entry number of the grant that they belong to.
 
-    `available` and `held` are what the account has after the entry, as the entry states it. An opening has no entry.
+    `available` and `held` are the account's balances after the entry as the entry states them. An opening has no entry.
     """
 
     sequence: int
@@ -37,7 +37,7 @@ class Row(NamedTuple):
 
 
 def _of_transaction(transaction: Transaction) -> Iterator[Row]:
-    for leg in transaction.legs:
+    for posting in transaction.postings:
         yield Row(
             sequence=transaction.sequence,
             booked=transaction.booked,
@@ -45,9 +45,9 @@ def _of_transaction(transaction: Transaction) -> Iterator[Row]:
             type=transaction.type,
             account=transaction.account,
             entry=transaction.entry,
-            side=str(leg.side),
-            amount=leg.amount,
-            grant=leg.grant,
+            side=str(posting.side),
+            amount=posting.amount,
+            grant=posting.grant,
             available=transaction.available,
             held=transaction.held,
             generation=transaction.generation,
@@ -75,7 +75,7 @@ def _opening_row(opening: Opening, side: Side, balance: int) -> Row:
 
 
 class CsvWriter:
-    """RFC 4180 with a head; texts are quoted, and an apostrophe stands before one that a spreadsheet would compute."""
+    """RFC 4180 with a header row; texts are quoted, and an apostrophe precedes what a spreadsheet would compute."""
 
     def __init__(self, file: TextIO) -> None:
         self._rows = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
@@ -86,14 +86,14 @@ class CsvWriter:
         self._write(_of_opening(opening))
 
     def take(self, transaction: Transaction) -> None:
-        """A row for every leg."""
+        """A row for every posting."""
         self._write(_of_transaction(transaction))
 
     def leave_out(self, sequence: int, why: str) -> None:
-        """Rows have no place for it."""
+        """Rows have no place for it; the command counts it."""
 
     def close_with(self, closing: Opening) -> None:
-        """Nothing is left to write."""
+        """Nothing to write."""
 
     def _write(self, rows: Iterator[Row]) -> None:
         self._rows.writerows([_cell(value) for value in row] for row in rows)

@@ -1,4 +1,4 @@
-"""The books as an hledger journal, in which every entry asserts the balances that it states."""
+"""The ledger as an hledger journal in which every entry asserts the balances that it states."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -27,7 +27,7 @@ account expired
 
 
 class HledgerWriter:
-    """Writes a journal while the entries come; remembers no more than the names of accounts."""
+    """Writes a journal entry by entry; keeps only the names of accounts in memory."""
 
     def __init__(self, file: TextIO) -> None:
         self._file = file
@@ -40,38 +40,42 @@ class HledgerWriter:
         self._declare(owner for side, _ in sides if (owner := side.owner))
         self._begin(opening.booked, "opening", f"what was there after LEDGER#{opening.sequence}")
         for side, balance in sides:
-            self._leg(side, balance, balance)
+            self._posting(side, balance, balance)
 
     def take(self, transaction: Transaction) -> None:
-        """One transaction; legs of several grants are summed, a comment tells them."""
+        """One transaction; postings of several grants are summed, a comment lists them."""
         changes = transaction.changes()
         self._declare(owner for side in changes if (owner := side.owner))
         self._begin(transaction.booked, str(transaction.entry), transaction.words)
         for name, value in _tags(transaction):
             self._file.write(f"    ; {name}:{_tag_value(value)}\n")
         for side, amount in changes.items():
-            self._leg(side, amount, transaction.stated(side), transaction.grants(side))
+            self._posting(side, amount, transaction.stated(side), transaction.grants(side))
 
     def leave_out(self, sequence: int, why: str) -> None:
-        """A comment, so that nobody takes the gap for a silence."""
-        self._file.write(f"\n; LEDGER#{sequence} can't be booked: {why}\n")
+        """A comment in place of the transaction."""
+        self._file.write(f"\n; LEDGER#{sequence} cannot be booked: {why}\n")
 
     def close_with(self, closing: Opening) -> None:
-        """A transaction that moves nothing and asserts what all accounts share."""
+        """A transaction that moves nothing and asserts the sides that all accounts share."""
         self._begin(
             closing.booked, "closing", f"what the auditor's own sums are after LEDGER#{closing.sequence}"
         )
         for side, balance in closing.shared():
-            self._leg(side, 0, balance)
+            self._posting(side, 0, balance)
 
     def _begin(self, booked: datetime, code: str, words: str) -> None:
-        # A semicolon begins a comment, a bar parts a payee from a note.
+        # A semicolon begins a comment, a bar separates the payee from a note.
         self._file.write(f"\n{booked.date()} * ({code}) {one_line(words, besides=';|')}\n")
 
-    def _leg(self, side: Side, amount: int, stated: int | None, grants: dict[int, int] | None = None) -> None:
+    def _posting(
+        self, side: Side, amount: int, stated: int | None, grants: dict[int, int] | None = None
+    ) -> None:
         assertion = f" = {stated} CREDIT" if stated is not None else ""
-        told = "  ; grants:" + " ".join(f"{grant}={part}" for grant, part in grants.items()) if grants else ""
-        self._file.write(f"    {_account(side)}  {amount} CREDIT{assertion}{told}\n")
+        listed = (
+            "  ; grants:" + " ".join(f"{grant}={part}" for grant, part in grants.items()) if grants else ""
+        )
+        self._file.write(f"    {_account(side)}  {amount} CREDIT{assertion}{listed}\n")
 
     def _declare(self, owners: Iterator[str]) -> None:
         for owner in owners:
@@ -96,5 +100,4 @@ def _tags(transaction: Transaction) -> Iterator[tuple[str, str]]:
 
 
 def _tag_value(value: str) -> str:
-    """A tag ends at a comma."""
-    return one_line(value, besides=",")
+    return one_line(value, besides=",")  # a comma ends a tag

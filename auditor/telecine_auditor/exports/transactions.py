@@ -1,4 +1,4 @@
-"""Entries as bookkeepers see them: one transaction with its legs for every entry that moves credits."""
+"""Entries as transactions: one with its postings for every entry that moves credits."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _SHARED = (ISSUED, SPENT, EXPIRED)
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One account of the double entry: `name` is issued, spent or expired; or available or held of `owner`."""
+    """One side of the double entry: issued, spent or expired; or available or held of the account `owner`."""
 
     name: str
     owner: str | None = None
@@ -39,7 +39,7 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Posting:
-    """`amount` credits onto `side` (negative: off it), of the grant with that entry number where it is told."""
+    """`amount` credits added to `side` (negative: removed), of the grant with that entry number where it is named."""
 
     side: Side
     amount: int
@@ -48,10 +48,10 @@ class Posting:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Transaction:
-    """One entry that moves credits, as the event states it: also its balances, which need not be true.
+    """One entry that moves credits, as the event states it, including balances that may be wrong.
 
-    `booked` is when it counts as booked and never goes back; `time` is the entry's own. `words` tell
-    what it did. Users' texts are as they wrote them.
+    `booked` is its booking time, which never goes back; `time` is the entry's own. `words` describes what it did. Texts
+    of users are unchanged.
     """
 
     sequence: int
@@ -62,7 +62,7 @@ class Transaction:
     account: str
     entry: int
     words: str
-    legs: tuple[Posting, ...]
+    postings: tuple[Posting, ...]
     available: int
     held: int
     generation: str | None = None
@@ -70,30 +70,30 @@ class Transaction:
     reason: str | None = None
 
     def changes(self) -> dict[Side, int]:
-        """What it does to each side: first to both of its account (0 where one is left alone), then to others."""
+        """The change of each side: first both of the account (0 when one does not change), then the others."""
         found = {Side(AVAILABLE, self.account): 0, Side(HELD, self.account): 0}
-        for leg in self.legs:
-            found[leg.side] = found.get(leg.side, 0) + leg.amount
+        for posting in self.postings:
+            found[posting.side] = found.get(posting.side, 0) + posting.amount
         return found
 
     def stated(self, side: Side) -> int | None:
-        """The balance of a side after it, as the event states it; None for sides that it states nothing of."""
+        """The balance of a side after the entry as the event states it; None for a side that it does not state."""
         if side.owner != self.account:
             return None
         return {AVAILABLE: self.available, HELD: self.held}.get(side.name)
 
     def grants(self, side: Side) -> dict[int, int]:
-        """How much of each grant it moves on a side, where the legs name grants."""
+        """How much of each grant it moves on a side, where the postings name grants."""
         found: dict[int, int] = {}
-        for leg in self.legs:
-            if leg.side == side and leg.grant is not None:
-                found[leg.grant] = found.get(leg.grant, 0) + leg.amount
+        for posting in self.postings:
+            if posting.side == side and posting.grant is not None:
+                found[posting.grant] = found.get(posting.grant, 0) + posting.amount
         return found
 
 
 @dataclass(frozen=True, slots=True)
 class Opening:
-    """What the books hold at one point: where a part of the ledger begins, or ends."""
+    """All balances at one point: where a part of the ledger begins or ends."""
 
     replay: LedgerReplay
     booked: datetime
@@ -104,26 +104,26 @@ class Opening:
         return self.replay.sequence
 
     def shared(self) -> Iterator[tuple[Side, int]]:
-        """The sides that all accounts share, with what is on them."""
+        """The sides that all accounts share, with their balances."""
         yield Side(ISSUED), -self.replay.issued
         yield Side(SPENT), self.replay.spent
         yield Side(EXPIRED), self.replay.expired
 
     def owned(self) -> Iterator[tuple[Side, int]]:
-        """Both sides of every account, with what is on them."""
+        """Both sides of every account, with their balances."""
         for name, account in sorted(self.replay.accounts.items()):
             yield Side(AVAILABLE, name), account.available
             yield Side(HELD, name), account.held
 
 
 def to_transaction(parsed: ParsedEvent, event_id: str, booked: datetime) -> Transaction | None:
-    """The transaction that an entry makes; None for one that moves nothing.
+    """The transaction of an entry; None for an entry that moves nothing.
 
-    Raises ValueError for an entry that can't be booked: a leg without side or whole amount, or no balances.
+    Raises ValueError for an entry that cannot be booked: a posting without a side or a whole amount, or no balances.
     """
     body = parsed.body
-    legs = tuple(_legs(body.get("postings") or ()))
-    if not legs:
+    postings = tuple(_postings(body.get("postings") or ()))
+    if not postings:
         return None
     balances = body.get("balances")
     if not isinstance(balances, dict):
@@ -137,7 +137,7 @@ def to_transaction(parsed: ParsedEvent, event_id: str, booked: datetime) -> Tran
         account=parsed.account,
         entry=parsed.number,
         words=describe_body(parsed.action, body),
-        legs=legs,
+        postings=postings,
         available=_whole(balances, AVAILABLE),
         held=_whole(balances, HELD),
         generation=_text(body, "generation"),
@@ -146,10 +146,10 @@ def to_transaction(parsed: ParsedEvent, event_id: str, booked: datetime) -> Tran
     )
 
 
-def _legs(postings: Iterable[Any]) -> Iterator[Posting]:
+def _postings(postings: Iterable[Any]) -> Iterator[Posting]:
     for posting in postings:
         if not isinstance(posting, dict):
-            raise ValueError("a posting is no object")
+            raise ValueError("a posting is not an object")
         grant = posting.get("grant")
         number = None if grant is None else _whole(posting, "grant")
         yield Posting(_side(posting.get("account")), _whole(posting, "amount"), number)
@@ -160,14 +160,14 @@ def _side(name: object) -> Side:
         return Side(str(name))
     owner, colon, side = str(name).rpartition(":")
     if not colon or side not in (AVAILABLE, HELD) or TOKEN.fullmatch(owner) is None:
-        raise ValueError(f"{str(name)[:80]!r} is no side of the ledger")
+        raise ValueError(f"{str(name)[:80]!r} is not a side of the ledger")
     return Side(side, owner)
 
 
 def _whole(fields: dict[str, Any], name: str) -> int:
     value = fields.get(name)
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"{name} is no whole number")
+        raise ValueError(f"{name} is not a whole number")
     return value
 
 

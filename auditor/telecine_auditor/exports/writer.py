@@ -1,4 +1,4 @@
-"""What every form of exported books has in common: a writer that is given the ledger from its first entry on."""
+"""Exports the ledger: a writer for each format is given every transaction of a period."""
 
 from dataclasses import asdict, dataclass
 from datetime import datetime
@@ -14,13 +14,14 @@ __all__ = ["ExportResult", "ExportWriter", "write_export"]
 
 
 class ExportWriter(Protocol):
-    """Writes books. Calls come in this order: `open_with` (only when the books begin in the middle), any number of
+    """Writes one format.
 
-    `take` and `leave_out`, `close_with`.
+    Calls come in this order: `open_with` (only when the period begins after the first entry), any number of `take` and
+    `leave_out`, `close_with`.
     """
 
     def open_with(self, opening: Opening) -> None:
-        """What was there before the first entry of these books."""
+        """The balances before the first entry of the period."""
         ...
 
     def take(self, transaction: Transaction) -> None:
@@ -28,31 +29,31 @@ class ExportWriter(Protocol):
         ...
 
     def leave_out(self, sequence: int, why: str) -> None:
-        """An entry that can't be booked; `why` fits on one line."""
+        """An entry that cannot be booked; `why` is one line."""
         ...
 
     def close_with(self, closing: Opening) -> None:
-        """What is there after the last entry, by the auditor's own sums; write all that is left."""
+        """The balances after the last entry, by the auditor's own sums; write what is left."""
         ...
 
 
 @dataclass
 class ExportResult:
-    """What was written: transactions, of how many accounts, and how many entries could not be booked."""
+    """What was written: the number of transactions and accounts, and of entries that could not be booked."""
 
     transactions: int = 0
     accounts: int = 0
     left_out: int = 0
 
     def as_json(self) -> dict[str, int]:
-        """For machines."""
+        """The same as JSON values."""
         return asdict(self)
 
 
 async def write_export(walk: LedgerReader, since: datetime | None, writer: ExportWriter) -> ExportResult:
-    """Write the books of the period from `since` (None: the first entry) to where `walk` ends.
+    """Write the period from `since` (None: the first entry) to the end of `walk`.
 
-    Transactions are dated so that dates never go back over the whole file. Raises CommandError, SourceError.
+    Dates of transactions never go back in the whole file. Raises CommandError, SourceError.
     """
     dates = BookingClock()
     if since is not None:
@@ -71,7 +72,7 @@ def _write(booked: BookedEntry, date: datetime, writer: ExportWriter, export: Ex
     entry, reading, _ = booked
     try:
         if reading is None:
-            raise ValueError("it can't be read")
+            raise ValueError("it cannot be read")
         found = to_transaction(reading, entry.header("ce-id") or "", date)
     except ValueError as error:
         export.left_out += 1

@@ -1,0 +1,1 @@
+"""A mirror of the streams on disk: its format, reading, writing, restoring."""

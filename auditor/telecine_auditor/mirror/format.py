@@ -1,6 +1,6 @@
-"""The form of a mirror on disk: a folder a stream, in it segments of entries, and the segments' hashes beside them.
+"""The format of a mirror on disk: a folder for each stream with segments of entries, and the segments' hashes.
 
-A segment is named by its first sequence, begins with a line of text, and holds a frame for every entry:
+A segment is named after its first sequence, begins with a line of text, and holds a frame for every entry:
 
     4 bytes   the letters ``TLM1``
     4 bytes   CRC-32 of all that follows in the frame
@@ -11,8 +11,8 @@ A segment is named by its first sequence, begins with a line of text, and holds 
     4 bytes   length of the header lines
               subject (UTF-8), header lines as they were sent, body
 
-Numbers are unsigned and big-endian. A segment that is full is sealed: its SHA-256 goes into ``SHA256SUMS``, in
-the form of `sha256sum`. The one that is not sealed may end in a torn frame: its writer was killed.
+Numbers are unsigned and big-endian. A full segment is sealed: its SHA-256 is added to ``SHA256SUMS``, in the format of
+`sha256sum`. The open segment may end in an incomplete frame: its writer was killed.
 """
 
 import re
@@ -43,7 +43,7 @@ __all__ = [
 
 SEGMENT_ENTRIES = 65_536
 SEGMENT_BYTES = 64 * 2**20
-"""A segment that has reached either is sealed."""
+"""A segment that has reached either limit is sealed."""
 CHECKSUMS = "SHA256SUMS"
 _SUFFIX = ".entries"
 _MARK = b"TLM1"
@@ -63,17 +63,17 @@ class Segment:
 
     @property
     def name(self) -> str:
-        """Its path within the mirror, as SHA256SUMS calls it."""
+        """Its path within the mirror, as in SHA256SUMS."""
         return f"{self.stream}/{self.first:020}{_SUFFIX}"
 
 
 def segment_header(stream: str) -> bytes:
-    """What every segment begins with, so that it says what it is."""
+    """The first line of every segment."""
     return f"telecine-mirror 1 {stream}\n".encode()
 
 
 def encode_frame(entry: StoredMessage) -> bytes:
-    """One entry as it stands in a segment."""
+    """One entry as a frame of a segment."""
     subject = entry.subject.encode()
     size = _FRAME.size + len(subject) + len(entry.head) + len(entry.body)
     place = (size, entry.sequence, entry.stored_at, len(subject), len(entry.head))
@@ -83,43 +83,43 @@ def encode_frame(entry: StoredMessage) -> bytes:
 
 
 def decode_frames(
-    data: bytes, at: int, *, behind: int = 0, most: int = 2**63, checked: bool = True
+    data: bytes, at: int, *, after: int = 0, most: int = 2**63, checked: bool = True
 ) -> tuple[list[StoredMessage], int]:
-    """Up to `most` entries of a segment from offset `at` on, and the offset behind them.
+    """Up to `most` entries of a segment from offset `at` on, and the offset after them.
 
-    Stops before a frame that is not sound: cut short, of another CRC (where `checked`), or of a sequence that does not
-    come behind the one before, `behind` at first.
+    Stops before an invalid frame: incomplete, with a wrong CRC (where `checked`), or with a sequence that is not
+    greater than the previous one, `after` at first.
     """
     found: list[StoredMessage] = []
     end, frame, size_of_frame, view = len(data), _FRAME.unpack_from, _FRAME.size, memoryview(data)
-    # Entry(…) itself is a call in Python: a third of what reading an entry takes.
+    # The generated `__new__` of a NamedTuple is a Python function: a third of the time that reading an entry takes.
     new = tuple.__new__
     while len(found) < most and end - at >= size_of_frame:
         mark, crc, size, sequence, stored_at, subject, head = frame(data, at)
         stop, a = at + size, at + size_of_frame
         b, c = a + subject, a + subject + head
-        if mark != _MARK or stop > end or c > stop or sequence <= behind:
+        if mark != _MARK or stop > end or c > stop or sequence <= after:
             break
         if checked and crc32(view[at + _CHECKED_FROM : stop]) != crc:
             break
         text = data[a:b].decode("utf-8", "replace")
         found.append(new(StoredMessage, (sequence, stored_at, text, data[b:c], data[c:stop])))
-        at, behind = stop, sequence
+        at, after = stop, sequence
     return found, at
 
 
-def next_valid_frame(data: bytes, at: int, *, behind: int) -> int:
-    """The offset of the next frame that is sound, beyond offset `at`; the end of the data without one."""
+def next_valid_frame(data: bytes, at: int, *, after: int) -> int:
+    """The offset of the next valid frame after offset `at`; the end of the data without one."""
     at = data.find(_MARK, at + 1)
     while at >= 0:
-        if decode_frames(data, at, behind=behind, most=1)[0]:
+        if decode_frames(data, at, after=after, most=1)[0]:
             return at
         at = data.find(_MARK, at + 1)
     return len(data)
 
 
 def list_streams(folder: Path) -> list[str]:
-    """The streams that a mirror holds. Raises SourceError where one of them is no folder that can be read."""
+    """The streams of a mirror. Raises SourceError when one of them is not a readable folder."""
     streams = sorted(name for name in _listed(folder) if _STREAM.fullmatch(name))
     for stream in streams:
         _listed(folder / stream)
@@ -127,7 +127,7 @@ def list_streams(folder: Path) -> list[str]:
 
 
 def has_stream(folder: Path, stream: str) -> bool:
-    """Whether the mirror has the stream, be it readable or not. Raises SourceError when that cannot be told."""
+    """Whether the mirror has the stream, readable or not. Raises SourceError when that cannot be determined."""
     return stream in _listed(folder)
 
 
@@ -138,26 +138,27 @@ def list_segments(folder: Path, stream: str) -> list[Segment]:
 
 
 def _listed(folder: Path) -> list[str]:
-    """The names in a folder. `Path.glob` and `Path.is_dir` would take one that cannot be read for an empty one."""
+    """The names in a folder."""
+    # `Path.glob` and `Path.is_dir` would treat an unreadable folder as an empty one.
     try:
         return [path.name for path in folder.iterdir()]
     except OSError as error:
-        raise SourceError(f"the mirror's folder {folder} can't be read: {error.strerror}") from error
+        raise SourceError(f"the mirror's folder {folder} cannot be read: {error.strerror}") from error
 
 
 def read_checksums(folder: Path) -> dict[str, str]:
     """SHA256SUMS: the hash of every sealed segment by its name; empty while none is sealed.
 
-    Raises CommandError when the file is not of its form.
+    Raises CommandError when the file has another format.
     """
     try:
         lines = (folder / CHECKSUMS).read_text(encoding="utf-8").splitlines()
     except FileNotFoundError:
         if CHECKSUMS in _listed(folder):
-            raise CommandError(f"{folder / CHECKSUMS} is a link that leads nowhere") from None
+            raise CommandError(f"{folder / CHECKSUMS} is a dangling link") from None
         return {}
     except (OSError, ValueError) as error:
-        raise CommandError(f"{folder / CHECKSUMS} can't be read: {type(error).__name__}") from error
+        raise CommandError(f"{folder / CHECKSUMS} cannot be read: {type(error).__name__}") from error
     found = [_SUM.fullmatch(line) for line in lines]
     if not all(found):
         raise CommandError(f"{folder / CHECKSUMS} is not a list of SHA-256 sums of this mirror")

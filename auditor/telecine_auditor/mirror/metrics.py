@@ -1,4 +1,4 @@
-"""What a mirror that follows tells a monitor: a file in Prometheus' text format, as node_exporter reads it."""
+"""The metric of a mirror that follows: a file in Prometheus' text format for node_exporter."""
 
 import time
 from pathlib import Path
@@ -12,11 +12,11 @@ _HELP = "When the mirror last held everything that the streams held, in seconds 
 
 
 def write_metrics(file: Path) -> None:
-    """Say that the mirror holds everything now. The file is exchanged whole. Raises CommandError."""
+    """Record that the mirror is complete now; the file is replaced atomically. Raises CommandError."""
     text = f"# HELP {FOLLOWED} {_HELP}\n# TYPE {FOLLOWED} gauge\n{FOLLOWED} {time.time():.0f}\n"
     new = file.with_name(f".{file.name}.new")
     try:
         new.write_text(text, encoding="ascii")
         new.replace(file)
     except OSError as error:
-        raise CommandError(f"the metrics can't be written to {file}: {error.strerror}") from error
+        raise CommandError(f"the metrics cannot be written to {file}: {error.strerror}") from error

@@ -1,4 +1,4 @@
-"""Writes entries to a stream byte for byte, many ahead of their acknowledgements, each to the sequence it must get."""
+"""Publishes entries to a stream byte for byte and checks that each gets its sequence."""
 
 import json
 from asyncio import Future, get_running_loop, wait
@@ -18,9 +18,10 @@ _FILTER = "Nats-Expected-Last-Subject-Sequence-Subject"
 
 
 class StreamPublisher:
-    """An async context. `replicated`: the stream has replicas, which refuse a second entry of an account (10164) while
+    """An async context manager that publishes many entries ahead of their acknowledgements.
 
-    they have not agreed on the first.
+    `replicated`: the stream has replicas, which refuse a second entry of an account (error 10164) until they have
+    agreed on the first.
     """
 
     def __init__(self, client: NatsClient, stream: str, *, replicated: bool) -> None:
@@ -42,9 +43,9 @@ class StreamPublisher:
             await self._client.unsubscribe_raw(self._hearing)
 
     async def write(self, entry: StoredMessage) -> None:
-        """Send an entry, which must get its own sequence.
+        """Publish an entry that must get its own sequence.
 
-        Raises CommandError or SourceError, also for what was sent before.
+        Raises CommandError or SourceError, also for entries published before.
         """
         about = entry.header(_FILTER) or entry.subject if self._replicated else ""
         if about and about in self._about:
@@ -58,7 +59,7 @@ class StreamPublisher:
             await self._client.publish_raw(entry.subject, reply, entry.head, entry.body)
 
     async def settle(self) -> None:
-        """Wait until everything that was sent is acknowledged. Raises CommandError or SourceError."""
+        """Wait until everything is acknowledged. Raises CommandError or SourceError."""
         await self._until(0)
 
     async def _until(self, left: int) -> None:
@@ -67,7 +68,9 @@ class StreamPublisher:
             with self._client.failing_if_refused(self._enough):
                 await wait((self._enough,), timeout=REPLY_TIMEOUT)
             if not self._enough.done():
-                raise SourceError(f"no acknowledgement for entries of {self._stream}: run it again to go on")
+                raise SourceError(
+                    f"no acknowledgement for entries of {self._stream}: run it again to continue"
+                )
             with as_source_errors():
                 self._enough.result()
         if self._problem:
@@ -89,21 +92,19 @@ def _problem(stream: str, sequence: int, body: bytes) -> Exception | None:
     try:
         answer: dict[str, Any] = json.loads(body)
     except ValueError:
-        return CommandError(
-            f"no stream of the server takes what entry {sequence} of {stream} is published on"
-        )
+        return CommandError(f"no stream of the server has the subject of entry {sequence} of {stream}")
     if "error" in answer:
         message = answer["error"].get("description", "?")
         return CommandError(
-            f"entry {sequence} of {stream} was refused, {message}: --renumber leaves expectations out"
+            f"entry {sequence} of {stream} was refused, {message}: --renumber publishes without expected sequences"
         )
     if answer.get("duplicate"):
         return CommandError(
-            f"entry {sequence} of {stream} has the id of entry {answer['seq']}, and was not taken"
+            f"entry {sequence} of {stream} has the message id of entry {answer['seq']} and was not stored"
         )
     if answer.get("seq") != sequence:
         return CommandError(
-            f"entry {sequence} of {stream} became number {answer.get('seq')}, somebody else writes there: "
-            "stop the services, delete the stream, make it again with `telecine provision`, and restore again"
+            f"entry {sequence} of {stream} became number {answer.get('seq')}, another client writes there: "
+            "stop the services, delete the stream, create it again with `telecine provision`, and restore again"
         )
     return None

@@ -22,7 +22,7 @@ _FILLER_PART = "telecine-restore"
 
 
 class RestoreMismatch(Exception):
-    """An entry of the stream is not the one that the mirror has there."""
+    """An entry of the stream differs from that of the mirror."""
 
     def __init__(self, sequence: int) -> None:
         self.sequence = sequence
@@ -31,7 +31,7 @@ class RestoreMismatch(Exception):
 
 @dataclass(frozen=True, slots=True)
 class RestoreResult:
-    """What was done to a stream: entries found from an earlier run, entries written, sequences left empty; its root."""
+    """The outcome for a stream: entries found from an earlier run, entries written, sequences left empty; its root."""
 
     stream: str
     found: int
@@ -43,7 +43,7 @@ class RestoreResult:
 
 @dataclass(slots=True)
 class _MatchedPrefix:
-    """How many entries are as they must be, the tree over them, and the fillers between them."""
+    """How many entries match, the tree over them, and the sequences of fillers between them."""
 
     count: int
     tree: Frontier
@@ -51,9 +51,9 @@ class _MatchedPrefix:
 
 
 class Restore:
-    """One stream of a mirror, and the server's stream that is to become the same.
+    """One stream of a mirror, and the stream of the server that is to become the same.
 
-    `renumber`: sequences may differ; gaps are closed, and what entries expected of the sequences before is left out.
+    `renumber`: sequences may differ; gaps are closed, and the headers with expected sequences are removed.
     """
 
     def __init__(self, mirror: Source, server: NatsSource, stream: str, *, renumber: bool = False) -> None:
@@ -62,8 +62,8 @@ class Restore:
     async def run(self, progress: Callable[[int], None] = lambda _: None) -> RestoreResult:
         """Write what is missing, then read everything back.
 
-        Raises CommandError for a stream that holds anything but a beginning of what it is to hold, SourceError, and
-        Differs when what was read back is not what was written.
+        Raises CommandError for a stream whose entries are not a prefix of the mirror's, SourceError, and
+        RestoreMismatch when an entry that is read back differs.
         """
         info = await self._server.info(self._stream)
         config, last = info["config"], int(info["state"]["last_seq"])
@@ -82,11 +82,11 @@ class Restore:
             return await self._compared(last)
         except RestoreMismatch as error:
             raise CommandError(
-                f"stream {self._stream} is not empty, and no beginning of what the mirror holds: {error}"
+                f"stream {self._stream} is not empty, and does not begin like the mirror: {error}"
             ) from None
 
     async def _compared(self, upto: int, progress: Callable[[int], None] = lambda _: None) -> _MatchedPrefix:
-        """Compare the stream up to sequence `upto` with the mirror. Raises Differs."""
+        """Compare the stream up to sequence `upto` with the mirror. Raises RestoreMismatch."""
         same = _MatchedPrefix(0, Frontier(), [])
         async with aclosing(self._wanted(upto)) as wanted:
             due = await anext(wanted, None)
@@ -106,7 +106,7 @@ class Restore:
         return same
 
     async def _wanted(self, upto: int = 2**63, *, after: int = 0) -> AsyncGenerator[StoredMessage, None]:
-        """What the stream is to hold behind sequence `after`, up to and with `upto`."""
+        """The entries that the stream must have after sequence `after`, up to and including `upto`."""
         count = 0
         async for entries in self._mirror.batches(self._stream):
             for entry in entries:
@@ -119,7 +119,7 @@ class Restore:
                     yield entry
 
     async def _gaps(self, after: int) -> dict[int, int]:
-        """Sequences behind `after` that the mirror does not have: the first of each gap, and how many."""
+        """Sequences after `after` that the mirror does not have: the first of each gap, and how many."""
         gaps, due = {}, after + 1
         async with aclosing(self._wanted(after=after)) as wanted:
             async for entry in wanted:
@@ -129,15 +129,16 @@ class Restore:
         return gaps
 
     def _refuse_gaps(self, config: dict[str, Any], gaps: dict[int, int], *, empty: bool) -> None:
-        """Gaps are made by deletion, the one before the first entry by a purge; LEDGER allows neither."""
-        in_the_way = [gap for gap in gaps if config.get("deny_delete") and not (empty and gap == 1)]
+        """Raise CommandError for a gap that the stream does not allow."""
+        # A gap is created by deletion, the one before the first entry by a purge. LEDGER allows neither.
+        blocked = [gap for gap in gaps if config.get("deny_delete") and not (empty and gap == 1)]
         if config.get("deny_purge") and config.get("deny_delete") and 1 in gaps:
-            in_the_way.append(1)
-        if in_the_way:
-            first = min(in_the_way)
+            blocked.append(1)
+        if blocked:
+            first = min(blocked)
             raise CommandError(
                 f"sequence {first} of {self._stream} is missing in the mirror, and the stream does not allow to leave "
-                "it empty: --renumber closes gaps, and entries behind them get other sequences"
+                "it empty: --renumber closes gaps, and entries after them get other sequences"
             )
 
     async def _write(self, config: dict[str, Any], last: int, progress: Callable[[int], None]) -> int:

@@ -1,4 +1,4 @@
-"""Brings a mirror up to its streams, and notices when a stream is no longer the one that was mirrored."""
+"""Appends what is new in the streams to a mirror, and detects a stream that is no longer the mirrored one."""
 
 from collections.abc import Callable, Sequence
 
@@ -14,7 +14,7 @@ _NEVER_ERASED = (LEDGER, CHECKPOINTS)
 
 
 class StreamChanged(Exception):
-    """The stream no longer holds what was mirrored; nothing of it was written."""
+    """The stream no longer holds what was mirrored; nothing was written."""
 
     def __init__(self, breach: Breach) -> None:
         self.breach = breach
@@ -24,10 +24,10 @@ class StreamChanged(Exception):
 async def sync_targets(source: Source, streams: Sequence[str]) -> dict[str, int]:
     """How far to copy each of the streams, in the order in which to copy them.
 
-    CHECKPOINTS speaks of LEDGER: it is asked first and copied last, so that a mirror never holds a checkpoint over
-    entries that it does not have. VIDEO is asked behind LEDGER: what is charged for was asked for before.
     Raises SourceError.
     """
+    # The end of CHECKPOINTS is read first and the stream is copied last, so that a mirror never holds a checkpoint over
+    # entries that it does not have. The end of VIDEO is read after that of LEDGER: a request precedes its charge.
     asked = sorted(streams, key=lambda stream: (stream != CHECKPOINTS, stream != LEDGER))
     lasts = {stream: await source.last(stream) for stream in asked}
     return {stream: lasts[stream] for stream in sorted(asked, key=CHECKPOINTS.__eq__)}
@@ -38,7 +38,7 @@ async def sync_stream(
 ) -> tuple[int, bool]:
     """Append what is new in `stream` up to `last`; how many entries, and whether the last mirrored one was erased.
 
-    Only VIDEO forgets. Raises StreamChanged, SourceError, CommandError.
+    Only VIDEO can be erased. Raises StreamChanged, SourceError, CommandError.
     """
     known, new, erased = writer.last, 0, False
     if known and last < known.sequence:
@@ -58,21 +58,23 @@ async def sync_stream(
 
 
 def _erased(known: StoredMessage, found: StoredMessage | None, stream: str) -> bool:
-    """Whether the stream forgot the entry that was mirrored last. Raises StreamChanged when it may not, or differs."""
+    """Whether the last mirrored entry was erased. Raises StreamChanged if that is not allowed, or the entry differs."""
     if found is None or found.sequence != known.sequence:
         if stream in _NEVER_ERASED:
             raise StreamChanged(
-                _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream has it no more")
+                _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream does not have it")
             )
         return True
-    # The time is the server's, and another one in a stream that was restored.
+    # The time of storage is the server's, and differs in a restored stream.
     if found._replace(stored_at=known.stored_at) != known:
         raise StreamChanged(
-            _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream has another one there")
+            _breach(BreachKind.STREAM_CHANGED, known, stream, "the stream has a different one")
         )
     return False
 
 
 def _breach(kind: BreachKind, known: StoredMessage, stream: str, message: str) -> Breach:
-    words = f"entry {known.sequence} was mirrored, and now {message}: it was rewritten, or is another stream"
+    words = (
+        f"entry {known.sequence} was mirrored, and now {message}: the stream was rewritten, or is another one"
+    )
     return Breach(kind, words, stream=stream, sequence=known.sequence)

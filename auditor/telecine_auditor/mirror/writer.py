@@ -1,4 +1,4 @@
-"""Keeps a mirror: append-only, one writer at a time, whole after a kill at any byte."""
+"""Writes a mirror: append-only, one writer at a time, valid after a kill at any byte."""
 
 import fcntl
 import os
@@ -32,7 +32,7 @@ _LOCK = "LOCK"
 
 
 class MirrorChanged(Exception):
-    """What is mirrored was changed since: a breach, and no mirror to go on with."""
+    """The mirror was changed: a breach, and it cannot be continued."""
 
     def __init__(self, segment: Segment, message: str) -> None:
         words = f"segment {segment.name} of the mirror {message}"
@@ -41,7 +41,7 @@ class MirrorChanged(Exception):
 
 
 class MirrorWriter:
-    """The folder of a mirror, held by one writer: its hashes, and a writer for each stream.
+    """The folder of a mirror, locked by one writer: its hashes, and a writer for each stream.
 
     `most`: how many entries a segment has at most.
     """
@@ -52,7 +52,7 @@ class MirrorWriter:
         self._writers: list[StreamWriter] = []
 
     def stream(self, stream: str) -> "StreamWriter":
-        """Go on with a stream where the mirror ends. Raises MirrorChanged."""
+        """Continue a stream where the mirror ends. Raises MirrorChanged."""
         writer = StreamWriter(self, stream)
         self._writers.append(writer)
         return writer
@@ -67,7 +67,7 @@ class MirrorWriter:
         return self._sums.get(segment.name)
 
     def seal(self, segment: Segment, hash: str) -> None:
-        """Add a hash to SHA256SUMS, which is replaced as a whole: no reader ever sees half of it."""
+        """Add a hash to SHA256SUMS, which is replaced atomically."""
         self._sums[segment.name] = hash
         new = self.folder / f"{CHECKSUMS}.new"
         with new.open("w", encoding="utf-8") as file:
@@ -81,7 +81,7 @@ class MirrorWriter:
 class StreamWriter:
     """Appends the entries of one stream.
 
-    `last` is the last entry that is mirrored; `cut` counts the bytes of a torn frame that were cut off at the start,
+    `last` is the last mirrored entry; `cut` counts the bytes of an incomplete frame that were removed at the start,
     `sealed` the segments that were sealed since.
     """
 
@@ -100,7 +100,7 @@ class StreamWriter:
         return self.last.sequence if self.last else 0
 
     def append(self, entries: Sequence[StoredMessage]) -> None:
-        """Write entries behind the last one; a segment that gets full is sealed. Raises CommandError."""
+        """Write entries after the last one; a full segment is sealed. Raises CommandError."""
         with _written(self._mirror.folder):
             while entries:
                 file = self._file or self._new(entries[0].sequence)
@@ -116,20 +116,20 @@ class StreamWriter:
                 entries = entries[len(now) :]
 
     def flush(self) -> None:
-        """Make sure that what was appended survives the loss of power. Raises CommandError."""
+        """Sync what was appended to disk. Raises CommandError."""
         if self._file is not None:
             with _written(self._mirror.folder):
                 os.fsync(self._file.fileno())
 
     def close(self) -> None:
-        """Flush and let go of the file."""
+        """Flush and close the file."""
         self.flush()
         if self._file is not None:
             self._file.close()
             self._file = None
 
     def _begin(self) -> None:
-        """Find the end of what is there; cut a torn frame off."""
+        """Find the end of the mirror; remove an incomplete frame."""
         (self._mirror.folder / self._stream).mkdir(exist_ok=True)
         segments = list_segments(self._mirror.folder, self._stream)
         for segment in segments[:-1]:
@@ -148,22 +148,22 @@ class StreamWriter:
         start = segment_header(segment.stream)
         if not data.startswith(start):
             if not open_end or not start.startswith(data):
-                raise MirrorChanged(segment, "does not begin as a segment does")
+                raise MirrorChanged(segment, "does not begin like a segment")
             (self._mirror.folder / segment.name).unlink()
             self.cut += len(data)
             return
-        entries, end = decode_frames(data, len(start), behind=segment.first - 1)
+        entries, end = decode_frames(data, len(start), after=segment.first - 1)
         if end < len(data) and (
-            not open_end or next_valid_frame(data, end, behind=segment.first - 1) < len(data)
+            not open_end or next_valid_frame(data, end, after=segment.first - 1) < len(data)
         ):
             raise MirrorChanged(segment, f"is damaged at byte {end}")
         if entries:
             self.last = entries[-1]
         if open_end:
-            self._go_on(segment, data[:end], len(entries))
+            self._continue(segment, data[:end], len(entries))
             self.cut += len(data) - end
 
-    def _go_on(self, segment: Segment, sound: bytes, count: int) -> None:
+    def _continue(self, segment: Segment, sound: bytes, count: int) -> None:
         path = self._mirror.folder / segment.name
         os.truncate(path, len(sound))
         self._segment, self._count, self._size, self._hash = segment, count, len(sound), sha256(sound)
@@ -191,19 +191,19 @@ class StreamWriter:
 
 @contextmanager
 def open_mirror(folder: Path, *, most: int = SEGMENT_ENTRIES) -> Iterator[MirrorWriter]:
-    """Make the folder if it is not there, and hold it alone. `most`: how many entries a segment has at most.
+    """Create the folder if needed, and lock it. `most`: how many entries a segment has at most.
 
-    Raises CommandError when somebody else holds it, or it can't be written.
+    Raises CommandError when another process holds the lock, or the folder cannot be written.
     """
     with _written(folder):
-        # It may hold prompts; the owner decides who else may read it.
+        # A mirror may hold prompts: only its owner may read it by default.
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         lock = (folder / _LOCK).open("a")
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise CommandError(f"another mirror is at work in {folder}: there can be one at a time") from None
+            raise CommandError(f"another process writes to the mirror {folder}") from None
         mirror = MirrorWriter(folder, most=most)
         try:
             yield mirror
@@ -216,7 +216,7 @@ def _written(folder: Path) -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise CommandError(f"the mirror {folder} can't be written: {error.strerror or error}") from error
+        raise CommandError(f"the mirror {folder} cannot be written: {error.strerror or error}") from error
 
 
 def _sync_folder(folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""What is owed: unspent credits by kind of grant and by when they expire."""
+"""Liabilities: unspent credits by kind of grant and by month of expiry."""
 
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field
@@ -15,31 +15,31 @@ NEVER = "never"
 
 @dataclass(slots=True)
 class Amounts:
-    """Unspent credits: free to spend, and held for generations that run."""
+    """Unspent credits: available, and held for running generations."""
 
     available: int = 0
     held: int = 0
 
     @property
     def unspent(self) -> int:
-        """Both."""
+        """Available and held."""
         return self.available + self.held
 
     def columns(self) -> tuple[int, int, int]:
-        """For a table."""
+        """The cells of a row."""
         return self.available, self.held, self.unspent
 
     def add(self, grant: Grant) -> None:
-        """Count what is left of a grant."""
+        """Add what is left of a grant."""
         self.available += grant.available
         self.held += grant.held
 
 
 @dataclass
 class LiabilityTable:
-    """Unspent credits in groups, of which the last two names are kind and expiry (``never`` or ``2027-11``).
+    """Unspent credits in groups, whose last two names are kind and expiry (``never`` or ``2027-11``).
 
-    `past`: those whose time was over already; they expire as soon as the expiry is written.
+    `past`: those that have expired already and are not written off yet.
     """
 
     by_group: dict[tuple[str, ...], Amounts] = field(default_factory=dict)
@@ -48,17 +48,17 @@ class LiabilityTable:
     past: Amounts = field(default_factory=Amounts)
 
     def groups(self) -> Iterator[tuple[tuple[str, ...], Amounts]]:
-        """The groups in order: what expires first stands first, what never does last."""
+        """The groups, ordered by expiry; those that never expire come last."""
         yield from sorted(
             self.by_group.items(), key=lambda item: (item[0][:-1], item[0][-1] == NEVER, item[0][-1])
         )
 
     def kinds(self) -> Iterator[tuple[str, Amounts]]:
-        """The kinds in order."""
+        """The kinds in alphabetical order."""
         yield from sorted(self.by_kind.items())
 
     def as_json(self) -> dict[str, Any]:
-        """For machines."""
+        """The same as JSON values."""
         return {
             "groups": [
                 dict(zip(("account", "kind", "expires")[-len(group) :], group, strict=True))
@@ -72,23 +72,23 @@ class LiabilityTable:
 
 
 def build_liability_table(replay: LedgerReplay, as_of: datetime, *, each_account: bool) -> LiabilityTable:
-    """What is owed by the books, in groups of (account if `each_account`, kind, expiry)."""
-    owed = LiabilityTable()
+    """The unspent credits of all accounts, in groups of (account if `each_account`, kind, expiry)."""
+    table = LiabilityTable()
     for name, account in replay.accounts.items():
         for grant in account.grants.values():
             if grant.available or grant.held:
-                _count(owed, (name,) if each_account else (), grant, as_of)
-    return owed
+                _count(table, (name,) if each_account else (), grant, as_of)
+    return table
 
 
-def _count(owed: LiabilityTable, account: tuple[str, ...], grant: Grant, as_of: datetime) -> None:
+def _count(table: LiabilityTable, account: tuple[str, ...], grant: Grant, as_of: datetime) -> None:
     until = grant.usable_until
     group = (*account, grant.kind, f"{until.astimezone(UTC):%Y-%m}" if until else NEVER)
-    owed.by_group.setdefault(group, Amounts()).add(grant)
-    owed.by_kind.setdefault(grant.kind, Amounts()).add(grant)
-    owed.total.add(grant)
+    table.by_group.setdefault(group, Amounts()).add(grant)
+    table.by_kind.setdefault(grant.kind, Amounts()).add(grant)
+    table.total.add(grant)
     if until is not None and until <= as_of:
-        owed.past.add(grant)
+        table.past.add(grant)
 
 
 def _fields(amounts: Amounts) -> dict[str, int]:

@@ -1,4 +1,4 @@
-"""Provider usage against settled credits: sums, and everything that does not go together."""
+"""Provider usage against settled credits: sums, and lists of everything that does not match."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -40,7 +40,7 @@ _POSSIBLE = f"""
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """Generations of one kind that do not go together; `message` tells exactly which those are."""
+    """One list of generations that do not match; `message` defines which belong to it."""
 
     name: str
     title: str
@@ -50,7 +50,7 @@ class Listing:
     every_task: bool = False
 
     def query(self) -> str:
-        """For the rows of Finding."""
+        """The query whose rows are Findings."""
         join = "" if self.every_task else "LEFT"
         return _FINDING.format(note=self.note, join=join, period=_PERIOD, which=self.which)
 
@@ -59,13 +59,13 @@ LISTS = (
     Listing(
         "settled_without_usage",
         "settled without usage",
-        "The user paid, and no VideoReady tells what the provider used.",
+        "The user paid, and no VideoReady reports what the provider used.",
         "g.outcome = 'settled' AND NOT EXISTS (SELECT 1 FROM task t WHERE t.account = g.account"
         " AND t.generation = g.id AND t.how = 'ready' AND t.tokens IS NOT NULL)",
     ),
     Listing(
         "usage_not_settled",
-        "usage that nobody paid for",
+        "usage without payment",
         "The provider made the video in time (VideoReady), and the generation is not settled: the copy failed and\n"
         "the credits went back, or it still runs (held).",
         "task.how = 'ready' AND g.outcome IS NOT 'settled'",
@@ -82,15 +82,15 @@ LISTS = (
     Listing(
         "orphans",
         "orphans",
-        "The generation ended here and nobody knows what the provider did: whether it took the last attempt\n"
+        "The generation ended here and the outcome at the provider is unknown: whether it accepted the last attempt\n"
         "(submission_unresolved), or how its task ended (deadline, provider_lost, and no late result since).",
         "(g.code = 'submission_unresolved' AND task.id IS NULL"
         " OR g.code IN ('submission_unresolved', 'deadline', 'provider_lost') AND task.how = 'submitted')",
     ),
     Listing(
         "without_end",
-        "submissions without any end",
-        "An attempt to submit was begun, and the generation is neither ready nor failed nor cancelled: it still runs,\n"
+        "submissions without an end",
+        "A submission was started, and the generation is neither ready nor failed nor cancelled: it still runs,\n"
         "or is stuck.",
         "g.claimed = 1 AND g.ending IS NULL",
         note="CASE WHEN task.id IS NULL THEN 'no task yet' ELSE 'running' END",
@@ -106,8 +106,8 @@ LISTS = (
 )
 _OVER = Listing(
     "over_the_rate",
-    "more tokens than the credits stand for",
-    "The settled credits, times the tokens that a credit stands for, are less than what the provider used.",
+    "more tokens than the credits pay for",
+    "The settled credits, times the tokens that a credit pays for, are less than what the provider used.",
     "g.outcome = 'settled' AND task.how = 'ready' AND task.tokens > (g.credits - g.returned) * :rate",
     note="(g.credits - g.returned) || ' credits'",
     every_task=True,
@@ -116,10 +116,10 @@ _OVER = Listing(
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """Generations of one model, resolution and duration (None: VIDEO does not know them any more).
+    """Generations of one model, resolution and duration (None: erased from VIDEO).
 
-    `credits` are settled and not given back; `tokens` is what the provider used for those generations, `unpaid` what
-    it used for all others, late results among them.
+    `credits` are settled and not returned; `tokens` is what the provider used for those generations, `unpaid` what it
+    used for all others, including late results.
     """
 
     model: str | None
@@ -132,7 +132,7 @@ class Group:
 
     @property
     def rate(self) -> str | None:
-        """Tokens for each credit, two decimals, the rest cut off; None without credits."""
+        """Tokens for each credit, truncated to two decimals; None without credits."""
         if not self.credits:
             return None
         whole, part = divmod(self.tokens * 100 // self.credits, 100)
@@ -141,7 +141,7 @@ class Group:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One line of a list: a generation, one of its tasks, and what the provider used for it where that is known."""
+    """One row of a list: a generation, one of its tasks, and what the provider used for it where that is known."""
 
     account: str
     generation: str
@@ -153,9 +153,9 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class PossibleTask:
-    """A task that the provider may have and bill, though it did not list it: the answer to an attempt was lost.
+    """A task that the provider may have and bill, although it did not list it: the response to an attempt was lost.
 
-    It bears the mark (`safety_identifier`) and the seed, and was created between `begun_at` and `closed_at`. `how`:
+    It has the mark (`safety_identifier`) and the seed, and was created between `begun_at` and `closed_at`. `how`:
     proven_absent (it was not listed, and submitted again) or submission_unresolved (the generation failed).
     """
 
@@ -171,7 +171,7 @@ class PossibleTask:
 
 @dataclass(frozen=True)
 class Reconciliation:
-    """A usage book that is full, and the period in which generations were asked for. `rate`: tokens for a credit."""
+    """A complete usage store, and the period in which generations were requested. `rate`: tokens for a credit."""
 
     book: UsageStore
     since: datetime | None = None
@@ -179,12 +179,12 @@ class Reconciliation:
     rate: int | None = None
 
     def groups(self) -> Sequence[Group]:
-        """Sums, in order of model, resolution and duration; groups of which nothing was used or settled left out."""
+        """Sums, ordered by model, resolution and duration, without groups in which nothing was used or settled."""
         groups = (Group(*row) for row in self._rows(_GROUPS))
         return [group for group in groups if group.settled or group.tokens or group.unpaid]
 
     def total(self) -> Group:
-        """Of all groups."""
+        """The sums of all groups."""
         found = self.groups()
         sums = [
             sum(getattr(group, name) for group in found)
@@ -193,15 +193,15 @@ class Reconciliation:
         return Group("total", "", None, *sums)
 
     def listings(self) -> Sequence[Listing]:
-        """Every list there is."""
+        """All lists."""
         return (*LISTS, _OVER) if self.rate is not None else LISTS
 
     def findings(self, listing: Listing) -> Iterator[Finding]:
-        """The lines of a list, in the order in which the generations were asked for."""
+        """The rows of a list, in the order in which the generations were requested."""
         return (Finding(*row) for row in self._rows(listing.query()))
 
     def possible_tasks(self) -> Iterator[PossibleTask]:
-        """Every attempt whose answer was lost, with the marks to look for in the provider's list and its bill."""
+        """Every attempt whose response was lost, with the marks to look for in the provider's list and on its bill."""
         for account, generation, attempt, mark, seed, begun, closed, how in self._rows(_POSSIBLE):
             yield PossibleTask(
                 account,

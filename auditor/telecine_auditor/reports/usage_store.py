@@ -1,6 +1,6 @@
-"""What became of every generation, at the provider and on the ledger: a private database on disk, gone at the end.
+"""The outcome of every generation at the provider and on the ledger, in a temporary SQLite database.
 
-Events of one generation may lie far apart in a stream, and a late result comes long after the end: the database joins
+Events of one generation may be far apart in a stream, and a late result comes long after the end: the database joins
 them in bounded memory.
 """
 
@@ -47,18 +47,19 @@ Fields = dict[str, Any]
 
 
 class UsageStore:
-    """Three tables. A `generation` has what was asked for, how it ended at the provider (`ending`: ready, failed or
+    """Three tables: generations, tasks of the provider, and attempts to submit.
 
-    cancelled, `code` of a failure) and on the ledger (`outcome`, `credits`, of which `returned` were given back by
-    adjustments). A `task` of the provider is known from its submission, its video (`how` = ready) or a late result.
-    An `attempt` to submit stays only where the provider may have a task of it that is not known: its answer was lost
-    (`how` is not null), or is still awaited. It has the marks that such a task bears.
+    A `generation` has what was requested, how it ended at the provider (`ending`: ready, failed or cancelled, `code` of
+    a failure) and on the ledger (`outcome`, `credits`, of which `returned` were given back by adjustments). A `task` is
+    known from its submission, its video (`how` = ready) or a late result. An `attempt` is kept only while the provider
+    may have an unknown task of it: its response was lost (`how` is not null) or has not come yet. It has the marks of
+    such a task.
     """
 
     def __init__(self) -> None:
         self.unreadable = 0
-        """Entries of VIDEO that say nothing that can be read."""
-        self._database = sqlite3.connect("", isolation_level=None)  # no name: a file that nobody else sees
+        """How many entries of VIDEO could not be read."""
+        self._database = sqlite3.connect("", isolation_level=None)  # no name: a private temporary file
         self._database.executescript(_SCHEMA)
 
     def __enter__(self) -> Self:
@@ -78,7 +79,7 @@ class UsageStore:
             self.unreadable += 1
 
     def ledger(self, parsed: ParsedEvent) -> None:
-        """Take the next entry of LEDGER: a debit says what was priced, also where VIDEO knows no more of it."""
+        """Take the next entry of LEDGER: a debit names what was priced, even when VIDEO was erased."""
         if parsed.action == "debited":
             price = parsed.body["price"]
             fields = {
@@ -89,7 +90,7 @@ class UsageStore:
             self._put("generation", (parsed.account, parsed.body["generation"]), fields, over=False)
 
     def outcomes(self, replay: LedgerReplay) -> None:
-        """Take from the books, when all entries are taken, how each generation was paid for."""
+        """Take from the replayed accounts, after the last entry, how each generation was paid for."""
         for name, account in replay.accounts.items():
             for holds in (account.holds, account.ended):
                 for hold in holds.values():
@@ -97,12 +98,12 @@ class UsageStore:
                     self._put("generation", (name, hold.generation), fields)
 
     def rows(self, query: str, values: Fields) -> Iterator[tuple[Any, ...]]:
-        """What a query finds."""
+        """The rows of a query."""
         return self._database.execute(query, values)
 
     def _video(self, key: tuple[str, ...], action: str, body: Fields, entry: StoredMessage) -> None:
         if action == "requested":
-            self._put("generation", key, _asked(body) | {"at": to_microseconds(_time(entry))})
+            self._put("generation", key, _requested(body) | {"at": to_microseconds(_time(entry))})
         elif action == "submission_started":
             self._put("generation", key, {"claimed": 1})
             self._put("attempt", (*key, _number(body)), _marks(body))
@@ -121,7 +122,7 @@ class UsageStore:
             self._put("generation", key, {"ending": action, "code": _text(body, "code")}, over=False)
 
     def _close(self, key: tuple[str, ...], entry: StoredMessage, how: str | None) -> None:
-        """The open attempt is over: its answer was lost (`how`), or the provider is known to have a task or none."""
+        """Close the open attempt: its response was lost (`how`), or the provider is known to have a task or none."""
         which = "WHERE account = ? AND generation = ? AND how IS NULL"
         if how is None:
             self._database.execute(f"DELETE FROM attempt {which}", key)  # noqa: S608 - of constants alone
@@ -130,7 +131,7 @@ class UsageStore:
             self._database.execute(f"UPDATE attempt SET closed = ?, how = ? {which}", (closed, how, *key))  # noqa: S608
 
     def _put(self, table: str, key: tuple[str | int, ...], fields: Fields, *, over: bool = True) -> None:
-        """Write fields of a row; those that it has already stay unless `over`."""
+        """Write fields of a row; existing values are kept unless `over`."""
         keys = _KEYS[table]
         new, old = ("excluded.{0}", "{1}.{0}") if over else ("{1}.{0}", "excluded.{0}")
         sets = ", ".join(
@@ -141,12 +142,12 @@ class UsageStore:
         self._database.execute(statement, (*key, *fields.values()))
 
 
-def _asked(body: Fields) -> Fields:
-    asked = body["parameters"]
+def _requested(body: Fields) -> Fields:
+    requested = body["parameters"]
     return {
-        "model": _text(asked, "model"),
-        "resolution": _text(asked, "resolution"),
-        "duration": _whole(asked, "duration"),
+        "model": _text(requested, "model"),
+        "resolution": _text(requested, "resolution"),
+        "duration": _whole(requested, "duration"),
     }
 
 
@@ -158,7 +159,7 @@ def _number(body: Fields) -> int:
 
 
 def _marks(body: Fields) -> Fields:
-    """How a task of this attempt would look at the provider."""
+    """The marks of a task of this attempt at the provider."""
     begun = datetime.fromisoformat(body["started_at"])
     return {
         "mark": _text(body, "safety_identifier"),
@@ -177,7 +178,7 @@ def _time(entry: StoredMessage) -> datetime:
 def _task(body: Fields) -> str:
     task = body["provider_task_id"]
     if not isinstance(task, str):
-        raise TypeError("provider_task_id is no text")
+        raise TypeError("provider_task_id is not text")
     return task
 
 
@@ -190,12 +191,12 @@ def _whole(fields: Fields, name: str) -> int | None:
     if value is None:
         return None
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= _LARGEST:
-        raise ValueError(f"{name} is no whole number")
+        raise ValueError(f"{name} is not a whole number")
     return value
 
 
 def _text(fields: Fields, name: str) -> str | None:
     value = fields.get(name)
     if value is not None and not isinstance(value, str):
-        raise TypeError(f"{name} is no text")
+        raise TypeError(f"{name} is not text")
     return value

@@ -1,0 +1,1 @@
+"""Where stored messages come from: the port, one message, and NATS."""

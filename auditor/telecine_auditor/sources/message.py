@@ -1,4 +1,4 @@
-"""One message of a stream as it stands there: its place, and every byte of it."""
+"""One stored message of a stream, with every byte of it."""
 
 import re
 from typing import NamedTuple, cast
@@ -13,17 +13,18 @@ _OURS = (
     rb"(ce-specversion: V\r\nce-id: ([!-$&-~]++)\r\nce-source: (V)\r\nce-type: (V)\r\nce-time: (V)\r\n"
     rb"ce-subject: (V)\r\nce-correlation: V\r\nce-causation: V\r\ncontent-type: V\r\n(?:traceparent: V\r\n)?)"
 )
-_AS_EVER = re.compile(_TRANSPORT + _OURS.replace(b"V", rb"[!-~]++") + _TRANSPORT)
-"""A header as telecine's services write it: no name twice, nothing around a value, an id that needs no decoding."""
+_CANONICAL = re.compile(_TRANSPORT + _OURS.replace(b"V", rb"[!-~]++") + _TRANSPORT)
+"""Headers as telecine's services write them: no duplicate name, no padding, an id that needs no decoding."""
 
 CanonicalHeaders = tuple[bytes, bytes, bytes, bytes, bytes, bytes]
-"""The lines of a header that are part of the leaf; of these the event's id, its source, type, time and subject."""
+"""The header lines that are part of the leaf, and from them the event's id, source, type, time and subject."""
 
 
 class StoredMessage(NamedTuple):
-    """`head` holds the header lines as they were sent, each ``Name: value`` with its line break; `stored_at` is when
+    """A message as its stream holds it.
 
-    the server stored the message, in nanoseconds since 1970 (a claim of the server, part of no hash).
+    `head` holds the header lines as they were sent, each ``Name: value`` with its line break; `stored_at` is when the
+    server stored the message, in nanoseconds since 1970 (stated by the server, not part of any hash).
     """
 
     sequence: int
@@ -34,21 +35,21 @@ class StoredMessage(NamedTuple):
 
     @property
     def stated(self) -> bytes:
-        """The bytes that the entry's leaf is the hash of, as `telecine_contracts.transparency` tells."""
+        """The bytes whose hash is the entry's leaf, see `telecine_contracts.transparency`."""
         return self.leaf(parse_canonical_headers(self.head))[1:]
 
     def leaf(self, head: CanonicalHeaders | None) -> bytes:
-        """The same behind the byte that leaves begin with, for who has read the header already, by `usual_head`."""
+        """The same after the byte that leaves begin with; `head`: the result of `parse_canonical_headers`, if known."""
         lines = head[0] if head is not None else _normal(self.head)
         return b"".join((b"\x00", self.subject.encode(), b"\r\n", lines, b"\r\n", self.body))
 
     @property
     def type(self) -> str | None:
-        """The event's type as its header says; None without that header."""
+        """The event's type as its header states it; None without that header."""
         return self.header("ce-type")
 
     def header(self, name: str) -> str | None:
-        """The value of one header, its name in any case, the last one where it comes twice; None if there is none."""
+        """The value of a header, whose name is not case-sensitive; of duplicates the last. None without that header."""
         wanted = name.lower().encode()
         for line in reversed(self.head.split(b"\r\n")):
             known, colon, value = line.partition(b":")
@@ -58,8 +59,8 @@ class StoredMessage(NamedTuple):
 
 
 def parse_canonical_headers(head: bytes) -> CanonicalHeaders | None:
-    """What the header says, where it is one as telecine's services write it."""
-    found = _AS_EVER.fullmatch(head)
+    """The parsed headers if they have the form that telecine's services write, else None."""
+    found = _CANONICAL.fullmatch(head)
     return cast(CanonicalHeaders, found.groups()) if found is not None else None
 
 
@@ -69,5 +70,5 @@ def encode_headers(headers: dict[str, str] | None) -> bytes:
 
 
 def _normal(head: bytes) -> bytes:
-    """The lines that are part of the leaf, from a header of any form, read as nats-py reads it."""
+    """The lines that are part of the leaf, from headers of any form, parsed like nats-py parses them."""
     return encode_headers({name: value for name, value in parse_headers(head).items() if is_stated(name)})

@@ -1,4 +1,4 @@
-"""Entries from a NATS server, by requests alone: no consumer is created and nothing is left behind."""
+"""Entries from a NATS server, by requests alone: no consumer is created and nothing is left on the server."""
 
 import json
 from base64 import b64decode
@@ -124,7 +124,7 @@ class _StreamReader:
         await self._client.unsubscribe_raw(self._subscription)
 
     async def read(self, after: int, end: int) -> Sequence[StoredMessage]:
-        """The next entries behind sequence `after`; empty when there is none up to `end`."""
+        """The next entries after sequence `after`; empty when there is none up to `end`."""
         for _ in range(_TRIES):
             entries = await self._next_page(after, end)
             if entries is not None:
@@ -135,7 +135,7 @@ class _StreamReader:
         raise SourceError(f"the server stopped answering about stream {self._stream}{last}: try again")
 
     async def _next_page(self, after: int, end: int) -> Sequence[StoredMessage] | None:
-        """What comes behind `after`; None if a part of the reply was lost on the way."""
+        """What comes after `after`; None if a part of the reply was lost on the way."""
         if self._requested and self._requested[0].first > after + 1:
             # The page before ended early, so the pages requested ahead begin too late.
             self._forget()
@@ -177,7 +177,7 @@ class _StreamReader:
         return reply.complete
 
     async def _request_ahead(self, after: int, end: int) -> None:
-        """Request pages until enough are under way, each for what comes behind the one before."""
+        """Request pages until enough are under way, each for what follows the one before."""
         first = self._requested[-1].first + self._requested[-1].size if self._requested else 0
         first = max(first, after + 1)
         while len(self._requested) < _PREFETCH and (first <= end or not self._requested):
@@ -202,7 +202,7 @@ class _StreamReader:
         self._replies.clear()
 
     async def _from_leader(self, after: int) -> Sequence[StoredMessage]:
-        """The first entry behind `after` that the stream's leader has; empty if it has none."""
+        """The first entry after `after` that the stream's leader has; empty if it has none."""
         body = {"seq": after + 1, "next_by_subj": ">"}
         reply = await request(self._client, f"$JS.API.STREAM.MSG.GET.{self._stream}", body)
         if "error" not in reply:

@@ -1,4 +1,4 @@
-"""Where entries come from: a NATS server, or a mirror on disk. Both answer the same questions."""
+"""Port to the source of entries: a NATS server, or a mirror on disk."""
 
 from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
@@ -13,12 +13,12 @@ LEDGER, VIDEO, CHECKPOINTS = "LEDGER", "VIDEO", "CHECKPOINTS"
 class Source(Protocol):
     """Streams that can be read from any sequence on.
 
-    Every call raises SourceError when it can't: what cannot be read is never taken for what is not there, or is empty.
+    Every call raises SourceError when it fails: what cannot be read never counts as missing or empty.
     """
 
     @property
     def unread(self) -> Sequence[str]:
-        """What stands in the source and was not taken for entries, a phrase each: it was left out of what was read."""
+        """What the source holds and was left out because it is not an entry, one phrase each."""
         ...
 
     async def has(self, stream: str) -> bool:
@@ -26,18 +26,18 @@ class Source(Protocol):
         ...
 
     async def last(self, stream: str) -> int:
-        """The last sequence of the stream as it is now; 0 while it is empty."""
+        """The current last sequence of the stream; 0 while it is empty."""
         ...
 
     def batches(
         self, stream: str, *, after: int = 0, upto: int | None = None
     ) -> AsyncIterator[Sequence[StoredMessage]]:
-        """Every entry behind sequence `after`, up to and with `upto` (None: what `last` says at the start).
+        """Every entry after sequence `after`, up to and including `upto` (None: the value of `last` at the start).
 
-        In order of sequence, in batches of any size. A sequence that is missing is left out: the reader sees the gap.
+        In order of sequence, in batches of any size. A missing sequence is left out: the caller sees the gap.
         """
         ...
 
     async def close(self) -> None:
-        """Let go of connections and files."""
+        """Close connections and files."""
         ...

@@ -1,0 +1,1 @@
+"""Everything between a command and the terminal: options, exit codes, tables, progress, files."""

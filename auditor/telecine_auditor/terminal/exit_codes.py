@@ -19,18 +19,19 @@ BREACH = 1
 """A breach was found and reported. Only the result of a command gives this code, never an error."""
 FAILED = 2
 """The command could not do its work: usage, a source or file that cannot be read or written, a full disk, a standard
-output that is closed or full, a defect of the auditor. Nothing was found out about the ledger."""
+output that is closed or full, a defect of the auditor. The ledger was not judged."""
 INTERRUPTED, BROKEN_PIPE = 130, 141
-"""128 plus the signal's number, as shells do it: SIGINT; SIGPIPE, the reader of standard output closed the pipe."""
+"""128 plus the signal's number, as shells do: SIGINT; SIGPIPE, the reader of standard output closed the pipe."""
 
 
 def run_command(work: Callable[[], int], report: Callable[[str], object]) -> int:
     """The exit code of `work`, which returns CLEAN or BREACH or raises; `report` gets the reason why it failed.
 
-    No exception leaves this function, and none becomes BREACH: an unhandled one would end Python with 1, and output
-    that cannot be flushed when the interpreter ends, with 120.
+    No exception leaves this function.
     """
-    if not _opened(report):
+    # An unhandled exception would end Python with 1, the code of a breach; output that cannot be flushed when the
+    # interpreter ends, with 120.
+    if not _prepare_output(report):
         return FAILED
     output = _Output(sys.stdout)
     with redirect_stdout(cast(TextIO, output)):
@@ -41,58 +42,59 @@ def run_command(work: Callable[[], int], report: Callable[[str], object]) -> int
             code = INTERRUPTED
         except Exception as error:
             code = FAILED
-            if not isinstance(output.trouble, BrokenPipeError):
+            if not isinstance(output.error, BrokenPipeError):
                 with suppress(OSError):
-                    report(_reason(error, output.trouble))
+                    report(_reason(error, output.error))
         with suppress(OSError):
             output.flush()
     for stream in (sys.stdout, sys.stderr):
-        _settle(stream)
-    if output.trouble is None or code == INTERRUPTED:
+        _discard_if_broken(stream)
+    if output.error is None or code == INTERRUPTED:
         return code
-    return BROKEN_PIPE if isinstance(output.trouble, BrokenPipeError) else FAILED
+    return BROKEN_PIPE if isinstance(output.error, BrokenPipeError) else FAILED
 
 
 class _Output:
     """Standard output that remembers whether it was written to, and why that failed."""
 
     def __init__(self, stream: TextIO) -> None:
-        self.trouble: OSError | None = None
+        self.error: OSError | None = None
         self.used = False
         self._stream = stream
 
     def write(self, text: str) -> int:
         """Raises OSError."""
         self.used = True
-        with self._noted():
+        with self._remembering_errors():
             return self._stream.write(text)
 
     def flush(self) -> None:
         """Raises OSError."""
-        with self._noted():
+        with self._remembering_errors():
             self._stream.flush()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._stream, name)
 
     @contextmanager
-    def _noted(self) -> Iterator[None]:
+    def _remembering_errors(self) -> Iterator[None]:
         try:
             yield
         except OSError as error:
-            self.trouble = error
+            self.error = error
             raise
 
 
-def _opened(report: Callable[[str], object]) -> bool:
-    """Whether there is a standard output. Python has None for a file descriptor that is closed, and `print` is silent.
+def _prepare_output(report: Callable[[str], object]) -> bool:
+    """Whether there is a standard output; sets its encoding.
 
-    A terminal gets its own encoding, with escapes for what it lacks; files and pipes get UTF-8 whatever the locale is.
+    A terminal gets its own encoding, with escapes for characters that it lacks; files and pipes get UTF-8 everywhere.
     """
+    # For a closed file descriptor Python has None, and `print` writes nothing without an error.
     if sys.stderr is None:
-        sys.stderr = _nowhere()
+        sys.stderr = _open_devnull()
     if sys.stdout is None:
-        sys.stdout = _nowhere()
+        sys.stdout = _open_devnull()
         report("standard output is closed: send it to a file, or to /dev/null if it is not needed")
         return False
     if isinstance(sys.stdout, io.TextIOWrapper):
@@ -101,28 +103,29 @@ def _opened(report: Callable[[str], object]) -> bool:
     return True
 
 
-def _nowhere() -> TextIO:
+def _open_devnull() -> TextIO:
     return Path(os.devnull).open("w", encoding="utf-8")
 
 
-def _reason(error: Exception, output_trouble: OSError | None) -> str:
+def _reason(error: Exception, output_error: OSError | None) -> str:
     if isinstance(error, CommandError):
         return str(error)
-    if error is output_trouble:
-        return f"standard output cannot be written: {output_trouble.strerror or output_trouble}"
+    if error is output_error:
+        return f"standard output cannot be written: {output_error.strerror or output_error}"
     if isinstance(error, OSError):
         place = "" if error.filename is None else f"{os.fsdecode(error.filename)}: "
         return f"{place}{error.strerror or error}"
-    said = "".join(traceback.format_exception(error))
-    return f"unexpected {type(error).__name__}, a defect of telecine-audit: please report it with this\n{said}".rstrip()
+    details = "".join(traceback.format_exception(error))
+    defect = f"unexpected {type(error).__name__}, a defect of telecine-audit: please report it with this"
+    return f"{defect}\n{details}".rstrip()
 
 
-def _settle(stream: TextIO) -> None:
-    """Put aside a stream that cannot be flushed: the interpreter would fail on it again when it ends."""
+def _discard_if_broken(stream: TextIO) -> None:
+    """Redirect a stream that cannot be flushed to /dev/null: the interpreter would fail on it again when it ends."""
     try:
         stream.flush()
     except OSError:
         with suppress(OSError):
-            nowhere = os.open(os.devnull, os.O_WRONLY)
-            os.dup2(nowhere, stream.fileno())
-            os.close(nowhere)
+            devnull = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(devnull, stream.fileno())
+            os.close(devnull)

@@ -1,4 +1,4 @@
-"""Files that commands write, by `--out` and `--save`: a regular file is replaced, anything else is written to."""
+"""Files that `--out` and `--save` name: a regular file is replaced, a pipe or device is written to."""
 
 import os
 import stat
@@ -15,17 +15,16 @@ __all__ = ["new_file", "text_file"]
 
 _BY_UMASK = 0o666
 _OPENED_ALREADY = (Path("/dev/fd"), Path("/proc"))
-"""Names below these, and links to them, stand for what is open already: /dev/stdout may be a file that a shell opened,
-perhaps to append to it."""
+"""Names below these, and links to them, are files that are already open: /dev/stdout may be a file that a shell opened,
+perhaps for appending."""
 
 
 @contextmanager
 def new_file(path: Path, *, mode: int = _BY_UMASK) -> Iterator[BinaryIO]:
-    """A file that appears at `path` when the block ends, whole and on disk, and not at all after an error.
+    """A file that appears at `path` when the block ends, complete and synced to disk, and not at all after an error.
 
-    A symbolic link stays, and what it names is replaced. Pipes, sockets and devices are written to as bytes come, and
-    stay as well. A new file has `mode`, less the umask; one that is replaced leaves its mode to its successor. Raises
-    CommandError.
+    The target of a symbolic link is replaced, the link stays. Pipes, sockets and devices are written to directly. A new
+    file has `mode` minus the umask; a replaced file keeps its mode. Raises CommandError.
     """
     try:
         if _is_written_through(path):
@@ -35,7 +34,7 @@ def new_file(path: Path, *, mode: int = _BY_UMASK) -> Iterator[BinaryIO]:
             with _replaced(Path(os.path.realpath(path)), mode) as file:
                 yield file
     except OSError as error:
-        raise CommandError(f"{path} can't be written: {os.strerror(error.errno or 0)}") from error
+        raise CommandError(f"{path} cannot be written: {os.strerror(error.errno or 0)}") from error
 
 
 @contextmanager
@@ -48,7 +47,7 @@ def text_file(path: Path) -> Iterator[TextIO]:
 
 
 def _is_written_through(path: Path) -> bool:
-    """Whether the name, or a link on the way, stands for something else than a file or a place for one."""
+    """Whether the name, or a link on the way, is something else than a regular file or a free name."""
     for _ in range(40):  # as many links as Linux follows
         if any(path.absolute().is_relative_to(place) for place in _OPENED_ALREADY):
             return True

@@ -1,4 +1,4 @@
-"""Texts that users wrote, made safe to show: on a screen, in a spreadsheet, in a file that others parse."""
+"""Makes untrusted text safe: on a terminal, in a spreadsheet, in a file that other programs parse."""
 
 import json
 from urllib.parse import quote
@@ -9,9 +9,10 @@ __all__ = ["escape_spreadsheet_cell", "one_line", "printable_json", "replace_sur
 
 
 def one_line(text: str, *, besides: str = "") -> str:
-    """The text with all that is no printable character, percent signs and `besides` percent-encoded (UTF-8).
+    """The text with unprintable characters, percent signs and the characters in `besides` percent-encoded (UTF-8).
 
-    What ends a line, moves a cursor or turns the writing direction can't be in the result; unquoting gives it back.
+    The result has no character that ends a line, moves the cursor or changes the writing direction; unquoting restores
+    the original.
     """
     if text.isprintable() and "%" not in text and not any(mark in text for mark in besides):
         return text
@@ -26,7 +27,7 @@ def one_line(text: str, *, besides: str = "") -> str:
 
 
 def printable_json(value: object) -> str:
-    """The value as JSON for people to read: all that is no printable character is escaped as JSON does it."""
+    """The value as indented JSON, with unprintable characters escaped as in JSON."""
     lines = json.dumps(value, indent=2, ensure_ascii=False).split("\n")
     return "\n".join(line if line.isprintable() else _escaped(line) for line in lines)
 
@@ -36,10 +37,10 @@ def _escaped(line: str) -> str:
 
 
 def escape_spreadsheet_cell(text: str) -> str:
-    """The text for a CSV cell: an apostrophe is put before whatever of it a spreadsheet would compute."""
+    """The text for a CSV cell: an apostrophe precedes each part that a spreadsheet would compute."""
     return characters.spreadsheet_text(replace_surrogates(text))
 
 
 def replace_surrogates(text: str) -> str:
-    """The text with what UTF-8 can't hold (halves of a surrogate pair) replaced."""
+    """The text with lone surrogates replaced, which UTF-8 cannot encode."""
     return text.encode("utf-8", "replace").decode() if not text.isascii() else text

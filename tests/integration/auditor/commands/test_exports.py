@@ -20,9 +20,9 @@ from telecine_auditor.terminal.sanitizer import one_line
 from telecine_contracts.message import MAX_CREDITS
 
 
-def loaded(replay: Path) -> tuple[list[Any], list[Any]]:
+def loaded(books: Path) -> tuple[list[Any], list[Any]]:
     """Entries and errors, as beancount finds them."""
-    entries, errors, _ = loader.load_file(str(replay))
+    entries, errors, _ = loader.load_file(str(books))
     return entries, errors
 
 
@@ -68,10 +68,10 @@ def test_beancount_refuses_what_is_not_true(planted: Change, tmp_path: Path) -> 
 
 
 def test_beancount_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -> None:
-    replay = export_books(
+    books = export_books(
         november_streams(), tmp_path, "beancount", "--since", "2026-11-12", "--to", "2026-11-20"
     )
-    entries, errors = loaded(replay)
+    entries, errors = loaded(books)
     assert errors == []
     assert balances(entries)["Assets:Accounts:A-ann:Available"] == 470
     opening = next(entry for entry in entries if type(entry).__name__ == "Transaction")
@@ -148,10 +148,10 @@ def test_an_entry_that_can_not_be_read_is_left_out_and_told(
 ) -> None:
     streams = november_streams()
     streams.ledger[12] = streams.ledger[12]._replace(body=b"{")
-    replay = export_books(streams, tmp_path, "hledger", code=1)
-    assert "; LEDGER#13 can't be booked: it can't be read\n" in replay.read_text()
+    books = export_books(streams, tmp_path, "hledger", code=1)
+    assert "; LEDGER#13 cannot be booked: it cannot be read\n" in books.read_text()
     said = capsys.readouterr()
-    assert "Entries that can't be booked and were left out: 1\n" in said.out
+    assert "Entries that cannot be booked and were left out: 1\n" in said.out
     assert "LEDGER#13  unreadable" in said.err
 
 
@@ -161,7 +161,7 @@ def test_a_file_that_can_not_be_written_is_told_and_none_is_left_half(
     mirror = str(november_streams().mirror(tmp_path / "mirror"))
     nowhere = tmp_path / "nowhere" / "books"
     assert run(["export", "--format", "csv", "--out", str(nowhere), "--from", mirror]) == 2
-    assert f"{nowhere} can't be written: No such file" in capsys.readouterr().err
+    assert f"{nowhere} cannot be written: No such file" in capsys.readouterr().err
     (tmp_path / "old").write_text("old")
     assert run(["export", "--format", "csv", "--out", str(tmp_path / "old"), "--from", str(tmp_path)]) == 2
     assert (tmp_path / "old").read_text() == "old"
@@ -169,7 +169,7 @@ def test_a_file_that_can_not_be_written_is_told_and_none_is_left_half(
 
 
 def test_what_was_written_is_told_to_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    replay = export_books(november_streams(), tmp_path, "csv", "--json", "--since", "2026-11-12")
+    books = export_books(november_streams(), tmp_path, "csv", "--json", "--since", "2026-11-12")
     assert json.loads(capsys.readouterr().out) == {
         "document": "telecine-audit export 1",
         "stream": "LEDGER",
@@ -179,7 +179,7 @@ def test_what_was_written_is_told_to_machines(tmp_path: Path, capsys: pytest.Cap
         "not_checked": [
             "signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"
         ],
-        "file": str(replay),
+        "file": str(books),
         "format": "csv",
         "transactions": 7,
         "accounts": 3,

@@ -192,7 +192,7 @@ async def test_no_proof_is_made_of_a_ledger_with_a_gap(auditor: AuditorCommand, 
 async def test_a_key_is_needed(auditor: AuditorCommand, mirror: Path, tmp_path: Path) -> None:
     for arguments in (("prove", 2, "--from", mirror), ("check-proof", tmp_path / "proof")):
         done = await auditor.using()(*arguments)
-        assert (done.code, "--key is needed" in done.err) == (2, True)
+        assert (done.code, "--key is required" in done.err) == (2, True)
 
 
 def proof(number: int = 6, size: int = 9) -> Proof:
@@ -274,7 +274,7 @@ async def test_what_is_no_proof_is_told(offline: AuditorCommand, tmp_path: Path,
         verify_proof(Proof.of(broken), KEYS)
     (tmp_path / "proof").write_text(broken)
     done = await offline("check-proof", tmp_path / "proof")
-    assert (done.code, "can't be checked" in done.err) == (2, True)
+    assert (done.code, "cannot be checked" in done.err) == (2, True)
 
 
 async def test_a_proof_with_another_key_is_told(offline: AuditorCommand, tmp_path: Path) -> None:
@@ -289,4 +289,4 @@ async def test_a_proof_with_another_key_is_told(offline: AuditorCommand, tmp_pat
 async def test_a_file_that_is_no_text_or_not_there_is_told(offline: AuditorCommand, tmp_path: Path) -> None:
     (tmp_path / "proof").write_bytes(b"\xff\xfe")
     assert "UTF-8" in (await offline("check-proof", tmp_path / "proof")).err
-    assert "can't be read" in (await offline("check-proof", tmp_path / "absent")).err
+    assert "cannot be read" in (await offline("check-proof", tmp_path / "absent")).err

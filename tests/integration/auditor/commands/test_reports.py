@@ -97,7 +97,7 @@ def test_a_point_that_is_not_there(audit: Audit) -> None:
 def test_the_trial_balance_is_zero_and_says_so(audit: Audit) -> None:
     code, out, _ = audit("trial-balance")
     assert code == 0
-    assert "Every credit is somewhere: the sum is zero.\n\nNot checked:\n" in out
+    assert "Every credit is accounted for: the sum is zero.\n\nNot checked:\n" in out
     found = json_document(audit, "trial-balance", "--at", "2026-11-12")
     assert found["sums"] == {"issued": -660, "available": 610, "held": 0, "spent": 50, "expired": 0}
     assert found["total"] == 0
@@ -209,7 +209,7 @@ def test_bodies_that_are_no_json_are_shown_as_they_stand(audit: Audit, streams: 
     assert "  text%1B[2J\n" in audit("show", 2)[1]
     code, out, _ = audit("show", 3)
     assert code == 0
-    assert "body (no text, 3 bytes)\n  000000  ff 00 61" in out
+    assert "body (binary, 3 bytes)\n  000000  ff 00 61" in out
     assert json_document(audit, "show", 3)["bytes"] == "/wBh"
 
 

@@ -130,7 +130,7 @@ async def test_it_goes_on_after_an_interruption(
         assert (one["stream"], one["found"], one["written"], one["last"]) == ("LEDGER", 7, 6, 13)
         assert await server_entries(server, "LEDGER") == ledger
         again = await auditor("restore", mirror, "--nats", server.url)
-        assert "LEDGER  0 written, 13 were there, up to #13" in again.out
+        assert "LEDGER  0 written, 13 existed, up to #13" in again.out
 
 
 @pytest.mark.parametrize(
@@ -150,7 +150,7 @@ async def test_a_stream_that_holds_anything_else_is_left_alone(
         await write_entries(server, "LEDGER", there)
         done = await auditor("restore", mirror, "--nats", server.url)
         assert (done.code, done.out) == (2, "")
-        assert "stream LEDGER is not empty, and no beginning of what the mirror holds" in done.err
+        assert "stream LEDGER is not empty, and does not begin like the mirror" in done.err
         assert len(await server_entries(server, "LEDGER")) == len(there)
 
 
@@ -233,7 +233,7 @@ async def test_an_id_that_is_there_twice_is_told(auditor: AuditorCommand, tmp_pa
     twice = renumber([*STREAMS.ledger[:3], STREAMS.ledger[1]])
     async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=twice), "--nats", server.url)
-    assert (done.code, "entry 4 of LEDGER has the id of entry 2" in done.err) == (2, True)
+    assert (done.code, "entry 4 of LEDGER has the message id of entry 2" in done.err) == (2, True)
 
 
 async def test_an_expectation_that_does_not_hold_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
@@ -249,7 +249,7 @@ async def test_a_subject_that_the_stream_does_not_take_is_told(
     stray = [STREAMS.ledger[0]._replace(subject="elsewhere.x")]
     async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=stray), "--nats", server.url)
-    assert (done.code, "no stream of the server takes what entry 1" in done.err) == (2, True)
+    assert (done.code, "no stream of the server has the subject of entry 1" in done.err) == (2, True)
 
 
 async def test_a_stream_that_is_not_there_is_told(
@@ -269,7 +269,7 @@ async def test_a_changed_mirror_is_not_restored(auditor: AuditorCommand, tmp_pat
     segment.write_bytes(segment.read_bytes()[:-9])
     async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror, "--nats", server.url)
-        assert (done.code, "the mirror can't be restored" in done.err) == (2, True)
+        assert (done.code, "the mirror cannot be restored" in done.err) == (2, True)
         assert await server_entries(server, "LEDGER") == []
 
 

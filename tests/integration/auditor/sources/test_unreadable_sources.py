@@ -1,4 +1,4 @@
-"""What cannot be read is not empty: every such source ends the auditor with 2, and is named."""
+"""A source that cannot be read does not count as empty: the auditor names it and ends with 2."""
 
 import os
 import subprocess
@@ -44,7 +44,7 @@ def audit(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
 
 
 def replaced(path: Path, how: Callable[[Path], object]) -> Path:
-    """The path stands for something else; what was there is beside it."""
+    """Replace a path; the original stays beside it."""
     path.rename(path.with_name(f"{path.name}-away"))
     how(path)
     return path
@@ -55,7 +55,7 @@ UNREADABLE_SOURCES: dict[str, tuple[Callable[[Path], Path], str]] = {
         lambda stream: replaced(stream, lambda path: path.write_bytes(b"")),
         "Not a directory",
     ),
-    "a link that leads nowhere": (
+    "a dangling link": (
         lambda stream: replaced(stream, lambda path: path.symlink_to("nowhere")),
         "No such file or directory",
     ),
@@ -71,63 +71,71 @@ UNREADABLE_SOURCES: dict[str, tuple[Callable[[Path], Path], str]] = {
 }
 
 
-@pytest.mark.parametrize("stream", ["LEDGER", "VIDEO", "CHECKPOINTS"])
-@pytest.mark.parametrize("trouble", UNREADABLE_SOURCES)
-async def test_what_can_not_be_read_is_named(
-    audit: AuditorCommand, mirror: Path, stream: str, trouble: str
+@pytest.mark.parametrize(
+    ("stream", "fault"),
+    [("LEDGER", fault) for fault in UNREADABLE_SOURCES]
+    + [(stream, "a dangling link") for stream in ("VIDEO", "CHECKPOINTS")],
+)
+async def test_an_unreadable_stream_is_named(
+    audit: AuditorCommand, mirror: Path, stream: str, fault: str
 ) -> None:
-    make, says = UNREADABLE_SOURCES[trouble]
+    make, says = UNREADABLE_SOURCES[fault]
     place = make(mirror / stream)
     done = await audit("verify", "--from", mirror, *KEY)
     assert (done.code, done.out) == (2, "")
-    assert f"{place} can't be read: {says}" in done.err
+    assert f"{place} cannot be read: {says}" in done.err
 
 
 _AS_ANOTHER = """
 import os, sys
 from telecine_auditor.cli import run
-import telecine_auditor.mirror.source, telecine_auditor.exports.csv_writer
+import telecine_auditor.commands.verify, telecine_auditor.mirror.source
 if os.geteuid() == 0:
     os.setgid(65534); os.setuid(65534)
-sys.exit(run(sys.argv[1:]))
+codes = [run(["verify", "--from", folder, *sys.argv[2:]]) for folder in sys.argv[1].split(":")]
+sys.exit(0 if codes == [2] * len(codes) else 1)
 """
 
 
-@pytest.mark.parametrize("stream", ["LEDGER", "VIDEO", "CHECKPOINTS", "."])
-def test_a_folder_of_another_user_is_named(stream: str) -> None:
+def test_a_folder_of_another_user_is_named() -> None:
     # Not below pytest's own folders: only their owner may enter those.
     with tempfile.TemporaryDirectory() as name:
         Path(name).chmod(0o755)
-        mirror = mirrored(Path(name) / "mirror")
-        for path in (mirror, *mirror.rglob("*")):
+        unreadable = [mirrored(Path(name) / stream) / stream for stream in ("LEDGER", "VIDEO", "CHECKPOINTS")]
+        unreadable.append(mirrored(Path(name) / "whole"))
+        for path in Path(name).rglob("*"):
             path.chmod(0o755)
-        (mirror / stream).chmod(0)
-        command = [sys.executable, "-c", _AS_ANOTHER, "verify", "--from", str(mirror), *map(str, KEY)]
+        for path in unreadable:
+            path.chmod(0)
+        folders = ":".join(str(Path(name) / folder) for folder in ("LEDGER", "VIDEO", "CHECKPOINTS", "whole"))
+        command = [sys.executable, "-c", _AS_ANOTHER, folders, *map(str, KEY)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
-        (mirror / stream).chmod(0o755)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert f"{mirror / stream} can't be read: Permission denied" in done.stderr
+        for path in unreadable:
+            path.chmod(0o755)
+    assert (done.returncode, done.stdout) == (0, ""), done.stderr
+    for path in unreadable:
+        assert f"{path} cannot be read: Permission denied" in done.stderr
 
 
-async def test_other_commands_do_not_take_it_for_empty_either(
+async def test_no_command_treats_an_unreadable_stream_as_empty(
     audit: AuditorCommand, mirror: Path, tmp_path: Path
 ) -> None:
-    UNREADABLE_SOURCES["a link that leads nowhere"][0](mirror / "VIDEO")
+    UNREADABLE_SOURCES["a dangling link"][0](mirror / "VIDEO")
     for command in (("reconcile",), ("show", 1, "--stream", "VIDEO")):
         done = await audit(*command, "--from", mirror)
-        assert (done.code, f"{mirror / 'VIDEO'} can't be read" in done.err) == (2, True)
+        assert (done.code, f"{mirror / 'VIDEO'} cannot be read" in done.err) == (2, True)
     done = await audit("restore", mirror, "--nats", "nats://127.0.0.1:1")
-    assert (done.code, f"{mirror / 'VIDEO'} can't be read" in done.err) == (2, True)
+    assert (done.code, f"{mirror / 'VIDEO'} cannot be read" in done.err) == (2, True)
     (mirror / "SHA256SUMS").unlink()
     (mirror / "SHA256SUMS").symlink_to("nowhere")
     done = await audit("balances", "--from", mirror)
-    assert (done.code, "SHA256SUMS is a link that leads nowhere" in done.err) == (2, True)
+    assert (done.code, "SHA256SUMS is a dangling link" in done.err) == (2, True)
     done = await audit("verify", "--from", mirror, "--checkpoint", tmp_path / "none")
-    assert (done.code, "can't be read" in done.err) == (2, True)
+    assert (done.code, str(tmp_path / "none") in done.err) == (2, True)
 
 
 async def test_truncated_end_is_reported(audit: AuditorCommand, mirror: Path) -> None:
-    """It is no breach: a mirror that is being written looks like that."""
+    """It is not a breach: a mirror that is being written looks the same."""
     segment = sorted((mirror / "LEDGER").iterdir())[-1]
     os.truncate(segment, segment.stat().st_size - 7)
     done = await audit("verify", "--from", mirror, "--json")

@@ -52,14 +52,14 @@ def test_entries_that_move_nothing_are_no_transactions() -> None:
 @pytest.mark.parametrize(
     ("posting", "says"),
     [
-        ({"account": "elsewhere", "amount": 1}, "'elsewhere' is no side of the ledger"),
-        ({"account": "a:b:available", "amount": 1}, "is no side"),
-        ({"account": "a b:available", "amount": 1}, "is no side"),
-        ({"account": "ann:pocket", "amount": 1}, "is no side"),
-        ({"account": "issued", "amount": 1.5}, "amount is no whole number"),
-        ({"account": "issued", "amount": True}, "amount is no whole number"),
-        ({"account": "issued", "amount": 1, "grant": "1"}, "grant is no whole number"),
-        ("issued", "is no object"),
+        ({"account": "elsewhere", "amount": 1}, "'elsewhere' is not a side of the ledger"),
+        ({"account": "a:b:available", "amount": 1}, "is not a side"),
+        ({"account": "a b:available", "amount": 1}, "is not a side"),
+        ({"account": "ann:pocket", "amount": 1}, "is not a side"),
+        ({"account": "issued", "amount": 1.5}, "amount is not a whole number"),
+        ({"account": "issued", "amount": True}, "amount is not a whole number"),
+        ({"account": "issued", "amount": 1, "grant": "1"}, "grant is not a whole number"),
+        ("issued", "is not an object"),
     ],
 )
 def test_unbookable_entries_are_reported(posting: Any, says: str) -> None:

@@ -82,14 +82,14 @@ def test_a_torn_frame_is_noticed_at_every_byte(checked: bool) -> None:
 def test_an_entry_that_does_not_come_behind_is_not_sound() -> None:
     data = encode_frame(LEDGER[2]) + encode_frame(LEDGER[1])
     assert decode_frames(data, 0) == ([LEDGER[2]], len(encode_frame(LEDGER[2])))
-    assert decode_frames(data, 0, behind=3) == ([], 0)
+    assert decode_frames(data, 0, after=3) == ([], 0)
 
 
 def test_the_next_sound_frame_is_found_behind_damage() -> None:
     at = FRAMES.find(b"TLM1", 1)
     damaged = b"?" + FRAMES[1:]
-    assert next_valid_frame(damaged, 0, behind=0) == at
-    assert next_valid_frame(b"TLM1TLM1", 0, behind=0) == 8
+    assert next_valid_frame(damaged, 0, after=0) == at
+    assert next_valid_frame(b"TLM1TLM1", 0, after=0) == 8
 
 
 async def test_a_mirror_is_read_as_it_was_written(tmp_path: Path) -> None:
@@ -151,7 +151,7 @@ def test_a_full_segment_that_was_not_sealed_is_sealed(tmp_path: Path) -> None:
 
 
 def test_there_is_one_writer_at_a_time(tmp_path: Path) -> None:
-    busy = pytest.raises(CommandError, match="another mirror is at work")
+    busy = pytest.raises(CommandError, match="another process writes to the mirror")
     with open_mirror(tmp_path), busy, open_mirror(tmp_path):
         pass
     with open_mirror(tmp_path):
@@ -160,7 +160,7 @@ def test_there_is_one_writer_at_a_time(tmp_path: Path) -> None:
 
 def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError, match="can't be written"), open_mirror(tmp_path / "file"):
+    with pytest.raises(CommandError, match="cannot be written"), open_mirror(tmp_path / "file"):
         pass
 
 
@@ -182,8 +182,8 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
     "a bit of a sealed segment": (lambda folder: flip(segment(folder, 1)), 6, "SHA256SUMS"),
     "a body of a sealed segment": (lambda folder: reseal(segment(folder, 1)), 6, "SHA256SUMS"),
     "a sealed segment cut": (lambda folder: os.truncate(segment(folder, 1), 100), 6, "SHA256SUMS"),
-    "a sealed segment gone": (lambda folder: segment(folder, 1).unlink(), 6, "is gone"),
-    "the last sealed segment gone": (lambda folder: segment(folder, 2).unlink(), 11, "is gone"),
+    "a sealed segment gone": (lambda folder: segment(folder, 1).unlink(), 6, "does not exist"),
+    "the last sealed segment gone": (lambda folder: segment(folder, 2).unlink(), 11, "does not exist"),
     "the hashes gone": (lambda folder: (folder / CHECKSUMS).unlink(), 1, "not in SHA256SUMS"),
     "a segment of another stream": (
         lambda folder: segment(folder, 3).write_bytes(

@@ -64,7 +64,7 @@ def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path) -
     with pytest.raises(ZeroDivisionError), text_file(replay) as file:
         file.write(str(1 / 0))
     assert [(entry.name, entry.read_text()) for entry in tmp_path.iterdir()] == [("books", "old")]
-    with pytest.raises(CommandError, match="can't be written: No such file or directory"):
+    with pytest.raises(CommandError, match="cannot be written: No such file or directory"):
         write(tmp_path / "nowhere" / "books", "x")
 
 
