@@ -146,8 +146,8 @@ def test_a_statement_for_people(audit: Audit) -> None:
     assert lines[0] == "Statement of account ann"
     assert lines[4:] == [
         "510 0 opening balance",
-        "6 5 2026-11-09T12:00:00Z -50 +50 460 50 debited 50 for generation g2",
-        "7 6 2026-11-12T12:00:00Z +50 -50 510 0 refunded 50 for generation g2: deadline",
+        "6 5 2026-11-09T12:00:00Z -50 +50 460 50 debited 50 credits for generation g2",
+        "7 6 2026-11-12T12:00:00Z +50 -50 510 0 refunded 50 credits (deadline) for generation g2",
         "510 0 closing balance",
     ]
 
@@ -189,12 +189,12 @@ def test_terminal_escapes_are_sanitized(audit: Audit) -> None:
 def test_one_entry_whole(audit: Audit, streams: StreamBuilder) -> None:
     code, out, _ = audit("show", 3)
     assert code == 0
-    assert "did        debited 50 for generation g1\n" in out
+    assert "did        debited 50 credits for generation g1\n" in out
     assert f"leaf hash  {leaf_hash(streams.ledger[2].stated).hex()}\n" in out
     assert "  ce-type: credits.debited.v1\n" in out
     assert '    "generation": "g1",' in out
     shown = json_document(audit, "show", 1, "--stream", "VIDEO")
-    assert shown["did"].startswith("requested generation g1: text-to-video, ")
+    assert shown["did"].startswith("requested text-to-video, ")
     assert shown["body"]["price"]["credits"] == 50
 
 

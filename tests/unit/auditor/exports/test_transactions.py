@@ -91,7 +91,7 @@ def hledger(*transactions: Transaction) -> str:
 
 def test_hledger_asserts_both_balances_after_every_entry() -> None:
     assert """
-2026-11-20 * (5) debited 50 for generation g2
+2026-11-20 * (5) debited 50 credits for generation g2
     ; sequence:6
     ; type:credits.debited.v1
     ; time:2026-11-09T12:00:00Z
