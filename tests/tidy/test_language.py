@@ -32,7 +32,6 @@ EXEMPT = re.compile(
 TEXT = {".py", ".md", ".toml", ".in", ".yml", ".yaml", ".json", ".js", ".html", ".css", ".conf", ".cfg", ""}
 # Lines that still use such words, by area. The numbers may only fall.
 LEFT: dict[str, int] = {
-    "CONTRIBUTING.md": 4,
     "auditor": 45,
     "chassis": 88,
     "cli": 21,
