@@ -50,7 +50,7 @@ from telecine_gateway.videos import routes as video_routes
 from telecine_gateway.videos import submission_routes
 from telecine_gateway.videos.cancellation import Cancellations, notify_progress
 from telecine_gateway.videos.reader import GenerationReader
-from telecine_gateway.videos.request_parser import RequestRules
+from telecine_gateway.videos.request_rules import RequestRules
 from telecine_gateway.videos.serializers import VideoSerializer
 from telecine_gateway.videos.submission import Commands, Submissions, notify_outcome
 

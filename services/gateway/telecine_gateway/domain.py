@@ -11,6 +11,8 @@ from telecine_contracts.generation import CancelDeclined, GenerationCancelled, G
 from telecine_contracts.pricing import Price
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 
+Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
+"""Of a generation, as clients see it."""
 Ending = Literal["completed", "failed", "cancelled"]
 
 

@@ -17,7 +17,7 @@ from tests.support.servers.instances import NatsServer
 from telecine_chassis.callback_tokens import callback_token
 from telecine_cli.api_keys import new_key
 from telecine_contracts import EVENTS
-from telecine_gateway.videos.schemas import Pricing
+from telecine_gateway.pricing.schemas import Pricing
 
 PUBLIC = {"/healthz", "/readyz", "/api/pricing"}
 

@@ -8,15 +8,12 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
-from pydantic import TypeAdapter
 from tests.support.data.video_events import PROVIDER_TASK, GenerationEvents
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import subjects
 from telecine_contracts.gateway import CancelRequested
-from telecine_gateway.credits.schemas import Credits
-from telecine_gateway.videos.schemas import CancelBody, History, RecordWithEvents, StatusBody
 
 STREAMS = ("VIDEO", "LEDGER")
 
@@ -40,12 +37,6 @@ async def requested(environment: GatewayEnvironment, owner: AccountClient) -> Ge
     return of
 
 
-def assert_matches_schema(model: type[Any], body: Any) -> None:
-    """The documented shape, nothing more."""
-    fields = TypeAdapter(model).validate_python(body)
-    assert set(body) <= set(type(fields).model_fields)
-
-
 async def test_status_of_each_state(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
     of = await requested(environment, owner)
@@ -53,7 +44,6 @@ async def test_status_of_each_state(environment: GatewayEnvironment, gateway: Ga
     for event in (of.started(), of.submitted(), of.progressed("running"), of.ready(), of.stored()):
         await environment.append(event)
         status = await owner.status(of.generation)
-        assert_matches_schema(StatusBody, status)
         seen.append((status["status"], status.get("taskStatus")))
 
     assert seen == [
@@ -80,7 +70,6 @@ async def test_failed_cancelled_and_stop_gap(environment: GatewayEnvironment, ga
     answers = [await owner.status(of.generation) for of in (failed, lost, cancelled, temporary)]
 
     for answer in answers:
-        assert_matches_schema(StatusBody, answer)
         assert answer["taskId"] == answer["id"]
     assert [answer["status"] for answer in answers] == ["failed", "failed", "cancelled", "completed"]
     assert answers[0]["error"] == "Video generation timeout after 5 minutes"
@@ -160,7 +149,6 @@ async def test_history_pages_and_filters(environment: GatewayEnvironment, gatewa
     await wait_until_listed(owner, 5)
 
     first = (await owner.get("/api/video/history", limit=2)).json()
-    assert_matches_schema(History, first)
     newer = await requested(environment, owner)
     await wait_until_listed(owner, 6)
     second = (await owner.get("/api/video/history", limit=2, cursor=first["nextCursor"])).json()
@@ -234,7 +222,6 @@ async def test_the_record_and_its_events(environment: GatewayEnvironment, gatewa
             if "credits.settled.v1" in [event["type"] for event in record["events"]]:
                 break
 
-    assert_matches_schema(RecordWithEvents, record)
     # Between the streams only clocks decide, and those of the test and of a service differ by milliseconds.
     types = {stream: [e["type"] for e in record["events"] if e["stream"] == stream] for stream in STREAMS}
     assert types == {
@@ -266,7 +253,6 @@ async def test_the_record_and_its_events(environment: GatewayEnvironment, gatewa
     assert "very-secret" not in str(record)
     assert owner.key.secret not in str(record)
     credits = (await owner.get("/api/credits")).json()
-    assert_matches_schema(Credits, credits)
     assert [(e["type"], e["amount"], e["heldAmount"]) for e in credits["statement"]["items"]] == [
         ("settled", 0, -50),
         ("debited", -50, 50),
@@ -305,8 +291,6 @@ async def test_the_statement_in_pages(environment: GatewayEnvironment, gateway: 
 async def cancel(owner: AccountClient, of: GenerationEvents) -> tuple[int, dict[str, Any]]:
     answer = await owner.post(f"/api/video/{of.generation}/cancel")
     body: dict[str, Any] = answer.json()
-    if answer.status_code in (200, 202, 409):
-        assert_matches_schema(CancelBody, body)
     return answer.status_code, body
 
 

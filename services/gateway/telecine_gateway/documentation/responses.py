@@ -7,118 +7,16 @@ from typing import Any
 from pydantic import BaseModel
 
 from telecine_gateway.http.schemas import ErrorBody, ErrorCode
-from telecine_gateway.videos.schemas import (
-    Accepted,
-    CancelBody,
-    GenerateBody,
-    Health,
-    History,
-    InsufficientCredits,
-    Pending,
-    Pricing,
-    Record,
-    RecordWithEvents,
-    StatusBody,
-)
 
-from .json_schema import generate_schema
-
-__all__ = ["failure_responses", "generate_body", "request_body", "success_response"]
-
-_ID = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
-_PROVIDER = "cgt-20261123040506-9lklw"
-_URL = f"https://telecine.example/api/video/{_ID}/content?account=acme&expires=1796000000&signature=6f…"
-_RECORD: dict[str, Any] = {
-    "id": _ID,
-    "type": "video",
-    "kind": "text-to-video",
-    "prompt": "A lighthouse in a storm, filmed from a boat",
-    "imageUrl": None,
-    "lastFrameUrl": None,
-    "taskId": _ID,
-    "providerTaskId": _PROVIDER,
-    "resultUrl": _URL,
-    "status": "completed",
-    "error": None,
-    "errorCode": None,
-    "creditsUsed": 50,
-    "metadata": {
-        "duration": 5,
-        "resolution": "720p",
-        "watermark": False,
-        "cameraFixed": None,
-        "ratio": "16:9",
-        "seed": None,
-        "model": "doubao-seedance-1-0-pro-250528",
-    },
-    "bytes": 1843201,
-    "sha256": "5f70bf18a086007016e948b04aed3b82103a36bea41755b6cddfaf10ace3c6ef",
-    "width": 1280,
-    "height": 720,
-    "createdAt": "2026-11-23T04:05:06.789Z",
-    "updatedAt": "2026-11-23T04:05:41.012Z",
-}
-_EVENT = {
-    "type": "credits.debited.v1",
-    "stream": "LEDGER",
-    "sequence": 2,
-    "time": "2026-11-23T04:05:06.792Z",
-    "data": {"amount": 50, "balances": {"available": 250, "held": 50}},
-}
-_EXAMPLES: dict[type[BaseModel], dict[str, Any]] = {
-    Accepted: {"id": _ID, "taskId": _ID, "status": "processing", "remainingCredits": 250},
-    Pending: {"id": _ID, "taskId": _ID, "status": "pending"},
-    InsufficientCredits: {
-        "error": "Insufficient credits",
-        "code": "insufficient_credits",
-        "creditsNeeded": 50,
-        "remainingCredits": 30,
-    },
-    StatusBody: {
-        "id": _ID,
-        "taskId": _ID,
-        "status": "processing",
-        "providerTaskId": _PROVIDER,
-        "taskStatus": "RUNNING",
-        "statusText": "The video is being made",
-        "elapsedSeconds": 45,
-    },
-    Record: _RECORD,
-    RecordWithEvents: _RECORD | {"events": [_EVENT]},
-    History: {
-        "items": [_RECORD],
-        "nextCursor": "Aq_kD1vLm8k4m0Zl2vI3b6cR9o5tUq7xW1yE0nHsJdPgTfCwBiXaGzVuNyMrQpKhO",
-    },
-    CancelBody: {"id": _ID, "status": "cancelled", "cancel": "cancelled"},
-    Pricing: {
-        "version": "2026-11",
-        "longAfter": 10,
-        "prices": [{"resolution": "720p", "short": 50, "long": 75}],
-        "defaultModel": "doubao-seedance-1-0-pro-250528",
-        "models": [
-            {
-                "name": "doubao-seedance-1-0-pro-250528",
-                "durations": [2, 12],
-                "resolutions": ["480p", "720p", "1080p"],
-                "lastFrame": True,
-                "cameraFixed": True,
-            }
-        ],
-        "quote": {
-            "credits": 50,
-            "model": "doubao-seedance-1-0-pro-250528",
-            "resolution": "720p",
-            "duration": 5,
-        },
-    },
-    Health: {"status": "ok"},
-}
+__all__ = ["failure_responses", "request_body", "success_response"]
 
 
-def request_body(model: type[BaseModel], examples: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """A request's body with its shape and examples by name."""
+def request_body(
+    model: type[BaseModel], examples: dict[str, dict[str, Any]], *, schema: dict[str, Any] | None = None
+) -> dict[str, Any]:
+    """The body of a request: its schema, unless a more precise one is given, and its examples by name."""
     values = {name: {"value": value} for name, value in examples.items()}
-    content = {"application/json": {"schema": model.model_json_schema(), "examples": values}}
+    content = {"application/json": {"schema": schema or model.model_json_schema(), "examples": values}}
     return {"required": True, "content": content}
 
 
@@ -188,26 +86,6 @@ _FAILURES = {
 }
 """Description and example of each status: what routes say in general."""
 
-_GENERATE: dict[str, dict[str, Any]] = {
-    "text-to-video": {
-        "prompt": "A lighthouse in a storm, filmed from a boat",
-        "resolution": "720p",
-        "duration": 5,
-    },
-    "image-to-video": {
-        "prompt": "The cat turns its head",
-        "imageUrl": "https://images.example.com/cat.jpg",
-        "cameraFixed": True,
-    },
-}
-
-
-def generate_body(models: tuple[str, ...], default_model: str) -> dict[str, Any]:
-    """The body that asks for a video from these models."""
-    described = request_body(GenerateBody, _GENERATE)
-    described["content"]["application/json"]["schema"] = generate_schema(GenerateBody, models, default_model)
-    return described
-
 
 def success_response(model: type[BaseModel], description: str) -> dict[str, Any]:
     """An answer with its shape and an example."""
@@ -219,7 +97,8 @@ def success_response(model: type[BaseModel], description: str) -> dict[str, Any]
 
 
 def _example(model: type[BaseModel]) -> Any:
-    return _EXAMPLES[model] if model in _EXAMPLES else vars(model)["EXAMPLE"]
+    """`EXAMPLE` of the model itself: an inherited one would lack its fields."""
+    return vars(model)["EXAMPLE"]
 
 
 def failure_responses(

@@ -1,16 +1,26 @@
-"""`/healthz` and `/readyz`, for whatever watches over this process."""
+"""`/healthz` and `/readyz`, for supervisors and load balancers."""
 
 from collections.abc import Awaitable, Callable
+from typing import Any, ClassVar, Literal
 
 from fastapi import APIRouter, Response
 
 from telecine_gateway.documentation.responses import success_response
-from telecine_gateway.videos.schemas import Health
 
 from .errors import json_response
-from .schemas import ErrorCode
+from .schemas import ErrorCode, ResponseBody
 
 __all__ = ["router"]
+
+
+class Health(ResponseBody):
+    """ok, or unavailable with what is missing."""
+
+    EXAMPLE: ClassVar[dict[str, Any]] = {"status": "ok"}
+
+    status: Literal["ok", "unavailable"]
+    error: str | None = None
+    code: Literal[ErrorCode.UNAVAILABLE] | None = None
 
 
 def router(ready: Callable[[], Awaitable[str | None]]) -> APIRouter:
@@ -24,7 +34,7 @@ def router(ready: Callable[[], Awaitable[str | None]]) -> APIRouter:
         response_class=Response,
     )
     async def healthz() -> Response:
-        return json_response(200, {"status": "ok"})
+        return json_response(200, Health(status="ok"))
 
     @routes.get(
         "/readyz",
@@ -38,9 +48,7 @@ def router(ready: Callable[[], Awaitable[str | None]]) -> APIRouter:
     async def readyz() -> Response:
         problem = await ready()
         if problem:
-            return json_response(
-                503, {"status": "unavailable", "error": problem, "code": ErrorCode.UNAVAILABLE}
-            )
-        return json_response(200, {"status": "ok"})
+            return json_response(503, Health(status="unavailable", error=problem, code=ErrorCode.UNAVAILABLE))
+        return json_response(200, Health(status="ok"))
 
     return routes

@@ -1,12 +1,26 @@
 """What all bodies of the API share: Python names inside, camelCase on the wire; and the body of every error."""
 
+from datetime import datetime
 from enum import StrEnum
-from typing import Annotated, Literal
+from typing import Annotated
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, PlainSerializer
 from pydantic.alias_generators import to_camel
 
-__all__ = ["BadFieldBody", "ErrorBody", "ErrorCode", "RequestBody", "ResponseBody"]
+from telecine_contracts.timestamps import format_timestamp
+from telecine_gateway.domain import Status
+
+__all__ = [
+    "BadFieldBody",
+    "ErrorBody",
+    "ErrorCode",
+    "RequestBody",
+    "ResponseBody",
+    "Timestamp",
+]
+
+Timestamp = Annotated[datetime, PlainSerializer(format_timestamp, return_type=str)]
+"""A time in a response: RFC 3339 in UTC, to the millisecond."""
 
 
 class RequestBody(BaseModel):
@@ -19,6 +33,12 @@ class RequestBody(BaseModel):
         hide_input_in_errors=True,
         validate_default=True,
     )
+
+    @classmethod
+    def unknown_field_message(cls) -> str:
+        """What an error says of a field that the body does not have; it follows the field's name."""
+        names = ", ".join(field.alias or name for name, field in cls.model_fields.items())
+        return f"is not a field of this request, which has {names}"
 
 
 class ResponseBody(BaseModel):
@@ -77,7 +97,7 @@ class ErrorBody(ResponseBody):
     fields: list[BadFieldBody] | None = None
     scope: Annotated[str | None, Field(description="The scope that the key lacks")] = None
     status: Annotated[
-        Literal["pending", "processing", "completed", "failed", "cancelled"] | None,
+        Status | None,
         Field(description="The generation's status, where it is the reason"),
     ] = None
     id: Annotated[

@@ -3,13 +3,14 @@
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, TypeVar
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from pydantic_core import PydanticCustomError
 
 from telecine_contracts.characters import unfit
 from telecine_contracts.timestamps import InvalidTimestamp, parse_timestamp
 
 from .errors import InvalidField, InvalidRequest
+from .schemas import RequestBody
 
 __all__ = [
     "check_choice",
@@ -22,32 +23,41 @@ __all__ = [
     "whole_number",
 ]
 
-Body = TypeVar("Body", bound=BaseModel)
+Body = TypeVar("Body", bound=RequestBody)
 Check = Callable[[object], object]
 """Takes a field's value as it came, None if it is absent; for a BeforeValidator."""
 MAX_UNKNOWN_SHOWN = 20
 _MAX_NAME_SHOWN = 64
 
 
-def validate_body(model: type[Body], body: Mapping[str, Any]) -> Body:
-    """`body` as a `model`; a null counts as absent. Raises InvalidRequest, which names every invalid field."""
+def validate_body(
+    model: type[Body], body: Mapping[str, Any], *, context: object = None, first: str = ""
+) -> Body:
+    """`body` as a `model`; a null counts as absent. Raises InvalidRequest, which names every invalid field.
+
+    `context` is for the model's validators. `first` is an error of the body as a whole, which the message begins with.
+    """
     known = [field.alias or name for name, field in model.model_fields.items()]
     present = {name: value for name, value in body.items() if value is not None or name not in known}
     try:
-        return model.model_validate(present)
+        valid = model.model_validate(present, context=context)
     except ValidationError as error:
-        raise InvalidRequest.from_fields(list(_invalid_fields(error, known))) from None
+        fields = list(_invalid_fields(error, model.unknown_field_message()))
+        raise InvalidRequest.from_fields(fields, first=first) from None
+    if first:
+        raise InvalidRequest(first)
+    return valid
 
 
-def _invalid_fields(error: ValidationError, known: list[str]) -> Iterator[InvalidField]:
+def _invalid_fields(error: ValidationError, unknown_field: str) -> Iterator[InvalidField]:
     unknown = 0
-    for problem in error.errors(include_url=False, include_input=False):
+    problems = error.errors(include_url=False, include_input=False)
+    for problem in sorted(problems, key=lambda problem: problem["type"] != "extra_forbidden"):
         name = str(problem["loc"][0])
         if problem["type"] == "extra_forbidden":
             unknown += 1
             if unknown <= MAX_UNKNOWN_SHOWN:
-                message = f"is not a field of this request, which has {', '.join(known)}"
-                yield InvalidField(name[:_MAX_NAME_SHOWN], message)
+                yield InvalidField(name[:_MAX_NAME_SHOWN], unknown_field)
         elif problem["type"] == "missing":
             yield InvalidField(name, "is required")
         else:

@@ -1,4 +1,4 @@
-"""`GET /api/pricing`: what a video costs, before anything is asked for."""
+"""`GET /api/pricing`: the price table, the models, and a quote."""
 
 import re
 from typing import Annotated, Any
@@ -10,8 +10,10 @@ from telecine_contracts.video_models import MODELS, RESOLUTIONS
 from telecine_gateway.documentation.json_schema import SCHEMA
 from telecine_gateway.documentation.responses import failure_responses, success_response
 from telecine_gateway.http.errors import json_response
-from telecine_gateway.videos.request_parser import RequestRules, parse_request
-from telecine_gateway.videos.schemas import Pricing
+from telecine_gateway.videos.request_rules import RequestRules
+from telecine_gateway.videos.schemas import GenerateBody
+
+from .schemas import ModelBody, PriceBody, Pricing, Quote
 
 __all__ = ["router"]
 
@@ -23,7 +25,6 @@ _SECONDS: dict[str, Any] = {SCHEMA: {"type": "integer", "minimum": 1, "maximum":
 def router(prices: PriceTable, rules: RequestRules) -> APIRouter:
     """The price list is public: it needs no key."""
     routes = APIRouter(tags=["credits"])
-    table = _table(prices, rules)
 
     @routes.get(
         "/api/pricing",
@@ -43,14 +44,14 @@ def router(prices: PriceTable, rules: RequestRules) -> APIRouter:
             Query(json_schema_extra=_one_of(rules.models), description="The default model if absent"),
         ] = None,
     ) -> Response:
-        asked = {"resolution": resolution, "duration": _number(duration), "model": model}
-        return json_response(200, table | {"quote": _quote(asked, prices, rules)})
+        sent = {"resolution": resolution, "duration": _number(duration), "model": model}
+        return json_response(200, _pricing(prices, rules, _quote(sent, prices, rules)))
 
     return routes
 
 
 def _number(text: str | None) -> Any:
-    """A query holds text where a body holds a number; what is none is refused as such later."""
+    """The number in a query parameter; other texts stay texts, which validation refuses as in a body."""
     return float(text) if text is not None and _NUMBER.fullmatch(text) else text
 
 
@@ -58,39 +59,39 @@ def _one_of(names: tuple[str, ...]) -> dict[str, Any]:
     return {SCHEMA: {"type": "string", "enum": list(names)}}
 
 
-def _quote(asked: dict[str, Any], prices: PriceTable, rules: RequestRules) -> dict[str, Any]:
-    parameters = parse_request({"prompt": "a quote"} | asked, rules).parameters
-    price = prices.quote(parameters.resolution, parameters.duration)
-    return {
-        "credits": price.credits,
-        "model": parameters.model,
-        "resolution": parameters.resolution,
-        "duration": parameters.duration,
-    }
-
-
-def _table(prices: PriceTable, rules: RequestRules) -> dict[str, Any]:
+def _pricing(prices: PriceTable, rules: RequestRules, quote: Quote) -> Pricing:
     long = prices.long_after + 1
-    return {
-        "version": prices.version,
-        "longAfter": prices.long_after,
-        "prices": [
-            {
-                "resolution": name,
-                "short": prices.quote(name, 1).credits,
-                "long": prices.quote(name, long).credits,
-            }
+    return Pricing(
+        version=prices.version,
+        long_after=prices.long_after,
+        prices=[
+            PriceBody(
+                resolution=name, short=prices.quote(name, 1).credits, long=prices.quote(name, long).credits
+            )
             for name in prices.resolutions
         ],
-        "defaultModel": rules.default_model,
-        "models": [
-            {
-                "name": name,
-                "durations": list(MODELS[name].durations),
-                "resolutions": list(MODELS[name].resolutions),
-                "lastFrame": MODELS[name].last_frame,
-                "cameraFixed": MODELS[name].camera_fixed,
-            }
-            for name in rules.models
-        ],
-    }
+        default_model=rules.default_model,
+        models=[_model(name) for name in rules.models],
+        quote=quote,
+    )
+
+
+def _model(name: str) -> ModelBody:
+    model = MODELS[name]
+    return ModelBody(
+        name=name,
+        durations=model.durations,
+        resolutions=list(model.resolutions),
+        last_frame=model.last_frame,
+        camera_fixed=model.camera_fixed,
+    )
+
+
+def _quote(sent: dict[str, Any], prices: PriceTable, rules: RequestRules) -> Quote:
+    parameters = GenerateBody.parse({"prompt": "a quote"} | sent, rules).parameters
+    return Quote(
+        credits=prices.quote(parameters.resolution, parameters.duration).credits,
+        model=parameters.model,
+        resolution=parameters.resolution,
+        duration=parameters.duration,
+    )

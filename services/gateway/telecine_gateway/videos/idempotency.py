@@ -14,7 +14,7 @@ from typing import Any
 from telecine_contracts.video_models import MODELS
 from telecine_gateway.domain import Generation
 
-from .request_parser import DEFAULT_DURATION, DEFAULT_RESOLUTION
+from .request_rules import DEFAULT_DURATION, DEFAULT_RESOLUTION
 
 __all__ = ["IdempotentRequest"]
 

@@ -6,7 +6,7 @@ never falls behind an earlier one, not even from another gateway.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
 from telecine_chassis.eventstore.port import EventStore, RecordedEvent, UndecodedEvent
 from telecine_contracts import subjects
@@ -20,8 +20,6 @@ from telecine_gateway.read_model.timeline import merge_ordered, timeline_event
 from .denials import describe_denial
 
 __all__ = ["GenerationReader", "GenerationState", "generation_status"]
-
-Status = Literal["pending", "processing", "completed", "failed", "cancelled"]
 
 
 @dataclass(frozen=True, slots=True)

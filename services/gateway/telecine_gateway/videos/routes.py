@@ -12,7 +12,7 @@ from telecine_gateway.access.auth import Auth, Requester
 from telecine_gateway.documentation.json_schema import REQUIRED
 from telecine_gateway.documentation.openapi import response_links, scope_requirement
 from telecine_gateway.documentation.responses import failure_responses, success_response
-from telecine_gateway.domain import UnknownGeneration
+from telecine_gateway.domain import Status, UnknownGeneration
 from telecine_gateway.http.errors import ApiError, NotFound, json_response
 from telecine_gateway.http.pagination import CURSOR_SCHEMA, CursorCodec, decode_cursor
 from telecine_gateway.http.parameters import TIMESTAMP_SCHEMA, parse_generation_id, parse_time_parameter
@@ -20,13 +20,15 @@ from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import HistoryFilters, Queries
 
 from .cancellation import Cancellation, Cancellations, CancelResult
-from .reader import GenerationReader, GenerationState, Status
+from .reader import GenerationReader, GenerationState
 from .schemas import CancelBody, History, RecordWithEvents, StatusBody
-from .serializers import VideoSerializer, serialize_event
+from .serializers import VideoSerializer
 
 __all__ = ["history_router", "record_router", "status_router"]
 
 _LINKS = response_links(("history", {"cursor": "$response.body#/nextCursor"}))
+RUNNING = "The generation is still running at the provider, which can't stop it; it goes on"
+REQUESTED = "Requested. Whether it can still be stopped is not known yet; ask again to learn the outcome"
 STORING = "The video is made already and is being stored"
 FINISHED = "The generation has already finished"
 Clock = Callable[[], datetime]
@@ -127,13 +129,8 @@ def history_router(
         now, shown, next_cursor = clock(), found[:limit], None
         if len(found) > limit:
             next_cursor = cursors.encode("history", requester.account, shown[-1][0].requested_sequence)
-        return json_response(
-            200,
-            {
-                "items": [views.record(GenerationState(row, charge), now) for row, charge in shown],
-                "nextCursor": next_cursor,
-            },
-        )
+        items = [views.record(GenerationState(row, charge), now) for row, charge in shown]
+        return json_response(200, History(items=items, next_cursor=next_cursor))
 
     return routes
 
@@ -168,9 +165,7 @@ def record_router(
         if state is None:
             raise NotFound
         events = await generations.timeline(requester.account, generation)
-        return json_response(
-            200, views.record(state, clock()) | {"events": [serialize_event(event) for event in events]}
-        )
+        return json_response(200, views.record_with_events(state, events, clock()))
 
     @routes.post(
         "/api/video/{id}/cancel",
@@ -202,17 +197,12 @@ def record_router(
 
 
 def _cancelled(generation: str, done: Cancellation) -> Response:
-    body = {"id": generation, "status": done.status, "cancel": done.result.value}
+    fields = {"id": generation, "status": done.status, "cancel": done.result.value}
     match done.result:
         case CancelResult.CANCELLED:
-            return json_response(200, body)
-        case CancelResult.REQUESTED if done.declined:
-            text = "The generation is still running at the provider, which can't stop it; it goes on"
-            return json_response(202, body | {"message": text})
+            return json_response(200, CancelBody(**fields))
         case CancelResult.REQUESTED:
-            text = "Asked for. Whether it can still be stopped is not known yet; ask again to learn what came of it"
-            return json_response(202, body | {"message": text})
-        case CancelResult.ALREADY_FINISHED if done.status == "processing":
-            return json_response(409, body | {"error": STORING, "code": ErrorCode.GENERATION_ENDED})
-        case _:
-            return json_response(409, body | {"error": FINISHED, "code": ErrorCode.GENERATION_ENDED})
+            return json_response(202, CancelBody(**fields, message=RUNNING if done.declined else REQUESTED))
+        case CancelResult.ALREADY_FINISHED:
+            error = STORING if done.status == "processing" else FINISHED
+            return json_response(409, CancelBody(**fields, error=error, code=ErrorCode.GENERATION_ENDED))

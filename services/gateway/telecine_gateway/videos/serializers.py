@@ -1,15 +1,15 @@
-"""What states look like to clients: plain JSON values, under the names that front ends of the seed know."""
+"""Bodies of responses from the state of a generation."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from telecine_contracts.timestamps import format_timestamp
 from telecine_gateway.content.signed_urls import SignedUrls
 
 from .reader import GenerationState
+from .schemas import Metadata, Record, RecordWithEvents, StatusBody, TimelineEvent
 
-__all__ = ["VideoSerializer", "serialize_event"]
+__all__ = ["VideoSerializer"]
 
 _STATUS_TEXTS = {
     "PENDING": "Waiting for credits to be reserved",
@@ -18,67 +18,76 @@ _STATUS_TEXTS = {
     "RUNNING": "The video is being made",
     "SUCCEEDED": "The video is made and is being stored",
 }
+"""`statusText` by `taskStatus`."""
 _ACCEPTED = "Accepted; about to be handed to the video provider"
 
 
 class VideoSerializer:
-    """Views that hold links to videos. Each takes the time at which it is asked for."""
+    """Makes bodies with signed links to the videos. `now` is the time of the request."""
 
     def __init__(self, links: SignedUrls) -> None:
         self._links = links
 
-    def status(self, state: GenerationState, now: datetime) -> dict[str, Any]:
-        """The answer of the status route, with the fields that each status has."""
+    def status(self, state: GenerationState, now: datetime) -> StatusBody:
+        """The body of the status route; each status has fields of its own."""
         row, status = state.row, state.status
-        head: dict[str, Any] = {"id": row.id, "taskId": row.id, "status": status}
+        fields: dict[str, Any] = {"id": row.id, "task_id": row.id, "status": status}
         if row.provider_task_id:
-            head["providerTaskId"] = row.provider_task_id
+            fields["provider_task_id"] = row.provider_task_id
         match status:
             case "completed":
-                return head | self._video(state, now, "videoUrl")
+                fields |= self._video(state, now, "video_url")
             case "failed":
-                return head | {"error": state.error, "errorCode": state.error_code}
+                fields |= {"error": state.error, "error_code": state.error_code}
             case "cancelled":
-                return head
+                pass
             case _:
-                return head | {"status": "processing"} | _progress(state, now)
+                fields |= {"status": "processing"} | _progress(state, now)
+        return StatusBody(**fields)
 
-    def record(self, state: GenerationState, now: datetime) -> dict[str, Any]:
+    def record(self, state: GenerationState, now: datetime) -> Record:
         """A generation as history shows it."""
+        return Record(**self._record(state, now))
+
+    def record_with_events(
+        self, state: GenerationState, events: Sequence[Mapping[str, Any]], now: datetime
+    ) -> RecordWithEvents:
+        """A generation with its timeline."""
+        return RecordWithEvents(
+            **self._record(state, now), events=[TimelineEvent(**event) for event in events]
+        )
+
+    def _record(self, state: GenerationState, now: datetime) -> dict[str, Any]:
         row = state.row
-        record = {
+        fields = {
             "id": row.id,
             "type": "video",
             "kind": row.kind,
             "prompt": row.prompt,
-            "imageUrl": row.image_url,
-            "lastFrameUrl": row.last_frame_url,
-            "taskId": row.id,
-            "providerTaskId": row.provider_task_id,
-            "resultUrl": None,
+            "image_url": row.image_url,
+            "last_frame_url": row.last_frame_url,
+            "task_id": row.id,
+            "provider_task_id": row.provider_task_id,
+            "result_url": None,
             "status": state.status,
             "error": state.error,
-            "errorCode": state.error_code,
-            "creditsUsed": state.credits_used,
+            "error_code": state.error_code,
+            "credits_used": state.credits_used,
             "metadata": _metadata(state),
             "bytes": row.bytes,
             "sha256": row.sha256,
             "width": row.width,
             "height": row.height,
-            "createdAt": format_timestamp(row.requested_at),
-            "updatedAt": format_timestamp(row.updated_at),
+            "created_at": row.requested_at,
+            "updated_at": row.updated_at,
         }
-        return record | (self._video(state, now, "resultUrl") if row.status == "completed" else {})
+        return fields | (self._video(state, now, "result_url") if row.status == "completed" else {})
 
-    def _video(self, state: GenerationState, now: datetime, name: str) -> dict[str, Any]:
+    def _video(self, state: GenerationState, now: datetime, field: str) -> dict[str, Any]:
         row = state.row
         if row.stopgap_url is not None:
-            return {
-                name: row.stopgap_url,
-                "temporary": True,
-                "expiresAt": format_timestamp(row.stopgap_expires_at),
-            }
-        return {name: self._links.sign(row.account, row.id, now)}
+            return {field: row.stopgap_url, "temporary": True, "expires_at": row.stopgap_expires_at}
+        return {field: self._links.sign(row.account, row.id, now)}
 
 
 def _progress(state: GenerationState, now: datetime) -> dict[str, Any]:
@@ -90,25 +99,20 @@ def _progress(state: GenerationState, now: datetime) -> dict[str, Any]:
         else _STATUS_TEXTS.get(word, "The video is being made")
     )
     return {
-        "taskStatus": word,
-        "statusText": text,
-        "elapsedSeconds": max(0, int((now - row.requested_at).total_seconds())),
+        "task_status": word,
+        "status_text": text,
+        "elapsed_seconds": max(0, int((now - row.requested_at).total_seconds())),
     }
 
 
-def _metadata(state: GenerationState) -> dict[str, Any]:
+def _metadata(state: GenerationState) -> Metadata:
     row = state.row
-    return {
-        "duration": row.duration,
-        "resolution": row.resolution,
-        "watermark": row.watermark,
-        "cameraFixed": row.camera_fixed,
-        "ratio": row.ratio,
-        "seed": row.seed,
-        "model": row.model,
-    }
-
-
-def serialize_event(line: Mapping[str, Any]) -> dict[str, Any]:
-    """One event of a timeline."""
-    return {**line, "time": format_timestamp(line["time"])}
+    return Metadata(
+        duration=row.duration,
+        resolution=row.resolution,
+        watermark=row.watermark,
+        camera_fixed=row.camera_fixed,
+        ratio=row.ratio,
+        seed=row.seed,
+        model=row.model,
+    )

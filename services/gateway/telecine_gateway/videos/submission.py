@@ -19,7 +19,7 @@ from telecine_gateway.read_model.queries import Queries
 from telecine_gateway.read_model.tables import Charge
 
 from .idempotency import IdempotentRequest
-from .request_parser import VideoRequest
+from .schemas import GenerateBody
 
 __all__ = ["Commands", "Submission", "Submissions", "notify_outcome"]
 
@@ -69,7 +69,7 @@ class Submissions:
         self,
         requester: Requester,
         sent: IdempotentRequest,
-        request: VideoRequest,
+        request: GenerateBody,
         generation: str,
         *,
         traceparent: str | None,

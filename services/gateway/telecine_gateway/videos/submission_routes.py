@@ -12,7 +12,7 @@ from telecine_contracts import derive_id
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, Requester
 from telecine_gateway.documentation.openapi import response_links, scope_requirement
-from telecine_gateway.documentation.responses import failure_responses, generate_body, success_response
+from telecine_gateway.documentation.responses import failure_responses, request_body, success_response
 from telecine_gateway.domain import IdempotencyConflict
 from telecine_gateway.http.errors import (
     RETRY_AFTER,
@@ -27,8 +27,8 @@ from telecine_gateway.http.schemas import ErrorCode
 
 from .denials import denial_response
 from .idempotency import IdempotentRequest
-from .request_parser import RequestRules, parse_request
-from .schemas import Accepted, InsufficientCredits, Pending
+from .request_rules import RequestRules
+from .schemas import Accepted, GenerateBody, InsufficientCredits, Pending, generate_schema
 from .submission import Submission, Submissions
 
 __all__ = ["router"]
@@ -84,7 +84,10 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
             **failure_responses(400, 401, 403, 408, 409, 413, 415, 503),
         },
         openapi_extra=scope_requirement(Scope.GENERATE)
-        | {"requestBody": generate_body(rules.models, rules.default_model), "parameters": _PARAMETERS},
+        | {
+            "requestBody": request_body(GenerateBody, GenerateBody.EXAMPLES, schema=generate_schema(rules)),
+            "parameters": _PARAMETERS,
+        },
         response_class=Response,
     )
     async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
@@ -110,7 +113,7 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
         requester: Requester, sent: IdempotentRequest, generation: str, *, repeatable: bool
     ) -> Submission:
         try:
-            video = parse_request(sent.body, rules)
+            video = GenerateBody.parse(sent.body, rules)
         except InvalidRequest:
             # What can't be taken now may have been taken before a model was withdrawn.
             earlier = await submissions.find_earlier(requester, sent, generation) if repeatable else None
@@ -137,11 +140,15 @@ def idempotency_key(request: Request) -> str | None:
 
 
 def _outcome(submission: Submission) -> Response:
-    head = {"id": submission.generation, "taskId": submission.generation}
-    charge = submission.charge
+    charge, generation = submission.charge, submission.generation
     if charge is None:
-        location = f"/api/video/status?taskId={submission.generation}&historyId={submission.generation}"
-        return json_response(202, head | {"status": "pending"}, {"Location": location})
+        location = f"/api/video/status?taskId={generation}&historyId={generation}"
+        return json_response(
+            202, Pending(id=generation, task_id=generation, status="pending"), {"Location": location}
+        )
     if charge.state != "denied":
-        return json_response(200, head | {"status": "processing", "remainingCredits": charge.available})
+        accepted = Accepted(
+            id=generation, task_id=generation, status="processing", remaining_credits=charge.available
+        )
+        return json_response(200, accepted)
     return json_response(*denial_response(charge))
