@@ -33,11 +33,8 @@ from telecine_gateway.documentation import routes as documentation_routes
 from telecine_gateway.documentation.openapi import Api
 from telecine_gateway.http import health
 from telecine_gateway.http.errors import install_error_handlers
-from telecine_gateway.http.metrics import HttpMetrics
-from telecine_gateway.http.middleware import ApiMiddleware
+from telecine_gateway.http.middleware import install_middleware
 from telecine_gateway.http.pagination import CursorCodec
-from telecine_gateway.http.telemetry import TelemetryMiddleware
-from telecine_gateway.http.text_validation import TextValidationMiddleware
 from telecine_gateway.ledger.nats import NatsLedger
 from telecine_gateway.pricing import routes as pricing_routes
 from telecine_gateway.read_model.account_queries import AccountQueries
@@ -79,9 +76,7 @@ def build(settings: Settings) -> Service:
     )
     api = Api(__version__)
     install_error_handlers(api)
-    api.add_middleware(TextValidationMiddleware)
-    api.add_middleware(ApiMiddleware)
-    api.add_middleware(TelemetryMiddleware, tracing=parts.tracing, meters=HttpMetrics(parts.metrics))
+    install_middleware(api, parts.tracing, parts.metrics)
     service = parts.service(
         before=[projections, bucket],
         checks=[projections.ready],

@@ -1,21 +1,18 @@
 """Bodies of the routes about credits."""
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
-from pydantic import Field, PlainSerializer
+from pydantic import Field
 
-from telecine_contracts.timestamps import format_timestamp
-from telecine_gateway.http.schemas import ResponseBody
+from telecine_gateway.http.schemas import ResponseBody, Timestamp
 from telecine_gateway.read_model.account_queries import AccountState
 from telecine_gateway.read_model.entries import Period, RunningBalance, StatementLine
 from telecine_gateway.read_model.statement_queries import EntryPage, StatementPart
 from telecine_gateway.read_model.tables import SpendLimit
 
-__all__ = ["STATEMENT", "BalancesBody", "Credits", "SpendLimitBody", "StatementPage", "Timestamp"]
+__all__ = ["STATEMENT", "BalancesBody", "Credits", "SpendLimitBody", "StatementPage"]
 
-Timestamp = Annotated[datetime, PlainSerializer(format_timestamp, return_type=str)]
 EntryType = Literal[
     "granted",
     "debited",

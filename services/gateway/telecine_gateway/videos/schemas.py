@@ -169,7 +169,12 @@ def _variants(model: VideoModel, *, by_default: bool) -> Iterator[dict[str, Any]
 class Accepted(ResponseBody):
     """The credits are reserved and the generation goes on; `id` is also the history id."""
 
-    EXAMPLE: ClassVar[dict[str, Any]] = {"id": _ID, "taskId": _ID, "status": "processing", "remainingCredits": 250}
+    EXAMPLE: ClassVar[dict[str, Any]] = {
+        "id": _ID,
+        "taskId": _ID,
+        "status": "processing",
+        "remainingCredits": 250,
+    }
 
     id: str
     task_id: str
@@ -200,11 +205,11 @@ class InsufficientCredits(ResponseBody):
     """The balance is too low, or a spend limit is reached; nothing was taken."""
 
     EXAMPLE: ClassVar[dict[str, Any]] = {
-            "error": "Insufficient credits",
-            "code": "insufficient_credits",
-            "creditsNeeded": 50,
-            "remainingCredits": 30,
-        }
+        "error": "Insufficient credits",
+        "code": "insufficient_credits",
+        "creditsNeeded": 50,
+        "remainingCredits": 30,
+    }
 
     error: str
     code: Literal[ErrorCode.INSUFFICIENT_CREDITS, ErrorCode.SPEND_LIMIT]
@@ -217,14 +222,14 @@ class StatusBody(ResponseBody):
     """A generation's status; which of the optional fields are there depends on it."""
 
     EXAMPLE: ClassVar[dict[str, Any]] = {
-            "id": _ID,
-            "taskId": _ID,
-            "status": "processing",
-            "providerTaskId": _PROVIDER_TASK,
-            "taskStatus": "RUNNING",
-            "statusText": "The video is being made",
-            "elapsedSeconds": 45,
-        }
+        "id": _ID,
+        "taskId": _ID,
+        "status": "processing",
+        "providerTaskId": _PROVIDER_TASK,
+        "taskStatus": "RUNNING",
+        "statusText": "The video is being made",
+        "elapsedSeconds": 45,
+    }
 
     id: str
     task_id: str
@@ -334,18 +339,17 @@ class TimelineEvent(ResponseBody):
 class RecordWithEvents(Record):
     """A generation with everything that happened to it."""
 
-    EXAMPLE: ClassVar[dict[str, Any]] = _RECORD
-        | {
-            "events": [
-                {
-                    "type": "credits.debited.v1",
-                    "stream": "LEDGER",
-                    "sequence": 2,
-                    "time": "2026-11-23T04:05:06.792Z",
-                    "data": {"amount": 50, "balances": {"available": 250, "held": 50}},
-                }
-            ]
-        }
+    EXAMPLE: ClassVar[dict[str, Any]] = _RECORD | {
+        "events": [
+            {
+                "type": "credits.debited.v1",
+                "stream": "LEDGER",
+                "sequence": 2,
+                "time": "2026-11-23T04:05:06.792Z",
+                "data": {"amount": 50, "balances": {"available": 250, "held": 50}},
+            }
+        ]
+    }
 
     events: list[TimelineEvent]
 
@@ -354,9 +358,9 @@ class History(ResponseBody):
     """A page of generations, newest first. Without nextCursor it is the last one."""
 
     EXAMPLE: ClassVar[dict[str, Any]] = {
-            "items": [_RECORD],
-            "nextCursor": "Aq_kD1vLm8k4m0Zl2vI3b6cR9o5tUq7xW1yE0nHsJdPgTfCwBiXaGzVuNyMrQpKhO",
-        }
+        "items": [_RECORD],
+        "nextCursor": "Aq_kD1vLm8k4m0Zl2vI3b6cR9o5tUq7xW1yE0nHsJdPgTfCwBiXaGzVuNyMrQpKhO",
+    }
 
     items: list[Record]
     next_cursor: str | None
