@@ -35,7 +35,7 @@ class Server(uvicorn.Server):
 
 def main(arguments: list[str] | None = None) -> None:
     """Runs until SIGINT or SIGTERM."""
-    settings = read(arguments)
+    settings = parse_settings(arguments)
     # Encoding threads hold the interpreter lock between calls; with the default of 5 ms requests would wait for them.
     sys.setswitchinterval(SWITCH_SECONDS)
     listener = _bind(settings)
@@ -45,7 +45,7 @@ def main(arguments: list[str] | None = None) -> None:
     Server(server_config(app, settings), url).run(sockets=[listener])
 
 
-def read(arguments: list[str] | None) -> Settings:
+def parse_settings(arguments: list[str] | None) -> Settings:
     """The settings that a command line gives. Exits with a usage message if it is invalid."""
     given = _parser().parse_args(arguments)
     settings = Settings(

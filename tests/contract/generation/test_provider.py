@@ -1,4 +1,4 @@
-"""What every provider does: the twin in memory, and Ark's client against the emulator."""
+"""Contract of every provider: the in-memory twin, and Ark's client against the emulator."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractAsyncContextManager
@@ -59,62 +59,62 @@ def closed_world(request: pytest.FixtureRequest) -> AbstractAsyncContextManager[
 
 
 @pytest.fixture
-async def world(
+async def environment(
     closed_world: AbstractAsyncContextManager[ProviderEnvironment],
 ) -> AsyncIterator[ProviderEnvironment]:
     async with closed_world as one:
         yield one
 
 
-def asked(world: ProviderEnvironment, seed: int = 42) -> SubmitRequest:
-    return replace(REQUEST, seed=seed, safety_identifier=f"{world.name}-{seed}")
+def asked(environment: ProviderEnvironment, seed: int = 42) -> SubmitRequest:
+    return replace(REQUEST, seed=seed, safety_identifier=f"{environment.name}-{seed}")
 
 
-async def submit(world: ProviderEnvironment, seed: int = 42) -> str:
-    outcome = await world.provider.submit(asked(world, seed))
+async def submit(environment: ProviderEnvironment, seed: int = 42) -> str:
+    outcome = await environment.provider.submit(asked(environment, seed))
     assert isinstance(outcome, Accepted)
     return outcome.task_id
 
 
-async def seen(world: ProviderEnvironment, task_id: str) -> ProviderTask:
-    return (await world.provider.tasks([task_id]))[task_id]
+async def seen(environment: ProviderEnvironment, task_id: str) -> ProviderTask:
+    return (await environment.provider.tasks([task_id]))[task_id]
 
 
-async def mark_of(world: ProviderEnvironment, request: SubmitRequest) -> SubmissionMark:
-    since = await world.now() - timedelta(seconds=10)
+async def mark_of(environment: ProviderEnvironment, request: SubmitRequest) -> SubmissionMark:
+    since = await environment.now() - timedelta(seconds=10)
     return SubmissionMark(request.seed, request.safety_identifier, request.model, since)
 
 
-async def test_an_accepted_task_is_queued_as_it_was_asked_for(world: ProviderEnvironment) -> None:
-    task = await seen(world, await submit(world))
+async def test_an_accepted_task_is_queued_with_its_parameters(environment: ProviderEnvironment) -> None:
+    task = await seen(environment, await submit(environment))
     assert (task.status, task.model, task.seed) == ("queued", REQUEST.model, 42)
-    assert (task.safety_identifier, task.resolution, task.duration) == (f"{world.name}-42", "480p", 2.0)
-    assert task.created_at and abs(task.created_at - await world.now()) < timedelta(minutes=1)
+    assert (task.safety_identifier, task.resolution, task.duration) == (f"{environment.name}-42", "480p", 2.0)
+    assert task.created_at and abs(task.created_at - await environment.now()) < timedelta(minutes=1)
     assert (task.video_url, task.error_code, task.failure_code) == (None, None, None)
-    assert await world.posts() == 1
+    assert await environment.posts() == 1
 
 
-async def test_prompt_flags_cannot_change_the_request(world: ProviderEnvironment) -> None:
-    request = replace(asked(world), prompt="a lighthouse --resolution 1080p --dur 12 --wm true")
-    outcome = await world.provider.submit(request)
+async def test_prompt_flags_cannot_change_the_request(environment: ProviderEnvironment) -> None:
+    request = replace(asked(environment), prompt="a lighthouse --resolution 1080p --dur 12 --wm true")
+    outcome = await environment.provider.submit(request)
     assert isinstance(outcome, Accepted)
-    task = await seen(world, outcome.task_id)
+    task = await seen(environment, outcome.task_id)
     assert (task.resolution, task.duration) == ("480p", 2.0)
 
 
-async def test_an_unknown_status_is_passed_on(world: ProviderEnvironment) -> None:
-    task_id = await submit(world)
-    await world.show_next_as(task_id, "paused")
-    task = await seen(world, task_id)
+async def test_an_unknown_status_is_passed_on(environment: ProviderEnvironment) -> None:
+    task_id = await submit(environment)
+    await environment.show_next_as(task_id, "paused")
+    task = await seen(environment, task_id)
     assert (task.status, task.failure_code) == ("paused", None)
 
 
-async def test_a_task_runs_and_succeeds(world: ProviderEnvironment) -> None:
-    task_id = await submit(world)
-    await world.run(task_id)
-    assert (await seen(world, task_id)).status == "running"
-    await world.finish(task_id)
-    task = await seen(world, task_id)
+async def test_a_task_runs_and_succeeds(environment: ProviderEnvironment) -> None:
+    task_id = await submit(environment)
+    await environment.run(task_id)
+    assert (await seen(environment, task_id)).status == "running"
+    await environment.finish(task_id)
+    task = await seen(environment, task_id)
     assert task.status == "succeeded"
     assert task.video_url and task.updated_at and task.video_url_expires_at
     assert abs(task.video_url_expires_at - task.updated_at - timedelta(hours=24)) < timedelta(seconds=2)
@@ -128,23 +128,23 @@ async def test_a_task_runs_and_succeeds(world: ProviderEnvironment) -> None:
         ("InternalServiceError", FailureCode.PROVIDER_ERROR),
     ],
 )
-async def test_a_task_fails(world: ProviderEnvironment, provider_code: str, code: FailureCode) -> None:
-    await world.destine_next("failed", provider_code)
-    task_id = await submit(world)
-    await world.run(task_id)
-    await world.finish(task_id)
-    task = await seen(world, task_id)
+async def test_a_task_fails(environment: ProviderEnvironment, provider_code: str, code: FailureCode) -> None:
+    await environment.destine_next("failed", provider_code)
+    task_id = await submit(environment)
+    await environment.run(task_id)
+    await environment.finish(task_id)
+    task = await seen(environment, task_id)
     assert (task.status, task.error_code, task.failure_code) == ("failed", provider_code, code)
     assert task.failure_message
     assert task.video_url is None
 
 
-async def test_a_task_expires_without_a_reason(world: ProviderEnvironment) -> None:
-    await world.destine_next("expired")
-    task_id = await submit(world)
-    await world.run(task_id)
-    await world.finish(task_id)
-    task = await seen(world, task_id)
+async def test_an_expired_task_has_no_reason(environment: ProviderEnvironment) -> None:
+    await environment.destine_next("expired")
+    task_id = await submit(environment)
+    await environment.run(task_id)
+    await environment.finish(task_id)
+    task = await seen(environment, task_id)
     assert (task.status, task.error_code, task.failure_code) == ("expired", None, None)
 
 
@@ -156,107 +156,107 @@ async def test_a_task_expires_without_a_reason(world: ProviderEnvironment) -> No
         (Answer.OVERDUE, FailureCode.PROVIDER_CONFIGURATION),
     ],
 )
-async def test_a_refusal_says_why_and_makes_no_task(
-    world: ProviderEnvironment, answer: Answer, code: FailureCode
+async def test_a_refusal_has_a_reason_and_creates_no_task(
+    environment: ProviderEnvironment, answer: Answer, code: FailureCode
 ) -> None:
-    await world.answer_next(answer)
-    outcome = await world.provider.submit(asked(world))
+    await environment.answer_next(answer)
+    outcome = await environment.provider.submit(asked(environment))
     assert isinstance(outcome, Refused)
     assert outcome.code is code
     assert outcome.provider_code and outcome.message
-    assert await world.provider.find(await mark_of(world, asked(world))) is None
-    assert await world.posts() == 1
+    assert await environment.provider.find(await mark_of(environment, asked(environment))) is None
+    assert await environment.posts() == 1
 
 
-async def test_rate_limited_submissions_are_deferred(world: ProviderEnvironment) -> None:
-    await world.answer_next(Answer.RATE_LIMITED)
-    outcome = await world.provider.submit(asked(world))
+async def test_rate_limited_submissions_are_deferred(environment: ProviderEnvironment) -> None:
+    await environment.answer_next(Answer.RATE_LIMITED)
+    outcome = await environment.provider.submit(asked(environment))
     assert isinstance(outcome, Deferred)
     assert outcome.reason is DeferralReason.RATE_LIMITED
-    assert await world.posts() == 1
-    assert isinstance(await world.provider.submit(asked(world)), Accepted)
+    assert await environment.posts() == 1
+    assert isinstance(await environment.provider.submit(asked(environment)), Accepted)
 
 
 @pytest.mark.parametrize(
     "answer", [Answer.LOST_AND_ACCEPTED, Answer.ERROR_AND_ACCEPTED, Answer.GARBLED_AND_ACCEPTED]
 )
 async def test_a_lost_answer_is_ambiguous_and_the_task_is_found(
-    world: ProviderEnvironment, answer: Answer
+    environment: ProviderEnvironment, answer: Answer
 ) -> None:
-    await submit(world, 7)
-    await world.answer_next(answer)
-    assert isinstance(await world.provider.submit(asked(world)), Ambiguous)
-    await submit(world, 8)
-    mark = await mark_of(world, asked(world))
+    await submit(environment, 7)
+    await environment.answer_next(answer)
+    assert isinstance(await environment.provider.submit(asked(environment)), Ambiguous)
+    await submit(environment, 8)
+    mark = await mark_of(environment, asked(environment))
     for one in (mark, replace(mark, seed=None)):
-        found = await world.provider.find(one)
+        found = await environment.provider.find(one)
         assert found and found.safety_identifier == mark.safety_identifier
-        assert await seen(world, found.task_id) == found
-    assert await world.posts() == 3
+        assert await seen(environment, found.task_id) == found
+    assert await environment.posts() == 3
 
 
-async def test_a_submission_that_was_not_accepted_is_proven_absent(world: ProviderEnvironment) -> None:
-    await submit(world, 7)
-    await world.answer_next(Answer.ERROR_AND_NOT_ACCEPTED)
-    assert isinstance(await world.provider.submit(asked(world)), Ambiguous)
-    assert await world.provider.find(await mark_of(world, asked(world))) is None
-    assert await world.posts() == 2
+async def test_a_submission_that_was_not_accepted_is_proven_absent(environment: ProviderEnvironment) -> None:
+    await submit(environment, 7)
+    await environment.answer_next(Answer.ERROR_AND_NOT_ACCEPTED)
+    assert isinstance(await environment.provider.submit(asked(environment)), Ambiguous)
+    assert await environment.provider.find(await mark_of(environment, asked(environment))) is None
+    assert await environment.posts() == 2
 
 
-async def test_another_submission_is_not_mistaken_for_ours(world: ProviderEnvironment) -> None:
-    await submit(world)
-    mark = await mark_of(world, asked(world))
-    assert await world.provider.find(replace(mark, safety_identifier="somebody-else")) is None
+async def test_another_submission_is_not_mistaken_for_ours(environment: ProviderEnvironment) -> None:
+    await submit(environment)
+    mark = await mark_of(environment, asked(environment))
+    assert await environment.provider.find(replace(mark, safety_identifier="somebody-else")) is None
 
 
-async def test_many_tasks_are_told_apart_and_unknown_ones_are_absent(world: ProviderEnvironment) -> None:
-    ids = [await submit(world, seed) for seed in range(3)]
-    found = await world.provider.tasks([*ids, "cgt-nobody-knows"])
+async def test_many_tasks_are_read_and_unknown_ones_are_absent(environment: ProviderEnvironment) -> None:
+    ids = [await submit(environment, seed) for seed in range(3)]
+    found = await environment.provider.tasks([*ids, "cgt-nobody-knows"])
     assert {task_id: task.seed for task_id, task in found.items()} == dict(zip(ids, range(3), strict=True))
 
 
-async def test_a_lagging_list_has_no_task_yet(world: ProviderEnvironment) -> None:
-    await world.hide_next()
-    task_id = await submit(world)
-    assert await world.provider.tasks([task_id]) == {}
-    assert await world.provider.find(await mark_of(world, asked(world))) is None
+async def test_a_lagging_list_has_no_task_yet(environment: ProviderEnvironment) -> None:
+    await environment.hide_next()
+    task_id = await submit(environment)
+    assert await environment.provider.tasks([task_id]) == {}
+    assert await environment.provider.find(await mark_of(environment, asked(environment))) is None
 
 
-async def test_no_readable_answer_is_not_absence(world: ProviderEnvironment) -> None:
-    task_id = await submit(world)
-    await world.break_next_read()
+async def test_an_unreadable_response_is_not_absence(environment: ProviderEnvironment) -> None:
+    task_id = await submit(environment)
+    await environment.break_next_read()
     with pytest.raises(ProviderUnavailable):
-        await world.provider.tasks([task_id])
-    await world.break_next_read()
+        await environment.provider.tasks([task_id])
+    await environment.break_next_read()
     with pytest.raises(ProviderUnavailable):
-        await world.provider.find(await mark_of(world, asked(world)))
-    assert (await seen(world, task_id)).task_id == task_id
+        await environment.provider.find(await mark_of(environment, asked(environment)))
+    assert (await seen(environment, task_id)).task_id == task_id
 
 
-async def test_a_queued_task_is_cancelled(world: ProviderEnvironment) -> None:
-    task_id = await submit(world)
-    assert await world.provider.cancel(task_id) is CancelOutcome.CANCELLED
-    task = await seen(world, task_id)
+async def test_a_queued_task_is_cancelled(environment: ProviderEnvironment) -> None:
+    task_id = await submit(environment)
+    assert await environment.provider.cancel(task_id) is CancelOutcome.CANCELLED
+    task = await seen(environment, task_id)
     assert (task.status, task.failure_code) == ("cancelled", None)
-    assert await world.provider.cancel(task_id) is CancelOutcome.CANCELLED
+    assert await environment.provider.cancel(task_id) is CancelOutcome.CANCELLED
 
 
-async def test_a_running_task_is_not_cancelled(world: ProviderEnvironment) -> None:
-    task_id = await submit(world)
-    await world.run(task_id)
-    assert await world.provider.cancel(task_id) is CancelOutcome.RUNNING
-    assert (await seen(world, task_id)).status == "running"
+async def test_a_running_task_is_not_cancelled(environment: ProviderEnvironment) -> None:
+    task_id = await submit(environment)
+    await environment.run(task_id)
+    assert await environment.provider.cancel(task_id) is CancelOutcome.RUNNING
+    assert (await seen(environment, task_id)).status == "running"
 
 
 @pytest.mark.parametrize("end", ["succeeded", "expired"])
-async def test_a_finished_task_keeps_its_record(world: ProviderEnvironment, end: str) -> None:
-    await world.destine_next(end)
-    task_id = await submit(world)
-    await world.run(task_id)
-    await world.finish(task_id)
-    assert await world.provider.cancel(task_id) is CancelOutcome.FINISHED
-    assert await world.exists(task_id)
+async def test_a_finished_task_keeps_its_record(environment: ProviderEnvironment, end: str) -> None:
+    await environment.destine_next(end)
+    task_id = await submit(environment)
+    await environment.run(task_id)
+    await environment.finish(task_id)
+    assert await environment.provider.cancel(task_id) is CancelOutcome.FINISHED
+    assert await environment.exists(task_id)
 
 
-async def test_cancelling_an_unknown_task(world: ProviderEnvironment) -> None:
-    assert await world.provider.cancel("cgt-nobody-knows") is CancelOutcome.UNKNOWN
+async def test_cancelling_an_unknown_task_is_unknown(environment: ProviderEnvironment) -> None:
+    assert await environment.provider.cancel("cgt-nobody-knows") is CancelOutcome.UNKNOWN

@@ -1,4 +1,4 @@
-"""ArkProvider against a server that does what Ark should not: it guesses nothing and asks for nothing twice."""
+"""ArkProvider against a server that violates Ark's documentation: it neither guesses nor retries."""
 
 import asyncio
 import gzip
@@ -73,7 +73,7 @@ def error(code: str, message: str = "no") -> dict[str, Any]:
 
 
 class TestSubmit:
-    async def test_the_request_on_the_wire(self) -> None:
+    async def test_the_request_has_the_documented_form(self) -> None:
         async with (
             raw_server(answer_json(200, {"id": "cgt-1"})) as server,
             provider_at(server.url) as provider,
@@ -220,11 +220,11 @@ class TestAlarm:
                 await provider.submit(REQUEST)
         assert logs == []
 
-    async def test_the_key_is_not_in_the_settings_text(self) -> None:
+    async def test_the_representation_of_the_settings_hides_the_key(self) -> None:
         assert KEY not in repr(ArkConfig("https://ark.example/api/v3", SecretStr(KEY)))
 
     @pytest.mark.parametrize("key", ["", "a b", "line\n", "schlüssel"])
-    def test_a_key_that_cannot_be_sent_is_refused_at_once(self, key: str) -> None:
+    def test_an_invalid_key_is_refused_at_start(self, key: str) -> None:
         with pytest.raises(ValueError, match="API key") as caught:
             ArkConfig("https://ark.example/api/v3", SecretStr(key))
         assert not key or key not in str(caught.value)
@@ -232,13 +232,13 @@ class TestAlarm:
     @pytest.mark.parametrize(
         "url", ["", "ark.example/api/v3", "ftp://ark.example", "https://", "https://a.example?x=1"]
     )
-    def test_a_url_that_cannot_work_is_refused_at_once(self, url: str) -> None:
+    def test_an_invalid_url_is_refused_at_start(self, url: str) -> None:
         with pytest.raises(ValueError, match="base URL"):
             ArkConfig(url, SecretStr(KEY))
 
 
 class TestTasks:
-    async def test_ids_are_asked_for_a_hundred_at_a_time(self) -> None:
+    async def test_a_call_reads_at_most_a_hundred_ids(self) -> None:
         ids = [f"cgt-{number}" for number in range(250)]
         async with (
             raw_server(listed_as_asked) as server,
@@ -285,7 +285,7 @@ class TestTasks:
             "odd record",
         ],
     )
-    async def test_no_answer_is_not_absence(self, reply: Any) -> None:
+    async def test_an_error_is_not_absence(self, reply: Any) -> None:
         async with raw_server(reply) as server, provider_at(server.url, read_timeout=0.2) as provider:
             with pytest.raises(ProviderUnavailable):
                 await provider.tasks(["cgt-1", "cgt-2"])
@@ -311,7 +311,7 @@ class TestTasks:
 
 
 class TestFind:
-    async def test_find_reads_page_by_page(self) -> None:
+    async def test_find_reads_all_pages(self) -> None:
         pages = [[record(1, seed=1), record(2, seed=2)], [record(3, seed=42)]]
         replies = [answer_json(200, {"total": 3, "items": items}) for items in pages]
         async with raw_server(*replies) as server, provider_at(server.url) as provider:

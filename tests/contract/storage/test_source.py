@@ -1,4 +1,4 @@
-"""Every source gives a result as it is, and tells "never" from "not yet"; and what only HTTP can do."""
+"""Contract of every source: unchanged bytes, permanent and temporary errors. And cases that only HTTP has."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
@@ -16,17 +16,17 @@ ROOM = len(BODY)
 
 
 class Provider(Protocol):
-    """A source, and the means to say what lies behind it."""
+    """A source, and functions that set what it returns."""
 
     @property
     def source(self) -> Source: ...
 
     def offer(self, body: bytes, *, announced: bool = True, cut_after: int | None = None) -> str:
-        """Lay a result out; its URL."""
+        """Publishes a result and returns its URL."""
         ...
 
     def refuse(self, error: SourceError) -> str:
-        """The URL of a result that fails like this."""
+        """The URL of a result that fails with this error."""
         ...
 
 
@@ -77,7 +77,7 @@ async def fetch(source: Source, url: str, max_bytes: int = ROOM) -> bytes:
 
 
 @pytest.mark.parametrize("announced", [True, False])
-async def test_a_result_comes_as_it_is(provider: Provider, announced: bool) -> None:
+async def test_a_result_is_unchanged(provider: Provider, announced: bool) -> None:
     url = provider.offer(BODY, announced=announced)
     async with provider.source.open(url, max_bytes=ROOM) as download:
         chunks = [chunk async for chunk in download.chunks]
@@ -87,11 +87,11 @@ async def test_a_result_comes_as_it_is(provider: Provider, announced: bool) -> N
     assert download.content_type == "video/mp4"
 
 
-async def test_an_empty_result(provider: Provider) -> None:
+async def test_a_result_can_be_empty(provider: Provider) -> None:
     assert await fetch(provider.source, provider.offer(b"")) == b""
 
 
-async def test_a_download_may_be_left_early_and_asked_again(provider: Provider) -> None:
+async def test_an_abandoned_download_can_be_repeated(provider: Provider) -> None:
     url = provider.offer(BODY)
     async with provider.source.open(url, max_bytes=ROOM) as download:
         assert await anext(download.chunks)
@@ -118,7 +118,7 @@ async def test_truncation_is_detected_with_a_content_length(provider: Provider) 
 
 
 async def test_truncation_is_not_detected_without_a_content_length(provider: Provider) -> None:
-    """Hence the mp4 check of every copy."""
+    """Therefore every transfer checks the mp4."""
     url = provider.offer(BODY, announced=False, cut_after=100_000)
     assert await fetch(provider.source, url) == BODY[:100_000]
 
@@ -137,18 +137,18 @@ async def test_an_unknown_result_is_refused(provider: Provider) -> None:
 
 
 @pytest.mark.parametrize("status", [401, 403, 404, 410, 416, 204, 206, 304])
-async def test_permanent_http_statuses(http: HttpProvider, status: int) -> None:
+async def test_permanent_http_statuses_are_refused(http: HttpProvider, status: int) -> None:
     with pytest.raises(SourceRefused, match=str(status)):
         await fetch(http.source, http.server.at("/v", Answer(status=status)))
 
 
 @pytest.mark.parametrize("status", [408, 425, 429, 500, 502, 503, 504])
-async def test_temporary_http_statuses(http: HttpProvider, status: int) -> None:
+async def test_temporary_http_statuses_may_be_retried(http: HttpProvider, status: int) -> None:
     with pytest.raises(SourceNotReady, match=str(status)):
         await fetch(http.source, http.server.at("/v", Answer(b"busy", status=status)))
 
 
-async def test_a_video_that_is_not_ready(http: HttpProvider) -> None:
+async def test_a_video_that_is_not_ready_may_be_retried(http: HttpProvider) -> None:
     body = b'{"error":{"code":"video_not_ready","message":"try again"}}'
     with pytest.raises(SourceNotReady):
         await fetch(http.source, http.server.at("/v", Answer(body, status=400)))
@@ -156,7 +156,7 @@ async def test_a_video_that_is_not_ready(http: HttpProvider) -> None:
         await fetch(http.source, http.server.at("/v", Answer(b'{"error":{"code":"other"}}', status=400)))
 
 
-async def test_a_refusal_of_any_size_is_read_in_part_only(http: HttpProvider) -> None:
+async def test_an_error_body_is_read_in_part(http: HttpProvider) -> None:
     answer = Answer((bytes(65536) for _ in range(10_000)), status=400, length=10_000 * 65536)
     with pytest.raises(SourceRefused):
         await fetch(http.source, http.server.at("/v", answer))
@@ -169,7 +169,7 @@ async def test_a_refused_connection_is_temporary(http: HttpProvider) -> None:
         await fetch(http.source, url)
 
 
-async def test_garbage_instead_of_http(http: HttpProvider) -> None:
+async def test_an_invalid_response_may_be_retried(http: HttpProvider) -> None:
     url = http.server.at("/v", Answer(headers=(("Content-Length", "many"),), length=None))
     with pytest.raises(SourceNotReady):
         await fetch(http.source, url)
@@ -216,14 +216,14 @@ async def test_a_206_for_the_full_range_is_accepted(http: HttpProvider) -> None:
         await fetch(http.source, http.server.at("/v", Answer(BODY, 206, headers=part)))
 
 
-async def test_the_content_type_without_parameters(http: HttpProvider) -> None:
+async def test_the_content_type_has_no_parameters(http: HttpProvider) -> None:
     for given, seen in (("Video/MP4; codecs=avc1", "video/mp4"), (None, None)):
         url = http.server.at("/v", Answer(BODY, content_type=given))
         async with http.source.open(url, max_bytes=ROOM) as download:
             assert download.content_type == seen
 
 
-async def test_nothing_secret_is_sent_along(http: HttpProvider, monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_no_credentials_are_sent(http: HttpProvider, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")
     monkeypatch.setenv("ALL_PROXY", "http://127.0.0.1:9")
     url = http.server.at("/v?X-Tos-Signature=a%2Fb", Answer(BODY, headers=(("Set-Cookie", "session=1"),)))
@@ -250,13 +250,13 @@ def moved(to: str) -> Answer:
     ],
     ids=["UTF-8", "Latin-1", "relative, blanks and a fragment", "signed", "query alone", "tab"],
 )
-async def test_a_redirect_leads_to_the_bytes_it_names(http: HttpProvider, location: str, asked: str) -> None:
+async def test_a_redirect_is_followed_byte_for_byte(http: HttpProvider, location: str, asked: str) -> None:
     first = http.server.at("/videos/first", moved(location))
     http.server.at(asked, Answer(BODY))
     assert await fetch(http.source, first) == BODY
 
 
-async def test_three_redirects_and_no_more(http: HttpProvider) -> None:
+async def test_at_most_three_redirects_are_followed(http: HttpProvider) -> None:
     for number in range(4):
         http.server.at(f"/{number}", moved(f"{http.server.url if number % 2 else ''}/{number + 1}"))
     http.server.at("/4", Answer(BODY))
@@ -284,7 +284,7 @@ async def test_a_redirect_is_checked_like_the_first_url(http: HttpProvider, to: 
     assert len(http.server.asked) == 1
 
 
-async def test_a_redirect_off_the_list_of_hosts(http: HttpProvider) -> None:
+async def test_a_redirect_to_a_host_off_the_list_is_refused(http: HttpProvider) -> None:
     source = HttpSource(SourcePolicy(hosts=("127.0.0.1",), allow_private=True))
     url = http.server.at("/v", moved(http.server.url.replace("127.0.0.1", "localhost") + "/w"))
     http.server.at("/w", Answer(BODY))

@@ -1,23 +1,11 @@
-"""The emulator's callbacks: one for each change, tried again where it counts, and bent by faults."""
+"""The emulator's callbacks: one per change of status, retries, and faults."""
 
 from collections.abc import Iterator
 
 import pytest
 from tests.support.eventually import eventually
 from tests.support.http_servers.callback_receiver import CallbackReceiver, callback_receiver
-from tests.support.processes.emulator import EmulatorProcess, running_emulator
-
-
-@pytest.fixture(scope="module")
-def emulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
-    yield emulator_process
-    emulator_process.clear_faults()
+from tests.support.processes.emulator import EmulatorProcess
 
 
 @pytest.fixture
@@ -32,7 +20,9 @@ async def wait_for_callbacks(receiver: CallbackReceiver, count: int) -> list[str
     return receiver.statuses
 
 
-async def test_each_change_is_told_in_order(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
+async def test_each_change_of_status_is_sent_in_order(
+    emulator: EmulatorProcess, receiver: CallbackReceiver
+) -> None:
     task_id = emulator.create(callback_url=receiver.url)
     assert await wait_for_callbacks(receiver, 1) == ["queued"]
     emulator.finish(task_id)
@@ -41,13 +31,15 @@ async def test_each_change_is_told_in_order(emulator: EmulatorProcess, receiver:
 
 
 @pytest.mark.parametrize("end", ["fail", "expire"])
-async def test_other_ends_are_told(emulator: EmulatorProcess, receiver: CallbackReceiver, end: str) -> None:
+async def test_failures_and_expiries_are_sent(
+    emulator: EmulatorProcess, receiver: CallbackReceiver, end: str
+) -> None:
     emulator.fault(end, times=1)
     last = emulator.finish(emulator.create(callback_url=receiver.url))
     assert (await wait_for_callbacks(receiver, 3))[-1] == last["status"]
 
 
-async def test_a_cancelled_task_says_nothing(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
+async def test_a_cancellation_is_not_sent(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     task_id = emulator.create(callback_url=receiver.url)
     emulator.delete(task_id)
     other = emulator.create(callback_url=receiver.url)
@@ -56,7 +48,7 @@ async def test_a_cancelled_task_says_nothing(emulator: EmulatorProcess, receiver
     assert [body["status"] for body in receiver.bodies if body["id"] == task_id] == ["queued"]
 
 
-async def test_an_end_is_told_three_times_until_it_is_heard(
+async def test_an_unacknowledged_success_is_sent_three_times(
     emulator: EmulatorProcess, receiver: CallbackReceiver
 ) -> None:
     receiver.answers[:] = [500, 500, 500, 500, 200]
@@ -70,7 +62,7 @@ async def test_an_end_is_told_three_times_until_it_is_heard(
     ]
 
 
-async def test_duplicates(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
+async def test_callbacks_can_be_duplicated(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     emulator.fault("callback_duplicate", times=1)
     emulator.finish(emulator.create(callback_url=receiver.url))
     assert await wait_for_callbacks(receiver, 6) == [
@@ -83,13 +75,13 @@ async def test_duplicates(emulator: EmulatorProcess, receiver: CallbackReceiver)
     ]
 
 
-async def test_the_end_may_come_first(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
+async def test_callbacks_can_be_reordered(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     emulator.fault("callback_reorder", times=1)
     emulator.finish(emulator.create(callback_url=receiver.url))
     assert await wait_for_callbacks(receiver, 3) == ["succeeded", "running", "queued"]
 
 
-async def test_a_forged_success_comes_early(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
+async def test_a_success_can_be_forged(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     emulator.fault("callback_forged", times=1)
     task_id = emulator.create(callback_url=receiver.url)
     assert await wait_for_callbacks(receiver, 2) == ["queued", "succeeded"]
@@ -97,15 +89,15 @@ async def test_a_forged_success_comes_early(emulator: EmulatorProcess, receiver:
     assert receiver.bodies[1]["content"]["video_url"] == "https://forged.invalid/video.mp4"
 
 
-async def test_dropped_ones_never_come(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
+async def test_callbacks_can_be_dropped(emulator: EmulatorProcess, receiver: CallbackReceiver) -> None:
     emulator.fault("callback_drop", times=1)
     emulator.finish(emulator.create(callback_url=receiver.url))
-    heard = emulator.create(callback_url=receiver.url)
-    emulator.finish(heard)
+    sent = emulator.create(callback_url=receiver.url)
+    emulator.finish(sent)
     await wait_for_callbacks(receiver, 3)
-    assert {body["id"] for body in receiver.bodies} == {heard}
+    assert {body["id"] for body in receiver.bodies} == {sent}
 
 
 async def test_unreachable_callback_address_delays_nothing(emulator: EmulatorProcess) -> None:
-    task_id = emulator.create(callback_url="http://127.0.0.1:9/told")
+    task_id = emulator.create(callback_url="http://127.0.0.1:9/callback")
     assert emulator.finish(task_id)["status"] == "succeeded"

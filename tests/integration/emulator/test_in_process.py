@@ -1,4 +1,4 @@
-"""The emulator inside another process: `build` gives an application, and nothing happens at import."""
+"""The emulator as an application inside another process."""
 
 import asyncio
 from pathlib import Path
@@ -6,6 +6,7 @@ from pathlib import Path
 import httpx
 import pytest
 import uvicorn
+from starlette.applications import Starlette
 from tests.support.eventually import eventually
 from tests.support.processes.emulator import MODEL, TASKS, text
 
@@ -16,7 +17,12 @@ BODY = {"model": MODEL, "content": [text("a kite")], "resolution": "480p", "dura
 HEADERS = {"Authorization": "Bearer any"}
 
 
-async def test_it_runs_in_a_loop_of_ones_own(tmp_path: Path) -> None:
+def client_of(app: Starlette) -> httpx.AsyncClient:
+    transport = httpx.ASGITransport(app)
+    return httpx.AsyncClient(transport=transport, base_url="http://emulator", headers=HEADERS)
+
+
+async def test_it_runs_in_the_callers_event_loop(tmp_path: Path) -> None:
     settings = Settings(data=tmp_path, queue_seconds=0, run_seconds=0.1, faults=("unknown_status=odd",))
     app = build(settings)
     server = uvicorn.Server(server_config(app, settings))
@@ -36,10 +42,30 @@ async def test_it_runs_in_a_loop_of_ones_own(tmp_path: Path) -> None:
     await serving
 
 
-async def test_without_a_server_it_still_validates(tmp_path: Path) -> None:
+async def test_it_validates_without_a_server(tmp_path: Path) -> None:
     app = build(Settings(data=tmp_path))
-    transport = httpx.ASGITransport(app)
-    async with httpx.AsyncClient(transport=transport, base_url="http://emulator", headers=HEADERS) as client:
+    async with client_of(app) as client:
         assert (await client.post(TASKS, json={})).status_code == 400
         assert (await client.post(TASKS, json=BODY)).status_code == 200
     await app.state.emulator.close()
+
+
+async def test_without_a_queue_the_limit_is_on_tasks_in_flight(tmp_path: Path) -> None:
+    app = build(Settings(data=tmp_path, concurrency=1, queue_cap=0))
+    async with client_of(app) as client:
+        assert (await client.post(TASKS, json=BODY)).status_code == 200
+        refused = await client.post(TASKS, json=BODY)
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "InflightBatchsizeExceeded")
+    await app.state.emulator.close()
+
+
+async def test_results_can_be_unavailable_for_a_while_after_success(tmp_path: Path) -> None:
+    app = build(Settings(data=tmp_path, not_ready_seconds=60))
+    async with app.router.lifespan_context(app), client_of(app) as client:
+        task_id = (await client.post(TASKS, json=BODY)).json()["id"]
+        await client.post("/admin/clock", json={"advance_seconds": 10})
+        url = (await client.get(f"{TASKS}/{task_id}")).json()["content"]["video_url"]
+        early = await client.get(url)
+        assert (early.status_code, early.json()["Code"]) == (400, "video_not_ready")
+        await client.post("/admin/clock", json={"advance_seconds": 60})
+        assert (await client.get(url)).status_code == 200

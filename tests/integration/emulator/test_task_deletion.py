@@ -1,24 +1,10 @@
-"""Deleting at the emulator: the provider's table of states."""
-
-from collections.abc import Iterator
+"""Deleting tasks: the effect depends on the status, as the provider documents."""
 
 import pytest
-from tests.support.processes.emulator import TASKS, EmulatorProcess, running_emulator
+from tests.support.processes.emulator import TASKS, EmulatorProcess
 
 
-@pytest.fixture(scope="module")
-def emulator_process(tmp_path_factory: pytest.TempPathFactory) -> Iterator[EmulatorProcess]:
-    with running_emulator(tmp_path_factory.mktemp("emulator")) as emulator:
-        yield emulator
-
-
-@pytest.fixture
-def emulator(emulator_process: EmulatorProcess) -> Iterator[EmulatorProcess]:
-    yield emulator_process
-    emulator_process.clear_faults()
-
-
-def test_a_queued_task_becomes_cancelled_for_good(emulator: EmulatorProcess) -> None:
+def test_deleting_a_queued_task_cancels_it(emulator: EmulatorProcess) -> None:
     task_id = emulator.create()
     answer = emulator.delete(task_id)
     assert (answer.status_code, answer.json()) == (200, {})
@@ -26,7 +12,7 @@ def test_a_queued_task_becomes_cancelled_for_good(emulator: EmulatorProcess) -> 
     assert (cancelled["status"], cancelled["error"]) == ("cancelled", None)
 
 
-def test_a_running_task_is_a_conflict_and_goes_on(emulator: EmulatorProcess) -> None:
+def test_deleting_a_running_task_is_a_conflict(emulator: EmulatorProcess) -> None:
     task_id = emulator.create()
     emulator.advance(11)
     answer = emulator.delete(task_id)
@@ -35,7 +21,7 @@ def test_a_running_task_is_a_conflict_and_goes_on(emulator: EmulatorProcess) -> 
 
 
 @pytest.mark.parametrize("fault", [None, "fail", "expire"])
-def test_an_ended_task_is_removed_but_not_its_file(emulator: EmulatorProcess, fault: str | None) -> None:
+def test_deleting_a_finished_task_keeps_its_file(emulator: EmulatorProcess, fault: str | None) -> None:
     if fault:
         emulator.fault(fault, times=1)
     task_id = emulator.create()
@@ -47,7 +33,7 @@ def test_an_ended_task_is_removed_but_not_its_file(emulator: EmulatorProcess, fa
         assert emulator.client.get(done["content"]["video_url"]).status_code == 200
 
 
-def test_a_cancelled_task_goes_by_itself_after_a_day(emulator: EmulatorProcess) -> None:
+def test_a_cancelled_task_is_removed_after_a_day(emulator: EmulatorProcess) -> None:
     task_id = emulator.create()
     emulator.delete(task_id)
     assert emulator.delete(task_id).status_code == 409
@@ -59,9 +45,9 @@ def test_an_unknown_task_is_not_found(emulator: EmulatorProcess) -> None:
     assert emulator.delete("cgt-unknown").status_code == 404
 
 
-def test_the_journal_has_every_delete(emulator: EmulatorProcess) -> None:
+def test_the_journal_contains_all_deletes(emulator: EmulatorProcess) -> None:
     task_id = emulator.create()
     emulator.delete(task_id)
     emulator.delete(task_id)
-    told = [(entry["task_id"], entry["outcome"]) for entry in emulator.journal("delete")[-2:]]
-    assert told == [(task_id, "deleted"), (task_id, "refused:InvalidAction.CancelledTaskDeletion")]
+    entries = [(entry["task_id"], entry["outcome"]) for entry in emulator.journal("delete")[-2:]]
+    assert entries == [(task_id, "deleted"), (task_id, "refused:InvalidAction.CancelledTaskDeletion")]

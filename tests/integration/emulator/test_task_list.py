@@ -1,4 +1,4 @@
-"""The emulator's list: order, pages, filters, and what it hides."""
+"""The list: order, pages, filters, and omitted tasks."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -28,35 +28,37 @@ def ids(page: dict[str, Any]) -> list[str]:
     return [item["id"] for item in page["items"]]
 
 
-def test_newest_first_without_flex(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+def test_the_list_is_newest_first_without_flex_tasks(
+    emulator: EmulatorProcess, five_tasks: list[str]
+) -> None:
     page = emulator.listed()
     assert (page["total"], ids(page)) == (4, five_tasks[3::-1])
 
 
-def test_flex_tasks_are_there_for_those_who_ask(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+def test_a_filter_lists_flex_tasks(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
     assert ids(emulator.listed(("filter.service_tier", "flex"))) == [five_tasks[4]]
     assert ids(emulator.listed(("filter.task_ids", five_tasks[4]))) == []
 
 
-def test_pages(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+def test_pages_are_disjoint(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
     pages = [emulator.listed(("page_num", number), ("page_size", 3)) for number in (1, 2, 3)]
     assert [ids(page) for page in pages] == [five_tasks[3:0:-1], five_tasks[:1], []]
     assert [page["total"] for page in pages] == [4, 4, 4]
 
 
-def test_repeated_ids(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+def test_a_filter_accepts_several_ids(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
     query = [("filter.task_ids", task_id) for task_id in (five_tasks[0], five_tasks[2], "cgt-unknown")]
     assert ids(emulator.listed(*query)) == [five_tasks[2], five_tasks[0]]
 
 
-def test_filters(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+def test_filters_can_be_combined(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
     assert ids(emulator.listed(("filter.status", "succeeded"))) == [five_tasks[0]]
     assert ids(emulator.listed(("filter.model", OTHER_MODEL))) == [five_tasks[3]]
     both = (("filter.model", MODEL), ("filter.status", "queued"))
     assert ids(emulator.listed(*both)) == five_tasks[2:0:-1]
 
 
-def test_odd_requests_are_refused_and_nothing_of_them_is_kept(
+def test_an_invalid_request_is_refused_and_not_stored(
     emulator: EmulatorProcess, five_tasks: list[str]
 ) -> None:
     before = len(emulator.journal())
@@ -67,7 +69,7 @@ def test_odd_requests_are_refused_and_nothing_of_them_is_kept(
     assert [entry["body"] for entry in emulator.journal()[before:]] == [None] * 4
 
 
-def test_an_item_is_what_get_answers(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
+def test_an_item_equals_the_response_of_get(emulator: EmulatorProcess, five_tasks: list[str]) -> None:
     assert emulator.listed(("filter.task_ids", five_tasks[0]))["items"] == [emulator.get(five_tasks[0])]
 
 
@@ -81,6 +83,8 @@ def test_an_item_is_what_get_answers(emulator: EmulatorProcess, five_tasks: list
         ("filter.service_tier", "fast"),
     ],
 )
-def test_bad_queries_name_the_parameter(emulator: EmulatorProcess, name: str, value: str) -> None:
+def test_an_invalid_query_is_refused_with_its_parameter(
+    emulator: EmulatorProcess, name: str, value: str
+) -> None:
     answer = emulator.client.get(TASKS, params={name: value})
     assert (answer.status_code, answer.json()["error"]["param"]) == (400, name)

@@ -1,4 +1,4 @@
-"""VideoStored is true: the object is on disk before the event, and is put back when it is damaged afterwards."""
+"""Durability of stored videos: the object is on disk before VideoStored, and is restored when it is damaged."""
 
 import asyncio
 import hashlib

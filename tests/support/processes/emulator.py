@@ -1,4 +1,4 @@
-"""The provider emulator as a process of its own, and the few calls its tests make."""
+"""The provider emulator as a process, and a client for its tests."""
 
 import json
 import subprocess
@@ -25,7 +25,7 @@ def text(prompt: str) -> dict[str, Any]:
 
 @dataclass
 class EmulatorProcess:
-    """Tasks wait 10 s and run 20 s by the emulator's clock, unless options say otherwise."""
+    """Tasks are queued for 10 s and run for 20 s of the emulator's clock, unless options say otherwise."""
 
     data: Path
     options: tuple[str, ...] = ()
@@ -34,7 +34,7 @@ class EmulatorProcess:
     process: subprocess.Popen[str] | None = None
 
     def start(self) -> None:
-        """Returns when it listens."""
+        """Returns after it listens."""
         times = (f"--queue-seconds={QUEUE_SECONDS}", f"--run-seconds={RUN_SECONDS}")
         command = [sys.executable, "-m", "telecine_emulator", "--data", str(self.data), f"--api-key={KEY}"]
         self.process = subprocess.Popen([*command, *times, *self.options], stdout=subprocess.PIPE, text=True)
@@ -45,7 +45,7 @@ class EmulatorProcess:
         self.client = httpx.Client(base_url=self.url, headers=headers, timeout=20, trust_env=False)
 
     def kill(self) -> None:
-        """SIGKILL: nothing is put in order."""
+        """SIGKILL."""
         assert self.process
         self.process.kill()
         self.process.communicate()
@@ -57,12 +57,12 @@ class EmulatorProcess:
             self.process.communicate(timeout=10)
 
     def post(self, body: Any = None, **fields: Any) -> httpx.Response:
-        """A create request: `body` as it is, else a small valid one with `fields` over it."""
+        """A create request with this `body`, or with a small valid one that `fields` override."""
         small = {"model": MODEL, "content": [text("a kite")], "resolution": "480p", "duration": 2}
         return self.client.post(TASKS, json={**small, **fields} if body is None else body)
 
     def create(self, prompt: str = "a kite", **fields: Any) -> str:
-        """The id of a task that was accepted."""
+        """Creates a task and returns its id."""
         answer = self.post(**{"content": [text(prompt)], **fields})
         assert answer.status_code == 200, answer.text
         task_id: str = answer.json()["id"]
@@ -84,20 +84,20 @@ class EmulatorProcess:
         return self.client.request("DELETE", f"{TASKS}/{task_id}", json={})
 
     def advance(self, seconds: float) -> None:
-        """Moves the clock; what becomes due has happened on return."""
+        """Advances the clock; returns after all due changes have happened."""
         answer = self.client.post("/admin/clock", json={"advance_seconds": seconds})
         assert answer.status_code == 200, answer.text
 
     def finish(self, task_id: str) -> dict[str, Any]:
-        """The task after its time is over."""
+        """Lets the task finish and returns it."""
         self.advance(QUEUE_SECONDS + RUN_SECONDS)
         return self.get(task_id)
 
     def fault(
         self, name: str, value: Any = None, *, times: int | None = None, match: str | None = None
     ) -> None:
-        told = {"name": name, "value": value, "times": times, "match": match}
-        answer = self.client.post("/admin/faults", json=told)
+        body = {"name": name, "value": value, "times": times, "match": match}
+        answer = self.client.post("/admin/faults", json=body)
         assert answer.status_code == 201, answer.text
 
     def clear_faults(self) -> None:
@@ -111,14 +111,14 @@ class EmulatorProcess:
         return entries
 
     def video(self, task_id: str, **headers: str) -> httpx.Response:
-        """The download of a task's clip, without the key: its address is all one needs."""
+        """Downloads the task's clip; the signed URL needs no key."""
         url = self.get(task_id)["content"]["video_url"]
         return httpx.get(url, headers=headers, trust_env=False)
 
 
 @contextmanager
 def running_emulator(data: Path, *options: str) -> Iterator[EmulatorProcess]:
-    """An emulator that listens, with command-line options, stopped on leaving."""
+    """Runs an emulator with these command line options."""
     emulator = EmulatorProcess(data, options)
     emulator.start()
     try:

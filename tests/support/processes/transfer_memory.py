@@ -1,4 +1,4 @@
-"""Copies one result in a process of its own and prints by how many bytes its memory grew at the most."""
+"""Transfers one result in a separate process and prints the growth of its memory in bytes."""
 
 import asyncio
 import sys
@@ -10,13 +10,13 @@ from telecine_storage.transfer import TransferLimits, transfer
 
 
 def resident_bytes(line: str) -> int:
-    """Bytes from the kernel's account of this process: VmRSS is resident now, VmHWM the most ever."""
+    """Bytes from /proc/self/status: VmRSS is the current resident size, VmHWM its maximum."""
     status = Path("/proc/self/status").read_text().splitlines()
     return next(int(entry.split()[1]) * 1024 for entry in status if entry.startswith(f"{line}:"))
 
 
 async def main(url: str, endpoint: str, bucket_name: str, access_key: str) -> None:
-    # The secret comes by standard input, because any user can read a command line.
+    # The secret comes from standard input, because other users can read a command line.
     secret_key = sys.stdin.readline().strip()
     bucket = S3Bucket(S3Config(endpoint, bucket_name, access_key, secret_key))
     source = HttpSource(SourcePolicy(allow_private=True))

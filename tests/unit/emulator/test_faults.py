@@ -1,4 +1,4 @@
-"""The emulator's faults: which one applies, how often, and what their values say."""
+"""Faults: which one applies, how often, and the meaning of their values."""
 
 from pathlib import Path
 
@@ -15,19 +15,19 @@ from telecine_emulator.faults.task_plan import plan_task
 from telecine_emulator.settings import Settings
 
 
-def test_a_fault_applies_as_often_as_it_was_told() -> None:
+def test_a_fault_applies_as_often_as_its_times_say() -> None:
     book = FaultRegistry()
     book.add("hang", times=2)
     assert [book.take("hang") is not None for _ in range(3)] == [True, True, False]
     assert list(book) == []
 
 
-def test_a_fault_without_times_stays() -> None:
+def test_a_fault_without_times_applies_without_limit() -> None:
     book = FaultRegistry(("hang",))
     assert all(book.take("hang") for _ in range(5))
 
 
-def test_a_match_looks_at_the_prompt() -> None:
+def test_a_match_is_compared_with_the_prompt() -> None:
     book = FaultRegistry()
     book.add("fail", "Code", times=1, match="kite")
     assert book.take("fail", "a boat") is None
@@ -41,7 +41,7 @@ def test_another_route_does_not_consume_a_fault() -> None:
     assert book.take("rate_limit", "", matches_route("list", "create"))
 
 
-def test_the_prompt_can_carry_its_own_faults() -> None:
+def test_a_prompt_can_contain_faults() -> None:
     book = FaultRegistry()
     prompt = "a kite [emulator:fail=OutputVideoSensitiveContentDetected] [emulator:nonsense]"
     taken = book.take("fail", prompt)
@@ -81,7 +81,7 @@ def test_values_name_a_route_a_status_and_a_code(value: str | None, read: ErrorT
         ("503:InternalServiceError", 503),
     ],
 )
-def test_a_code_brings_its_status(value: str, status: int) -> None:
+def test_a_code_implies_its_status(value: str, status: int) -> None:
     book = FaultRegistry((f"refuse={value}",))
     taken = book.take("refuse")
     assert taken

@@ -1,4 +1,4 @@
-"""What a valid request comes to: defaults, text commands, sizes and tokens."""
+"""Resolved parameters of a valid request: defaults, text commands, sizes and tokens."""
 
 import base64
 from secrets import SystemRandom
@@ -30,12 +30,12 @@ def test_the_defaults_of_the_first_model() -> None:
     assert made.execution_expires_after == 172_800
 
 
-def test_an_open_seed_is_drawn_and_a_given_one_kept() -> None:
+def test_a_missing_seed_is_drawn() -> None:
     assert 0 <= spec(seed=-1).seed < 2**32
     assert spec(seed=0).seed == 0
 
 
-def test_frames_win_over_duration() -> None:
+def test_frames_override_duration() -> None:
     made = spec(frames=29, duration=5)
     assert (made.duration, made.frames, made.frame_count) == (None, 29, 29)
 
@@ -49,34 +49,34 @@ def test_frames_win_over_duration() -> None:
         (TWENTY_FIVE, {"resolution": "720p", "duration": 30}, 1_296_900),
     ],
 )
-def test_tokens_are_those_seen_on_real_bills(model: str, fields: dict[str, Any], tokens: int) -> None:
+def test_tokens_match_real_bills(model: str, fields: dict[str, Any], tokens: int) -> None:
     assert spec(model, **fields).tokens == tokens
 
 
-def test_the_model_chooses_a_length_it_can_make() -> None:
+def test_the_model_chooses_a_supported_duration() -> None:
     chosen = {spec(TWO, duration=-1, seed=seed).duration for seed in range(10)}
     assert chosen == {4, 5, 6, 7, 8}
 
 
-def test_commands_in_the_prompt_are_honoured_and_taken_out() -> None:
+def test_commands_are_applied_and_removed_from_the_prompt() -> None:
     made = spec(prompt="a kite --rs 480p --dur 3 --rt 9:16 --seed 7 --wm true --fps 30")
     assert made.prompt == "a kite"
     assert (made.resolution, made.duration, made.ratio, made.seed) == ("480p", 3, "9:16", 7)
     assert made.watermark
 
 
-def test_commands_the_model_does_not_take_are_ignored() -> None:
+def test_commands_that_the_model_does_not_support_are_ignored() -> None:
     made = spec(TWO, "a kite --resolution 8k --duration 99 --frames 29 --seed x --watermark maybe")
     assert (made.resolution, made.duration, made.frames) == ("720p", 5, None)
 
 
-def test_a_field_beats_a_command_unless_told_otherwise() -> None:
+def test_a_field_overrides_a_command_by_default() -> None:
     assert spec(prompt="a kite --dur 3", duration=8).duration == 8
     assert spec(prompt="a kite --frames 29", duration=8).duration == 8
     assert spec(prompt="a kite --dur 3", duration=8, commands_win=True).duration == 3
 
 
-def test_resolution_is_matched_without_regard_to_case() -> None:
+def test_the_resolution_is_case_insensitive() -> None:
     assert spec(TWO, resolution="4K").resolution == "4k"
 
 
@@ -88,7 +88,7 @@ def test_the_ratio_follows_an_embedded_image() -> None:
     assert spec(content=items).ratio == "9:16"
 
 
-def test_other_images_make_other_media() -> None:
+def test_other_images_have_another_digest() -> None:
     def items(url: str) -> list[dict[str, Any]]:
         return [{"type": "image_url", "image_url": {"url": url}}]
 
@@ -109,5 +109,5 @@ def test_other_images_make_other_media() -> None:
         (b"\xff\xd8\xff", None),
     ],
 )
-def test_sizes_are_read_from_the_first_bytes(head: bytes, size: tuple[int, int] | None) -> None:
+def test_image_sizes_are_read_from_the_header(head: bytes, size: tuple[int, int] | None) -> None:
     assert image_size.of(head) == size

@@ -1,4 +1,4 @@
-"""What the emulator makes of bodies that are JSON in name only, or too odd to be kept."""
+"""Strict parsing of JSON bodies."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The life of an emulated task: each step, each end, and what deleting does when."""
+"""The state machine of a task: transitions, final statuses, deletion."""
 
 from dataclasses import replace
 from secrets import SystemRandom
@@ -50,7 +50,7 @@ def test_a_task_fails_with_the_planned_code() -> None:
     assert (done.status, done.error_code) == ("failed", "OutputVideoSensitiveContentDetected")
 
 
-def test_a_planned_expiry_carries_no_error() -> None:
+def test_an_expired_task_has_no_error() -> None:
     done = stepped(stepped(accepted(replace(PLAN, end="expire"))))
     assert (done.status, done.error_code) == ("expired", None)
 
@@ -100,7 +100,7 @@ def test_records_are_kept_for_seven_days() -> None:
     assert not tasks.visible(done, START + 7 * 86_400)
 
 
-def test_the_lease_runs_from_success() -> None:
+def test_a_result_url_expires_a_day_after_success() -> None:
     assert stepped(stepped(accepted())).url_expires_at == START + 30 + 86_400
 
 

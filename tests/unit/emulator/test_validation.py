@@ -1,4 +1,4 @@
-"""The emulator's body checks against the provider's matrix: what is refused, and which field is named."""
+"""Validation of create requests: refused values and the reported field."""
 
 import base64
 import struct
@@ -35,7 +35,7 @@ def embedded_png(width: int, height: int) -> str:
 
 
 def refused(model: str, items: list[Any] | None = None, **fields: Any) -> list[str]:
-    """The fields that are named."""
+    """The reported fields."""
     body = {"model": model, "content": [TEXT] if items is None else items, **fields}
     found = video_models.find(model)
     assert found
@@ -43,7 +43,7 @@ def refused(model: str, items: list[Any] | None = None, **fields: Any) -> list[s
 
 
 @pytest.mark.parametrize("model", [PRO, FAST, FIFTEEN, TWO, MINI, TWENTY_FIVE])
-def test_a_text_alone_is_enough(model: str) -> None:
+def test_a_text_is_sufficient(model: str) -> None:
     assert refused(model) == []
 
 
@@ -79,7 +79,7 @@ def test_a_field_the_model_lacks_is_refused_whatever_its_value(model: str, field
         (TWENTY_FIVE, {"output_format": "mov", "duration": 30, "framespersecond": 999}),
     ],
 )
-def test_what_the_model_takes_is_taken(model: str, fields: dict[str, Any]) -> None:
+def test_supported_fields_are_accepted(model: str, fields: dict[str, Any]) -> None:
     assert refused(model, **fields) == []
 
 
@@ -113,11 +113,11 @@ def test_what_the_model_takes_is_taken(model: str, fields: dict[str, Any]) -> No
         (PRO, "safety_identifier", "x" * 65),
     ],
 )
-def test_a_bad_value_names_its_field(model: str, field: str, value: Any) -> None:
+def test_an_invalid_value_is_reported_with_its_field(model: str, field: str, value: Any) -> None:
     assert refused(model, **{field: value}) == [field]
 
 
-def test_all_bad_fields_are_found() -> None:
+def test_all_invalid_fields_are_found() -> None:
     assert refused(PRO, resolution="8k", duration=99, seed=-7) == ["resolution", "duration", "seed"]
 
 
@@ -140,7 +140,7 @@ def test_nulls_are_absent_at_any_depth() -> None:
         ({"model": 1, "content": []}, "model"),
     ],
 )
-def test_the_required_fields_are_asked_for_one_by_one(body: dict[str, Any], field: str) -> None:
+def test_required_fields_are_reported_one_by_one(body: dict[str, Any], field: str) -> None:
     problem = validation.missing_field(body)
     assert problem
     assert problem.param == field
@@ -159,7 +159,7 @@ def test_the_required_fields_are_asked_for_one_by_one(body: dict[str, Any], fiel
         (PRO, [image(url=embedded_png(640, 480))], "i2v"),
     ],
 )
-def test_the_roles_say_what_kind_of_task_it_is(model: str, items: list[Any], kind: str) -> None:
+def test_the_roles_determine_the_task_type(model: str, items: list[Any], kind: str) -> None:
     assert refused(model, items) == []
     assert content.read(items).task_type == kind
 
@@ -194,11 +194,11 @@ def test_the_roles_say_what_kind_of_task_it_is(model: str, items: list[Any], kin
         (TWENTY_FIVE, [{"type": "draft_task", "draft_task": {"id": "cgt-1"}}]),
     ],
 )
-def test_items_that_cannot_be_used_are_refused(model: str, items: list[Any]) -> None:
+def test_invalid_items_are_refused(model: str, items: list[Any]) -> None:
     assert refused(model, items)
 
 
-def test_errors_name_the_task_type_and_the_model() -> None:
+def test_errors_contain_the_task_type_and_the_model() -> None:
     read = content.read([TEXT, image("reference_image")])
     problems = validation.problems({"content": []}, read, video_models.MODELS["seedance-1-0-pro-250528"])
     assert [problem.code for problem in problems] == ["InvalidParameter.TaskTypeConstraint"]
@@ -209,7 +209,7 @@ def test_errors_name_the_task_type_and_the_model() -> None:
     ("url", "code"),
     [("", "InvalidImageURL.EmptyURL"), ("kite.png", "InvalidImageURL.InvalidFormat")],
 )
-def test_an_unusable_address_has_a_code_of_its_own(url: str, code: str) -> None:
+def test_an_invalid_url_has_its_own_code(url: str, code: str) -> None:
     assert [problem.code for problem in content.read([image(url=url)]).problems] == [code]
 
 

@@ -1,4 +1,4 @@
-"""What goes to Ark and what is made of its answers."""
+"""Ark's wire format: requests and responses."""
 
 import json
 from dataclasses import replace
@@ -65,7 +65,7 @@ def refused(
 
 
 class TestRequest:
-    def test_every_priced_field_is_sent_and_no_empty_one(self) -> None:
+    def test_priced_fields_are_sent_and_empty_ones_are_not(self) -> None:
         assert create_body(REQUEST) == {
             "model": "doubao-seedance-1-0-pro-250528",
             "content": [{"type": "text", "text": "a lighthouse at dusk"}],
@@ -116,13 +116,13 @@ class TestRequest:
             ("well-known, 1990--2000, -5 degrees", "well-known, 1990--2000, -5 degrees"),
         ],
     )
-    def test_a_prompt_cannot_give_commands(self, prompt: str, sent: str) -> None:
+    def test_a_prompt_cannot_contain_commands(self, prompt: str, sent: str) -> None:
         assert without_text_commands(prompt) == sent
         assert create_body(replace(REQUEST, prompt=prompt))["content"][0]["text"] == sent
 
 
 class TestAnswerToCreate:
-    def test_accepted(self) -> None:
+    def test_a_success_is_accepted(self) -> None:
         assert create_outcome(200, {}, body({"id": "cgt-1", "safety_identifier": "x"})) == Accepted("cgt-1")
 
     @pytest.mark.parametrize(
@@ -217,20 +217,20 @@ class TestAnswerToCreate:
         outcome = refused("ServerOverloaded", status=429, headers={"retry-after": header})
         assert outcome == Deferred(DeferralReason.RATE_LIMITED, "ServerOverloaded", seconds)
 
-    def test_quota_and_full_queue_are_told_apart_by_message(self) -> None:
+    def test_a_used_up_trial_and_a_full_queue_are_distinguished_by_message(self) -> None:
         spent = refused("QuotaExceeded", "Your account has exhausted its free trial quota", status=429)
         full = refused("QuotaExceeded", "The number of queued tasks exceeds the limit", status=429)
         assert isinstance(spent, Refused) and spent.code is FailureCode.PROVIDER_CONFIGURATION
         assert isinstance(full, Deferred)
 
-    def test_a_refusal_without_a_readable_body(self) -> None:
+    def test_a_refusal_may_have_no_readable_body(self) -> None:
         outcome = create_outcome(400, {}, b"<html>")
         assert outcome == Refused(
             FailureCode.INVALID_REQUEST, None, "The video provider did not accept this request."
         )
 
     @given(status=st.integers(200, 599), answer=st.binary(max_size=60))
-    def test_any_answer_yields_an_outcome(self, status: int, answer: bytes) -> None:
+    def test_every_response_has_an_outcome(self, status: int, answer: bytes) -> None:
         assert isinstance(create_outcome(status, {}, answer), Refused | Deferred | Ambiguous | Accepted)
 
 
@@ -318,7 +318,7 @@ class TestRecord:
     def test_a_complete_record_is_read(self) -> None:
         assert read_task(body(RECORD)) == TASK
 
-    def test_numbers_may_come_as_text(self) -> None:
+    def test_numbers_may_be_strings(self) -> None:
         as_text = RECORD | {"duration": "5", "usage": {"total_tokens": "108900"}, "seed": "7"}
         assert read_task(body(as_text)) == TASK
 
@@ -333,7 +333,7 @@ class TestRecord:
             "2026-11-02T20:01:00+08:00",
         ],
     )
-    def test_times_come_in_several_forms(self, changed: Any) -> None:
+    def test_times_have_several_forms(self, changed: Any) -> None:
         assert read_task(body(RECORD | {"updated_at": changed})) == TASK
 
     def test_null_and_absent_fields_are_the_same(self) -> None:
@@ -344,7 +344,7 @@ class TestRecord:
         assert read_task(body(bare | inner)) == ProviderTask("cgt-1", "succeeded")
 
     @pytest.mark.parametrize("block", ["error", "failure_reason"])
-    def test_a_failure_under_either_name(self, block: str) -> None:
+    def test_a_failure_may_have_either_name(self, block: str) -> None:
         error = {
             "code": "OutputVideoSensitiveContentDetected",
             "message": "It may be sensitive. Request id: 1",
@@ -359,7 +359,7 @@ class TestRecord:
             failure_message="The video was withheld by the provider's content filter. It may be sensitive.",
         )
 
-    def test_a_failure_without_a_reason(self) -> None:
+    def test_a_failure_may_have_no_reason(self) -> None:
         task = read_task(body({"id": "cgt-1", "status": "failed"}))
         assert task.failure_code is FailureCode.PROVIDER_ERROR
         assert task.failure_message == "The video provider could not make this video."
@@ -388,7 +388,9 @@ class TestRecord:
             ("status", " ", {"status": "unreadable"}),
         ],
     )
-    def test_an_odd_field_spoils_nothing_else(self, field: str, odd: Any, missing: dict[str, Any]) -> None:
+    def test_an_invalid_field_does_not_affect_the_others(
+        self, field: str, odd: Any, missing: dict[str, Any]
+    ) -> None:
         assert read_task(body(RECORD | {field: odd})) == replace(TASK, **missing)
 
     @pytest.mark.parametrize(
@@ -428,7 +430,7 @@ class TestUrlExpiry:
 
 
 class TestList:
-    def test_records_and_total(self) -> None:
+    def test_a_page_has_records_and_a_total(self) -> None:
         assert read_page(body({"total": 9, "items": [RECORD]})) == Page(9, (TASK,), 0)
 
     def test_one_bad_record_does_not_hide_the_others(self) -> None:
@@ -476,7 +478,7 @@ SKEW = timedelta(seconds=50)
 
 
 def search(mark: SubmissionMark, *pages: Page) -> tuple[ProviderTask | None, int]:
-    """The result and how many pages it took."""
+    """The result and the number of pages read."""
     search = TaskSearch(mark, SKEW)
     for number, page in enumerate(pages, 1):
         if search.add_page(page):
@@ -532,13 +534,13 @@ class TestSearch:
             "no identifier echoed",
         ],
     )
-    def test_never_absent_by_mistake(self, mark: SubmissionMark, pages: list[Page]) -> None:
+    def test_an_inconclusive_list_is_not_absence(self, mark: SubmissionMark, pages: list[Page]) -> None:
         with pytest.raises(ProviderUnavailable):
             search(mark, *pages)
 
     def test_old_records_without_marks_do_not_matter(self) -> None:
         assert search(MARK, page_of(listed(1), listed(2, age=500, seed=None), total=2)) == (None, 1)
 
-    def test_found_in_spite_of_unreadable_records(self) -> None:
+    def test_a_task_is_found_despite_unreadable_records(self) -> None:
         task = listed(1, seed=42)
         assert search(MARK, page_of(task, unreadable=3)) == (task, 1)

@@ -1,4 +1,4 @@
-"""Whatever the wall clocks of processes say, a video is bought once, and no generation stays stuck.
+"""A video is bought once, and no generation is stuck, whatever the wall clocks of processes say.
 
 Processes here decide by a wall clock that jumps at will, as if there were no server's time. What protects a submission
 is what a process has seen by its monotonic clock; what brings work on again is the sweeper of a process that is right.
@@ -44,14 +44,14 @@ POLICY = SubmissionPolicy(
 )
 PACE = PollingSchedule()
 LISTED_AFTER = 69.0
-"""Seconds until the provider lists a task: as late as the policy allows for, and not later."""
+"""Seconds until the provider lists a task: the longest time that the policy allows."""
 VIDEO = subjects.video("ann", "g1")
 TIMER = Timer(WAKE, ("ann", "g1"))
 HOUR = 3600
 
 
 class SlowList(MemoryProvider):
-    """Takes every task, loses the answer to the first request, and lists what it took late."""
+    """Accepts every task, loses the response to the first request, and lists tasks late."""
 
     def __init__(self, clock: ManualClock) -> None:
         super().__init__(clock)
@@ -67,7 +67,7 @@ class SlowList(MemoryProvider):
 
 @dataclass
 class World:
-    """True time, and two processes of the generation service whose wall clocks are `skews` seconds off."""
+    """Simulates true time and two generation processes whose wall clocks are off by `skews` seconds."""
 
     true: ManualClock = field(default_factory=lambda: ManualClock(NOON))
     skews: list[float] = field(default_factory=lambda: [0.0, 0.0])
@@ -92,7 +92,7 @@ class World:
         return submitter, follower
 
     async def begin(self, number: int) -> None:
-        """The request is there, and a process takes it on."""
+        """Appends the request and lets a process submit it."""
         event = requested()
         assert isinstance(event, GenerationRequested)
         envelope = Envelope(
@@ -104,7 +104,7 @@ class World:
         await follower.set_timer(await submitter.submit("ann", "g1", attempt=1, cause=Cause("debit", "g1")))
 
     async def take(self, step: "Step") -> None:
-        """Let time pass, move a clock, restart a process, or wake one."""
+        """Lets time pass, moves a clock, restarts a process, or wakes one."""
         what, number, seconds = step
         if what == "pass":
             self.true.advance(seconds)
@@ -117,7 +117,7 @@ class World:
             await self.processes[number][1].wake(TIMER)
 
     async def settle(self) -> Phase:
-        """Clocks are right again: what is due is done, and the sweeper looks, until the generation has ended."""
+        """Corrects the clocks and runs timers and sweeper until the generation has ended."""
         self.skews = [0.0, 0.0]
         sweeper = Sweeper(self.timers, self._owed, _at_once, interval=60, clock=self.true)
         for _ in range(POLICY_BOUND):
@@ -151,7 +151,7 @@ class World:
 
 
 async def _at_once() -> None:
-    """There is no projection to wait for."""
+    """There is no projection."""
 
 
 POLICY_BOUND = 60
@@ -176,7 +176,7 @@ REPLICA_AN_HOUR_AHEAD: list[Step] = [("jump", 1, HOUR), ("pass", 0, 5.0), WAKE_1
 
 
 def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
-    """In a loop of its own, which leaves the one of the test runner alone."""
+    """Runs in a new event loop, independent of the test runner's."""
     loop = asyncio.new_event_loop()
     try:
         loop.run_until_complete(work())
@@ -189,7 +189,7 @@ def run(work: Callable[[], Coroutine[Any, Any, None]]) -> None:
 @example(0.0, REPLICA_AN_HOUR_AHEAD)
 @example(HOUR, [])
 @settings(max_examples=60, deadline=None)
-def test_no_jump_of_a_clock_buys_twice_or_leaves_work_stuck(skew: float, steps: list[Step]) -> None:
+def test_a_clock_jump_neither_buys_twice_nor_leaves_work_stuck(skew: float, steps: list[Step]) -> None:
     async def life() -> None:
         world = World()
         world.skews[0] = skew
@@ -216,5 +216,5 @@ def test_a_task_that_is_never_listed_is_bought_twice_at_most() -> None:
 
 
 async def never(mark: SubmissionMark) -> ProviderTask | None:
-    """The list shows nothing of it."""
+    """The list never contains it."""
     return None

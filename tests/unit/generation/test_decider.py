@@ -1,4 +1,4 @@
-"""A generation's life, rule by rule: given events, when a command, then a whole event, or nothing."""
+"""Decisions about a generation: given events, when a command, then an event or none."""
 
 import pytest
 from tests.support.data.generation_events import (
@@ -162,7 +162,7 @@ THEN: dict[str, dict[str, Event]] = {
     "timed out": LATE,
     "lost": LATE,
 }
-"""What every command leads to in every state; a pair that is not here leads to nothing."""
+"""The event of each command in each state; all other pairs have none."""
 
 
 @pytest.mark.parametrize("state", STATES)
@@ -180,7 +180,7 @@ def test_commands_for_an_unrequested_generation_are_refused(command: str) -> Non
 # Claims
 
 
-def test_a_chosen_seed_is_kept_and_marks_nothing() -> None:
+def test_a_users_seed_is_kept_and_not_unique() -> None:
     assert decide(CLAIM, fold(requested(seed=42))) == started(1, 30, seed=42, seed_is_unique=False)
     assert decide(CLAIM, fold(requested(seed=0))) == started(1, 30, seed=0, seed_is_unique=False)
 
@@ -201,8 +201,8 @@ def test_no_attempt_starts_after_the_timeout() -> None:
     assert decide(claim(600.001, 3), state) == UNAVAILABLE
 
 
-def test_a_second_attempt_whose_answer_was_lost_is_the_last() -> None:
-    """A provider that takes tasks and lists none must not be asked for one after the other."""
+def test_a_second_lost_response_ends_the_generation() -> None:
+    """A provider that accepts tasks without listing them must not get more and more of them."""
     lost = _event(SubmissionDeferred, attempt=1, reason=DeferralReason.PROVEN_ABSENT, retry_at=at(45))
     answered = fold(requested(), started(), deferred(), started(2, 50))
     assert decide(ProvenAbsent(at(99), 2, most=2), answered) is not None
@@ -217,12 +217,12 @@ def test_a_second_attempt_whose_answer_was_lost_is_the_last() -> None:
 
 @pytest.mark.parametrize("attempt", [0, 1, 3])
 def test_only_the_next_attempt_can_be_claimed(attempt: int) -> None:
-    """The cause of attempt 1, delivered again when that was deferred, must not claim attempt 2."""
+    """A redelivered cause of attempt 1, which was deferred, must not claim attempt 2."""
     assert decide(claim(30, attempt), fold(requested(), started(), deferred())) is None
 
 
 @pytest.mark.parametrize("name", ["accept", "refuse", "defer", "give up"])
-def test_an_answer_to_an_older_attempt_says_nothing_of_the_open_one(name: str) -> None:
+def test_a_response_to_an_older_attempt_does_not_resolve_the_open_one(name: str) -> None:
     assert decide(COMMANDS[name], fold(*STATES["claimed again"])) is None
 
 
@@ -231,7 +231,7 @@ def test_a_cancel_request_after_the_end_changes_nothing() -> None:
     assert [decide(command, state) for command in COMMANDS.values()] == [None] * len(COMMANDS)
 
 
-def test_events_of_storage_leave_a_generation_as_it_is() -> None:
+def test_events_of_storage_change_nothing() -> None:
     state = fold(*STATES["ready"])
     other = _event(VideoStorageFailed, side=StorageFailure.SOURCE, message="…")
     assert evolve(state, other) is state

@@ -1,4 +1,4 @@
-"""Whatever happens to a generation, in whatever order, it ends at most once, never goes back, and can always end."""
+"""Invariants of a generation in random histories: one end, no step back, and an end is always possible."""
 
 from collections.abc import Sequence
 from datetime import datetime
@@ -86,11 +86,11 @@ TO_SUBMISSION: list[Step] = [*TO_CLAIM, accept(at(0), 1)]
 TO_TIMEOUT: list[Step] = [*TO_SUBMISSION, Observe(at(61), Observation("running"))]
 middles = st.sampled_from([[], TO_CLAIM, TO_DEFERRAL, TO_SUBMISSION, TO_TIMEOUT])
 lives = st.builds(lambda start, rest: [*start, *rest], middles, histories)
-"""Histories, some of which start late in a life, where chance alone seldom comes."""
+"""Random histories, some of which start in a late phase, which random commands seldom reach."""
 
 
 def lived(history: Sequence[Step]) -> list[Event]:
-    """The events that a history leads to, those of the gateway among them."""
+    """The events of a history, including those of the gateway."""
     events = [requested()]
     state = evolve(Generation(), events[0])
     for step in history:
@@ -106,7 +106,7 @@ def folded(events: Sequence[Event]) -> Generation:
 
 
 @given(lives)
-def test_it_ends_at_most_once_and_then_says_no_more_than_a_late_result(history: list[Step]) -> None:
+def test_after_its_one_end_only_a_late_result_follows(history: list[Step]) -> None:
     events = [event for event in lived(history) if not isinstance(event, CancelRequested)]
     ends = [number for number, event in enumerate(events) if isinstance(event, ENDS)]
     assert len(ends) <= 1
@@ -151,7 +151,7 @@ def test_claims_are_numbered_and_only_one_is_open(history: list[Step]) -> None:
 
 
 @given(lives)
-def test_no_attempt_follows_the_second_whose_answer_was_lost(history: list[Step]) -> None:
+def test_no_attempt_follows_the_second_lost_response(history: list[Step]) -> None:
     lost = 0
     for event in lived(history):
         if isinstance(event, SubmissionStarted):
@@ -160,7 +160,7 @@ def test_no_attempt_follows_the_second_whose_answer_was_lost(history: list[Step]
 
 
 @given(lives)
-def test_it_is_submitted_at_most_once_and_only_followed_then(history: list[Step]) -> None:
+def test_it_is_submitted_at_most_once(history: list[Step]) -> None:
     submissions = 0
     for event in lived(history):
         if isinstance(event, GenerationSubmitted):
@@ -181,7 +181,7 @@ def test_cancellation_is_declined_only_after_it_was_requested(history: list[Step
 
 
 @given(lives)
-def test_a_command_given_again_at_once_changes_nothing(history: list[Step]) -> None:
+def test_a_repeated_command_changes_nothing(history: list[Step]) -> None:
     events = [requested()]
     state = evolve(Generation(), events[0])
     for step in history:
@@ -192,14 +192,14 @@ def test_a_command_given_again_at_once_changes_nothing(history: list[Step]) -> N
         if event is not None:
             state = evolve(state, event)
             again = decide(step, state)
-            # The end found by asking late is the one answer that leads on: the same task, seen again, is recorded.
+            # The only exception: a second observation of the end found after the deadline is recorded as a late result.
             assert again is None or isinstance(again, LateResultRecorded)
 
 
 @given(lives)
 @example(TO_TIMEOUT)
 def test_every_state_can_reach_an_end(history: list[Step]) -> None:
-    """However it got where it is: with the provider silent for good and time passing, it ends and is not followed."""
+    """If the provider remains silent, every generation ends in time and is not polled any more."""
     state = folded(lived(history))
     late = at(10_000)
     for _ in range(3):

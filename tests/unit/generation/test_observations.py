@@ -1,4 +1,4 @@
-"""What the provider says of a task, and what follows: every status, before and after the deadline and the end."""
+"""Effects of the provider's statuses, before and after the deadline and the end."""
 
 from dataclasses import replace
 
@@ -106,7 +106,7 @@ STATUSES = [
 
 @pytest.mark.parametrize("wish", WISHES)
 @pytest.mark.parametrize(("seen", "before", "after"), SEEN, ids=STATUSES)
-def test_what_the_provider_says(
+def test_a_status_leads_to_its_event(
     seen: Observation,
     before: dict[CancelStatus, Event | None],
     after: dict[CancelStatus, Event | None],
@@ -123,7 +123,7 @@ def test_a_status_is_recorded_only_when_it_changes(status: str) -> None:
     assert decide(Observe(at(60), Observation(status)), state) is None
 
 
-def test_a_default_failure_has_words_for_the_user() -> None:
+def test_a_default_failure_has_a_message_for_the_user() -> None:
     state = fold(requested(), started(), submitted())
     assert decide(Observe(at(60), Observation("failed")), state) == failed(
         FailureCode.PROVIDER_ERROR, "The video provider could not make this video."
@@ -141,7 +141,7 @@ def test_a_default_failure_has_words_for_the_user() -> None:
         (900, "15 minutes"),
     ],
 )
-def test_a_timeout_names_the_time(deadline: float, words: str) -> None:
+def test_a_timeout_message_has_the_duration(deadline: float, words: str) -> None:
     state = fold(requested(), started(), submitted(deadline=deadline))
     assert decide(Expire(at(deadline)), state) == failed(
         FailureCode.DEADLINE, f"Video generation timeout after {words}"
@@ -166,9 +166,7 @@ def test_a_timeout_names_the_time(deadline: float, words: str) -> None:
     ],
     ids=lambda value: value.status or "lost" if isinstance(value, Observation) else "",
 )
-def test_the_late_end_of_a_task_is_recorded_once(
-    code: FailureCode, seen: Observation, then: Event | None
-) -> None:
+def test_a_late_result_is_recorded_once(code: FailureCode, seen: Observation, then: Event | None) -> None:
     state = fold(requested(), started(), submitted(), timeout(code))
     assert decide(Observe(at(4000), seen), state) == then
     if then is not None:
@@ -185,8 +183,8 @@ def test_after_any_other_end_nothing_is_recorded(end: Event) -> None:
     assert decide(Observe(at(4000), SUCCEEDED), state) is None
 
 
-def test_a_video_whose_url_tells_no_time_is_taken_with_a_cautious_expiry() -> None:
-    """It cannot have been made before the first request for it; and what was just handed out lives for an hour."""
+def test_a_url_without_a_date_gets_a_cautious_expiry() -> None:
+    """24 h from the first request, because the video cannot be older, but at least an hour from now."""
     state = fold(requested(), started(), submitted())
     timeless = replace(SUCCEEDED, url_expires_at=None)
     assert decide(Observe(at(60), timeless), state) == READY.model_copy(

@@ -1,4 +1,4 @@
-"""Joining single questions into few list calls."""
+"""Batching of single polls into few list calls."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -18,7 +18,7 @@ LONG = 3600.0
 
 
 class Gated(MemoryProvider):
-    """Answers list calls only once its gate is open."""
+    """Responds to list calls after its gate was opened."""
 
     def __init__(self) -> None:
         super().__init__(lambda: NOON)
@@ -47,7 +47,7 @@ def opened(provider: Gated) -> Gated:
 
 
 async def settle() -> None:
-    """Let everything run that can run without time passing."""
+    """Runs all tasks that are ready, without letting time pass."""
     for _ in range(20):
         await asyncio.sleep(0)
 
@@ -67,7 +67,7 @@ async def test_a_full_call_does_not_wait_for_the_window() -> None:
     assert provider.listings == [("a", "b"), ("c", "d")]
 
 
-async def test_a_later_question_gets_a_fresh_answer() -> None:
+async def test_a_later_poll_makes_a_new_call() -> None:
     provider = opened(Gated()).know("a")
     batch = PollBatch(provider, window=0)
     before = await batch.task("a")
@@ -76,7 +76,7 @@ async def test_a_later_question_gets_a_fresh_answer() -> None:
     assert before and after and (before.status, after.status) == ("running", "succeeded")
 
 
-async def test_no_more_calls_at_once_than_allowed_and_the_rest_joins_up() -> None:
+async def test_concurrent_calls_are_bounded_and_other_polls_are_batched() -> None:
     provider = Gated().know(*"abcdef")
     batch = PollBatch(provider, window=0, limit=1, max_in_flight=2)
     questions = [asyncio.create_task(batch.task(task_id)) for task_id in "abcdef"]
@@ -115,7 +115,7 @@ async def test_a_cancelled_request_does_not_affect_the_others(sent: bool) -> Non
     await asyncio.gather(*others, return_exceptions=True)
 
 
-async def test_nothing_is_asked_for_those_who_gave_up() -> None:
+async def test_cancelled_polls_are_not_sent() -> None:
     provider = opened(Gated()).know("a", "b", "c")
     batch = PollBatch(provider, window=LONG, limit=3)
     impatient, patient = asyncio.create_task(batch.task("a")), asyncio.create_task(batch.task("b"))
@@ -141,7 +141,7 @@ async def test_closing_fails_all_waiting_requests() -> None:
     assert provider.in_flight == 0
 
 
-async def test_a_shared_call_has_its_own_trace_linked_with_every_request() -> None:
+async def test_a_shared_call_has_its_own_trace_linked_to_all_requests() -> None:
     kept = FinishedSpans(InMemorySpanExporter())
     tracing = Tracing("tests")
     tracing.export(kept.exporter, at_once=True)

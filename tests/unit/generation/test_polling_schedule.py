@@ -1,4 +1,4 @@
-"""When a generation is looked at again."""
+"""When a generation is polled next."""
 
 import pytest
 from hypothesis import given as example_of
@@ -28,7 +28,7 @@ TIMED_OUT = (*SUBMITTED, timeout())
 
 
 def look(events: tuple[Event, ...], now: float, spread: float = 0) -> float | None:
-    """Seconds from `now` to the next look."""
+    """Seconds from `now` to the next poll."""
     moment = next_poll_at(fold(*events), at(now), PACE, spread=spread)
     return None if moment is None else (moment - at(now)).total_seconds()
 
@@ -36,13 +36,13 @@ def look(events: tuple[Event, ...], now: float, spread: float = 0) -> float | No
 @pytest.mark.parametrize(
     ("age", "seconds"), [(0, 5), (59.9, 5), (60, 10), (179.9, 10), (180, 15), (86400, 15)]
 )
-def test_polls_become_rarer(age: float, seconds: float) -> None:
+def test_intervals_grow_with_age(age: float, seconds: float) -> None:
     assert poll_interval(age, PACE) == seconds
     far = (requested(), started(), submitted(deadline=10**6))
     assert look(far, age) == seconds
 
 
-def test_a_poll_is_spread_by_up_to_a_fifth() -> None:
+def test_an_interval_is_lengthened_by_up_to_a_fifth() -> None:
     assert look(SUBMITTED, 0, spread=1) == 6
     assert look(SUBMITTED, 0, spread=0.5) == 5.5
 
@@ -53,7 +53,7 @@ def test_the_next_poll_is_not_after_the_deadline(now: float, seconds: float) -> 
 
 
 @pytest.mark.parametrize("now", [DEADLINE, DEADLINE + 100])
-def test_after_the_deadline_it_is_asked_for_at_the_usual_pace(now: float) -> None:
+def test_after_the_deadline_polls_have_the_usual_interval(now: float) -> None:
     assert look(SUBMITTED, now) == 15
 
 
@@ -69,15 +69,15 @@ def test_after_the_deadline_it_is_asked_for_at_the_usual_pace(now: float) -> Non
     ],
     ids=["requested", "requested, cancel", "cancelled", "ready", "cancelled late", "late result"],
 )
-def test_where_nothing_is_left_to_do_nothing_is_due(events: tuple[Event, ...]) -> None:
+def test_a_finished_generation_has_no_next_poll(events: tuple[Event, ...]) -> None:
     assert look(events, 30) is None
 
 
-def test_a_claim_is_looked_for_until_it_is_resolved() -> None:
+def test_an_open_claim_is_reconciled() -> None:
     assert look((requested(), started()), 30) == 7
 
 
-def test_a_deferred_generation_is_due_when_it_may_be_tried_again() -> None:
+def test_a_deferred_generation_is_due_at_its_retry_time() -> None:
     events = (requested(), started(), deferred(until=20))
     assert look(events, 5) == 15
     assert look(events, 50) == -30
@@ -91,7 +91,7 @@ def test_a_cancel_request_is_handled_soon() -> None:
 @pytest.mark.parametrize(
     ("overdue", "seconds"), [(0, 60), (59, 60), (120, 120), (1000, 1000), (3600, 3600), (100_000, 3600)]
 )
-def test_polls_for_a_late_result_become_rarer(overdue: float, seconds: float) -> None:
+def test_intervals_for_a_late_result_grow(overdue: float, seconds: float) -> None:
     assert look(TIMED_OUT, DEADLINE + overdue) == seconds
 
 
@@ -105,8 +105,6 @@ def test_polls_for_a_late_result_end() -> None:
     st.floats(0, 1),
     st.sampled_from([SUBMITTED, TIMED_OUT, (*SUBMITTED, CANCEL_REQUESTED)]),
 )
-def test_the_next_look_at_a_task_is_always_ahead(
-    now: float, spread: float, events: tuple[Event, ...]
-) -> None:
+def test_the_next_poll_is_in_the_future(now: float, spread: float, events: tuple[Event, ...]) -> None:
     seconds = look(events, now, spread)
     assert seconds is None or 0 <= seconds <= 3600

@@ -1,4 +1,4 @@
-"""What is synced of an object that an S3 server on this machine keeps as a file."""
+"""Syncing the file of an object to disk."""
 
 import os
 from pathlib import Path
@@ -13,7 +13,7 @@ KEY = "videos/ann/video_1.mp4"
 
 @pytest.fixture
 def synced_paths(monkeypatch: pytest.MonkeyPatch) -> list[str]:
-    """The paths that were synced, in their order."""
+    """The synced paths, in order."""
     seen: list[str] = []
     fsync = os.fsync
 

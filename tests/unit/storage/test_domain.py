@@ -1,4 +1,4 @@
-"""When a video counts as stored, when a copy is tried again, and when it is given up."""
+"""When a video counts as stored, when a copy is retried, and when it fails."""
 
 from datetime import datetime
 from functools import reduce
@@ -74,7 +74,7 @@ def test_a_copy_is_recorded() -> None:
     ],
     ids=["bucket", "bucket, url about to die", "bucket, url dead", "source"],
 )
-def test_only_a_url_that_works_is_a_stop_gap(side: StorageFailure, now: datetime, then: Event) -> None:
+def test_only_a_valid_url_is_passed_on_as_a_stopgap(side: StorageFailure, now: datetime, then: Event) -> None:
     assert when((READY,), GiveUp(now, side, "words")) == then
 
 
@@ -90,12 +90,12 @@ def test_without_a_video_there_is_nothing_to_store(command: Command) -> None:
         when((), command)
 
 
-def test_events_of_others_leave_a_video_as_it_is() -> None:
+def test_unrelated_events_change_nothing() -> None:
     video = evolve(Video(), READY)
     assert evolve(video, CANCELLED) is video
 
 
-# When to try again
+# Retries
 
 PATIENCE = RetryPolicy(first=1, longest=300, source_tries=10, refusal_tries=4, margin=600)
 
@@ -124,7 +124,7 @@ def test_a_source_that_refuses_is_tried_less_often() -> None:
     assert pause(SOURCE, 4, permanent=True) is None
 
 
-def test_a_bucket_is_tried_until_shortly_before_the_url_dies() -> None:
+def test_a_failing_bucket_is_retried_until_shortly_before_the_url_expires() -> None:
     last = 86400 - PATIENCE.margin - 300
     assert pause(BUCKET, 5000, now=last) == 300
     assert pause(BUCKET, 5000, now=last + 0.001) is None

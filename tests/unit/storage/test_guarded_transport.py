@@ -1,4 +1,4 @@
-"""No result is ever fetched from an address that isn't public."""
+"""Results are fetched from public addresses only."""
 
 import asyncio
 from collections.abc import Iterable, Sequence
@@ -78,7 +78,7 @@ def test_special_addresses_are_refused_even_with_allow_private(address: str) -> 
 
 
 class Wire(httpcore.AsyncNetworkBackend):
-    """A network on which nothing answers; it remembers who was called."""
+    """A network without hosts; records the addresses of connection attempts."""
 
     def __init__(self) -> None:
         self.dialled: list[tuple[str, int]] = []
@@ -96,7 +96,7 @@ class Wire(httpcore.AsyncNetworkBackend):
 
 
 class Names:
-    """A resolver whose every answer is another one, the last for ever."""
+    """A resolver that returns the next answer at each call, the last one repeatedly."""
 
     def __init__(self, *answers: Sequence[str]) -> None:
         self.answers = list(answers)
@@ -119,8 +119,8 @@ async def test_all_addresses_of_a_name_must_be_public() -> None:
     assert wire.dialled == []
 
 
-async def test_the_checked_address_is_the_one_dialled() -> None:
-    """A name that turns private after the check gains nothing: it is not resolved again."""
+async def test_connections_use_the_checked_address() -> None:
+    """DNS rebinding: a name that becomes private after the check is not resolved again."""
     names, wire = Names([PUBLIC, "1.1.1.1"], ["127.0.0.1"]), Wire()
     with pytest.raises(httpcore.ConnectError):
         await dial(names, wire)
@@ -135,12 +135,12 @@ async def test_every_new_connection_is_checked() -> None:
         await dial(names, wire)
 
 
-async def test_a_name_without_addresses() -> None:
+async def test_a_name_without_addresses_is_a_connect_error() -> None:
     with pytest.raises(httpcore.ConnectError):
         await dial(Names([]), Wire())
 
 
-async def test_a_resolver_that_hangs() -> None:
+async def test_a_hanging_resolver_times_out() -> None:
     async def never(host: str, port: int) -> Sequence[str]:
         await asyncio.Event().wait()
         return []
@@ -155,7 +155,7 @@ async def test_local_sockets_are_refused(tmp_path: Path) -> None:
 
 
 async def refusal(url: str, rules: SourcePolicy | None = None, names: Names | None = None) -> str:
-    """Why the URL was refused. The real resolver, unless `names` is given."""
+    """The reason why the URL is refused; uses the real resolver unless `names` is given."""
     rules = rules or SourcePolicy()
     source = HttpSource(rules, resolve=names) if names else HttpSource(rules)
     try:
@@ -203,7 +203,7 @@ async def test_every_spelling_of_a_local_address_is_refused(host: str) -> None:
         ("https://\0/", "malformed"),
     ],
 )
-async def test_urls_that_are_never_opened(url: str, why: str) -> None:
+async def test_forbidden_urls_are_refused(url: str, why: str) -> None:
     names = Names([PUBLIC])
     assert why in await refusal(url, names=names)
     assert names.asked == 0
@@ -218,8 +218,8 @@ async def test_hosts_outside_the_allow_list_are_refused(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["a.tos-cn-beijing.volces.com", "VOLCES.com", "x.bytepluses.com."])
-async def test_hosts_on_the_allow_list_pass(host: str) -> None:
-    """They pass the list, and fail on the address that their name is given here."""
+async def test_hosts_on_the_allow_list_are_allowed(host: str) -> None:
+    """They pass the list and fail at their address, which is private here."""
     rules = SourcePolicy(hosts=(".volces.com", "bytepluses.com"))
     assert "not public" in await refusal(f"https://{host}/v.mp4", rules, Names(["10.0.0.1"]))
 
@@ -232,6 +232,6 @@ async def test_an_unresolvable_host_is_temporary() -> None:
     await source.aclose()
 
 
-async def test_a_name_that_no_resolver_takes() -> None:
+async def test_a_name_that_is_too_long_is_refused() -> None:
     with pytest.raises(httpcore.ConnectError):
         await GuardedBackend().connect_tcp("x" * 64 + ".example", 443)

@@ -1,4 +1,4 @@
-"""What the checker takes for a video, and what it makes of every other file."""
+"""The mp4 checker accepts complete videos and refuses all other files."""
 
 import struct
 import time
@@ -27,7 +27,7 @@ def check(file: bytes, chunk: int = 1000) -> Mp4Metadata:
 
 
 def boxes(file: bytes) -> dict[str, bytes]:
-    """Top-level boxes of a well-formed file with 32-bit sizes, whole, by name."""
+    """Top-level boxes of a well-formed file with 32-bit sizes, by name."""
     found, at = {}, 0
     while at < len(file):
         size, kind = struct.unpack_from(">I4s", file, at)
@@ -37,12 +37,12 @@ def boxes(file: bytes) -> dict[str, bytes]:
 
 
 @pytest.mark.parametrize("fast_start", [False, True])
-def test_a_real_video_in_either_order(fast_start: bool) -> None:
+def test_a_video_is_accepted_with_either_box_order(fast_start: bool) -> None:
     assert check(real(fast_start)) == _REAL
 
 
 @pytest.mark.parametrize(("width", "height", "seconds"), [(864, 480, 0.5), (480, 864, 2.0), (640, 640, 1.5)])
-def test_size_and_duration(width: int, height: int, seconds: float) -> None:
+def test_picture_size_and_duration_are_read(width: int, height: int, seconds: float) -> None:
     assert check(mp4(width, height, seconds)) == Mp4Metadata(width, height, seconds)
 
 
@@ -58,7 +58,7 @@ def test_empty_chunks_do_not_matter() -> None:
     assert checker.finish() == _REAL
 
 
-def test_sizes_of_64_bits() -> None:
+def test_a_box_can_have_a_64_bit_size() -> None:
     parts = boxes(real())
     large = (
         parts["ftyp"]
@@ -68,17 +68,17 @@ def test_sizes_of_64_bits() -> None:
     assert [check(large, chunk) for chunk in (1, 13, 10**6)] == [_REAL] * 3
 
 
-def test_a_last_box_that_reaches_to_the_end() -> None:
+def test_the_last_box_can_extend_to_the_end_of_the_file() -> None:
     parts = boxes(real())
     assert check(parts["ftyp"] + parts["moov"] + b"\0\0\0\0mdat" + parts["mdat"][8:]) == _REAL
     assert check(parts["ftyp"] + parts["mdat"] + b"\0\0\0\0moov" + parts["moov"][8:]) == _REAL
 
 
-def test_unknown_boxes_are_passed_over() -> None:
+def test_unknown_boxes_are_skipped() -> None:
     assert check(real() + box("free", bytes(5000)) + box("uuid", b"x" * 16) + box("skip")) == _REAL
 
 
-def test_headers_of_version_1() -> None:
+def test_version_1_headers_are_read() -> None:
     mvhd = b"\1\0\0\0" + struct.pack(">QQIQ", 0, 0, 1000, 2500) + bytes(80)
     tkhd = b"\1\0\0\7" + bytes(84) + struct.pack(">II", 1280 << 16, 704 << 16)
     hdlr = bytes(8) + b"vide" + bytes(13)
@@ -88,7 +88,7 @@ def test_headers_of_version_1() -> None:
     )
 
 
-def test_the_sound_track_is_not_the_picture() -> None:
+def test_the_audio_track_is_ignored() -> None:
     parts = boxes(real())
     sound = box("trak", box("tkhd", bytes(84)) + box("mdia", box("hdlr", bytes(8) + b"soun")))
     assert check(parts["ftyp"] + parts["mdat"] + box("moov", sound + parts["moov"][8:])) == _REAL
@@ -107,7 +107,7 @@ def test_the_sound_track_is_not_the_picture() -> None:
     ],
     ids=["html", "json", "png", "zeros", "order", "short-size", "short-large-size"],
 )
-def test_what_is_no_mp4_is_refused_at_once(file: bytes) -> None:
+def test_other_files_are_refused_at_once(file: bytes) -> None:
     checker = Mp4Checker()
     with pytest.raises(InvalidVideo) as refused:
         checker.feed(file)
@@ -123,7 +123,7 @@ def test_every_truncated_video_is_refused(data: st.DataObject) -> None:
 
 
 @pytest.mark.parametrize("gone", ["moov", "mdat"])
-def test_a_box_that_must_be_there(gone: str) -> None:
+def test_a_required_box_must_be_present(gone: str) -> None:
     parts = boxes(real())
     del parts[gone]
     with pytest.raises(InvalidVideo, match=gone):
@@ -136,7 +136,7 @@ def test_an_invalid_moov_is_refused(moov: bytes) -> None:
         check(box("ftyp") + box("moov", moov) + box("mdat"))
 
 
-def test_two_moov_boxes() -> None:
+def test_two_moov_boxes_are_refused() -> None:
     with pytest.raises(InvalidVideo, match="two"):
         check(real() + boxes(real())["moov"])
 
@@ -156,7 +156,7 @@ def test_a_damaged_moov_never_breaks_the_checker(data: st.DataObject) -> None:
     assert facts.duration_seconds >= 0
 
 
-def test_a_huge_moov_is_not_kept() -> None:
+def test_a_huge_moov_is_refused() -> None:
     checker = Mp4Checker()
     checker.feed(box("ftyp") + struct.pack(">I4s", MOOV_BYTES_MAX + 9, b"moov"))
     checker.feed(bytes(MOOV_BYTES_MAX))
@@ -164,7 +164,7 @@ def test_a_huge_moov_is_not_kept() -> None:
         checker.feed(b"x")
 
 
-def test_200_megabytes_cost_next_to_nothing() -> None:
+def test_a_large_file_needs_little_memory() -> None:
     checker, chunk = Mp4Checker(), bytes(64 * 1024)
     checker.feed(box("ftyp") + boxes(real())["moov"] + struct.pack(">I4s", 3200 * len(chunk) + 8, b"mdat"))
     began = time.process_time()
