@@ -28,7 +28,7 @@ class Emulator:
     store: Store
     clock: Clock
     faults: FaultRegistry
-    links: SignedUrls
+    signed_urls: SignedUrls
     renders: Renders
     callbacks: CallbackSender
     scheduler: Scheduler
@@ -37,7 +37,7 @@ class Emulator:
     """Number of `video_not_ready` responses by task id."""
 
     def show(self, task: Task, base_url: str) -> dict[str, Any]:
-        return describe(task, self.links, self.settings.public_url or base_url)
+        return describe(task, self.signed_urls, self.settings.public_url or base_url)
 
     def new_id(self, tier: str) -> str:
         """Ark: `cgt-` 14 digits `-` 5 characters; flex tasks begin with `cgt-batch-`."""
@@ -66,11 +66,11 @@ def open_emulator(settings: Settings) -> Emulator:
     """Opens the data folder and its database; starts nothing."""
     store = Store(settings.data / "emulator.sqlite3")
     clock = Clock(float(store.setting("clock_offset", "0")))
-    links = SignedUrls(store.secret())
+    signed_urls = SignedUrls(store.secret())
     renders = Renders(settings.data / "results")
 
     def shown(task: Task) -> dict[str, Any]:
-        return describe(task, links, settings.public_url or task.base_url)
+        return describe(task, signed_urls, settings.public_url or task.base_url)
 
     callbacks = CallbackSender(shown, settings.callback_timeout)
     return Emulator(
@@ -78,7 +78,7 @@ def open_emulator(settings: Settings) -> Emulator:
         store=store,
         clock=clock,
         faults=FaultRegistry(settings.faults),
-        links=links,
+        signed_urls=signed_urls,
         renders=renders,
         callbacks=callbacks,
         scheduler=Scheduler(

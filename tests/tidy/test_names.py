@@ -32,7 +32,6 @@ LAYOUT_LEFT = {
     "credits/instrumented_ledger.py",
     "credits/instrumented_request_reply.py",
     "generation/claim_watch.py",
-    "storage/instrumented_transfer.py",
     "storage/mp4.py",
     "storage/object_check.py",
     "storage/transfer.py",

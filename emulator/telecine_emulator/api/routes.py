@@ -174,7 +174,7 @@ def _shown(emulator: Emulator, task: Task, request: Request) -> dict[str, Any]:
         shown["status"] = fault.value or "paused"
     if fault := emulator.faults.take("timeless", task.spec.prompt):
         own = emulator.settings.public_url or base_url(request)
-        return without_timestamps(task, shown, fault.value or "", emulator.links, own)
+        return without_timestamps(task, shown, fault.value or "", emulator.signed_urls, own)
     return shown
 
 

@@ -56,7 +56,7 @@ def video_name(task: Task) -> str:
     return f"{VIDEO}.{task.spec.output_format}"
 
 
-def describe(task: Task, links: SignedUrls, base: str) -> dict[str, Any]:
+def describe(task: Task, signed_urls: SignedUrls, base: str) -> dict[str, Any]:
     """The body of a get, of a list item and of a callback."""
     return {
         "id": task.id,
@@ -66,12 +66,12 @@ def describe(task: Task, links: SignedUrls, base: str) -> dict[str, Any]:
         "created_at": int(task.created_at),
         "updated_at": int(task.updated_at),
         **_echoes(task),
-        **(_outcome(task, links, base) if task.status == "succeeded" else {}),
+        **(_outcome(task, signed_urls, base) if task.status == "succeeded" else {}),
     }
 
 
 def without_timestamps(
-    task: Task, shown: dict[str, Any], form: str, links: SignedUrls, base: str
+    task: Task, shown: dict[str, Any], form: str, signed_urls: SignedUrls, base: str
 ) -> dict[str, Any]:
     """A record whose `updated_at` is missing or in another form, and whose result URL has no date."""
     forms = {"float": task.updated_at, "milliseconds": int(task.updated_at * 1000), "null": None}
@@ -80,7 +80,7 @@ def without_timestamps(
         spoilt["updated_at"] = forms.get(form, str(task.updated_at))
     if "content" in spoilt:
         spoilt["content"] = spoilt["content"] | {
-            "video_url": links.url_without_date(task, video_name(task), base)
+            "video_url": signed_urls.url_without_date(task, video_name(task), base)
         }
     return spoilt
 
@@ -115,9 +115,9 @@ def _echoes(task: Task) -> dict[str, Any]:
     return {name: value for name, value in shown.items() if value is not None}
 
 
-def _outcome(task: Task, links: SignedUrls, base: str) -> dict[str, Any]:
-    content = {"video_url": links.url(task, video_name(task), base)}
+def _outcome(task: Task, signed_urls: SignedUrls, base: str) -> dict[str, Any]:
+    content = {"video_url": signed_urls.url(task, video_name(task), base)}
     if task.spec.return_last_frame:
-        content["last_frame_url"] = links.url(task, LAST_FRAME, base)
+        content["last_frame_url"] = signed_urls.url(task, LAST_FRAME, base)
     tokens = task.spec.tokens
     return {"content": content, "usage": {"completion_tokens": tokens, "total_tokens": tokens}}

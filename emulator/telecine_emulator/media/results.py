@@ -35,7 +35,7 @@ async def result(request: Request) -> Response:
     path = _path(emulator, task, request.path_params["name"]) if task else None
     if task is None or path is None:
         return _refusal(404, "NoSuchKey", "The specified key does not exist")
-    good = emulator.links.is_valid(request.url.path, request.query_params)
+    good = emulator.signed_urls.is_valid(request.url.path, request.query_params)
     if not good or emulator.clock.now() >= task.url_expires_at:
         return _refusal(403, "AccessDenied", "Request has expired" if good else "The signature is wrong")
     if _not_ready(emulator, task):

@@ -35,40 +35,40 @@ from .settings import Settings
 
 def build(settings: Settings) -> Service:
     """The generation service, not yet started."""
-    parts = ServiceBuilder("generation", settings, registry())
-    provider = InstrumentedProvider(ArkProvider(ark_config(settings)), ProviderInstruments(parts.metrics))
+    builder = ServiceBuilder("generation", settings, registry())
+    provider = InstrumentedProvider(ArkProvider(ark_config(settings)), ProviderInstruments(builder.metrics))
     decider = Decider(Generation(), decide, evolve)
-    generations = CommandHandler(parts.store, decider, source="telecine/generation", clock=parts.clock)
-    submitter = Submitter(generations, provider, submission_policy(settings), parts.clock, ClaimWatch())
-    pace = PollingSchedule(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
-    follower = GenerationPoller(
+    generations = CommandHandler(builder.store, decider, source="telecine/generation", clock=builder.clock)
+    submitter = Submitter(generations, provider, submission_policy(settings), builder.clock, ClaimWatch())
+    schedule = PollingSchedule(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
+    poller = GenerationPoller(
         generations,
         submitter,
         provider,
-        parts.timers,
-        pace=pace,
+        builder.timers,
+        schedule=schedule,
         silence=settings.deadline_silence,
-        clock=parts.clock,
+        clock=builder.clock,
     )
-    register_consumers(parts.reactor, generations, submitter, follower)
-    projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
-    register_gauges(parts, projections)
+    register_consumers(builder.reactor, generations, submitter, poller)
+    projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
+    register_gauges(builder, projections)
 
     async def unfinished() -> Sequence[PendingTimer]:
         rows = await run_in_thread(lambda: in_flight(projections.engine))
-        return [_pending_timer(row, pace) for row in rows]
+        return [_pending_timer(row, schedule) for row in rows]
 
-    sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
-    outside = _Adapters(provider, follower)
-    return parts.service(sweeper, before=[outside, projections], checks=[projections.ready])
+    sweeper = builder.sweeper(unfinished, projections, interval=settings.sweep_interval)
+    adapters = _Adapters(provider, poller)
+    return builder.service(sweeper, before=[adapters, projections], checks=[projections.ready])
 
 
-def _pending_timer(row: InFlight, pace: PollingSchedule) -> PendingTimer:
+def _pending_timer(row: InFlight, schedule: PollingSchedule) -> PendingTimer:
     timer = Timer(WAKE, (row.account, row.generation))
-    return PendingTimer(timer, row.retry_at, row.traceparent, longest_interval(pace, late=row.ended))
+    return PendingTimer(timer, row.retry_at, row.traceparent, longest_interval(schedule, late=row.ended))
 
 
-def register_gauges(parts: ServiceBuilder, projections: ProjectionRunner) -> None:
+def register_gauges(builder: ServiceBuilder, projections: ProjectionRunner) -> None:
     """Registers the gauges whose values are counted in the tables when metrics are scraped."""
 
     async def in_phases() -> Mapping[str, float]:
@@ -76,15 +76,15 @@ def register_gauges(parts: ServiceBuilder, projections: ProjectionRunner) -> Non
 
     async def oldest() -> float:
         since = await asyncio.to_thread(oldest_submission_at, projections.engine)
-        return (parts.clock() - since).total_seconds() if since is not None else 0
+        return (builder.clock() - since).total_seconds() if since is not None else 0
 
-    parts.metrics.observable_gauge(
+    builder.metrics.observable_gauge(
         "telecine_generations_in_flight",
         "Generations that are not over: submitting, following (the provider has them), or late (failed, but asked for)",
         in_phases,
         label="phase",
     )
-    parts.metrics.observable_gauge(
+    builder.metrics.observable_gauge(
         "telecine_submission_oldest_seconds",
         "For how long the oldest generation has been waiting to be submitted, or to be found again",
         oldest,
@@ -135,13 +135,13 @@ def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
 class _Adapters:
     """Closes the provider's connections after the reactor has stopped."""
 
-    def __init__(self, provider: Provider, follower: GenerationPoller) -> None:
+    def __init__(self, provider: Provider, poller: GenerationPoller) -> None:
         self._provider = provider
-        self._follower = follower
+        self._poller = poller
 
     async def start(self) -> None:
         """Nothing to do: connections are opened at the first call."""
 
     async def stop(self) -> None:
-        await self._follower.aclose()
+        await self._poller.aclose()
         await self._provider.aclose()

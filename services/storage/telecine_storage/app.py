@@ -23,7 +23,6 @@ from telecine_storage.read_model.tables import METADATA, VERSION
 from telecine_storage.source.http import HttpSource, SourcePolicy
 
 from .domain import RetryPolicy, Video, decide, evolve
-from .instrumented_transfer import InstrumentedTransfer
 from .instruments import CopyInstruments
 from .object_check import recopy_timers
 from .settings import Settings
@@ -35,33 +34,31 @@ TIMER_TOLERANCE = 5.0
 
 def build(settings: Settings) -> Service:
     """The storage service, not yet started."""
-    parts = ServiceBuilder("storage", settings, registry())
+    builder = ServiceBuilder("storage", settings, registry())
     source = HttpSource(
         SourcePolicy(hosts=settings.result_hosts, allow_private=settings.result_allow_private)
     )
     bucket = S3Bucket(s3_config(settings))
-    meters = CopyInstruments(parts.metrics)
     copier = CopyHandler(
         CommandHandler(
-            parts.store, Decider(Video(), decide, evolve), source="telecine/storage", clock=parts.clock
+            builder.store, Decider(Video(), decide, evolve), source="telecine/storage", clock=builder.clock
         ),
         source,
         synced_bucket(bucket, settings),
-        parts.timers,
+        builder.timers,
         bucket_name=settings.s3_bucket,
-        patience=retry_policy(settings),
+        retry_policy=retry_policy(settings),
         limits=TransferLimits(settings.result_max_bytes, settings.copy_timeout),
-        clock=parts.clock,
-        copy=InstrumentedTransfer(meters),
-        recopies=meters.recopies,
+        clock=builder.clock,
+        instruments=CopyInstruments(builder.metrics),
     )
-    register_consumers(parts.reactor, copier)
-    projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
+    register_consumers(builder.reactor, copier)
+    projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
 
     async def owed() -> float:
         return await asyncio.to_thread(count_pending_copies, projections.engine)
 
-    parts.metrics.observable_gauge("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
+    builder.metrics.observable_gauge("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
 
     # The longest pause between two tries, or the sweeper's own delay.
     longest = max(settings.copy_retry_longest, settings.copy_timeout) + TIMER_TOLERANCE
@@ -75,20 +72,20 @@ def build(settings: Settings) -> Service:
             for row in rows
         ]
 
-    sweeper = parts.sweeper(
+    sweeper = builder.sweeper(
         unfinished, projections, interval=settings.sweep_interval, delay=settings.copy_timeout
     )
 
     async def damaged() -> Sequence[PendingTimer]:
-        until = parts.clock() + timedelta(seconds=settings.copy_margin)
+        until = builder.clock() + timedelta(seconds=settings.copy_margin)
         videos = await run_in_thread(
             lambda: recoverable_videos(projections.engine, settings.s3_bucket, after=until)
         )
         return await recopy_timers(bucket, videos)
 
-    repair = parts.sweeper(damaged, projections, interval=settings.object_check_interval)
-    outside = _Adapters(source, bucket)
-    return parts.service(sweeper, repair, before=[outside, projections], checks=[projections.ready])
+    repair = builder.sweeper(damaged, projections, interval=settings.object_check_interval)
+    adapters = _Adapters(source, bucket)
+    return builder.service(sweeper, repair, before=[adapters, projections], checks=[projections.ready])
 
 
 def synced_bucket(bucket: Bucket, settings: Settings) -> Bucket:

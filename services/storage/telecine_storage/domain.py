@@ -73,16 +73,16 @@ class RetryPolicy:
 
 
 def retry_at(
-    failure: Failure, tried: int, now: datetime, video: VideoReady, patience: RetryPolicy
+    failure: Failure, tried: int, now: datetime, video: VideoReady, policy: RetryPolicy
 ) -> datetime | None:
     """The time of the next try after `tried` failures, or None if there is none."""
-    pause = min(patience.longest, patience.first * 2.0 ** min(tried - 1, 30))
+    pause = min(policy.longest, policy.first * 2.0 ** min(tried - 1, 30))
     next_try = now + timedelta(seconds=pause)
-    if next_try > video.url_expires_at - timedelta(seconds=patience.margin):
+    if next_try > video.url_expires_at - timedelta(seconds=policy.margin):
         return None
     if failure.side is StorageFailure.BUCKET:
         return next_try
-    tries = patience.refusal_tries if failure.permanent else patience.source_tries
+    tries = policy.refusal_tries if failure.permanent else policy.source_tries
     return next_try if tried < tries else None
 
 

@@ -1,6 +1,13 @@
 """Metrics of the storage service, in addition to those of every service."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from telecine_chassis.telemetry.measurement import Measurement, measured
 from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
+from telecine_chassis.telemetry.tracing import SpanKind, span
+
+from .transfer import CopyFailed
 
 
 class CopyInstruments:
@@ -25,3 +32,16 @@ class CopyInstruments:
         for outcome in ("copied", "lost"):
             # Exported from 0, so that the first increment shows as an increase.
             self.recopies.labels(outcome)
+
+    @contextmanager
+    def measured_transfer(self) -> Iterator[Measurement]:
+        """Measures a transfer in a span, which has neither URL (it may be signed) nor key (it contains an account)."""
+        step = span("copy video", kind=SpanKind.CLIENT)
+        with measured(
+            self.copies, seconds=self.seconds, running=self.running, span=step, default="broken_off"
+        ) as measurement:
+            try:
+                yield measurement
+            except CopyFailed as error:
+                measurement.outcome = error.kind.value
+                raise

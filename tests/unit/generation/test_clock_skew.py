@@ -87,7 +87,7 @@ class World:
         claims = ClaimWatch(lambda: (self.true() - NOON).total_seconds())
         submitter = Submitter(generations, self.provider, POLICY, wall, claims)
         follower = GenerationPoller(
-            generations, submitter, self.provider, self.timers, pace=PACE, silence=60, clock=wall
+            generations, submitter, self.provider, self.timers, schedule=PACE, silence=60, clock=wall
         )
         return submitter, follower
 

@@ -41,7 +41,7 @@ class GenerationPoller:
         provider: Provider,
         timers: Timers,
         *,
-        pace: PollingSchedule,
+        schedule: PollingSchedule,
         silence: float,
         clock: Callable[[], datetime],
     ) -> None:
@@ -50,7 +50,7 @@ class GenerationPoller:
         self._provider = provider
         self._polls = PollBatch(provider, window=POLL_WINDOW)
         self._timers = timers
-        self._pace = pace
+        self._schedule = schedule
         self._silence = silence
         self._clock = clock
 
@@ -64,7 +64,7 @@ class GenerationPoller:
 
     async def set_timer(self, state: Generation) -> None:
         """Sets the timer for the next poll of a generation, if it needs one."""
-        at = next_poll_at(state, self._clock(), self._pace, spread=random.random())  # noqa: S311 - spreads polls
+        at = next_poll_at(state, self._clock(), self._schedule, spread=random.random())  # noqa: S311 - spreads polls
         if at is not None:
             await self._timers.set(Timer(WAKE, state.ids), at)
 

@@ -28,14 +28,14 @@ class PollingSchedule:
 
 
 def next_poll_at(
-    state: Generation, now: datetime, pace: PollingSchedule, *, spread: float
+    state: Generation, now: datetime, schedule: PollingSchedule, *, spread: float
 ) -> datetime | None:
     """The time of the next poll, or None if nothing is left to do.
 
     `spread` (0 to 1) lengthens the interval by up to a fifth, so that tasks submitted together are polled apart.
     """
     if state.phase is Phase.CLAIMED:
-        return now + timedelta(seconds=pace.reconcile)
+        return now + timedelta(seconds=schedule.reconcile)
     if state.phase is Phase.DEFERRED:
         return state.retry_at
     if state.submitted is None:
@@ -43,23 +43,23 @@ def next_poll_at(
     age = (now - state.submitted.submitted_at).total_seconds()
     if state.phase is Phase.SUBMITTED:
         if state.cancel is CancelStatus.REQUESTED:
-            return now + timedelta(seconds=min(pace.poll, 2))
-        poll = now + timedelta(seconds=poll_interval(age, pace) * (1 + spread * JITTER))
+            return now + timedelta(seconds=min(schedule.poll, 2))
+        poll = now + timedelta(seconds=poll_interval(age, schedule) * (1 + spread * JITTER))
         deadline = state.submitted.deadline_at
         return min(poll, deadline) if now < deadline else poll
-    if state.late and age < pace.late_for:
+    if state.late and age < schedule.late_for:
         overdue = max(0.0, (now - state.submitted.deadline_at).total_seconds())
-        return now + timedelta(seconds=min(MAX_LATE_INTERVAL, max(pace.late, overdue)))
+        return now + timedelta(seconds=min(MAX_LATE_INTERVAL, max(schedule.late, overdue)))
     return None
 
 
-def longest_interval(pace: PollingSchedule, *, late: bool) -> float:
+def longest_interval(schedule: PollingSchedule, *, late: bool) -> float:
     """Upper bound in seconds of every timer's delay, except for the next attempt of a deferred generation."""
     if late:
-        return max(MAX_LATE_INTERVAL, pace.late) + TIMER_TOLERANCE
-    return max(poll_interval(math.inf, pace) * (1 + JITTER), pace.reconcile) + TIMER_TOLERANCE
+        return max(MAX_LATE_INTERVAL, schedule.late) + TIMER_TOLERANCE
+    return max(poll_interval(math.inf, schedule) * (1 + JITTER), schedule.reconcile) + TIMER_TOLERANCE
 
 
-def poll_interval(age: float, pace: PollingSchedule) -> float:
+def poll_interval(age: float, schedule: PollingSchedule) -> float:
     """Seconds between two polls of a task submitted `age` seconds ago."""
-    return pace.poll * (1 if age < 60 else 2 if age < 180 else 3)
+    return schedule.poll * (1 if age < 60 else 2 if age < 180 else 3)

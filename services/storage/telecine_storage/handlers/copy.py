@@ -5,7 +5,6 @@ from collections.abc import Callable
 from datetime import datetime
 
 import structlog
-from prometheus_client import Counter
 
 from telecine_chassis.consumers.reactor import Retry
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
@@ -15,9 +14,9 @@ from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import StorageFailure
 from telecine_storage.bucket.port import Bucket, BucketError
 from telecine_storage.domain import Command, Failure, GiveUp, RecordStored, RetryPolicy, Video, retry_at
-from telecine_storage.instrumented_transfer import InstrumentedTransfer
+from telecine_storage.instruments import CopyInstruments
 from telecine_storage.source.port import Source
-from telecine_storage.transfer import CopyFailed, TransferLimits, object_key
+from telecine_storage.transfer import CopyFailed, TransferLimits, TransferResult, object_key, transfer
 
 log = structlog.get_logger(__name__)
 Videos = CommandHandler[Command, Video]
@@ -44,22 +43,20 @@ class CopyHandler:
         timers: Timers,
         *,
         bucket_name: str,
-        patience: RetryPolicy,
+        retry_policy: RetryPolicy,
         limits: TransferLimits,
         clock: Callable[[], datetime],
-        copy: InstrumentedTransfer,
-        recopies: Counter,
+        instruments: CopyInstruments,
     ) -> None:
         self._videos = videos
         self._source = source
         self._bucket = bucket
         self._timers = timers
         self._bucket_name = bucket_name
-        self._patience = patience
+        self._retry_policy = retry_policy
         self._limits = limits
         self._clock = clock
-        self._copy = copy
-        self._recopies = recopies
+        self._instruments = instruments
         self._active: set[str] = set()
 
     async def retry(self, timer: Timer) -> None:
@@ -89,9 +86,7 @@ class CopyHandler:
             return
         key = object_key(account, generation)
         try:
-            copied = await self._copy(
-                self._source, self._bucket, url=video.ready.url, key=key, limits=self._limits
-            )
+            copied = await self._transfer(video.ready.url, key)
         except CopyFailed as error:
             await self._failed(video, error, tried + 1)
             return
@@ -106,6 +101,16 @@ class CopyHandler:
         )
         await self._videos.handle(aggregate, stored, cause)
 
+    async def _transfer(self, url: str, key: str, *, sha256: str | None = None) -> TransferResult:
+        with self._instruments.measured_transfer() as measurement:
+            result = await transfer(
+                self._source, self._bucket, url=url, key=key, limits=self._limits, sha256=sha256
+            )
+            measurement.outcome = "stored"
+            measurement.span.set_attribute("telecine.bytes", result.bytes)
+        self._instruments.bytes.inc(result.bytes)
+        return result
+
     async def recopy(self, timer: Timer) -> None:
         """Restores the missing or incomplete object of a stored video, with the same bytes.
 
@@ -119,38 +124,33 @@ class CopyHandler:
         try:
             if await self._bucket.head(stored.key) == stored.bytes:
                 return
-            await self._copy(
-                self._source,
-                self._bucket,
-                url=ready.url,
-                key=stored.key,
-                limits=self._limits,
-                sha256=stored.sha256,
-            )
+            await self._transfer(ready.url, stored.key, sha256=stored.sha256)
         except BucketError as error:
             failure = CopyFailed(StorageFailure.BUCKET, error.reason, permanent=False)
             await self._recopy_failed(timer, ready, failure)
         except CopyFailed as failure:
             await self._recopy_failed(timer, ready, failure)
         else:
-            self._recopies.labels("copied").inc()
+            self._instruments.recopies.labels("copied").inc()
             log.info("recopy.done")
 
     async def _recopy_failed(self, timer: Timer, ready: VideoReady, error: CopyFailed) -> None:
         tried = _decode_tries(timer.data) + 1
         failure = Failure(error.kind, error.permanent)
-        at = retry_at(failure, tried, self._clock(), ready, self._patience)
+        at = retry_at(failure, tried, self._clock(), ready, self._retry_policy)
         if at is not None:
             log.warning("recopy.failed", side=error.kind.value, reason=error.reason, tried=tried)
             await self._timers.set(Timer(RECOPY, timer.key, _encode_tries(tried)), at)
             return
-        self._recopies.labels("lost").inc()
+        self._instruments.recopies.labels("lost").inc()
         log.error("recopy.given_up", side=error.kind.value, reason=error.reason, tried=tried)
 
     async def _failed(self, video: Video, error: CopyFailed, tried: int) -> None:
         assert video.ready is not None
         account, generation = video.ready.account, video.ready.generation
-        at = retry_at(Failure(error.kind, error.permanent), tried, self._clock(), video.ready, self._patience)
+        at = retry_at(
+            Failure(error.kind, error.permanent), tried, self._clock(), video.ready, self._retry_policy
+        )
         log.warning(
             "copy.failed", side=error.kind.value, reason=error.reason, tried=tried, again=at is not None
         )
