@@ -1,13 +1,14 @@
 """Times: parsing what users write, formatting, and the time at which an entry counts as booked."""
 
 import re
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, datetime, timedelta
+
+from telecine_contracts.timestamps import InvalidTimestamp, parse_period_end, parse_period_start
 
 __all__ = [
     "BookingClock",
     "format_time",
     "from_microseconds",
-    "looks_like_time",
     "parse_at",
     "parse_duration",
     "parse_from",
@@ -18,13 +19,9 @@ __all__ = [
 
 # Beancount reads years up to 2099, and its last balance is dated one day after the last entry.
 FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2099, 12, 30, tzinfo=UTC)
-_DATE = re.compile(r"\d{4}-\d\d-\d\d")
-_TIME = re.compile(r"\d{4}-\d\d-\d\d[Tt ]\d\d:\d\d(:\d\d(\.\d+)?)?([Zz]|[+-]\d\d:\d\d)?")
 _DURATION = re.compile(r"(\d{1,9})([smhd])")
 _UNITS = {"s": "seconds", "m": "minutes", "h": "hours", "d": "days"}
 _MICROSECOND = timedelta(microseconds=1)
-_DAY = timedelta(days=1)
-_EXAMPLES = "e.g. 2026-11-30T12:00:00Z, or 2026-11-30 for a day in UTC"
 
 
 class BookingClock:
@@ -46,20 +43,25 @@ class BookingClock:
 
 def parse_from(text: str) -> datetime:
     """First instant included by `--from`: that time, or the start of that day in UTC. Raises ValueError."""
-    found = _parse(text)
-    return found if isinstance(found, datetime) else _midnight(found)
+    try:
+        time = parse_period_start(text)
+    except InvalidTimestamp as error:
+        raise ValueError(f"invalid time {text!r}: {error}") from None
+    if not FIRST <= time < LAST:
+        raise ValueError(f"invalid time {text!r}: it is not between 1970 and 2099")
+    return time
 
 
 def parse_to(text: str) -> datetime:
     """First instant excluded by `--to`: that time, or the end of that day in UTC. Raises ValueError."""
-    found = _parse(text)
-    return found if isinstance(found, datetime) else _midnight(found) + _DAY
+    parse_from(text)
+    return parse_period_end(text)
 
 
 def parse_at(text: str) -> datetime:
     """First instant excluded by `--at`, which includes that time, or all of that day in UTC. Raises ValueError."""
-    found = _parse(text)
-    return found + _MICROSECOND if isinstance(found, datetime) else _midnight(found) + _DAY
+    time, end = parse_from(text), parse_period_end(text)
+    return time + _MICROSECOND if end == time else end
 
 
 def parse_instant(text: str) -> datetime:
@@ -79,11 +81,6 @@ def parse_duration(text: str) -> timedelta:
     return timedelta(**{_UNITS[match[2]]: int(match[1])})
 
 
-def looks_like_time(text: str) -> bool:
-    """Whether the text has the form of a date or a time, valid or not."""
-    return bool(_DATE.fullmatch(text) or _TIME.fullmatch(text))
-
-
 def format_time(time: datetime) -> str:
     """RFC 3339 in UTC."""
     return time.astimezone(UTC).isoformat().replace("+00:00", "Z")
@@ -97,27 +94,3 @@ def to_microseconds(time: datetime) -> int:
 def from_microseconds(microseconds: int) -> datetime:
     """The inverse of `to_microseconds`."""
     return FIRST + microseconds * _MICROSECOND
-
-
-def _parse(text: str) -> datetime | date:
-    try:
-        if _DATE.fullmatch(text):
-            return _within_range(datetime.fromisoformat(text).replace(tzinfo=UTC)).date()
-        if found := _TIME.fullmatch(text):
-            if found[3] is None:
-                raise ValueError("it has no time zone, add Z for UTC or an offset such as +01:00")
-            return _within_range(datetime.fromisoformat(text.upper()))
-    except (ValueError, OverflowError) as error:
-        raise ValueError(f"invalid time {text!r}: {error}") from None
-    raise ValueError(f"invalid time {text!r}, expected {_EXAMPLES}")
-
-
-def _within_range(time: datetime) -> datetime:
-    time = time.astimezone(UTC)
-    if not FIRST <= time < LAST:
-        raise ValueError("it is not between 1970 and 2099")
-    return time
-
-
-def _midnight(day: date) -> datetime:
-    return datetime(day.year, day.month, day.day, tzinfo=UTC)

@@ -37,7 +37,12 @@ class Options(PeriodOptions):
     """Options of the command."""
 
     account: Annotated[str, typer.Argument(metavar="ACCOUNT", show_default=False)]
-    csv: Annotated[bool, typer.Option("--csv", help="Rows for a spreadsheet on stdout.")] = False
+    csv: Annotated[
+        bool,
+        typer.Option(
+            "--csv", help="Rows for a spreadsheet on stdout: the same as `telecine credits statement --csv`."
+        ),
+    ] = False
 
 
 async def run(options: Options) -> int:
@@ -55,7 +60,7 @@ async def run(options: Options) -> int:
 
 def _writer(options: Options, walk: LedgerReader, file: IO[str]) -> StatementWriter:
     if options.csv:
-        return CsvStatement(file)
+        return CsvStatement(sys.stdout.buffer, options.since, options.until)
     if options.json:
         return JsonStatement(file, walk, options.account)
     return TextStatement(file, options.account)

@@ -60,6 +60,10 @@ class LedgerReader:
         """The first of them."""
         return self._list.kept
 
+    def has_entry_of(self, account: str) -> bool:
+        """Whether an entry of the account was read, be it before or after the point."""
+        return account in self._clocks
+
     async def entries(self) -> AsyncIterator[BookedEntry]:
         """Every entry that is meant, after the books have taken it. Raises CommandError, SourceError."""
         last = await self.source.last(LEDGER)

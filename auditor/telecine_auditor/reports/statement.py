@@ -1,6 +1,5 @@
-"""An account's statement: what it had, every entry and what it changed, what it has."""
+"""An account's statement: its opening balance, its entries with their changes, its closing balance."""
 
-import csv
 import json
 from collections.abc import AsyncIterator
 from dataclasses import asdict, dataclass
@@ -10,17 +9,24 @@ from typing import IO, Any, Protocol
 from telecine_auditor.errors import CommandError
 from telecine_auditor.event_descriptions import describe_body
 from telecine_auditor.json_documents import name_of
-from telecine_auditor.ledger.reader import LedgerReader
+from telecine_auditor.ledger.reader import BookedEntry, LedgerReader
 from telecine_auditor.ledger.replay import LedgerReplay, ParsedEvent
-from telecine_auditor.terminal.sanitizer import escape_spreadsheet_cell, one_line
+from telecine_auditor.terminal.sanitizer import one_line
 from telecine_auditor.timestamps import format_time
+from telecine_contracts.statement_csv import (
+    DENIED,
+    StatementRow,
+    closing_row,
+    entry_rows,
+    header_and_opening_row,
+)
 
 __all__ = ["CsvStatement", "JsonStatement", "Line", "StatementWriter", "TextStatement", "write_statement"]
 
 
 @dataclass(frozen=True, slots=True)
 class Balance:
-    """What the account has at one point, in credits, by the auditor's own sums."""
+    """An account's balance at one point, in credits, by the auditor's own sums."""
 
     available: int = 0
     held: int = 0
@@ -28,10 +34,7 @@ class Balance:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One entry of the account. `available` and `held`: what it has afterwards; `…_change`: what the entry did to them.
-
-    `about` is the entry's generation or reference.
-    """
+    """One entry of the account: its changes, and the balance after it. `about` is its generation or reference."""
 
     sequence: int
     entry: int
@@ -46,11 +49,11 @@ class Line:
 
 
 class StatementWriter(Protocol):
-    """A form of a statement, written while the entries come."""
+    """A format of a statement, written while entries are read."""
 
     def begin(self, opening: Balance) -> None: ...
 
-    def line(self, line: Line) -> None: ...
+    def line(self, line: Line, booked: BookedEntry) -> None: ...
 
     def end(self, closing: Balance) -> None: ...
 
@@ -60,16 +63,16 @@ async def write_statement(
 ) -> None:
     """Write the statement of one account from `since` (None: from its first entry) to the point where `walk` ends.
 
-    Raises CommandError when the account has no entry up to there.
+    Raises CommandError when the ledger has no entry of the account at all.
     """
     begun = False
-    async for opening, line in _lines(walk, account, since):
+    async for opening, line, booked in _lines(walk, account, since):
         if not begun:
             writer.begin(opening)
             begun = True
-        writer.line(line)
-    if account not in walk.replay.accounts:
-        raise CommandError(f"account {account!r} has no entry at that point")
+        writer.line(line, booked)
+    if not walk.has_entry_of(account):
+        raise CommandError(f"account {account!r} has no entry in the ledger")
     closing = _balance(walk.replay, account)
     if not begun:
         writer.begin(closing)
@@ -78,15 +81,15 @@ async def write_statement(
 
 async def _lines(
     walk: LedgerReader, account: str, since: datetime | None
-) -> AsyncIterator[tuple[Balance, Line]]:
-    """The lines of the period, each with what the account had before it."""
+) -> AsyncIterator[tuple[Balance, Line, BookedEntry]]:
+    """The lines of the period, each with the balance before it and the entry that it shows."""
     before = Balance()
     async for booked in walk.entries():
         if booked.parsed is None or booked.parsed.account != account:
             continue
         after = _balance(walk.replay, account)
         if since is None or booked.at >= since:
-            yield before, _line(booked.parsed, before, after)
+            yield before, _line(booked.parsed, before, after), booked
         before = after
 
 
@@ -112,28 +115,28 @@ def _line(parsed: ParsedEvent, before: Balance, after: Balance) -> Line:
 
 
 class TextStatement:
-    """For people: columns of fixed widths, what was done in words at the end."""
+    """For people: columns of fixed width, with a description in words last."""
 
     def __init__(self, file: IO[str], account: str) -> None:
         self._file = file
         self._account = account
 
     def begin(self, opening: Balance) -> None:
-        """The head, and what there was."""
+        """The header and the opening balance."""
         self._file.write(f"Statement of account {one_line(self._account)}\n\n")
         self._row("sequence", "entry", "time", "change", "change held", "available", "held", "what")
         self._row(*("-" * width for width in (10, 7, 20, 10, 11, 12, 12, 4)))
         self._row("", "", "", "", "", opening.available, opening.held, "opening balance")
 
-    def line(self, line: Line) -> None:
-        """One entry; a change of nothing is left blank."""
+    def line(self, line: Line, booked: BookedEntry) -> None:
+        """One entry; a change of zero is left blank."""
         changes = [f"{change:+d}" if change else "" for change in (line.available_change, line.held_change)]
         time = format_time(line.time.replace(microsecond=0))
         what = one_line(line.what)
         self._row(line.sequence, line.entry, time, *changes, line.available, line.held, what)
 
     def end(self, closing: Balance) -> None:
-        """What there is."""
+        """The closing balance."""
         self._row("", "", "", "", "", closing.available, closing.held, "closing balance")
 
     def _row(self, *cells: object) -> None:
@@ -145,41 +148,45 @@ class TextStatement:
 
 
 class CsvStatement:
-    """For spreadsheets: a row for each entry between two rows for the balances."""
+    """For spreadsheets: the same bytes as the API and the command line write for this period."""
 
-    HEAD = (
-        "sequence", "entry", "time", "action", "about",
-        "available_change", "held_change", "available", "held", "what",
-    )  # fmt: skip
-
-    def __init__(self, file: IO[str]) -> None:
-        self._rows = csv.writer(file, quoting=csv.QUOTE_NONNUMERIC)
+    def __init__(self, file: IO[bytes], since: datetime | None, until: datetime | None) -> None:
+        self._file = file
+        self._since = since
+        self._until = until
 
     def begin(self, opening: Balance) -> None:
-        """The head, and what there was."""
-        self._rows.writerow(self.HEAD)
-        self._balance("opening", opening)
+        """The header and the opening balance."""
+        self._file.write(header_and_opening_row(opening.available, opening.held, self._since))
 
-    def line(self, line: Line) -> None:
-        """One entry."""
-        values = [getattr(line, name) for name in self.HEAD]
-        texts = [format_time(value) if isinstance(value, datetime) else value for value in values]
-        self._rows.writerow(
-            [escape_spreadsheet_cell(value) if isinstance(value, str) else value for value in texts]
+    def line(self, line: Line, booked: BookedEntry) -> None:
+        """One entry, unless it changed nothing by definition."""
+        if line.action == DENIED or booked.parsed is None:
+            return
+        body = booked.parsed.body
+        row = StatementRow(
+            entry=line.entry,
+            time=booked.at,
+            action=line.action,
+            related_entry=body.get("corrects", body.get("grant")),
+            available_change=line.available_change,
+            held_change=line.held_change,
+            available=line.available,
+            held=line.held,
+            kind=body.get("kind"),
+            generation=body.get("generation"),
+            reference=body.get("reference"),
+            reason=body.get("reason"),
         )
+        self._file.write(entry_rows([row]))
 
     def end(self, closing: Balance) -> None:
-        """What there is."""
-        self._balance("closing", closing)
-
-    def _balance(self, action: str, balance: Balance) -> None:
-        self._rows.writerow(
-            [None, None, None, action, None, None, None, balance.available, balance.held, f"{action} balance"]
-        )
+        """The closing balance."""
+        self._file.write(closing_row(closing.available, closing.held, self._until))
 
 
 class JsonStatement:
-    """For machines: one document, written as it comes. `place` tells at the end where in the ledger it ends."""
+    """For programs: one document, written while entries are read. It ends with the point up to which they were read."""
 
     def __init__(self, file: IO[str], walk: LedgerReader, account: str) -> None:
         self._file = file
@@ -194,13 +201,13 @@ class JsonStatement:
             f'"opening": {json.dumps(asdict(opening))}, "entries": ['
         )
 
-    def line(self, line: Line) -> None:
+    def line(self, line: Line, booked: BookedEntry) -> None:
         """One entry."""
         fields: dict[str, Any] = asdict(line) | {"time": format_time(line.time)}
         self._file.write(f"{self._separator}\n  {json.dumps(fields)}")
         self._separator = ","
 
     def end(self, closing: Balance) -> None:
-        """Closing balance, and where the ledger was read to."""
+        """The closing balance, and the point up to which the ledger was read."""
         rest = json.dumps({"closing": asdict(closing), **self._walk.place()})
         self._file.write(f"\n], {rest[1:]}\n")

@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from telecine_auditor.timestamps import looks_like_time, parse_at, parse_from, parse_to
+from telecine_auditor.timestamps import parse_at, parse_from, parse_to
+from telecine_contracts.timestamps import is_date_or_timestamp
 
 from .options import ServerOptions, SourceOptions, checked
 
@@ -57,7 +58,7 @@ class PointOptions(SourceOptions):
 @checked
 def _parse_from(text: str) -> str:
     """Checked only: `--from` is the folder of a mirror wherever it does not look like a time."""
-    if looks_like_time(text):
+    if is_date_or_timestamp(text):
         parse_from(text)
     return text
 
@@ -99,14 +100,18 @@ class PeriodOptions(ServerOptions):
         ),
     ] = None
 
+    def __post_init__(self) -> None:
+        if self.since and self.until and self.since >= self.until:
+            raise typer.BadParameter("--to must not be earlier than --from")
+
     @property
     def since(self) -> datetime | None:
         """The first instant of the period; None for the start of the ledger."""
-        times = [text for text in self.from_ if looks_like_time(text)]
+        times = [text for text in self.from_ if is_date_or_timestamp(text)]
         return parse_from(times[-1]) if self.since_ is None and times else self.since_
 
     @property
     def mirror_folder(self) -> Path | None:
         """The mirror to read in place of the server."""
-        folders = [text for text in self.from_ if not looks_like_time(text)]
+        folders = [text for text in self.from_ if not is_date_or_timestamp(text)]
         return Path(folders[-1]) if folders else None

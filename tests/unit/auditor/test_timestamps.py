@@ -51,12 +51,8 @@ def test_a_point_is_behind_a_time_or_a_day() -> None:
 @pytest.mark.parametrize(
     ("text", "says"),
     [
-        ("2026-11-23T10:00:00", "no time zone"),
-        ("2026-11-31", "invalid time '2026-11-31': day"),
-        ("2026-11-23T25:00:00Z", "invalid time .*: hour"),
-        ("yesterday", "expected e.g. 2026-11-30T12:00:00Z"),
-        ("20261123", "expected e.g. 2026-11-30T12:00:00Z"),
-        ("", "expected e.g. 2026-11-30T12:00:00Z"),
+        ("2026-11-31", "invalid time '2026-11-31': must be a date"),
+        ("yesterday", "must be a date"),
         ("1969-12-31", "between 1970 and 2099"),
         ("9999-12-31T23:59:59-23:00", "invalid time"),
     ],

@@ -175,8 +175,8 @@ def test_a_statement_for_spreadsheets(audit: Audit) -> None:
     code, out, _ = audit("statement", "mal_lory-", "--csv")
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(out)))
-    assert [row["action"] for row in rows] == ["opening", "granted", "closed", "reopened", "closing"]
-    assert rows[1]["about"].startswith("'=cmd")
+    assert [row["change"] for row in rows] == ["opening", "granted", "closed", "reopened", "closing"]
+    assert rows[1]["reference"].startswith("'=cmd")
     assert (rows[0]["available"], rows[1]["available_change"], rows[-1]["available"]) == ("0", "7", "7")
 
 
@@ -238,9 +238,9 @@ def test_usage_is_reconciled_from_a_mirror(audit: Audit) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (["balances", "--at", "noon"], "invalid time 'noon', expected e.g. 2026-11-30T12:00:00Z"),
+        (["balances", "--at", "noon"], "invalid time 'noon': must be a date (2026-11-01) or a time"),
         (["balances", "--at", "2026-11-01", "--sequence", "1"], "--at and --sequence exclude each other"),
-        (["statement", "ann", "--to", "2026-11-01T10:00:00"], "it has no time zone, add Z for UTC"),
+        (["statement", "ann", "--from", "2026-11-02", "--to", "2026-11-01"], "--to must not be earlier"),
         (["show", "0"], "invalid sequence '0', expected a whole number"),
         (
             ["reconcile", "--tokens-per-credit", "0.5"],
