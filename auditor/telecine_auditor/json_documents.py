@@ -29,7 +29,7 @@ class BreachFields(_Closed):
     sequence: NotRequired[int]
     account: NotRequired[str]
     generation: NotRequired[str]
-    message: str
+    says: str
 
 
 class Place(_Closed):
@@ -259,10 +259,10 @@ class Prove(_Closed):
 
 
 class CheckProof(_Closed):
-    """`message`: why it proves nothing; all that it proves is null then. `body` is in base64."""
+    """`says`: why it proves nothing; all that it proves is null then. `body` is in base64."""
 
     holds: bool
-    message: str | None
+    says: str | None
     sequence: int | None
     signed_by: str | None
     size: int | None

@@ -1,4 +1,4 @@
-"""Every source gives every byte of every entry in order: a NATS server, a mirror; and what only NATS can do."""
+"""Every source returns every byte of every entry in order: a NATS server and a mirror; then what is special to NATS."""
 
 import base64
 import json
@@ -103,7 +103,7 @@ def without_times(entries: Sequence[StoredMessage]) -> list[StoredMessage]:
     return [entry._replace(stored_at=0) for entry in entries]
 
 
-async def test_every_byte_of_every_entry_comes_in_order(source_with: Filled) -> None:
+async def test_every_byte_of_every_entry_is_read_in_order(source_with: Filled) -> None:
     source = await source_with(LEDGER)
     assert without_times(await read_stream(source, "LEDGER")) == without_times(LEDGER)
 
@@ -171,19 +171,19 @@ def many(count: int, body: bytes = b"{}") -> list[StoredMessage]:
     ]
 
 
-async def test_more_than_one_page(nats: NatsServer, server: NatsSource) -> None:
+async def test_several_pages_are_read(nats: NatsServer, server: NatsSource) -> None:
     entries = many(110)
     await write_entries(nats, "LEDGER", entries)
     assert without_times(await read_stream(server, "LEDGER")) == entries
 
 
-async def test_pages_of_large_entries(nats: NatsServer, server: NatsSource) -> None:
+async def test_pages_of_large_entries_are_read(nats: NatsServer, server: NatsSource) -> None:
     entries = many(30, b"x" * 30_000)
     await write_entries(nats, "LEDGER", entries)
     assert without_times(await read_stream(server, "LEDGER")) == entries
 
 
-async def test_a_stream_with_more_gaps_than_entries(nats: NatsServer, server: NatsSource) -> None:
+async def test_a_stream_with_more_gaps_than_entries_is_read(nats: NatsServer, server: NatsSource) -> None:
     kept = {1, 2, 70, 250, 251, 399}
     names = {number: "kept" if number in kept else "gone" for number in range(1, 401)}
     video = [entry._replace(subject=f"video.{names[entry.sequence]}.b.requested") for entry in many(400)]
@@ -258,7 +258,7 @@ async def test_entries_appended_during_a_read_are_left_to_the_next(
     assert len(await read_stream(server, "LEDGER")) == 11
 
 
-async def test_nothing_is_left_behind_on_the_server(nats: NatsServer, server: NatsSource) -> None:
+async def test_reading_leaves_no_consumer_on_the_server(nats: NatsServer, server: NatsSource) -> None:
     await write_entries(nats, "LEDGER", many(110))
     await read_stream(server, "LEDGER")
     async for _ in server.batches("LEDGER"):

@@ -115,7 +115,7 @@ def test_every_outcome_has_its_exit_code(
 @pytest.mark.parametrize(
     "error", [ValueError("odd"), UnicodeEncodeError("ascii", "ä", 0, 1, "odd"), MemoryError()]
 )
-def test_a_defect_is_told_with_its_traceback_and_is_no_breach(
+def test_a_defect_prints_its_traceback_and_is_not_a_breach(
     error: Exception, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert run(["show"], lambda name: Probe(error)) == 2

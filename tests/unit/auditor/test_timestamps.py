@@ -34,16 +34,16 @@ DAY = timedelta(days=1)
         ("2026-11-23", MIDNIGHT),
     ],
 )
-def test_a_period_begins_at_a_time_or_with_a_day(text: str, time: datetime) -> None:
+def test_a_period_starts_at_a_time_or_at_midnight(text: str, time: datetime) -> None:
     assert parse_from(text) == time
 
 
-def test_a_period_ends_before_a_time_or_with_a_day() -> None:
+def test_a_period_ends_before_a_time_or_at_the_end_of_a_day() -> None:
     assert parse_to("2026-11-23T10:00:00Z") == TEN
     assert parse_to("2026-11-23") == MIDNIGHT + DAY
 
 
-def test_a_point_is_behind_a_time_or_a_day() -> None:
+def test_a_point_includes_its_time_or_its_day() -> None:
     assert parse_at("2026-11-23T10:00:00Z") == TEN + timedelta(microseconds=1)
     assert parse_at("2026-11-23") == MIDNIGHT + DAY
 
@@ -62,7 +62,7 @@ def test_an_invalid_time_is_refused(text: str, says: str) -> None:
         parse_from(text)
 
 
-def test_booking_times_are_monotonic_and_ignores_outliers() -> None:
+def test_booking_times_are_monotonic_and_ignore_outliers() -> None:
     clock = BookingClock()
     assert clock.book(None) == FIRST
     assert clock.book(TEN) == TEN

@@ -49,7 +49,7 @@ def test_beancount_confirms_every_kind_of_entry(tmp_path: Path) -> None:
     }
 
 
-def test_the_program_bean_check_says_the_same(tmp_path: Path) -> None:
+def test_bean_check_agrees(tmp_path: Path) -> None:
     program = Path(sys.executable).with_name("bean-check")
     true = export_books(november_streams(), tmp_path, "beancount")
     done = subprocess.run([program, true], capture_output=True, text=True, check=False)
@@ -60,14 +60,14 @@ def test_the_program_bean_check_says_the_same(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("planted", FALSE_BOOKS.values(), ids=FALSE_BOOKS)
-def test_beancount_refuses_what_is_not_true(planted: Change, tmp_path: Path) -> None:
+def test_beancount_refuses_tampered_books(planted: Change, tmp_path: Path) -> None:
     streams = november_streams()
     planted(streams)
     _, errors = loaded(export_books(streams, tmp_path, "beancount", code=1))
     assert {type(error).__name__ for error in errors} == {"BalanceError"}
 
 
-def test_beancount_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -> None:
+def test_beancount_confirms_a_period_after_the_first_entry(tmp_path: Path) -> None:
     books = export_books(
         november_streams(), tmp_path, "beancount", "--since", "2026-11-12", "--to", "2026-11-20"
     )
@@ -78,11 +78,11 @@ def test_beancount_confirms_a_period_that_begins_in_the_middle(tmp_path: Path) -
     assert (opening.payee, opening.narration) == ("opening", "what was there after LEDGER#6")
 
 
-def test_beancount_confirms_books_in_which_nothing_happens(tmp_path: Path) -> None:
+def test_beancount_confirms_empty_books(tmp_path: Path) -> None:
     assert loaded(export_books(StreamBuilder(), tmp_path, "beancount"))[1] == []
 
 
-def test_what_users_write_stays_what_it_is(tmp_path: Path) -> None:
+def test_hostile_texts_of_users_stay_texts_in_beancount(tmp_path: Path) -> None:
     entries, errors = loaded(export_books(november_streams(), tmp_path, "beancount"))
     assert errors == []
     (grant,) = [entry for entry in entries if entry.meta.get("reference", "").startswith("=cmd")]
@@ -106,7 +106,7 @@ def legs(streams: StreamBuilder) -> list[tuple[int, str, int, int | None]]:
     ]
 
 
-def test_csv_has_a_row_for_every_leg(tmp_path: Path) -> None:
+def test_csv_has_a_row_for_every_posting(tmp_path: Path) -> None:
     streams = november_streams()
     with export_books(streams, tmp_path, "csv").open(newline="", encoding="utf-8") as file:
         rows = list(csv.DictReader(file))
@@ -119,7 +119,7 @@ def test_csv_has_a_row_for_every_leg(tmp_path: Path) -> None:
     assert {row["booked"] for row in rows if row["sequence"] == "16"} == {"2026-11-30T23:59:59.500000Z"}
 
 
-def test_rows_of_a_period_begin_with_what_was_there(tmp_path: Path) -> None:
+def test_rows_of_a_period_begin_with_the_opening_balances(tmp_path: Path) -> None:
     streams = november_streams()
     with export_books(streams, tmp_path, "csv", "--since", "2026-11-12").open(newline="") as file:
         rows = list(csv.DictReader(file))
@@ -143,7 +143,7 @@ def test_parquet_names_the_program_that_converts_csv(
     assert """duckdb -c "COPY (SELECT * FROM 'x.csv') TO 'x.parquet'\"""" in capsys.readouterr().err
 
 
-def test_an_entry_that_can_not_be_read_is_left_out_and_told(
+def test_an_unreadable_entry_is_left_out_and_reported(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     streams = november_streams()
@@ -155,7 +155,7 @@ def test_an_entry_that_can_not_be_read_is_left_out_and_told(
     assert "LEDGER#13  unreadable" in said.err
 
 
-def test_a_file_that_can_not_be_written_is_told_and_none_is_left_half(
+def test_an_unwritable_file_is_an_error_and_leaves_no_partial_file(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     mirror = str(november_streams().mirror(tmp_path / "mirror"))
@@ -168,7 +168,7 @@ def test_a_file_that_can_not_be_written_is_told_and_none_is_left_half(
     assert list(tmp_path.glob("*.part")) == []
 
 
-def test_what_was_written_is_told_to_machines(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_export_is_described_as_json(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     books = export_books(november_streams(), tmp_path, "csv", "--json", "--since", "2026-11-12")
     assert json.loads(capsys.readouterr().out) == {
         "document": "telecine-audit export 1",

@@ -1,4 +1,4 @@
-"""What `--json` prints is what the published schemas say, for every command and for every way in which it ends."""
+"""`--json` prints what the published schemas say, for every command and every outcome."""
 
 import json
 import sqlite3
@@ -121,7 +121,7 @@ async def test_every_report_is_as_its_schema_says(audit: AuditorCommand, tmp_pat
     )["says"]
 
 
-async def test_every_failure_is_a_document_too(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_every_failure_is_a_json_document(audit: AuditorCommand, tmp_path: Path) -> None:
     nowhere = tmp_path / "nowhere"
     commands: dict[str, tuple[object, ...]] = {
         command: (*arguments, "--from", nowhere) for command, arguments in reports(tmp_path).items()
@@ -146,7 +146,7 @@ async def server(nats: NatsServer) -> AsyncIterator[NatsServer]:
         yield nats
 
 
-async def test_mirror_and_restore_have_one_shape_however_they_end(
+async def test_mirror_and_restore_print_one_shape_for_every_outcome(
     audit: AuditorCommand, server: NatsServer, tmp_path: Path
 ) -> None:
     first = mirrored(tmp_path / "first", small_ledger(2))

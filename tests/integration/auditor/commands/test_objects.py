@@ -74,7 +74,7 @@ async def test_every_object_as_it_was_stored_is_clean(auditor: AuditorCommand) -
     assert audited.out == "5 stored videos, 35 bytes, up to VIDEO#5\nEvery stored video is in the bucket.\n"
 
 
-async def test_what_is_missing_or_differs_is_named(
+async def test_missing_and_different_objects_are_named(
     auditor: AuditorCommand, s3: S3Server, bucket: str
 ) -> None:
     with s3.client() as client:

@@ -1,4 +1,4 @@
-"""`checkpoint`, `prove` and `check-proof`: what was signed, and that an entry is in it, for whoever has the key."""
+"""`checkpoint`, `prove` and `check-proof`: what was signed, and that an entry is in it, verified with its key."""
 
 import base64
 import json
@@ -64,7 +64,7 @@ async def test_all_checkpoints_are_listed(auditor: AuditorCommand) -> None:
     assert all(f"signed by {LOG}, the ledger has this root" in line for line in lines[2:])
 
 
-async def test_checkpoints_for_machines(auditor: AuditorCommand) -> None:
+async def test_checkpoints_as_json(auditor: AuditorCommand) -> None:
     document = (await auditor("checkpoint", "--all", "--json")).document
     assert document["holds"] is True
     assert [
@@ -75,16 +75,12 @@ async def test_checkpoints_for_machines(auditor: AuditorCommand) -> None:
     ]
 
 
-async def test_without_a_key_it_is_said_that_nothing_was_verified(
-    auditor: AuditorCommand, mirror: Path
-) -> None:
+async def test_without_a_key_no_signature_is_verified(auditor: AuditorCommand, mirror: Path) -> None:
     done = await auditor.using("--from", mirror)("checkpoint")
     assert (done.code, "No signature was verified" in done.out) == (0, True)
 
 
-async def test_a_ledger_that_is_another_one_is_a_breach(
-    auditor: AuditorCommand, mirror: Path, tmp_path: Path
-) -> None:
+async def test_a_different_ledger_is_a_breach(auditor: AuditorCommand, mirror: Path, tmp_path: Path) -> None:
     with open_mirror(tmp_path / "other") as other:
         other.stream("LEDGER").append(small_ledger(6, reference="pay-2").ledger)
         notes = (stored_checkpoint(signed_checkpoint(SIGNER, LEDGER, size), number=size) for size in SIZES)
@@ -95,7 +91,7 @@ async def test_a_ledger_that_is_another_one_is_a_breach(
     assert "checkpoint-mismatch" in done.out
 
 
-async def test_there_may_be_no_checkpoint_yet(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_ledger_without_a_checkpoint_is_an_error(auditor: AuditorCommand, tmp_path: Path) -> None:
     with open_mirror(tmp_path / "other") as other:
         other.stream("LEDGER").append(LEDGER)
         other.stream("CHECKPOINTS")
@@ -133,7 +129,7 @@ async def test_every_signed_entry_can_be_proven_offline(
     }
 
 
-async def test_a_proof_has_the_form_of_c2sp(auditor: AuditorCommand) -> None:
+async def test_a_proof_has_the_format_of_c2sp(auditor: AuditorCommand) -> None:
     lines = (await auditor("prove", 6)).out.split("\n")
     note = signed_checkpoint(SIGNER, LEDGER, 9)
     assert lines[0] == "c2sp.org/tlog-proof@v1"
@@ -144,7 +140,7 @@ async def test_a_proof_has_the_form_of_c2sp(auditor: AuditorCommand) -> None:
     assert "\n".join(lines[blank + 1 :]) == note
 
 
-async def test_the_entry_is_shown_to_people(
+async def test_check_proof_prints_the_entry(
     auditor: AuditorCommand, offline: AuditorCommand, tmp_path: Path
 ) -> None:
     await auditor("prove", 2, "--out", tmp_path / "proof")
@@ -156,22 +152,20 @@ async def test_the_entry_is_shown_to_people(
     assert json.loads(body) == json.loads(LEDGER[1].body)
 
 
-async def test_a_proof_against_a_checkpoint_of_ones_own(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_proof_is_made_against_a_given_checkpoint(auditor: AuditorCommand, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, LEDGER, 13))
     done = await auditor("prove", 12, "--checkpoint", tmp_path / "kept", "--json")
     assert (done.code, done.document["checkpoint"]["size"]) == (0, 13)
     assert Proof.of(done.document["proof"]).index == 11
 
 
-async def test_an_entry_that_is_not_signed_yet_is_told(auditor: AuditorCommand) -> None:
+async def test_an_entry_without_a_checkpoint_is_an_error(auditor: AuditorCommand) -> None:
     done = await auditor("prove", 10)
     assert (done.code, done.out) == (2, "")
     assert "no checkpoint covers entry 10: the largest one is over 9 entries" in done.err
 
 
-async def test_no_proof_is_made_of_a_ledger_that_is_another_one(
-    auditor: AuditorCommand, tmp_path: Path
-) -> None:
+async def test_a_different_ledger_gives_no_proof(auditor: AuditorCommand, tmp_path: Path) -> None:
     (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, small_ledger(6, reference="pay-2").ledger, 9))
     done = await auditor("prove", 2, "--checkpoint", tmp_path / "kept", "--out", tmp_path / "proof")
     assert (done.code, "checkpoint-mismatch" in done.err, (tmp_path / "proof").exists()) == (1, True, False)
@@ -180,7 +174,7 @@ async def test_no_proof_is_made_of_a_ledger_that_is_another_one(
     assert (done.code, [one["kind"] for one in done.document["breaches"]]) == (1, ["truncated"])
 
 
-async def test_no_proof_is_made_of_a_ledger_with_a_gap(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_ledger_with_a_gap_gives_no_proof(auditor: AuditorCommand, tmp_path: Path) -> None:
     with open_mirror(tmp_path / "other") as other:
         other.stream("LEDGER").append([entry for entry in LEDGER if entry.sequence != 4])
     (tmp_path / "kept").write_text(signed_checkpoint(SIGNER, LEDGER, 9))
@@ -189,7 +183,7 @@ async def test_no_proof_is_made_of_a_ledger_with_a_gap(auditor: AuditorCommand, 
     assert (done.code, "LEDGER#4  sequence-gap" in done.err) == (1, True)
 
 
-async def test_a_key_is_needed(auditor: AuditorCommand, mirror: Path, tmp_path: Path) -> None:
+async def test_a_key_is_required(auditor: AuditorCommand, mirror: Path, tmp_path: Path) -> None:
     for arguments in (("prove", 2, "--from", mirror), ("check-proof", tmp_path / "proof")):
         done = await auditor.using()(*arguments)
         assert (done.code, "--key is required" in done.err) == (2, True)
@@ -210,7 +204,7 @@ def proof(number: int = 6, size: int = 9) -> Proof:
 KEYS: tuple[VerifierKey, ...] = (SIGNER.verifier,)
 
 
-def test_a_proof_is_read_as_it_was_written() -> None:
+def test_a_parsed_proof_equals_the_written_one() -> None:
     assert Proof.of(str(proof())) == proof()
     assert verify_proof(Proof.of(str(proof())), KEYS).body == LEDGER[5].body
 
@@ -239,9 +233,7 @@ FALSE_PROOFS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("lie", FALSE_PROOFS)
-async def test_a_proof_of_something_else_proves_nothing(
-    offline: AuditorCommand, tmp_path: Path, lie: str
-) -> None:
+async def test_an_altered_proof_is_a_breach(offline: AuditorCommand, tmp_path: Path, lie: str) -> None:
     changed = FALSE_PROOFS[lie](str(proof()))
     with pytest.raises(ProofMismatch):
         verify_proof(Proof.of(changed), KEYS)
@@ -268,7 +260,7 @@ MALFORMED_PROOFS: dict[str, Callable[[str], str]] = {
 
 
 @pytest.mark.parametrize("damage", MALFORMED_PROOFS)
-async def test_what_is_no_proof_is_told(offline: AuditorCommand, tmp_path: Path, damage: str) -> None:
+async def test_a_malformed_proof_is_an_error(offline: AuditorCommand, tmp_path: Path, damage: str) -> None:
     broken = MALFORMED_PROOFS[damage](str(proof()))
     with pytest.raises(MalformedProof):
         verify_proof(Proof.of(broken), KEYS)
@@ -277,16 +269,16 @@ async def test_what_is_no_proof_is_told(offline: AuditorCommand, tmp_path: Path,
     assert (done.code, "cannot be checked" in done.err) == (2, True)
 
 
-async def test_a_proof_with_another_key_is_told(offline: AuditorCommand, tmp_path: Path) -> None:
-    stranger = (Signer.new(LOG).verifier,)
+async def test_a_proof_of_an_untrusted_key_is_an_error(offline: AuditorCommand, tmp_path: Path) -> None:
+    other_key = (Signer.new(LOG).verifier,)
     with pytest.raises(NoTrustedSignature):
-        verify_proof(proof(), stranger)
+        verify_proof(proof(), other_key)
     (tmp_path / "proof").write_text(str(proof()))
-    done = await offline.using("--key", stranger[0])("check-proof", tmp_path / "proof")
+    done = await offline.using("--key", other_key[0])("check-proof", tmp_path / "proof")
     assert (done.code, "no key that is trusted" in done.err) == (2, True)
 
 
-async def test_a_file_that_is_no_text_or_not_there_is_told(offline: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_missing_or_binary_proof_file_is_an_error(offline: AuditorCommand, tmp_path: Path) -> None:
     (tmp_path / "proof").write_bytes(b"\xff\xfe")
     assert "UTF-8" in (await offline("check-proof", tmp_path / "proof")).err
     assert "cannot be read" in (await offline("check-proof", tmp_path / "absent")).err

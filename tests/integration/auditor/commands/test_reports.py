@@ -1,4 +1,4 @@
-"""The auditor's reports, as commands: from a mirror and from NATS, for people and for machines."""
+"""The auditor's reports as commands: from a mirror and from NATS, as text and as JSON."""
 
 import asyncio
 import csv
@@ -46,7 +46,7 @@ def json_document(audit: Audit, *arguments: object) -> Any:
     return json.loads(out)
 
 
-def test_balances_of_everybody(audit: Audit) -> None:
+def test_balances_of_all_accounts(audit: Audit) -> None:
     code, out, err = audit("balances")
     assert (code, err) == (0, "")
     assert out == (
@@ -74,7 +74,7 @@ def test_balances_at_a_point(audit: Audit) -> None:
     assert (day["sequence"], day["booked"]) == (16, "2026-11-30T23:59:59.500000Z")
 
 
-def test_an_account_does_not_go_back_and_others_do_not_wait_for_it(audit: Audit) -> None:
+def test_booking_times_of_accounts_are_independent_and_monotonic(audit: Audit) -> None:
     # bob's video was settled by a clock that is behind: at that time it was not yet asked for.
     early = json_document(audit, "balances", "--at", "2026-11-30T23:59:59.4Z")
     assert {each["account"]: each["held"] for each in early["accounts"]}["bob"] == 0
@@ -83,7 +83,7 @@ def test_an_account_does_not_go_back_and_others_do_not_wait_for_it(audit: Audit)
     assert late["sequence"] == 16
 
 
-def test_a_point_that_is_not_there(audit: Audit) -> None:
+def test_a_point_after_the_end_is_an_error(audit: Audit) -> None:
     assert audit("balances", "--sequence", 18) == (
         2,
         "",
@@ -94,7 +94,7 @@ def test_a_point_that_is_not_there(audit: Audit) -> None:
     assert (before["sequence"], before["booked"], before["accounts"]) == (0, None, [])
 
 
-def test_the_trial_balance_is_zero_and_says_so(audit: Audit) -> None:
+def test_the_trial_balance_is_zero(audit: Audit) -> None:
     code, out, _ = audit("trial-balance")
     assert code == 0
     assert "Every credit is accounted for: the sum is zero.\n\nNot checked:\n" in out
@@ -103,7 +103,7 @@ def test_the_trial_balance_is_zero_and_says_so(audit: Audit) -> None:
     assert found["total"] == 0
 
 
-def test_breaches_on_the_way_are_told_and_end_with_1(audit: Audit, streams: StreamBuilder) -> None:
+def test_breaches_are_reported_and_end_with_1(audit: Audit, streams: StreamBuilder) -> None:
     streams.change(4, lambda body: body["balances"].update(available=511))
     for command in (("balances",), ("trial-balance",), ("liability",), ("statement", "ann")):
         code, out, err = audit(*command)
@@ -113,7 +113,7 @@ def test_breaches_on_the_way_are_told_and_end_with_1(audit: Audit, streams: Stre
         assert "LEDGER#4  wrong-balance  ann" in err
 
 
-def test_what_is_owed_by_kind_and_expiry(audit: Audit) -> None:
+def test_liability_by_kind_and_expiry(audit: Audit) -> None:
     owed = json_document(audit, "liability", "--at", "2026-11-12")
     assert owed["groups"] == [
         {"kind": "paid", "expires": "never", "available": 500, "held": 0, "unspent": 500},
@@ -124,7 +124,7 @@ def test_what_is_owed_by_kind_and_expiry(audit: Audit) -> None:
     assert owed["past_their_time"]["unspent"] == 0
 
 
-def test_what_is_past_its_time_and_has_not_expired_yet_is_told(audit: Audit) -> None:
+def test_expired_credits_that_are_not_written_off_are_reported(audit: Audit) -> None:
     code, out, _ = audit("liability", "--at", "2026-11-17", "--accounts")
     assert code == 0
     assert "20 of them are past their time and will expire (20 available, 0 held).\n" in out
@@ -139,7 +139,7 @@ def test_what_is_past_its_time_and_has_not_expired_yet_is_told(audit: Audit) -> 
     )
 
 
-def test_a_statement_for_people(audit: Audit) -> None:
+def test_a_statement_as_text(audit: Audit) -> None:
     code, out, _ = audit("statement", "ann", "--since", "2026-11-09", "--to", "2026-11-12")
     assert code == 0
     lines = [" ".join(line.split()) for line in out.splitlines()]
@@ -152,7 +152,7 @@ def test_a_statement_for_people(audit: Audit) -> None:
     ]
 
 
-def test_statements_of_periods_join(audit: Audit) -> None:
+def test_statements_of_consecutive_periods_join(audit: Audit) -> None:
     first = json_document(audit, "statement", "ann", "--to", "2026-11-10")
     then = json_document(audit, "statement", "ann", "--since", "2026-11-11")
     whole = json_document(audit, "statement", "ann")
@@ -171,7 +171,7 @@ def test_a_period_without_entries_has_two_equal_balances(audit: Audit) -> None:
     assert audit("statement", "zoe")[0] == 2
 
 
-def test_a_statement_for_spreadsheets(audit: Audit) -> None:
+def test_a_statement_as_csv(audit: Audit) -> None:
     code, out, _ = audit("statement", "mal_lory-", "--csv")
     assert code == 0
     rows = list(csv.DictReader(io.StringIO(out)))
@@ -186,7 +186,7 @@ def test_terminal_escapes_are_sanitized(audit: Audit) -> None:
         assert all(line.isprintable() for line in out.split("\n")), command
 
 
-def test_one_entry_whole(audit: Audit, streams: StreamBuilder) -> None:
+def test_one_entry_is_shown_in_full(audit: Audit, streams: StreamBuilder) -> None:
     code, out, _ = audit("show", 3)
     assert code == 0
     assert "did        debited 50 credits for generation g1\n" in out
@@ -198,7 +198,7 @@ def test_one_entry_whole(audit: Audit, streams: StreamBuilder) -> None:
     assert shown["body"]["price"]["credits"] == 50
 
 
-def test_bodies_that_are_no_json_are_shown_as_they_stand(audit: Audit, streams: StreamBuilder) -> None:
+def test_bodies_that_are_not_json_are_shown_unchanged(audit: Audit, streams: StreamBuilder) -> None:
     twice = streams.ledger[0]._replace(body=b'{"amount":1,"amount":2}')
     text, binary = (
         twice._replace(sequence=2, body=b"text\x1b[2J"),
@@ -261,7 +261,7 @@ def test_usage_errors_are_one_sentence(
     assert told.count("\n") == 1
 
 
-async def test_everything_works_from_nats_as_from_a_mirror(
+async def test_reports_from_nats_and_from_a_mirror_are_equal(
     nats: NatsServer, streams: StreamBuilder, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     connection = await connect(nats.url, "tests")

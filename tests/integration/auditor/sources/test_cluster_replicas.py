@@ -1,4 +1,4 @@
-"""The auditor on a cluster: replicas may lag behind, and refuse what they have not agreed on yet."""
+"""The auditor on a cluster: replicas may lag behind, and refuse entries that they have not agreed on yet."""
 
 from pathlib import Path
 

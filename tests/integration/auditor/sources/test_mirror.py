@@ -199,7 +199,7 @@ async def test_changed_history_is_a_breach(
 
 
 @pytest.mark.parts("another")
-async def test_a_restored_stream_is_the_same_one(
+async def test_a_restored_stream_continues_a_mirror(
     auditor: AuditorCommand, connection: Client, folder: Path, tmp_path: Path
 ) -> None:
     """Its times are new, and no part of what is compared."""
@@ -245,7 +245,9 @@ async def test_purged_ledger_is_a_breach(
     assert (done.code, "the stream does not have it" in done.out) == (1, True)
 
 
-async def test_one_mirror_at_a_time(auditor: AuditorCommand, connection: Client, folder: Path) -> None:
+async def test_a_second_mirror_of_the_same_folder_is_refused(
+    auditor: AuditorCommand, connection: Client, folder: Path
+) -> None:
     async with following(folder, auditor.options):
         await eventually(lambda: (folder / "LEDGER").exists())
         done = await auditor("mirror", folder)
@@ -269,7 +271,7 @@ async def following(folder: Path, options: tuple[str, ...]) -> AsyncIterator[asy
 
 
 @pytest.mark.parts("restart")
-async def test_a_mirror_that_follows_goes_on_until_it_is_stopped(
+async def test_following_continues_after_a_server_restart_until_interrupted(
     auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
 ) -> None:
     await publish(connection, LEDGER.ledger[:3])

@@ -1,4 +1,4 @@
-"""`telecine-audit restore`: a mirror becomes the stream again, byte for byte and number for number."""
+"""`telecine-audit restore`: streams with the same bytes and sequences as the mirror."""
 
 import base64
 from collections.abc import AsyncIterator, Sequence
@@ -105,7 +105,9 @@ async def test_restore_is_identical(
 
 
 @pytest.mark.parts("another")
-async def test_services_go_on_where_they_were(auditor: AuditorCommand, mirror: Path, tmp_path: Path) -> None:
+async def test_services_continue_on_restored_streams(
+    auditor: AuditorCommand, mirror: Path, tmp_path: Path
+) -> None:
     """What an entry expects of the sequence before still holds."""
     async with provisioned_server(tmp_path) as server, provisioned_connection(server) as connection:
         await auditor("restore", mirror, "--nats", server.url)
@@ -118,7 +120,7 @@ async def test_services_go_on_where_they_were(auditor: AuditorCommand, mirror: P
 
 
 @pytest.mark.parts("another")
-async def test_it_goes_on_after_an_interruption(
+async def test_an_interrupted_restore_continues(
     auditor: AuditorCommand, mirror: Path, tmp_path: Path
 ) -> None:
     ledger = await mirror_entries(mirror, "LEDGER")
@@ -142,7 +144,7 @@ async def test_it_goes_on_after_an_interruption(
     ],
     ids=["another first entry", "another body", "more than the mirror has"],
 )
-async def test_a_stream_that_holds_anything_else_is_left_alone(
+async def test_a_stream_with_other_entries_is_not_changed(
     auditor: AuditorCommand, tmp_path: Path, there: list[StoredMessage]
 ) -> None:
     mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)
@@ -154,7 +156,7 @@ async def test_a_stream_that_holds_anything_else_is_left_alone(
         assert len(await server_entries(server, "LEDGER")) == len(there)
 
 
-async def test_headers_of_any_form_are_back(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_headers_of_any_form_are_restored(auditor: AuditorCommand, tmp_path: Path) -> None:
     odd = renumber(
         StoredMessage(0, 0, "ledger.ann.granted", head, body)
         for head, body in (
@@ -177,7 +179,7 @@ def video_without(*missing: int) -> list[StoredMessage]:
 
 
 @pytest.mark.parametrize("missing", [(1, 2, 3), (5, 6, 9), (1, 2, 15, 29)], ids=str)
-async def test_sequences_that_video_forgot_stay_empty(
+async def test_sequences_erased_from_video_stay_empty(
     auditor: AuditorCommand, tmp_path: Path, missing: tuple[int, ...]
 ) -> None:
     video = video_without(*missing)
@@ -189,7 +191,7 @@ async def test_sequences_that_video_forgot_stay_empty(
         assert "0 written" in (await auditor("restore", mirror, "--nats", server.url)).out
 
 
-async def test_gaps_are_gone_on_with_after_an_interruption(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_gaps_are_completed_after_an_interruption(auditor: AuditorCommand, tmp_path: Path) -> None:
     video = video_without(5, 6, 9)
     mirror = mirror_of(tmp_path, VIDEO=video)
     async with provisioned_server(tmp_path) as server:
@@ -229,30 +231,28 @@ async def test_renumbered_entries_have_no_expected_sequence(
     assert all(b"Nats-Msg-Id" in entry.head for entry in restored)
 
 
-async def test_an_id_that_is_there_twice_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_duplicate_message_id_is_an_error(auditor: AuditorCommand, tmp_path: Path) -> None:
     twice = renumber([*STREAMS.ledger[:3], STREAMS.ledger[1]])
     async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=twice), "--nats", server.url)
     assert (done.code, "entry 4 of LEDGER has the message id of entry 2" in done.err) == (2, True)
 
 
-async def test_an_expectation_that_does_not_hold_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_failed_expected_sequence_is_an_error(auditor: AuditorCommand, tmp_path: Path) -> None:
     wrong = renumber([STREAMS.ledger[0]._replace(head=b"Nats-Expected-Last-Subject-Sequence: 7\r\n")])
     async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=wrong), "--nats", server.url)
     assert (done.code, "entry 1 of LEDGER was refused" in done.err) == (2, True)
 
 
-async def test_a_subject_that_the_stream_does_not_take_is_told(
-    auditor: AuditorCommand, tmp_path: Path
-) -> None:
+async def test_a_subject_outside_the_stream_is_an_error(auditor: AuditorCommand, tmp_path: Path) -> None:
     stray = [STREAMS.ledger[0]._replace(subject="elsewhere.x")]
     async with provisioned_server(tmp_path) as server:
         done = await auditor("restore", mirror_of(tmp_path, LEDGER=stray), "--nats", server.url)
     assert (done.code, "no stream of the server has the subject of entry 1" in done.err) == (2, True)
 
 
-async def test_a_stream_that_is_not_there_is_told(
+async def test_a_missing_stream_is_an_error(
     auditor: AuditorCommand, nats: NatsServer, tmp_path: Path
 ) -> None:
     mirror = mirror_of(tmp_path, LEDGER=STREAMS.ledger)

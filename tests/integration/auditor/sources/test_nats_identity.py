@@ -1,4 +1,4 @@
-"""An identity that may only ask is enough for all that an auditor does, and good for nothing else."""
+"""The auditor's identity has enough permissions for every command, and no others."""
 
 import asyncio
 import json
@@ -75,7 +75,7 @@ def auditor(capsys: pytest.CaptureFixture[str], server: AuthenticatedServer, see
     return AuditorCommand(capsys).using("--nats", server.url, "--nkey-seed", seed)
 
 
-async def test_every_command_works_with_it(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_every_command_works_with_the_auditor_identity(auditor: AuditorCommand, tmp_path: Path) -> None:
     proof, mirror = tmp_path / "proof", tmp_path / "mirror"
     key = ("--key", SIGNER.verifier)
     calls: dict[str, tuple[object, ...]] = {
@@ -101,7 +101,7 @@ async def test_every_command_works_with_it(auditor: AuditorCommand, tmp_path: Pa
     assert there <= {*calls, "check-proof", "compare", "objects", "restore"}
 
 
-async def test_without_video_the_ledger_is_all_there_is(
+async def test_an_identity_without_video_audits_the_ledger_alone(
     auditor: AuditorCommand, server: AuthenticatedServer, ledger_only_seed: Path, tmp_path: Path
 ) -> None:
     auditor = auditor.using("--nats", server.url, "--nkey-seed", ledger_only_seed)
@@ -120,7 +120,7 @@ async def test_without_video_the_ledger_is_all_there_is(
         assert "stream.info.video" in refused.err.lower()
 
 
-async def test_a_stream_that_is_gone_is_not_taken_for_an_empty_one(
+async def test_a_deleted_stream_does_not_count_as_empty(
     auditor: AuditorCommand, server: AuthenticatedServer
 ) -> None:
     operator = await nats.connect(server.operator_url)
@@ -134,7 +134,7 @@ async def test_a_stream_that_is_gone_is_not_taken_for_an_empty_one(
     await operator.close()
 
 
-async def test_asking_for_video_all_the_same_is_an_error_at_once(
+async def test_reading_video_without_permission_is_an_immediate_error(
     server: AuthenticatedServer, ledger_only_seed: Path
 ) -> None:
     source = await NatsSource.open(Server(url=server.url, nkey_seed=ledger_only_seed))
@@ -146,7 +146,7 @@ async def test_asking_for_video_all_the_same_is_an_error_at_once(
 
 @pytest.fixture
 async def auditor_client(server: AuthenticatedServer, seed: Path) -> AsyncIterator[Client]:
-    """The auditor's identity in the hands of somebody who wants more."""
+    """A client with the auditor's identity that tries to do more."""
 
     async def quiet(error: Exception) -> None:
         pass
@@ -158,7 +158,9 @@ async def auditor_client(server: AuthenticatedServer, seed: Path) -> AsyncIterat
     await client.close()
 
 
-async def test_nothing_can_be_changed_with_it(auditor_client: Client, server: AuthenticatedServer) -> None:
+async def test_the_auditor_identity_cannot_change_anything(
+    auditor_client: Client, server: AuthenticatedServer
+) -> None:
     jetstream = auditor_client.jetstream(timeout=0.2)
     for subject in ("ledger.ann.granted", "video.a.b.stored", "checkpoints.ledger.signed", "timers.at.x"):
         with pytest.raises((nats.errors.Error, TimeoutError)):
@@ -189,7 +191,7 @@ async def test_nothing_can_be_changed_with_it(auditor_client: Client, server: Au
         assert {one.consumer_count for one in state} == {0}
 
 
-async def test_other_streams_and_other_answers_can_not_be_read_with_it(auditor_client: Client) -> None:
+async def test_the_auditor_identity_cannot_read_other_streams_or_replies(auditor_client: Client) -> None:
     with pytest.raises((TimeoutError, APIError)):
         await auditor_client.request("$JS.API.STREAM.INFO.ACCESS", timeout=0.2)
     heard = await auditor_client.subscribe("_INBOX.>")
@@ -208,7 +210,7 @@ async def test_unknown_identity_is_refused(auditor: AuditorCommand, server: Auth
     assert done.err.count("\n") == 1
 
 
-async def test_a_name_and_a_password_will_do(
+async def test_a_user_name_and_a_password_authenticate(
     auditor: AuditorCommand, server: AuthenticatedServer, tmp_path: Path
 ) -> None:
     password = tmp_path / "password"
@@ -223,7 +225,7 @@ async def test_a_name_and_a_password_will_do(
     ("content", "says"),
     [(b"no seed", "holds no nkey seed"), (b"\xff\xfe", "can't be read"), (b"", "no nkey")],
 )
-async def test_a_seed_that_is_none_is_told(
+async def test_an_invalid_seed_is_an_error(
     auditor: AuditorCommand, server: AuthenticatedServer, tmp_path: Path, content: bytes, says: str
 ) -> None:
     (tmp_path / "seed").write_bytes(content)
@@ -231,7 +233,7 @@ async def test_a_seed_that_is_none_is_told(
     assert (done.code, says in done.err) == (2, True)
 
 
-async def test_a_file_that_is_not_there_is_told(auditor: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_missing_identity_file_is_an_error(auditor: AuditorCommand, tmp_path: Path) -> None:
     for option in ("--nkey-seed", "--creds", "--password-file", "--tls-ca"):
         done = await auditor.using(option, tmp_path / "absent")("checkpoint")
         assert (done.code, str(tmp_path / "absent") in done.err, "can't be" in done.err) == (2, True, True)
@@ -245,7 +247,7 @@ async def run_as(part: EmbeddedNats, identity: str, deed: Callable[[Client], Awa
     await client.close()
 
 
-async def test_the_identity_that_provision_makes_will_do(
+async def test_the_identity_from_provision_authenticates(
     capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     """There every identity has an account of its own on the server, and the streams are in another one."""

@@ -1,4 +1,4 @@
-"""Entries as transactions, and the lines that hledger, beancount and spreadsheets get of them."""
+"""Entries as transactions, and their lines for hledger, beancount and spreadsheets."""
 
 import csv
 import io
@@ -40,7 +40,7 @@ def test_an_entry_of_several_grants_is_one_change_for_each_side() -> None:
     assert (debit.stated(available), debit.stated(held), debit.stated(Side("spent"))) == (460, 50, None)
 
 
-def test_entries_that_move_nothing_are_no_transactions() -> None:
+def test_entries_that_move_nothing_are_not_transactions() -> None:
     still = [
         reading.action
         for reading in readings(november_streams())
@@ -70,7 +70,7 @@ def test_unbookable_entries_are_reported(posting: Any, says: str) -> None:
 
 
 @given(names, names)
-def test_two_names_are_never_one_component(one: str, other: str) -> None:
+def test_different_names_give_different_components(one: str, other: str) -> None:
     assert (component(one) == component(other)) == (one == other)
     assert re.fullmatch(r"A-[A-Za-z0-9-]+", component(one))
 
@@ -102,7 +102,7 @@ def test_hledger_asserts_both_balances_after_every_entry() -> None:
 """ in hledger(booked(6))
 
 
-def test_texts_of_users_stay_on_their_line_in_hledger() -> None:
+def test_user_texts_stay_on_their_line_in_hledger() -> None:
     lines = hledger(booked(10)).splitlines()
     assert [line for line in lines if not line.isprintable()] == []
     assert [line for line in lines if line.startswith("2020-01-01")] == []
@@ -121,7 +121,7 @@ def beancount(transactions: list[Transaction], closing: Opening) -> list[str]:
     return file.getvalue().splitlines()
 
 
-def test_beancount_has_a_balance_after_every_day_and_not_within() -> None:
+def test_beancount_asserts_balances_once_a_day() -> None:
     days = [november_time(1), november_time(1, 23), november_time(3)]
     found = [
         to_transaction(reading, "id", day)
@@ -151,7 +151,7 @@ def test_spreadsheet_cells_are_quoted_and_never_formulas() -> None:
     assert '"mal_lory-"' in file.getvalue()
 
 
-def test_an_account_whose_name_begins_like_a_formula_is_a_text() -> None:
+def test_an_account_name_that_starts_like_a_formula_is_escaped() -> None:
     streams = StreamBuilder()
     grant = next(entry for entry in november_streams().ledger)
     streams.ledger.append(

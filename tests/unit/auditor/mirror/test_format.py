@@ -1,4 +1,4 @@
-"""A mirror on disk: frames that tell when they are torn or changed, segments, and what is found in changed ones."""
+"""The format of a mirror: incomplete and changed frames are detected, segments are sealed and verified."""
 
 import os
 from collections.abc import Callable
@@ -58,13 +58,13 @@ async def read(folder: Path) -> tuple[list[StoredMessage], list[Breach]]:
 
 
 @given(entries)
-def test_an_entry_comes_back_as_it_was(entry: StoredMessage) -> None:
+def test_an_encoded_entry_decodes_to_itself(entry: StoredMessage) -> None:
     frame = encode_frame(entry)
     assert decode_frames(b"xyz" + frame, 3) == ([entry], 3 + len(frame))
 
 
 @given(entries, st.data())
-def test_a_changed_bit_is_noticed(entry: StoredMessage, data: st.DataObject) -> None:
+def test_a_changed_bit_is_detected(entry: StoredMessage, data: st.DataObject) -> None:
     frame = bytearray(encode_frame(entry))
     at = data.draw(st.integers(0, len(frame) - 1))
     frame[at] ^= 1 << data.draw(st.integers(0, 7))
@@ -72,33 +72,33 @@ def test_a_changed_bit_is_noticed(entry: StoredMessage, data: st.DataObject) -> 
 
 
 @pytest.mark.parametrize("checked", [True, False])
-def test_a_torn_frame_is_noticed_at_every_byte(checked: bool) -> None:
+def test_a_frame_cut_at_any_byte_is_detected(checked: bool) -> None:
     frame = encode_frame(LEDGER[0])
     for length in range(len(frame)):
         torn = frame + encode_frame(LEDGER[1])[:length]
         assert decode_frames(torn, 0, checked=checked) == ([LEDGER[0]], len(frame))
 
 
-def test_an_entry_that_does_not_come_behind_is_not_sound() -> None:
+def test_a_frame_with_a_lower_sequence_is_invalid() -> None:
     data = encode_frame(LEDGER[2]) + encode_frame(LEDGER[1])
     assert decode_frames(data, 0) == ([LEDGER[2]], len(encode_frame(LEDGER[2])))
     assert decode_frames(data, 0, after=3) == ([], 0)
 
 
-def test_the_next_sound_frame_is_found_behind_damage() -> None:
+def test_the_next_valid_frame_is_found_after_damage() -> None:
     at = FRAMES.find(b"TLM1", 1)
     damaged = b"?" + FRAMES[1:]
     assert next_valid_frame(damaged, 0, after=0) == at
     assert next_valid_frame(b"TLM1TLM1", 0, after=0) == 8
 
 
-async def test_a_mirror_is_read_as_it_was_written(tmp_path: Path) -> None:
+async def test_a_mirror_returns_the_entries_that_were_written(tmp_path: Path) -> None:
     assert await read(mirror(tmp_path)) == (LEDGER, [])
     assert [path.stem for path in sorted((tmp_path / "LEDGER").iterdir())] == list(SEGMENTS)
     assert list(read_checksums(tmp_path)) == [f"LEDGER/{name}.entries" for name in SEGMENTS[:3]]
 
 
-async def test_it_goes_on_where_it_ended_however_often(tmp_path: Path) -> None:
+async def test_a_writer_continues_where_the_last_one_ended(tmp_path: Path) -> None:
     for end in range(1, len(LEDGER) + 1):
         with open_mirror(tmp_path, most=MOST) as written:
             writer = written.stream("LEDGER")
@@ -113,7 +113,7 @@ async def test_it_goes_on_where_it_ended_however_often(tmp_path: Path) -> None:
     assert read_checksums(tmp_path) == read_checksums(whole)
 
 
-async def test_an_entry_torn_at_any_byte_is_cut_off_and_written_again(tmp_path: Path) -> None:
+async def test_an_entry_cut_at_any_byte_is_removed_and_rewritten(tmp_path: Path) -> None:
     whole = segment(mirror(tmp_path), 3).read_bytes()
     last = len(encode_frame(LEDGER[-1]))
     for cut in range(1, len(whole) - len(segment_header("LEDGER")) + 1, 53):
@@ -130,7 +130,7 @@ async def test_an_entry_torn_at_any_byte_is_cut_off_and_written_again(tmp_path: 
         assert segment(tmp_path, 3).read_bytes() == whole
 
 
-def test_a_torn_first_line_is_written_again(tmp_path: Path) -> None:
+def test_an_incomplete_first_line_is_rewritten(tmp_path: Path) -> None:
     path = segment(mirror(tmp_path), 3)
     path.write_bytes(b"telecine-")
     with open_mirror(tmp_path, most=MOST) as written:
@@ -141,7 +141,7 @@ def test_a_torn_first_line_is_written_again(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(segment_header("LEDGER"))
 
 
-def test_a_full_segment_that_was_not_sealed_is_sealed(tmp_path: Path) -> None:
+def test_a_full_unsealed_segment_is_sealed(tmp_path: Path) -> None:
     mirror(tmp_path, LEDGER[:4])
     path = segment(tmp_path, 0)
     path.write_bytes(path.read_bytes() + encode_frame(LEDGER[4]))
@@ -158,7 +158,7 @@ def test_there_is_one_writer_at_a_time(tmp_path: Path) -> None:
         pass
 
 
-def test_a_folder_that_can_not_be_made_is_told(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_created_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(CommandError, match="cannot be written"), open_mirror(tmp_path / "file"):
         pass
@@ -206,7 +206,7 @@ CHANGES: dict[str, tuple[Callable[[Path], object], int, str]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_what_was_changed_is_named_and_the_rest_is_read(tmp_path: Path, change: str) -> None:
+async def test_a_change_is_named_and_the_rest_is_read(tmp_path: Path, change: str) -> None:
     deed, sequence, says = CHANGES[change]
     deed(mirror(tmp_path))
     found, breaches = await read(tmp_path)
@@ -221,7 +221,7 @@ async def test_what_was_changed_is_named_and_the_rest_is_read(tmp_path: Path, ch
 
 
 @pytest.mark.parametrize("change", [name for name in CHANGES if name not in ("a sealed segment gone",)])
-def test_nothing_is_added_to_a_mirror_that_was_changed_where_it_ends(tmp_path: Path, change: str) -> None:
+def test_a_mirror_with_a_changed_end_is_not_continued(tmp_path: Path, change: str) -> None:
     CHANGES[change][0](mirror(tmp_path))
     last = segment(tmp_path, 3).read_bytes()
     with open_mirror(tmp_path, most=MOST) as written:
@@ -234,7 +234,7 @@ def test_nothing_is_added_to_a_mirror_that_was_changed_where_it_ends(tmp_path: P
     assert segment(tmp_path, 3).read_bytes() == last
 
 
-def test_the_end_must_be_sound_to_go_on(tmp_path: Path) -> None:
+def test_a_damaged_end_is_not_continued(tmp_path: Path) -> None:
     for change in ("the hashes gone", "a segment of another stream", "the middle of the open segment"):
         folder = tmp_path / change.replace(" ", "-")
         CHANGES[change][0](mirror(folder))
@@ -242,7 +242,7 @@ def test_the_end_must_be_sound_to_go_on(tmp_path: Path) -> None:
             written.stream("LEDGER")
 
 
-def test_the_last_sealed_segment_must_be_sound_when_none_is_open(tmp_path: Path) -> None:
+def test_the_last_sealed_segment_is_verified_when_none_is_open(tmp_path: Path) -> None:
     flip(segment(mirror(tmp_path, LEDGER[:10]), 1))
     with pytest.raises(MirrorChanged, match="SHA256SUMS"), open_mirror(tmp_path) as written:
         written.stream("LEDGER")
@@ -251,13 +251,13 @@ def test_the_last_sealed_segment_must_be_sound_when_none_is_open(tmp_path: Path)
 @pytest.mark.parametrize(
     "text", ["hello\n", "00  LEDGER/1.entries\n", f"{'0' * 64}  ../{SEGMENTS[0]}.entries\n"]
 )
-def test_a_list_of_hashes_that_is_none_is_told(tmp_path: Path, text: str) -> None:
+def test_an_invalid_list_of_hashes_is_an_error(tmp_path: Path, text: str) -> None:
     (tmp_path / CHECKSUMS).write_text(text)
     with pytest.raises(CommandError, match="not a list of SHA-256 sums"):
         MirrorWriter(tmp_path)
 
 
-async def test_a_mirror_that_is_not_there_is_told(tmp_path: Path) -> None:
+async def test_a_missing_mirror_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(SourceError, match="there is no mirror at"):
         MirrorSource(tmp_path / "absent", print)
     source = MirrorSource(tmp_path, print)
@@ -265,7 +265,7 @@ async def test_a_mirror_that_is_not_there_is_told(tmp_path: Path) -> None:
         await source.last("LEDGER")
 
 
-async def test_a_reader_that_was_told_of_a_change_can_stop_there(tmp_path: Path) -> None:
+async def test_a_reader_can_stop_at_a_change(tmp_path: Path) -> None:
     def refuse(breach: Breach) -> None:
         raise SourceError(str(breach))
 

@@ -1,4 +1,4 @@
-"""Provider usage against settled credits: what goes together, and exactly what does not."""
+"""Provider usage against settled credits: sums of what matches, lists of what does not."""
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
@@ -123,7 +123,7 @@ def listed(found: Reconciliation) -> dict[str, list[Finding]]:
     return {name: findings for name, findings in lists.items() if findings}
 
 
-def test_what_goes_together_is_summed_and_listed_nowhere(world: World, book: UsageStore) -> None:
+def test_matching_usage_is_summed_and_not_listed(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     world.video_for("g2", 1500)
     world.video_for("g3", 700, resolution="480p")
@@ -175,7 +175,7 @@ def test_a_late_result_is_unpaid_usage(world: World, book: UsageStore) -> None:
     assert found.total().unpaid == 800
 
 
-def test_orphans_have_no_known_end_at_the_provider(world: World, book: UsageStore) -> None:
+def test_orphans_are_listed(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.failed("g1", FailureCode.DEADLINE)
@@ -193,7 +193,7 @@ def test_orphans_have_no_known_end_at_the_provider(world: World, book: UsageStor
     }
 
 
-def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book: UsageStore) -> None:
+def test_attempts_with_a_lost_response_are_possible_tasks(world: World, book: UsageStore) -> None:
     """With the marks of such a task, and when it can have been created. What the provider answered leaves none."""
     world.asked("g1")
     world.started("g1")
@@ -217,7 +217,7 @@ def test_attempts_whose_answer_was_lost_may_have_left_a_task(world: World, book:
     ]
 
 
-def test_submissions_without_any_end(world: World, book: UsageStore) -> None:
+def test_submissions_without_an_end_are_listed(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.asked("g2")
@@ -232,7 +232,7 @@ def test_submissions_without_any_end(world: World, book: UsageStore) -> None:
     }
 
 
-def test_more_than_one_task_for_a_generation(world: World, book: UsageStore) -> None:
+def test_several_tasks_of_a_generation_are_listed(world: World, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.ready("g1", "t2", 500)
@@ -245,7 +245,7 @@ def test_more_than_one_task_for_a_generation(world: World, book: UsageStore) -> 
     }
 
 
-def test_more_tokens_than_the_credits_stand_for(world: World, book: UsageStore) -> None:
+def test_more_tokens_than_the_credits_pay_for_are_listed(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     world.video_for("g2", 1001)
     found = reconciled(world, book, rate=20)
@@ -254,16 +254,14 @@ def test_more_tokens_than_the_credits_stand_for(world: World, book: UsageStore) 
     }
 
 
-def test_a_generation_belongs_to_the_period_in_which_it_was_asked_for(world: World, book: UsageStore) -> None:
+def test_a_generation_belongs_to_the_period_of_its_request(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1)
     world.video_for("g2", 10)
     world.video_for("g3", 100)
     assert reconciled(world, book, since=november_time(2), until=november_time(3)).total().tokens == 10
 
 
-def test_generations_that_were_erased_from_video_are_known_from_their_debit(
-    world: World, book: UsageStore
-) -> None:
+def test_generations_erased_from_video_are_known_from_their_debit(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     world.streams.video.clear()
     found = reconciled(world, book, since=november_time(1), until=november_time(2))
@@ -271,7 +269,7 @@ def test_generations_that_were_erased_from_video_are_known_from_their_debit(
     assert list(listed(found)) == ["settled_without_usage"]
 
 
-def test_events_that_can_not_be_read_are_counted(world: World, book: UsageStore) -> None:
+def test_unreadable_events_are_counted(world: World, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     asked = world.streams.video[0]
     world.streams.video[1:] = [
@@ -289,6 +287,6 @@ def test_events_that_can_not_be_read_are_counted(world: World, book: UsageStore)
     assert found.total().settled == 1
 
 
-def test_every_list_says_what_is_in_it() -> None:
+def test_every_list_defines_its_contents() -> None:
     assert all(listing.message.endswith(".") for listing in LISTS)
     assert len({listing.name for listing in LISTS}) == len(LISTS)

@@ -1,4 +1,4 @@
-"""The bytes of an entry that its leaf is the hash of, whatever form its header lines have."""
+"""The bytes of an entry that its leaf is the hash of, for header lines of any form."""
 
 import pytest
 from hypothesis import given
@@ -37,7 +37,7 @@ def of(head: bytes, body: bytes = b"{}") -> StoredMessage:
 
 
 @pytest.mark.parametrize("entry", LEDGER, ids=lambda entry: entry.subject)
-def test_an_entry_of_ours_states_what_the_contracts_say(entry: StoredMessage) -> None:
+def test_canonical_headers_state_the_bytes_of_the_contract(entry: StoredMessage) -> None:
     assert entry.stated == stated(entry)
     assert b"Nats-Msg-Id" in entry.head
     assert b"Nats-" not in entry.stated
@@ -51,13 +51,13 @@ def test_unusual_header_forms_state_the_same_bytes(head: bytes) -> None:
 
 
 @given(st.binary(max_size=60).map(lambda noise: noise.replace(b"\r\n", b"")), st.integers(0, 400))
-def test_noise_in_a_header_line_changes_what_is_stated_as_the_contracts_say(noise: bytes, at: int) -> None:
+def test_malformed_header_lines_state_the_bytes_of_the_contract(noise: bytes, at: int) -> None:
     head = LEDGER[1].head
     entry = of(head[:at] + noise + head[at:])
     assert entry.stated == stated(entry)
 
 
-def test_every_byte_of_subject_headers_and_body_counts() -> None:
+def test_every_byte_of_subject_headers_and_body_is_stated() -> None:
     entry = LEDGER[1]
     others = {
         entry._replace(subject=f"{entry.subject}x").stated,
@@ -69,17 +69,17 @@ def test_every_byte_of_subject_headers_and_body_counts() -> None:
     assert len(others | {entry.stated}) == 6
 
 
-def test_what_the_server_adds_does_not_count() -> None:
+def test_headers_that_the_server_adds_are_not_stated() -> None:
     entry = LEDGER[1]
     later = entry._replace(head=entry.head + b"Nats-Expected-Last-Sequence: 4\r\n", stored_at=7, sequence=9)
     assert later.stated == entry.stated
 
 
-def test_a_header_is_found_in_any_case_and_the_last_one_counts() -> None:
+def test_header_names_are_case_insensitive_and_the_last_duplicate_counts() -> None:
     entry = of(b"CE-Type: a\r\nce-type:  b \r\nother\r\n")
     assert (entry.type, entry.header("Ce-TYPE"), entry.header("ce-id")) == ("b", "b", None)
 
 
-def test_header_lines_are_made_of_a_dict() -> None:
+def test_headers_are_encoded_from_a_dict() -> None:
     assert encode_headers({"a": "1", "b": "2"}) == b"a: 1\r\nb: 2\r\n"
     assert encode_headers(None) == b""

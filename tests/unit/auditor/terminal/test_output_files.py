@@ -1,4 +1,4 @@
-"""Files that `--out` and `--save` name: what a regular file becomes, and what everything else stays."""
+"""Files that `--out` and `--save` name: regular files are replaced, pipes and devices are written to."""
 
 import os
 import stat
@@ -18,7 +18,7 @@ def write(path: Path, text: str) -> None:
         file.write(text)
 
 
-def test_a_file_is_replaced_as_a_whole_and_keeps_its_mode(tmp_path: Path) -> None:
+def test_a_file_is_replaced_atomically_and_keeps_its_mode(tmp_path: Path) -> None:
     replay = tmp_path / "books"
     replay.write_text("longer than what comes")
     replay.chmod(0o640)
@@ -37,7 +37,7 @@ def test_a_symbolic_link_stays_and_its_file_is_replaced(tmp_path: Path) -> None:
     assert (tmp_path / "elsewhere" / "books").read_text() == "second"
 
 
-def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
+def test_a_pipe_is_written_to_and_not_replaced(tmp_path: Path) -> None:
     pipe, read = tmp_path / "pipe", list[str]()
     os.mkfifo(pipe)
     reader = threading.Thread(target=lambda: read.append(pipe.read_text()))
@@ -48,7 +48,7 @@ def test_a_pipe_is_written_to_and_stays(tmp_path: Path) -> None:
     assert pipe.is_fifo()
 
 
-def test_standard_output_gets_the_text_behind_what_it_has(tmp_path: Path) -> None:
+def test_a_redirected_standard_output_is_appended_to(tmp_path: Path) -> None:
     log = tmp_path / "log"
     log.write_text("before\n")
     program = "from telecine_auditor.terminal.output_files import *\nfrom pathlib import Path\n"
@@ -58,7 +58,7 @@ def test_standard_output_gets_the_text_behind_what_it_has(tmp_path: Path) -> Non
     assert log.read_text() == "before\nbooks\n"
 
 
-def test_after_an_error_the_old_file_is_there_and_nothing_else(tmp_path: Path) -> None:
+def test_an_error_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     replay = tmp_path / "books"
     replay.write_text("old")
     with pytest.raises(ZeroDivisionError), text_file(replay) as file:

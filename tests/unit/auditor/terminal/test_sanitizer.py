@@ -1,4 +1,4 @@
-"""What users wrote is shown on one line, computed by no spreadsheet, and can be had back."""
+"""Untrusted text is printed on one line, never computed by a spreadsheet, and can be restored."""
 
 import json
 import re
@@ -25,7 +25,7 @@ texts = st.text(st.characters(exclude_categories=[]))
 
 
 @given(texts)
-def test_one_line_is_one_printable_line_and_nothing_is_lost(text: str) -> None:
+def test_one_line_is_printable_and_reversible(text: str) -> None:
     line = one_line(text, besides=",;")
     assert line.isprintable()
     assert not set(",;") & set(line)
@@ -33,14 +33,14 @@ def test_one_line_is_one_printable_line_and_nothing_is_lost(text: str) -> None:
 
 
 @given(texts)
-def test_json_for_people_is_the_same_json_and_moves_no_cursor(text: str) -> None:
+def test_printable_json_has_equal_values_and_no_control_characters(text: str) -> None:
     shown = printable_json({"reason": text})
     assert all(line.isprintable() for line in shown.split("\n"))
     assert json.loads(shown) == {"reason": text}
 
 
 @pytest.mark.parametrize("text", ["=1+1", "+1", "-1", "@SUM(A1)", "\ta", "\ra", "  =1", "'=1", "＝1"])
-def test_a_formula_is_a_text(text: str) -> None:
+def test_a_formula_is_escaped(text: str) -> None:
     assert escape_spreadsheet_cell(text) == f"'{text}"
 
 
@@ -55,12 +55,12 @@ def test_a_formula_is_a_text(text: str) -> None:
         ("a, =1; b = 2 | c - d", "a, =1; b = 2 | c - d"),
     ],
 )
-def test_a_formula_behind_what_may_divide_cells_is_a_text(text: str, shown: str) -> None:
+def test_a_formula_after_a_cell_separator_is_escaped(text: str, shown: str) -> None:
     assert escape_spreadsheet_cell(text) == shown
 
 
 @given((texts | st.text(";|\t\n' =-a")).map(replace_surrogates))
-def test_taking_the_apostrophes_off_gives_the_text_back(text: str) -> None:
+def test_escaped_cells_are_reversible(text: str) -> None:
     shown = escape_spreadsheet_cell(text)
     assert re.sub(r"(^|[;|\t\r\n])'", r"\1", shown) == text
     for cell in re.split(r"[;|\t\r\n]", shown):
@@ -68,11 +68,11 @@ def test_taking_the_apostrophes_off_gives_the_text_back(text: str) -> None:
 
 
 @given(texts)
-def test_whatever_is_stored_is_utf_8(text: str) -> None:
+def test_stored_text_is_valid_utf_8(text: str) -> None:
     replace_surrogates(text).encode()
 
 
-def test_tables_have_plain_numbers_to_the_right() -> None:
+def test_plain_tables_have_right_aligned_numbers() -> None:
     lines = render_plain_table(("account", "available"), [("ann", 1234567), ("b\nob", None), ("c", 8)])
     assert lines == [
         "account  available",

@@ -8,7 +8,7 @@ from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.tables import format_number, render_plain_table, render_table
 
 
-def test_a_table_has_columns_as_wide_as_needed_and_numbers_to_the_right() -> None:
+def test_columns_are_as_wide_as_needed_and_numbers_right_aligned() -> None:
     rows = [("ann", 1234567, None), ("b", 5, "x")]
     assert render_table(("who", "credits", ""), rows) == [
         "who    credits",
@@ -18,7 +18,7 @@ def test_a_table_has_columns_as_wide_as_needed_and_numbers_to_the_right() -> Non
     ]
 
 
-def test_an_empty_table_has_its_head() -> None:
+def test_an_empty_table_has_a_header() -> None:
     assert render_table(("who", "credits"), []) == ["who  credits", "---  -------"]
 
 
