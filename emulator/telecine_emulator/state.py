@@ -43,6 +43,7 @@ class Emulator:
         """Ark: `cgt-` 14 digits `-` 5 characters; flex tasks begin with `cgt-batch-`."""
         kind = "cgt-batch" if tier == "flex" else "cgt"
         while True:
+            # Five random characters may repeat within one second.
             ending = "".join(secrets.choice(LETTERS) for _ in range(5))
             task_id = f"{kind}-{stamp(self.clock.now())}-{ending}"
             if self.store.find(task_id) is None:

@@ -145,6 +145,7 @@ def _image_problem(data: bytes, where: str) -> Problem | None:
         return Problem("InvalidParameter", where, f"{where} must be an image of less than 30 MB")
     size = image_size.of(data)
     if size is None:
+        # A format whose header is not read here, such as tiff, is accepted without a check of its size.
         return None
     width, height = size
     if not (300 < width < 6000 and 300 < height < 6000):

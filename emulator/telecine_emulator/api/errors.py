@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+# Grouped by status, because Ark's table lists the codes that way.
 STATUS_OF_CODE = {
     400: (
         "MissingParameter",

@@ -50,6 +50,7 @@ async def create(emulator: Emulator, request: Request) -> Response:
         _authenticate(emulator, request)
         body = without_nulls(await _json(request))
     except ApiError as error:
+        # The journal contains all create requests, also those that fail before their validation.
         creation.write_journal_entry(emulator, asked, f"refused:{error.code}")
         raise
     accepted = creation.create(emulator, creation.Request(body, asked.headers, asked.base_url))
@@ -145,6 +146,7 @@ def _authenticate(emulator: Emulator, request: Request) -> None:
 
 
 async def _json(request: Request) -> Any:
+    # Checked before the body is read, so that a huge one is never in memory.
     if int(request.headers.get("content-length", "0")) > MAX_BODY_BYTES:
         raise ApiError("InvalidParameter", "The request's body is larger than 64 MB", status=413)
     raw = await request.body()

@@ -25,6 +25,7 @@ async def close_connection(scope: Scope, receive: Receive) -> None:
     if transport is None:
         raise RuntimeError("this fault needs a server that runs telecine_emulator.faults.connection.Protocol")
     transport.close()
+    # uvicorn would complete the response if the application returned before the connection is closed.
     while (await receive())["type"] != "http.disconnect":
         continue
 

@@ -59,6 +59,7 @@ class Renders:
         """Removes finished files that no task in `tasks` needs."""
         kept = {path for task in tasks for path in self._wanted(task)}
         for path in set(self._folder.iterdir()) - kept:
+            # Partial files are still being written.
             if path.suffix != PART:
                 path.unlink(missing_ok=True)
 
@@ -78,6 +79,7 @@ def _make(scene: Scene, paths: tuple[Path, ...]) -> None:
     for path in paths:
         if path.exists():
             continue
+        # Renamed when complete, so that a killed process leaves no partial file under the final name.
         part = path.with_name(path.name + PART)
         (write_last_frame if path.suffix == ".png" else write_clip)(scene, part)
         part.replace(path)

@@ -54,6 +54,7 @@ def _path(emulator: Emulator, task: Task, name: str) -> Path | None:
         path = emulator.renders.last_frame(task)
     else:
         return None
+    # A file is removed after its URL has expired; the response must then be 403 and not 404.
     return path if path.exists() or emulator.clock.now() >= task.url_expires_at else None
 
 

@@ -55,6 +55,7 @@ class CallbackSender:
         return list(reversed(self._held.pop(task.id))) if task.status in TERMINAL else []
 
     def _queue(self, task_id: str, url: str, body: Body) -> None:
+        # Each callback waits for the previous one of its task, so that they arrive in order.
         sending = asyncio.create_task(self._send_after(self._last.get(task_id), url, body))
         self._last[task_id] = sending
         sending.add_done_callback(lambda done: self._forget(task_id, done))
@@ -72,6 +73,7 @@ class CallbackSender:
                 return
 
     async def _opened(self) -> "httpx.AsyncClient":
+        # Loaded at the first callback and in a thread, because loading httpx takes a while.
         module = await asyncio.to_thread(import_module, "httpx")
         if self._client is None:
             self._client = module.AsyncClient(timeout=self._timeout, trust_env=False)

@@ -78,6 +78,7 @@ class Scheduler:
 
     def _work(self) -> None:
         while self._due and self._due[0][0] <= self._parts.clock.now():
+            # An entry is outdated if the task has changed in the meantime: the stored task decides.
             due, task_id = heapq.heappop(self._due)
             task = self._parts.store.find(task_id)
             if task and task.due_at is not None and task.due_at <= due:
@@ -85,9 +86,11 @@ class Scheduler:
 
     def _move(self, task: Task, at: float) -> None:
         if task.status == "queued" and at < task.expires_at and not self._slot_free():
+            # It waits for a slot, but expires at its time without one.
             heapq.heappush(self._without_slot, (-task.spec.priority, task.created_at, task.id))
             self._push(task.expires_at, task.id)
             return
+        # A task succeeds late rather than without its file.
         if task.status == "running" and self._must_wait_for_render(task):
             self._rendering.add(task.id)
             return
@@ -130,6 +133,7 @@ class Scheduler:
         loop = asyncio.get_running_loop()
 
         def when_done(future: Future[None]) -> None:
+            # A worker thread may finish after the emulator was closed.
             if not loop.is_closed():
                 loop.call_soon_threadsafe(self._rendered, task.id, future.exception())
 

@@ -131,5 +131,5 @@ def _number(ratio: str) -> float:
 def _media_digest(content: Content) -> str:
     if not content.media:
         return ""
-    told = "\n".join(f"{role} {item.url}" for role, item in zip(content.roles, content.media, strict=True))
-    return hashlib.sha256(told.encode()).hexdigest()
+    listed = "\n".join(f"{role} {item.url}" for role, item in zip(content.roles, content.media, strict=True))
+    return hashlib.sha256(listed.encode()).hexdigest()

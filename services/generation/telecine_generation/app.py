@@ -80,13 +80,13 @@ def register_gauges(builder: ServiceBuilder, projections: ProjectionRunner) -> N
 
     builder.metrics.observable_gauge(
         "telecine_generations_in_flight",
-        "Generations that are not over: submitting, following (the provider has them), or late (failed, but asked for)",
+        "Generations that have not ended: submitting, following (the provider has them), or late (failed, but polled)",
         in_phases,
         label="phase",
     )
     builder.metrics.observable_gauge(
         "telecine_submission_oldest_seconds",
-        "For how long the oldest generation has been waiting to be submitted, or to be found again",
+        "Age of the oldest generation whose submission is not confirmed",
         oldest,
     )
 

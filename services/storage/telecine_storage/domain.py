@@ -76,6 +76,7 @@ def retry_at(
     failure: Failure, tried: int, now: datetime, video: VideoReady, policy: RetryPolicy
 ) -> datetime | None:
     """The time of the next try after `tried` failures, or None if there is none."""
+    # The exponent is bounded, because a float overflows after about a thousand tries.
     pause = min(policy.longest, policy.first * 2.0 ** min(tried - 1, 30))
     next_try = now + timedelta(seconds=pause)
     if next_try > video.url_expires_at - timedelta(seconds=policy.margin):
@@ -108,6 +109,7 @@ def decide(command: Command, video: Video) -> Event | None:
                 duration=command.duration,
             )
         case GiveUp(now, side, message):
+            # If only the bucket failed, the user can still download the video from the provider.
             lives = side is StorageFailure.BUCKET and now < video.ready.url_expires_at
             return VideoStorageFailed(
                 account=account,

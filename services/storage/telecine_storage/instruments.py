@@ -16,7 +16,7 @@ class CopyInstruments:
     def __init__(self, metrics: Metrics) -> None:
         self.copies = metrics.counter(
             "telecine_copies",
-            "Copies by what came of them: stored, the side that failed (source or bucket), or broken_off",
+            "Copies by outcome: stored, the side that failed (source or bucket), or broken_off",
             "outcome",
         )
         self.bytes = metrics.counter("telecine_copied_bytes", "Bytes of videos that were stored")
@@ -26,7 +26,7 @@ class CopyInstruments:
         self.running = metrics.gauge("telecine_copies_running", "Copies under way")
         self.recopies = metrics.counter(
             "telecine_recopies",
-            "Stored videos whose object was missing or incomplete, by what came of it: copied (again) or lost",
+            "Stored videos whose object was missing or incomplete, by outcome: copied (again) or lost",
             "outcome",
         )
         for outcome in ("copied", "lost"):

@@ -206,12 +206,12 @@ async def test_a_submission_that_was_not_accepted_is_proven_absent(environment: 
 async def test_another_submission_is_not_mistaken_for_ours(environment: ProviderEnvironment) -> None:
     await submit(environment)
     mark = await mark_of(environment, asked(environment))
-    assert await environment.provider.find(replace(mark, safety_identifier="somebody-else")) is None
+    assert await environment.provider.find(replace(mark, safety_identifier="other-generation")) is None
 
 
 async def test_many_tasks_are_read_and_unknown_ones_are_absent(environment: ProviderEnvironment) -> None:
     ids = [await submit(environment, seed) for seed in range(3)]
-    found = await environment.provider.tasks([*ids, "cgt-nobody-knows"])
+    found = await environment.provider.tasks([*ids, "cgt-unknown"])
     assert {task_id: task.seed for task_id, task in found.items()} == dict(zip(ids, range(3), strict=True))
 
 
@@ -259,4 +259,4 @@ async def test_a_finished_task_keeps_its_record(environment: ProviderEnvironment
 
 
 async def test_cancelling_an_unknown_task_is_unknown(environment: ProviderEnvironment) -> None:
-    assert await environment.provider.cancel("cgt-nobody-knows") is CancelOutcome.UNKNOWN
+    assert await environment.provider.cancel("cgt-unknown") is CancelOutcome.UNKNOWN

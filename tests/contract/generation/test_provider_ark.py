@@ -35,8 +35,8 @@ from telecine_generation.provider.port import (
     SubmitRequest,
 )
 
-KEY = "key-nobody-may-see"
-PROMPT = "prompt-nobody-may-see"
+KEY = "key-that-is-secret"
+PROMPT = "prompt-that-is-secret"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
 REQUEST = SubmitRequest(
     model="doubao-seedance-1-0-pro-250528",

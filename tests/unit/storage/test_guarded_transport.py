@@ -92,7 +92,7 @@ class Wire(httpcore.AsyncNetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,
     ) -> httpcore.AsyncNetworkStream:
         self.dialled.append((host, port))
-        raise httpcore.ConnectError("nobody there")
+        raise httpcore.ConnectError("unreachable")
 
 
 class Names:

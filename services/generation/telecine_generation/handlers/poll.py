@@ -98,6 +98,7 @@ class GenerationPoller:
             return await self._execute(state, Expire(self._clock())) if silent else state
         if seen.status and seen.status not in RUNNING | FINISHED:
             log.warning("provider.unknown_status", status=seen.status)
+        # At the deadline a queued task is cancelled, so that it costs nothing. A running one cannot be stopped.
         if state.phase is Phase.SUBMITTED and seen.status in RUNNING and self._clock() >= deadline:
             await self._provider.cancel(task_id)
         return await self._execute(state, Observe(self._clock(), seen))

@@ -101,6 +101,8 @@ class Submitter:
         claim = outcome.event.event if outcome.event else None
         if not isinstance(claim, SubmissionStarted) or claim.owner != self._owner:
             return outcome.state
+        # Storing the claim may have taken longer than its lease. Then another process may already have concluded that
+        # no POST was sent.
         if asyncio.get_running_loop().time() - started > self._policy.lease:
             log.warning("submission.lease_lost", attempt=claim.attempt)
             return outcome.state

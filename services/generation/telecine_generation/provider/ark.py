@@ -222,5 +222,7 @@ class ArkProvider:
         )
 
 
-def _may_be_incomplete(page: wire.Page, strangers: Set[str]) -> bool:
-    return bool(page.unreadable or strangers or (page.total or 0) > page.size)
+def _may_be_incomplete(page: wire.Page, unrequested: Set[str]) -> bool:
+    """Whether the page does not prove that a missing task does not exist."""
+    # Tasks that were not requested mean that the server ignored the filter, so that others may follow.
+    return bool(page.unreadable or unrequested or (page.total or 0) > page.size)

@@ -145,6 +145,7 @@ def _resolve(
                 provider_code=command.provider_code,
             )
         case ProvenAbsent(now, attempt, most):
+            # A provider that accepts tasks without listing them would otherwise get a new one after each search.
             if state.unanswered + 1 >= most:
                 return _unresolved(state)
             return SubmissionDeferred(
@@ -164,6 +165,7 @@ def _observe(now: datetime, seen: Observation, state: Generation) -> Event | Non
         return _late(seen, state)
     if state.phase is not Phase.SUBMITTED or state.submitted is None:
         return None
+    # Results are examined before the deadline: a late video is accepted if no timeout was recorded yet.
     if seen.status == "succeeded" and seen.url:
         return _ready(now, seen, seen.url, state)
     if seen.status == "failed":

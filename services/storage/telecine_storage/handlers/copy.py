@@ -122,6 +122,7 @@ class CopyHandler:
         if ready is None or stored is None:
             return  # erased in the meantime
         try:
+            # Another instance may have restored it.
             if await self._bucket.head(stored.key) == stored.bytes:
                 return
             await self._transfer(ready.url, stored.key, sha256=stored.sha256)
@@ -159,6 +160,7 @@ class CopyHandler:
             return
         command = GiveUp(self._clock(), error.kind, FAILURE_MESSAGES[error.kind])
         await self._videos.handle(subjects.video(account, generation), command)
+        # After the last try no further copy would remove what the failed ones have left.
         try:
             await self._bucket.abort_leftovers(object_key(account, generation))
         except BucketError as leftover:

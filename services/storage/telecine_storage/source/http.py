@@ -84,6 +84,7 @@ class HttpSource:
         """The final response, with the whole file, after at most REDIRECTS_MAX redirects. Raises SourceError."""
         target = _parse(url)
         for _ in range(REDIRECTS_MAX + 1):
+            # Every hop is checked like the first URL, and closed before the next one.
             self._check(target)
             hop = await stack.enter_async_context(AsyncExitStack())
             response = await self._ask(target, hop)
