@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable
 
 import nats.errors
 
-from telecine_gateway.read_model.consistency import Positions
+from telecine_gateway.read_model.consistency import ReadYourWrites
 
 __all__ = ["ApiKeyCatchUp"]
 
@@ -26,14 +26,14 @@ class ApiKeyCatchUp:
     ) -> None:
         self._newest = newest
         self._within = within
-        self._positions = Positions(reached)
+        self._keys = ReadYourWrites(reached)
         self._turn = asyncio.Lock()
         self._next: asyncio.Task[None] | None = None
         self._asked_at = float("-inf")
 
-    def moved(self) -> None:
+    def advanced(self) -> None:
         """The tables have advanced."""
-        self._positions.moved()
+        self._keys.advanced()
 
     async def catch_up(self) -> None:
         """Until what is in the stream now can be queried; at once where the server gives no answer."""
@@ -51,5 +51,5 @@ class ApiKeyCatchUp:
                 newest = await self._newest()
             except (nats.errors.Error, TimeoutError, OSError):
                 return
-        self._positions.wrote(_EVERY_ACCOUNT, newest)
-        await self._positions.seen(_EVERY_ACCOUNT, within=self._within)
+        self._keys.record_write(_EVERY_ACCOUNT, newest)
+        await self._keys.wait_until_visible(_EVERY_ACCOUNT, within=self._within)

@@ -7,11 +7,8 @@ from sqlmodel import Session, col, select
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.session import add_row, find_row
-from telecine_contracts import Event
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
 from telecine_contracts.credits import (
-    CreditsDebited,
-    CreditsDenied,
     CreditsRefunded,
     CreditsSettled,
     LedgerEvent,
@@ -21,12 +18,13 @@ from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 
 from .accounts import apply_entry
+from .charges import apply_to_charge
 from .entries import statement_line
 from .generations import apply_event
-from .tables import METADATA, VERSION, ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
+from .tables import METADATA, VERSION, ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
 from .timeline import public_data
 
-__all__ = ["METADATA", "PROJECTIONS", "VERSION", "apply_to_charge"]
+__all__ = ["METADATA", "PROJECTIONS", "VERSION"]
 
 
 def apply_video(session: Session, recorded: RecordedEvent) -> None:
@@ -55,9 +53,7 @@ def apply_ledger(session: Session, recorded: RecordedEvent) -> None:
     assert isinstance(event, LedgerEvent)
     balance = apply_entry(session, event, event.decided_at or recorded.envelope.time)
     session.add(_entry(event, recorded, balance.at))
-    charge = _charge(session, event)
-    if charge is not None:
-        add_row(session, charge)
+    _apply_charge(session, event)
 
 
 def _entry(event: LedgerEvent, recorded: RecordedEvent, at: datetime) -> LedgerEntry:
@@ -81,40 +77,18 @@ def _entry(event: LedgerEvent, recorded: RecordedEvent, at: datetime) -> LedgerE
     )
 
 
-def _charge(session: Session, event: LedgerEvent) -> Charge | None:
-    """Only an end needs the charge before it: a debit and a denial are always a generation's first entry."""
-    before = None
+def _apply_charge(session: Session, event: LedgerEvent) -> None:
+    row = None
+    # Only an end needs the charge before it: a debit or denial is always a generation's first entry.
     if isinstance(event, CreditsSettled | CreditsRefunded):
-        before = find_row(session, Charge, event.generation)
-    return apply_to_charge(before, event)
-
-
-def apply_to_charge(charge: Charge | None, event: Event) -> Charge | None:
-    """How a generation is paid for after a ledger event of it."""
-    match event:
-        case CreditsDebited():
-            return Charge(
-                generation=event.generation,
-                account=event.account,
-                state="debited",
-                amount=event.amount,
-                available=event.balances.available,
-            )
-        case CreditsDenied():
-            return Charge(
-                generation=event.generation,
-                account=event.account,
-                state="denied",
-                amount=event.needed,
-                available=event.available,
-                reason=event.reason.value,
-                limit=event.limit.model_dump(mode="json") if event.limit else None,
-            )
-        case CreditsSettled() | CreditsRefunded() if charge is not None:
-            charge.state = event.action
-            return charge
-        case _:
-            return charge
+        row = find_row(session, ChargeRow, event.generation)
+    charge = apply_to_charge(row.charge if row else None, event)
+    if charge is None:
+        return
+    if row is None:
+        row = ChargeRow.of(charge)
+    row.state = charge.state
+    add_row(session, row)
 
 
 def apply_access(session: Session, recorded: RecordedEvent) -> None:

@@ -9,7 +9,8 @@ from typing import TypeVar
 from sqlalchemy import ColumnElement, Engine, case
 from sqlmodel import Session, and_, col, select
 
-from .tables import ApiKey, Charge, GenerationRow, LedgerEntry, VideoEvent
+from .charges import Charge
+from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
 
 __all__ = ["GenerationRows", "HistoryFilters", "Queries"]
 
@@ -56,31 +57,36 @@ class Queries:
 
         def ask(session: Session) -> GenerationRows:
             row = session.get(GenerationRow, generation)
-            charge = session.get(Charge, generation)
+            charge = session.get(ChargeRow, generation)
             return GenerationRows(
                 row if row is not None and row.account == account else None,
-                charge if charge is not None and charge.account == account else None,
+                charge.charge if charge is not None and charge.account == account else None,
             )
 
         return await self.run(ask)
 
     async def charge(self, account: str, generation: str) -> Charge | None:
         """How the generation was paid for, if that is decided."""
-        query = select(Charge).where(col(Charge.account) == account, col(Charge.generation) == generation)
-        return await self.run(lambda session: session.exec(query).first())
+        query = select(ChargeRow).where(
+            col(ChargeRow.account) == account, col(ChargeRow.generation) == generation
+        )
+        row = await self.run(lambda session: session.exec(query).first())
+        return row.charge if row else None
 
     async def history(
         self, account: str, filters: HistoryFilters
     ) -> Sequence[tuple[GenerationRow, Charge | None]]:
         """The account's generations, newest first, one more than `limit` if there are more."""
         query = (
-            select(GenerationRow, Charge)
-            .join(Charge, and_(col(Charge.generation) == col(GenerationRow.id)), isouter=True)
+            select(GenerationRow, ChargeRow)
+            .join(ChargeRow, and_(col(ChargeRow.generation) == col(GenerationRow.id)), isouter=True)
             .where(col(GenerationRow.account) == account, *_conditions(filters))
             .order_by(col(GenerationRow.requested_sequence).desc())
             .limit(filters.limit + 1)
         )
-        return await self.run(lambda session: [(row, charge) for row, charge in session.exec(query)])
+        return await self.run(
+            lambda session: [(row, charge.charge if charge else None) for row, charge in session.exec(query)]
+        )
 
     async def video_events(self, generation: str) -> Sequence[VideoEvent]:
         """The generation's own events, oldest first."""
@@ -107,7 +113,7 @@ class Queries:
 
 def _status() -> ColumnElement[str]:
     """The status as `state.status_of` tells it: paying decides while the generation has not begun."""
-    status, paid = col(GenerationRow.status), col(Charge.state)
+    status, paid = col(GenerationRow.status), col(ChargeRow.state)
     return case(
         (and_(status == "pending", paid == "denied"), "failed"),
         (and_(status == "pending", paid.is_not(None)), "processing"),

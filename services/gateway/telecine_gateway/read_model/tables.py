@@ -1,5 +1,6 @@
 """What the gateway can be asked about. Filled by the projections alone; rebuilt, never migrated."""
 
+from dataclasses import asdict
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -8,12 +9,14 @@ from sqlmodel import Field, SQLModel
 
 from telecine_chassis.projections.session import UtcTime
 
+from .charges import Charge
+
 __all__ = [
     "METADATA",
     "VERSION",
     "ApiKey",
     "Balance",
-    "Charge",
+    "ChargeRow",
     "GenerationRow",
     "GrantRow",
     "LedgerEntry",
@@ -178,11 +181,8 @@ class LedgerEntry(Table, table=True):
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
-class Charge(Table, table=True):
-    """How a generation was paid for. `available`: the balance right after it was debited or denied.
-
-    `limit`: the spend limit that it was denied for: scope, per, limit, used.
-    """
+class ChargeRow(Table, table=True):
+    """A Charge."""
 
     __tablename__ = "charge"
 
@@ -193,6 +193,16 @@ class Charge(Table, table=True):
     available: int = _big()
     reason: str | None = None
     limit: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
+
+    @classmethod
+    def of(cls, charge: Charge) -> "ChargeRow":
+        """The row that stores a charge."""
+        return cls(**asdict(charge))
+
+    @property
+    def charge(self) -> Charge:
+        """The charge that the row stores."""
+        return Charge(**self.model_dump())
 
 
 class ApiKey(Table, table=True):

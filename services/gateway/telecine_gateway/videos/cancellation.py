@@ -5,15 +5,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 from telecine_chassis.eventstore.command_handler import Cause
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import derive_id, subjects
-from telecine_contracts.gateway import VideoEvent
-from telecine_gateway.domain import AlreadyEnded, Generation, RequestCancel, evolve
+from telecine_gateway.domain import AlreadyEnded, Generation, RequestCancel
 from telecine_gateway.read_model.consistency import Waiters
 
 from .submission import Commands
 
-__all__ = ["CancelResult", "Cancellation", "Cancellations", "notify_progress"]
+__all__ = ["CancelResult", "Cancellation", "Cancellations"]
 
 
 class CancelResult(StrEnum):
@@ -33,22 +31,13 @@ class Cancellation:
     declined: bool = False
 
 
-def notify_progress(waiters: Waiters[Generation], recorded: RecordedEvent) -> None:
-    """Resolve whoever waits for an answer to a cancel, when this event is one."""
-    event = recorded.event
-    if isinstance(event, VideoEvent):
-        news = evolve(Generation(), event)
-        if news.cancel_declined or news.video_ready or news.ending:
-            waiters.tell(event.generation, news)
-
-
 class Cancellations:
-    """`patience`: seconds that a cancel waits for the generation service's answer."""
+    """`timeout`: seconds that a cancel waits for the generation service's answer."""
 
-    def __init__(self, commands: Commands, progress: Waiters[Generation], *, patience: float) -> None:
+    def __init__(self, commands: Commands, progress: Waiters[Generation], *, timeout: float) -> None:
         self._commands = commands
         self._progress = progress
-        self._patience = patience
+        self._timeout = timeout
 
     async def cancel(self, account: str, generation: str, traceparent: str | None) -> Cancellation:
         """Ask once, whatever the number of calls. Raises UnknownGeneration, Refused or Unavailable."""
@@ -67,7 +56,7 @@ class Cancellations:
 
     async def _wait(self, progress: asyncio.Future[Generation]) -> Generation | None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 return await progress
         except TimeoutError:
             return None

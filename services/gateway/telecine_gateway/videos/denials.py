@@ -3,7 +3,7 @@
 from telecine_contracts import descriptions
 from telecine_contracts.credits import DenialReason, LimitReached
 from telecine_gateway.http.schemas import ErrorBody, ErrorCode
-from telecine_gateway.read_model.tables import Charge
+from telecine_gateway.read_model.charges import Charge
 
 from .schemas import InsufficientCredits, LimitBody
 

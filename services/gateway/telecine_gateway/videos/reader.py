@@ -11,10 +11,10 @@ from typing import Any
 from telecine_chassis.eventstore.port import EventStore, RecordedEvent, UndecodedEvent
 from telecine_contracts import subjects
 from telecine_contracts.credits import DenialReason, LedgerEvent
+from telecine_gateway.read_model.charges import Charge, apply_to_charge
 from telecine_gateway.read_model.generations import ENDED, apply_event
-from telecine_gateway.read_model.projections import apply_to_charge
 from telecine_gateway.read_model.queries import Queries
-from telecine_gateway.read_model.tables import Charge, GenerationRow, LedgerEntry, VideoEvent
+from telecine_gateway.read_model.tables import GenerationRow, LedgerEntry, VideoEvent
 from telecine_gateway.read_model.timeline import merge_ordered, timeline_event
 
 from .denials import describe_denial

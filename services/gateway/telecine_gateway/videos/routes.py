@@ -76,7 +76,7 @@ def status_router(
 def history_router(
     auth: Auth,
     queries: Queries,
-    fresh: Callable[[str], Awaitable[None]],
+    wait_until_current: Callable[[str], Awaitable[None]],
     views: VideoSerializer,
     cursors: CursorCodec,
     clock: Clock,
@@ -124,7 +124,7 @@ def history_router(
             since=parse_time_parameter("from", since),
             until=parse_time_parameter("to", until),
         )
-        await fresh(requester.account)
+        await wait_until_current(requester.account)
         found = await queries.history(requester.account, filters)
         now, shown, next_cursor = clock(), found[:limit], None
         if len(found) > limit:

@@ -7,21 +7,18 @@ from dataclasses import dataclass
 import structlog
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
-from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import derive_id, subjects
-from telecine_contracts.credits import CreditsDebited, CreditsDenied
 from telecine_contracts.pricing import PriceTable
 from telecine_gateway.access.auth import Requester
 from telecine_gateway.domain import Command, Generation, IdempotencyConflict, RequestGeneration
-from telecine_gateway.read_model.consistency import Positions, Waiters
-from telecine_gateway.read_model.projections import apply_to_charge
+from telecine_gateway.read_model.charges import Charge
+from telecine_gateway.read_model.consistency import ReadYourWrites, Waiters
 from telecine_gateway.read_model.queries import Queries
-from telecine_gateway.read_model.tables import Charge
 
 from .idempotency import IdempotentRequest
 from .schemas import GenerateBody
 
-__all__ = ["Commands", "Submission", "Submissions", "notify_outcome"]
+__all__ = ["Commands", "Submission", "Submissions"]
 
 log = structlog.get_logger(__name__)
 Commands = CommandHandler[Command, Generation]
@@ -35,35 +32,27 @@ class Submission:
     charge: Charge | None
 
 
-def notify_outcome(waiters: Waiters[Charge], recorded: RecordedEvent) -> None:
-    """Resolve whoever waits for what a ledger event decides."""
-    if isinstance(recorded.event, CreditsDebited | CreditsDenied):
-        charge = apply_to_charge(None, recorded.event)
-        assert charge is not None
-        waiters.tell(charge.generation, charge)
-
-
 class Submissions:
-    """`patience`: seconds that a request waits for its outcome."""
+    """`timeout`: seconds that a request waits for its outcome."""
 
     def __init__(
         self,
         commands: Commands,
         queries: Queries,
         outcomes: Waiters[Charge],
-        positions: Positions,
-        fresh: Callable[[str], Awaitable[None]],
+        requests: ReadYourWrites,
+        wait_until_current: Callable[[str], Awaitable[None]],
         *,
         prices: PriceTable,
-        patience: float,
+        timeout: float,
     ) -> None:
         self._commands = commands
         self._queries = queries
         self._outcomes = outcomes
-        self._positions = positions
-        self._fresh = fresh
+        self._requests = requests
+        self._wait_until_current = wait_until_current
         self._prices = prices
-        self._patience = patience
+        self._timeout = timeout
 
     async def submit(
         self,
@@ -101,7 +90,7 @@ class Submissions:
                 await self._recorded(requester.account, sent, generation)
             else:
                 if done.event is not None:
-                    self._positions.wrote(requester.account, done.event.sequence)
+                    self._requests.record_write(requester.account, done.event.sequence)
                     log.info("generation.requested", account=requester.account, generation=generation)
             charge = await self._known(requester.account, generation) if repeatable else None
             charge = charge or await self._wait(outcome)
@@ -131,12 +120,12 @@ class Submissions:
         return found.digest is not None
 
     async def _known(self, account: str, generation: str) -> Charge | None:
-        await self._fresh(account)
+        await self._wait_until_current(account)
         return await self._queries.charge(account, generation)
 
     async def _wait(self, outcome: asyncio.Future[Charge]) -> Charge | None:
         try:
-            async with asyncio.timeout(self._patience):
+            async with asyncio.timeout(self._timeout):
                 return await outcome
         except TimeoutError:
             return None

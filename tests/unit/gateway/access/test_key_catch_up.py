@@ -55,7 +55,7 @@ async def test_a_lagging_projection_is_waited_for(stream: Stream, catch_up: ApiK
             await asyncio.sleep(0)
         assert not coming.done()
         stream.reached = sequence
-        catch_up.moved()
+        catch_up.advanced()
     await coming
 
 

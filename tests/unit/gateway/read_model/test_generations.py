@@ -11,8 +11,9 @@ from tests.support.data.video_events import NOW, PROVIDER_TASK, GenerationEvents
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope, Event
 from telecine_contracts.subjects import of_event
+from telecine_gateway.read_model.charges import Charge
 from telecine_gateway.read_model.generations import ENDED, apply_event
-from telecine_gateway.read_model.tables import Charge, GenerationRow
+from telecine_gateway.read_model.tables import GenerationRow
 from telecine_gateway.read_model.timeline import merge_ordered, public_data
 from telecine_gateway.videos.reader import GenerationState, generation_status
 

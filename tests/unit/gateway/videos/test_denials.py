@@ -9,8 +9,9 @@ from tests.support.data.video_events import GenerationEvents
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
 from telecine_contracts.subjects import of_event
+from telecine_gateway.read_model.charges import Charge
 from telecine_gateway.read_model.generations import apply_event
-from telecine_gateway.read_model.tables import Charge, GenerationRow
+from telecine_gateway.read_model.tables import GenerationRow
 from telecine_gateway.videos.denials import denial_response, describe_denial
 from telecine_gateway.videos.reader import GenerationState
 
