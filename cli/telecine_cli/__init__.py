@@ -1,1 +1,1 @@
-"""The telecine command."""
+"""The command `telecine`."""

@@ -13,7 +13,7 @@ __all__ = ["main"]
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line (that of this process by default) and exit.
 
-    Exit code 0: done; 1: it failed, and why is on standard error; 2: wrong usage.
+    Exit code 0: done; 1: failed, with the reason on standard error; 2: wrong usage.
     """
     _replace_unencodable_output()
     given = sys.argv[1:] if arguments is None else arguments
@@ -36,14 +36,14 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _replace_unencodable_output() -> None:
-    """In a Latin-1 locale Python raises an error for every character that the locale lacks, even for an ellipsis."""
+    # In a Latin-1 locale Python raises an error for every character that the locale lacks, even for an ellipsis.
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="replace")
 
 
 def _is_text(argument: str) -> bool:
-    """Whether an argument's bytes could be decoded; Python hides those that could not in lone surrogates."""
+    """Whether an argument could be decoded: Python replaces undecodable bytes by lone surrogates."""
     return not any("\ud800" <= character <= "\udfff" for character in argument)
 
 

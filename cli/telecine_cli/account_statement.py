@@ -1,6 +1,6 @@
-"""An account's statement and standing, from its ledger alone. Pure.
+"""An account's statement, state and remaining grants, computed from its ledger alone. Pure.
 
-The statement is the gateway's: the same rule of when an entry counts, the same lines, the same CSV.
+The statement equals the gateway's: the same rule for the time of an entry, the same lines, the same CSV.
 """
 
 from collections.abc import Iterable, Sequence
@@ -25,7 +25,7 @@ __all__ = ["GrantLine", "account_after", "grants_of", "statement_of"]
 def statement_of(
     account: str, entries: Sequence[RecordedEvent], period: Period
 ) -> tuple[Statement, Sequence[StatementLine]]:
-    """What an account had, what moved in the period, and what it has then."""
+    """Opening balance, movements of the period and closing balance. Denials are left out: they move no credits."""
     lines = list(_lines(entries))
     before = [line for line in lines if period.since is not None and line.at < period.since]
     upto = [line for line in lines if period.until is None or line.at < period.until]
@@ -36,6 +36,7 @@ def statement_of(
 
 
 def _lines(entries: Iterable[RecordedEvent]) -> Iterable[StatementLine]:
+    # An entry never counts before the one in front of it, even if a replica's clock was behind.
     last: datetime | None = None
     for recorded in entries:
         event = recorded.event
@@ -47,7 +48,7 @@ def _lines(entries: Iterable[RecordedEvent]) -> Iterable[StatementLine]:
 
 @dataclass(frozen=True, slots=True)
 class GrantLine:
-    """A grant and where its credits are: `available` and `held` of what was granted are left."""
+    """A grant and how much of it is left: `available` and `held` credits."""
 
     granted: CreditsGranted
     usable_until: datetime | None

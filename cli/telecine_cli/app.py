@@ -1,4 +1,4 @@
-"""Everything that `telecine` can do, on one page."""
+"""The command line: every command, and the panel of the help page that shows it."""
 
 from typing import Annotated
 
@@ -21,9 +21,9 @@ __all__ = ["build"]
 
 _HELP = """A prompt or an image becomes a stored video, and every credit is accounted for.
 
-Start with `telecine demo` to watch it work, or `telecine up` to use it. Both need nothing else."""
+Start with `telecine demo` to see it work, or with `telecine up` to use it. Neither needs any other program."""
 
-_LOCAL_PANEL, _OPERATIONS_PANEL = "Run it here", "Operate it"
+_LOCAL_PANEL, _OPERATIONS_PANEL = "Run telecine on this machine", "Operate telecine"
 
 
 def build() -> typer.Typer:

@@ -1,4 +1,4 @@
-"""Events out of the streams: all of one generation, or everything as it happens."""
+"""Reads events from the streams: all events of one generation, or new events of several streams."""
 
 import asyncio
 from collections import defaultdict, deque
@@ -25,7 +25,7 @@ LOST = "the connection to the NATS server was lost"
 
 
 async def generation_events(connection: NatsClient, generation: str) -> list[RecordedEvent]:
-    """Every event of a generation's way, from VIDEO and LEDGER, in order of time; empty if there is none."""
+    """Every event of a generation, from VIDEO and LEDGER, causes before effects; empty if there is none."""
     store = JetStreamEventStore(connection, registry())
     video = await store.load(f"video.*.{subjects.token(generation)}.*", include_undecoded=True)
     accounts = {recorded.event.account for recorded in video if isinstance(recorded.event, VideoEvent)}
@@ -40,9 +40,9 @@ async def generation_events(connection: NatsClient, generation: str) -> list[Rec
 
 
 def merge_streams(events: Iterable[RecordedEvent]) -> list[RecordedEvent]:
-    """Events of several streams in one order: each stream's own, by time between streams, no effect before its cause.
+    """Merge the events of several streams: each stream keeps its order, and no effect precedes its cause.
 
-    Times come from the clocks of several services, so they decide only where nothing else does.
+    Only where neither decides are events ordered by time, which comes from the clocks of several services.
     """
     streams: dict[str, deque[RecordedEvent]] = defaultdict(deque)
     for recorded in sorted(events, key=lambda each: each.sequence):
@@ -62,7 +62,7 @@ def _time(recorded: RecordedEvent) -> datetime:
 
 
 def _cause(recorded: RecordedEvent) -> str | None:
-    """The id of the event that led to this one; an event without a cause names itself."""
+    """The id of the event that caused this one; None for an event without a cause, which names itself."""
     envelope = recorded.envelope
     return None if envelope.causation == envelope.id else envelope.causation
 
@@ -71,10 +71,12 @@ def _cause(recorded: RecordedEvent) -> str | None:
 async def live_events(
     connection: NatsClient, starts: Sequence[tuple[Stream, int]]
 ) -> "AsyncIterator[asyncio.Queue[RecordedEvent]]":
-    """A queue that gets every event of some streams, each from behind a sequence on, while the block lasts.
+    """A queue that receives every event of some streams during the block, each stream from after a sequence.
 
-    A message that this version cannot read comes as UndecodedEvent. The block ends with Failure when the connection is
-    lost; what it raises itself passes through.
+    A message that this version cannot read arrives as UndecodedEvent. Errors of the block pass through.
+
+    Raises:
+        CommandError: the connection is lost.
     """
     events: asyncio.Queue[RecordedEvent] = asyncio.Queue(maxsize=1000)
     known = registry()

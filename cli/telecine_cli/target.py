@@ -1,4 +1,4 @@
-"""Which telecine a command speaks to: the stack on a data folder, or any NATS server by its URL."""
+"""Which telecine a command uses: the stack on a data folder, or any NATS server by its URL."""
 
 import os
 import shlex
@@ -43,9 +43,9 @@ _CONNECT_SECONDS = 3
 
 @dataclass(frozen=True)
 class Target:
-    """Where a telecine is, and the identity that a command uses there.
+    """The address of a telecine, and the identity that a command uses there.
 
-    `data` is the folder of a local stack, None for a server given by its URL.
+    `data`: the folder of a local stack; None for a server that was given by its URL.
     """
 
     nats_url: str
@@ -55,23 +55,27 @@ class Target:
     identity: str = OPERATOR
 
     def database(self, service: str, given: str | None) -> str:
-        """The URL of a service's database: the one `given`, else the local stack's. Raises Failure."""
+        """The URL of a service's database: `given`, or that of the local stack.
+
+        Raises:
+            CommandError: neither exists.
+        """
         if given is not None:
             return given
         if self.data is None:
-            raise CommandError("say where the service's database is, with --database-url")
+            raise CommandError("add --database-url, the URL of the service's database")
         return database_url(self.data, service)
 
 
 def find_target(
     data: Path | None, nats_url: str | None, nkey_seed: Path | None = None, *, identity: str = OPERATOR
 ) -> Target:
-    """The telecine to speak to: --nats-url, else --data, else TELECINE_NATS_URL, else ./data.
+    """The telecine to use: --nats-url, else --data, else TELECINE_NATS_URL, else ./data.
 
-    The seed of `identity` is `nkey_seed`, else that of TELECINE_NATS_NKEY_SEED_FILE; a local stack has its own.
+    The seed of `identity` is `nkey_seed`, else the file in TELECINE_NATS_NKEY_SEED_FILE; a local stack has its own.
 
     Raises:
-        Failure: when no stack runs on the folder, or a file of keys can't be used.
+        CommandError: no stack runs on the folder, or a key file is unusable.
     """
     if nats_url is None and data is None:
         nats_url = os.environ.get(NATS_URL_VARIABLE)
@@ -102,7 +106,7 @@ def find_target(
 
 
 def stack_target(config: StackConfig, identity: str = OPERATOR) -> Target:
-    """The stack that these are the facts of, to use as `identity`."""
+    """The stack with this configuration, to use with `identity`."""
     access = config.nats.access(identity)
     return Target(config.nats.url, config.nats.monitoring_url, config.data, access, identity)
 
@@ -125,16 +129,16 @@ def _access(nkey_seed: Path | None) -> NatsIdentity:
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[NatsClient]:
-    """A connection for as long as the block lasts.
+    """A connection that is open during the block.
 
     Raises:
-        Failure: when no server answers, or it refuses the seed, or the seed is another identity's.
+        CommandError: no server answers, or it refuses the seed, or the seed belongs to another identity.
     """
     connection = NatsClient()
     inbox_refused = False
 
-    async def told(problem: Exception) -> None:
-        """What goes wrong with a request is raised where it was made."""
+    async def on_error(problem: Exception) -> None:
+        """Fail the request that caused the error, instead of logging it."""
         nonlocal inbox_refused
         if denial := PermissionViolation.of(problem):
             inbox_refused |= denial.subject.startswith(f"_inbox.{target.identity}.")
@@ -143,7 +147,7 @@ async def connected(target: Target) -> AsyncIterator[NatsClient]:
         "allow_reconnect": False,
         "max_reconnect_attempts": 1,
         "connect_timeout": _CONNECT_SECONDS,
-        "error_cb": told,
+        "error_cb": on_error,
         "disconnected_cb": None,
         "reconnected_cb": None,
     }
@@ -157,7 +161,8 @@ async def connected(target: Target) -> AsyncIterator[NatsClient]:
     except PermissionDenied as error:
         if inbox_refused:
             raise CommandError(
-                f"{target.access.nkey_seed} is not the {target.identity}'s seed: this command needs that one"
+                f"{target.access.nkey_seed} is the seed of another identity: "
+                f"this command needs the {target.identity}'s seed"
             ) from error
         raise
     finally:
@@ -169,7 +174,7 @@ def _no_connection(target: Target, error: Exception) -> str:
         return f"no NATS server answers at {target.nats_url} ({type(error).__name__})"
     if target.access.nkey_seed is None:
         return (
-            f"the NATS server at {target.nats_url} wants to know who asks: "
-            f"name the {target.identity}'s seed with --nkey-seed"
+            f"the NATS server at {target.nats_url} requires credentials: "
+            f"add --nkey-seed, the file with the {target.identity}'s seed"
         )
-    return f"the NATS server at {target.nats_url} does not know the key in {target.access.nkey_seed}"
+    return f"the NATS server at {target.nats_url} does not accept the key in {target.access.nkey_seed}"

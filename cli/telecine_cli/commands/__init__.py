@@ -1,1 +1,1 @@
-"""What can be typed: arguments, options and help texts; the work is imported when it is asked for."""
+"""Arguments, options and help texts of all commands. The work is imported inside the functions: help is instant."""

@@ -1,4 +1,4 @@
-"""`telecine credits`: grant and correct credits, close accounts, limit spending, show what became of it all."""
+"""`telecine credits`: grant and correct credits, close accounts, limit spending, show ledgers."""
 
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -30,16 +30,16 @@ Amount = Annotated[int, typer.Argument(min=1, max=_MAX_CREDITS, help="Whole cred
 Reference = Annotated[
     str,
     typer.Option(
-        help="What it is for, unique within the account, e.g. a payment id: the same reference is carried out "
-        "once, however often this is repeated."
+        help="What it is for, unique within the account, e.g. a payment id. Repeating a command with the same "
+        "reference changes nothing."
     ),
 ]
-Reason = Annotated[str, typer.Option(help="A note for the statement.", show_default=False)]
+Reason = Annotated[str, typer.Option(help="A note, shown in the statement.", show_default=False)]
 
 
 def app() -> typer.Typer:
     """The commands of `telecine credits`."""
-    commands = group("Grant and correct credits, close accounts, limit spending, and show what became of it.")
+    commands = group("Grant and correct credits, close accounts, limit spending, show balances and ledgers.")
     for command in (grant, adjust, close, reopen, limits, balance, statement, ledger, skip):
         commands.command(epilog=_examples(command.__name__))(command)
     # The name of `ledger` before 0.2.
@@ -67,13 +67,13 @@ def grant(
         typer.Option(
             metavar="DATE",
             formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
-            help="When what is left of the grant expires, e.g. 2030-12-31 (UTC). [default: never]",
+            help="When the unspent rest of the grant expires, e.g. 2030-12-31 (UTC). [default: never]",
             show_default=False,
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Give credits to an account. An account comes into being with its first grant."""
+    """Grant credits to an account. The first grant creates the account."""
     from telecine_contracts.commands import GrantCredits
 
     given = {"account": account, "amount": amount, "reference": reference}
@@ -98,7 +98,7 @@ def adjust(
     reason: Reason = "",
     json: AsJson = False,
 ) -> None:
-    """Correct an entry: take back (part of) a grant, give back (part of) what was spent or has expired."""
+    """Correct an entry: take back (part of) a grant, or give back (part of) spent or expired credits."""
     from telecine_contracts.commands import AdjustCredits
 
     given = {"account": account, "corrects": entry, "amount": amount, "reference": reference}
@@ -112,7 +112,7 @@ def close(
     reason: Reason = "",
     json: AsJson = False,
 ) -> None:
-    """Charge and grant nothing to an account any more. What runs goes on, its history stays."""
+    """Close an account: it is neither charged nor granted credits. Running generations finish, its history stays."""
     from telecine_contracts.commands import CloseAccount
 
     _send(CloseAccount, {"account": account, "reason": reason}, target, as_json=json)
@@ -125,7 +125,7 @@ def reopen(
     reason: Reason = "",
     json: AsJson = False,
 ) -> None:
-    """Undo the closing of an account."""
+    """Reopen a closed account."""
     from telecine_contracts.commands import ReopenAccount
 
     _send(ReopenAccount, {"account": account, "reason": reason}, target, as_json=json)
@@ -137,26 +137,26 @@ def limits(
     account: Account,
     per_day: Annotated[
         int | None,
-        typer.Option(min=0, max=_MAX_CREDITS, help="Most credits a day of UTC.", show_default=False),
+        typer.Option(min=0, max=_MAX_CREDITS, help="Maximum credits per day (UTC).", show_default=False),
     ] = None,
     per_generation: Annotated[
         int | None,
-        typer.Option(min=0, max=_MAX_CREDITS, help="Most credits for one generation.", show_default=False),
+        typer.Option(min=0, max=_MAX_CREDITS, help="Maximum credits per generation.", show_default=False),
     ] = None,
     key: Annotated[
         str | None,
-        typer.Option(help="Only for this API key of the account, by its id.", show_default=False),
+        typer.Option(help="Limit only this API key of the account, by its id.", show_default=False),
     ] = None,
     lift: Annotated[
-        bool, typer.Option("--lift", help="Lift the limits that are not given (needed where that is all).")
+        bool, typer.Option("--lift", help="Remove the limits that are not given (required if none is given).")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """Set the spend limits of an account, or of one key of it: both together, one that is not given is lifted."""
+    """Set both spend limits of an account or of one of its keys. A limit that is not given is removed."""
     from telecine_contracts.commands import SetSpendLimits
 
     if per_day is None and per_generation is None and not lift:
-        raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone lifts both")
+        raise typer.BadParameter("give --per-day, --per-generation or both; --lift alone removes both")
     given = {"account": account, "api_key": key, "per_day": per_day, "per_generation": per_generation}
     _send(SetSpendLimits, given, target, as_json=json)
 
@@ -168,20 +168,20 @@ def skip(
     sequence: Annotated[
         int, typer.Argument(min=1, max=_MAX_CREDITS, help="The message's sequence on the stream LEDGER.")
     ],
-    reason: Annotated[str, typer.Option(help="Why it means nothing; auditors see it.", show_default=False)],
+    reason: Annotated[str, typer.Option(help="Why it is ignored; shown to auditors.", show_default=False)],
     unknown_type: Annotated[
         str | None,
         typer.Option(
             metavar="TYPE",
-            help="Its type, where it has the form of an event: only if no version of telecine ever wrote such events.",
+            help="Its type, if it has the form of an event: only if no version of telecine ever wrote such events.",
             show_default=False,
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Record that a message on an account's ledger, which is not an event, means nothing: the account goes on.
+    """Record that a message on an account's ledger is not an event and is ignored, so that the account works again.
 
-    An entry, or an event of a newer version, is not skipped.
+    Entries and events of newer versions cannot be skipped.
     """
     from telecine_contracts.commands import SkipMessage
 
@@ -215,14 +215,14 @@ def _send(
 
 
 def _in_utc(time: datetime | None) -> datetime | None:
-    """A time without a zone is UTC."""
+    """The time in UTC; one without a zone is in UTC already."""
     if time is None or time.tzinfo is None:
         return time and time.replace(tzinfo=UTC)
     try:
         return time.astimezone(UTC)
     except OverflowError:
         raise typer.BadParameter(
-            "is outside the calendar: the last time is 9999-12-31T23:59:59Z", param_hint="--expires"
+            "is out of range: the last time is 9999-12-31T23:59:59Z", param_hint="--expires"
         ) from None
 
 
@@ -232,7 +232,7 @@ def balance(
     account: Account,
     json: AsJson = False,
 ) -> None:
-    """Show what an account has, what bounds it, and what is left of each of its grants."""
+    """Show an account's balance, its spend limits, and what is left of each grant."""
     from telecine_cli.output.credits import print_balance
     from telecine_cli.runner import run
 

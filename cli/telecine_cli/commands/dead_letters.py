@@ -1,4 +1,4 @@
-"""`telecine dead-letters`: messages that a service could not take."""
+"""`telecine dead-letters`: messages that a service could not process."""
 
 from typing import Annotated
 
@@ -14,7 +14,7 @@ LetterId = Annotated[int, typer.Argument(min=1, help="The letter's number, as `d
 def app() -> typer.Typer:
     """The commands of `telecine dead-letters`."""
     commands = group(
-        "Messages that a service could not take: kept with the error, to be looked at and replayed."
+        "Messages that a service could not process: stored with the error, to be inspected and replayed."
     )
     commands.command("list", epilog="Example:\n\n    telecine dead-letters list")(list_)
     commands.command(epilog="Example:\n\n    telecine dead-letters show 7")(show)
@@ -22,7 +22,7 @@ def app() -> typer.Typer:
         epilog="Examples:\n\n    telecine dead-letters replay 7\n\n    telecine dead-letters replay --all"
     )(replay)
     commands.command(
-        epilog='Examples:\n\n    telecine dead-letters dismiss 7 --reason "written by hand, incident 12"\n\n    '
+        epilog='Examples:\n\n    telecine dead-letters dismiss 7 --reason "published by hand, incident 12"\n\n    '
         'telecine dead-letters dismiss --all --reason "tables were rebuilt"'
     )(dismiss)
     return commands
@@ -32,11 +32,11 @@ def app() -> typer.Typer:
 def list_(
     target: TargetOptions,
     resolved: Annotated[
-        bool, typer.Option("--resolved", help="Those that were replayed or dismissed, with the reason.")
+        bool, typer.Option("--resolved", help="Only replayed and dismissed letters, with the reason.")
     ] = False,
     json: AsJson = False,
 ) -> None:
-    """List the letters that wait for an operator, oldest first."""
+    """List unresolved letters, oldest first."""
     from telecine_cli.output.dead_letters import print_letters
     from telecine_cli.runner import run
 
@@ -49,7 +49,7 @@ def show(
     letter: LetterId,
     json: AsJson = False,
 ) -> None:
-    """Show one letter: the message's place, the error, how often it was tried. Its content with --json only."""
+    """Show one letter: the message's position, the error, the number of tries. Its body is shown with --json only."""
     from telecine_cli.output.dead_letters import print_letter
     from telecine_cli.runner import run
 
@@ -64,7 +64,7 @@ def replay(
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
 ) -> None:
-    """Have a message handled again by the service that gave up on it; if it fails again it is kept again."""
+    """Deliver a message again to the service that could not process it. If it fails again, it is stored again."""
     _one_or_all(letter, all_)
     from telecine_cli.output.dead_letters import replay_letters
     from telecine_cli.runner import run
@@ -76,17 +76,17 @@ def replay(
 def dismiss(
     target: TargetOptions,
     reason: Annotated[
-        str, typer.Option(metavar="TEXT", help="Why the message is given up for good; it is recorded.")
+        str, typer.Option(metavar="TEXT", help="Why the message is dismissed; the reason is recorded.")
     ],
     letter: Annotated[
         int | None, typer.Argument(min=1, help="The letter's number.", show_default=False)
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="Every letter.")] = False,
 ) -> None:
-    """Give a message up for good. The letter and the reason stay on record: see `list --resolved`."""
+    """Dismiss a message for good. The letter and the reason stay on record: see `list --resolved`."""
     _one_or_all(letter, all_)
     if not reason.strip():
-        raise typer.BadParameter("say why the message is given up", param_hint="--reason")
+        raise typer.BadParameter("give the reason for dismissing the message", param_hint="--reason")
     from telecine_cli.output.dead_letters import dismiss_letters
     from telecine_cli.runner import run
 

@@ -1,4 +1,4 @@
-"""`telecine demo`: two generations from request to file, watched."""
+"""`telecine demo`: two generations from request to file, with every event."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,34 +13,35 @@ EXAMPLES = """Examples:
 
     telecine demo
 
-    telecine demo --out films --json > facts.json
+    telecine demo --out films --json > demo.json
 
     telecine demo --against http://127.0.0.1:8000 --nats-url nats://127.0.0.1:4222 --checkpoint-key ledger.vkey"""
 
-_RUNNING = "With a telecine that runs already"
+_RUNNING = "With a running telecine"
 _SAMPLE = "http://emulator:9100/samples/harbour.png"
 
 
 def demo(
-    out: Annotated[Path, typer.Option(help="The folder that the two videos go to.")] = Path("demo"),
+    out: Annotated[Path, typer.Option(help="The folder for the two videos.")] = Path("demo"),
     data: Annotated[
         Path | None,
         typer.Option(
-            help="Keep the stack's data there. [default: a temporary folder, removed]", show_default=False
+            help="Keep the stack's data in this folder. [default: a temporary folder, removed at the end]",
+            show_default=False,
         ),
     ] = None,
     json: Annotated[
-        bool, typer.Option("--json", help="Print one JSON document on standard output, nothing else.")
+        bool, typer.Option("--json", help="Print one JSON document on standard output and nothing else.")
     ] = False,
     task_seconds: Annotated[
         float,
-        typer.Option(min=0, metavar="SECONDS", help="How long the emulated provider takes for a video."),
+        typer.Option(min=0, metavar="SECONDS", help="How long the emulated provider takes per video."),
     ] = 4.0,
     against: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="Its gateway. Nothing is started or stopped then.",
+            help="The URL of its gateway. Nothing is started or stopped then.",
             show_default=False,
             rich_help_panel=_RUNNING,
         ),
@@ -51,7 +52,7 @@ def demo(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The auditor's seed on NATS.",
+            help="The file with the auditor's NATS seed.",
             show_default=False,
             rich_help_panel=_RUNNING,
         ),
@@ -60,19 +61,19 @@ def demo(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="The public key of the ledger's checkpoints.",
+            help="The file with the public key of the ledger's checkpoints.",
             show_default=False,
             rich_help_panel=_RUNNING,
         ),
     ] = None,
     image_url: Annotated[
         str,
-        typer.Option(metavar="URL", help="The picture to begin with.", rich_help_panel=_RUNNING),
+        typer.Option(metavar="URL", help="The image for the second video.", rich_help_panel=_RUNNING),
     ] = _SAMPLE,
 ) -> None:
-    """Watch a text and an image become stored videos, with every event, what each cost, and an audit at the end.
+    """Generate videos from a text and an image: shows every event, what each video cost, and an audit at the end.
 
-    Starts everything on free local ports, an emulated provider included, and stops it all at the end.
+    Starts everything on free local ports, including an emulated provider, and stops everything at the end.
     """
     from telecine_cli.demo.environment import LocalStack, RemoteStack
     from telecine_cli.demo.run import DemoOptions, run_demo
@@ -83,7 +84,7 @@ def demo(
     place: LocalStack | RemoteStack = LocalStack(data, task_seconds)
     if against is not None:
         if checkpoint_key is None:
-            raise typer.BadParameter("needs --checkpoint-key too", param_hint="--against")
+            raise typer.BadParameter("also requires --checkpoint-key", param_hint="--against")
         target = find_target(None, nats_url, nkey_seed)
         place = RemoteStack(against, target, image_url, auditor_seed, checkpoint_key)
     with private_files():

@@ -1,4 +1,4 @@
-"""`telecine events`: what happened, and what happens."""
+"""`telecine events`: past and new events."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -11,7 +11,7 @@ __all__ = ["app"]
 
 
 class StreamName(StrEnum):
-    """The streams that keep events."""
+    """The streams of events."""
 
     VIDEO = "VIDEO"
     LEDGER = "LEDGER"
@@ -20,7 +20,7 @@ class StreamName(StrEnum):
 
 def app() -> typer.Typer:
     """The commands of `telecine events`."""
-    commands = group("Show what happened to a generation, or follow everything live.")
+    commands = group("Show the events of a generation, or follow new events.")
     commands.command(
         epilog="Examples:\n\n    telecine events tail\n\n    telecine events tail --account alice --stream LEDGER "
         "--since 1 --json"
@@ -45,20 +45,20 @@ def tail(
         typer.Option(
             min=1,
             metavar="SEQUENCE",
-            help="Begin with this sequence of --stream; 1 is its first event. [default: from now on]",
+            help="Start with this sequence of --stream; 1 is its first event. [default: new events only]",
             show_default=False,
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Follow events as they happen, a line each, until Ctrl-C. Prompts are shown with --json only."""
+    """Print new events, one per line, until Ctrl-C. Prompts are shown with --json only."""
     if since is not None and stream is None:
-        raise typer.BadParameter("needs --stream: each stream counts for itself", param_hint="--since")
+        raise typer.BadParameter("requires --stream: each stream has its own sequence", param_hint="--since")
     from telecine_cli.output.events import EventFilter, print_live
     from telecine_cli.runner import run
 
-    interest = EventFilter(account, generation, stream and stream.value, since)
-    run(print_live(target.find(), interest, as_json=json), interrupted=0)
+    event_filter = EventFilter(account, generation, stream and stream.value, since)
+    run(print_live(target.find(), event_filter, as_json=json), interrupted=0)
 
 
 @with_target
@@ -67,7 +67,7 @@ def show(
     generation: Generation,
     json: AsJson = False,
 ) -> None:
-    """Show a generation's way: every event from the request to the video, and what it cost."""
+    """Show every event of a generation, from the request to the video, including its ledger entries."""
     from telecine_cli.output.events import print_generation
     from telecine_cli.runner import run
 

@@ -13,7 +13,7 @@ __all__ = ["app"]
 
 def app() -> typer.Typer:
     """The commands of `telecine keys`."""
-    commands = group("Make, list and revoke API keys. A key acts for one account.")
+    commands = group("Create, list and revoke API keys. A key acts for one account.")
     commands.command(
         epilog="Examples:\n\n    telecine keys create alice --name laptop\n\n"
         "    telecine keys create office --name 'payments webhook' --scope admin\n\n"
@@ -30,20 +30,18 @@ def app() -> typer.Typer:
 def create(
     target: TargetOptions,
     account: Account,
-    name: Annotated[
-        str, typer.Option(help="What you call it, to tell it from others.", show_default=False)
-    ] = "",
+    name: Annotated[str, typer.Option(help="A name to tell it from other keys.", show_default=False)] = "",
     scope: Annotated[
         list[Scope] | None,
         typer.Option(
             help="What it may be used for: generate (videos of its account) or admin (credits of every account); "
-            "may be given twice. [default: generate]",
+            "may be repeated. [default: generate]",
             show_default=False,
         ),
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Make an API key for an account and print it: once, since only its hash is kept."""
+    """Create an API key for an account and print it. It is shown only once: only its hash is stored."""
     from telecine_cli.output.keys import print_new_key
     from telecine_cli.runner import run
 
@@ -57,7 +55,7 @@ def list_(
     account: AnyAccount = None,
     json: AsJson = False,
 ) -> None:
-    """List the keys of one account or of all, the revoked ones too."""
+    """List the keys of one account or of all accounts, including revoked keys."""
     from telecine_cli.output.keys import print_keys
     from telecine_cli.runner import run
 
@@ -70,7 +68,7 @@ def revoke(
     key_id: Annotated[str, typer.Argument(help="The key's public id, as `keys list` shows it.")],
     json: AsJson = False,
 ) -> None:
-    """Stop a key for good. It stops working within a second."""
+    """Revoke a key for good. It stops working within a second."""
     from telecine_cli.output.keys import print_revoked
     from telecine_cli.runner import run
 

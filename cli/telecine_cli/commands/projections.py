@@ -1,4 +1,4 @@
-"""`telecine projections`: the tables that are computed from the events."""
+"""`telecine projections`: tables that are computed from events."""
 
 from enum import StrEnum
 from typing import Annotated
@@ -22,7 +22,7 @@ class ServiceChoice(StrEnum):
 
 def app() -> typer.Typer:
     """The commands of `telecine projections`."""
-    commands = group("The tables that services compute from the events.")
+    commands = group("Tables that services compute from events.")
     commands.callback()(_group)
     commands.command(
         epilog="Examples:\n\n    telecine projections rebuild all\n\n    telecine projections rebuild gateway "
@@ -32,13 +32,13 @@ def app() -> typer.Typer:
 
 
 def _group() -> None:
-    """The tables that services compute from the events."""
+    """Tables that services compute from events."""
 
 
 @with_target
 def rebuild(
     target: TargetOptions,
-    service: Annotated[ServiceChoice, typer.Argument(help="Whose tables.")],
+    service: Annotated[ServiceChoice, typer.Argument(help="The service, or all of them.")],
     database_url: Annotated[
         str | None,
         typer.Option(
@@ -48,12 +48,14 @@ def rebuild(
         ),
     ] = None,
 ) -> None:
-    """Compute a service's tables anew from the first event on.
+    """Compute a service's tables again, from the first event on.
 
-    May run while the services work: the new tables are filled beside the old ones, then take their place.
+    Services may keep running: the new tables are filled beside the old ones and then replace them.
     """
     if service is ServiceChoice.ALL and database_url is not None:
-        raise typer.BadParameter("each service has its own: name one service", param_hint="--database-url")
+        raise typer.BadParameter(
+            "each service has its own database: name one service", param_hint="--database-url"
+        )
     from telecine_cli.output.projections import rebuild_services
     from telecine_cli.runner import run
 

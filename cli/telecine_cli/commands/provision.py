@@ -1,4 +1,4 @@
-"""`telecine provision`: make a NATS server ready for telecine."""
+"""`telecine provision`: prepares a NATS server for telecine."""
 
 from pathlib import Path
 from typing import Annotated
@@ -9,7 +9,7 @@ from .options import Data, NatsUrl, ProvisionerSeed
 
 __all__ = ["EXAMPLES", "provision"]
 
-_CREDENTIALS = "Who may come"
+_CREDENTIALS = "Credentials"
 
 EXAMPLES = """Examples:
 
@@ -25,8 +25,8 @@ def provision(
         str | None,
         typer.Option(
             metavar="URL",
-            help="Its monitoring endpoint, which tells whether it may lose events; of a cluster those of all servers, "
-            "with commas between. [default: port 8222 of the same hosts]",
+            help="The server's monitoring endpoint, which shows whether it may lose events; for a cluster those of all "
+            "servers, separated by commas. [default: port 8222 of the same hosts]",
             show_default=False,
         ),
     ] = None,
@@ -39,15 +39,15 @@ def provision(
     allow_unsafe_server: Annotated[
         bool,
         typer.Option(
-            "--allow-unsafe-server", help="Go on with a server that may lose events when the power fails."
+            "--allow-unsafe-server", help="Accept a server that may lose events in a power failure."
         ),
     ] = False,
     credentials: Annotated[
         Path | None,
         typer.Option(
             metavar="DIR",
-            help="Ask no server: make a key for each identity that has none in this folder, and the page of a server's "
-            "configuration that says what each may do.",
+            help="Do not use a server: create missing keys for all identities in this folder, and the file for the "
+            "server's configuration with the permissions of each.",
             show_default=False,
             rich_help_panel=_CREDENTIALS,
         ),
@@ -56,7 +56,7 @@ def provision(
         list[str] | None,
         typer.Option(
             metavar="IDENTITY",
-            help="With --credentials: a new key in place of the one it has. May be repeated.",
+            help="With --credentials: replace the key of this identity. May be repeated.",
             show_default=False,
             rich_help_panel=_CREDENTIALS,
         ),
@@ -67,11 +67,11 @@ def provision(
 ) -> None:
     """Create or update the streams and consumers that the services need, and show what differed.
 
-    May be run at any time and again: what is right already stays as it is. Refuses a change that could lose events.
+    Safe to run at any time: what is up to date is not changed. Refuses changes that could lose events.
     (`telecine up` and `telecine demo` do this themselves.)
     """
     if credentials is None and rotate:
-        raise typer.BadParameter("needs --credentials", param_hint="--rotate")
+        raise typer.BadParameter("requires --credentials", param_hint="--rotate")
     if credentials is not None:
         from telecine_cli.output.provision import create_credentials
 

@@ -1,4 +1,4 @@
-"""`telecine secrets`: what an installation keeps to itself, a file each."""
+"""`telecine secrets`: the secrets of an installation, one file each."""
 
 from pathlib import Path
 from typing import Annotated
@@ -13,17 +13,17 @@ EXAMPLES = """Examples:
 
 
 def secrets(
-    folder: Annotated[Path, typer.Argument(help="Where they are kept; only its owner can enter it.")],
+    folder: Annotated[Path, typer.Argument(help="The folder for the secrets; only its owner can enter it.")],
 ) -> None:
-    """Make every secret that an installation needs and does not have yet; those that are there stay.
+    """Create every missing secret of an installation. Existing ones are kept.
 
-    Passwords of databases, keys of the object store, the key that signs checkpoints of the ledger, and an identity on
-    NATS for each service, the provisioner, the operator and the auditor. Asks no server, shows no secret.
+    Database passwords, keys of the object store, the key that signs checkpoints of the ledger, and a NATS identity for
+    each service, the provisioner, the operator and the auditor. Uses no server and prints no secret.
     """
     from telecine_cli.provisioning.secret_files import make_secrets
 
-    made = make_secrets(folder)
-    for name, what in made.secrets.items():
-        typer.echo(f"{what}  {name}")
-    for name, what in made.identities.items():
-        typer.echo(f"{what}  nats/{name}.nk")
+    result = make_secrets(folder)
+    for name, action in result.secrets.items():
+        typer.echo(f"{action}  {name}")
+    for name, action in result.identities.items():
+        typer.echo(f"{action}  nats/{name}.nk")

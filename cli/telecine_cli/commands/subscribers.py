@@ -1,4 +1,4 @@
-"""`telecine subscribers`: other teams' programs that take events."""
+"""`telecine subscribers`: other teams' programs that consume events."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -19,14 +19,14 @@ __all__ = ["app"]
 
 
 class StreamName(StrEnum):
-    """The streams that other teams' programs may take events from."""
+    """The streams that other teams' programs may consume."""
 
     VIDEO = "VIDEO"
     LEDGER = "LEDGER"
 
 
 class StartPosition(StrEnum):
-    """Where a subscriber begins."""
+    """The first event of a subscriber."""
 
     beginning = "beginning"
     now = "now"
@@ -50,8 +50,8 @@ Credentials = Annotated[
     Path | None,
     typer.Option(
         metavar="DIR",
-        help="With --nats-url: the folder that `telecine provision --credentials` made, with the seeds and the page "
-        "for the server. Left out for a server without identities.",
+        help="With --nats-url: the folder that `telecine provision --credentials` created, with the seeds and the file "
+        "for the server's configuration. Omit it for a server without identities.",
         show_default=False,
         rich_help_panel="Which telecine",
     ),
@@ -60,8 +60,8 @@ SubscriberUrl = Annotated[
     str | None,
     typer.Option(
         metavar="URL",
-        help="The NATS server as the subscriber reaches it, for the programs that are shown. [default: the one used "
-        "here]",
+        help="The URL by which the subscriber reaches the NATS server, for the programs that are shown. [default: the "
+        "URL used here]",
         show_default=False,
     ),
 ]
@@ -119,7 +119,7 @@ def with_provisioner_target(command: Callable[..., None]) -> Callable[..., None]
 def app() -> typer.Typer:
     """The commands of `telecine subscribers`."""
     commands = group(
-        "Let other teams' programs take events: an identity and a durable consumer each. See docs/subscribing.md."
+        "Let other teams' programs consume events: an identity and a durable consumer each. See docs/subscribing.md."
     )
     commands.command(
         epilog="Examples:\n\n    telecine subscribers add revenue-report --stream LEDGER\n\n"
@@ -148,8 +148,8 @@ def add(
         list[StreamName] | None,
         typer.Option(
             case_sensitive=False,
-            help="The stream to take events from: VIDEO (generations) or LEDGER (credits); may be repeated. [default: "
-            "that of the filters, else VIDEO]",
+            help="The stream to consume: VIDEO (generations) or LEDGER (credits); may be repeated. [default: the "
+            "stream of the filters, else VIDEO]",
             show_default=False,
         ),
     ] = None,
@@ -165,15 +165,15 @@ def add(
     ] = None,
     from_: Annotated[
         StartPosition,
-        typer.Option("--from", help="Begin with the stream's first event, or with the next one."),
+        typer.Option("--from", help="Start with the stream's first event, or with the next one."),
     ] = StartPosition.beginning,
     subscriber_url: SubscriberUrl = None,
     json: AsJson = False,
 ) -> None:
     """Create a subscriber's durable consumer and identity, and show a program for each client library.
 
-    The identity can take events from its own consumer and nothing else. May be run again: the key and the
-    position stay, the filters become those that are given.
+    The identity may consume from its own consumer and nothing else. Safe to run again: key and position are kept, the
+    filters are replaced by the given ones.
     """
     from telecine_cli.output.subscribers import NewSubscriber, add_subscriber
     from telecine_cli.runner import run
@@ -193,7 +193,7 @@ def list_(
     target: SubscriberTargetOptions,
     json: AsJson = False,
 ) -> None:
-    """List every subscriber with its lag: events that it has not acknowledged yet."""
+    """List every subscriber with its lag: the events that it has not acknowledged yet."""
     from telecine_cli.output.subscribers import print_subscribers
     from telecine_cli.runner import run
 
@@ -209,13 +209,13 @@ def program(
         StreamName | None,
         typer.Option(
             case_sensitive=False,
-            help="The stream to take events from, if the subscriber has both.",
+            help="The stream to consume, if the subscriber has both.",
             show_default=False,
         ),
     ] = None,
     subscriber_url: SubscriberUrl = None,
 ) -> None:
-    """Print a program of about ten lines that takes the subscriber's events; it expects the seed where it is run."""
+    """Print a program of about ten lines that consumes the events; it expects the seed in its working directory."""
     from telecine_cli.output.subscribers import print_program
     from telecine_cli.runner import run
 
@@ -228,7 +228,7 @@ def rotate(
     name: Name,
     json: AsJson = False,
 ) -> None:
-    """Make a new key in place of the subscriber's. The old one is refused as soon as the server has reloaded."""
+    """Replace the subscriber's key. The old key is rejected as soon as the server has reloaded."""
     from telecine_cli.output.subscribers import rotate_key
     from telecine_cli.runner import run
 
@@ -249,7 +249,7 @@ def reset(
     ] = None,
     json: AsJson = False,
 ) -> None:
-    """Begin again with the first event, or skip everything up to now. Stop the program first."""
+    """Move to the first event, or skip all events up to now. Stop the program first."""
     from telecine_cli.output.subscribers import reset_position
     from telecine_cli.runner import run
 
@@ -271,7 +271,7 @@ def remove(
     name: Name,
     json: AsJson = False,
 ) -> None:
-    """Delete a subscriber: its key, its durable consumers and with them its position. Events stay."""
+    """Delete a subscriber: its key and its durable consumers with its position. No event is deleted."""
     from telecine_cli.output.subscribers import delete_subscriber
     from telecine_cli.runner import run
 

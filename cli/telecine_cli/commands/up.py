@@ -1,4 +1,4 @@
-"""`telecine up`: the whole stack on this machine, kept running."""
+"""`telecine up`: a complete stack on this machine."""
 
 from pathlib import Path
 from typing import Annotated
@@ -21,25 +21,33 @@ _PROVIDER = "The provider"
 
 def up(
     data: Annotated[
-        Path, typer.Option(help="Everything it keeps; start it there again and it goes on where it was.")
+        Path, typer.Option(help="The folder for all data; start on it again to continue with the same data.")
     ] = Path("data"),
-    host: Annotated[str, typer.Option(help="Address the gateway listens on.")] = "127.0.0.1",
+    host: Annotated[str, typer.Option(help="The address on which the gateway listens.")] = "127.0.0.1",
     port: Annotated[
         int | None,
         typer.Option(
-            min=1, max=65535, metavar="PORT", help="Its port. [default: a free one, kept]", show_default=False
+            min=1,
+            max=65535,
+            metavar="PORT",
+            help="Its port. [default: a free one, the same at every start]",
+            show_default=False,
         ),
     ] = None,
     public_url: Annotated[
         str | None,
-        typer.Option(metavar="URL", help="Where clients reach it, if elsewhere.", show_default=False),
+        typer.Option(
+            metavar="URL",
+            help="The URL by which clients reach the gateway, if it is another one.",
+            show_default=False,
+        ),
     ] = None,
     provider_url: Annotated[
         str | None,
         typer.Option(
             metavar="URL",
-            help="Base URL of Volcano Ark or BytePlus, ending in /api/v3. Without it an emulator is started "
-            "that costs nothing and makes real, small videos.",
+            help="Base URL of Volcano Ark or BytePlus, ending in /api/v3. Without it an emulator is started, which "
+            "costs nothing and makes small real videos.",
             show_default=False,
             rich_help_panel=_PROVIDER,
         ),
@@ -49,7 +57,7 @@ def up(
         typer.Option(
             envvar="TELECINE_PROVIDER_API_KEY",
             metavar="KEY",
-            help="The provider's API key. Others can read a command line: better set the variable.",
+            help="The provider's API key. Other users can read command lines: better set the variable.",
             show_default=False,
             show_envvar=True,
             rich_help_panel=_PROVIDER,
@@ -60,23 +68,23 @@ def up(
         typer.Option(
             min=0,
             metavar="SECONDS",
-            help="How long the emulator takes for a video. [default: 3]",
+            help="How long the emulator takes per video. [default: 3]",
             show_default=False,
             rich_help_panel=_PROVIDER,
         ),
     ] = None,
 ) -> None:
-    """Start everything on this machine and keep it running: gateway, credits, generation, storage and their parts.
+    """Start everything on this machine and keep it running: the four services and the servers that they need.
 
-    Shows the address, an API key and a request to paste. Ctrl-C stops it in order; nothing is lost.
+    Prints the address, an API key and a request to paste. Ctrl-C stops everything in order; no data is lost.
     """
     for option, url in (("--provider-url", provider_url), ("--public-url", public_url)):
         if url is not None and not _is_web_address(url):
-            raise typer.BadParameter("must be a URL such as https://host/path", param_hint=option)
+            raise typer.BadParameter("invalid URL, expected e.g. https://host/path", param_hint=option)
     if provider_url is not None and not provider_key:
-        raise typer.BadParameter("needs the provider's key", param_hint="--provider-url")
+        raise typer.BadParameter("requires the provider's key", param_hint="--provider-url")
     if provider_url is not None and task_seconds is not None:
-        raise typer.BadParameter("is for the emulator alone", param_hint="--task-seconds")
+        raise typer.BadParameter("is for the emulator only", param_hint="--task-seconds")
     from telecine_cli.runner import run
     from telecine_cli.stack.config import Provider, StackOptions
     from telecine_cli.stack.foreground import run_in_foreground

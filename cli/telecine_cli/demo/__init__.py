@@ -1,0 +1,1 @@
+"""`telecine demo`: runs two generations on a stack and prints every event."""

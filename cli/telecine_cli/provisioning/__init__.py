@@ -1,0 +1,1 @@
+"""Streams, consumers, NATS identities and secrets: what must exist before services run."""

@@ -1,11 +1,11 @@
-"""Who may come to the NATS server: an nkey for each identity, and the server's page of what each may do.
+"""NATS credentials: an nkey for each identity, and the server's configuration file with the permissions of each.
 
-Every identity has a NATS account of its own, and the streams have one that nobody can log in to. A client names the
-subject that an answer goes to; within one account that could be another service's event. Between accounts the server
-puts a subject of its own in its place, so that nothing gets into a stream but what `Rights` names.
+Every identity has its own NATS account, and the streams belong to an account without users. Reason: a client chooses
+the reply subject of its request, and within one account it could choose the subject of another service's event. Between
+accounts the server replaces the reply subject, so that only what `Rights` names gets into a stream.
 
 Accounts of subscribers are numbered and exist before they are needed (ADR 29): nats-server sets up the imports of an
-account that a reload has added only at the next reload, and until then its users get 503 for every request.
+account that was added by a reload only at the next reload; until then its users get 503 for every request.
 """
 
 import json
@@ -33,78 +33,83 @@ __all__ = [
 ]
 
 USERS_FILE = "users/nats-users.conf"
-"""In a folder of its own, which a container can be given: of a single mounted file it would keep the first version."""
+"""In its own folder, which can be mounted into a container: a single mounted file would stay at its first version."""
 ACCOUNTS_FILE = "subscriber-accounts.json"
-"""The number of each subscriber's account. It keeps its number, so that a reload does not disconnect it."""
+"""The number of each subscriber's account. Numbers never change, so that a reload does not disconnect a subscriber."""
 SPARE_ACCOUNTS = 8
-"""How many subscribers can be added between two reloads of the server."""
+"""The number of subscribers that can be added between two reloads of the server."""
 STREAMS_ACCOUNT = "TELECINE"
 """The NATS account that holds the streams. It has no users."""
 _SYSTEM_ACCOUNT = "$SYS"
-"""The servers' own account. Another name for it could not be given by a reload."""
+"""The servers' system account. A reload could not rename it."""
 _SUFFIX = ".nk"
 _HEAD = """\
-# Who may come to this server, and what each may do. Public keys only.
-# Written by `telecine provision --credentials`: change nothing here. To be included by the server's configuration.
+# Who may connect to this server, and what each may do. Public keys only.
+# Written by `telecine provision --credentials`, do not edit. The server's configuration includes this file.
 
 """
 
 
 @dataclass(frozen=True, slots=True)
 class CredentialsResult:
-    """What was done: identity → "made", "kept" or "replaced"; and the page for the server's configuration."""
+    """The action for each identity ("made", "kept" or "replaced"), and the file for the server's configuration."""
 
     identities: Mapping[str, str]
     page: Path
 
 
 def seed_file(folder: Path, identity: str) -> Path:
-    """Where the seed of an identity is kept."""
+    """The file with the seed of an identity."""
     return folder / f"{identity}{_SUFFIX}"
 
 
 def make_credentials(
     folder: Path, *, subscribers: Sequence[str] = (), rotate: Sequence[str] = ()
 ) -> CredentialsResult:
-    """Make a seed for every identity that has none yet, new ones for those in `rotate`, and write the users' page.
+    """Create missing seeds, replace those in `rotate`, and write the server's configuration file.
 
-    `subscribers` get one too, and keep it: other teams' programs are known by their files. Raises Failure.
+    `subscribers`: names of further subscribers; one that has a seed file is included in every later call.
+
+    Raises:
+        CommandError: an unknown identity, an invalid name, or the folder cannot be written.
     """
     names = [*IDENTITIES, *sorted({*subscriber_names(folder), *subscribers} - {*IDENTITIES})]
     for name in rotate:
         if name not in names:
-            raise CommandError(
-                f"there is no identity {name} to make a new seed for; there are {', '.join(names)}"
-            )
+            raise CommandError(f"unknown identity {name}, expected one of {', '.join(names)}")
     granted = {name: _rights(name) for name in names}
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         done = {name: _make(seed_file(folder, name), replace=name in rotate) for name in names}
         page = _write_page(folder, granted)
     except OSError as error:
-        raise CommandError(f"can't keep credentials in {folder}: {error.strerror or error}") from error
+        raise CommandError(f"cannot store credentials in {folder}: {error.strerror or error}") from error
     return CredentialsResult(done, page)
 
 
 def remove_subscriber(folder: Path, name: str) -> bool:
-    """Remove a subscriber's seed and its part of the users' page; whether it had a seed. Raises Failure."""
+    """Remove a subscriber's seed and permissions; returns whether it had a seed. Raises CommandError."""
     if name not in subscriber_names(folder):
         return False
     try:
         seed_file(folder, name).unlink()
     except OSError as error:
-        raise CommandError(f"can't remove {seed_file(folder, name)}: {error.strerror or error}") from error
+        raise CommandError(f"cannot remove {seed_file(folder, name)}: {error.strerror or error}") from error
     make_credentials(folder)
     return True
 
 
 def subscriber_names(folder: Path) -> list[str]:
-    """The other teams' programs that have a seed in `folder`, in order."""
+    """The subscribers that have a seed in `folder`, sorted."""
     return sorted({*_kept(folder)} - {*IDENTITIES})
 
 
 def public_key(file: Path) -> str:
-    """The public key that belongs to the seed in `file`. Raises Failure when there is none in it."""
+    """The public key of the seed in `file`.
+
+    Raises:
+        CommandError: the file contains no seed.
+    """
     import nkeys  # type: ignore[import-untyped]
 
     try:
@@ -112,14 +117,14 @@ def public_key(file: Path) -> str:
         return str(pair.public_key.decode())
     except (nkeys.NkeysError, ValueError) as error:
         raise CommandError(
-            f"{file} holds no nkey seed (one line that begins with SU): remove it, then a new one is made"
+            f"{file} contains no nkey seed (one line that begins with SU): remove the file to have a new one created"
         ) from error
 
 
 def users_page(granted: Mapping[str, Rights], keys: Mapping[str, str], numbers: Mapping[str, int]) -> str:
-    """The part of a NATS server's configuration that says who may do what, by identity.
+    """The accounts, users and permissions of a NATS server's configuration.
 
-    `numbers`: those of the subscribers' accounts.
+    `numbers`: the numbers of the subscribers' accounts.
     """
     every = _Identities({_account(name, numbers): one for name, one in granted.items()})
     accounts: dict[str, Any] = {STREAMS_ACCOUNT: {"jetstream": "enabled", "exports": every.exports()}}
@@ -132,7 +137,7 @@ def users_page(granted: Mapping[str, Rights], keys: Mapping[str, str], numbers: 
                 for subject in one.serves
             ],
         }
-    # It has no users; services may ask it a question or two.
+    # It has no users. It exports the few requests that services may send to the servers themselves.
     accounts[_SYSTEM_ACCOUNT] = {"exports": every.server_exports()}
     for number in range(1, max(numbers.values(), default=0) + SPARE_ACCOUNTS + 1):
         accounts.setdefault(_numbered(number), {})
@@ -151,14 +156,14 @@ def _write_page(folder: Path, granted: Mapping[str, Rights]) -> Path:
 
 
 def _numbers(folder: Path, names: Sequence[str]) -> dict[str, int]:
-    """The accounts' numbers that were given before, and the lowest free ones for new subscribers."""
+    """The assigned account numbers, and the lowest free ones for new subscribers."""
     file = folder / ACCOUNTS_FILE
     try:
         kept = json.loads(file.read_text(encoding="utf-8")) if file.exists() else {}
         numbers = {name: int(kept[name]) for name in names if name in kept}
     except (ValueError, TypeError) as error:
         raise CommandError(
-            f"{file} does not hold the numbers of accounts: remove it, then it is made anew"
+            f"{file} does not contain account numbers: remove it to have it created again"
         ) from error
     free = (number for number in count(1) if number not in numbers.values())
     for name in names:
@@ -168,19 +173,19 @@ def _numbers(folder: Path, names: Sequence[str]) -> dict[str, int]:
 
 
 def _permissions(one: Rights) -> dict[str, Any]:
-    # Answers to requests go to subjects that only the server knows.
+    # Replies go to subjects that only the server knows, so they cannot be listed.
     answers = {"allow_responses": {"max": 1, "expires": "1m"}} if one.serves else {}
     return {"publish": list(one.publish), "subscribe": list(one.subscribe), **answers}
 
 
 @dataclass(frozen=True, slots=True)
 class _Identities:
-    """Everything that is granted, by the name of the NATS account."""
+    """The rights of every identity, by the name of its NATS account."""
 
     granted: Mapping[str, Rights]
 
     def exports(self) -> list[dict[str, Any]]:
-        """What the account of the streams offers, and to whom."""
+        """The exports of the account with the streams, and the accounts that may import them."""
         once = [
             (field, {"response_type": answers})
             for field, answers in (("tells", "singleton"), ("asks", "stream"))
@@ -196,14 +201,14 @@ class _Identities:
         return services + heard
 
     def server_exports(self) -> list[dict[str, Any]]:
-        """What the servers' own account offers, and to whom. Several servers answer."""
+        """The exports of the system account. Several servers reply, hence the streams of replies."""
         return [
             {"service": subject, "accounts": self.accounts("server", subject), "response_type": "stream"}
             for subject in self._all("server")
         ]
 
     def imports(self, one: Rights) -> list[dict[str, Any]]:
-        """What the account of one identity takes from the others."""
+        """The imports of one identity's account."""
         serving = {subject: account for account, each in self.granted.items() for subject in each.serves}
         asked = [(subject, STREAMS_ACCOUNT) for subject in (*one.tells, *one.asks)]
         asked += [(subject, serving[subject]) for subject in one.commands]
@@ -214,7 +219,7 @@ class _Identities:
         ]
 
     def accounts(self, field: str, subject: str) -> list[str]:
-        """The accounts of those that have `subject` in a field of their rights."""
+        """The accounts with `subject` in this field of their rights."""
         return [account for account, one in self.granted.items() if subject in getattr(one, field)]
 
     def _all(self, field: str) -> Iterable[str]:
@@ -255,13 +260,13 @@ def _make(file: Path, *, replace: bool) -> str:
 
 
 def _write(file: Path, text: str, *, mode: int) -> None:
-    """All of it, on disk, or nothing; a file that is the same stays as it is."""
+    """Write a file atomically and synced to disk; an identical file is left alone."""
     if file.exists() and file.read_text(encoding="utf-8") == text:
         return
     new = file.with_name(f"{file.name}.new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode), "w", encoding="utf-8") as out:
-        os.fchmod(out.fileno(), mode)  # whatever the umask: the server's user reads the page
+        os.fchmod(out.fileno(), mode)  # independent of the umask: the server's user reads the file
         out.write(text)
         out.flush()
         os.fsync(out.fileno())

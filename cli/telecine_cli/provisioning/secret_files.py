@@ -1,4 +1,4 @@
-"""The secrets of an installation as files, one each, for `TELECINE_…_FILE` variables and container secrets."""
+"""The secrets of an installation, one file each, for `TELECINE_…_FILE` variables and container secrets."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -31,17 +31,20 @@ _MAKERS: Mapping[str, Callable[[], str]] = {
 
 @dataclass(frozen=True, slots=True)
 class SecretsResult:
-    """What was done: the name of each secret → "made" or "kept"; of the identities on NATS too."""
+    """The action for each secret and for each NATS identity: "made" or "kept"."""
 
     secrets: Mapping[str, str]
     identities: Mapping[str, str]
 
 
 def make_secrets(folder: Path) -> SecretsResult:
-    """Make every secret that is missing, and an identity on NATS for everybody; what is there stays as it is.
+    """Create every missing secret and NATS identity; existing ones are kept.
 
-    Only the folder's owner can enter it. The files in it can be read by all: a container's user is not ours, and
-    sees the one file that it is given. Raises Failure.
+    Only the folder's owner can enter it, but its files are readable by all: a container runs as another user and
+    sees only the files that are mounted into it.
+
+    Raises:
+        CommandError: the folder cannot be written, or a checkpoint key is invalid.
     """
     try:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -54,10 +57,10 @@ def make_secrets(folder: Path) -> SecretsResult:
             seed_file(folder / NATS_FOLDER, name).chmod(0o644)
         (folder / NATS_FOLDER).chmod(0o755)
     except OSError as error:
-        raise CommandError(f"can't keep secrets in {folder}: {error.strerror or error}") from error
+        raise CommandError(f"cannot store secrets in {folder}: {error.strerror or error}") from error
     except UnicodeDecodeError:
         raise CommandError(
-            f"{folder}: a checkpoint key's file is not text: restore it from the backup"
+            f"{folder}: the file of a checkpoint key is not text: restore it from the backup"
         ) from None
     except BadKey as error:
         raise CommandError(f"{folder / 'checkpoint_key'}: {error}") from None
@@ -65,7 +68,7 @@ def make_secrets(folder: Path) -> SecretsResult:
 
 
 def _publish(file: Path, key: str) -> None:
-    """The key's line, and behind it those of the keys before it: what they signed is to be confirmed for ever."""
+    """Write the public key in front of earlier ones: what those have signed must stay verifiable."""
     known = file.read_text(encoding="utf-8").splitlines(keepends=True) if file.exists() else []
     file.write_text("".join([key, *(line for line in known if line != key)]), encoding="utf-8")
     file.chmod(_READABLE)
@@ -77,7 +80,7 @@ def _make(file: Path, make: Callable[[], str]) -> str:
     except FileExistsError:
         return "kept"
     with os.fdopen(descriptor, "w", encoding="utf-8") as out:
-        os.fchmod(descriptor, _READABLE)  # whatever the umask: a container's user reads it
+        os.fchmod(descriptor, _READABLE)  # independent of the umask: a container's user reads it
         out.write(f"{make()}\n")
         out.flush()
         os.fsync(out.fileno())

@@ -1,4 +1,4 @@
-"""Reload of the embedded nats-server: its users' page has changed, connections stay."""
+"""Reloads the configuration of the embedded nats-server; connections are kept."""
 
 import asyncio
 import json
@@ -20,10 +20,12 @@ _POLL_SECONDS = 0.02
 
 
 async def reload_server(target: Target) -> bool:
-    """Reload the server of a local stack and return when it has read its configuration again.
+    """Reload the server of a local stack and return when it has read its configuration.
 
-    False, and nothing is done, for a server that does not belong to a local stack. Raises Failure when the server
-    does not reload, e.g. because it refuses its configuration.
+    Returns False, without doing anything, for a server that does not belong to a local stack.
+
+    Raises:
+        CommandError: the server does not reload, e.g. because it rejects its configuration.
     """
     if target.data is None or target.monitoring_url is None:
         return False
@@ -32,13 +34,13 @@ async def reload_server(target: Target) -> bool:
     try:
         os.kill(int(file.read_text(encoding="ascii")), signal.SIGHUP)
     except (OSError, ValueError) as error:
-        raise CommandError(f"the process id of nats-server can't be used ({file}: {error})") from error
+        raise CommandError(f"cannot send a signal to nats-server ({file}: {error})") from error
     give_up = time.monotonic() + _RELOAD_TIMEOUT_SECONDS
     while await _config_load_time(target.monitoring_url) == before:
         if time.monotonic() > give_up:
             raise CommandError(
                 f"nats-server did not reload its configuration, see {_log(target.data)}: "
-                "restart `telecine up` to have it read"
+                "restart `telecine up`"
             )
         await asyncio.sleep(_POLL_SECONDS)
     return True
@@ -48,8 +50,8 @@ async def _config_load_time(monitoring_url: str) -> str | None:
     answer = await http_answer(f"{monitoring_url}/varz")
     if answer is None or answer[0] != 200:
         return None
-    told: dict[str, Any] = json.loads(answer[1])
-    return str(told.get("config_load_time"))
+    variables: dict[str, Any] = json.loads(answer[1])
+    return str(variables.get("config_load_time"))
 
 
 def _log(data: Path) -> Path:

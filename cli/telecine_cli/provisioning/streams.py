@@ -1,4 +1,4 @@
-"""Make a NATS server agree with the streams and consumers that `contracts` defines; show drift, refuse danger."""
+"""Provisions the streams and consumers that `contracts` defines: shows drift and refuses dangerous changes."""
 
 import asyncio
 import json
@@ -18,18 +18,18 @@ Action = Literal["created", "unchanged", "updated"]
 STREAM_NOT_FOUND = 10059
 CONSUMER_NOT_FOUND = 10014
 FORMING = frozenset({10005, 10008, 10009})
-"""Server error codes while a cluster comes together: no suitable peers, temporarily unavailable, not the leader."""
+"""Server error codes while a cluster is forming: no suitable peers, temporarily unavailable, not the leader."""
 TIMEOUT_SECONDS = 30.0
-"""Seconds that a cluster gets to come together: its servers find each other and elect a leader."""
+"""Time for a cluster to form: its servers find each other and elect a leader."""
 RETRY_SECONDS = 0.25
-"""Seconds until it is asked again."""
+"""Delay before a request is repeated while the cluster is forming."""
 NANOSECONDS = 1_000_000_000
-_MOVE = "copy its events to a new stream of this definition, or restore the definition it was made with"
+_MOVE = "copy its events to a new stream with this definition, or restore the definition with which it was created"
 
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """What was done to one stream or consumer; `drift` lists the settings that differed."""
+    """The action for one stream or consumer; `drift` lists the settings that differed."""
 
     name: str
     action: Action
@@ -39,10 +39,13 @@ class Change:
 async def check_durability(
     monitoring_urls: str, *, replicas: int = 1, allow_unsafe: bool = False
 ) -> str | None:
-    """Refuse servers that acknowledge events before they are on disk, or that would keep them in too few places.
+    """Refuse servers that acknowledge events before they are on disk, or that would store them on one machine only.
 
-    Asks the monitoring endpoint of every server (URLs, separated by commas) for `sync_always` and for the size of its
-    cluster. Returns a warning instead of raising ProvisioningRefused when `allow_unsafe` is set.
+    Reads `sync_always` and the size of the cluster from the monitoring endpoint of every server (URLs, separated by
+    commas). With `allow_unsafe` returns a warning instead of raising.
+
+    Raises:
+        ProvisioningRefused: events could be lost.
     """
     async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
         seen = [await _server_status(client, url.strip().rstrip("/")) for url in monitoring_urls.split(",")]
@@ -50,22 +53,22 @@ async def check_durability(
     size, known = max(server.cluster_size for server in seen), {server.id for server in seen}
     if not problems and size > len(known):
         problems.append(
-            f"it is one of {size} in a cluster, and only {len(known)} could be asked: "
-            "name the monitoring endpoints of all, with commas between"
+            f"it is one of {size} servers of a cluster, and only {len(known)} could be checked: "
+            "pass the monitoring endpoints of all servers, separated by commas"
         )
     if size > 1 and replicas == 1:
-        problems.append("it is in a cluster, but each stream would be on one server alone: pass --replicas 3")
+        problems.append("it is in a cluster, but each stream would be on one server only: pass --replicas 3")
     if not problems:
         return None
     text = f"this server may lose acknowledged events: {'; '.join(problems)}"
     if allow_unsafe:
         return text
-    raise ProvisioningRefused(f"{text}. Put that right, or pass --allow-unsafe-server.")
+    raise ProvisioningRefused(f"{text}. Fix this, or pass --allow-unsafe-server.")
 
 
 @dataclass(frozen=True, slots=True)
 class _ServerStatus:
-    """What one server tells of itself."""
+    """What the monitoring endpoint of one server reports."""
 
     id: str
     problems: tuple[str, ...] = ()
@@ -78,7 +81,9 @@ async def _server_status(client: httpx.AsyncClient, url: str) -> _ServerStatus:
         synced = bool(answer.get("config", {}).get("sync_always"))
         size = int(answer.get("meta_cluster", {}).get("cluster_size", 1))
     except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError, TypeError) as error:
-        return _ServerStatus(url, (f"its monitoring endpoint {url} gave no answer ({type(error).__name__})",))
+        return _ServerStatus(
+            url, (f"its monitoring endpoint {url} does not answer ({type(error).__name__})",)
+        )
     unsynced = f"its JetStream does not sync every write (set jetstream {{ sync_interval: always }}; {url})"
     return _ServerStatus(str(answer.get("server_id", url)), () if synced else (unsynced,), size)
 
@@ -90,10 +95,10 @@ async def provision(
     dry_run: bool = False,
     consumers: Sequence[Consumer] = CONSUMERS,
 ) -> list[Change]:
-    """Create or update every stream and consumer. With `dry_run` nothing is changed, only shown.
+    """Create or update every stream and consumer. With `dry_run` nothing is changed. Waits for a forming cluster.
 
-    A cluster that is still coming together is waited for.
-    Raises ProvisioningRefused, before anything is changed, where a change would drop events or weaken the ledger.
+    Raises:
+        ProvisioningRefused: before anything is changed, if a change would drop events or weaken the ledger.
     """
     api = _Api(connection)
     if not dry_run:
@@ -104,7 +109,7 @@ async def provision(
 
 
 def stream_config(stream: Stream, replicas: int) -> dict[str, Any]:
-    """The server's own words for a stream. Plain JSON: a client library drops the settings it does not know."""
+    """A stream's configuration as JSON for the server: a client library would drop settings that it does not know."""
     config: dict[str, Any] = {
         "name": stream.name,
         "description": stream.description,
@@ -134,7 +139,7 @@ def stream_config(stream: Stream, replicas: int) -> dict[str, Any]:
 
 
 def consumer_config(consumer: Consumer) -> dict[str, Any]:
-    """The server's own words for a durable pull consumer. Retries are unlimited: the reactor decides, not a counter."""
+    """A durable pull consumer's configuration. Retries are unlimited: the reactor decides about them, not a counter."""
     return {
         "name": consumer.name,
         "durable_name": consumer.name,
@@ -149,7 +154,7 @@ def consumer_config(consumer: Consumer) -> dict[str, Any]:
 
 
 class _Api:
-    """Every call may be made twice: the server takes what is there already in the same form for created."""
+    """The JetStream API. Every call may be repeated: creating what exists in the same form succeeds."""
 
     def __init__(self, connection: Client) -> None:
         self._connection = connection
@@ -161,7 +166,7 @@ class _Api:
             waiting = asyncio.get_running_loop().time() < give_up
             try:
                 message = await self._connection.request(f"$JS.API.{subject}", data, timeout=5)
-            except nats.errors.TimeoutError:  # nobody answers while there is no leader
+            except nats.errors.TimeoutError:  # there is no answer while there is no leader
                 if not waiting:
                     raise
                 continue
@@ -176,7 +181,7 @@ class _Api:
 
 def _refuse_errors(subject: str, answer: dict[str, Any]) -> None:
     if "error" in answer:
-        raise ProvisioningRefused(f"the server refused {subject}: {answer['error'].get('description')}")
+        raise ProvisioningRefused(f"the server rejected {subject}: {answer['error'].get('description')}")
 
 
 async def _stream(api: _Api, stream: Stream, replicas: int, dry_run: bool) -> Change:
@@ -227,11 +232,11 @@ def _drift(wanted: dict[str, Any], found: dict[str, Any]) -> Iterator[str]:
 
 def _dangers(wanted: dict[str, Any], found: dict[str, Any]) -> Iterable[str]:
     if found.get("storage") != wanted["storage"] or found.get("retention") != wanted["retention"]:
-        yield f"its storage or retention can't be changed without losing events: {_MOVE}"
+        yield f"its storage or retention cannot be changed without losing events: {_MOVE}"
     if found.get("persist_mode") == "async" and wanted["num_replicas"] > 1:
         yield (
-            "it was made for one server and can't be kept on several. It holds timers, which come from events: "
-            "remove it (nats stream rm, by somebody who may) and provision again; the services set them again"
+            "it was created for one server and cannot be replicated. It contains timers, derived from events: "
+            "remove it (nats stream rm, with sufficient rights) and provision again; the services set the timers again"
         )
     if wanted["num_replicas"] < found.get("num_replicas", 1):
         count = found["num_replicas"]
@@ -244,4 +249,4 @@ def _dangers(wanted: dict[str, Any], found: dict[str, Any]) -> Iterable[str]:
             yield f"a smaller {limit} could drop events: {_MOVE}"
     for guard in ("deny_delete", "deny_purge"):
         if found.get(guard) and not wanted[guard]:
-            yield f"{guard} can't be taken off a stream: {_MOVE}"
+            yield f"{guard} cannot be removed from a stream: {_MOVE}"

@@ -1,4 +1,4 @@
-"""Programs of about ten lines with which a new subscriber begins, one for each client library."""
+"""Example programs of about ten lines for a new subscriber, one for each client library."""
 
 import json
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ __all__ = ["Client", "ProgramOptions", "program"]
 
 
 class Client(StrEnum):
-    """A client library; the program for it is complete."""
+    """A client library."""
 
     NATS_PY = "nats-py"
     FASTSTREAM = "faststream"
@@ -16,7 +16,7 @@ class Client(StrEnum):
 
     @property
     def file(self) -> str:
-        """What to call the program, and how its packages are installed and it is run."""
+        """The file name of the program."""
         return _FILES[self][0]
 
     @property
@@ -32,9 +32,9 @@ class Client(StrEnum):
 
 @dataclass(frozen=True)
 class ProgramOptions:
-    """What a program connects to. `seed`: the seed's file; None for a server without identities.
+    """The consumer and the server of a program. `seed`: the seed file; None for a server without identities.
 
-    `nats_url`: one URL, or several with commas between.
+    `nats_url`: one URL, or several separated by commas.
     """
 
     name: str

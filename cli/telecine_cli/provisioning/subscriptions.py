@@ -1,6 +1,6 @@
-"""Durable consumers of subscribers, other teams' programs: created, listed with their lag, reset and deleted.
+"""Durable consumers of subscribers (other teams' programs): create, list with lag, reset and delete.
 
-Wire facts: the JetStream API of nats-server 2.14, ``$JS.API.CONSUMER.…`` (server/jetstream_api.go).
+Source: the JetStream API of nats-server 2.14, ``$JS.API.CONSUMER.…`` (server/jetstream_api.go).
 """
 
 import json
@@ -30,13 +30,12 @@ __all__ = [
 ]
 
 Start = Literal["beginning", "now"]
-"""Where a subscription begins: with the first event of its stream, or with the next one."""
+"""The first event of a subscription: the first one of the stream, or the next one."""
 Action = Literal["created", "kept", "updated"]
 ACK_WAIT = 30.0
-"""Seconds until an event that was not acknowledged is delivered again."""
+"""Seconds until an unacknowledged event is delivered again."""
 IN_FLIGHT = 1
-"""Events that may be unacknowledged at the same time. One: an event that is delivered again never comes after a later
-one."""
+"""Events that may be unacknowledged at the same time. With one, a redelivered event never arrives after a later one."""
 _TIMEOUT = 5.0
 _OWN_CONSUMERS = frozenset((consumer.stream, consumer.name) for consumer in CONSUMERS)
 _STREAMS = {stream.name: stream for stream in SUBSCRIBED}
@@ -44,10 +43,10 @@ _STREAMS = {stream.name: stream for stream in SUBSCRIBED}
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Subscription:
-    """One durable consumer, as the server describes it.
+    """One durable consumer, as reported by the server.
 
-    `pending`: events that were not delivered yet; `unacknowledged`: delivered and not acknowledged. `waiting`: requests
-    for events that are open now, 0 when no program is connected. `acknowledged_at`: of the newest acknowledgement.
+    `pending`: events not delivered yet; `unacknowledged`: delivered but not acknowledged; `waiting`: open requests for
+    events, 0 if no program is connected; `acknowledged_at`: the time of the newest acknowledgement.
     """
 
     name: str
@@ -61,16 +60,19 @@ class Subscription:
 
     @property
     def lag(self) -> int:
-        """Events that the program has not acknowledged."""
+        """The number of events that the program has not acknowledged."""
         return self.pending + self.unacknowledged
 
 
 def filters_by_stream(streams: Iterable[str], filters: Iterable[str]) -> dict[str, tuple[str, ...]]:
-    """The subjects to take from each stream.
+    """The subjects to consume from each stream.
 
-    A filter belongs to the stream whose subjects it selects; a stream without a filter is taken whole. Without
-    either it is VIDEO. Raises Failure for a filter that selects no event of VIDEO or LEDGER, or of a stream that was
-    not named.
+    A filter belongs to the stream whose subjects it selects; a stream without filters is consumed completely. Without
+    streams and filters it is VIDEO.
+
+    Raises:
+        CommandError: a filter selects no event of VIDEO or LEDGER, an event of a stream that was not named, or the
+            same events as another filter.
     """
     named, found = list(dict.fromkeys(streams)), dict[str, list[str]]()
     for subject in dict.fromkeys(filters):
@@ -96,7 +98,7 @@ def filters_by_stream(streams: Iterable[str], filters: Iterable[str]) -> dict[st
 
 
 def _checked(subject: str) -> str:
-    """The stream that a filter belongs to. Raises Failure."""
+    """The stream that a filter belongs to. Raises CommandError."""
     try:
         stream = stream_of(subject)
     except BadToken:
@@ -113,13 +115,13 @@ def _checked(subject: str) -> str:
     ):
         raise CommandError(
             f"invalid filter {subject!r}: subjects of {stream} are like '{_STREAMS[stream].subjects[0]}', "
-            "with names, '*' for any name, or '>' at the end for all that follows"
+            "with names, '*' for any name, or a final '>' for all further tokens"
         )
     return stream
 
 
 def _overlap(one: str, other: str) -> bool:
-    """Whether a subject exists that both filters select; the server refuses such filters in one consumer."""
+    """Whether both filters select a common subject; the server rejects such filters in one consumer."""
     for left, right in zip(one.split("."), other.split("."), strict=False):
         if ">" in (left, right):
             return True
@@ -137,9 +139,12 @@ async def create(
     ack_wait: float = ACK_WAIT,
     in_flight: int = IN_FLIGHT,
 ) -> dict[str, Action]:
-    """Create the durable consumer `name` on each stream of `filters`; what was done, by stream.
+    """Create the durable consumer `name` on each stream of `filters`; returns the action by stream.
 
-    One that exists gets these filters and keeps its position. Raises Failure when the server refuses.
+    An existing consumer gets these filters and keeps its position.
+
+    Raises:
+        CommandError: the server rejects the consumer.
     """
     made: dict[str, Action] = {}
     for stream, subjects in filters.items():
@@ -156,7 +161,7 @@ async def create(
 async def _beginning(connection: Client, stream: str, start: Start) -> dict[str, Any]:
     if start == "beginning":
         return {"deliver_policy": "all"}
-    # By number, not "new": it must not depend on when a consumer that is moved was deleted and created.
+    # By sequence instead of "new": the start must not depend on the moment at which the consumer is created.
     state = (await _request_checked(connection, f"STREAM.INFO.{stream}"))["state"]
     return {"deliver_policy": "by_start_sequence", "opt_start_seq": int(state["last_seq"]) + 1}
 
@@ -180,7 +185,7 @@ def _config(name: str, ack_wait: float, in_flight: int) -> dict[str, Any]:
 
 
 async def list_subscriptions(connection: Client, name: str | None = None) -> list[Subscription]:
-    """Every durable consumer that is not one of telecine's own, or those called `name`."""
+    """Every durable consumer that is not one of telecine's own, or only those called `name`."""
     found = [
         _subscription(info)
         for stream in _STREAMS
@@ -191,11 +196,14 @@ async def list_subscriptions(connection: Client, name: str | None = None) -> lis
 
 
 async def reset(connection: Client, name: str, streams: Iterable[str], start: Start) -> None:
-    """Move the consumer `name` of each stream to the stream's beginning or end. Raises Failure when there is none.
+    """Move the consumer `name` of each stream to the stream's beginning or end.
 
-    It is deleted and created again, and a connected program is told that it is gone (409). CONSUMER.RESET is no
-    alternative: nats-server 2.14 does not answer it across NATS accounts (`processResetReq` publishes the answer in the
-    account that asked), and it does not go back before the place where a consumer began.
+    It is deleted and created again, and a connected program gets status 409. CONSUMER.RESET is no alternative:
+    nats-server 2.14 does not answer it across NATS accounts (`processResetReq` publishes the answer in the account of
+    the request), and it cannot move a consumer to before its start.
+
+    Raises:
+        CommandError: there is no such consumer.
     """
     for stream in streams:
         config = await _consumer_config(connection, stream, name)
@@ -208,15 +216,15 @@ async def reset(connection: Client, name: str, streams: Iterable[str], start: St
 
 
 async def delete(connection: Client, name: str, streams: Iterable[str]) -> None:
-    """Delete the consumer `name` of each stream, and with it the position of the program."""
+    """Delete the consumer `name` of each stream, including its position."""
     for stream in streams:
         if (stream, name) in _OWN_CONSUMERS:
-            raise CommandError(f"{name} is a consumer of telecine itself: it can't be removed")
+            raise CommandError(f"{name} is one of telecine's own consumers and cannot be removed")
         await _request_checked(connection, f"CONSUMER.DELETE.{stream}.{name}")
 
 
 async def _consumers(connection: Client, stream: str) -> AsyncIterator[dict[str, Any]]:
-    """All of them: the server answers in pages."""
+    """All consumers of a stream: the server returns them in pages."""
     seen, total = 0, 1
     while seen < total:
         page = await _request_checked(connection, f"CONSUMER.LIST.{stream}", {"offset": seen})
@@ -249,18 +257,18 @@ def _filters(config: Mapping[str, Any]) -> tuple[str, ...]:
 
 
 def _microseconds(text: str) -> str:
-    """The server writes up to nanoseconds; Python reads six digits."""
+    """An RFC 3339 time with six decimals: the server writes up to nine, Python reads six."""
     seconds, dot, fraction = text.rstrip("Z").partition(".")
     return f"{seconds}{dot}{fraction[:6].ljust(6, '0') if dot else ''}+00:00"
 
 
 async def _consumer_config(connection: Client, stream: str, name: str) -> dict[str, Any] | None:
-    """The configuration of a consumer, None when there is none."""
+    """The configuration of a consumer; None if there is no such consumer."""
     answer = await _request(connection, f"CONSUMER.INFO.{stream}.{name}")
     if answer.get("error", {}).get("err_code") == CONSUMER_NOT_FOUND:
         return None
     config: dict[str, Any] = _checked_answer(f"CONSUMER.INFO.{stream}.{name}", answer)["config"]
-    # What the server says about itself, not about the consumer.
+    # The metadata describes the server, not the consumer.
     return {key: value for key, value in config.items() if key != "metadata"}
 
 
@@ -274,7 +282,7 @@ def _checked_answer(subject: str, answer: dict[str, Any]) -> dict[str, Any]:
         return answer
     if error.get("err_code") == STREAM_NOT_FOUND:
         raise CommandError("the streams do not exist yet: run `telecine provision` first")
-    raise CommandError(f"the NATS server refused {subject}: {error.get('description')}")
+    raise CommandError(f"the NATS server rejected {subject}: {error.get('description')}")
 
 
 async def _request(connection: Client, subject: str, body: Any = None) -> dict[str, Any]:

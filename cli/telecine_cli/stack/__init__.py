@@ -1,0 +1,1 @@
+"""A complete stack on one machine: its configuration, its processes, and their supervision."""

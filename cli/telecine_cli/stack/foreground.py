@@ -1,4 +1,4 @@
-"""`telecine up`: start the stack, say how to use it, keep it running."""
+"""`telecine up`: starts the stack, prints how to use it, and keeps it running."""
 
 import asyncio
 import contextlib
@@ -25,10 +25,10 @@ _WELCOME_GRANT = WelcomeGrant(1000, "telecine up")
 
 
 async def run_in_foreground(data: Path, options: StackOptions) -> None:
-    """Run a stack until cancelled; children that end are started again.
+    """Run a stack until cancelled. Processes that exit are restarted.
 
     Raises:
-        Failure: when the port is taken, and what Stack.up raises.
+        CommandError: the port is taken, or as `Stack.up`.
     """
     began = time.monotonic()
     _check_port(options)
@@ -44,18 +44,18 @@ async def run_in_foreground(data: Path, options: StackOptions) -> None:
             finally:
                 typer.echo("\nstopping …")
     except asyncio.CancelledError:
-        typer.echo("stopped; start it again on the same folder and it goes on where it was")
+        typer.echo("stopped; start it on the same folder again to continue with its data")
         raise
 
 
 def _say(message: str) -> None:
-    """A message of the running stack; it goes on when standard error is closed or its disk is full."""
+    """Print a message of the running stack. The stack keeps running if standard error is closed or its disk is full."""
     with contextlib.suppress(OSError):
         typer.echo(message, err=True)
 
 
 def _check_port(options: StackOptions) -> None:
-    """Before anything is started: the gateway would only find out at the very end."""
+    # Before anything is started: the gateway, which starts last, would report it after half a minute.
     if options.gateway_port is None:
         return
     family = socket.AF_INET6 if ":" in options.gateway_host else socket.AF_INET
@@ -66,16 +66,16 @@ def _check_port(options: StackOptions) -> None:
             probe.listen(1)
         except OSError as error:
             raise CommandError(
-                f"can't listen on {options.gateway_host} port {options.gateway_port} ({error.strerror}): "
-                "choose another with --port, or none for a free one"
+                f"cannot listen on {options.gateway_host} port {options.gateway_port} ({error.strerror}): "
+                "choose another port with --port, or omit it for a free one"
             ) from None
 
 
 def welcome(config: StackConfig, key: str, seconds: float) -> str:
-    """How to use a stack that has just become ready."""
+    """The text that says how to use a stack which has just become ready."""
     url = config.public_url
     if config.emulated:
-        provider = "emulated: real small videos, no cost (--provider-url for a real one)"
+        provider = "emulated: small real videos at no cost (--provider-url for a real provider)"
     else:
         provider = config.provider.base_url
     body = json.dumps({"prompt": "A lighthouse in a storm, waves breaking", "duration": 5})
@@ -84,18 +84,18 @@ telecine is ready, after {seconds:.1f} s.
 
   gateway    {url}   (API reference: {url}/docs)
   API key    {key}
-             account {ACCOUNT!r}, kept in {key_file(config.data)}
+             account {ACCOUNT!r}, stored in {key_file(config.data)}
   provider   {provider}
   data       {config.data}
   logs       {config.data / "logs"}
 
-Ask for a video:
+Request a video:
 
   curl -sS {url}/api/video/generate \\
     -H 'Authorization: Bearer {key}' -H 'Content-Type: application/json' \\
     -d {shlex.quote(body)}
 
-Ask how it is doing, with the id and taskId of the answer:
+Get its status, with the id and taskId of the response:
 
   curl -sS '{url}/api/video/status?taskId=TASKID&historyId=ID' \\
     -H 'Authorization: Bearer {key}'
@@ -103,7 +103,7 @@ Ask how it is doing, with the id and taskId of the answer:
 In another terminal:
 
   telecine events tail{_data_option(config)}
-  telecine subscribers add my-team{_data_option(config)}   (events for a program of your own)
+  telecine subscribers add my-team{_data_option(config)}   (events for your own program)
 
 Ctrl-C stops everything in order.
 """

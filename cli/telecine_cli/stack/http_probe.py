@@ -1,4 +1,4 @@
-"""One HTTP request to a part on the loopback interface, as a readiness probe."""
+"""One HTTP request to a process on the loopback interface, as a readiness probe."""
 
 import asyncio
 from collections.abc import Mapping
@@ -11,9 +11,9 @@ _TIMEOUT_SECONDS = 1.0
 
 
 async def http_answer(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes] | None:
-    """GET `url`: status and body, or None when nobody answers in HTTP within a second.
+    """GET `url`: status and body, or None without an HTTP response within a second.
 
-    Straight to the part: proxies that the environment names are not asked.
+    The request is sent directly: proxies named by the environment are not used.
     """
     return await asyncio.to_thread(_get, url, dict(headers or {}))
 

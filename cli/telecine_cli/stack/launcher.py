@@ -1,9 +1,9 @@
-"""Linux: become another program that the kernel kills when the supervisor dies.
+"""Linux: executes another program which the kernel kills when the supervisor dies.
 
-Run by path, as `python -I -S die_with_parent.py PARENT_PID PROGRAM [ARGUMENT …]`. It is a program of
-its own, not a `preexec_fn`, because running Python between fork and exec can deadlock in a process
-that has threads. The request survives the exec; it is tied to the supervisor's *thread* that
-started the child, which therefore has to be one that lives as long (the main thread).
+Run by path, as `python -I -S launcher.py PARENT_PID PROGRAM [ARGUMENT …]`. It is a separate program and not a
+`preexec_fn`, because running Python between fork and exec can deadlock in a process with threads. The setting
+survives the exec. It is tied to the *thread* of the supervisor that started the child, so this has to be the main
+thread, which lives as long as the process.
 """
 
 import ctypes
@@ -15,16 +15,16 @@ PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
-    """Ask for SIGKILL at the parent's death, then exec; exit quietly when the parent is gone already."""
+    """Request SIGKILL at the parent's death, then exec; exit if the parent has already died."""
     parent, program = int(sys.argv[1]), sys.argv[2:]
     if ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, int(signal.SIGKILL), 0, 0, 0) != 0:
-        sys.stderr.write("the kernel refused PR_SET_PDEATHSIG: this process may outlive its supervisor\n")
+        sys.stderr.write("the kernel refused PR_SET_PDEATHSIG: this process may survive its supervisor\n")
     if os.getppid() != parent:
-        sys.exit("the supervisor died before this process began")
+        sys.exit("the supervisor died before this process started")
     try:
         os.execvp(program[0], program)  # noqa: S606  running the program given is all this is for
     except OSError as error:
-        sys.exit(f"can't run {program[0]}: {error.strerror}")
+        sys.exit(f"cannot run {program[0]}: {error.strerror}")
 
 
 if __name__ == "__main__":

@@ -28,17 +28,17 @@ _MAX_PAYLOAD_BYTES = 256 * 1024
 _MAX_STORE_BYTES = 10 * _GIGABYTE
 _CONNECT_SECONDS = 1
 _WRITE_ERROR = b"write error"
-"""In what the server's health check says of a stream that stays as it is after a failed write."""
+"""Part of the server's health report for a stream that rejects writes after a failed one."""
 _MIN_FREE_BYTES = 64 * 1024**2
 _DEFAULT_ACCOUNT = "$G"
-"""Where nats-server keeps the streams while it knows no accounts."""
+"""The account of all streams while nats-server has no accounts configured."""
 
 
 @dataclass(frozen=True)
 class EmbeddedNats:
-    """One nats-server on a folder of its own. `program` overrides where the server is looked for.
+    """One nats-server with its own folder. `program`: its path; None to search for it.
 
-    `credentials`: the folder with the identities that may come, made where it is missing. Without it anybody may come.
+    `credentials`: the folder with the identities that may connect, created if missing; None: no credentials needed.
     """
 
     folder: Path
@@ -49,26 +49,26 @@ class EmbeddedNats:
 
     @property
     def url(self) -> str:
-        """Where clients connect."""
+        """The URL for clients."""
         return f"nats://{LOOPBACK}:{self.port}"
 
     @property
     def monitoring_url(self) -> str:
-        """The HTTP monitoring endpoint: /varz says whether every append is synced."""
+        """The HTTP monitoring endpoint; its /varz says whether every append is synced."""
         return f"http://{LOOPBACK}:{self.monitoring_port}"
 
     def access(self, identity: str) -> NatsIdentity:
-        """How one identity comes to this server."""
+        """The credentials with which one identity connects to this server."""
         return NatsIdentity(
             nkey_seed=None if self.credentials is None else seed_file(self.credentials, identity)
         )
 
     def command(self, log: Path) -> Command:
-        """Write the server's configuration file and return what runs it.
+        """Write the server's configuration file and return the command that runs it.
 
         Raises:
-            ProgramNotFound: when there is no nats-server.
-            Failure: when credentials can't be kept.
+            ProgramNotFound: there is no nats-server.
+            CommandError: credentials cannot be stored.
         """
         self.folder.mkdir(parents=True, exist_ok=True)
         config = self.folder / "nats-server.conf"
@@ -76,7 +76,7 @@ class EmbeddedNats:
         lines = [_line(name, value) for name, value in self._settings().items()]
         if self.credentials is not None:
             page = make_credentials(self.credentials).page
-            # The server takes the path of an included file as relative, whatever it begins with.
+            # The server treats the path of an included file as relative even if it begins with a slash.
             lines.append(f"include {_quoted(os.path.relpath(page, self.folder))}")
             self._move_streams()
         # Encoded like every path: in a Latin-1 locale UTF-8 would name another folder.
@@ -93,7 +93,7 @@ class EmbeddedNats:
             "pid_file": str(self.pid_file),
             "jetstream": {
                 "store_dir": str(self._store),
-                # The default syncs every two minutes: acknowledged events are lost with the power.
+                # The default syncs every two minutes: a power failure would lose acknowledged events.
                 "sync_interval": "always",
                 "max_file_store": _MAX_STORE_BYTES,
             },
@@ -101,7 +101,7 @@ class EmbeddedNats:
 
     @property
     def pid_file(self) -> Path:
-        """Where the running server writes its process id."""
+        """The file with the running server's process id."""
         return self.folder / PID_FILE
 
     @property
@@ -109,13 +109,13 @@ class EmbeddedNats:
         return self.folder / "store"
 
     def _move_streams(self) -> None:
-        """Streams of a folder from before there were identities go to the account that holds them now."""
+        # Before there were identities, nats-server stored the streams under its default account.
         old, new = (self._store / "jetstream" / name for name in (_DEFAULT_ACCOUNT, STREAMS_ACCOUNT))
         if old.is_dir() and not new.exists():
             old.rename(new)
 
     async def ready(self) -> bool:
-        """Whether JetStream answers (a listening socket is no proof: the store may be unusable)."""
+        """Whether JetStream answers. A listening socket is not enough: the store may be unusable."""
         connection = Client()
         try:
             # With its defaults the client tries a refused connection 60 times, 2 s apart.
@@ -137,7 +137,7 @@ class EmbeddedNats:
         return True
 
     async def needs_restart(self) -> bool:
-        """Whether a stream could not be written, which only a restart ends, and there is room to write again."""
+        """Whether a write to a stream failed, which only a restart repairs, and the disk has free space again."""
         answer = await http_answer(f"{self.monitoring_url}/healthz")
         failed = answer is not None and answer[0] != 200 and _WRITE_ERROR in answer[1]
         return failed and shutil.disk_usage(self.folder).free > _MIN_FREE_BYTES
@@ -153,4 +153,4 @@ def _quoted(value: Any) -> str:
 
 
 async def _ignore_connection_error(error: Exception) -> None:
-    """Not being able to connect yet is an answer here, not an error to log."""
+    """A refused connection means "not ready" here and is not an error to log."""

@@ -1,4 +1,4 @@
-"""Loopback ports for the parts that the command line starts."""
+"""Loopback ports for the processes that the command line starts."""
 
 import secrets
 import socket
@@ -51,7 +51,7 @@ def free_ports(count: int) -> list[int]:
 def allocate_ports(wanted: dict[str, int], names: Iterable[str]) -> dict[str, int]:
     """A port for every name: the remembered one while it is still free, else a new one.
 
-    Names in `wanted` that are not asked for keep their port, so that it is not given to another.
+    Other names in `wanted` keep their port, so that it is not given to a new name.
     """
     ports = dict(wanted)
     for name in names:

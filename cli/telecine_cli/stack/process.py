@@ -1,7 +1,6 @@
-"""One supervised child process: started, waited for until it is ready, stopped, never left behind.
+"""One supervised child process: started, waited for until it is ready, stopped, and never left behind.
 
-A child is a plain process, not bound to an event loop: it may be started in one loop and stopped in
-another, or in none.
+A child is not bound to an event loop: it may be started in one loop and stopped in another, or outside of any.
 """
 
 import asyncio
@@ -21,20 +20,20 @@ from telecine_cli.errors import ProcessExited, ProcessNotReady
 __all__ = ["PRIVATE_UMASK", "Command", "Probe", "Process"]
 
 Probe = Callable[[], Awaitable[bool]]
-"""Asks a child whether it is ready: True, or False for "not yet"."""
+"""Returns whether a child is ready."""
 
 _LAUNCHER = Path(__file__).with_name("launcher.py")
 _POLL_SECONDS = 0.02
 _PROBE_SECONDS = 2.0
 _TAIL_BYTES = 4096
 PRIVATE_UMASK = 0o077
-"""Streams, tables, objects and logs hold prompts and videos: what children make is for their user alone."""
+"""Streams, tables, objects and logs contain prompts and videos: files of children are private to their user."""
 _KEEP_LOG_BYTES = 16 * 1024 * 1024
 
 
 @dataclass(frozen=True)
 class Command:
-    """What to run. `env` is the child's whole environment; output goes to `log`, appended."""
+    """A command line. `env` is the complete environment of the child; its output is appended to `log`."""
 
     name: str
     argv: tuple[str, ...]
@@ -44,9 +43,9 @@ class Command:
 
 
 class Process:
-    """A child process in a session of its own, so that Ctrl-C in the terminal reaches only us.
+    """A child process in its own session, so that Ctrl-C in the terminal reaches only the supervisor.
 
-    On Linux the kernel kills it when we die. `start` belongs on the main thread (die_with_parent.py).
+    On Linux the kernel kills it when the supervisor dies. Call `start` on the main thread (see launcher.py).
     """
 
     def __init__(self, command: Command) -> None:
@@ -56,29 +55,29 @@ class Process:
 
     @property
     def name(self) -> str:
-        """The name it was given, also that of its log file."""
+        """Its name, which is also the name of its log file."""
         return self.command.name
 
     @property
     def running(self) -> bool:
-        """Whether the child has been started and has not ended."""
+        """Whether the child has been started and has not exited."""
         return self._child is not None and self._child.poll() is None
 
     @property
     def pid(self) -> int | None:
-        """The running child's process id, also its process group's; None when it does not run."""
+        """The process id and process group of the running child; None if it does not run."""
         return self._child.pid if self._child is not None and self.running else None
 
     @property
     def returncode(self) -> int | None:
-        """How the child ended (negative: by that signal); None while it runs or was never started."""
+        """The exit code (negative: killed by that signal); None while it runs or if it was never started."""
         return None if self._child is None else self._child.poll()
 
     def start(self) -> None:
-        """Run the command; does nothing when it runs already.
+        """Run the command; does nothing if it is already running.
 
         Raises:
-            OSError: when the program can't be run (macOS; on Linux `wait_ready` reports it).
+            OSError: the program cannot be run (macOS; on Linux `wait_ready` reports it).
         """
         if self.running:
             return
@@ -86,7 +85,7 @@ class Process:
         log.parent.mkdir(parents=True, exist_ok=True)
         self._log_start = _begin_log(log)
         with _private_log(log) as output:
-            self._child = subprocess.Popen(  # noqa: S603  the command comes from our own parts
+            self._child = subprocess.Popen(  # noqa: S603  the command is built by this package
                 _with_launcher(self.command.argv),
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -98,14 +97,14 @@ class Process:
             )
 
     async def wait_ready(self, probe: Probe, deadline: float) -> None:
-        """Return as soon as `probe` answers True.
+        """Return as soon as `probe` returns True.
 
         Args:
             deadline: seconds from now.
 
         Raises:
-            ProcessExited: at once when the child ends.
-            ProcessNotReady: when the deadline passes first.
+            ProcessExited: at once when the child exits.
+            ProcessNotReady: the deadline passes first.
         """
         give_up = time.monotonic() + deadline
         while time.monotonic() < give_up:
@@ -117,13 +116,13 @@ class Process:
         raise ProcessNotReady(f"{self.name} was not ready after {deadline:g} s{self.log_tail()}")
 
     async def wait(self) -> int | None:
-        """Wait until the child has ended; its return code, None when it was never started."""
+        """Wait until the child has exited; returns its exit code, None if it was never started."""
         while self.running:  # noqa: ASYNC110  a process sets no event
             await asyncio.sleep(_POLL_SECONDS)
         return self.returncode
 
     async def terminate(self, grace: float = 5.0) -> None:
-        """SIGTERM, and SIGKILL to what is left after `grace` seconds, or at once when cancelled."""
+        """Send SIGTERM, and SIGKILL after `grace` seconds, or at once if cancelled."""
         try:
             self.send(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -133,7 +132,7 @@ class Process:
             self.kill()
 
     def kill(self) -> None:
-        """SIGKILL to the child's whole process group, and reap it; nothing when it does not run."""
+        """Send SIGKILL to the child's process group, and reap the child; does nothing if it does not run."""
         if self._child is None or not self.running:
             return
         with contextlib.suppress(ProcessLookupError, PermissionError):
@@ -141,17 +140,17 @@ class Process:
         self._child.wait()
 
     def send(self, number: signal.Signals) -> None:
-        """Send one signal to the child alone; nothing when it does not run."""
+        """Send a signal to the child only; does nothing if it does not run."""
         if self._child is not None:
             self._child.send_signal(number)
 
     async def restart(self, grace: float = 5.0) -> None:
-        """Terminate and start again; the caller waits until it is ready."""
+        """Terminate and start the child; the caller waits until it is ready."""
         await self.terminate(grace)
         self.start()
 
     def log_tail(self) -> str:
-        """The last lines that the child wrote since it was started, ready to end a message with."""
+        """The last lines of output since the child was started, in a form that can be appended to a message."""
         try:
             with self.command.log.open("rb") as log:
                 end = log.seek(0, os.SEEK_END)
@@ -173,7 +172,7 @@ def _private_log(log: Path) -> BinaryIO:
 
 
 def _begin_log(log: Path) -> int:
-    """Put a long log aside (one is kept); the offset where this run's output begins."""
+    """Rotate a long log (one old file is kept); returns the offset where the output of this run begins."""
     size = log.stat().st_size if log.exists() else 0
     if size <= _KEEP_LOG_BYTES:
         return size

@@ -16,26 +16,26 @@ from .process import Command
 __all__ = ["REGION", "EmbeddedS3"]
 
 REGION = "us-east-1"
-"""rclone takes any region, but the signature must name one."""
+"""rclone accepts any region, but a signature must name one."""
 
 _FLAGS = (
-    # Without this every first read of an object computes its MD5: 0.3 s for 200 MB.
+    # Otherwise the first read of every object computes its MD5: 0.3 s for 200 MB.
     ("--etag-hash", ""),
     ("--no-checksum",),
-    # The default waits 20 ms before a read that doesn't begin at the start: a range costs 23 ms, not 2.
+    # By default a read that does not begin at the start waits 20 ms: a range costs 23 ms instead of 2.
     ("--vfs-read-wait", "0"),
     ("--buffer-size", "0"),
-    # No settings of the user's own rclone.
+    # Ignore the user's own rclone configuration.
     ("--config", ""),
 )
 
 
 @dataclass(frozen=True)
 class EmbeddedS3:
-    """One S3 server on a folder of its own, with one bucket and one key pair.
+    """One S3 server with its own folder, one bucket and one key pair. `program`: its path; None to search for it.
 
-    rclone refuses an access key shorter than three characters. `program` overrides where it is
-    looked for. Content types are forgotten at a restart (then guessed from the name: .mp4 is right).
+    rclone refuses access keys shorter than three characters. Content types are lost at a restart and then guessed from
+    the name, which is right for .mp4.
     """
 
     folder: Path
@@ -51,12 +51,12 @@ class EmbeddedS3:
         return f"http://{LOOPBACK}:{self.port}"
 
     def command(self, log: Path) -> Command:
-        """Make the bucket and return what runs the server.
+        """Create the bucket and return the command that runs the server.
 
         Raises:
-            ProgramNotFound: when there is no rclone.
+            ProgramNotFound: there is no rclone.
         """
-        # To rclone a bucket is a folder; one made later has to be made through S3, as it caches folders.
+        # For rclone a bucket is a folder. It caches the list of folders, so a later one must be created through S3.
         (self.folder / self.bucket).mkdir(parents=True, exist_ok=True)
         flags = [word for flag in _FLAGS for word in flag]
         address = f"{LOOPBACK}:{self.port}"
@@ -64,12 +64,12 @@ class EmbeddedS3:
         return Command("s3", argv, log, env=self._environment())
 
     def _environment(self) -> dict[str, str]:
-        # The keys go in by the environment because everybody can read a command line.
+        # In the environment, because every user of the machine can read a command line.
         own = {name: value for name, value in os.environ.items() if not name.startswith("RCLONE_")}
         return own | {"RCLONE_AUTH_KEY": f'"{self.access_key},{self.secret_key}"'}
 
     async def ready(self) -> bool:
-        """Whether ListBuckets answers to our keys and names our bucket."""
+        """Whether ListBuckets accepts the key pair and returns the bucket."""
         url = f"{self.endpoint}/"
         request = AWSRequest("GET", url)
         S3SigV4Auth(Credentials(self.access_key, self.secret_key), "s3", REGION).add_auth(request)

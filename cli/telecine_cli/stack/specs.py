@@ -1,4 +1,4 @@
-"""The children of a stack, as data: what runs each, when it is ready, which ports it needs."""
+"""The processes of a stack as data: the command of each, its readiness probe, its ports."""
 
 import os
 import sys
@@ -13,22 +13,22 @@ from .process import Command, Probe
 
 __all__ = ["ProcessSpec", "StartPhase", "http_ready", "process_specs"]
 
-# A service gives its running handlers 15 s (stop_grace) before it leaves by itself.
+# A service gives its running handlers 15 s (stop_grace) before it exits.
 _SERVICE_GRACE_SECONDS = 20.0
 
 
 class StartPhase(Enum):
-    """When a child starts: parts first, all at once; services when the streams are provisioned."""
+    """Infrastructure starts first, all at once; services start when the streams are provisioned."""
 
-    INFRASTRUCTURE = "part"
+    INFRASTRUCTURE = "infrastructure"
     SERVICE = "service"
 
 
 @dataclass(frozen=True)
 class ProcessSpec:
-    """One child of a stack. `ready` is asked until it says True, for at most `ready_seconds`.
+    """One process of a stack. `ready` is polled until it returns True, for at most `ready_seconds`.
 
-    `needs_restart`, where it is given, says of a child that runs whether it works again only after a restart.
+    `needs_restart`, if given, says whether a running process will work again only after a restart.
     """
 
     name: str
@@ -42,13 +42,13 @@ class ProcessSpec:
 
 
 def process_specs(options: StackOptions) -> tuple[ProcessSpec, ...]:
-    """The children of a full stack, in the order in which they depend on each other."""
+    """The processes of a complete stack; each depends only on those before it."""
     emulator = (_EMULATOR,) if options.provider is None else ()
     return (_NATS, _S3, *emulator, *(_service(name, options) for name in SERVICES))
 
 
 def http_ready(url: str) -> Probe:
-    """A probe: does a GET of `url` answer 200?"""
+    """A probe that succeeds when a GET of `url` returns 200."""
 
     async def probe() -> bool:
         answer = await http_answer(url)
@@ -66,7 +66,7 @@ def _emulator_command(config: StackConfig) -> Command:
         "emulator",
         (sys.executable, "-m", "telecine_emulator", *argv, *config.options.emulator_arguments),
         config.log("emulator"),
-        # Everybody can read a command line.
+        # The key is in the environment, because every user of the machine can read a command line.
         env=dict(os.environ) | {"PYTHONUNBUFFERED": "1", "EMULATOR_API_KEY": config.provider.api_key},
     )
 
@@ -101,7 +101,7 @@ def _service(name: str, options: StackOptions) -> ProcessSpec:
         return Command(name, argv, config.log(name), env=environment(name, config))
 
     def ready(config: StackConfig) -> Probe:
-        # The gateway says it where its clients ask, the others beside their work.
+        # The gateway serves /readyz on its public port, the other services on their health port.
         base = config.gateway_url if name == "gateway" else config.local_url(health_port(name))
         return http_ready(f"{base}/readyz")
 

@@ -1,4 +1,4 @@
-"""What a data folder remembers of its stack (ports, secrets), and the lock that keeps it to one stack."""
+"""The state of a stack in its data folder (ports and secrets), and the lock that allows one stack per folder."""
 
 import fcntl
 import json
@@ -38,23 +38,23 @@ T = TypeVar("T", bound=BaseModel)
 
 @dataclass(frozen=True)
 class StackState:
-    """Ports and secrets by name. They never change while a stack runs."""
+    """Ports and secrets by name. They do not change while the stack runs."""
 
     ports: dict[str, int] = field(default_factory=dict)
     secrets: dict[str, str] = field(default_factory=dict, repr=False)
 
 
 def random_secret() -> str:
-    """A secret that nobody has seen before."""
+    """A new random secret."""
     return secrets.token_urlsafe(_SECRET_BYTES)
 
 
 def load_or_create_state(
     data: Path, ports: Iterable[str], makers: Mapping[str, Callable[[], str]]
 ) -> StackState:
-    """The state kept in `data`/stack.json (mode 0600), with what is missing chosen and kept.
+    """The state in `data`/stack.json (mode 0600); missing ports and secrets are chosen and stored.
 
-    `makers`: what makes each secret, by its name. A port that another process has taken in the meantime is replaced.
+    `makers`: the generator of each secret, by its name. A port that another process uses by now is replaced.
     """
     file = data / "stack.json"
     known = load_state(data)
@@ -68,13 +68,13 @@ def load_or_create_state(
 
 
 def load_state(data: Path) -> StackState:
-    """The state kept in `data`/stack.json; an empty one where no stack has been. Raises Foreign."""
+    """The state in `data`/stack.json; an empty one if there is no such file. Raises InvalidStateFile."""
     kept = read_private_json(data / "stack.json", _StateFile)
     return StackState() if kept is None else StackState(kept.ports, kept.secrets)
 
 
 class _StateFile(BaseModel):
-    """What stack.json holds."""
+    """The content of stack.json."""
 
     model_config = ConfigDict(strict=True)
 
@@ -83,11 +83,11 @@ class _StateFile(BaseModel):
 
 
 def read_private_json(file: Path, model: type[T]) -> T | None:
-    """What `keep_secret` wrote into a file; None where there is none.
+    """The content of a file that `write_private_json` wrote; None if there is no such file.
 
     Raises:
-        Foreign: for other content.
-        OSError: when the file cannot be read.
+        InvalidStateFile: it has other content.
+        OSError: the file cannot be read.
     """
     try:
         return model.model_validate_json(file.read_bytes())
@@ -98,7 +98,7 @@ def read_private_json(file: Path, model: type[T]) -> T | None:
 
 
 def write_private_json(file: Path, content: dict[str, Any]) -> None:
-    """Write `content` as JSON that only the owner may read: all of it, on disk, or nothing."""
+    """Write `content` as JSON that only the owner may read; atomic, and synced to disk."""
     new = file.with_suffix(".new")
     new.unlink(missing_ok=True)
     with os.fdopen(os.open(new, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8") as out:
@@ -108,18 +108,18 @@ def write_private_json(file: Path, content: dict[str, Any]) -> None:
     new.replace(file)
     folder = os.open(file.parent, os.O_RDONLY)
     try:
-        os.fsync(folder)  # the new name, too: checkpoints are signed with a key that is only here
+        os.fsync(folder)  # the new name, too: the key that signs checkpoints is stored nowhere else
     finally:
         os.close(folder)
 
 
 def resolve_data_folder(data: Path) -> Path:
-    """The path of a data folder without symbolic links; one whose links form a loop is refused when it is opened."""
+    """The absolute path of a data folder without symbolic links; a loop of links is refused when it is opened."""
     return Path(os.path.realpath(data))
 
 
 def is_running(data: Path) -> bool:
-    """Whether a stack holds the folder now."""
+    """Whether a stack is running on the folder."""
     try:
         with (data / "stack.lock").open("rb") as file:
             fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
@@ -131,10 +131,13 @@ def is_running(data: Path) -> bool:
 
 
 def make_private(data: Path) -> bool:
-    """Make `data` if need be and restrict it to its owner; returns whether others could enter it before.
+    """Create `data` if needed and restrict it to its owner; returns whether others could enter it before.
 
-    It holds prompts, videos, logs and secrets. Raises Failure for a folder that others may enter and that holds other
-    things than a stack, or is another user's: what is in it may be meant for them.
+    It contains prompts, videos, logs and secrets.
+
+    Raises:
+        CommandError: others may enter the folder, and it is another user's or contains other things than a stack, which
+            may be meant for them.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     mode = data.stat().st_mode
@@ -143,8 +146,8 @@ def make_private(data: Path) -> bool:
     ours = (data / "stack.lock").exists() or (data / "stack.json").exists() or not any(data.iterdir())
     if mode & stat.S_ISVTX or not ours or data.stat().st_uid != os.geteuid():
         raise CommandError(
-            f"other users may enter {data} (mode {stat.S_IMODE(mode):04o}), which would hold prompts, videos and "
-            "secrets: choose a new folder with --data, or take their rights away with chmod 700"
+            f"other users may enter {data} (mode {stat.S_IMODE(mode):04o}), but it would contain prompts, videos and "
+            "secrets: choose a new folder with --data, or restrict this one with chmod 700"
         )
     data.chmod(0o700)
     return True
@@ -152,7 +155,7 @@ def make_private(data: Path) -> bool:
 
 @contextmanager
 def private_files() -> Iterator[None]:
-    """What this process and its children make in the block is for its user alone."""
+    """Files that this process and its children create in the block are private to their user."""
     before = os.umask(PRIVATE_UMASK)
     try:
         yield
@@ -162,12 +165,12 @@ def private_files() -> Iterator[None]:
 
 @contextmanager
 def lock(data: Path) -> Iterator[None]:
-    """Make `data` if need be (readable by its owner only) and keep every other stack out of it.
+    """Create `data` if needed (readable by its owner only) and lock it against other stacks.
 
-    The kernel lets go when we die, however that happens.
+    The kernel releases the lock when this process ends, even by a crash.
 
     Raises:
-        AlreadyRunning: when another stack holds the folder.
+        AlreadyRunning: another stack has locked the folder.
     """
     data.mkdir(mode=0o700, parents=True, exist_ok=True)
     with (data / "stack.lock").open("a+", encoding="utf-8") as file:

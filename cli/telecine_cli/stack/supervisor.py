@@ -1,4 +1,4 @@
-"""The whole stack on one data folder: parts, then provisioning, then services; and back in order."""
+"""Runs a stack on one data folder: starts servers, provisions streams, starts services, and stops all in reverse."""
 
 import asyncio
 import time
@@ -18,9 +18,9 @@ from .state import load_or_create_state, lock, make_private, resolve_data_folder
 __all__ = ["Provision", "Say", "Stack"]
 
 Provision = Callable[[StackConfig], Awaitable[None]]
-"""Brings streams and consumers into being, between the parts and the services."""
+"""Creates streams and consumers before the services start."""
 Say = Callable[[str], None]
-"""Takes one message for the user."""
+"""Shows one message to the user."""
 
 _WATCH_SECONDS = 0.2
 _CHECK_SECONDS = 5.0
@@ -29,12 +29,12 @@ _STABLE_SECONDS = 60.0
 
 
 class Stack:
-    """All processes of telecine on one folder; the same ports and secrets at every start.
+    """All processes of telecine on one folder, with the same ports and secrets at every start.
 
         async with Stack(Path("data"), provision=provision) as stack:
             await stack.watch()
 
-    Leaving the block, also by an exception, stops everything that was started.
+    Leaving the block stops everything that was started, also after an exception.
     """
 
     def __init__(
@@ -58,13 +58,13 @@ class Stack:
 
     @property
     def config(self) -> StackConfig:
-        """Where everything is. Known as soon as `up` has begun; RuntimeError before."""
+        """The configuration, known as soon as `up` has begun. Raises RuntimeError before."""
         if self._config is None:
             raise RuntimeError("this stack is not up")
         return self._config
 
     def process(self, name: str) -> Process:
-        """One child's process."""
+        """The process of one child."""
         return self._processes[name]
 
     async def __aenter__(self) -> Self:
@@ -77,16 +77,16 @@ class Stack:
         await self.down()
 
     async def up(self) -> None:
-        """Start everything and return when all of it is ready; nothing is left running on an error.
+        """Start everything and return when all processes are ready. On an error nothing is left running.
 
         Raises:
             AlreadyRunning: another stack uses the folder.
-            Failure: others may enter the folder, which is not the stack's alone.
+            CommandError: others may enter the folder, and it contains other things than a stack.
             ProgramNotFound: nats-server or rclone is missing.
-            ProcessError: a child died or was not ready in time; says which, with the end of its log.
+            ProcessError: a process exited or was not ready in time; with the end of its log.
         """
         if make_private(self._data):
-            self._say(f"other users could enter {self._data}; now only you can")
+            self._say(f"other users could enter {self._data}; its mode is now 0700")
         self._held.enter_context(lock(self._data))
         try:
             self._config = self._resolve_config()
@@ -101,7 +101,7 @@ class Stack:
 
     def _resolve_config(self) -> StackConfig:
         self._processes.clear()
-        # Ports of those that are left out too: each service is told where every other one is.
+        # Also the ports of processes that this stack leaves out: every service gets the addresses of all others.
         children = [*process_specs(self._options), *self._children.values()]
         ports = [port for child in children for port in child.ports]
         return StackConfig(self._data, self._options, load_or_create_state(self._data, ports, SECRETS))
@@ -115,7 +115,7 @@ class Stack:
                 for name in names:
                     group.create_task(self._until_ready(name))
         except ExceptionGroup as several:
-            # The first to fail is the cause as far as we can tell; the others were cancelled.
+            # The first failure is the probable cause; the other tasks were cancelled because of it.
             raise several.exceptions[0] from None
 
     def _names(self, stage: StartPhase) -> list[str]:
@@ -132,23 +132,23 @@ class Stack:
         await self._processes[name].wait_ready(child.ready(self.config), child.ready_seconds)
 
     async def start(self, name: str) -> None:
-        """Start one child (again), on its old port, and wait until it is ready; raises as `up` does."""
+        """Start or restart one process on its port and wait until it is ready. Raises as `up`."""
         self._begin(name)
         await self._until_ready(name)
 
     async def stop(self, name: str) -> None:
-        """Stop one child in order; `watch` leaves it stopped."""
+        """Stop one process gracefully; `watch` does not restart it."""
         self._wanted.discard(name)
         if name in self._processes:
             await self._processes[name].terminate(self._children[name].grace_seconds)
 
     def kill(self, name: str) -> None:
-        """SIGKILL one child, for a test of what survives it; `watch` leaves it dead until `start`."""
+        """Kill one process, for tests; `watch` does not restart it."""
         self._wanted.discard(name)
         self._processes[name].kill()
 
     async def down(self) -> None:
-        """Stop services (all at once), then the parts in reverse order; SIGKILL if we are cancelled."""
+        """Stop all services at once, then the infrastructure in reverse order; SIGKILL if cancelled."""
         self._wanted.clear()
         try:
             await asyncio.gather(*(self.stop(name) for name in self._names(StartPhase.SERVICE)))
@@ -160,9 +160,9 @@ class Stack:
             self._held.close()
 
     async def watch(self) -> None:
-        """Start every child again that ends unasked, with growing back-off; runs until cancelled.
+        """Restart every process that exits by itself, with exponential back-off; runs until cancelled.
 
-        One that says that it needs a restart is ended for it.
+        A process that reports that it needs a restart is terminated first.
         """
         async with asyncio.TaskGroup() as group:
             for name, child in self._children.items():
@@ -178,7 +178,7 @@ class Stack:
             if time.monotonic() - began > _STABLE_SECONDS:
                 delay = _FIRST_DELAY
             self._say(
-                f"{name} ended with code {self._processes[name].returncode}; starting it in {delay:g} s"
+                f"{name} ended with code {self._processes[name].returncode}; restarting it in {delay:g} s"
             )
             await asyncio.sleep(delay)
             delay = min(2 * delay, _LONGEST_DELAY)
@@ -201,7 +201,7 @@ class Stack:
             await self.start(name)
         except (ProcessError, OSError) as error:
             self._say(str(error))
-            # One that runs without being ready would otherwise stay so for ever.
+            # A process that runs without becoming ready would otherwise never be restarted.
             self._processes[name].kill()
         else:
-            self._say(f"{name} is back")
+            self._say(f"{name} is ready again")

@@ -15,13 +15,13 @@ async def unauthorized(scope: dict[str, Any], receive: Any, send: Any) -> None:
     await send({"type": "http.response.body", "body": b'{"error": "Unauthorized"}'})
 
 
-async def test_a_refusal_is_told() -> None:
+async def test_an_error_response_is_reported() -> None:
     server = HttpServer(unauthorized, LOOPBACK, 0)
     await server.start()
     try:
         async with gateway_client(f"http://{LOOPBACK}:{server.port}", "tk_test") as client:
             with pytest.raises(
-                CommandError, match=r"answered 401 to POST /api/video/generate: .+Unauthorized"
+                CommandError, match=r"POST /api/video/generate failed with status 401: .+Unauthorized"
             ):
                 await client.generate({"prompt": "a cat"})
     finally:

@@ -31,9 +31,11 @@ def target(cluster: NatsCluster, *, asking: int = 3) -> Target:
 async def test_every_server_is_asked_and_every_stream_is_on_three(
     cluster: NatsCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    with pytest.raises(ProvisioningRefused, match="one of 3 in a cluster, and only 1 could be asked"):
+    with pytest.raises(
+        ProvisioningRefused, match="one of 3 servers of a cluster, and only 1 could be checked"
+    ):
         await provision_server(target(cluster, asking=1), THREE)
-    with pytest.raises(ProvisioningRefused, match="on one server alone: pass --replicas 3"):
+    with pytest.raises(ProvisioningRefused, match="on one server only: pass --replicas 3"):
         await provision_server(target(cluster), ProvisionOptions())
     assert capsys.readouterr().out == ""
 
@@ -44,14 +46,14 @@ async def test_every_server_is_asked_and_every_stream_is_on_three(
     assert capsys.readouterr().out.count("unchanged") == count
 
     cluster.kill("nats-2")
-    with pytest.raises(ProvisioningRefused, match=f"{cluster.monitoring_url('nats-2')} gave no answer"):
+    with pytest.raises(ProvisioningRefused, match=f"{cluster.monitoring_url('nats-2')} does not answer"):
         await provision_server(target(cluster), THREE)
 
 
 async def test_timers_of_one_server_are_not_spread_and_nothing_else_is_either(cluster: NatsCluster) -> None:
     async with connected(target(cluster)) as connection:
         await provision(connection, replicas=1)
-        with pytest.raises(ProvisioningRefused, match="stream TIMERS: it was made for one server"):
+        with pytest.raises(ProvisioningRefused, match="stream TIMERS: it was created for one server"):
             await provision_server(target(cluster), THREE)
         assert (await connection.jetstream().stream_info("VIDEO")).config.num_replicas == 1
 

@@ -147,7 +147,7 @@ async def test_events_from_before_there_were_identities_are_found_again(tmp_path
 
 async def test_stack_refuses_anonymous_connections(tmp_path: Path) -> None:
     async with Stack(tmp_path, children=REAL_PARTS) as stack:
-        with pytest.raises(CommandError, match="wants to know who asks"):
+        with pytest.raises(CommandError, match="requires credentials"):
             async with connected(Target(stack.config.nats.url)):
                 pass
 
@@ -207,10 +207,10 @@ async def test_supervisor_restarts_dead_children_only(tmp_path: Path) -> None:
             await stack.stop("storage")
             [lost] = pids(stack, "credits")
             os.kill(lost, signal.SIGKILL)
-            await eventually(lambda: "credits is back" in said)
+            await eventually(lambda: "credits is ready again" in said)
         assert pids(stack, "credits") != [lost]
         assert not stack.process("storage").running
-    assert said == ["credits ended with code -9; starting it in 0.5 s", "credits is back"]
+    assert said == ["credits ended with code -9; restarting it in 0.5 s", "credits is ready again"]
 
 
 async def test_watching_says_why_a_child_does_not_come_back_and_tries_on(tmp_path: Path) -> None:
@@ -223,7 +223,7 @@ async def test_watching_says_why_a_child_does_not_come_back_and_tries_on(tmp_pat
         os.kill(pids(stack, "credits")[0], signal.SIGKILL)
         await eventually(message_contains(said, "IsADirectoryError"))
         script.rmdir()
-        await eventually(message_contains(said, "credits is back"))
+        await eventually(message_contains(said, "credits is ready again"))
 
 
 def message_contains(said: list[str], part: str) -> Callable[[], bool]:

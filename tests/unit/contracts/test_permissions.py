@@ -192,7 +192,7 @@ def test_only_a_subscriber_is_forgotten(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("wish", "told"),
     [
-        ({"rotate": ["mallory"]}, "there is no identity mallory"),
+        ({"rotate": ["mallory"]}, "unknown identity mallory"),
         ({"subscribers": ["credits-debit"]}, "choose another"),
         ({"subscribers": ["a b"]}, "is not a name"),
     ],
@@ -207,13 +207,13 @@ def test_invalid_names_are_refused_before_any_file_is_written(
 
 def test_a_file_that_holds_no_key_is_named(tmp_path: Path) -> None:
     seed_file(tmp_path, "gateway").write_text("nothing of the kind")
-    with pytest.raises(CommandError, match=r"gateway\.nk holds no nkey seed"):
+    with pytest.raises(CommandError, match=r"gateway\.nk contains no nkey seed"):
         make_credentials(tmp_path)
 
 
 def test_a_folder_that_can_not_be_written_is_named(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(CommandError, match="can't keep credentials in"):
+    with pytest.raises(CommandError, match="cannot store credentials in"):
         make_credentials(tmp_path / "file" / "credentials")
 
 

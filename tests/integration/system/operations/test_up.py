@@ -70,7 +70,7 @@ async def test_up_is_stopped_and_goes_on_where_it_was(tmp_path: Path) -> None:
         assert len(up.children()) == 7
         assert up.interrupt() == 0
         assert up.err == ""
-        assert "stopped; start it again" in up.out
+        assert "stopped; start it on the same folder" in up.out
     assert processes_with("TELECINE_TEST_MARK", str(tmp_path)) == []
 
     (tmp_path / "here" / DATA).chmod(0o755)
@@ -123,5 +123,5 @@ def test_a_taken_port_is_named_before_anything_starts(
         outcome = run_command(capsys, "up", "--data", tmp_path / "data", "--port", str(port))
     assert outcome.code == 1
     assert f"port {port}" in outcome.err
-    assert "choose another with --port" in outcome.err
+    assert "choose another port with --port" in outcome.err
     assert not (tmp_path / "data").exists()

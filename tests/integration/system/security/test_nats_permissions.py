@@ -259,7 +259,7 @@ async def test_unknown_keys_are_refused(server: EmbeddedNats, tmp_path: Path, ke
     make_credentials(tmp_path)
     seed = None if key == "none" else seed_file(tmp_path, OPERATOR)
     with pytest.raises(
-        CommandError, match="wants to know who asks" if key == "none" else "does not know the key"
+        CommandError, match="requires credentials" if key == "none" else "does not accept the key"
     ):
         async with connected(Target(server.url, access=NatsIdentity(nkey_seed=seed))):
             pass

@@ -153,7 +153,7 @@ def test_positions_keys_and_consumers_are_changed_by_the_operator(
 
     async def refused() -> None:
         target = Target(server.url, access=server.access("team"), identity="team")
-        with pytest.raises(CommandError, match="does not know the key"):
+        with pytest.raises(CommandError, match="does not accept the key"):
             async with connected(target):
                 pass
 
