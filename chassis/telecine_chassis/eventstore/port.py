@@ -73,8 +73,8 @@ class UndecodedEvent(Event):
         return isinstance(self.error, UnknownEvent)
 
     @property
-    def subject_ids(self) -> dict[str, str]:
-        """What its subject says it is about."""
+    def about(self) -> dict[str, str]:
+        """The account and the generation that its subject names."""
         names = ("account", "generation")
         return dict(zip(names, self.subject.split(".")[1:-1], strict=False))
 
