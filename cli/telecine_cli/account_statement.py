@@ -10,7 +10,7 @@ from datetime import datetime
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, LedgerEvent
 from telecine_contracts.statement_csv import DENIED
-from telecine_credits.rules.decider import Account, evolve
+from telecine_credits.rules.account import Account, evolve
 from telecine_gateway.read_model.entries import (
     ZERO_BALANCE,
     Period,
@@ -68,7 +68,7 @@ def grants_of(account: Account, entries: Iterable[RecordedEvent]) -> list[GrantL
     """The grants that have credits left, oldest first."""
     held: dict[int, int] = {}
     for hold in account.holds.values():
-        for number, amount in hold.parts:
+        for number, amount in hold.shares:
             held[number] = held.get(number, 0) + amount
     granted = [recorded.event for recorded in entries if isinstance(recorded.event, CreditsGranted)]
     lines = [

@@ -9,7 +9,6 @@ from telecine_chassis.nats.request import request_with_retry
 from telecine_contracts import registry, subjects
 from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand, Refusal
 from telecine_contracts.credits import Balances, LedgerEvent
-from telecine_gateway.ledger.port import SUBJECTS
 from telecine_jetstream.client import NatsClient
 
 from .errors import CommandError
@@ -27,7 +26,7 @@ async def send_command(connection: NatsClient, command: LedgerCommand) -> Ledger
     """
     body = command.model_dump_json().encode()
     try:
-        reply = await request_with_retry(connection, SUBJECTS[type(command)], body, timeout=_ANSWER_SECONDS)
+        reply = await request_with_retry(connection, command.subject, body, timeout=_ANSWER_SECONDS)
     except (nats.errors.NoRespondersError, TimeoutError) as error:
         raise CommandError(
             "the credits service does not answer: check that it is running (it is safe to run the command again)"

@@ -1,41 +1,30 @@
-"""Requests that one service answers to another over NATS request/reply, and their answers.
+"""Commands to the credits service over NATS request/reply, and its answer.
 
-Not events: nothing is stored. They are safe to send again, since each names what makes it unique, or asks for a
-state that is then there already.
+Commands are not events: nothing is stored. All of them may be sent again: each has a unique reference or sequence, or
+asks for a state, which is then there already.
 """
 
 from datetime import datetime
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, ClassVar
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 from .credits import Amount, Balance, Balances, GrantKind
 
-GRANT_CREDITS = "commands.credits.grant"
-"""Subject on which the credits service takes GrantCredits and answers with LedgerAnswer."""
-ADJUST_CREDITS = "commands.credits.adjust"
-"""Subject of AdjustCredits; answered with LedgerAnswer."""
-CLOSE_ACCOUNT = "commands.credits.close"
-"""Subject of CloseAccount; answered with LedgerAnswer."""
-REOPEN_ACCOUNT = "commands.credits.reopen"
-"""Subject of ReopenAccount; answered with LedgerAnswer."""
-SET_SPEND_LIMITS = "commands.credits.limits"
-"""Subject of SetSpendLimits; answered with LedgerAnswer."""
-
-SKIP_MESSAGE = "commands.credits.skip"
-"""Subject of SkipMessage; answered with LedgerAnswer."""
-
 _Account = Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]{1,64}$")]
 _Reference = Annotated[str, Field(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f\x7f]+$")]
-"""No control characters: it stands in statements and bookkeepers' files."""
+"""No control characters: references are printed in statements and accounting files."""
 _Reason = Annotated[str, Field(max_length=500)]
 
 
 class LedgerCommand(BaseModel):
-    """What all commands to the ledger share. Strict: an amount is an integer, never a text or a fraction."""
+    """Base of all commands to the ledger. Strict: an amount is an integer, never a string or a fraction."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    subject: ClassVar[str]
+    """NATS subject on which the credits service takes the command; the reply is a LedgerAnswer."""
 
     account: _Account
 
@@ -45,6 +34,8 @@ class GrantCredits(LedgerCommand):
 
     Sent again with another amount, kind or expiry it is refused (`reference_conflict`).
     """
+
+    subject: ClassVar[str] = "commands.credits.grant"
 
     amount: Annotated[Amount, Field(strict=True)]
     reference: _Reference
@@ -56,6 +47,8 @@ class GrantCredits(LedgerCommand):
 class AdjustCredits(LedgerCommand):
     """Take back (part of) a grant, or give back (part of) what was settled or expired: see CreditsAdjusted."""
 
+    subject: ClassVar[str] = "commands.credits.adjust"
+
     corrects: Annotated[int, Field(strict=True, ge=1)]
     amount: Annotated[Amount, Field(strict=True)]
     reference: _Reference
@@ -63,7 +56,9 @@ class AdjustCredits(LedgerCommand):
 
 
 class CloseAccount(LedgerCommand):
-    """Charge nothing to the account any more."""
+    """Close the account: no debits and no grants until it is reopened."""
+
+    subject: ClassVar[str] = "commands.credits.close"
 
     reason: _Reason = ""
 
@@ -71,11 +66,15 @@ class CloseAccount(LedgerCommand):
 class ReopenAccount(LedgerCommand):
     """Undo CloseAccount."""
 
+    subject: ClassVar[str] = "commands.credits.reopen"
+
     reason: _Reason = ""
 
 
 class SetSpendLimits(LedgerCommand):
-    """Bound what the account, or one API key of it, may spend. Absent limits are lifted."""
+    """Limit what the account, or one API key of it, may spend. Absent limits are removed."""
+
+    subject: ClassVar[str] = "commands.credits.limits"
 
     api_key: Annotated[str, Field(min_length=1, max_length=64)] | None = None
     per_day: Annotated[Balance, Field(strict=True)] | None = None
@@ -83,11 +82,13 @@ class SetSpendLimits(LedgerCommand):
 
 
 class SkipMessage(LedgerCommand):
-    """Record that a message on the account's ledger which is not an event means nothing: see MessageSkipped.
+    """Skip a message on the account's ledger that is not an event: see MessageSkipped.
 
-    Refused for a message that is an entry, or that may be an event of a newer version: one of a type that credits does
-    not know, unless that is `unknown_type`, of which the sender knows that no version ever wrote it.
+    Refused for entries and for events of unknown types, which a newer version may have written, unless the type is
+    `unknown_type`: the sender confirms that no version ever wrote it.
     """
+
+    subject: ClassVar[str] = "commands.credits.skip"
 
     sequence: Annotated[int, Field(strict=True, ge=1)]
     reason: Annotated[_Reason, Field(min_length=1)]
@@ -95,7 +96,7 @@ class SkipMessage(LedgerCommand):
 
 
 class Refusal(StrEnum):
-    """Why a command to the ledger was not carried out: a closed list, safe to switch on."""
+    """Why a command to the ledger was refused: a closed list, safe to switch on."""
 
     INVALID = "invalid"
     REFERENCE_CONFLICT = "reference_conflict"
@@ -107,10 +108,10 @@ class Refusal(StrEnum):
 
 
 class LedgerAnswer(BaseModel):
-    """What became of a command to the ledger.
+    """Result of a command to the ledger.
 
-    `done`: this very command made the entry; False when it had been carried out before. `entry` is the number of
-    that entry either way. With a `refusal` nothing was done, and `error` says why in words, `field` where.
+    `done`: this command wrote the entry; False if it had been carried out before. `entry` is the number of that entry
+    in both cases. With a `refusal` nothing was done; `error` explains it and `field` names the field at fault.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)

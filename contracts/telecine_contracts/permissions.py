@@ -9,12 +9,13 @@ from dataclasses import dataclass
 
 from .catalog import EVENTS
 from .commands import (
-    ADJUST_CREDITS,
-    CLOSE_ACCOUNT,
-    GRANT_CREDITS,
-    REOPEN_ACCOUNT,
-    SET_SPEND_LIMITS,
-    SKIP_MESSAGE,
+    AdjustCredits,
+    CloseAccount,
+    GrantCredits,
+    LedgerCommand,
+    ReopenAccount,
+    SetSpendLimits,
+    SkipMessage,
 )
 from .streams import (
     ACCESS,
@@ -74,9 +75,16 @@ SERVER_STATE = "$SYS.REQ.SERVER.PING.STATSZ"
 """Answered by each server: figures, among them the bytes that its streams use and may use."""
 _INFO = "$JS.API.INFO"
 """Everybody's: an account that does not import it gets the server's own, which says that it has no JetStream at all."""
-_COMMANDS = (ADJUST_CREDITS, CLOSE_ACCOUNT, GRANT_CREDITS, REOPEN_ACCOUNT, SET_SPEND_LIMITS)
+_LEDGER_COMMANDS: tuple[type[LedgerCommand], ...] = (
+    AdjustCredits,
+    CloseAccount,
+    GrantCredits,
+    ReopenAccount,
+    SetSpendLimits,
+)
+_COMMANDS = tuple(command.subject for command in _LEDGER_COMMANDS)
 _COMMANDERS = ("gateway", OPERATOR)
-_REPAIRS = (SKIP_MESSAGE,)
+_REPAIRS = (SkipMessage.subject,)
 """Commands that are the operator's alone."""
 
 

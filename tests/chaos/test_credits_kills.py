@@ -14,7 +14,7 @@ from tests.support.processes import crash_point
 from tests.support.servers.instances import NatsServer
 
 from telecine_cli.stack.process import Command, Process
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import CreditsGranted
 
 APPEND = "telecine_chassis.eventstore.jetstream:JetStreamEventStore.append"
@@ -40,7 +40,7 @@ async def asked(world: CreditsEnvironment) -> bool:
     until = datetime.now(UTC) + timedelta(seconds=2)
     request = GrantCredits(account="ann", amount=50, reference="r1", expires_at=until)
     with contextlib.suppress(NatsError):
-        await world.connection.request(GRANT_CREDITS, request.model_dump_json().encode(), timeout=1)
+        await world.connection.request(GrantCredits.subject, request.model_dump_json().encode(), timeout=1)
     return bool(await world.ledger())
 
 

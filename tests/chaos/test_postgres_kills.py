@@ -21,8 +21,9 @@ from telecine_chassis.projections.slots import Slots
 from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.process import Process
 from telecine_contracts import registry
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
-from telecine_credits.rules.decider import Grant
+from telecine_credits.rules.commands import TimedCommand
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 
 pytestmark = pytest.mark.parts("restart")
@@ -152,7 +153,9 @@ async def grant_until_stopped(environment: GatewayEnvironment, account: str, eno
         paid += 1
         now, reference = datetime.now(UTC), f"pay-{paid}"
         await environment.entries(
-            Grant(account=account, at=now, amount=1, kind=GrantKind.PAID, reference=reference)
+            TimedCommand(
+                GrantCredits(account=account, amount=1, kind=GrantKind.PAID, reference=reference), now
+            )
         )
     return paid
 

@@ -23,7 +23,7 @@ from telecine_contracts.commands import (
     SkipMessage,
 )
 from telecine_contracts.credits import Balances
-from telecine_credits.rules.decider import Account
+from telecine_credits.rules.account import Account
 from telecine_gateway.credits import statement_csv
 from telecine_gateway.credits.statement import describe_change
 from telecine_gateway.read_model.entries import Period, RunningBalance, Statement, StatementLine

@@ -1,4 +1,4 @@
-"""How the credits service is put together."""
+"""Composition root of the credits service."""
 
 from collections.abc import Sequence
 from datetime import timedelta
@@ -14,84 +14,100 @@ from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
 from telecine_credits.archive.folder import FolderArchive
 from telecine_credits.archive.port import CheckpointArchive
-from telecine_credits.archive.s3 import ArchiveBucket, S3Archive
-from telecine_credits.checkpoints.archiver import Archiving
+from telecine_credits.archive.s3 import S3Archive, S3ArchiveConfig
+from telecine_credits.checkpoints.archiver import CheckpointArchiver
 from telecine_credits.checkpoints.log import CheckpointLog
-from telecine_credits.checkpoints.publisher import Checkpointing, NoKey, Pace
+from telecine_credits.checkpoints.publisher import (
+    CheckpointPublisher,
+    CheckpointSchedule,
+    CheckpointsDisabled,
+)
 from telecine_credits.checkpoints.tree import LedgerReader
-from telecine_credits.checkpoints.tree_store import KeptTree
-from telecine_credits.handlers.consumers import listen
-from telecine_credits.handlers.expiry import expiry_timer
+from telecine_credits.checkpoints.tree_store import TreeStore
+from telecine_credits.handlers import register_consumers
+from telecine_credits.handlers.expire import expiry_timer
 from telecine_credits.read_model.projections import PROJECTIONS
-from telecine_credits.read_model.queries import to_expire
+from telecine_credits.read_model.queries import expirable_grants
 from telecine_credits.read_model.tables import METADATA, VERSION
 from telecine_credits.rules.account import Account, evolve
-from telecine_credits.rules.decider import decide, skipped_by
+from telecine_credits.rules.decider import decide, skipped_sequence
 
-from .instrumented_ledger import CountedLedger
-from .instrumented_request_reply import ObservedAnswers
-from .instruments import CommandMeters, LedgerMeters, measure_checkpoints, measure_event_store, measure_tables
+from .instruments import (
+    CommandInstruments,
+    InstrumentedLedger,
+    LedgerInstruments,
+    register_checkpoint_gauges,
+    register_event_store_gauges,
+    register_table_gauges,
+)
+from .request_reply import serve_commands
 from .settings import Settings
 
-AHEAD = timedelta(hours=1)
-"""A lost timer of an expiry that is further off than this is looked for later: most grants have their timer."""
+EXPIRY_LOOKAHEAD = timedelta(hours=1)
+"""The sweeper restores lost timers of grants that expire within this time; a later sweep restores the others."""
 
-SLACK = 5.0
-"""Seconds after the end of a grant for which its timer may wait."""
+TIMER_TOLERANCE = 5.0
+"""Seconds after a grant's expiry for which its timer may still be pending."""
 
 
 def build(settings: Settings) -> Service:
     """The credits service, not yet started."""
-    parts = ServiceBuilder("credits", settings, registry())
-    ledger = CountedLedger(
-        parts.store,
-        Decider(Account(), decide, evolve, strict=True, skipped_sequence=skipped_by),
+    builder = ServiceBuilder("credits", settings, registry())
+    ledger = InstrumentedLedger(
+        builder.store,
+        Decider(Account(), decide, evolve, strict=True, skipped_sequence=skipped_sequence),
         source="telecine/credits",
-        clock=parts.clock,
+        clock=builder.clock,
     )
-    ledger.meters = LedgerMeters(parts.metrics)
-    observed = ObservedAnswers(parts.tracing, CommandMeters(parts.metrics))
-    listen(parts.reactor, parts.broker, ledger, parts.timers, parts.clock, observed)
-    projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
+    ledger.instruments = LedgerInstruments(builder.metrics)
+    register_consumers(builder.reactor, ledger, builder.timers, builder.clock)
+    serve_commands(
+        builder.broker, ledger, builder.clock, builder.tracing, CommandInstruments(builder.metrics)
+    )
+    projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     limit = timedelta(seconds=settings.hold_limit)
-    measure_event_store(parts.metrics, ServerHealth(parts.connection))
-    measure_tables(parts.metrics, lambda: projections.engine, parts.clock, limit)
+    register_event_store_gauges(builder.metrics, ServerHealth(builder.connection))
+    register_table_gauges(builder.metrics, lambda: projections.engine, builder.clock, limit)
 
-    async def unfinished() -> Sequence[PendingTimer]:
-        by = parts.clock() + AHEAD
-        found = await run_in_thread(lambda: to_expire(projections.engine, by))
+    async def expiring() -> Sequence[PendingTimer]:
+        by = builder.clock() + EXPIRY_LOOKAHEAD
+        found = await run_in_thread(lambda: expirable_grants(projections.engine, by))
         return [
-            PendingTimer(expiry_timer(account, entry), until, longest=SLACK)
+            PendingTimer(expiry_timer(account, entry), until, longest=TIMER_TOLERANCE)
             for account, entry, until in found
         ]
 
-    sweeper = parts.sweeper(unfinished, projections, interval=settings.sweep_interval)
-    return parts.service(sweeper, *checkpoint_parts(settings, parts, projections), before=[projections])
+    sweeper = builder.sweeper(expiring, projections, interval=settings.sweep_interval)
+    return builder.service(
+        sweeper, *checkpoint_components(settings, builder, projections), before=[projections]
+    )
 
 
-def checkpoint_parts(
-    settings: Settings, parts: ServiceBuilder, projections: ProjectionRunner
+def checkpoint_components(
+    settings: Settings, builder: ServiceBuilder, projections: ProjectionRunner
 ) -> Sequence[Component]:
-    """What signs checkpoints of the ledger and keeps them outside NATS."""
+    """The publisher of checkpoints and the archivers that store them outside NATS."""
     signer = settings.signer()
     if signer is None:
-        return [NoKey()]
-    archives = [Archiving(archive) for archive in checkpoint_archives(settings)]
-    checkpointing = Checkpointing(
+        return [CheckpointsDisabled()]
+    archives = [CheckpointArchiver(archive) for archive in checkpoint_archives(settings)]
+    publisher = CheckpointPublisher(
         signer,
-        LedgerReader(parts.connection),
-        CheckpointLog(parts.connection, parts.store, parts.registry, clock=parts.clock),
-        KeptTree(lambda: projections.engine),
+        LedgerReader(builder.connection),
+        CheckpointLog(builder.connection, builder.store, builder.registry, clock=builder.clock),
+        TreeStore(lambda: projections.engine),
         archives=archives,
-        pace=Pace(settings.checkpoint_entries, timedelta(seconds=settings.checkpoint_interval)),
-        clock=parts.clock,
+        schedule=CheckpointSchedule(
+            settings.checkpoint_entries, timedelta(seconds=settings.checkpoint_interval)
+        ),
+        clock=builder.clock,
     )
-    measure_checkpoints(parts.metrics, checkpointing, parts.clock)
-    return [*archives, checkpointing]
+    register_checkpoint_gauges(builder.metrics, publisher, builder.clock)
+    return [*archives, publisher]
 
 
 def checkpoint_archives(settings: Settings) -> Sequence[CheckpointArchive]:
-    """Where checkpoints are kept outside NATS: nowhere, in a folder, in a bucket, or in both."""
+    """The archives in the settings: a folder, a bucket, both, or none."""
     archives: list[CheckpointArchive] = []
     if settings.checkpoint_folder is not None:
         archives.append(FolderArchive(settings.checkpoint_folder))
@@ -100,13 +116,13 @@ def checkpoint_archives(settings: Settings) -> Sequence[CheckpointArchive]:
     return archives
 
 
-def archive_bucket(settings: Settings) -> ArchiveBucket | None:
-    """The bucket that keeps checkpoints, and how it is spoken to; None: there is none."""
+def archive_bucket(settings: Settings) -> S3ArchiveConfig | None:
+    """Configuration of the archive bucket; None if no bucket is set."""
     endpoint, bucket = settings.checkpoint_s3_endpoint, settings.checkpoint_s3_bucket
     access_key, secret_key = settings.checkpoint_s3_access_key, settings.checkpoint_s3_secret_key
     if endpoint is None or bucket is None or access_key is None or secret_key is None:
         return None
-    return ArchiveBucket(
+    return S3ArchiveConfig(
         endpoint=endpoint,
         bucket=bucket,
         access_key=access_key,

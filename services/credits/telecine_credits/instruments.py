@@ -1,4 +1,4 @@
-"""What the credits service measures beside what every service does."""
+"""Metrics of the credits service, beside those of every service."""
 
 import asyncio
 from collections.abc import Callable, Mapping
@@ -6,22 +6,47 @@ from datetime import datetime, timedelta
 
 from sqlalchemy import Engine
 
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, CommandResult
 from telecine_chassis.nats.server_health import ServerHealth
 from telecine_chassis.telemetry.metrics import Metrics
-from telecine_credits.checkpoints.publisher import Checkpointing
-from telecine_credits.read_model.queries import holds, holds_since_before, sides
+from telecine_contracts import Event
+from telecine_contracts.credits import (
+    CreditsAdjusted,
+    CreditsDebited,
+    CreditsDenied,
+    CreditsExpired,
+    CreditsGranted,
+    CreditsRefunded,
+    CreditsSettled,
+)
+from telecine_credits.checkpoints.publisher import CheckpointPublisher
+from telecine_credits.read_model.queries import count_holds, count_holds_before, credits_by_side
+from telecine_credits.rules.account import Account
+from telecine_credits.rules.commands import TimedCommand
 
 __all__ = [
-    "CommandMeters",
-    "LedgerMeters",
-    "measure_checkpoints",
-    "measure_event_store",
-    "measure_tables",
+    "CommandInstruments",
+    "InstrumentedLedger",
+    "LedgerInstruments",
+    "register_checkpoint_gauges",
+    "register_event_store_gauges",
+    "register_table_gauges",
 ]
 
 
-class LedgerMeters:
-    """What this service has written to the ledger since it was started."""
+MOVEMENTS = (
+    CreditsGranted,
+    CreditsDebited,
+    CreditsSettled,
+    CreditsRefunded,
+    CreditsExpired,
+    CreditsAdjusted,
+)
+"""Entries that move credits."""
+
+
+class LedgerInstruments:
+    """Entries that this process has written to the ledger."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.entries = metrics.counter(
@@ -36,8 +61,31 @@ class LedgerMeters:
             "telecine_debits_denied", "Generations that were not paid for, by reason", "reason"
         )
 
+    def count(self, event: Event) -> None:
+        """Count an entry that was written."""
+        self.entries.labels(event.action).inc()
+        if isinstance(event, MOVEMENTS):
+            self.credits.labels(event.action).inc(event.amount)
+        elif isinstance(event, CreditsDenied):
+            self.denials.labels(event.reason.value).inc()
 
-class CommandMeters:
+
+class InstrumentedLedger(CommandHandler[TimedCommand, Account]):
+    """The ledger's command handler; counts every entry that it writes. Set `instruments` before the first command."""
+
+    instruments: LedgerInstruments
+
+    async def handle(
+        self, aggregate: str, command: TimedCommand, cause: Cause | None = None
+    ) -> CommandResult[Account]:
+        """See CommandHandler.handle."""
+        result = await super().handle(aggregate, command, cause)
+        if result.event is not None:
+            self.instruments.count(result.event.event)
+        return result
+
+
+class CommandInstruments:
     """Commands to the ledger over request/reply."""
 
     def __init__(self, metrics: Metrics) -> None:
@@ -52,25 +100,25 @@ class CommandMeters:
         )
 
 
-def measure_tables(
+def register_table_gauges(
     metrics: Metrics, engine: Callable[[], Engine], clock: Callable[[], datetime], limit: timedelta
 ) -> None:
-    """What the tables hold, when somebody wants to know it. `limit`: the age at which a hold is overdue."""
+    """Gauges that are read from the tables when they are scraped. `limit`: the age at which a hold is overdue."""
 
-    async def on_each_side() -> Mapping[str, float]:
-        return await asyncio.to_thread(sides, engine())
+    async def by_side() -> Mapping[str, float]:
+        return await asyncio.to_thread(credits_by_side, engine())
 
     async def count() -> float:
-        return await asyncio.to_thread(holds, engine())
+        return await asyncio.to_thread(count_holds, engine())
 
     async def overdue() -> float:
-        return await asyncio.to_thread(holds_since_before, engine(), clock() - limit)
+        return await asyncio.to_thread(count_holds_before, engine(), clock() - limit)
 
     metrics.observable_gauge(
         "telecine_credits",
         "Credits of all grants by where they are (available, held, spent, expired, taken_back), all granted, and "
         "those of all holds",
-        on_each_side,
+        by_side,
         label="side",
         every=5,
     )
@@ -80,8 +128,8 @@ def measure_tables(
     )
 
 
-def measure_event_store(metrics: Metrics, health: ServerHealth) -> None:
-    """Tell how full the disks of the NATS servers are, as far as the servers know it."""
+def register_event_store_gauges(metrics: Metrics, health: ServerHealth) -> None:
+    """Gauges of the NATS servers' storage, as the servers report it."""
     metrics.observable_gauge(
         "telecine_nats_storage_bytes",
         "Bytes that the streams use on disk, by server",
@@ -98,24 +146,24 @@ def measure_event_store(metrics: Metrics, health: ServerHealth) -> None:
     )
 
 
-def measure_checkpoints(
-    metrics: Metrics, checkpointing: Checkpointing, clock: Callable[[], datetime]
+def register_checkpoint_gauges(
+    metrics: Metrics, publisher: CheckpointPublisher, clock: Callable[[], datetime]
 ) -> None:
-    """How old the newest checkpoint of the ledger is, and how much of the ledger it covers."""
+    """Gauges of the newest checkpoint: its age, and the entries that it covers."""
 
     async def age() -> float:
-        newest = checkpointing.newest
+        newest = publisher.newest
         return (clock() - newest.at).total_seconds() if newest is not None else float("nan")
 
     async def size() -> float:
-        newest = checkpointing.newest
+        newest = publisher.newest
         return newest.checkpoint.size if newest is not None else 0
 
     async def unsigned() -> float:
-        return checkpointing.unsigned
+        return publisher.unsigned
 
     async def refused() -> float:
-        return float(checkpointing.refused)
+        return float(publisher.refused)
 
     metrics.observable_gauge("telecine_checkpoint_age_seconds", "Since the newest checkpoint was signed", age)
     metrics.observable_gauge("telecine_checkpoint_entries", "Entries that the newest checkpoint covers", size)

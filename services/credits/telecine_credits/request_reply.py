@@ -1,10 +1,11 @@
-"""Commands to the ledger over request/reply. An answer tells what became of one; a refusal is an answer too."""
+"""Commands to the ledger over NATS request/reply: each in a span, measured, and answered with a LedgerAnswer."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
 from uuid import uuid4
 
+import structlog
 from faststream.nats import NatsBroker, NatsMessage
 from pydantic import ValidationError
 
@@ -18,15 +19,10 @@ from telecine_chassis.eventstore.port import (
     UnreadableMessage,
     UnsupportedEvent,
 )
-from telecine_chassis.telemetry.tracing import bind_context
+from telecine_chassis.telemetry.trace_context import TRACEPARENT_HEADER
+from telecine_chassis.telemetry.tracing import SpanKind, Tracing, bind_context, current_log_fields
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.commands import (
-    ADJUST_CREDITS,
-    CLOSE_ACCOUNT,
-    GRANT_CREDITS,
-    REOPEN_ACCOUNT,
-    SET_SPEND_LIMITS,
-    SKIP_MESSAGE,
     AdjustCredits,
     CloseAccount,
     GrantCredits,
@@ -38,57 +34,86 @@ from telecine_contracts.commands import (
     SkipMessage,
 )
 from telecine_contracts.credits import Balances, LedgerEvent
-from telecine_credits.rules.account import UNLIMITED, WHOLE_ACCOUNT, Account, Decided
-from telecine_credits.rules.commands import (
-    Adjust,
-    Close,
-    Command,
-    Grant,
-    LedgerRefused,
-    Reopen,
-    SetLimits,
-    Skip,
+from telecine_credits.rules.account import ACCOUNT_SCOPE, UNLIMITED, Account, EntryReference
+from telecine_credits.rules.commands import AdminCommand, Skip, TimedCommand
+from telecine_credits.rules.errors import LedgerRefused
+
+from .instruments import CommandInstruments
+
+__all__ = ["serve_commands"]
+
+Ledger = CommandHandler[TimedCommand, Account]
+Request = TypeVar("Request", bound=LedgerCommand)
+CommandExecution = Callable[[Request], Awaitable[LedgerAnswer]]
+RequestHandler = Callable[[NatsMessage], Awaitable[LedgerAnswer]]
+ADMIN_COMMANDS: tuple[type[AdminCommand], ...] = (
+    GrantCredits,
+    AdjustCredits,
+    CloseAccount,
+    ReopenAccount,
+    SetSpendLimits,
 )
 
-from .instrumented_request_reply import ObservedAnswers
 
-__all__ = ["answer_commands"]
-
-Ledger = CommandHandler[Command, Account]
-Request = TypeVar("Request", bound=LedgerCommand)
-Work = Callable[[Request], Awaitable[LedgerAnswer]]
-Administrative = Grant | Adjust | Close | Reopen | SetLimits
-
-
-def answer_commands(
-    broker: NatsBroker, ledger: Ledger, clock: Callable[[], datetime], observed: ObservedAnswers
+def serve_commands(
+    broker: NatsBroker,
+    ledger: Ledger,
+    clock: Callable[[], datetime],
+    tracing: Tracing,
+    instruments: CommandInstruments,
 ) -> None:
-    """Answer each kind of command on its subject."""
+    """Subscribe to the subject of every command; replicas share the requests."""
 
-    def serve(subject: str, model: type[Request], work: Work[Request]) -> None:
-        answer = observed.of(subject, _answering(model, work))
-        broker.subscriber(subject, queue="credits", decoder=undecoded_body)(answer)
+    def serve(model: type[Request], execution: CommandExecution[Request]) -> None:
+        handler = _instrumented(model.subject, _command_handler(model, execution), tracing, instruments)
+        broker.subscriber(model.subject, queue="credits", decoder=undecoded_body)(handler)
 
-    def on(subject: str, model: type[Request], meant: Callable[[Request], Administrative]) -> None:
-        serve(subject, model, lambda asked: _carry_out(ledger, meant(asked)))
-
-    on(GRANT_CREDITS, GrantCredits, lambda asked: Grant(**dict(asked), at=clock()))
-    on(ADJUST_CREDITS, AdjustCredits, lambda asked: Adjust(**dict(asked), at=clock()))
-    on(CLOSE_ACCOUNT, CloseAccount, lambda asked: Close(**dict(asked), at=clock()))
-    on(REOPEN_ACCOUNT, ReopenAccount, lambda asked: Reopen(**dict(asked), at=clock()))
-    on(SET_SPEND_LIMITS, SetSpendLimits, lambda asked: SetLimits(**dict(asked), at=clock()))
-    serve(SKIP_MESSAGE, SkipMessage, lambda asked: _skip(ledger, asked, clock()))
+    for model in ADMIN_COMMANDS:
+        serve(model, lambda command: _execute(ledger, command, clock()))
+    serve(SkipMessage, lambda command: _skip(ledger, command, clock()))
 
 
-def _answering(model: type[Request], work: Work[Request]) -> Callable[[NatsMessage], Awaitable[LedgerAnswer]]:
-    async def answer(message: NatsMessage) -> LedgerAnswer:
+def _instrumented(
+    subject: str, handler: RequestHandler, tracing: Tracing, instruments: CommandInstruments
+) -> RequestHandler:
+    """The handler inside a span, with its duration and outcome measured."""
+    name = subject.rpartition(".")[2]
+
+    async def instrumented(message: NatsMessage) -> LedgerAnswer:
+        structlog.contextvars.clear_contextvars()
+        outcome = "failed"
+        parent = message.headers.get(TRACEPARENT_HEADER)
         try:
-            asked = model.model_validate_json(message.body)
+            with (
+                tracing.entry_span(f"process {subject}", kind=SpanKind.SERVER, parent=parent) as span,
+                instruments.seconds.labels(name).time(),
+            ):
+                structlog.contextvars.bind_contextvars(command=name, **current_log_fields())
+                answer = await handler(message)
+                outcome = _outcome(answer)
+                span.set_attribute("telecine.outcome", outcome)
+                return answer
+        finally:
+            instruments.commands.labels(name, outcome).inc()
+
+    return instrumented
+
+
+def _outcome(answer: LedgerAnswer) -> str:
+    if answer.refusal is not None:
+        return answer.refusal.value
+    return "done" if answer.done else "unchanged"
+
+
+def _command_handler(model: type[Request], execution: CommandExecution[Request]) -> RequestHandler:
+    async def handler(message: NatsMessage) -> LedgerAnswer:
+        try:
+            command = model.model_validate_json(message.body)
         except ValidationError as error:
-            return _not_understood(error)
-        bind_context(account=asked.account)
+            return _invalid_request(error)
+        bind_context(account=command.account)
         try:
-            return await work(asked)
+            return await execution(command)
         except LedgerRefused as error:
             return LedgerAnswer(refusal=error.refusal, field=error.field, error=str(error))
         except AppendRejected as error:
@@ -98,71 +123,79 @@ def _answering(model: type[Request], work: Work[Request]) -> Callable[[NatsMessa
         except (UnsupportedEvent, UnreadableMessage) as error:
             return LedgerAnswer(refusal=Refusal.UNAVAILABLE, error=f"nothing was done: {error}")
         except Unavailable:
-            error_text = "the event store does not answer: ask again, nothing is done twice"
-            return LedgerAnswer(refusal=Refusal.UNAVAILABLE, error=error_text)
+            message_text = "the event store does not answer: send the command again, it is carried out once"
+            return LedgerAnswer(refusal=Refusal.UNAVAILABLE, error=message_text)
 
-    return answer
-
-
-async def _carry_out(ledger: Ledger, command: Administrative) -> LedgerAnswer:
-    cause = derive_id(command.account, _name(command))
-    outcome = await ledger.handle(subjects.ledger(command.account), command, Cause(cause, cause))
-    return _answer(outcome, lambda account: _decided_before(command, account))
+    return handler
 
 
-async def _skip(ledger: Ledger, asked: SkipMessage, at: datetime) -> LedgerAnswer:
-    def command(message: UndecodedEvent) -> Skip:
-        return Skip(
-            account=asked.account,
-            at=at,
-            sequence=asked.sequence,
-            sha256=message.sha256,
-            reason=asked.reason,
+async def _execute(ledger: Ledger, command: AdminCommand, at: datetime) -> LedgerAnswer:
+    cause = derive_id(command.account, _command_key(command))
+    timed = TimedCommand(command, at)
+    result = await ledger.handle(subjects.ledger(command.account), timed, Cause(cause, cause))
+    return _answer(result, lambda account: _earlier_entry(command, account))
+
+
+async def _skip(ledger: Ledger, command: SkipMessage, at: datetime) -> LedgerAnswer:
+    def skip(message: UndecodedEvent) -> TimedCommand:
+        return TimedCommand(
+            Skip(
+                account=command.account,
+                sequence=command.sequence,
+                sha256=message.sha256,
+                reason=command.reason,
+            ),
+            at,
         )
 
-    cause = derive_id(asked.account, f"skip {asked.sequence}")
-    aggregate = subjects.ledger(asked.account)
-    outcome = await ledger.skip_unreadable(
-        aggregate, asked.sequence, command, Cause(cause, cause), unknown=asked.unknown_type
+    cause = derive_id(command.account, f"skip {command.sequence}")
+    aggregate = subjects.ledger(command.account)
+    result = await ledger.skip_unreadable(
+        aggregate, command.sequence, skip, Cause(cause, cause), unknown=command.unknown_type
     )
-    return _answer(outcome, lambda account: None)
+    return _answer(result, lambda account: None)
 
 
-def _answer(outcome: CommandResult[Account], before: Callable[[Account], Decided | None]) -> LedgerAnswer:
-    account = outcome.state
-    event = None if outcome.event is None else outcome.event.event
-    made = Decided(event.entry, event.decided_at) if isinstance(event, LedgerEvent) else before(account)
+def _answer(
+    result: CommandResult[Account], earlier: Callable[[Account], EntryReference | None]
+) -> LedgerAnswer:
+    account = result.state
+    event = None if result.event is None else result.event.event
+    entry = (
+        EntryReference(event.entry, event.decided_at) if isinstance(event, LedgerEvent) else earlier(account)
+    )
     return LedgerAnswer(
         done=event is not None,
-        entry=None if made is None else made.entry,
+        entry=None if entry is None else entry.entry,
         balances=Balances(available=account.available, held=account.held),
-        decided_at=None if made is None else made.at,
+        decided_at=None if entry is None else entry.at,
     )
 
 
-def _name(command: Administrative) -> str:
-    """What makes a command the same command when it is sent again; one that asks for a state finds it there."""
+def _command_key(command: AdminCommand) -> str:
+    """Equal for a command that is sent again, so that its event has the same id."""
     match command:
-        case Grant():
+        case GrantCredits():
             return f"grant {command.reference}"
-        case Adjust():
+        case AdjustCredits():
             return f"adjust {command.reference}"
         case _:
+            # Commands that ask for a state find it when they are sent again, and write nothing.
             return f"command {uuid4()}"
 
 
-def _decided_before(command: Administrative, account: Account) -> Decided | None:
-    """The entry that did before what the command asks for; none if it was so from the beginning."""
+def _earlier_entry(command: AdminCommand, account: Account) -> EntryReference | None:
+    """The entry that already did what the command asks for; None if the account never was otherwise."""
     match command:
-        case Grant() | Adjust():
+        case GrantCredits() | AdjustCredits():
             return account.references[command.reference]
-        case Close() | Reopen():
+        case CloseAccount() | ReopenAccount():
             return account.status
-        case SetLimits():
-            return account.limits.get(command.api_key or WHOLE_ACCOUNT, UNLIMITED).decided
+        case SetSpendLimits():
+            return account.limits.get(command.api_key or ACCOUNT_SCOPE, UNLIMITED).decided
 
 
-def _not_understood(error: ValidationError) -> LedgerAnswer:
+def _invalid_request(error: ValidationError) -> LedgerAnswer:
     problems = error.errors(include_input=False, include_url=False)
     named = [(str(problem["loc"][-1]) if problem["loc"] else "body", problem["msg"]) for problem in problems]
     return LedgerAnswer(

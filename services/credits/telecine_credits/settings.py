@@ -17,10 +17,10 @@ _S3_NEEDS = (
 
 
 class Settings(DatabaseSettings):
-    """What the ledger's service needs to know."""
+    """Settings of the ledger, of its expiry timers and of checkpoints."""
 
     database_url: DatabaseUrl = "sqlite:///data/credits.db"
-    sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
+    sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are restored")] = 60
     hold_limit: Annotated[
         float,
         Field(gt=0, description="Age at which a hold is overdue; longer than a generation may take"),
@@ -62,7 +62,7 @@ class Settings(DatabaseSettings):
         return self
 
     def signer(self) -> Signer | None:
-        """The key that checkpoints are signed with; None: there is none."""
+        """The key that signs checkpoints; None if none is set."""
         if self.checkpoint_key is None:
             return None
         return Signer.of(self.checkpoint_key.get_secret_value())

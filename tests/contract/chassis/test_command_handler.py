@@ -20,21 +20,15 @@ from telecine_chassis.nats.connection import connect
 from telecine_chassis.testing import InMemoryEventStore, ManualClock
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, Event, derive_id, registry, subjects
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind, LedgerEvent
 from telecine_contracts.pricing import Price
-from telecine_credits.rules.decider import (
-    Account,
-    Command,
-    Debit,
-    Grant,
-    NotDebited,
-    Refund,
-    Settle,
-    decide,
-    evolve,
-)
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import Debit, Refund, Settle, TimedCommand
+from telecine_credits.rules.decider import decide
+from telecine_credits.rules.errors import NotDebited
 
-Ledger = CommandHandler[Command, Account]
+Ledger = CommandHandler[TimedCommand, Account]
 PATIENCE = 0.3
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 TRACE = "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01"
@@ -90,17 +84,19 @@ def cause(name: str, id: str) -> Cause:
     return Cause(f"{name} {id}", f"request {id} of {name}")
 
 
-def grant(name: str, amount: int = 100, reference: str = "r1") -> Grant:
-    return Grant(account=name, at=NOW, amount=amount, kind=GrantKind.PAID, reference=reference)
+def grant(name: str, amount: int = 100, reference: str = "r1") -> TimedCommand:
+    return TimedCommand(
+        GrantCredits(account=name, amount=amount, kind=GrantKind.PAID, reference=reference), NOW
+    )
 
 
-def debit(name: str, generation: str = "g1", credits: int = 10) -> Debit:
+def debit(name: str, generation: str = "g1", credits: int = 10) -> TimedCommand:
     price = Price(credits=credits, table="t", resolution="720p", duration=5)
-    return Debit(account=name, at=NOW, generation=generation, price=price)
+    return TimedCommand(Debit(account=name, generation=generation, price=price), NOW)
 
 
-def settle(name: str, generation: str = "g1") -> Settle:
-    return Settle(account=name, at=NOW, generation=generation)
+def settle(name: str, generation: str = "g1") -> TimedCommand:
+    return TimedCommand(Settle(account=name, generation=generation), NOW)
 
 
 async def actions(store: EventStore, name: str) -> list[str]:
@@ -191,9 +187,9 @@ async def test_the_state_can_be_read(store: EventStore, name: str) -> None:
 async def test_concurrent_debits_never_overdraw(store: EventStore, name: str) -> None:
     await funded(store, name, 205)
     ledger = ledger_over(store)
-    commands = [debit(name, f"g{n}") for n in range(50)]
+    names = [f"g{n}" for n in range(50)]
     await asyncio.gather(
-        *(ledger.handle(subjects.ledger(name), c, cause(name, c.generation)) for c in commands)
+        *(ledger.handle(subjects.ledger(name), debit(name, g), cause(name, g)) for g in names)
     )
     assert Counter(await actions(store, name)) == {"granted": 1, "debited": 20, "denied": 30}
     assert_sound(await store.load(subjects.ledger(name)), available=5, held=200)
@@ -202,18 +198,18 @@ async def test_concurrent_debits_never_overdraw(store: EventStore, name: str) ->
 async def test_two_replicas_that_compete_decide_everything_once(stores: list[EventStore], name: str) -> None:
     await funded(stores[0], name, 105)
     replicas = [ledger_over(store) for store in stores]
-    commands = [debit(name, f"g{n}") for n in range(20)]
+    names = [f"g{n}" for n in range(20)]
     await asyncio.gather(
         *(
-            replica.handle(subjects.ledger(name), command, cause(name, command.generation))
-            for command in commands
+            replica.handle(subjects.ledger(name), debit(name, generation), cause(name, generation))
+            for generation in names
             for replica in replicas
         )
     )
     entries = await stores[0].load(subjects.ledger(name))
     assert Counter(found.event.action for found in entries) == {"granted": 1, "debited": 10, "denied": 10}
     decided = [found.event.about["generation"] for found in entries[1:]]
-    assert sorted(decided) == sorted(command.generation for command in commands)
+    assert sorted(decided) == sorted(names)
     assert_sound(entries, available=5, held=100)
     states = [await replica.read(subjects.ledger(name)) for replica in replicas]
     assert states[0] == states[1]
@@ -228,8 +224,8 @@ async def test_two_replicas_that_close_the_same_holds_close_them_once(
         await replicas[number % 2].handle(
             subjects.ledger(name), debit(name, f"g{number}"), cause(name, f"debit {number}")
         )
-    ends: list[Command] = [settle(name, f"g{n}") for n in range(5)]
-    ends += [Refund(account=name, at=NOW, generation=f"g{n}", reason="deadline") for n in range(5)]
+    ends: list[TimedCommand] = [settle(name, f"g{n}") for n in range(5)]
+    ends += [TimedCommand(Refund(account=name, generation=f"g{n}", reason="deadline"), NOW) for n in range(5)]
     await asyncio.gather(
         *(
             replica.handle(subjects.ledger(name), end, cause(name, f"{type(end).__name__} {number}"))
@@ -280,8 +276,8 @@ async def test_a_refusal_on_stale_state_is_repeated(stores: list[EventStore], na
 async def test_a_no_op_on_stale_state_is_repeated(stores: list[EventStore], name: str) -> None:
     """The rule here: at most one debit is held at a time."""
 
-    def one_at_a_time(command: Command, account: Account) -> Event | None:
-        return None if account.holds and isinstance(command, Debit) else decide(command, account)
+    def one_at_a_time(command: TimedCommand, account: Account) -> Event | None:
+        return None if account.holds and isinstance(command.command, Debit) else decide(command, account)
 
     def slow(store: EventStore) -> Ledger:
         decider = Decider(Account(), one_at_a_time, evolve)

@@ -14,8 +14,14 @@ from tests.support.servers.instances import S3Server
 
 from telecine_contracts.signed_note import Checkpoint
 from telecine_credits.archive.folder import FolderArchive
-from telecine_credits.archive.port import LATEST, AnotherNote, ArchiveUnavailable, CheckpointArchive, name_of
-from telecine_credits.archive.s3 import ArchiveBucket, S3Archive
+from telecine_credits.archive.port import (
+    LATEST,
+    ArchiveUnavailable,
+    CheckpointArchive,
+    ConflictingNote,
+    object_name,
+)
+from telecine_credits.archive.s3 import S3Archive, S3ArchiveConfig
 from telecine_credits.checkpoints.key import Signer
 
 SIGNER = Signer.new("telecine/ledger")
@@ -68,8 +74,8 @@ def case(request: pytest.FixtureRequest) -> Kept:
     return kept
 
 
-def bucket(s3: S3Server, name: str, secret_key: str | None = None) -> ArchiveBucket:
-    return ArchiveBucket(s3.endpoint, name, s3.access_key, secret_key or s3.secret_key, prefix=PREFIX)
+def bucket(s3: S3Server, name: str, secret_key: str | None = None) -> S3ArchiveConfig:
+    return S3ArchiveConfig(s3.endpoint, name, s3.access_key, secret_key or s3.secret_key, prefix=PREFIX)
 
 
 def note(size: int, root: bytes = b"r" * 32) -> str:
@@ -88,52 +94,52 @@ def s3_error(status: int, code: str) -> Reply:
 async def scripted(*replies: Reply) -> AsyncIterator[tuple[S3Archive, RawServer]]:
     """An archive on a server that can do what the server of the tests can't."""
     async with raw_server(*replies) as server:
-        archive = S3Archive(ArchiveBucket(server.url, "b", "key", "secret"))
+        archive = S3Archive(S3ArchiveConfig(server.url, "b", "key", "secret"))
         yield archive, server
         await archive.aclose()
 
 
 def test_object_names_sort_by_tree_size() -> None:
-    assert name_of(7) == "ledger-00000000000000000007.txt"
-    assert name_of(9) < name_of(10) < name_of(2**63 - 1)
+    assert object_name(7) == "ledger-00000000000000000007.txt"
+    assert object_name(9) < object_name(10) < object_name(2**63 - 1)
 
 
 async def test_a_checkpoint_is_stored_under_its_size_and_as_latest(case: Kept) -> None:
     await case.archive.keep(7, note(7))
-    assert case.read() == {name_of(7): note(7), LATEST: note(7)}
+    assert case.read() == {object_name(7): note(7), LATEST: note(7)}
 
 
 async def test_keeping_it_again_changes_nothing(case: Kept) -> None:
     for _ in range(3):
         await case.archive.keep(7, note(7))
-    assert case.read() == {name_of(7): note(7), LATEST: note(7)}
+    assert case.read() == {object_name(7): note(7), LATEST: note(7)}
 
 
 async def test_older_ones_stay_and_the_latest_is_the_largest(case: Kept) -> None:
     for size in (9, 100, 20):
         await case.archive.keep(size, note(size))
     assert case.read() == {
-        name_of(9): note(9),
-        name_of(20): note(20),
-        name_of(100): note(100),
+        object_name(9): note(9),
+        object_name(20): note(20),
+        object_name(100): note(100),
         LATEST: note(100),
     }
 
 
 async def test_another_note_of_the_same_size_is_refused(case: Kept) -> None:
     await case.archive.keep(7, note(7))
-    with pytest.raises(AnotherNote, match=name_of(7)):
+    with pytest.raises(ConflictingNote, match=object_name(7)):
         await case.archive.keep(7, note(7, b"x" * 32))
-    assert case.read() == {name_of(7): note(7), LATEST: note(7)}
+    assert case.read() == {object_name(7): note(7), LATEST: note(7)}
 
 
 @pytest.mark.parametrize("there", ["", "no note", "half a no"])
 async def test_an_invalid_note_is_not_overwritten(case: Kept, there: str) -> None:
     await case.archive.keep(1, note(1))
-    case.write(name_of(7), there)
-    with pytest.raises(AnotherNote):
+    case.write(object_name(7), there)
+    with pytest.raises(ConflictingNote):
         await case.archive.keep(7, note(7))
-    assert case.read()[name_of(7)] == there
+    assert case.read()[object_name(7)] == there
 
 
 async def test_an_invalid_latest_is_replaced(case: Kept) -> None:
@@ -146,7 +152,7 @@ async def test_an_invalid_latest_is_replaced(case: Kept) -> None:
 async def test_many_at_once(case: Kept) -> None:
     await asyncio.gather(*(case.archive.keep(size, note(size)) for size in (1, 1, 2, 2, 3)))
     found = case.read()
-    assert {name for name in found if name != LATEST} == {name_of(1), name_of(2), name_of(3)}
+    assert {name for name in found if name != LATEST} == {object_name(1), object_name(2), object_name(3)}
     await case.archive.keep(3, note(3))
     assert case.read()[LATEST] == note(3)
 
@@ -171,14 +177,14 @@ async def test_files_may_be_read_by_others(folder_case: Kept, tmp_path: Path) ->
 
 
 async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
-    archive = S3Archive(ArchiveBucket(f"http://127.0.0.1:{unused_tcp_port}", "b", "key", "secret"))
+    archive = S3Archive(S3ArchiveConfig(f"http://127.0.0.1:{unused_tcp_port}", "b", "key", "secret"))
     with pytest.raises(ArchiveUnavailable):
         await archive.keep(7, note(7))
     await archive.aclose()
 
 
 async def test_an_invalid_endpoint_is_unavailable() -> None:
-    archive = S3Archive(ArchiveBucket("nowhere", "b", "key", "secret"))
+    archive = S3Archive(S3ArchiveConfig("nowhere", "b", "key", "secret"))
     with pytest.raises(ArchiveUnavailable):
         await archive.keep(7, note(7))
     await archive.aclose()
@@ -206,7 +212,7 @@ async def test_conditional_writes_are_used_where_supported() -> None:
 
 async def test_a_conflicting_earlier_note_is_reported() -> None:
     async with scripted(MISSING, CAME_FIRST, answer(200, b"another")) as (archive, _):
-        with pytest.raises(AnotherNote):
+        with pytest.raises(ConflictingNote):
             await archive.keep(7, note(7))
 
 
@@ -219,7 +225,7 @@ async def test_unconditional_writes_where_conditions_are_unsupported() -> None:
 
 
 async def test_the_keys_are_not_shown() -> None:
-    shown = repr(ArchiveBucket("http://127.0.0.1", "b", "the-key", "the-secret"))
+    shown = repr(S3ArchiveConfig("http://127.0.0.1", "b", "the-key", "the-secret"))
     assert "the-key" not in shown
     assert "the-secret" not in shown
 

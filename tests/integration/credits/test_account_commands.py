@@ -8,10 +8,6 @@ from tests.support.environments.credits import CreditsEnvironment, credits_envir
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts.commands import (
-    ADJUST_CREDITS,
-    CLOSE_ACCOUNT,
-    REOPEN_ACCOUNT,
-    SET_SPEND_LIMITS,
     AdjustCredits,
     CloseAccount,
     LedgerAnswer,
@@ -56,7 +52,7 @@ async def test_a_grant_and_a_settlement_are_adjusted_once_per_reference(
     await environment.until(last_action_is("settled"))
 
     asked = AdjustCredits(account="ann", corrects=3, amount=15, reference="ticket-1", reason="Bad video")
-    first, again = await send_twice(environment, ADJUST_CREDITS, asked)
+    first, again = await send_twice(environment, AdjustCredits.subject, asked)
     entry = (await environment.ledger())[-1]
     balances = Balances(available=75, held=0)
     assert first == LedgerAnswer(done=True, entry=4, balances=balances, decided_at=entry.decided_at)
@@ -77,14 +73,14 @@ async def test_a_grant_and_a_settlement_are_adjusted_once_per_reference(
     )
 
     asked = AdjustCredits(account="ann", corrects=1, amount=75, reference="ticket-2")
-    first, again = await send_twice(environment, ADJUST_CREDITS, asked)
+    first, again = await send_twice(environment, AdjustCredits.subject, asked)
     assert (first.entry, first.balances) == (5, Balances(available=0, held=0))
     assert again == first.model_copy(update={"done": False})
     other = AdjustCredits(account="ann", corrects=1, amount=74, reference="ticket-2")
-    answer = await environment.ask(ADJUST_CREDITS, other)
+    answer = await environment.ask(AdjustCredits.subject, other)
     assert (answer.refusal, answer.field) == (Refusal.REFERENCE_CONFLICT, "reference")
     too_much = AdjustCredits(account="ann", corrects=3, amount=26, reference="ticket-3")
-    answer = await environment.ask(ADJUST_CREDITS, too_much)
+    answer = await environment.ask(AdjustCredits.subject, too_much)
     assert answer == LedgerAnswer(
         refusal=Refusal.NOT_CORRECTABLE,
         field="amount",
@@ -108,7 +104,7 @@ async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(
 ) -> None:
     await environment.grant(100)
     close = CloseAccount(account="ann", reason="Asked for by mail")
-    first, again = await send_twice(environment, CLOSE_ACCOUNT, close)
+    first, again = await send_twice(environment, CloseAccount.subject, close)
     closed = (await environment.ledger())[-1]
     balances = Balances(available=100, held=0)
     assert closed == AccountClosed(
@@ -137,11 +133,11 @@ async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(
     )
     refused = await environment.grant(1)
     assert (refused.refusal, refused.field) == (Refusal.ACCOUNT_CLOSED, "account")
-    once_more = await environment.ask(CLOSE_ACCOUNT, close)
+    once_more = await environment.ask(CloseAccount.subject, close)
     assert once_more == first.model_copy(update={"done": False})
 
     first, again = await send_twice(
-        environment, REOPEN_ACCOUNT, ReopenAccount(account="ann", reason="Came back")
+        environment, ReopenAccount.subject, ReopenAccount(account="ann", reason="Came back")
     )
     reopened = (await environment.ledger())[-1]
     assert isinstance(reopened, AccountReopened)
@@ -152,9 +148,9 @@ async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(
 
 
 async def test_what_was_never_closed_is_open_without_an_entry(environment: CreditsEnvironment) -> None:
-    answer = await environment.ask(REOPEN_ACCOUNT, ReopenAccount(account="ann"))
+    answer = await environment.ask(ReopenAccount.subject, ReopenAccount(account="ann"))
     assert answer == LedgerAnswer(done=False, balances=Balances(available=0, held=0))
-    answer = await environment.ask(SET_SPEND_LIMITS, SetSpendLimits(account="ann"))
+    answer = await environment.ask(SetSpendLimits.subject, SetSpendLimits(account="ann"))
     assert answer == LedgerAnswer(done=False, balances=Balances(available=0, held=0))
     assert await environment.ledger() == []
 
@@ -162,7 +158,7 @@ async def test_what_was_never_closed_is_open_without_an_entry(environment: Credi
 async def test_limits_bound_what_an_account_and_its_keys_spend(environment: CreditsEnvironment) -> None:
     await environment.grant(1000)
     asked = SetSpendLimits(account="ann", per_day=100, per_generation=60)
-    first, again = await send_twice(environment, SET_SPEND_LIMITS, asked)
+    first, again = await send_twice(environment, SetSpendLimits.subject, asked)
     entry = (await environment.ledger())[-1]
     assert entry == SpendLimitsSet(
         account="ann",
@@ -176,8 +172,8 @@ async def test_limits_bound_what_an_account_and_its_keys_spend(environment: Cred
     assert (first.done, first.entry, first.decided_at) == (True, 2, entry.decided_at)
     assert again == first.model_copy(update={"done": False})
     of_key = SetSpendLimits(account="ann", api_key="k1", per_day=50)
-    assert (await environment.ask(SET_SPEND_LIMITS, of_key)).entry == 3
-    assert (await environment.ask(SET_SPEND_LIMITS, asked)).entry == 2
+    assert (await environment.ask(SetSpendLimits.subject, of_key)).entry == 3
+    assert (await environment.ask(SetSpendLimits.subject, asked)).entry == 2
 
     whole_account, one_key = LimitScope.ACCOUNT, LimitScope.API_KEY
     await request_until_decided(environment, 61)
@@ -190,7 +186,7 @@ async def test_limits_bound_what_an_account_and_its_keys_spend(environment: Cred
     await request_until_decided(environment, 60)
     assert await limit_in_last_denial(environment) == (whole_account, LimitPeriod.DAY, 100, 41)
 
-    assert (await environment.ask(SET_SPEND_LIMITS, SetSpendLimits(account="ann"))).done
+    assert (await environment.ask(SetSpendLimits.subject, SetSpendLimits(account="ann"))).done
     await request_until_decided(environment, 900)
     assert (await environment.ledger())[-1].action == "debited"
 
@@ -208,16 +204,20 @@ async def limit_in_last_denial(environment: CreditsEnvironment) -> tuple[LimitSc
     ("subject", "body", "named"),
     [
         (
-            ADJUST_CREDITS,
+            AdjustCredits.subject,
             b'{"account": "a", "corrects": 0, "amount": 0}',
             ["corrects", "amount", "reference"],
         ),
-        (ADJUST_CREDITS, b'{"account": "a", "corrects": "1", "amount": 1, "reference": "r"}', ["corrects"]),
-        (CLOSE_ACCOUNT, b'{"account": "a*", "why": ""}', ["account", "why"]),
-        (REOPEN_ACCOUNT, b"null", ["body"]),
-        (SET_SPEND_LIMITS, b'{"account": "a", "per_day": -1}', ["per_day"]),
         (
-            SET_SPEND_LIMITS,
+            AdjustCredits.subject,
+            b'{"account": "a", "corrects": "1", "amount": 1, "reference": "r"}',
+            ["corrects"],
+        ),
+        (CloseAccount.subject, b'{"account": "a*", "why": ""}', ["account", "why"]),
+        (ReopenAccount.subject, b"null", ["body"]),
+        (SetSpendLimits.subject, b'{"account": "a", "per_day": -1}', ["per_day"]),
+        (
+            SetSpendLimits.subject,
             b'{"account": "a", "api_key": "", "per_generation": 1e3}',
             ["api_key", "per_generation"],
         ),

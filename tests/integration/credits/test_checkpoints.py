@@ -29,17 +29,17 @@ from telecine_contracts.signed_note import Note, VerifierKey
 from telecine_contracts.transparency import Frontier
 from telecine_credits.app import build
 from telecine_credits.archive.folder import FolderArchive
-from telecine_credits.archive.port import LATEST, ArchiveUnavailable, name_of
-from telecine_credits.checkpoints.archiver import Archiving
+from telecine_credits.archive.port import LATEST, ArchiveUnavailable, object_name
+from telecine_credits.checkpoints.archiver import CheckpointArchiver
 from telecine_credits.checkpoints.errors import (
+    CheckpointRefused,
     EntriesMissing,
-    HistoriesDiffer,
-    LedgerCutShort,
-    NoCheckpoint,
+    HistoryMismatch,
+    LedgerTruncated,
     UnreadableCheckpoint,
 )
 from telecine_credits.checkpoints.key import Signer
-from telecine_credits.read_model.tables import METADATA, LedgerTree
+from telecine_credits.read_model.tables import METADATA, TreeRow
 from telecine_credits.settings import Settings
 
 HOUR = timedelta(hours=1)
@@ -62,20 +62,20 @@ async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[Checkpo
 
 
 async def refusal_of_new_replica(
-    environment: CheckpointEnvironment, why: type[NoCheckpoint], database: str = "credits"
+    environment: CheckpointEnvironment, why: type[CheckpointRefused], database: str = "credits"
 ) -> str:
     """What a replica says that is started now and signs nothing; it says the same at every look."""
     before = await environment.sizes()
     replica = environment.replica(database)
     for _ in range(2):
         with pytest.raises(why) as caught:
-            await replica.look()
+            await replica.publish_if_due()
     assert await environment.sizes() == before
     return str(caught.value)
 
 
 async def test_an_empty_ledger_has_no_checkpoint(environment: CheckpointEnvironment) -> None:
-    assert await environment.replica().look() is None
+    assert await environment.replica().publish_if_due() is None
     assert await environment.sizes() == []
 
 
@@ -83,23 +83,23 @@ async def test_the_first_entry_is_signed_then_every_so_many(environment: Checkpo
     replica = environment.replica()
     for _ in range(25):
         await environment.entries(1)
-        await replica.look()
+        await replica.publish_if_due()
     assert await environment.sizes() == [1, 11, 21]
 
 
 async def test_after_a_while_a_single_entry_is_enough(environment: CheckpointEnvironment) -> None:
     replica = environment.replica()
     await environment.entries(3)
-    await replica.look()
+    await replica.publish_if_due()
     environment.now += HOUR
-    assert await replica.look() is None
+    assert await replica.publish_if_due() is None
     await environment.entries(1)
-    assert await replica.look() is not None
+    assert await replica.publish_if_due() is not None
     await environment.entries(1)
     environment.now += HOUR - timedelta(seconds=1)
-    assert await replica.look() is None
+    assert await replica.publish_if_due() is None
     environment.now += timedelta(seconds=1)
-    assert await replica.look() is not None
+    assert await replica.publish_if_due() is not None
     assert await environment.sizes() == [3, 4, 5]
 
 
@@ -109,10 +109,10 @@ async def test_a_checkpoint_of_a_clock_that_was_a_day_ahead_delays_no_other(
     replica = environment.replica()
     await environment.entries(1)
     environment.now += 24 * HOUR
-    assert await replica.look() is not None
+    assert await replica.publish_if_due() is not None
     environment.now -= 24 * HOUR
     await environment.entries(1)
-    assert await replica.look() is not None
+    assert await replica.publish_if_due() is not None
     assert await environment.sizes() == [1, 2]
 
 
@@ -120,7 +120,7 @@ async def test_the_root_is_that_of_everything_in_the_stream(environment: Checkpo
     replica = environment.replica()
     for count in (1, 3, 13, 40):
         await environment.entries(count)
-        await replica.look()
+        await replica.publish_if_due()
     published = await environment.published()
     assert [checkpoint.size for checkpoint in published] == [1, 17, 57]
     for checkpoint in published:
@@ -136,7 +136,7 @@ async def test_the_auditor_has_the_same_tree_however_odd_the_headers_are(
         await environment.odd_entry(head)
     replica, length = environment.replica(), 9 + len(UNUSUAL_HEADERS)
     await eventually_async(lambda: _is_as_long(replica, length))
-    published = await replica.look()
+    published = await replica.publish_if_due()
     assert published is not None
     source = await NatsSource.open(Server(url=nats.url))
     leaves = [entry.stated async for batch in source.batches("LEDGER") for entry in batch]
@@ -147,10 +147,10 @@ async def test_the_auditor_has_the_same_tree_however_odd_the_headers_are(
 
 async def test_a_restart_goes_on_where_the_last_checkpoint_was(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     await environment.entries(15)
     again = environment.replica()
-    assert await again.look() is not None
+    assert await again.publish_if_due() is not None
     assert again.reader.read == [(20, 35)]
     assert [c.root for c in await environment.published()] == [
         await environment.root(20),
@@ -162,10 +162,10 @@ async def test_without_its_database_it_reads_everything_and_comes_to_the_same(
     environment: CheckpointEnvironment,
 ) -> None:
     await environment.entries(20)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     await environment.entries(15)
     new = environment.replica("new")
-    assert await new.look() is not None
+    assert await new.publish_if_due() is not None
     assert new.reader.read == [(0, 20), (20, 35)]
     assert (await environment.published())[-1].root == await environment.root(35)
 
@@ -173,12 +173,12 @@ async def test_without_its_database_it_reads_everything_and_comes_to_the_same(
 async def test_a_kept_tree_that_can_t_be_read_is_computed_again(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
     replica = environment.replica()
-    await replica.look()
+    await replica.publish_if_due()
     with Session(replica.engine) as session:
-        session.exec(select(LedgerTree)).one().peaks = b"short"
+        session.exec(select(TreeRow)).one().peaks = b"short"
         session.commit()
     again = environment.replica()
-    await again.look()
+    await again.publish_if_due()
     assert again.reader.read == [(0, 20)]
 
 
@@ -186,7 +186,7 @@ async def test_two_replicas_sign_no_size_twice(environment: CheckpointEnvironmen
     replicas = [environment.replica("one"), environment.replica("two")]
     for count in (1, 10, 7, 10, 30, 10):
         await environment.entries(count)
-        await asyncio.gather(*(replica.look() for replica in replicas))
+        await asyncio.gather(*(replica.publish_if_due() for replica in replicas))
     sizes = await environment.sizes()
     assert sizes == sorted(set(sizes))
     assert sizes[-1] == 68
@@ -197,23 +197,23 @@ async def test_two_replicas_sign_no_size_twice(environment: CheckpointEnvironmen
 async def test_two_replicas_may_share_a_database(environment: CheckpointEnvironment) -> None:
     replicas = [environment.replica(), environment.replica()]
     await environment.entries(30)
-    await asyncio.gather(*(replica.look() for replica in replicas))
+    await asyncio.gather(*(replica.publish_if_due() for replica in replicas))
     await environment.entries(30)
-    await asyncio.gather(*(replica.look() for replica in replicas))
+    await asyncio.gather(*(replica.publish_if_due() for replica in replicas))
     assert await environment.sizes() == [30, 60]
     again = environment.replica()
-    await again.look()
+    await again.publish_if_due()
     assert again.reader.read == []
 
 
 async def test_a_replica_looks_after_what_another_one_signed(environment: CheckpointEnvironment) -> None:
     one, other = environment.replica("one"), environment.replica("two")
     await environment.entries(5)
-    await one.look()
+    await one.publish_if_due()
     await environment.entries(20)
-    await other.look()
+    await other.publish_if_due()
     await environment.entries(10)
-    await one.look()
+    await one.publish_if_due()
     assert await environment.sizes() == [5, 25, 35]
     assert one.reader.read == [(0, 5), (5, 25), (25, 35)]
 
@@ -227,10 +227,10 @@ async def test_a_checkpoint_without_an_answer_is_there_once(
     await environment.entries(5)
     store.troubles.append(trouble)
     with pytest.raises(Unavailable):
-        await replica.look()
+        await replica.publish_if_due()
     await environment.entries(20)
-    await replica.look()
-    await replica.look()
+    await replica.publish_if_due()
+    await replica.publish_if_due()
     sizes = await environment.sizes()
     assert sizes in ([5, 25], [25])
     assert sizes == ([25] if trouble == "not stored" else [5, 25])
@@ -240,7 +240,7 @@ async def test_a_checkpoint_without_an_answer_is_there_once(
 async def test_nothing_is_signed_over_a_gap(environment: CheckpointEnvironment, gone: int) -> None:
     await environment.unprotect()
     await environment.entries(8)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     await environment.entries(12)
     await environment.client.jetstream().delete_msg("LEDGER", gone)
     assert await refusal_of_new_replica(environment, EntriesMissing) == "1 of 20 entries are missing"
@@ -256,13 +256,13 @@ async def test_a_gap_is_seen_while_it_is_read_as_well(environment: CheckpointEnv
     replica = environment.replica()
     await environment.client.jetstream().delete_msg("LEDGER", 12)
     with pytest.raises(EntriesMissing, match="entry 12 is missing"):
-        await replica.reader.grown(await replica.reader.grown(Frontier(), 5), 20)
+        await replica.reader.extend(await replica.reader.extend(Frontier(), 5), 20)
 
 
 async def test_a_purged_ledger_is_not_signed(environment: CheckpointEnvironment) -> None:
     await environment.unprotect()
     await environment.entries(20)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     await environment.client.jetstream().purge_stream("LEDGER")
     await refusal_of_new_replica(environment, EntriesMissing)
     await environment.entries(20)
@@ -272,16 +272,16 @@ async def test_a_purged_ledger_is_not_signed(environment: CheckpointEnvironment)
 async def test_a_ledger_cut_short_is_not_signed(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
     replica = environment.replica()
-    await replica.look()
+    await replica.publish_if_due()
     await environment.unprotect(keep=15)
-    with pytest.raises(LedgerCutShort, match="15 entries, but 20"):
-        await replica.look()
+    with pytest.raises(LedgerTruncated, match="15 entries, but 20"):
+        await replica.publish_if_due()
     assert (
-        await refusal_of_new_replica(environment, LedgerCutShort)
+        await refusal_of_new_replica(environment, LedgerTruncated)
         == "the ledger has 15 entries, but 20 were signed"
     )
     assert (
-        await refusal_of_new_replica(environment, LedgerCutShort, "new")
+        await refusal_of_new_replica(environment, LedgerTruncated, "new")
         == "the ledger has 15 entries, but 20 were signed"
     )
 
@@ -289,62 +289,62 @@ async def test_a_ledger_cut_short_is_not_signed(environment: CheckpointEnvironme
 async def test_a_ledger_that_comes_back_whole_is_signed_again(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
     replica = environment.replica()
-    await replica.look()
+    await replica.publish_if_due()
     kept = [await environment.raw(sequence) for sequence in range(1, 21)]
     await environment.unprotect(keep=5)
-    with pytest.raises(LedgerCutShort):
-        await replica.look()
+    with pytest.raises(LedgerTruncated):
+        await replica.publish_if_due()
     await environment.restore(kept[5:])
     await environment.entries(10)
-    assert await replica.look() is not None
+    assert await replica.publish_if_due() is not None
     assert (await environment.published())[-1].root == await environment.root(30)
 
 
 async def test_another_history_is_not_signed(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     await environment.unprotect(keep=15)
     await environment.entries(30)
-    told = await refusal_of_new_replica(environment, HistoriesDiffer, "new")
-    assert told == "the first 20 entries are not those that were signed"
+    told = await refusal_of_new_replica(environment, HistoryMismatch, "new")
+    assert told == "the first 20 entries differ from those that were signed"
 
 
 async def test_a_checkpoint_of_something_else_stops_it(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
     replica = environment.replica()
-    await replica.look()
+    await replica.publish_if_due()
     await environment.entries(5)
     await environment.forge(25, b"x" * 32)
-    with pytest.raises(HistoriesDiffer):
-        await replica.look()
+    with pytest.raises(HistoryMismatch):
+        await replica.publish_if_due()
     await environment.entries(30)
-    await refusal_of_new_replica(environment, HistoriesDiffer)
-    await refusal_of_new_replica(environment, HistoriesDiffer, "new")
+    await refusal_of_new_replica(environment, HistoryMismatch)
+    await refusal_of_new_replica(environment, HistoryMismatch, "new")
 
 
 async def test_a_checkpoint_beyond_the_ledger_stops_it(environment: CheckpointEnvironment) -> None:
     await environment.entries(5)
     await environment.forge(25, b"x" * 32)
-    await refusal_of_new_replica(environment, LedgerCutShort)
+    await refusal_of_new_replica(environment, LedgerTruncated)
 
 
 async def test_signed_history_binds_after_checkpoints_are_lost(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     await environment.forget_checkpoints()
     await environment.unprotect(keep=15)
-    await refusal_of_new_replica(environment, LedgerCutShort)
+    await refusal_of_new_replica(environment, LedgerTruncated)
     await environment.entries(30)
-    await refusal_of_new_replica(environment, HistoriesDiffer)
+    await refusal_of_new_replica(environment, HistoryMismatch)
 
 
 async def test_checkpoints_go_on_after_all_were_lost(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     await environment.forget_checkpoints()
     await environment.entries(1)
     again = environment.replica()
-    await again.look()
+    await again.publish_if_due()
     assert again.reader.read == [(0, 20), (20, 21)]
     assert [c.root for c in await environment.published()] == [await environment.root(21)]
 
@@ -352,11 +352,11 @@ async def test_checkpoints_go_on_after_all_were_lost(environment: CheckpointEnvi
 async def test_lost_checkpoints_are_noticed_in_a_running_replica(environment: CheckpointEnvironment) -> None:
     await environment.entries(20)
     replica = environment.replica()
-    await replica.look()
+    await replica.publish_if_due()
     await environment.forget_checkpoints()
     await environment.forge(7, await environment.root(7))
     await environment.entries(10)
-    await replica.look()
+    await replica.publish_if_due()
     assert await environment.sizes() == [7, 30]
     assert (await environment.published())[-1].root == await environment.root(30)
 
@@ -369,31 +369,31 @@ async def test_a_last_checkpoint_that_can_t_be_read_stops_it(
     await environment.forge(20, b"x" * 32, note=note)
     replica = environment.replica()
     with pytest.raises(UnreadableCheckpoint, match="message 1 of CHECKPOINTS"):
-        await replica.look()
+        await replica.publish_if_due()
 
 
 async def test_a_new_key_goes_on_with_the_same_tree(environment: CheckpointEnvironment) -> None:
     await environment.entries(5)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     environment.signer = Signer.new("telecine/ledger-2")
     await environment.entries(10)
-    published = await environment.replica().look()
+    published = await environment.replica().publish_if_due()
     assert published is not None
     assert published.checkpoint.origin == "telecine/ledger-2"
     assert published.checkpoint.root == await environment.root(15)
-    assert (await environment.replica("new").look()) is None
+    assert (await environment.replica("new").publish_if_due()) is None
 
 
 async def test_unavailable_database_does_not_stop_signing(environment: CheckpointEnvironment) -> None:
     replica = environment.replica()
     await environment.entries(5)
-    await replica.look()
+    await replica.publish_if_due()
     with Session(replica.engine) as session:
         session.execute(DropTable(METADATA.tables["ledger_tree"]))
         session.commit()
     await environment.entries(10)
     with capture_logs() as logs:
-        assert await replica.look() is not None
+        assert await replica.publish_if_due() is not None
     assert [log["log_level"] for log in logs if log["event"] == "checkpoint.not_kept"] == ["warning"]
     assert await environment.sizes() == [5, 15]
 
@@ -433,19 +433,19 @@ async def test_an_archive_that_is_down_stops_nothing_and_catches_up(
     environment: CheckpointEnvironment, tmp_path: Path
 ) -> None:
     archive = Archive(tmp_path / "archive")
-    archiving = Archiving(archive, retry=0.02)
+    archiving = CheckpointArchiver(archive, retry=0.02)
     replica = environment.replica(archives=[archiving])
     await archiving.start()
     with capture_logs() as logs:
         for _ in range(3):
             await environment.entries(10)
-            await replica.look()
+            await replica.publish_if_due()
         await eventually(lambda: archive.asked > 3)
         archive.down = False
         await eventually(lambda: LATEST in files(tmp_path / "archive"))
     await archiving.stop()
     assert await environment.sizes() == [10, 20, 30]
-    assert files(tmp_path / "archive") == [LATEST, name_of(30)]
+    assert files(tmp_path / "archive") == [LATEST, object_name(30)]
     warning = next(log for log in logs if log["event"] == "checkpoint.archive_unavailable")
     assert (warning["place"], warning["log_level"]) == (str(tmp_path / "archive"), "warning")
 
@@ -454,12 +454,12 @@ async def test_a_crash_between_stream_and_archive_is_made_good_at_the_start(
     environment: CheckpointEnvironment, tmp_path: Path
 ) -> None:
     await environment.entries(10)
-    await environment.replica().look()
+    await environment.replica().publish_if_due()
     archive = Archive(tmp_path / "archive")
     archive.down = False
-    archiving = Archiving(archive)
+    archiving = CheckpointArchiver(archive)
     await archiving.start()
-    assert await environment.replica(archives=[archiving]).look() is None
+    assert await environment.replica(archives=[archiving]).publish_if_due() is None
     await eventually(lambda: LATEST in files(tmp_path / "archive"))
     await archiving.stop()
 
@@ -467,13 +467,13 @@ async def test_a_crash_between_stream_and_archive_is_made_good_at_the_start(
 async def test_what_an_archive_lost_it_gets_again(environment: CheckpointEnvironment, tmp_path: Path) -> None:
     archive = Archive(tmp_path / "archive")
     archive.down = False
-    archiving = Archiving(archive, again=0.02)
+    archiving = CheckpointArchiver(archive, again=0.02)
     await archiving.start()
     await environment.entries(10)
-    await environment.replica(archives=[archiving]).look()
-    await eventually(lambda: name_of(10) in files(tmp_path / "archive"))
-    (tmp_path / "archive" / name_of(10)).unlink()
-    await eventually(lambda: name_of(10) in files(tmp_path / "archive"))
+    await environment.replica(archives=[archiving]).publish_if_due()
+    await eventually(lambda: object_name(10) in files(tmp_path / "archive"))
+    (tmp_path / "archive" / object_name(10)).unlink()
+    await eventually(lambda: object_name(10) in files(tmp_path / "archive"))
     await archiving.stop()
 
 
@@ -482,14 +482,14 @@ async def test_an_archive_that_holds_another_history_is_told_loudly(
 ) -> None:
     archive = FolderArchive(tmp_path / "archive")
     await archive.keep(10, "another note")
-    archiving = Archiving(archive)
+    archiving = CheckpointArchiver(archive)
     await archiving.start()
     await environment.entries(10)
     with capture_logs() as logs:
-        await environment.replica(archives=[archiving]).look()
+        await environment.replica(archives=[archiving]).publish_if_due()
         await eventually(lambda: any(log["event"] == "checkpoint.archive_differs" for log in logs))
     await archiving.stop()
-    assert (tmp_path / "archive" / name_of(10)).read_text() == "another note"
+    assert (tmp_path / "archive" / object_name(10)).read_text() == "another note"
     assert next(log for log in logs if log["event"] == "checkpoint.archive_differs")["log_level"] == "error"
 
 
@@ -500,11 +500,11 @@ async def test_a_trouble_that_lasts_is_told_now_and_then(environment: Checkpoint
     replica = environment.replica()
     with capture_logs() as logs:
         for _ in range(5):
-            await replica.turn()
+            await replica.run_once()
         assert [(log["event"], log["log_level"]) for log in logs] == [("checkpoint.refused", "error")]
         assert logs[0]["error"] == "EntriesMissing: 1 of 5 entries are missing"
         environment.now += HOUR
-        await replica.turn()
+        await replica.run_once()
         assert len(logs) == 2
 
 
@@ -523,10 +523,10 @@ async def test_whatever_goes_wrong_is_told_and_tried_again(
     replica = environment.replica(store=store)
     await environment.entries(5)
     with capture_logs() as logs:
-        await replica.turn()
-        await replica.turn()
+        await replica.run_once()
+        await replica.run_once()
         store.error = None
-        await replica.turn()
+        await replica.run_once()
     assert [(log["event"], log["log_level"]) for log in logs] == [
         (event, level),
         ("checkpoint.signed", "info"),
@@ -556,8 +556,8 @@ async def test_the_service_signs_and_archives(
         await eventually_async(environment.sizes)
         await environment.entries(9)
         await eventually_async(lambda: _ends_at(environment, 10))
-        await eventually(lambda: name_of(10) in files(folder))
-        await eventually(lambda: f"checkpoints/{name_of(10)}" in keys(s3, s3_bucket))
+        await eventually(lambda: object_name(10) in files(folder))
+        await eventually(lambda: f"checkpoints/{object_name(10)}" in keys(s3, s3_bucket))
         await service.stop()
     assert environment.signer.secret_text().split("+", 4)[4] not in str(logs)
     note = Note.of((folder / LATEST).read_text(encoding="utf-8"))

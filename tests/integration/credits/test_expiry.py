@@ -11,7 +11,7 @@ from tests.support.eventually import eventually_async
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts.credits import Balances, CreditsExpired, CreditsRefunded, Posting
-from telecine_credits.rules.decider import GRACE
+from telecine_credits.rules.postings import GRACE_PERIOD
 
 MILLISECOND = timedelta(milliseconds=1)
 
@@ -69,7 +69,7 @@ async def test_refund_after_expiry_is_usable_for_a_day(environment: CreditsEnvir
     refunded = (await environment.until(last_action_is("refunded")))[-1]
     assert isinstance(refunded, CreditsRefunded)
     assert refunded.decided_at is not None
-    assert refunded.usable_until == refunded.decided_at + GRACE
+    assert refunded.usable_until == refunded.decided_at + GRACE_PERIOD
     assert refunded.balances == Balances(available=70, held=0)
     await wait_for_timer(environment, 1, refunded.usable_until)
     await wait_for_timer(environment, 2, refunded.usable_until)

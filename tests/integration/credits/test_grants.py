@@ -12,7 +12,7 @@ from tests.support.environments.credits import CreditsEnvironment, credits_envir
 from tests.support.servers.instances import NatsServer
 
 from telecine_contracts import MAX_CREDITS
-from telecine_contracts.commands import GRANT_CREDITS, LedgerAnswer, Refusal
+from telecine_contracts.commands import GrantCredits, LedgerAnswer, Refusal
 from telecine_contracts.credits import Balances, CreditsGranted, GrantKind, Posting
 
 LATER = NOW + timedelta(days=365_000)
@@ -111,7 +111,7 @@ async def test_every_mistake_is_answered_by_name(
     environment: CreditsEnvironment, headers: dict[str, str] | None
 ) -> None:
     for body, named in BODIES:
-        answer = await environment.ask(GRANT_CREDITS, body, headers)
+        answer = await environment.ask(GrantCredits.subject, body, headers)
         assert answer == LedgerAnswer(refusal=Refusal.INVALID, field=named[0], error=answer.error)
         assert answer.error is not None
         for name in named:

@@ -14,10 +14,10 @@ from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.projections.slots import Slots
 from telecine_cli.output.projections import rebuild_one
-from telecine_contracts.commands import ADJUST_CREDITS, CLOSE_ACCOUNT, AdjustCredits, CloseAccount
+from telecine_contracts.commands import AdjustCredits, CloseAccount
 from telecine_contracts.credits import LedgerEvent
-from telecine_credits.read_model.queries import to_expire
-from telecine_credits.read_model.tables import METADATA, VERSION, Account, Hold, LedgerGrant
+from telecine_credits.read_model.queries import expirable_grants
+from telecine_credits.read_model.tables import METADATA, VERSION, AccountRow, GrantRow, HoldRow
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -63,26 +63,26 @@ async def test_the_tables_follow_the_ledger_and_a_rebuild_gives_the_same(
         await world.delivered("spent")
         await world.until(last_action_is("settled"))
         asked = AdjustCredits(account="ann", corrects=2, amount=10, reference="ticket")
-        await world.ask(ADJUST_CREDITS, asked)
+        await world.ask(AdjustCredits.subject, asked)
         await world.grant(5, account="ben")
-        await world.ask(CLOSE_ACCOUNT, CloseAccount(account="ben"))
-        await eventually(lambda: [row["entry"] for row in rows(live, Account)] == [6, 2])
+        await world.ask(CloseAccount.subject, CloseAccount(account="ben"))
+        await eventually(lambda: [row["entry"] for row in rows(live, AccountRow)] == [6, 2])
 
-        first, second, _ = rows(live, LedgerGrant)
+        first, second, _ = rows(live, GrantRow)
         assert (first["held"], first["spent"], first["usable_until"]) == (30, 20, soon)
         assert (second["available"], second["spent"], second["taken_back"]) == (70, 20, 10)
-        assert [(row["available"], row["held"], row["is_closed"]) for row in rows(live, Account)] == [
+        assert [(row["available"], row["held"], row["is_closed"]) for row in rows(live, AccountRow)] == [
             (70, 30, False),
             (5, 0, True),
         ]
-        assert [(row["generation"], row["parts"]) for row in rows(live, Hold)] == [("held", [[1, 30]])]
-        assert to_expire(live, later) == [("ann", 2, later)]
+        assert [(row["generation"], row["parts"]) for row in rows(live, HoldRow)] == [("held", [[1, 30]])]
+        assert expirable_grants(live, later) == [("ann", 2, later)]
 
     async with credits_environment(nats, tmp_path, started=False) as idle:
         rebuilt = await rebuild_one(idle.connection, "credits", url)
     new = slots.open(rebuilt.slot)
     try:
-        for model in (Account, LedgerGrant, Hold):
+        for model in (AccountRow, GrantRow, HoldRow):
             assert rows(new, model) == rows(live, model)
     finally:
         new.dispose()

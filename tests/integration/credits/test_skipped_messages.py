@@ -12,7 +12,7 @@ from tests.support.servers.instances import NatsServer
 from telecine_chassis.consumers.dead_letters import DeadLetter, DeadLetters
 from telecine_chassis.eventstore.port import UndecodedEvent
 from telecine_contracts import Event, subjects
-from telecine_contracts.commands import SKIP_MESSAGE, LedgerAnswer, Refusal, SkipMessage
+from telecine_contracts.commands import LedgerAnswer, Refusal, SkipMessage
 from telecine_contracts.credits import Balances, CreditsDebited, CreditsSettled, MessageSkipped
 
 FOREIGN = b"no event at all"
@@ -32,7 +32,7 @@ async def publish(environment: CreditsEnvironment, action: str, body: bytes = FO
 
 async def skip(environment: CreditsEnvironment, sequence: int, account: str = "ann") -> LedgerAnswer:
     command = SkipMessage(account=account, sequence=sequence, reason="Written by hand, incident 12")
-    return await environment.ask(SKIP_MESSAGE, command)
+    return await environment.ask(SkipMessage.subject, command)
 
 
 async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
@@ -105,7 +105,7 @@ async def test_an_event_of_an_invented_type_is_skipped_if_the_type_is_named(
 
     async def skip_named(sequence: int, name: str | None) -> LedgerAnswer:
         command = SkipMessage(account="ann", sequence=sequence, reason="forged", unknown_type=name)
-        return await environment.ask(SKIP_MESSAGE, command)
+        return await environment.ask(SkipMessage.subject, command)
 
     for name in (None, "credits.invented.v2"):
         refused = await skip_named(2, name)

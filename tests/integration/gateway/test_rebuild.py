@@ -15,7 +15,7 @@ from tests.support.servers.instances import NatsServer
 from telecine_chassis.projections.rebuild import rebuild
 from telecine_chassis.projections.slots import Slots
 from telecine_contracts import registry
-from telecine_contracts.commands import CLOSE_ACCOUNT, SET_SPEND_LIMITS, CloseAccount, SetSpendLimits
+from telecine_contracts.commands import CloseAccount, SetSpendLimits
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 
 
@@ -80,8 +80,8 @@ async def append_every_event(environment: GatewayEnvironment, gateway: Gateway, 
     await environment.append(temporary.not_stored("https://provider.example.com/x", NOW))
     revoked = await environment.owner(gateway, "other")
     await environment.revoke(revoked)
-    await environment.command(SET_SPEND_LIMITS, SetSpendLimits(account="poor", per_day=100))
-    await environment.command(CLOSE_ACCOUNT, CloseAccount(account="other"))
+    await environment.command(SetSpendLimits.subject, SetSpendLimits(account="poor", per_day=100))
+    await environment.command(CloseAccount.subject, CloseAccount(account="other"))
     poor = await environment.owner(gateway, "poor", credits=1)
     assert (await poor.generate()).status_code == 402
     assert (await poor.get("/api/video/history")).json()["items"]

@@ -19,19 +19,10 @@ from tests.support.environments.gateway import (
 )
 from tests.support.servers.instances import NatsServer
 
+from telecine_contracts.commands import AdjustCredits, CloseAccount, GrantCredits, SetSpendLimits
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.pricing import PRICE_TABLE
-from telecine_credits.rules.decider import (
-    Adjust,
-    Close,
-    Command,
-    Debit,
-    Expire,
-    Grant,
-    Refund,
-    SetLimits,
-    Settle,
-)
+from telecine_credits.rules.commands import Debit, Expire, Refund, Settle, TimedCommand
 from telecine_gateway.credits.schemas import StatementPage
 from telecine_gateway.read_model import statement_queries
 
@@ -56,24 +47,31 @@ def at(day: float) -> datetime:
     return NOVEMBER + timedelta(days=day - 1)
 
 
-def append_month(account: str = "acme") -> Sequence[Command]:
+def append_month(account: str = "acme") -> Sequence[TimedCommand]:
     """12 entries: one before November, the last one at the first moment of December."""
     price = PRICE_TABLE.quote("720p", 5)
     who: dict[str, Any] = {"account": account}
     paid: dict[str, Any] = who | {"kind": GrantKind.PAID}
     return (
-        Grant(**paid, at=at(0), amount=100, reference="october"),
-        Grant(**paid, at=at(1), amount=50, reference=HOSTILE, reason=HOSTILE, expires_at=at(20)),
-        Debit(**who, at=at(2), generation="g-1", price=price, api_key="key_1"),
-        Debit(**who, at=at(3), generation="g-2", price=price),
-        Debit(**who, at=at(3), generation="g-3", price=price),
-        Debit(**who, at=at(3), generation="g-denied", price=price),
-        Settle(**who, at=at(4), generation="g-1"),
-        Refund(**who, at=at(5), generation="g-2", reason="deadline"),
-        Adjust(**who, at=at(6), corrects=7, amount=20, reference="ticket-1", reason="black"),
-        Expire(**who, at=at(21), grant=2),
-        SetLimits(**who, at=at(22), per_day=500),
-        Close(**who, at=at(31), reason="done"),
+        TimedCommand(GrantCredits(**paid, amount=100, reference="october"), at(0)),
+        TimedCommand(
+            GrantCredits.model_construct(
+                **paid, amount=50, reference=HOSTILE, reason=HOSTILE, expires_at=at(20)
+            ),
+            at(1),
+        ),
+        TimedCommand(Debit(**who, generation="g-1", price=price, api_key="key_1"), at(2)),
+        TimedCommand(Debit(**who, generation="g-2", price=price), at(3)),
+        TimedCommand(Debit(**who, generation="g-3", price=price), at(3)),
+        TimedCommand(Debit(**who, generation="g-denied", price=price), at(3)),
+        TimedCommand(Settle(**who, generation="g-1"), at(4)),
+        TimedCommand(Refund(**who, generation="g-2", reason="deadline"), at(5)),
+        TimedCommand(
+            AdjustCredits(**who, corrects=7, amount=20, reference="ticket-1", reason="black"), at(6)
+        ),
+        TimedCommand(Expire(**who, grant=2), at(21)),
+        TimedCommand(SetSpendLimits(**who, per_day=500), at(22)),
+        TimedCommand(CloseAccount(**who, reason="done"), at(31)),
     )
 
 
@@ -272,7 +270,12 @@ async def test_of_another_account_for_administrators_only(
 async def test_a_text_that_no_database_keeps_is_shown_all_the_same(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
-    grant = Grant(account="acme", kind=GrantKind.PAID, at=at(1), amount=5, reference="a\0b", reason="c\0d")
+    grant = TimedCommand(
+        GrantCredits.model_construct(
+            account="acme", kind=GrantKind.PAID, amount=5, reference="a\0b", reason="c\0d"
+        ),
+        at(1),
+    )
     await environment.entries(grant)
     owner = await environment.owner(gateway, credits=0)
     for _ in range(400):

@@ -12,45 +12,44 @@ from tests.support.environments.gateway import AccountClient, GatewayEnvironment
 from tests.support.servers.instances import NatsServer
 
 from telecine_auditor.cli import run as telecine_audit
+from telecine_contracts.commands import AdjustCredits, CloseAccount, GrantCredits, SetSpendLimits
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.pricing import PRICE_TABLE
-from telecine_credits.rules.decider import (
-    Adjust,
-    Close,
-    Command,
-    Debit,
-    Expire,
-    Grant,
-    Refund,
-    SetLimits,
-    Settle,
-)
+from telecine_credits.rules.commands import Debit, Expire, Refund, Settle, TimedCommand
 
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
 TICK = timedelta(milliseconds=1)
 FORMULA = '=HYPERLINK("http://evil.example"); +1'
 
 
-def november(account: str) -> Sequence[Command]:
+def november(account: str) -> Sequence[TimedCommand]:
     """Entries of every kind around the ends of November, two of them by clocks that are behind the one before."""
     price = PRICE_TABLE.quote("720p", 5)
     who: dict[str, Any] = {"account": account}
     at = [DECEMBER - timedelta(days=31 - number) for number in range(31)]
     return (
-        Grant(**who, kind=GrantKind.PAID, at=at[0] - timedelta(days=1), amount=150, reference="october"),
-        Grant(
-            **who, kind=GrantKind.PLAN, at=at[1], amount=50, reference=FORMULA, reason="é", expires_at=at[20]
+        TimedCommand(
+            GrantCredits(**who, kind=GrantKind.PAID, amount=150, reference="october"),
+            at[0] - timedelta(days=1),
         ),
-        Debit(**who, at=at[2], generation="g-1", price=price, api_key="key_1"),
-        Debit(**who, at=at[3], generation="g-2", price=price),
-        Debit(**who, at=at[3] - timedelta(hours=1), generation="g-3", price=price),
-        Debit(**who, at=at[4], generation="g-denied", price=PRICE_TABLE.quote("1080p", 10)),
-        Settle(**who, at=at[5], generation="g-1"),
-        Refund(**who, at=at[6], generation="g-2", reason="deadline"),
-        Adjust(**who, at=at[7], corrects=7, amount=20, reference="ticket-1", reason="black"),
-        Expire(**who, at=at[21], grant=2),
-        SetLimits(**who, at=DECEMBER, per_day=500),
-        Close(**who, at=DECEMBER - TICK, reason="done"),
+        TimedCommand(
+            GrantCredits(
+                **who, kind=GrantKind.PLAN, amount=50, reference=FORMULA, reason="é", expires_at=at[20]
+            ),
+            at[1],
+        ),
+        TimedCommand(Debit(**who, generation="g-1", price=price, api_key="key_1"), at[2]),
+        TimedCommand(Debit(**who, generation="g-2", price=price), at[3]),
+        TimedCommand(Debit(**who, generation="g-3", price=price), at[3] - timedelta(hours=1)),
+        TimedCommand(Debit(**who, generation="g-denied", price=PRICE_TABLE.quote("1080p", 10)), at[4]),
+        TimedCommand(Settle(**who, generation="g-1"), at[5]),
+        TimedCommand(Refund(**who, generation="g-2", reason="deadline"), at[6]),
+        TimedCommand(
+            AdjustCredits(**who, corrects=7, amount=20, reference="ticket-1", reason="black"), at[7]
+        ),
+        TimedCommand(Expire(**who, grant=2), at[21]),
+        TimedCommand(SetSpendLimits(**who, per_day=500), DECEMBER),
+        TimedCommand(CloseAccount(**who, reason="done"), DECEMBER - TICK),
     )
 
 
@@ -86,8 +85,9 @@ PERIODS: list[tuple[dict[str, str], list[str]]] = [
 async def environment(nats: NatsServer, tmp_path: Path) -> Any:
     async with gateway_environment(nats, tmp_path) as environment:
         # An account with a clock far ahead must not move what counts as November in the other.
-        ahead = Grant(
-            account="ahead", kind=GrantKind.PAID, at=DECEMBER + timedelta(days=9), amount=1, reference="r"
+        ahead = TimedCommand(
+            GrantCredits(account="ahead", kind=GrantKind.PAID, amount=1, reference="r"),
+            DECEMBER + timedelta(days=9),
         )
         await environment.entries(ahead, *november("acme"))
         yield environment

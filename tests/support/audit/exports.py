@@ -7,9 +7,10 @@ from pathlib import Path
 from tests.support.audit.streams import StreamBuilder, november_streams
 
 from telecine_auditor.cli import run
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.message import MAX_CREDITS
-from telecine_credits.rules.decider import Grant
+from telecine_credits.rules.commands import TimedCommand
 
 __all__ = ["FALSE_BOOKS", "Change", "export_books", "with_the_largest_amount"]
 
@@ -44,12 +45,14 @@ def with_the_largest_amount() -> StreamBuilder:
     """The story with the largest grant that there can be."""
     streams = november_streams()
     streams.do(
-        Grant(
-            account="rich",
-            at=datetime(2026, 12, 2, tzinfo=UTC),
-            amount=MAX_CREDITS,
-            kind=GrantKind.PAID,
-            reference="all",
+        TimedCommand(
+            GrantCredits(
+                account="rich",
+                amount=MAX_CREDITS,
+                kind=GrantKind.PAID,
+                reference="all",
+            ),
+            datetime(2026, 12, 2, tzinfo=UTC),
         )
     )
     return streams

@@ -21,11 +21,12 @@ from telecine_chassis.nats.connection import connect as connect_service
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, encode, subjects
 from telecine_contracts.checkpoints import CheckpointSigned
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.signed_note import Checkpoint
 from telecine_contracts.transparency import Frontier, leaf_hash
 from telecine_credits.checkpoints.key import Signer
-from telecine_credits.rules.decider import Debit, Grant, Settle
+from telecine_credits.rules.commands import Debit, Settle, TimedCommand
 
 __all__ = [
     "LOG",
@@ -50,16 +51,19 @@ def small_ledger(generations: int = 8, *, reference: str = "pay-1", prefix: str 
     """One account that pays for that many generations, each delivered: one entry more than twice as many."""
     streams = StreamBuilder()
     streams.do(
-        Grant(account="ann", at=NOON, amount=50 * generations, kind=GrantKind.PAID, reference=reference)
+        TimedCommand(
+            GrantCredits(account="ann", amount=50 * generations, kind=GrantKind.PAID, reference=reference),
+            NOON,
+        )
     )
     for number in range(generations):
         events = GenerationEvents("ann", f"{prefix}{number}")
         asked = events.requested()
         streams.say(asked, NOON)
-        streams.do(Debit(account="ann", at=NOON, generation=events.generation, price=asked.price))
+        streams.do(TimedCommand(Debit(account="ann", generation=events.generation, price=asked.price), NOON))
         for event in (events.started(), events.submitted(), events.ready(), events.stored()):
             streams.say(event, NOON)
-        streams.do(Settle(account="ann", at=NOON, generation=events.generation))
+        streams.do(TimedCommand(Settle(account="ann", generation=events.generation), NOON))
     return streams
 
 

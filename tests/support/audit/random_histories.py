@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,23 +13,21 @@ from tests.support.audit.large_ledger import event_head, event_id
 from telecine_auditor.breaches import Breach
 from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
+from telecine_contracts.commands import (
+    AdjustCredits,
+    CloseAccount,
+    GrantCredits,
+    ReopenAccount,
+    SetSpendLimits,
+)
 from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
 from telecine_contracts.pricing import PRICE_TABLE, Price
 from telecine_contracts.registry import encode
 from telecine_contracts.subjects import of_event
-from telecine_credits.rules import decider
-from telecine_credits.rules.commands import (
-    Adjust,
-    Close,
-    Command,
-    Debit,
-    Expire,
-    Grant,
-    Refund,
-    Reopen,
-    SetLimits,
-    Settle,
-)
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import Debit, Expire, Refund, Settle, TimedCommand
+from telecine_credits.rules.decider import decide
+from telecine_credits.rules.errors import LedgerRefused, NotDebited
 
 __all__ = [
     "ACCOUNTS",
@@ -58,10 +56,10 @@ class Rules:
     `refusals` are the errors by which they refuse a command.
     """
 
-    decide: Callable[..., Any] = decider.decide
-    evolve: Callable[..., Any] = decider.evolve
-    new: Callable[[], Any] = decider.Account
-    refusals: tuple[type[Exception], ...] = (decider.LedgerRefused, decider.NotDebited)
+    decide: Callable[..., Any] = decide
+    evolve: Callable[..., Any] = evolve
+    new: Callable[[], Any] = Account
+    refusals: tuple[type[Exception], ...] = (LedgerRefused, NotDebited)
 
 
 def entry_for(event: LedgerEvent, sequence: int, at: datetime) -> StoredMessage:
@@ -87,17 +85,17 @@ class SimulatedLedger:
     latest: datetime = START
     asked: int = 0
 
-    def do(self, command: Command) -> None:
+    def do(self, timed: TimedCommand) -> None:
         """Carry out one command; refused ones leave no trace."""
-        account = self.accounts.setdefault(command.account, self.rules.new())
+        account = self.accounts.setdefault(timed.command.account, self.rules.new())
         try:
-            event = self.rules.decide(command, account)
+            event = self.rules.decide(timed, account)
         except self.rules.refusals:
             return
         if event is not None and len(self.events) < self.old:
             event = _in_old_format(event)
         if event is not None:
-            self._enter(event, command.at)
+            self._enter(event, timed.at)
 
     def _enter(self, event: LedgerEvent, at: datetime) -> None:
         self.accounts[event.account] = self.rules.evolve(self.accounts[event.account], event)
@@ -120,7 +118,11 @@ def run_history(data: bytes, rules: Rules | None = None, *, old: int = 0) -> Sim
     """The history that these bytes tell, three of them a command."""
     world = SimulatedLedger(rules or Rules(), old)
     for account in ACCOUNTS:
-        world.do(Grant(account=account, at=START, amount=90, kind=GrantKind.PAID, reference="first"))
+        world.do(
+            TimedCommand(
+                GrantCredits(account=account, amount=90, kind=GrantKind.PAID, reference="first"), START
+            )
+        )
     for at in range(0, len(data) - _STEP + 1, _STEP):
         what, size, when = data[at : at + _STEP]
         owner = ACCOUNTS[size % 4 == 0]
@@ -184,29 +186,33 @@ def _in_old_format(event: LedgerEvent) -> LedgerEvent | None:
     )
 
 
-def _shifted_to(command: Command, moment: datetime) -> Command:
-    if isinstance(command, Grant) and command.expires_at is not None:
-        command = replace(command, expires_at=moment + (command.expires_at - command.at))
-    return replace(command, at=moment)
+def _shifted_to(timed: TimedCommand, moment: datetime) -> TimedCommand:
+    command = timed.command
+    if isinstance(command, GrantCredits) and command.expires_at is not None:
+        expires_at = moment + (command.expires_at - timed.at)
+        command = command.model_copy(update={"expires_at": expires_at})
+    return TimedCommand(command, moment)
 
 
-def _grant(world: SimulatedLedger, owner: str, size: int) -> Command:
+def _grant(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
     lives = timedelta(hours=size % 60) if size % 3 else None
-    return Grant(
-        account=owner,
-        at=START,
-        amount=1 + 2 * size,
-        kind=_KINDS[size % 7 % 3],
-        reference=f"r{len(world.events) if size % 8 else size}",
-        expires_at=START + lives if lives else None,
+    return TimedCommand(
+        GrantCredits(
+            account=owner,
+            amount=1 + 2 * size,
+            kind=_KINDS[size % 7 % 3],
+            reference=f"r{len(world.events) if size % 8 else size}",
+            expires_at=START + lives if lives else None,
+        ),
+        START,
     )
 
 
-def _debit(world: SimulatedLedger, owner: str, size: int) -> Command:
+def _debit(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
     world.asked += bool(size % 16)
     price = _CLIPS[size % len(_CLIPS)] if size < 160 else _old_clip(size % 23 + 1)
-    return Debit(
-        account=owner, at=START, generation=f"g{world.asked}", price=price, api_key=_KEYS[size % 5 % 3]
+    return TimedCommand(
+        Debit(account=owner, generation=f"g{world.asked}", price=price, api_key=_KEYS[size % 5 % 3]), START
     )
 
 
@@ -219,47 +225,53 @@ def _running(world: SimulatedLedger, owner: str, size: int) -> str:
     return debits[-1 - size % min(len(debits), 6)].about["generation"] if debits else "g0"
 
 
-def _settle(world: SimulatedLedger, owner: str, size: int) -> Command:
-    return Settle(account=owner, at=START, generation=_running(world, owner, size))
+def _settle(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
+    return TimedCommand(Settle(account=owner, generation=_running(world, owner, size)), START)
 
 
-def _refund(world: SimulatedLedger, owner: str, size: int) -> Command:
+def _refund(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
     if size % 16 == 1:
-        return Refund(account=owner, at=START, generation=f"h{size}", reason="cancelled")
-    return Refund(account=owner, at=START, generation=_running(world, owner, size), reason="deadline")
+        return TimedCommand(Refund(account=owner, generation=f"h{size}", reason="cancelled"), START)
+    return TimedCommand(
+        Refund(account=owner, generation=_running(world, owner, size), reason="deadline"), START
+    )
 
 
-def _expire(world: SimulatedLedger, owner: str, size: int) -> Command:
+def _expire(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
     grants = world.of(owner, "granted")
-    return Expire(account=owner, at=START, grant=grants[size % len(grants)].entry)
+    return TimedCommand(Expire(account=owner, grant=grants[size % len(grants)].entry), START)
 
 
-def _adjust(world: SimulatedLedger, owner: str, size: int) -> Command | None:
+def _adjust(world: SimulatedLedger, owner: str, size: int) -> TimedCommand | None:
     wanted = ("granted", "settled", "expired")[size % 3]
     entries = world.of(owner, wanted)
     if not entries:
         return None
     corrects = entries[size % len(entries)].entry
     reference = f"a{len(world.events)}"
-    return Adjust(account=owner, at=START, corrects=corrects, amount=1 + size % 31, reference=reference)
+    return TimedCommand(
+        AdjustCredits(account=owner, corrects=corrects, amount=1 + size % 31, reference=reference), START
+    )
 
 
-def _limit(world: SimulatedLedger, owner: str, size: int) -> Command:
+def _limit(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
     per_day = (None, 90, 200, 400)[size % 4]
     per_generation = (None, None, 45, 60)[size // 4 % 4]
     key = _KEYS[size // 16 % 3]
-    return SetLimits(account=owner, at=START, api_key=key, per_day=per_day, per_generation=per_generation)
+    return TimedCommand(
+        SetSpendLimits(account=owner, api_key=key, per_day=per_day, per_generation=per_generation), START
+    )
 
 
-def _close(world: SimulatedLedger, owner: str, size: int) -> Command | None:
-    return Close(account=owner, at=START) if size < 80 else None
+def _close(world: SimulatedLedger, owner: str, size: int) -> TimedCommand | None:
+    return TimedCommand(CloseAccount(account=owner), START) if size < 80 else None
 
 
-def _reopen(world: SimulatedLedger, owner: str, size: int) -> Command:
-    return Reopen(account=owner, at=START)
+def _reopen(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
+    return TimedCommand(ReopenAccount(account=owner), START)
 
 
-_COMMANDS: tuple[Callable[[SimulatedLedger, str, int], Command | None], ...] = (
+_COMMANDS: tuple[Callable[[SimulatedLedger, str, int], TimedCommand | None], ...] = (
     *(_debit,) * 9,
     *(_settle,) * 5,
     *(_refund,) * 5,

@@ -12,27 +12,22 @@ from typing import Any
 from telecine_auditor.mirror.writer import open_mirror
 from telecine_auditor.sources.message import StoredMessage, encode_headers
 from telecine_contracts import Envelope, Event, subjects
+from telecine_contracts.commands import (
+    AdjustCredits,
+    CloseAccount,
+    GrantCredits,
+    ReopenAccount,
+    SetSpendLimits,
+)
 from telecine_contracts.credits import GrantKind, LedgerEvent
 from telecine_contracts.envelope import derive_id
 from telecine_contracts.gateway import GenerationRequested, Kind, VideoParameters
 from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.registry import encode
 from telecine_contracts.video_models import DEFAULT_MODEL
-from telecine_credits.rules.decider import (
-    Account,
-    Adjust,
-    Close,
-    Command,
-    Debit,
-    Expire,
-    Grant,
-    Refund,
-    Reopen,
-    SetLimits,
-    Settle,
-    decide,
-    evolve,
-)
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import Debit, Expire, Refund, Settle, TimedCommand
+from telecine_credits.rules.decider import decide
 
 __all__ = ["HOSTILE_TEXTS", "StreamBuilder", "november_streams", "november_time"]
 
@@ -57,13 +52,14 @@ class StreamBuilder:
     video: list[StoredMessage] = field(default_factory=list)
     accounts: dict[str, Account] = field(default_factory=dict)
 
-    def do(self, command: Command) -> LedgerEvent:
+    def do(self, timed: TimedCommand) -> LedgerEvent:
         """Carry out a command; the entry that it led to."""
-        account = self.accounts.get(command.account, Account())
-        event = decide(command, account)
-        assert isinstance(event, LedgerEvent), command
-        self.accounts[command.account] = evolve(account, event)
-        self.say(event, command.at)
+        name = timed.command.account
+        account = self.accounts.get(name, Account())
+        event = decide(timed, account)
+        assert isinstance(event, LedgerEvent), timed
+        self.accounts[name] = evolve(account, event)
+        self.say(event, timed.at)
         return event
 
     def say(self, event: Event, at: datetime) -> None:
@@ -99,7 +95,7 @@ class StreamBuilder:
             ),
             at,
         )
-        self.do(Debit(account=account, at=at, generation=generation, price=price))
+        self.do(TimedCommand(Debit(account=account, generation=generation, price=price), at))
 
     def change(self, sequence: int, change: Callable[[dict[str, Any]], object]) -> None:
         """Change the body of an entry of LEDGER, as an attacker with access to the server's disk could."""
@@ -126,60 +122,78 @@ def november_streams() -> StreamBuilder:
     """
     streams = StreamBuilder()
     ann = streams.do(
-        Grant(account="ann", at=november_time(1), amount=500, kind=GrantKind.PAID, reference="pay-1")
+        TimedCommand(
+            GrantCredits(account="ann", amount=500, kind=GrantKind.PAID, reference="pay-1"), november_time(1)
+        )
     )
     streams.do(
-        Grant(
-            account="ann",
-            at=november_time(1, 13),
-            amount=60,
-            kind=GrantKind.PROMOTIONAL,
-            reference="welcome",
-            expires_at=november_time(10),
+        TimedCommand(
+            GrantCredits(
+                account="ann",
+                amount=60,
+                kind=GrantKind.PROMOTIONAL,
+                reference="welcome",
+                expires_at=november_time(10),
+            ),
+            november_time(1, 13),
         )
     )
     assert ann.entry == 1
     streams.ask("g1", november_time(5))
-    settled = streams.do(Settle(account="ann", at=november_time(5, 13), generation="g1"))
+    settled = streams.do(TimedCommand(Settle(account="ann", generation="g1"), november_time(5, 13)))
     streams.do(
-        Grant(
-            account="bob",
-            at=november_time(6),
-            amount=100,
-            kind=GrantKind.PLAN,
-            reference="plan-11",
-            expires_at=datetime(2026, 12, 31, tzinfo=UTC),
+        TimedCommand(
+            GrantCredits(
+                account="bob",
+                amount=100,
+                kind=GrantKind.PLAN,
+                reference="plan-11",
+                expires_at=datetime(2026, 12, 31, tzinfo=UTC),
+            ),
+            november_time(6),
         )
     )
     streams.ask("g2", november_time(9))
-    streams.do(Refund(account="ann", at=november_time(12), generation="g2", reason="deadline"))
-    streams.do(Expire(account="ann", at=november_time(14), grant=2))
+    streams.do(TimedCommand(Refund(account="ann", generation="g2", reason="deadline"), november_time(12)))
+    streams.do(TimedCommand(Expire(account="ann", grant=2), november_time(14)))
     streams.do(
-        Adjust(
-            account="ann",
-            at=november_time(15),
-            corrects=settled.entry,
-            amount=20,
-            reference="ticket-1",
-            reason="black",
+        TimedCommand(
+            AdjustCredits(
+                account="ann",
+                corrects=settled.entry,
+                amount=20,
+                reference="ticket-1",
+                reason="black",
+            ),
+            november_time(15),
         )
     )
     streams.do(
-        Grant(
-            account="mal_lory-",
-            at=november_time(16),
-            amount=7,
-            kind=GrantKind.PAID,
-            reference=HOSTILE_TEXTS,
-            reason=HOSTILE_TEXTS,
+        TimedCommand(
+            GrantCredits.model_construct(  # control characters: not accepted today
+                account="mal_lory-",
+                amount=7,
+                kind=GrantKind.PAID,
+                reference=HOSTILE_TEXTS,
+                reason=HOSTILE_TEXTS,
+            ),
+            november_time(16),
         )
     )
-    streams.do(Close(account="mal_lory-", at=november_time(16, 13), reason=HOSTILE_TEXTS))
-    streams.do(SetLimits(account="ann", at=november_time(17), per_day=60))
+    streams.do(
+        TimedCommand(
+            CloseAccount.model_construct(account="mal_lory-", reason=HOSTILE_TEXTS), november_time(16, 13)
+        )
+    )
+    streams.do(TimedCommand(SetSpendLimits(account="ann", per_day=60), november_time(17)))
     streams.ask("g3", november_time(20))
     streams.ask("g4", november_time(20, 13))
     streams.ask("g5", november_time(30, 23, 59, 59.5), account="bob", resolution="1080p")
     # Another replica, whose clock is behind, settles it: the books do not go back.
-    streams.do(Settle(account="bob", at=november_time(30, 23, 59, 59.25), generation="g5"))
-    streams.do(Reopen(account="mal_lory-", at=datetime(2026, 12, 1, 10, tzinfo=UTC), reason="sorry"))
+    streams.do(TimedCommand(Settle(account="bob", generation="g5"), november_time(30, 23, 59, 59.25)))
+    streams.do(
+        TimedCommand(
+            ReopenAccount(account="mal_lory-", reason="sorry"), datetime(2026, 12, 1, 10, tzinfo=UTC)
+        )
+    )
     return streams

@@ -28,7 +28,9 @@ from telecine_contracts.credits import (
     SpendLimitsSet,
 )
 from telecine_contracts.pricing import Price
-from telecine_credits.rules.decider import Account, Command, decide, evolve
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import TimedCommand
+from telecine_credits.rules.decider import decide
 
 __all__ = ["AVAILABLE", "DAY", "HELD", "HOUR", "NOW", "OWNER", "Entries", "decide_on", "fold", "price"]
 
@@ -191,6 +193,6 @@ def fold(entries: Entries) -> Account:
     return reduce(evolve, entries.all, Account())
 
 
-def decide_on(given: Entries, command: Command) -> Event | None:
+def decide_on(given: Entries, command: TimedCommand) -> Event | None:
     """What the command leads to on an account with these entries."""
     return decide(command, fold(given))

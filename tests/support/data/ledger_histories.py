@@ -1,8 +1,7 @@
 """Random histories of an account: commands in any order and at any time, and the entries that they lead to."""
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from dataclasses import replace
+from collections.abc import Callable, Iterable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any
@@ -10,24 +9,18 @@ from typing import Any
 from hypothesis import strategies as st
 from tests.support.data.ledger_entries import NOW, OWNER, price
 
-from telecine_contracts.credits import GrantKind, LedgerEvent
-from telecine_credits.rules.decider import (
-    Account,
-    Adjust,
-    Close,
-    Command,
-    Debit,
-    Expire,
-    Grant,
-    LedgerRefused,
-    NotDebited,
-    Refund,
-    Reopen,
-    SetLimits,
-    Settle,
-    decide,
-    evolve,
+from telecine_contracts.commands import (
+    AdjustCredits,
+    CloseAccount,
+    GrantCredits,
+    ReopenAccount,
+    SetSpendLimits,
 )
+from telecine_contracts.credits import GrantKind, LedgerEvent
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import Command, Debit, Expire, Refund, Settle, TimedCommand
+from telecine_credits.rules.decider import decide
+from telecine_credits.rules.errors import LedgerRefused, NotDebited
 
 __all__ = ["GENERATIONS", "NEW", "execute_history", "histories", "time_after", "totals_by_grant"]
 
@@ -41,13 +34,15 @@ _keys = st.sampled_from((None, None, "k1"))
 _lifetimes = st.none() | st.integers(1, 80).map(lambda hours: NOW + hours * HOUR)
 
 
-def _commands_for(command: type[Command], **fields: st.SearchStrategy[Any]) -> st.SearchStrategy[Command]:
-    return st.builds(partial(command, account=OWNER, at=NOW), **fields)
+def _commands_for(
+    command: Callable[..., Command], **fields: st.SearchStrategy[Any]
+) -> st.SearchStrategy[Command]:
+    return st.builds(partial(command, account=OWNER), **fields)
 
 
 _grants = _commands_for(
-    Grant,
-    amount=st.integers(0, 150),
+    GrantCredits,
+    amount=st.integers(1, 150),
     kind=st.sampled_from(GrantKind),
     reference=_references,
     expires_at=_lifetimes,
@@ -57,10 +52,10 @@ _refunds = _commands_for(Refund, generation=_generations, reason=st.just("deadli
 _settlements = _commands_for(Settle, generation=_generations)
 _expiries = _commands_for(Expire, grant=st.integers(1, 4))
 _adjustments = _commands_for(
-    Adjust, corrects=st.integers(1, 12), amount=st.integers(0, 40), reference=_references
+    AdjustCredits, corrects=st.integers(1, 12), amount=st.integers(1, 40), reference=_references
 )
 _limits = st.none() | st.integers(0, 300)
-_limit_changes = _commands_for(SetLimits, api_key=_keys, per_day=_limits, per_generation=_limits)
+_limit_changes = _commands_for(SetSpendLimits, api_key=_keys, per_day=_limits, per_generation=_limits)
 _weights: dict[st.SearchStrategy[Command], int] = {
     _grants: 3,
     _debits: 9,
@@ -69,22 +64,23 @@ _weights: dict[st.SearchStrategy[Command], int] = {
     _expiries: 3,
     _adjustments: 4,
     _limit_changes: 1,
-    _commands_for(Close): 1,
-    _commands_for(Reopen): 2,
+    _commands_for(CloseAccount): 1,
+    _commands_for(ReopenAccount): 2,
 }
 _weighted = [kind for kind, weight in _weights.items() for _ in range(weight)]
 _commands = st.sampled_from(_weighted).flatmap(lambda kind: kind)
 
 
-def _with_times(steps: Sequence[tuple[Command, int]]) -> list[Command]:
+def _with_times(steps: Sequence[tuple[Command, int]]) -> list[TimedCommand]:
     """Time goes on by hours, and now and then back a little: replicas' clocks differ."""
     latest, timed = NOW, []
     for command, hours in steps:
         at = latest + hours * HOUR
         latest = max(latest, at)
-        if isinstance(command, Grant) and command.expires_at is not None:
-            command = replace(command, expires_at=at + (command.expires_at - NOW))
-        timed.append(replace(command, at=at))
+        if isinstance(command, GrantCredits) and command.expires_at is not None:
+            expires_at = at + (command.expires_at - NOW)
+            command = command.model_copy(update={"expires_at": expires_at})
+        timed.append(TimedCommand(command, at))
     return timed
 
 
@@ -97,7 +93,9 @@ histories = st.builds(
 """Commands with their times."""
 
 
-def execute_history(history: Iterable[Command], account: Account = NEW) -> tuple[list[LedgerEvent], Account]:
+def execute_history(
+    history: Iterable[TimedCommand], account: Account = NEW
+) -> tuple[list[LedgerEvent], Account]:
     """The entries that a history of commands leads to, refusals left out, and the account after them."""
     entries: list[LedgerEvent] = []
     for command in history:

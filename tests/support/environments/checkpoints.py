@@ -27,15 +27,15 @@ from telecine_contracts.signed_note import Checkpoint, Note
 from telecine_contracts.streams import CHECKPOINTS, LEDGER
 from telecine_credits.checkpoints.key import Signer
 from telecine_credits.checkpoints.log import CheckpointLog
-from telecine_credits.checkpoints.publisher import Checkpointing, Pace
+from telecine_credits.checkpoints.publisher import CheckpointPublisher, CheckpointSchedule
 from telecine_credits.checkpoints.tree import LedgerReader
-from telecine_credits.checkpoints.tree_store import KeptTree
+from telecine_credits.checkpoints.tree_store import TreeStore
 from telecine_credits.read_model.tables import METADATA, VERSION
 from telecine_jetstream.client import NatsClient
 
 __all__ = ["CheckpointEnvironment", "Replica", "checkpoint_environment", "root_of"]
 
-CHECKPOINT_SCHEDULE = Pace(entries=10, interval=timedelta(hours=1))
+CHECKPOINT_SCHEDULE = CheckpointSchedule(entries=10, interval=timedelta(hours=1))
 UNUSUAL_HEADERS: Sequence[tuple[str, dict[str, str] | None, bytes]] = (
     ("ledger.a.granted", None, b""),
     ("ledger.a.granted", {"Nats-Msg-Id": "only the transport's"}, b"not json"),
@@ -52,7 +52,7 @@ def root_of(leaves: Sequence[bytes]) -> bytes:
     return sha256(b"\x01" + root_of(leaves[:split]) + root_of(leaves[split:])).digest()
 
 
-class Replica(Checkpointing):
+class Replica(CheckpointPublisher):
     """One that signs, and the sizes from which it read on. Nothing runs by itself: a test looks."""
 
     def __init__(
@@ -61,16 +61,16 @@ class Replica(Checkpointing):
         reader, clock = _RecordingLedgerReader(world.client), world.clock
         given: dict[str, Any] = {
             "signer": world.signer,
-            "pace": CHECKPOINT_SCHEDULE,
+            "schedule": CHECKPOINT_SCHEDULE,
             "archives": (),
         } | changes
         super().__init__(
             given["signer"],
             reader,
             CheckpointLog(world.client, store, registry(), clock=clock),
-            KeptTree(lambda: engine),
+            TreeStore(lambda: engine),
             archives=given["archives"],
-            pace=given["pace"],
+            schedule=given["schedule"],
             clock=clock,
         )
         self.reader = reader
@@ -82,10 +82,10 @@ class _RecordingLedgerReader(LedgerReader):
         super().__init__(connection, limit=7)
         self.read: list[tuple[int, int]] = []
 
-    async def grown(self, tree: Any, size: int) -> Any:
+    async def extend(self, tree: Any, size: int) -> Any:
         if size > tree.size:
             self.read.append((tree.size, size))
-        return await super().grown(tree, size)
+        return await super().extend(tree, size)
 
 
 @dataclass

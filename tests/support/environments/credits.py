@@ -19,7 +19,7 @@ from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.service import Service
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, Event, registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer, LedgerCommand
+from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand
 from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.examples import example
 from telecine_contracts.gateway import GenerationRequested, Kind, VideoParameters
@@ -27,7 +27,7 @@ from telecine_contracts.generation import FailureCode, GenerationFailed, Stage
 from telecine_contracts.storage import VideoStored
 from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_credits.app import build
-from telecine_credits.handlers.expiry import expiry_timer
+from telecine_credits.handlers.expire import expiry_timer
 from telecine_credits.settings import Settings
 from telecine_jetstream.client import NatsClient
 
@@ -67,7 +67,7 @@ class CreditsEnvironment:
         request = GrantCredits(
             **({"reference": secrets.token_hex(8)} | fields), account=account, amount=amount
         )
-        return await self.ask(GRANT_CREDITS, request)
+        return await self.ask(GrantCredits.subject, request)
 
     async def requested(
         self, credits: int, *, account: str = "ann", generation: str = "", api_key: str | None = None

@@ -22,11 +22,12 @@ from telecine_cli.api_keys import KEYS, CreateKey, NewKey, RevokeKey, new_key
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.ports import free_port
 from telecine_contracts import Envelope, Event, registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer, LedgerCommand
+from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand
 from telecine_contracts.subjects import of_event
 from telecine_credits.app import build as build_credits
-from telecine_credits.rules.decider import Account, decide, evolve
-from telecine_credits.rules.decider import Command as LedgerRule
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import TimedCommand
+from telecine_credits.rules.decider import decide
 from telecine_credits.settings import Settings as CreditsSettings
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 from telecine_gateway.app import build
@@ -122,7 +123,7 @@ class GatewayEnvironment:
     async def grant(self, account: str, amount: int, **more: Any) -> int:
         """Give credits through the credits service; the entry's number."""
         values = {"account": account, "amount": amount, "reference": str(uuid4())} | more
-        answer = await self.command(GRANT_CREDITS, GrantCredits(**values))
+        answer = await self.command(GrantCredits.subject, GrantCredits(**values))
         assert answer.done, answer.error
         assert answer.entry is not None
         return answer.entry
@@ -132,13 +133,13 @@ class GatewayEnvironment:
         reply = await self.connection.request(subject, command.model_dump_json().encode(), timeout=5)
         return LedgerAnswer.model_validate_json(reply.data)
 
-    async def entries(self, *commands: LedgerRule) -> None:
+    async def entries(self, *commands: TimedCommand) -> None:
         """What the ledger's rules make of commands, each at its own time, without the credits service."""
         rules = Decider(Account(), decide, evolve)
         ledger = CommandHandler(self.store, rules, source="telecine/credits", clock=utc_now)
         for command in commands:
             cause = str(uuid4())
-            await ledger.handle(subjects.ledger(command.account), command, Cause(cause, cause))
+            await ledger.handle(subjects.ledger(command.command.account), command, Cause(cause, cause))
 
     def keys(self) -> CommandHandler[Any, Any]:
         """The command line's hands on the ACCESS stream."""

@@ -41,7 +41,7 @@ from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.ports import LOOPBACK, free_port
 from telecine_cli.stack.process import Command, Process
 from telecine_contracts import Envelope, Event, registry, subjects
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
+from telecine_contracts.commands import GrantCredits, LedgerAnswer
 from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from telecine_contracts.pricing import PRICE_TABLE
@@ -243,7 +243,9 @@ class Saga:
     async def grant(self, account: str, amount: int) -> LedgerAnswer:
         """Give credits, once per call."""
         request = GrantCredits(account=account, amount=amount, reference=secrets.token_hex(8))
-        answer = await self.connection.request(GRANT_CREDITS, request.model_dump_json().encode(), timeout=5)
+        answer = await self.connection.request(
+            GrantCredits.subject, request.model_dump_json().encode(), timeout=5
+        )
         return LedgerAnswer.model_validate_json(answer.data)
 
     async def request(self, account: str, prompt: str = "a lighthouse", **parameters: Any) -> str:

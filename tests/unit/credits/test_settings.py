@@ -58,7 +58,7 @@ def test_variables_that_are_empty_are_unset(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_wrong_key_is_told() -> None:
     told = problems(checkpoint_key=KEY.replace("telecine/ledger", "somebody/else"))
     assert told.startswith("checkpoint_key: ")
-    assert "does not fit" in told
+    assert "does not match" in told
     assert SECRET not in told
 
 

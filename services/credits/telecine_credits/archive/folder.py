@@ -1,4 +1,4 @@
-"""Keeps checkpoints in a folder, best on another disk or machine than NATS."""
+"""Archive in a folder, preferably on another disk or machine than NATS."""
 
 import os
 import tempfile
@@ -6,16 +6,16 @@ from pathlib import Path
 
 from telecine_chassis.runtime.cancellation import run_in_thread
 
-from .port import LATEST, AnotherNote, ArchiveUnavailable, is_older, name_of
+from .port import LATEST, ArchiveUnavailable, ConflictingNote, is_older, object_name
 
 __all__ = ["FolderArchive"]
 
 _READABLE = 0o644
-"""Checkpoints are there to be read by others; a temporary file is its owner's alone."""
+"""Auditors read checkpoints under other users; mkstemp creates files that only the owner can read."""
 
 
 class FolderArchive:
-    """A file a checkpoint. Files appear whole or not at all, and are on the disk when `keep` returns."""
+    """One file per checkpoint, written atomically and synced to disk when `keep` returns."""
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
@@ -25,20 +25,20 @@ class FolderArchive:
         return str(self._folder)
 
     async def keep(self, size: int, note: str) -> None:
-        """See CheckpointArchive.keep. The folder is made where it is missing."""
+        """See CheckpointArchive.keep. Creates the folder if it is missing."""
         await run_in_thread(lambda: self._keep(size, note))
 
     async def aclose(self) -> None:
-        """Nothing is open."""
+        """Nothing to release."""
 
     def _keep(self, size: int, note: str) -> None:
         try:
             self._folder.mkdir(parents=True, exist_ok=True)
-            found = self._read(name_of(size))
+            found = self._read(object_name(size))
             if found is None:
-                self._write(name_of(size), note)
+                self._write(object_name(size), note)
             elif found != note:
-                raise AnotherNote(f"{name_of(size)} in {self.place} is another note")
+                raise ConflictingNote(f"{object_name(size)} in {self.place} differs from the note to store")
             if is_older(self._read(LATEST), size):
                 self._write(LATEST, note)
         except OSError as error:
@@ -66,7 +66,7 @@ class FolderArchive:
 
 
 def _sync(folder: Path) -> None:
-    """A new name is on the disk only when its folder is."""
+    """Sync the folder: only then is a new file name on disk."""
     if os.name != "posix":
         return
     handle = os.open(folder, os.O_RDONLY)

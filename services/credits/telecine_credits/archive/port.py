@@ -1,59 +1,66 @@
-"""Where checkpoints are kept outside NATS: who rewrites the stream can't rewrite these as well.
+"""Port of archives that store checkpoints outside NATS, so that rewriting the stream is detected.
 
 ArchiveError
-├── ArchiveUnavailable  it gave no answer or does not let us in: try again later
-└── AnotherNote         it holds another checkpoint of the same size: two histories were signed
+├── ArchiveUnavailable  no answer, or access denied: retry later
+└── ConflictingNote     another checkpoint of the same size is stored: two histories were signed
 """
 
 from typing import Protocol
 
 from telecine_contracts.signed_note import BadNote, Checkpoint, Note
 
-__all__ = ["LATEST", "AnotherNote", "ArchiveError", "ArchiveUnavailable", "CheckpointArchive", "name_of"]
+__all__ = [
+    "LATEST",
+    "ArchiveError",
+    "ArchiveUnavailable",
+    "CheckpointArchive",
+    "ConflictingNote",
+    "object_name",
+]
 
 LATEST = "latest.txt"
-"""The name under which the note of the largest size is kept a second time."""
+"""Name of the copy of the note with the largest size."""
 
 
 class ArchiveError(Exception):
-    """A checkpoint could not be kept."""
+    """A checkpoint could not be stored."""
 
 
 class ArchiveUnavailable(ArchiveError):
-    """The archive could not be written; nothing is known about the checkpoint."""
+    """The archive could not be written; whether it has the checkpoint is not known."""
 
 
-class AnotherNote(ArchiveError):
-    """The archive holds another note of this size, which stays: a log may not sign two histories."""
+class ConflictingNote(ArchiveError):
+    """The archive holds another note of this size and keeps it: a log must not sign two histories."""
 
 
 class CheckpointArchive(Protocol):
-    """One text a checkpoint, under `name_of` its size, and the largest of them under LATEST as well."""
+    """One text per checkpoint, named `object_name(size)`, and a copy of the largest one named LATEST."""
 
     @property
     def place(self) -> str:
-        """What a log line or a person calls this archive; no secret."""
+        """Location of the archive for logs and messages, without secrets."""
         ...
 
     async def keep(self, size: int, note: str) -> None:
-        """Have the signed note of the first `size` entries. Keeping it again changes nothing.
+        """Store the signed note of the first `size` entries. Storing it again changes nothing.
 
-        Raises AnotherNote or ArchiveUnavailable.
+        Raises ConflictingNote or ArchiveUnavailable.
         """
         ...
 
     async def aclose(self) -> None:
-        """Let go of connections and threads."""
+        """Release connections and threads."""
         ...
 
 
-def name_of(size: int) -> str:
-    """The name of a checkpoint's file: names sort as sizes do."""
+def object_name(size: int) -> str:
+    """File name of a checkpoint; names sort like sizes."""
     return f"ledger-{size:020}.txt"
 
 
 def is_older(found: str | None, size: int) -> bool:
-    """Whether what stands under LATEST may be replaced by the checkpoint of `size`."""
+    """Whether the text stored as LATEST is to be replaced by the checkpoint of `size`."""
     if found is None:
         return True
     try:

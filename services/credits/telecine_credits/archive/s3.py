@@ -1,4 +1,4 @@
-"""Keeps checkpoints in a bucket of any S3 store, best in another account than the rest."""
+"""Archive in an S3 bucket, preferably in another account than the other buckets."""
 
 from __future__ import annotations
 
@@ -9,23 +9,23 @@ from typing import TYPE_CHECKING
 
 from telecine_chassis.s3_client import S3Access, s3_client
 
-from .port import LATEST, AnotherNote, ArchiveUnavailable, is_older, name_of
+from .port import LATEST, ArchiveUnavailable, ConflictingNote, is_older, object_name
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["ArchiveBucket", "S3Archive"]
+__all__ = ["S3Archive", "S3ArchiveConfig"]
 
 CONNECT_SECONDS = 5
 ANSWER_SECONDS = 15
 _MISSING = {"404", "NoSuchKey"}
-_CAME_FIRST = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
-_NO_CONDITIONS = {"NotImplemented", "501"}
+_ALREADY_EXISTS = {"PreconditionFailed", "412", "ConditionalRequestConflict", "409"}
+_CONDITIONS_UNSUPPORTED = {"NotImplemented", "501"}
 
 
 @dataclass(frozen=True, slots=True)
-class ArchiveBucket:
-    """Where the bucket is and who may write to it. Keys begin with `prefix`; the region is "auto" on R2."""
+class S3ArchiveConfig:
+    """Address and credentials of the bucket. Keys begin with `prefix`; the region is "auto" on R2."""
 
     endpoint: str
     bucket: str
@@ -36,9 +36,9 @@ class ArchiveBucket:
 
 
 class S3Archive:
-    """An object a checkpoint. Nothing is ever deleted here: a bucket that locks objects is welcome."""
+    """One object per checkpoint. Nothing is deleted, so that the bucket may have an object lock."""
 
-    def __init__(self, bucket: ArchiveBucket) -> None:
+    def __init__(self, bucket: S3ArchiveConfig) -> None:
         self._bucket = bucket
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="checkpoints")
         self._client: S3Client | None = None
@@ -66,15 +66,15 @@ class S3Archive:
             self._keep_with(self._client, size, note)
         except ClientError as error:
             raise ArchiveUnavailable(_code(error)) from error
-        except (BotoCoreError, ValueError) as error:  # ValueError: an endpoint that is no URL
+        except (BotoCoreError, ValueError) as error:  # ValueError: the endpoint is not a URL
             raise ArchiveUnavailable(type(error).__name__) from error
 
     def _keep_with(self, client: S3Client, size: int, note: str) -> None:
-        found = self._read(client, name_of(size))
+        found = self._read(client, object_name(size))
         if found is None:
-            found = self._add(client, name_of(size), note)
+            found = self._add(client, object_name(size), note)
         if found != note:
-            raise AnotherNote(f"{name_of(size)} in {self.place} is another note")
+            raise ConflictingNote(f"{object_name(size)} in {self.place} differs from the note to store")
         if is_older(self._read(client, LATEST), size):
             self._put(client, LATEST, note)
 
@@ -90,15 +90,15 @@ class S3Archive:
         return answer["Body"].read().decode("utf-8", "replace")
 
     def _add(self, client: S3Client, name: str, note: str) -> str | None:
-        """Write what was not there a moment ago; what is there now, which may be somebody else's."""
+        """Create the object; returns the text that is stored then, which may be another writer's."""
         from botocore.exceptions import ClientError
 
         try:
             self._put(client, name, note, condition="*")
         except ClientError as error:
-            if _code(error) in _CAME_FIRST:
+            if _code(error) in _ALREADY_EXISTS:
                 return self._read(client, name)
-            if _code(error) not in _NO_CONDITIONS:
+            if _code(error) not in _CONDITIONS_UNSUPPORTED:
                 raise
             self._put(client, name, note)
         return note
@@ -118,8 +118,8 @@ def _code(error: object) -> str:
     return str(response.get("Error", {}).get("Code", "unknown"))
 
 
-def _connect(bucket: ArchiveBucket) -> S3Client:
-    # Never in the event loop's thread: loading boto3 takes a while.
+def _connect(bucket: S3ArchiveConfig) -> S3Client:
+    # Called in the archive's thread, not in the event loop: importing boto3 takes a while.
     access = S3Access(
         endpoint=bucket.endpoint,
         access_key=bucket.access_key,

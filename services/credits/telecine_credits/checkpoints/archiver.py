@@ -1,4 +1,4 @@
-"""Hands the last checkpoint to an archive, again and again: a crash or an archive that is down loses nothing."""
+"""Stores the newest checkpoint in an archive, in the background, and retries until it is stored."""
 
 import asyncio
 from contextlib import suppress
@@ -7,18 +7,18 @@ import structlog
 
 from telecine_chassis.runtime.cancellation import cancel_and_wait, raise_if_cancelled
 from telecine_chassis.runtime.supervision import start_background_task
-from telecine_credits.archive.port import AnotherNote, ArchiveUnavailable, CheckpointArchive
+from telecine_credits.archive.port import ArchiveUnavailable, CheckpointArchive, ConflictingNote
 
-__all__ = ["Archiving"]
+__all__ = ["CheckpointArchiver"]
 
 log = structlog.get_logger(__name__)
 
 
-class Archiving:
-    """A part of the service that nobody waits for.
+class CheckpointArchiver:
+    """Background component: a slow or unavailable archive delays neither signing nor the service.
 
-    `retry`: seconds until an archive is tried again that could not be written; `again`: seconds after which it gets
-    the checkpoint again that it has, in case it was lost there.
+    `retry`: seconds before an unavailable archive is tried again. `again`: seconds after which a stored checkpoint is
+    stored again, in case the archive lost it.
     """
 
     def __init__(self, archive: CheckpointArchive, *, retry: float = 60, again: float = 3600) -> None:
@@ -30,17 +30,17 @@ class Archiving:
         self._task: asyncio.Task[None] | None = None
 
     def offer(self, size: int, note: str) -> None:
-        """Have this checkpoint kept soon; one that was offered before and is not kept yet is forgotten."""
+        """Store this checkpoint soon, instead of an earlier one that is not stored yet."""
         if self._newest != (size, note):
             self._newest = (size, note)
             self._news.set()
 
     async def start(self) -> None:
-        """Keep what is offered, in the background."""
+        """Start storing what is offered."""
         self._task = start_background_task(self._run(), name="checkpoint archive")
 
     async def stop(self) -> None:
-        """Stop at once: what is not kept yet is offered again after the next start."""
+        """Stop at once: what is not stored yet is offered again after the next start."""
         if self._task is not None:
             await cancel_and_wait(self._task)
         await self._archive.aclose()
@@ -57,14 +57,14 @@ class Archiving:
                 pause = self._again if await self._keep(*self._newest) else self._retry
 
     async def _keep(self, size: int, note: str) -> bool:
-        """Whether there is no use in trying again soon."""
+        """Store a checkpoint; False if it should be retried soon."""
         place = self._archive.place
         try:
             await self._archive.keep(size, note)
         except ArchiveUnavailable as error:
             log.warning("checkpoint.archive_unavailable", place=place, size=size, error=str(error))
             return False
-        except AnotherNote as error:
+        except ConflictingNote as error:
             log.error("checkpoint.archive_differs", place=place, size=size, error=str(error))
             return True
         except Exception:

@@ -1,30 +1,36 @@
-"""Why no checkpoint is signed. Whoever signs says that this is the ledger and always was: in doubt, nothing is said.
+"""Reasons for not signing a checkpoint. A signature states that the ledger never changed: in doubt, none is made.
 
-NoCheckpoint
+CheckpointRefused
 ├── EntriesMissing        the stream has a gap
-├── LedgerCutShort        the stream ends before what was signed already
-├── HistoriesDiffer       the entries are not those that were signed already
-└── UnreadableCheckpoint  the last message of the CHECKPOINTS stream is no checkpoint
+├── LedgerTruncated       the stream ends before what was signed already
+├── HistoryMismatch       the entries differ from those that were signed already
+└── UnreadableCheckpoint  the last message of the CHECKPOINTS stream is not a checkpoint
 """
 
-__all__ = ["EntriesMissing", "HistoriesDiffer", "LedgerCutShort", "NoCheckpoint", "UnreadableCheckpoint"]
+__all__ = [
+    "CheckpointRefused",
+    "EntriesMissing",
+    "HistoryMismatch",
+    "LedgerTruncated",
+    "UnreadableCheckpoint",
+]
 
 
-class NoCheckpoint(Exception):
-    """Nothing is signed until a person has found out what happened."""
+class CheckpointRefused(Exception):
+    """Nothing is signed until an operator has resolved the cause."""
 
 
-class EntriesMissing(NoCheckpoint):
-    """Entries were removed from the stream."""
+class EntriesMissing(CheckpointRefused):
+    """Entries are missing from the stream."""
 
 
-class LedgerCutShort(NoCheckpoint):
+class LedgerTruncated(CheckpointRefused):
     """Entries were removed from the end of the stream, or it was restored from an older copy."""
 
 
-class HistoriesDiffer(NoCheckpoint):
-    """Entries were changed, or they belong to another ledger."""
+class HistoryMismatch(CheckpointRefused):
+    """Entries were changed, or belong to another ledger."""
 
 
-class UnreadableCheckpoint(NoCheckpoint):
-    """Nobody can tell what was signed last."""
+class UnreadableCheckpoint(CheckpointRefused):
+    """It is not known what was signed last."""

@@ -1,4 +1,4 @@
-"""The key that checkpoints are signed with, in the text form of Go's sumdb/note."""
+"""Signing key of checkpoints, in the text form of Go's sumdb/note."""
 
 from __future__ import annotations
 
@@ -19,20 +19,22 @@ _FORM = "a signing key is PRIVATE+KEY+<name>+<key id>+<base64>, one line"
 
 
 class BadKey(ValueError):
-    """A text that is not a signing key; says what is wrong with it, never what it is."""
+    """A text that is not a signing key. The message never contains the text."""
 
 
 @dataclass(frozen=True, slots=True)
 class Signer:
-    """An Ed25519 key and the name that it signs under, which is the name of the log as well."""
+    """An Ed25519 key and its name, which is the origin of the log that it signs."""
 
     verifier: VerifierKey
     _key: SigningKey = field(repr=False)
 
     @classmethod
     def new(cls, name: str) -> Signer:
-        """A key that nobody has seen before. Raises BadKey for a name that no key can have."""
-        from nacl.signing import SigningKey  # not before a key is needed: the command line starts faster
+        """A newly generated key. Raises BadKey for an invalid name."""
+        from nacl.signing import (
+            SigningKey,  # imported only when a key is needed: the command line starts faster
+        )
 
         return cls._named(name, SigningKey.generate())
 
@@ -48,7 +50,7 @@ class Signer:
         claimed, _, encoded = rest.partition("+")
         signer = cls._named(name, SigningKey(_seed(encoded)))
         if signer.verifier.id.hex() != claimed:
-            raise BadKey("the id of the signing key does not fit the key: a part of it was changed")
+            raise BadKey("the id of the signing key does not match the key: a part of it was changed")
         return signer
 
     @classmethod
@@ -64,7 +66,7 @@ class Signer:
         return self.verifier.name
 
     def secret_text(self) -> str:
-        """The text form, for the one place where the key is kept: whoever has it signs in the log's name."""
+        """The text form. Secret: it allows signing in the log's name."""
         encoded = base64.b64encode(ED25519 + bytes(self._key)).decode()
         return f"{_MARK}{self.name}+{self.verifier.id.hex()}+{encoded}"
 

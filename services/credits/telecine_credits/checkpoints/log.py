@@ -1,4 +1,4 @@
-"""The CHECKPOINTS stream as credits uses it: its last checkpoint, and one more behind that."""
+"""The CHECKPOINTS stream: reads the last checkpoint and appends the next one."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -17,7 +17,7 @@ from telecine_jetstream.messages import from_stored
 
 from .errors import UnreadableCheckpoint
 
-__all__ = ["CheckpointLog", "Published"]
+__all__ = ["CheckpointLog", "PublishedCheckpoint"]
 
 LOG = "ledger"
 AGGREGATE = subjects.checkpoints(LOG)
@@ -25,8 +25,8 @@ SOURCE = "telecine/credits"
 
 
 @dataclass(frozen=True, slots=True)
-class Published:
-    """A checkpoint as it stands in the stream. `version` is its sequence there, `at` when it was signed."""
+class PublishedCheckpoint:
+    """A checkpoint in the stream. `version` is its sequence, `at` when it was signed."""
 
     checkpoint: Checkpoint
     note: str
@@ -35,7 +35,7 @@ class Published:
 
 
 class CheckpointLog:
-    """Checkpoints of the ledger, each larger than the one before: `publish` names the one it comes behind."""
+    """Checkpoints of the ledger, each larger than the one before."""
 
     def __init__(
         self, connection: Client, store: EventStore, registry: Registry, *, clock: Callable[[], datetime]
@@ -45,8 +45,8 @@ class CheckpointLog:
         self._registry = registry
         self._clock = clock
 
-    async def last(self) -> Published | None:
-        """The last one; None if nothing was ever signed. Raises UnreadableCheckpoint or Unavailable."""
+    async def last(self) -> PublishedCheckpoint | None:
+        """The last checkpoint; None if there is none. Raises UnreadableCheckpoint or Unavailable."""
         try:
             found = await self._connection.jetstream().get_msg(CheckpointSigned.stream, subject=AGGREGATE)
         except NotFoundError:
@@ -58,8 +58,10 @@ class CheckpointLog:
         except (BadEnvelope, BadEvent, UnknownEvent, BadNote) as error:
             raise UnreadableCheckpoint(f"message {found.seq} of {CheckpointSigned.stream}: {error}") from None
 
-    async def publish(self, checkpoint: Checkpoint, note: Note, *, behind: Published | None) -> Published:
-        """Append a checkpoint. Raises what EventStore.append raises: Conflict if another came `behind` first."""
+    async def publish(
+        self, checkpoint: Checkpoint, note: Note, *, previous: PublishedCheckpoint | None
+    ) -> PublishedCheckpoint:
+        """Append a checkpoint. Raises as EventStore.append does: Conflict if `previous` is no longer the last one."""
         event = CheckpointSigned(
             log=LOG, size=checkpoint.size, root=checkpoint.text.split("\n")[2], note=str(note)
         )
@@ -73,14 +75,14 @@ class CheckpointLog:
             correlation=cause,
             causation=cause,
         )
-        expected = behind.version if behind else 0
+        expected = previous.version if previous else 0
         version = await self._store.append(event, envelope, aggregate=AGGREGATE, expected=expected)
         return _published(RecordedEvent(event, envelope, version))
 
 
-def _published(recorded: RecordedEvent) -> Published:
+def _published(recorded: RecordedEvent) -> PublishedCheckpoint:
     event = recorded.event
     if not isinstance(event, CheckpointSigned):
-        raise BadEvent(f"{event.type} is no checkpoint")
+        raise BadEvent(f"{event.type} is not a checkpoint")
     checkpoint = Checkpoint.of(Note.of(event.note).text)
-    return Published(checkpoint, event.note, recorded.envelope.time, recorded.sequence)
+    return PublishedCheckpoint(checkpoint, event.note, recorded.envelope.time, recorded.sequence)

@@ -1,4 +1,4 @@
-"""Hashes the LEDGER stream: every message of it, whatever it is, from the first one on."""
+"""Reads the LEDGER stream into a Merkle tree: every message is a leaf, whether it is an event or not."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,34 +10,34 @@ from telecine_jetstream.client import NatsClient
 from telecine_jetstream.direct_get import fetch_page
 from telecine_jetstream.messages import StoredMessage
 
-from .errors import EntriesMissing, LedgerCutShort
+from .errors import EntriesMissing, LedgerTruncated
 
 __all__ = ["LedgerReader"]
 
-SILENCE = 5
-"""Seconds without an answer after which reading is given up."""
-BEHIND = 0.1
-"""Seconds between two questions while a replica of the stream has not yet got what its leader has."""
+READ_TIMEOUT = 5
+"""Timeout of a read, in seconds."""
+REPLICA_RETRY_DELAY = 0.1
+"""Seconds before a read is repeated while a replica of the stream lags behind its leader."""
 
 
 class LedgerReader:
-    """The stream as a tree that grows. `limit`: messages in memory at once."""
+    """Extends a tree by the entries of the stream. `limit`: messages in memory at once."""
 
     def __init__(self, connection: NatsClient, *, limit: int = 500) -> None:
         self._connection = connection
         self._limit = limit
 
     async def length(self) -> int:
-        """How many entries the stream has, from sequence 1 on. Raises EntriesMissing if one of them is not there."""
+        """Number of entries in the stream, from sequence 1 on. Raises EntriesMissing if there is a gap."""
         state = (await self._connection.jetstream().stream_info(LEDGER.name)).state
         if state.messages != state.last_seq:
             raise EntriesMissing(f"{state.last_seq - state.messages} of {state.last_seq} entries are missing")
         return int(state.last_seq)
 
-    async def grown(self, tree: Frontier, size: int) -> Frontier:
-        """The tree of the first `size` entries, read on from `tree`, which stays as it is.
+    async def extend(self, tree: Frontier, size: int) -> Frontier:
+        """The tree of the first `size` entries, extended from `tree`, which is not changed.
 
-        Raises EntriesMissing or LedgerCutShort, or nats' errors when there is no answer.
+        Raises EntriesMissing or LedgerTruncated, or an error of nats if the server does not answer.
         """
         grown = Frontier(tree.size, tree.peaks)
         while grown.size < size:
@@ -51,12 +51,12 @@ class LedgerReader:
     async def _page(self, after: int, size: int) -> Sequence[StoredMessage]:
         [everything], limit = LEDGER.subjects, min(self._limit, size - after)
         found = await fetch_page(
-            self._connection, LEDGER.name, everything, after, limit=limit, timeout=SILENCE
+            self._connection, LEDGER.name, everything, after, limit=limit, timeout=READ_TIMEOUT
         )
         if not found.records:
-            if (there := await self.length()) < size:
-                raise LedgerCutShort(f"the ledger has {there} entries, not {size}")
-            await asyncio.sleep(BEHIND)
+            if (length := await self.length()) < size:
+                raise LedgerTruncated(f"the ledger has {length} entries, not {size}")
+            await asyncio.sleep(REPLICA_RETRY_DELAY)
         return found.records
 
 

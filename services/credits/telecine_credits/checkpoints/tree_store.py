@@ -1,4 +1,4 @@
-"""The tree up to the last checkpoint, kept in the database: a restart reads what came since, not the whole ledger."""
+"""Stores the tree up to the last checkpoint in the database, so that a restart reads only newer entries."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,46 +9,46 @@ from sqlmodel import Session, select
 from telecine_chassis.projections.session import write_session
 from telecine_chassis.runtime.cancellation import run_in_thread
 from telecine_contracts.transparency import EMPTY_ROOT, Frontier
-from telecine_credits.read_model.tables import LedgerTree
+from telecine_credits.read_model.tables import TreeRow
 
-__all__ = ["KeptTree"]
+__all__ = ["TreeStore"]
 
 _LOG = "ledger"
 _HASH = len(EMPTY_ROOT)
 
 
 @dataclass(frozen=True)
-class KeptTree:
-    """One row, which only ever grows. `engine` gives the live database; both calls raise SQLAlchemy's errors."""
+class TreeStore:
+    """One row, whose size only grows. `engine` returns the live database. Both methods raise SQLAlchemy's errors."""
 
     engine: Callable[[], Engine]
 
     async def load(self) -> Frontier:
-        """The tree that was kept; an empty one if there is none, or none that can be read."""
+        """The stored tree; an empty one if none is stored or it is invalid."""
         return await run_in_thread(self._load)
 
     async def keep(self, tree: Frontier) -> None:
-        """Have this tree, unless a larger one is there already."""
+        """Store the tree unless a larger one is stored already."""
         await run_in_thread(lambda: self._keep(tree))
 
     def _load(self) -> Frontier:
         with Session(self.engine()) as session:
-            row = session.get(LedgerTree, _LOG)
+            row = session.get(TreeRow, _LOG)
         if row is None:
             return Frontier()
         peaks = [row.peaks[at : at + _HASH] for at in range(0, len(row.peaks), _HASH)]
         try:
             return Frontier(row.size, peaks)
-        except ValueError:  # what is no tree is computed again
+        except ValueError:  # an invalid tree is computed again from the stream
             return Frontier()
 
     def _keep(self, tree: Frontier) -> None:
         peaks = b"".join(tree.peaks)
         with write_session(self.engine()) as session:
-            query = select(LedgerTree).where(LedgerTree.log == _LOG).with_for_update()
+            query = select(TreeRow).where(TreeRow.log == _LOG).with_for_update()
             row = session.exec(query).one_or_none()
             if row is None:
-                session.add(LedgerTree(log=_LOG, size=tree.size, peaks=peaks))
+                session.add(TreeRow(log=_LOG, size=tree.size, peaks=peaks))
             elif row.size < tree.size:
                 row.size, row.peaks = tree.size, peaks
             session.commit()

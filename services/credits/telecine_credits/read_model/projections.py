@@ -1,4 +1,4 @@
-"""How entries of the ledger become the tables of credits: accounts, their grants, and what is held."""
+"""Projection of the ledger into the tables of credits: accounts, their grants, and holds."""
 
 from datetime import datetime
 from typing import Any, TypeVar
@@ -19,45 +19,45 @@ from telecine_contracts.credits import (
     LedgerEvent,
 )
 from telecine_contracts.streams import LEDGER
-from telecine_credits.rules.burn_order import Parts, in_utc, later, moved_by_grant, taking
+from telecine_credits.rules.burn_order import GrantShares, allocate, in_utc, latest_end, shares_of_entry
 
-from .tables import METADATA, VERSION, Account, Hold, LedgerGrant
+from .tables import METADATA, VERSION, AccountRow, GrantRow, HoldRow
 
 __all__ = ["METADATA", "PROJECTIONS", "VERSION"]
 
 Row = TypeVar("Row", bound=SQLModel)
-COLUMNS = {
+COLUMN_OF_SIDE = {
     "available": "available",
     "held": "held",
     "spent": "spent",
     "expired": "expired",
     "issued": "taken_back",
 }
-"""Where a grant counts what is on a side of the ledger."""
+"""Column of a grant that counts its credits on a side of the ledger."""
 
 
 def apply(session: Session, recorded: RecordedEvent) -> None:
-    """The account after the entry, its grants with what the entry moved, and the hold that it began or ended."""
+    """Update the account, the grants whose credits the entry moves, and the hold that it begins or ends."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
-    _keep_account(session, event, recorded.sequence)
+    _save_account(session, event, recorded.sequence)
     decided_at = event.decided_at or recorded.envelope.time
     match event:
         case CreditsGranted():
             add_row(session, _granted(event, decided_at))
         case CreditsDebited():
-            parts = _move(session, event)
-            add_row(session, _hold(event, parts, decided_at))
+            shares = _move(session, event)
+            add_row(session, _hold(event, shares, decided_at))
         case CreditsSettled() | CreditsRefunded():
             _move(session, event)
-            delete_row(session, _one(session, Hold, (event.account, event.generation)))
+            delete_row(session, _one(session, HoldRow, (event.account, event.generation)))
         case _ if event.postings:
             _move(session, event)
         case _:
             pass
 
 
-def _keep_account(session: Session, event: LedgerEvent, sequence: int) -> None:
+def _save_account(session: Session, event: LedgerEvent, sequence: int) -> None:
     after: dict[str, Any] = {
         "entry": event.entry,
         "available": event.balances.available,
@@ -66,15 +66,15 @@ def _keep_account(session: Session, event: LedgerEvent, sequence: int) -> None:
     }
     if isinstance(event, AccountClosed | AccountReopened):
         after["is_closed"] = isinstance(event, AccountClosed)
-    row = find_row(session, Account, event.account)
+    row = find_row(session, AccountRow, event.account)
     if row is None:
-        add_row(session, Account(account=event.account, **after))
+        add_row(session, AccountRow(account=event.account, **after))
     else:
         row.sqlmodel_update(after)
 
 
-def _granted(event: CreditsGranted, decided_at: datetime) -> LedgerGrant:
-    return LedgerGrant(
+def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
+    return GrantRow(
         account=event.account,
         entry=event.entry,
         reference=event.reference,
@@ -91,41 +91,44 @@ def _granted(event: CreditsGranted, decided_at: datetime) -> LedgerGrant:
     )
 
 
-def _hold(event: CreditsDebited, parts: Parts, decided_at: datetime) -> Hold:
-    return Hold(
+def _hold(event: CreditsDebited, shares: GrantShares, decided_at: datetime) -> HoldRow:
+    return HoldRow(
         account=event.account,
         generation=event.generation,
         amount=event.amount,
-        parts=[list(part) for part in parts],
+        parts=[list(share) for share in shares],
         since=decided_at,
     )
 
 
-def _move(session: Session, event: LedgerEvent) -> Parts:
-    """Move credits of each grant from one side of the ledger to the other, as the postings say; what was moved."""
-    parts = _parts(session, event)
+def _move(session: Session, event: LedgerEvent) -> GrantShares:
+    """Move credits of each grant between columns as the postings say; returns what was moved."""
+    shares = _shares(session, event)
     source, target = (
-        next(COLUMNS[leg.account.rpartition(":")[2]] for leg in event.postings if leg.amount * sign > 0)
+        next(
+            COLUMN_OF_SIDE[leg.account.rpartition(":")[2]] for leg in event.postings if leg.amount * sign > 0
+        )
         for sign in (-1, 1)
     )
     until = event.usable_until if isinstance(event, CreditsRefunded | CreditsAdjusted) else None
-    for number, amount in parts:
-        grant = _one(session, LedgerGrant, (event.account, number))
+    for number, amount in shares:
+        grant = _one(session, GrantRow, (event.account, number))
         setattr(grant, source, getattr(grant, source) - amount)
         setattr(grant, target, getattr(grant, target) + amount)
-        grant.usable_until = later(grant.usable_until, until)
-    return parts
+        grant.usable_until = latest_end(grant.usable_until, until)
+    return shares
 
 
-def _parts(session: Session, event: LedgerEvent) -> Parts:
-    """Entries from before 0.2 do not name their grants; the rule that came later tells which they were."""
+def _shares(session: Session, event: LedgerEvent) -> GrantShares:
+    """What the entry moves, by grant."""
+    # Entries from before 0.2 do not name their grants: they were debited in burn order, before expiry existed.
     match event:
-        case _ if named := moved_by_grant(event):
+        case _ if named := shares_of_entry(event):
             return named
         case CreditsDebited():
-            return taking(_funded(session, event.account), event.amount, None)
+            return allocate(_funded(session, event.account), event.amount, None)
         case CreditsSettled() | CreditsRefunded():
-            hold = _one(session, Hold, (event.account, event.generation))
+            hold = _one(session, HoldRow, (event.account, event.generation))
             return tuple((number, amount) for number, amount in hold.parts)
         case _:
             return ()
@@ -134,12 +137,12 @@ def _parts(session: Session, event: LedgerEvent) -> Parts:
 def _one(session: Session, model: type[Row], key: tuple[str, int] | tuple[str, str]) -> Row:
     row = find_row(session, model, key)
     if row is None:
-        raise LookupError(f"no {model.__name__} {key} came before")
+        raise LookupError(f"no {model.__name__} {key} exists")
     return row
 
 
-def _funded(session: Session, account: str) -> dict[int, LedgerGrant]:
-    query = select(LedgerGrant).where(col(LedgerGrant.account) == account, col(LedgerGrant.available) > 0)
+def _funded(session: Session, account: str) -> dict[int, GrantRow]:
+    query = select(GrantRow).where(col(GrantRow.account) == account, col(GrantRow.available) > 0)
     return {grant.entry: grant for grant in session.exec(query)}
 
 

@@ -1,4 +1,4 @@
-"""What credits keeps beside the ledger, for what looks across accounts. Nothing is decided from it."""
+"""Tables of the credits service, for queries across accounts. No decision is based on them."""
 
 from datetime import datetime
 from typing import Any, ClassVar
@@ -8,15 +8,15 @@ from sqlmodel import Field, SQLModel
 
 from telecine_chassis.projections.session import UtcTime
 
-__all__ = ["METADATA", "VERSION", "Account", "Hold", "LedgerGrant", "LedgerTree"]
+__all__ = ["METADATA", "VERSION", "AccountRow", "GrantRow", "HoldRow", "TreeRow"]
 
 METADATA = MetaData()
 VERSION = 1
-"""Of these tables; another shape is another version, filled from the streams."""
+"""Version of these tables; a new version is filled from the streams."""
 
 
 class Table(SQLModel):
-    """Tables of credits keep to themselves: several services may live in one process."""
+    """Base of all tables, with metadata of their own: several services may run in one process."""
 
     metadata: ClassVar[MetaData] = METADATA
 
@@ -29,8 +29,8 @@ def _big(*, primary: bool = False) -> Any:
     return Field(sa_column=Column(BigInteger, primary_key=primary, autoincrement=False, nullable=False))
 
 
-class Account(Table, table=True):
-    """What an account has, in credits, after its entry number `entry`, which is at `sequence` of the stream."""
+class AccountRow(Table, table=True):
+    """Balances of an account, in credits, after its entry number `entry`, at `sequence` of the stream."""
 
     __tablename__ = "account"
 
@@ -42,11 +42,11 @@ class Account(Table, table=True):
     sequence: int = _big()
 
 
-class LedgerGrant(Table, table=True):
-    """A grant and where its credits are: amount = available + held + spent + expired + taken_back.
+class GrantRow(Table, table=True):
+    """A grant and its credits: amount = available + held + spent + expired + taken_back.
 
-    `entry` is the number of the entry that granted them, `expires_at` is as granted, `usable_until` follows what
-    was given back.
+    `entry` is the number of the entry that granted it. `expires_at` is as granted; returned credits may extend
+    `usable_until`.
     """
 
     __tablename__ = "ledger_grant"
@@ -74,8 +74,8 @@ class LedgerGrant(Table, table=True):
     usable_until: datetime | None = _time()
 
 
-class Hold(Table, table=True):
-    """Credits reserved for a generation that has not ended. `parts`: (number of the grant's entry, credits)."""
+class HoldRow(Table, table=True):
+    """Credits held for a running generation. `parts`: (entry number of the grant, credits)."""
 
     __tablename__ = "hold"
 
@@ -86,8 +86,8 @@ class Hold(Table, table=True):
     since: datetime = _time(needed=True)
 
 
-class LedgerTree(Table, table=True):
-    """The Merkle tree of the stream's first `size` entries, as far as it was signed: its `peaks`, 32 bytes each."""
+class TreeRow(Table, table=True):
+    """Merkle tree of the first `size` entries, up to the last signed checkpoint: its `peaks`, 32 bytes each."""
 
     __tablename__ = "ledger_tree"
 

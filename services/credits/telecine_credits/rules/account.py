@@ -1,4 +1,4 @@
-"""One account, folded from its ledger: which credits are whose, what is held, what has been spent today. Pure."""
+"""State of one account, folded from its ledger: grants, holds, limits, and what was spent today. Pure."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from telecine_contracts.credits import (
     SpendLimitsSet,
 )
 
-from .burn_order import Parts, in_utc, is_usable, later, moved_by_grant, taking, total, without
+from .burn_order import GrantShares, allocate, in_utc, is_usable, latest_end, shares_of_entry, subtract, total
 
-WHOLE_ACCOUNT = ""
-"""The scope of limits that bound the account; those of an API key have the key's id for scope."""
+ACCOUNT_SCOPE = ""
+"""Scope of the limits of the whole account; those of an API key have the key's id as scope."""
 
 
 @dataclass(frozen=True, slots=True)
-class Decided:
-    """The entry in which something was decided, and when; entries from before 0.2 do not say when."""
+class EntryReference:
+    """Number of an entry and when it was decided; entries from before 0.2 do not say when."""
 
     entry: int
     at: datetime | None
@@ -39,7 +39,7 @@ class Decided:
 
 @dataclass(frozen=True, slots=True)
 class GrantState:
-    """A grant and what is left of it. `expires_at` is as granted; `usable_until` follows what was given back."""
+    """A grant and what is left of it. `expires_at` is as granted; returned credits may extend `usable_until`."""
 
     amount: int
     kind: GrantKind
@@ -50,33 +50,33 @@ class GrantState:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """What is held for one generation. `day`: of the spend limits that it counts for, those of `scopes`."""
+    """Credits held for one generation. It counts for the limits of `scopes` on `day`."""
 
-    parts: Parts
+    shares: GrantShares
     scopes: tuple[str, ...]
     day: date | None
 
     @property
     def amount(self) -> int:
         """Credits held."""
-        return total(self.parts)
+        return total(self.shares)
 
 
 @dataclass(frozen=True, slots=True)
 class Movement:
-    """What may still be corrected of a settlement or an expiry: credits that went to `target`, by grant."""
+    """What may still be corrected of a settlement or an expiry: credits that moved to `target`, by grant."""
 
     target: str
-    parts: Parts
+    shares: GrantShares
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """Most credits a day (of UTC) and for one generation; None does not bound. `decided`: what set them."""
+    """Most credits per day (UTC) and per generation; None: no limit. `decided`: the entry that set them."""
 
     per_day: int | None
     per_generation: int | None
-    decided: Decided | None = None
+    decided: EntryReference | None = None
 
 
 UNLIMITED = Limits(None, None)
@@ -86,22 +86,22 @@ UNLIMITED = Limits(None, None)
 class Account:
     """An account after its entry number `entry`.
 
-    `status`: what closed or reopened it last. `funded`: grants with credits available. `ended`: generations that
-    were denied or have ended; those in `holds` run. `references`: what each reference led to. `adjustments`:
-    (corrects, amount) by entry. `corrigible`: settlements and expiries by entry. `spent`: what was debited under a
-    scope on its last day, refunds taken off.
+    `status`: the entry that closed or reopened it last. `funded`: grants with credits available. `ended`: generations
+    that were denied or have ended; `holds`: those that run. `references`: the entry of each reference.
+    `adjustments`: (corrects, amount) by entry. `corrigible`: settlements and expiries by entry. `spent`: by scope, the
+    day of its last debit and the credits debited on it, less refunds.
     """
 
     entry: int = 0
     available: int = 0
     held: int = 0
     is_closed: bool = False
-    status: Decided | None = None
+    status: EntryReference | None = None
     grants: HashTrieMap[int, GrantState] = HashTrieMap()  # noqa: RUF009 - immutable, as all below
     funded: HashTrieSet[int] = HashTrieSet()  # noqa: RUF009
     holds: HashTrieMap[str, Hold] = HashTrieMap()  # noqa: RUF009
     ended: HashTrieSet[str] = HashTrieSet()  # noqa: RUF009
-    references: HashTrieMap[str, Decided] = HashTrieMap()  # noqa: RUF009
+    references: HashTrieMap[str, EntryReference] = HashTrieMap()  # noqa: RUF009
     adjustments: HashTrieMap[int, tuple[int, int]] = HashTrieMap()  # noqa: RUF009
     corrigible: HashTrieMap[int, Movement] = HashTrieMap()  # noqa: RUF009
     limits: HashTrieMap[str, Limits] = HashTrieMap()  # noqa: RUF009
@@ -112,44 +112,45 @@ class Account:
         return generation in self.holds or generation in self.ended
 
     def spendable(self, at: datetime) -> int:
-        """Credits that a debit could take at that time: available, and not of a grant whose time is over."""
+        """Credits that a debit could take at that time: available, of grants that have not expired."""
         funded = [self.grants[number] for number in self.funded]
         return sum(grant.available for grant in funded if is_usable(grant, at))
 
-    def paying(self, amount: int, at: datetime | None) -> Parts:
-        """Which grants pay `amount`; less than that if there is less (see `grants.taking`)."""
-        return taking({number: self.grants[number] for number in self.funded}, amount, at)
+    def allocate(self, amount: int, at: datetime | None) -> GrantShares:
+        """The grants that pay `amount`; less in total if they have less (see `burn_order.allocate`)."""
+        return allocate({number: self.grants[number] for number in self.funded}, amount, at)
 
     def day(self, at: datetime) -> date:
-        """The day of UTC that a debit counts for at that time: never one before the last debit's."""
+        """The day (UTC) for whose limits a debit counts at that time."""
+        # Never a day before the last debit's: the clocks of replicas differ.
         today = at.astimezone(UTC).date()
-        last = self.spent.get(WHOLE_ACCOUNT)
+        last = self.spent.get(ACCOUNT_SCOPE)
         return today if last is None else max(today, last[0])
 
-    def used(self, scope: str, at: datetime) -> int:
+    def used_today(self, scope: str, at: datetime) -> int:
         """Credits debited under a scope on the day of `at`."""
         return self.used_on(self.day(at), scope)
 
     def used_on(self, day: date, scope: str) -> int:
-        """Credits debited under a scope on its last day, if it is this one."""
+        """Credits debited under a scope on that day; 0 unless it is the scope's last day with a debit."""
         last, amount = self.spent.get(scope) or (day, 0)
         return amount if last == day else 0
 
 
 def scopes(api_key: str | None) -> tuple[str, ...]:
-    """Under which limits a debit falls."""
-    return (WHOLE_ACCOUNT, api_key) if api_key else (WHOLE_ACCOUNT,)
+    """The scopes whose limits bound a debit."""
+    return (ACCOUNT_SCOPE, api_key) if api_key else (ACCOUNT_SCOPE,)
 
 
 def evolve(account: Account, event: Event) -> Account:
     """The account after an entry of its ledger."""
     if not isinstance(event, LedgerEvent):
         return account
-    account = _after(account, event)
+    account = _apply(account, event)
     return replace(account, entry=event.entry, available=event.balances.available, held=event.balances.held)
 
 
-def _after(account: Account, event: LedgerEvent) -> Account:
+def _apply(account: Account, event: LedgerEvent) -> Account:
     match event:
         case CreditsGranted():
             return _granted(account, event)
@@ -158,28 +159,28 @@ def _after(account: Account, event: LedgerEvent) -> Account:
         case CreditsDenied():
             return replace(account, ended=account.ended.insert(event.generation))
         case CreditsSettled():
-            parts = account.holds[event.generation].parts
-            return _corrigible(_released(account, event.generation), event.entry, Movement("spent", parts))
+            shares = account.holds[event.generation].shares
+            return _corrigible(_released(account, event.generation), event.entry, Movement("spent", shares))
         case CreditsRefunded():
             hold = account.holds[event.generation]
-            account = _given_back(_released(account, event.generation), hold.parts, event.usable_until)
-            return _unspent(account, hold)
+            account = _returned(_released(account, event.generation), hold.shares, event.usable_until)
+            return _released_from_limits(account, hold)
         case CreditsExpired():
-            parts = ((event.grant, event.amount),)
-            return _corrigible(_taken(account, parts), event.entry, Movement("expired", parts))
+            shares = ((event.grant, event.amount),)
+            return _corrigible(_deducted(account, shares), event.entry, Movement("expired", shares))
         case CreditsAdjusted():
             return _adjusted(account, event)
         case AccountClosed() | AccountReopened():
-            return replace(account, is_closed=isinstance(event, AccountClosed), status=_decided(event))
+            return replace(account, is_closed=isinstance(event, AccountClosed), status=_reference(event))
         case SpendLimitsSet():
-            limits = Limits(event.per_day, event.per_generation, _decided(event))
-            return replace(account, limits=account.limits.insert(event.api_key or WHOLE_ACCOUNT, limits))
+            limits = Limits(event.per_day, event.per_generation, _reference(event))
+            return replace(account, limits=account.limits.insert(event.api_key or ACCOUNT_SCOPE, limits))
         case _:
             return account
 
 
-def _decided(event: LedgerEvent) -> Decided:
-    return Decided(event.entry, event.decided_at)
+def _reference(event: LedgerEvent) -> EntryReference:
+    return EntryReference(event.entry, event.decided_at)
 
 
 def _granted(account: Account, event: CreditsGranted) -> Account:
@@ -189,35 +190,35 @@ def _granted(account: Account, event: CreditsGranted) -> Account:
         account,
         grants=account.grants.insert(event.entry, grant),
         funded=account.funded.insert(event.entry),
-        references=account.references.insert(event.reference, _decided(event)),
+        references=account.references.insert(event.reference, _reference(event)),
     )
 
 
 def _debited(account: Account, event: CreditsDebited) -> Account:
-    # Entries from before 0.2 do not name their grants; the rule that came later tells which they were.
-    parts = moved_by_grant(event) or account.paying(event.amount, None)
-    falls_under = scopes(event.api_key)
+    # Entries from before 0.2 do not name their grants: they were debited in burn order, before expiry existed.
+    shares = shares_of_entry(event) or account.allocate(event.amount, None)
+    debited_scopes = scopes(event.api_key)
     day = None if event.decided_at is None else account.day(event.decided_at)
     spent = account.spent
     if day is not None:
-        for scope in falls_under:
+        for scope in debited_scopes:
             spent = spent.insert(scope, (day, account.used_on(day, scope) + event.amount))
-    holds = account.holds.insert(event.generation, Hold(parts, falls_under, day))
-    return replace(_taken(account, parts), holds=holds, spent=spent)
+    holds = account.holds.insert(event.generation, Hold(shares, debited_scopes, day))
+    return replace(_deducted(account, shares), holds=holds, spent=spent)
 
 
 def _adjusted(account: Account, event: CreditsAdjusted) -> Account:
-    parts = moved_by_grant(event)
+    shares = shares_of_entry(event)
     account = replace(
         account,
-        references=account.references.insert(event.reference, _decided(event)),
+        references=account.references.insert(event.reference, _reference(event)),
         adjustments=account.adjustments.insert(event.entry, (event.corrects, event.amount)),
     )
     movement = account.corrigible.get(event.corrects)
     if movement is None:
-        return _taken(account, parts)
-    left = replace(movement, parts=without(movement.parts, parts))
-    return _given_back(_corrigible(account, event.corrects, left), parts, event.usable_until)
+        return _deducted(account, shares)
+    left = replace(movement, shares=subtract(movement.shares, shares))
+    return _returned(_corrigible(account, event.corrects, left), shares, event.usable_until)
 
 
 def _corrigible(account: Account, entry: int, movement: Movement) -> Account:
@@ -228,9 +229,9 @@ def _released(account: Account, generation: str) -> Account:
     return replace(account, holds=account.holds.remove(generation), ended=account.ended.insert(generation))
 
 
-def _taken(account: Account, parts: Parts) -> Account:
+def _deducted(account: Account, shares: GrantShares) -> Account:
     grants, funded = account.grants, account.funded
-    for number, amount in parts:
+    for number, amount in shares:
         left = replace(grants[number], available=grants[number].available - amount)
         grants = grants.insert(number, left)
         if left.available == 0:
@@ -238,18 +239,18 @@ def _taken(account: Account, parts: Parts) -> Account:
     return replace(account, grants=grants, funded=funded)
 
 
-def _given_back(account: Account, parts: Parts, usable_until: datetime | None) -> Account:
+def _returned(account: Account, shares: GrantShares, usable_until: datetime | None) -> Account:
     grants, funded = account.grants, account.funded
-    for number, amount in parts:
+    for number, amount in shares:
         grant = grants[number]
-        until = later(grant.usable_until, usable_until)
+        until = latest_end(grant.usable_until, usable_until)
         grants = grants.insert(number, replace(grant, available=grant.available + amount, usable_until=until))
         funded = funded.insert(number)
     return replace(account, grants=grants, funded=funded)
 
 
-def _unspent(account: Account, hold: Hold) -> Account:
-    """A refund makes room under the limits of the day that its debit counted for."""
+def _released_from_limits(account: Account, hold: Hold) -> Account:
+    """Subtract a refund from what was spent on the day for which its debit counted."""
     spent = account.spent
     for scope in hold.scopes if hold.day is not None else ():
         day, amount = spent[scope]

@@ -1,4 +1,4 @@
-"""The rules of adjustments, pure: an earlier entry is corrected by a new one, never edited."""
+"""Rules of adjustments, pure: an entry is corrected by a new entry, never edited."""
 
 from __future__ import annotations
 
@@ -6,45 +6,46 @@ from datetime import datetime
 from typing import NoReturn
 
 from telecine_contracts import Event
-from telecine_contracts.commands import Refusal
+from telecine_contracts.commands import AdjustCredits, Refusal
 from telecine_contracts.credits import CreditsAdjusted
 
 from .account import Account, Movement
-from .burn_order import Parts, last_taken, total
-from .commands import Adjust, LedgerRefused
-from .postings import check_room, entry, legs, usable_until
+from .burn_order import GrantShares, last_allocated, total
+from .errors import LedgerRefused
+from .postings import build_postings, check_balance_limit, entry_fields, extended_usable_until
 
 __all__ = ["adjust"]
 
 
-def adjust(command: Adjust, account: Account) -> Event | None:
-    """Back the way it came: a grant is taken back, a settlement or an expiry given back.
+def adjust(command: AdjustCredits, account: Account, at: datetime) -> Event | None:
+    """Reverse (part of) an entry: take back a grant, return what was settled or expired.
 
     None if the reference adjusted the same before.
     """
     if command.reference in account.references:
-        _check_adjusted_before(command, account)
+        _check_same_adjustment(command, account)
         return None
-    if command.amount < 1:
-        raise LedgerRefused(Refusal.INVALID, "amount must be 1 credit or more", "amount")
     movement = account.corrigible.get(command.corrects)
-    return _take_back(command, account) if movement is None else _give_back(command, account, movement)
+    if movement is None:
+        return _take_back(command, account, at)
+    return _give_back(command, account, at, movement)
 
 
-def _check_adjusted_before(command: Adjust, account: Account) -> None:
+def _check_same_adjustment(command: AdjustCredits, account: Account) -> None:
     number = account.references[command.reference].entry
-    before = account.adjustments.get(number)
-    if before == (command.corrects, command.amount):
+    earlier = account.adjustments.get(number)
+    if earlier == (command.corrects, command.amount):
         return
-    told = f"an adjustment of entry {before[0]} by {before[1]} credits" if before else "a grant"
+    description = f"an adjustment of entry {earlier[0]} by {earlier[1]} credits" if earlier else "a grant"
     raise LedgerRefused(
         Refusal.REFERENCE_CONFLICT,
-        f"reference {command.reference!r} was used before, for entry {number}: {told}",
+        f"reference {command.reference!r} was used before, for entry {number}: {description}",
         "reference",
     )
 
 
-def _take_back(command: Adjust, account: Account) -> Event:
+def _take_back(command: AdjustCredits, account: Account, at: datetime) -> Event:
+    """Available → issued."""
     grant = account.grants.get(command.corrects)
     if grant is None:
         _refuse(
@@ -56,35 +57,34 @@ def _take_back(command: Adjust, account: Account) -> Event:
             f"only {grant.available} of the {grant.amount} credits of entry {command.corrects} are available",
             "amount",
         )
-    parts = ((command.corrects, command.amount),)
-    return _adjusted(command, account, parts, (f"{command.account}:available", "issued"))
-
-
-def _give_back(command: Adjust, account: Account, movement: Movement) -> Event:
-    left = total(movement.parts)
-    if command.amount > left:
-        _refuse(f"only {left} of the credits of entry {command.corrects} are left to be given back", "amount")
-    check_room(command.amount, account)
-    parts = last_taken(movement.parts, command.amount)
-    until = usable_until(parts, account, command.at)
-    return _adjusted(command, account, parts, (movement.target, f"{command.account}:available"), until)
-
-
-def _refuse(message: str, field: str) -> NoReturn:
-    raise LedgerRefused(Refusal.NOT_CORRECTABLE, message, field)
-
-
-def _adjusted(
-    command: Adjust, account: Account, parts: Parts, sides: tuple[str, str], until: datetime | None = None
-) -> Event:
-    source, target = sides
-    gained = command.amount if target == f"{command.account}:available" else -command.amount
+    shares = ((command.corrects, command.amount),)
     return CreditsAdjusted(
-        **entry(command, account, available=gained),
-        postings=legs(parts, source, target),
+        **entry_fields(command, account, at, available=-command.amount),
+        postings=build_postings(shares, f"{command.account}:available", "issued"),
         corrects=command.corrects,
         amount=command.amount,
         reference=command.reference,
         reason=command.reason,
-        usable_until=until,
     )
+
+
+def _give_back(command: AdjustCredits, account: Account, at: datetime, movement: Movement) -> Event:
+    """Spent or expired → available; what was allocated last returns first."""
+    left = total(movement.shares)
+    if command.amount > left:
+        _refuse(f"only {left} of the credits of entry {command.corrects} are left to be given back", "amount")
+    check_balance_limit(command.amount, account)
+    shares: GrantShares = last_allocated(movement.shares, command.amount)
+    return CreditsAdjusted(
+        **entry_fields(command, account, at, available=command.amount),
+        postings=build_postings(shares, movement.target, f"{command.account}:available"),
+        corrects=command.corrects,
+        amount=command.amount,
+        reference=command.reference,
+        reason=command.reason,
+        usable_until=extended_usable_until(shares, account, at),
+    )
+
+
+def _refuse(message: str, field: str) -> NoReturn:
+    raise LedgerRefused(Refusal.NOT_CORRECTABLE, message, field)

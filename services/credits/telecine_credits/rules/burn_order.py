@@ -1,4 +1,4 @@
-"""Which grants pay, and what moves between their credits. Pure; the rules and the tables read it alike."""
+"""Burn order: which grants pay for a debit, and arithmetic on their shares. Pure; used by rules and projections."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ from typing import Protocol
 from telecine_contracts.credits import GrantKind, LedgerEvent
 
 __all__ = [
-    "Parts",
-    "Payer",
+    "GrantShares",
+    "SpendableGrant",
+    "allocate",
+    "in_utc",
     "is_usable",
-    "last_taken",
-    "later",
-    "moved_by_grant",
-    "taking",
+    "last_allocated",
+    "latest_end",
+    "shares_of_entry",
+    "subtract",
     "total",
-    "without",
 ]
 
-Parts = tuple[tuple[int, int], ...]
-"""Credits by grant: (number of the grant's entry, credits), in the order in which they were taken."""
-RANK: Mapping[str, int] = {GrantKind.PROMOTIONAL: 0, GrantKind.PLAN: 1, GrantKind.PAID: 2}
-"""Of grants that expire together, the lower rank is spent first."""
+GrantShares = tuple[tuple[int, int], ...]
+"""Credits by grant: (entry number of the grant, credits), in the order in which they were allocated."""
+KIND_ORDER: Mapping[str, int] = {GrantKind.PROMOTIONAL: 0, GrantKind.PLAN: 1, GrantKind.PAID: 2}
+"""Of grants that expire together, the kind with the lower number is spent first."""
 NEVER = datetime.max.replace(tzinfo=UTC)
 
 
-class Payer(Protocol):
-    """What must be known of a grant to see whether it pays."""
+class SpendableGrant(Protocol):
+    """The attributes of a grant that decide whether and when it pays."""
 
     @property
     def kind(self) -> str: ...
@@ -39,66 +40,70 @@ class Payer(Protocol):
 
 
 def in_utc(at: datetime | None) -> datetime | None:
-    """The time with its zone: expiries from before 0.2 may have none, and were meant in UTC."""
+    """The time with a zone: expiry times written before 0.2 may have none and are meant in UTC."""
     return at.replace(tzinfo=UTC) if at is not None and at.tzinfo is None else at
 
 
-def is_usable(grant: Payer, at: datetime) -> bool:
-    """Whether its credits may be spent at that time."""
+def is_usable(grant: SpendableGrant, at: datetime) -> bool:
+    """Whether the grant's credits may be spent at that time."""
     return grant.usable_until is None or grant.usable_until > at
 
 
-def taking(grants: Mapping[int, Payer], amount: int, at: datetime | None) -> Parts:
-    """Which grants pay `amount`: what expires first, promotional before plan before paid, then the oldest.
+def allocate(grants: Mapping[int, SpendableGrant], amount: int, at: datetime | None) -> GrantShares:
+    """The shares of `amount` that each grant pays: the first to expire first, then by kind, then the oldest.
 
-    Takes less than `amount` when the grants that are usable `at` that time have less (None: every grant is).
+    Less than `amount` in total if the grants usable at `at` have less. With `at` None every grant is usable.
     """
     usable = [number for number, grant in grants.items() if at is None or is_usable(grant, at)]
-
-    def order(number: int) -> tuple[bool, datetime, int, int]:
-        grant = grants[number]
-        until = grant.usable_until
-        return until is None, until or NEVER, RANK[grant.kind], number
-
-    parts: list[tuple[int, int]] = []
-    for number in sorted(usable, key=order):
+    shares: list[tuple[int, int]] = []
+    for number in sorted(usable, key=lambda number: burn_rank(number, grants[number])):
         if amount == 0:
             break
-        taken = min(amount, grants[number].available)
-        parts.append((number, taken))
-        amount -= taken
-    return tuple(parts)
+        share = min(amount, grants[number].available)
+        shares.append((number, share))
+        amount -= share
+    return tuple(shares)
 
 
-def total(parts: Parts) -> int:
-    """Credits in all."""
-    return sum(amount for _, amount in parts)
+def burn_rank(number: int, grant: SpendableGrant) -> tuple[bool, datetime, int, int]:
+    """Sort key of a grant: the lowest is spent first."""
+    return grant.usable_until is None, grant.usable_until or NEVER, KIND_ORDER[grant.kind], number
 
 
-def last_taken(parts: Parts, amount: int) -> Parts:
-    """The part of `parts` that was taken last, `amount` credits of it."""
+def total(shares: GrantShares) -> int:
+    """The sum of the shares, in credits."""
+    return sum(amount for _, amount in shares)
+
+
+def last_allocated(shares: GrantShares, amount: int) -> GrantShares:
+    """The `amount` credits of `shares` that were allocated last, in the order of allocation."""
     found: list[tuple[int, int]] = []
-    for number, taken in reversed(parts):
-        given = min(amount, taken)
-        if given:
-            found.append((number, given))
-        amount -= given
+    for number, allocated in reversed(shares):
+        share = min(amount, allocated)
+        if share:
+            found.append((number, share))
+        amount -= share
     return tuple(reversed(found))
 
 
-def without(parts: Parts, gone: Parts) -> Parts:
-    """`parts` less `gone`."""
-    less = dict(gone)
-    return tuple((number, left) for number, amount in parts if (left := amount - less.get(number, 0)))
+def subtract(shares: GrantShares, other: GrantShares) -> GrantShares:
+    """`shares` less `other`, without grants of which nothing is left."""
+    less = dict(other)
+    return tuple((number, left) for number, amount in shares if (left := amount - less.get(number, 0)))
 
 
-def later(own: datetime | None, other: datetime | None) -> datetime | None:
-    """Until when a grant is usable that got credits back until `other`; one that never expires stays so."""
-    return max(own, other) if own is not None and other is not None else own
+def latest_end(own: datetime | None, returned: datetime | None) -> datetime | None:
+    """Until when a grant is usable after credits returned to it that are usable until `returned`.
+
+    A grant that never expires (None) stays so.
+    """
+    return max(own, returned) if own is not None and returned is not None else own
 
 
-def moved_by_grant(event: LedgerEvent) -> Parts:
-    """What an entry puts onto accounts, by grant; empty if its postings do not name grants."""
+def shares_of_entry(event: LedgerEvent) -> GrantShares:
+    """The credits that an entry moves, by grant; empty if its postings do not name grants."""
     return tuple(
-        (leg.grant, leg.amount) for leg in event.postings if leg.grant is not None and leg.amount > 0
+        (posting.grant, posting.amount)
+        for posting in event.postings
+        if posting.grant is not None and posting.amount > 0
     )

@@ -8,7 +8,7 @@ from telecine_chassis.nats.request import RETRY_INTERVAL, request_with_retry
 from telecine_chassis.telemetry.tracing import trace_headers
 from telecine_contracts.commands import LedgerAnswer, LedgerCommand, Refusal
 
-from .port import SUBJECTS, LedgerUnavailable
+from .port import LedgerUnavailable
 
 __all__ = ["NatsLedger"]
 
@@ -22,7 +22,7 @@ class NatsLedger:
         self._again = again
 
     async def execute(self, command: LedgerCommand) -> LedgerAnswer:
-        subject, body = SUBJECTS[type(command)], command.model_dump_json().encode()
+        subject, body = command.subject, command.model_dump_json().encode()
         try:
             reply = await request_with_retry(
                 self._connection,

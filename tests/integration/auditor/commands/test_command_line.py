@@ -26,9 +26,10 @@ from telecine_auditor.cli import run
 from telecine_auditor.mirror.writer import open_mirror
 from telecine_auditor.sources import server
 from telecine_cli.stack.ports import LOOPBACK, free_port
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_credits.checkpoints.key import Signer
-from telecine_credits.rules.decider import Grant
+from telecine_credits.rules.commands import TimedCommand
 
 LEDGER = small_ledger(20).ledger
 AUDIT = (sys.executable, "-m", "telecine_auditor")
@@ -138,7 +139,11 @@ async def test_a_key_that_is_too_long_for_a_file_name_is_an_error(
 
 def test_pipes_get_utf_8_in_every_locale(tmp_path: Path) -> None:
     streams = StreamBuilder()
-    streams.do(Grant(account="ann", at=november_time(1), amount=5, kind=GrantKind.PAID, reference="雨 é"))
+    streams.do(
+        TimedCommand(
+            GrantCredits(account="ann", amount=5, kind=GrantKind.PAID, reference="雨 é"), november_time(1)
+        )
+    )
     mirror = streams.mirror(tmp_path / "mirror")
     printed = []
     for options in ([], ["--json"]):

@@ -27,9 +27,10 @@ from telecine_auditor.databases.diff import Difference
 from telecine_auditor.databases.reader import open_tables
 from telecine_auditor.mirror.source import MirrorSource
 from telecine_auditor.sources.message import StoredMessage
+from telecine_contracts.commands import GrantCredits, SetSpendLimits
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.pricing import PRICE_TABLE
-from telecine_credits.rules.decider import Debit, Grant, Refund, SetLimits
+from telecine_credits.rules.commands import Debit, Refund, TimedCommand
 
 FoundDifference = tuple[str, tuple[Any, ...], str | None, Any, Any]
 """Table, key, column, value found, value expected."""
@@ -101,20 +102,22 @@ async def test_a_clock_that_ran_behind_is_no_difference(environment: ComparisonE
     price = PRICE_TABLE.quote("720p", 5)
     for minute, number in ((30, 1), (20, 2), (29, 3)):
         environment.streams.do(
-            Grant(
-                account="ann",
-                at=november_time(5, 12, minute),
-                amount=90,
-                kind=GrantKind.PAID,
-                reference=f"r{number}",
+            TimedCommand(
+                GrantCredits(
+                    account="ann",
+                    amount=90,
+                    kind=GrantKind.PAID,
+                    reference=f"r{number}",
+                ),
+                november_time(5, 12, minute),
             )
         )
         at = november_time(5, 12, minute - number)
-        environment.streams.do(Debit(account="ann", at=at, generation=f"g{number}", price=price))
+        environment.streams.do(TimedCommand(Debit(account="ann", generation=f"g{number}", price=price), at))
     environment.streams.do(
-        Refund(account="ann", at=november_time(5, 12, 1), generation="g1", reason="deadline")
+        TimedCommand(Refund(account="ann", generation="g1", reason="deadline"), november_time(5, 12, 1))
     )
-    environment.streams.do(SetLimits(account="ann", at=november_time(5, 12, 0), per_day=100))
+    environment.streams.do(TimedCommand(SetSpendLimits(account="ann", per_day=100), november_time(5, 12, 0)))
     environment.fill()
     assert await environment.differences() == []
 

@@ -33,9 +33,10 @@ from telecine_auditor.mirror.source import MirrorSource
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.server import Server
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_credits.checkpoints.key import Signer
-from telecine_credits.rules.decider import Grant
+from telecine_credits.rules.commands import TimedCommand
 
 LEDGER = small_ledger(6)
 SIGNER = Signer.new(LOG)
@@ -207,7 +208,11 @@ async def test_a_restored_stream_continues_a_mirror(
     await auditor("mirror", folder)
     more = small_ledger(6)
     for reference in ("r1", "r2"):
-        more.do(Grant(account="bob", at=NOON, amount=5, kind=GrantKind.PAID, reference=reference))
+        more.do(
+            TimedCommand(
+                GrantCredits(account="bob", amount=5, kind=GrantKind.PAID, reference=reference), NOON
+            )
+        )
     async with tampered_server(tmp_path / "other", more.ledger) as other:
         done = await auditor.using("--nats", other.url)("mirror", folder)
     assert (done.code, "LEDGER  2 new, up to #15" in done.out) == (0, True)

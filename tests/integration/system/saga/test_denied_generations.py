@@ -5,14 +5,7 @@ from pathlib import Path
 from tests.support.environments.saga import Emulator, Saga, action_names, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
-from telecine_contracts.commands import (
-    CLOSE_ACCOUNT,
-    SET_SPEND_LIMITS,
-    CloseAccount,
-    LedgerAnswer,
-    LedgerCommand,
-    SetSpendLimits,
-)
+from telecine_contracts.commands import CloseAccount, LedgerAnswer, LedgerCommand, SetSpendLimits
 from telecine_contracts.generation import FailureCode, GenerationFailed, Stage
 
 
@@ -42,7 +35,7 @@ async def test_a_generation_that_is_not_paid_for_says_why(
 
         await world.grant("bounded", 100)
         limits = SetSpendLimits(account="bounded", per_generation=39)
-        await send_command(world, SET_SPEND_LIMITS, limits)
+        await send_command(world, SetSpendLimits.subject, limits)
         bounded = await failure(world, "bounded")
         assert (bounded.denial_reason, bounded.message) == (
             "spend_limit",
@@ -50,6 +43,6 @@ async def test_a_generation_that_is_not_paid_for_says_why(
         )
 
         await world.grant("closed", 100)
-        await send_command(world, CLOSE_ACCOUNT, CloseAccount(account="closed"))
+        await send_command(world, CloseAccount.subject, CloseAccount(account="closed"))
         closed = await failure(world, "closed")
         assert (closed.denial_reason, closed.message) == ("account_closed", "The account is closed")

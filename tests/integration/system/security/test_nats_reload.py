@@ -14,7 +14,7 @@ from telecine_cli.provisioning.credentials import make_credentials
 from telecine_cli.provisioning.server_reload import reload_server
 from telecine_cli.stack.nats_server import EmbeddedNats
 from telecine_cli.target import Target
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
+from telecine_contracts.commands import GrantCredits, LedgerAnswer
 from telecine_gateway.ledger.nats import NatsLedger
 
 
@@ -38,7 +38,7 @@ async def test_a_command_that_is_served_during_a_reload_is_answered(server: Embe
         await message.respond(LedgerAnswer(done=True).model_dump_json().encode())
 
     async with connect_as("gateway", server) as gateway, connect_as("credits", server) as credits:
-        await credits.subscribe(GRANT_CREDITS, cb=serve)
+        await credits.subscribe(GrantCredits.subject, cb=serve)
         await credits.flush()
         with structlog.testing.capture_logs() as logs:
             asking = asyncio.create_task(NatsLedger(gateway, timeout=30, again=1).execute(command))

@@ -14,7 +14,7 @@ from tests.support.security.nats_identities import connect_as
 from telecine_chassis.runtime.service import run
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
 from telecine_cli.stack.nats_server import EmbeddedNats
-from telecine_contracts.commands import GRANT_CREDITS, GrantCredits, LedgerAnswer
+from telecine_contracts.commands import GrantCredits, LedgerAnswer
 from telecine_contracts.permissions import OPERATOR
 from telecine_credits.app import build
 from telecine_credits.settings import Settings
@@ -76,7 +76,9 @@ async def test_what_it_may_not_say_is_logged_counted_and_answered(tmp_path: Path
             await service.start()
             async with connect_as(OPERATOR, server) as operator, asyncio.timeout(5):
                 wish = GrantCredits(account="ann", amount=5, reference="r", reason="tests")
-                answer = await operator.request(GRANT_CREDITS, wish.model_dump_json().encode(), timeout=5)
+                answer = await operator.request(
+                    GrantCredits.subject, wish.model_dump_json().encode(), timeout=5
+                )
             assert "does not let this identity publish" in str(
                 LedgerAnswer.model_validate_json(answer.data).error
             )

@@ -9,12 +9,15 @@ from tests.support.audit.streams import StreamBuilder, november_time
 from telecine_auditor.breaches import BreachKind, BreachList
 from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
+from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
-from telecine_credits.rules.decider import Grant, Skip
+from telecine_credits.rules.commands import Skip, TimedCommand
 
 
 def grant(streams: StreamBuilder, reference: str) -> None:
-    command = Grant(account="ann", at=november_time(1), amount=10, kind=GrantKind.PAID, reference=reference)
+    command = TimedCommand(
+        GrantCredits(account="ann", amount=10, kind=GrantKind.PAID, reference=reference), november_time(1)
+    )
     streams.do(command)
 
 
@@ -29,7 +32,11 @@ def foreign(streams: StreamBuilder, body: bytes, action: str = "granted", head: 
 
 def decide(streams: StreamBuilder, sequence: int, body: bytes) -> None:
     digest = hashlib.sha256(body).hexdigest()
-    streams.do(Skip(account="ann", at=november_time(1), sequence=sequence, sha256=digest, reason="by hand"))
+    streams.do(
+        TimedCommand(
+            Skip(account="ann", sequence=sequence, sha256=digest, reason="by hand"), november_time(1)
+        )
+    )
 
 
 def audited(streams: StreamBuilder) -> tuple[BreachList, LedgerReplay]:

@@ -11,6 +11,7 @@ from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.reports.usage_reconciliation import LISTS, Finding, Group, PossibleTask, Reconciliation
 from telecine_auditor.reports.usage_store import UsageStore
 from telecine_contracts import Event
+from telecine_contracts.commands import AdjustCredits, GrantCredits
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.generation import (
     FailureCode,
@@ -24,7 +25,7 @@ from telecine_contracts.generation import (
     VideoReady,
 )
 from telecine_contracts.video_models import DEFAULT_MODEL
-from telecine_credits.rules.decider import Adjust, Grant, Refund, Settle
+from telecine_credits.rules.commands import Refund, Settle, TimedCommand
 
 HOUR = timedelta(hours=1)
 
@@ -36,7 +37,10 @@ class World:
         self.streams = StreamBuilder()
         self.day = 0
         self.streams.do(
-            Grant(account="ann", at=november_time(1, 1), amount=5000, kind=GrantKind.PAID, reference="r")
+            TimedCommand(
+                GrantCredits(account="ann", amount=5000, kind=GrantKind.PAID, reference="r"),
+                november_time(1, 1),
+            )
         )
 
     def asked(self, generation: str, *, resolution: str = "720p") -> str:
@@ -67,7 +71,9 @@ class World:
     def failed(self, generation: str, code: FailureCode) -> None:
         self.say(GenerationFailed, generation, stage=Stage.PROVIDER, code=code, message="sorry")
         self.streams.do(
-            Refund(account="ann", at=november_time(self.day, 14), generation=generation, reason=code.value)
+            TimedCommand(
+                Refund(account="ann", generation=generation, reason=code.value), november_time(self.day, 14)
+            )
         )
 
     def late(self, generation: str, task: str, tokens: int) -> None:
@@ -78,7 +84,7 @@ class World:
 
     def settled(self, generation: str) -> int:
         return self.streams.do(
-            Settle(account="ann", at=november_time(self.day, 14), generation=generation)
+            TimedCommand(Settle(account="ann", generation=generation), november_time(self.day, 14))
         ).entry
 
     def video_for(self, generation: str, tokens: int | None, **asked: str) -> int:
@@ -139,7 +145,9 @@ def test_matching_usage_is_summed_and_not_listed(world: World, book: UsageStore)
 
 def test_adjusted_credits_are_not_settled(world: World, book: UsageStore) -> None:
     entry = world.video_for("g1", 1000)
-    world.streams.do(Adjust(account="ann", at=november_time(2), corrects=entry, amount=30, reference="t"))
+    world.streams.do(
+        TimedCommand(AdjustCredits(account="ann", corrects=entry, amount=30, reference="t"), november_time(2))
+    )
     assert reconciled(world, book).total().credits == 20
 
 

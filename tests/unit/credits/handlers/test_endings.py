@@ -1,4 +1,4 @@
-"""What the end of a generation means for the credits it holds, and what counts as an end."""
+"""The end of a generation settles or refunds its hold; other events do not."""
 
 from datetime import UTC, datetime
 
@@ -9,8 +9,8 @@ from telecine_contracts.examples import example
 from telecine_contracts.generation import FailureCode, GenerationCancelled, GenerationFailed, Stage
 from telecine_contracts.storage import StorageFailure, VideoStorageFailed, VideoStored
 from telecine_contracts.streams import CREDITS_CLOSE
-from telecine_credits.handlers.consumers import ending
-from telecine_credits.rules.decider import Refund, Settle
+from telecine_credits.handlers.settle import ending_command
+from telecine_credits.rules.commands import Refund, Settle
 
 GOES_ON = {
     "generation.requested.v1",
@@ -26,15 +26,12 @@ GOES_ON = {
 """Events of a generation after which its credits stay as they are."""
 
 
-NOW = datetime(2026, 6, 1, tzinfo=UTC)
-
-
 def settle() -> Settle:
-    return Settle(account="ann", at=NOW, generation="g1")
+    return Settle(account="ann", generation="g1")
 
 
 def refund(reason: str) -> Refund:
-    return Refund(account="ann", at=NOW, generation="g1", reason=reason)
+    return Refund(account="ann", generation="g1", reason=reason)
 
 
 def storage_failed(url: str | None) -> VideoStorageFailed:
@@ -50,26 +47,26 @@ def storage_failed(url: str | None) -> VideoStorageFailed:
 
 def test_a_stored_video_is_paid_for() -> None:
     event = example(VideoStored)
-    assert ending(event, NOW) == Settle(**event.about, at=NOW)
+    assert ending_command(event) == Settle(**event.about)
 
 
 def test_a_stop_gap_is_a_delivery() -> None:
-    assert ending(storage_failed("https://provider.example/v.mp4"), NOW) == settle()
+    assert ending_command(storage_failed("https://provider.example/v.mp4")) == settle()
 
 
 def test_without_any_url_there_is_nothing_to_pay_for() -> None:
-    assert ending(storage_failed(None), NOW) == refund("video_not_stored")
+    assert ending_command(storage_failed(None)) == refund("video_not_stored")
 
 
 @pytest.mark.parametrize("code", FailureCode)
 def test_every_failure_is_refunded_with_its_code(code: FailureCode) -> None:
     event = GenerationFailed(account="ann", generation="g1", stage=Stage.PROVIDER, code=code, message="…")
-    assert ending(event, NOW) == refund(code.value)
+    assert ending_command(event) == refund(code.value)
 
 
 def test_a_cancelled_generation_is_refunded() -> None:
     event = GenerationCancelled(account="ann", generation="g1")
-    assert ending(event, NOW) == refund("cancelled")
+    assert ending_command(event) == refund("cancelled")
 
 
 def test_every_event_of_a_generation_either_closes_its_hold_or_is_known_not_to() -> None:

@@ -10,19 +10,13 @@ from telecine_chassis.consumers.reactor import Retry
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.testing import InMemoryEventStore, InMemoryTimers, ManualClock
 from telecine_contracts import Event, registry, subjects
+from telecine_contracts.commands import AdjustCredits, GrantCredits
 from telecine_contracts.credits import GrantKind
-from telecine_credits.handlers.expiry import FARTHEST, Expiries, expiry_timer
-from telecine_credits.rules.decider import (
-    GRACE,
-    Account,
-    Adjust,
-    Command,
-    Debit,
-    Grant,
-    Refund,
-    decide,
-    evolve,
-)
+from telecine_credits.handlers.expire import MAX_TIMER_DELAY, ExpiryHandler, expiry_timer
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import Command, Debit, Refund, TimedCommand
+from telecine_credits.rules.decider import decide
+from telecine_credits.rules.postings import GRACE_PERIOD
 
 END = NOW + 2 * DAY
 
@@ -35,9 +29,9 @@ class World:
         self.store = InMemoryEventStore(registry())
         self.timers = InMemoryTimers(self.clock)
         self.ledger = self.replica()
-        self.expiries = Expiries(self.ledger, self.timers, self.clock)
+        self.expiries = ExpiryHandler(self.ledger, self.timers, self.clock)
 
-    def replica(self) -> CommandHandler[Command, Account]:
+    def replica(self) -> CommandHandler[TimedCommand, Account]:
         decider = Decider(Account(), decide, evolve)
         return CommandHandler(self.store, decider, source="telecine/credits", clock=self.clock)
 
@@ -45,14 +39,16 @@ class World:
         """Carry out a command now, and hand its entry to whoever sets timers."""
         cause = f"cause {len(await self.entries())}"
         outcome = await self.ledger.handle(
-            subjects.ledger("ann"), command(account="ann", at=self.clock(), **fields), Cause(cause, cause)
+            subjects.ledger("ann"),
+            TimedCommand(command(account="ann", **fields), self.clock()),
+            Cause(cause, cause),
         )
         if outcome.event is not None:
-            await self.expiries.arm(outcome.event.event, Cause.of(outcome.event.envelope))
+            await self.expiries.set_timers(outcome.event.event, Cause.of(outcome.event.envelope))
 
     async def grant(self, amount: int, expires_at: datetime | None) -> None:
         fields = {"amount": amount, "kind": GrantKind.PAID, "expires_at": expires_at}
-        await self.do(Grant, **fields, reference=f"r{len(await self.entries()) + 1}")
+        await self.do(GrantCredits, **fields, reference=f"r{len(await self.entries()) + 1}")
 
     async def debit(self, generation: str, credits: int) -> None:
         await self.do(Debit, generation=generation, price=price(credits))
@@ -64,7 +60,7 @@ class World:
         """Handle every timer that is due; how many those were."""
         due = self.timers.due()
         for timer in due:
-            await self.expiries.wake(timer)
+            await self.expiries.expire_due(timer)
         return len(due)
 
     async def entries(self) -> tuple[Event, ...]:
@@ -94,8 +90,8 @@ async def test_a_grant_expires_when_its_timer_fires(world: World) -> None:
 async def test_a_timer_that_comes_twice_expires_once(world: World) -> None:
     await world.grant(100, END)
     world.clock.now = END
-    await world.expiries.wake(expiry_timer("ann", 1))
-    await world.expiries.wake(expiry_timer("ann", 1))
+    await world.expiries.expire_due(expiry_timer("ann", 1))
+    await world.expiries.expire_due(expiry_timer("ann", 1))
     assert [event.action for event in await world.entries()] == ["granted", "expired"]
 
 
@@ -106,15 +102,15 @@ async def test_what_comes_back_expires_a_day_later(world: World) -> None:
     await world.fire()
     back = world.clock.now = END + HOUR
     await world.refund("g1")
-    assert world.waiting() == {"1": back + GRACE}
-    over = world.clock.now = back + GRACE
+    assert world.waiting() == {"1": back + GRACE_PERIOD}
+    over = world.clock.now = back + GRACE_PERIOD
     await world.fire()
     then = (
         Entries()
         .granted(100, expires_at=END)
         .debited("g1", {1: 40})
         .expired(1, 60, at=END)
-        .refunded("g1", {1: 40}, usable_until=back + GRACE, at=back)
+        .refunded("g1", {1: 40}, usable_until=back + GRACE_PERIOD, at=back)
         .expired(1, 40, at=over)
     )
     assert await world.entries() == then.all
@@ -125,9 +121,9 @@ async def test_what_is_given_back_of_an_expiry_expires_a_day_later(world: World)
     world.clock.now = END
     await world.fire()
     back = world.clock.now = END + 5 * DAY
-    await world.do(Adjust, corrects=2, amount=30, reference="ticket")
-    assert world.waiting() == {"1": back + GRACE}
-    world.clock.now = back + GRACE
+    await world.do(AdjustCredits, corrects=2, amount=30, reference="ticket")
+    assert world.waiting() == {"1": back + GRACE_PERIOD}
+    world.clock.now = back + GRACE_PERIOD
     await world.fire()
     assert [event.action for event in await world.entries()] == ["granted", "expired", "adjusted", "expired"]
 
@@ -141,7 +137,7 @@ async def test_a_timer_that_was_set_too_early_is_set_again(world: World) -> None
     await world.timers.set(expiry_timer("ann", 1), END + HOUR)
     world.clock.now = END + HOUR
     await world.fire()
-    assert world.waiting() == {"1": END + GRACE}
+    assert world.waiting() == {"1": END + GRACE_PERIOD}
     assert [event.action for event in await world.entries()] == ["granted", "debited", "refunded"]
 
 
@@ -150,24 +146,24 @@ async def test_a_timer_that_fires_a_moment_too_early_is_asked_for_again(world: W
     await world.grant(100, END)
     world.clock.now = END - timedelta(seconds=2)
     with pytest.raises(Retry) as caught:
-        await world.expiries.wake(expiry_timer("ann", 1))
+        await world.expiries.expire_due(expiry_timer("ann", 1))
     assert caught.value.delay == 2
 
 
 async def test_a_far_expiry_is_looked_at_once_a_month(world: World) -> None:
     far = datetime.max.replace(tzinfo=NOW.tzinfo)
     await world.grant(100, far)
-    assert world.waiting() == {"1": NOW + FARTHEST}
-    now = world.clock.now = NOW + FARTHEST
+    assert world.waiting() == {"1": NOW + MAX_TIMER_DELAY}
+    now = world.clock.now = NOW + MAX_TIMER_DELAY
     await world.fire()
-    assert world.waiting() == {"1": now + FARTHEST}
+    assert world.waiting() == {"1": now + MAX_TIMER_DELAY}
 
 
 async def test_a_grant_with_nothing_left_needs_no_timer(world: World) -> None:
     await world.grant(100, END)
     await world.debit("g1", 100)
     world.clock.now = END - DAY
-    await world.expiries.wake(expiry_timer("ann", 1))
+    await world.expiries.expire_due(expiry_timer("ann", 1))
     world.clock.now = END
     await world.fire()
     assert world.waiting() == {}
@@ -179,7 +175,7 @@ async def test_a_timer_of_a_grant_that_is_not_there_does_nothing(
     world: World, account: str, grant: int
 ) -> None:
     await world.grant(100, None)
-    await world.expiries.wake(expiry_timer(account, grant))
+    await world.expiries.expire_due(expiry_timer(account, grant))
     assert [event.action for event in await world.entries()] == ["granted"]
 
 
@@ -188,10 +184,10 @@ async def test_two_grants_that_expire_in_two_replicas_at_once_both_do(world: Wor
     await world.grant(100, END)
     await world.grant(50, END)
     world.clock.now = END
-    other = Expiries(world.replica(), world.timers, world.clock)
-    await other.wake(expiry_timer("nobody", 1))
-    await world.expiries.wake(expiry_timer("ann", 1))
-    await other.wake(expiry_timer("ann", 2))
+    other = ExpiryHandler(world.replica(), world.timers, world.clock)
+    await other.expire_due(expiry_timer("nobody", 1))
+    await world.expiries.expire_due(expiry_timer("ann", 1))
+    await other.expire_due(expiry_timer("ann", 2))
     recorded = await world.store.load(subjects.ledger("ann"))
     assert [found.event.action for found in recorded] == ["granted", "granted", "expired", "expired"]
     assert len({found.envelope.id for found in recorded}) == 4

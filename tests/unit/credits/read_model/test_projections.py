@@ -16,9 +16,10 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, GrantKind, LedgerEvent
 from telecine_contracts.examples import envelope
 from telecine_credits.read_model.projections import apply
-from telecine_credits.read_model.queries import to_expire
-from telecine_credits.read_model.tables import METADATA, Account, Hold, LedgerGrant
-from telecine_credits.rules.decider import GRACE, Command
+from telecine_credits.read_model.queries import expirable_grants
+from telecine_credits.read_model.tables import METADATA, AccountRow, GrantRow, HoldRow
+from telecine_credits.rules.commands import TimedCommand
+from telecine_credits.rules.postings import GRACE_PERIOD
 
 END = NOW + 2 * DAY
 WRITTEN = datetime(2026, 5, 1, tzinfo=NOW.tzinfo)
@@ -83,25 +84,25 @@ def test_every_movement_is_seen_on_its_grants(engine: Engine) -> None:
         .debited("g3", {2: 7})
         .adjusted(2, {2: 8}, AVAILABLE, "issued", reference="one")
         .expired(1, 10, at=END)
-        .refunded("g1", {1: 60, 2: 5}, usable_until=late + GRACE, at=late)
+        .refunded("g1", {1: 60, 2: 5}, usable_until=late + GRACE_PERIOD, at=late)
         .adjusted(5, {1: 11}, "spent", AVAILABLE, reference="two", usable_until=late + DAY, at=late)
         .adjusted(8, {1: 2}, "expired", AVAILABLE, reference="three", usable_until=late + DAY, at=late)
         .denied("g4", needed=1000, available=113)
         .closed(at=late)
     )
     project(engine, entries.all)
-    assert rows(engine, LedgerGrant) == [
+    assert rows(engine, GrantRow) == [
         grant_row(1, amount=100, available=73, spent=19, expired=8, expires_at=END, usable_until=late + DAY),
         grant_row(2, amount=50, available=35, held=7, taken_back=8, kind="plan"),
     ]
-    assert rows(engine, Hold) == [
+    assert rows(engine, HoldRow) == [
         {"account": "ann", "generation": "g3", "amount": 7, "parts": [[2, 7]], "since": NOW}
     ]
-    assert rows(engine, Account) == [
+    assert rows(engine, AccountRow) == [
         {"account": "ann", "entry": 13, "available": 108, "held": 7, "is_closed": True, "sequence": 130}
     ]
     project(engine, entries.reopened(at=late).all[13:], first=14)
-    assert rows(engine, Account) == [
+    assert rows(engine, AccountRow) == [
         {"account": "ann", "entry": 14, "available": 108, "held": 7, "is_closed": False, "sequence": 140}
     ]
 
@@ -121,12 +122,12 @@ def test_old_entries_are_put_to_the_grants_that_paid_by_the_rule(engine: Engine)
     ).as_before_grants_were_named()
     goes_on = old.refunded("g1", {3: 20, 2: 10, 1: 5})
     project(engine, goes_on.all)
-    assert rows(engine, LedgerGrant) == [
+    assert rows(engine, GrantRow) == [
         grant_row(1, amount=50, available=34, held=1, spent=15, granted_at=WRITTEN),
         grant_row(2, amount=10, available=10, kind="promotional", granted_at=WRITTEN),
         grant_row(3, amount=20, available=20, expires_at=END, usable_until=END, granted_at=WRITTEN),
     ]
-    assert rows(engine, Hold) == [
+    assert rows(engine, HoldRow) == [
         {"account": "ann", "generation": "g4", "amount": 1, "parts": [[1, 1]], "since": WRITTEN}
     ]
 
@@ -137,8 +138,8 @@ def test_accounts_do_not_mix(engine: Engine) -> None:
     ben = [entry.model_copy(update={"account": "ben"}) for entry in bens.all]
     project(engine, [*ben, *anns.all])
     with Session(engine) as session:
-        amounts = {row.account: row.available for row in session.exec(select(LedgerGrant))}
-        balances = {row.account: row.available for row in session.exec(select(Account))}
+        amounts = {row.account: row.available for row in session.exec(select(GrantRow))}
+        balances = {row.account: row.available for row in session.exec(select(AccountRow))}
     assert amounts == balances == {"ann": 30, "ben": 70}
 
 
@@ -154,19 +155,19 @@ def test_grants_that_expire_by_then_and_have_something_left_are_found(engine: En
         .debited("g1", {5: 10})
     )
     project(engine, entries.all)
-    assert to_expire(engine, END) == [("ann", 1, NOW - DAY), ("ann", 2, END)]
+    assert expirable_grants(engine, END) == [("ann", 1, NOW - DAY), ("ann", 2, END)]
 
 
 @settings(max_examples=30)
 @given(histories)
-def test_the_tables_are_the_fold(history: list[Command]) -> None:
+def test_the_tables_are_the_fold(history: list[TimedCommand]) -> None:
     entries, account = execute_history(history)
     sums = totals_by_grant(entries)
     together, apart = empty(), empty()
     project(together, entries)
     project(apart, entries, a_time=1)
     for engine in (together, apart):
-        found = {row["entry"]: row for row in rows(engine, LedgerGrant)}
+        found = {row["entry"]: row for row in rows(engine, GrantRow)}
         assert found.keys() == sums.keys()
         for entry in entries:
             if isinstance(entry, CreditsGranted):
@@ -175,11 +176,12 @@ def test_the_tables_are_the_fold(history: list[Command]) -> None:
                 assert row["taken_back"] == entry.amount + sides["issued"]
                 assert all(row[side] == sides[side] for side in ("available", "held", "spent", "expired"))
                 assert row["usable_until"] == account.grants[entry.entry].usable_until
-        assert {row["generation"]: row["parts"] for row in rows(engine, Hold)} == {
-            name: [list(part) for part in hold.parts] for name, hold in account.holds.items()
+        assert {row["generation"]: row["parts"] for row in rows(engine, HoldRow)} == {
+            name: [list(part) for part in hold.shares] for name, hold in account.holds.items()
         }
         assert [
-            (row["entry"], row["available"], row["held"], row["is_closed"]) for row in rows(engine, Account)
+            (row["entry"], row["available"], row["held"], row["is_closed"])
+            for row in rows(engine, AccountRow)
         ] == ([(account.entry, account.available, account.held, account.is_closed)] if entries else [])
         engine.dispose()
 
@@ -187,5 +189,5 @@ def test_the_tables_are_the_fold(history: list[Command]) -> None:
 def test_the_tables_agree_with_the_rules_on_an_old_ledger(engine: Engine) -> None:
     old = Entries().granted(5).granted(5).debited("g1", {1: 5, 2: 2}).as_before_grants_were_named()
     project(engine, old.all)
-    (hold,) = rows(engine, Hold)
-    assert hold["parts"] == [list(part) for part in fold(old).holds["g1"].parts]
+    (hold,) = rows(engine, HoldRow)
+    assert hold["parts"] == [list(part) for part in fold(old).holds["g1"].shares]

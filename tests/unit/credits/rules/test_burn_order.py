@@ -6,7 +6,7 @@ import pytest
 from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, decide_on, price
 
 from telecine_contracts.credits import GrantKind
-from telecine_credits.rules.decider import Debit, Refund, Settle
+from telecine_credits.rules.commands import Debit, Refund, Settle, TimedCommand
 
 PAID, PROMOTIONAL, PLAN = GrantKind.PAID, GrantKind.PROMOTIONAL, GrantKind.PLAN
 SOON, LATER = NOW + 2 * DAY, NOW + 20 * DAY
@@ -19,8 +19,8 @@ def grants(*asked: tuple[int, GrantKind, datetime | None]) -> Entries:
     return entries
 
 
-def debit(credits: int, generation: str = "g1", at: datetime = NOW) -> Debit:
-    return Debit(account="ann", at=at, generation=generation, price=price(credits))
+def debit(credits: int, generation: str = "g1", at: datetime = NOW) -> TimedCommand:
+    return TimedCommand(Debit(account="ann", generation=generation, price=price(credits)), at)
 
 
 def test_what_expires_first_pays_first() -> None:
@@ -89,9 +89,9 @@ def test_each_grant_gets_back_what_it_paid_also_after_others_came_and_paid() -> 
         .granted(50, expires_at=LATER - DAY)
         .debited("g2", {4: 50, 2: 2})
     )
-    refund = Refund(account="ann", at=NOW, generation="g1", reason="deadline")
+    refund = TimedCommand(Refund(account="ann", generation="g1", reason="deadline"), NOW)
     assert decide_on(given, refund) == given.refunded("g1", {1: 10, 2: 3}).last
-    refund = Refund(account="ann", at=NOW, generation="g2", reason="deadline")
+    refund = TimedCommand(Refund(account="ann", generation="g2", reason="deadline"), NOW)
     assert decide_on(given, refund) == given.refunded("g2", {4: 50, 2: 2}).last
 
 
@@ -103,5 +103,5 @@ def test_what_was_given_back_is_taken_in_order_again() -> None:
 
 def test_a_settlement_spends_of_each_grant_what_it_paid() -> None:
     given = grants((10, PAID, None), (10, PAID, None)).debited("g1", {1: 10, 2: 5})
-    settle = Settle(account="ann", at=NOW, generation="g1")
+    settle = TimedCommand(Settle(account="ann", generation="g1"), NOW)
     assert decide_on(given, settle) == given.settled("g1", {1: 10, 2: 5}).last

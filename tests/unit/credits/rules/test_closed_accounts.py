@@ -4,21 +4,17 @@ import pytest
 from tests.support.data.ledger_entries import AVAILABLE, DAY, NOW, Entries, decide_on, price
 
 from telecine_contracts import Event
-from telecine_contracts.commands import Refusal
-from telecine_contracts.credits import DenialReason, GrantKind, LimitPeriod, LimitReached, LimitScope
-from telecine_credits.rules.decider import (
-    Adjust,
-    Close,
-    Command,
-    Debit,
-    Expire,
-    Grant,
-    LedgerRefused,
-    Refund,
-    Reopen,
-    SetLimits,
-    Settle,
+from telecine_contracts.commands import (
+    AdjustCredits,
+    CloseAccount,
+    GrantCredits,
+    Refusal,
+    ReopenAccount,
+    SetSpendLimits,
 )
+from telecine_contracts.credits import DenialReason, GrantKind, LimitPeriod, LimitReached, LimitScope
+from telecine_credits.rules.commands import Debit, Expire, Refund, Settle, TimedCommand
+from telecine_credits.rules.errors import LedgerRefused
 
 END = NOW + DAY
 OPEN = (
@@ -29,10 +25,10 @@ OPEN = (
     .settled("g2", {1: 10})
 )
 CLOSED = OPEN.closed("Asked for by mail")
-CLOSE = Close(account="ann", at=NOW, reason="Asked for by mail")
-REOPEN = Reopen(account="ann", at=NOW, reason="Came back")
-DEBIT = Debit(account="ann", at=NOW, generation="g3", price=price(10))
-GRANT = Grant(account="ann", at=NOW, amount=5, kind=GrantKind.PAID, reference="new")
+CLOSE = TimedCommand(CloseAccount(account="ann", reason="Asked for by mail"), NOW)
+REOPEN = TimedCommand(ReopenAccount(account="ann", reason="Came back"), NOW)
+DEBIT = TimedCommand(Debit(account="ann", generation="g3", price=price(10)), NOW)
+GRANT = TimedCommand(GrantCredits(account="ann", amount=5, kind=GrantKind.PAID, reference="new"), NOW)
 
 
 def test_an_account_that_was_never_granted_anything_is_not_closed() -> None:
@@ -64,7 +60,7 @@ def test_nothing_is_charged_to_a_closed_account() -> None:
 
 def test_closed_takes_precedence_over_limits_and_balance() -> None:
     given = OPEN.limited(per_generation=0).closed()
-    command = Debit(account="ann", at=NOW, generation="g3", price=price(1000))
+    command = TimedCommand(Debit(account="ann", generation="g3", price=price(1000)), NOW)
     then = given.denied("g3", DenialReason.ACCOUNT_CLOSED, needed=1000, available=50)
     assert decide_on(given, command) == then.last
     limit = LimitReached(scope=LimitScope.ACCOUNT, per=LimitPeriod.GENERATION, limit=0, used=0)
@@ -80,36 +76,38 @@ def test_nothing_is_granted_to_a_closed_account() -> None:
 
 
 def test_a_grant_from_before_is_answered_as_ever() -> None:
-    again = Grant(account="ann", at=NOW, amount=100, kind=GrantKind.PAID, reference="r1", expires_at=END)
+    again = TimedCommand(
+        GrantCredits(account="ann", amount=100, kind=GrantKind.PAID, reference="r1", expires_at=END), NOW
+    )
     assert decide_on(CLOSED, again) is None
 
 
 @pytest.mark.parametrize(
     ("command", "then"),
     [
-        (Settle(account="ann", at=NOW, generation="g1"), CLOSED.settled("g1", {1: 40})),
+        (TimedCommand(Settle(account="ann", generation="g1"), NOW), CLOSED.settled("g1", {1: 40})),
         (
-            Refund(account="ann", at=NOW, generation="g1", reason="deadline"),
+            TimedCommand(Refund(account="ann", generation="g1", reason="deadline"), NOW),
             CLOSED.refunded("g1", {1: 40}),
         ),
         (
-            Refund(account="ann", at=NOW, generation="g3", reason="cancelled"),
+            TimedCommand(Refund(account="ann", generation="g3", reason="cancelled"), NOW),
             CLOSED.denied("g3", DenialReason.GENERATION_ENDED, needed=0, available=50),
         ),
-        (Expire(account="ann", at=END, grant=1), CLOSED.expired(1, 50, at=END)),
+        (TimedCommand(Expire(account="ann", grant=1), END), CLOSED.expired(1, 50, at=END)),
         (
-            Adjust(account="ann", at=NOW, corrects=1, amount=50, reference="ticket"),
+            TimedCommand(AdjustCredits(account="ann", corrects=1, amount=50, reference="ticket"), NOW),
             CLOSED.adjusted(1, {1: 50}, AVAILABLE, "issued"),
         ),
         (
-            Adjust(account="ann", at=NOW, corrects=4, amount=10, reference="ticket"),
+            TimedCommand(AdjustCredits(account="ann", corrects=4, amount=10, reference="ticket"), NOW),
             CLOSED.adjusted(4, {1: 10}, "spent", AVAILABLE),
         ),
-        (SetLimits(account="ann", at=NOW, per_day=5), CLOSED.limited(per_day=5)),
+        (TimedCommand(SetSpendLimits(account="ann", per_day=5), NOW), CLOSED.limited(per_day=5)),
     ],
     ids=["settle", "refund", "ended first", "expire", "take back", "give back", "limits"],
 )
-def test_open_holds_end_and_corrections_stay_possible(command: Command, then: Entries) -> None:
+def test_open_holds_end_and_corrections_stay_possible(command: TimedCommand, then: Entries) -> None:
     assert decide_on(CLOSED, command) == then.last
 
 
@@ -120,7 +118,7 @@ def test_open_holds_end_and_corrections_stay_possible(command: Command, then: En
         (GRANT, CLOSED.reopened().granted(5, reference="new")),
     ],
 )
-def test_a_reopened_account_is_like_any_other(command: Command, then: Entries) -> None:
+def test_a_reopened_account_is_like_any_other(command: TimedCommand, then: Entries) -> None:
     event: Event | None = decide_on(CLOSED.reopened(), command)
     assert event == then.last
 

@@ -6,19 +6,12 @@ import pytest
 from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, decide_on, fold, price
 
 from telecine_contracts import MAX_CREDITS
-from telecine_contracts.commands import Refusal
+from telecine_contracts.commands import GrantCredits, Refusal
 from telecine_contracts.credits import DenialReason, GrantKind
 from telecine_contracts.gateway import CancelRequested
-from telecine_credits.rules.decider import (
-    Command,
-    Debit,
-    Grant,
-    LedgerRefused,
-    NotDebited,
-    Refund,
-    Settle,
-    evolve,
-)
+from telecine_credits.rules.account import evolve
+from telecine_credits.rules.commands import Debit, Refund, Settle, TimedCommand
+from telecine_credits.rules.errors import LedgerRefused, NotDebited
 
 NEW = Entries()
 FUNDED = NEW.granted(100)
@@ -36,23 +29,25 @@ def grant(
     reference: str = "new",
     kind: GrantKind = GrantKind.PAID,
     expires_at: datetime | None = None,
-) -> Grant:
-    return Grant(account="ann", at=NOW, amount=amount, kind=kind, reference=reference, expires_at=expires_at)
+) -> TimedCommand:
+    return TimedCommand(
+        GrantCredits(account="ann", amount=amount, kind=kind, reference=reference, expires_at=expires_at), NOW
+    )
 
 
-def debit(generation: str = "g1", credits: int = 40) -> Debit:
-    return Debit(account="ann", at=NOW, generation=generation, price=price(credits))
+def debit(generation: str = "g1", credits: int = 40) -> TimedCommand:
+    return TimedCommand(Debit(account="ann", generation=generation, price=price(credits)), NOW)
 
 
-def settle(generation: str = "g1") -> Settle:
-    return Settle(account="ann", at=NOW, generation=generation)
+def settle(generation: str = "g1") -> TimedCommand:
+    return TimedCommand(Settle(account="ann", generation=generation), NOW)
 
 
-def refund(generation: str = "g1") -> Refund:
-    return Refund(account="ann", at=NOW, generation=generation, reason="deadline")
+def refund(generation: str = "g1") -> TimedCommand:
+    return TimedCommand(Refund(account="ann", generation=generation, reason="deadline"), NOW)
 
 
-def refused(given: Entries, command: Command) -> tuple[Refusal, str | None, str]:
+def refused(given: Entries, command: TimedCommand) -> tuple[Refusal, str | None, str]:
     with pytest.raises(LedgerRefused) as caught:
         decide_on(given, command)
     return caught.value.refusal, caught.value.field, str(caught.value)
@@ -69,29 +64,22 @@ def test_a_grant_adds_to_what_is_available(given: Entries) -> None:
 
 
 def test_a_grant_keeps_its_kind_reason_and_expiry() -> None:
-    command = Grant(
-        account="ann",
-        at=NOW,
-        amount=5,
-        kind=GrantKind.PROMOTIONAL,
-        reference="welcome",
-        reason="Welcome",
-        expires_at=NOW + DAY,
+    command = TimedCommand(
+        GrantCredits(
+            account="ann",
+            amount=5,
+            kind=GrantKind.PROMOTIONAL,
+            reference="welcome",
+            reason="Welcome",
+            expires_at=NOW + DAY,
+        ),
+        NOW,
     )
     assert (
         decide_on(NEW, command)
         == NEW.granted(
             5, kind=GrantKind.PROMOTIONAL, reference="welcome", reason="Welcome", expires_at=NOW + DAY
         ).last
-    )
-
-
-@pytest.mark.parametrize("amount", [0, -1, -MAX_CREDITS])
-def test_a_grant_of_nothing_is_refused(amount: int) -> None:
-    assert refused(FUNDED, grant(amount)) == (
-        Refusal.INVALID,
-        "amount",
-        "amount must be 1 credit or more",
     )
 
 
@@ -154,7 +142,7 @@ def test_the_same_time_told_in_another_zone_is_the_same_grant() -> None:
     ],
     ids=["amount", "kind", "no expiry", "other expiry"],
 )
-def test_a_reference_of_another_grant_is_refused(command: Grant, told: str) -> None:
+def test_a_reference_of_another_grant_is_refused(command: TimedCommand, told: str) -> None:
     given = NEW.granted(100, kind=GrantKind.PLAN, expires_at=NOW + DAY)
     refusal, field, message = refused(given, command)
     assert (refusal, field) == (Refusal.REFERENCE_CONFLICT, "reference")
@@ -192,7 +180,7 @@ def test_a_debit_is_made_or_denied_in_one_entry(given: Entries, then: Entries) -
 
 
 def test_a_debit_names_the_key_that_asked() -> None:
-    command = Debit(account="ann", at=NOW, generation="g1", price=price(40), api_key="k1")
+    command = TimedCommand(Debit(account="ann", generation="g1", price=price(40), api_key="k1"), NOW)
     assert decide_on(FUNDED, command) == FUNDED.debited("g1", {1: 40}, api_key="k1").last
 
 

@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 import pytest
 from tests.support.data.ledger_entries import DAY, HOUR, NOW, Entries, decide_on, price
 
-from telecine_credits.rules.decider import GRACE, Debit, Expire, Refund
+from telecine_credits.rules.commands import Debit, Expire, Refund, TimedCommand
+from telecine_credits.rules.postings import GRACE_PERIOD
 
 MOMENT = timedelta(microseconds=1)
 END = NOW + 2 * DAY
@@ -13,16 +14,16 @@ GRANTED = Entries().granted(100, expires_at=END)
 HELD = GRANTED.debited("g1", {1: 40})
 
 
-def expire(at: datetime, grant: int = 1) -> Expire:
-    return Expire(account="ann", at=at, grant=grant)
+def expire(at: datetime, grant: int = 1) -> TimedCommand:
+    return TimedCommand(Expire(account="ann", grant=grant), at)
 
 
-def refund(at: datetime) -> Refund:
-    return Refund(account="ann", at=at, generation="g1", reason="deadline")
+def refund(at: datetime) -> TimedCommand:
+    return TimedCommand(Refund(account="ann", generation="g1", reason="deadline"), at)
 
 
-def debit(at: datetime, credits: int) -> Debit:
-    return Debit(account="ann", at=at, generation="g2", price=price(credits))
+def debit(at: datetime, credits: int) -> TimedCommand:
+    return TimedCommand(Debit(account="ann", generation="g2", price=price(credits)), at)
 
 
 @pytest.mark.parametrize("at", [END, END + DAY])
@@ -51,7 +52,7 @@ def test_another_grant_is_left_alone() -> None:
     ],
     ids=["not yet", "expired", "nothing left", "never", "unknown", "no grant"],
 )
-def test_expire_without_anything_due_is_a_no_op(given: Entries, command: Expire) -> None:
+def test_expire_without_anything_due_is_a_no_op(given: Entries, command: TimedCommand) -> None:
     assert decide_on(given, command) is None
 
 
@@ -59,29 +60,32 @@ def test_expire_without_anything_due_is_a_no_op(given: Entries, command: Expire)
 
 
 def test_a_refund_long_before_the_end_leaves_the_times_alone() -> None:
-    at = END - GRACE
+    at = END - GRACE_PERIOD
     assert decide_on(HELD, refund(at)) == HELD.refunded("g1", {1: 40}, at=at).last
 
 
-@pytest.mark.parametrize("at", [END - GRACE + MOMENT, END - HOUR, END, END + 30 * DAY])
+@pytest.mark.parametrize("at", [END - GRACE_PERIOD + MOMENT, END - HOUR, END, END + 30 * DAY])
 def test_a_refund_near_the_end_or_after_it_can_be_spent_for_a_day(at: datetime) -> None:
-    assert decide_on(HELD, refund(at)) == HELD.refunded("g1", {1: 40}, usable_until=at + GRACE, at=at).last
+    assert (
+        decide_on(HELD, refund(at))
+        == HELD.refunded("g1", {1: 40}, usable_until=at + GRACE_PERIOD, at=at).last
+    )
 
 
 def test_what_came_back_can_be_spent_until_then_and_expires_then() -> None:
     back = END + HOUR
-    given = HELD.expired(1, 60, at=END).refunded("g1", {1: 40}, usable_until=back + GRACE, at=back)
-    last = back + GRACE - MOMENT
+    given = HELD.expired(1, 60, at=END).refunded("g1", {1: 40}, usable_until=back + GRACE_PERIOD, at=back)
+    last = back + GRACE_PERIOD - MOMENT
     assert decide_on(given, debit(last, 40)) == given.debited("g2", {1: 40}, at=last).last
     assert decide_on(given, expire(last)) is None
-    over = back + GRACE
+    over = back + GRACE_PERIOD
     assert decide_on(given, debit(over, 1)) == given.denied("g2", needed=1, available=0, at=over).last
     assert decide_on(given, expire(over)) == given.expired(1, 40, at=over).last
 
 
 def test_all_that_the_grant_has_left_can_be_spent_until_then() -> None:
     back = END - HOUR
-    given = HELD.refunded("g1", {1: 40}, usable_until=back + GRACE, at=back)
+    given = HELD.refunded("g1", {1: 40}, usable_until=back + GRACE_PERIOD, at=back)
     at = END + HOUR
     assert decide_on(given, debit(at, 100)) == given.debited("g2", {1: 100}, at=at).last
     assert decide_on(given, expire(at)) is None
@@ -89,25 +93,27 @@ def test_all_that_the_grant_has_left_can_be_spent_until_then() -> None:
 
 def test_it_expires_once_more_after_each_time_that_it_comes_back() -> None:
     first = END + HOUR
-    second = first + GRACE + HOUR
+    second = first + GRACE_PERIOD + HOUR
     given = (
         HELD.debited("g2", {1: 60})
-        .refunded("g1", {1: 40}, usable_until=first + GRACE, at=first)
-        .expired(1, 40, at=first + GRACE)
-        .refunded("g2", {1: 60}, usable_until=second + GRACE, at=second)
+        .refunded("g1", {1: 40}, usable_until=first + GRACE_PERIOD, at=first)
+        .expired(1, 40, at=first + GRACE_PERIOD)
+        .refunded("g2", {1: 60}, usable_until=second + GRACE_PERIOD, at=second)
     )
-    assert decide_on(given, expire(second + GRACE - MOMENT)) is None
-    assert decide_on(given, expire(second + GRACE)) == given.expired(1, 60, at=second + GRACE).last
+    assert decide_on(given, expire(second + GRACE_PERIOD - MOMENT)) is None
+    assert (
+        decide_on(given, expire(second + GRACE_PERIOD)) == given.expired(1, 60, at=second + GRACE_PERIOD).last
+    )
 
 
 def test_a_grant_with_more_time_of_its_own_keeps_it_and_one_that_never_expires_stays_so() -> None:
     given = Entries().granted(10, expires_at=END).granted(10, expires_at=END + 9 * DAY).granted(10)
     given = given.debited("g1", {1: 10, 2: 10, 3: 10})
     assert decide_on(given, refund(END)) == (
-        given.refunded("g1", {1: 10, 2: 10, 3: 10}, usable_until=END + GRACE, at=END).last
+        given.refunded("g1", {1: 10, 2: 10, 3: 10}, usable_until=END + GRACE_PERIOD, at=END).last
     )
-    after = given.refunded("g1", {1: 10, 2: 10, 3: 10}, usable_until=END + GRACE, at=END)
-    at = END + GRACE
+    after = given.refunded("g1", {1: 10, 2: 10, 3: 10}, usable_until=END + GRACE_PERIOD, at=END)
+    at = END + GRACE_PERIOD
     assert decide_on(after, expire(at, 2)) is None
     assert decide_on(after, expire(at, 3)) is None
     assert decide_on(after, debit(at, 20)) == after.debited("g2", {2: 10, 3: 10}, at=at).last
@@ -116,12 +122,12 @@ def test_a_grant_with_more_time_of_its_own_keeps_it_and_one_that_never_expires_s
 
 def test_only_grants_that_paid_live_longer() -> None:
     given = GRANTED.granted(10, expires_at=END).debited("g1", {1: 100})
-    given = given.refunded("g1", {1: 100}, usable_until=END + GRACE, at=END)
+    given = given.refunded("g1", {1: 100}, usable_until=END + GRACE_PERIOD, at=END)
     assert decide_on(given, expire(END, 2)) == given.expired(2, 10, at=END).last
 
 
 def test_an_earlier_refund_does_not_shorten_a_later_grace() -> None:
     """The clock may go back between two refunds."""
     given = Entries().granted(100, expires_at=END).debited("g1", {1: 40}).debited("g2", {1: 60})
-    given = given.refunded("g2", {1: 60}, usable_until=END + GRACE + HOUR, at=END + HOUR)
+    given = given.refunded("g2", {1: 60}, usable_until=END + GRACE_PERIOD + HOUR, at=END + HOUR)
     assert decide_on(given, refund(END)) == given.refunded("g1", {1: 40}, usable_until=None, at=END).last

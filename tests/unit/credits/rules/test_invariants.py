@@ -17,6 +17,7 @@ from tests.support.data.ledger_histories import (
 )
 
 from telecine_contracts import encode, registry
+from telecine_contracts.commands import CloseAccount, GrantCredits, ReopenAccount, SetSpendLimits
 from telecine_contracts.credits import (
     CreditsAdjusted,
     CreditsDebited,
@@ -29,19 +30,9 @@ from telecine_contracts.credits import (
     LedgerEvent,
     SpendLimitsSet,
 )
-from telecine_credits.rules.decider import (
-    GRACE,
-    Account,
-    Close,
-    Command,
-    Debit,
-    Grant,
-    Refund,
-    Reopen,
-    SetLimits,
-    Settle,
-    evolve,
-)
+from telecine_credits.rules.account import Account, evolve
+from telecine_credits.rules.commands import Debit, Refund, Settle, TimedCommand
+from telecine_credits.rules.postings import GRACE_PERIOD
 
 SIDES = ("issued", "available", "held", "spent", "expired")
 RANK = {GrantKind.PROMOTIONAL: 0, GrantKind.PLAN: 1, GrantKind.PAID: 2}
@@ -56,7 +47,7 @@ def states(entries: list[LedgerEvent]) -> list[Account]:
 
 
 @given(histories)
-def test_every_entry_balances_by_itself_and_for_each_grant(history: list[Command]) -> None:
+def test_every_entry_balances_by_itself_and_for_each_grant(history: list[TimedCommand]) -> None:
     entries, _ = execute_history(history)
     for number, entry in enumerate(entries, start=1):
         assert entry.entry == number
@@ -70,7 +61,9 @@ def test_every_entry_balances_by_itself_and_for_each_grant(history: list[Command
 
 
 @given(histories)
-def test_nothing_is_ever_negative_and_the_balances_are_those_of_the_grants(history: list[Command]) -> None:
+def test_nothing_is_ever_negative_and_the_balances_are_those_of_the_grants(
+    history: list[TimedCommand],
+) -> None:
     entries, _ = execute_history(history)
     for count, entry in enumerate(entries, start=1):
         sums = totals_by_grant(entries[:count])
@@ -81,7 +74,7 @@ def test_nothing_is_ever_negative_and_the_balances_are_those_of_the_grants(histo
 
 
 @given(histories)
-def test_no_grant_gives_more_or_less_than_its_amount(history: list[Command]) -> None:
+def test_no_grant_gives_more_or_less_than_its_amount(history: list[TimedCommand]) -> None:
     entries, account = execute_history(history)
     sums = totals_by_grant(entries)
     granted = {entry.entry: entry for entry in entries if isinstance(entry, CreditsGranted)}
@@ -96,7 +89,7 @@ def test_no_grant_gives_more_or_less_than_its_amount(history: list[Command]) -> 
 
 
 @given(histories)
-def test_a_debit_takes_from_usable_grants_in_their_order(history: list[Command]) -> None:
+def test_a_debit_takes_from_usable_grants_in_their_order(history: list[TimedCommand]) -> None:
     entries, _ = execute_history(history)
     for before, entry in zip(states(entries), entries, strict=False):
         if not isinstance(entry, CreditsDebited):
@@ -121,7 +114,7 @@ def in_order(account: Account, at: datetime | None) -> list[int]:
 
 @given(histories)
 def test_credits_expire_only_when_their_time_is_over_and_then_all_that_is_left(
-    history: list[Command],
+    history: list[TimedCommand],
 ) -> None:
     entries, _ = execute_history(history)
     for before, entry in zip(states(entries), entries, strict=False):
@@ -134,7 +127,7 @@ def test_credits_expire_only_when_their_time_is_over_and_then_all_that_is_left(
 
 
 @given(histories)
-def test_what_comes_back_can_be_spent_for_a_day_at_least(history: list[Command]) -> None:
+def test_what_comes_back_can_be_spent_for_a_day_at_least(history: list[TimedCommand]) -> None:
     entries, _ = execute_history(history)
     for after, entry in zip(states(entries)[1:], entries, strict=True):
         if isinstance(entry, CreditsRefunded | CreditsAdjusted):
@@ -145,11 +138,11 @@ def test_what_comes_back_can_be_spent_for_a_day_at_least(history: list[Command])
                 assert entry.decided_at is not None
                 grant = after.grants[leg.grant]
                 assert (grant.usable_until is None) == (grant.expires_at is None)
-                assert grant.usable_until is None or grant.usable_until >= entry.decided_at + GRACE
+                assert grant.usable_until is None or grant.usable_until >= entry.decided_at + GRACE_PERIOD
 
 
 @given(histories)
-def test_a_generation_is_decided_once_and_ends_once(history: list[Command]) -> None:
+def test_a_generation_is_decided_once_and_ends_once(history: list[TimedCommand]) -> None:
     decisions: dict[str, list[LedgerEvent]] = defaultdict(list)
     ends: dict[str, list[LedgerEvent]] = defaultdict(list)
     for entry in execute_history(history)[0]:
@@ -174,14 +167,14 @@ def gains(entry: LedgerEvent) -> list[tuple[int | None, int]]:
 
 
 @given(histories)
-def test_a_reference_leads_to_one_entry(history: list[Command]) -> None:
+def test_a_reference_leads_to_one_entry(history: list[TimedCommand]) -> None:
     entries = execute_history(history)[0]
     used = [entry.reference for entry in entries if isinstance(entry, CreditsGranted | CreditsAdjusted)]
     assert len(used) == len(set(used))
 
 
 @given(histories)
-def test_no_entry_is_corrected_by_more_than_it_moved(history: list[Command]) -> None:
+def test_no_entry_is_corrected_by_more_than_it_moved(history: list[TimedCommand]) -> None:
     entries = execute_history(history)[0]
     corrected: Counter[int] = Counter()
     for entry in entries:
@@ -194,7 +187,7 @@ def test_no_entry_is_corrected_by_more_than_it_moved(history: list[Command]) -> 
 
 
 @given(histories)
-def test_debits_stay_within_the_limits_in_force(history: list[Command]) -> None:
+def test_debits_stay_within_the_limits_in_force(history: list[TimedCommand]) -> None:
     entries, _ = execute_history(history)
     limits: dict[str | None, SpendLimitsSet] = {}
     used: Counter[tuple[str | None, date]] = Counter()
@@ -220,22 +213,30 @@ def test_debits_stay_within_the_limits_in_force(history: list[Command]) -> None:
 
 
 @given(histories, st.randoms())
-def test_commands_given_again_in_any_order_change_nothing(history: list[Command], chance: Random) -> None:
+def test_commands_given_again_in_any_order_change_nothing(
+    history: list[TimedCommand], chance: Random
+) -> None:
     accepted = []
     account = NEW
     for command in history:
         entries, account = execute_history([command], account)
-        if entries and not isinstance(command, Close | Reopen | SetLimits):  # these ask for a state
+        if entries and not isinstance(
+            command.command, CloseAccount | ReopenAccount | SetSpendLimits
+        ):  # these ask for a state
             accepted.append(command)
     chance.shuffle(accepted)
     assert execute_history(accepted, account) == ([], account)
 
 
 @given(histories)
-def test_all_credits_are_accounted_for_when_every_generation_fails(history: list[Command]) -> None:
-    entries, account = execute_history(command for command in history if not isinstance(command, Settle))
+def test_all_credits_are_accounted_for_when_every_generation_fails(history: list[TimedCommand]) -> None:
+    entries, account = execute_history(
+        command for command in history if not isinstance(command.command, Settle)
+    )
     at = time_after(entries)
-    refunds = [Refund(account=OWNER, at=at, generation=name, reason="deadline") for name in GENERATIONS]
+    refunds = [
+        TimedCommand(Refund(account=OWNER, generation=name, reason="deadline"), at) for name in GENERATIONS
+    ]
     more, account = execute_history(refunds, account)
     sums = totals_by_grant([*entries, *more])
     assert account.held == 0
@@ -244,21 +245,27 @@ def test_all_credits_are_accounted_for_when_every_generation_fails(history: list
 
 
 @given(histories, st.integers(1, 200))
-def test_a_refund_leaves_every_grant_as_it_was_before_the_debit(history: list[Command], credits: int) -> None:
-    lasting = [command for command in history if not isinstance(command, Grant) or command.expires_at is None]
+def test_a_refund_leaves_every_grant_as_it_was_before_the_debit(
+    history: list[TimedCommand], credits: int
+) -> None:
+    lasting = [
+        command
+        for command in history
+        if not isinstance(command.command, GrantCredits) or command.command.expires_at is None
+    ]
     entries, account = execute_history(lasting)
     at = time_after(entries)
-    debit = Debit(account=OWNER, at=at, generation="new", price=price(credits))
-    refund = Refund(account=OWNER, at=at, generation="new", reason="deadline")
+    debit = TimedCommand(Debit(account=OWNER, generation="new", price=price(credits)), at)
+    refund = TimedCommand(Refund(account=OWNER, generation="new", reason="deadline"), at)
     (first, *_), after = execute_history([debit, refund], account)
     assert (after.grants, after.funded) == (account.grants, account.funded)
     assert (after.available, after.held, after.holds) == (account.available, account.held, account.holds)
     if isinstance(first, CreditsDebited):
-        assert after.used("", at) == account.used("", at)
+        assert after.used_today("", at) == account.used_today("", at)
 
 
 @given(histories)
-def test_the_fold_of_the_entries_is_the_account(history: list[Command]) -> None:
+def test_the_fold_of_the_entries_is_the_account(history: list[TimedCommand]) -> None:
     entries, account = execute_history(history)
     folded, read = NEW, registry()
     for entry in entries:

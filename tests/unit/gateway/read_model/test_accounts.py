@@ -15,7 +15,8 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
 from telecine_contracts.credits import GrantKind, LedgerEvent
 from telecine_contracts.subjects import of_event
-from telecine_credits.rules.decider import Account, Command
+from telecine_credits.rules.account import Account
+from telecine_credits.rules.commands import TimedCommand
 from telecine_gateway.read_model.projections import apply_ledger
 from telecine_gateway.read_model.tables import METADATA, Balance, GrantRow, LedgerEntry, SpendLimit
 
@@ -53,7 +54,7 @@ def apply(engine: Engine, events: Sequence[LedgerEvent], *, time: datetime = NOW
 
 @settings(max_examples=20, deadline=None)
 @given(histories)
-def test_rows_are_what_the_ledger_says(history: list[Command]) -> None:
+def test_rows_are_what_the_ledger_says(history: list[TimedCommand]) -> None:
     entries, account = execute_history(history)
     engine = database()
     apply(engine, entries)
