@@ -1,1 +1,1 @@
-"""How telecine's services speak: event store, reactors, timers, projections, settings."""
+"""The framework of telecine's services: event store, consumers, timers, projections, telemetry, runtime."""

@@ -1,6 +1,6 @@
-"""S3 clients that know what they are given and nothing else: no file, variable or profile of the machine's user.
+"""S3 clients that ignore the AWS configuration of the machine's user: files, environment variables, profiles.
 
-boto3 comes with the services that have a bucket; the chassis does not depend on it.
+boto3 is a dependency of the services that have a bucket, not of the chassis.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ __all__ = ["S3Access", "s3_client"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class S3Access:
-    """Where an object store is and who asks. The region is "auto" on R2; rclone takes any."""
+    """Endpoint and credentials of an object store. The region is "auto" on R2; rclone accepts any."""
 
     endpoint: str
     access_key: str = field(repr=False)
@@ -25,7 +25,7 @@ class S3Access:
 def s3_client(access: S3Access, **config: Any) -> "S3Client":
     """A new client; `config` as for botocore.config.Config. Loading boto3 takes 0.4 s and 25 MB. Blocks.
 
-    By itself botocore reads ~/.aws/config, ~/.aws/credentials, ~/.aws/models and some forty AWS_* variables: regions,
+    By default botocore reads ~/.aws/config, ~/.aws/credentials, ~/.aws/models and some forty AWS_* variables: regions,
     endpoints, retries, checksums, certificates. One line there could change or break every request.
     """
     import boto3.session
@@ -36,7 +36,7 @@ def s3_client(access: S3Access, **config: Any) -> "S3Client":
     session = botocore.session.Session()
     for name, (_, _, default, conversion) in list(session.session_var_map.items()):
         files = name in ("config_file", "credentials_file")
-        # (name in a file, variable, default, conversion): without the first two the default remains.
+        # An entry is (name in a file, variable, default, conversion). Without the first two the default remains.
         session.session_var_map[name] = (None, None, None if files else default, conversion)
     models = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
     session.register_component("data_loader", models)
@@ -53,7 +53,7 @@ def s3_client(access: S3Access, **config: Any) -> "S3Client":
         config=Config(
             signature_version="s3v4",
             s3={"addressing_style": "path"},
-            # R2 and rclone don't know the checksum trailers that newer clients send by default.
+            # R2 and rclone do not support the checksum trailers that newer clients send by default.
             request_checksum_calculation="when_required",
             response_checksum_validation="when_required",
             proxies={},

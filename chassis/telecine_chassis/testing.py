@@ -1,4 +1,4 @@
-"""In-memory twins of the chassis' ports, held to the same behaviour suites as the real ones."""
+"""In-memory twins of the chassis' ports, which pass the same contract suites as the real ones."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -18,7 +18,7 @@ __all__ = ["InMemoryEventStore", "InMemoryTimers", "ManualClock"]
 
 @dataclass
 class ManualClock:
-    """A clock that moves when it is told to."""
+    """A clock that advances only by `advance`."""
 
     now: datetime = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -26,14 +26,14 @@ class ManualClock:
         return self.now
 
     def advance(self, seconds: float) -> datetime:
-        """Move on by `seconds`; the new time."""
+        """Advance by `seconds`; the new time."""
         self.now += timedelta(seconds=seconds)
         return self.now
 
 
 @dataclass
 class InMemoryEventStore:
-    """Keeps encoded records, so that whatever is loaded has survived encoding and decoding."""
+    """Keeps encoded messages, so that every loaded event has been encoded and decoded."""
 
     registry: Registry
     streams: dict[str, list[StoredMessage]] = field(default_factory=dict)
@@ -94,7 +94,7 @@ class InMemoryTimers:
         self.fired.append(timer)
 
     def due(self) -> list[Timer]:
-        """Take every timer whose time has come, and those fired by hand, in order of time."""
+        """Remove and return the timers that are due, in order of time, behind those fired directly."""
         ready = sorted((at, name) for name, (at, _) in self.waiting.items() if at <= self.clock())
         timers = [self.waiting.pop(name)[1] for _, name in ready]
         timers, self.fired = self.fired + timers, []

@@ -19,7 +19,7 @@ BANNED = {
     r"what (has |had )?bec[ao]mes? of": "the outcome of, the state of",
     r"stand(s|ing)? in for": "replace, is used instead of",
     r"heed(s|ed|ing)?": "check, respect",
-    r"retry_while_unavailable(s|ed|ing)?": "retry while it is unavailable",
+    r"outlast(s|ed|ing)?": "retry while it is unavailable",
     r"good for anything": "healthy",
     r"deaf(ens?)?": "disconnected, not consuming; fatal",
     r"is no (time|date|day|number|account|key|id|amount)": "invalid time 'x', expected e.g. 2026-11-30T12:00:00Z",

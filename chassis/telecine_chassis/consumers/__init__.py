@@ -1,0 +1,1 @@
+"""Durable consumers: the reactor, its dispatch, retries, dead letters and monitoring."""

@@ -1,7 +1,7 @@
-"""Messages that a handler could not take, kept with their error until an operator has replayed or dismissed them.
+"""Dead letters: messages that could not be processed, kept until an operator replays or dismisses them.
 
-There is one letter for each message and consumer, however often the message failed: all its failures are on a subject
-of its own. A letter that was replayed or dismissed moves to the subjects of resolved letters, with the reason.
+There is one letter per message and consumer: all failures of a message are on one subject. A letter that was replayed
+or dismissed moves to the subjects of resolved letters, with the reason.
 """
 
 import base64
@@ -22,23 +22,24 @@ from telecine_jetstream.messages import StoredMessage
 
 __all__ = ["DeadLetter", "DeadLetters", "Resolution", "failures_before"]
 
-ROOM = 1024
-"""Bytes left for what the client adds to a letter; the server counts them against its largest payload."""
+HEADROOM = 1024
+"""Bytes left for headers that the client adds; the server counts them against its maximum payload."""
 
 
 class Resolution(StrEnum):
-    """What an operator did with a letter."""
+    """How an operator resolved a letter."""
 
     REPLAYED = "replayed"
     DISMISSED = "dismissed"
 
 
 class DeadLetter(BaseModel):
-    """One message that could not be taken: where it stands, what it said, and why it was not taken.
+    """One message that could not be processed: its place in its stream, its content and the error.
 
-    `tries` is of the last time, `failures` how often it was given up, replays included. `shortened`: headers and body
-    did not fit and were left out; the message still stands in its stream. `copies`: its numbers in DEADLETTERS; `id` is
-    the newest. `resolution`, with `reason` and `resolved_at`, is what an operator did with it.
+    `tries` counts deliveries before the last failure, `failures` how often it was given up, replays included.
+    `shortened`: headers and body did not fit and were left out; the message is still in its stream. `copies`: the
+    letter's sequences in DEADLETTERS, of which `id` is the newest. `resolution`, `reason` and `resolved_at`: how and
+    when an operator resolved it.
     """
 
     model_config = ConfigDict(hide_input_in_errors=True)
@@ -64,17 +65,17 @@ class DeadLetter(BaseModel):
 
     @property
     def place(self) -> tuple[str, ...]:
-        """What tells this message from others of its consumer; a timer is the same one whenever it fires."""
+        """Identifies the message among those of its consumer; a timer is identified by its subject."""
         if self.stream == "TIMERS":
             return (self.stream, *self.subject.split(".")[3:])
         return self.stream, str(self.sequence)
 
 
 class DeadLetters:
-    """The DEADLETTERS stream. Errors of NATS pass through: a letter that is not kept must not be acknowledged."""
+    """The DEADLETTERS stream. Raises NATS errors: a message whose letter is not stored must not be acknowledged."""
 
     def __init__(self, connection: Client, kept: Counter | None = None) -> None:
-        """`kept` counts the letters kept here, by consumer."""
+        """`kept` counts the letters that are stored, by consumer."""
         self._connection = connection
         self._kept = kept
         self._jetstream = connection.jetstream(timeout=5)
@@ -89,7 +90,7 @@ class DeadLetters:
         *,
         failures: int = 1,
     ) -> None:
-        """Keep a message with the error that its handler raised."""
+        """Store a message with the error that its handler raised."""
         letter = DeadLetter(
             service=service,
             consumer=consumer.name,
@@ -108,7 +109,7 @@ class DeadLetters:
             self._kept.labels(consumer.name).inc()
 
     async def list(self, *, resolved: bool = False) -> "list[DeadLetter]":
-        """Every letter that waits for an operator, or those that were `resolved`; oldest first."""
+        """Every unresolved letter, or those that were `resolved`; oldest first."""
         letters: dict[Any, DeadLetter] = {}
         state = (await self._jetstream.stream_info(DEADLETTERS.name)).state
         sequence = state.first_seq
@@ -129,26 +130,26 @@ class DeadLetters:
         return list(letters.values())
 
     async def count(self, service: str) -> Mapping[str, int]:
-        """How many letters of the service are kept, by consumer; those that have none are not named."""
+        """The number of unresolved letters of the service by consumer; consumers without letters are left out."""
         info = await self._jetstream.stream_info(DEADLETTERS.name, subjects_filter=f"deadletters.{service}.>")
         letters: dict[str, int] = {}
         for subject, number in (info.state.subjects or {}).items():
             _, _, consumer, *place = subject.split(".")
-            # Letters from before 0.2 name no message: all of a consumer are on one subject.
+            # Letters from before 0.2 do not name a message: all letters of a consumer are on one subject.
             letters[consumer] = letters.get(consumer, 0) + (1 if place else number)
         return letters
 
     async def get(self, id: int) -> DeadLetter:
-        """One letter, by any of its numbers. Raises nats' NotFoundError."""
+        """One letter, by any of its sequences. Raises nats' NotFoundError."""
         for letter in await self.list():
             if id in letter.copies:
                 return letter
         raise NotFoundError
 
     async def replay(self, letter: DeadLetter) -> None:
-        """Have the message handled again by the consumer that gave up on it.
+        """Have the message processed again by the consumer that gave it up.
 
-        If it fails again it is kept again, with one failure more. The event itself is never published a second time.
+        If it fails again, it becomes a dead letter again with one more failure. The event itself is never republished.
         """
         if letter.stream == "TIMERS":
             await self._jetstream.publish(letter.subject, base64.b64decode(letter.body), stream="TIMERS")
@@ -159,26 +160,27 @@ class DeadLetters:
         await self._resolve(letter, Resolution.REPLAYED, None)
 
     async def dismiss(self, letter: DeadLetter, reason: str) -> None:
-        """Give the message up for good; `reason` says why."""
+        """Give the message up permanently; `reason` says why."""
         await self._resolve(letter, Resolution.DISMISSED, reason)
 
     async def _resolve(self, letter: DeadLetter, resolution: Resolution, reason: str | None) -> None:
-        """Recorded first: a failure in between leaves the letter, and it is resolved again."""
-        told = {"resolution": resolution, "reason": reason, "resolved_at": datetime.now(UTC)}
+        # The resolution is recorded before the letter is deleted: after a failure in between, the letter is still
+        # there and can be resolved again.
+        update = {"resolution": resolution, "reason": reason, "resolved_at": datetime.now(UTC)}
         subject = dead_letter(RESOLVED, letter.consumer, *letter.place)
-        await self._publish(subject, letter.model_copy(update=told))
+        await self._publish(subject, letter.model_copy(update=update))
         for copy in letter.copies:
             await self._jetstream.delete_msg(DEADLETTERS.name, copy)
 
     async def _publish(self, subject: str, letter: DeadLetter) -> None:
         body = _write(letter)
-        if len(body) > self._connection.max_payload - ROOM:
+        if len(body) > self._connection.max_payload - HEADROOM:
             body = _write(letter.model_copy(update={"headers": {}, "body": "", "shortened": True}))
         await self._jetstream.publish(subject, body, stream=DEADLETTERS.name)
 
 
 def failures_before(replay: bytes) -> int:
-    """How often a message had failed before the replay that a timer with this data asks for."""
+    """How often a message had failed before its replay; `replay` is the data of the replay timer."""
     try:
         failures = json.loads(replay)["failures"]
     except (ValueError, KeyError, TypeError):

@@ -1,4 +1,4 @@
-"""What a message means, and whose it is: events and due timers on their way to a handler, each in its trace."""
+"""Decodes events and due timers and dispatches them to the registered handler, each inside a span."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime
@@ -28,15 +28,15 @@ E = TypeVar("E", bound=Event)
 EventHandler = Callable[[E, Cause], Awaitable[None]]
 TimerHandler = Callable[[Timer], Awaitable[None]]
 REPLAY = "replay"
-"""The timer kind by which an operator has a dead letter's message handled again."""
+"""The timer kind that replays a dead letter."""
 SCHEDULER = "Nats-Scheduler"
-"""Where a timer was set, says the server; it does not ask whether whoever may write there may wake us."""
+"""Header in which the server names the subject on which a timer was set."""
 CONSUMER = "messaging.consumer.group.name"
 EVENT_TYPE = "telecine.event_type"
 
 
 class Dispatch:
-    """The handlers of one service, by consumer and by kind of timer."""
+    """The handlers of one service, by consumer and by timer kind."""
 
     def __init__(
         self,
@@ -65,12 +65,12 @@ class Dispatch:
         self._events[consumer.name] = consumer, event_type, handler
 
     def on_timers(self, handlers: Mapping[str, TimerHandler], names: Mapping[str, Sequence[str]]) -> None:
-        """Due timers go to the handler of their kind."""
+        """Register the handlers of timers by kind."""
         self._timers |= handlers
         self._names |= names
 
     async def __call__(self, consumer: Consumer, record: StoredMessage) -> None:
-        """Have a message handled. Raises what its handler raises, and what keeps it from being understood."""
+        """Process a message. Raises what its handler raises, or the error of decoding it."""
         if record.subject.startswith("timers."):
             await self._handle_timer(consumer, record)
         else:
@@ -78,8 +78,10 @@ class Dispatch:
 
     async def _handle_timer(self, consumer: Consumer, record: StoredMessage) -> None:
         _, _, service, kind, *key = record.subject.split(".")
+        # The server does not check that the writer of a schedule may also publish on its target: without this check,
+        # a service could fire the timers of another.
         if record.headers.get(SCHEDULER, own := subjects.timer_at(service, kind, *key)) != own:
-            raise Permanent("this timer was set on another's subject")
+            raise Permanent("this timer was set on the subject of another timer")
         if kind not in self._timers:
             raise Permanent(f"no handler for timers of kind {kind}")
         names = self._names.get(kind, ())
@@ -115,32 +117,30 @@ class Dispatch:
             await handler(recorded.event, Cause.of(envelope))
 
     async def _replay(self, timer: Timer) -> None:
-        """Handle a message of the event streams again: key is the consumer and the stream sequence.
-
-        If it fails again, the message itself is kept again, not the timer that asked for it.
-        """
+        """Process an event again; the key is the consumer and the stream sequence."""
         name, sequence = timer.key
         if name not in self._events:
-            raise Permanent(f"no consumer is called {name}")
+            raise Permanent(f"unknown consumer {name}")
         consumer, *_ = self._events[name]
         stream = consumer.stream
         try:
             found = await self._connection.jetstream().get_msg(stream, seq=int(sequence))
         except NotFoundError:
-            raise Permanent(f"message {sequence} of {stream} is gone") from None
+            raise Permanent(f"message {sequence} of {stream} no longer exists") from None
         record = from_stored(found)
         try:
             await self._handle_event(name, record)
         except (Retry, *TRANSIENT_ERRORS):
             raise
         except Exception as error:
+            # The dead letter is the event, not the timer that requested its replay.
             log.error("reactor.dead_letter", subject=record.subject, tried=1, exc_info=error)
             failures = failures_before(timer.data) + 1
             await self._letters.keep(self._service, consumer, record, error, 1, failures=failures)
 
 
 def _lateness(record: StoredMessage, now: datetime) -> float | None:
-    """Seconds since a timer was to fire."""
+    """Seconds since a timer was due; None if it does not say."""
     try:
         due = datetime.fromisoformat(record.headers[DUE_HEADER])
     except (KeyError, ValueError):

@@ -1,4 +1,4 @@
-"""Look after the consumers of a service: are they still there, how far behind, and does anybody take from them?"""
+"""Monitors the consumers of a service: whether they exist, how far they lag, and whether they make progress."""
 
 import asyncio
 from collections.abc import Iterator, Mapping
@@ -17,8 +17,8 @@ from telecine_contracts.streams import Consumer
 
 __all__ = ["ConsumerMonitor"]
 
-FETCH_SILENCE = 30
-"""Seconds for which a consumer's loop may take nothing, though messages wait and a handler is free."""
+FETCH_TIMEOUT = 30
+"""Seconds without a fetched message, while messages wait and a handler is free, before the consumer counts as stuck."""
 
 
 @dataclass
@@ -36,10 +36,10 @@ class _MonitoredConsumer:
 
 
 class ConsumerMonitor:
-    """`every`: seconds between two looks; consumer information is expensive for the server, so not in hot loops.
+    """`every`: seconds between two checks; consumer information is expensive for the server.
 
-    `stuck_after`: seconds that all handlers of a consumer may be busy without finishing anything while messages
-    wait: longer than the longest handler.
+    `stuck_after`: seconds for which all handlers of a consumer may be busy without finishing a message while others
+    wait; longer than the slowest handler.
     """
 
     def __init__(
@@ -53,26 +53,26 @@ class ConsumerMonitor:
         self._task: asyncio.Task[None] | None = None
 
     def add(self, consumer: Consumer) -> None:
-        """Watch this consumer too."""
+        """Also monitor this consumer."""
         self._watched[consumer.name] = _MonitoredConsumer(consumer, consumer.ack_wait)
 
     def ack_wait(self, name: str) -> float:
-        """Seconds after which the server hands a message of the consumer to somebody else."""
+        """Seconds after which the server redelivers an unacknowledged message of the consumer."""
         return self._watched[name].ack_wait
 
     async def missing(self) -> str | None:
-        """Ask now: the name of a consumer that does not exist. Raises errors of NATS."""
+        """The name of a consumer that does not exist, or None. Asks the server. Raises errors of NATS."""
         for watched in self._watched.values():
             if await self._information(watched) is None:
                 return watched.consumer.name
         return None
 
     def is_congested(self, name: str) -> bool:
-        """Whether so many messages are under way or put off that others might soon have to wait for them."""
+        """Whether so many messages are unacknowledged that delivery of others may soon stop."""
         return self._watched[name].is_congested
 
     def problem(self) -> str | None:
-        """What the last look found that will not mend itself, or None."""
+        """What the last check found that needs a restart or an operator, or None."""
         return next((found.problem for found in self._watched.values() if found.problem), None)
 
     async def oldest(self) -> Mapping[str, float]:
@@ -82,7 +82,7 @@ class ConsumerMonitor:
 
     @contextmanager
     def handling(self, name: str) -> Iterator[None]:
-        """A message of the consumer is being handled."""
+        """For the duration of a block in which a message of the consumer is processed."""
         watched, key, now = self._watched[name], object(), asyncio.get_running_loop().time
         watched.running[key] = watched.moved_at = now()
         try:
@@ -92,14 +92,14 @@ class ConsumerMonitor:
             watched.moved_at = now()
 
     def start(self) -> None:
-        """Look again and again."""
+        """Check periodically."""
         now = asyncio.get_running_loop().time()
         for watched in self._watched.values():
             watched.moved_at, watched.waiting_since, watched.problem = now, None, None
         self._task = start_background_task(self._run(), name="consumer-watch")
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Stop checking."""
         if self._task is not None:
             await cancel_and_wait(self._task)
 
@@ -110,7 +110,7 @@ class ConsumerMonitor:
             for watched in self._watched.values():
                 try:
                     await self._look(watched)
-                except (nats.errors.Error, TimeoutError, OSError):  # the next look will tell
+                except (nats.errors.Error, TimeoutError, OSError):  # the next check follows
                     continue
 
     async def _look(self, watched: _MonitoredConsumer) -> None:
@@ -128,7 +128,7 @@ class ConsumerMonitor:
         watched.problem = self._stuck(watched, asyncio.get_running_loop().time())
 
     def _stuck(self, watched: _MonitoredConsumer, now: float) -> str | None:
-        """FastStream's loop may die, and a handler may wait for ever: neither raises anything anywhere."""
+        # FastStream's fetch loop may end, and a handler may block: neither raises an error.
         if not watched.waiting:
             watched.waiting_since = None
             return None
@@ -136,7 +136,7 @@ class ConsumerMonitor:
         idle = now - max(watched.moved_at, watched.waiting_since)
         name, count, waiting = watched.consumer.name, len(watched.running), watched.waiting
         if count < watched.consumer.concurrency:
-            silent = idle > min(FETCH_SILENCE, self._stuck_after)
+            silent = idle > min(FETCH_TIMEOUT, self._stuck_after)
             return f"{name} fetches nothing: {waiting} messages wait since {idle:.0f} s" if silent else None
         stuck = idle > self._stuck_after
         return f"{name} is stuck: {count} handlers, none has finished for {idle:.0f} s" if stuck else None

@@ -1,7 +1,7 @@
-"""How a service reacts: durable consumers through FastStream, with an acknowledgement policy of our own.
+"""Durable consumers through FastStream, with an acknowledgement policy of our own.
 
-A message is acknowledged after its handler has returned, asked for again later when the handler failed for a passing
-reason, and kept as a dead letter when it can't be taken. The framework's own policies would drop it.
+A message is acknowledged after its handler has returned, redelivered later when the handler failed temporarily, and
+kept as a dead letter when it can't be processed. FastStream's own policies would drop it.
 """
 
 import asyncio
@@ -37,17 +37,17 @@ __all__ = ["Permanent", "Reactor", "Retry", "RetryPolicy", "TimerHandler", "unde
 
 log = structlog.get_logger(__name__)
 FETCH_SIZE = 1
-"""Messages asked for at once. nats-py's larger fetch may hold the first message back until its request expires."""
+"""Messages per fetch. With more, nats-py may hold the first message back until the request expires."""
 PULL_TIMEOUT = 2
-"""Seconds that one request for messages waits. A restarted server has forgotten it: this is how long nobody notices."""
+"""Seconds that one fetch waits. A restarted server has forgotten the request: this is the longest delay it causes."""
 UPGRADE_RECHECK = 60
-"""Seconds between two looks at a message that only a newer version understands."""
+"""Seconds between two deliveries of a message that only a newer version can decode."""
 MAX_UNCOUNTED = 10_000
-"""Messages whose deliveries without a try are counted, per process."""
+"""Messages per process for which uncounted deliveries are remembered."""
 
 
 class Reactor:
-    """The consumers of one service. Handlers of one consumer run side by side, up to its `concurrency`."""
+    """The consumers of one service. Handlers of one consumer run concurrently, up to its `concurrency`."""
 
     def __init__(
         self,
@@ -99,9 +99,9 @@ class Reactor:
         handlers: Mapping[str, TimerHandler],
         names: Mapping[str, Sequence[str]] | None = None,
     ) -> None:
-        """Hand every due timer of the service to the handler of its kind; replays of dead letters come here too.
+        """Call the handler of its kind with every due timer of the service. Replays of dead letters are timers, too.
 
-        `names`: what the parts of a kind's keys are called, for log lines and spans.
+        `names`: the names of the parts of a kind's keys, for log lines and spans.
         """
         self._dispatch.on_timers(handlers, names or {})
         self._listen(consumer)
@@ -111,7 +111,7 @@ class Reactor:
         slots = asyncio.Semaphore(consumer.concurrency)
 
         async def receive(message: NatsMessage) -> None:
-            """Returns once a slot is free: a slow handler must not keep the next batch from being fetched."""
+            """Start a task for the message once a slot is free, so that a slow handler can't block fetching."""
             raw = message.raw_message
             assert isinstance(raw, Msg)
             self._held[raw.reply] = raw, self._watch.ack_wait(consumer.name) / 3
@@ -135,7 +135,7 @@ class Reactor:
         )(receive)
 
     async def _slot(self, slots: asyncio.Semaphore) -> bool:
-        """Wait for a free slot; False if the reactor stops first."""
+        """Wait for a free slot. False if the reactor stops first."""
         if slots.locked() and not self._stopping.is_set():
             free, stop = asyncio.ensure_future(slots.acquire()), asyncio.ensure_future(self._stopping.wait())
             try:
@@ -155,7 +155,7 @@ class Reactor:
             await message.nak()
 
     async def start(self) -> None:
-        """Begin to react. Raises RuntimeError when a consumer was not provisioned."""
+        """Start consuming. Raises RuntimeError when a consumer was not provisioned."""
         if missing := await self._watch.missing():
             raise RuntimeError(f"consumer {missing} does not exist: run `telecine provision` first")
         self._stopping.clear()
@@ -164,11 +164,13 @@ class Reactor:
         self._watch.start()
 
     async def stop(self) -> None:
-        """Take nothing new, give running handlers `grace` seconds, leave the rest to be delivered again."""
+        """Stop fetching and give running handlers `grace` seconds; other messages are redelivered."""
         self._stopping.set()
         await self._watch.stop()
         for subscriber in self._broker.subscribers:
-            with contextlib.suppress(nats.errors.ConnectionClosedError):  # for good: nothing is left to end
+            with contextlib.suppress(
+                nats.errors.ConnectionClosedError
+            ):  # permanently: nothing is left to stop
                 await subscriber.stop()
         if self._running:
             _, late = await asyncio.wait(self._running, timeout=self._grace)
@@ -178,16 +180,16 @@ class Reactor:
         await self._broker.stop()  # last: handlers acknowledge over its connection
 
     async def ready(self) -> str | None:
-        """A readiness check: a consumer that was deleted would never deliver again, without any error."""
+        """A readiness check: a consumer that was deleted delivers nothing and reports no error."""
         missing = await self._watch.missing()
         return f"consumer {missing} does not exist" if missing else None
 
     def alive(self) -> str | None:
-        """A liveness check: what the last look at the consumers found that will not mend itself."""
+        """A liveness check: the problem that the consumer monitor last found."""
         return self._watch.problem()
 
     async def _extend_ack_deadlines(self) -> None:
-        """Tell the server that messages are still worked on, so that nobody else gets them."""
+        """Extend the acknowledgement deadline of messages in progress, so that the server does not redeliver them."""
         loop = asyncio.get_running_loop()
         due: dict[str, float] = {}
         while True:
@@ -217,7 +219,7 @@ class Reactor:
         meters.messages.labels(consumer.name, outcome).inc()
 
     async def _process(self, consumer: Consumer, message: Msg, record: StoredMessage) -> str:
-        """Handle a message and tell the server what became of it."""
+        """Process a message and acknowledge it, or not; the outcome."""
         try:
             try:
                 await self._dispatch(consumer, record)
@@ -229,7 +231,7 @@ class Reactor:
         except TRANSIENT_ERRORS as error:
             log.warning("reactor.not_acknowledged", subject=record.subject, error=type(error).__name__)
             return "retried"
-        except Exception as error:  # neither acknowledged nor given up: the server delivers it again
+        except Exception as error:  # neither acknowledged nor given up: the server redelivers it
             log.error("reactor.not_answered", subject=record.subject, exc_info=error)
             return "retried"
         finally:
@@ -266,7 +268,7 @@ class Reactor:
     async def _await_upgrade(
         self, consumer: Consumer, message: Msg, record: StoredMessage, error: Exception
     ) -> str:
-        """Put the message off: nothing is wrong with it. A timer is let go of, since the sweeper sets it again."""
+        """Delay a message that a newer version can decode. A timer is dropped, since the sweeper sets it again."""
         log.error("reactor.not_understood", subject=record.subject, detail=str(error))
         if record.subject.startswith("timers."):
             await message.ack()
@@ -276,7 +278,7 @@ class Reactor:
         return "waiting"
 
     def _exclude_from_tries(self, consumer: Consumer, record: StoredMessage) -> None:
-        """This delivery is not to count as a try: the world was to blame, or the handler asked for time."""
+        """Do not count this delivery as a try: the infrastructure failed, or the handler asked for a delay."""
         key = consumer.name, record.sequence
         self._excused[key] = self._excused.get(key, 0) + 1
         if len(self._excused) > MAX_UNCOUNTED:
@@ -284,5 +286,5 @@ class Reactor:
 
 
 async def undecoded_body(message: NatsMessage) -> bytes:
-    """A decoder that leaves the body to the handler: the framework drops what it can't decode, without a word."""
+    """A decoder that returns the body: FastStream silently drops messages that it can't decode."""
     return message.body

@@ -1,0 +1,1 @@
+"""The event store, the handling of commands on it, and subscriptions to its streams."""

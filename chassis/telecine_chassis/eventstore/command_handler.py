@@ -1,7 +1,7 @@
-"""Carry out commands on aggregates: fold, decide, append, and find out what really happened.
+"""Command handling: fold the aggregate, decide, append, and read back after a conflict or an unknown outcome.
 
-Inside a process the commands of one aggregate queue in a lane and its folded state is kept, so conflicts come only
-from other replicas.
+Within a process the commands of one aggregate run one after the other and its folded state is cached, so conflicts come
+only from other replicas.
 """
 
 import asyncio
@@ -35,18 +35,18 @@ __all__ = ["Cause", "CommandHandler", "CommandResult", "Decider"]
 S = TypeVar("S")
 C = TypeVar("C")
 CACHE_SIZE = 4_000
-"""Folded aggregates kept per process."""
+"""Folded aggregates cached per process."""
 MAX_ATTEMPTS = 50
-"""Lost races in a row after which a command is given up as Unavailable."""
+"""Conflicts in a row after which a command is given up as Unavailable."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decider(Generic[C, S]):
-    """The rules of one kind of aggregate, pure.
+    """The rules of one kind of aggregate: pure functions.
 
-    `decide` answers with the event to append, or None when nothing is left to do; it raises when the command may
-    not be carried out. `evolve` gives the state after an event. `strict`: no event may be left out, not even one that
-    its writer calls informational. `passes`: the sequence of a message that, by this event, is to be passed over.
+    `decide` returns the event to append, or None when there is nothing to do; it raises when the command is not
+    allowed. `evolve` returns the state after an event. `strict`: an unknown event stops decisions even if its writer
+    calls it informational. `skipped_sequence`: the sequence of the unreadable message that this event skips, or None.
     """
 
     initial: S
@@ -58,7 +58,7 @@ class Decider(Generic[C, S]):
 
 @dataclass(frozen=True, slots=True)
 class Cause:
-    """What made somebody give a command: the id of an event or a request, and of the request at the very start."""
+    """Causation and correlation ids of a command: the event or request that led to it, and the first request."""
 
     id: str
     correlation: str
@@ -66,13 +66,13 @@ class Cause:
 
     @classmethod
     def of(cls, envelope: Envelope) -> "Cause":
-        """An event as the cause of what follows from it."""
+        """The event with this envelope as the cause of a command."""
         return cls(envelope.id, envelope.correlation, envelope.traceparent)
 
 
 @dataclass(frozen=True, slots=True)
 class CommandResult(Generic[S]):
-    """What a command led to: the state after it, and the event if this very command appended one."""
+    """The state after a command, and the event if this command appended one."""
 
     state: S
     event: RecordedEvent | None
@@ -86,7 +86,7 @@ class _Folded(Generic[S]):
 
 
 class CommandHandler(Generic[C, S]):
-    """All aggregates of one kind, as one service (`source`) writes them.
+    """Handles the commands of all aggregates of one kind, for the service `source`.
 
     `assume_new` skips the first read where most commands start a new aggregate: the append finds out. `timeout`:
     seconds for which an append or a read without an answer is repeated before Unavailable is raised. `on_appended` is
@@ -121,12 +121,12 @@ class CommandHandler(Generic[C, S]):
             return folded.state
 
     async def handle(self, aggregate: str, command: C, cause: Cause | None = None) -> CommandResult[S]:
-        """Decide `command` on the aggregate and append what was decided, exactly once.
+        """Decide `command` on the aggregate and append the resulting event exactly once.
 
-        Without a `cause` the aggregate's own last event is taken for it. May be called again with the same cause:
-        the event's id is derived from it, and an event that is already there is not written twice. Raises what
-        `decide` raises, AppendRejected, Unavailable when the store stays silent, UnsupportedEvent or UnreadableMessage
-        when the aggregate holds a message without which nothing may be decided.
+        Without a `cause`, the aggregate's last event is the cause. A call may be repeated with the same cause: the
+        event's id is derived from it, so the event is not appended twice. Raises what `decide` raises, AppendRejected,
+        Unavailable when the store does not reply, and UnsupportedEvent or UnreadableMessage when the aggregate has a
+        message that must be decoded before anything is decided.
         """
         result = await self._handle(aggregate, command, cause)
         if result.event is not None:
@@ -161,7 +161,7 @@ class CommandHandler(Generic[C, S]):
                     await asyncio.sleep(random.uniform(0, 0.01))  # noqa: S311 - spreads replicas apart
                     continue
                 return CommandResult(self._fold(aggregate, folded, [recorded]).state, recorded)
-        raise Unavailable(f"{aggregate} is written to by too many at once")
+        raise Unavailable(f"{aggregate} has too many concurrent writers")
 
     async def skip_unreadable(
         self,
@@ -172,11 +172,11 @@ class CommandHandler(Generic[C, S]):
         *,
         unknown: str | None = None,
     ) -> CommandResult[S]:
-        """Append the decision that the unreadable message at `sequence` means nothing, exactly once.
+        """Append the event that skips the unreadable message at `sequence`, exactly once.
 
-        `command` makes the command of the message. `unknown`: a type that no version ever wrote; else a message of a
-        type that is not known may be an event of a newer version. Other unreadable messages are left out for this
-        decision alone: each needs one of its own. Raises NotSkippable, UnsupportedEvent, what `decide` raises,
+        `command` makes the command from the message. `unknown`: a type that no version ever wrote; a message of any
+        other unknown type may be an event of a newer version. Other unreadable messages are ignored in this decision
+        only: each needs a decision of its own. Raises NotSkippable, UnsupportedEvent, what `decide` raises,
         AppendRejected or Unavailable.
         """
         event_id = None
@@ -197,22 +197,22 @@ class CommandHandler(Generic[C, S]):
                 event_id = derive_id(cause.id, event.type)
                 with contextlib.suppress(Conflict, Unavailable):
                     await self._append(event, cause, aggregate, news[-1].sequence)
-                # In any case the aggregate is read again: it tells whether the decision is there.
-        raise Unavailable(f"{aggregate} is written to by too many at once")
+                # In any case the aggregate is loaded again, to see whether the event was appended.
+        raise Unavailable(f"{aggregate} has too many concurrent writers")
 
     def _skippable(
         self, aggregate: str, sequence: int, news: Sequence[RecordedEvent], unknown: str | None
     ) -> UndecodedEvent:
-        """The message, if it may be passed over. Raises NotSkippable."""
+        """The message, if it may be skipped. Raises NotSkippable."""
         found = next((recorded.event for recorded in news if recorded.sequence == sequence), None)
         if found is None:
             raise NotSkippable(f"{aggregate} has no message {sequence}")
         if not isinstance(found, UndecodedEvent):
-            raise NotSkippable(f"message {sequence} is an event, {found.type}: it can be read")
+            raise NotSkippable(f"message {sequence} is a valid event, {found.type}")
         if found.is_unknown and found.name != unknown:
             raise NotSkippable(
-                f"message {sequence} is of the type {found.name}, perhaps an event of a newer version: upgrade; or "
-                "name the type as unknown if no version ever wrote such events"
+                f"message {sequence} has the type {found.name}, perhaps of a newer version: upgrade, or name the type "
+                "as unknown if no version ever wrote such events"
             )
         behind = (recorded for recorded in news if recorded.sequence > sequence)
         for recorded in behind:
@@ -221,17 +221,17 @@ class CommandHandler(Generic[C, S]):
                 and self._decider.skipped_sequence(recorded.event) is None
             ):
                 raise NotSkippable(
-                    f"message {sequence} has event {recorded.sequence} of {aggregate} behind it: it was an event itself"
+                    f"message {sequence} is followed by event {recorded.sequence} of {aggregate}: it was an event"
                 )
         return found
 
     def _skipped_sequences(self, news: Sequence[RecordedEvent]) -> frozenset[int]:
-        """Messages that are passed over by a decision."""
+        """Sequences of messages that an event skips."""
         named = (self._decider.skipped_sequence(recorded.event) for recorded in news)
         return frozenset(sequence for sequence in named if sequence is not None)
 
     def _decide(self, command: C, state: S, *, final: bool) -> Event | None:
-        """What to append. On a state that may be old, "nothing" and "not allowed" are not answers yet."""
+        """The event to append. `final`: the state is fresh, so that None and errors are the answer."""
         try:
             return self._decider.decide(command, state)
         except Exception:
@@ -242,7 +242,7 @@ class CommandHandler(Generic[C, S]):
     async def _catch_up(
         self, aggregate: str, folded: _Folded[S]
     ) -> tuple[_Folded[S], Sequence[RecordedEvent]]:
-        """Fold what was appended since. Keeps asking while the store gives no answer."""
+        """Load and fold what was appended since. Retries while the store does not reply."""
         give_up = asyncio.get_running_loop().time() + self._timeout
         pause = 0.05
         while True:
@@ -266,7 +266,7 @@ class CommandHandler(Generic[C, S]):
     def _folded(
         self, aggregate: str, folded: _Folded[S], news: Sequence[RecordedEvent], passed: frozenset[int]
     ) -> _Folded[S]:
-        """The state after `news`, without the messages of `passed`."""
+        """The state after `news`, without the messages whose sequences are in `passed`."""
         for recorded in news:
             if recorded.sequence in passed:
                 folded = replace(folded, version=recorded.sequence)
@@ -279,10 +279,10 @@ class CommandHandler(Generic[C, S]):
         return folded
 
     def _check_unread(self, aggregate: str, recorded: RecordedEvent, unread: UndecodedEvent) -> None:
-        """Raises UnsupportedEvent or UnreadableMessage where nothing may be decided without the message."""
+        """Raise UnsupportedEvent or UnreadableMessage if nothing may be decided without this message."""
         place = f"message {recorded.sequence} of {aggregate}"
         if not unread.is_unknown:
-            raise UnreadableMessage(f"{place} is no event: {unread.error}") from unread.error
+            raise UnreadableMessage(f"{place} is not a valid event: {unread.error}") from unread.error
         if self._decider.strict or not recorded.envelope.informational:
             raise UnsupportedEvent(
                 f"{place} is {unread.name}, which this version does not know: upgrade"
@@ -318,7 +318,7 @@ class CommandHandler(Generic[C, S]):
 
 
 def _unreadable(news: Sequence[RecordedEvent], unknown: str | None) -> frozenset[int]:
-    """Messages that no version can read, those of the type `unknown` among them."""
+    """Sequences of messages that no version can decode, including those of the type `unknown`."""
     return frozenset(
         recorded.sequence
         for recorded in news

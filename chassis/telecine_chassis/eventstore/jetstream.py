@@ -1,4 +1,4 @@
-"""The event store on NATS JetStream: one subject per event of an aggregate, optimistic concurrency over its filter."""
+"""The event store on NATS JetStream: optimistic concurrency over the subject filter of an aggregate."""
 
 import asyncio
 from collections.abc import Mapping, Sequence
@@ -23,18 +23,18 @@ __all__ = ["JetStreamEventStore"]
 EXPECTED_SEQUENCE_HEADER = "Nats-Expected-Last-Subject-Sequence"
 EXPECTED_SUBJECT_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject"
 CONFLICT_CODES = {10071, 10164, 10201}
-"""Wrong last sequence, the same while another append is under way, duplicate within a batch (server error codes)."""
+"""Server error codes: wrong last sequence, the same while another append is in progress, duplicate within a batch."""
 DUPLICATE_IN_PROGRESS = 10158
-"""In a cluster: an earlier message with this id is on its way to the replicas; nobody knows yet whether it arrives."""
+"""In a cluster: an earlier message with this id is being replicated, and its outcome is not known yet."""
 RETRY_INTERVAL = 0.05
-"""Seconds until the server is asked again what became of it."""
+"""Seconds until the append is sent again to learn that outcome."""
 TOO_MANY_REQUESTS = 429
 PAGE_SIZE = 500
 """Messages per batched direct get."""
 
 
 class JetStreamEventStore:
-    """Appends are acknowledged by the server after they are on disk. `timeout` is in seconds, per call."""
+    """The server acknowledges an append after it is on disk. `timeout` is in seconds, per call."""
 
     def __init__(self, connection: NatsClient, registry: Registry, *, timeout: float = 5) -> None:
         self._connection = connection
@@ -49,20 +49,20 @@ class JetStreamEventStore:
         }
         body = encode(event)
         if wire_size(headers, body) > self._connection.max_payload:
-            raise AppendRejected(f"{event.type} is larger than the server takes")
+            raise AppendRejected(f"{event.type} is larger than the server's maximum payload")
         try:
             ack = await self._publish(event, body, headers)
         except APIError as error:
             if error.err_code in CONFLICT_CODES:
                 raise Conflict(aggregate) from None
             if error.code is not None and 400 <= error.code < 500 and error.code != TOO_MANY_REQUESTS:
-                raise AppendRejected(f"the event store refused {event.type}: {error.description}") from None
-            raise Unavailable(f"the event store did not take {event.type}: {error.description}") from error
+                raise AppendRejected(f"the event store rejected {event.type}: {error.description}") from None
+            raise Unavailable(f"the event store could not store {event.type}: {error.description}") from error
         except PermissionDenied as error:
             raise AppendRejected(f"{event.type}: {error}") from error
         except (nats.errors.Error, TimeoutError, OSError) as error:
             raise Unavailable(
-                f"no answer from the event store for {event.type}: {type(error).__name__}"
+                f"no reply from the event store for {event.type}: {type(error).__name__}"
             ) from error
         if ack.duplicate:
             await self._explain_duplicate(event, int(ack.seq), expected)
@@ -70,7 +70,7 @@ class JetStreamEventStore:
         return int(ack.seq)
 
     async def _publish(self, event: Event, body: bytes, headers: Mapping[str, str]) -> PubAck:
-        """Publish, and again for as long as an earlier try of the same event is under way."""
+        """Publish, and again while an earlier attempt with the same event is in progress."""
         give_up = asyncio.get_running_loop().time() + self._timeout
         while True:
             try:
@@ -85,11 +85,12 @@ class JetStreamEventStore:
             await asyncio.sleep(RETRY_INTERVAL)
 
     async def _explain_duplicate(self, event: Event, sequence: int, expected: int) -> None:
-        """Raise Refused unless it is our own earlier try, which a cluster finds before it looks at the version."""
+        """Raise AppendRejected unless the duplicate is our own earlier attempt."""
+        # A cluster checks for duplicates before it checks the expected version.
         try:
             found = await self._jetstream.get_msg(event.stream, seq=sequence)
         except (nats.errors.Error, TimeoutError, OSError) as error:
-            raise Unavailable(f"no answer about event {sequence}: {type(error).__name__}") from error
+            raise Unavailable(f"no reply about event {sequence}: {type(error).__name__}") from error
         if sequence <= expected or found.subject != of_event(event):
             raise AppendRejected(f"the id of this {event.type} belongs to event {sequence}")
 
@@ -113,14 +114,14 @@ class JetStreamEventStore:
         ]
 
     async def _last(self, aggregate: str) -> int:
-        """The aggregate's last sequence, as the stream's leader has it; 0 if it has no event."""
+        """The aggregate's last sequence according to the stream's leader; 0 if it has no event."""
         try:
             return int((await self._jetstream.get_msg(stream_of(aggregate), subject=aggregate)).seq or 0)
         except NotFoundError:
             return 0
 
     async def _tail(self, aggregate: str, after: int) -> list[StoredMessage]:
-        """What the stream's leader has beyond `after`: a replica that answers direct gets may lag behind it."""
+        """What the stream's leader has above `after`: the replica that answered direct gets may lag behind it."""
         records: list[StoredMessage] = []
         stream = stream_of(aggregate)
         while True:
@@ -138,7 +139,7 @@ class JetStreamEventStore:
 
 
 def wire_size(headers: Mapping[str, str], body: bytes) -> int:
-    """What the server counts against its largest payload. It closes the connection of a client that sends more."""
+    """Bytes that count against the server's maximum payload; it closes the connection of a client that sends more."""
     return (
         len("NATS/1.0\r\n\r\n")
         + sum(len(name) + len(value) + 4 for name, value in headers.items())

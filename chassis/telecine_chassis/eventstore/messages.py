@@ -1,4 +1,4 @@
-"""Messages as they stand in a stream, before and after they are understood."""
+"""Decoding of stored messages into events."""
 
 import hashlib
 from datetime import UTC, datetime
@@ -13,15 +13,14 @@ __all__ = ["decode", "decode_or_undecoded"]
 
 
 def decode(record: StoredMessage, registry: Registry) -> RecordedEvent:
-    """The event a record holds. Raises BadEnvelope, BadEvent or UnknownEvent, with its place as a note.
-
-    It must stand on its own subject: who may write there is who may say so, whatever the headers claim.
-    """
+    """The event in a record. Raises BadEnvelope, BadEvent or UnknownEvent, with the record's place as a note."""
     try:
         envelope = Envelope.from_headers(record.headers)
         event = registry.decode(envelope.type, record.body)
+        # Permissions are granted by subject: an event on the subject of another could come from a service that may
+        # not write it.
         if not _is_on_own_subject(event, record.subject):
-            raise BadEnvelope(f"{envelope.type} about something else than its subject says")
+            raise BadEnvelope(f"{envelope.type} does not belong on subject {record.subject}")
         return RecordedEvent(event, envelope, record.sequence)
     except (BadEnvelope, BadEvent, UnknownEvent) as error:
         error.add_note(f"message {record.sequence} on {record.subject}")
@@ -29,7 +28,7 @@ def decode(record: StoredMessage, registry: Registry) -> RecordedEvent:
 
 
 def decode_or_undecoded(record: StoredMessage, registry: Registry) -> RecordedEvent:
-    """The same, but what cannot be decoded comes as UndecodedEvent, under an envelope that says as much as is known."""
+    """Like `decode`, but a message that cannot be decoded comes as UndecodedEvent, with an envelope if it has one."""
     try:
         return decode(record, registry)
     except (BadEnvelope, BadEvent, UnknownEvent) as error:

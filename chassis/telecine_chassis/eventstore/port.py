@@ -1,12 +1,12 @@
-"""The event store port: load an aggregate, append to it at the version that was decided on.
+"""The event store port: load an aggregate, and append to it at an expected version.
 
 StoreError
-├── Conflict        another writer's event came first: fold again and decide again
-├── Refused         the store will never take this event (too large, not allowed)
-├── Unavailable     nothing is known: the event may or may not have been stored, now or later
-├── UnsupportedEvent   the aggregate holds an event of a newer version: nothing is decided until this one is upgraded
-├── Unreadable      the aggregate holds a message that is no event: nothing is decided until it is passed over
-└── NotSkippable     the message that was to be passed over is not one that may be
+├── Conflict            another writer appended first: load and decide again
+├── AppendRejected      the store will never accept this event (too large, not allowed)
+├── Unavailable         unknown outcome: the event may have been stored, or may still be
+├── UnsupportedEvent    the aggregate has an event of a newer version: upgrade before deciding
+├── UnreadableMessage   the aggregate has a message that is not an event: skip it before deciding
+└── NotSkippable        the message that was to be skipped is an event, or may be one
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from telecine_contracts.subjects import stream_of
 
 
 class StoreError(Exception):
-    """Something went wrong with the event store."""
+    """An error of the event store."""
 
 
 class Conflict(StoreError):
@@ -28,29 +28,29 @@ class Conflict(StoreError):
 
 
 class AppendRejected(StoreError):
-    """The event was not stored and never will be."""
+    """The event was not stored and never will be: too large, not allowed, or its id belongs to another event."""
 
 
 class Unavailable(StoreError):
-    """The store gave no answer. A publish that ended so may still land later."""
+    """The store did not reply. An append that ended so may still be stored later."""
 
 
 class UnsupportedEvent(StoreError):
-    """The aggregate holds an event that this version does not know, and on which its decisions may depend."""
+    """The aggregate has an event that this version does not know and on which its decisions may depend."""
 
 
 class UnreadableMessage(StoreError):
-    """The aggregate holds a message that no version can read."""
+    """The aggregate has a message that no version can decode."""
 
 
 class NotSkippable(StoreError):
-    """A message cannot be passed over: there is none of that sequence, or it can be read, or a newer version may."""
+    """A message cannot be skipped: it does not exist, or can be decoded, or a newer version may be able to."""
 
 
 class UndecodedEvent(Event):
-    """What stands in for a message that could not be read, with the `error` that says why.
+    """Placeholder for a message that could not be decoded, with the `error` that says why.
 
-    `name` is the type that its headers give; "" if they give none. `sha256` is of its body, in hexadecimal digits.
+    `name` is the type in its headers, "" without one. `sha256` is that of its body, in hexadecimal digits.
     """
 
     model_config = ConfigDict(arbitrary_types_allowed=True)
@@ -69,7 +69,7 @@ class UndecodedEvent(Event):
 
     @property
     def is_unknown(self) -> bool:
-        """Whether it is an event, of a type or version that this program does not know."""
+        """Whether it is an event of a type or version that this program does not know."""
         return isinstance(self.error, UnknownEvent)
 
     @property
@@ -81,7 +81,7 @@ class UndecodedEvent(Event):
 
 @dataclass(frozen=True, slots=True)
 class RecordedEvent:
-    """An event as it stands in its stream. `sequence` is the stream's, and the version of the aggregate after it."""
+    """A stored event. `sequence` is its sequence in the stream, and the version of the aggregate after it."""
 
     event: Event
     envelope: Envelope
@@ -94,7 +94,7 @@ class EventStore(Protocol):
     async def load(
         self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
     ) -> Sequence[RecordedEvent]:
-        """Every event of the aggregate behind stream sequence `after`, in order; empty if there is none.
+        """The events of the aggregate above stream sequence `after`, in order.
 
         Sees every append that was acknowledged before the call. With `include_undecoded`, messages that cannot be
         decoded come as UndecodedEvent; without it, BadEnvelope, BadEvent or UnknownEvent is raised. Raises Unavailable.
@@ -104,8 +104,7 @@ class EventStore(Protocol):
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         """Store the event if the aggregate's last sequence is still `expected` (0: has no event); its new sequence.
 
-        Raises Conflict, Unavailable, or Refused: too large, not allowed, or the envelope's id belongs to an event that
-        was there before. After Conflict or Unavailable the caller must read back: an earlier try with the same envelope
-        id may have been stored.
+        Raises Conflict, Unavailable or AppendRejected. After Conflict or Unavailable the caller must load again: an
+        earlier attempt with the same envelope id may have been stored.
         """
         ...

@@ -1,7 +1,7 @@
-"""Read a stream in order from any sequence on, for ever: the source of every projection.
+"""Catch-up subscription: reads a stream in order from any sequence and then follows it; the source of every projection.
 
-Pages of stored messages are asked for (direct get); the server's announcement that a message was stored says when to
-ask again. No consumer is made: a right to make one would also be a right to alter everybody else's.
+It fetches pages by direct get, and again when the server announces that a message was stored. It creates no consumer:
+the permission to create one would also allow changing the consumers of other services.
 """
 
 import asyncio
@@ -24,25 +24,25 @@ __all__ = ["CatchUpSubscription", "MessageBatch"]
 
 log = structlog.get_logger(__name__)
 IDLE_TIMEOUT = 0.5
-"""Seconds after which an empty batch says that nothing new came, and after which a lost announcement is made up for."""
+"""Seconds without an announcement until the next page is fetched anyway, since an announcement may be lost."""
 SILENCE_TIMEOUT = 2
-"""Seconds without an answer after which a page is asked for again."""
+"""Seconds without a reply after which a page is requested again."""
 REPLICA_LAG_INTERVAL = 0.01
-"""Seconds between two questions while a replica has not yet got what was announced."""
+"""Seconds between two requests while a replica does not have an announced message yet."""
 ANNOUNCEMENT_TIMEOUT = 5
-"""Seconds for which an announced message is asked for without pause; it may have been removed since."""
+"""Seconds for which an announced message is requested at that interval; it may have been removed since."""
 
 
 @dataclass(frozen=True, slots=True)
 class MessageBatch:
-    """Records in stream order, none missing between two batches. `pending`: how many more the server has now."""
+    """Messages in stream order, none missing between two batches. `pending`: about how many more the server has."""
 
     records: Sequence[StoredMessage]
     pending: int
 
 
 class CatchUpSubscription:
-    """Everything that `filters` select (none: the whole stream), gap-free and without duplicates."""
+    """The messages that match `filters` (none: the whole stream), without gaps or duplicates."""
 
     def __init__(
         self,
@@ -52,18 +52,18 @@ class CatchUpSubscription:
         filters: Sequence[str] = (),
         limit: int = 500,
     ) -> None:
-        """A batch has at most `limit` records."""
+        """A batch has at most `limit` messages."""
         self._connection = connection
         self._stream = stream
         self._filters = list(filters or stream.subjects)
         self._limit = limit
-        # Pages of several filters, asked for one after the other, would not fit together: all is asked for.
+        # Pages of several filters can't be merged in order without gaps: the whole stream is read and filtered here.
         [whole] = stream.subjects
-        self._asked = self._filters[0] if len(self._filters) == 1 else whole
+        self._requested = self._filters[0] if len(self._filters) == 1 else whole
         self._wanted = [pattern.split(".") for pattern in self._filters]
 
     async def head(self) -> int:
-        """The sequence of the last record that will come, as things stand; 0 if there is none."""
+        """The sequence of the last message that currently matches the filters; 0 if there is none."""
         jetstream, last = self._connection.jetstream(), 0
         for subject in self._filters:
             try:
@@ -74,36 +74,36 @@ class CatchUpSubscription:
         return last
 
     async def last(self) -> int:
-        """The stream's last sequence, whatever the filters; it stays when the last record is removed."""
+        """The stream's last sequence, regardless of the filters; it stays when the last message is removed."""
         info = await self._connection.jetstream().stream_info(self._stream.name)
         return int(info.state.last_seq)
 
     async def follow(self, after: int) -> AsyncGenerator[MessageBatch, None]:
-        """Everything behind sequence `after`, in batches of up to `limit`; an empty batch when nothing is new."""
-        bell = _Announcements()
-        announcements = await self._connection.subscribe(stored(self._asked), cb=bell.ring)
+        """Batches of messages above sequence `after`, without end; an empty batch when nothing is new."""
+        announcements = _Announcements()
+        subscription = await self._connection.subscribe(stored(self._requested), cb=announcements.receive)
         try:
             while True:
                 raise_if_cancelled()
-                bell.heard.clear()
+                announcements.heard.clear()
                 found = await self._page(after)
                 if found.records:
                     after = found.records[-1].sequence
                     wanted = [record for record in found.records if self._is_wanted(record)]
                     if wanted:
                         yield MessageBatch(wanted, found.pending)
-                elif not await bell.wait_for_news(after):
+                elif not await announcements.wait_for_news(after):
                     yield MessageBatch((), 0)
         finally:
             if not self._connection.is_closed:
-                await announcements.unsubscribe()
+                await subscription.unsubscribe()
 
     async def _page(self, after: int) -> MessagePage:
         try:
             return await fetch_page(
                 self._connection,
                 self._stream.name,
-                self._asked,
+                self._requested,
                 after,
                 limit=self._limit,
                 timeout=SILENCE_TIMEOUT,
@@ -127,19 +127,19 @@ def _selects(pattern: Sequence[str], subject: str) -> bool:
 
 @dataclass(slots=True)
 class _Announcements:
-    """What was announced: the highest sequence, and when."""
+    """The last announced sequence, and when it was announced."""
 
     heard: asyncio.Event = field(default_factory=asyncio.Event)
     sequence: int = 0
     at: float = 0
 
-    async def ring(self, message: Msg) -> None:
+    async def receive(self, message: Msg) -> None:
         self.sequence = int((message.headers or {}).get("Nats-Sequence", 0))
         self.at = asyncio.get_running_loop().time()
         self.heard.set()
 
     async def wait_for_news(self, after: int) -> bool:
-        """Wait until there may be something behind `after`; False when nothing was announced for a while."""
+        """Wait until there may be a message above `after`. False when nothing was announced within IDLE_TIMEOUT."""
         behind = self.sequence > after and asyncio.get_running_loop().time() - self.at < ANNOUNCEMENT_TIMEOUT
         waiting = asyncio.ensure_future(self.heard.wait())
         try:

@@ -1,0 +1,1 @@
+"""The HTTP server inside a service, with limits on clients."""

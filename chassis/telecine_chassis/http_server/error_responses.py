@@ -1,4 +1,4 @@
-"""Error responses that the HTTP server gives by itself, in the API's form, and the rules for a request's head."""
+"""Error responses of the HTTP server itself, in the API's format, and the rules for request headers."""
 
 import json
 import re
@@ -22,7 +22,7 @@ _HOST = re.compile(rb"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+)(:[0-9]{0,5})?")
 
 
 def head_error(version: str, headers: Sequence[tuple[bytes, bytes]]) -> HttpError | None:
-    """What is wrong with a head, or None."""
+    """The error in a request's header, or None."""
     if version == "2.0":
         return 505, "HTTP/2.0 is not supported here; use HTTP/1.1"
     if version not in ("1.0", "1.1"):
@@ -44,7 +44,7 @@ def json_body(status: int, message: str) -> bytes:
 
 
 def json_headers(status: int, message: str) -> list[tuple[bytes, bytes]]:
-    """The header of an error response after which the connection is closed."""
+    """The headers of an error response after which the connection is closed."""
     headers = [
         (b"content-type", b"application/json"),
         (b"content-length", str(len(json_body(status, message))).encode()),
@@ -56,7 +56,7 @@ def json_headers(status: int, message: str) -> list[tuple[bytes, bytes]]:
 
 
 def error_app(status: int, message: str) -> Callable[..., Any]:
-    """An ASGI application with one answer."""
+    """An ASGI application that always responds with this error."""
 
     async def application(scope: Any, receive: Any, send: Any) -> None:
         headers = json_headers(status, message)

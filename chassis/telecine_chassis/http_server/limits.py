@@ -1,4 +1,4 @@
-"""Limits of an HTTP server: what one client, and all of them together, may take of it."""
+"""Limits of an HTTP server, per client and for all clients together."""
 
 import resource
 from dataclasses import dataclass, replace
@@ -11,31 +11,31 @@ class HttpLimits:
     """Times in seconds, sizes in bytes. The defaults are those of the gateway's settings."""
 
     connections: int = 1000
-    """Open connections; at the limit, the one that has waited longest for a request makes room."""
+    """Open connections; at the limit, the one that has been idle longest is closed for a new one."""
     descriptor_share: float = 1 / 3
-    """Part of the process's file descriptors for these connections; as many again may be in the listen queue."""
+    """Share of the process's file descriptors for these connections; as many again may be in the listen queue."""
     head_bytes: int = 16 * 1024
     """Request line and header fields together; trailer fields of a chunked body are limited to the same size."""
     head_timeout: float = 20
-    """For a head, from its first byte or from the connection on."""
+    """For a complete header, from its first byte or from the start of the connection."""
     idle_timeout: float = 20
     """Between two requests."""
     progress_timeout: float = 30
-    """For the client to take at least one more byte of a response."""
+    """For the client to read at least one more byte of a response."""
     drain_bytes: int = 16 * 1024 * 1024
-    """Of a body that the response did not wait for, read and dropped so that the client sees the response."""
+    """Of a body that the response did not wait for: it is read and discarded so that the client sees the response."""
     drain_timeout: float = 10
-    """For that."""
+    """For reading such a body."""
 
     def within(self, descriptors: int) -> "HttpLimits":
-        """The same for a process that may open that many files: room is left for its own connections."""
+        """The limits for a process that may open so many files, with room for its own connections."""
         return replace(
             self, connections=max(2, min(self.connections, int(descriptors * self.descriptor_share)))
         )
 
 
 ADMIN_LIMITS = HttpLimits(connections=64, descriptor_share=1 / 16)
-"""For the port of health and metrics."""
+"""For the port that serves health and metrics."""
 
 
 def descriptor_limit() -> int:

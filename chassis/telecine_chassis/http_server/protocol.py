@@ -1,6 +1,6 @@
-"""uvicorn's HTTP/1.1 protocol with limits: on heads, on silence, on clients that do not read, on connections.
+"""uvicorn's HTTP/1.1 protocol with limits on header sizes, idle time, slow readers and the number of connections.
 
-Rules and status codes are those of RFC 9110 and RFC 9112. Protocol errors are answered in the API's form, as JSON.
+Rules and status codes are those of RFC 9110 and RFC 9112. Protocol errors have the JSON body of the API's errors.
 """
 
 import asyncio
@@ -19,17 +19,17 @@ from .transport import LingeringTransport
 __all__ = ["BoundedProtocol", "ConnectionQueue"]
 
 PIPELINED = 16
-"""Requests that may queue behind the one being answered on a connection."""
+"""Pipelined requests that a connection may queue behind the current one."""
 SPARE = 16
-"""Connections beyond the limit that get a 503 while all others are being answered; further ones are closed."""
+"""Connections beyond the limit that get a 503 while all others have a request in progress; more are closed."""
 _BODY_HEADERS = frozenset({b"content-length", b"transfer-encoding"})
 
 ConnectionQueue = dict["BoundedProtocol", None]
-"""A server's connections with no request being answered, the longest waiting first."""
+"""A server's connections without a request in progress, the longest waiting first."""
 
 
 class BoundedProtocol(HttpToolsProtocol):
-    """One connection. `check` is to be called regularly: deadlines are judged there, not by timers."""
+    """One connection. Its deadlines are enforced by `check`, which the server calls periodically, not by timers."""
 
     def __init__(
         self,
@@ -47,14 +47,14 @@ class BoundedProtocol(HttpToolsProtocol):
         self._application = self.app
         self._wire: LingeringTransport
         self._since = 0.0
-        """When the connection, its silence, its current head, or the draining of a body began."""
+        """Start of the connection, of its idle time, of the current header, or of draining a body."""
         self._quiet = 0
-        """Bytes since the last complete head or piece of a body."""
+        """Bytes since the last complete header or piece of a body."""
         self._drained = 0
         self._in_body = False
         self._replaying = False
         self._ended = False
-        """Nothing more is read: the connection ends with the response in progress."""
+        """Nothing more is parsed: the connection closes after the response in progress."""
         self._crowded = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
@@ -85,7 +85,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.close()
 
     def shutdown(self) -> None:
-        """The server stops: end after the response in progress."""
+        """Close after the response in progress, because the server stops."""
         if self._wire.is_lingering:
             self.transport.abort()
         else:
@@ -106,7 +106,7 @@ class BoundedProtocol(HttpToolsProtocol):
             data = self._feed(data[:allowed]) + data[allowed:]
 
     def _feed(self, piece: bytes) -> bytes:
-        """Parse; what is left over."""
+        """Parse a piece; the bytes that were not consumed."""
         self._quiet += len(piece)
         try:
             self.parser.feed_data(piece)
@@ -117,7 +117,9 @@ class BoundedProtocol(HttpToolsProtocol):
         return b""
 
     def _decline_upgrade(self, rest: bytes) -> bytes:
-        """Go on with HTTP/1.1 (RFC 9110, 7.8). The parser takes the body for the other protocol: a new one reads it."""
+        """Ignore an upgrade and continue with HTTP/1.1 (RFC 9110, 7.8); the bytes that follow the header."""
+        # httptools stops at the header of an upgrade, and would read the body as the other protocol. A new parser that
+        # has seen the same framing headers reads it as a body.
         if self._should_upgrade():
             self.handle_websocket_upgrade()
             return b""
@@ -128,14 +130,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._replaying = False
         return rest
 
-    # What the parser has found
+    # Callbacks of the parser
 
     def on_message_begin(self) -> None:
         if not self._replaying:
             super().on_message_begin()
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        if not self._in_body:  # a trailer field is no header field (RFC 9110, 6.5.1)
+        if not self._in_body:  # trailer fields are not header fields (RFC 9110, 6.5.1)
             super().on_header(name, value.strip(b" \t"))
 
     def on_headers_complete(self) -> None:
@@ -172,14 +174,14 @@ class BoundedProtocol(HttpToolsProtocol):
             self._wait()
 
     def _refusal(self) -> HttpError | None:
-        """What is wrong with the head, or with serving it now."""
+        """The error response to the current header, or None to serve the request."""
         if refusal := head_error(self.parser.get_http_version(), self.headers):
             return refusal
         if self._crowded:
             return 503, "The server has too many connections; please try again"
         return None
 
-    # Ends
+    # Closing
 
     def _is_answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -204,7 +206,7 @@ class BoundedProtocol(HttpToolsProtocol):
             self.transport.abort()
 
     def _refuse(self, status: int, message: str) -> None:
-        """Answer what is no request, and end the connection; responses in progress come first."""
+        """Send an error response to an invalid request and close the connection, after responses in progress."""
         if self._is_answering():
             if self.pipeline or not self._in_body:
                 self._ended = True
@@ -219,6 +221,6 @@ class BoundedProtocol(HttpToolsProtocol):
         reason = HTTPStatus(status).phrase.encode()
         head = [b"HTTP/1.1 %d %s" % (status, reason), *(name + b": " + value for name, value in headers)]
         self.transport.write(b"\r\n".join([*head, b"", json_body(status, message)]))
-        self._in_body = True  # more of it may be on the way
+        self._in_body = True  # more of the invalid request may arrive
         self._wait()
         self.transport.close()

@@ -20,14 +20,14 @@ __all__ = ["HttpServer"]
 
 log = structlog.get_logger(__name__)
 FIRST_REQUEST = 1
-"""Seconds, when the server stops, for a connection that has not asked anything yet."""
+"""Seconds at a stop that a connection without a request gets to send one."""
 NEXT_REQUEST = 0.2
-"""Seconds, when the server stops, for the next request on a connection that is kept open."""
+"""Seconds at a stop that a keep-alive connection gets to send its next request."""
 CONNECTION_CLOSE = (b"connection", b"close")
 
 
 class _Server(uvicorn.Server):
-    """Loses no request that a client could send when it stops: uvicorn resets what it has not read yet."""
+    """A uvicorn server that serves the requests that arrive while it stops, where uvicorn resets connections."""
 
     def __init__(self, config: uvicorn.Config, limits: HttpLimits) -> None:
         super().__init__(config)
@@ -38,7 +38,7 @@ class _Server(uvicorn.Server):
         self._checked = 0.0
 
     async def on_tick(self, counter: int) -> bool:
-        """Ten times a second: see to the deadlines of connections as well."""
+        """Called ten times a second: also enforce the deadlines of connections."""
         now = asyncio.get_running_loop().time()
         if now - self._checked >= self._check_interval:
             self._checked = now
@@ -49,11 +49,11 @@ class _Server(uvicorn.Server):
 
     @contextmanager
     def capture_signals(self) -> Iterator[None]:
-        """Signals belong to the service, which stops its parts in order."""
+        """Leave signals to the service, which stops its components in order."""
         yield
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Refuse new connections; serve each open one once more, with "connection: close"; then as uvicorn does."""
+        """Refuse new connections, serve open ones once more with "connection: close", then stop like uvicorn."""
         for connection in self._refuse_others():
             await asyncio.get_running_loop().connect_accepted_socket(self._protocol, connection)
         self.close_keepalive()
@@ -61,12 +61,12 @@ class _Server(uvicorn.Server):
         await super().shutdown(sockets)
 
     def close_keepalive(self) -> None:
-        """From now on every answer is the last on its connection."""
+        """Make every further response the last on its connection."""
         if CONNECTION_CLOSE not in self.server_state.default_headers:
             self.server_state.default_headers.append(CONNECTION_CLOSE)
 
     def _refuse_others(self) -> list[socket.socket]:
-        """Stop listening. The connections that the kernel has taken, and nobody has seen yet."""
+        """Stop listening; the connections that the kernel has accepted, but the server has not."""
         waiting: list[socket.socket] = []
         for server in self.servers:
             kept = [socket.socket(fileno=os.dup(each.fileno())) for each in server.sockets]
@@ -96,10 +96,10 @@ class _Server(uvicorn.Server):
 
 
 class HttpServer:
-    """A part of a service: serves `app` on `host`:`port` (0: a free port). `grace`: seconds for open requests.
+    """A component that serves `app` on `host`:`port` (0: a free port). `grace`: seconds for open requests at a stop.
 
-    `notice`: seconds at a stop in which new requests are still taken. Meanwhile the service is not ready, and whoever
-    shares out requests sends them elsewhere.
+    `notice`: seconds at a stop in which new requests are still served. The service is not ready meanwhile, so that the
+    load balancer sends requests elsewhere.
     """
 
     def __init__(
@@ -124,9 +124,9 @@ class HttpServer:
             server_header=False,
             lifespan="off",
             timeout_graceful_shutdown=int(grace),
-            timeout_keep_alive=cast(int, limits.idle_timeout),  # any number of seconds will do
+            timeout_keep_alive=cast(int, limits.idle_timeout),  # its type is int, but uvicorn accepts a float
             http=cast(Any, protocol),
-            # The whole queue is accepted at once, before the limit is looked at: it must fit beside the connections.
+            # The whole queue is accepted at once, before the limit is checked: it must fit beside the connections.
             backlog=limits.connections,
         )
         self._server = _Server(config, limits)
@@ -156,7 +156,7 @@ class HttpServer:
             raise OSError(f"cannot listen on {host}:{port}") from None
 
     async def stop(self) -> None:
-        """Give notice, refuse new connections, let open requests finish, close."""
+        """Serve for `notice` seconds more, refuse new connections, let open requests finish, close."""
         self._server.close_keepalive()
         await asyncio.sleep(self._notice)
         self._server.should_exit = True

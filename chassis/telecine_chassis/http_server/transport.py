@@ -1,4 +1,4 @@
-"""A transport that closes without cutting its own response off, and knows whether the client takes anything."""
+"""A transport that closes without losing its last response, and notices clients that do not read."""
 
 import asyncio
 import struct
@@ -12,10 +12,10 @@ __all__ = ["LingeringTransport"]
 
 
 class LingeringTransport(asyncio.Transport):
-    """Passes everything on to `transport`.
+    """Wraps `transport`.
 
-    If `expects_more` says that the client is still sending when it is to be closed, only the sending side is closed:
-    a socket that is closed with unread data is reset, and the client loses the response (RFC 9112, 9.6).
+    When it is closed while `expects_more` says that the client is still sending, it closes the sending side only: a
+    socket that is closed with unread data is reset, and the client loses the response (RFC 9112, 9.6).
     """
 
     def __init__(self, transport: asyncio.Transport, expects_more: Callable[[], bool]) -> None:
@@ -23,7 +23,7 @@ class LingeringTransport(asyncio.Transport):
         self._transport = transport
         self._expects_more = expects_more
         self.is_lingering = False
-        """The sending side is closed; what still comes is to be dropped."""
+        """The sending side is closed; further input is discarded."""
         self._written = 0
         self._taken = -1
         self._taken_at = 0.0
@@ -52,7 +52,7 @@ class LingeringTransport(asyncio.Transport):
         return self.is_lingering or self._transport.is_closing()
 
     def is_stalled(self, now: float, timeout: float) -> bool:
-        """Whether data has been waiting, and the client has taken none of it, for `timeout` seconds."""
+        """Whether data has been waiting for `timeout` seconds without the client reading any of it."""
         waiting = self._transport.get_write_buffer_size()
         taken = self._written - waiting - (self._in_kernel() if waiting else 0)
         if not waiting or taken != self._taken:

@@ -1,0 +1,1 @@
+"""Connections of services to NATS, and requests over them."""

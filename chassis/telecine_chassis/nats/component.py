@@ -1,4 +1,4 @@
-"""A service's connection to NATS as one of its parts: first to start, last to stop, counted."""
+"""A service's connection to NATS as a component, with readiness, liveness and metrics."""
 
 from typing import Any
 
@@ -16,10 +16,10 @@ log = structlog.get_logger(__name__)
 
 
 class NatsComponent:
-    """The connection as the first part to start and the last to stop."""
+    """The connection: the first component to start and the last to stop."""
 
     def __init__(self, client: Client, url: str, options: dict[str, Any], *, known: bool) -> None:
-        """`known`: the service shows who it is, or nobody needs to ask."""
+        """`known`: the service has credentials, or is in a sandbox and needs none."""
         self._client = client
         self._servers = url.split(",")
         self._options = options
@@ -28,21 +28,23 @@ class NatsComponent:
 
     async def start(self) -> None:
         if not self._known:
-            log.warning("nats.anonymous", detail="comes as nobody: set TELECINE_NATS_NKEY_SEED_FILE")
+            log.warning(
+                "nats.anonymous", detail="connecting without credentials; set TELECINE_NATS_NKEY_SEED_FILE"
+            )
         await self._client.connect(servers=self._servers, **self._options)
 
     async def stop(self) -> None:
         await self._client.close()
 
     async def ready(self) -> str | None:
-        """Real calls: a connection stays up while JetStream, or one stream, can't be written, e.g. on a full disk."""
+        """Send real requests: a connection stays up while a stream can't be written, e.g. on a full disk."""
         if not self._client.is_connected:
             return "not connected to NATS"
         await self._client.jetstream().account_info()
         return await self._health.problem()
 
     def alive(self) -> str | None:
-        """A connection that is lost comes back by itself; one that is closed does not."""
+        """A lost connection reconnects; a closed one needs a restart."""
         return "the connection to NATS is closed" if self._client.is_closed else None
 
 
@@ -53,7 +55,7 @@ def _kind(problem: Exception, denial: PermissionViolation | None) -> str:
 
 
 def instrumented_options(options: dict[str, Any], meters: ConnectionInstruments) -> dict[str, Any]:
-    """The same options, with callbacks that count."""
+    """`options` with callbacks that also count errors and disconnections."""
 
     async def error(problem: Exception) -> None:
         denial = PermissionViolation.of(problem)

@@ -1,4 +1,4 @@
-"""NATS connections of services: they reconnect indefinitely, log every error and report a permanent end."""
+"""NATS connection factory: reconnects indefinitely, logs every error, and reports a permanently closed connection."""
 
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -22,9 +22,8 @@ def connection_options(
 ) -> dict[str, Any]:
     """Options for `NatsClient.connect` of a service called `name`.
 
-    Without end it tries to reconnect (nats-py's default gives up after two minutes); a silent server is noticed within
-    20 s. `on_violation` is called for each permission that the server refuses, `on_closed` when the connection is
-    closed for good.
+    It reconnects indefinitely (nats-py's default gives up after two minutes) and notices an unresponsive server within
+    20 s. `on_violation` is called for each permission violation, `on_closed` when the connection is closed permanently.
     """
 
     async def error(problem: Exception) -> None:

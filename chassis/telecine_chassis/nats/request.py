@@ -1,4 +1,4 @@
-"""A request to another service, sent again while no answer comes: for work that is done once, however often asked."""
+"""Requests to other services that are repeated until a reply arrives; for idempotent operations."""
 
 import asyncio
 from collections.abc import Mapping
@@ -10,7 +10,7 @@ from nats.aio.msg import Msg
 __all__ = ["RETRY_INTERVAL", "request_with_retry"]
 
 RETRY_INTERVAL = 1.5
-"""Seconds without an answer. A reload of the server's users loses the answers to requests that are being served."""
+"""Seconds without a reply. When the server reloads its users, replies to requests in progress are lost."""
 
 
 async def request_with_retry(
@@ -22,14 +22,14 @@ async def request_with_retry(
     retry_interval: float = RETRY_INTERVAL,
     headers: Mapping[str, str] | None = None,
 ) -> Msg:
-    """The answer, which `timeout` seconds are waited for; the request is sent again every `retry_interval` seconds.
+    """The reply within `timeout` seconds; the request is sent again every `retry_interval` seconds.
 
-    While the connection is lost nothing is sent: the client would keep it and send it later, perhaps after a newer one.
     Raises errors of NATS, also ConnectionReconnectingError, and TimeoutError.
     """
     now = asyncio.get_running_loop().time
     give_up = now() + timeout
     while True:
+        # nats-py would buffer the request and send it after the reconnection, perhaps behind a newer one.
         if not connection.is_connected:
             raise nats.errors.ConnectionReconnectingError
         left = give_up - now()
@@ -37,6 +37,6 @@ async def request_with_retry(
             return await connection.request(
                 subject, body, timeout=min(left, retry_interval), headers=dict(headers or {})
             )
-        except TimeoutError:  # also that of NATS
+        except TimeoutError:  # nats' TimeoutError, too
             if left <= retry_interval:
                 raise

@@ -1,6 +1,6 @@
-"""The event store's time, kept between two looks by the monotonic clock of this process.
+"""The NATS server's time, extrapolated between two requests by the monotonic clock of this process.
 
-The wall clock of one machine decides nothing: a service whose clock is an hour ahead reads the same time as its
+No decision depends on the wall clock of one machine: a service whose clock is an hour ahead reads the same time as its
 replicas.
 """
 
@@ -22,18 +22,18 @@ __all__ = ["ServerClock"]
 
 log = structlog.get_logger(__name__)
 STREAM = "TIMERS"
-"""Asked for its information, which says the time (`ts`) of its leader: the server by whose clock timers fire."""
+"""Its stream info contains the time (`ts`) of its leader, the server by whose clock timers fire."""
 TIMEOUT = 5.0
 STEP = timedelta(seconds=2)
-"""A larger difference is no drift: the server's clock, or this machine, was moved or stood still."""
+"""A larger difference is not drift: the server's clock was changed, or this machine was suspended."""
 STEADY = 30.0
-"""Seconds for which a step must last before it is followed: a clock that is wrong for a moment changes nothing."""
+"""Seconds for which a step must last before it is followed, so that a clock that is briefly wrong has no effect."""
 
 
 class ServerClock:
-    """Tells the server's time. Before the first answer it is the machine's, as it was when the clock was made.
+    """The server's time; before the first reply, the machine's time at the creation of this clock.
 
-    `every`: seconds between two looks. Between them, and while the server is away, time goes on by `monotonic`.
+    `every`: seconds between two requests. Between them, and while the server is away, `monotonic` advances the time.
     """
 
     def __init__(
@@ -54,26 +54,26 @@ class ServerClock:
         self._task: asyncio.Task[None] | None = None
 
     def __call__(self) -> datetime:
-        """The time now, with its zone."""
+        """The current time in UTC."""
         return self._base + timedelta(seconds=self._monotonic() - self._at)
 
     @property
     def server_offset(self) -> timedelta:
-        """How far the server's own clock is ahead of this one just now: nothing, unless it was moved a moment ago."""
+        """How far the server's clock is ahead of this one: zero, unless it was changed less than STEADY seconds ago."""
         return self._step[0] if self._step is not None else timedelta(0)
 
     async def start(self) -> None:
-        """Read the server's time, and go on doing so. A server that does not answer is asked again later."""
+        """Read the server's time, and then periodically. An unreachable server is asked again later."""
         await self._look()
         self._task = start_background_task(self._run(), name="server-clock")
 
     async def stop(self) -> None:
-        """Stop looking; time goes on."""
+        """Stop reading the server's time; this clock continues."""
         if self._task is not None:
             await cancel_and_wait(self._task)
 
     def synchronize(self, told: datetime, asked: float, heard: float) -> None:
-        """Take in that the server said `told` between two moments of the monotonic clock."""
+        """Adjust to a server time `told` that was received between two readings of the monotonic clock."""
         own = self._base + timedelta(seconds=heard - self._at)
         true = min(max(own, told), told + timedelta(seconds=heard - asked))
         off = true - own
@@ -97,7 +97,7 @@ class ServerClock:
             answer = await self._connection.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=TIMEOUT)
             told = datetime.fromisoformat(json.loads(answer.data)["ts"])
         except (nats.errors.Error, PermissionDenied, TimeoutError, OSError, ValueError, LookupError) as error:
-            if not self._silent:  # once for each time that the server is away
+            if not self._silent:  # once per outage
                 log.warning("clock.no_answer", reason=type(error).__name__, known=self._known)
             self._silent = True
             return

@@ -1,4 +1,4 @@
-"""Asks the NATS servers themselves how they are: whether each stream can be written, and how full the store is."""
+"""Health of the NATS servers, as they report it: whether each stream can be written, and how full the store is."""
 
 import asyncio
 import json
@@ -14,20 +14,20 @@ from telecine_contracts.permissions import SERVER_HEALTH, SERVER_STATE
 __all__ = ["ServerHealth"]
 
 FIRST = 1.0
-"""Seconds for the first answer."""
+"""Seconds to wait for the first reply."""
 NEXT = 0.25
-"""Seconds for the answer of one more server of a cluster."""
+"""Seconds to wait for the reply of each further server of a cluster."""
 FRESH = 1.0
-"""Seconds for which a good answer holds."""
+"""Seconds for which a healthy reply is cached."""
 SILENCE = 60
-"""Seconds before asking again after a request without an answer: the identity may lack the right to ask."""
+"""Seconds before the next request after one without a reply: the identity may lack the permission."""
 
 
 class ServerHealth:
-    """What the servers say of themselves, asked over the connection of a service.
+    """Requests the servers' health over the connection of a service.
 
-    A stream whose write failed, e.g. on a full disk, still answers every request but a publish, and goes on to fail
-    after there is room again: only the server's health check shows it.
+    A stream whose write failed, e.g. on a full disk, still serves every request except publishing, and keeps failing
+    after there is space again: only the server's health check shows it.
     """
 
     def __init__(self, connection: Client) -> None:
@@ -36,9 +36,9 @@ class ServerHealth:
         self._healthy_until = -math.inf
 
     async def problem(self) -> str | None:
-        """Why no server is healthy, or None. Also None where the servers do not answer this identity.
+        """Why no server is healthy, or None. Also None where the servers do not reply to this identity.
 
-        One that was healthy is not asked again within a second: a proxy may ask for readiness many times in one.
+        A healthy reply is cached for a second, since load balancers may check readiness many times in one.
         """
         now = asyncio.get_running_loop().time
         if now() < self._healthy_until:
@@ -69,7 +69,7 @@ class ServerHealth:
         }
 
     async def _answers(self, subject: str) -> AsyncIterator[dict[str, Any]]:
-        """The answers of the servers, as they come."""
+        """The servers' replies as they arrive."""
         now = asyncio.get_running_loop().time
         if now() < self._not_before:
             return
@@ -77,15 +77,15 @@ class ServerHealth:
         answers = await self._connection.subscribe(inbox)
         try:
             await self._connection.publish(subject, reply=inbox)
-            patience = FIRST
+            timeout = FIRST
             while True:
-                message = await answers.next_msg(timeout=patience)
-                if not message.data:  # no responders: a server that knows no identities
+                message = await answers.next_msg(timeout=timeout)
+                if not message.data:  # no responders: a server without accounts
                     raise nats.errors.TimeoutError
                 yield json.loads(message.data)
-                patience = NEXT
+                timeout = NEXT
         except nats.errors.TimeoutError:
-            if patience == FIRST:
+            if timeout == FIRST:
                 self._not_before = now() + SILENCE
         finally:
             await answers.unsubscribe()

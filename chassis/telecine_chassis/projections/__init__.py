@@ -1,0 +1,1 @@
+"""Projections: tables that follow a stream, in slots of SQLite or Postgres."""

@@ -1,4 +1,4 @@
-"""A database that is not to be had for a while: told by the type of an error, and waited for."""
+"""Detects that the database is temporarily unavailable and retries."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -13,14 +13,14 @@ __all__ = ["UNAVAILABLE_ERRORS", "is_unavailable_error", "retry_while_unavailabl
 log = structlog.get_logger(__name__)
 T = TypeVar("T")
 RETRY_INTERVAL = 1
-"""Seconds between two tries."""
+"""Seconds between two attempts."""
 UNAVAILABLE_ERRORS = (OperationalError, InterfaceError, NoConnectionFree)
-"""What SQLAlchemy raises: the server is away, refuses or breaks off connections; the pool has none to give; the disk
-is full, or (SQLite) the file is locked, cannot be written or was mounted read-only."""
+"""SQLAlchemy's errors for: a server that is away, refuses or drops connections; an exhausted pool; a full disk; and on
+SQLite a file that is locked, not writable or mounted read-only."""
 
 
 def is_unavailable_error(error: BaseException) -> bool:
-    """Whether the same statement may well succeed later. Anything else is wrong with the statement itself."""
+    """Whether the same statement may succeed later; any other error concerns the statement itself."""
     return isinstance(error, UNAVAILABLE_ERRORS) or (
         isinstance(error, DBAPIError) and error.connection_invalidated
     )
@@ -29,9 +29,9 @@ def is_unavailable_error(error: BaseException) -> bool:
 async def retry_while_unavailable(
     work: Callable[[], Awaitable[T]], refused: Callable[[], None] = lambda: None, **about: str
 ) -> T:
-    """What `work` returns once the database can be had; `about` goes to the log. Other errors are raised.
+    """The result of `work`, retried while the database is unavailable; `about` goes to the log. Raises other errors.
 
-    `refused` is called after each try that failed.
+    `refused` is called after each failed attempt.
     """
     while True:
         try:
@@ -39,7 +39,7 @@ async def retry_while_unavailable(
         except Exception as error:
             if not is_unavailable_error(error):
                 raise
-            # The driver's first line says what is wrong and no more; statements and parameters stay out of the log.
+            # Only the driver's first line: statements and parameters must not get into the log.
             detail = str(getattr(error, "orig", None) or error).partition("\n")[0]
             refused()
             log.warning("database.unavailable", error=type(error).__name__, detail=detail, **about)

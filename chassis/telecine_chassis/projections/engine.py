@@ -1,4 +1,4 @@
-"""Connections to SQLite and to Postgres, as services need them: durable writes, bounded pools, and no surprises."""
+"""Engines for SQLite and Postgres: durable writes, bounded pools, timeouts."""
 
 import os
 import sqlite3
@@ -14,7 +14,7 @@ from sqlmodel import create_engine
 __all__ = ["open_engine"]
 
 BUSY_TIMEOUT = 30
-"""Seconds that a writer waits for another one on SQLite."""
+"""Seconds that a writer on SQLite waits for another one."""
 KEEPALIVE_OPTIONS: dict[str, Any] = {
     "connect_timeout": 5,
     "keepalives_idle": 10,
@@ -22,20 +22,20 @@ KEEPALIVE_OPTIONS: dict[str, Any] = {
     "keepalives_count": 3,
     "tcp_user_timeout": 20_000,
 }
-"""Seconds (the last: milliseconds) after which a machine that is gone without a word is noticed, not in many minutes.
+"""Seconds (the last: milliseconds) to notice a peer that vanished without closing; the defaults take many minutes.
 
 https://www.postgresql.org/docs/17/libpq-connect.html#LIBPQ-PARAMKEYWORDS"""
 READ_ONLY = "25006"
 """SQLSTATE read_only_sql_transaction: this server has become a replica."""
 POOL = 5
-"""Connections to Postgres that a process keeps, and as many again while it is busy. Its own threads wait for one."""
+"""Connections to Postgres that a process keeps, and as many again under load; further threads wait."""
 POOL_WAIT = 10
-"""Seconds that a thread waits for a connection before the request fails (and is answered 503)."""
+"""Seconds that a thread waits for a connection before its request fails with 503."""
 
 
 def open_engine(url: URL, **options: Any) -> Engine:
-    """An engine for this database, whose connections are as services need them; nothing is connected yet."""
-    options["hide_parameters"] = True  # an error's text goes to the log, and a parameter may be a prompt
+    """An engine for this database; nothing is connected yet."""
+    options["hide_parameters"] = True  # error texts are logged, and a parameter may be a prompt
     if url.get_backend_name() != "sqlite":
         if "poolclass" not in options:
             options |= {
@@ -71,14 +71,14 @@ def open_engine(url: URL, **options: Any) -> Engine:
 
 
 def _make_private(file: Path) -> None:
-    """A new file is its owner's alone: tables hold prompts. SQLite's own files beside it get the same mode."""
+    """Create a new file for its owner only: tables hold prompts. SQLite copies the mode to its -wal and -shm files."""
     file.parent.mkdir(parents=True, exist_ok=True)
     if file.name not in ("", ":memory:") and not file.exists():
         os.close(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600))
 
 
 def _replace_nul(connection: Any, _: Any) -> None:
-    """Postgres refuses one character in texts: what would be set aside for it is kept with another in its place."""
+    """Replace NUL, which Postgres rejects in texts: an event with it would otherwise become a dead letter."""
     for dumper in _dumpers():
         connection.adapters.register_dumper(str, dumper)
 
@@ -99,13 +99,13 @@ def _dumpers() -> tuple[type[Any], ...]:
 
 
 def _leave_read_only(context: ExceptionContext) -> None:
-    """Whoever leads now is found by connecting again."""
+    """Drop connections to a server that has become a replica; reconnecting finds the new primary."""
     if getattr(context.original_exception, "sqlstate", None) == READ_ONLY:
         context.is_disconnect = True
 
 
 def _use_wal(connection: sqlite3.Connection) -> None:
-    """Kept in the file once set. Two who set it on a new file at once don't wait for each other: one fails."""
+    """Set the journal mode, which the file keeps. SQLite's busy timeout does not apply to it, hence the loop."""
     give_up = time.monotonic() + BUSY_TIMEOUT
     while True:
         try:

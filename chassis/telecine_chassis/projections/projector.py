@@ -1,4 +1,4 @@
-"""Projections: tables that follow a stream, with the checkpoint in the same transaction. Rebuilt, never migrated."""
+"""Projections: tables that follow a stream, with the position in the same transaction. Rebuilt, never migrated."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -30,18 +30,18 @@ __all__ = ["Listener", "Projection", "ProjectionAheadOfStream", "Projector"]
 log = structlog.get_logger(__name__)
 Apply = Callable[[Session, RecordedEvent], None]
 Listener = Callable[[Sequence[RecordedEvent]], None]
-REFUSED = 10
-"""Seconds without a successful write after which tables count as old; a database that fails over is quicker."""
+STALE_AFTER = 10
+"""Seconds without a successful write after which the tables count as stale; a database failover is quicker."""
 READ_AHEAD = 4
-"""Batches that are read while a transaction is under way."""
+"""Batches that are read ahead while a transaction is in progress."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """`apply` writes what one event changes, from the event and the tables alone: no clock, no chance, no calls.
+    """`apply` writes what one event changes, from the event and the tables alone: no clock, no randomness, no I/O.
 
-    `events` narrows what it is given (none: everything in the stream). `linger`: seconds that a transaction may wait
-    for more events, where nobody waits for the tables.
+    `events` are the types that it applies (none: all events of the stream). `linger`: seconds that a transaction waits
+    for more events, for tables that need not be current.
     """
 
     name: str
@@ -52,15 +52,15 @@ class Projection:
 
 
 class ProjectionAheadOfStream(Exception):
-    """The tables know events that the stream does not have: remove the database, it is filled again.
+    """The tables contain events that the stream does not have: they belong to another stream, or the stream was
 
-    They belong to another stream, or the stream was restored from an older copy.
+    restored from an older copy. Remove the database; it is rebuilt from the stream.
     """
 
 
 @dataclass(frozen=True, slots=True)
 class _DecodedBatch:
-    """Records as they came, and those among them that are events we know."""
+    """Messages of a batch, and the events among them that could be decoded."""
 
     records: Sequence[StoredMessage]
     understood: Sequence[RecordedEvent]
@@ -71,9 +71,9 @@ class _DecodedBatch:
 
 @dataclass
 class Projector:
-    """Feeds one projection of one slot. `service` names it in dead letters.
+    """Applies the events of a stream to one projection of one slot. `service` names it in dead letters.
 
-    The projectors of a slot take turns with `writing`: SQLite has one writer, and lets a second one sleep.
+    The projectors of a slot share the lock `writing`: SQLite has one writer, and a second one would poll for its lock.
     """
 
     projection: Projection
@@ -92,15 +92,17 @@ class Projector:
     refused_since: float | None = None
 
     async def run(self) -> None:
-        """Follow the stream until cancelled. `caught_up` is set once all that was there at the start is applied.
+        """Follow the stream until cancelled. `caught_up` is set once everything stored at the start is applied.
 
-        Watchers are told at once; the tables follow, as many events in a transaction as came during the one before.
+        Watchers are called when events arrive. One transaction applies the events that arrived during the one before.
         """
         if self.meters is not None:
-            self.meters.skipped.labels(self.projection.name)  # a series before the first one is skipped
+            self.meters.skipped.labels(
+                self.projection.name
+            )  # so that the series exists before the first skip
         feed = self._feed()
         self.sequence = await retry_while_unavailable(
-            lambda: run_in_thread(self._checkpoint), projection=self.projection.name
+            lambda: run_in_thread(self._position), projection=self.projection.name
         )
         if self.sequence > (last := await feed.last()):
             stream = self.projection.stream.name
@@ -116,11 +118,11 @@ class Projector:
             tasks.create_task(self._write_all(read))
 
     async def newest(self) -> int:
-        """The stream sequence of the last event that the tables are for. Asks the server."""
+        """The stream sequence of the last event for this projection. Asks the server."""
         return await self._feed().head()
 
     async def lag(self) -> int:
-        """How far the tables are behind it. Asks the server."""
+        """How far the tables are behind that event. Asks the server."""
         return max(0, await self.newest() - self.sequence)
 
     def _feed(self) -> CatchUpSubscription:
@@ -160,20 +162,20 @@ class Projector:
         if self.sequence >= self.head:
             self.caught_up.set()
 
-    def _checkpoint(self) -> int:
+    def _position(self) -> int:
         table = position_table(self.metadata)
         with Session(self.engine) as session:
             query = select(table.c.sequence).where(table.c.projection == self.projection.name)
             return session.execute(query).scalar() or 0
 
     async def _apply_all(self, batch: "_DecodedBatch") -> Sequence[RecordedEvent]:
-        """Apply a batch in one transaction; after a failure one by one, so that only the culprit is set aside."""
+        """Apply a batch in one transaction; after an error one by one, so that only the culprit is a dead letter."""
         records, understood = batch.records, batch.understood
         last = records[-1].sequence
         try:
             return await self._commit(understood, last)
         except Exception as error:
-            if type(error) is DatabaseError:  # its subclasses are about statements; this is a damaged file
+            if type(error) is DatabaseError:  # not a subclass, which concern statements: a damaged file
                 raise
             log.warning("projection.batch_failed", projection=self.projection.name, exc_info=error)
         applied: list[RecordedEvent] = []
@@ -187,7 +189,7 @@ class Projector:
         return applied
 
     async def _commit(self, events: Sequence[RecordedEvent], last: int) -> Sequence[RecordedEvent]:
-        """Events wait in their stream while the database is not to be had."""
+        """Write a batch; retried while the database is unavailable, when events wait in their stream."""
 
         async def once() -> Sequence[RecordedEvent]:
             async with self.writing:
@@ -203,17 +205,17 @@ class Projector:
 
     @property
     def is_refused(self) -> bool:
-        """Whether the database has taken nothing for a while: a full disk, a server that is away."""
+        """Whether the database has accepted no write for STALE_AFTER seconds: full disk, unreachable server."""
         now = asyncio.get_running_loop().time()
-        return self.refused_since is not None and now - self.refused_since >= REFUSED
+        return self.refused_since is not None and now - self.refused_since >= STALE_AFTER
 
     def _write(self, events: Sequence[RecordedEvent], last: int) -> Sequence[RecordedEvent]:
-        """Events behind the checkpoint only: a second writer of the slot, or a second delivery, changes nothing."""
+        """Apply the events above the position, so that a second writer of the slot, or a redelivery, has no effect."""
         table = position_table(self.metadata)
         mine = table.c.projection == self.projection.name
         with write_session(self.engine) as session:
             done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar()
-            if done is None:  # a row that is not there can't be locked
+            if done is None:  # a row that does not exist can't be locked
                 insert_if_absent(session, table, projection=self.projection.name, sequence=0)
                 done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar_one()
             fresh = [recorded for recorded in events if recorded.sequence > done]

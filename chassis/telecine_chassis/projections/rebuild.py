@@ -1,4 +1,4 @@
-"""Fill a new slot of tables from the streams, beside the live one."""
+"""Rebuilds the tables of a service from its streams in a new slot."""
 
 import asyncio
 from collections.abc import Sequence
@@ -22,10 +22,10 @@ async def rebuild(
     *,
     service: str,
 ) -> int:
-    """Fill a new slot from the first event on, beside the live one, then promote it. The number of the new slot.
+    """Fill a new slot from the first event, beside the live one, then promote it; the number of the new slot.
 
-    May run while the service works: it moves over when it sees the pointer. A slot left by a rebuild that was
-    broken off is thrown away; the slot that was live stays for going back.
+    The service may run meanwhile: it switches when it sees the new pointer. A slot left by an interrupted rebuild is
+    removed; the previous slot stays for a rollback.
     """
     old = await asyncio.to_thread(slots.live)
     new = old + 1

@@ -23,7 +23,7 @@ POINTER_INTERVAL = timedelta(seconds=1)
 
 
 class ProjectionRunner:
-    """Every projection of a service, on its live slot; moves to a new slot when a rebuild has promoted one."""
+    """Every projection of a service on its live slot. Moves to a new slot when a rebuild has promoted one."""
 
     def __init__(
         self,
@@ -58,11 +58,11 @@ class ProjectionRunner:
         return self._engine
 
     def sequence(self, name: str) -> int:
-        """How far the projection `name` is: every event up to this stream sequence can be queried."""
+        """The position of the projection `name`: every event up to this stream sequence can be queried."""
         return self._projectors[name].sequence
 
     async def newest(self, name: str) -> int:
-        """How far the projection `name` has to go as things stand. Asks the server. Raises errors of NATS."""
+        """The sequence of the last event for the projection `name`. Asks the server. Raises errors of NATS."""
         return await self._projectors[name].newest()
 
     def listen(self, name: str, listener: Listener) -> None:
@@ -70,14 +70,14 @@ class ProjectionRunner:
         self._listeners.setdefault(name, []).append(listener)
 
     def watch(self, name: str, watcher: Listener) -> None:
-        """Call `watcher` with the events of every batch as they come, before they can be queried. Before start only."""
+        """Call `watcher` with every batch of events on arrival, before they can be queried. Before start only."""
         self._watchers.setdefault(name, []).append(watcher)
 
     async def start(self) -> None:
-        """Follow the streams, once the database can be had; `ready` tells when everything is caught up."""
+        """Follow the streams once the database is available; `ready` reports when everything is caught up."""
         if self._slots.is_server:
             await retry_while_unavailable(self._move, service=self._service)
-        else:  # a file that can't be opened now never will be
+        else:  # retrying does not help a file that can't be opened
             await self._move()
         self._watch = self._spawn(self._follow_pointer())
 
@@ -88,7 +88,7 @@ class ProjectionRunner:
         await self._leave()
 
     async def ready(self) -> str | None:
-        """A readiness check: answers from an old state would be worse than none."""
+        """A readiness check: queries must not read stale tables."""
         for name, projector in self._projectors.items():
             if not projector.caught_up.is_set():
                 return f"projection {name} is at {projector.sequence} of {projector.head}"
@@ -101,12 +101,12 @@ class ProjectionRunner:
         return {name: await projector.lag() for name, projector in self._projectors.items()}
 
     async def wait(self) -> None:
-        """Until everything that was in the streams at the start is applied."""
+        """Wait until everything that was in the streams at the start is applied."""
         for projector in self._projectors.values():
             await projector.caught_up.wait()
 
     async def _move(self) -> None:
-        """To the live slot, if this is another one."""
+        """Switch to the live slot if it has changed."""
         slot = await run_in_thread(self._slots.live)
         if slot == self._slot:
             return

@@ -32,7 +32,7 @@ Row = TypeVar("Row", bound=SQLModel)
 
 
 class UtcTime(TypeDecorator[datetime]):
-    """A time in UTC with its zone, on databases that know zones and on those that don't."""
+    """A timestamp in UTC with its time zone, also on databases without time zones."""
 
     impl = DateTime(timezone=True)
     cache_ok = True
@@ -47,7 +47,7 @@ class UtcTime(TypeDecorator[datetime]):
 
 
 def position_table(metadata: MetaData) -> Table:
-    """How far each projection of a slot has read its stream."""
+    """The table of positions: how far each projection of a slot has read its stream."""
     if "checkpoint" in metadata.tables:
         return metadata.tables["checkpoint"]
     return Table(
@@ -59,21 +59,19 @@ def position_table(metadata: MetaData) -> Table:
 
 
 def write_session(engine: Engine) -> Session:
-    """A session whose transaction takes the write lock at its start: on SQLite, upgrading a read fails at once."""
+    """A session whose transaction takes the write lock at its start: on SQLite, upgrading from a read lock fails."""
     return Session(engine.execution_options(write=True), expire_on_commit=False)
 
 
 def insert_if_absent(session: Session, table: Table, **values: Any) -> None:
-    """Insert a row, unless one with its key is there. Waits for whoever is about to insert it."""
+    """Insert a row unless its key exists. Waits for a concurrent transaction that inserts the same key."""
     insert = sqlite.insert if session.get_bind().dialect.name == "sqlite" else postgresql.insert
     session.execute(insert(table).values(**values).on_conflict_do_nothing())
 
 
 def find_row(session: Session, model: type[Row], key: Any) -> Row | None:
-    """The row of `model` with this primary key, also one that was given to `keep` and is not written yet.
-
-    `session.get` would write everything that waits before it looks: one statement an event instead of one a batch.
-    """
+    """The row of `model` with this primary key, including rows of `add_row` that are not flushed yet."""
+    # `session.get` alone would flush first: one statement per event instead of one per batch.
     kept: Row | None = session.info.get((model, key))
     if kept is not None:
         return kept
@@ -82,13 +80,13 @@ def find_row(session: Session, model: type[Row], key: Any) -> Row | None:
 
 
 def add_row(session: Session, row: SQLModel) -> None:
-    """Have a row written with the rest of the batch; `find` sees it at once."""
+    """Add a row that is flushed with the rest of the batch; `find_row` sees it at once."""
     session.info[type(row), _key(row)] = row
     session.add(row)
 
 
 def delete_row(session: Session, row: SQLModel) -> None:
-    """Remove a row that `find` gave; one that is not written yet never will be."""
+    """Delete a row that `find_row` returned, also one that is not flushed yet."""
     session.info.pop((type(row), _key(row)), None)
     if row in session.new:
         session.expunge(row)

@@ -1,7 +1,7 @@
-"""Databases of projections: SQLite (WAL) or Postgres, chosen by URL alone.
+"""Slots of a service's database: SQLite (WAL) or Postgres, chosen by URL.
 
-Tables live in slots. A slot holds every table of a service and its checkpoints; a rebuild fills a new slot beside
-the live one and then moves a pointer. On SQLite a slot is a file beside the named one, on Postgres a schema.
+A slot holds every table of a service and the positions of its projections; a rebuild fills a new slot beside the live
+one and then moves a pointer. On SQLite a slot is a file beside the named one, on Postgres a schema.
 """
 
 from collections.abc import Iterator
@@ -31,7 +31,7 @@ from .session import position_table, write_session
 __all__ = ["Slots"]
 
 ADVISORY_LOCK = 7_383_526_377
-"""Held on Postgres by whoever makes tables; any number that nobody else takes."""
+"""Lock held on Postgres while tables are created; an arbitrary number that nothing else uses."""
 _POINTERS = MetaData()
 _LIVE = Table(
     "live_slot",
@@ -51,7 +51,7 @@ class Slots:
 
     @property
     def is_server(self) -> bool:
-        """Whether the database is a server, which comes and goes by itself."""
+        """Whether the database is a server, which may be unavailable for a while."""
         return make_url(self.url).get_backend_name() != "sqlite"
 
     def live(self) -> int:
@@ -68,7 +68,7 @@ class Slots:
             session.commit()
 
     def open(self, slot: int) -> Engine:
-        """The engine of a slot, with its tables made where they are missing."""
+        """The engine of a slot; missing tables are created."""
         position_table(self.metadata)
         url = make_url(self.url)
         if url.get_backend_name() == "sqlite":
@@ -82,7 +82,7 @@ class Slots:
         return engine
 
     def drop(self, slot: int) -> None:
-        """Remove a slot, e.g. one left behind by a rebuild that was broken off."""
+        """Remove a slot, e.g. one left behind by an interrupted rebuild."""
         url = make_url(self.url)
         if url.get_backend_name() == "sqlite":
             for ending in ("", "-wal", "-shm"):
@@ -95,7 +95,7 @@ class Slots:
 
     @cached_property
     def _pointers(self) -> Engine:
-        """Made once, and asked every second; it keeps no connection open."""
+        """Created once and queried every second; it keeps no connection open."""
         engine = open_engine(make_url(self.url), poolclass=NullPool)
         if not inspect(engine).has_table(_LIVE.name):
             with _serialized_ddl(engine) as connection:
@@ -112,7 +112,7 @@ class Slots:
 
 @contextmanager
 def _serialized_ddl(engine: Engine) -> Iterator[Connection]:
-    """A transaction that makes tables: replicas that start side by side on a new database do so one by one."""
+    """A transaction that creates tables: replicas that start together on a new database create them one by one."""
     with engine.execution_options(write=True).begin() as connection:
         if engine.dialect.name != "sqlite":
             connection.execute(select(func.pg_advisory_xact_lock(ADVISORY_LOCK)))

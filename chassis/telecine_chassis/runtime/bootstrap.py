@@ -1,4 +1,4 @@
-"""The parts that every service is made of, named once; a service's `app.py` adds its own."""
+"""Builds the components that every service has; a service's `app.py` adds its own."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
@@ -39,12 +39,12 @@ __all__ = ["ServiceBuilder", "utc_now"]
 
 
 def utc_now() -> datetime:
-    """The time now, with its zone."""
+    """The current time in UTC."""
     return datetime.now(UTC)
 
 
 class ServiceBuilder:
-    """Connection, event store, timers and reactor of the service `name`; nothing is connected before start."""
+    """Connection, event store, timers and reactor of the service `name`. Nothing connects before the service starts."""
 
     def __init__(self, name: str, settings: ServiceSettings, registry: Registry) -> None:
         self.name = name
@@ -103,12 +103,12 @@ class ServiceBuilder:
         )
 
     def event_store(self, *, timeout: float = 5) -> EventStore:
-        """The event store, measured; `timeout` is in seconds, per call."""
+        """An instrumented event store; `timeout` is in seconds, per call."""
         store = JetStreamEventStore(self.connection, self.registry, timeout=timeout)
         return InstrumentedEventStore(store, self.meters.appends)
 
     def projections(self, slots: Slots, projections: Sequence[Projection]) -> ProjectionRunner:
-        """The service's projections, measured."""
+        """The service's projections, instrumented."""
         following = ProjectionRunner(
             slots,
             projections,
@@ -120,7 +120,7 @@ class ServiceBuilder:
         )
         self.metrics.observable_gauge(
             "telecine_projection_lag_events",
-            "How far a projection is behind the last event it is for, in stream sequences",
+            "How far a projection lags behind the last event that it applies, in stream sequences",
             following.lag,
             label="projection",
             every=5,
@@ -135,7 +135,7 @@ class ServiceBuilder:
         interval: float,
         delay: float = 0,
     ) -> Sweeper:
-        """Sets the timers again that `unfinished`, asked of the tables, says should be there."""
+        """A sweeper for the timers that `unfinished` reads from the tables."""
         return Sweeper(
             self.timers,
             unfinished,
@@ -154,9 +154,9 @@ class ServiceBuilder:
         http: HttpServer | None = None,
         reacts: bool = True,
     ) -> Service:
-        """The service: its connection, the parts that come `before` the reactor, the reactor, `parts`, and `http`.
+        """The service: connection, the components `before` the reactor, the reactor, `parts`, and `http`.
 
-        The small server that tells of its health is there first, and goes last.
+        The server for health and metrics starts first and stops last.
         """
         service: Service
         liveness = Liveness(
@@ -194,16 +194,12 @@ class ServiceBuilder:
 
         self.metrics.watch_process()
         register_disk_gauges(self.metrics, data_folder(getattr(self._settings, "database_url", None)))
-        self.metrics.observable_gauge(
-            "telecine_healthy", "1 if /healthz says that all is well, else 0", healthy
-        )
-        self.metrics.observable_gauge(
-            "telecine_ready", "1 if the service says that it is ready, else 0", ready, every=5
-        )
+        self.metrics.observable_gauge("telecine_healthy", "1 if /healthz responds with 200, else 0", healthy)
+        self.metrics.observable_gauge("telecine_ready", "1 if the service is ready, else 0", ready, every=5)
         letters = DeadLetters(self.connection)
         self.metrics.observable_gauge(
             "telecine_dead_letters_kept",
-            "Messages that could not be taken and were neither replayed nor dismissed, of all replicas",
+            "Dead letters that were neither replayed nor dismissed, of all replicas",
             lambda: letters.count(self.name),
             label="consumer",
             every=30,
@@ -212,7 +208,7 @@ class ServiceBuilder:
         build.labels(self.name, __version__).set(1)
 
     def fail(self, reason: str) -> None:
-        """End the service: see Service.fail."""
+        """End the service; see Service.fail."""
         if self._service is not None:
             self._service.fail(reason)
 
@@ -224,4 +220,4 @@ class ServiceBuilder:
             self.fail(str(violation))
 
     async def _closed(self) -> None:
-        self.fail("a connection to NATS was closed for good")
+        self.fail("a connection to NATS was closed permanently")

@@ -1,4 +1,4 @@
-"""Cancellations that a library swallows, or that a thread can't hear."""
+"""Cancellation of tasks despite libraries that swallow it, and of work in threads."""
 
 import asyncio
 from collections.abc import Callable
@@ -11,10 +11,10 @@ T = TypeVar("T")
 
 
 def raise_if_cancelled() -> None:
-    """Raise CancelledError if this task was told to stop. To be called in every loop around calls to NATS.
+    """Raise CancelledError if this task was cancelled. Call it in every loop around calls to NATS.
 
-    Up to Python 3.11 `asyncio.wait_for`, which the client uses, returns an answer that came in the same moment as a
-    cancellation, and forgets the cancellation: the loop would go on for ever, and whoever stops it would wait.
+    Up to Python 3.11 `asyncio.wait_for`, which nats-py uses, loses a cancellation that arrives together with the
+    result: the loop would run on, and the caller that stops it would wait for it indefinitely.
     """
     task = asyncio.current_task()
     if task is not None and task.cancelling():
@@ -22,9 +22,9 @@ def raise_if_cancelled() -> None:
 
 
 async def cancel_and_wait(*tasks: "asyncio.Future[Any]", every: float = 5) -> None:
-    """Cancel tasks until they have ended, again every so many seconds: a library may swallow a cancellation.
+    """Cancel tasks, and again every `every` seconds until they have ended: a library may swallow a cancellation.
 
-    What they raise or return is let go. A clean-up that takes longer than `every` is broken off, too.
+    Their results and errors are ignored. A clean-up that takes longer than `every` is cancelled, too.
     """
     while left := [task for task in tasks if not task.done()]:
         for task in left:
@@ -36,9 +36,9 @@ async def cancel_and_wait(*tasks: "asyncio.Future[Any]", every: float = 5) -> No
 
 
 async def run_in_thread(work: Callable[[], T], undo: Callable[[T], object] = lambda result: None) -> T:
-    """Run a blocking function in a thread. A cancellation waits for it: nothing may be closed that it still uses.
+    """Run a blocking function in a thread. A cancellation waits for it, so that nothing is closed that it still uses.
 
-    What it then returns, and nobody will take, goes to `undo`.
+    Its result then goes to `undo`, since the cancelled caller can't take it.
     """
     running = asyncio.ensure_future(asyncio.to_thread(work))
     try:

@@ -14,10 +14,10 @@ log = structlog.get_logger(__name__)
 
 
 class HealthEndpoints:
-    """What a service tells of itself, beside its work: not for the public.
+    """An ASGI application for supervisors, load balancers and Prometheus; not for the public.
 
-    `/healthz`: 200 unless `alive` names what is wrong with the process. `/readyz`: 200 when `ready` gives None, else
-    503 with what it says is missing. `/metrics`: for Prometheus.
+    `/healthz` and `/readyz` respond with 200, or with 503 and the problem that `alive` or `ready` returns. `/metrics`
+    is the page of `metrics`.
     """
 
     def __init__(

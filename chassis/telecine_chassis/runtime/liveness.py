@@ -15,9 +15,9 @@ __all__ = ["Liveness", "event_loop_watchdog"]
 
 log = structlog.get_logger(__name__)
 TICK = 0.5
-"""Seconds between two looks; how much later one comes is how long the event loop was held up."""
+"""Seconds between two checks; how much later one runs is how long the event loop was blocked."""
 MAX_STALL = 60
-"""Seconds for which the event loop may stand still; then the process shows where it stands, and ends."""
+"""Seconds for which the event loop may be blocked; then the process prints its stack and exits."""
 Check = Callable[[], str | None]
 
 
@@ -44,20 +44,20 @@ class Liveness:
         self._task: asyncio.Task[None] | None = None
         self._lag = metrics.histogram(
             "telecine_event_loop_delay_seconds",
-            "How much later than due the event loop did something",
+            "Delay of a periodic callback: how long the event loop was blocked",
             bounds=(0.005, 0.01, 0.05, 0.1, 0.25, 0.5, 1, 5, 30),
         )
 
     def problem(self) -> str | None:
-        """What is wrong with this process and will not mend itself, or None."""
+        """A problem that only a restart solves, or None."""
         return next((problem for check in self._checks if (problem := check())), None)
 
     async def start(self) -> None:
-        """Begin to look."""
+        """Start checking."""
         self._task = start_background_task(self._run(), name="liveness")
 
     async def stop(self) -> None:
-        """Stop looking."""
+        """Stop checking."""
         if self._task is not None:
             await cancel_and_wait(self._task)
 
@@ -80,11 +80,11 @@ class Liveness:
                 self._on_failure(problem)
 
 
-async def event_loop_watchdog(deaf: float = MAX_STALL) -> None:
-    """Beat as long as the event loop does. When it has stood still for `deaf` seconds, show where, and end."""
+async def event_loop_watchdog(max_stall: float = MAX_STALL) -> None:
+    """Print the stack and exit the process when the event loop is blocked for `max_stall` seconds."""
     try:
         while True:
-            faulthandler.dump_traceback_later(deaf, exit=True)
-            await asyncio.sleep(min(deaf / 4, 5))
+            faulthandler.dump_traceback_later(max_stall, exit=True)
+            await asyncio.sleep(min(max_stall / 4, 5))
     finally:
         faulthandler.cancel_dump_traceback_later()

@@ -1,4 +1,4 @@
-"""A service is a list of parts, started in order and stopped in reverse. The same runner for all four."""
+"""Runs a service: starts its components in order, stops them in reverse order."""
 
 import asyncio
 import gc
@@ -29,19 +29,19 @@ Settings = TypeVar("Settings", bound=ServiceSettings)
 
 
 class Component(Protocol):
-    """Something a service is made of: a connection, a reactor, a projector, an HTTP server."""
+    """A part of a service with a life cycle: a connection, a reactor, a projector, an HTTP server."""
 
     async def start(self) -> None:
-        """Begin. When it returns the part works."""
+        """Start. The component works once this returns."""
         ...
 
     async def stop(self) -> None:
-        """Finish what is under way and let go of everything. Called only after start."""
+        """Finish work in progress and release all resources. Called only after start."""
         ...
 
 
 class Service:
-    """`name` and its parts in start order. `checks` say what is not ready yet, or None."""
+    """The service `name`: its components in start order, and readiness checks that return a problem or None."""
 
     def __init__(
         self,
@@ -65,7 +65,7 @@ class Service:
         self._stopping = False
 
     async def start(self) -> None:
-        """Start every part; if one does not start, stop those before it and raise what it raised."""
+        """Start every component. If one fails, stop those before it and raise its error."""
         self._failure, self._stopping = self._pending_failure(), False
         try:
             with task_supervision(self.fail):
@@ -78,13 +78,13 @@ class Service:
         log.info("service.started", name=self.name)
 
     def _pending_failure(self) -> asyncio.Future[str]:
-        """The failure that ends the service; one that did is of the past."""
+        """The future whose result ends the service; a new one after an earlier run ended."""
         if self._failure is None or self._failure.done():
             return asyncio.get_running_loop().create_future()
         return self._failure
 
     async def stop(self) -> None:
-        """Stop every part that was started, last one first, whatever the others do."""
+        """Stop every started component, the last one first; an error of one does not affect the others."""
         self._stopping = True
         while self._started:
             part = self._started.pop()
@@ -94,7 +94,7 @@ class Service:
                 log.exception("service.part_did_not_stop", part=type(part).__name__)
 
     async def ready(self) -> str | None:
-        """What keeps this service from working now, or None."""
+        """Why this service cannot work now, or None."""
         if len(self._started) < len(self._parts):
             return "stopping" if self._stopping else "starting"
         if self._failure is not None and self._failure.done():
@@ -105,13 +105,13 @@ class Service:
                     if problem := await check():
                         return problem
         except Exception as error:
-            return f"no answer ({type(error).__name__})"
+            return f"a readiness check failed ({type(error).__name__})"
         return None
 
     def fail(self, reason: str) -> None:
-        """End the process with an error: a service that has lost a part must not live on as a zombie.
+        """End the process with exit code 1: a service without one of its components must not stay up.
 
-        While the service stops, parts are meant to go.
+        Ignored while the service stops, when components are meant to end.
         """
         if self._stopping:
             return
@@ -130,14 +130,15 @@ class Service:
         start = asyncio.ensure_future(self.start())
         first: list[asyncio.Future[Any]] = [start, stop, failure]
         await asyncio.wait(first, return_when=asyncio.FIRST_COMPLETED)
-        if not start.done():  # e.g. NATS can't be reached: the client tries for ever
+        if not start.done():  # e.g. NATS is unreachable: the client retries indefinitely
             if not self._stopping:
                 start.cancel()
             await asyncio.gather(start, return_exceptions=True)
             return 1 if failure.done() else 0
         start.result()
+        # What was imported stays until the end: without freezing it, every full collection would pause to visit it.
         gc.collect()
-        gc.freeze()  # what was imported stays: a full collection would stop everything to look at it again
+        gc.freeze()
         ends: list[asyncio.Future[Any]] = [stop, failure]
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         stop.cancel()
@@ -148,9 +149,9 @@ class Service:
 
 
 def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Service]) -> None:
-    """Run the service that `build` makes of the settings until it is told to stop, then exit.
+    """Run the service that `build` makes from the settings until a signal or a failure, then exit.
 
-    Exit code 2: the settings are wrong (each is named); 1: the service could not start or lost a part.
+    Exit code 2: invalid settings (each is named); 1: the service could not start, or lost a component.
     """
     try:
         settings = read_settings()
@@ -181,17 +182,17 @@ def run(read_settings: Callable[[], Settings], build: Callable[[Settings], Servi
 
 
 async def _run(service: Service) -> int:
-    beating = asyncio.create_task(event_loop_watchdog(), name="pulse")
+    watchdog = asyncio.create_task(event_loop_watchdog(), name="pulse")
     try:
         return await service.run()
     finally:
-        beating.cancel()
-        await asyncio.gather(beating, return_exceptions=True)
+        watchdog.cancel()
+        await asyncio.gather(watchdog, return_exceptions=True)
 
 
 def _loop_factory() -> Callable[[], asyncio.AbstractEventLoop] | None:
     try:
         import uvloop
-    except ImportError:  # not to be had on Windows
+    except ImportError:  # not available on Windows
         return None
     return uvloop.new_event_loop

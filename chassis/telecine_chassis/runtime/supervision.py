@@ -1,4 +1,4 @@
-"""Background tasks of a service: one that ends before the service stops ends the process, so it is started again."""
+"""Background tasks of a service: one that ends early ends the process, so that a supervisor restarts it."""
 
 import asyncio
 from collections.abc import Callable, Coroutine, Iterator
@@ -16,7 +16,7 @@ _REPORT: ContextVar[Callable[[str], None] | None] = ContextVar("telecine_supervi
 
 @contextmanager
 def task_supervision(report: Callable[[str], None]) -> Iterator[None]:
-    """Background tasks that are started in the block, or by tasks started in it, report their end to `report`."""
+    """Background tasks started in the block, or by tasks started in it, report to `report` when they end."""
     token = _REPORT.set(report)
     try:
         yield
@@ -25,14 +25,14 @@ def task_supervision(report: Callable[[str], None]) -> Iterator[None]:
 
 
 def start_background_task(work: Coroutine[Any, Any, None], *, name: str) -> asyncio.Task[None]:
-    """Start `work`, which must run until it is cancelled. See `report_task_end`."""
+    """Start `work`, which must run until it is cancelled; see `report_task_end`."""
     task = asyncio.create_task(work, name=name)
     report_task_end(task)
     return task
 
 
 def report_task_end(task: asyncio.Task[None]) -> None:
-    """Report the end of a task that was not cancelled: it works on nothing any more, and nothing else would say so."""
+    """Report when a task ends without being cancelled; nothing else would notice that its work has stopped."""
     report = _REPORT.get()
     task.add_done_callback(lambda ended: _ended(ended, report))
 

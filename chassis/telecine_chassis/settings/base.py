@@ -1,4 +1,4 @@
-"""Settings that every service has. Read from the environment (prefix TELECINE_), validated at start."""
+"""Settings of every service, read from the environment (prefix TELECINE_) and validated at start."""
 
 from pathlib import Path
 from typing import Annotated, Literal, Self
@@ -16,7 +16,7 @@ __all__ = ["ServiceSettings"]
 
 
 class ServiceSettings(BaseSettings):
-    """What every service needs to know. A service's own settings extend this.
+    """Settings that all services share; a service's own settings extend them.
 
     A secret may be given as a file: the variable's name with _FILE holds the path. An empty variable counts as unset.
     """
@@ -31,60 +31,60 @@ class ServiceSettings(BaseSettings):
 
     profile: Annotated[
         Literal["production", "sandbox"],
-        Field(description="In a sandbox, weak secrets are accepted; nowhere else"),
+        Field(description="sandbox accepts weak secrets; production does not"),
     ] = "production"
     nats_url: Annotated[str, Field(description="NATS servers, separated by commas")] = "nats://127.0.0.1:4222"
     nats_nkey_seed_file: Annotated[
         Path | None,
         Field(
-            description="File with the seed of this service's identity on NATS; unset: comes as nobody, "
-            "outside a sandbox to a server on this machine alone"
+            description="File with the nkey seed of this service's identity on NATS; unset: connects without "
+            "credentials, outside a sandbox only to a server on this machine"
         ),
     ] = None
     nats_tls_ca: Annotated[
-        Path | None, Field(description="Certificates that the NATS server's must be from; set: TLS, always")
+        Path | None, Field(description="CA certificates for the NATS server; if set, TLS is required")
     ] = None
     nats_tls_cert: Annotated[
-        Path | None, Field(description="This service's own certificate, where the server asks for one")
+        Path | None, Field(description="This service's client certificate, if the server requires one")
     ] = None
     nats_tls_key: Annotated[
-        Path | None, Field(description="The key of that certificate, if it is not in the same file")
+        Path | None, Field(description="The key of that certificate, if it is in another file")
     ] = None
     health_host: Annotated[
-        str, Field(description="Address on which /healthz, /readyz and /metrics answer; not for the public")
+        str, Field(description="Address of /healthz, /readyz and /metrics; keep it private")
     ] = "127.0.0.1"
     health_port: Annotated[int, Field(ge=0, le=65535, description="Its port; 0 picks a free one")] = 0
     log_level: Annotated[
-        Literal["debug", "info", "warning", "error"], Field(description="Lowest level logged")
+        Literal["debug", "info", "warning", "error"], Field(description="Lowest level that is logged")
     ] = "info"
     log_format: Annotated[
         Literal["auto", "json", "text"],
-        Field(description="One JSON object a line, or text; auto: text on a terminal"),
+        Field(description="json: one object per line; auto: text on a terminal, else json"),
     ] = "auto"
     otlp_endpoint: Annotated[
         str | None,
-        Field(description="OTLP/HTTP collector that traces go to, e.g. http://collector:4318; unset: none"),
+        Field(description="OTLP/HTTP collector for traces, e.g. http://collector:4318; unset: no traces"),
     ] = None
     trace_ratio: Annotated[
-        float, Field(ge=0, le=1, description="Part of all traces that is recorded, 0 to 1")
+        float, Field(ge=0, le=1, description="Share of traces that are recorded, 0 to 1")
     ] = 1.0
     instance: Annotated[
         str | None, Field(description="Name of this replica in traces; unset: host name and process id")
     ] = None
     look_interval: Annotated[
         float,
-        Field(gt=0, description="Seconds between two looks at the consumers: are they there, how far behind"),
+        Field(gt=0, description="Seconds between two checks of the consumers"),
     ] = 10
     stuck_after: Annotated[
         float,
         Field(
             gt=0,
             description="Seconds that all handlers of a consumer may be busy while messages wait; "
-            "longer than the longest handler",
+            "longer than the slowest handler",
         ),
     ] = 300
     unhealthy_for: Annotated[
-        float, Field(ge=0, description="Seconds that a service stays unhealthy before it ends itself")
+        float, Field(ge=0, description="Seconds that a service may be unhealthy before it exits")
     ] = 30
     stop_grace: Annotated[
         float, Field(gt=0, description="Seconds that running handlers get to finish at a stop")
@@ -103,7 +103,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def nats_identity(self) -> NatsIdentity:
-        """How this service comes to NATS."""
+        """The identity with which this service connects to NATS."""
         return NatsIdentity(
             nkey_seed=self.nats_nkey_seed_file,
             tls_ca=self.nats_tls_ca,
@@ -113,7 +113,7 @@ class ServiceSettings(BaseSettings):
 
     @property
     def has_nats_identity(self) -> bool:
-        """Whether this service says on NATS who it is."""
+        """Whether this service has credentials for NATS."""
         return self.nats_nkey_seed_file is not None or "@" in self.nats_url
 
     @field_validator("nats_url")
@@ -137,12 +137,12 @@ class ServiceSettings(BaseSettings):
 
     @model_validator(mode="after")
     def _requires_nats_identity(self) -> Self:
-        """A server that asks nobody for a name may be on this machine, out of others' reach; nowhere else."""
+        """A server without authentication is accepted on this machine only, where others can't reach it."""
         known = self.has_nats_identity or self.nats_tls_cert is not None or self.profile == "sandbox"
         if not known and not all(is_loopback(_host(url)) for url in self.nats_url.split(",")):
             raise ValueError(
-                "TELECINE_NATS_NKEY_SEED_FILE: over a network a service does not come to NATS as nobody; "
-                "`telecine provision --credentials` makes identities"
+                "TELECINE_NATS_NKEY_SEED_FILE: credentials are required for a remote NATS server; create them with "
+                "`telecine provision --credentials`"
             )
         return self
 
@@ -160,7 +160,7 @@ class ServiceSettings(BaseSettings):
         if problems:
             raise ValueError(
                 f"{'; '.join(problems)}. Generate each with `openssl rand -hex 32`, or set TELECINE_PROFILE=sandbox "
-                "where nothing is worth protecting"
+                "for a test installation"
             )
         return self
 

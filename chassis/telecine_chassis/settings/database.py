@@ -20,7 +20,7 @@ DatabaseUrl = Annotated[
 
 
 class DatabaseSettings(ServiceSettings):
-    """Where the tables are. The password may come apart from the URL, e.g. from a file that nobody else reads."""
+    """The database of the service's tables. The password may be separate from the URL, e.g. in a file."""
 
     database_url: DatabaseUrl
     database_password: Annotated[
@@ -32,7 +32,7 @@ class DatabaseSettings(ServiceSettings):
     def _validate_database_url(cls, url: str) -> str:
         try:
             driver = make_url(url).drivername
-        except (ArgumentError, ValueError):  # neither is repeated: there may be a password in it
+        except (ArgumentError, ValueError):  # their texts are not repeated: the URL may contain a password
             driver = None
         if driver not in ("sqlite", "postgresql+psycopg"):
             raise ValueError("a database is sqlite:///file or postgresql+psycopg://user@host/name")
@@ -40,7 +40,7 @@ class DatabaseSettings(ServiceSettings):
 
     @property
     def database(self) -> str:
-        """The URL with the password in it: a secret."""
+        """The URL with the password: a secret."""
         if self.database_password is None:
             return self.database_url
         url = make_url(self.database_url).set(password=self.database_password.get_secret_value())

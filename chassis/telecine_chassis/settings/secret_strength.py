@@ -1,4 +1,4 @@
-"""How hard a secret is to guess. Pure."""
+"""Estimates how hard a secret is to guess; pure functions."""
 
 import itertools
 import re
@@ -6,15 +6,15 @@ import re
 __all__ = ["PASSWORD_GUESSES", "SIGNING_GUESSES", "can_be_guessed"]
 
 PASSWORD_GUESSES = 10**10
-"""For passwords and keys that a server checks and can slow down."""
+"""For passwords and keys that a server checks, which can limit the rate."""
 SIGNING_GUESSES = 10**20
-"""For keys that sign: with one signature at hand, keys can be tried without asking a server."""
+"""For signing keys: with one signature, keys can be tried offline."""
 _GENERATED = re.compile(r"[0-9a-f]{64,}|[A-Za-z0-9_+/-]{43,}={0,2}")
 """32 random bytes or more, as hexadecimal digits or base64."""
 _MOST_STEPS = 0.25
-"""Share of characters that continue a run such as 4567 or dcba; in random text it is about a fortieth."""
+"""Largest share of characters that continue a run such as 4567 or dcba; in random text about 1/40."""
 _LONGEST_JUDGED = 72
-"""Characters: what zxcvbn takes at most."""
+"""Characters: the maximum that zxcvbn accepts."""
 _OF_TELECINE = [
     "telecine",
     "gateway",
@@ -25,11 +25,11 @@ _OF_TELECINE = [
     "callback",
     "production",
 ]
-"""Words that come to mind first where telecine is installed."""
+"""Words that an attacker would try first on an installation of telecine."""
 
 
 def can_be_guessed(secret: str, within: int) -> bool:
-    """Whether a good guesser finds the secret within so many guesses."""
+    """Whether zxcvbn estimates fewer than `within` guesses for the secret."""
     if _is_generated(secret):
         return False
     # Its word lists take 15 MB: a process whose secrets are all generated never loads them.
@@ -44,12 +44,12 @@ def _is_generated(secret: str) -> bool:
 
 
 def _repeats(text: str) -> bool:
-    """Whether a text is a shorter one several times over: it then stands in its double without its ends."""
+    """Whether a text repeats a shorter one: only then does it occur inside its double without the ends."""
     return text in (text + text)[1:-1]
 
 
 def _counts(text: str) -> bool:
-    """Whether many characters go on as the two before them did: 3456, fedc, aaaa."""
+    """Whether many characters continue the step of the two before them: 3456, fedc, aaaa."""
     codes = [ord(character) for character in text]
     steps = [after - before for before, after in itertools.pairwise(codes)]
     continued = sum(a == b and abs(a) <= 1 for a, b in itertools.pairwise(steps))

@@ -1,4 +1,4 @@
-"""Secrets as settings: read from files too, and never one that can be guessed or serves two purposes."""
+"""Secret settings: read from variables or files, and checked for guessable and reused values."""
 
 import os
 from collections.abc import Iterator, Mapping
@@ -24,11 +24,11 @@ __all__ = [
 
 
 class SigningSecret(SecretStr):
-    """A key for signatures: guesses at it need no server, so it has to be much harder to guess than a password."""
+    """A signing key. It can be guessed offline, so it must be much stronger than a password."""
 
 
 ChosenSecret = Annotated[SigningSecret, Field(min_length=16)]
-"""A key for signatures that the operator generates: at least 16 characters, even in a sandbox."""
+"""A signing key that the operator generates: at least 16 characters, even in a sandbox."""
 _EXAMPLE = "example-"
 _KNOWN = frozenset(
     {
@@ -66,7 +66,7 @@ class BadSecretFile(SettingsError):
 
 
 class SecretFiles(PydanticBaseSettingsSource):
-    """Every secret setting X may be given as a file: `<prefix>X_FILE` holds its path. A newline at the end is no part.
+    """Reads a secret setting X from the file that `<prefix>X_FILE` names, without its final newline.
 
     Raises BadSecretFile for a file that can't be read or is empty, and for a secret that is given both ways.
     """
@@ -107,7 +107,7 @@ def _holds_secret(annotation: Any) -> bool:
 
 
 def weak_secrets(settings: BaseModel) -> Iterator[str]:
-    """The names of settings whose secret, or password within a URL, is known from examples or can be guessed."""
+    """Names of settings whose secret, or password in a URL, is known from examples or guessable."""
     for name, value in _values(settings):
         within = SIGNING_GUESSES if isinstance(value, SigningSecret) else PASSWORD_GUESSES
         if any(_is_example(secret) or can_be_guessed(secret, within) for secret in _secrets(name, value)):
@@ -115,7 +115,7 @@ def weak_secrets(settings: BaseModel) -> Iterator[str]:
 
 
 def shared_secrets(settings: BaseModel) -> Iterator[tuple[str, ...]]:
-    """The names of settings that have the same secret: a leak of one would then give away the others."""
+    """Groups of settings with the same secret: a leak of one would reveal the others."""
     names: dict[str, list[str]] = {}
     for name, value in _values(settings):
         for secret in dict.fromkeys(_secrets(name, value)):
@@ -143,7 +143,7 @@ def _passwords(urls: str) -> Iterator[str]:
     for url in urls.split(","):
         try:
             password = urlsplit(url).password
-        except ValueError:  # the setting itself says what is wrong with it
+        except ValueError:  # the setting's own validation reports it
             continue
         if password:
             yield password

@@ -1,4 +1,4 @@
-"""The disk that a service writes to, as figures."""
+"""Metrics of the disk that a service writes to."""
 
 import shutil
 from pathlib import Path
@@ -13,7 +13,7 @@ ROOT = Path("/")
 
 
 def data_folder(database_url: str | None) -> Path:
-    """The folder of the service's own database, else the root: in a container that is the disk of the host."""
+    """The folder of the service's SQLite database, else the root, which in a container is on the host's disk."""
     url = make_url(database_url) if database_url else None
     if url is None or url.get_backend_name() != "sqlite" or not url.database:
         return ROOT
@@ -21,7 +21,7 @@ def data_folder(database_url: str | None) -> Path:
 
 
 def register_disk_gauges(metrics: Metrics, folder: Path) -> None:
-    """Tell the size of the disk with `folder` on it, and what is free there, in bytes."""
+    """Gauges of the size and the free space of the disk that holds `folder`, in bytes."""
 
     async def free() -> float:
         return float(shutil.disk_usage(folder).free)

@@ -1,4 +1,4 @@
-"""The metrics that every service has: handlers, appends, projections, timers, and the service itself."""
+"""The metrics that every service has: handlers, appends, projections, timers and connections."""
 
 from prometheus_client import Counter
 
@@ -14,12 +14,12 @@ __all__ = [
 
 
 class HandlerInstruments:
-    """What the handlers of each consumer do, and how far they are behind."""
+    """Metrics of the handlers and consumers."""
 
     def __init__(self, metrics: Metrics, dead_letters: Counter) -> None:
         self.messages = metrics.counter(
             "telecine_handler_messages",
-            "Messages by what became of them: done, retried (later), waiting (for an upgrade) or dead_lettered",
+            "Messages by outcome: done, retried (later), waiting (for an upgrade) or dead_lettered",
             "consumer",
             "outcome",
         )
@@ -36,10 +36,10 @@ class HandlerInstruments:
         )
         self.dead_letters = dead_letters
         self.timers_overdue = metrics.gauge(
-            "telecine_timers_overdue", "Timers that are due and that no handler has taken yet"
+            "telecine_timers_overdue", "Timers that are due and not yet handled"
         )
         self.timers_restored = metrics.counter(
-            "telecine_timers_restored", "Timers that were missing and were set again by the sweeper"
+            "telecine_timers_restored", "Missing timers that the sweeper set again"
         )
         self.timer_delay = metrics.histogram(
             "telecine_timer_delay_seconds",
@@ -50,12 +50,12 @@ class HandlerInstruments:
 
 
 class AppendInstruments:
-    """What becomes of events that this service appends."""
+    """Metrics of the events that this service appends."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.appends = metrics.counter(
             "telecine_appends",
-            "Appends by what became of them: stored, conflict (somebody came first), refused or unavailable",
+            "Appends by outcome: stored, conflict (another writer was first), refused or unavailable",
             "event_type",
             "outcome",
         )
@@ -63,38 +63,36 @@ class AppendInstruments:
 
 
 class ProjectionInstruments:
-    """How projections follow their streams."""
+    """Metrics of the projections."""
 
     def __init__(self, metrics: Metrics, dead_letters: Counter) -> None:
         self.dead_letters = dead_letters
         self.events = metrics.counter("telecine_projection_events", "Events applied", "projection")
         self.skipped = metrics.counter(
             "telecine_projection_events_skipped",
-            "Events of a newer version that a projection does not know and left out",
+            "Events of a newer version that a projection skipped",
             "projection",
         )
 
 
 class ConnectionInstruments:
-    """The connections to NATS."""
+    """Metrics of the connections to NATS."""
 
     def __init__(self, metrics: Metrics) -> None:
         self.errors = metrics.counter(
             "telecine_nats_errors",
-            "Errors that NATS told this service, by kind; denied_publish: it may not say something",
+            "Errors from NATS by kind; denied_publish: a publish that the server refused",
             "kind",
         )
         self.disconnects = metrics.counter("telecine_nats_disconnects", "Connections to NATS that were lost")
 
 
 class Instruments:
-    """All of these, for one service."""
+    """All instruments of one service."""
 
     def __init__(self, metrics: Metrics) -> None:
-        # By who gave up: a consumer, or a projection as <service>-<projection>.
-        letters = metrics.counter(
-            "telecine_dead_letters", "Messages that could not be taken and were kept", "consumer"
-        )
+        # The label is a consumer, or a projection as <service>-<projection>.
+        letters = metrics.counter("telecine_dead_letters", "Messages that became dead letters", "consumer")
         self.handlers = HandlerInstruments(metrics, letters)
         self.projections = ProjectionInstruments(metrics, letters)
         self.appends = AppendInstruments(metrics)

@@ -1,4 +1,4 @@
-"""Structured logs: one JSON object a line, or readable on a terminal. Ids yes; prompts, keys and bodies never."""
+"""Structured logs: one JSON object per line, or text on a terminal. They hold ids, never prompts, keys or bodies."""
 
 import logging
 import sys
@@ -21,8 +21,8 @@ def configure(
 ) -> None:
     """Send every log line of this process, libraries' warnings included, to standard error.
 
-    `auto`: text where a person reads it, on a terminal; JSON everywhere else. Logging never raises: `lost` is called
-    for each line that could not be written.
+    `auto`: text on a terminal, JSON elsewhere. Logging never raises: `lost` is called for each line that could not be
+    written.
     """
     output: Any = LogOutput(sys.stderr.fileno() if sys.stderr is not None else None, lost)
     terminal = output.isatty()
@@ -34,7 +34,7 @@ def configure(
         structlog.processors.TimeStamper(fmt="iso", utc=True),
         structlog.processors.format_exc_info,
     ]
-    # The default of the console would print local variables with a traceback: prompts and keys among them.
+    # The default formatter prints local variables with a traceback, prompts and keys among them.
     console = structlog.dev.ConsoleRenderer(
         colors=terminal, exception_formatter=structlog.dev.plain_traceback
     )

@@ -1,4 +1,4 @@
-"""What one service counts and measures, in a registry of its own, and the page on which Prometheus reads it."""
+"""Metrics of one service in a registry of its own, and their page for Prometheus."""
 
 import asyncio
 import math
@@ -15,9 +15,9 @@ __all__ = ["CONTENT_TYPE", "LONG_BUCKETS", "SHORT_BUCKETS", "GaugeCallback", "Me
 log = structlog.get_logger(__name__)
 CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
 SHORT_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30)
-"""Bounds, in seconds, for what takes milliseconds when all is well."""
+"""Bounds in seconds for operations that normally take milliseconds."""
 LONG_BUCKETS = (0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120, 300, 900)
-"""Bounds, in seconds, for what takes seconds when all is well."""
+"""Bounds in seconds for operations that normally take seconds."""
 CALLBACK_TIMEOUT = 3.0
 GaugeCallback = Callable[[], Awaitable[Mapping[str, float] | float]]
 
@@ -34,31 +34,31 @@ class _ObservableGauge:
 
 
 class Metrics:
-    """Label values are few and known beforehand: never an account, a generation or a subject."""
+    """Creates metrics. Label values must be few and known in advance: never an account, a generation or a subject."""
 
     def __init__(self, *, callback_timeout: float = CALLBACK_TIMEOUT) -> None:
-        """`callback_timeout`: seconds that a page waits for the answer to one question."""
+        """`callback_timeout`: seconds that a page waits for the callback of one gauge."""
         self.registry = CollectorRegistry()
         self._callback_timeout = callback_timeout
         self._gauges: list[_ObservableGauge] = []
 
     def watch_process(self) -> None:
-        """Also tell memory, processor time, open files and collected garbage of this process."""
+        """Also report memory, CPU time, open files and garbage collection of this process."""
         ProcessCollector(registry=self.registry)
         GCCollector(registry=self.registry)
 
     def counter(self, name: str, description: str, *labels: str) -> Counter:
-        """Something that only grows; its name ends in what is counted, ``_total`` is added."""
+        """A counter; its name ends in what is counted, ``_total`` is added."""
         return Counter(name, description, labels, registry=self.registry)
 
     def gauge(self, name: str, description: str, *labels: str) -> Gauge:
-        """Something that goes up and down."""
+        """A gauge."""
         return Gauge(name, description, labels, registry=self.registry)
 
     def histogram(
         self, name: str, description: str, *labels: str, bounds: tuple[float, ...] = SHORT_BUCKETS
     ) -> Histogram:
-        """How something is spread, as counts up to each of `bounds`."""
+        """A histogram with these bucket bounds."""
         return Histogram(name, description, labels, registry=self.registry, buckets=bounds)
 
     def observable_gauge(
@@ -70,15 +70,15 @@ class Metrics:
         label: str | None = None,
         every: float = 1,
     ) -> None:
-        """A gauge whose value is observable for when the page is read, at most once in `every` seconds.
+        """A gauge whose value `callback` returns when the page is read, at most once in `every` seconds.
 
-        The answer is one number, or with a `label` one for each of its values. No answer: no value.
+        The value is one number, or with a `label` one for each of its values. If the callback fails, there is none.
         """
         gauge = self.gauge(name, description, *([label] if label else []))
         self._gauges.append(_ObservableGauge(name, gauge, label is not None, callback, every))
 
     async def page(self) -> bytes:
-        """Everything, as Prometheus reads it."""
+        """All metrics in the text format of Prometheus."""
         now = asyncio.get_running_loop().time()
         due = [observable for observable in self._gauges if observable.due <= now]
         for observable in due:

@@ -1,4 +1,4 @@
-"""Which traces are recorded."""
+"""Sampling: which traces are recorded."""
 
 from collections.abc import Sequence
 
@@ -19,14 +19,14 @@ __all__ = ["LinkedRatioSampler"]
 
 
 class LinkedRatioSampler(Sampler):
-    """A span goes with its parent; without one, with those it links to; without any, `ratio` of all are recorded."""
+    """Samples a span like its parent, else like the spans it links to, else a `ratio` of all."""
 
     def __init__(self, ratio: float) -> None:
         self._ratio = TraceIdRatioBased(ratio)
         self._with_parent = ParentBased(self._ratio)
 
     def takes(self, trace_id: int) -> bool:
-        """Whether this trace is among those that are recorded."""
+        """Whether a trace with this id is recorded."""
         return self._ratio.should_sample(None, trace_id, "").decision is Decision.RECORD_AND_SAMPLE
 
     def should_sample(

@@ -1,4 +1,4 @@
-"""W3C trace context, carried from the HTTP request through every event and timer that follows from it."""
+"""W3C trace context, propagated from the HTTP request through every event and timer that follows from it."""
 
 import re
 
@@ -21,17 +21,17 @@ __all__ = [
 TRACEPARENT_HEADER = "traceparent"
 """Header of an event or a timer: the span that it follows from."""
 SET_BY_HEADER = "telecine-set-by"
-"""Header of a timer: the span that set it. It will have ended long before, so it is linked, not continued."""
+"""Header of a timer: the span that set it. It has ended when the timer fires, so it is linked, not continued."""
 DUE_HEADER = "telecine-due"
-"""Header of a timer: when it was to fire."""
+"""Header of a timer: when it is due."""
 
 _TRACEPARENT_PATTERN = re.compile(r"00-(?!0{32})([0-9a-f]{32})-(?!0{16})([0-9a-f]{16})-([0-9a-f]{2})")
 
 
 def child_traceparent(traceparent: str | None, event_id: str) -> str | None:
-    """The trace context of an event: the trace of its cause, with a span id taken from the event's own id.
+    """The trace context of an event: the trace of its cause, with a span id derived from the event's id.
 
-    None or a malformed context gives None: a trace is an aid, never a reason to fail.
+    Returns None for None and for a malformed context, since a missing trace must not fail the work.
     """
     match = _TRACEPARENT_PATTERN.fullmatch(traceparent or "")
     if match is None:
@@ -40,13 +40,13 @@ def child_traceparent(traceparent: str | None, event_id: str) -> str | None:
 
 
 def trace_log_fields(traceparent: str | None) -> dict[str, str]:
-    """The log fields of a trace context; none for a context that is missing or malformed."""
+    """The log fields of a trace context; empty for one that is missing or malformed."""
     match = _TRACEPARENT_PATTERN.fullmatch(traceparent or "")
     return {"trace_id": match[1], "span_id": match[2]} if match else {}
 
 
 def parse_traceparent(traceparent: str | None) -> SpanContext | None:
-    """The same in the words of OpenTelemetry; None for a context that is missing or malformed."""
+    """OpenTelemetry's form of a trace context; None for one that is missing or malformed."""
     match = _TRACEPARENT_PATTERN.fullmatch(traceparent or "")
     if match is None:
         return None
@@ -54,12 +54,12 @@ def parse_traceparent(traceparent: str | None) -> SpanContext | None:
 
 
 def format_traceparent(context: SpanContext) -> str:
-    """And back."""
+    """The traceparent of a span context."""
     return f"00-{context.trace_id:032x}-{context.span_id:016x}-{context.trace_flags & TraceFlags.SAMPLED:02x}"
 
 
 def parent_context(traceparent: str | None) -> Context:
-    """Where a span that follows from this one begins; the beginning of a trace if there is none."""
+    """The context for a child span; an empty one, which starts a trace, without a valid traceparent."""
     context = parse_traceparent(traceparent)
     if context is None:
         return Context()
@@ -67,6 +67,6 @@ def parent_context(traceparent: str | None) -> Context:
 
 
 def span_links(*traceparents: str | None) -> list[Link]:
-    """Links to those of these contexts that are there."""
+    """Links to the valid ones of these contexts."""
     contexts = map(parse_traceparent, traceparents)
     return [Link(context) for context in contexts if context is not None]

@@ -1,8 +1,7 @@
-"""Spans: what one service did for one request, exported with OpenTelemetry where that is configured.
+"""Tracing with OpenTelemetry, exported where a collector is configured.
 
-Work enters through `Tracing.entering`, which says what it answers to; below that, `span` and `sending` add to
-whatever is under way in this context. Without an exporter all of them do next to nothing, and the W3C context still
-travels from event to event.
+Work begins with `Tracing.entry_span`, which names its parent; inside it, `span` and `producer_span` add children.
+Without an exporter they record nothing, but the W3C context is still propagated from event to event.
 """
 
 import asyncio
@@ -57,7 +56,7 @@ __all__ = [
 
 NO_SPAN = trace.INVALID_SPAN
 FLUSH = 5
-"""Seconds that a service which stops waits for its last spans to be taken."""
+"""Seconds that a stopping service waits for its last spans to be exported."""
 Attributes = Mapping[str, str | int | float | bool]
 
 _TRACER: ContextVar[Tracer | None] = ContextVar("telecine_tracer", default=None)
@@ -65,14 +64,14 @@ _CAUSE: ContextVar[str | None] = ContextVar("telecine_cause", default=None)
 
 
 class Tracing:
-    """The spans of one service; nothing is recorded unless they have somewhere to go. A part: stopping flushes."""
+    """The tracer of one service, a component: stopping flushes. Without an exporter nothing is recorded."""
 
     def __init__(
         self, service: str, *, endpoint: str | None = None, instance: str | None = None, ratio: float = 1.0
     ) -> None:
-        """`endpoint`: an OTLP/HTTP collector, e.g. ``http://127.0.0.1:4318``. `instance` tells replicas apart.
+        """`endpoint`: an OTLP/HTTP collector, e.g. ``http://127.0.0.1:4318``. `instance` names the replica.
 
-        `ratio` is the part of all traces that begin here and are recorded.
+        `ratio`: the share of the traces that begin here and are recorded.
         """
         self._service = service
         self._endpoint = endpoint
@@ -82,7 +81,7 @@ class Tracing:
         self._tracer: Tracer | None = None
 
     def export(self, exporter: SpanExporter, *, at_once: bool = False) -> None:
-        """Record from now on and give finished spans to `exporter`; `at_once`: each by itself, as a test wants them."""
+        """Record from now on and send finished spans to `exporter`; `at_once`: unbatched, for tests."""
         if self._provider is None:
             facts = {"service.name": f"telecine-{self._service}", "service.instance.id": self._instance}
             self._provider = TracerProvider(
@@ -93,14 +92,14 @@ class Tracing:
         self._provider.add_span_processor(processor)
 
     async def start(self) -> None:
-        """Record, if there is a collector."""
+        """Start recording if there is a collector."""
         if self._endpoint is not None:
             from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
 
             self.export(OTLPSpanExporter(endpoint=f"{self._endpoint.rstrip('/')}/v1/traces", timeout=FLUSH))
 
     async def stop(self) -> None:
-        """Give away the spans that are left."""
+        """Export the remaining spans."""
         provider, self._provider, self._tracer = self._provider, None, None
         if provider is not None:
             await asyncio.to_thread(provider.force_flush, FLUSH * 1000)
@@ -108,13 +107,13 @@ class Tracing:
 
     @property
     def records(self) -> bool:
-        """Whether spans go anywhere."""
+        """Whether spans are exported."""
         return self._tracer is not None
 
     def apply_sampling(self, traceparent: str) -> str:
-        """A context from outside, whose trace is recorded only if it is among those that we record.
+        """An external context with the sampled flag by our own ratio.
 
-        Else whoever sends requests would decide how much we record.
+        Otherwise clients could decide how much is recorded here.
         """
         context = parse_traceparent(traceparent)
         if context is None or self._sampler.takes(context.trace_id):
@@ -132,9 +131,9 @@ class Tracing:
         attributes: Attributes | None = None,
         expected: tuple[type[Exception], ...] = (),
     ) -> Iterator[Span]:
-        """Work that answers to `parent`, long after `link` asked for it; what is done inside belongs to it.
+        """A span for work that follows from `parent`; `link` is the span that scheduled it, perhaps long ago.
 
-        Exceptions of the types in `expected` are no errors.
+        Exceptions of the types in `expected` do not mark it as failed.
         """
         cause, active = _CAUSE.set(parent), _TRACER.set(self._tracer)
         try:
@@ -150,7 +149,9 @@ class Tracing:
                 attributes=attributes,
                 expected=expected,
             ) as entered:
-                if kind is SpanKind.SERVER:  # a request is the beginning of whatever follows, even much later
+                if (
+                    kind is SpanKind.SERVER
+                ):  # what follows from a request, even much later, continues its span
                     _CAUSE.set(format_traceparent(entered.get_span_context()))
                 yield entered
         finally:
@@ -165,7 +166,7 @@ def span(
     attributes: Attributes | None = None,
     expected: tuple[type[Exception], ...] = (),
 ) -> AbstractContextManager[Span]:
-    """A step of what is under way in this context."""
+    """A child of the current span."""
     tracer = _TRACER.get()
     if tracer is None:
         return nullcontext(NO_SPAN)
@@ -174,9 +175,9 @@ def span(
 
 @contextmanager
 def linked_span(name: str, askers: Sequence[Span]) -> Iterator[Span]:
-    """A step taken for several at once, of which each waits in a span of its own.
+    """A span for one step on behalf of several spans, such as a batched request.
 
-    A step for one alone belongs to it. One for several is a trace of its own: it links to all, and all to it.
+    For a single one it is its child. For several it is a trace of its own, with links in both directions.
     """
     tracer = _TRACER.get()
     if tracer is None:
@@ -196,10 +197,10 @@ def linked_span(name: str, askers: Sequence[Span]) -> Iterator[Span]:
 def producer_span(
     name: str, event_id: str, cause: str | None, attributes: Attributes
 ) -> Iterator[str | None]:
-    """An event is being sent; gives the context that it carries.
+    """A span for sending an event; yields the traceparent of the event.
 
-    It stays in the trace of its cause: under the span that is under way, or, where that belongs to another trace,
-    linked to it.
+    The event stays in the trace of its cause: the span is a child of the current one, or, if that belongs to another
+    trace, of the cause, with a link to the current one.
     """
     tracer = _TRACER.get()
     if tracer is None:
@@ -217,7 +218,7 @@ def producer_span(
 
 @contextmanager
 def use_traceparent(traceparent: str | None) -> Iterator[None]:
-    """What is asked for inside belongs to this trace, though no span is under way."""
+    """Use `traceparent` as the cause within the block, without a span."""
     cause = _CAUSE.set(traceparent)
     try:
         yield
@@ -226,13 +227,13 @@ def use_traceparent(traceparent: str | None) -> Iterator[None]:
 
 
 def mark_failed(span: Span, why: str) -> None:
-    """Mark a span as failed. `why` is a class or a code: a text may hold what a trace must not."""
+    """Mark a span as failed. `why` is a class name or a code: error texts may contain prompts or keys."""
     span.set_status(StatusCode.ERROR, why)
     span.set_attribute("error.type", why)
 
 
 def bind_context(**ids: str) -> None:
-    """Name on every later log line, and on the span under way, what this work is about: ids, never content."""
+    """Add ids to every later log line of this context and to the current span: ids only, never content."""
     structlog.contextvars.bind_contextvars(**ids)
     now = trace.get_current_span()
     if now.is_recording():
@@ -240,29 +241,29 @@ def bind_context(**ids: str) -> None:
 
 
 def current_span() -> Span:
-    """The span under way; without tracing one that does nothing."""
+    """The current span; a no-op span without tracing."""
     return trace.get_current_span() if _TRACER.get() is not None else NO_SPAN
 
 
 def current_traceparent() -> str | None:
-    """The context of the work under way: its span, or without tracing what it answers to."""
+    """The traceparent of the current span, or without tracing of the cause."""
     now = trace.get_current_span().get_span_context() if _TRACER.get() is not None else None
     return format_traceparent(now) if now is not None and now.is_valid else _CAUSE.get()
 
 
 def trace_headers() -> dict[str, str]:
-    """The headers by which a request to another service is part of the work under way."""
+    """Headers that make a request to another service part of the current trace."""
     traceparent = current_traceparent()
     return {} if traceparent is None else {TRACEPARENT_HEADER: traceparent}
 
 
 def current_log_fields() -> dict[str, str]:
-    """The trace and span of the work under way, for its log lines."""
+    """The current trace and span ids as log fields."""
     return trace_log_fields(current_traceparent())
 
 
 def timer_trace_headers() -> dict[str, str]:
-    """The headers by which a timer remembers where it comes from: what set it, and what that answered to."""
+    """Headers of a timer: the cause of the work that sets it, and the span that sets it."""
     now, cause = current_traceparent(), _CAUSE.get()
     headers = {TRACEPARENT_HEADER: cause or now, SET_BY_HEADER: now if now != cause else None}
     return {name: value for name, value in headers.items() if value is not None}
@@ -279,14 +280,14 @@ def _span(
     attributes: Attributes | None = None,
     expected: tuple[type[Exception], ...] = (),
 ) -> Iterator[Span]:
-    """Without a `parent` the span belongs to the one under way; an empty one makes it the first of its trace."""
+    """A child of the current span without a `parent`; the first of a new trace with an empty one."""
     with tracer.start_as_current_span(
         name,
         context=parent,
         kind=kind,
         attributes=attributes,
         links=links,
-        record_exception=False,  # its text may hold what a trace must not
+        record_exception=False,  # its text may contain prompts or keys
         set_status_on_exception=False,
     ) as started:
         try:

@@ -1,6 +1,6 @@
-"""Timers on the TIMERS stream: a scheduled message (ADR-51) per timer, delivered to a work queue when due.
+"""Timers on the TIMERS stream: one scheduled message (ADR-51) per timer, delivered to a work queue when due.
 
-Other headers than those of the schedule arrive with the timer: when it was due, and the trace it belongs to.
+The message also carries when it is due and the trace it belongs to.
 """
 
 from collections.abc import Callable
@@ -26,7 +26,9 @@ EXPECTED = "Nats-Expected-Last-Subject-Sequence"
 
 class JetStreamTimers:
     """Timers of `service`. `timeout` is in seconds, per call; `lead`: how far the server's clock, by which timers fire,
-    is ahead of the one that their times are given by."""
+
+    is ahead of the clock of the given times.
+    """
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class JetStreamTimers:
 
 
 def _due(waiting: RawStreamMsg) -> datetime:
-    """When a waiting timer fires; one that does not say so is to be set again."""
+    """When a waiting timer fires; far in the future without a header, so that it is set again."""
     try:
         return datetime.fromisoformat((waiting.headers or {})[DUE_HEADER])
     except (LookupError, ValueError):
@@ -108,8 +110,8 @@ def _due(waiting: RawStreamMsg) -> datetime:
 
 _NEVER = datetime.max.replace(tzinfo=UTC)
 WRONG_LAST_SEQUENCE = {10071, 10164}
-"""Also while another one is being set: server error codes."""
+"""Server error codes; the second one while another message on the subject is being stored."""
 
 
 class _Exists(Exception):
-    """Such a timer is already waiting."""
+    """A timer of this kind and key is already waiting."""

@@ -1,7 +1,7 @@
-"""The timers port: wake me (or a replica of me) with this key at that time, whatever crashes in between.
+"""The timers port: call a handler of the service with a key at a given time, despite crashes in between.
 
-A timer is derived from events: setting it again moves it, and a handler that is woken reads the truth before it
-acts. It fires at least once, up to about a second late.
+A timer is derived from events: setting it again moves it, and its handler reads the events before it acts. It fires at
+least once, up to about a second late.
 """
 
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ __all__ = ["Timer", "Timers"]
 
 @dataclass(frozen=True, slots=True)
 class Timer:
-    """A timer that is due. `data` is what was left with it: a hint, never the truth."""
+    """A timer, named by `kind` and `key`. `data` is a hint for its handler; decisions need the events."""
 
     kind: str
     key: tuple[str, ...]
@@ -21,23 +21,23 @@ class Timer:
 
 
 class Timers(Protocol):
-    """Timers of one service, named by kind and key. All calls raise `store.Unavailable` when nothing answers."""
+    """Timers of one service, named by kind and key. All calls raise Unavailable when the server does not reply."""
 
     async def set(self, timer: Timer, at: datetime) -> None:
-        """Fire at `at`; a timer of the same kind and key is moved. A time that has passed fires at once."""
+        """Fire at `at`; a waiting timer of the same kind and key is moved. A time in the past fires at once."""
         ...
 
     async def set_if_absent(self, timer: Timer, at: datetime) -> bool:
-        """The same, unless such a timer is already waiting. True if it was set."""
+        """Like `set`, unless a timer of that kind and key is already waiting. True if it was set."""
         ...
 
     async def bring_forward(self, timer: Timer, at: datetime, *, latest: datetime) -> bool:
-        """Move a timer that waits for a time after `latest` to `at`, with what was left with it. True if it was moved.
+        """Move a waiting timer that is due after `latest` to `at`, with its data. True if it was moved.
 
-        For a timer that was set by a clock that was wrong.
+        Corrects timers that were set by a wrong clock.
         """
         ...
 
     async def fire(self, timer: Timer) -> None:
-        """Fire now, besides any timer that is waiting."""
+        """Fire now, in addition to any waiting timer."""
         ...

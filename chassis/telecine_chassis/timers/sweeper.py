@@ -1,6 +1,6 @@
-"""Timers are derived and may be lost: set again, from a projection, those that should be there and are not.
+"""Sets missing timers again: timers are derived from events and may be lost; a projection knows which should exist.
 
-A timer that waits for longer than its schedule allows was set by a clock that was wrong, and is moved.
+A timer that is due later than its schedule allows was set by a wrong clock, and is moved.
 """
 
 import asyncio
@@ -23,17 +23,17 @@ __all__ = ["PendingTimer", "Sweeper"]
 
 log = structlog.get_logger(__name__)
 CHECKED = 2_000
-"""Timers that one sweep reads, to see whether they wait for too long; with more of them they take turns."""
+"""Timers per sweep that are checked for being due too late; more of them are checked in turns."""
 SPREAD = 2.0
 """Seconds over which the timers of one sweep are spread."""
 
 
 @dataclass(frozen=True, slots=True)
 class PendingTimer:
-    """A timer that should be waiting. `at`: when it is due; None, or a time that has passed: soon.
+    """A timer that should be waiting. `at`: when it is due; None or a time in the past: soon.
 
-    `traceparent`: the trace that it belongs to. `longest`: for how many seconds after now, or after `at`, the schedule
-    lets it wait at most; None: it may wait for any time.
+    `traceparent`: the trace that it belongs to. `longest`: seconds after now, or after `at`, by which it must be due;
+    None: no limit.
     """
 
     timer: Timer
@@ -43,12 +43,11 @@ class PendingTimer:
 
 
 class Sweeper:
-    """A part of a service: at its start and every `interval` seconds, each of `unfinished` gets its timer back.
+    """A component: at its start and every `interval` seconds it sets the timers of `unfinished` that are missing.
 
-    A timer that is already waiting stays as it is, unless it waits for too long. `ready` is awaited first, so that the
-    projection is caught up.
-    `delay` puts off the timers that are due soon, in seconds: for work that may well be under way somewhere
-    without a timer. `restored` counts the timers that were missing, or too far away.
+    A waiting timer is not changed, unless it is due too late. `ready` is awaited first, so that the projection is
+    caught up. `delay`: seconds added to timers that are due soon, since a replica may be doing their work without a
+    timer. `restored` counts the timers that were missing or due too late.
     """
 
     def __init__(
@@ -73,7 +72,7 @@ class Sweeper:
         self._task: asyncio.Task[None] | None = None
 
     async def start(self) -> None:
-        """Begin sweeping in the background."""
+        """Start sweeping in the background."""
         self._task = start_background_task(self._run(), name="sweeper")
 
     async def stop(self) -> None:
@@ -82,7 +81,7 @@ class Sweeper:
             await cancel_and_wait(self._task)
 
     async def sweep(self) -> int:
-        """Set what is missing, and move what is too far away; how many that were."""
+        """Set the missing timers and move those that are due too late; their number."""
         restored = 0
         unfinished = await self._unfinished()
         for number, owed in enumerate(unfinished):
@@ -102,7 +101,7 @@ class Sweeper:
             return False
         now = self._clock()
         latest = max(now, owed.at or now) + timedelta(seconds=owed.longest)
-        # No work is under way while its timer waits: that needs no delay.
+        # While a timer waits, no replica is doing its work: no delay is needed.
         return await self._timers.bring_forward(owed.timer, self._moment(owed.at, 0), latest=latest)
 
     def _moment(self, at: datetime | None, delay: float) -> datetime:

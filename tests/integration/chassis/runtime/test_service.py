@@ -106,7 +106,7 @@ async def test_a_service_is_ready_when_every_check_says_so() -> None:
     one = service(checks=checks)
     assert await one.ready() == "not yet"
     assert await one.ready() is None
-    assert await one.ready() == "no answer (ConnectionRefusedError)"
+    assert await one.ready() == "a readiness check failed (ConnectionRefusedError)"
 
 
 # Running
