@@ -41,16 +41,25 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 
 
 @pytest.fixture(params=["memory", pytest.param("jetstream", marks=pytest.mark.server)])
-async def stores(request: pytest.FixtureRequest) -> AsyncIterator[list[EventStore]]:
+def server_url(request: pytest.FixtureRequest) -> str | None:
+    """The URL of a NATS server, or None for the in-memory twin."""
+    # Not in an async fixture: the server's own fixture runs an event loop.
+    if request.param == "memory":
+        return None
+    server: NatsServer = request.getfixturevalue("server")
+    return server.url
+
+
+@pytest.fixture
+async def stores(server_url: str | None) -> AsyncIterator[list[EventStore]]:
     """The same store as two replicas see it."""
     async with AsyncExitStack() as stack:
-        if request.param == "memory":
+        if server_url is None:
             yield [InMemoryEventStore(registry())] * 2
             return
-        server: NatsServer = request.getfixturevalue("server")
         replicas: list[EventStore] = []
         for name in ("one", "two"):
-            client = await connect(server.url, name)
+            client = await connect(server_url, name)
             stack.push_async_callback(client.close)
             await provision(client)
             replicas.append(JetStreamEventStore(client, registry()))

@@ -91,12 +91,21 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
 
 
 @pytest.fixture(params=["memory", pytest.param("jetstream", marks=pytest.mark.server)])
-async def world(request: pytest.FixtureRequest) -> AsyncIterator[World]:
+def server_url(request: pytest.FixtureRequest) -> str | None:
+    """The URL of a NATS server, or None for the in-memory twin."""
+    # Not in an async fixture: the server's own fixture runs an event loop.
     if request.param == "memory":
+        return None
+    server: NatsServer = request.getfixturevalue("server")
+    return server.url
+
+
+@pytest.fixture
+async def world(server_url: str | None) -> AsyncIterator[World]:
+    if server_url is None:
         yield MemoryWorld()
         return
-    server: NatsServer = request.getfixturevalue("server")
-    client = await connect(server.url, "tests")
+    client = await connect(server_url, "tests")
     yield await jetstream_world(client)
     await client.close()
 
