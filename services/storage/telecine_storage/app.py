@@ -5,12 +5,13 @@ from collections.abc import Sequence
 from datetime import timedelta
 
 from telecine_chassis.eventstore.command_handler import CommandHandler, Decider
+from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.runtime.bootstrap import ServiceBuilder
 from telecine_chassis.runtime.cancellation import run_in_thread
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.port import Timer
-from telecine_chassis.timers.sweeper import PendingTimer
+from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 from telecine_contracts import registry
 from telecine_storage.bucket.disk_sync import ObjectFiles, SyncedBucket
 from telecine_storage.bucket.port import Bucket
@@ -39,10 +40,23 @@ def build(settings: Settings) -> Service:
         SourcePolicy(hosts=settings.result_hosts, allow_private=settings.result_allow_private)
     )
     bucket = S3Bucket(s3_config(settings))
-    copier = CopyHandler(
-        CommandHandler(
-            builder.store, Decider(Video(), decide, evolve), source="telecine/storage", clock=builder.clock
-        ),
+    register_consumers(builder.reactor, _copy_handler(builder, settings, source, bucket))
+    projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
+    register_gauges(builder, projections)
+    return builder.service(
+        _timer_sweeper(builder, settings, projections),
+        _object_sweeper(builder, settings, projections, bucket),
+        before=[_Adapters(source, bucket), projections],
+        checks=[projections.ready],
+    )
+
+
+def _copy_handler(
+    builder: ServiceBuilder, settings: Settings, source: HttpSource, bucket: Bucket
+) -> CopyHandler:
+    decider = Decider(Video(), decide, evolve)
+    return CopyHandler(
+        CommandHandler(builder.store, decider, source="telecine/storage", clock=builder.clock),
         source,
         synced_bucket(bucket, settings),
         builder.timers,
@@ -52,29 +66,42 @@ def build(settings: Settings) -> Service:
         clock=builder.clock,
         instruments=CopyInstruments(builder.metrics),
     )
-    register_consumers(builder.reactor, copier)
-    projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
 
-    async def owed() -> float:
+
+def register_gauges(builder: ServiceBuilder, projections: ProjectionRunner) -> None:
+    """Registers the gauge whose value is counted in the tables when metrics are scraped."""
+
+    async def count() -> float:
         return await asyncio.to_thread(count_pending_copies, projections.engine)
 
-    builder.metrics.observable_gauge("telecine_copies_owed", "Videos that are ready and not stored yet", owed)
+    builder.metrics.observable_gauge(
+        "telecine_copies_owed", "Videos that are ready and not stored yet", count
+    )
 
+
+def _timer_sweeper(builder: ServiceBuilder, settings: Settings, projections: ProjectionRunner) -> Sweeper:
+    """Restores lost timers of pending copies."""
     # The longest pause between two tries, or the sweeper's own delay.
     longest = max(settings.copy_retry_longest, settings.copy_timeout) + TIMER_TOLERANCE
 
-    async def unfinished() -> Sequence[PendingTimer]:
-        rows = await run_in_thread(lambda: pending_copies(projections.engine))
+    async def pending() -> Sequence[PendingTimer]:
+        copies = await run_in_thread(lambda: pending_copies(projections.engine))
         return [
             PendingTimer(
-                Timer(COPY, (row.account, row.generation)), traceparent=row.traceparent, longest=longest
+                Timer(COPY, (copy.account, copy.generation)), traceparent=copy.traceparent, longest=longest
             )
-            for row in rows
+            for copy in copies
         ]
 
-    sweeper = builder.sweeper(
-        unfinished, projections, interval=settings.sweep_interval, delay=settings.copy_timeout
+    return builder.sweeper(
+        pending, projections, interval=settings.sweep_interval, delay=settings.copy_timeout
     )
+
+
+def _object_sweeper(
+    builder: ServiceBuilder, settings: Settings, projections: ProjectionRunner, bucket: Bucket
+) -> Sweeper:
+    """Sets timers for stored objects that are missing or incomplete."""
 
     async def damaged() -> Sequence[PendingTimer]:
         until = builder.clock() + timedelta(seconds=settings.copy_margin)
@@ -83,9 +110,7 @@ def build(settings: Settings) -> Service:
         )
         return await recopy_timers(bucket, videos)
 
-    repair = builder.sweeper(damaged, projections, interval=settings.object_check_interval)
-    adapters = _Adapters(source, bucket)
-    return builder.service(sweeper, repair, before=[adapters, projections], checks=[projections.ready])
+    return builder.sweeper(damaged, projections, interval=settings.object_check_interval)
 
 
 def synced_bucket(bucket: Bucket, settings: Settings) -> Bucket:

@@ -6,24 +6,16 @@ import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Annotated, Any
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import (
-    AfterValidator,
-    BaseModel,
-    ConfigDict,
-    Field,
-    ValidationError,
-    ValidatorFunctionWrapHandler,
-    WrapValidator,
-    model_validator,
-)
+from pydantic import ValidationError
 from pydantic_core import from_json
 
 from telecine_contracts.characters import HYPHENS, INVISIBLE
 
 from .ark_errors import ArkError, failure_code, rejection_outcome, sanitize_provider_text, user_message
+from .ark_schemas import Created, ErrorBlock, Record, RecordList, Refusal, ResultUrls, TokenUsage
 from .port import Accepted, Ambiguous, ProviderTask, SubmitOutcome, SubmitRequest
 
 URL_LIFETIME = timedelta(hours=24)  # Ark: 24 h from success
@@ -33,8 +25,6 @@ AMBIGUOUS_STATUSES = frozenset(
     {408, 409, 425}
 )  # sent by proxies too; they do not prove that nothing was accepted
 
-_EARLIEST = datetime(2000, 1, 1, tzinfo=UTC)
-_LATEST = datetime(3000, 1, 1, tzinfo=UTC)
 _TEXT_COMMAND = re.compile(
     rf"[{HYPHENS}](?:[{INVISIBLE}]*[{HYPHENS}])+(?=[\s{INVISIBLE}]*(?P<letter>[^\W\d_]))"
 )
@@ -42,92 +32,6 @@ _TEXT_COMMAND = re.compile(
 
 class UnreadableResponse(ValueError):
     """A response that differs from Ark's documentation."""
-
-
-def _none_if_invalid(value: object, handler: ValidatorFunctionWrapHandler) -> Any:
-    try:
-        return handler(value)
-    except ValidationError:
-        return None
-
-
-def _in_utc(value: datetime | None) -> datetime | None:
-    if value is None:
-        return None
-    if value.tzinfo is None or not _EARLIEST < value < _LATEST:
-        raise ValueError("no time zone, or not a plausible time for a task")
-    return value.astimezone(UTC)
-
-
-# One invalid field must not hide the rest of a record, nor one invalid record the rest of a list.
-_Lenient = WrapValidator(_none_if_invalid)
-_Word = Annotated[str | None, Field(max_length=256), _Lenient]
-_Text = Annotated[str | None, _Lenient]
-_Url = Annotated[str | None, Field(max_length=8192), _Lenient]
-_Count = Annotated[int | None, Field(ge=0), _Lenient]
-_Seed = Annotated[int | None, Field(ge=-1, lt=2**32), _Lenient]
-_Seconds = Annotated[float | None, Field(gt=0, lt=86_400, allow_inf_nan=False), _Lenient]
-# Ark sends whole Unix seconds. Proxies and compatible servers also send fractions, milliseconds, text and RFC 3339.
-_Time = Annotated[datetime | None, AfterValidator(_in_utc), _Lenient]
-_TaskId = Annotated[str, Field(min_length=1, max_length=256, pattern=r"^[!-~]+$")]
-
-
-class _Wire(BaseModel):
-    model_config = ConfigDict(extra="ignore", protected_namespaces=(), hide_input_in_errors=True)
-
-
-class _Error(_Wire):
-    code: _Word = None
-    message: _Text = None
-
-
-class _Content(_Wire):
-    video_url: _Url = None
-    last_frame_url: _Url = None
-
-
-class _Usage(_Wire):
-    total_tokens: _Count = None
-    completion_tokens: _Count = None
-
-
-class _Record(_Wire):
-    id: _TaskId
-    status: _Word = None
-    model: _Word = None
-    seed: _Seed = None
-    safety_identifier: _Word = None
-    created_at: _Time = None
-    updated_at: _Time = None
-    content: Annotated[_Content | None, _Lenient] = None
-    error: Annotated[_Error | None, _Lenient] = None
-    failure_reason: Annotated[_Error | None, _Lenient] = None  # the Go SDK's name for it, in lists only
-    usage: Annotated[_Usage | None, _Lenient] = None
-    resolution: _Word = None
-    ratio: _Word = None
-    duration: _Seconds = None
-
-
-class _Created(_Wire):
-    id: _TaskId
-
-
-class _List(_Wire):
-    total: _Count = None
-    items: list[Any] | None = None
-    error: Any = None
-
-    @model_validator(mode="after")
-    def _is_a_list(self) -> "_List":
-        # A Go server writes an empty slice as null or omits it. This means "no task" only with a total of 0 and
-        # without an error beside it.
-        if self.error or (self.items is None and self.total != 0):
-            raise ValueError("an error, or no items though total is not 0")
-        return self
-
-
-class _Refusal(_Wire):
-    error: Annotated[_Error | None, _Lenient] = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,7 +88,7 @@ def create_outcome(status: int, headers: Mapping[str, str], body: bytes) -> Subm
     if status >= 400 or status in (301, 302, 307, 308):
         return rejection_outcome(status, error_of(body), retry_after(headers))
     try:
-        return Accepted(_Created.model_validate(read_json(body)).id)
+        return Accepted(Created.model_validate(read_json(body)).id)
     except ValueError:
         return Ambiguous("unreadable_answer")
 
@@ -192,7 +96,7 @@ def create_outcome(status: int, headers: Mapping[str, str], body: bytes) -> Subm
 def error_of(body: bytes) -> ArkError:
     """The error block of a response; empty if it has none."""
     try:
-        error = _Refusal.model_validate(read_json(body)).error
+        error = Refusal.model_validate(read_json(body)).error
     except ValueError:
         error = None
     return ArkError(error.code, error.message) if error else ArkError()
@@ -210,7 +114,7 @@ def retry_after(headers: Mapping[str, str]) -> float | None:
 def read_task(body: bytes) -> ProviderTask:
     """The task of a get response. Raises UnreadableResponse."""
     try:
-        return _task(_Record.model_validate(read_json(body)))
+        return _task(Record.model_validate(read_json(body)))
     except ValidationError as error:
         raise UnreadableResponse("not a task") from error
 
@@ -218,7 +122,7 @@ def read_task(body: bytes) -> ProviderTask:
 def read_page(body: bytes) -> Page:
     """The page of a list response. Raises UnreadableResponse."""
     try:
-        answer = _List.model_validate(read_json(body))
+        answer = RecordList.model_validate(read_json(body))
     except ValidationError as error:
         raise UnreadableResponse("not a list of tasks") from error
     items = answer.items or []
@@ -260,17 +164,17 @@ def _image(url: str, role: str | None) -> dict[str, Any]:
     return item | {"role": role} if role else item
 
 
-def _record(item: object) -> _Record | None:
+def _record(item: object) -> Record | None:
     try:
-        return _Record.model_validate(item)
+        return Record.model_validate(item)
     except ValidationError:
         return None
 
 
-def _task(record: _Record) -> ProviderTask:
+def _task(record: Record) -> ProviderTask:
     status = (record.status or "").strip().lower() or UNREADABLE_STATUS
-    content, usage = record.content or _Content(), record.usage or _Usage()
-    error = record.error or record.failure_reason or _Error()
+    content, usage = record.content or ResultUrls(), record.usage or TokenUsage()
+    error = record.error or record.failure_reason or ErrorBlock()
     failure = failure_code(error.code, error.message) if status == "failed" else None
     return ProviderTask(
         task_id=record.id,
