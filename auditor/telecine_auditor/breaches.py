@@ -1,4 +1,4 @@
-"""What an audit can find: every kind of breach, and one that was found."""
+"""Breaches: every kind that an audit can find, and the list of those that it found."""
 
 from collections import Counter
 from collections.abc import Collection
@@ -10,7 +10,7 @@ __all__ = ["BREACHES", "Breach", "BreachKind", "BreachList"]
 
 
 class BreachKind(StrEnum):
-    """Everything that must not be, a name each; BREACHES tells what they mean."""
+    """Kinds of breaches; BREACHES describes them."""
 
     # one entry by itself
     UNREADABLE = "unreadable"
@@ -78,67 +78,67 @@ class BreachKind(StrEnum):
 
 
 BREACHES = {
-    BreachKind.UNREADABLE: "the entry is no event: a header or a field is missing, or not of the type that it must be",
-    BreachKind.UNKNOWN_EVENT: "no event of the ledger has this type",
-    BreachKind.WRONG_SUBJECT: "subject, header and body do not say the same event of the same account",
+    BreachKind.UNREADABLE: "the message is not an event: a header or a field is missing or has the wrong type",
+    BreachKind.UNKNOWN_EVENT: "the ledger has no event of this type",
+    BreachKind.WRONG_SUBJECT: "subject, headers and body name different events or accounts",
     BreachKind.SUM_NOT_ZERO: "the postings, or those of one grant, do not sum to zero",
-    BreachKind.WRONG_POSTINGS: "the postings are not those of such an entry, or not of the amount that it states",
+    BreachKind.WRONG_POSTINGS: "the postings are wrong for an entry of this type, or do not match its amount",
     BreachKind.ENTRY_GAP: "entries of the account are missing before this one",
-    BreachKind.OUT_OF_ORDER: "the entry's number is not behind the one before it in its account",
-    BreachKind.REPEATED_ID: "an event with this id was there before",
-    BreachKind.FOREIGN_SOURCE: "the entry says that somebody else wrote it than the credits service",
-    BreachKind.WRONG_TIME: "the entry was decided at another time than the server stored it, or than its account says",
-    BreachKind.NEGATIVE_BALANCE: "more was taken from the account than it had",
-    BreachKind.WRONG_BALANCE: "the balances that the entry states are not what the postings make",
-    BreachKind.REFERENCE_USED_TWICE: "a payment or a ticket was entered twice",
-    BreachKind.GRANT_UNKNOWN: "the entry takes from a grant that was never given",
-    BreachKind.GRANT_OVERDRAWN: "the entry takes more from a grant than it had",
-    BreachKind.GRANT_ORDER: "other grants had to pay by the order of taking",
-    BreachKind.GRANT_EXPIRED: "a grant paid whose time was over",
-    BreachKind.GRANT_NOT_NAMED: "the entry does not say whose credits it moves, though entries before it did",
-    BreachKind.EXPIRED_EARLY: "credits expired before their time",
-    BreachKind.EXPIRY_OVERDUE: "credits are still available long after their time was over",
-    BreachKind.WRONG_PRICE: "the debit is not the frozen price, or that is not the price of its table",
-    BreachKind.DEBITED_TWICE: "a generation was charged again, or after it was denied",
+    BreachKind.OUT_OF_ORDER: "the number of the entry does not follow that of the entry before it in its account",
+    BreachKind.REPEATED_ID: "the id of the event was used before",
+    BreachKind.FOREIGN_SOURCE: "the entry names another writer than the credits service",
+    BreachKind.WRONG_TIME: "the time of the decision contradicts that of storage, or earlier entries of its account",
+    BreachKind.NEGATIVE_BALANCE: "the account was charged more than it had available",
+    BreachKind.WRONG_BALANCE: "the stated balances differ from those computed from the postings",
+    BreachKind.REFERENCE_USED_TWICE: "the reference of a payment or ticket was used twice",
+    BreachKind.GRANT_UNKNOWN: "the entry takes credits from a grant that does not exist",
+    BreachKind.GRANT_OVERDRAWN: "the entry takes more credits from a grant than it had available",
+    BreachKind.GRANT_ORDER: "the burn order requires other grants to pay",
+    BreachKind.GRANT_EXPIRED: "an expired grant paid",
+    BreachKind.GRANT_NOT_NAMED: "the entry does not name the grants that it moves, although earlier entries do",
+    BreachKind.EXPIRED_EARLY: "credits expired too early",
+    BreachKind.EXPIRY_OVERDUE: "credits are still available long after they should have expired",
+    BreachKind.WRONG_PRICE: "the debit differs from the frozen price, or the frozen price differs from its price table",
+    BreachKind.DEBITED_TWICE: "a generation was charged twice, or after it was denied",
     BreachKind.ENDED_TWICE: "a debit was settled twice, or refunded twice",
     BreachKind.SETTLED_AND_REFUNDED: "a debit was both settled and refunded",
-    BreachKind.END_WITHOUT_DEBIT: "something was settled or refunded that was never debited",
-    BreachKind.WRONG_REFUND: "a refund is not what the debit took, given back as the rule says",
-    BreachKind.WRONG_SETTLEMENT: "a settlement is not what the debit took",
-    BreachKind.WRONG_DENIAL: "a denial gives a reason or figures that are not true",
+    BreachKind.END_WITHOUT_DEBIT: "a generation was settled or refunded without a debit",
+    BreachKind.WRONG_REFUND: "a refund does not return what the debit took, in the way the rules require",
+    BreachKind.WRONG_SETTLEMENT: "a settlement does not match what the debit took",
+    BreachKind.WRONG_DENIAL: "the reason or the figures of a denial are wrong",
     BreachKind.DEBIT_WITHOUT_END: "credits are held for longer than the limit",
     BreachKind.TWO_ACCOUNTS: "a generation was charged to two accounts, or denied to one and charged to another",
-    BreachKind.WRONG_CLOSING: "an account was closed that was closed, or reopened that was open",
-    BreachKind.WRONG_SKIP: "a decision skips a message that is an entry, or not of this account, or has another body",
-    BreachKind.CHARGED_WHILE_CLOSED: "a closed account was charged or granted to",
-    BreachKind.LIMIT_PASSED: "a debit passed a spend limit",
-    BreachKind.WRONG_ADJUSTMENT: "a correction is not one: of something else, of too much, or not the way it came",
+    BreachKind.WRONG_CLOSING: "a closed account was closed, or an open account was reopened",
+    BreachKind.WRONG_SKIP: "a decision skips an entry, a message of another account, or a message with another body",
+    BreachKind.CHARGED_WHILE_CLOSED: "a closed account was charged, or received a grant",
+    BreachKind.LIMIT_PASSED: "a debit exceeded a spend limit",
+    BreachKind.WRONG_ADJUSTMENT: "an adjustment corrects the wrong entry, too many credits, or the wrong grants",
     BreachKind.SEQUENCE_GAP: "messages of the stream are missing",
-    BreachKind.TRUNCATED: "the stream ends before what a signed checkpoint was signed over",
-    BreachKind.CHECKPOINT_MISMATCH: "the entries are not those that a signed checkpoint was signed over",
-    BreachKind.CHECKPOINT_FORGED: "a checkpoint was not signed by the key that is trusted",
-    BreachKind.CHECKPOINT_MISSING: "a signed checkpoint that was published is not there any more, or none ever was",
-    BreachKind.UNSIGNED_TOO_LONG: "entries have no signed checkpoint over them for longer, or are more, than allowed",
+    BreachKind.TRUNCATED: "the stream has fewer entries than a signed checkpoint covers",
+    BreachKind.CHECKPOINT_MISMATCH: "the entries differ from those that a signed checkpoint covers",
+    BreachKind.CHECKPOINT_FORGED: "a checkpoint is not signed by a trusted key",
+    BreachKind.CHECKPOINT_MISSING: "a published signed checkpoint is missing, or there are none",
+    BreachKind.UNSIGNED_TOO_LONG: "entries without a signed checkpoint are older or more than allowed",
     BreachKind.MIRROR_CHANGED: "a file of the mirror was changed after it was written",
-    BreachKind.STREAM_CHANGED: "the stream does not hold any more what was mirrored from it",
+    BreachKind.STREAM_CHANGED: "the stream no longer holds what was mirrored from it",
     BreachKind.COMPLETED_NOT_SETTLED: "a video was delivered and is not settled",
     BreachKind.SETTLED_NOT_COMPLETED: "a generation was settled and no video was delivered",
     BreachKind.FAILED_NOT_REFUNDED: "a generation failed or was cancelled and is not refunded",
     BreachKind.REFUNDED_NOT_FAILED: "a generation was refunded and has neither failed nor been cancelled",
-    BreachKind.NOT_ASKED_FOR: "a generation was charged that nobody asked for",
-    BreachKind.PRICE_NOT_AS_ASKED: "a generation was charged at another price than it was asked for at",
-    BreachKind.WRONG_ACCOUNT: "a generation was charged to another account than asked for it",
-    BreachKind.TWO_ENDS: "VIDEO has two ends of one generation",
-    BreachKind.DATABASE_DIFFERS: "a row of a database is not what the streams make it",
+    BreachKind.NOT_ASKED_FOR: "a generation was charged without a request",
+    BreachKind.PRICE_NOT_AS_ASKED: "a generation was charged at another price than the request froze",
+    BreachKind.WRONG_ACCOUNT: "a generation was charged to another account than requested it",
+    BreachKind.TWO_ENDS: "VIDEO has two outcomes of one generation",
+    BreachKind.DATABASE_DIFFERS: "a row of the database differs from what the streams produce",
     BreachKind.OBJECT_MISSING: "the object of a stored video is not in the bucket",
     BreachKind.OBJECT_DIFFERS: "the object of a stored video has another size or hash than was stored",
 }
-"""What each of them means, in a sentence."""
+"""Description of each kind."""
 
 
 @dataclass(frozen=True, slots=True)
 class Breach:
-    """One breach: what kind, where, and in words that name the figures."""
+    """One breach: its kind, its place, and a message with the figures."""
 
     kind: BreachKind
     message: str
@@ -148,7 +148,7 @@ class Breach:
     generation: str | None = None
 
     def as_json(self) -> dict[str, Any]:
-        """For machines; what is not known is left out."""
+        """JSON form; unknown fields are left out."""
         fields = {
             "kind": self.kind.value,
             "stream": self.stream,
@@ -170,7 +170,7 @@ _FOREIGN = {BreachKind.UNREADABLE, BreachKind.UNKNOWN_EVENT, BreachKind.WRONG_SU
 
 @dataclass
 class BreachList:
-    """Breaches as they are found: all are counted, the first `most` are kept."""
+    """Collects breaches: counts all, keeps the first `most`."""
 
     most: int
     count: int = 0
@@ -187,7 +187,7 @@ class BreachList:
             self.kept.append(breach)
 
     def excuse(self, skipped: Collection[int]) -> None:
-        """Messages of LEDGER that a decision skips are no breaches."""
+        """Remove the breaches of LEDGER messages that a decision skips."""
         for sequence in [sequence for sequence in self._foreign if sequence in skipped]:
             kind = self._foreign.pop(sequence)
             self.count -= 1
@@ -197,5 +197,5 @@ class BreachList:
 
 
 def _is_foreign(breach: Breach) -> bool:
-    """Whether a message on LEDGER was found that is not an entry."""
+    """Whether the breach is a message on LEDGER that is not an entry."""
     return breach.stream == "LEDGER" and breach.kind in _FOREIGN

@@ -1,7 +1,7 @@
-"""What `--json` prints: one shape for each command, with a version. `python -m telecine_auditor.json_documents DIR`
+"""Shapes of the `--json` output: one for each command, with a version.
 
-writes them as JSON Schema. A field that is added keeps the version; one that is renamed, removed, or means something
-else raises it.
+`python -m telecine_auditor.json_documents DIR` writes them as JSON Schema. An added field keeps the version; one that
+is renamed, removed or changes its meaning raises it.
 """
 
 import json
@@ -22,7 +22,7 @@ class _Closed(TypedDict):
 
 
 class BreachFields(_Closed):
-    """One breach; what is not known is left out."""
+    """One breach; unknown fields are left out."""
 
     kind: str
     stream: str
@@ -33,7 +33,7 @@ class BreachFields(_Closed):
 
 
 class Place(_Closed):
-    """How far LEDGER was read: the last entry, when it was booked, how many breaches were found on the way."""
+    """How far LEDGER was read: the last entry, when it was booked, and the number of breaches."""
 
     stream: str
     sequence: int
@@ -104,7 +104,7 @@ class Liability(Place):
 
 
 class Show(_Closed):
-    """`body` is the JSON object that it is, a text, or null where it is neither; `bytes` are the same in base64."""
+    """`body` is the JSON object, the text, or null if it is neither; `bytes` is the same in base64."""
 
     stream: str
     sequence: int
@@ -259,7 +259,7 @@ class Prove(_Closed):
 
 
 class CheckProof(_Closed):
-    """`says`: why it proves nothing; all that it proves is null then. `body` is in base64."""
+    """`says`: why the proof fails; what it would prove is null then. `body` is in base64."""
 
     holds: bool
     says: str | None
@@ -330,7 +330,7 @@ class Verify(_Closed):
 
 
 class Error(_Closed):
-    """In place of a command's document when it ends with 2; the same sentence is on stderr."""
+    """Replaces the document of a command that ends with 2; stderr has the same sentence."""
 
     command: str
     error: str
@@ -354,7 +354,7 @@ DOCUMENTS: dict[str, tuple[int, Any]] = {
     "check-proof": (1, CheckProof),
     "error": (1, Error),
 }
-"""By command: the version, and the fields beside `document`."""
+"""By command: the version, and the fields in addition to `document`."""
 ERROR = "error"
 
 
@@ -364,7 +364,7 @@ def name_of(command: str) -> str:
 
 
 def schema_of(command: str, *, closed: bool = False) -> dict[str, Any]:
-    """The JSON Schema of a command's document; `closed`: without room for fields that a later program adds."""
+    """The JSON Schema of a command's document; `closed`: without additional properties."""
     schema: dict[str, Any] = TypeAdapter(DOCUMENTS[command][1]).json_schema()
     schema["properties"] = {"document": {"const": name_of(command)}, **schema["properties"]}
     schema["required"] = ["document", *schema["required"]]

@@ -1,4 +1,4 @@
-"""The whole audit: LEDGER through books and tree, then VIDEO, then what can only be seen at the end."""
+"""The audit: replays LEDGER, computes its Merkle tree, then checks VIDEO against it."""
 
 import gc
 from collections.abc import Iterator, Sequence
@@ -24,19 +24,19 @@ from telecine_contracts.signed_note import VerifierKey
 from .snapshot import Snapshot, write_snapshot
 from .video_checks import VideoChecks
 
-_PART = 250
+_BATCH = 250
 _NEW_OBJECTS = 20_000_000
-"""Some gigabytes of them: so many before the collector looks."""
+"""Threshold of the garbage collector during an audit; this many objects take gigabytes."""
 
 __all__ = ["Audit", "AuditOptions"]
 
 
 @dataclass(frozen=True)
 class AuditOptions:
-    """What an audit judges by.
+    """Options of an audit.
 
-    `as_of` is the time at which holds and expiries are judged. None: now; for a copy, when its last entry was stored,
-    since what came behind is not in it. `checkpoints` are those that the auditor has kept himself.
+    `as_of` is the time at which holds and expiries are checked; None: now, for a copy the time of its last entry, since
+    later entries are not in it. `checkpoints` are copies that the auditor has kept.
     """
 
     keys: Sequence[VerifierKey] = ()
@@ -54,28 +54,28 @@ class AuditOptions:
 
 
 class Audit:
-    """One audit of one source; `run` once, and read what came of it.
+    """One audit of one source: call `run` once, then read the results.
 
-    `known` are all checkpoints that were found, `signed` is how many entries the largest one by a trusted key covers,
-    `video` is None where VIDEO was not read, `saved` is the checkpoint at which the state was saved. `notices` are
-    sentences that the report shows and that are no breaches. `start` is the saved audit whose books are gone on with:
-    None without one, and where the source does not hold what it was over.
+    `known` are all checkpoints that were found, `signed` is the size of the largest one that a trusted key signed.
+    `video` is None if VIDEO was not read. `saved` is the checkpoint of the snapshot that was written. `notices` are
+    sentences for the report that are not breaches. `start` is the snapshot that the audit resumes from; None without
+    one, or if the source does not hold the entries that the snapshot covers.
     """
 
     def __init__(
-        self, source: Source, terms: AuditOptions, found: BreachList, start: Snapshot | None = None
+        self, source: Source, options: AuditOptions, found: BreachList, start: Snapshot | None = None
     ) -> None:
-        self.terms = terms
+        self.options = options
         self.found = found
         self.start = start
         self.notices: list[str] = []
-        self.replay = start.replay if start is not None else LedgerReplay(found, terms.clocks)
+        self.replay = start.replay if start is not None else LedgerReplay(found, options.clocks)
         self.tree = TreeCheck((), found)
         self.known: list[SignedCheckpoint] = []
         self.video: VideoChecks | None = None
         self.saved: SignedCheckpoint | None = None
         self.has_video = False
-        self.as_of = terms.as_of or datetime.now(UTC)
+        self.as_of = options.as_of or datetime.now(UTC)
         self._source = source
         self.signed = 0
         self._stored_at: int | None = None
@@ -83,57 +83,54 @@ class Audit:
 
     @property
     def unread(self) -> Sequence[str]:
-        """What stands in the source and is no entry."""
+        """Descriptions of data in the source that is not an entry."""
         return self._source.unread
 
     @property
     def started_at(self) -> int:
-        """How many entries the audit took over from a saved one."""
+        """Number of entries that the snapshot covers."""
         return self.start.checkpoint.checkpoint.size if self.start is not None else 0
 
     async def run(self) -> None:
-        """Read everything once; twice where a saved audit is not one of this ledger.
-
-        Raises SourceError, CommandError.
-        """
-        # Before the end of LEDGER is asked for: a checkpoint that is signed meanwhile would speak of more.
+        """Read all streams; LEDGER twice if the snapshot is not of this ledger. Raises SourceError, CommandError."""
+        # Checkpoints are read before the end of LEDGER: one that is signed in between would cover entries beyond it.
         published = await self._published()
         start = [self.start.checkpoint] if self.start is not None else []
-        self.known = [*published.checkpoints, *self.terms.checkpoints, *start]
+        self.known = [*published.checkpoints, *self.options.checkpoints, *start]
         self.signed = max((one.checkpoint.size for one in self.known if one.signed_by), default=0)
-        self.has_video = self.terms.with_video and await self._has(VIDEO)
+        self.has_video = self.options.with_video and await self._has(VIDEO)
         last = await self._source.last(LEDGER)
-        if self.terms.as_of is None:
+        if self.options.as_of is None:
             self.as_of = datetime.now(UTC)
-        with _reduced_gc(), Progress("verify LEDGER", last, not self.terms.quiet) as progress:
+        with _reduced_gc(), Progress("verify LEDGER", last, not self.options.quiet) as progress:
             if self.start is not None and not await self._begin_with(self.start, last, progress):
-                self.start, self.replay = None, LedgerReplay(self.found, self.terms.clocks)
+                self.start, self.replay = None, LedgerReplay(self.found, self.options.clocks)
             if self.start is None:
                 self.tree = TreeCheck(self.known, self.found)
             self.replay.deviations = []
             await self._read_ledger(last, progress)
         self.found.excuse(self.replay.skipped)
         self.notices += self.replay.skipped.values()
-        self.replay.finish(self.as_of, self.terms.hold_limit, self.terms.expiry_delay)
+        self.replay.finish(self.as_of, self.options.hold_limit, self.options.expiry_delay)
         self._judge_checkpoints(published)
         if self.has_video:
             await self._read_video()
 
     async def _published(self) -> PublishedCheckpoints:
         await self._has(CHECKPOINTS)
-        return await read_published(self._source, self.terms.keys, self.found)
+        return await read_published(self._source, self.options.keys, self.found)
 
     async def _has(self, stream: str) -> bool:
-        """Whether a copy has the stream. Raises SourceError for a server without it: every one of ours has it."""
+        """Whether a copy has the stream. Raises SourceError for a server without it."""
         if await self._source.has(stream):
             return True
-        if self.terms.is_copy:
+        if self.options.is_copy:
             return False
         more = "; --ledger-only leaves it out" if stream == VIDEO else ""
         raise SourceError(f"the server has no stream {stream}: `telecine provision` makes it{more}")
 
     async def _begin_with(self, start: Snapshot, last: int, progress: Progress) -> bool:
-        """Read what a saved audit was over, without the rules; whether it is what the source still holds."""
+        """Read the entries that the snapshot covers, without the rules. Whether they still have the same root."""
         size, suspected = start.checkpoint.checkpoint.size, list[Breach]()
         self.tree = TreeCheck(self.known, suspected.append)
         async for entries in self._source.batches(LEDGER, upto=min(size, last)):
@@ -153,7 +150,7 @@ class Audit:
         async for entries in self._source.batches(LEDGER, after=self.started_at, upto=last):
             self._take(entries)
             progress.advance(len(entries))
-        if self.terms.is_copy and self.terms.as_of is None and self._stored_at is not None:
+        if self.options.is_copy and self.options.as_of is None and self._stored_at is not None:
             self.as_of = stored_time(self._stored_at)
         self.tree.finish()
         if self.replay.sequence < last:
@@ -161,24 +158,25 @@ class Audit:
             self.found(Breach(BreachKind.SEQUENCE_GAP, message, sequence=self.replay.sequence + 1))
 
     def _judge_checkpoints(self, published: PublishedCheckpoints) -> None:
-        """What a key leads to expect."""
-        terms, size = self.terms, self.tree.frontier.size
-        if not terms.keys:
+        """Checks that need a key: missing checkpoints and unsigned entries."""
+        options, size = self.options, self.tree.frontier.size
+        if not options.keys:
             return
         kept = [one for one in self.known if one not in published.checkpoints]
         for breach in missing_checkpoints(published, kept, size):
             self.found(breach)
         if self._first_unsigned is not None and published.checkpoints:
             count = size - self.signed
-            for breach in terms.max_unsigned.exceeded(count, self._first_unsigned, self.as_of):
+            for breach in options.max_unsigned.exceeded(count, self._first_unsigned, self.as_of):
                 self.found(breach)
 
     def _take(self, entries: Sequence[StoredMessage]) -> None:
-        """In parts: what one of them reads is still at hand for the other, and a state is saved between two of them."""
+        """Replay and hash the entries in small batches, and write the snapshot between two of them."""
+        # A small batch is still in the processor's cache when the tree reads it.
         at, save_at = 0, self._save_at()
         while at < len(entries):
             size = self.tree.frontier.size
-            until = at + (min(_PART, save_at - size) if save_at > size else _PART)
+            until = at + (min(_BATCH, save_at - size) if save_at > size else _BATCH)
             part = entries[at:until]
             heads = [parse_canonical_headers(entry.head) for entry in part]
             self.replay.take_all(part, heads)
@@ -189,28 +187,28 @@ class Audit:
         self._note(entries)
 
     def _note(self, entries: Sequence[StoredMessage]) -> None:
-        """When the last entry was stored, and the first one that no signed checkpoint covers."""
+        """Note the last time of storage, and the first entry without a signed checkpoint."""
         self._stored_at = entries[-1].stored_at
         if self._first_unsigned is None and entries[-1].sequence > self.signed:
             first = next(entry for entry in entries if entry.sequence > self.signed)
             self._first_unsigned = first.sequence, first.stored_at
 
     def _save_at(self) -> int:
-        """The size of the newest checkpoint that a trusted key signed; 0 where nothing is to be saved."""
-        return self.signed if self.terms.save is not None else 0
+        """Size of the newest checkpoint that a trusted key signed; 0 if no snapshot is to be written."""
+        return self.signed if self.options.save is not None else 0
 
     def _save(self) -> None:
         size = self.tree.frontier.size
         here = [one for one in self.tree.confirmed if one.signed_by and one.checkpoint.size == size]
         self.found.excuse(self.replay.skipped)
-        if self.terms.save is not None and here and not self.found.count:
-            write_snapshot(self.terms.save, self.replay, self.tree.frontier, here[0])
+        if self.options.save is not None and here and not self.found.count:
+            write_snapshot(self.options.save, self.replay, self.tree.frontier, here[0])
             self.saved = here[0]
 
     async def _read_video(self) -> None:
-        self.video = VideoChecks(self.replay, self.found, now=self.as_of, in_flight=self.terms.in_flight)
+        self.video = VideoChecks(self.replay, self.found, now=self.as_of, in_flight=self.options.in_flight)
         last = await self._source.last(VIDEO)
-        with Progress("verify VIDEO", last, not self.terms.quiet) as progress:
+        with Progress("verify VIDEO", last, not self.options.quiet) as progress:
             async for entries in self._source.batches(VIDEO, upto=last):
                 self.video.take(entries)
                 progress.advance(len(entries))
@@ -219,7 +217,7 @@ class Audit:
 
 @contextmanager
 def _reduced_gc() -> Iterator[None]:
-    """Raises the threshold of the garbage collector."""
+    """Raise the threshold of the garbage collector."""
     # Accounts grow and have no reference cycles: at the default threshold, searching them for garbage takes a tenth of
     # the audit and finds none. The rest of the audit makes few objects.
     before = gc.get_threshold()

@@ -1,4 +1,4 @@
-"""Every VideoStored of the VIDEO stream against the object that it names."""
+"""Compares every VideoStored event with the object that it names."""
 
 import asyncio
 import re
@@ -24,7 +24,7 @@ _KEPT_UNKNOWN = 1000
 
 
 class _StoredVideo(NamedTuple):
-    """What one VideoStored says."""
+    """Size, hash and place of one VideoStored event."""
 
     sequence: int
     account: str
@@ -69,7 +69,7 @@ class ObjectChecks:
         self._stored: dict[Place, _StoredVideo] = {}
 
     async def run(self, source: Source) -> None:
-        """Do it all. Raises CommandError when VIDEO or the object store can't be read."""
+        """Run all checks. Raises CommandError if VIDEO or the object store cannot be read."""
         await self._read(source)
         self.videos = len(self._stored)
         self.bytes = sum(stored.bytes for stored in self._stored.values())
@@ -104,7 +104,7 @@ class ObjectChecks:
         self._stored[self._bucket or place[0], place[1]] = stored
 
     def _doubtful(self) -> list[Place]:
-        """What the listings do not show as it was stored; a listing may lag, so this is no verdict yet."""
+        """Objects that differ in the listings. A listing may lag, so these are checked again one by one."""
         found: set[Place] = set()
         for bucket, prefix in _prefixes(self._stored):
             for key, size in self._store.sizes(bucket, prefix):
@@ -168,7 +168,7 @@ def _prefixes(places: Iterable[Place]) -> list[tuple[str, str]]:
 
 
 def _read_stored(entry: StoredMessage) -> tuple[Place, _StoredVideo]:
-    """What the event says. Raises Unreadable."""
+    """The stored object that the event describes. Raises UnreadableEntry."""
     body: Any = parse_strict_json(entry.body)
     if type(body) is not dict:
         raise UnreadableEntry("the body is not a JSON object")

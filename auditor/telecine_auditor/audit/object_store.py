@@ -1,4 +1,4 @@
-"""The buckets that VideoStored names, over S3: what lies there, its size and its hash. Nothing is ever written."""
+"""Read-only access to objects over S3: listings, sizes and hashes."""
 
 import hashlib
 from collections.abc import Callable, Iterator
@@ -21,7 +21,7 @@ _MISSING = ("404", "NoSuchKey")
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ObjectStoreSettings:
-    """Where the object store is and who asks: a key that may list and read is enough."""
+    """Endpoint and credentials of the object store; permission to list and read is enough."""
 
     endpoint: str
     region: str

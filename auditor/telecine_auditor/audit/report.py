@@ -1,4 +1,4 @@
-"""What an audit came to: one screen for people, one document for machines."""
+"""Report of an audit: as text and as JSON."""
 
 from base64 import b64encode
 from collections import Counter
@@ -22,7 +22,7 @@ _FORMS = 10
 
 
 def as_text(audit: Audit) -> list[str]:
-    """The screen, line by line."""
+    """Lines of text."""
     lines = [_verdict(audit), "", *_facts(audit), "", *_balance(audit)]
     if missing := not_checked(audit):
         lines += ["", "Not checked:", *(f"  - {what}" for what in missing)]
@@ -34,7 +34,7 @@ def as_text(audit: Audit) -> list[str]:
 
 
 def as_json(audit: Audit) -> dict[str, Any]:
-    """The same facts."""
+    """The JSON document of `verify`, without its head."""
     replay, tree, found = audit.replay, audit.tree.frontier, audit.found
     largest = _largest(audit)
     return {
@@ -78,20 +78,20 @@ def as_json(audit: Audit) -> dict[str, Any]:
 
 
 def not_checked(audit: Audit) -> list[str]:
-    """What the verdict does not speak of."""
+    """What the verdict does not cover."""
     return list(_gaps(audit))
 
 
 def _gaps(audit: Audit) -> Iterator[str]:
-    terms, video, known = audit.terms, audit.video, len(audit.known)
+    options, video, known = audit.options, audit.video, len(audit.known)
     if video is None:
-        why = "it was left out" if not terms.with_video else "the mirror does not have it"
+        why = "it was left out" if not options.with_video else "the mirror does not have it"
         yield f"generations against VIDEO: {why}"
     elif video.erased:
         yield f"{format_number(video.erased)} charged generations of accounts that were erased from VIDEO"
     if not known:
         yield "whether the ledger was rewritten or cut short: there is no signed checkpoint of it"
-    elif not terms.keys:
+    elif not options.keys:
         yield f"signatures of {format_number(known)} checkpoints: name the log's public key with --key"
     if audit.start is not None:
         yield (
@@ -100,22 +100,22 @@ def _gaps(audit: Audit) -> Iterator[str]:
         )
     if audit.replay.unattributed:
         count = format_number(audit.replay.unattributed)
-        yield f"{count} entries from before 0.2 do not name their grants: taken to follow the order of taking"
+        yield f"{count} entries from before 0.2 do not name their grants: attributed by the burn order"
     if tables := _unknown_tables(audit.replay):
         count, named = (
             format_number(_sum(audit.replay, "unknown_tables")),
             ", ".join(map(printable, tables[:5])),
         )
-        yield f"prices of {count} debits by tables that are not known here, {named}: only that each clip has one price"
+        yield f"prices of {count} debits by unknown price tables, {named}: checked only that each clip has one price"
     if restored := audit.replay.clocks.restored:
-        yield f"times of {format_number(restored)} entries from before the stream: restored, so stored anew"
+        yield f"times of {format_number(restored)} restored entries: they have new times of storage"
     yield from audit.unread
 
 
 def notices(audit: Audit) -> list[str]:
-    """What else the reader should know; none of it is a breach."""
+    """Notices, which are not breaches."""
     found = [*audit.notices, *_forms(audit)]
-    if audit.terms.save is not None and audit.saved is None:
+    if audit.options.save is not None and audit.saved is None:
         found.append(
             "nothing was saved: no newer checkpoint that a key of yours signed, or a breach before it"
         )
@@ -123,7 +123,7 @@ def notices(audit: Audit) -> list[str]:
 
 
 def _forms(audit: Audit) -> Iterator[str]:
-    """Unsigned entries that are not written as credits writes them."""
+    """Unsigned entries that are not in canonical form."""
     unsigned = [form for form in audit.replay.deviations or () if form[0] > audit.signed]
     for sequence, difference in unsigned[:_FORMS]:
         yield f"LEDGER#{sequence}, which no signed checkpoint covers, {difference}"
@@ -148,8 +148,8 @@ def _facts(audit: Audit) -> Iterator[str]:
         f" {format_number(of['denied'])} denied"
     )
     if video := audit.video:
-        more = f"; {format_number(video.in_flight)} ended a moment ago" if video.in_flight else ""
-        more += f"; {format_number(video.undecided)} asked for and not decided yet" if video.undecided else ""
+        more = f"; {format_number(video.in_flight)} ended just now" if video.in_flight else ""
+        more += f"; {format_number(video.undecided)} requested and not decided yet" if video.undecided else ""
         done, failed = format_number(video.completed), format_number(video.failed)
         yield f"  videos       {done} completed, {failed} failed or cancelled{more}"
     tree = audit.tree.frontier

@@ -1,8 +1,8 @@
-"""Where an audit may go on: what the books came to at a signed checkpoint, kept in a file of the auditor's own.
+"""Snapshot of an audit at a signed checkpoint, from which the next audit resumes.
 
-Lines of JSON: what it is, the books and the tree's peaks; one or more for every account; and the SHA-256 of all lines
-before. The checkpoint says that the entries up to it are those of the signed ledger. That the balances follow from them
-is the word of the audit that wrote the file.
+The file has lines of JSON: a head with totals and the peaks of the tree, one or more for every account, and the SHA-256
+of all lines before. The checkpoint proves which entries the snapshot covers. That its balances follow from them is only
+as certain as the file itself, so keep it where others cannot write.
 """
 
 import json
@@ -42,7 +42,7 @@ _PLAIN = (
     "debits",
 )
 _OWNER_ONLY = 0o600
-"""A state names accounts, their payments and what they have."""
+"""File mode: a snapshot has the accounts, payments and balances."""
 _GRANT = ("number", "amount", "kind", "reference", "granted_at", "expires_at", "sequence", "usable_until")
 _GRANT_SUMS = ("available", "held", "spent", "expired", "taken_back")
 _HOLD = ("generation", "amount", "parts", "since", "debited", "api_key", "day")
@@ -51,7 +51,7 @@ _HOLD_END = ("outcome", "ended", "closing", "returned")
 
 @dataclass(frozen=True)
 class Snapshot:
-    """What a saved audit came to, after `checkpoint.checkpoint.size` entries."""
+    """State of a saved audit after `checkpoint.checkpoint.size` entries."""
 
     checkpoint: SignedCheckpoint
     replay: LedgerReplay
@@ -61,7 +61,7 @@ class Snapshot:
 def write_snapshot(
     path: Path, replay: LedgerReplay, frontier: Frontier, checkpoint: SignedCheckpoint
 ) -> None:
-    """Write the state down, whole or not at all. Raises CommandError."""
+    """Write the snapshot atomically. Raises CommandError."""
     digest = sha256()
     with new_file(path, mode=_OWNER_ONLY) as file:
         for line in _lines(replay, frontier, checkpoint):
@@ -123,22 +123,22 @@ def _text(time: datetime | None) -> str | None:
 
 
 def read_snapshot(path: Path, keys: Sequence[VerifierKey], replay: LedgerReplay) -> Snapshot:
-    """Fill the books with a saved state, if a trusted key signed the checkpoint that it stands at.
+    """Load a snapshot into the replay, if a trusted key signed its checkpoint.
 
     Raises CommandError.
     """
     if not keys:
-        raise CommandError("--since needs --key: a state is believed only where a signed checkpoint is")
+        raise CommandError("--since needs --key: a state is trusted only with a signed checkpoint")
     try:
         _check_digest(path)
         with path.open("rb") as file:
             return _read(path, file.__iter__(), keys, replay)
     except OSError as error:
-        raise CommandError(f"the state {path} can't be read: {error.strerror}") from error
+        raise CommandError(f"cannot read the state {path}: {error.strerror}") from error
     except (BadNote, InvalidSignature, NoTrustedSignature) as error:
-        raise CommandError(f"the state {path} is not to be trusted: {error}") from None
+        raise CommandError(f"the state {path} is not trusted: {error}") from None
     except (ValueError, KeyError, TypeError, IndexError, AttributeError):
-        raise CommandError(f"{path} is no state that this version of telecine-audit saved") from None
+        raise CommandError(f"{path} is not a state of this version of telecine-audit") from None
 
 
 def _check_digest(path: Path) -> None:
@@ -148,7 +148,7 @@ def _check_digest(path: Path) -> None:
             digest.update(last)
             last = line
     if json.loads(last or b"{}") != {"sha256": digest.hexdigest()}:
-        raise CommandError(f"the state {path} is damaged: its SHA-256 is another")
+        raise CommandError(f"the state {path} is damaged: its SHA-256 differs")
 
 
 def _read(path: Path, lines: Iterator[bytes], keys: Sequence[VerifierKey], replay: LedgerReplay) -> Snapshot:
@@ -158,7 +158,7 @@ def _read(path: Path, lines: Iterator[bytes], keys: Sequence[VerifierKey], repla
     checkpoint, name = verify_note(head["note"], keys)
     frontier = Frontier(head["size"], [b64decode(peak) for peak in head["peaks"]])
     if (frontier.size, frontier.root()) != (checkpoint.size, checkpoint.root):
-        raise CommandError(f"the state {path} is not the one that its checkpoint speaks of")
+        raise CommandError(f"the state {path} does not match its checkpoint")
     for field, value in zip(_COUNTS, head["counts"], strict=True):
         setattr(replay, field, value)
     replay.first_at, replay.last_at, replay.clocks.begun_at = (_time(text) for text in head["times"])

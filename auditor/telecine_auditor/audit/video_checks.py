@@ -1,4 +1,4 @@
-"""What VIDEO says of each generation, compared with what the ledger made of it."""
+"""Compares the outcome of each generation on VIDEO with its charge on the ledger."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -28,7 +28,7 @@ _TYPES = {
 
 @dataclass(slots=True, eq=False)
 class _RequestedGeneration:
-    """A generation that the ledger knows nothing of (yet)."""
+    """A generation on VIDEO that the ledger does not have (yet)."""
 
     video_outcome: str | None = None
 
@@ -65,7 +65,7 @@ class VideoChecks:
 
     @property
     def undecided(self) -> int:
-        """Generations that were asked for, have not ended, and that the ledger does not know."""
+        """Generations that were requested, have not ended, and are not on the ledger."""
         return sum(asked.video_outcome is None for asked in self._strangers.values())
 
     def take(self, entries: Sequence[StoredMessage]) -> None:
@@ -81,7 +81,7 @@ class VideoChecks:
                 self._breach(entry, problem.kind, str(problem))
 
     def finish(self) -> None:
-        """Compare the other way round: what the ledger charged was asked for, and ended as it says."""
+        """Check the other direction: every charge was requested, and ended as the ledger states."""
         for account in self._replay.accounts.values():
             for hold in (*account.holds.values(), *account.ended.values()):
                 if hold.outcome != "denied" and not (hold.requested and hold.video_outcome):
@@ -134,7 +134,7 @@ class VideoChecks:
             made = COMPLETED
         known = hold or self._strangers.setdefault(key, _RequestedGeneration())
         if known.video_outcome is not None:
-            self._breach(entry, BreachKind.TWO_ENDS, f"{made}, and had {known.video_outcome} before", key)
+            self._breach(entry, BreachKind.TWO_ENDS, f"{made}, but already {known.video_outcome}", key)
             return
         known.video_outcome = made
         if made == COMPLETED:
@@ -151,14 +151,14 @@ class VideoChecks:
         if outcome in ("held", "never charged") and _time_of(entry) > self._recent:
             self.in_flight += 1
         elif made == COMPLETED:
-            self._breach(entry, BreachKind.COMPLETED_NOT_SETTLED, f"completed, and is {outcome}", key)
+            self._breach(entry, BreachKind.COMPLETED_NOT_SETTLED, f"completed, but {outcome}", key)
         elif outcome == "settled":
-            self._breach(entry, BreachKind.SETTLED_NOT_COMPLETED, "failed or cancelled, and is settled", key)
+            self._breach(entry, BreachKind.SETTLED_NOT_COMPLETED, "failed or cancelled, but settled", key)
         else:
-            self._breach(entry, BreachKind.FAILED_NOT_REFUNDED, f"failed or cancelled, and is {outcome}", key)
+            self._breach(entry, BreachKind.FAILED_NOT_REFUNDED, f"failed or cancelled, but {outcome}", key)
 
     def _judge_charge(self, account: Account, hold: Hold) -> None:
-        """A charge that VIDEO does not bear out."""
+        """A charge that VIDEO does not confirm."""
         if not hold.requested:
             known_since = self._since.get(account.name)
             if self.purged and (known_since is None or hold.since < known_since):
@@ -166,16 +166,16 @@ class VideoChecks:
                 return
             other = self._requested_by_another(account.name, hold.generation)
             if other is not None:
-                message = f"{hold.amount} charged to {account.name}, and account {other} asked for it"
+                message = f"{hold.amount} charged to {account.name}, requested by account {other}"
                 self._charge_breach(account, hold, (BreachKind.WRONG_ACCOUNT, message))
             else:
-                message = f"{hold.amount} charged, and nobody asked for it"
+                message = f"{hold.amount} charged without a request"
                 self._charge_breach(account, hold, (BreachKind.NOT_ASKED_FOR, message))
         elif hold.outcome == "settled":
-            message = "settled, and has not completed"
+            message = "settled, but not completed"
             self._charge_breach(account, hold, (BreachKind.SETTLED_NOT_COMPLETED, message))
         elif hold.outcome == "refunded":
-            message = "refunded, and has neither failed nor been cancelled"
+            message = "refunded, but neither failed nor cancelled"
             self._charge_breach(account, hold, (BreachKind.REFUNDED_NOT_FAILED, message))
 
     def _requested_by_another(self, name: str, generation: str) -> str | None:
@@ -201,7 +201,7 @@ class VideoChecks:
 
 
 def _body(entry: StoredMessage, key: tuple[str, str]) -> dict[str, Any]:
-    """The event; it is about what its subject says. Raises Unreadable."""
+    """The body, which must name the generation of the subject. Raises UnreadableEntry."""
     body = parse_strict_json(entry.body)
     if type(body) is not dict:
         raise UnreadableEntry("the body is not a JSON object")
@@ -215,11 +215,11 @@ def _body(entry: StoredMessage, key: tuple[str, str]) -> dict[str, Any]:
 def _check_type(entry: StoredMessage, wanted: bytes) -> None:
     stated = parse_headers(entry.head).get("ce-type")
     if stated is None or stated.encode() != wanted:
-        raise UnreadableEntry(f"its header says that it is {printable(stated)}", BreachKind.WRONG_SUBJECT)
+        raise UnreadableEntry(f"its header says {printable(stated)}", BreachKind.WRONG_SUBJECT)
 
 
 def _time_of(entry: StoredMessage) -> datetime:
-    """When it was written, as its header says, but not later than the server stored it."""
+    """Time of writing from the header, but not after the time of storage."""
     stored = stored_time(entry.stored_at)
     try:
         return min(stored, parse_time(parse_headers(entry.head).get("ce-time"), "header ce-time"))

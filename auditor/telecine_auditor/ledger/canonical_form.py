@@ -1,7 +1,7 @@
-"""Whether an entry is written as credits writes it: the fields that its schema names, in their order, as compact JSON.
+"""Describes how an entry deviates from the canonical form: the fields of its schema, in order, as compact JSON.
 
-What is written otherwise may say the same. A signed entry is what it was when it was signed; of one that no checkpoint
-covers yet, the auditor names such differences: another writer, or a newer version of credits, may be the cause.
+A deviation is not a breach. A signed entry has not changed since it was signed; of entries that no checkpoint covers
+yet the report names deviations, because another writer or a newer version of credits may be the cause.
 """
 
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _SHOWN = 5
 
 
 def describe_deviation(entry: StoredMessage) -> str | None:
-    """In which way the body is not as credits writes it; None where it is, or cannot be told (older versions)."""
+    """How the body deviates from the canonical form; None: not at all, or unknown (older versions)."""
     kind = entry.type or ""
     try:
         written = encode(_events()[kind].model_validate_json(entry.body))
@@ -32,7 +32,7 @@ def describe_deviation(entry: StoredMessage) -> str | None:
     if extra:
         more = f" and {len(extra) - _SHOWN} more" if len(extra) > _SHOWN else ""
         return f"has fields that {kind} does not name: {', '.join(map(printable, extra[:_SHOWN]))}{more}"
-    return "has its JSON in another order or form than credits writes"
+    return "has JSON in another order or form than credits writes"
 
 
 @cache
@@ -41,7 +41,7 @@ def _events() -> Registry:
 
 
 def _extra(found: object, known: object) -> Iterator[str]:
-    """Names of fields in `found` that `known`, the same value without them, does not have."""
+    """Names of fields that `found` has and `known` does not."""
     if isinstance(found, dict) and isinstance(known, dict):
         for name, value in found.items():
             if name in known:

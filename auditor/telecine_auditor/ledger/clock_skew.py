@@ -1,4 +1,4 @@
-"""When entries were decided, compared with when the server stored them and with the entry before in their account."""
+"""Compares the time of each decision with the time of storage, and with the entry before in its account."""
 
 from datetime import UTC, datetime, timedelta
 
@@ -8,22 +8,22 @@ from .event_parser import stored_time
 __all__ = ["MAX_AHEAD", "MAX_BEHIND", "ClockSkew"]
 
 MAX_AHEAD = timedelta(minutes=5)
-"""So far the clock of credits may run before that of the server."""
+"""How far the clock of credits may be ahead of the server's."""
 MAX_BEHIND = timedelta(hours=1)
-"""So far behind, and so long an entry may wait for a server that is away."""
+"""How far it may be behind; includes the time that an entry may wait for an unavailable server."""
 _MINUTE = 60 * 10**9
-"""In nanoseconds: what is stored within the same minute is judged by the same bounds at first sight."""
+"""In nanoseconds. Entries stored within the same minute share bounds, which are checked first."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _DAY = timedelta(days=1)
 
 
 class ClockSkew:
-    """Bounds for times of decisions.
+    """Bounds for the times of decisions.
 
-    A copy that was restored into a stream was stored anew: what was decided before the stream's first entry was stored
-    (`begun_at`) is counted in `restored`, and compared with what was so decided before in its account.
+    A restored stream has new times of storage. Entries decided before its first entry was stored (`begun_at`) are
+    counted in `restored`, and compared with the decisions before them in their account instead.
 
-    From `earliest` to `latest`: when what was stored from `begin` on, and before `end`, may have been decided.
+    Entries stored from `begin` until before `end` may have been decided from `earliest` to `latest`.
     """
 
     def __init__(self, ahead: timedelta = MAX_AHEAD, behind: timedelta = MAX_BEHIND) -> None:
@@ -34,7 +34,7 @@ class ClockSkew:
         self._ahead, self._behind = ahead, behind
 
     def turn(self, stored_at: int) -> None:
-        """Go to the minute of that time, in nanoseconds since 1970."""
+        """Set the bounds for the minute of that time (nanoseconds since 1970)."""
         self.begin = stored_at - stored_at % _MINUTE
         self.end = self.begin + _MINUTE
         start = stored_time(self.begin)
@@ -44,19 +44,21 @@ class ClockSkew:
             self.begun_at = stored_time(stored_at)
 
     def judge(self, account: Account, stored_at: int, at: datetime) -> str | None:
-        """What is wrong with the time at which an entry of the account was decided, in words."""
+        """What is wrong with the time of the decision; None: nothing."""
         stored = stored_time(stored_at)
         if self.begun_at is None:
             self.begun_at = stored
         if at - stored > self._ahead:
-            return f"decided at {at}, and stored {at - stored} before, at {stored}"
+            return f"decided at {at}, which is {at - stored} after it was stored at {stored}"
         if stored - at <= self._behind:
             return None
         if at >= self.begun_at:
-            return f"decided at {at}, and stored {stored - at} after, at {stored}"
+            return f"decided at {at}, which is {stored - at} before it was stored at {stored}"
         self.restored += 1
         before, account.decided_at = account.decided_at, max(at, account.decided_at)
         if before - at <= self._behind:
             return None
         account.decided_at = at
-        return f"decided at {at}, and the entry before in its account {before - at} later, at {before}"
+        return (
+            f"decided at {at}, which is {before - at} before the previous entry of its account, at {before}"
+        )

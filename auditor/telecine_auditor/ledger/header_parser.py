@@ -1,4 +1,4 @@
-"""What stands in the header of an entry, read with care: it may look like anything."""
+"""Strict parser for the headers of an entry, which may hold any bytes."""
 
 from datetime import datetime
 from urllib.parse import unquote_to_bytes
@@ -10,10 +10,7 @@ __all__ = ["UnreadableEntry", "parse_headers", "parse_identity", "printable"]
 
 
 class UnreadableEntry(Exception):
-    """An entry that does not say what it must.
-
-    `kind` is the breach that this is, `account` another account that it may belong to.
-    """
+    """A message that is not a valid entry. `kind` is the breach, `account` another account that it may belong to."""
 
     def __init__(
         self, message: str, kind: BreachKind = BreachKind.UNREADABLE, account: str | None = None
@@ -24,7 +21,7 @@ class UnreadableEntry(Exception):
 
 
 def printable(value: object) -> str:
-    """A value as a person may see it: short, and with nothing that a terminal would act on."""
+    """A value as short ASCII text, without control characters."""
     if type(value) is int and value.bit_length() > 256:
         return "a very large number"
     text = ascii(value)
@@ -44,10 +41,10 @@ def parse_identity(
             raise UnreadableEntry(f"header {name} is missing")
     stated = lines["ce-type"]
     if stated not in known:
-        raise UnreadableEntry(f"no event is called {printable(stated)}", BreachKind.UNKNOWN_EVENT)
+        raise UnreadableEntry(f"unknown event {printable(stated)}", BreachKind.UNKNOWN_EVENT)
     subject = lines.get("ce-subject", entry.subject)
     if stated not in types or subject != entry.subject:
-        raise UnreadableEntry(f"says that it is {stated} on {printable(subject)}", BreachKind.WRONG_SUBJECT)
+        raise UnreadableEntry(f"header says {stated} on {printable(subject)}", BreachKind.WRONG_SUBJECT)
     try:
         is_time = datetime.fromisoformat(lines["ce-time"]).tzinfo is not None
     except ValueError:

@@ -1,4 +1,4 @@
-"""Going through the ledger entry by entry, with books that are kept on the way, up to a point that people name."""
+"""Reads and replays the ledger up to a sequence or a time, for reports."""
 
 import json
 import sys
@@ -24,7 +24,7 @@ _SHOWN = 10
 
 
 class BookedEntry(NamedTuple):
-    """An entry, what it says (None: it could not be read), and when it is booked in its account."""
+    """An entry, its parsed event (None: unreadable), and its booking time in its account."""
 
     entry: StoredMessage
     parsed: ParsedEvent | None
@@ -33,10 +33,10 @@ class BookedEntry(NamedTuple):
 
 @dataclass
 class LedgerReader:
-    """One way through the ledger: to `sequence`, or to what is booked before `until` in every account.
+    """One pass over the ledger, up to `sequence`, or up to the entries booked before `until` in every account.
 
-    The time of an account never goes back; accounts do not wait for each other. `at` is when the last entry was booked,
-    None before any.
+    Booking times of an account never go back; accounts are independent of each other. `at` is the latest booking time,
+    None before the first entry.
     """
 
     source: Source
@@ -51,13 +51,13 @@ class LedgerReader:
 
     @property
     def found(self) -> int:
-        """How many breaches there were; messages that a decision skips are none."""
+        """Number of breaches, without messages that a decision skips."""
         self._list.excuse(self.replay.skipped)
         return self._list.count
 
     @property
     def breaches(self) -> list[Breach]:
-        """The first of them."""
+        """The first breaches."""
         return self._list.kept
 
     def has_entry_of(self, account: str) -> bool:
@@ -65,7 +65,7 @@ class LedgerReader:
         return account in self._clocks
 
     async def entries(self) -> AsyncIterator[BookedEntry]:
-        """Every entry that is meant, after the books have taken it. Raises CommandError, SourceError."""
+        """Every entry of the pass, after the replay has applied it. Raises CommandError, SourceError."""
         last = await self.source.last(LEDGER)
         if self.sequence is not None and self.sequence > last:
             raise CommandError(f"there is no entry {self.sequence}: LEDGER ends at {last}")
@@ -82,13 +82,13 @@ class LedgerReader:
         self._miss(read + 1, upto)
 
     async def read_all(self) -> LedgerReplay:
-        """The books at the point. Raises CommandError, SourceError."""
+        """The replay at the end of the pass. Raises CommandError, SourceError."""
         async for _ in self.entries():
             pass
         return self.replay
 
     def place(self) -> dict[str, Any]:
-        """The point, for machines: the last entry and when it was booked; and how many breaches were on the way."""
+        """The last entry, its booking time, and the number of breaches, as JSON."""
         return {
             "stream": LEDGER,
             "sequence": self.replay.sequence,
@@ -98,33 +98,33 @@ class LedgerReader:
         }
 
     def not_checked(self) -> list[str]:
-        """What these figures do not speak of."""
+        """What the figures of a report leave out."""
         missing = ["signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"]
         if self.sequence is not None:
-            missing.append(f"entries behind LEDGER#{self.sequence}")
+            missing.append(f"entries after LEDGER#{self.sequence}")
         elif self.until is not None:
             missing.append(f"entries booked at {format_time(self.until)} or later")
         return missing + list(self.source.unread)
 
     def footer(self) -> list[str]:
-        """The same, as lines behind a report for people."""
+        """The same, as the last lines of a text report."""
         return ["", "Not checked:", *(f"  - {what}" for what in self.not_checked())]
 
     def describe_position(self) -> str:
-        """The point, for people."""
+        """The end of the pass, as text."""
         if self.at is None:
             return "before the first entry of LEDGER"
         return f"after LEDGER#{self.replay.sequence}, booked by {format_time(self.at)}"
 
     def verdict(self) -> int:
-        """The exit code; breaches go to stderr, since what was reported may then be wrong."""
+        """The exit code. Breaches are written to stderr, because the report may then be wrong."""
         if not self.found:
             return CLEAN
         told = "".join(f"\n  {one_line(str(breach))}" for breach in self.breaches)
         more = f"\n  and {self.found - len(self.breaches)} more" if self.found > len(self.breaches) else ""
         sys.stderr.write(
-            f"{self.found} breach{'es' if self.found > 1 else ''} found on the way, so that these figures may be"
-            f" wrong; `telecine-audit verify` tells all:{told}{more}\n"
+            f"{self.found} breach{'es' if self.found > 1 else ''} found; these figures may be"
+            f" wrong; run `telecine-audit verify` for all of them:{told}{more}\n"
         )
         return BREACH
 
@@ -147,9 +147,11 @@ class LedgerReader:
 
     def _take_breach(self, breach: Breach) -> None:
         if breach.kind is BreachKind.SEQUENCE_GAP:
-            return  # the books do not see entries that are left out here: `_miss` tells of gaps
+            # The replay does not see entries that are left out here; `_miss` reports gaps of the stream.
+            return
         if breach.kind is BreachKind.WRONG_TIME:
-            return  # no figure depends on it, and how far clocks may differ is for `verify` to be told
+            # No figure depends on it, and only `verify` has options for clock skew.
+            return
         self._list(breach)
 
     def _miss(self, first: int, last: int) -> None:
@@ -160,7 +162,7 @@ class LedgerReader:
 
 
 def _time_of(entry: StoredMessage) -> datetime | None:
-    """When an entry was decided (before 0.2: written), told before the books take it."""
+    """Time of the decision (before 0.2: of writing), before the replay parses the entry."""
     try:
         stated = json.loads(entry.body).get("decided_at") or entry.header("ce-time")
         time = datetime.fromisoformat(str(stated))

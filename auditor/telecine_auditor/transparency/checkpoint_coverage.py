@@ -1,4 +1,4 @@
-"""What a key leads to expect of the log: a checkpoint over every ledger, none taken away, and a new one in time."""
+"""Checks that the log publishes checkpoints: none is missing, and recent entries are covered in time."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["UnsignedLimits", "missing_checkpoints"]
 
 @dataclass(frozen=True, slots=True)
 class UnsignedLimits:
-    """How many entries may be without a signed checkpoint over them, and for how long. None: any number, any time."""
+    """Limits for entries without a signed checkpoint: their number and age. None: no limit."""
 
     entries: int | None = None
     age: timedelta | None = timedelta(hours=24)

@@ -1,4 +1,4 @@
-"""Signed checkpoints: from the CHECKPOINTS stream or from files, each verified with the keys that are trusted."""
+"""Signed checkpoints: from the CHECKPOINTS stream or from files, verified with the trusted keys."""
 
 import base64
 from collections.abc import Callable, Iterator, Sequence
@@ -43,14 +43,14 @@ class SignedCheckpoint:
 
 @dataclass(frozen=True, slots=True)
 class PublishedCheckpoints:
-    """Checkpoints of the ledger from the CHECKPOINTS stream, in its order; `refused`: how many were not believed."""
+    """Checkpoints of the ledger from the CHECKPOINTS stream, in its order; `refused` counts the others."""
 
     checkpoints: list[SignedCheckpoint] = field(default_factory=list)
     refused: int = 0
 
 
 def read_keys(arguments: Sequence[str]) -> tuple[VerifierKey, ...]:
-    """The keys that `--key` names: each a key's text, or a file with one a line. Raises CommandError."""
+    """The keys of `--key`: the text of a key, or a file with one key per line. Raises CommandError."""
     return tuple(key for argument in arguments for key in _keys(argument))
 
 
@@ -96,9 +96,9 @@ def read_checkpoint_file(path: Path, keys: Sequence[VerifierKey]) -> SignedCheck
         note = path.read_bytes().decode()
         checkpoint, name = verify_note(note, keys)
     except OSError as error:
-        raise CommandError(f"the checkpoint {path} can't be read: {error.strerror}") from error
+        raise CommandError(f"cannot read the checkpoint {path}: {error.strerror}") from error
     except (ValueError, InvalidSignature, NoTrustedSignature) as error:
-        raise CommandError(f"{path} is no checkpoint to trust: {error}") from None
+        raise CommandError(f"{path} is not a trusted checkpoint: {error}") from None
     return SignedCheckpoint(checkpoint, note, name, str(path))
 
 
@@ -109,10 +109,10 @@ def read_checkpoints(path: Path, keys: Sequence[VerifierKey]) -> list[SignedChec
     except NotADirectoryError:
         return [read_checkpoint_file(path, keys)]
     except OSError as error:
-        raise CommandError(f"checkpoints can't be read from {path}: {error.strerror}") from error
+        raise CommandError(f"cannot read checkpoints from {path}: {error.strerror}") from error
     found = [read_checkpoint_file(file, keys) for file in files]
     if not found:
-        raise CommandError(f"the folder {path} has no checkpoints in it, files named *.txt")
+        raise CommandError(f"the folder {path} has no checkpoints (files named *.txt)")
     return sorted(found, key=lambda one: one.checkpoint.size)
 
 
@@ -122,23 +122,21 @@ def _keys(argument: str) -> Iterator[VerifierKey]:
         try:
             lines = Path(argument).read_text(encoding="utf-8").splitlines()
         except (OSError, ValueError) as error:
-            raise CommandError(
-                f"--key {argument} is no key, and no file that can be read: {error}"
-            ) from error
+            raise CommandError(f"--key {argument} is neither a key nor a readable file: {error}") from error
     texts = [line.strip() for line in lines if line.strip() and not line.startswith("#")]
     if not texts:
-        raise CommandError(f"the file {argument} has no key in it, one a line")
+        raise CommandError(f"the file {argument} has no keys; expected one per line")
     for text in texts:
         try:
             yield VerifierKey.of(text)
         except BadNote as error:
-            raise CommandError(f"--key {argument} is no verifier key: {error}") from None
+            raise CommandError(f"--key {argument} is not a verifier key: {error}") from None
 
 
 def _of_entry(
     entry: StoredMessage, keys: Sequence[VerifierKey], on_breach: Callable[[Breach], None]
 ) -> Iterator[SignedCheckpoint]:
-    """The checkpoint that an entry of CHECKPOINTS is; nothing for one of another log."""
+    """The checkpoint in an entry of CHECKPOINTS; nothing for another log."""
     try:
         said = from_json(entry.body)
         if entry.type == CheckpointSigned.type and said["log"] != _LOG:
@@ -156,4 +154,4 @@ def _of_entry(
 
 def _forged(entry: StoredMessage, message: str) -> Breach:
     kind = BreachKind.CHECKPOINT_FORGED
-    return Breach(kind, f"this checkpoint is not to be believed: {message}", CHECKPOINTS, entry.sequence)
+    return Breach(kind, f"checkpoint not accepted: {message}", CHECKPOINTS, entry.sequence)

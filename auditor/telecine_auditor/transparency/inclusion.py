@@ -1,4 +1,4 @@
-"""Inclusion proofs in an RFC 6962 tree (2.1.1): made in bounded memory, checked with a leaf and a root alone."""
+"""Inclusion proofs in an RFC 6962 tree (2.1.1): built in bounded memory, verified with a leaf and a root alone."""
 
 from collections.abc import Iterator, Sequence
 
@@ -68,7 +68,7 @@ def root_from_proof(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) 
 
 
 def _turns(index: int, size: int) -> Iterator[tuple[tuple[int, int], bool]]:
-    """The way from the root down to a leaf: the leaves beside it at each turn, and whether the way turns right."""
+    """The path from the root down to a leaf: the number of leaves beside it at each step, and whether it goes right."""
     start, end = 0, size
     while end - start > 1:
         middle = start + (1 << (end - start - 1).bit_length() - 1)

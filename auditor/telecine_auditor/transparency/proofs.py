@@ -22,11 +22,11 @@ _HASH_BYTES = 32
 
 
 class MalformedProof(ValueError):
-    """A text that is no proof of this form; says what is wrong with it."""
+    """The text is not a proof of this form."""
 
 
 class ProofMismatch(Exception):
-    """A proof that does not prove what it says."""
+    """The proof does not prove its entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +53,7 @@ class Proof:
         first, *lines = head.split("\n")
         if first != _FIRST_LINE or not blank:
             raise MalformedProof(
-                f"a proof begins with the line {_FIRST_LINE}, and has a checkpoint behind a blank line"
+                f"a proof begins with the line {_FIRST_LINE} and has a checkpoint after a blank line"
             )
         entry = None
         if lines and lines[0].startswith("extra "):
@@ -69,7 +69,7 @@ class Proof:
 
 @dataclass(frozen=True, slots=True)
 class ProvenEntry:
-    """An entry that is in the ledger, says the key's owner. `signed_by` is empty where no key was given."""
+    """An entry that the proof shows to be in the ledger. `signed_by` is empty if no key was given."""
 
     sequence: int
     subject: str
@@ -80,7 +80,7 @@ class ProvenEntry:
 
 
 def verify_proof(proof: Proof, keys: Sequence[VerifierKey]) -> ProvenEntry:
-    """What a proof proves, with nothing else at hand.
+    """Verify a proof offline.
 
     Raises ProofMismatch when it proves nothing, MalformedProof when it is incomplete, and NoTrustedSignature when none
     of the keys signed its checkpoint.
@@ -88,7 +88,7 @@ def verify_proof(proof: Proof, keys: Sequence[VerifierKey]) -> ProvenEntry:
     try:
         checkpoint, name = verify_note(proof.note, keys)
     except BadNote as error:
-        raise MalformedProof(f"the checkpoint in the proof is none: {error}") from None
+        raise MalformedProof(f"the proof has no valid checkpoint: {error}") from None
     except InvalidSignature as error:
         raise ProofMismatch(str(error)) from None
     if proof.entry is None:

@@ -1,4 +1,4 @@
-"""Whether a signed note was signed by a key that is trusted: Ed25519, by PyNaCl (which comes with nats-py[nkeys])."""
+"""Verifies signed notes with trusted keys: Ed25519 by PyNaCl, a dependency of nats-py[nkeys]."""
 
 from collections.abc import Sequence
 
@@ -11,11 +11,11 @@ __all__ = ["InvalidSignature", "NoTrustedSignature", "verify_note"]
 
 
 class InvalidSignature(Exception):
-    """A signature that a trusted key is said to have made does not hold, or the text is no checkpoint of its log."""
+    """The signature of a trusted key is invalid, or the note is not a checkpoint of its log."""
 
 
 class NoTrustedSignature(Exception):
-    """No key that is trusted signed it; whoever did may be right. Says who did."""
+    """No trusted key signed the note. The message names the keys that did."""
 
 
 def verify_note(note: str, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str]:
@@ -32,12 +32,12 @@ def verify_note(note: str, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str
     for key in signers:
         for signature in parts.signatures:
             if _by(key, signature) and not _holds(key, signature, parts.text):
-                raise InvalidSignature(f"the signature in the name of {key.name} does not hold")
+                raise InvalidSignature(f"the signature of {key.name} is invalid")
         if checkpoint.origin != key.name:
             raise InvalidSignature(f"{key.name} signed a checkpoint of another log, {checkpoint.origin!r}")
     if not signers:
         names = ", ".join(f"{line.name}+{line.key_id.hex()}" for line in parts.signatures)
-        raise NoTrustedSignature(f"no key that is trusted signed it, but {names}")
+        raise NoTrustedSignature(f"not signed by a trusted key, but by {names}")
     return checkpoint, signers[0].name
 
 

@@ -1,4 +1,4 @@
-"""Whether the entries that are read are those that signed checkpoints speak of."""
+"""Compares the entries with signed checkpoints, by the roots of their Merkle tree."""
 
 from collections.abc import Callable, Sequence
 from hashlib import sha256
@@ -14,10 +14,10 @@ __all__ = ["TreeCheck"]
 
 
 class TreeCheck:
-    """Feed it every entry of LEDGER from sequence 1, in order; it compares the root at each checkpoint's size.
+    """Takes every entry of LEDGER from sequence 1, in order, and compares the root at the size of each checkpoint.
 
-    Where a checkpoint does not hold, those behind it do not either: one breach tells of them all, and names the entries
-    among which the change must be.
+    If a checkpoint does not match, the larger ones do not either: one breach reports all of them, with the range of
+    entries that the change is in.
     """
 
     def __init__(self, checkpoints: Sequence[SignedCheckpoint], on_breach: Callable[[Breach], None]) -> None:
@@ -26,7 +26,7 @@ class TreeCheck:
         self.confirmed: list[SignedCheckpoint] = []
         """Checkpoints whose root is the root of the entries taken."""
         self.on_breach = on_breach
-        """Where breaches go."""
+        """Receives the breaches."""
         ordered = sorted(checkpoints, key=_size)
         self._ahead = [(size, tuple(same)) for size, same in groupby(ordered, _size)][::-1]
         self._missing: int | None = None
@@ -50,10 +50,10 @@ class TreeCheck:
                 target = self._ahead[-1][0] if self._ahead else 0
 
     def finish(self) -> None:
-        """There are no more entries: a checkpoint over more of them is the breach `truncated`."""
+        """End of the ledger: a checkpoint over more entries is the breach `truncated`."""
         if self._ahead:
             size, (checkpoint, *_) = self._ahead[0]
-            words = f"{_told(checkpoint)} was signed over {size} entries, and there are {self.frontier.size}"
+            words = f"{_told(checkpoint)} covers {size} entries, the ledger has {self.frontier.size}"
             self.on_breach(Breach(BreachKind.TRUNCATED, words, sequence=self.frontier.size + 1))
         self._ahead = []
 
@@ -77,7 +77,7 @@ class TreeCheck:
                 f"{_told(checkpoint)} has another root than these {size} entries, and than another checkpoint"
             )
         elif self._missing:
-            words = f"{_told(checkpoint)} can't hold: entry {self._missing} is missing"
+            words = f"{_told(checkpoint)} cannot match: entry {self._missing} is missing"
         else:
             words = f"{_told(checkpoint)} has another root: entries from {self._holds_to + 1} to {size} were changed"
         self.on_breach(Breach(BreachKind.CHECKPOINT_MISMATCH, words, sequence=size))

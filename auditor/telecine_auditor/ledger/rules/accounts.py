@@ -1,4 +1,4 @@
-"""What must hold for entries that move nothing: closing, reopening, limits."""
+"""Rules for entries that move no credits: closed, reopened, limits set, message skipped."""
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import Account, Limits
@@ -11,7 +11,7 @@ __all__ = ["closed", "limits_set", "reopened", "require_no_postings", "skipped"]
 
 
 def closed(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """Nothing is charged or granted from now on."""
+    """The account is closed: no charges and grants from now on."""
     require_no_postings(context, parsed)
     if account.closed and not account.incomplete:
         context.report(BreachKind.WRONG_CLOSING, "closes an account that is closed")
@@ -19,7 +19,7 @@ def closed(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
 
 
 def reopened(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """As before it was closed."""
+    """The account is open again."""
     require_no_postings(context, parsed)
     if not account.closed and not account.incomplete:
         context.report(BreachKind.WRONG_CLOSING, "reopens an account that is open")
@@ -27,25 +27,25 @@ def reopened(context: RuleContext, account: Account, parsed: ParsedEvent) -> Non
 
 
 def limits_set(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """Bounds on debits from now on, in place of those for the same."""
+    """Replaces the spend limits of the account or the API key."""
     event = parsed.event
     require_no_postings(context, parsed)
     account.limits[event.api_key] = Limits(event.per_day, event.per_generation)
 
 
 def skipped(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """A message that is not an entry means nothing; the books have passed over it already (`Books.skipped`)."""
+    """A message that is not an entry has no meaning; `LedgerReplay` has handled it already."""
     require_no_postings(context, parsed)
 
 
 def require_no_postings(context: RuleContext, parsed: ParsedEvent) -> None:
     """Check that the entry has no postings."""
-    legs = parsed.event.postings
-    if not legs:
+    postings = parsed.event.postings
+    if not postings:
         return
     generation = generation_of(parsed.event)
-    if fault := describe_imbalance(legs):
+    if fault := describe_imbalance(postings):
         context.report(BreachKind.SUM_NOT_ZERO, fault, generation)
     else:
-        message = f"has {len(legs)} postings; an entry of this kind moves nothing"
+        message = f"has {len(postings)} postings; an entry of this type moves nothing"
         context.report(BreachKind.WRONG_POSTINGS, message, generation)

@@ -1,4 +1,4 @@
-"""What must hold for corrections of earlier entries."""
+"""Rules for adjustments, which correct earlier entries."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -16,7 +16,7 @@ __all__ = ["adjusted"]
 
 @dataclass(frozen=True, slots=True)
 class _Correction:
-    """What an adjustment may do: how much is left to correct, of which grants, and from where it comes back.
+    """What an adjustment may do: `left` credits, of the grants in `parts`.
 
     `of` is what it corrects: the grant, the settled generation, the expiry; None: nothing that can be corrected.
     """
@@ -27,7 +27,7 @@ class _Correction:
 
 
 def adjusted(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """Part or all of what an entry moved goes back the way it came."""
+    """Part or all of what an earlier entry moved goes back."""
     event = parsed.event
     claimed = event.usable_until
     allowed = _correction(account, event.corrects, event.amount)
@@ -40,7 +40,7 @@ def adjusted(context: RuleContext, account: Account, parsed: ParsedEvent) -> Non
     check_reference(context, account, parsed)
     until = None if target == "issued" else refund_usable_until(account, parts, parsed.decided_at)
     if claimed != until and not account.incomplete:
-        message = f"makes its credits usable until {_when(claimed)}; by the rule until {_when(until)}"
+        message = f"makes its credits usable until {_when(claimed)}; the rule requires {_when(until)}"
         context.report(BreachKind.WRONG_ADJUSTMENT, message)
     if claimed is not None:
         account.prolong(parts, claimed)
@@ -66,7 +66,7 @@ def _correction(account: Account, corrects: int, amount: int) -> _Correction:
 
 
 def _way(account: Account, of: object, parsed: ParsedEvent) -> tuple[str, str]:
-    """From where to where the credits must go; for what can't be corrected, where the postings say."""
+    """Source and target of the credits; taken from the postings where the corrected entry does not tell."""
     ways = {
         Grant: (account.available_side, "issued"),
         Hold: ("spent", account.available_side),
@@ -81,11 +81,11 @@ def _way(account: Account, of: object, parsed: ParsedEvent) -> tuple[str, str]:
 def _judge(context: RuleContext, parsed: ParsedEvent, allowed: _Correction, parts: GrantShares) -> None:
     corrects, amount = parsed.event.corrects, parsed.event.amount
     if allowed.of is None:
-        message = f"corrects entry {corrects}, which is no grant, settlement or expiry of the account"
+        message = f"corrects entry {corrects}, which is not a grant, settlement or expiry of the account"
     elif amount > allowed.left:
         message = f"corrects entry {corrects} by {amount}, at most {allowed.left} may go back"
     elif sorted(parts) != sorted(allowed.parts):
-        message = f"moves {describe_shares(parts)}; by the rule {describe_shares(allowed.parts)}"
+        message = f"moves {describe_shares(parts)}; the rule requires {describe_shares(allowed.parts)}"
     else:
         return
     context.report(BreachKind.WRONG_ADJUSTMENT, message)

@@ -1,4 +1,4 @@
-"""Which grants pay, and until when credits that come back can be spent."""
+"""Burn order: which grants pay, and how long returned credits can be spent."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -8,11 +8,11 @@ from telecine_auditor.ledger.account import Account, GrantShares
 __all__ = ["allocate", "refund_usable_until", "reverse_allocation", "spendable_credits"]
 
 GRACE = timedelta(hours=24)
-"""Credits that come back to a grant can be spent for that long at least."""
+"""Returned credits can be spent for at least this long."""
 
 
 def allocate(account: Account, amount: int, at: datetime | None) -> GrantShares:
-    """The grants that pay `amount`, in the order of taking; less than `amount` when they have no more.
+    """The grants that pay `amount`, in burn order; less than `amount` if they do not have enough.
 
     `at` is when it is decided; None: whatever their time, as entries are attributed that name no grants.
     """
@@ -39,19 +39,19 @@ def _taking_from_several(account: Account, amount: int, at: datetime | None) -> 
 
 
 def spendable_credits(account: Account, at: datetime) -> int:
-    """What could be spent at that time: all that is available of grants whose time is not over."""
+    """Available credits of all grants that are usable at that time."""
     return sum(grant.available for grant in account.available_grants if grant.usable(at))
 
 
 def refund_usable_until(account: Account, parts: GrantShares, at: datetime) -> datetime | None:
-    """Until when credits can be spent that come back to these grants; None: the grants' own times stand."""
+    """How long credits returned to these grants can be spent; None: until the grants expire."""
     soon = at + GRACE
     times = (account.grants[number].usable_until for number, _ in parts)
     return soon if any(time is not None and time < soon for time in times) else None
 
 
 def reverse_allocation(parts: GrantShares, already: int, amount: int) -> GrantShares:
-    """`amount` of what was taken, last taken first, after `already` went back that way before."""
+    """`amount` of the shares in reverse order, after `already` credits were returned that way."""
     back = []
     for number, taken in reversed(parts):
         skipped = min(already, taken)
@@ -63,5 +63,5 @@ def reverse_allocation(parts: GrantShares, already: int, amount: int) -> GrantSh
 
 
 def describe_shares(parts: Iterable[tuple[int, int]]) -> str:
-    """Parts in words."""
+    """Shares as text."""
     return ", ".join(f"{amount} of grant {number}" for number, amount in parts) or "nothing"

@@ -1,4 +1,4 @@
-"""What can only be seen at the end: debits that nothing ended, and grants that did not expire in time."""
+"""Checks at the end of the ledger: overdue holds and expiries."""
 
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -9,7 +9,7 @@ from telecine_auditor.ledger.account import Account
 __all__ = ["EXPIRY_DELAY", "find_overdue"]
 
 EXPIRY_DELAY = timedelta(hours=1)
-"""An expiry is written by a timer: so late it may be, if nothing else is said."""
+"""Default for how late an expiry may be; a timer writes it."""
 
 
 def find_overdue(

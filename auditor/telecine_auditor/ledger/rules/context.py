@@ -1,4 +1,4 @@
-"""What the rules write to, and the questions that they share: whose credits move, and by which reference."""
+"""Interface of the replay to the rules, and checks that several rules share."""
 
 from typing import Protocol
 
@@ -20,43 +20,43 @@ __all__ = [
 
 
 class RuleContext(Protocol):
-    """The books, as a rule sees them."""
+    """The part of the replay that rules use."""
 
     unattributed: int
     names_grants: bool
 
     def report(self, kind: BreachKind, message: str, generation: str | None = None) -> None:
-        """The entry that is being taken is a breach."""
+        """Report a breach of the current entry."""
 
 
 def resolve_shares(
     context: RuleContext,
     account: Account,
     parsed: ParsedEvent,
-    legs: GrantShares | None,
-    otherwise: GrantShares,
+    stated: GrantShares | None,
+    expected: GrantShares,
 ) -> GrantShares:
-    """Whose credits the entry moves, as its postings say; `otherwise` where they do not say it."""
-    if legs is None:
-        _misposted(context, parsed)
-        return otherwise
+    """The grants whose credits the entry moves: as the postings state, or `expected` if they do not."""
+    if stated is None:
+        _report_postings(context, parsed)
+        return expected
     event = parsed.event
-    if total_amount(legs) != event.amount:
-        message = f"moves {total_amount(legs)} credits, its amount is {event.amount}"
+    if total_amount(stated) != event.amount:
+        message = f"moves {total_amount(stated)} credits, its amount is {event.amount}"
         context.report(BreachKind.WRONG_POSTINGS, message, generation_of(event))
-    if is_unattributed(context, account, parsed, legs):
-        return otherwise
-    return otherwise if sorted(legs) == sorted(otherwise) else legs
+    if is_unattributed(context, account, parsed, stated):
+        return expected
+    return expected if sorted(stated) == sorted(expected) else stated
 
 
-def _misposted(context: RuleContext, parsed: ParsedEvent) -> None:
+def _report_postings(context: RuleContext, parsed: ParsedEvent) -> None:
     event = parsed.event
     if fault := describe_imbalance(event.postings):
         context.report(BreachKind.SUM_NOT_ZERO, fault, generation_of(event))
         return
-    legs = event.postings[:6]
-    moves = ", ".join(f"{leg.amount:+} {printable(leg.account)}" for leg in legs) or "nothing"
-    message = f"moves {moves}: that is not what an entry of this kind moves"
+    postings = event.postings[:6]
+    moves = ", ".join(f"{posting.amount:+} {printable(posting.account)}" for posting in postings) or "nothing"
+    message = f"moves {moves}: wrong for an entry of this type"
     context.report(BreachKind.WRONG_POSTINGS, message, generation_of(event))
 
 
@@ -65,24 +65,22 @@ def generation_of(event: LedgerEvent) -> str | None:
     return getattr(event, "generation", None)
 
 
-def is_unattributed(context: RuleContext, account: Account, parsed: ParsedEvent, legs: GrantShares) -> bool:
-    """Whether the entry leaves it open whose credits it moves, as those from before 0.2 did."""
-    if legs[0][0] != UNATTRIBUTED:
+def is_unattributed(context: RuleContext, account: Account, parsed: ParsedEvent, stated: GrantShares) -> bool:
+    """Whether the postings name no grants, as before 0.2."""
+    if stated[0][0] != UNATTRIBUTED:
         account.names_grants = True
         return False
     context.unattributed += 1
     if account.names_grants or context.names_grants:
-        message = (
-            f"moves {total_amount(legs)} credits and does not say of which grant, after entries that did"
-        )
+        message = f"moves {total_amount(stated)} credits without naming their grants, after entries that do"
         context.report(BreachKind.GRANT_NOT_NAMED, message, generation_of(parsed.event))
     return True
 
 
 def ensure_grants(account: Account, parsed: ParsedEvent, parts: GrantShares) -> list[int]:
-    """Make room for grants that were never seen; their numbers. What depends on them is no longer judged."""
-    strangers = [number for number, _ in parts if number not in account.grants]
-    for number in strangers:
+    """Add grants that the entry names and that were never granted. Returns their numbers."""
+    unknown = [number for number, _ in parts if number not in account.grants]
+    for number in unknown:
         account.incomplete = True
         account.grants[number] = Grant(
             number=number,
@@ -94,11 +92,11 @@ def ensure_grants(account: Account, parsed: ParsedEvent, parts: GrantShares) -> 
             sequence=parsed.sequence,
             known=False,
         )
-    return strangers
+    return unknown
 
 
 def check_reference(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """References are unique within the account, over grants and adjustments together."""
+    """References are unique within the account, across grants and adjustments."""
     reference = parsed.event.reference
     before = account.references.setdefault(reference, parsed.number)
     if before != parsed.number:

@@ -1,4 +1,4 @@
-"""What can only be seen with all accounts side by side: generations of two of them, and prices that differ."""
+"""Checks across accounts: generations of two accounts, and differing prices of one table."""
 
 from collections.abc import Iterable, Iterator
 
@@ -34,7 +34,7 @@ def shared_generations(accounts: Iterable[Account]) -> Iterator[Breach]:
 
 
 def differing_prices(accounts: Iterable[Account]) -> Iterator[Breach]:
-    """Debits by a price table that is not known here, where the same clip cost something else before."""
+    """Debits by an unknown price table that charge another price for a clip than an earlier debit."""
     found = sorted(
         (sequence, account.name, (table, resolution, duration), credits)
         for account in accounts

@@ -1,4 +1,4 @@
-"""What must hold for debits."""
+"""Rules for debits."""
 
 from functools import lru_cache
 
@@ -18,7 +18,7 @@ __all__ = ["debited", "price_from_table"]
 
 
 def debited(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """available → held: by the order of taking, at the frozen price, within the limits, once."""
+    """available → held: in burn order, at the frozen price, within the spend limits, once."""
     event = parsed.event
     generation, amount, key = event.generation, event.amount, event.api_key
     price = price_from_table(event.price)
@@ -78,13 +78,13 @@ def _priced_otherwise(context: RuleContext, account: Account, parsed: ParsedEven
 def _debited_again(context: RuleContext, account: Account, generation: str) -> None:
     before = account.holds.get(generation) or account.ended[generation]
     what = "denied" if before.outcome == "denied" else "debited"
-    context.report(BreachKind.DEBITED_TWICE, f"was {what} before at LEDGER#{before.debited}", generation)
+    context.report(BreachKind.DEBITED_TWICE, f"was already {what} at LEDGER#{before.debited}", generation)
 
 
 def _other_payers(
     context: RuleContext, account: Account, parsed: ParsedEvent, legs: GrantShares | None
 ) -> GrantShares:
-    """Which grants pay when that is not what the order of taking says at first sight."""
+    """The paying grants, where they are not those of the burn order at that time."""
     amount = parsed.event.amount
     nameless = bool(legs) and legs is not None and legs[0][0] == UNATTRIBUTED
     expected = allocate(account, amount, None if nameless else parsed.decided_at)
@@ -118,7 +118,7 @@ def _judge_order(context: RuleContext, account: Account, parsed: ParsedEvent, pa
         context.report(BreachKind.GRANT_OVERDRAWN, message, generation)
     else:
         by_rule = describe_shares(allocate(account, parsed.event.amount, at))
-        message = f"takes {describe_shares(parts)}; by the order of taking {by_rule}"
+        message = f"takes {describe_shares(parts)}; the burn order requires {by_rule}"
         context.report(BreachKind.GRANT_ORDER, message, generation)
 
 

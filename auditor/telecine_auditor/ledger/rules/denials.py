@@ -1,4 +1,4 @@
-"""What must hold for denials: the reason is true, and so are the figures."""
+"""Rules for denials: the reason and the figures must be true."""
 
 from collections.abc import Iterator
 
@@ -16,13 +16,13 @@ __all__ = ["denied"]
 
 
 def denied(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """A generation was not paid for, and nothing was decided about it before."""
+    """A generation was not paid for, and no earlier decision is about it."""
     denial = parsed.event
     generation = denial.generation
     require_no_postings(context, parsed)
     before = account.holds.get(generation) or account.ended.get(generation)
     if before is not None:
-        message = f"denied, and was {before.outcome} before at LEDGER#{before.ended or before.debited}"
+        message = f"denied, but already {before.outcome} at LEDGER#{before.ended or before.debited}"
         context.report(BreachKind.WRONG_DENIAL, message, generation)
         return
     if not account.incomplete:
@@ -40,14 +40,14 @@ def denied(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
 
 
 def _false_in(account: Account, parsed: ParsedEvent, denial: CreditsDenied) -> Iterator[str]:
-    """Everything that the denial says and that is not so."""
+    """Every false statement of the denial."""
     dated = parsed.dated
     could = spendable_credits(account, parsed.decided_at) if dated else account.available
     if denial.available != could:
-        yield f"says that {denial.available} could be spent, it was {could}"
+        yield f"states {denial.available} available, {could} could be spent"
     if denial.reason == "generation_ended":
         if denial.needed and dated:
-            yield f"says that {denial.needed} were needed; a generation that has ended needs none"
+            yield f"states {denial.needed} needed, a generation that has ended needs none"
         return
     if account.closed != (denial.reason == "account_closed"):
         yield "the account was closed" if account.closed else "the account was not closed"
@@ -62,9 +62,9 @@ def _false_in(account: Account, parsed: ParsedEvent, denial: CreditsDenied) -> I
 
 
 def _false_limit(account: Account, parsed: ParsedEvent, denial: CreditsDenied) -> Iterator[str]:
-    """A denial does not say which API key it was: the limit of any may be meant."""
+    """Compares with the limits of all API keys, because a denial does not name the key."""
     if denial.limit is None:
-        yield "does not say which limit was reached"
+        yield "does not name the limit that was reached"
         return
     day = limit_day(account, parsed.decided_at)
     of_account = denial.limit.scope == "account"

@@ -1,4 +1,4 @@
-"""What must hold for the ends of a debit: settled or refunded, all of it, once."""
+"""Rules for settlements and refunds: all of the debit, once."""
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import Account, GrantShares, Hold
@@ -37,7 +37,7 @@ def refunded(context: RuleContext, account: Account, parsed: ParsedEvent) -> Non
     until = None if nameless else refund_usable_until(account, parts, parsed.decided_at)
     if claimed != until and not account.incomplete and hold is not None:
         said, by_rule = (time.isoformat() if time else "their own time" for time in (claimed, until))
-        message = f"makes its credits usable until {said}; by the rule until {by_rule}"
+        message = f"makes its credits usable until {said}; the rule requires {by_rule}"
         context.report(BreachKind.WRONG_REFUND, message, event.generation)
     if claimed is not None:
         account.prolong(parts, claimed)
@@ -50,7 +50,7 @@ def refunded(context: RuleContext, account: Account, parsed: ParsedEvent) -> Non
 def _parts_of(
     context: RuleContext, account: Account, parsed: ParsedEvent, hold: Hold | None, legs: GrantShares | None
 ) -> GrantShares:
-    """What leaves the hold: what the debit took, unless the postings say otherwise."""
+    """The shares that leave the hold: those of the debit, unless the postings state others."""
     if hold is not None and legs == hold.parts and parsed.event.amount == hold.amount:
         account.names_grants = True
         parsed.parts = hold.parts
@@ -83,8 +83,8 @@ def _without_hold(context: RuleContext, account: Account, parsed: ParsedEvent) -
     if before is not None and before.outcome != "denied":
         twice = before.outcome == parsed.action
         kind = BreachKind.ENDED_TWICE if twice else BreachKind.SETTLED_AND_REFUNDED
-        message = f"{parsed.action}, and was {before.outcome} before at LEDGER#{before.ended}"
+        message = f"{parsed.action}, but already {before.outcome} at LEDGER#{before.ended}"
         context.report(kind, message, generation)
     elif not account.incomplete:
         why = "was denied" if before is not None else "was never debited"
-        context.report(BreachKind.END_WITHOUT_DEBIT, f"{parsed.action}, and {why}", generation)
+        context.report(BreachKind.END_WITHOUT_DEBIT, f"{parsed.action}, but {why}", generation)

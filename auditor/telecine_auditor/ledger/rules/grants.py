@@ -1,4 +1,4 @@
-"""What must hold for grants and their expiry."""
+"""Rules for grants and their expiry."""
 
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import Account, Expiry, Grant, GrantShares
@@ -13,7 +13,7 @@ __all__ = ["expired", "granted"]
 
 
 def granted(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """issued → available: a new grant, with a reference of its own, on an open account."""
+    """issued → available: a new grant with a unique reference, to an open account."""
     grant = _new_grant(parsed)
     legs = match_transfer(parsed.event.postings, "issued", account.available_side)
     parts = ((parsed.number, grant.amount),)
@@ -30,7 +30,7 @@ def granted(context: RuleContext, account: Account, parsed: ParsedEvent) -> None
 def _be_of(context: RuleContext, parsed: ParsedEvent, said: GrantShares, parts: GrantShares) -> None:
     if said != parts and total_amount(said) == parsed.event.amount:
         context.report(
-            BreachKind.WRONG_POSTINGS, f"moves {describe_shares(said)}, and not {describe_shares(parts)}"
+            BreachKind.WRONG_POSTINGS, f"moves {describe_shares(said)}, not {describe_shares(parts)}"
         )
 
 
@@ -49,7 +49,7 @@ def _new_grant(parsed: ParsedEvent) -> Grant:
 
 
 def _enter(account: Account, grant: Grant) -> None:
-    """A number that is taken already, by a copy or by entries that named it early, stays one grant."""
+    """Add the grant. Where its number exists already, by a copy or an entry that named it before, the two are one."""
     before = account.grants.get(grant.number)
     amount = grant.amount
     if before is not None:
@@ -62,7 +62,7 @@ def _enter(account: Account, grant: Grant) -> None:
 
 
 def expired(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """available → expired: all that a grant has available, once its time is over."""
+    """available → expired: all available credits of a grant that has expired."""
     event = parsed.event
     number, amount = event.grant, event.amount
     parts: GrantShares = ((number, amount),)

@@ -31,7 +31,7 @@ RULES: dict[str, Rule] = {
 }
 
 EVENT_TYPES = frozenset(name for action in EVENT_SCHEMAS.values() for name in action.types)
-"""Every event of the ledger."""
+"""All event types of the ledger."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +48,7 @@ class SubjectHandler:
 def event_identity(
     entry: StoredMessage, head: CanonicalHeaders | None, handler: SubjectHandler
 ) -> tuple[bytes, bytes]:
-    """The event's id, and the service that wrote it, as its headers say. Raises Unreadable."""
+    """The event's id, and the service that wrote it, as its headers say. Raises UnreadableEntry."""
     if head is not None:
         _, ident, source, kind, written, subject = head
         if kind == handler.kind and subject == handler.subject and _is_time(written):

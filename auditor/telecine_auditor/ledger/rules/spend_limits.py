@@ -1,4 +1,4 @@
-"""Spend limits: what counts under them on a day of UTC, and which one a debit would pass."""
+"""Spend limits: usage on a UTC day, and the limits that a debit exceeds."""
 
 from collections.abc import Iterator
 from datetime import datetime
@@ -9,18 +9,18 @@ __all__ = ["add_usage", "exceeded_limits", "limit_day", "remove_usage", "used_on
 
 
 def limit_day(account: Account, at: datetime) -> int:
-    """The day that a debit decided at that time counts for: a day that is over does not come back."""
+    """The UTC day that a debit counts for. It never goes back: a debit dated earlier counts for the last day."""
     day = at.toordinal()
     return day if day > account.day else account.day
 
 
 def used_on_day(account: Account, key: str | None, day: int) -> int:
-    """Credits that count for that day, of one API key or (None) of the whole account."""
+    """Credits used on that day by an API key, or (None) by the whole account."""
     return account.used.get(key, 0) if day == account.day else 0
 
 
 def exceeded_limits(account: Account, amount: int, key: str | None, day: int) -> Iterator[str]:
-    """Every limit that a debit of `amount` passes, in words."""
+    """Descriptions of the limits that a debit of `amount` exceeds."""
     for of in (None,) if key is None else (None, key):
         bounds = account.limits.get(of)
         if bounds is None:
@@ -34,7 +34,7 @@ def exceeded_limits(account: Account, amount: int, key: str | None, day: int) ->
 
 
 def add_usage(account: Account, amount: int, key: str | None, day: int) -> None:
-    """A debit counts for the day."""
+    """Count a debit."""
     used = account.used
     if day > account.day:
         account.day = day
@@ -45,7 +45,7 @@ def add_usage(account: Account, amount: int, key: str | None, day: int) -> None:
 
 
 def remove_usage(account: Account, amount: int, key: str | None, day: int) -> None:
-    """A refund of what counted for that day: it counts no more."""
+    """A refunded debit no longer counts for its day."""
     if day == account.day and day:
         account.used[None] = account.used.get(None, 0) - amount
         if key is not None:

@@ -50,7 +50,7 @@ async def verified(environment: Saga, *options: str) -> tuple[int, Any]:
     return process.returncode or 0, json.loads(said)
 
 
-async def test_what_the_services_do_is_accounted_for(environment: Saga) -> None:
+async def test_the_work_of_the_services_has_no_breach(environment: Saga) -> None:
     generations = {prompt: await environment.request("ann", prompt) for prompt in PROMPTS}
     paid = await environment.request("bob")
     denied = await environment.request("bob")
@@ -69,7 +69,7 @@ async def test_what_the_services_do_is_accounted_for(environment: Saga) -> None:
     assert told["credits"]["spent"] == 3 * 40
 
 
-async def test_what_is_written_past_credits_is_found(environment: Saga) -> None:
+async def test_an_entry_of_another_writer_is_found(environment: Saga) -> None:
     generation = await environment.request("ann", "a storm [emulator:fail]")
     assert await environment.closed("ann", generation) == ["debited", "refunded"]
     before, _ = await verified(environment)
@@ -96,7 +96,7 @@ async def test_what_is_written_past_credits_is_found(environment: Saga) -> None:
     assert {kind for kind, *_ in found} <= {"settled-and-refunded", "settled-not-completed"}
 
 
-async def test_a_message_that_is_no_entry_is_found(environment: Saga) -> None:
+async def test_a_message_that_is_not_an_entry_is_found(environment: Saga) -> None:
     sequence = await publish_forged_entry(
         environment, "ledger.ann.settled", "credits.settled.v1", "not an entry"
     )

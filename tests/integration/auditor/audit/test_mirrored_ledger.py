@@ -42,7 +42,7 @@ def audit(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
     return AuditorCommand(capsys)
 
 
-async def test_every_kind_of_entry_holds_and_is_told_on_one_screen(
+async def test_every_kind_of_entry_is_verified_and_reported_on_one_screen(
     audit: AuditorCommand, tmp_path: Path
 ) -> None:
     streams = november_streams()
@@ -70,7 +70,7 @@ async def test_every_kind_of_entry_holds_and_is_told_on_one_screen(
     assert lines[-2:] == ["Not checked:", "  - generations against VIDEO: it was left out"]
 
 
-async def test_the_document_says_the_same(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_the_json_document_has_the_same_figures(audit: AuditorCommand, tmp_path: Path) -> None:
     folder = mirror(tmp_path / "mirror", LARGE, checkpoints=[1000, 3000])
 
     done = await audit("verify", "--from", folder, "--key", KEY, "--json")
@@ -93,7 +93,7 @@ async def test_the_document_says_the_same(audit: AuditorCommand, tmp_path: Path)
     assert generations["charged"] == sum(generations[end] for end in ("settled", "refunded", "held"))
 
 
-async def test_what_is_not_checked_is_said(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_the_report_lists_what_is_not_checked(audit: AuditorCommand, tmp_path: Path) -> None:
     with_checkpoints = mirror(tmp_path / "signed", LARGE, checkpoints=[1000, 3000])
     without = mirror(tmp_path / "unsigned", LARGE)
 
@@ -108,7 +108,7 @@ async def test_what_is_not_checked_is_said(audit: AuditorCommand, tmp_path: Path
     assert second["not_checked"][1].startswith("whether the ledger was rewritten or cut short: there is no")
 
 
-async def test_breaches_are_counted_though_few_are_listed(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_all_breaches_are_counted_and_few_are_listed(audit: AuditorCommand, tmp_path: Path) -> None:
     swollen = [
         entry._replace(body=entry.body.replace(b'"amount":40,"price"', b'"amount":41,"price"'))
         for entry in LARGE
@@ -153,7 +153,7 @@ async def test_video_in_the_mirror_is_compared(audit: AuditorCommand, tmp_path: 
     assert (breach["kind"], breach["generation"]) == ("settled-not-completed", "g5")
 
 
-async def test_an_audit_goes_on_where_one_was_saved(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_an_audit_resumes_from_a_saved_state(audit: AuditorCommand, tmp_path: Path) -> None:
     state = tmp_path / "audited.state"
     early = mirror(tmp_path / "early", LARGE[:2000], checkpoints=[500, 1700])
     whole = mirror(tmp_path / "whole", LARGE, checkpoints=[500, 1700, 2900])
@@ -177,7 +177,7 @@ async def test_an_audit_goes_on_where_one_was_saved(audit: AuditorCommand, tmp_p
             assert told["ledger"][name] == all_at_once["ledger"][name]
 
 
-async def test_every_kind_of_entry_survives_being_saved(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_saved_state_keeps_every_kind_of_entry(audit: AuditorCommand, tmp_path: Path) -> None:
     state = tmp_path / "audited.state"
     ledger = november_streams().ledger
     options = ("--json", *IN_TIME, "--key", KEY, "--max-unsigned", "30d")
@@ -193,9 +193,7 @@ async def test_every_kind_of_entry_survives_being_saved(audit: AuditorCommand, t
         assert done.document["credits"] == credits
 
 
-async def test_a_breach_before_the_checkpoint_is_not_saved_away(
-    audit: AuditorCommand, tmp_path: Path
-) -> None:
+async def test_no_state_is_saved_after_a_breach(audit: AuditorCommand, tmp_path: Path) -> None:
     state = tmp_path / "audited.state"
     swollen = [
         entry._replace(body=entry.body.replace(b'"amount":40,"price"', b'"amount":41,"price"'))
@@ -230,13 +228,13 @@ async def test_a_damaged_state_is_refused(audit: AuditorCommand, tmp_path: Path)
     state = await saved_state(audit, tmp_path)
     state.write_bytes(state.read_bytes().replace(b'"plain":[', b'"plain":[1', 1))
 
-    assert "is damaged: its SHA-256 is another" in await snapshot_error(audit, tmp_path)
+    assert "is damaged: its SHA-256 differs" in await snapshot_error(audit, tmp_path)
 
 
 async def test_a_state_under_another_key_is_refused(audit: AuditorCommand, tmp_path: Path) -> None:
     await saved_state(audit, tmp_path)
 
-    assert "is not to be trusted: no key that is trusted signed it" in await snapshot_error(
+    assert "is not trusted: not signed by a trusted key" in await snapshot_error(
         audit, tmp_path, str(Signer.new(LOG).verifier)
     )
 
@@ -252,12 +250,10 @@ async def test_a_state_of_another_ledger_is_refused(audit: AuditorCommand, tmp_p
     data = b"".join([json.dumps(changed).encode() + b"\n", *rest])
     state.write_bytes(data + json.dumps({"sha256": sha256(data).hexdigest()}).encode() + b"\n")
 
-    assert "is not the one that its checkpoint speaks of" in await snapshot_error(audit, tmp_path)
+    assert "does not match its checkpoint" in await snapshot_error(audit, tmp_path)
 
 
-async def test_a_state_that_does_not_fit_the_stream_is_found_out(
-    audit: AuditorCommand, tmp_path: Path
-) -> None:
+async def test_a_state_of_other_entries_is_not_used(audit: AuditorCommand, tmp_path: Path) -> None:
     """The stream was written anew since the state was saved: the next checkpoint is of another tree."""
     state = await saved_state(audit, tmp_path)
     other = list(large_ledger(3000, accounts=7, seed=2))
@@ -292,16 +288,16 @@ async def test_another_checkpoint_over_the_same_entries_is_found(
     assert set(done.document["breach_kinds"]) == {"checkpoint-mismatch"}
 
 
-async def test_what_can_not_be_done_is_said(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_a_failure_is_reported_in_one_sentence(audit: AuditorCommand, tmp_path: Path) -> None:
     folder = mirror(tmp_path / "mirror", LARGE[:10])
     strange = tmp_path / "strange"
     strange.write_text("{}\n")
     cases = {
         ("--save", tmp_path / "x"): "--save needs --key",
         ("--since", tmp_path / "x"): "--since needs --key",
-        ("--key", KEY, "--since", tmp_path / "x"): "can't be read: No such file or directory",
+        ("--key", KEY, "--since", tmp_path / "x"): "No such file or directory",
         ("--key", KEY, "--since", strange): "is damaged",
-        ("--checkpoint", tmp_path / "x"): "can't be read",
+        ("--checkpoint", tmp_path / "x"): "cannot read checkpoints",
     }
     for options, says in cases.items():
         done = await audit("verify", "--from", folder, *options)
@@ -320,7 +316,7 @@ async def test_mistakes_in_options_are_one_sentence(audit: AuditorCommand, optio
     assert "expected e.g. " in done.err
 
 
-async def test_an_empty_ledger_holds(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_an_empty_ledger_has_no_breach(audit: AuditorCommand, tmp_path: Path) -> None:
     folder = mirror(tmp_path / "mirror", [])
 
     done = await audit("verify", "--from", folder)
@@ -340,9 +336,7 @@ async def test_terminal_escapes_are_sanitized(audit: AuditorCommand, tmp_path: P
     assert all(line.isprintable() and len(line) <= 320 for line in done.out.splitlines())
 
 
-async def test_unsigned_entries_that_are_written_otherwise_are_named(
-    audit: AuditorCommand, tmp_path: Path
-) -> None:
+async def test_unsigned_entries_in_another_form_are_reported(audit: AuditorCommand, tmp_path: Path) -> None:
     streams = StreamBuilder(ledger=small_ledger(2).ledger)
     for sequence in (1, 5):
         streams.change(sequence, lambda body: body.update(note="x", entry=body.pop("entry")))

@@ -152,7 +152,7 @@ async def test_tampering_is_found_on_a_server(environment: TamperingEnvironment,
     assert (done.code, kind.value in kinds(done)) == (1, True), done.out
 
 
-async def test_a_ledger_written_anew_holds_without_a_checkpoint_and_not_with_one(
+async def test_a_rewritten_ledger_is_found_with_a_checkpoint_only(
     environment: TamperingEnvironment,
 ) -> None:
     """What the rules alone can't see: it is why checkpoints are signed and kept outside."""
@@ -175,7 +175,7 @@ async def test_new_checkpoints_of_another_key_do_not_help(environment: Tampering
     assert kinds(done) == {"checkpoint-forged"}
 
 
-async def test_what_came_after_the_last_checkpoint_is_not_proven_yet(
+async def test_changes_after_the_last_checkpoint_are_not_found(
     environment: TamperingEnvironment,
 ) -> None:
     """Stated plainly: between two checkpoints only the rules speak."""
@@ -197,7 +197,7 @@ def mirrored(folder: Path, streams: StreamBuilder) -> Path:
     return folder
 
 
-async def test_a_bit_of_a_mirror_is_found_by_its_hashes_and_by_the_checkpoint(
+async def test_a_changed_bit_of_a_mirror_is_found_by_hash_and_checkpoint(
     environment: TamperingEnvironment,
 ) -> None:
     mirror = mirrored(environment.folder / "mirror", ORIGINAL)
@@ -212,7 +212,7 @@ async def test_a_bit_of_a_mirror_is_found_by_its_hashes_and_by_the_checkpoint(
     assert "LEDGER/00000000000000000005.entries" in named["says"]
 
 
-async def test_other_commands_do_not_work_from_a_changed_mirror(environment: TamperingEnvironment) -> None:
+async def test_other_commands_refuse_a_changed_mirror(environment: TamperingEnvironment) -> None:
     mirror = mirrored(environment.folder / "mirror", ORIGINAL)
     segment = mirror / "LEDGER" / "00000000000000000005.entries"
     entry = decode_frames(segment.read_bytes(), len(segment_header("LEDGER")))[0][0]

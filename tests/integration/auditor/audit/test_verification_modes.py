@@ -82,7 +82,7 @@ def kinds(done: AuditResult) -> set[str]:
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_every_mode_of_verify_finds_it(
+async def test_every_mode_of_verify_finds_the_change(
     audit: AuditorCommand, tmp_path: Path, snapshots: Path, change: str
 ) -> None:
     deed, kind = CHANGES[change]
@@ -110,7 +110,7 @@ async def test_every_mode_of_verify_finds_it(
 
 
 @pytest.mark.parametrize("change", CHANGES)
-async def test_without_a_checkpoint_it_is_found_by_the_rules_or_named_as_not_checked(
+async def test_without_a_checkpoint_the_rules_find_it_or_it_is_listed_as_not_checked(
     audit: AuditorCommand, tmp_path: Path, change: str
 ) -> None:
     changed = mirror(tmp_path / "mirror", CHANGES[change][0](LEDGER), [])
@@ -132,20 +132,20 @@ async def test_without_a_checkpoint_it_is_found_by_the_rules_or_named_as_not_che
             assert NOT_COMPARED in done.document["not_checked"]
 
 
-async def test_reports_say_what_they_leave_out(audit: AuditorCommand, tmp_path: Path) -> None:
+async def test_reports_list_what_they_leave_out(audit: AuditorCommand, tmp_path: Path) -> None:
     true = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS)
     for report in ("balances", "trial-balance", "liability"):
         done = await audit(report, "--from", true, "--sequence", 5)
         said = done.out.splitlines()
         assert (done.code, said[-3:]) == (
             0,
-            ["Not checked:", f"  - {NOT_COMPARED}", "  - entries behind LEDGER#5"],
+            ["Not checked:", f"  - {NOT_COMPARED}", "  - entries after LEDGER#5"],
         )
         done = await audit(report, "--from", true, "--at", "2026-11-02T11:00:00Z")
         assert "  - entries booked at 2026-11-02T11:00:00.000001Z or later" in done.out.splitlines()
 
 
-async def test_a_true_ledger_holds_in_every_mode_and_what_a_mode_leaves_out_is_said(
+async def test_an_unchanged_ledger_has_no_breach_in_any_mode(
     audit: AuditorCommand, tmp_path: Path, snapshots: Path
 ) -> None:
     streams = small_ledger(6)
@@ -169,7 +169,7 @@ async def test_a_true_ledger_holds_in_every_mode_and_what_a_mode_leaves_out_is_s
     shutil.rmtree(true)
 
 
-async def test_checkpoints_that_were_rolled_back_are_found(
+async def test_rolled_back_checkpoints_are_found(
     audit: AuditorCommand, tmp_path: Path, snapshots: Path
 ) -> None:
     rolled_back = mirror(tmp_path / "mirror", LEDGER, CHECKPOINTS[:1])

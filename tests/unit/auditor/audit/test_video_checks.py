@@ -83,7 +83,7 @@ def world() -> World:
     return made
 
 
-def test_a_ledger_that_fits_its_videos_has_no_breach() -> None:
+def test_a_ledger_that_agrees_with_video_has_no_breach() -> None:
     videos, found = world().audit()
 
     assert found == []
@@ -251,7 +251,7 @@ DISAGREEMENTS: list[tuple[K, Change, str]] = [
 @pytest.mark.parametrize(
     ("kind", "change", "stream"), DISAGREEMENTS, ids=lambda value: getattr(value, "__name__", None)
 )
-def test_a_disagreement_is_named_and_nothing_else_is(kind: K, change: Change, stream: str) -> None:
+def test_a_disagreement_with_video_is_the_only_breach_reported(kind: K, change: Change, stream: str) -> None:
     disagreeing = world()
     change(disagreeing)
     last = {"VIDEO": len(disagreeing.videos), "LEDGER": len(disagreeing.ledger.lines)}[stream]
@@ -270,7 +270,7 @@ def test_a_recent_end_is_in_flight() -> None:
     assert (found, videos.in_flight) == ([], 1)
 
 
-def test_what_ended_behind_the_end_of_the_ledger_is_in_flight() -> None:
+def test_an_outcome_after_the_end_of_the_ledger_is_in_flight() -> None:
     """VIDEO is read later than the ledger: it may go further."""
     later = world()
     completed_and_never_charged(later)
@@ -281,7 +281,7 @@ def test_what_ended_behind_the_end_of_the_ledger_is_in_flight() -> None:
     assert videos.in_flight == 1
 
 
-def test_a_future_time_hides_no_breach() -> None:
+def test_a_time_in_the_future_does_not_hide_a_breach() -> None:
     ahead = world()
     completed_and_held(ahead)
     ahead.videos[-1].head = ahead.videos[-1].entry(1).head.replace(b"ce-time: 2026", b"ce-time: 2027")
@@ -300,7 +300,7 @@ def test_undecided_requests_are_counted() -> None:
     assert (found, videos.undecided) == ([], 1)
 
 
-def test_an_account_that_was_erased_is_counted_and_not_checked() -> None:
+def test_charges_of_an_erased_account_are_counted_and_not_checked() -> None:
     erased = World()
     erased.asked("bob", "b1")
     erased.ledger.granted("bob", 10)
@@ -317,7 +317,7 @@ def test_an_account_that_was_erased_is_counted_and_not_checked() -> None:
     assert (videos.erased, videos.purged) == (1, True)
 
 
-def test_an_account_that_was_erased_and_goes_on_is_checked_from_there() -> None:
+def test_an_erased_account_is_checked_from_its_next_request() -> None:
     erased = World()
     erased.ledger.granted("ann", 500)
     erased.asked("ann", "g1")
@@ -333,7 +333,7 @@ def test_an_account_that_was_erased_and_goes_on_is_checked_from_there() -> None:
     assert videos.erased == 1
 
 
-def test_without_gaps_nothing_was_erased() -> None:
+def test_without_gaps_no_account_counts_as_erased() -> None:
     nothing = World()
     nothing.ledger.granted("ann", 500)
     nothing.ledger.debited("ann", "g1", (1, 10))

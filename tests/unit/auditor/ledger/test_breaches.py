@@ -47,7 +47,7 @@ def test_a_clean_ledger_has_no_breach() -> None:
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind.value}: {case.name}")
-def test_a_planted_breach_is_named_and_nothing_else_is(case: Case) -> None:
+def test_a_planted_breach_is_the_only_one_reported(case: Case) -> None:
     ledger = clean_ledger()
     case.plant(ledger)
     planted = len(ledger.lines) + (case.at or 0)
@@ -69,5 +69,5 @@ def names(source: str, kind: BreachKind) -> bool:
     return re.search(rf"\b{kind.name}\b|(?<!-)\b{kind.value}\b(?!-)", source) is not None
 
 
-def test_every_kind_of_breach_has_its_meaning() -> None:
+def test_every_kind_of_breach_has_a_description() -> None:
     assert set(BREACHES) == set(BreachKind)

@@ -38,7 +38,7 @@ def test_clock_skew_and_slow_appends_are_tolerated(apart: timedelta) -> None:
     assert audit_entries(ledger.entries())[1] == []
 
 
-def test_a_restored_ledger_is_no_breach_and_its_times_are_counted() -> None:
+def test_restored_entries_are_counted_and_not_a_breach() -> None:
     ledger = clean_ledger()
     append_valid_entries(ledger)
     restored(ledger)
@@ -48,7 +48,7 @@ def test_a_restored_ledger_is_no_breach_and_its_times_are_counted() -> None:
     assert (found, replay.clocks.restored) == ([], len(ledger.lines))
 
 
-def test_what_comes_after_a_restore_is_judged_by_its_time_of_storing_again() -> None:
+def test_entries_after_a_restore_are_compared_with_their_time_of_storage() -> None:
     ledger = clean_ledger()
     restored(ledger)
     before = len(ledger.lines)
@@ -63,7 +63,7 @@ def test_what_comes_after_a_restore_is_judged_by_its_time_of_storing_again() -> 
     assert replay.clocks.restored == before
 
 
-def test_in_a_restored_ledger_no_account_goes_back_in_time() -> None:
+def test_decisions_of_a_restored_account_do_not_go_back_in_time() -> None:
     """A debit that is dated back, so that a grant can pay whose time was over."""
     ledger = clean_ledger()
     grant = ledger.granted("ann", 30, expires_at=(ledger.now + HOUR).isoformat())
@@ -107,7 +107,7 @@ def test_the_allowed_skew_is_configurable() -> None:
     assert judged(ledger, ClockSkew(FOR_AGES, FOR_AGES)) == []
 
 
-def test_a_copy_whose_times_of_storing_were_all_set_back_is_not_believed() -> None:
+def test_a_copy_with_times_of_storage_set_back_is_a_breach() -> None:
     """Else what is overdue in it would never be."""
     entries = [entry._replace(stored_at=0) for entry in large_ledger(50)]
 

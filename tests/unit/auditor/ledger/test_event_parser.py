@@ -28,7 +28,7 @@ def test_every_event_of_the_ledger_has_a_rule() -> None:
 @pytest.mark.parametrize(
     "event", [event for event in EXAMPLES if isinstance(event, LedgerEvent)], ids=lambda event: event.type
 )
-def test_the_example_of_every_event_is_read(event: LedgerEvent) -> None:
+def test_the_example_of_every_event_is_canonical(event: LedgerEvent) -> None:
     subject = of_event(event)
     head = event_head("id", event.type, subject, "2026-11-23T10:00:00", "c")
 

@@ -11,14 +11,14 @@ pytestmark = pytest.mark.slow
 @seed(2)
 @settings(max_examples=5000, deadline=None, database=None, phases=[Phase.generate, Phase.shrink])
 @given(st.binary(min_size=12, max_size=90))
-def test_what_credits_writes_passes_the_audit(data: bytes) -> None:
+def test_histories_written_by_credits_have_no_breach(data: bytes) -> None:
     assert_clean(run_history(data))
 
 
 @seed(3)
 @settings(max_examples=500, deadline=None, database=None, phases=[Phase.generate, Phase.shrink])
 @given(st.binary(min_size=12, max_size=90), st.integers(3, 20))
-def test_entries_of_old_are_attributed_as_credits_attributes_them(data: bytes, old: int) -> None:
+def test_entries_before_0_2_are_attributed_as_credits_does(data: bytes, old: int) -> None:
     books = assert_clean(run_history(data, old=old))
 
     assert books.unattributed > 0

@@ -11,5 +11,5 @@ pytestmark = pytest.mark.slow
 @seed(1)
 @settings(max_examples=5000, deadline=None, database=None, phases=[Phase.generate, Phase.shrink])
 @given(st.binary(min_size=12, max_size=90))
-def test_what_credits_writes_passes_the_audit(data: bytes) -> None:
+def test_histories_written_by_credits_have_no_breach(data: bytes) -> None:
     assert_clean(run_history(data))

@@ -94,7 +94,7 @@ class Ledger:
 
 
 @every_case
-async def test_a_report_beyond_a_breach_ends_with_it(case: Case) -> None:
+async def test_a_report_beyond_a_breach_exits_with_1(case: Case) -> None:
     entries, sequence = planted(case)
     source = Ledger(entries)
     whole, up_to_it, before = (

@@ -73,7 +73,7 @@ def test_a_skipped_message_leaves_the_account_as_it_was() -> None:
     assert (ann.available, ann.entry, ann.incomplete, ann.unread) == (20, 5, False, 0)
 
 
-def test_each_message_needs_a_decision_of_its_own() -> None:
+def test_each_skipped_message_needs_its_own_decision() -> None:
     streams = StreamBuilder()
     grant(streams, "first")
     one, other = foreign(streams, b"one"), foreign(streams, b"other")
@@ -86,7 +86,7 @@ def test_each_message_needs_a_decision_of_its_own() -> None:
 
 
 @pytest.mark.parametrize("skips", ["an entry", "a message with another body", "what is not there"])
-def test_a_decision_cannot_take_an_entry_away(skips: str) -> None:
+def test_a_decision_cannot_skip_an_entry(skips: str) -> None:
     streams = StreamBuilder()
     grant(streams, "first")
     sequence, body = 1, streams.ledger[0].body
@@ -103,7 +103,7 @@ def test_a_decision_cannot_take_an_entry_away(skips: str) -> None:
     assert replay.accounts["ann"].available == 10
 
 
-def test_a_decision_comes_too_late_behind_an_entry() -> None:
+def test_a_decision_after_a_later_entry_is_a_wrong_skip() -> None:
     """An entry that was overwritten, with those behind it in place, is not a foreign message: credits are missing."""
     streams = StreamBuilder()
     for reference in ("first", "second", "third"):
@@ -117,7 +117,7 @@ def test_a_decision_comes_too_late_behind_an_entry() -> None:
     assert replay.skipped == {}
 
 
-def test_what_names_another_account_stays_a_breach() -> None:
+def test_a_message_that_names_another_account_stays_a_breach() -> None:
     streams = StreamBuilder()
     grant(streams, "first")
     head, body = half_readable(streams)

@@ -50,7 +50,7 @@ class Checkpoints:
         pass
 
 
-def test_a_note_of_the_key_is_believed() -> None:
+def test_a_note_signed_by_the_key_is_accepted() -> None:
     checkpoint, name = verify_note(NOTE, KEYS)
     assert (checkpoint.origin, checkpoint.size, name) == (LOG, len(LEDGER), LOG)
 
@@ -59,9 +59,9 @@ def test_without_keys_a_note_is_accepted_unverified() -> None:
     assert verify_note(NOTE, ()) == (verify_note(NOTE, KEYS)[0], "")
 
 
-def test_a_note_that_was_changed_is_forged() -> None:
+def test_a_changed_note_has_an_invalid_signature() -> None:
     other = NOTE.replace(f"\n{len(LEDGER)}\n", f"\n{len(LEDGER) - 1}\n")
-    with pytest.raises(InvalidSignature, match="does not hold"):
+    with pytest.raises(InvalidSignature, match="is invalid"):
         verify_note(other, KEYS)
 
 
@@ -76,7 +76,7 @@ def test_an_unknown_signer_is_named() -> None:
         verify_note(signed_checkpoint(STRANGER, LEDGER), KEYS)
 
 
-def test_a_key_with_our_name_is_not_our_key() -> None:
+def test_another_key_of_the_same_name_is_not_trusted() -> None:
     with pytest.raises(NoTrustedSignature):
         verify_note(signed_checkpoint(Signer.new(LOG), LEDGER), KEYS)
 
@@ -95,7 +95,7 @@ def test_a_single_invalid_signature_of_our_key_is_forgery() -> None:
         verify_note(str(Note(good.text, good.signatures + bad.signatures)), KEYS)
 
 
-def test_our_key_does_not_speak_for_another_log() -> None:
+def test_a_trusted_key_cannot_sign_for_another_log() -> None:
     key = SigningKey.generate()
     ours = VerifierKey(LOG, bytes(key.verify_key))
     text = Note.of(signed_checkpoint(STRANGER, LEDGER)).text
@@ -104,12 +104,12 @@ def test_our_key_does_not_speak_for_another_log() -> None:
         verify_note(str(note), (ours,))
 
 
-def test_what_is_no_note_is_told() -> None:
+def test_a_text_that_is_not_a_note_is_rejected() -> None:
     with pytest.raises(BadNote):
         verify_note("hello\n", KEYS)
 
 
-def test_keys_are_texts_and_files(tmp_path: Path) -> None:
+def test_keys_are_read_from_texts_and_files(tmp_path: Path) -> None:
     file = tmp_path / "keys"
     file.write_text(f"# ours\n{SIGNER.verifier}\n\n {STRANGER.verifier}\n")
     assert read_keys([str(SIGNER.verifier)]) == KEYS
@@ -126,20 +126,20 @@ def test_keys_are_texts_and_files(tmp_path: Path) -> None:
     ],
     ids=["changed", "short", "secret"],  # the keys are new in every process
 )
-def test_what_is_no_key_is_told(text: str, says: str) -> None:
+def test_an_invalid_key_is_an_error(text: str, says: str) -> None:
     with pytest.raises(CommandError, match=says):
         read_keys([text])
 
 
-def test_a_file_without_a_key_is_told(tmp_path: Path) -> None:
+def test_a_file_without_keys_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "empty").write_text("# nothing\n")
     (tmp_path / "binary").write_bytes(b"\xff\x00")
-    for name, says in (("empty", "has no key"), ("binary", "no file"), ("absent", "no file")):
+    for name, says in (("empty", "has no key"), ("binary", "neither a key"), ("absent", "neither a key")):
         with pytest.raises(CommandError, match=says):
             read_keys([str(tmp_path / name)])
 
 
-def test_a_checkpoint_of_a_file(tmp_path: Path) -> None:
+def test_a_checkpoint_is_read_from_a_file(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
     file.write_text(NOTE)
     found = read_checkpoint_file(file, KEYS)
@@ -149,22 +149,22 @@ def test_a_checkpoint_of_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "content", [b"", b"\xff", NOTE.encode().replace(b"\n", b"\r\n"), NOTE[:-30].encode()]
 )
-def test_a_file_that_is_no_checkpoint_is_told(tmp_path: Path, content: bytes) -> None:
+def test_a_file_that_is_not_a_checkpoint_is_an_error(tmp_path: Path, content: bytes) -> None:
     file = tmp_path / "checkpoint"
     file.write_bytes(content)
-    with pytest.raises(CommandError, match="no checkpoint to trust"):
+    with pytest.raises(CommandError, match="is not a trusted checkpoint"):
         read_checkpoint_file(file, KEYS)
 
 
-def test_a_file_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match="can't be read"):
+def test_a_missing_checkpoint_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(CommandError, match="cannot read"):
         read_checkpoint_file(tmp_path / "absent", KEYS)
 
 
-def test_a_file_of_another_key_is_told(tmp_path: Path) -> None:
+def test_a_checkpoint_file_of_another_key_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
     file.write_text(signed_checkpoint(STRANGER, LEDGER))
-    with pytest.raises(CommandError, match="no key that is trusted"):
+    with pytest.raises(CommandError, match="not signed by a trusted key"):
         read_checkpoint_file(file, KEYS)
 
 
@@ -179,7 +179,7 @@ def test_a_folder_of_checkpoints_is_read_smallest_first(tmp_path: Path) -> None:
     ]
 
 
-def test_a_folder_without_checkpoints_is_told(tmp_path: Path) -> None:
+def test_a_folder_without_checkpoints_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="has no checkpoints"):
         read_checkpoints(tmp_path, KEYS)
 
@@ -210,9 +210,9 @@ TRUE = stored_checkpoint(NOTE)
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        (stored_checkpoint(signed_checkpoint(STRANGER, LEDGER)), "no key that is trusted"),
-        (stored_checkpoint(signed_checkpoint(Signer.new(LOG), LEDGER)), "no key that is trusted"),
-        (changed(TRUE, note=NOTE.replace(f"\n{len(LEDGER)}\n", "\n99\n")), "does not hold"),
+        (stored_checkpoint(signed_checkpoint(STRANGER, LEDGER)), "not signed by a trusted key"),
+        (stored_checkpoint(signed_checkpoint(Signer.new(LOG), LEDGER)), "not signed by a trusted key"),
+        (changed(TRUE, note=NOTE.replace(f"\n{len(LEDGER)}\n", "\n99\n")), "is invalid"),
         (changed(TRUE, size=99), "something else than its note"),
         (
             changed(TRUE, root=json.loads(stored_checkpoint(NEXT).body)["root"]),
@@ -234,7 +234,7 @@ async def test_an_unverifiable_checkpoint_is_a_breach(entry: StoredMessage, says
     assert says in breach.message
 
 
-async def test_a_checkpoint_that_was_taken_out_of_the_stream_is_a_breach() -> None:
+async def test_a_checkpoint_removed_from_the_stream_is_a_breach() -> None:
     one, *_, five = renumber([TRUE] * 5)
     for entries, sequence in (((one, five), 2), ((five,), 1)):
         found: list[Breach] = []
@@ -244,7 +244,7 @@ async def test_a_checkpoint_that_was_taken_out_of_the_stream_is_a_breach() -> No
         ]
 
 
-async def test_checkpoints_of_other_logs_are_left_alone() -> None:
+async def test_checkpoints_of_other_logs_are_ignored() -> None:
     found: list[Breach] = []
     assert (
         await read_published(Checkpoints(changed(TRUE, log="access")), KEYS, found.append)

@@ -94,13 +94,13 @@ def test_checkpoints_of_the_ledger_are_confirmed() -> None:
     assert checked(LEDGER, [checkpoint(LEDGER, size) for size in reversed(sizes)]) == (sizes, [])
 
 
-def test_several_of_one_size_are_all_confirmed() -> None:
+def test_all_checkpoints_of_one_size_are_confirmed() -> None:
     both = [checkpoint(LEDGER, 5, "stream"), checkpoint(LEDGER, 5, "file")]
     assert checked(LEDGER, both) == ([5, 5], [])
 
 
 @pytest.mark.parametrize("number", range(1, len(LEDGER) + 1))
-def test_a_changed_byte_is_found_and_narrowed_down(number: int) -> None:
+def test_a_changed_byte_is_located_between_two_checkpoints(number: int) -> None:
     sizes = [4, 8, 12, len(LEDGER)]
     confirmed, found = checked(changed(number), [checkpoint(LEDGER, size) for size in sizes])
     (breach,) = found
@@ -119,7 +119,7 @@ def test_swapped_entries_are_found() -> None:
     ]
 
 
-def test_a_missing_entry_is_named() -> None:
+def test_a_missing_entry_is_reported() -> None:
     confirmed, found = checked([*LEDGER[:4], *LEDGER[5:]], [checkpoint(LEDGER, 3), checkpoint(LEDGER, 9)])
     assert confirmed == [3]
     assert [(one.kind, "entry 5 is missing" in one.message) for one in found] == [
@@ -132,7 +132,7 @@ def test_a_ledger_that_ends_early_is_truncated() -> None:
     assert confirmed == [3]
     (breach,) = found
     assert (breach.kind, breach.sequence) == (BreachKind.TRUNCATED, 7)
-    assert "over 9 entries, and there are 6" in breach.message
+    assert "covers 9 entries, the ledger has 6" in breach.message
 
 
 def test_an_empty_ledger_is_truncated_too() -> None:
@@ -146,7 +146,7 @@ def test_a_false_checkpoint_between_two_valid_ones_is_found() -> None:
     assert [(one.kind, one.sequence) for one in found] == [(BreachKind.CHECKPOINT_MISMATCH, 6)]
 
 
-def test_two_histories_of_one_size_are_told_apart() -> None:
+def test_checkpoints_of_two_histories_contradict_each_other() -> None:
     confirmed, found = checked(LEDGER, [checkpoint(LEDGER, 6), checkpoint(changed(1), 6, "a lie")])
     assert confirmed == [6]
     assert [("a lie" in one.message, "another checkpoint" in one.message) for one in found] == [(True, True)]
@@ -204,7 +204,7 @@ sizes_and_leaves = st.integers(1, 70).flatmap(lambda size: st.tuples(st.just(siz
 
 
 @given(sizes_and_leaves)
-def test_every_path_is_the_one_of_the_rfc_and_proves_its_leaf_alone(place: tuple[int, int]) -> None:
+def test_audit_paths_match_the_rfc_and_prove_one_leaf(place: tuple[int, int]) -> None:
     size, index = place
     leaves = [leaf_hash(bytes([number])) for number in range(size)]
     proof = built(index, leaves).proof()
@@ -216,7 +216,7 @@ def test_every_path_is_the_one_of_the_rfc_and_proves_its_leaf_alone(place: tuple
     assert root_from_proof(leaves[index], index, size, (*proof, root)) is None
 
 
-def test_a_leaf_that_is_not_in_the_tree_can_not_be_proven() -> None:
+def test_a_leaf_outside_the_tree_cannot_be_proven() -> None:
     with pytest.raises(ValueError, match="no leaf 3"):
         ProofBuilder(3, 3)
     assert root_from_proof(b"", 3, 3, ()) is None
