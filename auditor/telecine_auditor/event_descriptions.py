@@ -1,4 +1,4 @@
-"""What an event did, from a body as it stands in the stream: `telecine_contracts.descriptions` where it is valid."""
+"""Describes an event from its stored body, with the sentences of `telecine_contracts.descriptions`."""
 
 from typing import Any
 

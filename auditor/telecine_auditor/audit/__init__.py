@@ -1,0 +1,1 @@
+"""The audit: runs all checks, reports them, and saves snapshots to resume from."""

@@ -34,12 +34,12 @@ class _RequestedGeneration:
 
 
 class VideoChecks:
-    """Feed it all of VIDEO after the books have taken all of LEDGER, up to a point that is later than theirs.
+    """Takes all of VIDEO after the replay has taken LEDGER. VIDEO is read later, so it may have newer events.
 
-    `now` is when the books were closed: what ended on VIDEO less than `in_flight` before then, or after it, may have
-    its end on the ledger still to come. `erased` counts charged generations of which VIDEO knows nothing because it was
-    purged, `in_flight` those that ended a moment ago, `undecided` those that were asked for and neither charged nor
-    denied. A generation that is held and has not ended is none of these: it runs.
+    `now` is the time at which the replay ended. A generation that ended less than `in_flight` before `now`, or later,
+    may not have its settlement or refund yet; `in_flight` counts these. `erased` counts charged generations of accounts
+    that were purged from VIDEO, `undecided` requested generations that were neither charged nor denied. A held
+    generation without an outcome is running and counts as none of these.
     """
 
     def __init__(

@@ -1,0 +1,1 @@
+"""The ledger: parsing, replay of entries, and the state of accounts."""

@@ -23,7 +23,7 @@ _LIMITS = {"scope": ("account", "api_key"), "per": ("day", "generation")}
 
 
 def parse_details(event: type[LedgerEvent], body: Body, decided_at: datetime) -> LedgerEvent:
-    """The typed event of a body whose common fields have the right types. Raises Unreadable."""
+    """The typed event of a body whose common fields have the right types. Raises UnreadableEntry."""
     details = _PARSERS[event](body)
     postings = parse_postings(body["postings"])
     balances = Balances(body["balances"]["available"], body["balances"]["held"])

@@ -74,7 +74,7 @@ class ParsedEvent(Struct, gc=False):
 
 
 class EventSchema:
-    """What events of one action are called, newest version first, and how their bodies are parsed.
+    """The types of one action, newest version first, and how their bodies are parsed.
 
     `needed` are the fields that every event of the action must have, in addition to the common ones, with their types.
     """
@@ -118,7 +118,7 @@ EVENT_SCHEMAS = {
         events.MessageSkipped, "account.message_skipped.v1", skips=int, sha256=str, reason=str
     ),
 }
-"""Every action that the ledger knows."""
+"""Schemas by action, which is the last token of a subject."""
 
 
 def parse_event(entry: StoredMessage, account: str, known: EventSchema) -> ParsedEvent:
@@ -137,7 +137,7 @@ def parse_event(entry: StoredMessage, account: str, known: EventSchema) -> Parse
 
 
 def _parse_strictly(entry: StoredMessage, account: str, known: EventSchema) -> ParsedEvent:
-    """Any other body. Raises Unreadable."""
+    """A body that is not in canonical form. Raises UnreadableEntry."""
     body = parse_strict_json(entry.body)
     if b"null" in entry.body and (name := _null_in(body)) is not None:
         raise UnreadableEntry(f"{name} is null: a field without a value is left out")
@@ -159,7 +159,7 @@ def _parse_strictly(entry: StoredMessage, account: str, known: EventSchema) -> P
 
 
 def _null_in(value: object, name: str = "the body") -> str | None:
-    """The name of the first field that is null, which no schema of the ledger allows: a null limit bounds nothing."""
+    """The name of the first field that is null. No schema allows null: a field without a value is left out."""
     if value is None:
         return name
     if type(value) is dict:
@@ -172,7 +172,7 @@ def _null_in(value: object, name: str = "the body") -> str | None:
 
 
 def _parse_common(entry: StoredMessage, body: object, account: str, known: EventSchema) -> datetime:
-    """Check the fields that the event must have; when it was decided. Raises Unreadable."""
+    """Check the fields that the event must have; when it was decided. Raises UnreadableEntry."""
     if type(body) is not dict:
         raise UnreadableEntry("the body is not a JSON object")
     stated = body.get("account")
@@ -199,7 +199,7 @@ def _written_at(entry: StoredMessage) -> datetime:
 
 
 def stored_time(nanoseconds: int) -> datetime:
-    """The server's time of storing an entry; 1970 where no calendar has it."""
+    """The time of storage; 1970 if it is out of range."""
     try:
         return _EPOCH + timedelta(microseconds=nanoseconds // 1000)
     except OverflowError:

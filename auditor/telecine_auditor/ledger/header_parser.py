@@ -31,9 +31,9 @@ def printable(value: object) -> str:
 def parse_identity(
     entry: StoredMessage, types: tuple[str, ...], known: frozenset[str]
 ) -> tuple[bytes, bytes]:
-    """The event's id and its source, whatever its header looks like.
+    """The event's id and source.
 
-    `types`: those that its subject allows, `known`: all there are. Raises Unreadable.
+    `types` are those that the subject allows, `known` are all types. Raises UnreadableEntry.
     """
     lines = parse_headers(entry.head)
     for name in ("ce-id", "ce-type", "ce-source", "ce-time"):
@@ -55,7 +55,7 @@ def parse_identity(
 
 
 def parse_headers(head: bytes) -> dict[str, str]:
-    """The event's attributes by their names in lower case. Raises Unreadable where two lines say the same one."""
+    """The CloudEvents headers by lower-case name. Raises Unreadable where two lines say the same one."""
     lines: dict[str, str] = {}
     for line in head.split(b"\r\n"):
         name, colon, value = line.partition(b":")

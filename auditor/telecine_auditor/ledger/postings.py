@@ -14,7 +14,7 @@ UNATTRIBUTED = 0
 
 
 def parse_postings(postings: Sequence[object]) -> list[Posting]:
-    """Typed postings from strict JSON. Raises Unreadable."""
+    """Typed postings from strict JSON. Raises UnreadableEntry."""
     return [_posting(posting) for posting in postings]
 
 

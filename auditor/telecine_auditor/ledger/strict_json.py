@@ -41,7 +41,7 @@ def _without_repeats(pairs: list[tuple[str, object]]) -> dict[str, object]:
 
 
 def parse_utc(value: object, name: str) -> datetime:
-    """A time in UTC, from 1970 to 8999. Raises Unreadable."""
+    """A time in UTC, from 1970 to 8999. Raises UnreadableEntry."""
     time = parse_time(value, name)
     if time.year not in _YEARS:
         raise UnreadableEntry(f"{name} is {printable(value)}, out of all reason")
@@ -49,7 +49,7 @@ def parse_utc(value: object, name: str) -> datetime:
 
 
 def parse_time(value: object, name: str, *, zone_needed: bool = True) -> datetime:
-    """A time with its zone; UTC where it has none and needs none. Raises Unreadable."""
+    """A time with its zone; UTC where it has none and needs none. Raises UnreadableEntry."""
     if type(value) is str and _TIME.fullmatch(value):
         try:
             time = datetime.fromisoformat(value)
@@ -63,7 +63,7 @@ def parse_time(value: object, name: str, *, zone_needed: bool = True) -> datetim
 
 
 def parse_amount(value: object, name: str, least: int = 0) -> int:
-    """A number of credits. Raises Unreadable."""
+    """A number of credits. Raises UnreadableEntry."""
     if type(value) is not int or not least <= value <= MAX_CREDITS:
         raise UnreadableEntry(f"{name} is {printable(value)}, not a whole number from {least} to 2^53-1")
     return value

@@ -1,0 +1,1 @@
+"""Signed checkpoints, the Merkle tree of the ledger, and inclusion proofs."""

@@ -1,0 +1,1 @@
+"""The rules for each type of entry, and the checks across entries and accounts."""

@@ -1,4 +1,4 @@
-"""`telecine-audit verify` beside running services: what they write holds, and what is written past them is found."""
+"""`telecine-audit verify` with running services: their entries have no breach, entries of other writers are found."""
 
 import asyncio
 import json
@@ -32,7 +32,7 @@ async def environment(
 
 
 async def verified(environment: Saga, *options: str) -> tuple[int, Any]:
-    """The program's exit code and its document."""
+    """The exit code and the JSON document."""
     command = (
         sys.executable,
         "-m",
@@ -108,7 +108,7 @@ async def test_a_message_that_is_not_an_entry_is_found(environment: Saga) -> Non
 
 
 async def publish_forged_entry(environment: Saga, subject: str, kind: str, body: object) -> int:
-    """Publish to LEDGER as somebody who took credits' place; the sequence."""
+    """Publish to LEDGER with the identity of credits; returns the sequence."""
     ident = event_id(subject, str(body))
     lines = event_head(ident, kind, subject, "2026-11-23T10:00:00", ident).decode().split("\r\n")
     headers = dict(line.split(": ", 1) for line in lines if line and "Expected" not in line)

@@ -1,4 +1,4 @@
-"""`telecine-audit verify` from a mirror: its screen, its document, what it says it did not check, and saved states."""
+"""`telecine-audit verify` from a mirror: report, JSON, unchecked parts, and saved states."""
 
 import json
 from collections.abc import Sequence
@@ -18,7 +18,7 @@ SIGNER = Signer.new(LOG)
 KEY = str(SIGNER.verifier)
 LARGE = list(large_ledger(3000, accounts=7))
 IN_TIME = ("--now", "2026-11-16T12:00:00Z")
-"""When nothing of `november` is overdue."""
+"""A time at which nothing of `november` is overdue."""
 
 
 def mirror(
@@ -27,7 +27,7 @@ def mirror(
     checkpoints: Sequence[int] = (),
     video: Sequence[StoredMessage] | None = None,
 ) -> Path:
-    """A mirror with checkpoints over the first so many entries."""
+    """A mirror with checkpoints of these sizes."""
     notes = [stored_checkpoint(signed_checkpoint(SIGNER, ledger, size), number=size) for size in checkpoints]
     with open_mirror(folder) as written:
         written.stream("LEDGER").append(renumber(ledger))
@@ -128,7 +128,7 @@ async def test_all_breaches_are_counted_and_few_are_listed(audit: AuditorCommand
 
 
 async def test_a_copy_is_judged_as_of_its_last_entry(audit: AuditorCommand, tmp_path: Path) -> None:
-    """What is still running in an old mirror is not overdue."""
+    """A generation that runs at the end of an old mirror is not overdue."""
     folder = mirror(tmp_path / "mirror", LARGE)
 
     as_copied = await audit("verify", "--from", folder, "--json")
@@ -208,7 +208,7 @@ async def test_no_state_is_saved_after_a_breach(audit: AuditorCommand, tmp_path:
 
 
 async def saved_state(audit: AuditorCommand, folder: Path) -> Path:
-    """A state that was saved, and a mirror beside it."""
+    """A saved state, and a mirror."""
     state = folder / "audited.state"
     copy = mirror(folder / "mirror", LARGE, checkpoints=[2000])
     await audit("verify", "--from", copy, "--key", KEY, "--save", state)
@@ -216,7 +216,7 @@ async def saved_state(audit: AuditorCommand, folder: Path) -> Path:
 
 
 async def snapshot_error(audit: AuditorCommand, folder: Path, key: str = KEY) -> str:
-    """Why the state is refused."""
+    """The error with which the state is refused."""
     done = await audit(
         "verify", "--from", folder / "mirror", "--key", key, "--since", folder / "audited.state"
     )
@@ -240,7 +240,7 @@ async def test_a_state_under_another_key_is_refused(audit: AuditorCommand, tmp_p
 
 
 async def test_a_state_of_another_ledger_is_refused(audit: AuditorCommand, tmp_path: Path) -> None:
-    """Its hash was made right again, but its tree is not the one that was signed."""
+    """Its hash is valid, but its tree is not the signed one."""
     from hashlib import sha256
 
     state = await saved_state(audit, tmp_path)
@@ -254,7 +254,7 @@ async def test_a_state_of_another_ledger_is_refused(audit: AuditorCommand, tmp_p
 
 
 async def test_a_state_of_other_entries_is_not_used(audit: AuditorCommand, tmp_path: Path) -> None:
-    """The stream was written anew since the state was saved: the next checkpoint is of another tree."""
+    """The stream was rewritten after the state was saved: the next checkpoint has another tree."""
     state = await saved_state(audit, tmp_path)
     other = list(large_ledger(3000, accounts=7, seed=2))
     folder = mirror(tmp_path / "other", other, checkpoints=[2500])

@@ -1,4 +1,4 @@
-"""Whoever has the server's disk, or the mirror's, can write what he likes there. He is found out, and how is told."""
+"""Ledgers that were changed on the disk of the server or the mirror are found."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
@@ -35,13 +35,13 @@ Change = Callable[[list[StoredMessage]], list[StoredMessage]]
 
 @dataclass(frozen=True)
 class TamperingEnvironment:
-    """An auditor who kept an early checkpoint and the public key, and nothing else."""
+    """An auditor with an early checkpoint and the public key."""
 
     auditor: AuditorCommand
     folder: Path
 
     async def verify(self, *options: object, stream: str = "published") -> AuditResult:
-        """`verify` against what is published, or against the file that was kept."""
+        """`verify` with the published checkpoints, or with the kept file."""
         kept = self.folder / "kept.checkpoint"
         kept.write_text(signed_checkpoint(SIGNER, LEDGER, EARLY))
         late = self.folder / "late.checkpoint"
@@ -55,7 +55,7 @@ class TamperingEnvironment:
     async def on_nats(
         self, ledger: Sequence[StoredMessage], checkpoints: Sequence[StoredMessage]
     ) -> AsyncIterator[tuple[object, ...]]:
-        """The options that read a server with this LEDGER."""
+        """Options for a server with this LEDGER."""
         async with tampered_server(self.folder / "nats", ledger, checkpoints) as server:
             yield ("--nats", server.url)
 
@@ -63,7 +63,7 @@ class TamperingEnvironment:
     async def on_disk(
         self, ledger: Sequence[StoredMessage], checkpoints: Sequence[StoredMessage]
     ) -> AsyncIterator[tuple[object, ...]]:
-        """The options that read a mirror whose owner made all hashes right again."""
+        """Options for a mirror with valid hashes."""
         with open_mirror(self.folder / "mirror", most=4) as mirror:
             mirror.stream("LEDGER").append(renumber(ledger))
             mirror.stream("CHECKPOINTS").append(checkpoints)
@@ -80,12 +80,12 @@ def kinds(done: AuditResult) -> set[str]:
 
 
 def at(number: int, change: Callable[[StoredMessage], StoredMessage]) -> Change:
-    """One entry is another one."""
+    """Replaces one entry."""
     return lambda ledger: [*ledger[: number - 1], change(ledger[number - 1]), *ledger[number:]]
 
 
 def copy_of(entry: StoredMessage) -> StoredMessage:
-    """The entry once more, past the server's own look at ids."""
+    """Repeats the entry, without the server's deduplication by id."""
     return entry._replace(head=entry.head.replace(b"Nats-Msg-Id: ", b"Nats-Msg-Id: copy-of-"))
 
 
@@ -155,7 +155,7 @@ async def test_tampering_is_found_on_a_server(environment: TamperingEnvironment,
 async def test_a_rewritten_ledger_is_found_with_a_checkpoint_only(
     environment: TamperingEnvironment,
 ) -> None:
-    """What the rules alone can't see: it is why checkpoints are signed and kept outside."""
+    """The rules alone cannot find this, so checkpoints are signed and kept elsewhere."""
     anew = small_ledger(6, reference="pay-2", prefix="h").ledger
     async with environment.on_disk(anew, []) as options:
         assert (await environment.auditor("verify", *options)).code == 0
@@ -178,7 +178,7 @@ async def test_new_checkpoints_of_another_key_do_not_help(environment: Tampering
 async def test_changes_after_the_last_checkpoint_are_not_found(
     environment: TamperingEnvironment,
 ) -> None:
-    """Stated plainly: between two checkpoints only the rules speak."""
+    """After the last checkpoint only the rules apply."""
     changed = at(EARLY + 1, lambda entry: entry._replace(body=entry.body.replace(b'"ann"', b' "ann"')))(
         LEDGER
     )

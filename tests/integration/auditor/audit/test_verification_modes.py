@@ -1,4 +1,4 @@
-"""Every manipulation of the ledger in every mode: it is found, or the report says what was not checked."""
+"""Every change of the ledger in every mode: it is found, or the report lists what was not checked."""
 
 import shutil
 from collections.abc import Callable, Sequence
@@ -30,17 +30,17 @@ BY_RULES_ALONE = frozenset(
         "an entry put in",
     }
 )
-"""What also contradicts the rules, with or without a checkpoint."""
+"""Changes that the rules find without a checkpoint."""
 REPORTS = {"balances": (), "trial-balance": (), "liability": (), "statement": ("ann",)}
 NO_CHECKPOINT = "whether the ledger was rewritten or cut short: there is no signed checkpoint of it"
 NOT_COMPARED = "signed checkpoints and VIDEO: `telecine-audit verify` compares the ledger with them"
 WITHOUT_THE_LOG = ("--key", "--checkpoint", "--since", "--since, an early one")
-"""Modes to try also when the log's own checkpoints are gone."""
+"""Modes that are also tried without the log's own checkpoints."""
 Change = Callable[[list[StoredMessage]], list[StoredMessage]]
 
 
 def mirror(folder: Path, ledger: Sequence[StoredMessage], checkpoints: Sequence[StoredMessage]) -> Path:
-    """A mirror whose hashes are right, whatever is in it."""
+    """A mirror with valid hashes."""
     with open_mirror(folder, most=4) as written:
         written.stream("LEDGER").append(renumber(ledger))
         written.stream("CHECKPOINTS").append(checkpoints)
@@ -54,7 +54,7 @@ def audit(capsys: pytest.CaptureFixture[str]) -> AuditorCommand:
 
 @pytest.fixture(scope="module")
 def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an auditor has from before: a saved state over every entry, one over the first ones, and a checkpoint."""
+    """Earlier results of an auditor: a state over all entries, one over the first, and a checkpoint."""
     folder = tmp_path_factory.mktemp("kept")
     (folder / "late.checkpoint").write_text(signed_checkpoint(SIGNER, LEDGER, LATE))
     for name, count in (("early", 1), ("late", len(CHECKPOINTS))):
@@ -65,7 +65,7 @@ def snapshots(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def verify_modes(snapshots: Path) -> dict[str, tuple[object, ...]]:
-    """Modes of `verify` in which everything up to the newest checkpoint is seen."""
+    """Modes of `verify` that find every change up to the newest checkpoint."""
     return {
         "--key": KEY,
         "--ledger-only": (*KEY, "--ledger-only"),

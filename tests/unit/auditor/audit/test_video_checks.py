@@ -1,4 +1,4 @@
-"""What VIDEO says of each generation and what the ledger made of it: every way in which they can disagree is named."""
+"""Every disagreement between VIDEO and the ledger is reported."""
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +20,7 @@ _TYPES = {"stored": "video.stored.v1", "storage_failed": "video.storage_failed.v
 
 @dataclass
 class World:
-    """A ledger and the videos beside it."""
+    """A ledger and its VIDEO stream."""
 
     ledger: LedgerBuilder = field(default_factory=LedgerBuilder)
     videos: list[LedgerLine] = field(default_factory=list)
@@ -39,14 +39,14 @@ class World:
         self.video(account, generation, "requested", price={"credits": credits, "table": "2025-01"})
 
     def entries(self, without: tuple[int, ...] = ()) -> list[StoredMessage]:
-        """VIDEO, with sequences missing."""
+        """Remove sequences from VIDEO."""
         whole = [line.entry(sequence) for sequence, line in enumerate(self.videos, 1)]
         return [entry for entry in whole if entry.sequence not in without]
 
     def audit(
         self, *, without: tuple[int, ...] = (), after: timedelta = DAY
     ) -> tuple[VideoChecks, list[Breach]]:
-        """What the auditor says, so long after the last event."""
+        """The breaches, with `now` that long after the last event."""
         found: list[Breach] = []
         replay = LedgerReplay(found.append)
         for entry in self.ledger.entries():
@@ -59,7 +59,7 @@ class World:
 
 
 def world() -> World:
-    """One generation of every fate: settled (also on the provider's own URL), refunded, denied, running."""
+    """A generation of each outcome: settled (also with the provider's URL), refunded, denied, running."""
     made = World()
     ledger = made.ledger
     ledger.granted("ann", 500)
@@ -165,7 +165,7 @@ def charged_to_another(world: World) -> None:
 
 
 def charged_to_two(world: World) -> None:
-    """Bob asked and was charged; so was ann."""
+    """Bob requested and was charged; ann was charged too."""
     world.ledger.granted("bob", 10)
     world.asked("bob", "more")
     world.ledger.debited("bob", "more", (1, 10))
@@ -271,7 +271,7 @@ def test_a_recent_end_is_in_flight() -> None:
 
 
 def test_an_outcome_after_the_end_of_the_ledger_is_in_flight() -> None:
-    """VIDEO is read later than the ledger: it may go further."""
+    """VIDEO is read after the ledger and may have newer events."""
     later = world()
     completed_and_never_charged(later)
 

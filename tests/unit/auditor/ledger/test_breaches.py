@@ -1,4 +1,4 @@
-"""A ledger with exactly one breach planted: it is found, called by its name, and nothing else is."""
+"""Ledgers with one planted breach: it is reported, and nothing else is."""
 
 import re
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""What a schema does not allow is a breach; what is written in another way than credits writes it is named."""
+"""Deviations from the canonical form: explicit nulls are breaches, other forms are reported."""
 
 import json
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""When entries were decided: what the clocks may differ by, and streams whose entries were stored anew."""
+"""Times of decisions: tolerated clock skew, and restored streams."""
 
 from datetime import timedelta
 
@@ -16,7 +16,7 @@ FOR_AGES = 999_999_999 * DAY
 
 
 def restored(ledger: LedgerBuilder) -> None:
-    """Every entry so far was stored within one second, a year later."""
+    """Sets the time of storage of all entries to one second, a year later."""
     for line in ledger.lines:
         line.stored = ledger.now + 365 * DAY
 
@@ -64,7 +64,7 @@ def test_entries_after_a_restore_are_compared_with_their_time_of_storage() -> No
 
 
 def test_decisions_of_a_restored_account_do_not_go_back_in_time() -> None:
-    """A debit that is dated back, so that a grant can pay whose time was over."""
+    """A debit that is dated back, so that an expired grant can pay."""
     ledger = clean_ledger()
     grant = ledger.granted("ann", 30, expires_at=(ledger.now + HOUR).isoformat())
     ledger.now += 2 * HOUR
@@ -108,7 +108,7 @@ def test_the_allowed_skew_is_configurable() -> None:
 
 
 def test_a_copy_with_times_of_storage_set_back_is_a_breach() -> None:
-    """Else what is overdue in it would never be."""
+    """Otherwise its overdue holds would never be reported."""
     entries = [entry._replace(stored_at=0) for entry in large_ledger(50)]
 
     _, found = audit_entries(entries)

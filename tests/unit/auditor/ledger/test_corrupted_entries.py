@@ -1,4 +1,4 @@
-"""Whatever bytes stand in the stream: the auditor reads on, and what was changed is noticed."""
+"""Corrupted entries: the auditor never stops, and reports every change."""
 
 import json
 import re
@@ -40,7 +40,7 @@ def test_any_single_bit_flip_can_be_audited(which: int, at: int, bit: int, in_he
 
 
 def test_any_changed_character_of_an_entry_is_detected() -> None:
-    """Every digit in the body of a debit but those of its time, and every letter of what it is about."""
+    """Changes every character before the time of the decision."""
     which = next(at for at, entry in enumerate(LEDGER) if entry.subject.endswith(".settled"))
     body = LEDGER[which].body
     tail = body.index(b'"decided_at"')
@@ -55,7 +55,7 @@ def test_any_changed_character_of_an_entry_is_detected() -> None:
 
 
 def bent(action: str, old: bytes, new: bytes) -> list[StoredMessage]:
-    """The ledger with the first entry of that kind written otherwise, and without its API key."""
+    """The ledger with the first entry of that action changed, and without its API key."""
     entries = list(LEDGER)
     which = next(at for at, entry in enumerate(entries) if entry.subject.endswith(action))
     plain = re.sub(rb',"api_key":"[^"]*"', b"", entries[which].body)

@@ -1,4 +1,4 @@
-"""The auditor has types of its own for every event of the ledger, and notices any other form of an entry."""
+"""Parser of entries: typed events in canonical form, and other forms."""
 
 import pytest
 from tests.support.audit.large_ledger import event_head, large_ledger

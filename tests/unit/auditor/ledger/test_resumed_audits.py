@@ -1,4 +1,4 @@
-"""Every planted breach again where an audit goes on from a saved state, and where a report reads up to a point."""
+"""Planted breaches after a saved state, and in reports up to a point."""
 
 from collections.abc import AsyncIterator, Sequence
 from pathlib import Path
@@ -26,13 +26,13 @@ AT_THE_END = {
     BreachKind.EXPIRY_OVERDUE,
     BreachKind.TWO_ACCOUNTS,
 }
-"""What is told when all is read, and not for a report; with prices by unknown tables, see `_told_at_the_end`."""
+"""Found at the end of an audit, and not by reports; also some prices, see `_told_at_the_end`."""
 every_case = pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case.kind.value}: {case.name}")
 
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What an audit came to at a checkpoint over the clean beginning."""
+    """A saved state at a checkpoint over the clean beginning."""
     replay, tree = LedgerReplay(refuse), Frontier()
     replay.take_all(CLEAN, [parse_canonical_headers(entry.head) for entry in CLEAN])
     for entry in CLEAN:
@@ -49,7 +49,7 @@ def refuse(breach: Breach) -> None:
 
 
 def planted(case: Case) -> tuple[list[StoredMessage], int]:
-    """A ledger with the fault, and the sequence of the entry that has it."""
+    """A ledger with the fault, and the sequence of the faulty entry."""
     ledger = clean_ledger()
     case.plant(ledger)
     sequence = len(ledger.lines) + (case.at or 0)
@@ -71,7 +71,7 @@ def test_a_breach_after_a_saved_state_is_found(case: Case, state: Path) -> None:
 
 
 class Ledger:
-    """A source that has nothing but LEDGER."""
+    """A source with LEDGER only."""
 
     unread = ()
 

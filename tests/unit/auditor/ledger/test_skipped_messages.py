@@ -1,4 +1,4 @@
-"""Messages on the ledger that are not entries: a breach each, until a decision on the ledger skips them."""
+"""Messages on the ledger that are not entries: breaches, until a decision skips them."""
 
 import hashlib
 import json
@@ -22,7 +22,7 @@ def grant(streams: StreamBuilder, reference: str) -> None:
 
 
 def foreign(streams: StreamBuilder, body: bytes, action: str = "granted", head: bytes = b"") -> int:
-    """Append something that credits does not read; its sequence."""
+    """Append a message that credits cannot read; returns its sequence."""
     sequence = len(streams.ledger) + 1
     streams.ledger.append(
         StoredMessage(sequence, streams.ledger[-1].stored_at, f"ledger.ann.{action}", head, body)
@@ -48,7 +48,7 @@ def audited(streams: StreamBuilder) -> tuple[BreachList, LedgerReplay]:
 
 
 def half_readable(streams: StreamBuilder) -> tuple[bytes, bytes]:
-    """Head and body of an entry with a number of its own, whose amount no rule takes."""
+    """Head and body of an entry with a valid number and an invalid amount."""
     last = streams.ledger[-1]
     body = json.loads(last.body) | {"entry": 2, "amount": -1}
     return last.head.replace(b"ce-id: ", b"ce-id: x"), json.dumps(body).encode()
@@ -104,7 +104,7 @@ def test_a_decision_cannot_skip_an_entry(skips: str) -> None:
 
 
 def test_a_decision_after_a_later_entry_is_a_wrong_skip() -> None:
-    """An entry that was overwritten, with those behind it in place, is not a foreign message: credits are missing."""
+    """An overwritten entry with entries after it is not a foreign message: credits are missing."""
     streams = StreamBuilder()
     for reference in ("first", "second", "third"):
         grant(streams, reference)

@@ -1,4 +1,4 @@
-"""Keys, signed notes and the checkpoints in files: which are believed, and what is said of the others."""
+"""Keys, signed notes, and checkpoints from streams and files."""
 
 import json
 from collections.abc import AsyncIterator, Sequence
@@ -28,7 +28,7 @@ NOTE, NEXT = signed_checkpoint(SIGNER, LEDGER), signed_checkpoint(SIGNER, LEDGER
 
 
 class Checkpoints:
-    """A source that has nothing but CHECKPOINTS."""
+    """A source with CHECKPOINTS only."""
 
     unread = ()
 

@@ -1,4 +1,4 @@
-"""The Merkle tree over the ledger: what is confirmed, what is found, and proofs that an entry is in it."""
+"""The Merkle tree of the ledger: confirmed checkpoints, breaches, and inclusion proofs."""
 
 from hashlib import sha256
 from itertools import pairwise
@@ -73,7 +73,7 @@ def checkpoint(entries: list[StoredMessage], size: int, place: str = "stream") -
 def checked(
     entries: list[StoredMessage], checkpoints: list[SignedCheckpoint]
 ) -> tuple[list[int], list[Breach]]:
-    """The sizes that are confirmed, and what is found."""
+    """The sizes of the confirmed checkpoints, and the breaches."""
     found: list[Breach] = []
     check = TreeCheck(checkpoints, found.append)
     for at in range(0, len(entries), 3):
@@ -179,7 +179,7 @@ def test_paths_and_roots_are_those_of_rfc_6962(index: int, size: int) -> None:
 
 
 def reference_root(leaves: list[bytes]) -> bytes:
-    """MTH of RFC 6962, 2.1, as it is written there."""
+    """MTH of RFC 6962, 2.1, transcribed."""
     if len(leaves) == 1:
         return leaves[0]
     half = 1
@@ -189,7 +189,7 @@ def reference_root(leaves: list[bytes]) -> bytes:
 
 
 def reference_path(index: int, leaves: list[bytes]) -> list[bytes]:
-    """PATH of RFC 6962, 2.1.1, as it is written there."""
+    """PATH of RFC 6962, 2.1.1, transcribed."""
     if len(leaves) == 1:
         return []
     half = 1
