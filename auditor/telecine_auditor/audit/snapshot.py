@@ -15,12 +15,12 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from telecine_auditor.errors import CommandError
+from telecine_auditor.errors import CommandError, InvalidSignature, NoTrustedSignature
 from telecine_auditor.ledger.account import Account, Expiry, Grant, Hold, Limits
 from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.terminal.output_files import new_file
 from telecine_auditor.transparency.checkpoints import SignedCheckpoint
-from telecine_auditor.transparency.signatures import InvalidSignature, NoTrustedSignature, verify_note
+from telecine_auditor.transparency.signatures import verify_note
 from telecine_contracts.signed_note import BadNote, VerifierKey
 from telecine_contracts.transparency import Frontier
 

@@ -9,20 +9,13 @@ from typing import Annotated, Any
 
 import typer
 
-from telecine_auditor.errors import CommandError
+from telecine_auditor.errors import CommandError, MalformedProof, NoTrustedSignature, ProofMismatch
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import JsonOption, KeyOption
 from telecine_auditor.terminal.sanitizer import one_line, printable_json
 from telecine_auditor.transparency.checkpoints import read_keys
-from telecine_auditor.transparency.proofs import (
-    MalformedProof,
-    Proof,
-    ProofMismatch,
-    ProvenEntry,
-    verify_proof,
-)
-from telecine_auditor.transparency.signatures import NoTrustedSignature
+from telecine_auditor.transparency.proofs import Proof, ProvenEntry, verify_proof
 
 NAME = "check-proof"
 _PROVEN = ("sequence", "signed_by", "size", "subject", "headers", "body")

@@ -8,13 +8,13 @@ from pathlib import Path
 from pydantic_core import from_json
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.errors import CommandError
+from telecine_auditor.errors import CommandError, InvalidSignature, NoTrustedSignature
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, Source
 from telecine_contracts.checkpoints import CheckpointSigned
 from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
 
-from .signatures import InvalidSignature, NoTrustedSignature, verify_note
+from .signatures import verify_note
 
 __all__ = [
     "PublishedCheckpoints",

@@ -8,25 +8,18 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from telecine_auditor.errors import InvalidSignature, MalformedProof, ProofMismatch
 from telecine_contracts.signed_note import BadNote, Checkpoint, VerifierKey
 from telecine_contracts.transparency import leaf_hash
 
 from .inclusion import root_from_proof
-from .signatures import InvalidSignature, verify_note
+from .signatures import verify_note
 
-__all__ = ["MalformedProof", "Proof", "ProofMismatch", "ProvenEntry", "verify_proof"]
+__all__ = ["Proof", "ProvenEntry", "verify_proof"]
 
 _FIRST_LINE = "c2sp.org/tlog-proof@v1"
 _MOST_HASHES = 63
 _HASH_BYTES = 32
-
-
-class MalformedProof(ValueError):
-    """The text is not a proof of this form."""
-
-
-class ProofMismatch(Exception):
-    """The proof does not prove its entry."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,17 +5,10 @@ from collections.abc import Sequence
 from nacl.exceptions import BadSignatureError
 from nacl.signing import VerifyKey
 
+from telecine_auditor.errors import InvalidSignature, NoTrustedSignature
 from telecine_contracts.signed_note import Checkpoint, Note, Signature, VerifierKey
 
-__all__ = ["InvalidSignature", "NoTrustedSignature", "verify_note"]
-
-
-class InvalidSignature(Exception):
-    """The signature of a trusted key is invalid, or the note is not a checkpoint of its log."""
-
-
-class NoTrustedSignature(Exception):
-    """No trusted key signed the note. The message names the keys that did."""
+__all__ = ["verify_note"]
 
 
 def verify_note(note: str, keys: Sequence[VerifierKey]) -> tuple[Checkpoint, str]:

@@ -9,9 +9,9 @@ import pytest
 from tests.support.audit.command import AuditorCommand
 from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
+from telecine_auditor.errors import MalformedProof, NoTrustedSignature, ProofMismatch
 from telecine_auditor.mirror.writer import open_mirror
-from telecine_auditor.transparency.proofs import MalformedProof, Proof, ProofMismatch, verify_proof
-from telecine_auditor.transparency.signatures import NoTrustedSignature
+from telecine_auditor.transparency.proofs import Proof, verify_proof
 from telecine_contracts.signed_note import VerifierKey
 from telecine_contracts.transparency import leaf_hash
 from telecine_credits.checkpoints.key import Signer

@@ -9,7 +9,7 @@ from nacl.signing import SigningKey
 from tests.support.audit.nats_ledger import LOG, renumber, signed_checkpoint, small_ledger, stored_checkpoint
 
 from telecine_auditor.breaches import Breach, BreachKind
-from telecine_auditor.errors import CommandError
+from telecine_auditor.errors import CommandError, InvalidSignature, NoTrustedSignature
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.transparency.checkpoints import (
     read_checkpoint_file,
@@ -17,7 +17,7 @@ from telecine_auditor.transparency.checkpoints import (
     read_keys,
     read_published,
 )
-from telecine_auditor.transparency.signatures import InvalidSignature, NoTrustedSignature, verify_note
+from telecine_auditor.transparency.signatures import verify_note
 from telecine_contracts.signed_note import BadNote, Note, Signature, VerifierKey
 from telecine_credits.checkpoints.key import Signer
 
