@@ -1,4 +1,19 @@
-"""How the gateway is put together."""
+"""Composition root of the gateway.
+
+| package | routes |
+|---|---|
+| videos/submission_routes | POST /api/video/generate |
+| videos/routes | GET /api/video/status, /history, /{id}; POST /api/video/{id}/cancel |
+| content/routes | GET /api/video/{id}/content |
+| credits/routes | GET /api/credits |
+| credits/statement_routes | GET /api/credits/statement |
+| admin/routes | POST /api/admin/grants, /adjustments; GET /api/admin/accounts/{account} |
+| admin/routes | POST /api/admin/accounts/{account}/close, /reopen; PUT …/limits |
+| pricing/routes | GET /api/pricing |
+| callbacks/routes | POST /callbacks/provider/{account}/{generation}/{token} |
+| http/health | GET /healthz, /readyz |
+| documentation/routes | GET /docs, /events, /events/asyncapi.json; FastAPI adds /openapi.json |
+"""
 
 from collections.abc import Sequence
 
@@ -56,7 +71,7 @@ NEW_KEY_TIMEOUT = 5
 
 
 def build(settings: Settings) -> Service:
-    """The gateway, not yet started."""
+    """The gateway, not started."""
     parts = ServiceBuilder("gateway", settings, registry())
     projections = parts.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     bucket = S3Content(
@@ -99,7 +114,7 @@ def build(settings: Settings) -> Service:
     live.subscribe()
     parts.metrics.observable_gauge(
         "telecine_waiters",
-        "Requests that wait for what comes of them",
+        "Requests that wait for their outcome",
         live.waiting_count,
         label="kind",
         every=0,

@@ -1,4 +1,4 @@
-"""The rules of the gateway's commands, pure: asking for a generation, and asking for it to be stopped."""
+"""Decider of the gateway's commands: requesting a generation and cancelling it. Pure."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Ending = Literal["completed", "failed", "cancelled"]
 
 
 class IdempotencyConflict(Exception):
-    """The same idempotency key came with another request before."""
+    """The idempotency key was used for another request."""
 
 
 class UnknownGeneration(LookupError):
@@ -25,7 +25,7 @@ class UnknownGeneration(LookupError):
 
 
 class AlreadyEnded(Exception):
-    """Too late to stop the generation; `ending` is None while its finished video is still being stored."""
+    """The generation can't be cancelled any more; `ending` is None while its finished video is being stored."""
 
     def __init__(self, ending: Ending | None) -> None:
         super().__init__(ending or "the video is video_ready already")
@@ -34,7 +34,7 @@ class AlreadyEnded(Exception):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RequestGeneration:
-    """Ask for a video at a price. `digest` tells whether a repeated request is the same one."""
+    """Request a video at a price. `digest` identifies the request's body, to recognise a repetition."""
 
     account: str
     generation: str
@@ -47,7 +47,7 @@ class RequestGeneration:
 
 @dataclass(frozen=True, slots=True)
 class RequestCancel:
-    """Ask for a generation to be stopped."""
+    """Request that a generation is stopped."""
 
     account: str
     generation: str
@@ -58,7 +58,7 @@ Command = RequestGeneration | RequestCancel
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """A generation as far as the gateway's commands depend on it; without `digest` it does not exist."""
+    """The state that the commands depend on. Without `digest` the generation does not exist."""
 
     digest: str | None = None
     model: str | None = None
@@ -69,7 +69,7 @@ class Generation:
 
 
 def decide(command: Command, generation: Generation) -> Event | None:
-    """The event that `command` leads to; None when it was carried out before.
+    """The event that `command` leads to; None if it was carried out before.
 
     Raises IdempotencyConflict, UnknownGeneration or AlreadyEnded.
     """
@@ -111,7 +111,7 @@ def _cancel(command: RequestCancel, generation: Generation) -> Event | None:
 
 
 def evolve(generation: Generation, event: Event) -> Generation:
-    """The generation after an event of its stream. The first ending stays."""
+    """The state after an event. The first ending is final."""
     match event:
         case GenerationRequested():
             return replace(generation, digest=event.digest, model=event.parameters.model)

@@ -14,7 +14,7 @@ Names = Annotated[tuple[str, ...], NoDecode]
 
 
 class Settings(DatabaseSettings):
-    """What the gateway needs to know. Lists are separated by commas, or JSON."""
+    """Settings of the gateway. Lists are separated by commas, or JSON."""
 
     http_host: Annotated[str, Field(description="Address on which the API answers")] = "127.0.0.1"
     http_port: Annotated[int, Field(ge=0, le=65535, description="Its port; 0 picks a free one")] = 8000
@@ -62,7 +62,7 @@ class Settings(DatabaseSettings):
         Field(
             ge=0,
             description="Seconds at a stop in which requests are still taken though /readyz says 503: "
-            "longer than whoever shares out requests takes to notice",
+            "longer than the load balancer's health-check interval",
         ),
     ] = 0
     http_connections: Annotated[

@@ -1,4 +1,4 @@
-"""Who is calling: an API key, from `Authorization: Bearer` or `X-API-Key`, and the one account it acts for."""
+"""Authentication: an API key in `Authorization: Bearer` or `X-API-Key`, which acts for one account."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from .api_keys import Scope, fingerprint, is_well_formed
 __all__ = ["Auth", "Requester", "check_scope", "has_credentials"]
 
 MAX_CACHED_KEYS = 10_000
-"""Keys kept in memory between two changes of the ACCESS stream."""
+"""Keys that are cached between two changes of the ACCESS stream."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,20 +29,20 @@ class Requester:
 
 
 class Auth:
-    """A FastAPI dependency. Good keys are remembered until the ACCESS projection moves, so revoking works at once.
+    """A FastAPI dependency: the caller of a request.
 
-    For a key that is not known `catch_up` waits until the tables have what the stream has: a key works from the moment
-    it is made.
+    Valid keys are cached until the ACCESS projection advances, so that a revoked key stops working at once. For an
+    unknown key, `catch_up` waits until the tables have what the stream has: a key works from its creation.
     """
 
-    def __init__(self, queries: Queries, caught_up: Callable[[], Awaitable[None]]) -> None:
+    def __init__(self, queries: Queries, catch_up: Callable[[], Awaitable[None]]) -> None:
         self._queries = queries
-        self._catch_up = caught_up
+        self._catch_up = catch_up
         self._known: dict[str, Requester] = {}
         self._epoch = 0
 
     async def __call__(self, request: Request) -> Requester:
-        """The caller. Raises ApiError 401, the same for every reason."""
+        """The caller. Raises ApiError 401, with the same body for every reason."""
         secret = _secret(request)
         requester = await self._find(secret) if secret and is_well_formed(secret) else None
         if requester is None:
@@ -52,7 +52,7 @@ class Auth:
         return requester
 
     def require_scope(self, scope: Scope) -> Callable[[Request], Awaitable[Requester]]:
-        """The same dependency for routes that a key needs a scope for. Raises ApiError 401 or 403."""
+        """A dependency for routes that require a scope. Raises ApiError 401 or 403."""
 
         async def requester(request: Request) -> Requester:
             return check_scope(await self(request), scope)
@@ -60,7 +60,7 @@ class Auth:
         return requester
 
     def forget_keys(self, events: Sequence[RecordedEvent]) -> None:
-        """The ACCESS projection has advanced: look everything up again."""
+        """Clear the cache: the ACCESS projection has advanced."""
         self._epoch += 1
         self._known.clear()
 
@@ -68,6 +68,7 @@ class Auth:
         sha256 = fingerprint(secret)
         if sha256 in self._known:
             return self._known[sha256]
+        # A key that was read before the last change must not be cached after it.
         epoch = self._epoch
         key = await self._queries.key(sha256)
         if key is None:
@@ -94,7 +95,7 @@ def check_scope(requester: Requester, scope: Scope) -> Requester:
 
 
 def has_credentials(request: Request) -> bool:
-    """Whether the request carries anything that could be a key."""
+    """Whether the request has a header for a key, valid or not."""
     return bool(_secret(request))
 
 

@@ -1,4 +1,4 @@
-"""A key that nobody here knows may have been made just now: one more look, without a way to be flooded by it."""
+"""Rate-limited catch-up for API keys that are not yet in the read model."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -10,15 +10,16 @@ from telecine_gateway.read_model.consistency import ReadYourWrites
 __all__ = ["ApiKeyCatchUp"]
 
 MIN_INTERVAL = 0.05
-"""Seconds between two questions to the server; all who come meanwhile share the next one."""
+"""Seconds between two requests to the server; lookups that arrive meanwhile share the next one."""
 _EVERY_ACCOUNT = ""
 
 
 class ApiKeyCatchUp:
-    """Waits for what ACCESS has beyond the tables.
+    """Waits until the tables have every key of the ACCESS stream.
 
-    `newest` asks the server for the sequence of the last event, `reached` says up to where everything can be queried,
-    `within` is how long, in seconds, anybody waits for the tables.
+    `newest` fetches the sequence of the stream's last event; `reached` is the sequence up to which everything can be
+    queried; `within` is the longest wait for the tables, in seconds. A flood of unknown keys costs the server one
+    request per MIN_INTERVAL.
     """
 
     def __init__(
@@ -36,16 +37,16 @@ class ApiKeyCatchUp:
         self._keys.advanced()
 
     async def catch_up(self) -> None:
-        """Until what is in the stream now can be queried; at once where the server gives no answer."""
+        """Until what is in the stream now can be queried; returns at once if the server does not respond."""
         if self._next is None:
             self._next = asyncio.create_task(self._fetch_newest(), name="new-keys")
         await asyncio.shield(self._next)
 
     async def _fetch_newest(self) -> None:
         now = asyncio.get_running_loop().time
-        async with self._turn:  # a server that is away gets one question, not one after the other
+        async with self._turn:  # an unavailable server gets one request at a time
             await asyncio.sleep(max(0, self._asked_at + MIN_INTERVAL - now()))
-            self._next = None  # the answer may know nothing of what whoever comes from now on is after
+            self._next = None  # lookups that arrive from here on may need a newer response
             self._asked_at = now()
             try:
                 newest = await self._newest()

@@ -1,0 +1,1 @@
+"""Grants, corrections, limits and closed accounts."""

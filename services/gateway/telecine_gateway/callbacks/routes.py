@@ -1,4 +1,4 @@
-"""The provider's callbacks: only a hint that a task is due now; what it says is never believed."""
+"""The provider's callbacks: each is only a hint to poll a task now. Its content is not trusted."""
 
 import json
 import re
@@ -20,12 +20,12 @@ __all__ = ["router"]
 
 log = structlog.get_logger(__name__)
 WAKE = "wake"
-"""The generation service's timer by which it looks at a task again."""
+"""The generation service's timer that makes it poll a task."""
 _TASK = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
 def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
-    """`timers` are the generation service's. The route stays out of the API's document: it is not for clients."""
+    """`timers` are the generation service's. The route is not in the OpenAPI document: it is not for clients."""
     routes = APIRouter(include_in_schema=False)
 
     @routes.post("/callbacks/provider/{account}/{generation}/{token}")
@@ -38,7 +38,7 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
         try:
             await timers.fire(Timer(WAKE, (account, generation), hint))
         except Unavailable:
-            # The provider asks three times, and the timer that is set anyway needs no hint.
+            # The provider retries twice, and the timer that is set anyway fires without a hint.
             log.warning("callback.not_passed_on", account=account, generation=generation)
             raise
         return Response(status_code=204)
@@ -47,7 +47,7 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
 
 
 def _hint(body: bytes) -> bytes:
-    """The provider's task id, if the body names one that can be an id."""
+    """The provider's task id as JSON, if the body has one; else nothing."""
     try:
         value: Any = from_json(body)
     except ValueError:

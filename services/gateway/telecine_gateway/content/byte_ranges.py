@@ -1,4 +1,4 @@
-"""Byte ranges and conditions of HTTP (RFC 9110), pure. A strong ETag is all a stored video needs: it never changes."""
+"""Byte ranges and conditional requests (RFC 9110). Pure. A stored video never changes, so a strong ETag is enough."""
 
 import re
 from dataclasses import dataclass
@@ -7,7 +7,7 @@ __all__ = ["ByteRange", "RangeNotSatisfiable", "if_match_holds", "is_not_modifie
 
 _ONE_RANGE = re.compile(r"bytes=[ \t]*([0-9]*)-([0-9]*)[ \t]*", re.IGNORECASE)
 _LONGEST = 18
-"""Digits of a position; with more it lies behind every video."""
+"""Digits of a position; one with more lies beyond the end of every video."""
 
 
 class RangeNotSatisfiable(Exception):
@@ -35,13 +35,13 @@ class ByteRange:
         return f"bytes {self.start}-{self.end}/{self.total}"
 
 
-def parse_range(total: int, asked: str | None, if_range: str | None, etag: str) -> ByteRange | None:
-    """What part a Range header asks for; None: the whole, with 200.
+def parse_range(total: int, header: str | None, if_range: str | None, etag: str) -> ByteRange | None:
+    """The range of a Range header; None: the whole content, with 200.
 
     Several ranges, other units and malformed headers get the whole, as RFC 9110 allows; so does an If-Range that is
     not this content's ETag. Raises Unsatisfiable.
     """
-    match = _ONE_RANGE.fullmatch(asked or "")
+    match = _ONE_RANGE.fullmatch(header or "")
     if (
         match is None
         or (match[1], match[2]) == ("", "")
@@ -67,7 +67,7 @@ def _number(digits: str) -> int:
 
 
 def if_match_holds(if_match: str | None, etag: str) -> bool:
-    """Whether the condition holds, by strong comparison: otherwise 412."""
+    """Whether If-Match holds, by strong comparison; otherwise the response is 412."""
     if if_match is None:
         return True
     wanted = [tag.strip() for tag in if_match.split(",")]
@@ -75,7 +75,7 @@ def if_match_holds(if_match: str | None, etag: str) -> bool:
 
 
 def is_not_modified(if_none_match: str | None, etag: str) -> bool:
-    """Whether the client has it already: 304."""
+    """Whether If-None-Match names the content; then the response is 304."""
     if if_none_match is None:
         return False
     known = [tag.strip().removeprefix("W/") for tag in if_none_match.split(",")]

@@ -1,4 +1,4 @@
-"""Slots for downloads: how many may be open at once of one video, for one account, and in all."""
+"""Limits of concurrent downloads: of one video, for one account, and in total."""
 
 from collections import Counter
 from collections.abc import Callable
@@ -9,11 +9,11 @@ from telecine_gateway.http.schemas import ErrorCode
 __all__ = ["DownloadSlots"]
 
 RETRY_AFTER = {"Retry-After": "5"}
-"""Seconds. A slot becomes free when a download ends, or its client has taken nothing for a while."""
+"""Seconds. A slot is released when a download ends, or when its client has read nothing for a while."""
 
 
 class DownloadSlots:
-    """One gateway's slots. The limit of one account is below the total, so that no account keeps others from theirs."""
+    """The slots of one gateway. The limit of an account is below the total, so that no account can take all slots."""
 
     def __init__(self, total: int, *, per_account: int, per_video: int) -> None:
         self._total = total
@@ -23,7 +23,7 @@ class DownloadSlots:
         self._videos: Counter[str] = Counter()
 
     def acquire(self, account: str, video: str) -> Callable[[], None]:
-        """Take a slot; call what is returned to give it back. Raises ApiError 429 or 503, both with Retry-After."""
+        """Take a slot; call the result to release it. Raises ApiError 429 or 503, both with Retry-After."""
         if self._videos[video] >= self._per_video:
             raise _too_many(f"{self._per_video} downloads of this video are open already")
         if self._accounts[account] >= self._per_account:
@@ -34,13 +34,13 @@ class DownloadSlots:
         self._accounts[account] += 1
         self._videos[video] += 1
 
-        def give_back() -> None:
+        def release() -> None:
             for counted, key in ((self._accounts, account), (self._videos, video)):
                 counted[key] -= 1
                 if not counted[key]:
                     del counted[key]
 
-        return give_back
+        return release
 
 
 def _too_many(what: str) -> ApiError:

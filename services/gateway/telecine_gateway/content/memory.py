@@ -1,4 +1,4 @@
-"""The in-memory twin of the content port, held to the same suite as the S3 one."""
+"""In-memory implementation of the content port, for tests; it passes the same suite as S3."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -26,7 +26,7 @@ class MemoryContent:
 
 @dataclass
 class MemoryDownload:
-    """A part that is already there."""
+    """A part that is in memory."""
 
     body: bytes
     chunk: int = 64 * 1024

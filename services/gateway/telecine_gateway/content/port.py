@@ -1,4 +1,4 @@
-"""The content port: the bytes of stored videos, a part at a time, never whole in memory."""
+"""Content port: reads stored videos in chunks, never whole into memory."""
 
 from collections.abc import AsyncIterator
 from typing import Protocol
@@ -9,24 +9,24 @@ __all__ = ["Content", "ContentUnavailable", "Download"]
 
 
 class ContentUnavailable(Exception):
-    """The object store did not deliver what it should have."""
+    """The object store did not deliver the bytes."""
 
 
 class Download(Protocol):
-    """An open read; the first answer of the store is already there."""
+    """An open read. The head of the store's response has been received and checked."""
 
     def chunks(self) -> AsyncIterator[bytes]:
-        """Exactly the bytes that were asked for. Raises ContentUnavailable when they end early."""
+        """Exactly the requested bytes. Raises ContentUnavailable when they end early."""
         ...
 
     async def close(self) -> None:
-        """Let go of the connection. May be called at any time, and again."""
+        """Release the connection. Safe at any time, and more than once."""
         ...
 
 
 class Content(Protocol):
-    """Where stored videos are."""
+    """An object store with videos."""
 
     async def open(self, bucket: str, key: str, part: ByteRange) -> Download:
-        """Begin to read a part of an object. Raises ContentUnavailable."""
+        """Start reading a range of an object. Raises ContentUnavailable."""
         ...

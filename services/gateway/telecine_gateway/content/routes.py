@@ -1,4 +1,4 @@
-"""`GET /api/video/{id}/content`: the video itself, with byte ranges, for players and downloads."""
+"""`GET /api/video/{id}/content`: the bytes of a video, with byte ranges, for players and downloads."""
 
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -44,7 +44,7 @@ UNREADABLE = "The video can't be read right now; please try again"
 
 @dataclass(frozen=True, slots=True)
 class Link:
-    """What a signed link carries besides the generation; all empty in a plain request."""
+    """The query of a signed URL; all empty in other requests."""
 
     account: str
     expires: str
@@ -52,7 +52,7 @@ class Link:
 
 
 class ContentAccess:
-    """What the route needs to know: whose video it is, and what state it is in."""
+    """Authorises the request, by key or signed URL, and looks up the video."""
 
     def __init__(
         self,
@@ -92,7 +92,7 @@ class ContentAccess:
 
 
 def router(reading: ContentAccess, content: Content, slots: DownloadSlots) -> APIRouter:
-    """The route that players use; a signed link replaces the key."""
+    """The route of a video's content."""
     routes = APIRouter(tags=["videos"])
 
     @routes.get(
@@ -176,7 +176,7 @@ def _header(request: Request, name: str) -> str | None:
 
 
 class _Streamed(StreamingResponse):
-    """Sends a download, then closes it and gives back its slot, also when the client goes away."""
+    """Sends a download, then closes it and releases its slot, also when the client disconnects."""
 
     def __init__(
         self, download: Download, slot: ExitStack, generation: str, status: int, headers: Mapping[str, str]
@@ -190,7 +190,7 @@ class _Streamed(StreamingResponse):
         try:
             await super().__call__(scope, receive, send)
         except* ContentUnavailable as errors:
-            # The head is sent: breaking off is all that can still tell the client.
+            # The head has been sent: only a broken connection can still tell the client.
             log.error("content.broken_off", generation=self._generation, error=str(errors.exceptions[0]))
         finally:
             with self._slot:

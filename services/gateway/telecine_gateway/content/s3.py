@@ -1,4 +1,4 @@
-"""Stored videos in an S3 bucket: a presigned GET, streamed over httpx. Signing needs botocore, not boto3."""
+"""Content port on S3: a presigned GET, streamed with httpx. Signing needs botocore only, not boto3."""
 
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -15,17 +15,17 @@ from .port import ContentUnavailable
 __all__ = ["S3Config", "S3Content"]
 
 CHUNK = 64 * 1024
-"""Bytes handed on at a time."""
+"""Bytes in a chunk."""
 SIGNED_FOR = 900
-"""Seconds that a presigned URL works; it is used at once."""
+"""Seconds that a presigned URL is valid; it is used at once."""
 TIMEOUT = httpx.Timeout(10, read=30)
 KEPT = 20
-"""Connections kept open for the next download."""
+"""Idle connections that are kept open."""
 
 
 @dataclass(frozen=True, slots=True)
 class S3Config:
-    """Where the buckets are (path-style addresses) and who may read them."""
+    """Endpoint (path-style addresses) and read credentials."""
 
     endpoint: str
     region: str
@@ -34,7 +34,7 @@ class S3Config:
 
 
 class S3Content:
-    """A part of the service: start before use, stop to let go of connections. As many downloads as `connections`."""
+    """A component of the service. At most `connections` downloads at once."""
 
     def __init__(self, config: S3Config, connections: int = 100) -> None:
         self._config = config
@@ -42,7 +42,7 @@ class S3Content:
         self._client: httpx.AsyncClient | None = None
 
     async def start(self) -> None:
-        """Make the client, inside the running event loop."""
+        """Create the client, inside the running event loop."""
         self._client = httpx.AsyncClient(trust_env=False, timeout=TIMEOUT, limits=self._limits)
 
     async def stop(self) -> None:
@@ -51,7 +51,7 @@ class S3Content:
             await self._client.aclose()
 
     async def open(self, bucket: str, key: str, part: ByteRange) -> "S3Download":
-        """Ask for the part. The store's word for it may be 200 or 206: rclone says 200 to both."""
+        """Request the range. The status may be 200 or 206: rclone answers 200 to both."""
         assert self._client is not None, "the content part is not started"
         headers = {"Accept-Encoding": "identity"}
         if not part.is_whole:
@@ -60,7 +60,7 @@ class S3Content:
         try:
             answer = await self._client.send(request, stream=True)
         except httpx.HTTPError as error:
-            raise ContentUnavailable(f"no answer ({type(error).__name__})") from error
+            raise ContentUnavailable(f"no response ({type(error).__name__})") from error
         download = S3Download(answer, part)
         if problem := download.problem():
             await download.close()
@@ -77,14 +77,14 @@ class S3Content:
 
 
 class S3Download:
-    """An open answer of the store, checked against what was asked for."""
+    """An open response of the store, checked against the requested range."""
 
     def __init__(self, answer: httpx.Response, part: ByteRange) -> None:
         self._answer = answer
         self._part = part
 
     def problem(self) -> str | None:
-        """What is wrong with the answer's head, or None."""
+        """What is wrong with the response's head, or None."""
         if self._answer.status_code not in (200, 206):
             return f"the store answered {self._answer.status_code}"
         length = self._answer.headers.get("content-length")
@@ -93,7 +93,7 @@ class S3Download:
         return None
 
     async def chunks(self) -> AsyncIterator[bytes]:
-        """The bytes, no more and no fewer than were asked for."""
+        """The bytes, no more and no fewer than were requested."""
         left = self._part.length
         try:
             async for chunk in self._answer.aiter_raw(CHUNK):
@@ -102,9 +102,9 @@ class S3Download:
                     break
                 yield chunk
         except httpx.HTTPError as error:
-            raise ContentUnavailable(f"broken off ({type(error).__name__})") from error
+            raise ContentUnavailable(f"interrupted ({type(error).__name__})") from error
         if left != 0:
-            raise ContentUnavailable("the store sent another number of bytes than it had announced")
+            raise ContentUnavailable("the store sent another number of bytes than its Content-Length")
 
     async def close(self) -> None:
         await self._answer.aclose()

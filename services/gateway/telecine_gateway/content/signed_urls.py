@@ -1,4 +1,4 @@
-"""Links that work without a key for a while: a browser's <video> can't send headers."""
+"""Signed URLs of videos, which need no API key: a browser's <video> element can't send headers."""
 
 import hashlib
 import hmac
@@ -24,7 +24,7 @@ class SignedUrls:
         return f"{self._public_url}/api/video/{generation}/content?{query}"
 
     def is_valid(self, account: str, generation: str, *, expires: str, signature: str, now: datetime) -> bool:
-        """Whether this very link was signed here and has not expired."""
+        """Whether the URL was signed with our secret and has not expired."""
         if not (expires.isascii() and expires.isdigit() and len(expires) <= 12):
             return False
         right = self._signature(account, generation, expires)

@@ -1,4 +1,4 @@
-"""The API's own description: which routes need a key, and how one is sent."""
+"""The OpenAPI document: what FastAPI generates, with authentication and exact parameter schemas."""
 
 from typing import Any
 
@@ -13,11 +13,11 @@ from .json_schema import ONE_LINE, REQUIRED, SCHEMA
 __all__ = ["SCOPES", "Api", "response_links", "scope_requirement"]
 
 SCOPES = "x-scopes"
-"""Where a route tells `Api` which scopes a key needs for it; none: any key will do."""
+"""Where a route tells `Api` which scopes it requires; none: any key is enough."""
 
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
-"""The framework's own spans hold paths and queries, and with them tokens; `observed` makes ours."""
+"""The framework's own spans contain paths and queries, and with them tokens; TelemetryMiddleware makes ours."""
 _SCHEMES = {
     "bearer": {
         "type": "http",
@@ -31,19 +31,20 @@ From a prompt or an image to a stored video.
 
 `POST /api/video/generate` answers with an id; `GET /api/video/status` follows it until `completed`, `failed` or
 `cancelled`. Credits are reserved when a video is accepted, spent when it is delivered, and given back otherwise.
-Every answer other than a success is JSON with `error`. The events behind all this are at `/events`.
+Every response other than a success is JSON with `error` for people and `code` for programs. The events behind the API
+are at `/events`.
 
-A key has scopes: `generate` for everything about videos, `admin` for `/api/admin`; its account's credits are shown
-to any key. A key without the scope that a route needs gets 403, which names the scope."""
+A key has scopes: `generate` for everything about videos, `admin` for `/api/admin`; any key can read its account's
+credits. A key without the required scope gets 403, which names the scope."""
 
 
 def scope_requirement(scope: Scope) -> dict[str, Any]:
-    """For a route's `openapi_extra`: a key needs this scope."""
+    """`openapi_extra` of a route that requires this scope."""
     return {SCOPES: [scope.value]}
 
 
 def response_links(*links: tuple[str, dict[str, str]]) -> dict[str, Any]:
-    """For an answer's description: operations that go on from it, and where their parameters are found in it."""
+    """Links of a response: the operations that can follow, and where the response has their parameters."""
     named = {
         f"{operation}-{number}": {"operationId": operation, "parameters": parameters}
         for number, (operation, parameters) in enumerate(links, 1)
@@ -56,7 +57,7 @@ def _operation_id(route: APIRoute) -> str:
 
 
 def _complete(parameter: dict[str, Any]) -> None:
-    """What the framework does not say of a parameter: no text may hold control characters."""
+    """Make a parameter's schema exact: required or not, its own pattern, and no control characters in texts."""
     schema = parameter["schema"]
     if schema.pop(REQUIRED, False):
         parameter["required"] = True
@@ -71,7 +72,7 @@ def _complete(parameter: dict[str, Any]) -> None:
 
 
 class Api(FastAPI):
-    """An application whose document says which routes need a key: those that may answer 401."""
+    """The application. Its document marks the routes that need a key: those that may answer 401."""
 
     def __init__(self, version: str) -> None:
         super().__init__(
@@ -86,7 +87,7 @@ class Api(FastAPI):
         )
 
     def openapi(self) -> dict[str, Any]:
-        """The OpenAPI document, made once."""
+        """The OpenAPI document, built once."""
         if self.openapi_schema is None:
             document = super().openapi()
             document.setdefault("components", {})["securitySchemes"] = _SCHEMES

@@ -1,4 +1,4 @@
-"""Examples for the OpenAPI document, and the ways in which every route may fail."""
+"""Request bodies and responses as FastAPI's route decorators take them, with examples."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -88,7 +88,7 @@ _FAILURES = {
 
 
 def success_response(model: type[BaseModel], description: str) -> dict[str, Any]:
-    """An answer with its shape and an example."""
+    """A success: its schema and an example."""
     return {
         "model": model,
         "description": description,
@@ -104,7 +104,7 @@ def _example(model: type[BaseModel]) -> Any:
 def failure_responses(
     *statuses: int, told: Mapping[int, tuple[str, dict[str, Any]]] = MappingProxyType({})
 ) -> dict[int | str, dict[str, Any]]:
-    """How a route may fail, with an example of each; `told`: what it says of some of them itself."""
+    """The errors of a route, each with an example; `told` replaces the general description of some."""
     return {status: _failure(*(told.get(status) or _general(status))) for status in statuses}
 
 

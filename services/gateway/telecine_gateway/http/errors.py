@@ -104,7 +104,7 @@ class ApiError(Exception):
 
 
 class NotFound(ApiError):
-    """An unknown id, or another account's: identical bodies, so that nobody finds out which ids exist."""
+    """An unknown id, or another account's: identical bodies, which would otherwise reveal which ids exist."""
 
     def __init__(self) -> None:
         super().__init__(404, ErrorCode.NOT_FOUND, "Not found")

@@ -1,4 +1,4 @@
-"""Which form of an answer a client prefers, by its Accept header (RFC 9110). Pure."""
+"""Content negotiation by the Accept header (RFC 9110). Pure."""
 
 from collections.abc import Mapping, Sequence
 from typing import TypeVar
@@ -9,9 +9,9 @@ T = TypeVar("T")
 
 
 def preferred_media_type(accept: Sequence[str], offered: Mapping[str, T]) -> T | None:
-    """The offered form that the client likes best, the first of several; None where it names none of them.
+    """The offered media type that the client prefers, the first of several; None if it names none of them.
 
-    A wildcard names no form: a client that takes anything gets the default.
+    A wildcard names none: a client that accepts anything gets the default.
     """
     weights = {name: weight for name, weight in map(_weighed, ",".join(accept).split(",")) if weight > 0}
     best = max((weights.get(name, 0.0) for name in offered), default=0.0)

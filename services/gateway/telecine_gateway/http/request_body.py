@@ -1,4 +1,4 @@
-"""Read a request's body with a limit that is counted while it comes in, and JSON out of it."""
+"""Reads request bodies, with a size limit that is enforced while they arrive, and parses JSON."""
 
 import asyncio
 import json
@@ -21,13 +21,13 @@ _CODING = re.compile(r"[a-z0-9_.-]{1,30}")
 
 
 class _DuplicateField(Exception):
-    """The name of a field that an object has twice."""
+    """An object has a field twice; the argument is its name."""
 
 
 async def read_body(request: Request, limit: int) -> bytes:
     """The body, up to `limit` bytes. Raises ApiError 408, 413 or 415.
 
-    What still comes of a refused body is the server's to drop.
+    The server discards the rest of a refused body.
     """
     _check_coding(", ".join(request.headers.getlist("content-encoding")))
     if int(request.headers.get("content-length", "0")) > limit:
@@ -63,16 +63,15 @@ def _check_coding(coding: str) -> None:
 
 
 def parse_json_object(body: bytes) -> dict[str, Any]:
-    """The JSON object in `body`. Raises ApiError 400, also for a field that is there twice: which one counts?"""
+    """The JSON object in `body`. Raises ApiError 400, also for duplicate fields: which one counts is ambiguous."""
     try:
         value = from_json(body, allow_inf_nan=False)
-        json.loads(
-            body.decode(), object_pairs_hook=_reject_duplicates, parse_int=len
-        )  # no digit is needed here
+        # from_json keeps the last of duplicate fields. `parse_int`: numbers are not needed, and long ones are slow.
+        json.loads(body.decode(), object_pairs_hook=_reject_duplicates, parse_int=len)
     except _DuplicateField as problem:
         raise ApiError(400, ErrorCode.INVALID, f"{problem.args[0]} is given twice") from None
     except ValueError as problem:
-        # The parser tells what and where, and repeats nothing.
+        # The parser says what is wrong and where, and repeats no value.
         raise ApiError(400, ErrorCode.INVALID, f"The request body is not valid JSON: {problem}") from None
     if not isinstance(value, dict):
         raise ApiError(400, ErrorCode.INVALID, "The request body must be a JSON object")

@@ -1,0 +1,1 @@
+"""Tables, projections and queries."""

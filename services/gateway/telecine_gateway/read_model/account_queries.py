@@ -1,4 +1,4 @@
-"""What the tables know of an account besides its entries: whether it is closed, what bounds it, its grants."""
+"""Queries about accounts: balance, limits, grants, keys."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -15,7 +15,7 @@ __all__ = ["AccountQueries", "AccountState", "Expiry", "GrantFilters"]
 
 @dataclass(frozen=True, slots=True)
 class Expiry:
-    """The next credits to expire: when, and how many that are free to spend."""
+    """The next available credits to expire."""
 
     at: datetime
     amount: int
@@ -23,7 +23,7 @@ class Expiry:
 
 @dataclass(frozen=True, slots=True)
 class AccountState:
-    """An account now. `limits` by API key, the account's own under no key."""
+    """An account now. `limits` are by API key; the account's own are under the empty key."""
 
     balance: Balance
     limits: Mapping[str, SpendLimit] = field(default_factory=dict)
@@ -32,7 +32,7 @@ class AccountState:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GrantFilters:
-    """Which grants are shown: newest first, those before number `before`, only the one with `reference`."""
+    """Which grants to list, newest first: those before number `before`, or only the one with `reference`."""
 
     limit: int
     before: int | None = None
@@ -40,7 +40,7 @@ class GrantFilters:
 
 
 class AccountQueries:
-    """Reads them through `queries`."""
+    """Runs through `queries`."""
 
     def __init__(self, queries: Queries) -> None:
         self._queries = queries
@@ -69,7 +69,7 @@ class AccountQueries:
         return await self._queries.run(lambda session: session.exec(query).all())
 
     async def has_key(self, account: str, key_id: str) -> bool:
-        """Whether the account was ever given a key of that id."""
+        """Whether the account has, or had, a key of that id."""
         query = select(ApiKey.sha256).where(col(ApiKey.account) == account, col(ApiKey.key_id) == key_id)
         return await self._queries.run(lambda session: session.exec(query).first() is not None)
 

@@ -1,4 +1,4 @@
-"""An account's rows after one more entry of its ledger: what it has, its grants, and what bounds it."""
+"""An account's rows after one more ledger entry: balance, grants and spend limits."""
 
 from datetime import UTC, datetime
 
@@ -25,7 +25,7 @@ _SIDES = ("available", "held", "spent", "expired")
 
 
 def apply_entry(session: Session, event: LedgerEvent, decided_at: datetime) -> Balance:
-    """What the account has after `event`; its grants and limits follow."""
+    """Apply `event` to the account's balance, grants and limits; returns the balance."""
     balance = find_row(session, Balance, event.account)
     if balance is None:
         balance = Balance(account=event.account, at=decided_at, closed=False, attributed=True)
@@ -78,7 +78,7 @@ def _limit(session: Session, event: SpendLimitsSet) -> None:
 
 
 def _move(session: Session, event: LedgerEvent) -> bool:
-    """Move credits of grants from side to side; False where the entry does not say whose they were."""
+    """Move credits of grants between their columns; False if the entry does not name the grants."""
     for leg in event.postings:
         grant = find_row(session, GrantRow, (event.account, leg.grant)) if leg.grant is not None else None
         if grant is None:
@@ -94,5 +94,5 @@ def _move(session: Session, event: LedgerEvent) -> bool:
 
 
 def _later(own: datetime | None, other: datetime | None) -> datetime | None:
-    """A grant that never expires stays so."""
+    """The later of two expiry times; None, for a grant that never expires, stays."""
     return max(own, other) if own is not None and other is not None else own

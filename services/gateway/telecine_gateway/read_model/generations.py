@@ -1,4 +1,4 @@
-"""A generation's row after one more event: the one place that knows, for the projection and for fresh reads alike."""
+"""A generation's row after one more event, for the projection and for reads of running generations."""
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, VideoEvent
@@ -22,7 +22,7 @@ NOT_STORED = "The video could not be stored"
 
 
 def apply_event(row: GenerationRow | None, recorded: RecordedEvent) -> GenerationRow | None:
-    """The row after an event; changed in place, new after a request, None where there was no request.
+    """The row after an event: changed in place, new for a request, None without a request.
 
     The status only ever goes pending → processing → completed | failed | cancelled.
     """

@@ -1,4 +1,4 @@
-"""How events become the gateway's tables: generations, the ledger, and API keys."""
+"""Projections from events to tables: generations, the ledger, and API keys."""
 
 from datetime import datetime
 
@@ -48,7 +48,7 @@ def apply_video(session: Session, recorded: RecordedEvent) -> None:
 
 
 def apply_ledger(session: Session, recorded: RecordedEvent) -> None:
-    """The account, its statement, and how each generation was paid for."""
+    """The account's rows, the entry, and the charge of a generation."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
     balance = apply_entry(session, event, event.decided_at or recorded.envelope.time)
@@ -92,7 +92,7 @@ def _apply_charge(session: Session, event: LedgerEvent) -> None:
 
 
 def apply_access(session: Session, recorded: RecordedEvent) -> None:
-    """Which key acts for which account."""
+    """API keys and their accounts."""
     match recorded.event:
         case ApiKeyCreated() as event if session.get(ApiKey, event.key_sha256) is None:
             session.add(

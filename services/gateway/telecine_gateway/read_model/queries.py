@@ -1,4 +1,4 @@
-"""Everything the gateway asks its tables. SQL runs in threads; rows come back detached."""
+"""Queries about generations and keys. SQL runs in threads; rows are returned detached."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -19,7 +19,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class GenerationRows:
-    """What the tables know of one generation."""
+    """The rows of one generation."""
 
     row: GenerationRow | None
     charge: Charge | None
@@ -44,7 +44,7 @@ class Queries:
         self._engine = engine
 
     async def run(self, question: Callable[[Session], T]) -> T:
-        """The answer to a question, asked in a thread with a session of its own."""
+        """The result of `question`, run in a thread with a session of its own."""
 
         def ask() -> T:
             with Session(self._engine(), expire_on_commit=False) as session:
@@ -53,7 +53,7 @@ class Queries:
         return await asyncio.to_thread(ask)
 
     async def generation(self, account: str, generation: str) -> GenerationRows:
-        """One generation of the account; both None when it has no such generation here yet."""
+        """One generation of the account; both None if the tables have none of that id."""
 
         def ask(session: Session) -> GenerationRows:
             row = session.get(GenerationRow, generation)
@@ -66,7 +66,7 @@ class Queries:
         return await self.run(ask)
 
     async def charge(self, account: str, generation: str) -> Charge | None:
-        """How the generation was paid for, if that is decided."""
+        """The charge of a generation, if it is decided."""
         query = select(ChargeRow).where(
             col(ChargeRow.account) == account, col(ChargeRow.generation) == generation
         )
@@ -112,7 +112,7 @@ class Queries:
 
 
 def _status() -> ColumnElement[str]:
-    """The status as `state.status_of` tells it: paying decides while the generation has not begun."""
+    """SQL of `videos.reader.generation_status`: the charge decides until the generation has begun."""
     status, paid = col(GenerationRow.status), col(ChargeRow.state)
     return case(
         (and_(status == "pending", paid == "denied"), "failed"),

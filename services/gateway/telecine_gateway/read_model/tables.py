@@ -1,4 +1,4 @@
-"""What the gateway can be asked about. Filled by the projections alone; rebuilt, never migrated."""
+"""Tables of the gateway. Written by the projections alone; rebuilt from the streams, never migrated."""
 
 from dataclasses import asdict
 from datetime import datetime
@@ -26,11 +26,11 @@ __all__ = [
 
 METADATA = MetaData()
 VERSION = 2
-"""Of these tables; another shape is another version, filled from the streams."""
+"""Version of the tables. Any change of them needs a new one; its tables are filled from the streams."""
 
 
 class Table(SQLModel):
-    """Tables of the gateway keep to themselves: several services may live in one process."""
+    """Base with metadata of its own: several services may run in one process."""
 
     metadata: ClassVar[MetaData] = METADATA
 
@@ -87,7 +87,7 @@ class GenerationRow(Table, table=True):
 
 
 class VideoEvent(Table, table=True):
-    """One event of a generation, for its timeline."""
+    """One event of a generation's timeline."""
 
     __tablename__ = "video_event"
 
@@ -100,7 +100,7 @@ class VideoEvent(Table, table=True):
 
 
 class Balance(Table, table=True):
-    """What an account has, in credits, after its entry number `entry`.
+    """An account's balance in credits after its entry number `entry`.
 
     `at`: when that entry counts for statements. `attributed`: every entry so far names the grants whose credits it
     moved; where one did not (before 0.2), what is left of each grant is not known exactly, and is not shown.
@@ -118,9 +118,9 @@ class Balance(Table, table=True):
 
 
 class GrantRow(Table, table=True):
-    """A grant, named by its entry, and where its credits are: what was granted is the sum of the last five.
+    """A grant and where its credits are: `amount` is the sum of the last five columns. `number` is its entry.
 
-    `expires_at` is as granted, `usable_until` follows what was given back. Only of accounts that are `attributed`.
+    `expires_at` is as granted; `usable_until` may be later, after refunds. Only for `attributed` accounts.
     """
 
     __tablename__ = "credit_grant"
@@ -142,7 +142,7 @@ class GrantRow(Table, table=True):
 
 
 class SpendLimit(Table, table=True):
-    """What an account, or one API key of it, may spend; `api_key` is empty for the account. None does not bound."""
+    """Spend limits of an account, or of one API key; `api_key` is empty for the account. None: no limit."""
 
     __tablename__ = "spend_limit"
 
@@ -206,7 +206,7 @@ class ChargeRow(Table, table=True):
 
 
 class ApiKey(Table, table=True):
-    """An API key, by its hash. `scopes`: what it may be used for."""
+    """An API key, by its hash."""
 
     __tablename__ = "api_key"
 

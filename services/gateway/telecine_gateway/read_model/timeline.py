@@ -1,4 +1,4 @@
-"""What a timeline says about an event: short, and nothing that opens a door (no prompt, no URL, no key)."""
+"""Events as a timeline shows them: briefly, and without prompts, URLs and keys, which would give access."""
 
 import heapq
 from collections.abc import Iterable
@@ -36,7 +36,7 @@ _SHOWN = {
 
 
 def public_data(event: Event) -> dict[str, Any]:
-    """The fields worth showing, under the API's names; empty for an event that is all said by its type."""
+    """The fields to show, under the API's names; empty if the type says everything."""
     shown = set(_SHOWN.get(event.type, ()))
     values = event.model_dump(mode="json", include=shown, exclude_none=True)
     data = {_camel(name): value for name, value in values.items()}
@@ -48,7 +48,7 @@ def public_data(event: Event) -> dict[str, Any]:
 
 
 def timeline_event(recorded: RecordedEvent, number: int) -> dict[str, Any]:
-    """One event of a timeline; `number` is its place among those of the generation, or of the account's ledger."""
+    """One event of a timeline; `number` counts within the generation, or within the account's ledger."""
     return {
         "type": recorded.event.type,
         "stream": recorded.event.stream,
@@ -61,7 +61,7 @@ def timeline_event(recorded: RecordedEvent, number: int) -> dict[str, Any]:
 def merge_ordered(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     """The request first, each stream in its own order, and by time between the streams.
 
-    Times come from the clocks of several services, so they decide only where nothing else does.
+    Times come from the clocks of several services, so they order only what nothing else orders.
     """
     ordered = sorted(lines, key=lambda entry: entry["sequence"])
     video = [entry for entry in ordered if entry["stream"] == "VIDEO"]

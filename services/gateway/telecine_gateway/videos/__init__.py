@@ -1,0 +1,1 @@
+"""Requesting, following and cancelling videos."""

@@ -1,4 +1,4 @@
-"""Ask for a generation to be stopped, and tell truthfully what came of it."""
+"""Requests that a generation is stopped, and waits for the generation service's decision."""
 
 import asyncio
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ __all__ = ["CancelResult", "Cancellation", "Cancellations"]
 
 
 class CancelResult(StrEnum):
-    """The answer to a cancel."""
+    """The outcome of a cancel."""
 
     CANCELLED = "cancelled"
     REQUESTED = "requested"
@@ -24,7 +24,7 @@ class CancelResult(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Cancellation:
-    """`status` is the generation's; `declined`: the provider is at work on it and can't be stopped."""
+    """`status` is the generation's; `declined`: the provider has started on it and can't stop."""
 
     result: CancelResult
     status: str
@@ -32,7 +32,7 @@ class Cancellation:
 
 
 class Cancellations:
-    """`timeout`: seconds that a cancel waits for the generation service's answer."""
+    """Cancels generations. `timeout`: seconds to wait for the generation service."""
 
     def __init__(self, commands: Commands, progress: Waiters[Generation], *, timeout: float) -> None:
         self._commands = commands
@@ -40,7 +40,7 @@ class Cancellations:
         self._timeout = timeout
 
     async def cancel(self, account: str, generation: str, traceparent: str | None) -> Cancellation:
-        """Ask once, whatever the number of calls. Raises UnknownGeneration, Refused or Unavailable."""
+        """Request it once, however often this is called. Raises UnknownGeneration, Refused or Unavailable."""
         cause = Cause(derive_id(generation, "request cancel"), generation, traceparent)
         with self._progress.expect(generation) as progress:
             try:

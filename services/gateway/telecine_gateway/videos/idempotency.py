@@ -1,7 +1,7 @@
-"""Whether a request that comes again under its idempotency key is the same one. Pure.
+"""Whether a request that is repeated with its idempotency key is the same request. Pure.
 
-What counts is what was sent, not what was made of it: so an operator may change a default or withdraw a model, and a
-repeated request still gets its first answer.
+The body as it was sent is compared, not the parameters that followed from it: an operator may change a default or
+withdraw a model, and a repeated request still gets its first response.
 """
 
 import hashlib
@@ -21,7 +21,7 @@ __all__ = ["IdempotentRequest"]
 
 @dataclass(frozen=True)
 class IdempotentRequest:
-    """The JSON object that a client sent, valid or not."""
+    """The JSON object that a client has sent, valid or not."""
 
     body: Mapping[str, Any]
 
@@ -31,7 +31,7 @@ class IdempotentRequest:
         return _sha256({"sent": self._values})
 
     def matches(self, generation: Generation) -> bool:
-        """Whether this very request led to the generation, which may have been recorded by an earlier version."""
+        """Whether this request led to the generation, which an earlier version may have recorded."""
         if generation.digest is None:
             return False
         return generation.digest in (self.digest, self._earlier_digest(generation.model))
@@ -43,7 +43,7 @@ class IdempotentRequest:
     def _earlier_digest(self, recorded_model: str | None) -> str | None:
         """The digest of earlier versions: of the parameters, with defaults filled in.
 
-        `recorded_model` stands for a default that has changed since.
+        `recorded_model` replaces the default model, which may have changed since.
         """
         texts = {name: self._text(name) for name in ("prompt", "imageUrl", "lastFrameUrl")}
         model = MODELS.get(str(self._values.get("model", recorded_model)))

@@ -1,7 +1,7 @@
-"""Whether an image URL may be handed to the provider, and in which form. By its shape alone: nothing is looked up.
+"""Validation and normalisation of image URLs, by their syntax alone: no name is resolved. Pure.
 
-The provider gets the normal form (RFC 3986, section 6.2), so that it sees the very host that was checked: another
-parser might read `HTTPS://`, `010.8.8.8` or `例。example` in another way, or refuse it long after it was paid for.
+The provider gets the normalised URL (RFC 3986, section 6.2), so that it contacts the host that was checked: another
+parser might read `HTTPS://`, `010.8.8.8` or `例。example` differently, or refuse it long after it was paid for.
 """
 
 from collections.abc import Collection
@@ -28,15 +28,15 @@ _BEHIND_HOST = ("path", "query", "fragment")
 
 
 class InvalidImageUrl(ValueError):
-    """A URL that is not handed on; the message is for the user, to follow the field's name."""
+    """A URL that is refused; the message is for the user and follows the field's name."""
 
 
 def normalize_image_url(url: str, allowed: Collection[str] = ()) -> str:
-    """`url` as the provider gets it. Raises BadImageUrl.
+    """`url` in its normal form. Raises InvalidImageUrl.
 
     Scheme and host in lower case, the host in ASCII without a final dot, an IPv4 address in its four decimals, no port
-    where it is the scheme's own, and path and query in ASCII; what is ASCII there stays as it is, since signatures
-    cover it. `allowed` lists `host:port` that pass in spite of being private, for a sandbox.
+    if it is the scheme's default, and path and query in ASCII; ASCII characters there are unchanged, since signatures
+    cover them. `allowed` lists private hosts (`host:port`) that are accepted, for a sandbox.
     """
     if len(url) > MAX_URL:
         raise InvalidImageUrl(f"must not be longer than {MAX_URL} characters")
@@ -61,12 +61,12 @@ def normalize_image_url(url: str, allowed: Collection[str] = ()) -> str:
 
 
 def _quoted(text: str) -> str:
-    """Everything that is not ASCII percent-encoded, as UTF-8."""
+    """`text` with all but ASCII percent-encoded, as UTF-8."""
     return quote(text, safe="".join(map(chr, range(0x21, 0x7F))))
 
 
 def _public_host(parts: SplitResult, port: int, allowed: Collection[str]) -> str:
-    """The host in its normal form, if it may be reached. Raises BadImageUrl."""
+    """The host in its normal form, if it is public or allowed. Raises InvalidImageUrl."""
     host = _ascii(parts.hostname or "")
     if host is None or not host or "%" in host:
         raise InvalidImageUrl("must name a valid host")
@@ -87,7 +87,7 @@ def _public_host(parts: SplitResult, port: int, allowed: Collection[str]) -> str
 
 
 def _ascii(host: str) -> str | None:
-    """The host as a resolver sees it, without the final dot; None when it is no host name."""
+    """The host as a resolver sees it, without the final dot; None if it is not a host name."""
     host = host.translate(_DOTS)
     if not host.isascii():
         try:

@@ -1,8 +1,8 @@
-"""Text commands: the provider still obeys `--resolution 1080p` inside a prompt, which would get round the price.
+"""Detects text commands in prompts: the provider obeys `--resolution 1080p`, which would bypass the price. Pure.
 
 Source: Ark's text commands, still honoured by its 2.0 models in July 2026. How tolerant its parser is of other
-characters is not known, so a command counts as one in every spelling that some parser might read as one: in any letter
-case, in compatibility forms, with other hyphens, and with invisible characters or unusual blanks in it.
+characters is not known, so every spelling that some parser might accept counts as a command: any letter case,
+compatibility forms, other hyphens, and invisible characters or unusual blanks inside of it.
 """
 
 import re
@@ -30,13 +30,13 @@ _FIELDS = {
     "wm": "watermark",
 }
 _UNUSUAL_BLANK = re.compile(r"[^\S \t\r\n]")
-"""No-break space and the like: some parsers skip them, some end a word there."""
+"""No-break space and similar characters: some parsers skip them, some end a word there."""
 _ZERO_WIDTH = "\u200b"
 _DOTLESS_I = str.maketrans("ı", "i")
 # The dot is what lower case leaves of a capital I with a dot.
 _GAP = rf"[{INVISIBLE}\u0307]*"
 _NAMES = "|".join(_GAP.join(name) for name in sorted(_FIELDS, key=len, reverse=True))
-# Whatever stands before it: nobody outside knows where the provider's parser sees a command begin.
+# With any text before it: it is not known where the provider's parser lets a command begin.
 _COMMAND = re.compile(rf"[{HYPHENS}]{_GAP}[{HYPHENS}]{_GAP}({_NAMES})(?![a-z_-])")
 
 

@@ -1,7 +1,7 @@
-"""One generation now: the tables' row, carried forward by what the streams have beyond it.
+"""Reads a generation as of now: the row of the tables, with the events of the streams that it does not have yet.
 
-A finished generation is answered from the table. One that still runs is read from its stream, so that an answer
-never falls behind an earlier one, not even from another gateway.
+A finished generation is read from the tables alone. For one that is running, the stream is read as well, so that no
+response is older than an earlier one, even from another gateway.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,21 +35,21 @@ class GenerationState:
 
     @property
     def error(self) -> str | None:
-        """What the user is told about a failure."""
+        """Why it failed, for the user."""
         if self._denial is not None:
             return describe_denial(self._denial)
         return self.row.error
 
     @property
     def error_code(self) -> str | None:
-        """Why it failed, from a closed list."""
+        """Why it failed, from a closed list, for programs."""
         if self._denial is not None:
             return self._denial.reason
         return self.row.error_code if self.status == "failed" else None
 
     @property
     def _denial(self) -> Charge | None:
-        """What was denied, where that is why the generation failed: it may have ended before."""
+        """The denied charge, if it is why the generation failed: the generation may have ended before."""
         charge = self.charge
         if self.status != "failed" or charge is None or charge.state != "denied":
             return None
@@ -57,19 +57,19 @@ class GenerationState:
 
     @property
     def credits_used(self) -> int:
-        """Credits held or spent for it; what was given back does not count."""
+        """Credits held or spent for it; refunded credits do not count."""
         return self.charge.amount if self.charge and self.charge.state in ("debited", "settled") else 0
 
 
 def generation_status(row: GenerationRow, charge: Charge | None) -> str:
-    """The status for users. Paying decides it while the generation has not begun."""
+    """The status for users. The charge decides it until the generation has begun."""
     if row.status != "pending" or charge is None:
         return row.status
     return "failed" if charge.state == "denied" else "processing"
 
 
 class GenerationReader:
-    """Fresh reads of generations. `ledger_position` tells how far the ledger's table is."""
+    """Reads generations. `ledger_position` is the sequence up to which the ledger's tables are written."""
 
     def __init__(self, queries: Queries, store: EventStore, ledger_position: Callable[[], int]) -> None:
         self._queries = queries
@@ -77,7 +77,7 @@ class GenerationReader:
         self._ledger_position = ledger_position
 
     async def state(self, account: str, generation: str) -> GenerationState | None:
-        """The account's generation now; None if it has none of that id. Raises Unavailable."""
+        """The account's generation; None if it has none of that id. Raises Unavailable."""
         position = self._ledger_position()
         known = await self._queries.generation(account, generation)
         row, charge = known.row, known.charge
@@ -94,8 +94,8 @@ class GenerationReader:
     async def timeline(self, account: str, generation: str) -> list[dict[str, Any]]:
         """Every event of the generation and of its payment, in order. Raises Unavailable.
 
-        Numbered within the generation and within the account's ledger: places in the streams would tell how much
-        all the others do.
+        Numbered within the generation and within the account's ledger: sequences of the streams would reveal how
+        much other accounts do.
         """
         position = self._ledger_position()
         events = await self._queries.video_events(generation)
@@ -121,7 +121,7 @@ class GenerationReader:
         ]
 
     async def _new_events(self, aggregate: str, after: int) -> Sequence[RecordedEvent]:
-        """What is understood of the aggregate's news: this only informs, and leaves out what the tables leave out."""
+        """The aggregate's newer events. Those that this version can't decode are left out, as in the tables."""
         news = await self._store.load(aggregate, after=after, include_undecoded=True)
         return [recorded for recorded in news if not isinstance(recorded.event, UndecodedEvent)]
 

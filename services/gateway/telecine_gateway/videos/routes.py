@@ -1,4 +1,4 @@
-"""What became of generations: status, history, the record with its events; and stopping them."""
+"""Status, history, record and cancel of generations."""
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
@@ -40,7 +40,7 @@ _TASK_ID = "The `taskId` of that answer, or the provider's own id"
 def status_router(
     auth: Auth, generations: GenerationReader, views: VideoSerializer, clock: Clock
 ) -> APIRouter:
-    """The route that front ends poll."""
+    """The status route, which front ends poll."""
     routes = APIRouter(tags=["videos"])
     needed = auth.require_scope(Scope.GENERATE)
 
@@ -81,7 +81,7 @@ def history_router(
     cursors: CursorCodec,
     clock: Clock,
 ) -> APIRouter:
-    """The route that lists an account's generations."""
+    """The history route."""
     routes = APIRouter(tags=["videos"])
     needed = auth.require_scope(Scope.GENERATE)
 
@@ -142,7 +142,7 @@ def record_router(
     views: VideoSerializer,
     clock: Clock,
 ) -> APIRouter:
-    """The routes of one generation."""
+    """The record and cancel routes."""
     routes = APIRouter(tags=["videos"])
     needed = auth.require_scope(Scope.GENERATE)
 
@@ -171,10 +171,10 @@ def record_router(
         "/api/video/{id}/cancel",
         summary="Stop a generation, if it can be stopped",
         responses={
-            200: success_response(CancelBody, "Cancelled; the credits are given back"),
+            200: success_response(CancelBody, "Cancelled; the credits are refunded"),
             202: success_response(
                 CancelBody,
-                "Asked for; the provider is at work on it, or it is not known yet: it may well go on",
+                "Requested; the provider has started, or the outcome is not known yet: the generation may go on",
             ),
             409: success_response(CancelBody, "It has already finished"),
             **failure_responses(400, 401, 403, 404, 503),

@@ -1,4 +1,4 @@
-"""Ask for a generation and wait for its outcome: the synchronous answer on the asynchronous core."""
+"""Records a request for a generation and waits for its outcome: a synchronous response on an asynchronous core."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -26,14 +26,14 @@ Commands = CommandHandler[Command, Generation]
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What became of a request so far. Without a charge its outcome is not known yet; nothing is lost."""
+    """A recorded request. Without a charge, whether it is paid for is not known yet."""
 
     generation: str
     charge: Charge | None
 
 
 class Submissions:
-    """`timeout`: seconds that a request waits for its outcome."""
+    """Records requests. `timeout`: seconds to wait for the outcome."""
 
     def __init__(
         self,
@@ -64,9 +64,9 @@ class Submissions:
         traceparent: str | None,
         repeatable: bool,
     ) -> Submission:
-        """Record the request, once for each `generation`, and wait for what credits makes of it.
+        """Record the request, once per `generation`, and wait until credits has charged or denied it.
 
-        `repeatable`: the id comes from an idempotency key, so the outcome may be there already. Raises
+        `repeatable`: the id comes from an idempotency key, so the outcome may be known already. Raises
         IdempotencyConflict, Refused, or Unavailable when it is not known whether the request was recorded.
         """
         parameters = request.parameters
@@ -80,7 +80,7 @@ class Submissions:
             digest=sent.digest,
             api_key=requester.key_id,
         )
-        # The digest is part of the cause: another request under the same key must never pass for this one.
+        # With the digest in the cause, another request under the same key is not taken for a repetition.
         cause = Cause(derive_id(generation, f"request {sent.digest}"), generation, traceparent)
         aggregate = subjects.video(requester.account, generation)
         with self._outcomes.expect(generation) as outcome:
@@ -94,16 +94,16 @@ class Submissions:
                     log.info("generation.requested", account=requester.account, generation=generation)
             charge = await self._known(requester.account, generation) if repeatable else None
             charge = charge or await self._wait(outcome)
-        # A rebuild promoted just then takes events from the listeners: so a last look.
+        # The listeners miss events while a rebuild is promoted, so the tables are queried once more.
         charge = charge or await self._queries.charge(requester.account, generation)
         return Submission(generation, charge)
 
     async def find_earlier(
         self, requester: Requester, sent: IdempotentRequest, generation: str
     ) -> Submission | None:
-        """What became of the generation that this very request led to before; None if there is none of that id.
+        """The outcome of an earlier submission of the same request; None if the generation does not exist.
 
-        Raises IdempotencyConflict where another request led to it, or Unavailable.
+        Raises IdempotencyConflict if another request led to it, or Unavailable.
         """
         account = requester.account
         with self._outcomes.expect(generation) as outcome:
@@ -113,7 +113,7 @@ class Submissions:
         return Submission(generation, charge or await self._queries.charge(account, generation))
 
     async def _recorded(self, account: str, sent: IdempotentRequest, generation: str) -> bool:
-        """Whether the generation is recorded; raises IdempotencyConflict where another request led to it."""
+        """Whether the generation is recorded. Raises IdempotencyConflict if another request led to it."""
         found = await self._commands.read(subjects.video(account, generation))
         if found.digest is not None and not sent.matches(found):
             raise IdempotencyConflict

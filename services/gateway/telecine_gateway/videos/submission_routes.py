@@ -1,4 +1,4 @@
-"""`POST /api/video/generate`: from a request to a recorded, paid-for generation."""
+"""`POST /api/video/generate`: validates a request, records it, and answers with the outcome of its payment."""
 
 import re
 import uuid
@@ -66,13 +66,13 @@ _PARAMETERS: list[dict[str, Any]] = [
 
 
 def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_body: int) -> APIRouter:
-    """The route that asks for videos."""
+    """The route that requests videos."""
     routes = APIRouter(tags=["videos"])
     needed = auth.require_scope(Scope.GENERATE)
 
     @routes.post(
         "/api/video/generate",
-        summary="Ask for a video",
+        summary="Request a video",
         responses={
             200: success_response(Accepted, "Paid for; the generation goes on") | _LINKS,
             202: success_response(
@@ -115,7 +115,7 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
         try:
             video = GenerateBody.parse(sent.body, rules)
         except InvalidRequest:
-            # What can't be taken now may have been taken before a model was withdrawn.
+            # The same request may have been accepted before, when a model was still offered.
             earlier = await submissions.find_earlier(requester, sent, generation) if repeatable else None
             if earlier is None:
                 raise
