@@ -7,17 +7,17 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 from tests.support.data.video_events import GenerationEvents
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.eventually import eventually
 from tests.support.http_servers.scripted_server import RawRequest, Reply, raw_server, reset, send_slowly
-from tests.support.servers.instances import NatsServer, S3Server
+from tests.support.servers.instances import S3Server, nats_server
 
 VIDEO = random.Random(1).randbytes(300_000)  # noqa: S311  any bytes will do
 ETAG = f'"{hashlib.sha256(VIDEO).hexdigest()}"'
@@ -36,30 +36,40 @@ class Stored:
         return f"/api/video/{self.of.generation}/content"
 
 
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment:
-        yield environment
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
 
 
-@pytest.fixture
-async def gateway(environment: GatewayEnvironment, s3: S3Server) -> AsyncIterator[Gateway]:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    """One NATS server for all tests of this module."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with nats_server(folder) as nats, gateway_environment(nats, folder) as shared:
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(shared: GatewayEnvironment, s3: S3Server) -> AsyncIterator[Gateway]:
     access = {"s3_access_key": s3.access_key, "s3_secret_key": s3.secret_key, "s3_region": s3.region}
-    async with environment.gateway(s3_endpoint=s3.endpoint, **access) as gateway:
+    async with shared.gateway(s3_endpoint=s3.endpoint, **access) as gateway:
         yield gateway
 
 
 @pytest.fixture
-async def stored_video(
-    environment: GatewayEnvironment, gateway: Gateway, s3: S3Server, s3_bucket: str
-) -> Stored:
-    owner = await environment.owner(gateway)
+def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
+    return shared.for_test()
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def stored_video(shared: GatewayEnvironment, gateway: Gateway, s3: S3Server) -> Stored:
+    """One video for all tests that only read it."""
+    bucket = s3.new_bucket()
+    owner = await shared.owner(gateway)
     of = GenerationEvents(owner.account, str(uuid4()))
-    event = of.stored(bucket=s3_bucket, size=len(VIDEO), sha256=ETAG.strip('"'))
+    event = of.stored(bucket=bucket, size=len(VIDEO), sha256=ETAG.strip('"'))
     with s3.client() as client:
-        client.put_object(Bucket=s3_bucket, Key=event.key, Body=VIDEO)
-    await environment.append(of.requested())
-    await environment.append(event)
+        client.put_object(Bucket=bucket, Key=event.key, Body=VIDEO)
+    await shared.append(of.requested())
+    await shared.append(event)
     for _ in range(400):
         if (await owner.get("/api/video/history")).json()["items"]:
             return Stored(owner, gateway, of)

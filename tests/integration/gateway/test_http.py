@@ -9,10 +9,11 @@ from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 from tests.support.data.video_events import GenerationEvents
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
 from tests.support.http_servers.chassis_server import Reply, exchange
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import nats_server
 
 from telecine_chassis.callback_tokens import callback_token
 from telecine_cli.api_keys import new_key
@@ -22,16 +23,26 @@ from telecine_gateway.pricing.schemas import Pricing
 PUBLIC = {"/healthz", "/readyz", "/api/pricing"}
 
 
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment:
-        yield environment
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
 
 
-@pytest.fixture
-async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
-    async with environment.gateway() as gateway:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    """One NATS server for all tests of this module."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with nats_server(folder) as nats, gateway_environment(nats, folder) as shared:
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(shared: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with shared.gateway(cancel_timeout=0.3) as gateway:
         yield gateway
+
+
+@pytest.fixture
+def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
+    return shared.for_test()
 
 
 async def test_every_route_but_the_public_ones_needs_a_key(gateway: Gateway) -> None:
@@ -156,18 +167,23 @@ async def test_headers_that_are_too_large(gateway: Gateway) -> None:
     assert (answer.status_code, set(answer.json())) == (431, {"error", "code"})
 
 
-@pytest.mark.parts("restart")
-async def test_readyz_reports_nats(gateway: Gateway, nats: NatsServer) -> None:
-    assert (await gateway.http.get("/readyz")).json() == {"status": "ok"}
-    nats.kill()
-    for _ in range(400):
-        answer = await gateway.http.get("/readyz")
-        if answer.status_code == 503:
-            break
+@pytest.mark.parts("restart", "another")
+async def test_readyz_reports_nats(tmp_path: Path) -> None:
+    async with (
+        nats_server(tmp_path) as nats,
+        gateway_environment(nats, tmp_path) as environment,
+        environment.gateway() as gateway,
+    ):
+        assert (await gateway.http.get("/readyz")).json() == {"status": "ok"}
+        nats.kill()
+        for _ in range(400):
+            answer = await gateway.http.get("/readyz")
+            if answer.status_code == 503:
+                break
 
-    assert answer.json()["status"] == "unavailable"
-    assert (await gateway.http.get("/healthz")).json() == {"status": "ok"}
-    await nats.start()
+        assert (answer.json()["status"], answer.json()["code"]) == ("unavailable", "unavailable")
+        assert (await gateway.http.get("/healthz")).json() == {"status": "ok"}
+        await nats.start()
 
 
 async def test_pricing(gateway: Gateway) -> None:
@@ -208,10 +224,10 @@ async def test_pricing(gateway: Gateway) -> None:
 async def test_provider_callback_triggers_a_poll_only(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
-    generation = str(uuid4())
+    account, generation = environment.account(), str(uuid4())
     secret = gateway.settings.callback_secret.get_secret_value()
-    token = callback_token(secret, "acme", generation)
-    path = f"/callbacks/provider/acme/{generation}/{token}"
+    token = callback_token(secret, account, generation)
+    path = f"/callbacks/provider/{account}/{generation}/{token}"
     subscription = await environment.connection.jetstream().pull_subscribe_bind(
         durable="generation-timers", stream="TIMERS"
     )
@@ -224,16 +240,17 @@ async def test_provider_callback_triggers_a_poll_only(
         (b"", b""),
     ):
         answer = await gateway.http.post(path, content=content)
-        [message] = await subscription.fetch(1, timeout=5)
-        await message.ack()
-
         assert (answer.status_code, answer.content) == (204, b"")
-        assert message.subject == f"timers.due.generation.wake.acme.{generation}"
+        while True:  # other tests' timers are on the stream, too
+            [message] = await subscription.fetch(1, timeout=5)
+            await message.ack()
+            if message.subject == f"timers.due.generation.wake.{account}.{generation}":
+                break
         assert message.data == hint
     for wrong in (
         f"/callbacks/provider/other/{generation}/{token}",
-        f"/callbacks/provider/acme/{uuid4()}/{token}",
-        f"/callbacks/provider/acme/{generation}/{int(token, 16) ^ 1:032x}",
+        f"/callbacks/provider/{account}/{uuid4()}/{token}",
+        f"/callbacks/provider/{account}/{generation}/{int(token, 16) ^ 1:032x}",
         f"/callbacks/provider/a.b/{generation}/%C3%BC",
     ):
         answer = await gateway.http.post(wrong, json={"id": "cgt-1"})
@@ -301,7 +318,8 @@ async def test_no_secret_is_logged(
         await owner.get(f"/api/video/{uuid4()}/content?expires=1&signature=canary-signature")
         await AccountClient(owner.account, new_key(), gateway.http).get("/api/credits")
         office = await environment.owner(gateway, "office", scopes=("admin",))
-        grant = {"account": "acme", "amount": 5, "reference": "canary-reference", "reason": "canary-reason"}
+        canaries = {"reference": "canary-reference", "reason": "canary-reason"}
+        grant = {"account": owner.account, "amount": 5, **canaries}
         assert (await office.post("/api/admin/grants", grant)).status_code == 201
 
     out, err = capfd.readouterr()

@@ -16,7 +16,7 @@ database = "none"
 positive_data_acceptance.enabled = false
 """
 """`valid_data_is_accepted` takes the place of the check that is off."""
-EXAMPLES = 12
+EXAMPLES = 4
 """A phase and operation. More find more, and take longer."""
 
 

@@ -1,13 +1,13 @@
 """What a key may be used for: only what its scopes name, and every key the credits of its own account."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from tests.support.data.video_events import GenerationEvents
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import nats_server
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.runtime.bootstrap import utc_now
@@ -16,34 +16,43 @@ from telecine_contracts import Event, subjects
 from telecine_contracts.access import ApiKeyCreated
 from telecine_gateway.access.api_keys import Scope
 
-
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment:
-        yield environment
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
 
 
-@pytest.fixture
-async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
-    async with environment.gateway(answer_timeout=0.2) as gateway:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    """One NATS server for all tests of this module."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with nats_server(folder) as nats, gateway_environment(nats, folder) as shared:
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(shared: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with shared.gateway(answer_timeout=0.2) as gateway:
         yield gateway
+
+
+@pytest.fixture
+def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
+    return shared.for_test()
 
 
 async def key_with(
     environment: GatewayEnvironment, gateway: Gateway, scopes: tuple[str, ...] | None
 ) -> AccountClient:
     """A key whose event says just that of its scopes, whatever the rules of today are."""
-    key = new_key()
+    account, key = environment.account(), new_key()
 
     def decide(command: NewKey, keys: Keys) -> Event:
         return ApiKeyCreated(
-            account="acme", key_id=command.key_id, key_sha256=command.key_sha256, name="", scopes=scopes
+            account=account, key_id=command.key_id, key_sha256=command.key_sha256, name="", scopes=scopes
         )
 
     rules = Decider(Keys(), decide, lambda keys, event: keys)
     ledger = CommandHandler(environment.store, rules, source="telecine/operator", clock=utc_now)
-    await ledger.handle(subjects.access("acme"), key, Cause(key.key_id, key.key_id))
-    owner = AccountClient("acme", key, gateway.http)
+    await ledger.handle(subjects.access(account), key, Cause(key.key_id, key.key_id))
+    owner = AccountClient(account, key, gateway.http)
     for _ in range(400):
         if (await owner.get("/api/credits")).status_code == 200:
             return owner
@@ -58,7 +67,7 @@ async def status_by_route(gateway: Gateway, owner: AccountClient) -> dict[str, t
         for method, operation in operations.items():
             if "security" not in operation:
                 continue
-            url = path.replace("{id}", str(uuid4())).replace("{account}", "acme")
+            url = path.replace("{id}", str(uuid4())).replace("{account}", owner.account)
             answer = await gateway.http.request(method, url, headers=owner.headers())
             kind = answer.headers.get("content-type", "")
             scope = answer.json().get("scope", "") if kind.startswith("application/json") else ""

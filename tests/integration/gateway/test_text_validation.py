@@ -2,12 +2,12 @@
 
 import json
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import nats_server
 
 from telecine_contracts import subjects
 
@@ -18,22 +18,31 @@ INVALID_TEXTS = {
     "half a surrogate pair": "%ed%a0%80",
 }
 INVALID_TEXTS |= {"an override of direction": "%e2%80%ae"}
-ACCOUNT = "/api/admin/accounts/acme"
 
 
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
-        yield environment
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
 
 
-@pytest.fixture
-async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
-    async with environment.gateway() as gateway:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    """One NATS server and credits service for all tests of this module."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with nats_server(folder) as nats, gateway_environment(nats, folder) as shared, shared.credits():
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(shared: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with shared.gateway() as gateway:
         yield gateway
 
 
 @pytest.fixture
+def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
+    return shared.for_test()
+
+
+@pytest_asyncio.fixture(loop_scope="module")
 async def admin_client(environment: GatewayEnvironment, gateway: Gateway) -> AccountClient:
     return await environment.owner(gateway, "acme", credits=100, scopes=("admin", "generate"))
 
@@ -45,7 +54,7 @@ def named(answer: Any) -> tuple[int, list[str]]:
 async def test_queries_and_paths(admin_client: AccountClient) -> None:
     for text in INVALID_TEXTS.values():
         for url, field in (
-            (f"{ACCOUNT}?limit=5&reference=pay{text}", "reference"),
+            (f"/api/admin/accounts/{admin_client.account}?limit=5&reference=pay{text}", "reference"),
             (f"/api/credits/statement?account={text}", "account"),
             (f"/api/video/status?taskId={text}&historyId=x", "taskId"),
             (f"/api/video/history?cursor={text}", "cursor"),
@@ -59,13 +68,23 @@ async def test_queries_and_paths(admin_client: AccountClient) -> None:
                 400,
                 [field],
             ), url
-    assert (await admin_client.get(ACCOUNT, reference="pay \u2067שלום\u2069 ünï+&=")).status_code == 200
+    assert (
+        await admin_client.get(
+            f"/api/admin/accounts/{admin_client.account}", reference="pay \u2067שלום\u2069 ünï+&="
+        )
+    ).status_code == 200
 
 
 async def test_bodies(environment: GatewayEnvironment, admin_client: AccountClient) -> None:
-    before = len(await environment.load(subjects.ledger("acme")))
-    grant = {"account": "acme", "amount": 5, "reference": "pay_1", "reason": "x"}
-    adjustment = {"account": "acme", "corrects": 1, "amount": 5, "reference": "re_1", "reason": "x"}
+    before = len(await environment.load(subjects.ledger(admin_client.account)))
+    grant = {"account": admin_client.account, "amount": 5, "reference": "pay_1", "reason": "x"}
+    adjustment = {
+        "account": admin_client.account,
+        "corrects": 1,
+        "amount": 5,
+        "reference": "re_1",
+        "reason": "x",
+    }
     for text in ("\0", "\x1b", "\x85", "\u202e"):
         for path, body, field in (
             ("/api/video/generate", {"prompt": "a cat"}, "prompt"),
@@ -74,7 +93,7 @@ async def test_bodies(environment: GatewayEnvironment, admin_client: AccountClie
             ("/api/admin/grants", grant, "reference"),
             ("/api/admin/grants", grant, "reason"),
             ("/api/admin/adjustments", adjustment, "reason"),
-            (f"{ACCOUNT}/close", {"reason": "x"}, "reason"),
+            (f"/api/admin/accounts/{admin_client.account}/close", {"reason": "x"}, "reason"),
         ):
             bad = body | {field: f"{body[field]}{text}x"}
             assert named(await admin_client.post(path, bad)) == (400, [field]), (path, field, text)
@@ -84,7 +103,7 @@ async def test_bodies(environment: GatewayEnvironment, admin_client: AccountClie
         )
         assert answer.status_code == 400
         assert "not valid JSON: " in answer.json()["error"]
-    assert len(await environment.load(subjects.ledger("acme"))) == before
+    assert len(await environment.load(subjects.ledger(admin_client.account))) == before
 
 
 async def test_headers(admin_client: AccountClient) -> None:
@@ -107,7 +126,7 @@ async def test_headers(admin_client: AccountClient) -> None:
 
 
 async def test_maximum_timestamps(admin_client: AccountClient) -> None:
-    grant = {"account": "acme", "amount": 5, "reference": "pay_1"}
+    grant = {"account": admin_client.account, "amount": 5, "reference": "pay_1"}
     for time in ("9999-12-31T23:59:59-05:00", "9999-12-31T00:00:00Z", "0001-01-01T00:00:00+10:00"):
         answer = await admin_client.post("/api/admin/grants", grant | {"expiresAt": time})
         assert named(answer) == (400, ["expiresAt"]), answer.text

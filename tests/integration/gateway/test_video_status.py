@@ -3,14 +3,14 @@
 import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import pytest
+import pytest_asyncio
 from tests.support.data.video_events import PROVIDER_TASK, GenerationEvents
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import nats_server
 
 from telecine_contracts import subjects
 from telecine_contracts.gateway import CancelRequested
@@ -18,16 +18,26 @@ from telecine_contracts.gateway import CancelRequested
 STREAMS = ("VIDEO", "LEDGER")
 
 
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment:
-        yield environment
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
 
 
-@pytest.fixture
-async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
-    async with environment.gateway(cancel_timeout=0.3) as gateway:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    """One NATS server for all tests of this module."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with nats_server(folder) as nats, gateway_environment(nats, folder) as shared:
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(shared: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with shared.gateway(cancel_timeout=0.3) as gateway:
         yield gateway
+
+
+@pytest.fixture
+def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
+    return shared.for_test()
 
 
 async def requested(environment: GatewayEnvironment, owner: AccountClient) -> GenerationEvents:

@@ -7,9 +7,10 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from tests.support.data.video_events import GenerationEvents
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.gateway import GenerationRequested
@@ -18,16 +19,26 @@ from telecine_contracts.video_models import DEFAULT_MODEL
 OTHER_MODEL = "doubao-seedance-1-5-pro-251215"
 
 
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
-        yield environment
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
 
 
-@pytest.fixture
-async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
-    async with environment.gateway() as gateway:
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def shared(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    """One NATS server and credits service for all tests of this module."""
+    folder = tmp_path_factory.mktemp("gateway")
+    async with nats_server(folder) as nats, gateway_environment(nats, folder) as shared, shared.credits():
+        yield shared
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def gateway(shared: GatewayEnvironment) -> AsyncIterator[Gateway]:
+    async with shared.gateway() as gateway:
         yield gateway
+
+
+@pytest.fixture
+def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
+    return shared.for_test()
 
 
 async def test_accepted_with_the_remaining_credits(environment: GatewayEnvironment, gateway: Gateway) -> None:
@@ -181,8 +192,9 @@ async def wait_until_key_works(owner: AccountClient) -> None:
     raise AssertionError("the key did not begin to work")
 
 
-async def test_pending_when_outcome_times_out(nats: NatsServer, tmp_path: Path) -> None:
-    async with gateway_environment(nats, tmp_path) as environment:
+@pytest.mark.parts("another")
+async def test_pending_when_outcome_times_out(tmp_path: Path) -> None:
+    async with nats_server(tmp_path) as nats, gateway_environment(nats, tmp_path) as environment:
         async with environment.gateway(answer_timeout=0.2) as gateway:
             owner = await environment.owner(gateway)
 
@@ -204,8 +216,18 @@ async def test_pending_when_outcome_times_out(nats: NatsServer, tmp_path: Path) 
             assert (await later.status(id))["error"] == "Insufficient credits"
 
 
-@pytest.mark.parts("restart")
-async def test_unresponsive_event_store_returns_503(
+@pytest.mark.parts("restart", "another")
+async def test_unresponsive_event_store_returns_503(tmp_path: Path) -> None:
+    async with (
+        nats_server(tmp_path) as nats,
+        gateway_environment(nats, tmp_path) as environment,
+        environment.credits(),
+        environment.gateway(store_timeout=0.5) as gateway,
+    ):
+        await _check_unresponsive_event_store(environment, gateway, nats)
+
+
+async def _check_unresponsive_event_store(
     environment: GatewayEnvironment, gateway: Gateway, nats: NatsServer
 ) -> None:
     owner = await environment.owner(gateway, credits=100)

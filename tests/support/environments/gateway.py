@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -119,6 +119,16 @@ class GatewayEnvironment:
     folder: Path
     connection: Any
     sequences: dict[str, int] = field(default_factory=dict)
+    suffix: str = ""
+    """Of every account's name, so that the tests that share this environment do not meet in one account."""
+
+    def for_test(self) -> "GatewayEnvironment":
+        """The same servers, with accounts of one test's own."""
+        return replace(self, suffix=f"-{uuid4().hex[:8]}")
+
+    def account(self, name: str = ACCOUNT) -> str:
+        """The full name of an account of this test."""
+        return name if name.endswith(self.suffix) else f"{name}{self.suffix}"
 
     async def grant(self, account: str, amount: int, **more: Any) -> int:
         """Give credits through the credits service; the entry's number."""
@@ -154,6 +164,7 @@ class GatewayEnvironment:
         scopes: tuple[str, ...] = DEFAULT_SCOPES,
     ) -> AccountClient:
         """An account with a key that already works at `gateway`."""
+        account = self.account(account)
         key = await self.key(account, scopes)
         if credits:
             await self.grant(account, credits)
