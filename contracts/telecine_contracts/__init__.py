@@ -1,4 +1,4 @@
-"""The events of telecine: models, subjects, streams, schemas and price table.
+"""Events of telecine: models, subjects, streams, schemas and prices.
 
 Everything another team needs to subscribe: ``registry().decode(envelope.type, body)`` turns a message into an event.
 """

@@ -1,4 +1,4 @@
-"""`python -m telecine_contracts`: write what is generated from the events."""
+"""`python -m telecine_contracts`: writes the files that are generated from the events."""
 
 import argparse
 import sys
@@ -10,7 +10,7 @@ from .publishing import Incompatible, export, release, write_examples
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit status."""
+    """Run one command; returns the exit status."""
     options = _parser().parse_args(arguments)
     write: Callable[[Path], list[Path]] = options.write
     try:

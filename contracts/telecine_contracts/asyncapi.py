@@ -1,4 +1,4 @@
-"""The AsyncAPI 3.0 document: what a subscriber in any language can receive, on which subject, with which headers."""
+"""The AsyncAPI 3.0 document: events, subjects and headers for subscribers in any language."""
 
 from dataclasses import asdict
 from typing import Any
@@ -15,17 +15,17 @@ from .version import __version__
 Object = dict[str, Any]
 _BINDING = {"nats": {"bindingVersion": "0.1.0"}}
 _PARAMETERS = {
-    "account": "Who pays. 1 to 64 of A-Z a-z 0-9 _ and -",
-    "generation": "One request and all that follows from it. 1 to 64 of A-Z a-z 0-9 _ and -",
-    "log": "The stream that was checked, in lower case",
+    "account": "The account that pays. 1 to 64 of A-Z a-z 0-9 _ and -",
+    "generation": "Id of the request and everything that follows from it. 1 to 64 of A-Z a-z 0-9 _ and -",
+    "log": "The stream, in lower case",
 }
 _ABOUT = """\
 Every event of telecine, as a subscriber receives it from NATS JetStream.
 
 An operator of telecine gives you an identity and a durable pull consumer of the same name on the event's stream, with
 `x-jetstream.filterSubject` of the channels you want as its filters: `telecine subscribers add`. Log in with the nkey,
-bind to that consumer, and acknowledge each message after you have kept what you need of it. Delivery is at least once:
-the message's stream sequence, or the header `ce-id`, tells a repeated one. Ignore fields you do not know.
+bind to that consumer, and acknowledge each message after your work is stored. Delivery is at least once: the message's
+stream sequence, or the header `ce-id`, identifies a repeated one. Ignore unknown fields.
 
 Subscribers take events of VIDEO and LEDGER. ACCESS and CHECKPOINTS are read by telecine's services and by auditors."""
 _SECURITY = """\
@@ -36,7 +36,7 @@ acknowledge them; it may not create consumers."""
 
 
 def document() -> Object:
-    """The whole document; the same for the same version of this distribution."""
+    """The document; deterministic for a version of this distribution."""
     return {
         "asyncapi": "3.0.0",
         "id": "urn:telecine:events",
@@ -64,7 +64,7 @@ def address(event: type[Event]) -> str:
 
 
 def consumers_of(event: type[Event]) -> list[Consumer]:
-    """The durable consumers of telecine's own services that are handed this event."""
+    """The durable consumers of telecine's services that receive this event."""
     return [consumer for consumer in CONSUMERS if subjects.of_type(event) in consumer.filters]
 
 
@@ -79,7 +79,7 @@ def _server() -> Object:
 
 
 def _newest_of_each_subject() -> list[type[Event]]:
-    """One event a channel: versions of an event share its subject."""
+    """One event per channel: versions of an event share its subject."""
     return list({_channel_id(event): event for event in EVENTS}.values())
 
 
@@ -141,15 +141,15 @@ def _message(event: type[Event]) -> Object:
 
 def _headers() -> Object:
     meanings = {
-        MSG_ID: "The event's id again: JetStream drops a second message with it within two minutes",
+        MSG_ID: "The event's id again: JetStream discards a second message with it within two minutes",
         "ce-specversion": "Version of CloudEvents",
-        "ce-id": "Unique id of the event; the same however often it is delivered",
+        "ce-id": "Unique id of the event, the same on every delivery",
         "ce-source": "The service that wrote it",
         "ce-type": "Name and version of the event; says which schema the body follows",
         "ce-time": "When it was written, RFC 3339 with a zone",
         "ce-subject": "What it is about",
         "ce-correlation": "The same for everything that follows from one request",
-        "ce-causation": "Id of the event or request that this one answers",
+        "ce-causation": "Id of the event or request that caused this one",
         "content-type": "Media type of the body",
         "traceparent": "W3C trace context of the step that wrote it",
     }

@@ -1,4 +1,4 @@
-"""Every event there is. Beside the examples, the only module that imports all message modules."""
+"""Catalog of all events and their registry with upcasts."""
 
 from .access import ApiKeyCreated, ApiKeyRevoked
 from .checkpoints import CheckpointSigned
@@ -65,6 +65,6 @@ EVENTS: tuple[type[Event], ...] = (
 def registry() -> Registry:
     """A registry of every event, with every upcast."""
     known = Registry(EVENTS)
-    # Version 2 has more reasons and may name a limit; what version 1 says stands as it is.
+    # Version 2 only adds reasons and an optional limit: bodies of version 1 are valid as they are.
     known.upcast("credits.denied.v1", CreditsDenied.type, dict)
     return known

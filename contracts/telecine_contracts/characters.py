@@ -1,4 +1,4 @@
-"""Characters that do more than they show: invisible ones, ones that reorder a text, ones that begin a formula. Pure."""
+"""Unsafe characters: invisible ones, ones that reorder text, and ones that start a spreadsheet formula. Pure."""
 
 import re
 
@@ -8,11 +8,11 @@ INVISIBLE = (
     "\u00ad\u034f\u061c\u115f\u1160\u17b4\u17b5\u180b-\u180f\u200b-\u200f\u202a-\u202e\u2060-\u206f\u3164"
     "\ufe00-\ufe0f\ufeff\uffa0\ufff0-\ufffb\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e0fff"
 )
-"""Inside of a regular expression's class: characters that show nothing. Unicode's Default_Ignorable_Code_Point
+"""For a regular expression's character class: invisible characters. Unicode's Default_Ignorable_Code_Point
 (DerivedCoreProperties.txt), which has zero-width characters, soft hyphen and directional marks, and the annotations
 U+FFF9 to U+FFFB."""
 HYPHENS = "\\-\u2010-\u2013\u2212\ufe63\uff0d"
-"""Inside of a class: hyphens, figure and en dash, minus. Not the em dash: two of them are punctuation in Chinese."""
+"""For a character class: hyphens, figure and en dash, minus. Not the em dash: two are punctuation in Chinese."""
 _FORMULA = re.compile(
     r"(?:^|(?<=[;|\t\r\n]))(?=[^\S\t\r\n]*[=+\-@'\uff1d\uff0b\uff0d\uff20])|^(?=[^\S\t\r\n]*[\t\r\n])"
 )
@@ -24,9 +24,9 @@ _UNFIT = {
 
 
 def unfit(text: str, *, lines: bool = False) -> str | None:
-    """What `text` holds that no database, log or page should be given, in words; None if it is fit for all of them.
+    """Description of the first kind of character in `text` that is unsafe in databases, logs or pages; None if none is.
 
-    `lines`: tabs and line ends are fine. Isolates (U+2066 to U+2069) and marks are fine, too: texts in Arabic and
+    `lines`: tabs and line ends are allowed. Isolates (U+2066 to U+2069) and marks are allowed: texts in Arabic and
     Hebrew need them, while Unicode discourages the overrides (UAX #9, section 2.7).
     """
     seen = re.sub("[\t\r\n]", " ", text) if lines else text
@@ -34,10 +34,10 @@ def unfit(text: str, *, lines: bool = False) -> str | None:
 
 
 def spreadsheet_text(text: str) -> str:
-    """`text` for a CSV cell: an apostrophe stands before each part that a spreadsheet would take for a formula.
+    """`text` for a CSV cell, with an apostrophe before each part that a spreadsheet would evaluate as a formula.
 
-    That is the beginning, and what follows a semicolon, a bar, a tab or a line end: where a spreadsheet divides lines
-    at these, as it does in many countries, the quotation marks around a cell count for nothing. Also before an
-    apostrophe, so that taking one off at each of these places gives the text back.
+    A part begins at the start of the text and after a semicolon, a bar, a tab or a line end: a spreadsheet that splits
+    lines at these, as many locales do, ignores the quotation marks around a cell. An apostrophe at the beginning of a
+    part is escaped as well, so that removing one from each part restores the text.
     """
     return _FORMULA.sub("'", text)

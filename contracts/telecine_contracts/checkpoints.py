@@ -1,4 +1,4 @@
-"""The CHECKPOINTS stream: signed statements of what the ledger was, for those who check that it still is."""
+"""The CHECKPOINTS stream: signed root hashes of the ledger, by which auditors detect changed or missing entries."""
 
 from typing import Annotated, ClassVar
 
@@ -8,11 +8,10 @@ from .message import Event
 
 
 class CheckpointSigned(Event):
-    """The first `size` entries of a stream have this RFC 6962 root, says whoever holds the key.
+    """The holder of the signing key states that the first `size` entries of a stream have this RFC 6962 root.
 
-    `note` is the checkpoint itself, a C2SP signed note (https://c2sp.org/tlog-checkpoint): origin, size, root and
-    Ed25519 signature. The other fields repeat what it says. The leaves of the tree are told in
-    `telecine_contracts.transparency`.
+    `note` is the checkpoint, a C2SP signed note (https://c2sp.org/tlog-checkpoint): origin, size, root and Ed25519
+    signature. The other fields repeat its contents. `telecine_contracts.transparency` defines the leaves of the tree.
     """
 
     type: ClassVar[str] = "checkpoint.signed.v1"
@@ -23,7 +22,7 @@ class CheckpointSigned(Event):
     log: Annotated[
         str,
         Field(
-            description="The stream that was checked, in lower case: ledger",
+            description="The stream, in lower case: ledger",
             json_schema_extra={"pattern": "^[A-Za-z0-9_-]{1,64}$"},
         ),
     ]

@@ -1,7 +1,7 @@
-"""What a change of an event's schema breaks. An event only ever gains optional fields; anything else is a new version.
+"""Compatibility of schema changes: an event may gain optional fields; anything else needs a new version.
 
-Old events stay in the streams and old readers go on running, so both directions count: what is written today must be
-read by yesterday's reader, and the other way round.
+Old events stay in the streams and old readers keep running, so both directions count: old readers must be able to read
+new events, and new readers old events.
 """
 
 from collections.abc import Iterator, Mapping
@@ -13,7 +13,7 @@ _APART = frozenset({"properties", "required", "enum", "items"})
 
 
 def breaks(old: Schema, new: Schema) -> list[str]:
-    """Every difference, in words, that a reader of the other version would trip over; empty if there is none."""
+    """Descriptions of every difference that breaks a reader of the other version; empty if there is none."""
     return list(_compare(_inline(old, old), _inline(new, new), "body"))
 
 

@@ -1,4 +1,4 @@
-"""The LEDGER stream: every movement of credits. Written by the credits service alone.
+"""The LEDGER stream: every movement of credits, written by the credits service only.
 
 Amounts are whole credits. Each event carries its double-entry postings (sum zero), the entry's number within its
 account (1, 2, 3 …) and the account's balances after it.
@@ -18,20 +18,22 @@ Balance = Annotated[int, Field(ge=0, le=MAX_CREDITS, description="Whole credits"
 
 UsableUntil = Annotated[
     datetime | None,
-    Field(description="Grants that got credits back do not expire before; absent: their own times stand"),
+    Field(
+        description="Grants that credits returned to do not expire before; absent: their expiry is unchanged"
+    ),
 ]
 
 
 class Posting(BaseModel):
-    """One leg of a movement: `amount` credits onto `account` (negative: off it), never 0.
+    """One posting of a movement: `amount` credits onto `account` (negative: off it), never 0.
 
-    `account` is ``issued``, ``spent``, ``expired``, ``<account>:available`` or ``<account>:held``. Every leg says
-    whose credits it moves: the legs of each `grant` sum to zero by themselves.
+    `account` is ``issued``, ``spent``, ``expired``, ``<account>:available`` or ``<account>:held``. Every posting names
+    the grant whose credits it moves; the postings of each grant sum to zero.
     """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    account: Annotated[str, Field(description="The side of the ledger that this leg changes")]
+    account: Annotated[str, Field(description="The side of the ledger that this posting changes")]
     amount: Annotated[
         int,
         Field(
@@ -45,7 +47,7 @@ class Posting(BaseModel):
 
 
 class Balances(BaseModel):
-    """What an account has after an entry, in credits: free to spend, and held for running generations."""
+    """Balances of an account after an entry, in credits."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -54,19 +56,21 @@ class Balances(BaseModel):
 
 
 class LedgerEvent(Event):
-    """What all ledger events share."""
+    """Base of all ledger events."""
 
     stream: ClassVar[str] = "LEDGER"
     written_by: ClassVar[str] = "credits"
 
     account: Account
     entry: Annotated[int, Field(ge=1, description="Number of this entry within its account, without gaps")]
-    postings: Annotated[tuple[Posting, ...], Field(description="The legs of the movement; they sum to zero")]
-    balances: Annotated[Balances, Field(description="What the account has after this entry")]
+    postings: Annotated[
+        tuple[Posting, ...], Field(description="The postings of the movement; they sum to zero")
+    ]
+    balances: Annotated[Balances, Field(description="Balances of the account after this entry")]
     decided_at: Annotated[
         datetime | None,
         Field(
-            description="When it was decided: expiry and limits were judged at this time; absent before 0.2"
+            description="When it was decided: expiry and limits are evaluated at this time; absent before 0.2"
         ),
     ] = None
 
@@ -82,7 +86,7 @@ class LedgerEvent(Event):
 
 
 class GrantKind(StrEnum):
-    """Where granted credits came from."""
+    """Origin of granted credits."""
 
     PAID = "paid"
     PROMOTIONAL = "promotional"
@@ -90,23 +94,23 @@ class GrantKind(StrEnum):
 
 
 class CreditsGranted(LedgerEvent):
-    """Credits were given to an account: issued → available.
+    """Credits were granted to an account: issued → available.
 
-    The entry's number names the grant from then on. A debit takes from the grant that expires first; of those that
-    expire together (or never) promotional before plan before paid, then the oldest.
+    The entry's number identifies the grant. Debits take from the grant that expires first; of grants that expire
+    together (or never) promotional before plan before paid, then the oldest.
     """
 
     type: ClassVar[str] = "credits.granted.v1"
     action: ClassVar[str] = "granted"
 
-    amount: Annotated[Amount, Field(description="Credits given")]
-    kind: Annotated[GrantKind, Field(description="Where the credits came from")]
+    amount: Annotated[Amount, Field(description="Credits granted")]
+    kind: Annotated[GrantKind, Field(description="Origin of the credits")]
     reference: Annotated[
-        str, Field(description="Unique within the account, e.g. a payment id: the same one grants once")
+        str, Field(description="Unique within the account, e.g. a payment id: a reference grants once")
     ]
     reason: Annotated[str, Field(description="A note for the statement")]
     expires_at: Annotated[
-        datetime | None, Field(description="When what is left of the grant expires; absent: never")
+        datetime | None, Field(description="When the rest of the grant expires; absent: never")
     ] = None
 
 
@@ -118,9 +122,9 @@ class CreditsDebited(LedgerEvent):
 
     generation: Generation
     amount: Annotated[Amount, Field(description="Credits reserved")]
-    price: Annotated[Price, Field(description="The price as the request froze it")]
+    price: Annotated[Price, Field(description="The price frozen in the request")]
     api_key: Annotated[
-        str | None, Field(description="Id of the API key that asked; its spend limits were judged")
+        str | None, Field(description="Id of the API key of the request, whose spend limits apply")
     ] = None
 
 
@@ -134,34 +138,36 @@ class DenialReason(StrEnum):
 
 
 class LimitScope(StrEnum):
-    """Whose spending a limit bounds."""
+    """What a spend limit applies to."""
 
     ACCOUNT = "account"
     API_KEY = "api_key"
 
 
 class LimitPeriod(StrEnum):
-    """What a limit counts over. A day is a day of UTC."""
+    """Period of a spend limit. A day is a day in UTC."""
 
     DAY = "day"
     GENERATION = "generation"
 
 
 class LimitReached(BaseModel):
-    """The spend limit that a debit would have passed. Credits that were refunded do not count as used."""
+    """The spend limit that a debit would have exceeded. Refunded credits do not count as used."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    scope: Annotated[LimitScope, Field(description="Whose limit it is")]
-    per: Annotated[LimitPeriod, Field(description="What it counts over")]
+    scope: Annotated[LimitScope, Field(description="What the limit applies to")]
+    per: Annotated[LimitPeriod, Field(description="Period of the limit")]
     limit: Annotated[Balance, Field(description="The limit, in credits")]
-    used: Annotated[Balance, Field(description="Credits debited under it so far, without this generation")]
+    used: Annotated[
+        Balance, Field(description="Credits debited in the period so far, without this generation")
+    ]
 
 
 class CreditsDenied(LedgerEvent):
-    """A generation was not paid for and never will be. Moves nothing: no postings.
+    """A generation was not paid for and never will be. Moves no credits: no postings.
 
-    `needed` and `available` are in credits, at the moment of the decision. Version 2 knows more reasons.
+    `needed` and `available` are in credits, at the time of the decision. Version 2 has more reasons.
     """
 
     type: ClassVar[str] = "credits.denied.v2"
@@ -170,14 +176,14 @@ class CreditsDenied(LedgerEvent):
     generation: Generation
     reason: Annotated[DenialReason, Field(description="Why it was not paid for")]
     needed: Annotated[Balance, Field(description="Credits that the generation costs")]
-    available: Annotated[Balance, Field(description="Credits that the account could have spent")]
+    available: Annotated[Balance, Field(description="Credits that the account could spend")]
     limit: Annotated[
         LimitReached | None, Field(description="The limit that was reached, if that is the reason")
     ] = None
 
 
 class CreditsSettled(LedgerEvent):
-    """The video was delivered and is paid for: held → spent."""
+    """The video was delivered: held → spent."""
 
     type: ClassVar[str] = "credits.settled.v1"
     action: ClassVar[str] = "settled"
@@ -187,56 +193,55 @@ class CreditsSettled(LedgerEvent):
 
 
 class CreditsRefunded(LedgerEvent):
-    """The generation ended without a video: held → available, all of it, once, each part to the grant that paid.
+    """The generation ended without a video: held → available, in full and once, to the grants that paid.
 
-    Credits whose grant expired meanwhile (or is about to) can be spent until `usable_until`, as is all that their
-    grants have left then; what is left after that expires.
+    If a grant has expired meanwhile, or expires soon, all it has available can be spent until `usable_until`; the rest
+    expires then.
     """
 
     type: ClassVar[str] = "credits.refunded.v1"
     action: ClassVar[str] = "refunded"
 
     generation: Generation
-    amount: Annotated[Amount, Field(description="Credits given back")]
+    amount: Annotated[Amount, Field(description="Credits returned")]
     reason: Annotated[str, Field(description="The failure code of the generation, or 'cancelled'")]
     usable_until: UsableUntil = None
 
 
 class CreditsExpired(LedgerEvent):
-    """What was left available of one grant when its time was over: available → expired. Held credits stay held."""
+    """The available rest of a grant expired: available → expired. Held credits stay held."""
 
     type: ClassVar[str] = "credits.expired.v1"
     action: ClassVar[str] = "expired"
 
-    grant: Annotated[int, Field(ge=1, description="Number of the entry that granted them")]
+    grant: Annotated[int, Field(ge=1, description="Number of the entry that granted the credits")]
     amount: Annotated[Amount, Field(description="Credits that expired")]
 
 
 class CreditsAdjusted(LedgerEvent):
-    """A person corrected an earlier entry: part or all of what it moved goes back the way it came.
+    """An operator corrected an earlier entry: all or part of what it moved is moved back.
 
-    A grant is taken back as far as its credits are available (available → issued); a settlement (spent → available)
-    and an expiry (expired → available) are given back to the grants they came from, those that were taken last
-    first. Never more than the entry moved, all its adjustments together. What is given back can be spent until
-    `usable_until` at least.
+    Credits of a grant are taken back as far as they are available (available → issued). Credits of a settlement
+    (spent → available) and of an expiry (expired → available) return to their grants, those allocated last first. The
+    adjustments of an entry never exceed what it moved. Returned credits can be spent until `usable_until` at least.
     """
 
     type: ClassVar[str] = "credits.adjusted.v1"
     action: ClassVar[str] = "adjusted"
 
     corrects: Annotated[int, Field(ge=1, description="Number of the entry that this one corrects")]
-    amount: Annotated[Amount, Field(description="Credits that go back")]
+    amount: Annotated[Amount, Field(description="Credits moved back")]
     reference: Annotated[
-        str, Field(description="Unique within the account, e.g. a ticket: the same one adjusts once")
+        str, Field(description="Unique within the account, e.g. a ticket: a reference adjusts once")
     ]
     reason: Annotated[str, Field(description="A note for the statement")]
     usable_until: UsableUntil = None
 
 
 class AccountClosed(LedgerEvent):
-    """No generation is charged to the account and nothing is granted to it any more. Moves nothing.
+    """The account takes neither debits nor grants. Moves no credits.
 
-    What runs is settled or refunded as ever, what expires expires, and entries may still be adjusted.
+    Running generations are still settled or refunded, grants still expire, and entries may still be adjusted.
     """
 
     type: ClassVar[str] = "account.closed.v1"
@@ -246,7 +251,7 @@ class AccountClosed(LedgerEvent):
 
 
 class AccountReopened(LedgerEvent):
-    """The account can be charged and granted to again. Moves nothing."""
+    """The account takes debits and grants again. Moves no credits."""
 
     type: ClassVar[str] = "account.reopened.v1"
     action: ClassVar[str] = "reopened"
@@ -255,30 +260,30 @@ class AccountReopened(LedgerEvent):
 
 
 class SpendLimitsSet(LedgerEvent):
-    """From now on debits of the account, or of one API key of it, are bounded so. Moves nothing.
+    """New spend limits of the account, or of one of its API keys. Moves no credits.
 
-    Replaces the limits set before for the same; a limit that is absent does not bound.
+    Replaces the earlier limits of the same account or key; an absent limit means no limit.
     """
 
     type: ClassVar[str] = "account.limits_set.v1"
     action: ClassVar[str] = "limits_set"
 
     api_key: Annotated[
-        str | None, Field(description="Id of the API key that is bounded; absent: the whole account")
+        str | None, Field(description="Id of the API key that is limited; absent: the whole account")
     ] = None
-    per_day: Annotated[Balance | None, Field(description="Most credits a day of UTC")] = None
-    per_generation: Annotated[Balance | None, Field(description="Most credits for one generation")] = None
+    per_day: Annotated[Balance | None, Field(description="Most credits per day (UTC)")] = None
+    per_generation: Annotated[Balance | None, Field(description="Most credits per generation")] = None
 
 
 class MessageSkipped(LedgerEvent):
-    """A person decided that a message on the account's ledger, which is not an event, means nothing. Moves nothing.
+    """An operator decided to skip a message on the account's ledger that is not an event. Moves no credits.
 
-    Until then nothing is decided on the account, since it is not known what the message was meant to say.
+    Until then no command of the account is carried out, since the meaning of the message is not known.
     """
 
     type: ClassVar[str] = "account.message_skipped.v1"
     action: ClassVar[str] = "skipped"
 
     skips: Annotated[int, Field(ge=1, description="Sequence of the message on LEDGER")]
-    sha256: Annotated[str, Field(description="SHA-256 of the message's body, in hexadecimal digits")]
-    reason: Annotated[str, Field(description="Why it means nothing; for the auditor")]
+    sha256: Annotated[str, Field(description="SHA-256 of the message's body, hexadecimal")]
+    reason: Annotated[str, Field(description="Why it is skipped; for the auditor")]

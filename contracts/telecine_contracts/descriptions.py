@@ -40,6 +40,7 @@ from .generation import (
 )
 from .message import Event
 from .storage import VideoStorageFailed, VideoStored
+from .timestamps import format_timestamp
 
 __all__ = ["describe", "describe_denial", "format_size"]
 
@@ -214,8 +215,7 @@ def _tokens(usage: Usage) -> str:
 
 def _time(at: datetime) -> str:
     # Grants from before 0.2 may have an expiry without a zone; it is meant in UTC.
-    zoned = at.replace(tzinfo=UTC) if at.tzinfo is None else at.astimezone(UTC)
-    return zoned.isoformat().replace("+00:00", "Z")
+    return format_timestamp(at.replace(tzinfo=UTC) if at.tzinfo is None else at)
 
 
 def _note(reason: str) -> str:

@@ -1,4 +1,4 @@
-"""The envelope: what is known about an event besides the event, carried in message headers.
+"""The envelope: metadata of an event, sent in message headers.
 
 Attribute names are those of CloudEvents 1.0 (NATS binding, binary mode: ``ce-`` prefix). Values are
 percent-encoded: header values must be printable ASCII, and CloudEvents encodes spaces, quotes and percent signs too.
@@ -22,17 +22,17 @@ class BadEnvelope(ValueError):
 
 
 def derive_id(cause: str, name: str) -> str:
-    """The id of what follows from `cause` under `name`: the same cause gives the same id, however often it runs."""
+    """The id of what follows from `cause` under `name`: deterministic, so that a repeated step gives the same id."""
     return str(uuid5(_NAMESPACE, f"{cause}\n{name}"))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Envelope:
-    """Who said an event, when, and why.
+    """Source, time and causes of an event.
 
     `correlation` is the same for everything that follows from one request; `causation` is the id of the event
-    (or request) that this one answers; `traceparent` is a W3C trace context, or None. `informational`: nothing is
-    decided on it, so that a reader that does not know the type may decide without it.
+    (or request) that caused this one; `traceparent` is a W3C trace context, or None. `informational`: no decision is
+    based on the event, so that readers that do not know its type may ignore it.
     """
 
     id: str
@@ -46,7 +46,7 @@ class Envelope:
     informational: bool = False
 
     def to_headers(self) -> dict[str, str]:
-        """NATS headers, the message id for de-duplication among them."""
+        """NATS headers, including the message id for deduplication."""
         headers = {
             MSG_ID: self.id,
             "ce-specversion": "1.0",
@@ -67,9 +67,9 @@ class Envelope:
 
     @classmethod
     def from_headers(cls, headers: Mapping[str, str] | None) -> Self:
-        """Read an envelope back.
+        """Parse headers.
 
-        Raises BadEnvelope when a needed attribute is missing or the time is not a time with a zone.
+        Raises BadEnvelope if a required attribute is missing or the time is invalid or has no zone.
         """
         found = {name.lower(): unquote(str(value)) for name, value in (headers or {}).items()}
         try:

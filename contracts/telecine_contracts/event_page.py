@@ -1,4 +1,4 @@
-"""docs/events.md: every event, for people."""
+"""docs/events.md: the page of all events."""
 
 import json
 from collections.abc import Iterable, Iterator
@@ -15,21 +15,21 @@ _INTRODUCTION = """\
 
 Generated: `python -m telecine_contracts docs docs/events.md`. Do not edit.
 
-Every event is a JSON body under a subject of NATS JetStream; who wrote it, when and why stands in the headers
+Every event is a JSON body on a subject of NATS JetStream; its source, time and cause are in the headers
 (CloudEvents attributes, see [contracts/README.md](../contracts/README.md)). The name ends in its version and is the
 header `ce-type`; JSON Schemas are in [contracts/schemas](../contracts/schemas), the AsyncAPI document is
 [contracts/asyncapi.json](../contracts/asyncapi.json). How to receive them: [subscribing.md](subscribing.md)."""
 
 
 def page() -> str:
-    """The whole page, as Markdown."""
+    """The page, as Markdown."""
     parts = [_INTRODUCTION, _streams(), _overview(), *map(_event, EVENTS), _types()]
     return "\n\n".join(parts) + "\n"
 
 
 def _streams() -> str:
     rows = ((stream.name, _code(", ".join(stream.subjects)), stream.description) for stream in STREAMS)
-    return "## Streams\n\n" + _table(("stream", "subjects", "keeps"), rows)
+    return "## Streams\n\n" + _table(("stream", "subjects", "stores"), rows)
 
 
 def _overview() -> str:
@@ -47,7 +47,9 @@ def _first(event: type[Event]) -> str:
 
 def _event(event: type[Event]) -> str:
     described = schema(event)
-    handled = ", ".join(_code(consumer.name) for consumer in consumers_of(event)) or "nobody: for readers"
+    handled = (
+        ", ".join(_code(consumer.name) for consumer in consumers_of(event)) or "no consumer (informational)"
+    )
     facts = (
         ("model", _code(f"{event.__module__}.{event.__name__}")),
         ("subject", _code(address(event))),

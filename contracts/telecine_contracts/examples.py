@@ -1,4 +1,4 @@
-"""One realistic, valid and unchanging instance of every event; schemas, documents and golden files show these.
+"""One realistic, valid and constant instance of every event, for schemas, documents and golden files.
 
 Together they tell one story: the account ``acme`` is granted 500 credits and asks for clips of 50 credits each.
 """
@@ -65,7 +65,7 @@ XcnaeacGWamtVZy3Ad7ZoqudgjqtL0lgz+Nw7/RgQyg=
 
 — ledger.telecine.example 8pVhJqtfP/uNrRL42QyvOKVnyCDonE01yJOiyLvSljSd02O93QoCV84t5fkoSsxYEGbkrdKr9jPkr1BH/q1f3F4w9ws=
 """
-"""Signed with a key that everybody knows: the seed is the bytes 0 to 31."""
+"""Signed with a published test key: its seed is the bytes 0 to 31."""
 
 
 def example(event: type[Event]) -> Event:
@@ -74,7 +74,7 @@ def example(event: type[Event]) -> Event:
 
 
 def envelope(event: Event) -> Envelope:
-    """The envelope that `event` could have travelled in: it follows from the generation's request."""
+    """An envelope of `event`, caused by the request of the generation."""
     return Envelope(
         id=derive_id(_GENERATION, event.type),
         source=event.written_by,

@@ -1,4 +1,4 @@
-"""What the gateway writes to the VIDEO stream: what users asked for."""
+"""Events that the gateway writes to the VIDEO stream: requests of users."""
 
 from enum import StrEnum
 from typing import Annotated, ClassVar
@@ -10,36 +10,36 @@ from .pricing import Price
 
 
 class Kind(StrEnum):
-    """What a generation starts from."""
+    """Input of a generation."""
 
     TEXT_TO_VIDEO = "text-to-video"
     IMAGE_TO_VIDEO = "image-to-video"
 
 
 class VideoParameters(BaseModel):
-    """Everything the provider is asked for, each value explicit: nothing is left to a provider's default."""
+    """Parameters sent to the provider, each one explicit: none is left to the provider's default."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
     model: Annotated[str, Field(description="Name of the video model")]
-    prompt: Annotated[str | None, Field(description="What is to be seen; with an image: how it moves")] = None
-    image_url: Annotated[str | None, Field(description="Picture to start from")] = None
-    last_frame_url: Annotated[str | None, Field(description="Picture to end with")] = None
+    prompt: Annotated[str | None, Field(description="What the video shows; with an image: how it moves")] = (
+        None
+    )
+    image_url: Annotated[str | None, Field(description="URL of the first frame")] = None
+    last_frame_url: Annotated[str | None, Field(description="URL of the last frame")] = None
     resolution: Annotated[str, Field(description="480p, 720p or 1080p")]
-    ratio: Annotated[
-        str | None, Field(description="Aspect ratio, e.g. 16:9; absent: the picture decides")
-    ] = None
+    ratio: Annotated[str | None, Field(description="Aspect ratio, e.g. 16:9; absent: as the image")] = None
     duration: Annotated[int, Field(description="Seconds")]
     seed: Annotated[int | None, Field(description="0 to 2^32-1, only if the user chose one")] = None
-    watermark: Annotated[bool, Field(description="Whether the provider puts its mark on the video")] = False
+    watermark: Annotated[bool, Field(description="Whether the provider adds its watermark")] = False
     camera_fixed: Annotated[
         bool | None,
-        Field(description="Whether the camera stands still; absent: the model has no such choice"),
+        Field(description="Whether the camera is fixed; absent: the model has no such option"),
     ] = None
 
 
 class VideoEvent(Event):
-    """What all events of a generation share."""
+    """Base of all events of a generation."""
 
     stream: ClassVar[str] = "VIDEO"
 
@@ -52,7 +52,7 @@ class VideoEvent(Event):
 
 
 class GenerationRequested(VideoEvent):
-    """A user asked for a video. Validated; the price is computed once, here, and never again.
+    """A user requested a video. The request is validated, and its price is frozen.
 
     `digest` is the SHA-256 of the request's body in a canonical form: the same idempotency key with another
     digest is refused.
@@ -62,18 +62,18 @@ class GenerationRequested(VideoEvent):
     action: ClassVar[str] = "requested"
     written_by: ClassVar[str] = "gateway"
 
-    kind: Annotated[Kind, Field(description="What it starts from")]
-    parameters: Annotated[VideoParameters, Field(description="Everything the provider is asked for")]
-    price: Annotated[Price, Field(description="What it costs, frozen")]
+    kind: Annotated[Kind, Field(description="Input of the generation")]
+    parameters: Annotated[VideoParameters, Field(description="Parameters sent to the provider")]
+    price: Annotated[Price, Field(description="The frozen price")]
     digest: Annotated[
         str,
         Field(description="SHA-256 of the request's body in a canonical form, hexadecimal"),
     ]
-    api_key: Annotated[str | None, Field(description="Id of the API key that was used, never the key")] = None
+    api_key: Annotated[str | None, Field(description="Id of the API key of the request, not the key")] = None
 
 
 class CancelRequested(VideoEvent):
-    """The user wants the generation stopped. Whether it can be is for the generation service to say."""
+    """The user requested a cancellation, which the generation service carries out or declines."""
 
     type: ClassVar[str] = "generation.cancel_requested.v1"
     action: ClassVar[str] = "cancel_requested"

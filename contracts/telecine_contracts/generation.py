@@ -1,4 +1,4 @@
-"""What the generation service writes to the VIDEO stream: the way of a generation through the provider."""
+"""Events that the generation service writes to the VIDEO stream: a generation at the provider."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -28,7 +28,7 @@ class FailureCode(StrEnum):
 
 
 class Stage(StrEnum):
-    """How far a generation had come when it failed."""
+    """Stage at which a generation failed."""
 
     CREDITS = "credits"
     SUBMISSION = "submission"
@@ -36,37 +36,37 @@ class Stage(StrEnum):
 
 
 class DeferralReason(StrEnum):
-    """Why an attempt to submit is known not to have been accepted."""
+    """Why a submission attempt was not accepted."""
 
     RATE_LIMITED = "rate_limited"
     UNREACHABLE = "unreachable"
     PROVEN_ABSENT = "proven_absent"
 
 
-ProviderTask = Annotated[str, Field(description="The provider's own id of the task")]
-ProviderStatus = Annotated[str, Field(description="The provider's own word for the state")]
-Attempt = Annotated[int, Field(ge=1, description="1 for the first try to submit, then 2, 3 …")]
+ProviderTask = Annotated[str, Field(description="The provider's id of the task")]
+ProviderStatus = Annotated[str, Field(description="The provider's status of the task")]
+Attempt = Annotated[int, Field(ge=1, description="1 for the first submission attempt, then 2, 3 …")]
 
 
 class Usage(BaseModel):
-    """What the provider says a task used, in its own tokens."""
+    """Usage of a task as reported by the provider."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
-    total_tokens: Annotated[int | None, Field(description="The provider's own price unit")] = None
+    total_tokens: Annotated[int | None, Field(description="Tokens, the provider's unit of billing")] = None
 
 
 class GenerationEvent(VideoEvent):
-    """What all events of the generation service share."""
+    """Base of the generation service's events."""
 
     written_by: ClassVar[str] = "generation"
 
 
 class SubmissionStarted(GenerationEvent):
-    """A claim, written before the provider is called: whoever's append wins is the only submitter of this attempt.
+    """A claim, written before the provider is called: only the process that appended it submits this attempt.
 
-    The winner may start its one POST until `lease_until`. `seed` and `safety_identifier` are the marks by which
-    the task is found again in the provider's list; `seed_is_unique` is False where the user chose the seed.
+    Its single POST must start before `lease_until`. `seed` and `safety_identifier` identify the task in the provider's
+    list; `seed_is_unique` is False if the user chose the seed.
     """
 
     type: ClassVar[str] = "generation.submission_started.v1"
@@ -75,28 +75,26 @@ class SubmissionStarted(GenerationEvent):
     attempt: Attempt
     owner: Annotated[str, Field(description="The process that holds the claim")]
     started_at: Annotated[datetime, Field(description="When the claim was made")]
-    lease_until: Annotated[datetime, Field(description="Until when the owner may start its one POST")]
-    seed: Annotated[int, Field(ge=0, lt=2**32, description="The seed the provider is given")]
-    seed_is_unique: Annotated[bool, Field(description="False where the user chose the seed")]
-    safety_identifier: Annotated[
-        str, Field(description="The user's mark at the provider; says nothing about them")
-    ]
+    lease_until: Annotated[datetime, Field(description="Until when the owner may start its single POST")]
+    seed: Annotated[int, Field(ge=0, lt=2**32, description="The seed sent to the provider")]
+    seed_is_unique: Annotated[bool, Field(description="False if the user chose the seed")]
+    safety_identifier: Annotated[str, Field(description="Pseudonym of the user at the provider")]
 
 
 class SubmissionDeferred(GenerationEvent):
-    """An attempt is known not to have been accepted; the next one may start at `retry_at`."""
+    """A submission attempt was not accepted; the next one may start at `retry_at`."""
 
     type: ClassVar[str] = "generation.submission_deferred.v1"
     action: ClassVar[str] = "submission_deferred"
 
     attempt: Annotated[int, Field(description="The attempt that was not accepted")]
-    reason: Annotated[DeferralReason, Field(description="How that is known")]
+    reason: Annotated[DeferralReason, Field(description="Why it was not accepted")]
     retry_at: Annotated[datetime, Field(description="When the next attempt may start")]
     provider_code: Annotated[str | None, Field(description="The provider's own error code")] = None
 
 
 class GenerationSubmitted(GenerationEvent):
-    """The provider has the task. `deadline_at` is when we give up waiting; `adopted`: found in the provider's list."""
+    """The provider accepted the task, which times out at `deadline_at`. `adopted`: found in the provider's list."""
 
     type: ClassVar[str] = "generation.submitted.v1"
     action: ClassVar[str] = "submitted"
@@ -104,8 +102,8 @@ class GenerationSubmitted(GenerationEvent):
     attempt: Annotated[int, Field(description="The attempt that was accepted")]
     provider: Annotated[str, Field(description="Name of the provider")]
     provider_task_id: ProviderTask
-    submitted_at: Annotated[datetime, Field(description="When the provider took it")]
-    deadline_at: Annotated[datetime, Field(description="When it fails for the user if it has not ended")]
+    submitted_at: Annotated[datetime, Field(description="When the provider accepted it")]
+    deadline_at: Annotated[datetime, Field(description="When it fails for the user unless it has ended")]
     adopted: Annotated[bool, Field(description="Whether it was found in the provider's list")] = False
 
 
@@ -119,7 +117,7 @@ class GenerationProgressed(GenerationEvent):
 
 
 class VideoReady(GenerationEvent):
-    """The provider made the video. The URL dies at `url_expires_at`: the copy must be done before."""
+    """The provider generated the video. It must be copied before its URL expires at `url_expires_at`."""
 
     type: ClassVar[str] = "video.ready.v1"
     action: ClassVar[str] = "ready"
@@ -127,26 +125,26 @@ class VideoReady(GenerationEvent):
     provider_task_id: ProviderTask
     url: Annotated[str, Field(description="Where the provider serves the video")]
     url_expires_at: Annotated[datetime, Field(description="When that URL stops working")]
-    usage: Annotated[Usage, Field(description="What the task used at the provider")]
-    resolution: Annotated[str | None, Field(description="Resolution, as the provider says")] = None
-    ratio: Annotated[str | None, Field(description="Aspect ratio, as the provider says")] = None
-    duration: Annotated[float | None, Field(description="Seconds, as the provider says")] = None
-    seed: Annotated[int | None, Field(description="Seed, as the provider says")] = None
+    usage: Annotated[Usage, Field(description="Usage reported by the provider")]
+    resolution: Annotated[str | None, Field(description="Resolution reported by the provider")] = None
+    ratio: Annotated[str | None, Field(description="Aspect ratio reported by the provider")] = None
+    duration: Annotated[float | None, Field(description="Seconds, as reported by the provider")] = None
+    seed: Annotated[int | None, Field(description="Seed reported by the provider")] = None
 
 
 class GenerationFailed(GenerationEvent):
     """The generation ended without a video; `message` is for the user.
 
-    A generation that was not paid for has code `insufficient_credits`, whatever the reason, since the list of codes
-    is closed; `denial_reason` is the reason.
+    A generation that was not paid for always has the code `insufficient_credits`, because the list of codes is closed;
+    `denial_reason` is the reason.
     """
 
     type: ClassVar[str] = "generation.failed.v1"
     action: ClassVar[str] = "failed"
 
-    stage: Annotated[Stage, Field(description="How far it had come")]
+    stage: Annotated[Stage, Field(description="Stage at which it failed")]
     code: Annotated[FailureCode, Field(description="Why, from a closed list")]
-    message: Annotated[str, Field(description="Why, in words for the user")]
+    message: Annotated[str, Field(description="Why, for the user")]
     provider_code: Annotated[str | None, Field(description="The provider's own error code")] = None
     denial_reason: Annotated[
         DenialReason | None, Field(description="Why it was not paid for; absent otherwise and before 0.3")
@@ -154,14 +152,14 @@ class GenerationFailed(GenerationEvent):
 
 
 class GenerationCancelled(GenerationEvent):
-    """The generation ended because the user asked for it, and nothing goes on at the provider."""
+    """The generation ended at the user's request, and no task is running at the provider."""
 
     type: ClassVar[str] = "generation.cancelled.v1"
     action: ClassVar[str] = "cancelled"
 
 
 class CancelDeclined(GenerationEvent):
-    """The generation could not be stopped: the provider is already working on it. It goes on."""
+    """The generation could not be cancelled, because the provider is working on it; it continues."""
 
     type: ClassVar[str] = "generation.cancel_declined.v1"
     action: ClassVar[str] = "cancel_declined"
@@ -170,7 +168,7 @@ class CancelDeclined(GenerationEvent):
 
 
 class LateResultRecorded(GenerationEvent):
-    """How a task ended at the provider after its generation had ended here. For reconciliation; delivers nothing."""
+    """How a task ended at the provider after its generation had ended. For reconciliation; nothing is delivered."""
 
     type: ClassVar[str] = "generation.late_result.v1"
     action: ClassVar[str] = "late_result"
@@ -180,4 +178,4 @@ class LateResultRecorded(GenerationEvent):
     url: Annotated[str | None, Field(description="Where the provider serves the video, if there is one")] = (
         None
     )
-    usage: Annotated[Usage, Field(description="What the task used at the provider")]
+    usage: Annotated[Usage, Field(description="Usage reported by the provider")]

@@ -1,4 +1,4 @@
-"""What every event is: an immutable pydantic model that knows its type name, its stream and its place in a subject."""
+"""Base class of events: an immutable pydantic model with its type name, its stream and its subject tokens."""
 
 from typing import Annotated, ClassVar
 
@@ -9,46 +9,46 @@ MAX_CREDITS = 2**53 - 1
 
 
 _NAME = {"pattern": "^[A-Za-z0-9_-]{1,64}$"}
-Account = Annotated[str, Field(description="Who pays; a token of the subject", json_schema_extra=_NAME)]
+Account = Annotated[
+    str, Field(description="The account that pays; a token of the subject", json_schema_extra=_NAME)
+]
 Generation = Annotated[
     str,
     Field(
-        description="One request and all that follows from it; a token of the subject",
+        description="Id of the request and everything that follows from it; a token of the subject",
         json_schema_extra=_NAME,
     ),
 ]
 
 
 class Event(BaseModel):
-    """A fact in the past tense. Readers ignore fields they do not know: a newer producer is normal.
+    """A fact in the past tense. Readers ignore unknown fields, which newer producers may send."""
 
-    What is wrong with a field is told without its value, as by every model here: a value may be a prompt.
-    """
-
+    # As in every model here, validation errors do not contain the input: it may be a prompt.
     model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
 
     type: ClassVar[str]
     """Name and version, e.g. ``credits.debited.v1``; never reused for another shape."""
     stream: ClassVar[str]
-    """The JetStream stream that keeps it."""
+    """The JetStream stream that stores it."""
     action: ClassVar[str]
     """Last token of its subject, e.g. ``debited``; the same in every version."""
     written_by: ClassVar[str]
     """The one service that may publish it."""
     informational: ClassVar[bool] = False
-    """Whether nothing is decided on it: a reader that does not know it may decide as if it were not there.
+    """Whether no decision is based on it: readers that do not know the type may ignore it.
 
-    Travels in the envelope, since a reader that does not know the type does not have the class. Entries of the ledger
-    are never informational: their numbers have no gaps.
+    Also sent in the envelope, since a reader that does not know the type does not have the class. Entries of the
+    ledger are never informational: their numbers have no gaps.
     """
 
     @property
     def aggregate(self) -> tuple[str, ...]:
-        """The subject tokens between the stream's prefix and the action: who this event is about."""
+        """The subject tokens between the stream's prefix and the action: the ids of what the event is about."""
         raise TypeError(f"{type(self).__name__} does not say which aggregate it belongs to")
 
     @property
     def about(self) -> dict[str, str]:
-        """The ids by which a log line or a person finds what this event belongs to; no content."""
+        """Account and generation, where the event has them: for logs and searches, without content."""
         names = ("account", "generation")
         return {name: value for name in names if isinstance(value := getattr(self, name, None), str)}

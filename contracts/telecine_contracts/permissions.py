@@ -47,12 +47,12 @@ __all__ = [
 
 SERVICES = ("gateway", "credits", "generation", "storage")
 PROVISIONER = "provisioner"
-"""Creates and alters streams and durable consumers; reads and writes no event. A stream's limits are within its reach,
-so it could make LEDGER forget its entries: only `telecine provision` and `telecine subscribers` use it."""
+"""Creates and alters streams and durable consumers; reads and writes no events. It may change a stream's limits, and so
+make LEDGER drop entries: only `telecine provision` and `telecine subscribers` use it."""
 OPERATOR = "operator"
 """Creates API keys, grants credits, reads every stream, replays dead letters."""
 AUDITOR = "auditor"
-"""Reads the ledger and what it is about."""
+"""Reads LEDGER, VIDEO and CHECKPOINTS."""
 IDENTITIES = (*SERVICES, PROVISIONER, OPERATOR, AUDITOR)
 
 _READS: dict[str, tuple[Stream, ...]] = {
@@ -62,19 +62,19 @@ _READS: dict[str, tuple[Stream, ...]] = {
     "storage": (VIDEO,),
     OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS),
 }
-"""Streams whose aggregates an identity loads, or that it follows."""
+"""Streams that an identity reads."""
 _CONSUMED = (VIDEO, LEDGER, TIMERS)
 """Streams with durable consumers."""
 SUBSCRIBED = (VIDEO, LEDGER)
 """Streams that other teams' programs may have a consumer on."""
 _FIRES = {"gateway": ("timers.due.generation.wake.*.*",)}
-"""Timers of another service that an identity makes due: the provider's callback, as a hint."""
+"""Timers of another service that an identity may make due: the gateway, on a callback of the provider."""
 SERVER_HEALTH = "$SYS.REQ.SERVER.PING.HEALTHZ"
-"""Answered by each server: whether JetStream and all of its streams work, also whether each can still be written."""
+"""Each server replies with the health of JetStream and its streams, and whether they can be written."""
 SERVER_STATE = "$SYS.REQ.SERVER.PING.STATSZ"
-"""Answered by each server: figures, among them the bytes that its streams use and may use."""
+"""Each server replies with statistics, among them the used and allowed bytes of its streams."""
 _INFO = "$JS.API.INFO"
-"""Everybody's: an account that does not import it gets the server's own, which says that it has no JetStream at all."""
+"""Needed by every identity: an account that does not import it gets the server's own reply, without JetStream."""
 _LEDGER_COMMANDS: tuple[type[LedgerCommand], ...] = (
     AdjustCredits,
     CloseAccount,
@@ -85,17 +85,16 @@ _LEDGER_COMMANDS: tuple[type[LedgerCommand], ...] = (
 _COMMANDS = tuple(command.subject for command in _LEDGER_COMMANDS)
 _COMMANDERS = ("gateway", OPERATOR)
 _REPAIRS = (SkipMessage.subject,)
-"""Commands that are the operator's alone."""
+"""Commands that only the operator may send."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Rights:
-    """All that one identity may do. What is not named is refused.
+    """All permissions of one identity. Everything else is denied.
 
-    `tells`: subjects it may publish on that are answered once or never; to JetStream a question is a message, too.
-    `asks`: those that get many answers. `hears`: announcements it may subscribe to. `commands`: requests that it may
-    send to the identity that `serves` them. `server`: what it may ask the servers themselves. `inbox`: the beginning of
-    the subjects that answers to it come to.
+    `tells`: subjects it may publish to that get one reply or none, JetStream API requests included. `asks`: those that
+    get many replies. `hears`: notifications it may subscribe to. `commands`: requests that it may send to the identity
+    that `serves` them. `server`: requests to the servers themselves. `inbox`: prefix of its reply subjects.
     """
 
     identity: str
@@ -109,17 +108,17 @@ class Rights:
 
     @property
     def publish(self) -> tuple[str, ...]:
-        """The whole list for publishing. Whoever serves may also publish the answers, wherever they are wanted."""
+        """All subjects for publishing. An identity that serves requests may also publish their replies."""
         return (*self.tells, *self.asks, *self.commands, *self.server)
 
     @property
     def subscribe(self) -> tuple[str, ...]:
-        """The whole list for subscribing."""
+        """All subjects for subscribing."""
         return (f"{self.inbox}.>", *self.hears, *self.serves)
 
 
 def rights(identity: str) -> Rights:
-    """What `identity`, one of IDENTITIES, may do. Raises LookupError for another."""
+    """Permissions of `identity`, one of IDENTITIES. Raises LookupError for another."""
     if identity in SERVICES:
         return _service(identity)
     if identity == PROVISIONER:
@@ -132,12 +131,12 @@ def rights(identity: str) -> Rights:
 
 
 def subscriber(name: str) -> Rights:
-    """What another team's program may do: take events from the durable consumer `name` of VIDEO or LEDGER.
+    """Permissions of another team's program: fetch from the durable consumer `name` of VIDEO or LEDGER.
 
     The provisioner creates that consumer, on one of them or on both. Raises BadToken, or ValueError for a name in use.
     """
     if name in IDENTITIES or name in {consumer.name for consumer in CONSUMERS}:
-        raise ValueError(f"{name} is the name of a part of telecine: choose another")
+        raise ValueError(f"{name} is the name of a service or consumer of telecine: choose another")
     own = [(stream.name, token(name)) for stream in SUBSCRIBED]
     return Rights(
         identity=name,
@@ -232,12 +231,12 @@ def _auditor() -> Rights:
 
 
 def _written(identity: str) -> Iterable[str]:
-    """The subjects of the events that it alone writes."""
+    """The subjects of the events that only this identity writes."""
     return dict.fromkeys(of_type(event) for event in EVENTS if event.written_by == identity)
 
 
 def _timers(service: str, consumers: Iterable[Consumer]) -> tuple[str, ...]:
-    """It sets its own, and reads them one by one, by their subject: the times of others are not its business."""
+    """Setting its own timers and reading them one by one; timers of other services are not readable."""
     if not any(consumer.stream == TIMERS.name for consumer in consumers):
         return ()
     own = f"timers.at.{service}.>"
@@ -245,7 +244,7 @@ def _timers(service: str, consumers: Iterable[Consumer]) -> tuple[str, ...]:
 
 
 def _dues(service: str) -> str:
-    """Dead letters are replayed by a timer that is due, those of timers by themselves."""
+    """Due timers of a service: the operator replays a dead letter as a due timer."""
     return f"timers.due.{service}.>"
 
 

@@ -1,4 +1,4 @@
-"""What a generation costs: a versioned table of whole credits. A change of price is a new table, never an edit."""
+"""Prices of generations in whole credits, in versioned tables: a change of price is a new table."""
 
 from decimal import ROUND_CEILING, Decimal
 from typing import Annotated
@@ -9,7 +9,7 @@ from .message import MAX_CREDITS
 
 
 class Price(BaseModel):
-    """A price as it was quoted, with everything it was computed from."""
+    """A quoted price and the inputs that it was computed from."""
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -33,7 +33,7 @@ class PriceTable(BaseModel):
     def quote(self, resolution: str, duration: int) -> Price:
         """The price of a clip of `duration` seconds.
 
-        Raises KeyError for a resolution that is not sold.
+        Raises KeyError for an unknown resolution.
         """
         factor = self.long_factor if duration > self.long_after else Decimal(1)
         amount = (self.base * self.resolutions[resolution] * factor).to_integral_value(ROUND_CEILING)
@@ -47,4 +47,4 @@ PRICE_TABLE = PriceTable(
     long_after=10,
     long_factor=Decimal("1.5"),
 )
-"""The prices in force."""
+"""The current prices."""

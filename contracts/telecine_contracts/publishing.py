@@ -1,4 +1,4 @@
-"""Writes what strangers read: schemas, the AsyncAPI document, example bodies, and the record of what was released."""
+"""Writes the generated files: schemas, the AsyncAPI document, example bodies, and released schemas."""
 
 import json
 from pathlib import Path
@@ -15,22 +15,22 @@ RELEASED = "released"
 
 
 class Incompatible(Exception):
-    """An event changed in a way that readers of its released version would trip over; one line a break."""
+    """A change of an event breaks readers of its released version; one line per break."""
 
 
 def text(value: Any) -> str:
-    """JSON as it is committed: indented, readable, ending in a newline."""
+    """JSON as it is committed: indented, with a final newline."""
     return json.dumps(value, indent=2, ensure_ascii=False) + "\n"
 
 
 def files() -> dict[str, str]:
-    """Everything that `export` writes: path within the contracts folder, and content."""
+    """The files that `export` writes: content by path within the contracts folder."""
     schemas = {f"schemas/{event.type}.json": text(schema(event)) for event in EVENTS}
     return {**schemas, "asyncapi.json": text(document())}
 
 
 def export(folder: Path) -> list[Path]:
-    """Write schemas and the AsyncAPI document into the contracts folder; schemas of events that are gone go too."""
+    """Write schemas and the AsyncAPI document into the contracts folder; schemas of removed events are deleted."""
     (folder / "schemas").mkdir(parents=True, exist_ok=True)
     written = files()
     for old in (folder / "schemas").glob("*.json"):
@@ -42,9 +42,9 @@ def export(folder: Path) -> list[Path]:
 
 
 def release(folder: Path) -> list[Path]:
-    """Record today's schemas as released. From then on a test refuses any change that breaks them.
+    """Record the current schemas as released; later changes that break them make a test fail.
 
-    Raises Incompatible when that change has already been made.
+    Raises Incompatible if they break an earlier release already.
     """
     released = folder / "schemas" / RELEASED
     released.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def release(folder: Path) -> list[Path]:
 
 
 def broken(released: Path, name: str, now: dict[str, Any]) -> list[str]:
-    """What the schema `now` of event `name` breaks of its released one; nothing if it was never released."""
+    """What the schema `now` of event `name` breaks of its released one; empty if it was never released."""
     path = released / f"{name}.json"
     if not path.exists():
         return []
@@ -66,7 +66,7 @@ def broken(released: Path, name: str, now: dict[str, Any]) -> list[str]:
 
 
 def write_examples(folder: Path) -> list[Path]:
-    """Write the body of every event's example that has no file yet. Never changes one: it is a record."""
+    """Write the example body of every event that has no file yet; existing files are never changed."""
     folder.mkdir(parents=True, exist_ok=True)
     bodies = {folder / f"{event.type}.json": encode(event) for event in EXAMPLES}
     missing = {path: body for path, body in bodies.items() if not path.exists()}

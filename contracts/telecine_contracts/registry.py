@@ -1,4 +1,4 @@
-"""From bytes to events and back: types by name, upcasts from old versions to new ones."""
+"""Decodes and encodes events: classes by type name, upcasts from old versions to new ones."""
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any
@@ -11,15 +11,15 @@ Upcast = Callable[[dict[str, Any]], dict[str, Any]]
 
 
 class UnknownEvent(LookupError):
-    """An event type that this registry does not hold: written by a newer producer, or not ours."""
+    """An event type that is not registered: written by a newer producer, or not an event of telecine."""
 
 
 class BadEvent(ValueError):
-    """A body that is not the event its type says; names the fields."""
+    """A body that does not match the schema of its type; names the fields."""
 
 
 class Registry:
-    """Every event a program understands. Built once from model classes; two classes may not share a type name."""
+    """The events that a program can decode. Two classes must not share a type name."""
 
     def __init__(self, events: Iterable[type[Event]]) -> None:
         self._events: dict[str, type[Event]] = {}
@@ -33,14 +33,14 @@ class Registry:
         return iter(self._events.values())
 
     def upcast(self, old: str, new: str, change: Upcast) -> None:
-        """Read bodies of type `old` as type `new` after `change`. Upcasts chain: v1 to v2 to v3.
+        """Decode bodies of type `old` as type `new` after applying `change`. Upcasts chain: v1 to v2 to v3.
 
-        Raises ValueError when `new` is not read by this registry, or `old` already is.
+        Raises ValueError if `new` is not registered, or `old` already is.
         """
         if new not in self:
-            raise ValueError(f"{old} is to be read as {new}, which is not registered")
+            raise ValueError(f"cannot upcast {old} to {new}: {new} is not registered")
         if old in self:
-            raise ValueError(f"{old} is already read, as itself or as another type")
+            raise ValueError(f"cannot upcast {old}: it is registered already")
         self._upcasts[old] = (new, change)
 
     def __contains__(self, name: object) -> bool:
@@ -54,9 +54,9 @@ class Registry:
             raise UnknownEvent(f"no event is called {name}") from None
 
     def decode(self, name: str, body: bytes) -> Event:
-        """The event that `body` holds, in its newest version.
+        """The event in `body`, in its newest version.
 
-        Raises UnknownEvent for a type that is not registered, BadEvent for a body that does not fit.
+        Raises UnknownEvent for a type that is not registered, BadEvent for a body that does not match its schema.
         """
         try:
             if name in self._upcasts:
@@ -82,9 +82,8 @@ class Registry:
             newer, change = self._upcasts[name]
             try:
                 fields = change(fields)
-            except (
-                Exception
-            ) as error:  # an old body that is not what its type says may break an upcast in any way
+            except Exception as error:
+                # An old body that does not match its type may make an upcast fail in any way.
                 raise BadEvent(f"{name}: can't be read as {newer} ({type(error).__name__})") from None
             name = newer
         return self[name].model_validate(fields)
@@ -93,7 +92,7 @@ class Registry:
 def encode(event: Event) -> bytes:
     """The canonical body: compact JSON in the model's field order, fields that are None left out.
 
-    Leaving out None keeps old bodies and new optional fields byte-identical, which the golden files and any
-    hash over bodies rely on.
+    Because None is left out, a new optional field does not change the bytes of existing events, on which golden files
+    and hashes over bodies rely.
     """
     return event.model_dump_json(exclude_none=True).encode()

@@ -16,7 +16,7 @@ Schema = dict[str, Any]
 
 
 def schema(event: type[Event]) -> Schema:
-    """The JSON Schema of one event's body, complete in itself, with an example."""
+    """The self-contained JSON Schema of one event's body, with an example."""
     body: Schema = _readable(event.model_json_schema(schema_generator=_Published))
     names = {"$schema": DIALECT, "$id": f"urn:telecine:event:{event.type}"}
     head = {name: body.pop(name) for name in ("title", "description", "type", "properties", "required")}
@@ -24,7 +24,7 @@ def schema(event: type[Event]) -> Schema:
 
 
 def components(events: tuple[type[Event], ...]) -> dict[str, Schema]:
-    """The same schemas by class name, sharing their parts, for a document that has ``#/components/schemas``."""
+    """The same schemas by class name, with shared definitions, for a document with ``#/components/schemas``."""
     _, together = models_json_schema(
         [(event, "validation") for event in events],
         ref_template="#/components/schemas/{model}",
@@ -35,12 +35,12 @@ def components(events: tuple[type[Event], ...]) -> dict[str, Schema]:
 
 
 def sample(event: type[Event]) -> Any:
-    """The example of an event as it stands in a message, decoded from JSON."""
+    """The example body of an event, decoded from JSON."""
     return json.loads(encode(example(event)))
 
 
 def markdown(docstring: str) -> str:
-    """A docstring as Markdown: a line a paragraph, single backticks."""
+    """A docstring as Markdown: one line per paragraph, single backticks."""
     paragraphs = re.split(r"\n\s*\n", docstring.strip())
     return "\n\n".join(" ".join(text.split()).replace("``", "`") for text in paragraphs)
 
@@ -57,7 +57,7 @@ def _readable(schema: Any) -> Any:
 
 
 class _Published(GenerateJsonSchema):
-    """What is written, not all that is accepted: absent fields are left out, so null is no value of any field."""
+    """Schema of what is written, not of all that is accepted: absent fields are left out, so no field may be null."""
 
     def field_title_should_be_set(self, schema: Any) -> bool:
         return False

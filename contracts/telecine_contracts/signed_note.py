@@ -1,7 +1,7 @@
 """The text form of checkpoints: C2SP signed notes (https://c2sp.org/signed-note, https://c2sp.org/tlog-checkpoint).
 
-Only the form: who has a library for Ed25519 signs `Checkpoint.text`, and verifies the signatures of a `Note` over
-`Note.text`, extension lines included.
+Format only: with a library for Ed25519, sign `Checkpoint.text` and verify the signatures of a `Note` over `Note.text`,
+extension lines included.
 """
 
 import base64
@@ -21,12 +21,12 @@ _MOST_LEAVES = 2**63 - 1
 
 
 class BadNote(ValueError):
-    """A text that is not a signed note, a checkpoint, or a verifier key; says what is wrong with it."""
+    """A text that is not a valid signed note, checkpoint or verifier key."""
 
 
 @dataclass(frozen=True, slots=True)
 class Checkpoint:
-    """What is signed: the log's name, how many leaves it has, and the root hash over them. Raises BadNote."""
+    """The signed content: name of the log, number of leaves and root hash. Raises BadNote."""
 
     origin: str
     size: int
@@ -47,7 +47,7 @@ class Checkpoint:
 
     @classmethod
     def of(cls, text: str) -> "Checkpoint":
-        """Read the text of a note; extension lines behind the root are allowed and left alone. Raises BadNote."""
+        """Parse the text of a note; extension lines after the root are allowed and ignored. Raises BadNote."""
         *lines, end = text.split("\n")
         if len(lines) < 3 or end:
             raise BadNote("a checkpoint has three lines: origin, size, root")
@@ -74,7 +74,7 @@ class VerifierKey:
 
     @property
     def id(self) -> bytes:
-        """Four bytes that tell keys of the same name apart."""
+        """Four bytes that distinguish keys of the same name."""
         return sha256(self.name.encode() + b"\n" + ED25519 + self.public).digest()[:_KEY_ID_BYTES]
 
     def __str__(self) -> str:
@@ -82,11 +82,9 @@ class VerifierKey:
 
     @classmethod
     def of(cls, text: str) -> "VerifierKey":
-        """Read the text form. Raises BadNote."""
+        """Parse the text form. Raises BadNote."""
         if text.strip().startswith("PRIVATE+KEY+"):
-            raise BadNote(
-                "this is a signing key, which is secret: the verifier key that belongs to it is needed"
-            )
+            raise BadNote("this is a signing key, which is secret; expected its verifier key")
         name, _, rest = text.strip().partition("+")
         claimed, _, encoded = rest.partition("+")
         data = _decode(encoded, "a verifier key is <name>+<key id>+<base64>")
@@ -94,13 +92,13 @@ class VerifierKey:
             raise BadNote("the verifier key is not an Ed25519 key")
         key = cls(name, data[1:])
         if key.id.hex() != claimed:
-            raise BadNote("the id of the verifier key does not fit the key: a part of it was changed")
+            raise BadNote("the id of the verifier key does not match the key: a part of it was changed")
         return key
 
 
 @dataclass(frozen=True, slots=True)
 class Signature:
-    """One signature line: who claims to have signed, with which key, and the signature's bytes."""
+    """One signature line: name and id of the key, and the bytes of the signature."""
 
     name: str
     key_id: bytes
@@ -112,7 +110,7 @@ class Signature:
 
 @dataclass(frozen=True, slots=True)
 class Note:
-    """A text and the signatures below it. Nothing is verified here."""
+    """A text and its signatures, which are not verified here."""
 
     text: str
     signatures: tuple[Signature, ...]
@@ -122,7 +120,7 @@ class Note:
 
     @classmethod
     def of(cls, note: str) -> "Note":
-        """Take a note apart. Raises BadNote."""
+        """Parse a note. Raises BadNote."""
         if _CONTROL.search(note):
             raise BadNote("a signed note has no control characters; its lines end with LF alone, not CR LF")
         try:

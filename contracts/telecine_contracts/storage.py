@@ -1,4 +1,4 @@
-"""What the storage service writes to the VIDEO stream: where the video went."""
+"""Events that the storage service writes to the VIDEO stream: where the video is stored."""
 
 from datetime import datetime
 from enum import StrEnum
@@ -10,25 +10,25 @@ from .gateway import VideoEvent
 
 
 class StorageFailure(StrEnum):
-    """Which side of the copy gave up."""
+    """Side of the copy that failed."""
 
     SOURCE = "source"
     BUCKET = "bucket"
 
 
 class StorageEvent(VideoEvent):
-    """What all events of the storage service share."""
+    """Base of the storage service's events."""
 
     written_by: ClassVar[str] = "storage"
 
 
 class VideoStored(StorageEvent):
-    """The video is in the bucket, whole and checked. The generation is completed."""
+    """The complete, verified video is in the bucket. The generation is completed."""
 
     type: ClassVar[str] = "video.stored.v1"
     action: ClassVar[str] = "stored"
 
-    bucket: Annotated[str, Field(description="The bucket that has it")]
+    bucket: Annotated[str, Field(description="Bucket of the video")]
     key: Annotated[str, Field(description="Its key in the bucket")]
     bytes: Annotated[int, Field(ge=1, description="Size in bytes")]
     sha256: Annotated[str, Field(description="SHA-256 of the file, hexadecimal")]
@@ -39,16 +39,16 @@ class VideoStored(StorageEvent):
 
 
 class VideoStorageFailed(StorageEvent):
-    """The copy was given up after all its retries.
+    """The copy failed after all retries.
 
-    With `stopgap_url` the generation is completed, on the provider's own URL, until `stopgap_expires_at`. Without
-    one there is no video to give: the generation has failed and is refunded.
+    With a `stopgap_url` the generation is completed and served from the provider's URL until `stopgap_expires_at`.
+    Without one no video can be delivered: the generation has failed and is refunded.
     """
 
     type: ClassVar[str] = "video.storage_failed.v1"
     action: ClassVar[str] = "storage_failed"
 
-    side: Annotated[StorageFailure, Field(description="Which side of the copy gave up")]
-    message: Annotated[str, Field(description="Why, in words")]
-    stopgap_url: Annotated[str | None, Field(description="The provider's own URL, in place of a copy")] = None
+    side: Annotated[StorageFailure, Field(description="Side of the copy that failed")]
+    message: Annotated[str, Field(description="Why")]
+    stopgap_url: Annotated[str | None, Field(description="The provider's URL, in place of a copy")] = None
     stopgap_expires_at: Annotated[datetime | None, Field(description="When that URL stops working")] = None

@@ -1,4 +1,4 @@
-"""The streams and their durable consumers, as data. `telecine provision` makes the server agree with this page."""
+"""Streams and durable consumers as data, which `telecine provision` applies to the server."""
 
 from dataclasses import dataclass, field
 from typing import Literal
@@ -16,8 +16,8 @@ GIB = 2**30
 class Stream:
     """One JetStream stream. Sizes in bytes, times in seconds; 0 or None means no limit.
 
-    `announced`: the headers of every message go out on ``stored.<its subject>`` once it is stored (JetStream's
-    republishing), so that whoever follows the stream knows when to ask for more, and needs no consumer for it.
+    `announced`: the headers of every stored message are republished on ``stored.<its subject>`` (JetStream's
+    republishing), so that a reader of the stream knows when to fetch without a consumer of its own.
     """
 
     name: str
@@ -39,10 +39,10 @@ class Stream:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Consumer:
-    """A durable pull consumer: one reaction of one service. Times in seconds.
+    """A durable pull consumer with one handler in one service. Times in seconds.
 
-    `concurrency` is how many messages one process handles at once; `ack_wait` is how long the server waits before it
-    hands a message to somebody else (a running handler keeps asking for more time).
+    `concurrency` is the number of messages that one process handles at once; `ack_wait` is how long the server waits
+    for an acknowledgement before it redelivers a message (a running handler extends this time).
     """
 
     name: str
@@ -56,7 +56,7 @@ class Consumer:
 
 VIDEO = Stream(
     name="VIDEO",
-    description="Generations, from request to stored video. Purged for one account when it asks to be forgotten.",
+    description="Generations, from request to stored video. Purged for an account that requests erasure.",
     subjects=("video.*.*.*",),
     announced=True,
 )
@@ -84,7 +84,7 @@ CHECKPOINTS = Stream(
 )
 TIMERS = Stream(
     name="TIMERS",
-    description="Durable timers. Derived from events: may be lost, is re-armed.",
+    description="Durable timers. Derived from events: a lost timer is set again.",
     subjects=("timers.at.>", "timers.due.>"),
     retention="workqueue",
     schedules=True,
@@ -92,7 +92,7 @@ TIMERS = Stream(
 )
 DEADLETTERS = Stream(
     name="DEADLETTERS",
-    description="Messages that a handler could not take, with the error.",
+    description="Messages that a handler could not process, with the error.",
     subjects=("deadletters.*.>",),
     discard="old",
     max_bytes=GIB,

@@ -1,8 +1,8 @@
-"""Every subject is built and read here, and nowhere else.
+"""Builds and parses all subjects.
 
 ``video.<account>.<generation>.<action>`` · ``ledger.<account>.<action>`` · ``access.<account>.<action>`` ·
 ``checkpoints.<log>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` ·
-``deadletters.<service>.<consumer>.<message…>`` · ``stored.<subject>``: that a message has been stored there
+``deadletters.<service>.<consumer>.<message…>`` · ``stored.<subject>``: notification of a stored message
 """
 
 import re
@@ -14,18 +14,17 @@ PREFIX = {"VIDEO": "video", "LEDGER": "ledger", "ACCESS": "access", "CHECKPOINTS
 
 
 RESOLVED = "resolved"
-"""Stands where the service would in the subject of a dead letter that needs no attention any more."""
+"""Replaces the service in the subject of a dead letter that was replayed or dismissed."""
 
 
 class BadToken(ValueError):
-    """A name that may not stand in a subject."""
+    """A name that is not a valid subject token."""
 
 
 def token(value: str) -> str:
-    """`value`, if it may stand in a subject: 1-64 of A-Z a-z 0-9 _ and -.
+    """`value`, if it is a valid subject token: 1-64 of A-Z a-z 0-9 _ and -. Raises BadToken otherwise.
 
-    A wildcard, a dot or a space in a name would make one account's subject match another's.
-    Raises BadToken otherwise.
+    A wildcard, a dot or a space in a name would make the subject of one account match that of another.
     """
     if not TOKEN.fullmatch(value):
         raise BadToken(f"{value[:80]!r} is not a name: use 1 to 64 letters, digits, '_' or '-'")
@@ -33,15 +32,12 @@ def token(value: str) -> str:
 
 
 def stream_of(subject: str) -> str:
-    """The stream that keeps `subject` or everything that a filter selects.
-
-    Raises BadToken when the first token is no stream's prefix.
-    """
+    """The stream that stores `subject`, which may be a filter. Raises BadToken if no stream has its prefix."""
     prefix = subject.partition(".")[0]
     for stream, known in PREFIX.items():
         if known == prefix:
             return stream
-    raise BadToken(f"no event stream keeps {prefix!r}")
+    raise BadToken(f"no event stream has the prefix {prefix!r}")
 
 
 def of_event(event: Event) -> str:
@@ -50,7 +46,7 @@ def of_event(event: Event) -> str:
 
 
 def of_type(event: type[Event]) -> str:
-    """The subject filter that selects every event of one type, whatever it is about."""
+    """The subject filter of all events of one type."""
     wildcards = 2 if event.stream == "VIDEO" else 1
     return ".".join([PREFIX[event.stream], *["*"] * wildcards, event.action])
 
@@ -58,7 +54,7 @@ def of_type(event: type[Event]) -> str:
 def template(event: type[Event]) -> str:
     """The subject of every event of one type, with names for its ids: ``video.{account}.{generation}.requested``.
 
-    For whatever is named after a subject and must not grow with the number of accounts: spans, metrics, channels.
+    For names of spans, metrics and channels, whose number must not grow with the number of accounts.
     """
     names = ["{log}"] if event.stream == "CHECKPOINTS" else ["{account}", "{generation}"]
     return ".".join([PREFIX[event.stream], *names[: of_type(event).count("*")], event.action])
@@ -85,23 +81,23 @@ def checkpoints(log: str) -> str:
 
 
 def timer_at(service: str, kind: str, *key: str) -> str:
-    """Where a timer is kept until it is due; writing to it again moves the timer."""
+    """Subject of a timer until it is due; publishing to it again moves the timer."""
     return ".".join(["timers", "at", token(service), token(kind), *map(token, key)])
 
 
 def timer_due(service: str, kind: str, *key: str) -> str:
-    """Where a timer arrives when it is due."""
+    """Subject on which a timer is delivered when it is due."""
     return ".".join(["timers", "due", token(service), token(kind), *map(token, key)])
 
 
 def dead_letter(service: str, consumer: str, *place: str) -> str:
-    """Where a message goes that `consumer` could not take; `place` tells it from the consumer's others.
+    """Subject of a message that `consumer` could not handle; `place` identifies the message.
 
-    Under RESOLVED in place of a service: what an operator has replayed or dismissed.
+    RESOLVED in place of a service: letters that an operator has replayed or dismissed.
     """
     return ".".join(["deadletters", token(service), token(consumer), *map(token, place)])
 
 
 def stored(subject: str) -> str:
-    """Where it is announced that a message was stored on `subject`; takes a filter, too."""
+    """Subject of the notification that a message was stored on `subject`, which may be a filter."""
     return f"stored.{subject}"

@@ -1,11 +1,11 @@
-"""What a checkpoint of a stream is computed over: one RFC 6962 Merkle tree, a leaf for every message in sequence.
+"""The RFC 6962 Merkle tree that checkpoints sign: one leaf per message of the stream, in sequence.
 
-Leaf number `n` (from 0) is the message of stream sequence `n + 1`, in the form of `entry_bytes`. Everything an event
-says is in it: subject, headers, body. Headers that begin with ``Nats-`` are not, they belong to the transport: a copy
-or a restored stream may have others.
+Leaf number `n` (from 0) is the message of stream sequence `n + 1`, in the form of `entry_bytes`: subject, headers and
+body. Headers that begin with ``Nats-`` are left out: they belong to the transport, and a copy or a restored stream may
+have others.
 
-Headers are taken as nats-py reads them: in the order in which they were sent, without the spaces around a value, the
-last one where a name comes twice, and without lines that are no header. What our services send is in that form already.
+Headers are used as nats-py parses them: in the order in which they were sent, values without surrounding spaces, the
+last value of a repeated name, and without lines that are not headers. Telecine's services send that form.
 """
 
 from collections.abc import Iterable
@@ -19,10 +19,10 @@ _TRANSPORT = "nats-"
 
 
 def entry_bytes(subject: str, headers: Iterable[tuple[str, str]], body: bytes) -> bytes:
-    """The bytes of one message that its leaf is the hash of: subject, headers as they were sent, blank line, body.
+    """The bytes of one message that are hashed for its leaf: subject, headers as sent, blank line, body.
 
-    Lines end with CR LF. Raises BadEnvelope for a subject or header that has one within: two messages could then have
-    the same bytes. No client can read such a message from a stream, so whoever reads one need not expect it.
+    Lines end with CR LF. Raises BadEnvelope for a subject or header that contains CR LF: two messages could then have
+    the same bytes. NATS clients cannot read such a message from a stream, so readers need not handle this error.
     """
     lines = [subject, *(f"{name}: {value}" for name, value in headers if is_stated(name)), "", ""]
     head = "\r\n".join(lines)
@@ -32,12 +32,12 @@ def entry_bytes(subject: str, headers: Iterable[tuple[str, str]], body: bytes) -
 
 
 def is_stated(header: str) -> bool:
-    """Whether a header of this name is part of what an event says, and so of its leaf."""
+    """Whether a header of this name is part of the event, and so of its leaf."""
     return not header.lower().startswith(_TRANSPORT)
 
 
 def leaf_hash(entry: bytes) -> bytes:
-    """The hash of a leaf (RFC 6962, 2.1): the prefix keeps a leaf from passing for a node."""
+    """The hash of a leaf (RFC 6962, 2.1): the prefix prevents a leaf from being taken for a node."""
     return sha256(b"\x00" + entry).digest()
 
 
@@ -47,12 +47,12 @@ def node_hash(left: bytes, right: bytes) -> bytes:
 
 
 class Frontier:
-    """A tree that only grows, kept as the roots of its perfect subtrees, largest first: at most 64 hashes."""
+    """An append-only tree, stored as the roots of its perfect subtrees, largest first: at most 64 hashes."""
 
     __slots__ = ("_peaks", "size")
 
     def __init__(self, size: int = 0, peaks: Iterable[bytes] = ()) -> None:
-        """`peaks` are those of a tree of `size` leaves. Raises ValueError when they can't be."""
+        """`peaks` are those of a tree of `size` leaves. Raises ValueError if they cannot be."""
         self.size = size
         self._peaks = list(peaks)
         if size < 0 or len(self._peaks) != size.bit_count():
@@ -62,11 +62,11 @@ class Frontier:
 
     @property
     def peaks(self) -> tuple[bytes, ...]:
-        """What is needed to go on from here."""
+        """The roots of the perfect subtrees, from which the tree can be continued."""
         return tuple(self._peaks)
 
     def append(self, leaf: bytes) -> None:
-        """Take the hash of the next leaf."""
+        """Append the hash of the next leaf."""
         peaks, size = self._peaks, self.size
         while size & 1:
             leaf = sha256(b"\x01" + peaks.pop() + leaf).digest()

@@ -1,7 +1,7 @@
-"""What each video model takes: durations, resolutions, ratios, features. The one place where this is known.
+"""Capabilities of each video model: durations, resolutions, ratios, features.
 
 Source: the vendor's parameter documents and live probes of July to November 2026 (Volcano Ark and BytePlus
-ModelArk take the same parameters under other model ids).
+ModelArk accept the same parameters under other model ids).
 """
 
 from collections.abc import Iterable
@@ -9,15 +9,15 @@ from dataclasses import dataclass
 
 RATIOS = ("16:9", "4:3", "1:1", "3:4", "9:16", "21:9")
 RESOLUTIONS = ("480p", "720p", "1080p")
-"""Resolutions that telecine sells, smallest first."""
+"""Resolutions that telecine offers, smallest first."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class VideoModel:
-    """One model as the provider runs it.
+    """One model of the provider.
 
-    `durations` is the shortest and longest clip, in seconds, both allowed. `patience` is how long after submission
-    a task may run before telecine gives up, in seconds; `slow_patience` replaces it for 1080p and for clips of more
+    `durations` is the shortest and the longest clip, in seconds, both included. `patience` is how long a task may run
+    after its submission before it times out, in seconds; `slow_patience` replaces it for 1080p and for clips of more
     than ten seconds.
     """
 
@@ -34,17 +34,17 @@ class VideoModel:
     byteplus: str = ""
 
     def takes(self, duration: int) -> bool:
-        """Whether a clip of `duration` seconds can be asked for."""
+        """Whether the model offers clips of `duration` seconds."""
         return self.durations[0] <= duration <= self.durations[1]
 
     def ratios(self, *, from_image: bool) -> tuple[str, ...]:
-        """The aspect ratios that may be asked for; empty where the picture alone decides."""
+        """The aspect ratios that can be requested; empty if the ratio follows the image."""
         if from_image:
             return (*RATIOS, "adaptive") if self.ratio_with_image else ()
         return (*RATIOS, "adaptive") if self.adaptive_from_text else RATIOS
 
     def default_ratio(self, *, from_image: bool) -> str | None:
-        """The ratio asked for when the user names none."""
+        """The ratio that is requested if the user names none."""
         if not from_image:
             return "16:9"
         return "adaptive" if self.ratio_with_image else None
@@ -54,7 +54,7 @@ class VideoModel:
         return self.slow_patience if resolution == "1080p" or duration > 10 else self.patience
 
     def tokens(self, width: int, height: int, duration: int) -> int:
-        """The provider's own price unit for a clip: pixels of every frame / 1024, one frame more than asked for."""
+        """The provider's billing tokens for a clip: pixels of all frames / 1024, with one extra frame."""
         return width * height * (self.frames_per_second * duration + 1) // 1024
 
 
@@ -124,10 +124,10 @@ DEFAULT_MODEL = "doubao-seedance-1-0-pro-250528"
 
 
 def provider_model(name: str, *, byteplus: bool) -> str:
-    """The id by which the provider knows a model: BytePlus uses other names for the same models."""
+    """The provider's id of a model: BytePlus uses other ids for the same models."""
     return MODELS[name].byteplus if byteplus and name in MODELS else name
 
 
 def models_taking(duration: int, models: Iterable[str]) -> list[str]:
-    """Which of `models` take a clip of `duration` seconds, in their order."""
+    """Those of `models` that offer clips of `duration` seconds, in their order."""
     return [name for name in models if MODELS[name].takes(duration)]

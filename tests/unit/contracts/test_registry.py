@@ -150,7 +150,7 @@ def test_an_upcast_must_target_a_registered_version() -> None:
 
 @pytest.mark.parametrize("old", ["lamp.lit.v3", "lamp.lit.v2"])
 def test_a_type_is_registered_once(old: str) -> None:
-    with pytest.raises(ValueError, match="already read"):
+    with pytest.raises(ValueError, match="is registered already"):
         lamps().upcast(old, "lamp.lit.v3", dict)
 
 

@@ -100,7 +100,7 @@ def test_descriptions_contain_the_amounts() -> None:
         describe_body(entry.subject.rpartition(".")[2], json.loads(entry.body))
         for entry in november_streams().ledger
     ]
-    assert said[1] == "granted 60 credits (promotional, expires 2026-11-10T12:00:00Z), reference welcome"
+    assert said[1] == "granted 60 credits (promotional, expires 2026-11-10T12:00:00.000Z), reference welcome"
     assert said[7] == "expired 10 credits of grant 2"
     assert said[8] == "adjusted entry 4 by 20 credits, reference ticket-1: black"
     assert said[10] == f"closed the account: {HOSTILE_TEXTS}"
