@@ -366,7 +366,7 @@ async def test_an_unresponsive_store_is_unavailable_after_the_timeout(
 
 
 async def test_a_command_repeated_after_an_outage_is_handled_once(store: EventStore, name: str) -> None:
-    """The append landed, but nobody could say so in time: the redelivered cause finds it done."""
+    """The append was stored, but its reply was late: the redelivered cause finds the event."""
     troubled = UnreliableStore(store, deque(["stored"]), failing_loads=0)
     ledger = ledger_over(troubled, assume_new=True)
     troubled.failing_loads = 1000

@@ -12,21 +12,24 @@ from telecine_chassis.runtime.cancellation import cancel_and_wait, run_in_thread
 async def test_a_task_that_swallows_cancellations_is_ended_all_the_same() -> None:
     swallowed: list[int] = []
 
-    async def hard_of_hearing() -> None:
+    async def swallow_cancellations() -> None:
         for time in range(3):
             with suppress(asyncio.CancelledError):
                 await asyncio.Event().wait()
             swallowed.append(time)
 
-    deaf, other = asyncio.create_task(hard_of_hearing()), asyncio.create_task(asyncio.Event().wait())
+    stubborn, other = (
+        asyncio.create_task(swallow_cancellations()),
+        asyncio.create_task(asyncio.Event().wait()),
+    )
     await asyncio.sleep(0)
-    await cancel_and_wait(deaf, other, every=0.01)
-    assert (swallowed, deaf.done(), other.cancelled()) == ([0, 1, 2], True, True)
+    await cancel_and_wait(stubborn, other, every=0.01)
+    assert (swallowed, stubborn.done(), other.cancelled()) == ([0, 1, 2], True, True)
 
 
 async def test_exceptions_of_an_ended_task_are_dropped() -> None:
     async def fails() -> None:
-        raise ValueError("nobody wants to know")
+        raise ValueError("ignored")
 
     task = asyncio.create_task(fails())
     await asyncio.wait([task])

@@ -1,4 +1,4 @@
-"""What a service counts is its own, and what it is asked for is asked for when somebody reads it."""
+"""A service has a registry of its own, and observable gauges are evaluated when the page is read."""
 
 import asyncio
 from collections.abc import Mapping

@@ -352,7 +352,7 @@ async def test_a_replay_of_what_is_gone_ends(environment: ReactorEnvironment) ->
 # Side by side
 
 
-async def test_a_slow_handler_blocks_nobody_and_is_not_run_twice(environment: ReactorEnvironment) -> None:
+async def test_a_slow_handler_blocks_no_other_and_is_not_run_twice(environment: ReactorEnvironment) -> None:
     handler = Handler(holding=frozenset({"slow"}))
     ack_wait = 1.5
     await environment.react(handler, ack_wait=ack_wait)

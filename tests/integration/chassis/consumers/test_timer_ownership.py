@@ -1,4 +1,4 @@
-"""A service is woken by its own timers and by whoever may make them due, and by nobody else's timers."""
+"""A service handles its own timers and ignores those that another service scheduled on its subjects."""
 
 from collections.abc import AsyncIterator, Iterator
 
@@ -44,7 +44,7 @@ async def test_the_server_lets_one_service_schedule_for_another_and_the_reactor_
 
     await environment.react(nothing, timers={"wake": wake})
     due = {key: subjects.timer_due(environment.service, "wake", key) for key in ("foreign", "own", "fired")}
-    await schedule(environment, subjects.timer_at("stranger", "wake", "foreign"), due["foreign"])
+    await schedule(environment, subjects.timer_at("foreign", "wake", "foreign"), due["foreign"])
 
     async def kept() -> bool:
         return bool(await environment.kept())

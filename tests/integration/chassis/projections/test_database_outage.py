@@ -43,7 +43,7 @@ def slots(postgres: Postgres) -> Slots:
 
 @pytest.fixture
 def admin_connection(slots: Slots) -> Iterator[Engine]:
-    """Somebody else's connections to the same database."""
+    """Connections of another client to the same database."""
     engine = create_engine(slots.url, isolation_level="AUTOCOMMIT")
     yield engine
     engine.dispose()
@@ -129,7 +129,7 @@ async def test_a_full_or_read_only_disk_is_waited_for_and_readiness_says_so(
     environment: ReactorEnvironment, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, refuse: str
 ) -> None:
     """SQLite's own "database or disk is full" and "attempt to write a readonly database"."""
-    monkeypatch.setattr(projector, "REFUSED", 0)
+    monkeypatch.setattr(projector, "STALE_AFTER", 0)
     projection_starter = ProjectionStarter(
         environment, Slots(f"sqlite:///{tmp_path}/tables.db", METADATA, version=1)
     )

@@ -1,4 +1,4 @@
-"""Postgres over TLS: by settings alone, and with `verify-full` nobody else is talked to."""
+"""Postgres over TLS by settings alone; `verify-full` rejects every other server."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -60,13 +60,13 @@ async def test_valid_certificate_is_accepted(server: TlsPostgres, authority: Aut
 
 
 async def test_unknown_authority_is_refused(server: TlsPostgres, tmp_path: Path) -> None:
-    stranger = Authority(tmp_path / "stranger")
-    url = server.url(sslmode="verify-full", sslrootcert=str(stranger.certificate))
+    other = Authority(tmp_path / "other")
+    url = server.url(sslmode="verify-full", sslrootcert=str(other.certificate))
     assert "certificate verify failed" in await connection_error(url)
 
 
 async def test_wrong_host_name_is_refused(server: TlsPostgres, authority: Authority) -> None:
-    """As when somebody has a certificate of the same authority, but for a server of his own."""
+    """A certificate of the same authority for another host name is rejected."""
     elsewhere = TlsPostgres(server.place.set(host="tables.example"))
     known = {"hostaddr": "127.0.0.1", "sslrootcert": str(authority.certificate)}
     assert 'does not match host name "tables.example"' in await connection_error(
@@ -76,7 +76,7 @@ async def test_wrong_host_name_is_refused(server: TlsPostgres, authority: Author
 
 
 async def test_server_without_tls_is_refused(postgres: Postgres, authority: Authority) -> None:
-    """It could also be somebody between who says that there is no TLS here."""
+    """A man in the middle could claim that the server has no TLS."""
     plain = TlsPostgres(postgres.place)
     url = plain.url(sslmode="verify-full", sslrootcert=str(authority.certificate))
     assert "server does not support SSL" in await connection_error(url)

@@ -1,4 +1,4 @@
-"""A server that stops answers whoever had connected before: first requests, next requests, and the queue."""
+"""A stopping server serves existing connections: first requests, next requests, and the listen queue."""
 
 import asyncio
 import socket
@@ -26,7 +26,7 @@ class RawClient:
 
     @classmethod
     def to(cls, server: HttpServer) -> "RawClient":
-        """Connect without letting the server's loop run: the kernel has the connection, nobody else."""
+        """Connect without letting the server's loop run: only the kernel has accepted the connection."""
         return cls(socket.create_connection((LOOPBACK, server.port)))
 
     async def ask(self) -> bytes:
@@ -65,7 +65,7 @@ async def client(server: HttpServer) -> AsyncIterator[RawClient]:
 
 
 async def wait_until_refusing(server: HttpServer, port: int) -> None:
-    """Until nobody can connect any more."""
+    """Until new connections are refused."""
     while True:
         try:
             _, writer = await asyncio.open_connection(LOOPBACK, port)
@@ -130,10 +130,10 @@ async def test_request_during_shutdown_notice_gets_connection_close() -> None:
 async def test_stop_without_connections_does_not_wait(server: HttpServer, client: RawClient) -> None:
     lonely = HttpServer(hello, LOOPBACK, 0)
     await lonely.start()
-    with_somebody = asyncio.create_task(server.stop())
+    with_connection = asyncio.create_task(server.stop())
     await lonely.stop()
-    assert not with_somebody.done()
-    await with_somebody
+    assert not with_connection.done()
+    await with_connection
 
 
 async def test_idle_connection_delays_stop_briefly(server: HttpServer, client: RawClient) -> None:

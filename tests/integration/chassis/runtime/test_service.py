@@ -6,6 +6,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -15,7 +16,7 @@ from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import ServiceBuilder
-from telecine_chassis.runtime.service import Service
+from telecine_chassis.runtime.service import Service, run
 from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.settings.base import ServiceSettings
 from telecine_cli.provisioning.streams import provision
@@ -268,14 +269,23 @@ async def test_a_real_service_that_waits_for_nats_can_be_stopped(services: Servi
     ],
     ids=["several", "no json", "out of range", "missing"],
 )
-async def test_wrong_settings_are_named(
-    services: Services, module: str, settings: dict[str, str], named: list[str]
+def test_wrong_settings_are_named(
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    module: str,
+    settings: dict[str, str],
+    named: list[str],
 ) -> None:
-    process = services.start(module, **settings)
-    assert await wait_for_exit(process) == 2
-    assert "Traceback" not in log_text(process)
+    for name, value in settings.items():
+        monkeypatch.setenv(f"TELECINE_{name.upper()}", value)
+    app = import_module(f"{module}.app")
+    with pytest.raises(SystemExit) as ended:
+        run(app.Settings, app.build)
+    assert ended.value.code == 2
+    error = capsys.readouterr().err
+    assert "Traceback" not in error
     for name in named:
-        assert name in log_text(process)
+        assert name in error
 
 
 async def test_a_background_task_that_ends_by_itself_ends_the_run_and_readiness_says_so() -> None:
