@@ -2,6 +2,7 @@
 
 import re
 from collections import Counter
+from functools import cache
 
 from tests.tidy.test_code import ROOT, tracked
 
@@ -41,6 +42,7 @@ LEFT: dict[str, int] = {
 }
 
 
+@cache
 def banned_lines() -> dict[str, list[str]]:
     """Lines with a banned word, by area: the first folder of the path."""
     pattern = re.compile(rf"(?<![a-z])({'|'.join(BANNED)})(?![a-z])", re.IGNORECASE)
