@@ -1,12 +1,14 @@
-"""Credits by HTTP, as a payment provider's webhook and a back office use it: real streams, real credits service."""
+"""The routes for administrators, on real streams and the real credits service."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 from tests.support.environments.gateway import (
     AccountClient,
     Gateway,
@@ -14,7 +16,7 @@ from tests.support.environments.gateway import (
     assert_matches_schema,
     gateway_environment,
 )
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import NatsServer, nats_server
 
 from telecine_contracts import MAX_CREDITS, subjects
 from telecine_contracts.credits import CreditsGranted
@@ -27,46 +29,60 @@ ADJUSTMENTS = "/api/admin/adjustments"
 BOTH = (Scope.ADMIN.value, Scope.GENERATE.value)
 
 
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment, environment.credits():
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    folder = tmp_path_factory.mktemp("admin")
+    async with (
+        nats_server(folder) as nats,
+        gateway_environment(nats, folder) as environment,
+        environment.credits(),
+    ):
         yield environment
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
     async with environment.gateway() as gateway:
         yield gateway
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def admin_client(environment: GatewayEnvironment, gateway: Gateway) -> AccountClient:
-    """A key with the scope admin, of an account that has nothing to do with those it grants to."""
+    """A client with the scope admin, of an account other than those that tests grant to."""
     return await environment.owner(gateway, "office", scopes=("admin",))
 
 
-def grant_body(**changes: Any) -> dict[str, Any]:
-    return {"account": "acme", "amount": 500, "reference": "pay_1"} | changes
+@pytest.fixture
+def account() -> str:
+    """An account of the test's own."""
+    return f"account-{uuid4().hex}"
+
+
+def grant_body(account: str, /, **changes: Any) -> dict[str, Any]:
+    return {"account": account, "amount": 500, "reference": "pay_1"} | changes
 
 
 async def put_json(owner: AccountClient, path: str, body: Any) -> httpx.Response:
     return await owner.http.put(path, json=body, headers=owner.headers())
 
 
-async def test_a_grant_is_made_once_and_answered_the_same(
-    environment: GatewayEnvironment, admin_client: AccountClient
+async def test_repeated_grant_gets_the_first_answer(
+    environment: GatewayEnvironment, admin_client: AccountClient, account: str
 ) -> None:
     first = await admin_client.post(
-        GRANTS, grant_body(reason="Starter pack", expiresAt="2101-01-31T12:00:00+02:00")
+        GRANTS, grant_body(account, reason="Starter pack", expiresAt="2101-01-31T12:00:00+02:00")
     )
     again = await admin_client.post(
-        GRANTS, grant_body(reason="other words", expiresAt="2101-01-31T10:00:00Z")
+        GRANTS, grant_body(account, reason="other words", expiresAt="2101-01-31T10:00:00Z")
     )
 
     assert (first.status_code, again.status_code) == (201, 200)
     assert_matches_schema(Granted, first.json())
     assert first.json() == {
-        "account": "acme",
+        "account": account,
         "entry": 1,
         "amount": 500,
         "reference": "pay_1",
@@ -75,42 +91,42 @@ async def test_a_grant_is_made_once_and_answered_the_same(
         "balances": {"available": 500, "held": 0},
     }
     assert again.json() == first.json()
-    [entry] = await environment.load(subjects.ledger("acme"))
+    [entry] = await environment.load(subjects.ledger(account))
     assert isinstance(entry.event, CreditsGranted)
     assert (entry.event.reason, entry.envelope.source) == ("Starter pack", "telecine/credits")
 
 
 async def test_twenty_posts_at_two_gateways_grant_once(
-    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, account: str
 ) -> None:
     async with environment.gateway() as second:
         elsewhere = AccountClient(admin_client.account, admin_client.key, second.http)
         twins = [*(admin_client for _ in range(10)), *(elsewhere for _ in range(10))]
 
-        answers = await asyncio.gather(*(twin.post(GRANTS, grant_body()) for twin in twins))
+        answers = await asyncio.gather(*(twin.post(GRANTS, grant_body(account)) for twin in twins))
 
     assert sorted(answer.status_code for answer in answers) == [200] * 19 + [201]
     assert {answer.content for answer in answers} == {answers[0].content}
-    assert len(await environment.load(subjects.ledger("acme"))) == 1
+    assert len(await environment.load(subjects.ledger(account))) == 1
 
 
 async def test_reused_reference_is_a_conflict(
-    environment: GatewayEnvironment, admin_client: AccountClient
+    environment: GatewayEnvironment, admin_client: AccountClient, account: str
 ) -> None:
-    await admin_client.post(GRANTS, grant_body())
+    await admin_client.post(GRANTS, grant_body(account))
     for change in ({"amount": 501}, {"kind": "plan"}, {"expiresAt": "2101-01-01T00:00:00Z"}):
-        answer = await admin_client.post(GRANTS, grant_body(**change))
+        answer = await admin_client.post(GRANTS, grant_body(account, **change))
 
         assert answer.status_code == 409
         body = answer.json()
         assert (body["code"], body["fields"][0]["field"]) == ("reference_conflict", "reference")
         assert "was used before, for entry 1: a grant of 500 paid credits" in body["error"]
-    correction = {"account": "acme", "corrects": 1, "amount": 1, "reference": "pay_1"}
+    correction = {"account": account, "corrects": 1, "amount": 1, "reference": "pay_1"}
     assert (await admin_client.post(ADJUSTMENTS, correction)).status_code == 409
-    assert len(await environment.load(subjects.ledger("acme"))) == 1
+    assert len(await environment.load(subjects.ledger(account))) == 1
 
 
-BAD_GRANTS: list[tuple[dict[str, Any], set[str]]] = [
+INVALID_GRANTS: list[tuple[dict[str, Any], set[str]]] = [
     ({"amount": 0}, {"amount"}),
     ({"amount": -5}, {"amount"}),
     ({"amount": 5.5}, {"amount"}),
@@ -134,11 +150,11 @@ BAD_GRANTS: list[tuple[dict[str, Any], set[str]]] = [
 ]
 
 
-async def test_every_bad_field_is_named_and_nothing_is_granted(
-    environment: GatewayEnvironment, admin_client: AccountClient
+async def test_every_invalid_field_is_named_and_nothing_is_granted(
+    environment: GatewayEnvironment, admin_client: AccountClient, account: str
 ) -> None:
-    for changes, named in BAD_GRANTS:
-        answer = await admin_client.post(GRANTS, grant_body(**changes))
+    for changes, named in INVALID_GRANTS:
+        answer = await admin_client.post(GRANTS, grant_body(account, **changes))
 
         assert answer.status_code == 400, changes
         assert {bad["field"] for bad in answer.json()["fields"]} == named, changes
@@ -148,11 +164,11 @@ async def test_every_bad_field_is_named_and_nothing_is_granted(
         assert (await admin_client.http.post(GRANTS, content=content, headers=headers)).status_code == 400
     large = await admin_client.http.post(GRANTS, content=b"x" * 70_000, headers=admin_client.headers())
     assert large.status_code == 413
-    assert await environment.load(subjects.ledger("acme")) == []
+    assert await environment.load(subjects.ledger(account)) == []
 
 
-async def test_an_expiry_in_the_past_is_refused(admin_client: AccountClient) -> None:
-    answer = await admin_client.post(GRANTS, grant_body(expiresAt="2020-01-01T00:00:00Z"))
+async def test_an_expiry_in_the_past_is_refused(admin_client: AccountClient, account: str) -> None:
+    answer = await admin_client.post(GRANTS, grant_body(account, expiresAt="2020-01-01T00:00:00Z"))
 
     message = "the expiry must be in the future"
     assert (answer.status_code, answer.json()) == (
@@ -161,26 +177,28 @@ async def test_an_expiry_in_the_past_is_refused(admin_client: AccountClient) -> 
     )
 
 
-async def test_a_balance_that_no_json_reader_keeps_exact_is_refused(
-    environment: GatewayEnvironment, admin_client: AccountClient
+async def test_a_balance_beyond_exact_json_numbers_is_refused(
+    environment: GatewayEnvironment, admin_client: AccountClient, account: str
 ) -> None:
-    assert (await admin_client.post(GRANTS, grant_body(amount=MAX_CREDITS))).status_code == 201
+    assert (await admin_client.post(GRANTS, grant_body(account, amount=MAX_CREDITS))).status_code == 201
 
-    answer = await admin_client.post(GRANTS, grant_body(amount=1, reference="pay_2"))
+    answer = await admin_client.post(GRANTS, grant_body(account, amount=1, reference="pay_2"))
 
     assert (answer.status_code, answer.json()["code"]) == (409, "balance_too_large")
 
 
-async def test_missing_scope_is_refused(environment: GatewayEnvironment, gateway: Gateway) -> None:
-    owner = await environment.owner(gateway, credits=10)
+async def test_missing_scope_is_refused(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
+) -> None:
+    owner = await environment.owner(gateway, account, credits=10)
     for method, path, body in (
-        ("POST", GRANTS, grant_body()),
+        ("POST", GRANTS, grant_body(account)),
         ("POST", GRANTS, {"nonsense": 1}),
-        ("POST", ADJUSTMENTS, {"account": "acme", "corrects": 1, "amount": 1, "reference": "r"}),
-        ("POST", "/api/admin/accounts/acme/close", None),
-        ("POST", "/api/admin/accounts/acme/reopen", None),
-        ("PUT", "/api/admin/accounts/acme/limits", {"perDay": 1}),
-        ("GET", "/api/admin/accounts/acme", None),
+        ("POST", ADJUSTMENTS, {"account": account, "corrects": 1, "amount": 1, "reference": "r"}),
+        ("POST", f"/api/admin/accounts/{account}/close", None),
+        ("POST", f"/api/admin/accounts/{account}/reopen", None),
+        ("PUT", f"/api/admin/accounts/{account}/limits", {"perDay": 1}),
+        ("GET", f"/api/admin/accounts/{account}", None),
         ("GET", "/api/admin/accounts/unknown", None),
     ):
         answer = await owner.http.request(method, path, json=body, headers=owner.headers())
@@ -191,24 +209,24 @@ async def test_missing_scope_is_refused(environment: GatewayEnvironment, gateway
             "code": "missing_scope",
             "scope": "admin",
         }
-    assert len(await environment.load(subjects.ledger("acme"))) == 1
+    assert len(await environment.load(subjects.ledger(account))) == 1
 
 
 async def test_grant_is_visible_immediately(
-    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, account: str
 ) -> None:
-    owner = await environment.owner(gateway)
+    owner = await environment.owner(gateway, account)
     for number in range(1, 11):
-        await admin_client.post(GRANTS, grant_body(amount=1, reference=f"pay_{number}"))
+        await admin_client.post(GRANTS, grant_body(account, amount=1, reference=f"pay_{number}"))
 
         assert (await owner.get("/api/credits")).json()["available"] == number
 
 
 async def test_adjustments_in_both_directions(
-    environment: GatewayEnvironment, admin_client: AccountClient
+    environment: GatewayEnvironment, admin_client: AccountClient, account: str
 ) -> None:
-    await admin_client.post(GRANTS, grant_body())
-    chargeback = {"account": "acme", "corrects": 1, "amount": 200, "reference": "re_1", "reason": "returned"}
+    await admin_client.post(GRANTS, grant_body(account))
+    chargeback = {"account": account, "corrects": 1, "amount": 200, "reference": "re_1", "reason": "returned"}
 
     first, again = [await admin_client.post(ADJUSTMENTS, chargeback) for _ in range(2)]
     too_much = await admin_client.post(ADJUSTMENTS, chargeback | {"reference": "re_2", "amount": 301})
@@ -224,17 +242,17 @@ async def test_adjustments_in_both_directions(
     assert nothing.json()["fields"][0]["field"] == "corrects"
 
 
-async def test_a_closed_account_is_charged_and_granted_nothing(
-    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+async def test_closed_account_gets_no_debits_and_no_grants(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, account: str
 ) -> None:
-    owner = await environment.owner(gateway, credits=100)
-    path = "/api/admin/accounts/acme"
+    owner = await environment.owner(gateway, account, credits=100)
+    path = f"/api/admin/accounts/{account}"
 
     closed = await admin_client.post(f"{path}/close", {"reason": "Contract ended"})
     again = await admin_client.http.post(f"{path}/close", headers=admin_client.headers())
     generation = await owner.generate(Idempotency_Key="order-1")
     repeated = await owner.generate(Idempotency_Key="order-1")
-    granted = await admin_client.post(GRANTS, grant_body())
+    granted = await admin_client.post(GRANTS, grant_body(account))
     shown = (await owner.get("/api/credits")).json()
     reopened = await admin_client.post(f"{path}/reopen", {})
 
@@ -259,11 +277,14 @@ async def test_a_closed_account_is_charged_and_granted_nothing(
     assert (await owner.generate()).status_code == 200
 
 
-async def test_spend_limits_bound_the_account_and_single_keys(
-    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+async def test_spend_limits_apply_to_the_account_and_to_single_keys(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, account: str
 ) -> None:
-    owner, other = await environment.owner(gateway, credits=1000), await environment.owner(gateway, credits=0)
-    path = "/api/admin/accounts/acme/limits"
+    owner, other = (
+        await environment.owner(gateway, account, credits=1000),
+        await environment.owner(gateway, account, credits=0),
+    )
+    path = f"/api/admin/accounts/{account}/limits"
     key = owner.key.key_id
 
     assert (await put_json(admin_client, path, {"apiKey": key, "perDay": 120})).status_code == 200
@@ -305,46 +326,48 @@ async def test_spend_limits_bound_the_account_and_single_keys(
     assert (await owner.generate()).status_code == 200
 
 
-async def test_bad_limits_are_named(
-    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+async def test_invalid_limits_are_named(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, account: str
 ) -> None:
-    await environment.owner(gateway)
-    stranger = await environment.owner(gateway, "stranger")
-    path = "/api/admin/accounts/acme/limits"
+    await environment.owner(gateway, account)
+    other_account = await environment.owner(gateway, "other_account")
+    path = f"/api/admin/accounts/{account}/limits"
     for body, named in (
         ({"perDay": -1, "perGeneration": "5"}, {"perDay", "perGeneration"}),
         ({"perDay": 5.5}, {"perDay"}),
         ({"perday": 5}, {"perday"}),
         ({"apiKey": "", "perDay": 5}, {"apiKey"}),
         ({"apiKey": "key_unknown", "perDay": 5}, {"apiKey"}),
-        ({"apiKey": stranger.key.key_id, "perDay": 5}, {"apiKey"}),
+        ({"apiKey": other_account.key.key_id, "perDay": 5}, {"apiKey"}),
     ):
         answer = await put_json(admin_client, path, body)
         assert answer.status_code == 400
         assert {bad["field"] for bad in answer.json()["fields"]} == named
     assert (await put_json(admin_client, "/api/admin/accounts/a.b/limits", {})).status_code == 400
-    assert await environment.load(subjects.ledger("acme")) == []
+    assert await environment.load(subjects.ledger(account)) == []
 
 
-async def test_an_account_with_its_grants(
-    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+async def test_account_lists_its_grants_in_pages(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, account: str
 ) -> None:
-    owner = await environment.owner(gateway, credits=0)
+    owner = await environment.owner(gateway, account, credits=0)
     plan = {"kind": "plan", "expiresAt": "2101-01-01T00:00:00Z", "amount": 30}
     kinds: list[dict[str, Any]] = [{}, plan, {"kind": "promotional"}]
     for number, changes in enumerate(kinds):
-        await admin_client.post(GRANTS, grant_body(reference=f"pay_{number}", **changes))
+        await admin_client.post(GRANTS, grant_body(account, reference=f"pay_{number}", **changes))
     assert (await owner.generate()).status_code == 200
     await admin_client.post(
-        ADJUSTMENTS, {"account": "acme", "corrects": 1, "amount": 400, "reference": "re_1", "reason": "x"}
+        ADJUSTMENTS, {"account": account, "corrects": 1, "amount": 400, "reference": "re_1", "reason": "x"}
     )
 
-    shown = (await admin_client.get("/api/admin/accounts/acme")).json()
-    page = (await admin_client.get("/api/admin/accounts/acme", limit=2)).json()["grants"]
-    rest = (await admin_client.get("/api/admin/accounts/acme", limit=2, cursor=page["nextCursor"])).json()[
-        "grants"
+    shown = (await admin_client.get(f"/api/admin/accounts/{account}")).json()
+    page = (await admin_client.get(f"/api/admin/accounts/{account}", limit=2)).json()["grants"]
+    rest = (
+        await admin_client.get(f"/api/admin/accounts/{account}", limit=2, cursor=page["nextCursor"])
+    ).json()["grants"]
+    found = (await admin_client.get(f"/api/admin/accounts/{account}", reference="pay_1")).json()["grants"][
+        "items"
     ]
-    found = (await admin_client.get("/api/admin/accounts/acme", reference="pay_1")).json()["grants"]["items"]
 
     assert_matches_schema(AccountBody, shown)
     assert (shown["available"], shown["held"], shown["entry"], shown["isClosed"]) == (580, 50, 5, False)
@@ -359,22 +382,22 @@ async def test_an_account_with_its_grants(
     assert [(grant["entry"], grant["kind"], grant["expiresAt"]) for grant in found] == [
         (2, "plan", "2101-01-01T00:00:00.000Z")
     ]
-    unknown = await admin_client.get("/api/admin/accounts/nobody")
+    unknown = await admin_client.get("/api/admin/accounts/unknown")
     assert (unknown.status_code, unknown.json()["error"]) == (
         404,
-        "Account nobody has no entry in the ledger yet",
+        "Account unknown has no entry in the ledger yet",
     )
 
 
-async def test_what_expires_next(
-    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient
+async def test_next_expiry_adds_up_grants_of_the_same_time(
+    environment: GatewayEnvironment, gateway: Gateway, admin_client: AccountClient, account: str
 ) -> None:
-    owner = await environment.owner(gateway)
+    owner = await environment.owner(gateway, account)
     for number, (amount, expiry) in enumerate(
         [(5, "2101-02-01T00:00:00Z"), (7, "2101-01-01T00:00:00Z"), (8, "2101-01-01T00:00:00Z"), (9, None)]
     ):
         await admin_client.post(
-            GRANTS, grant_body(amount=amount, expiresAt=expiry, reference=f"pay_{number}")
+            GRANTS, grant_body(account, amount=amount, expiresAt=expiry, reference=f"pay_{number}")
         )
 
     shown = (await owner.get("/api/credits")).json()
@@ -383,22 +406,23 @@ async def test_what_expires_next(
     assert shown["nextExpiry"] == {"at": "2101-01-01T00:00:00.000Z", "amount": 15}
 
 
-@pytest.mark.parts("restart")
-async def test_timeout_response_says_retry_is_safe(nats: NatsServer, tmp_path: Path) -> None:
+@pytest.mark.asyncio(loop_scope="function")
+@pytest.mark.parts("restart", "another")
+async def test_timeout_response_says_retry_is_safe(nats: NatsServer, tmp_path: Path, account: str) -> None:
     async with (
         gateway_environment(nats, tmp_path) as environment,
         environment.gateway(answer_timeout=5) as gateway,
     ):
         admin_client = await environment.owner(gateway, "office", scopes=BOTH)
 
-        silent = await admin_client.post(GRANTS, grant_body())
+        silent = await admin_client.post(GRANTS, grant_body(account))
 
         assert silent.status_code == 503
         assert int(silent.headers["retry-after"]) > 0
         assert "Send the same request again" in silent.json()["error"]
         async with environment.credits():
-            assert (await admin_client.post(GRANTS, grant_body())).status_code == 201
-            assert (await admin_client.post(GRANTS, grant_body())).status_code == 200
+            assert (await admin_client.post(GRANTS, grant_body(account))).status_code == 201
+            assert (await admin_client.post(GRANTS, grant_body(account))).status_code == 200
         nats.kill()
-        assert (await admin_client.post(GRANTS, grant_body(reference="pay_2"))).status_code == 503
+        assert (await admin_client.post(GRANTS, grant_body(account, reference="pay_2"))).status_code == 503
         await nats.start()

@@ -1,15 +1,16 @@
-"""Statements over HTTP: as JSON pages, as CSV, as a page to print; of periods, of others, of hostile texts."""
+"""Statements over HTTP: JSON pages, CSV and HTML, periods, access to other accounts, hostile texts."""
 
 import csv
 import io
 from collections.abc import AsyncIterator, Sequence
 from datetime import UTC, datetime, timedelta
 from itertools import count, pairwise
-from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 import httpx
 import pytest
+import pytest_asyncio
 from tests.support.environments.gateway import (
     AccountClient,
     Gateway,
@@ -17,7 +18,7 @@ from tests.support.environments.gateway import (
     assert_matches_schema,
     gateway_environment,
 )
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import nats_server
 
 from telecine_contracts.commands import AdjustCredits, CloseAccount, GrantCredits, SetSpendLimits
 from telecine_contracts.credits import GrantKind
@@ -31,23 +32,33 @@ NOVEMBER = datetime(2026, 11, 1, tzinfo=UTC)
 HOSTILE = '=HYPERLINK("http://evil.example")</td><script>alert(1)</script>'
 
 
-@pytest.fixture
-async def environment(nats: NatsServer, tmp_path: Path) -> AsyncIterator[GatewayEnvironment]:
-    async with gateway_environment(nats, tmp_path) as environment:
+pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def environment(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[GatewayEnvironment]:
+    folder = tmp_path_factory.mktemp("statements")
+    async with nats_server(folder) as nats, gateway_environment(nats, folder) as environment:
         yield environment
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def gateway(environment: GatewayEnvironment) -> AsyncIterator[Gateway]:
     async with environment.gateway() as gateway:
         yield gateway
+
+
+@pytest.fixture
+def account() -> str:
+    """An account of the test's own."""
+    return f"account-{uuid4().hex}"
 
 
 def at(day: float) -> datetime:
     return NOVEMBER + timedelta(days=day - 1)
 
 
-def append_month(account: str = "acme") -> Sequence[TimedCommand]:
+def month_of_commands(account: str) -> Sequence[TimedCommand]:
     """12 entries: one before November, the last one at the first moment of December."""
     price = PRICE_TABLE.quote("720p", 5)
     who: dict[str, Any] = {"account": account}
@@ -60,12 +71,12 @@ def append_month(account: str = "acme") -> Sequence[TimedCommand]:
             ),
             at(1),
         ),
-        TimedCommand(Debit(**who, generation="g-1", price=price, api_key="key_1"), at(2)),
-        TimedCommand(Debit(**who, generation="g-2", price=price), at(3)),
-        TimedCommand(Debit(**who, generation="g-3", price=price), at(3)),
-        TimedCommand(Debit(**who, generation="g-denied", price=price), at(3)),
-        TimedCommand(Settle(**who, generation="g-1"), at(4)),
-        TimedCommand(Refund(**who, generation="g-2", reason="deadline"), at(5)),
+        TimedCommand(Debit(**who, generation=f"g-1-{account}", price=price, api_key="key_1"), at(2)),
+        TimedCommand(Debit(**who, generation=f"g-2-{account}", price=price), at(3)),
+        TimedCommand(Debit(**who, generation=f"g-3-{account}", price=price), at(3)),
+        TimedCommand(Debit(**who, generation=f"g-denied-{account}", price=price), at(3)),
+        TimedCommand(Settle(**who, generation=f"g-1-{account}"), at(4)),
+        TimedCommand(Refund(**who, generation=f"g-2-{account}", reason="deadline"), at(5)),
         TimedCommand(
             AdjustCredits(**who, corrects=7, amount=20, reference="ticket-1", reason="black"), at(6)
         ),
@@ -87,20 +98,22 @@ def balances(mark: dict[str, int]) -> tuple[int, int]:
     return mark["available"], mark["held"]
 
 
-async def written(environment: GatewayEnvironment, gateway: Gateway, account: str = "acme") -> AccountClient:
+async def account_with_month(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
+) -> AccountClient:
     """An account with the month in its ledger, and the tables behind it."""
-    await environment.entries(*append_month(account))
+    await environment.entries(*month_of_commands(account))
     owner = await environment.owner(gateway, account)
     for _ in range(400):
         if (await owner.get("/api/credits")).json()["isClosed"]:
             return owner
-    raise AssertionError("the tables do not follow")
+    raise AssertionError("the tables did not catch up")
 
 
-async def test_a_period_begins_with_what_was_there_and_ends_with_what_is_left(
-    environment: GatewayEnvironment, gateway: Gateway
+async def test_periods_share_their_balances(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
 ) -> None:
-    owner = await written(environment, gateway)
+    owner = await account_with_month(environment, gateway, account)
 
     whole = await statement(owner)
     november = await statement(owner, **{"from": "2026-11-01", "to": "2026-12-01"})
@@ -129,8 +142,10 @@ async def test_a_period_begins_with_what_was_there_and_ends_with_what_is_left(
     assert by_type["limits_set"]["perDay"] == 500
 
 
-async def test_movements_add_up_from_page_to_page(environment: GatewayEnvironment, gateway: Gateway) -> None:
-    owner = await written(environment, gateway)
+async def test_changes_add_up_from_page_to_page(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
+) -> None:
+    owner = await account_with_month(environment, gateway, account)
     pages: list[dict[str, Any]] = []
     after: dict[str, str] = {}
     while True:
@@ -151,16 +166,18 @@ async def test_movements_add_up_from_page_to_page(environment: GatewayEnvironmen
     assert pages[-1]["page"]["closing"] == pages[-1]["closing"]
 
 
-async def test_csv_is_whole_though_it_is_read_in_parts(
-    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+async def test_csv_has_every_entry_of_all_batches(
+    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, account: str
 ) -> None:
-    owner = await written(environment, gateway)
+    owner = await account_with_month(environment, gateway, account)
     monkeypatch.setattr(statement_queries, "BATCH_SIZE", 3)
 
     answer = await owner.get(PATH, format="csv", **{"from": "2026-11-01", "to": "2026-12-01"})
 
     assert answer.headers["content-type"] == "text/csv; charset=utf-8; header=present"
-    assert 'filename="statement_acme_2026-11-01_2026-12-01.csv"' in answer.headers["content-disposition"]
+    assert (
+        f'filename="statement_{account}_2026-11-01_2026-12-01.csv"' in answer.headers["content-disposition"]
+    )
     opening, *rows, closing = csv.DictReader(io.StringIO(answer.text, newline=""))
     assert (opening["change"], opening["available"], closing["change"]) == ("opening", "100", "closing")
     assert [row["entry"] for row in rows] == ["2", "3", "4", "5", "7", "8", "9", "10", "11"]
@@ -168,13 +185,13 @@ async def test_csv_is_whole_though_it_is_read_in_parts(
         closing["available"]
     )
     assert rows[0]["reference"] == f"'{HOSTILE}"
-    assert (rows[1]["generation"], rows[6]["concerns"], rows[7]["concerns"]) == ("g-1", "7", "2")
+    assert (rows[1]["generation"], rows[6]["concerns"], rows[7]["concerns"]) == (f"g-1-{account}", "7", "2")
 
 
-async def test_the_page_to_print_holds_nothing_that_runs(
-    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+async def test_html_has_no_script(
+    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, account: str
 ) -> None:
-    owner = await written(environment, gateway)
+    owner = await account_with_month(environment, gateway, account)
     monkeypatch.setattr(statement_queries, "BATCH_SIZE", 3)
 
     answer = await owner.http.get(PATH, headers=owner.headers(accept="text/html,*/*;q=0.8"))
@@ -187,13 +204,13 @@ async def test_the_page_to_print_holds_nothing_that_runs(
     assert "<script" not in answer.text
     assert answer.text.count("<tr") == 1 + 2 + 11
     assert answer.text.endswith("</html>")
-    assert "Statement of acme, up to" in answer.text
+    assert f"Statement of {account}, up to" in answer.text
 
 
-async def test_a_statement_that_can_not_be_read_to_its_end_is_broken_off(
-    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch
+async def test_failed_read_aborts_the_response(
+    environment: GatewayEnvironment, gateway: Gateway, monkeypatch: pytest.MonkeyPatch, account: str
 ) -> None:
-    owner = await written(environment, gateway)
+    owner = await account_with_month(environment, gateway, account)
     reading, parts_read = statement_queries._lines, count()
 
     def once(*arguments: Any) -> Any:
@@ -216,8 +233,10 @@ async def test_a_statement_that_can_not_be_read_to_its_end_is_broken_off(
     assert b"closing" not in b"".join(read)
 
 
-async def test_invalid_parameters(environment: GatewayEnvironment, gateway: Gateway) -> None:
-    owner = await written(environment, gateway)
+async def test_invalid_parameters_are_named(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
+) -> None:
+    owner = await account_with_month(environment, gateway, account)
     cursor = (await statement(owner, limit=4))["nextCursor"]
     for params, named in (
         ({"from": "yesterday"}, "from"),
@@ -240,19 +259,19 @@ async def test_invalid_parameters(environment: GatewayEnvironment, gateway: Gate
         assert [bad["field"] for bad in answer.json()["fields"]] == [named]
 
 
-async def test_of_another_account_for_administrators_only(
-    environment: GatewayEnvironment, gateway: Gateway
+async def test_statement_of_another_account_needs_the_admin_scope(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
 ) -> None:
-    owner = await written(environment, gateway)
-    stranger = await environment.owner(gateway, "stranger")
+    owner = await account_with_month(environment, gateway, account)
+    other = await environment.owner(gateway, "other")
     office = await environment.owner(gateway, "office", scopes=("admin",))
 
-    own = await statement(owner, account="acme")
+    own = await statement(owner, account=account)
     refused = [
-        await stranger.get(PATH, account=name, format=form) for name in ("acme", "nobody") for form in FORMS
+        await other.get(PATH, account=name, format=form) for name in (account, "unknown") for form in FORMS
     ]
-    seen = await statement(office, account="acme")
-    unknown = await office.get(PATH, account="nobody")
+    seen = await statement(office, account=account)
+    unknown = await office.get(PATH, account="unknown")
     bad = await office.get(PATH, account="a.b")
 
     assert own == seen
@@ -260,24 +279,24 @@ async def test_of_another_account_for_administrators_only(
     assert {answer.json()["scope"] for answer in refused} == {"admin"}
     assert (unknown.status_code, unknown.json()["error"]) == (
         404,
-        "Account nobody has no entry in the ledger yet",
+        "Account unknown has no entry in the ledger yet",
     )
     assert (bad.status_code, bad.json()["fields"][0]["field"]) == (400, "account")
-    empty = await statement(stranger)
+    empty = await statement(other)
     assert (empty["items"], balances(empty["closing"])) == ([], (0, 0))
 
 
-async def test_a_text_that_no_database_keeps_is_shown_all_the_same(
-    environment: GatewayEnvironment, gateway: Gateway
+async def test_nul_characters_are_replaced(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
 ) -> None:
     grant = TimedCommand(
         GrantCredits.model_construct(
-            account="acme", kind=GrantKind.PAID, amount=5, reference="a\0b", reason="c\0d"
+            account=account, kind=GrantKind.PAID, amount=5, reference="a\0b", reason="c\0d"
         ),
         at(1),
     )
     await environment.entries(grant)
-    owner = await environment.owner(gateway, credits=0)
+    owner = await environment.owner(gateway, account, credits=0)
     for _ in range(400):
         items = (await statement(owner))["items"]
         if items:
@@ -293,17 +312,17 @@ async def test_a_text_that_no_database_keeps_is_shown_all_the_same(
 FORMS = ("json", "csv", "html")
 
 
-async def test_what_is_not_known_exactly_is_left_out(
-    environment: GatewayEnvironment, gateway: Gateway
+async def test_balances_of_old_grants_are_left_out(
+    environment: GatewayEnvironment, gateway: Gateway, account: str
 ) -> None:
-    """Entries from before 0.2 do not say whose credits they moved."""
-    granted, debited = append_month()[1:3]
+    """Entries from before 0.2 do not name the grants that they use."""
+    granted, debited = month_of_commands(account)[1:3]
     store, environment.store = environment.store, OldFormatStore(environment.store)  # type: ignore[assignment]
     await environment.entries(granted, debited)
     environment.store = store
     office = await environment.owner(gateway, "office", scopes=("admin",))
     for _ in range(400):
-        answer = await office.get("/api/admin/accounts/acme")
+        answer = await office.get(f"/api/admin/accounts/{account}")
         if answer.status_code == 200 and answer.json()["entry"] == 2:
             break
 
