@@ -10,8 +10,9 @@ from fastapi import APIRouter, Depends, Path, Query, Request, Response
 from telecine_contracts.commands import LedgerCommand
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, Requester
-from telecine_gateway.documentation.openapi import response_links, scope_requirement
-from telecine_gateway.documentation.responses import failure_responses, request_body, success_response
+from telecine_gateway.documentation.openapi import scope_requirement
+from telecine_gateway.documentation.responses import failure_responses, success_response
+from telecine_gateway.documentation.schemas import request_body, response_links
 from telecine_gateway.http.errors import ApiError, json_response
 from telecine_gateway.http.pagination import CURSOR_SCHEMA, CursorCodec, decode_cursor
 from telecine_gateway.http.parameters import ACCOUNT_SCHEMA, AccountNotFound, parse_account_name
@@ -101,7 +102,7 @@ def _entries(routes: APIRouter, authorized: Authorized, dependencies: AdminDepen
             200: success_response(Granted, "Granted before, under this reference"),
             **_FAILURES,
         },
-        openapi_extra=_ADMIN | {"requestBody": request_body(GrantBody, GrantBody.EXAMPLES)},
+        openapi_extra=_ADMIN | request_body(GrantBody, GrantBody.EXAMPLES),
         response_class=Response,
     )
     async def grant(request: Request, requester: Annotated[Requester, Depends(authorized)]) -> Response:
@@ -118,7 +119,7 @@ def _entries(routes: APIRouter, authorized: Authorized, dependencies: AdminDepen
             200: success_response(Adjusted, "Adjusted before, under this reference"),
             **_FAILURES,
         },
-        openapi_extra=_ADMIN | {"requestBody": request_body(AdjustBody, AdjustBody.EXAMPLES)},
+        openapi_extra=_ADMIN | request_body(AdjustBody, AdjustBody.EXAMPLES),
         response_class=Response,
     )
     async def adjust(request: Request, requester: Annotated[Requester, Depends(authorized)]) -> Response:
@@ -128,7 +129,7 @@ def _entries(routes: APIRouter, authorized: Authorized, dependencies: AdminDepen
 
 
 def _states(routes: APIRouter, authorized: Authorized, dependencies: AdminDependencies) -> None:
-    note = _ADMIN | {"requestBody": request_body(ReasonBody, ReasonBody.EXAMPLES) | {"required": False}}
+    note = _ADMIN | request_body(ReasonBody, ReasonBody.EXAMPLES, required=False)
 
     @routes.post(
         "/api/admin/accounts/{account}/close",
@@ -164,7 +165,7 @@ def _limits(routes: APIRouter, authorized: Authorized, dependencies: AdminDepend
         "/api/admin/accounts/{account}/limits",
         summary="Set the spend limits of the account, or of one API key of it",
         responses={200: success_response(Changed, "They are in force"), **_FAILURES},
-        openapi_extra=_ADMIN | {"requestBody": request_body(LimitsBody, LimitsBody.EXAMPLES)},
+        openapi_extra=_ADMIN | request_body(LimitsBody, LimitsBody.EXAMPLES),
         response_class=Response,
     )
     async def limits(

@@ -18,7 +18,7 @@ from telecine_contracts.commands import (
 from telecine_contracts.credits import GrantKind
 from telecine_contracts.subjects import TOKEN
 from telecine_gateway.credits.schemas import BalancesBody, SpendLimitBody
-from telecine_gateway.documentation.json_schema import NAME, ONE_LINE
+from telecine_gateway.documentation.schemas import NAME, ONE_LINE
 from telecine_gateway.http.schemas import RequestBody, ResponseBody, Timestamp
 from telecine_gateway.http.validation import (
     check_choice,

@@ -16,6 +16,8 @@ from telecine_gateway.http.errors import NotFound
 from telecine_gateway.http.parameters import parse_generation_id
 from telecine_gateway.http.request_body import read_body
 
+from .schemas import PollHint
+
 __all__ = ["router"]
 
 log = structlog.get_logger(__name__)
@@ -55,4 +57,4 @@ def _hint(body: bytes) -> bytes:
     task = value.get("id") if isinstance(value, dict) else None
     if not isinstance(task, str) or not _TASK.fullmatch(task):
         return b""
-    return json.dumps({"providerTaskId": task}).encode()
+    return json.dumps(PollHint(provider_task_id=task).model_dump(by_alias=True)).encode()

@@ -8,9 +8,9 @@ from fastapi.telemetry import TelemetryConfig
 
 from telecine_gateway.access.api_keys import Scope
 
-from .json_schema import ONE_LINE, REQUIRED, SCHEMA
+from .schemas import ONE_LINE, REQUIRED, SCHEMA, SECURITY_SCHEMES
 
-__all__ = ["SCOPES", "Api", "response_links", "scope_requirement"]
+__all__ = ["SCOPES", "Api", "scope_requirement"]
 
 SCOPES = "x-scopes"
 """Where a route tells `Api` which scopes it requires; none: any key is enough."""
@@ -18,14 +18,6 @@ SCOPES = "x-scopes"
 
 NO_TELEMETRY: TelemetryConfig = {"tracing": False, "metrics": False, "logs": False, "auto_configure": False}
 """The framework's own spans contain paths and queries, and with them tokens; TelemetryMiddleware makes ours."""
-_SCHEMES = {
-    "bearer": {
-        "type": "http",
-        "scheme": "bearer",
-        "description": "An API key as `Authorization: Bearer tk_…`",
-    },
-    "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key"},
-}
 _DESCRIPTION = """\
 From a prompt or an image to a stored video.
 
@@ -41,15 +33,6 @@ credits. A key without the required scope gets 403, which names the scope."""
 def scope_requirement(scope: Scope) -> dict[str, Any]:
     """`openapi_extra` of a route that requires this scope."""
     return {SCOPES: [scope.value]}
-
-
-def response_links(*links: tuple[str, dict[str, str]]) -> dict[str, Any]:
-    """Links of a response: the operations that can follow, and where the response has their parameters."""
-    named = {
-        f"{operation}-{number}": {"operationId": operation, "parameters": parameters}
-        for number, (operation, parameters) in enumerate(links, 1)
-    }
-    return {"links": named}
 
 
 def _operation_id(route: APIRoute) -> str:
@@ -90,12 +73,12 @@ class Api(FastAPI):
         """The OpenAPI document, built once."""
         if self.openapi_schema is None:
             document = super().openapi()
-            document.setdefault("components", {})["securitySchemes"] = _SCHEMES
+            document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
             for operations in document["paths"].values():
                 for operation in operations.values():
                     if "401" in operation["responses"]:
                         scopes = operation.pop(SCOPES, [])
-                        operation["security"] = [{name: scopes} for name in _SCHEMES]
+                        operation["security"] = [{name: scopes} for name in SECURITY_SCHEMES]
                     # This API answers 400, never the framework's 422.
                     operation["responses"].pop("422", None)
                     for parameter in operation.get("parameters", ()):

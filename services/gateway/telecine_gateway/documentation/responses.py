@@ -1,4 +1,4 @@
-"""Request bodies and responses as FastAPI's route decorators take them, with examples."""
+"""Responses as FastAPI's route decorators take them, with examples."""
 
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -8,16 +8,7 @@ from pydantic import BaseModel
 
 from telecine_gateway.http.schemas import ErrorBody, ErrorCode
 
-__all__ = ["failure_responses", "request_body", "success_response"]
-
-
-def request_body(
-    model: type[BaseModel], examples: dict[str, dict[str, Any]], *, schema: dict[str, Any] | None = None
-) -> dict[str, Any]:
-    """The body of a request: its schema, unless a more precise one is given, and its examples by name."""
-    values = {name: {"value": value} for name, value in examples.items()}
-    content = {"application/json": {"schema": schema or model.model_json_schema(), "examples": values}}
-    return {"required": True, "content": content}
+__all__ = ["failure_responses", "success_response"]
 
 
 _FAILURES = {

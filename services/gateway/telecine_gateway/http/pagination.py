@@ -9,7 +9,7 @@ from typing import Any
 from nacl.exceptions import CryptoError
 from nacl.secret import SecretBox
 
-from telecine_gateway.documentation.json_schema import SCHEMA
+from telecine_gateway.documentation.schemas import SCHEMA
 
 from .errors import ApiError
 

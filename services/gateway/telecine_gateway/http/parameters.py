@@ -7,7 +7,7 @@ from typing import Any
 from telecine_chassis.telemetry.tracing import bind_context
 from telecine_contracts.subjects import TOKEN
 from telecine_contracts.timestamps import TIMESTAMP_PATTERN, InvalidTimestamp, parse_date_or_timestamp
-from telecine_gateway.documentation.json_schema import SCHEMA
+from telecine_gateway.documentation.schemas import SCHEMA
 
 from .errors import ApiError, NotFound
 from .schemas import ErrorCode

@@ -7,8 +7,8 @@ from fastapi import APIRouter, Query, Response
 
 from telecine_contracts.pricing import PriceTable
 from telecine_contracts.video_models import MODELS, RESOLUTIONS
-from telecine_gateway.documentation.json_schema import SCHEMA
 from telecine_gateway.documentation.responses import failure_responses, success_response
+from telecine_gateway.documentation.schemas import SCHEMA
 from telecine_gateway.http.errors import json_response
 from telecine_gateway.videos.request_rules import RequestRules
 from telecine_gateway.videos.schemas import GenerateBody

@@ -2,16 +2,16 @@
 
 from collections.abc import Awaitable, Callable
 from datetime import datetime
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Path, Query, Response
 
 from telecine_chassis.telemetry.tracing import current_traceparent
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, Requester
-from telecine_gateway.documentation.json_schema import REQUIRED
-from telecine_gateway.documentation.openapi import response_links, scope_requirement
+from telecine_gateway.documentation.openapi import scope_requirement
 from telecine_gateway.documentation.responses import failure_responses, success_response
+from telecine_gateway.documentation.schemas import REQUIRED_TEXT, response_links
 from telecine_gateway.domain import Status, UnknownGeneration
 from telecine_gateway.http.errors import ApiError, NotFound, json_response
 from telecine_gateway.http.pagination import CURSOR_SCHEMA, CursorCodec, decode_cursor
@@ -32,7 +32,6 @@ REQUESTED = "Requested. Whether it can still be stopped is not known yet; ask ag
 STORING = "The video is made already and is being stored"
 FINISHED = "The generation has already finished"
 Clock = Callable[[], datetime]
-_REQUIRED_TEXT: dict[str, Any] = {REQUIRED: True, "minLength": 1}
 _HISTORY_ID = "The `id` of the answer to generate"
 _TASK_ID = "The `taskId` of that answer, or the provider's own id"
 
@@ -57,10 +56,10 @@ def status_router(
     async def status(
         requester: Annotated[Requester, Depends(needed)],
         task_id: Annotated[
-            str, Query(alias="taskId", json_schema_extra=_REQUIRED_TEXT, description=_TASK_ID)
+            str, Query(alias="taskId", json_schema_extra=REQUIRED_TEXT, description=_TASK_ID)
         ] = "",
         history_id: Annotated[
-            str, Query(alias="historyId", json_schema_extra=_REQUIRED_TEXT, description=_HISTORY_ID)
+            str, Query(alias="historyId", json_schema_extra=REQUIRED_TEXT, description=_HISTORY_ID)
         ] = "",
     ) -> Response:
         if not task_id or not history_id:

@@ -7,7 +7,7 @@ from pydantic import BeforeValidator, ConfigDict, Field
 
 from telecine_contracts.gateway import Kind, VideoParameters
 from telecine_contracts.video_models import MODELS, VideoModel
-from telecine_gateway.documentation.json_schema import BLANK, LINES, NOT_BLANK, URL
+from telecine_gateway.documentation.schemas import BLANK, LINES, NOT_BLANK, URL, response_links
 from telecine_gateway.domain import Status
 from telecine_gateway.http.schemas import ErrorCode, RequestBody, ResponseBody, Timestamp
 from telecine_gateway.http.validation import validate_body
@@ -31,6 +31,7 @@ from .request_rules import (
 )
 
 __all__ = [
+    "GENERATION_LINKS",
     "Accepted",
     "CancelBody",
     "GenerateBody",
@@ -46,6 +47,15 @@ PROMPT_OR_IMAGE_REQUIRED = "Either prompt or imageUrl is required"
 """The seed's front ends know this sentence; other invalid fields are named behind it."""
 _ID = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
 _PROVIDER_TASK = "cgt-20261123040506-9lklw"
+
+
+GENERATION_LINKS = response_links(
+    ("status", {"taskId": "$response.body#/taskId", "historyId": "$response.body#/id"}),
+    ("record", {"id": "$response.body#/id"}),
+    ("video", {"id": "$response.body#/id"}),
+    ("cancel", {"id": "$response.body#/id"}),
+)
+"""From a generation's id to the routes that follow it."""
 
 
 class GenerateBody(RequestBody):

@@ -11,8 +11,9 @@ from telecine_chassis.telemetry.tracing import bind_context, current_traceparent
 from telecine_contracts import derive_id
 from telecine_gateway.access.api_keys import Scope
 from telecine_gateway.access.auth import Auth, Requester
-from telecine_gateway.documentation.openapi import response_links, scope_requirement
-from telecine_gateway.documentation.responses import failure_responses, request_body, success_response
+from telecine_gateway.documentation.openapi import scope_requirement
+from telecine_gateway.documentation.responses import failure_responses, success_response
+from telecine_gateway.documentation.schemas import request_body
 from telecine_gateway.domain import IdempotencyConflict
 from telecine_gateway.http.errors import (
     RETRY_AFTER,
@@ -28,18 +29,11 @@ from telecine_gateway.http.schemas import ErrorCode
 from .denials import denial_response
 from .idempotency import IdempotentRequest
 from .request_rules import RequestRules
-from .schemas import Accepted, GenerateBody, InsufficientCredits, Pending, generate_schema
+from .schemas import GENERATION_LINKS, Accepted, GenerateBody, InsufficientCredits, Pending, generate_schema
 from .submission import Submission, Submissions
 
 __all__ = ["router"]
 
-_ID = "$response.body#/id"
-_LINKS = response_links(
-    ("status", {"taskId": "$response.body#/taskId", "historyId": _ID}),
-    ("record", {"id": _ID}),
-    ("video", {"id": _ID}),
-    ("cancel", {"id": _ID}),
-)
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
 NOT_RECORDED = "The event store did not take the request; nothing was recorded or charged"
 _RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice."
@@ -74,7 +68,7 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
         "/api/video/generate",
         summary="Request a video",
         responses={
-            200: success_response(Accepted, "Paid for; the generation goes on") | _LINKS,
+            200: success_response(Accepted, "Paid for; the generation goes on") | GENERATION_LINKS,
             202: success_response(
                 Pending, "Recorded, but not known in time whether it is paid for; see Location"
             ),
@@ -84,10 +78,8 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
             **failure_responses(400, 401, 403, 408, 409, 413, 415, 503),
         },
         openapi_extra=scope_requirement(Scope.GENERATE)
-        | {
-            "requestBody": request_body(GenerateBody, GenerateBody.EXAMPLES, schema=generate_schema(rules)),
-            "parameters": _PARAMETERS,
-        },
+        | request_body(GenerateBody, GenerateBody.EXAMPLES, schema=generate_schema(rules))
+        | {"parameters": _PARAMETERS},
         response_class=Response,
     )
     async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
