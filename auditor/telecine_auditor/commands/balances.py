@@ -38,19 +38,19 @@ class Options(PointOptions):
 async def run(options: Options) -> int:
     """Print the table."""
     async with open_source(options) as source:
-        walk = LedgerReader(source, until=options.until, sequence=options.sequence)
-        replay = await walk.read_all()
+        reader = LedgerReader(source, until=options.until, sequence=options.sequence)
+        replay = await reader.read_all()
     names = _wanted(options.account, replay)
     rows = [(name, replay.accounts[name].available, replay.accounts[name].held) for name in names]
     available, held = sum(row[1] for row in rows), sum(row[2] for row in rows)
     if options.json:
-        print_json(NAME, _document(walk, rows, available, held))
+        print_json(NAME, _document(reader, rows, available, held))
     else:
         lines = render_plain_table(("account", "available", "held"), [*rows, ("total", available, held)])
         sys.stdout.write(
-            "\n".join([f"Balances {walk.describe_position()}", "", *lines, *walk.footer()]) + "\n"
+            "\n".join([f"Balances {reader.describe_position()}", "", *lines, *reader.footer()]) + "\n"
         )
-    return walk.verdict()
+    return reader.verdict()
 
 
 def _wanted(names: list[str], replay: LedgerReplay) -> list[str]:
@@ -61,10 +61,10 @@ def _wanted(names: list[str], replay: LedgerReplay) -> list[str]:
 
 
 def _document(
-    walk: LedgerReader, rows: list[tuple[str, int, int]], available: int, held: int
+    reader: LedgerReader, rows: list[tuple[str, int, int]], available: int, held: int
 ) -> dict[str, Any]:
     return {
-        **walk.place(),
+        **reader.place(),
         "accounts": [{"account": name, "available": free, "held": kept} for name, free, kept in rows],
         "total": {"available": available, "held": held},
     }

@@ -13,7 +13,7 @@ from telecine_auditor.errors import CommandError
 from telecine_auditor.sources.port import LEDGER, Source
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
-from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_source
+from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_source, path_option
 from telecine_auditor.terminal.output_files import text_file
 from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.terminal.tables import render_table
@@ -40,9 +40,7 @@ class Options(SourceOptions):
 
     out: Annotated[
         Path | None,
-        typer.Option(
-            "--out", parser=Path, metavar="FILE", help="Save the newest checkpoint as it was signed."
-        ),
+        path_option("--out", help="Save the newest checkpoint as it was signed."),
     ] = None
     all: Annotated[bool, typer.Option("--all", help="Show all checkpoints, not only the newest.")] = False
     key: KeyOption = field(default_factory=list)

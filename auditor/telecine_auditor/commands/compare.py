@@ -57,7 +57,7 @@ async def run(options: Options) -> int:
         print_json(NAME, document)
     else:
         sys.stdout.write("\n".join(_text(comparison, differences)) + "\n")
-    return BREACH if differences.count or comparison.walk.verdict() else CLEAN
+    return BREACH if differences.count or comparison.reader.verdict() else CLEAN
 
 
 class _Differences:
@@ -75,7 +75,7 @@ class _Differences:
 
 def _text(comparison: Comparison, differences: _Differences) -> list[str]:
     rows = ", ".join(f"{count} of {table}" for table, count in comparison.rows.items())
-    lines = [f"{SERVICE}: {rows} compared {comparison.walk.describe_position()}"]
+    lines = [f"{SERVICE}: {rows} compared {comparison.reader.describe_position()}"]
     lines += [one_line(str(difference.breach())) for difference in differences.first]
     if differences.count > len(differences.first):
         lines.append(f"and {differences.count - len(differences.first)} more")

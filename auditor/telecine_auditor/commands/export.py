@@ -15,7 +15,7 @@ from telecine_auditor.exports.writer import ExportResult, ExportWriter, write_ex
 from telecine_auditor.ledger.reader import LedgerReader
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
-from telecine_auditor.terminal.options import checked, open_source
+from telecine_auditor.terminal.options import checked, open_source, path_option
 from telecine_auditor.terminal.output_files import text_file
 from telecine_auditor.terminal.period_options import PeriodOptions
 
@@ -62,31 +62,29 @@ class Options(PeriodOptions):
     ]
     out: Annotated[
         Path,
-        typer.Option(
-            "--out", parser=Path, metavar="FILE", help="File to write; replaced when it exists, or a pipe."
-        ),
+        path_option("--out", help="File to write; replaced when it exists, or a pipe."),
     ]
 
 
 async def run(options: Options) -> int:
     """Write the file, and say what is in it."""
     async with open_source(options) as source:
-        walk = LedgerReader(source, until=options.until)
+        reader = LedgerReader(source, until=options.until)
         with text_file(options.out) as file:
-            export = await write_export(walk, options.since, _WRITERS[options.format](file))
+            export = await write_export(reader, options.since, _WRITERS[options.format](file))
     if options.json:
         print_json(
-            NAME, {**walk.place(), "file": str(options.out), "format": options.format, **export.as_json()}
+            NAME, {**reader.place(), "file": str(options.out), "format": options.format, **export.as_json()}
         )
     else:
-        sys.stdout.write("\n".join(_text(options, walk, export)) + "\n")
-    return walk.verdict() or (BREACH if export.left_out else CLEAN)
+        sys.stdout.write("\n".join(_text(options, reader, export)) + "\n")
+    return reader.verdict() or (BREACH if export.left_out else CLEAN)
 
 
-def _text(options: Options, walk: LedgerReader, export: ExportResult) -> list[str]:
+def _text(options: Options, reader: LedgerReader, export: ExportResult) -> list[str]:
     lines = [
         f"{options.out}: {export.transactions} transactions of {export.accounts} accounts; the ledger "
-        f"{walk.describe_position()}"
+        f"{reader.describe_position()}"
     ]
     if export.left_out:
         lines.append(f"Entries that cannot be booked and were left out: {export.left_out}")

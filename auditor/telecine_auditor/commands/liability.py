@@ -37,24 +37,24 @@ class Options(PointOptions):
 async def run(options: Options) -> int:
     """Print what is owed."""
     async with open_source(options) as source:
-        walk = LedgerReader(source, until=options.until, sequence=options.sequence)
-        books = await walk.read_all()
-    owed = build_liability_table(books, _as_of(options, walk), each_account=options.accounts)
+        reader = LedgerReader(source, until=options.until, sequence=options.sequence)
+        books = await reader.read_all()
+    owed = build_liability_table(books, _as_of(options, reader), each_account=options.accounts)
     if options.json:
-        print_json(NAME, {**walk.place(), **owed.as_json()})
+        print_json(NAME, {**reader.place(), **owed.as_json()})
     else:
-        sys.stdout.write("\n".join(_text(walk, owed, options.accounts)) + "\n")
-    return walk.verdict()
+        sys.stdout.write("\n".join(_text(reader, owed, options.accounts)) + "\n")
+    return reader.verdict()
 
 
-def _as_of(options: Options, walk: LedgerReader) -> datetime:
+def _as_of(options: Options, reader: LedgerReader) -> datetime:
     """The time at which it is judged whether a grant has expired: that of the requested point."""
-    if options.sequence is not None and walk.at is not None:
-        return walk.at
+    if options.sequence is not None and reader.at is not None:
+        return reader.at
     return options.until or datetime.now(UTC)
 
 
-def _text(walk: LedgerReader, owed: LiabilityTable, each_account: bool) -> list[str]:
+def _text(reader: LedgerReader, owed: LiabilityTable, each_account: bool) -> list[str]:
     head: tuple[str, ...] = ("kind", "expires", "available", "held", "unspent")
     rows: list[tuple[Any, ...]] = [(*group, *amounts.columns()) for group, amounts in owed.groups()]
     totals: list[tuple[Any, ...]] = [(kind, "", *amounts.columns()) for kind, amounts in owed.kinds()]
@@ -62,8 +62,8 @@ def _text(walk: LedgerReader, owed: LiabilityTable, each_account: bool) -> list[
     if each_account:
         head, blank = ("account", *head), ("",)
         totals = [(*blank, *row) for row in totals]
-    lines = [f"Unspent credits {walk.describe_position()}", "", *render_plain_table(head, [*rows, *totals])]
+    lines = [f"Unspent credits {reader.describe_position()}", "", *render_plain_table(head, [*rows, *totals])]
     if owed.past.unspent:
         lines += ["", f"{owed.past.unspent} of them are past their time and will expire"
                   f" ({owed.past.available} available, {owed.past.held} held)."]  # fmt: skip
-    return lines + walk.footer()
+    return lines + reader.footer()

@@ -16,7 +16,7 @@ from telecine_auditor.mirror.writer import MirrorChanged, MirrorWriter, StreamWr
 from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
-from telecine_auditor.terminal.options import ServerOptions, StreamsOption, open_source
+from telecine_auditor.terminal.options import ServerOptions, StreamsOption, open_source, path_option
 from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.terminal.tables import format_number
 
@@ -52,10 +52,8 @@ class Options(ServerOptions):
     follow: Annotated[bool, typer.Option("--follow", help="Continue with new entries until Ctrl-C.")] = False
     metrics: Annotated[
         Path | None,
-        typer.Option(
+        path_option(
             "--metrics",
-            parser=Path,
-            metavar="FILE",
             help="With --follow: after each look write the time of it to FILE, for Prometheus' node_exporter (*.prom).",
         ),
     ] = None

@@ -14,7 +14,7 @@ from telecine_auditor.breaches import BreachList
 from telecine_auditor.errors import CommandError
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
-from telecine_auditor.terminal.options import SourceOptions, open_source
+from telecine_auditor.terminal.options import SourceOptions, open_source, path_option
 from telecine_auditor.terminal.sanitizer import one_line
 from telecine_auditor.terminal.tables import format_number
 
@@ -76,10 +76,8 @@ class Options(SourceOptions):
     ] = ""
     secret_key_file: Annotated[
         Path | None,
-        typer.Option(
+        path_option(
             "--secret-key-file",
-            parser=Path,
-            metavar="FILE",
             envvar="TELECINE_S3_SECRET_KEY_FILE",
             help="File with its secret; without one the secret is in TELECINE_S3_SECRET_KEY.",
             rich_help_panel=_PANEL,

@@ -13,7 +13,7 @@ from telecine_auditor.errors import CommandError
 from telecine_auditor.sources.port import LEDGER, Source
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
-from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_source
+from telecine_auditor.terminal.options import KeyOption, SourceOptions, open_source, path_option
 from telecine_auditor.terminal.output_files import text_file
 from telecine_auditor.terminal.period_options import parse_sequence
 from telecine_auditor.terminal.progress import Progress
@@ -57,13 +57,11 @@ class Options(SourceOptions):
     ]
     out: Annotated[
         Path | None,
-        typer.Option("--out", parser=Path, metavar="FILE", help="Where to write the proof; default: stdout."),
+        path_option("--out", help="Where to write the proof; default: stdout."),
     ] = None
     checkpoint: Annotated[
         Path | None,
-        typer.Option(
-            "--checkpoint", parser=Path, metavar="FILE", help="Prove against this signed checkpoint."
-        ),
+        path_option("--checkpoint", help="Prove against this signed checkpoint."),
     ] = None
     key: KeyOption = field(default_factory=list)
 

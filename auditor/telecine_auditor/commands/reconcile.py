@@ -60,19 +60,19 @@ class Options(PeriodOptions):
 async def run(options: Options) -> int:
     """Print sums and lists."""
     async with open_source(options) as source:
-        walk = LedgerReader(source)
+        reader = LedgerReader(source)
         with UsageStore() as book:
-            await _fill(book, walk, source)
+            await _fill(book, reader, source)
             found = Reconciliation(book, options.since, options.until, options.tokens_per_credit)
             if options.json:
-                print_json(NAME, {**walk.place(), **_document(found)})
+                print_json(NAME, {**reader.place(), **_document(found)})
             else:
                 for line in _text(found):
                     sys.stdout.write(f"{line}\n")
-    return walk.verdict()
+    return reader.verdict()
 
 
-async def _fill(book: UsageStore, walk: LedgerReader, source: Source) -> None:
+async def _fill(book: UsageStore, reader: LedgerReader, source: Source) -> None:
     if not await source.has(VIDEO):
         raise CommandError("usage is on VIDEO, which cannot be read: reconcile needs both streams")
     with Progress("reading VIDEO", await source.last(VIDEO)) as progress:
@@ -80,10 +80,10 @@ async def _fill(book: UsageStore, walk: LedgerReader, source: Source) -> None:
             for entry in batch:
                 book.video(entry)
             progress.advance(len(batch))
-    async for booked in walk.entries():
+    async for booked in reader.entries():
         if booked.parsed is not None:
             book.ledger(booked.parsed)
-    book.outcomes(walk.replay)
+    book.outcomes(reader.replay)
 
 
 def _text(found: Reconciliation) -> Iterator[str]:

@@ -50,17 +50,17 @@ async def run(options: Options) -> int:
     # A document is printed completely or not at all: after half of one the error document would not be valid JSON.
     with SpooledTemporaryFile(_IN_MEMORY, mode="w+", encoding="utf-8", newline="") as document:
         async with open_source(options) as source:
-            walk = LedgerReader(source, until=options.until)
-            writer = _writer(options, walk, document if options.json else sys.stdout)
-            await write_statement(walk, options.account, options.since, writer)
+            reader = LedgerReader(source, until=options.until)
+            writer = _writer(options, reader, document if options.json else sys.stdout)
+            await write_statement(reader, options.account, options.since, writer)
         document.seek(0)
         shutil.copyfileobj(document, sys.stdout)
-    return walk.verdict()
+    return reader.verdict()
 
 
-def _writer(options: Options, walk: LedgerReader, file: IO[str]) -> StatementWriter:
+def _writer(options: Options, reader: LedgerReader, file: IO[str]) -> StatementWriter:
     if options.csv:
         return CsvStatement(sys.stdout.buffer, options.since, options.until)
     if options.json:
-        return JsonStatement(file, walk, options.account)
+        return JsonStatement(file, reader, options.account)
     return TextStatement(file, options.account)

@@ -31,8 +31,8 @@ class Options(PointOptions):
 async def run(options: Options) -> int:
     """Print the sums and whether they are zero together."""
     async with open_source(options) as source:
-        walk = LedgerReader(source, until=options.until, sequence=options.sequence)
-        books = await walk.read_all()
+        reader = LedgerReader(source, until=options.until, sequence=options.sequence)
+        books = await reader.read_all()
     sums = {
         "issued": -books.issued,
         "available": books.available,
@@ -42,7 +42,7 @@ async def run(options: Options) -> int:
     }
     total = sum(sums.values())
     if options.json:
-        print_json(NAME, {**walk.place(), "accounts": len(books.accounts), "sums": sums, "total": total})
+        print_json(NAME, {**reader.place(), "accounts": len(books.accounts), "sums": sums, "total": total})
     else:
         lines = render_plain_table(("side", "credits"), [*sums.items(), ("total", total)])
         verdict = (
@@ -50,6 +50,6 @@ async def run(options: Options) -> int:
             if total == 0
             else f"The sum is {total}, not zero."
         )
-        head = f"Trial balance of {len(books.accounts)} accounts {walk.describe_position()}"
-        sys.stdout.write("\n".join([head, "", *lines, "", verdict, *walk.footer()]) + "\n")
-    return walk.verdict() or (BREACH if total else CLEAN)
+        head = f"Trial balance of {len(books.accounts)} accounts {reader.describe_position()}"
+        sys.stdout.write("\n".join([head, "", *lines, "", verdict, *reader.footer()]) + "\n")
+    return reader.verdict() or (BREACH if total else CLEAN)

@@ -19,7 +19,7 @@ from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
-from telecine_auditor.terminal.options import KeyOption, SourceOptions, checked, open_source
+from telecine_auditor.terminal.options import KeyOption, SourceOptions, checked, open_source, path_option
 from telecine_auditor.timestamps import parse_duration, parse_instant
 from telecine_auditor.transparency.checkpoint_coverage import UnsignedLimits
 from telecine_auditor.transparency.checkpoints import read_checkpoints, read_keys
@@ -61,10 +61,8 @@ class Options(SourceOptions):
 
     checkpoint: Annotated[
         list[Path],
-        typer.Option(
+        path_option(
             "--checkpoint",
-            parser=Path,
-            metavar="FILE",
             help="Compare with this checkpoint as well, or with all in this folder; may be repeated.",
             show_default=False,
         ),
@@ -146,16 +144,12 @@ class Options(SourceOptions):
     max_breaches: Annotated[int, typer.Option("--max-breaches", metavar="N", help="How many to list.")] = 100
     save: Annotated[
         Path | None,
-        typer.Option(
-            "--save", parser=Path, metavar="FILE", help="Save the state at the newest signed checkpoint."
-        ),
+        path_option("--save", help="Save the state at the newest signed checkpoint."),
     ] = None
     since: Annotated[
         Path | None,
-        typer.Option(
+        path_option(
             "--since",
-            parser=Path,
-            metavar="FILE",
             help="Continue from a state that --save wrote; needs --key.",
         ),
     ] = None

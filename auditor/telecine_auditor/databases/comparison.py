@@ -20,14 +20,14 @@ OnDifference = Callable[[Difference], None]
 
 @dataclass
 class Comparison:
-    """What was compared: `walk` is the replay, `rows` how many rows of each table were found and compared."""
+    """What was compared: `reader` is the replay, `rows` how many rows of each table were found and compared."""
 
-    walk: LedgerReader
+    reader: LedgerReader
     rows: dict[str, int] = field(default_factory=dict)
 
     def as_json(self) -> dict[str, Any]:
         """The same as JSON values."""
-        return {"database": SERVICE, **self.walk.place(), "rows": self.rows}
+        return {"database": SERVICE, **self.reader.place(), "rows": self.rows}
 
 
 async def compare_tables(url: str, source: Source, on_difference: OnDifference) -> Comparison:
@@ -39,10 +39,10 @@ async def compare_tables(url: str, source: Source, on_difference: OnDifference) 
             on_difference(Difference("checkpoint", place, "sequence", position, f"{last} at most"))
         comparison = Comparison(LedgerReader(source, sequence=min(position, last)))
         expected = ExpectedRows()
-        async for booked in comparison.walk.entries():
+        async for booked in comparison.reader.entries():
             expected.take(booked)
         trees = iter([row async for row in _expected_trees(tables, source)])
-        for table, rows in {**expected.by_table(comparison.walk.replay), TREE: trees}.items():
+        for table, rows in {**expected.by_table(comparison.reader.replay), TREE: trees}.items():
             comparison.rows[table.name] = _compare(tables, table, rows, on_difference)
         return comparison
 

@@ -50,21 +50,21 @@ class ExportResult:
         return asdict(self)
 
 
-async def write_export(walk: LedgerReader, since: datetime | None, writer: ExportWriter) -> ExportResult:
-    """Write the period from `since` (None: the first entry) to the end of `walk`.
+async def write_export(reader: LedgerReader, since: datetime | None, writer: ExportWriter) -> ExportResult:
+    """Write the period from `since` (None: the first entry) to the end of `reader`.
 
     Dates of transactions never go back in the whole file. Raises CommandError, SourceError.
     """
     dates = BookingClock()
     if since is not None:
-        before = LedgerReader(walk.source, until=since)
+        before = LedgerReader(reader.source, until=since)
         writer.open_with(Opening(await before.read_all(), dates.book(since)))
     export = ExportResult()
-    async for booked in walk.entries():
+    async for booked in reader.entries():
         if since is None or booked.at >= since:
             _write(booked, dates.book(booked.at), writer, export)
-    writer.close_with(Opening(walk.replay, dates.now))
-    export.accounts = len(walk.replay.accounts)
+    writer.close_with(Opening(reader.replay, dates.now))
+    export.accounts = len(reader.replay.accounts)
     return export
 
 

@@ -59,35 +59,35 @@ class StatementWriter(Protocol):
 
 
 async def write_statement(
-    walk: LedgerReader, account: str, since: datetime | None, writer: StatementWriter
+    reader: LedgerReader, account: str, since: datetime | None, writer: StatementWriter
 ) -> None:
-    """Write the statement of one account from `since` (None: from its first entry) to the point where `walk` ends.
+    """Write the statement of one account from `since` (None: from its first entry) to the point where `reader` ends.
 
     Raises CommandError when the ledger has no entry of the account at all.
     """
     begun = False
-    async for opening, line, booked in _lines(walk, account, since):
+    async for opening, line, booked in _lines(reader, account, since):
         if not begun:
             writer.begin(opening)
             begun = True
         writer.line(line, booked)
-    if not walk.has_entry_of(account):
+    if not reader.has_entry_of(account):
         raise CommandError(f"account {account!r} has no entry in the ledger")
-    closing = _balance(walk.replay, account)
+    closing = _balance(reader.replay, account)
     if not begun:
         writer.begin(closing)
     writer.end(closing)
 
 
 async def _lines(
-    walk: LedgerReader, account: str, since: datetime | None
+    reader: LedgerReader, account: str, since: datetime | None
 ) -> AsyncIterator[tuple[Balance, Line, BookedEntry]]:
     """The lines of the period, each with the balance before it and the entry that it shows."""
     before = Balance()
-    async for booked in walk.entries():
+    async for booked in reader.entries():
         if booked.parsed is None or booked.parsed.account != account:
             continue
-        after = _balance(walk.replay, account)
+        after = _balance(reader.replay, account)
         if since is None or booked.at >= since:
             yield before, _line(booked.parsed, before, after), booked
         before = after
@@ -188,9 +188,9 @@ class CsvStatement:
 class JsonStatement:
     """For programs: one document, written while entries are read. It ends with the point up to which they were read."""
 
-    def __init__(self, file: IO[str], walk: LedgerReader, account: str) -> None:
+    def __init__(self, file: IO[str], reader: LedgerReader, account: str) -> None:
         self._file = file
-        self._walk = walk
+        self._reader = reader
         self._account = account
         self._separator = ""
 
@@ -209,5 +209,5 @@ class JsonStatement:
 
     def end(self, closing: Balance) -> None:
         """The closing balance, and the point up to which the ledger was read."""
-        rest = json.dumps({"closing": asdict(closing), **self._walk.place()})
+        rest = json.dumps({"closing": asdict(closing), **self._reader.place()})
         self._file.write(f"\n], {rest[1:]}\n")

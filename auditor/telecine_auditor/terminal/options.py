@@ -22,13 +22,13 @@ __all__ = [
     "StreamsOption",
     "checked",
     "open_source",
+    "path_option",
 ]
 
 if TYPE_CHECKING:
     from telecine_auditor.sources.server import Server
 
 T = TypeVar("T")
-_SOURCE = "Where the entries are"
 
 
 def checked(parse: Callable[[str], T]) -> Callable[[str | T], T]:
@@ -67,74 +67,44 @@ KeyOption = Annotated[
 ]
 
 
+def path_option(name: str, help: str, metavar: str = "FILE", **settings: Any) -> Any:
+    """An option that names a file. typer itself would refuse an existing file that cannot be read, as for `--out`."""
+    return typer.Option(name, parser=Path, metavar=metavar, help=help, **settings)
+
+
+def _source(name: str, metavar: str, help: str, **settings: Any) -> Any:
+    return typer.Option(name, metavar=metavar, help=help, rich_help_panel="Where the entries are", **settings)
+
+
+def _source_file(name: str, help: str) -> Any:
+    return _source(name, "FILE", help, parser=Path)
+
+
 @dataclass(frozen=True, kw_only=True)
 class ServerOptions:
     """Which NATS server, and with which identity; and `--json`."""
 
     nats: Annotated[
         str,
-        typer.Option(
-            "--nats",
-            metavar="URL",
-            envvar="TELECINE_NATS_URL",
-            help="NATS server, several with commas between.",
-            rich_help_panel=_SOURCE,
-        ),
+        _source("--nats", "URL", "NATS server, several with commas between.", envvar="TELECINE_NATS_URL"),
     ] = "nats://127.0.0.1:4222"
-    nkey_seed: Annotated[
-        Path | None,
-        typer.Option(
-            "--nkey-seed",
-            parser=Path,
-            metavar="FILE",
-            help="File with the seed of the nkey.",
-            rich_help_panel=_SOURCE,
-        ),
-    ] = None
-    creds: Annotated[
-        Path | None,
-        typer.Option(
-            "--creds",
-            parser=Path,
-            metavar="FILE",
-            help="Credentials file of a JWT user.",
-            rich_help_panel=_SOURCE,
-        ),
-    ] = None
-    user: Annotated[
-        str | None,
-        typer.Option(
-            "--user", metavar="NAME", help="User name, with --password-file.", rich_help_panel=_SOURCE
-        ),
-    ] = None
+    nkey_seed: Annotated[Path | None, _source_file("--nkey-seed", "File with the seed of the nkey.")] = None
+    creds: Annotated[Path | None, _source_file("--creds", "Credentials file of a JWT user.")] = None
+    user: Annotated[str | None, _source("--user", "NAME", "User name, with --password-file.")] = None
     password_file: Annotated[
-        Path | None,
-        typer.Option(
-            "--password-file",
-            parser=Path,
-            metavar="FILE",
-            help="File with the user's password.",
-            rich_help_panel=_SOURCE,
-        ),
+        Path | None, _source_file("--password-file", "File with the user's password.")
     ] = None
     tls_ca: Annotated[
         Path | None,
-        typer.Option(
-            "--tls-ca",
-            parser=Path,
-            metavar="FILE",
-            help="Certificates of the authorities that may have signed the server's.",
-            rich_help_panel=_SOURCE,
-        ),
+        _source_file("--tls-ca", "Certificates of the authorities that may have signed the server's."),
     ] = None
     inbox: Annotated[
         str | None,
-        typer.Option(
+        _source(
             "--inbox",
-            metavar="PREFIX",
-            help="Prefix of the subjects on which an identity other than the auditor's may receive replies,"
+            "PREFIX",
+            "Prefix of the subjects on which an identity other than the auditor's may receive replies,"
             " e.g. _INBOX.operator.",
-            rich_help_panel=_SOURCE,
         ),
     ] = None
     json: JsonOption = False
@@ -165,13 +135,7 @@ class SourceOptions(ServerOptions):
 
     mirror: Annotated[
         Path | None,
-        typer.Option(
-            "--from",
-            parser=Path,
-            metavar="DIR",
-            help="Read this mirror, and connect to no server.",
-            rich_help_panel=_SOURCE,
-        ),
+        _source("--from", "DIR", "Read this mirror, and connect to no server.", parser=Path),
     ] = None
 
     @property

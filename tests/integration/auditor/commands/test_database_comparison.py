@@ -94,7 +94,7 @@ async def test_tables_are_compared_at_the_sequence_that_they_have_reached(
 ) -> None:
     environment.fill(environment.streams.ledger[:15])
     assert await environment.differences() == []
-    assert environment.compared.walk.replay.sequence == 15
+    assert environment.compared.reader.replay.sequence == 15
 
 
 async def test_a_clock_that_ran_behind_is_no_difference(environment: ComparisonEnvironment) -> None:
