@@ -3,7 +3,8 @@
 import json
 from base64 import b64decode
 from collections import deque
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
@@ -69,7 +70,9 @@ class NatsSource:
             await reader.stop()
 
     async def close(self) -> None:
-        await self.client.close()
+        # Closing flushes: on a connection that was just lost that fails, and must not hide the reason.
+        with suppress(nats.errors.Error, OSError):
+            await self.client.close()
 
     async def info(self, stream: str) -> dict[str, Any]:
         """The stream's `config` and `state`. Raises SourceError."""
@@ -102,6 +105,14 @@ class _Page:
     reply: BatchReply[StoredMessage]
 
 
+@contextmanager
+def _lost_as_source_error() -> Iterator[None]:
+    try:
+        yield
+    except (nats.errors.Error, OSError) as error:
+        raise SourceError(f"the connection to NATS was lost: {type(error).__name__}") from error
+
+
 class _StreamReader:
     """One pass over a stream with pages requested ahead."""
 
@@ -115,13 +126,16 @@ class _StreamReader:
         self._build = partial(_entry, _ServerTime())
 
     async def start(self) -> None:
-        """Subscribe to replies."""
-        self._subscription = await self._client.subscribe_raw(f"{self._inbox}.*", self._receive)
+        """Subscribe to replies. Raises SourceError."""
+        with _lost_as_source_error():
+            self._subscription = await self._client.subscribe_raw(f"{self._inbox}.*", self._receive)
 
     async def stop(self) -> None:
         """Unsubscribe."""
         self._forget()
-        await self._client.unsubscribe_raw(self._subscription)
+        # A lost connection has no subscriptions left, and must not hide the error that ended the pass.
+        with suppress(nats.errors.Error, OSError):
+            await self._client.unsubscribe_raw(self._subscription)
 
     async def read(self, after: int, end: int) -> Sequence[StoredMessage]:
         """The next entries after sequence `after`; empty when there is none up to `end`."""
@@ -139,12 +153,10 @@ class _StreamReader:
         if self._requested and self._requested[0].first > after + 1:
             # The page before ended early, so the pages requested ahead begin too late.
             self._forget()
-        try:
+        with _lost_as_source_error():
             await self._request_ahead(after, end)
             page = self._requested.popleft()
             complete = await self._is_complete(page.reply)
-        except (nats.errors.Error, OSError) as error:
-            raise SourceError(f"the connection to NATS was lost: {type(error).__name__}") from error
         del self._replies[page.inbox]
         if not complete:
             self._forget()

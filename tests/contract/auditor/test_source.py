@@ -2,7 +2,7 @@
 
 import base64
 import json
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 
@@ -15,7 +15,7 @@ from tests.support.audit.nats_ledger import (
     write_entries,
 )
 from tests.support.eventually import eventually
-from tests.support.servers.instances import NatsServer, nats_server
+from tests.support.servers.instances import NatsServer, nats_server, shared_nats_server
 
 from telecine_auditor.errors import SourceError
 from telecine_auditor.mirror.source import MirrorSource
@@ -42,12 +42,27 @@ async def stack() -> AsyncIterator[AsyncExitStack]:
         yield stack
 
 
+@pytest.fixture(scope="module")
+def shared_nats(tmp_path_factory: pytest.TempPathFactory) -> Iterator[NatsServer]:
+    """A server for this module: starting one takes longer than most of its tests."""
+    with shared_nats_server(tmp_path_factory.mktemp("nats")) as server:
+        yield server
+
+
 @pytest.fixture
-def nats_source(tmp_path: Path, stack: AsyncExitStack) -> Filled:
+async def nats(shared_nats: NatsServer) -> NatsServer:
+    """The module's server without any stream."""
+    await shared_nats.clear()
+    return shared_nats
+
+
+@pytest.fixture
+def nats_source(shared_nats: NatsServer, stack: AsyncExitStack) -> Filled:
     """A server whose LEDGER has these entries, with the gaps between them."""
 
     async def fill(entries: Sequence[StoredMessage]) -> Source:
-        nats = await stack.enter_async_context(nats_server(tmp_path))
+        nats = shared_nats
+        await nats.clear()
         async with provisioned_connection(nats) as connection:
             # The ledger's own stream allows no gaps.
             await ask(connection.request, "STREAM.DELETE.LEDGER")
@@ -94,8 +109,9 @@ def mirror_source(tmp_path: Path) -> Filled:
 
 
 @pytest.fixture(params=[pytest.param("nats", marks=pytest.mark.server), "mirror"])
-def source_with(request: pytest.FixtureRequest, nats_source: Filled, mirror_source: Filled) -> Filled:
-    return nats_source if request.param == "nats" else mirror_source
+def source_with(request: pytest.FixtureRequest) -> Filled:
+    source: Filled = request.getfixturevalue(f"{request.param}_source")
+    return source
 
 
 def without_times(entries: Sequence[StoredMessage]) -> list[StoredMessage]:
@@ -224,8 +240,18 @@ async def test_a_stream_without_direct_get_is_an_error(nats: NatsServer, server:
         await read_stream(server, "PLAIN")
 
 
+@pytest.fixture
+async def restartable(tmp_path: Path) -> AsyncIterator[tuple[NatsServer, NatsSource]]:
+    """A server of this test's own, and a source with small pages."""
+    async with nats_server(tmp_path) as nats, provisioned_connection(nats):
+        source = NatsSource(await connect(Server(url=nats.url)), page=20, page_bytes=100_000)
+        yield nats, source
+        await source.close()
+
+
 @pytest.mark.parts("restart")
-async def test_reading_resumes_after_a_server_restart(nats: NatsServer, server: NatsSource) -> None:
+async def test_reading_resumes_after_a_server_restart(restartable: tuple[NatsServer, NatsSource]) -> None:
+    nats, server = restartable
     entries = many(200)
     await write_entries(nats, "LEDGER", entries)
     found: list[StoredMessage] = []
@@ -238,7 +264,8 @@ async def test_reading_resumes_after_a_server_restart(nats: NatsServer, server: 
 
 
 @pytest.mark.parts("restart")
-async def test_a_server_that_stays_away_is_an_error(nats: NatsServer, server: NatsSource) -> None:
+async def test_a_server_that_stays_away_is_an_error(restartable: tuple[NatsServer, NatsSource]) -> None:
+    nats, server = restartable
     await write_entries(nats, "LEDGER", many(200))
     server.client.options["max_reconnect_attempts"] = 1
     with pytest.raises(SourceError, match="was lost"):

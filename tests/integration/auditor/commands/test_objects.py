@@ -1,6 +1,7 @@
-"""`telecine-audit objects` against a real S3 server: every stored video, and what is wrong with its object."""
+"""`telecine-audit objects` against a real S3 server: every stored video and the faults of its object."""
 
 import hashlib
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -19,9 +20,8 @@ def object_key(generation: str) -> str:
     return f"videos/ann/video_{generation}.mp4"
 
 
-@pytest.fixture
-def bucket(s3: S3Server) -> str:
-    """A bucket with every video, and with something else beside them."""
+def filled_bucket(s3: S3Server) -> str:
+    """A new bucket with every video and one other object."""
     name = s3.new_bucket()
     with s3.client() as client:
         for generation, body in BODIES.items():
@@ -30,27 +30,38 @@ def bucket(s3: S3Server) -> str:
     return name
 
 
+@pytest.fixture(scope="module")
+def bucket(s3: S3Server) -> str:
+    """A bucket that no test changes."""
+    return filled_bucket(s3)
+
+
 @pytest.fixture
-def auditor(
-    capsys: pytest.CaptureFixture[str],
-    s3: S3Server,
-    bucket: str,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> AuditorCommand:
-    """Works from a mirror of the streams in which they were all stored."""
-    streams = StreamBuilder()
-    for generation, body in BODIES.items():
-        streams.say(stored(generation, body, bucket), november_time(1))
-    streams.mirror(tmp_path / "mirror")
-    for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "SECRET_KEY_FILE", "REGION"):
-        monkeypatch.delenv(f"TELECINE_S3_{name}", raising=False)
-    secret = tmp_path / "secret"
-    secret.write_text(f"{s3.secret_key}\n")
-    return AuditorCommand(capsys).using(
-        "--from", tmp_path / "mirror", "--endpoint", s3.endpoint, "--region", s3.region,
-        "--access-key", s3.access_key, "--secret-key-file", secret,
-    )  # fmt: skip
+def audit_of(
+    capsys: pytest.CaptureFixture[str], s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Callable[[str], AuditorCommand]:
+    """The auditor with a mirror of the streams in which all videos were stored in a bucket."""
+
+    def auditor(bucket: str) -> AuditorCommand:
+        streams = StreamBuilder()
+        for generation, body in BODIES.items():
+            streams.say(stored(generation, body, bucket), november_time(1))
+        streams.mirror(tmp_path / "mirror")
+        for name in ("ENDPOINT", "ACCESS_KEY", "SECRET_KEY", "SECRET_KEY_FILE", "REGION"):
+            monkeypatch.delenv(f"TELECINE_S3_{name}", raising=False)
+        secret = tmp_path / "secret"
+        secret.write_text(f"{s3.secret_key}\n")
+        return AuditorCommand(capsys).using(
+            "--from", tmp_path / "mirror", "--endpoint", s3.endpoint, "--region", s3.region,
+            "--access-key", s3.access_key, "--secret-key-file", secret,
+        )  # fmt: skip
+
+    return auditor
+
+
+@pytest.fixture
+def auditor(audit_of: Callable[[str], AuditorCommand], bucket: str) -> AuditorCommand:
+    return audit_of(bucket)
 
 
 def stored(generation: str, body: bytes, bucket: str) -> VideoStored:
@@ -75,8 +86,10 @@ async def test_every_object_as_it_was_stored_is_clean(auditor: AuditorCommand) -
 
 
 async def test_missing_and_different_objects_are_named(
-    auditor: AuditorCommand, s3: S3Server, bucket: str
+    audit_of: Callable[[str], AuditorCommand], s3: S3Server
 ) -> None:
+    bucket = filled_bucket(s3)
+    auditor = audit_of(bucket)
     with s3.client() as client:
         client.delete_object(Bucket=bucket, Key=object_key("g-0"))
         client.put_object(Bucket=bucket, Key=object_key("g-1"), Body=b"")

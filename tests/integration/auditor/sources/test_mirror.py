@@ -27,8 +27,9 @@ from tests.support.audit.nats_ledger import (
 )
 from tests.support.audit.streams import StreamBuilder
 from tests.support.eventually import eventually
-from tests.support.servers.instances import NatsServer
+from tests.support.servers.instances import NatsServer, nats_server
 
+from telecine_auditor.mirror import writer
 from telecine_auditor.mirror.source import MirrorSource
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
@@ -143,11 +144,14 @@ async def test_partial_entry_is_truncated_with_a_warning(
 
 
 async def test_sha256sum_confirms_the_sealed_segments(
-    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
+    auditor: AuditorCommand,
+    nats: NatsServer,
+    connection: Client,
+    folder: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    entries = [
-        StoredMessage(number, 0, "ledger.a.granted", b"", b"") for number in range(1, 65_536 // 128 + 2)
-    ]
+    monkeypatch.setattr(writer, "SEGMENT_BYTES", 2**20)
+    entries = [StoredMessage(number, 0, "ledger.a.granted", b"", b"") for number in range(1, 10)]
     large = [entry._replace(body=b"x" * 132_000) for entry in entries]
     await write_entries(nats, "LEDGER", large)
     done = await auditor("mirror", folder)
@@ -275,25 +279,31 @@ async def following(folder: Path, options: tuple[str, ...]) -> AsyncIterator[asy
         await process.communicate()
 
 
+async def line_ending_with(process: asyncio.subprocess.Process, text: bytes) -> None:
+    """Read the output of a mirror up to that line."""
+    assert process.stdout and process.stderr
+    while not (line := await process.stdout.readline()).endswith(text):
+        if not line:
+            raise AssertionError((await process.stderr.read()).decode())
+
+
 @pytest.mark.parts("restart")
 async def test_following_continues_after_a_server_restart_until_interrupted(
-    auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path
+    folder: Path, tmp_path: Path
 ) -> None:
-    await publish(connection, LEDGER.ledger[:3])
-    async with following(folder, auditor.options) as process:
-        assert process.stdout
-        assert await process.stdout.readline() == b"LEDGER  3 new, up to #3\n"
-        await publish(connection, LEDGER.ledger[3:5])
-        while await process.stdout.readline() != b"LEDGER  2 new, up to #5\n":
-            pass
-        nats.kill()
-        await nats.start()
-        await publish(connection, LEDGER.ledger[5:])
-        while b"up to #13\n" not in await process.stdout.readline():
-            pass
-        process.send_signal(signal.SIGINT)
-        assert await process.wait() == 130
-    assert await mirror_entries(folder, "LEDGER") == await server_entries(nats, "LEDGER")
+    async with nats_server(tmp_path) as nats, provisioned_connection(nats) as connection:
+        await publish(connection, LEDGER.ledger[:3])
+        async with following(folder, ("--nats", nats.url)) as process:
+            await line_ending_with(process, b"LEDGER  3 new, up to #3\n")
+            await publish(connection, LEDGER.ledger[3:5])
+            await line_ending_with(process, b"LEDGER  2 new, up to #5\n")
+            nats.kill()
+            await nats.start()
+            await publish(connection, LEDGER.ledger[5:])
+            await line_ending_with(process, b"up to #13\n")
+            process.send_signal(signal.SIGINT)
+            assert await process.wait() == 130
+        assert await mirror_entries(folder, "LEDGER") == await server_entries(nats, "LEDGER")
 
 
 async def test_following_a_server_that_is_not_there_is_an_error(
@@ -316,7 +326,7 @@ async def test_repeatedly_killed_mirror_completes(
     )
     await write_entries(nats, "LEDGER", entries)
     segment = folder / "LEDGER" / f"{1:020}.entries"
-    for _ in range(6):
+    for _ in range(4):
         if segment.exists():
             whole = segment.read_bytes()
             segment.write_bytes(whole[: max(40, len(whole) - chance.randrange(200_000))])
