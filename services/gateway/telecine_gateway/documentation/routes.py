@@ -1,4 +1,4 @@
-"""`/docs`, `/events` and the AsyncAPI document, made when first asked for."""
+"""`/docs`, `/events` and the AsyncAPI document, created at the first request."""
 
 from functools import cache
 

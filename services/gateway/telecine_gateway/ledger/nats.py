@@ -14,12 +14,12 @@ __all__ = ["NatsLedger"]
 
 
 class NatsLedger:
-    """Sends a command again every `again` seconds until it is answered, for at most `timeout` seconds."""
+    """Sends a command again every `retry_interval` seconds until it is answered, for at most `timeout` seconds."""
 
-    def __init__(self, connection: Client, *, timeout: float, again: float = RETRY_INTERVAL) -> None:
+    def __init__(self, connection: Client, *, timeout: float, retry_interval: float = RETRY_INTERVAL) -> None:
         self._connection = connection
         self._timeout = timeout
-        self._again = again
+        self._retry_interval = retry_interval
 
     async def execute(self, command: LedgerCommand) -> LedgerAnswer:
         subject, body = command.subject, command.model_dump_json().encode()
@@ -29,7 +29,7 @@ class NatsLedger:
                 subject,
                 body,
                 timeout=self._timeout,
-                retry_interval=self._again,
+                retry_interval=self._retry_interval,
                 headers=trace_headers(),
             )
             answer = LedgerAnswer.model_validate_json(reply.data)

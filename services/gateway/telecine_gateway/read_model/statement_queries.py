@@ -18,7 +18,7 @@ from .tables import Balance, LedgerEntry
 __all__ = ["EntryPage", "StatementPart", "StatementQueries"]
 
 BATCH_SIZE = 1000
-"""Lines that are read at once."""
+"""Lines in a batch."""
 _FIELDS = tuple(field.name for field in fields(StatementLine))
 
 
@@ -65,11 +65,11 @@ class StatementQueries:
         return await self._queries.run(read)
 
     async def page(self, account: str, period: Period, after: int | None, limit: int) -> StatementPart | None:
-        """Lines behind entry number `after`, at most `limit`. None if `after` is not in the period."""
+        """At most `limit` lines after entry number `after`. None if `after` is not in the period."""
 
         def ask(session: Session) -> StatementPart | None:
             statement = _statement(session, account, period)
-            opening = statement.opening if after is None else _mark(session, account, entry=after)
+            opening = statement.opening if after is None else _running_balance(session, account, entry=after)
             if not statement.opening.entry <= opening.entry <= statement.closing.entry:
                 return None
             found = _lines(session, statement, opening.entry, limit + 1)
@@ -107,14 +107,14 @@ def _next(
 
 
 def _statement(session: Session, account: str, period: Period) -> Statement:
-    opening = _mark(session, account, before=period.since) if period.since else ZERO_BALANCE
-    return Statement(account, period, opening, _mark(session, account, before=period.until))
+    opening = _running_balance(session, account, before=period.since) if period.since else ZERO_BALANCE
+    return Statement(account, period, opening, _running_balance(session, account, before=period.until))
 
 
-def _mark(
+def _running_balance(
     session: Session, account: str, *, before: datetime | None = None, entry: int | None = None
 ) -> RunningBalance:
-    """What the account had after entry number `entry`, or after the last entry `before` a time."""
+    """The balance after entry number `entry`, or after the last entry `before` a time."""
     query = select(LedgerEntry.entry, LedgerEntry.available, LedgerEntry.held)
     query = query.where(col(LedgerEntry.account) == account)
     if entry is not None:

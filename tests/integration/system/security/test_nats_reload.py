@@ -41,7 +41,7 @@ async def test_a_command_that_is_served_during_a_reload_is_answered(server: Embe
         await credits.subscribe(GrantCredits.subject, cb=serve)
         await credits.flush()
         with structlog.testing.capture_logs() as logs:
-            asking = asyncio.create_task(NatsLedger(gateway, timeout=30, again=1).execute(command))
+            asking = asyncio.create_task(NatsLedger(gateway, timeout=30, retry_interval=1).execute(command))
             await first.wait()
             make_credentials(server.folder.parent / "credentials", subscribers=["newcomer"])
             await reload_server(Target(server.url, server.monitoring_url, server.folder.parent))
