@@ -46,7 +46,7 @@ async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
 
     async def kept() -> list[DeadLetter]:
         """Messages that wait for the account; those of the foreign messages themselves are others."""
-        return [letter for letter in await letters.list() if letter.error_type == "Unreadable"]
+        return [letter for letter in await letters.list() if letter.error_type == "UnreadableMessage"]
 
     await eventually_async(kept)
     stopped = await environment.grant(50)
@@ -124,7 +124,7 @@ async def test_what_may_mean_something_is_not_skipped(environment: CreditsEnviro
     foreign = await publish(environment, "granted")
 
     refused = {
-        "can be read": await skip(environment, 1),
+        "is a valid event": await skip(environment, 1),
         "no message 99": await skip(environment, 99),
         "ledger.bob.* has no message": await skip(environment, foreign, account="bob"),
     }
@@ -138,4 +138,4 @@ async def test_what_may_mean_something_is_not_skipped(environment: CreditsEnviro
     headers = {name: value for name, value in (entry.headers or {}).items() if name.startswith("ce-")}
     await jetstream.publish(str(entry.subject), entry.data or b"", headers=headers)
     behind = await skip(environment, foreign)
-    assert (behind.refusal, "behind it" in (behind.error or "")) == (Refusal.NOT_SKIPPABLE, True)
+    assert (behind.refusal, "is followed by event" in (behind.error or "")) == (Refusal.NOT_SKIPPABLE, True)
