@@ -129,10 +129,10 @@ def test_an_enum_that_becomes_any_string_is_found() -> None:
     ]
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_removing_any_field_of_any_event_is_found(event: Any) -> None:
-    old = schema(event)
-    for name in old["properties"]:
-        new = deepcopy(old)
-        del new["properties"][name]
-        assert f"body.{name} was removed" in breaks(old, new)
+def test_removing_any_field_of_any_event_is_found() -> None:
+    for event in EVENTS:
+        old = schema(event)
+        for name in old["properties"]:
+            new = deepcopy(old)
+            del new["properties"][name]
+            assert f"body.{name} was removed" in breaks(old, new)

@@ -20,11 +20,11 @@ from telecine_contracts.generation import GenerationFailed, VideoReady
 from telecine_contracts.storage import VideoStorageFailed
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_every_event_has_a_description(event: type[Event]) -> None:
-    description = describe(example(event))
-    assert description != event.type
-    assert 0 < len(description) <= 150
+def test_every_event_has_a_description() -> None:
+    for event in EVENTS:
+        description = describe(example(event))
+        assert description != event.type
+        assert 0 < len(description) <= 150
 
 
 def test_descriptions_contain_no_urls_prompts_or_keys() -> None:

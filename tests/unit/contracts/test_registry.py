@@ -53,25 +53,25 @@ def test_an_unknown_name_is_said_to_be_unknown() -> None:
     assert "credits.debited.v1" in registry()
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_every_event_survives_encode_and_decode(event: type[Event]) -> None:
-    known = example(event)
-    assert registry().decode(event.type, encode(known)) == known
+def test_every_event_survives_encode_and_decode() -> None:
+    for event in EVENTS:
+        known = example(event)
+        assert registry().decode(event.type, encode(known)) == known
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_a_field_of_a_newer_producer_is_ignored(event: type[Event]) -> None:
-    body = json.loads(encode(example(event))) | {"not_known_here": {"deep": [1]}}
-    assert registry().decode(event.type, json.dumps(body).encode()) == example(event)
+def test_a_field_of_a_newer_producer_is_ignored() -> None:
+    for event in EVENTS:
+        body = json.loads(encode(example(event))) | {"not_known_here": {"deep": [1]}}
+        assert registry().decode(event.type, json.dumps(body).encode()) == example(event)
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_a_missing_field_is_named(event: type[Event]) -> None:
-    body = json.loads(encode(example(event)))
-    first = next(iter(body))
-    del body[first]
-    with pytest.raises(BadEvent, match=f"{event.type}: {first}"):
-        registry().decode(event.type, json.dumps(body).encode())
+def test_a_missing_field_is_named() -> None:
+    for event in EVENTS:
+        body = json.loads(encode(example(event)))
+        first = next(iter(body))
+        del body[first]
+        with pytest.raises(BadEvent, match=f"{event.type}: {first}"):
+            registry().decode(event.type, json.dumps(body).encode())
 
 
 def test_a_bad_body_does_not_show_its_content() -> None:

@@ -7,10 +7,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telecine_contracts import EVENTS, Event, subjects
+from telecine_contracts import EVENTS, subjects
 from telecine_contracts.asyncapi import address
 from telecine_contracts.examples import example
-from telecine_contracts.streams import CONSUMERS, STREAMS, TIMERS, Consumer
+from telecine_contracts.streams import CONSUMERS, STREAMS, TIMERS
 
 BY_NAME = {stream.name: stream for stream in STREAMS}
 
@@ -25,47 +25,49 @@ def matches(filter_: str, subject: str) -> bool:
     return len(wanted) == len(found) and all(w in ("*", f) for w, f in zip(wanted, found, strict=True))
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_every_event_belongs_to_exactly_one_stream(event: type[Event]) -> None:
-    subject = subjects.of_event(example(event))
-    keeping = [stream.name for stream in STREAMS if any(matches(f, subject) for f in stream.subjects)]
-    assert keeping == [event.stream]
-    assert subjects.stream_of(subject) == event.stream
+def test_every_event_belongs_to_exactly_one_stream() -> None:
+    for event in EVENTS:
+        subject = subjects.of_event(example(event))
+        keeping = [stream.name for stream in STREAMS if any(matches(f, subject) for f in stream.subjects)]
+        assert keeping == [event.stream]
+        assert subjects.stream_of(subject) == event.stream
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_a_template_is_the_subject_without_its_ids(event: type[Event]) -> None:
-    named = subjects.template(event)
-    assert named.split(".")[0] == subjects.PREFIX[event.stream]
-    assert matches(subjects.of_type(event), named)
-    sample = example(event)
-    for name, value in zip(re.findall(r"{(\w+)}", named), sample.aggregate, strict=True):
-        assert getattr(sample, name) == value
+def test_a_template_is_the_subject_without_its_ids() -> None:
+    for event in EVENTS:
+        named = subjects.template(event)
+        assert named.split(".")[0] == subjects.PREFIX[event.stream]
+        assert matches(subjects.of_type(event), named)
+        sample = example(event)
+        for name, value in zip(re.findall(r"{(\w+)}", named), sample.aggregate, strict=True):
+            assert getattr(sample, name) == value
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_a_type_is_selected_by_its_own_filter_alone(event: type[Event]) -> None:
-    selected = [
-        other.type for other in EVENTS if matches(subjects.of_type(event), subjects.of_event(example(other)))
-    ]
-    assert selected == [event.type]
+def test_a_type_is_selected_by_its_own_filter_alone() -> None:
+    for event in EVENTS:
+        selected = [
+            other.type
+            for other in EVENTS
+            if matches(subjects.of_type(event), subjects.of_event(example(other)))
+        ]
+        assert selected == [event.type]
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_the_published_address_is_the_subject(event: type[Event]) -> None:
-    known = example(event)
-    assert address(event).format(**dict(known)) == subjects.of_event(known)
+def test_the_published_address_is_the_subject() -> None:
+    for event in EVENTS:
+        known = example(event)
+        assert address(event).format(**dict(known)) == subjects.of_event(known)
 
 
-@pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.name)
-def test_every_filter_of_a_consumer_selects_something_of_its_stream(consumer: Consumer) -> None:
-    if consumer.stream == TIMERS.name:
-        due = subjects.timer_due(consumer.service, "poll", "a", "b")
-        assert all(matches(f, due) for f in consumer.filters)
-        return
-    kept = [subjects.of_event(example(event)) for event in EVENTS if event.stream == consumer.stream]
-    for filter_ in consumer.filters:
-        assert any(matches(filter_, subject) for subject in kept), f"nothing is published on {filter_}"
+def test_every_filter_of_a_consumer_selects_something_of_its_stream() -> None:
+    for consumer in CONSUMERS:
+        if consumer.stream == TIMERS.name:
+            due = subjects.timer_due(consumer.service, "poll", "a", "b")
+            assert all(matches(f, due) for f in consumer.filters)
+            return
+        kept = [subjects.of_event(example(event)) for event in EVENTS if event.stream == consumer.stream]
+        for filter_ in consumer.filters:
+            assert any(matches(filter_, subject) for subject in kept), f"nothing is published on {filter_}"
 
 
 def test_aggregates_select_their_own_events_only() -> None:
@@ -121,11 +123,11 @@ def test_a_name_that_would_change_a_subject_is_refused(build: Callable[[str], st
         build(name)
 
 
-@pytest.mark.parametrize("event", EVENTS, ids=lambda event: event.type)
-def test_an_event_about_a_bad_name_has_no_subject(event: type[Event]) -> None:
-    for name in re.findall(r"{(\w+)}", address(event)):
-        with pytest.raises(subjects.BadToken):
-            subjects.of_event(example(event).model_copy(update={name: "acme.*"}))
+def test_an_event_about_a_bad_name_has_no_subject() -> None:
+    for event in EVENTS:
+        for name in re.findall(r"{(\w+)}", address(event)):
+            with pytest.raises(subjects.BadToken):
+                subjects.of_event(example(event).model_copy(update={name: "acme.*"}))
 
 
 @given(st.text())

@@ -12,7 +12,7 @@ from telecine_contracts.streams import CREDITS_CLOSE
 from telecine_credits.handlers.settle import ending_command
 from telecine_credits.rules.commands import Refund, Settle
 
-GOES_ON = {
+NOT_ENDINGS = {
     "generation.requested.v1",
     "generation.cancel_requested.v1",
     "generation.cancel_declined.v1",
@@ -69,7 +69,7 @@ def test_a_cancelled_generation_is_refunded() -> None:
     assert ending_command(event) == refund("cancelled")
 
 
-def test_every_event_of_a_generation_either_closes_its_hold_or_is_known_not_to() -> None:
+def test_every_event_of_a_generation_either_ends_its_hold_or_is_listed() -> None:
     closes = {event.type for event in EVENTS if subjects.of_type(event) in CREDITS_CLOSE.filters}
     of_generations = {event.type for event in EVENTS if event.stream == "VIDEO"}
-    assert closes == of_generations - GOES_ON
+    assert closes == of_generations - NOT_ENDINGS
