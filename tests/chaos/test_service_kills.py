@@ -15,7 +15,7 @@ ACK = "nats.aio.msg:Msg.ack"
 APPEND = "telecine_chassis.eventstore.jetstream:JetStreamEventStore.append"
 SUBMIT = "telecine_generation.provider.ark:ArkProvider.submit"
 TIMER = "telecine_chassis.timers.jetstream:JetStreamTimers.set"
-PART = "telecine_storage.bucket.s3_multipart:Multipart.add"
+PART = "telecine_storage.bucket.s3_multipart:MultipartUpload.add"
 PUT = "telecine_storage.bucket.s3:S3Bucket.put_stream"
 
 
