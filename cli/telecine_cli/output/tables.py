@@ -15,8 +15,8 @@ _UNLIMITED = 1_000_000
 """Columns of a console that never has to fit anything."""
 _GAP = 2
 """Spaces between two columns."""
-_LONGEST_WORD = 40
-"""Words up to this length are not broken, e.g. ids: then a line that the terminal wraps is easier to copy from."""
+_MIN_LAST_COLUMN = 20
+"""A last column that would have to be narrower than this is not folded."""
 
 
 def print_table(
@@ -29,18 +29,20 @@ def print_table(
 ) -> None:
     """Print rows with aligned columns; the columns numbered in `right` are aligned to the right.
 
-    On a terminal the last column is folded where the table is too wide. Where that is not enough, and where the output
-    is no terminal, every row is one line.
+    On a terminal that is too narrow the last column is folded; where that is not enough, each row is printed as a
+    record, one line a column. Where the output is no terminal, each row is one line.
     """
     console = console or Console(highlight=False)
     cells = [*rows]
     table = _table(cells, head, right)
-    everything = [head, *cells] if head else cells
-    if console.is_terminal and _can_be_fitted(everything, console.width - indent):
+    if not console.is_terminal:
+        _print_lines(_lines(table), console, indent)
+    elif _can_be_fitted([head, *cells] if head else cells, console.width - indent):
         console.print(Padding(table, (0, 0, 0, indent)), soft_wrap=False)
-        return
-    for line in _lines(table):
-        console.print(Text(f"{' ' * indent}{line}"), soft_wrap=True)
+    elif head:
+        _print_lines(_records(cells, head), console, indent)
+    else:
+        _print_lines(_lines(table), console, indent)
 
 
 def table_lines(
@@ -63,6 +65,7 @@ def _table(rows: Sequence[Sequence[str]], head: Sequence[str], right: Collection
             overflow="fold",
         )
     for row in rows:
+        # Text, because rich would read square brackets and colons in a string as markup.
         table.add_row(*map(Text, row))
     return table
 
@@ -71,9 +74,16 @@ def _can_be_fitted(rows: Sequence[Sequence[str]], width: int) -> bool:
     """Whether all columns but the last have room, and the last one is wide enough to be folded."""
     if not rows:
         return True
-    *widths, _ = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
-    longest_word = max(cell_len(word) for row in rows for word in row[-1].split(" "))
-    return sum(widths) + _GAP * len(widths) + min(longest_word, _LONGEST_WORD) <= width
+    *widths, last = [max(map(cell_len, column)) for column in zip(*rows, strict=True)]
+    return sum(widths) + _GAP * len(widths) + min(last, _MIN_LAST_COLUMN) <= width
+
+
+def _records(rows: Iterable[Sequence[str]], head: Sequence[str]) -> list[str]:
+    width = max(map(cell_len, head))
+    lines: list[str] = []
+    for row in rows:
+        lines += ["", *(f"{name:<{width}}  {cell}" for name, cell in zip(head, row, strict=True) if cell)]
+    return lines[1:]
 
 
 def _lines(table: Table) -> list[str]:
@@ -81,3 +91,8 @@ def _lines(table: Table) -> list[str]:
     with console.capture() as captured:
         console.print(table)
     return [line.rstrip() for line in captured.get().splitlines()]
+
+
+def _print_lines(lines: Iterable[str], console: Console, indent: int) -> None:
+    for line in lines:
+        console.print(Text(f"{' ' * indent}{line}" if line else ""), soft_wrap=True)

@@ -34,15 +34,23 @@ def test_nothing_is_wrapped_or_cut_off_outside_a_terminal(width: int) -> None:
 
 
 def test_the_last_column_is_folded_on_a_terminal() -> None:
-    assert printed([("1", "some words to fold")], 20, terminal=True) == [
+    assert printed([("1", "some words to fold in two")], 30, terminal=True) == [
         "  entry  for",
-        "      1  some words",
-        "         to fold",
+        "      1  some words to fold in",
+        "         two",
     ]
 
 
-def test_an_id_is_not_broken_though_the_terminal_is_narrow() -> None:
-    assert printed([("1", ID)], 30, terminal=True) == ["  entry  for", f"      1  {ID}"]
+def test_rows_are_records_on_a_terminal_that_is_too_narrow() -> None:
+    assert printed([("1", ID), ("2", ID), ("3", "")], 28, terminal=True) == [
+        "  entry  1",
+        f"  for    {ID}",
+        "",
+        "  entry  2",
+        f"  for    {ID}",
+        "",
+        "  entry  3",
+    ]
 
 
 def test_a_table_without_rows_is_its_head() -> None:
