@@ -1,1 +1,1 @@
-"""Measured figures, each beside a peer or a physical limit in the same run."""
+"""Benchmarks. Each figure is shown beside a peer or a physical limit that was measured in the same run."""

@@ -1,4 +1,4 @@
-"""Run every measurement: `make bench`, or `python -m bench --json`. Figures are medians of one run on this machine."""
+"""Run all benchmarks: `make bench`, or `python -m bench --json`. Figures are medians of one run on this machine."""
 
 import argparse
 import asyncio
@@ -12,7 +12,7 @@ from bench.suite import run_suite
 
 
 def main() -> int:
-    """Measure, then print."""
+    """Run the benchmarks and print the figures."""
     parser = argparse.ArgumentParser(prog="bench", description=__doc__)
     parser.add_argument("--json", action="store_true", help="one JSON document instead of a table")
     parser.add_argument("--quick", action="store_true", help="shorter runs, rougher figures")

@@ -1,4 +1,4 @@
-"""The peer: a bare FastAPI POST on the same HTTP server and settings as the gateway."""
+"""The baseline: a FastAPI POST without work, on the same HTTP server and settings as the gateway."""
 
 import asyncio
 import sys
@@ -11,15 +11,15 @@ from telecine_chassis.http_server.server import HttpServer
 
 
 class Body(BaseModel):
-    """A body like that of a generation."""
+    """A body like that of a generation request."""
 
     prompt: str
     resolution: str
     duration: int
 
 
-class Answer(BaseModel):
-    """An answer of the same size."""
+class Response(BaseModel):
+    """A response of the same size."""
 
     id: str
     taskId: str
@@ -28,18 +28,18 @@ class Answer(BaseModel):
 
 
 def build() -> FastAPI:
-    """One route, no work."""
+    """An application with one route that does nothing."""
     app = FastAPI()
 
     @app.post("/api/video/generate")
-    async def generate(body: Body) -> Answer:
-        return Answer(id="0" * 36, taskId="0" * 36, status="processing", remainingCredits=body.duration)
+    async def generate(body: Body) -> Response:
+        return Response(id="0" * 36, taskId="0" * 36, status="processing", remainingCredits=body.duration)
 
     return app
 
 
 async def serve(port: int) -> None:
-    """Until the process is ended."""
+    """Serve until the process is killed."""
     await HttpServer(build(), "127.0.0.1", port).start()
     await asyncio.Event().wait()
 

@@ -1,4 +1,4 @@
-"""What telecine adds to the provider's own time, from POST to `completed`, poll interval set aside."""
+"""The time that telecine adds to the provider's own, from POST to `completed`, without polling intervals."""
 
 import asyncio
 import statistics
@@ -12,7 +12,7 @@ BODY = {"resolution": "480p", "duration": 2}
 
 @dataclass(frozen=True)
 class Overhead:
-    """Milliseconds, medians of `runs` generations one after another. The callback is used instead of the poll."""
+    """Milliseconds: medians of `runs` sequential generations. The provider calls back instead of being polled."""
 
     runs: int
     total: float
@@ -22,9 +22,9 @@ class Overhead:
 
 
 async def overhead(bench: BenchStack, runs: int = 30) -> Overhead:
-    """One generation at a time on an idle machine.
+    """Measure one generation at a time on an idle machine.
 
-    The provider's own time is the emulator's: from accepting the task to the task's success, by its own clock.
+    The provider's own time is that of the emulator: from creating the task to its success, by the emulator's clock.
     """
     ended = await bench.connection.subscribe("stored.video.*.*.stored")
     await bench.connection.flush()

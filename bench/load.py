@@ -1,4 +1,4 @@
-"""A load generator light enough not to be what is measured: HTTP/1.1 over plain sockets, kept alive."""
+"""A load generator that is light enough not to be the bottleneck: HTTP/1.1 over plain keep-alive sockets."""
 
 import asyncio
 import time
@@ -9,19 +9,19 @@ from urllib.parse import urlsplit
 
 @dataclass
 class Load:
-    """What came back: how many answers of each status in how many seconds."""
+    """The number of responses by status, and the duration of the load."""
 
     seconds: float
     statuses: Counter[int] = field(default_factory=Counter)
 
     @property
     def per_second(self) -> float:
-        """Successful answers a second."""
+        """Successful responses per second."""
         return round(self.statuses[200] / self.seconds, 1)
 
 
 async def post(url: str, body: bytes, *, connections: int, seconds: float, headers: dict[str, str]) -> Load:
-    """POST `body` again and again over `connections` connections for `seconds`."""
+    """POST `body` repeatedly over `connections` connections for `seconds`."""
     parts = urlsplit(url)
     lines = [f"POST {parts.path} HTTP/1.1", f"host: {parts.netloc}", "content-type: application/json"]
     lines += [f"{name}: {value}" for name, value in headers.items()] + [f"content-length: {len(body)}"]

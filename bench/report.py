@@ -1,4 +1,4 @@
-"""How the figures are shown."""
+"""Figures as a table or as JSON."""
 
 import json
 from collections.abc import Sequence
@@ -6,7 +6,7 @@ from typing import Any
 
 
 def figure(name: str, value: float, unit: str, *, against: str, limit: float, goal: str) -> dict[str, Any]:
-    """One figure, what it stands beside in the same run, and the ratio of the two."""
+    """One figure with the peer or limit that it is compared to, and the ratio of the two."""
     ratio = round(value / limit, 3) if limit else None
     return {
         "name": name,

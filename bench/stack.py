@@ -1,4 +1,4 @@
-"""A running stack to measure: embedded parts, the four services, one account with credits and a key."""
+"""A running stack to measure: embedded servers, the four services, one account with credits and a key."""
 
 import json
 import os
@@ -22,7 +22,7 @@ SERVICES = ("gateway", "credits", "generation", "storage")
 
 @dataclass(frozen=True)
 class BenchStack:
-    """What a measurement works with. `ready_seconds`: from nothing to a stack that answers."""
+    """A running stack and clients of it. `ready_seconds`: how long the start took."""
 
     stack: Stack
     connection: NatsClient
@@ -31,7 +31,7 @@ class BenchStack:
     ready_seconds: float
 
     def pid(self, name: str) -> int:
-        """The process id of a child of the stack."""
+        """The process id of one process of the stack."""
         pid = self.stack.process(name).pid
         assert pid is not None, f"{name} does not run"
         return pid
@@ -44,8 +44,7 @@ class BenchStack:
 
 @asynccontextmanager
 async def running(folder: Path, *emulator_arguments: str) -> AsyncIterator[BenchStack]:
-    """A fresh stack in `folder`, stopped at the end."""
-
+    """Run a new stack in `folder` during the block."""
     started = time.perf_counter()
     async with Stack(
         folder, StackOptions(emulator_arguments=emulator_arguments), provision=provision_stack
@@ -60,17 +59,17 @@ async def running(folder: Path, *emulator_arguments: str) -> AsyncIterator[Bench
 
 
 def resident_bytes(pid: int) -> int:
-    """Memory that a process has in RAM (Linux)."""
+    """Resident memory of a process (Linux)."""
     pages = int(Path(f"/proc/{pid}/statm").read_text().split()[1])
     return pages * os.sysconf("SC_PAGE_SIZE")
 
 
 def cpu_seconds(pid: int) -> float:
-    """Processor time a process has used (Linux)."""
+    """Processor time of a process (Linux)."""
     fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def as_json(value: object) -> str:
-    """One line for machines."""
+    """A value as JSON on one line."""
     return json.dumps(value, separators=(",", ":"))

@@ -1,4 +1,4 @@
-"""What the event store takes: appends to one server and to three, timers, and how many of each a generation needs."""
+"""Throughput of the event store: appends to one server and to three, timers, and how much of it a generation needs."""
 
 import asyncio
 import os
@@ -27,12 +27,12 @@ from telecine_jetstream.client import NatsClient
 COUNTED = ("VIDEO", "LEDGER", "TIMERS")
 WRITERS = 64
 TASK_SECONDS = 20
-"""How long the provider takes in the run in which events are counted."""
+"""Duration of a task at the provider in the run that counts events."""
 SLOW = 60
 
 
 async def measure_streams(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
-    """Every figure of the streams."""
+    """Measure every figure of the streams."""
     count, timers = (1000, 500) if quick else (6000, 3000)
     async with nats_server(folder / "alone") as server:
         link = await connect(server.url, "bench")
@@ -71,7 +71,7 @@ def _rate(name: str, value: float, fsyncs: float) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Counted:
-    """What one generation added to each stream: messages, and bytes that stayed."""
+    """Messages and stored bytes that one generation adds to each stream."""
 
     messages: dict[str, int]
     kept: dict[str, int]
@@ -89,7 +89,7 @@ def _messages(stream: str, counted: Counted) -> dict[str, Any]:
 
 
 def fsyncs_a_second(folder: Path) -> float:
-    """One after the other, on the disk that `folder` is on."""
+    """Sequential writes with fsync, on the disk of `folder`."""
     path, rounds = folder / "fsync", 200
     with path.open("wb") as file:
         started = time.perf_counter()
@@ -103,7 +103,7 @@ def fsyncs_a_second(folder: Path) -> float:
 
 
 async def _appends(link: NatsClient, count: int, writers: int) -> float:
-    """Appends a second, each to an aggregate of its own, by as many at once as there are writers."""
+    """Appends per second, each to its own aggregate, by concurrent writers."""
     store, names = JetStreamEventStore(link, registry()), iter(range(count))
 
     async def write() -> None:
@@ -117,7 +117,7 @@ async def _appends(link: NatsClient, count: int, writers: int) -> float:
 
 
 async def _chain(link: NatsClient, count: int) -> float:
-    """Appends a second to one aggregate, each at the version that the one before made."""
+    """Appends per second to one aggregate, each at the version of the previous one."""
     store, version = JetStreamEventStore(link, registry()), 0
     started = time.perf_counter()
     for number in range(count):
@@ -128,7 +128,7 @@ async def _chain(link: NatsClient, count: int) -> float:
 
 
 async def _timers(link: NatsClient, count: int) -> float:
-    """Timers a second: set, due a second later, taken and acknowledged, all of it in the time that is counted."""
+    """Timers per second: set, due a second later, delivered and acknowledged, all within the measured time."""
     timers, soon = JetStreamTimers(link, "generation"), timedelta(seconds=1)
     names = iter(range(count))
 
@@ -168,7 +168,7 @@ async def _counted(bench: BenchStack) -> Counted:
 
 
 async def _state(link: NatsClient, streams: Sequence[str]) -> dict[str, tuple[int, int]]:
-    """The last sequence of each stream, and its bytes."""
+    """The last sequence and the bytes of each stream."""
     found = {name: (await link.jetstream().stream_info(name)).state for name in streams}
     return {name: (state.last_seq, state.bytes) for name, state in found.items()}
 

@@ -1,4 +1,4 @@
-"""What is measured, in one run: every figure with a peer or a limit measured beside it."""
+"""All benchmarks of one run: every figure with a peer or a limit that is measured beside it."""
 
 import asyncio
 import json
@@ -20,12 +20,12 @@ from telecine_cli.stack.process import Command, Process
 
 MIB = 2**20
 SETTLING_SECONDS = 2
-"""Seconds after the start that do not count as idle; a measurement of idleness can only let time pass."""
+"""Seconds after the start that do not count as idle."""
 RESULT_BYTES = 200_000_000
 
 
 async def run_suite(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
-    """Every figure."""
+    """Measure every figure."""
     figures = []
     async with running(folder / "one", "--task-seconds", "0.3") as bench:
         figures.append(
@@ -126,7 +126,7 @@ def _fsync_milliseconds() -> float:
 
 
 async def _copy(bench: BenchStack) -> dict[str, Any]:
-    """Peak memory of storage while it copies a large result, above what it had before."""
+    """Measure the peak memory of storage during the copy of a large result, above its idle memory."""
     pid = bench.pid("storage")
     before = peak = resident_bytes(pid)
     ended = await bench.connection.subscribe("stored.video.*.*.stored")
