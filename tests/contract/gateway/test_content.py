@@ -1,10 +1,11 @@
-"""Every content store hands out exactly the part that was asked for, or says that it can't."""
+"""Contract of the content port: exactly the requested range, or an error."""
 
 import hashlib
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 
 import pytest
+import pytest_asyncio
 from tests.support.servers.instances import S3Server
 
 from telecine_gateway.content.byte_ranges import ByteRange
@@ -18,22 +19,27 @@ BODY = hashlib.shake_128(b"video").digest(300_000)
 
 @dataclass(frozen=True)
 class Kept:
-    """A store, and a way to put an object into it past the port."""
+    """A store, and a function that writes objects into it."""
 
     content: Content
     bucket: str
     put: Callable[[str, bytes], None]
 
 
-@pytest.fixture
-async def s3_case(s3: S3Server, s3_bucket: str) -> AsyncIterator[Kept]:
+pytestmark = pytest.mark.asyncio(loop_scope="module")
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def s3_case(s3: S3Server) -> AsyncIterator[Kept]:
+    bucket = s3.new_bucket()
+
     def put(key: str, body: bytes) -> None:
         with s3.client() as client:
-            client.put_object(Bucket=s3_bucket, Key=key, Body=body)
+            client.put_object(Bucket=bucket, Key=key, Body=body)
 
     content = S3Content(S3Config(s3.endpoint, s3.region, s3.access_key, s3.secret_key))
     await content.start()
-    yield Kept(content, s3_bucket, put)
+    yield Kept(content, bucket, put)
     await content.stop()
 
 

@@ -1,4 +1,4 @@
-"""The bytes of stored videos, over HTTP, from a real S3 server."""
+"""Content of stored videos over HTTP, from a real S3 server."""
 
 import asyncio
 import hashlib
@@ -76,7 +76,7 @@ async def stored_video(shared: GatewayEnvironment, gateway: Gateway, s3: S3Serve
     raise AssertionError("the video does not appear")
 
 
-async def test_the_whole_video(stored_video: Stored) -> None:
+async def test_full_video_returns_200(stored_video: Stored) -> None:
     answer = await stored_video.owner.get(stored_video.path)
 
     assert answer.status_code == 200
@@ -90,7 +90,7 @@ async def test_the_whole_video(stored_video: Stored) -> None:
     )
 
 
-async def test_ranges(stored_video: Stored) -> None:
+async def test_range_returns_206(stored_video: Stored) -> None:
     size = len(VIDEO)
     for asked, start, end in (
         ("bytes=0-0", 0, 0),
@@ -134,14 +134,14 @@ async def test_conditional_and_unsatisfiable_ranges(stored_video: Stored) -> Non
     assert "300000 bytes" in outside.json()["error"]
 
 
-async def test_head(stored_video: Stored) -> None:
+async def test_head_returns_the_length_without_body(stored_video: Stored) -> None:
     answer = await stored_video.gateway.http.head(stored_video.path, headers=stored_video.owner.headers())
 
     assert (answer.status_code, answer.content) == (200, b"")
     assert answer.headers["content-length"] == str(len(VIDEO))
 
 
-async def test_a_signed_link_needs_no_key(stored_video: Stored) -> None:
+async def test_signed_url_needs_no_key(stored_video: Stored) -> None:
     url = (await stored_video.owner.status(stored_video.of.generation))["videoUrl"]
     http = stored_video.gateway.http
 
@@ -155,7 +155,9 @@ async def test_a_signed_link_needs_no_key(stored_video: Stored) -> None:
     assert (await http.get(other)).status_code == 403
 
 
-async def test_a_link_expires(environment: GatewayEnvironment, stored_video: Stored, s3: S3Server) -> None:
+async def test_signed_url_expires(
+    environment: GatewayEnvironment, stored_video: Stored, s3: S3Server
+) -> None:
     async with environment.gateway(content_url_ttl=1, s3_endpoint=s3.endpoint) as short:
         owner = AccountClient(stored_video.owner.account, stored_video.owner.key, short.http)
         for _ in range(400):
@@ -205,7 +207,7 @@ async def test_content_of_unfinished_generation(environment: GatewayEnvironment,
     assert (await content(expired))[0] == 410
 
 
-async def test_an_object_store_that_fails(
+async def test_unavailable_object_store_returns_502(
     environment: GatewayEnvironment, gateway: Gateway, s3_bucket: str
 ) -> None:
     owner = await environment.owner(gateway)
@@ -214,8 +216,8 @@ async def test_an_object_store_that_fails(
     await environment.append(gone.stored(bucket=s3_bucket))
 
     missing = await owner.get(f"/api/video/{gone.generation}/content")
-    async with environment.gateway(s3_endpoint="http://127.0.0.1:1") as deaf:
-        elsewhere = AccountClient(owner.account, owner.key, deaf.http)
+    async with environment.gateway(s3_endpoint="http://127.0.0.1:1") as unreachable:
+        elsewhere = AccountClient(owner.account, owner.key, unreachable.http)
         for _ in range(400):
             if (await elsewhere.get("/api/credits")).status_code == 200:
                 break
@@ -226,7 +228,7 @@ async def test_an_object_store_that_fails(
     assert missing.json() == silent.json() == {"error": error, "code": "storage_unavailable"}
 
 
-async def test_an_object_that_is_not_what_was_stored(
+async def test_object_of_wrong_size_returns_502(
     environment: GatewayEnvironment, gateway: Gateway, s3: S3Server, s3_bucket: str
 ) -> None:
     owner = await environment.owner(gateway)
@@ -242,7 +244,7 @@ async def test_an_object_that_is_not_what_was_stored(
     assert answer.status_code == 502
 
 
-async def test_an_object_store_that_breaks_off(environment: GatewayEnvironment) -> None:
+async def test_interrupted_object_store_closes_the_connection(environment: GatewayEnvironment) -> None:
     head = b"HTTP/1.1 200 OK\r\nContent-Length: 200000\r\n\r\n"
     async with (
         raw_server(reset(head + b"x" * 100_000)) as broken,
@@ -259,7 +261,7 @@ async def test_an_object_store_that_breaks_off(environment: GatewayEnvironment) 
         assert (await gateway.http.get("/healthz")).status_code == 200
 
 
-async def test_a_client_that_goes_away_lets_go_of_the_object_store(environment: GatewayEnvironment) -> None:
+async def test_disconnected_client_releases_the_object_store(environment: GatewayEnvironment) -> None:
     async with raw_server(send_slowly(0.01)) as slow, environment.gateway(s3_endpoint=slow.url) as gateway:
         owner = await environment.owner(gateway)
         of = GenerationEvents(owner.account, str(uuid4()))

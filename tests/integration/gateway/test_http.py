@@ -1,4 +1,4 @@
-"""Who may call, and that everything has a proper answer: keys, isolation, callbacks, pages, garbage."""
+"""HTTP behaviour of every route: authentication, isolation, errors, headers, callbacks, pages."""
 
 import asyncio
 import json
@@ -45,7 +45,7 @@ def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
     return shared.for_test()
 
 
-async def test_every_route_but_the_public_ones_needs_a_key(gateway: Gateway) -> None:
+async def test_every_route_except_public_ones_requires_a_key(gateway: Gateway) -> None:
     document = (await gateway.http.get("/openapi.json")).json()
     for path, operations in document["paths"].items():
         for method, operation in operations.items():
@@ -59,7 +59,7 @@ async def test_every_route_but_the_public_ones_needs_a_key(gateway: Gateway) -> 
                 assert answer.headers["www-authenticate"].startswith("Bearer")
 
 
-async def test_both_ways_to_send_a_key_and_many_that_are_wrong(
+async def test_key_is_accepted_in_either_header_only(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
     owner = await environment.owner(gateway)
@@ -80,9 +80,7 @@ async def test_both_ways_to_send_a_key_and_many_that_are_wrong(
         assert answer.status_code == status, headers.keys()
 
 
-async def test_a_key_works_from_the_moment_it_is_made(
-    environment: GatewayEnvironment, gateway: Gateway
-) -> None:
+async def test_new_key_works_immediately(environment: GatewayEnvironment, gateway: Gateway) -> None:
     for number in range(20):
         key = await environment.key(f"account-{number}")
         answer = await gateway.http.get("/api/credits", headers={"X-API-Key": key.secret})
@@ -149,7 +147,7 @@ async def test_malformed_paths_get_json_errors(environment: GatewayEnvironment, 
         )
 
 
-async def test_headers_of_every_answer(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_every_response_has_security_headers(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
     for path in ("/healthz", "/docs", "/nowhere", "/api/credits", "/api/video/history?limit=x"):
         headers = (await owner.get(path)).headers
@@ -161,7 +159,7 @@ async def test_headers_of_every_answer(environment: GatewayEnvironment, gateway:
         assert "access-control-allow-origin" not in headers
 
 
-async def test_headers_that_are_too_large(gateway: Gateway) -> None:
+async def test_large_header_returns_431(gateway: Gateway) -> None:
     answer = await gateway.http.get("/healthz", headers={"X-Long": "x" * 17_000})
 
     assert (answer.status_code, set(answer.json())) == (431, {"error", "code"})
@@ -186,7 +184,7 @@ async def test_readyz_reports_nats(tmp_path: Path) -> None:
         await nats.start()
 
 
-async def test_pricing(gateway: Gateway) -> None:
+async def test_pricing_returns_table_models_and_quote(gateway: Gateway) -> None:
     async def pricing(**params: object) -> httpx.Response:
         return await gateway.http.get(
             "/api/pricing", params={key: str(value) for key, value in params.items()}
@@ -287,7 +285,7 @@ class _Page(HTMLParser):
         self.links |= {value for name, value in attrs if name in ("href", "src") and value}
 
 
-async def test_the_openapi_document_has_an_example_of_every_answer(gateway: Gateway) -> None:
+async def test_openapi_has_an_example_of_every_response(gateway: Gateway) -> None:
     document = (await gateway.http.get("/openapi.json")).json()
     bodies = [
         content

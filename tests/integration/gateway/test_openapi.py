@@ -20,7 +20,7 @@ EXAMPLES = 4
 """A phase and operation. More find more, and take longer."""
 
 
-async def test_the_document_and_the_gateway_agree(nats: NatsServer, tmp_path: Path) -> None:
+async def test_openapi_document_matches_the_gateway(nats: NatsServer, tmp_path: Path) -> None:
     """Positive and negative data, and sequences of operations along the document's links."""
     (tmp_path / "schemathesis.toml").write_text(CONFIGURATION)
     async with (

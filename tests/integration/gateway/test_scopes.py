@@ -98,7 +98,7 @@ VIDEOS = {
 ANY = {"GET /api/credits", "GET /api/credits/statement"}
 
 
-async def test_every_route_asks_for_the_scope_that_its_description_names(gateway: Gateway) -> None:
+async def test_openapi_names_the_scope_of_every_route(gateway: Gateway) -> None:
     document = (await gateway.http.get("/openapi.json")).json()
     named: dict[tuple[str, ...], set[str]] = {}
     for path, operations in document["paths"].items():
@@ -121,7 +121,7 @@ async def test_every_route_asks_for_the_scope_that_its_description_names(gateway
         (("something-newer",), ADMIN, VIDEOS),
     ],
 )
-async def test_a_key_may_do_what_its_scopes_name(
+async def test_key_is_limited_to_its_scopes(
     environment: GatewayEnvironment,
     gateway: Gateway,
     scopes: tuple[str, ...] | None,
@@ -139,9 +139,7 @@ async def test_a_key_may_do_what_its_scopes_name(
     assert 401 not in {status for status, _ in found.values()}
 
 
-async def test_a_link_to_a_video_needs_no_scope_and_a_foreign_id_stays_unknown(
-    environment: GatewayEnvironment, gateway: Gateway
-) -> None:
+async def test_signed_url_needs_no_scope(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
     office = await environment.owner(gateway, scopes=("admin",))
     of = GenerationEvents(owner.account, str(uuid4()))

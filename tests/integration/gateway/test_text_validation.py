@@ -1,4 +1,4 @@
-"""Texts that a database, a log or a page should not be given: a 400 that names the place, on every way in."""
+"""Text that must not be stored or shown returns a 400 that names the place, on every way in."""
 
 import json
 from collections.abc import AsyncIterator
@@ -51,7 +51,7 @@ def named(answer: Any) -> tuple[int, list[str]]:
     return answer.status_code, [bad["field"] for bad in answer.json().get("fields", [])]
 
 
-async def test_queries_and_paths(admin_client: AccountClient) -> None:
+async def test_invalid_text_in_path_or_query_returns_400(admin_client: AccountClient) -> None:
     for text in INVALID_TEXTS.values():
         for url, field in (
             (f"/api/admin/accounts/{admin_client.account}?limit=5&reference=pay{text}", "reference"),
@@ -75,7 +75,9 @@ async def test_queries_and_paths(admin_client: AccountClient) -> None:
     ).status_code == 200
 
 
-async def test_bodies(environment: GatewayEnvironment, admin_client: AccountClient) -> None:
+async def test_invalid_text_in_body_returns_400(
+    environment: GatewayEnvironment, admin_client: AccountClient
+) -> None:
     before = len(await environment.load(subjects.ledger(admin_client.account)))
     grant = {"account": admin_client.account, "amount": 5, "reference": "pay_1", "reason": "x"}
     adjustment = {
@@ -106,7 +108,7 @@ async def test_bodies(environment: GatewayEnvironment, admin_client: AccountClie
     assert len(await environment.load(subjects.ledger(admin_client.account))) == before
 
 
-async def test_headers(admin_client: AccountClient) -> None:
+async def test_headers_with_invalid_bytes_are_handled(admin_client: AccountClient) -> None:
     for name, value, status in (
         (b"Idempotency-Key", b"order\xff", 400),
         (b"Idempotency-Key", "order\u202e".encode(), 400),

@@ -1,4 +1,4 @@
-"""Following generations: status, history, the record with its events, and cancelling, on real streams."""
+"""Status, history, record and cancel, on real streams."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -68,7 +68,9 @@ async def test_status_of_each_state(environment: GatewayEnvironment, gateway: Ga
     assert done["videoUrl"].startswith(f"{gateway.settings.public_url}/api/video/{of.generation}/content?")
 
 
-async def test_failed_cancelled_and_stop_gap(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_status_of_failed_cancelled_and_temporary_videos(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
     owner = await environment.owner(gateway)
     failed, lost, cancelled, temporary = [await requested(environment, owner) for _ in range(4)]
     until = datetime.now(UTC) + timedelta(hours=5)
@@ -89,9 +91,7 @@ async def test_failed_cancelled_and_stop_gap(environment: GatewayEnvironment, ga
     assert answers[3]["expiresAt"].endswith("Z")
 
 
-async def test_status_needs_both_ids_and_its_own_task(
-    environment: GatewayEnvironment, gateway: Gateway
-) -> None:
+async def test_status_requires_matching_ids(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
     mine, other, foreign = [await requested(environment, who) for who in (owner, owner, stranger)]
     await environment.append(foreign.submitted())
@@ -151,7 +151,7 @@ async def test_status_never_regresses(environment: GatewayEnvironment, gateway: 
             await writing
 
 
-async def test_history_pages_and_filters(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_history_is_paginated_and_filtered(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
     made = [await requested(environment, owner) for _ in range(5)]
     await requested(environment, stranger)
@@ -193,7 +193,7 @@ async def wait_until_listed(owner: AccountClient, count: int) -> None:
     raise AssertionError("history does not show what was requested")
 
 
-async def test_bad_parameters_are_named(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_invalid_parameters_are_named(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
     path = "/api/video/history"
     for name, value in (
@@ -217,7 +217,9 @@ async def test_bad_parameters_are_named(environment: GatewayEnvironment, gateway
         assert [bad["field"] for bad in answer.json()["fields"]] == [name]
 
 
-async def test_the_record_and_its_events(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_record_lists_the_events_of_both_streams(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
     owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
     await requested(environment, stranger)
     async with environment.credits():
@@ -271,7 +273,7 @@ async def test_the_record_and_its_events(environment: GatewayEnvironment, gatewa
     assert (credits["available"], credits["held"]) == (50, 0)
 
 
-async def test_the_statement_in_pages(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_credit_entries_are_paginated(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
     empty = (await owner.get("/api/credits")).json()
     async with environment.credits():

@@ -1,4 +1,4 @@
-"""Asking for a video over HTTP, with real streams and the real credits service."""
+"""POST /api/video/generate with real streams and the real credits service."""
 
 import asyncio
 import hashlib
@@ -41,7 +41,9 @@ def environment(shared: GatewayEnvironment) -> GatewayEnvironment:
     return shared.for_test()
 
 
-async def test_accepted_with_the_remaining_credits(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_accepted_request_returns_remaining_credits(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
     owner = await environment.owner(gateway, credits=300)
 
     answer = await owner.generate({"prompt": "a cat", "duration": 5.0})
@@ -59,7 +61,7 @@ async def test_accepted_with_the_remaining_credits(environment: GatewayEnvironme
     assert recorded[0].envelope.correlation == body["id"]
 
 
-async def test_insufficient_credits(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_insufficient_credits_return_402(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway, credits=30)
 
     answer = await owner.generate()
@@ -109,7 +111,7 @@ async def test_retry_is_independent_of_later_setting_changes(
     assert (new.status_code, new.json()["fields"][0]["field"]) == (400, "model")
 
 
-async def test_fifty_posts_with_credits_for_one(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_concurrent_requests_never_overspend(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway, credits=50)
 
     answers = await asyncio.gather(*(owner.generate() for _ in range(50)))
@@ -119,7 +121,7 @@ async def test_fifty_posts_with_credits_for_one(environment: GatewayEnvironment,
     assert (credits["available"], credits["held"]) == (0, 50)
 
 
-async def test_the_same_key_and_body_is_the_same_answer(
+async def test_repeated_key_and_body_return_the_same_response(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
     owner = await environment.owner(gateway, credits=100)
@@ -139,7 +141,7 @@ async def test_the_same_key_and_body_is_the_same_answer(
     assert len(await environment.load(subjects.video(owner.account, first.json()["id"]))) == 1
 
 
-async def test_the_same_key_with_another_body_is_refused(
+async def test_same_key_with_another_body_returns_409(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
     owner = await environment.owner(gateway, credits=500)
@@ -152,7 +154,7 @@ async def test_the_same_key_with_another_body_is_refused(
     assert (await owner.get("/api/credits")).json()["available"] == 450
 
 
-async def test_two_accounts_may_use_the_same_key(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_idempotency_keys_are_per_account(environment: GatewayEnvironment, gateway: Gateway) -> None:
     one = await environment.owner(gateway, "one", credits=50)
     two = await environment.owner(gateway, "two", credits=50)
 
@@ -269,7 +271,7 @@ BAD_BODIES = [
 ]
 
 
-async def test_bad_idempotency_keys(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_invalid_idempotency_keys_return_400(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
     for key in BAD_KEYS:
         given = [(name.encode(), value.encode()) for name, value in owner.headers().items()]
@@ -282,7 +284,7 @@ async def test_bad_idempotency_keys(environment: GatewayEnvironment, gateway: Ga
         assert answer.json()["fields"][0]["field"] == "Idempotency-Key"
 
 
-async def test_bad_bodies(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_invalid_bodies_are_refused(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
     for content, status, error in BAD_BODIES:
         answer = await gateway.http.post("/api/video/generate", content=content, headers=owner.headers())
@@ -291,9 +293,7 @@ async def test_bad_bodies(environment: GatewayEnvironment, gateway: Gateway) -> 
         assert error in answer.json()["error"]
 
 
-async def test_a_chunked_body_is_counted_while_it_comes(
-    environment: GatewayEnvironment, gateway: Gateway
-) -> None:
+async def test_large_chunked_body_returns_413(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway)
 
     async def body() -> AsyncIterator[bytes]:
@@ -305,7 +305,7 @@ async def test_a_chunked_body_is_counted_while_it_comes(
     assert answer.status_code == 413
 
 
-async def test_every_bad_field_is_named_and_nothing_is_charged(
+async def test_all_invalid_fields_are_named_and_nothing_is_charged(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
     owner = await environment.owner(gateway, credits=100)
@@ -319,7 +319,7 @@ async def test_every_bad_field_is_named_and_nothing_is_charged(
     assert (await owner.get("/api/video/history")).json()["items"] == []
 
 
-async def test_the_trace_context_goes_on(environment: GatewayEnvironment, gateway: Gateway) -> None:
+async def test_trace_context_is_recorded_in_events(environment: GatewayEnvironment, gateway: Gateway) -> None:
     owner = await environment.owner(gateway, credits=100)
     given = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
 

@@ -1,4 +1,4 @@
-"""Given events, when a gateway command comes, then whole events, a refusal, or nothing."""
+"""The decider: events, then a command, then the new event, a refusal, or none."""
 
 import pytest
 from tests.support.data.video_events import GenerationEvents
@@ -44,12 +44,12 @@ def test_a_request_is_recorded_with_everything() -> None:
     assert decide(request(), given_events()) == OF.requested()
 
 
-def test_the_same_request_again_is_nothing_new() -> None:
+def test_repeated_request_records_nothing() -> None:
     assert decide(request(), given_events(OF.requested())) is None
     assert decide(request(), given_events(OF.requested(), OF.started(), OF.ready(), OF.stored())) is None
 
 
-def test_another_request_under_the_same_id_is_refused() -> None:
+def test_other_request_with_the_same_id_is_a_conflict() -> None:
     with pytest.raises(IdempotencyConflict):
         decide(request("e" * 64), given_events(OF.requested()))
 
@@ -65,7 +65,7 @@ def test_a_cancel_is_recorded_once(events: list[Event]) -> None:
     assert decide(CANCEL, evolve(asked, OF.cancelled())) is None
 
 
-def test_a_cancel_of_nothing() -> None:
+def test_cancel_of_unknown_generation_is_refused() -> None:
     with pytest.raises(UnknownGeneration):
         decide(CANCEL, given_events())
 
@@ -80,14 +80,14 @@ def test_a_cancel_of_nothing() -> None:
         (OF.failed(), "failed"),
     ],
 )
-def test_a_cancel_that_comes_too_late(last: Event, ending: str | None) -> None:
+def test_cancel_after_the_end_is_refused(last: Event, ending: str | None) -> None:
     with pytest.raises(AlreadyEnded) as error:
         decide(CANCEL, given_events(OF.requested(), last))
 
     assert error.value.ending == ending
 
 
-def test_the_first_ending_stays() -> None:
+def test_first_ending_is_final() -> None:
     ended = given_events(OF.requested(), OF.failed(), OF.late_result(), OF.stored())
 
     assert ended.ending == "failed"

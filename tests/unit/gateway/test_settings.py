@@ -1,4 +1,4 @@
-"""The gateway's settings: lists as people write them, and nothing weak or unknown."""
+"""The gateway's settings: formats of lists, and refusal of weak or unknown values."""
 
 import pytest
 from pydantic import ValidationError

@@ -7,7 +7,7 @@ from telecine_gateway.access.api_keys import is_well_formed
 
 
 @pytest.mark.parametrize("place", range(41))
-def test_a_typo_is_noticed_by_the_form_alone(place: int) -> None:
+def test_checksum_detects_a_typo(place: int) -> None:
     secret = new_key().secret
     wrong = "A" if secret[place] != "A" else "B"
 

@@ -1,4 +1,4 @@
-"""A key that nobody knows is looked for once more, and a flood of them asks the server seldom."""
+"""Unknown API keys are looked up once more, with a limited rate of requests to the server."""
 
 import asyncio
 from dataclasses import dataclass, field

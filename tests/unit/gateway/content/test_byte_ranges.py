@@ -1,4 +1,4 @@
-"""Byte ranges and conditions of HTTP."""
+"""Byte ranges and conditional requests."""
 
 import pytest
 from hypothesis import given
@@ -63,14 +63,14 @@ def test_a_range_outside_the_object_is_unsatisfiable(asked: str) -> None:
         parse_range(100, asked, None, ETAG)
 
 
-def test_if_range() -> None:
+def test_if_range_with_another_etag_returns_the_whole_object() -> None:
     assert parse_range(100, "bytes=0-1", ETAG, ETAG) == ByteRange(0, 1, 100)
     assert parse_range(100, "bytes=0-1", '"other"', ETAG) is None
     assert parse_range(100, "bytes=0-1", f"W/{ETAG}", ETAG) is None
     assert parse_range(100, "bytes=500-", '"other"', ETAG) is None
 
 
-def test_as_a_header() -> None:
+def test_range_formats_as_content_range() -> None:
     part = ByteRange(90, 99, 100)
 
     assert str(part) == "bytes 90-99/100"
@@ -89,7 +89,7 @@ def test_as_a_header() -> None:
         ("", False),
     ],
 )
-def test_if_match(header: str | None, holds: bool) -> None:
+def test_if_match_uses_strong_comparison(header: str | None, holds: bool) -> None:
     assert if_match_holds(header, ETAG) is holds
 
 
@@ -105,7 +105,7 @@ def test_if_match(header: str | None, holds: bool) -> None:
         ("", False),
     ],
 )
-def test_if_none_match(header: str | None, unchanged: bool) -> None:
+def test_if_none_match_uses_weak_comparison(header: str | None, unchanged: bool) -> None:
     assert is_not_modified(header, ETAG) is unchanged
 
 

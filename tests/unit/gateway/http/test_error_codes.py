@@ -1,4 +1,4 @@
-"""The closed list of error codes: every part of the service that sends an error has its codes in it."""
+"""The closed list of error codes covers every part of the service that sends an error."""
 
 import re
 from pathlib import Path

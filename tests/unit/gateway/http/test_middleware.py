@@ -1,4 +1,4 @@
-"""The outermost layer: a failure nobody thought of is an answer too, and tells nothing."""
+"""An unexpected error returns a 500 that reveals nothing."""
 
 import httpx
 from starlette.requests import Request
@@ -35,7 +35,7 @@ async def fails_after_it_was_recorded(scope: Scope, receive: Receive, send: Send
     raise RuntimeError("very-secret")
 
 
-async def test_a_failure_of_a_request_that_may_be_recorded_says_so() -> None:
+async def test_failure_after_recording_says_that_it_may_be_recorded() -> None:
     transport = httpx.ASGITransport(ApiMiddleware(fails_after_it_was_recorded))
     async with httpx.AsyncClient(transport=transport, base_url="http://gateway") as client:
         answer = await client.post("/")
@@ -49,7 +49,7 @@ async def test_a_failure_of_a_request_that_may_be_recorded_says_so() -> None:
     }
 
 
-async def test_a_failure_after_the_head_was_sent() -> None:
+async def test_no_second_response_after_the_head_was_sent() -> None:
     sent = []
 
     async def send(message: object) -> None:

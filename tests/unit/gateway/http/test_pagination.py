@@ -1,4 +1,4 @@
-"""Cursors and signed links: what was given out comes back, anything else is refused."""
+"""Cursors and signed URLs: those that were given out are accepted, all others refused."""
 
 import base64
 import re
@@ -103,7 +103,7 @@ def test_forged_links_are_refused(expires: str, signature: str) -> None:
     )
 
 
-def test_callback_tokens() -> None:
+def test_callback_token_is_for_one_generation() -> None:
     token = callback_token("secret", "acme", GENERATION)
 
     assert re.fullmatch("[0-9a-f]{32}", token)

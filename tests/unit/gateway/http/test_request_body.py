@@ -1,4 +1,4 @@
-"""JSON out of a request's body: an object, and no field in it twice."""
+"""JSON request bodies: an object without duplicate fields."""
 
 import pytest
 
@@ -26,10 +26,10 @@ def test_duplicate_fields_are_refused(body: bytes) -> None:
     assert refusal(body) == "amount is given twice"
 
 
-def test_a_name_that_is_no_field_is_not_repeated() -> None:
+def test_odd_field_name_is_not_repeated_in_the_error() -> None:
     assert refusal(b'{"<b>": 1, "<b>": 2}') == "a field is given twice"
 
 
 @pytest.mark.parametrize("body", [b"", b"{", b"\xff", b'{"a": NaN}', b'{"a": "\\ud800"}', b"[" * 5000])
-def test_what_is_no_json_is_told(body: bytes) -> None:
+def test_invalid_json_is_refused(body: bytes) -> None:
     assert "not valid JSON" in refusal(body)

@@ -1,4 +1,4 @@
-"""An account's rows are what its ledger says, whatever happened to it, and nothing that is not known exactly."""
+"""An account's rows match its ledger; figures that are not known exactly are left out."""
 
 from collections.abc import Iterator, Sequence
 from datetime import UTC, datetime, timedelta
@@ -54,7 +54,7 @@ def apply(engine: Engine, events: Sequence[LedgerEvent], *, time: datetime = NOW
 
 @settings(max_examples=20, deadline=None)
 @given(histories)
-def test_rows_are_what_the_ledger_says(history: list[TimedCommand]) -> None:
+def test_rows_match_the_ledger(history: list[TimedCommand]) -> None:
     entries, account = execute_history(history)
     engine = database()
     apply(engine, entries)
@@ -93,7 +93,7 @@ def in_order(lines: Sequence[LedgerEntry], entries: Sequence[LedgerEvent]) -> No
     assert all(line.at >= at for line, at in zip(lines, decided, strict=True))
 
 
-def test_credits_that_came_back_are_usable_longer(engine: Engine) -> None:
+def test_refunded_credits_are_usable_longer(engine: Engine) -> None:
     until = NOW + 30 * HOUR
     entries = (
         Entries()
@@ -111,7 +111,7 @@ def test_credits_that_came_back_are_usable_longer(engine: Engine) -> None:
     assert (second.expires_at, second.usable_until) == (None, None)
 
 
-def test_what_moved_before_grants_were_named_is_not_attributed(engine: Engine) -> None:
+def test_entries_without_grants_are_not_attributed(engine: Engine) -> None:
     entries = Entries().granted(100).debited("g1", {1: 60}).as_before_grants_were_named()
 
     apply(engine, entries.all, time=NOW)
@@ -136,7 +136,7 @@ def test_an_expiry_without_a_zone_was_meant_in_utc(engine: Engine) -> None:
     assert grant.expires_at == grant.usable_until == naive.replace(tzinfo=UTC)
 
 
-def test_a_text_that_a_database_can_not_keep_does_not_stop_the_rows(engine: Engine) -> None:
+def test_nul_in_a_text_is_replaced(engine: Engine) -> None:
     apply(engine, Entries().granted(100, reference="a\0b", reason="c\0d").all)
 
     with Session(engine) as session:

@@ -1,4 +1,4 @@
-"""A generation's row: one status that never goes back, whatever comes in whatever order."""
+"""A generation's row: its status never regresses, whatever the order of events."""
 
 from datetime import timedelta
 from typing import Any
@@ -78,13 +78,13 @@ def test_the_row_keeps_the_fields_of_its_events() -> None:
     assert row.requested_at == NOW + timedelta(seconds=1)
 
 
-def test_a_video_stored_after_all_replaces_the_stopgap() -> None:
+def test_late_stored_video_replaces_the_temporary_url() -> None:
     row = after(OF.requested(), OF.ready(), OF.not_stored(STOPGAP, NOW), OF.stored())
 
     assert (row.status, row.stopgap_url, row.bytes) == ("completed", None, 1000)
 
 
-def test_an_event_twice_and_an_event_of_nothing() -> None:
+def test_duplicate_and_unknown_events_are_ignored() -> None:
     row = after(OF.requested(), OF.started(), OF.submitted())
 
     again = apply_event(row, recorded(OF.failed(), 2))
@@ -111,7 +111,7 @@ def test_the_charge_decides_the_status_before_submission() -> None:
 @pytest.mark.parametrize(
     ("state", "used"), [("debited", 50), ("settled", 50), ("refunded", 0), ("denied", 0)]
 )
-def test_credits_used(state: str, used: int) -> None:
+def test_credits_used_counts_held_and_spent_credits(state: str, used: int) -> None:
     assert GenerationState(after(OF.requested()), charge(state)).credits_used == used
 
 
@@ -144,7 +144,7 @@ def test_the_status_never_goes_back(events: list[Event]) -> None:
         assert row.status == before or RANK[row.status] > RANK[before]
 
 
-def test_a_timeline_keeps_each_streams_order_though_clocks_differ() -> None:
+def test_timeline_keeps_the_order_of_each_stream() -> None:
     def entry(stream: str, sequence: int, time: int) -> dict[str, Any]:
         return {"stream": stream, "sequence": sequence, "time": time}
 
@@ -158,7 +158,7 @@ def test_a_timeline_keeps_each_streams_order_though_clocks_differ() -> None:
 @pytest.mark.parametrize(
     "event", [OF.requested("very-secret prompt"), OF.ready(), OF.not_stored(STOPGAP, NOW)]
 )
-def test_a_timeline_tells_no_secrets(event: Event) -> None:
+def test_timeline_contains_no_secrets(event: Event) -> None:
     told = str(public_data(event))
 
     assert "secret" not in told

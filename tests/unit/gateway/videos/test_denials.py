@@ -1,4 +1,4 @@
-"""Why a generation was not paid for: the same in the answer, in the status and in the history."""
+"""Why a generation was not paid for: the same in the response, the status and the history."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -33,7 +33,7 @@ def response_to(charge: Charge) -> tuple[int, dict[str, Any]]:
     return status, body.model_dump(mode="json", by_alias=True, exclude_unset=True)
 
 
-def test_insufficient_credits_as_front_ends_know_them() -> None:
+def test_insufficient_credits_keeps_the_fields_of_front_ends() -> None:
     body = {
         "error": "Insufficient credits",
         "code": "insufficient_credits",
@@ -51,7 +51,7 @@ def test_insufficient_credits_as_front_ends_know_them() -> None:
         ({"per": "generation", "used": 0}, "200 credits per generation for the account, 50 needed"),
     ],
 )
-def test_a_limit_is_told_with_its_figures(limit: dict[str, Any], words: str) -> None:
+def test_spend_limit_names_its_figures(limit: dict[str, Any], words: str) -> None:
     charge = denied("spend_limit", **limit)
     status, body = response_to(charge)
     assert (status, body["error"]) == (402, f"Spend limit reached: {words}")
@@ -60,7 +60,7 @@ def test_a_limit_is_told_with_its_figures(limit: dict[str, Any], words: str) -> 
     assert describe_denial(charge) == body["error"]
 
 
-def test_a_closed_account_and_one_that_was_cancelled_before() -> None:
+def test_closed_account_and_ended_generation() -> None:
     assert response_to(denied("account_closed")) == (
         403,
         {"error": "The account is closed", "code": "account_closed"},
@@ -88,7 +88,7 @@ def row(*, failed: bool) -> GenerationRow:
 
 @pytest.mark.parametrize("failed", [False, True])
 @pytest.mark.parametrize("reason", ["insufficient_credits", "spend_limit", "account_closed"])
-def test_a_status_says_the_same_before_and_after_the_failure_is_recorded(reason: str, failed: bool) -> None:
+def test_status_is_the_same_before_and_after_the_failure_is_recorded(reason: str, failed: bool) -> None:
     limit = {"scope": "account"} if reason == "spend_limit" else {}
     charge = denied(reason, **limit)
     state = GenerationState(row(failed=failed), charge)
@@ -96,7 +96,7 @@ def test_a_status_says_the_same_before_and_after_the_failure_is_recorded(reason:
     assert state.credits_used == 0
 
 
-def test_what_failed_before_it_was_paid_for_keeps_its_own_reason() -> None:
+def test_failure_before_payment_keeps_its_own_reason() -> None:
     state = GenerationState(row(failed=True), denied("generation_ended"))
     assert state.error == row(failed=True).error
     assert state.error_code == row(failed=True).error_code

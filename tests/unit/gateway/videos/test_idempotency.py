@@ -1,4 +1,4 @@
-"""A request is known again by what was sent, also where an earlier version recorded what it had made of it."""
+"""A repeated request is recognised by its body, also if an earlier version recorded its parameters."""
 
 import hashlib
 import json
@@ -47,7 +47,9 @@ def test_the_digest_is_of_what_was_sent() -> None:
     ],
 )
 @pytest.mark.parametrize("default_model", [PRO, PRO_15])
-def test_what_an_earlier_version_recorded_is_known_again(body: dict[str, Any], default_model: str) -> None:
+def test_requests_recorded_by_earlier_versions_are_recognised(
+    body: dict[str, Any], default_model: str
+) -> None:
     model = str(body.get("model", default_model))
     recorded = Generation(digest=earlier_digest(body, default_model=default_model), model=model)
 

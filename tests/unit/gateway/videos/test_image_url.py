@@ -1,4 +1,4 @@
-"""Image URLs: public http(s) addresses pass, by shape alone; whatever may lead inside does not."""
+"""Image URLs: public http(s) addresses are accepted by their syntax, private ones refused."""
 
 import pytest
 from hypothesis import given
@@ -31,7 +31,7 @@ def problem(url: str, allowed: frozenset[str] = frozenset()) -> str | None:
         "https://images.example.com/cat.jpg?",
     ],
 )
-def test_a_normal_url_stays_as_it_is(url: str) -> None:
+def test_normalised_url_is_unchanged(url: str) -> None:
     assert normalize_image_url(url) == url.removesuffix("?")
 
 
@@ -58,7 +58,7 @@ def test_a_normal_url_stays_as_it_is(url: str) -> None:
         ("https://[2606:4700:4700:0::1111]:443/c", "https://[2606:4700:4700::1111]/c"),
     ],
 )
-def test_the_provider_gets_the_normal_form(url: str, normal: str) -> None:
+def test_urls_are_normalised(url: str, normal: str) -> None:
     assert normalize_image_url(url) == normal
     assert normalize_image_url(normal) == normal
 

@@ -1,4 +1,4 @@
-"""Every field of a request for a video, checked before any credit moves."""
+"""Every field of a request for a video is validated before any credit moves."""
 
 from typing import Any
 
@@ -82,7 +82,7 @@ def test_a_complete_request_is_parsed() -> None:
         {"imageUrl": "", "duration": 9},
     ],
 )
-def test_neither_prompt_nor_image(body: dict[str, Any]) -> None:
+def test_prompt_or_image_is_required(body: dict[str, Any]) -> None:
     with pytest.raises(InvalidRequest) as error:
         GenerateBody.parse(body, RULES)
 
@@ -90,7 +90,7 @@ def test_neither_prompt_nor_image(body: dict[str, Any]) -> None:
     assert error.value.fields == ()
 
 
-def test_other_bad_fields_are_named_beside_a_missing_prompt() -> None:
+def test_other_invalid_fields_are_named_with_a_missing_prompt() -> None:
     with pytest.raises(InvalidRequest) as error:
         GenerateBody.parse({"resolution": "banana", "size": 1}, RULES)
 
@@ -110,12 +110,12 @@ def test_valid_durations_are_accepted(value: float, seconds: int) -> None:
 
 
 @pytest.mark.parametrize("value", [5.5, True, "5", [], {}, "", float("inf")])
-def test_durations_that_are_no_number_of_seconds(value: object) -> None:
+def test_durations_other_than_whole_seconds_are_refused(value: object) -> None:
     assert refused({"prompt": "x", "duration": value}) == {"duration": "must be a whole number of seconds"}
 
 
 @pytest.mark.parametrize("value", [0, 1, 13, 15, -1, 99999, 10**30])
-def test_a_duration_out_of_range_names_the_range_and_who_takes_it(value: int) -> None:
+def test_duration_error_names_the_range_and_other_models(value: int) -> None:
     message = refused({"prompt": "x", "duration": value})["duration"]
 
     assert message.startswith(f"must be from 2 to 12 seconds for {PRO}")
@@ -161,11 +161,11 @@ def test_a_duration_out_of_range_names_the_range_and_who_takes_it(value: int) ->
         ("", 1),
     ],
 )
-def test_bad_fields(field: str, value: object) -> None:
+def test_invalid_fields_are_named(field: str, value: object) -> None:
     assert list(refused({"prompt": "x"} | {field: value})) == [field]
 
 
-def test_all_bad_fields_at_once() -> None:
+def test_all_invalid_fields_are_reported_together() -> None:
     body = {"prompt": "x", "duration": 99, "resolution": "banana", "seed": "a", "watermark": 0, "extra": 1}
 
     with pytest.raises(InvalidRequest) as error:
@@ -182,7 +182,7 @@ def test_all_bad_fields_at_once() -> None:
         assert f"{bad.field} {bad.message}" in error.value.message
 
 
-def test_seed_minus_one_is_any() -> None:
+def test_seed_minus_one_means_any() -> None:
     assert GenerateBody.parse({"prompt": "x", "seed": -1}, RULES) == GenerateBody.parse(
         {"prompt": "x"}, RULES
     )
@@ -212,7 +212,7 @@ def test_fields_are_checked_against_the_model() -> None:
     )
 
 
-def test_where_the_image_alone_decides_the_ratio() -> None:
+def test_ratio_is_refused_if_the_image_decides_it() -> None:
     rules = RequestRules(("doubao-seedance-2-5-260628",), "doubao-seedance-2-5-260628")
 
     assert GenerateBody.parse({"imageUrl": IMAGE}, rules).parameters.ratio is None
