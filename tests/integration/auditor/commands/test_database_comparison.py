@@ -83,6 +83,12 @@ def environment(url: str, tmp_path: Path) -> ComparisonEnvironment:
     return ComparisonEnvironment(url, tmp_path)
 
 
+@pytest.fixture
+def on_sqlite(tmp_path: Path) -> ComparisonEnvironment:
+    """For what does not depend on the kind of database."""
+    return ComparisonEnvironment(f"sqlite:///{tmp_path / 'tables.db'}", tmp_path)
+
+
 async def test_tables_that_match_the_ledger_have_no_difference(environment: ComparisonEnvironment) -> None:
     environment.fill()
     assert await environment.differences() == []
@@ -90,14 +96,16 @@ async def test_tables_that_match_the_ledger_have_no_difference(environment: Comp
 
 
 async def test_tables_are_compared_at_the_sequence_that_they_have_reached(
-    environment: ComparisonEnvironment,
+    on_sqlite: ComparisonEnvironment,
 ) -> None:
+    environment = on_sqlite
     environment.fill(environment.streams.ledger[:15])
     assert await environment.differences() == []
     assert environment.compared.reader.replay.sequence == 15
 
 
-async def test_a_clock_that_ran_behind_is_no_difference(environment: ComparisonEnvironment) -> None:
+async def test_a_clock_that_ran_behind_is_no_difference(on_sqlite: ComparisonEnvironment) -> None:
+    environment = on_sqlite
     environment.streams = StreamBuilder()
     price = PRICE_TABLE.quote("720p", 5)
     for minute, number in ((30, 1), (20, 2), (29, 3)):
