@@ -127,6 +127,7 @@ def read_snapshot(path: Path, keys: Sequence[VerifierKey], replay: LedgerReplay)
 
     Raises CommandError.
     """
+    # Without a key the file alone would decide which balances the audit starts from.
     if not keys:
         raise CommandError("--since needs --key: a state is trusted only with a signed checkpoint")
     try:

@@ -60,17 +60,18 @@ class VideoChecks:
         self._replay = replay
         self._on_breach = on_breach
         self._recent = now - in_flight
-        self._strangers: dict[tuple[str, str], _RequestedGeneration] = {}
+        self._not_on_ledger: dict[tuple[str, str], _RequestedGeneration] = {}
         self._since: dict[str, datetime] = {}
 
     @property
     def undecided(self) -> int:
         """Generations that were requested, have not ended, and are not on the ledger."""
-        return sum(asked.video_outcome is None for asked in self._strangers.values())
+        return sum(asked.video_outcome is None for asked in self._not_on_ledger.values())
 
     def take(self, entries: Sequence[StoredMessage]) -> None:
         """Take the next entries of VIDEO."""
         for entry in entries:
+            # VIDEO is purged when an account is erased, so a gap is not a breach here.
             if entry.sequence != self.sequence + 1:
                 self.purged = True
             self.sequence = entry.sequence
@@ -95,8 +96,10 @@ class VideoChecks:
             raise UnreadableEntry(
                 f"subject {printable(entry.subject)} is not of VIDEO", BreachKind.WRONG_SUBJECT
             )
+        # An erased account may return; its charges before its first event left on VIDEO cannot be checked.
         if name not in self._since:
             self._since[name] = _time_of(entry)
+        # Other events (submitted, ready …) say nothing about charges.
         if action not in _TYPES:
             return
         head = parse_canonical_headers(entry.head)
@@ -118,7 +121,7 @@ class VideoChecks:
             raise UnreadableEntry(f"price is {printable(price)}, not an object")
         asked = parse_amount(price.get("credits"), "price.credits", least=1)
         if hold is None:
-            self._strangers.setdefault(key, _RequestedGeneration())
+            self._not_on_ledger.setdefault(key, _RequestedGeneration())
             return
         hold.requested = True
         if hold.amount != asked and (hold.outcome != "denied" or hold.amount):
@@ -128,11 +131,12 @@ class VideoChecks:
 
     def _ended(self, entry: StoredMessage, key: tuple[str, str], hold: Hold | None) -> None:
         made, body = FAILED, _body(entry, key)
+        # Where storage failed but the URL of the provider still serves, a video was delivered.
         if entry.subject.endswith(".stored") or (
             entry.subject.endswith(".storage_failed") and body.get("stopgap_url") is not None
         ):
             made = COMPLETED
-        known = hold or self._strangers.setdefault(key, _RequestedGeneration())
+        known = hold or self._not_on_ledger.setdefault(key, _RequestedGeneration())
         if known.video_outcome is not None:
             self._breach(entry, BreachKind.TWO_ENDS, f"{made}, but already {known.video_outcome}", key)
             return
@@ -179,7 +183,7 @@ class VideoChecks:
             self._charge_breach(account, hold, (BreachKind.REFUNDED_NOT_FAILED, message))
 
     def _requested_by_another(self, name: str, generation: str) -> str | None:
-        for other, of in self._strangers:
+        for other, of in self._not_on_ledger:
             if of == generation and other != name:
                 return other
         for account in self._replay.accounts.values():

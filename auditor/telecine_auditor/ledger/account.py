@@ -228,6 +228,7 @@ class Account:
     def take(self, grant: Grant, amount: int) -> None:
         """Remove credits from what the grant has available."""
         self.available -= amount
+        # `available_grants` stays sorted, so that a debit finds its payers without a search.
         had = grant.available
         grant.available = had - amount
         if had > 0 >= grant.available:

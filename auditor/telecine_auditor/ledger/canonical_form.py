@@ -21,6 +21,8 @@ _SHOWN = 5
 
 def describe_deviation(entry: StoredMessage) -> str | None:
     """How the body deviates from the canonical form; None: not at all, or unknown (older versions)."""
+    # The contract's own model and encoder are the reference here: the structs of the parser only tell that there is a
+    # deviation.
     kind = entry.type or ""
     try:
         written = encode(_events()[kind].model_validate_json(entry.body))

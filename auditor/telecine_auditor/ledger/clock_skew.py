@@ -37,6 +37,7 @@ class ClockSkew:
         """Set the bounds for the minute of that time (nanoseconds since 1970)."""
         self.begin = stored_at - stored_at % _MINUTE
         self.end = self.begin + _MINUTE
+        # The bounds hold for every nanosecond of the minute: an entry within them needs no exact comparison.
         start = stored_time(self.begin)
         self.earliest = start + timedelta(minutes=1) - min(self._behind, _DAY)
         self.latest = start + min(self._ahead, _DAY)

@@ -83,6 +83,7 @@ def _adjusted(body: Body) -> Body:
 
 
 def _limits_set(body: Body) -> Body:
+    # An absent limit does not bound; an explicit null was refused before.
     names = ("per_day", "per_generation")
     bounds = {name: parse_amount(body[name], name) for name in names if body.get(name) is not None}
     return bounds | {"api_key": _api_key(body)}

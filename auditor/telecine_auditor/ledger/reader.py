@@ -122,6 +122,7 @@ class LedgerReader:
             return CLEAN
         told = "".join(f"\n  {one_line(str(breach))}" for breach in self.breaches)
         more = f"\n  and {self.found - len(self.breaches)} more" if self.found > len(self.breaches) else ""
+        # stdout has the report, possibly as JSON or CSV for a program.
         sys.stderr.write(
             f"{self.found} breach{'es' if self.found > 1 else ''} found; these figures may be"
             f" wrong; run `telecine-audit verify` for all of them:{told}{more}\n"
@@ -131,6 +132,7 @@ class LedgerReader:
     def _take(self, entry: StoredMessage) -> BookedEntry | None:
         clock = self._clock(entry.subject)
         if self.until is not None:
+            # The replay cannot take an entry back, so its time is read before it is applied.
             at = clock.book(_time_of(entry))
             if at >= self.until:
                 return None

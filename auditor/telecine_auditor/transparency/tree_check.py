@@ -37,12 +37,13 @@ class TreeCheck:
     def take(
         self, entries: Sequence[StoredMessage], heads: Sequence[CanonicalHeaders | None] | None = None
     ) -> None:
-        """Take the next entries; `heads`: their headers, for who has read them already by `usual_head`."""
+        """Take the next entries; `heads` are their headers, if the caller has parsed them already."""
         append, tree = self.frontier.append, self.frontier
         target = self._ahead[-1][0] if self._ahead else 0
         heads = heads or [parse_canonical_headers(entry.head) for entry in entries]
         for entry, head in zip(entries, heads, strict=True):
             append(sha256(entry.leaf(head)).digest())
+            # Leaf n is sequence n + 1: from the first gap on, no checkpoint can match.
             if entry.sequence != tree.size and self._missing is None:
                 self._missing = tree.size
             if tree.size == target:
@@ -66,6 +67,7 @@ class TreeCheck:
             self.confirmed += [one for one in checkpoints if one.checkpoint.root == root]
             if len(wrong) < len(checkpoints):
                 self._holds_to, self._failed = size, False
+            # A wrong root stays wrong as the tree grows, so only the first mismatch is reported.
             if wrong and not self._failed:
                 self._mismatch(wrong[0], contradicted=len(wrong) < len(checkpoints))
             self._failed = len(wrong) == len(checkpoints)

@@ -38,6 +38,7 @@ def adjusted(context: RuleContext, account: Account, parsed: ParsedEvent) -> Non
         _judge(context, parsed, allowed, parts)
     ensure_grants(account, parsed, parts)
     check_reference(context, account, parsed)
+    # Credits that are taken back to `issued` do not become usable again.
     until = None if target == "issued" else refund_usable_until(account, parts, parsed.decided_at)
     if claimed != until and not account.incomplete:
         message = f"makes its credits usable until {_when(claimed)}; the rule requires {_when(until)}"
@@ -53,6 +54,7 @@ def adjusted(context: RuleContext, account: Account, parsed: ParsedEvent) -> Non
 def _correction(account: Account, corrects: int, amount: int) -> _Correction:
     grant = account.grants.get(corrects)
     if grant is not None and grant.known:
+        # Spent and held credits of a grant cannot be taken back.
         left = min(grant.available, grant.amount - grant.taken_back)
         return _Correction(grant, left, ((corrects, amount),))
     hold = account.settlement(corrects)

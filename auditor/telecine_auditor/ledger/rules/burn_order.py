@@ -16,6 +16,7 @@ def allocate(account: Account, amount: int, at: datetime | None) -> GrantShares:
 
     `at` is when it is decided; None: whatever their time, as entries are attributed that name no grants.
     """
+    # One grant pays most debits, so that case is tried first.
     live = account.available_grants
     if live:
         first = live[0]

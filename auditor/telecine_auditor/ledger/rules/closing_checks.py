@@ -29,6 +29,7 @@ def find_overdue(
                     account=account.name,
                     generation=hold.generation,
                 )
+        # A missing entry may be the expiry, so incomplete accounts are left out.
         for grant in () if account.incomplete else account.available_grants:
             if grant.usable_until is not None and grant.usable_until < now - expiry_delay:
                 yield Breach(

@@ -30,6 +30,7 @@ def debited(context: RuleContext, account: Account, parsed: ParsedEvent) -> None
         account.names_grants = True
     else:
         parts = _other_payers(context, account, parsed, legs)
+        # Spend limits exist since 0.2, and so do postings that name grants: older debits do not count.
         if legs and legs[0][0] == UNATTRIBUTED:
             day = 0
     if generation in account.holds or generation in account.ended:
@@ -46,6 +47,7 @@ def debited(context: RuleContext, account: Account, parsed: ParsedEvent) -> None
     account.hold(parts)
     parsed.parts = parts
     hold = Hold(generation, amount, parts, parsed.decided_at, parsed.sequence, key, day)
+    # After a second debit of a generation, the first stays the one that is settled or refunded.
     account.holds.setdefault(generation, hold)
 
 

@@ -50,6 +50,7 @@ def _new_grant(parsed: ParsedEvent) -> Grant:
 
 def _enter(account: Account, grant: Grant) -> None:
     """Add the grant. Where its number exists already, by a copy or an entry that named it before, the two are one."""
+    # A debit that named the grant before it was granted is a breach already; its credits must not be lost here.
     before = account.grants.get(grant.number)
     amount = grant.amount
     if before is not None:

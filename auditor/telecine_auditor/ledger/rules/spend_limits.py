@@ -46,6 +46,7 @@ def add_usage(account: Account, amount: int, key: str | None, day: int) -> None:
 
 def remove_usage(account: Account, amount: int, key: str | None, day: int) -> None:
     """A refunded debit no longer counts for its day."""
+    # Day 0 is that of debits from before 0.2, which never counted.
     if day == account.day and day:
         account.used[None] = account.used.get(None, 0) - amount
         if key is not None:

@@ -148,11 +148,11 @@ def test_any_value_within_a_field_can_be_audited(which: int, field: str, key: ob
 @settings(max_examples=200, derandomize=True, deadline=None, database=None)
 @given(st.text(max_size=60), st.binary(max_size=60), st.binary(max_size=60))
 def test_any_message_can_be_audited(subject: str, head: bytes, body: bytes) -> None:
-    stranger = StoredMessage(len(LEDGER) + 1, 0, subject, head, body)
+    foreign = StoredMessage(len(LEDGER) + 1, 0, subject, head, body)
 
-    _, found = audit_entries([*LEDGER, stranger])
+    _, found = audit_entries([*LEDGER, foreign])
 
-    assert [breach.sequence for breach in found] == [stranger.sequence]
+    assert [breach.sequence for breach in found] == [foreign.sequence]
 
 
 @pytest.mark.parametrize("drop", [1, 150, 299])

@@ -22,7 +22,7 @@ from telecine_contracts.signed_note import BadNote, Note, Signature, VerifierKey
 from telecine_credits.checkpoints.key import Signer
 
 LEDGER = small_ledger(2).ledger
-SIGNER, STRANGER = Signer.new(LOG), Signer.new("elsewhere.example/ledger")
+SIGNER, OTHER_SIGNER = Signer.new(LOG), Signer.new("elsewhere.example/ledger")
 KEYS = (SIGNER.verifier,)
 NOTE, NEXT = signed_checkpoint(SIGNER, LEDGER), signed_checkpoint(SIGNER, LEDGER, 1)
 
@@ -72,8 +72,8 @@ def test_extension_lines_are_signed_too() -> None:
 
 
 def test_an_unknown_signer_is_named() -> None:
-    with pytest.raises(NoTrustedSignature, match=f"{STRANGER.name}\\+{STRANGER.verifier.id.hex()}"):
-        verify_note(signed_checkpoint(STRANGER, LEDGER), KEYS)
+    with pytest.raises(NoTrustedSignature, match=f"{OTHER_SIGNER.name}\\+{OTHER_SIGNER.verifier.id.hex()}"):
+        verify_note(signed_checkpoint(OTHER_SIGNER, LEDGER), KEYS)
 
 
 def test_another_key_of_the_same_name_is_not_trusted() -> None:
@@ -84,7 +84,7 @@ def test_another_key_of_the_same_name_is_not_trusted() -> None:
 def test_witnesses_may_sign_as_well() -> None:
     both = Note(
         Note.of(NOTE).text,
-        Note.of(NOTE).signatures + Note.of(signed_checkpoint(STRANGER, LEDGER)).signatures,
+        Note.of(NOTE).signatures + Note.of(signed_checkpoint(OTHER_SIGNER, LEDGER)).signatures,
     )
     assert verify_note(str(both), KEYS)[1] == LOG
 
@@ -98,7 +98,7 @@ def test_a_single_invalid_signature_of_our_key_is_forgery() -> None:
 def test_a_trusted_key_cannot_sign_for_another_log() -> None:
     key = SigningKey.generate()
     ours = VerifierKey(LOG, bytes(key.verify_key))
-    text = Note.of(signed_checkpoint(STRANGER, LEDGER)).text
+    text = Note.of(signed_checkpoint(OTHER_SIGNER, LEDGER)).text
     note = Note(text, (Signature(LOG, ours.id, key.sign(text.encode()).signature),))
     with pytest.raises(InvalidSignature, match="another log"):
         verify_note(str(note), (ours,))
@@ -111,9 +111,9 @@ def test_a_text_that_is_not_a_note_is_rejected() -> None:
 
 def test_keys_are_read_from_texts_and_files(tmp_path: Path) -> None:
     file = tmp_path / "keys"
-    file.write_text(f"# ours\n{SIGNER.verifier}\n\n {STRANGER.verifier}\n")
+    file.write_text(f"# ours\n{SIGNER.verifier}\n\n {OTHER_SIGNER.verifier}\n")
     assert read_keys([str(SIGNER.verifier)]) == KEYS
-    assert read_keys([str(file), str(SIGNER.verifier)]) == (*KEYS, STRANGER.verifier, *KEYS)
+    assert read_keys([str(file), str(SIGNER.verifier)]) == (*KEYS, OTHER_SIGNER.verifier, *KEYS)
     assert read_keys([]) == ()
 
 
@@ -163,7 +163,7 @@ def test_a_missing_checkpoint_file_is_an_error(tmp_path: Path) -> None:
 
 def test_a_checkpoint_file_of_another_key_is_an_error(tmp_path: Path) -> None:
     file = tmp_path / "checkpoint"
-    file.write_text(signed_checkpoint(STRANGER, LEDGER))
+    file.write_text(signed_checkpoint(OTHER_SIGNER, LEDGER))
     with pytest.raises(CommandError, match="not signed by a trusted key"):
         read_checkpoint_file(file, KEYS)
 
@@ -210,7 +210,7 @@ TRUE = stored_checkpoint(NOTE)
 @pytest.mark.parametrize(
     ("entry", "says"),
     [
-        (stored_checkpoint(signed_checkpoint(STRANGER, LEDGER)), "not signed by a trusted key"),
+        (stored_checkpoint(signed_checkpoint(OTHER_SIGNER, LEDGER)), "not signed by a trusted key"),
         (stored_checkpoint(signed_checkpoint(Signer.new(LOG), LEDGER)), "not signed by a trusted key"),
         (changed(TRUE, note=NOTE.replace(f"\n{len(LEDGER)}\n", "\n99\n")), "is invalid"),
         (changed(TRUE, size=99), "something else than its note"),
