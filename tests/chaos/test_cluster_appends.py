@@ -39,15 +39,11 @@ async def follower(cluster: NatsCluster, operator: Client, chance: random.Random
     return [await follower_of(operator, "VIDEO")]
 
 
-async def any_server(cluster: NatsCluster, operator: Client, chance: random.Random) -> list[str]:
-    return [chance.choice(list(cluster.servers))]
-
-
 async def all_servers(cluster: NatsCluster, operator: Client, chance: random.Random) -> list[str]:
     return list(cluster.servers)
 
 
-KILL_SCENARIOS: tuple[Victims, ...] = (meta_leader, leader, follower, any_server, any_server, all_servers)
+KILL_SCENARIOS: tuple[Victims, ...] = (meta_leader, leader, follower, all_servers)
 
 
 @pytest.fixture
