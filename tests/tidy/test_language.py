@@ -36,7 +36,6 @@ LEFT: dict[str, int] = {
     "cli": 21,
     "contracts": 17,
     "docs": 126,
-    "services": 61,
     "tests": 248,
 }
 

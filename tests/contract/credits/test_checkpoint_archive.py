@@ -149,7 +149,7 @@ async def test_an_invalid_latest_is_replaced(case: Kept) -> None:
     assert case.read()[LATEST] == note(7)
 
 
-async def test_many_at_once(case: Kept) -> None:
+async def test_concurrent_stores_are_consistent(case: Kept) -> None:
     await asyncio.gather(*(case.archive.keep(size, note(size)) for size in (1, 1, 2, 2, 3)))
     found = case.read()
     assert {name for name in found if name != LATEST} == {object_name(1), object_name(2), object_name(3)}
@@ -164,7 +164,7 @@ async def test_an_outdated_latest_is_replaced(case: Kept) -> None:
     assert case.read()[LATEST] == note(7)
 
 
-async def test_a_folder_that_can_t_be_written(tmp_path: Path) -> None:
+async def test_an_unwritable_folder_is_unavailable(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way")
     archive = FolderArchive(tmp_path / "file")
     with pytest.raises(ArchiveUnavailable, match="FileExistsError"):
@@ -176,7 +176,7 @@ async def test_files_may_be_read_by_others(folder_case: Kept, tmp_path: Path) ->
     assert modes(tmp_path) == {0o644}
 
 
-async def test_a_server_that_is_not_there(unused_tcp_port: int) -> None:
+async def test_an_unreachable_server_is_unavailable(unused_tcp_port: int) -> None:
     archive = S3Archive(S3ArchiveConfig(f"http://127.0.0.1:{unused_tcp_port}", "b", "key", "secret"))
     with pytest.raises(ArchiveUnavailable):
         await archive.keep(7, note(7))
@@ -190,7 +190,7 @@ async def test_an_invalid_endpoint_is_unavailable() -> None:
     await archive.aclose()
 
 
-async def test_a_wrong_secret_and_a_missing_bucket(s3: S3Server, s3_bucket: str) -> None:
+async def test_a_wrong_secret_or_bucket_is_unavailable(s3: S3Server, s3_bucket: str) -> None:
     for config in (bucket(s3, s3_bucket, "another secret"), bucket(s3, "nowhere")):
         archive = S3Archive(config)
         with pytest.raises(ArchiveUnavailable):

@@ -147,7 +147,7 @@ async def test_a_closed_account_is_charged_nothing_until_it_is_reopened(
     assert (await environment.ledger())[-1].action == "debited"
 
 
-async def test_what_was_never_closed_is_open_without_an_entry(environment: CreditsEnvironment) -> None:
+async def test_reopening_an_open_account_writes_no_entry(environment: CreditsEnvironment) -> None:
     answer = await environment.ask(ReopenAccount.subject, ReopenAccount(account="ann"))
     assert answer == LedgerAnswer(done=False, balances=Balances(available=0, held=0))
     answer = await environment.ask(SetSpendLimits.subject, SetSpendLimits(account="ann"))
@@ -223,7 +223,7 @@ async def limit_in_last_denial(environment: CreditsEnvironment) -> tuple[LimitSc
         ),
     ],
 )
-async def test_every_mistake_is_answered_by_name(
+async def test_invalid_requests_name_their_fields(
     environment: CreditsEnvironment, subject: str, body: bytes, named: list[str]
 ) -> None:
     answer = await environment.ask(subject, body)

@@ -103,7 +103,7 @@ async def test_after_a_while_a_single_entry_is_enough(environment: CheckpointEnv
     assert await environment.sizes() == [3, 4, 5]
 
 
-async def test_a_checkpoint_of_a_clock_that_was_a_day_ahead_delays_no_other(
+async def test_a_checkpoint_from_the_future_does_not_delay_the_next(
     environment: CheckpointEnvironment,
 ) -> None:
     replica = environment.replica()
@@ -206,7 +206,7 @@ async def test_two_replicas_may_share_a_database(environment: CheckpointEnvironm
     assert again.reader.read == []
 
 
-async def test_a_replica_looks_after_what_another_one_signed(environment: CheckpointEnvironment) -> None:
+async def test_a_replica_verifies_checkpoints_of_others(environment: CheckpointEnvironment) -> None:
     one, other = environment.replica("one"), environment.replica("two")
     await environment.entries(5)
     await one.publish_if_due()
@@ -219,7 +219,7 @@ async def test_a_replica_looks_after_what_another_one_signed(environment: Checkp
 
 
 @pytest.mark.parametrize("trouble", ["stored", "not stored", "stored before the retry"])
-async def test_a_checkpoint_without_an_answer_is_there_once(
+async def test_a_checkpoint_without_an_answer_is_published_once(
     environment: CheckpointEnvironment, trouble: StoreFault
 ) -> None:
     store = UnreliableStore(environment.store)
@@ -450,7 +450,7 @@ async def test_an_archive_that_is_down_stops_nothing_and_catches_up(
     assert (warning["place"], warning["log_level"]) == (str(tmp_path / "archive"), "warning")
 
 
-async def test_a_crash_between_stream_and_archive_is_made_good_at_the_start(
+async def test_a_crash_before_archiving_is_repaired_at_the_start(
     environment: CheckpointEnvironment, tmp_path: Path
 ) -> None:
     await environment.entries(10)
@@ -464,7 +464,9 @@ async def test_a_crash_between_stream_and_archive_is_made_good_at_the_start(
     await archiving.stop()
 
 
-async def test_what_an_archive_lost_it_gets_again(environment: CheckpointEnvironment, tmp_path: Path) -> None:
+async def test_lost_archive_files_are_stored_again(
+    environment: CheckpointEnvironment, tmp_path: Path
+) -> None:
     archive = Archive(tmp_path / "archive")
     archive.down = False
     archiving = CheckpointArchiver(archive, again=0.02)
@@ -477,7 +479,7 @@ async def test_what_an_archive_lost_it_gets_again(environment: CheckpointEnviron
     await archiving.stop()
 
 
-async def test_an_archive_that_holds_another_history_is_told_loudly(
+async def test_a_conflicting_archive_is_logged_as_an_error(
     environment: CheckpointEnvironment, tmp_path: Path
 ) -> None:
     archive = FolderArchive(tmp_path / "archive")
@@ -493,7 +495,7 @@ async def test_an_archive_that_holds_another_history_is_told_loudly(
     assert next(log for log in logs if log["event"] == "checkpoint.archive_differs")["log_level"] == "error"
 
 
-async def test_a_trouble_that_lasts_is_told_now_and_then(environment: CheckpointEnvironment) -> None:
+async def test_a_lasting_problem_is_logged_once_per_interval(environment: CheckpointEnvironment) -> None:
     await environment.unprotect()
     await environment.entries(5)
     await environment.client.jetstream().delete_msg("LEDGER", 2)
@@ -516,7 +518,7 @@ async def test_a_trouble_that_lasts_is_told_now_and_then(environment: Checkpoint
         (ZeroDivisionError("scripted"), "checkpoint.failed", "error"),
     ],
 )
-async def test_whatever_goes_wrong_is_told_and_tried_again(
+async def test_any_error_is_logged_and_retried(
     environment: CheckpointEnvironment, error: Exception, event: str, level: str
 ) -> None:
     store = FailingStore(environment.store, error=error)

@@ -75,7 +75,7 @@ async def test_refund_after_expiry_is_usable_for_a_day(environment: CreditsEnvir
     await wait_for_timer(environment, 2, refunded.usable_until)
 
 
-async def test_timers_that_were_lost_come_back_at_their_time(environment: CreditsEnvironment) -> None:
+async def test_lost_timers_are_restored(environment: CreditsEnvironment) -> None:
     near, later = seconds_from_now(3), seconds_from_now(1800)
     await environment.grant(10, expires_at=later)
     await environment.grant(20, expires_at=near)
@@ -86,7 +86,7 @@ async def test_timers_that_were_lost_come_back_at_their_time(environment: Credit
     await environment.until(last_action_is("expired"))
 
 
-async def test_what_expired_while_the_service_was_away_expires_at_its_return(
+async def test_grants_that_expired_during_downtime_expire_at_the_start(
     environment: CreditsEnvironment,
 ) -> None:
     until = seconds_from_now(1)

@@ -75,7 +75,7 @@ async def test_another_grant_for_a_reference_is_refused(environment: CreditsEnvi
     assert len(await environment.ledger()) == 1
 
 
-async def test_a_grant_that_can_not_be_is_refused(environment: CreditsEnvironment) -> None:
+async def test_an_impossible_grant_is_refused(environment: CreditsEnvironment) -> None:
     past = await environment.grant(5, expires_at=NOW - timedelta(days=1000))
     assert (past.refusal, past.field) == (Refusal.INVALID, "expires_at")
     await environment.grant(MAX_CREDITS)
@@ -107,7 +107,7 @@ BODIES: list[tuple[bytes, list[str]]] = [
 
 
 @pytest.mark.parametrize("headers", [None, {"content-type": "application/json"}], ids=["plain", "json"])
-async def test_every_mistake_is_answered_by_name(
+async def test_invalid_requests_name_their_fields(
     environment: CreditsEnvironment, headers: dict[str, str] | None
 ) -> None:
     for body, named in BODIES:

@@ -35,7 +35,7 @@ async def skip(environment: CreditsEnvironment, sequence: int, account: str = "a
     return await environment.ask(SkipMessage.subject, command)
 
 
-async def test_the_account_goes_on_after_the_decision_and_the_auditor_names_it(
+async def test_skipped_messages_unblock_the_account_and_are_audited(
     environment: CreditsEnvironment, nats: NatsServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     await environment.grant(100)
@@ -119,7 +119,7 @@ async def test_an_event_of_an_invented_type_is_skipped_if_the_type_is_named(
     assert "LEDGER#2 on the ledger of ann is not an entry" in audited.out
 
 
-async def test_what_may_mean_something_is_not_skipped(environment: CreditsEnvironment) -> None:
+async def test_possible_events_are_not_skipped(environment: CreditsEnvironment) -> None:
     await environment.grant(100)
     foreign = await publish(environment, "granted")
 

@@ -37,7 +37,7 @@ def test_the_key_is_optional() -> None:
     assert list(checkpoint_archives(settings)) == []
 
 
-def test_a_key_as_it_is_or_in_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_key_is_read_from_a_variable_or_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = tmp_path / "key"
     file.write_text(f"{KEY}\n")
     plain = Settings(checkpoint_key=KEY)
@@ -55,14 +55,14 @@ def test_variables_that_are_empty_are_unset(monkeypatch: pytest.MonkeyPatch) -> 
     assert list(checkpoint_archives(Settings())) == []
 
 
-def test_a_wrong_key_is_told() -> None:
-    told = problems(checkpoint_key=KEY.replace("telecine/ledger", "somebody/else"))
+def test_an_invalid_key_is_an_error() -> None:
+    told = problems(checkpoint_key=KEY.replace("telecine/ledger", "other/log"))
     assert told.startswith("checkpoint_key: ")
     assert "does not match" in told
     assert SECRET not in told
 
 
-def test_a_file_that_holds_no_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_file_without_a_key_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     (tmp_path / "noise").write_text("noise")
     monkeypatch.setenv("TELECINE_CHECKPOINT_KEY_FILE", str(tmp_path / "noise"))
     told = problems()

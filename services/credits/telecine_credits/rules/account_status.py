@@ -22,7 +22,7 @@ def close(command: CloseAccount, account: Account, at: datetime) -> Event | None
     if account.entry == 0:
         raise LedgerRefused(
             Refusal.INVALID,
-            f"there is no account {command.account}: an account is created by its first grant",
+            f"account {command.account} does not exist: an account is created by its first grant",
             "account",
         )
     return AccountClosed(**entry_fields_without_postings(command, account, at), reason=command.reason)

@@ -39,7 +39,7 @@ def test_a_key_comes_back_from_its_text() -> None:
     assert Signer.of(signer.secret_text()).sign(checkpoint()) == signer.sign(checkpoint())
 
 
-def test_keys_are_not_alike() -> None:
+def test_generated_keys_differ() -> None:
     assert Signer.new(ORIGIN).verifier != Signer.new(ORIGIN).verifier
 
 
@@ -69,8 +69,8 @@ def test_a_changed_text_does_not_verify(old: str, new: str) -> None:
 
 
 def test_a_checkpoint_of_another_log_is_not_signed() -> None:
-    with pytest.raises(BadKey, match="telecine/ledger, not of somebody/else"):
-        Signer.new(ORIGIN).sign(checkpoint("somebody/else"))
+    with pytest.raises(BadKey, match="telecine/ledger, not of other/log"):
+        Signer.new(ORIGIN).sign(checkpoint("other/log"))
 
 
 @pytest.mark.parametrize("name", ["", "two words", "a+b", "line\nbreak", "nul\x00"])
@@ -102,7 +102,7 @@ def other(data: bytes) -> str:
         (other(b"\x01"), "32 bytes"),
     ],
 )
-def test_what_is_no_key_is_told_without_showing_it(text: str, why: str) -> None:
+def test_invalid_keys_are_refused_without_being_shown(text: str, why: str) -> None:
     with pytest.raises(BadKey, match=why) as caught:
         Signer.of(text)
     assert "AYEK" not in "".join(traceback.format_exception_only(caught.value))

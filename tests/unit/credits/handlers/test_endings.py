@@ -45,16 +45,16 @@ def storage_failed(url: str | None) -> VideoStorageFailed:
     )
 
 
-def test_a_stored_video_is_paid_for() -> None:
+def test_a_stored_video_settles() -> None:
     event = example(VideoStored)
     assert ending_command(event) == Settle(**event.about)
 
 
-def test_a_stop_gap_is_a_delivery() -> None:
+def test_a_stopgap_url_settles() -> None:
     assert ending_command(storage_failed("https://provider.example/v.mp4")) == settle()
 
 
-def test_without_any_url_there_is_nothing_to_pay_for() -> None:
+def test_a_failed_copy_without_a_url_refunds() -> None:
     assert ending_command(storage_failed(None)) == refund("video_not_stored")
 
 

@@ -36,7 +36,7 @@ class World:
         return CommandHandler(self.store, decider, source="telecine/credits", clock=self.clock)
 
     async def do(self, command: Callable[..., Command], **fields: object) -> None:
-        """Carry out a command now, and hand its entry to whoever sets timers."""
+        """Carry out a command now and handle its entry."""
         cause = f"cause {len(await self.entries())}"
         outcome = await self.ledger.handle(
             subjects.ledger("ann"),
@@ -87,7 +87,7 @@ async def test_a_grant_expires_when_its_timer_fires(world: World) -> None:
     assert world.waiting() == {}
 
 
-async def test_a_timer_that_comes_twice_expires_once(world: World) -> None:
+async def test_a_redelivered_timer_expires_once(world: World) -> None:
     await world.grant(100, END)
     world.clock.now = END
     await world.expiries.expire_due(expiry_timer("ann", 1))
@@ -95,7 +95,7 @@ async def test_a_timer_that_comes_twice_expires_once(world: World) -> None:
     assert [event.action for event in await world.entries()] == ["granted", "expired"]
 
 
-async def test_what_comes_back_expires_a_day_later(world: World) -> None:
+async def test_refunded_credits_of_an_expired_grant_expire_a_day_later(world: World) -> None:
     await world.grant(100, END)
     await world.debit("g1", 40)
     world.clock.now = END
@@ -116,7 +116,7 @@ async def test_what_comes_back_expires_a_day_later(world: World) -> None:
     assert await world.entries() == then.all
 
 
-async def test_what_is_given_back_of_an_expiry_expires_a_day_later(world: World) -> None:
+async def test_an_adjusted_expiry_expires_again_a_day_later(world: World) -> None:
     await world.grant(100, END)
     world.clock.now = END
     await world.fire()
@@ -141,7 +141,7 @@ async def test_a_timer_that_was_set_too_early_is_set_again(world: World) -> None
     assert [event.action for event in await world.entries()] == ["granted", "debited", "refunded"]
 
 
-async def test_a_timer_that_fires_a_moment_too_early_is_asked_for_again(world: World) -> None:
+async def test_a_timer_that_fires_slightly_early_is_retried(world: World) -> None:
     """The server's clock is ahead: a timer set for the same time would fire at once, again and again."""
     await world.grant(100, END)
     world.clock.now = END - timedelta(seconds=2)
@@ -150,7 +150,7 @@ async def test_a_timer_that_fires_a_moment_too_early_is_asked_for_again(world: W
     assert caught.value.delay == 2
 
 
-async def test_a_far_expiry_is_looked_at_once_a_month(world: World) -> None:
+async def test_timer_delays_are_at_most_30_days(world: World) -> None:
     far = datetime.max.replace(tzinfo=NOW.tzinfo)
     await world.grant(100, far)
     assert world.waiting() == {"1": NOW + MAX_TIMER_DELAY}
@@ -171,9 +171,7 @@ async def test_a_grant_with_nothing_left_needs_no_timer(world: World) -> None:
 
 
 @pytest.mark.parametrize(("account", "grant"), [("ann", 2), ("ben", 1)])
-async def test_a_timer_of_a_grant_that_is_not_there_does_nothing(
-    world: World, account: str, grant: int
-) -> None:
+async def test_a_timer_of_an_unknown_grant_is_a_no_op(world: World, account: str, grant: int) -> None:
     await world.grant(100, None)
     await world.expiries.expire_due(expiry_timer(account, grant))
     assert [event.action for event in await world.entries()] == ["granted"]
@@ -185,7 +183,7 @@ async def test_two_grants_that_expire_in_two_replicas_at_once_both_do(world: Wor
     await world.grant(50, END)
     world.clock.now = END
     other = ExpiryHandler(world.replica(), world.timers, world.clock)
-    await other.expire_due(expiry_timer("nobody", 1))
+    await other.expire_due(expiry_timer("unknown", 1))
     await world.expiries.expire_due(expiry_timer("ann", 1))
     await other.expire_due(expiry_timer("ann", 2))
     recorded = await world.store.load(subjects.ledger("ann"))

@@ -57,7 +57,7 @@ def test_a_grant_keeps_the_reason_of_its_correction() -> None:
     ],
     ids=["held", "spent", "taken back before"],
 )
-def test_no_more_of_a_grant_than_it_has_available(given: Entries, available: int) -> None:
+def test_at_most_the_available_credits_of_a_grant_are_taken_back(given: Entries, available: int) -> None:
     assert decide_on(given, adjust(1, available)) == given.adjusted(1, {1: available}, *TAKEN_BACK).last
     assert refused(given, adjust(1, available + 1)) == (
         Refusal.NOT_CORRECTABLE,
@@ -66,13 +66,13 @@ def test_no_more_of_a_grant_than_it_has_available(given: Entries, available: int
     )
 
 
-def test_what_other_grants_have_is_not_taken_for_it() -> None:
+def test_other_grants_are_not_taken_back() -> None:
     given = FUNDED.granted(100)
     assert decide_on(given, adjust(2, 100)) == given.adjusted(2, {2: 100}, *TAKEN_BACK).last
     assert refused(given, adjust(2, 101))[0] is Refusal.NOT_CORRECTABLE
 
 
-def test_what_was_taken_back_pays_for_nothing() -> None:
+def test_credits_taken_back_cannot_be_debited() -> None:
     given = FUNDED.adjusted(1, {1: 70}, *TAKEN_BACK)
     command = TimedCommand(Debit(account="ann", generation="g1", price=price(31)), NOW)
     assert decide_on(given, command) == given.denied("g1", needed=31, available=30).last
@@ -86,7 +86,7 @@ def test_a_settlement_is_given_back_in_part_or_whole(amount: int) -> None:
     assert decide_on(SPENT, adjust(3, amount)) == SPENT.adjusted(3, {1: amount}, *GIVEN_BACK).last
 
 
-def test_of_a_settlement_what_was_taken_last_goes_back_first() -> None:
+def test_the_last_allocated_credits_of_a_settlement_return_first() -> None:
     given = Entries().granted(10).granted(10).granted(10)
     given = given.debited("g1", {1: 10, 2: 10, 3: 4}).settled("g1", {1: 10, 2: 10, 3: 4})
     first = given.adjusted(5, {2: 2, 3: 4}, *GIVEN_BACK, reference="one")
@@ -98,7 +98,7 @@ def test_of_a_settlement_what_was_taken_last_goes_back_first() -> None:
     )
 
 
-def test_no_more_of_a_settlement_than_it_spent_all_its_adjustments_together() -> None:
+def test_all_adjustments_of_a_settlement_are_bounded_by_its_amount() -> None:
     assert refused(SPENT, adjust(3, 41))[2] == "only 40 of the credits of entry 3 are left to be given back"
     given = SPENT.adjusted(3, {1: 30}, *GIVEN_BACK, reference="before")
     assert refused(given, adjust(3, 11)) == (
@@ -108,7 +108,7 @@ def test_no_more_of_a_settlement_than_it_spent_all_its_adjustments_together() ->
     )
 
 
-def test_what_was_given_back_can_be_spent_and_given_back_again() -> None:
+def test_returned_credits_can_be_spent_and_returned_again() -> None:
     given = SPENT.adjusted(3, {1: 40}, *GIVEN_BACK).debited("g2", {1: 100}).settled("g2", {1: 100})
     assert decide_on(given, adjust(6, 100, "again")) == (
         given.adjusted(6, {1: 100}, *GIVEN_BACK, reference="again").last
@@ -125,7 +125,7 @@ def test_a_settlement_is_not_given_back_beyond_the_largest_balance() -> None:
     )
 
 
-def test_what_is_given_back_after_the_grants_end_can_be_spent_for_a_day() -> None:
+def test_credits_returned_after_the_grants_end_have_a_grace_period() -> None:
     given = Entries().granted(40, expires_at=END).debited("g1", {1: 40}).settled("g1", {1: 40})
     at = END + 30 * DAY
     then = given.adjusted(3, {1: 40}, *GIVEN_BACK, usable_until=at + GRACE_PERIOD, at=at)

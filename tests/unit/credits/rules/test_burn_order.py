@@ -23,22 +23,22 @@ def debit(credits: int, generation: str = "g1", at: datetime = NOW) -> TimedComm
     return TimedCommand(Debit(account="ann", generation=generation, price=price(credits)), at)
 
 
-def test_what_expires_first_pays_first() -> None:
+def test_the_grant_that_expires_first_pays_first() -> None:
     given = grants((10, PROMOTIONAL, None), (10, PAID, LATER), (10, PAID, SOON))
     assert decide_on(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
 
 
-def test_of_those_that_expire_together_promotional_pays_before_plan_before_paid() -> None:
+def test_kind_orders_grants_that_expire_together() -> None:
     given = grants((10, PAID, SOON), (10, PLAN, SOON), (10, PROMOTIONAL, SOON))
     assert decide_on(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
 
 
-def test_of_those_that_never_expire_promotional_pays_before_plan_before_paid() -> None:
+def test_kind_orders_grants_that_never_expire() -> None:
     given = grants((10, PAID, None), (10, PLAN, None), (10, PROMOTIONAL, None))
     assert decide_on(given, debit(25)) == given.debited("g1", {3: 10, 2: 10, 1: 5}).last
 
 
-def test_what_expires_on_the_last_day_there_is_pays_before_what_never_does() -> None:
+def test_the_largest_expiry_pays_before_no_expiry() -> None:
     given = grants((10, PROMOTIONAL, None), (10, PAID, datetime.max.replace(tzinfo=UTC)))
     assert decide_on(given, debit(15)) == given.debited("g1", {2: 10, 1: 5}).last
 
@@ -51,19 +51,17 @@ def test_of_the_same_kind_the_oldest_pays_first() -> None:
 @pytest.mark.parametrize(
     ("credits", "parts"), [(1, {1: 1}), (10, {1: 10}), (11, {1: 10, 2: 1}), (20, {1: 10, 2: 10})]
 )
-def test_a_grant_is_used_up_before_the_next_and_none_pays_nothing(
-    credits: int, parts: dict[int, int]
-) -> None:
+def test_a_grant_is_used_up_before_the_next(credits: int, parts: dict[int, int]) -> None:
     given = grants((10, PAID, None), (10, PAID, None))
     assert decide_on(given, debit(credits)) == given.debited("g1", parts).last
 
 
-def test_what_was_held_or_spent_is_not_taken_again() -> None:
+def test_held_and_spent_credits_are_not_debited_again() -> None:
     given = grants((10, PAID, None), (10, PAID, None)).debited("g1", {1: 8}).settled("g1", {1: 8})
     assert decide_on(given, debit(5, "g2")) == given.debited("g2", {1: 2, 2: 3}).last
 
 
-def test_a_grant_whose_time_is_over_pays_nothing_though_it_has_not_expired_yet() -> None:
+def test_a_grant_past_its_end_pays_nothing_before_it_expires() -> None:
     given = grants((10, PAID, NOW + HOUR), (10, PAID, None))
     assert decide_on(given, debit(10, at=NOW + HOUR)) == given.debited("g1", {2: 10}, at=NOW + HOUR).last
     then = given.denied("g1", needed=11, available=10, at=NOW + HOUR)
@@ -95,7 +93,7 @@ def test_each_grant_gets_back_what_it_paid_also_after_others_came_and_paid() -> 
     assert decide_on(given, refund) == given.refunded("g2", {4: 50, 2: 2}).last
 
 
-def test_what_was_given_back_is_taken_in_order_again() -> None:
+def test_refunded_credits_are_debited_in_burn_order() -> None:
     given = grants((10, PAID, None), (10, PAID, None)).debited("g1", {1: 10, 2: 5})
     given = given.refunded("g1", {1: 10, 2: 5})
     assert decide_on(given, debit(12, "g2")) == given.debited("g2", {1: 10, 2: 2}).last

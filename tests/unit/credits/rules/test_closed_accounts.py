@@ -32,7 +32,7 @@ GRANT = TimedCommand(GrantCredits(account="ann", amount=5, kind=GrantKind.PAID, 
 
 
 def test_an_account_that_was_never_granted_anything_is_not_closed() -> None:
-    with pytest.raises(LedgerRefused, match="there is no account ann") as caught:
+    with pytest.raises(LedgerRefused, match="account ann does not exist") as caught:
         decide_on(Entries(), CLOSE)
     assert (caught.value.refusal, caught.value.field) == (Refusal.INVALID, "account")
 
@@ -75,7 +75,7 @@ def test_nothing_is_granted_to_a_closed_account() -> None:
     assert (caught.value.refusal, caught.value.field) == (Refusal.ACCOUNT_CLOSED, "account")
 
 
-def test_a_grant_from_before_is_answered_as_ever() -> None:
+def test_a_repeated_grant_is_answered_while_closed() -> None:
     again = TimedCommand(
         GrantCredits(account="ann", amount=100, kind=GrantKind.PAID, reference="r1", expires_at=END), NOW
     )
@@ -118,11 +118,11 @@ def test_open_holds_end_and_corrections_stay_possible(command: TimedCommand, the
         (GRANT, CLOSED.reopened().granted(5, reference="new")),
     ],
 )
-def test_a_reopened_account_is_like_any_other(command: TimedCommand, then: Entries) -> None:
+def test_a_reopened_account_takes_debits_and_grants(command: TimedCommand, then: Entries) -> None:
     event: Event | None = decide_on(CLOSED.reopened(), command)
     assert event == then.last
 
 
-def test_what_was_denied_while_it_was_closed_stays_denied() -> None:
+def test_a_denial_while_closed_is_final() -> None:
     given = CLOSED.denied("g3", DenialReason.ACCOUNT_CLOSED, needed=10, available=50).reopened()
     assert decide_on(given, DEBIT) is None

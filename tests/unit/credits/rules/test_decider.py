@@ -94,7 +94,7 @@ def test_a_grant_beyond_the_largest_balance_is_refused(given: Entries) -> None:
     )
 
 
-def test_what_was_spent_makes_room_for_more() -> None:
+def test_spent_credits_do_not_count_for_the_largest_balance() -> None:
     given = NEW.granted(MAX_CREDITS).debited("g1", {1: MAX_CREDITS}).settled("g1", {1: MAX_CREDITS})
     assert decide_on(given, grant(MAX_CREDITS)) == given.granted(MAX_CREDITS, reference="new").last
 
@@ -120,7 +120,7 @@ def test_a_reference_grants_once_also_when_its_time_is_over() -> None:
     assert decide_on(over, grant(10, "r1", expires_at=NOW - HOUR)) is None
 
 
-def test_the_same_time_told_in_another_zone_is_the_same_grant() -> None:
+def test_the_same_expiry_in_another_zone_is_the_same_grant() -> None:
     given = NEW.granted(10, expires_at=NOW + DAY)
     elsewhere = (NOW + DAY).astimezone(timezone(timedelta(hours=5)))
     assert decide_on(given, grant(10, "r1", expires_at=elsewhere)) is None
@@ -179,7 +179,7 @@ def test_a_debit_is_made_or_denied_in_one_entry(given: Entries, then: Entries) -
     assert decide_on(given, debit()) == then.last
 
 
-def test_a_debit_names_the_key_that_asked() -> None:
+def test_a_debit_names_its_api_key() -> None:
     command = TimedCommand(Debit(account="ann", generation="g1", price=price(40), api_key="k1"), NOW)
     assert decide_on(FUNDED, command) == FUNDED.debited("g1", {1: 40}, api_key="k1").last
 

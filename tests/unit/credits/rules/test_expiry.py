@@ -65,14 +65,14 @@ def test_a_refund_long_before_the_end_leaves_the_times_alone() -> None:
 
 
 @pytest.mark.parametrize("at", [END - GRACE_PERIOD + MOMENT, END - HOUR, END, END + 30 * DAY])
-def test_a_refund_near_the_end_or_after_it_can_be_spent_for_a_day(at: datetime) -> None:
+def test_a_refund_near_or_after_the_end_has_a_grace_period(at: datetime) -> None:
     assert (
         decide_on(HELD, refund(at))
         == HELD.refunded("g1", {1: 40}, usable_until=at + GRACE_PERIOD, at=at).last
     )
 
 
-def test_what_came_back_can_be_spent_until_then_and_expires_then() -> None:
+def test_refunded_credits_expire_after_the_grace_period() -> None:
     back = END + HOUR
     given = HELD.expired(1, 60, at=END).refunded("g1", {1: 40}, usable_until=back + GRACE_PERIOD, at=back)
     last = back + GRACE_PERIOD - MOMENT
@@ -83,7 +83,7 @@ def test_what_came_back_can_be_spent_until_then_and_expires_then() -> None:
     assert decide_on(given, expire(over)) == given.expired(1, 40, at=over).last
 
 
-def test_all_that_the_grant_has_left_can_be_spent_until_then() -> None:
+def test_the_grace_period_covers_the_whole_grant() -> None:
     back = END - HOUR
     given = HELD.refunded("g1", {1: 40}, usable_until=back + GRACE_PERIOD, at=back)
     at = END + HOUR
@@ -91,7 +91,7 @@ def test_all_that_the_grant_has_left_can_be_spent_until_then() -> None:
     assert decide_on(given, expire(at)) is None
 
 
-def test_it_expires_once_more_after_each_time_that_it_comes_back() -> None:
+def test_a_grant_expires_again_after_each_refund() -> None:
     first = END + HOUR
     second = first + GRACE_PERIOD + HOUR
     given = (
@@ -106,7 +106,7 @@ def test_it_expires_once_more_after_each_time_that_it_comes_back() -> None:
     )
 
 
-def test_a_grant_with_more_time_of_its_own_keeps_it_and_one_that_never_expires_stays_so() -> None:
+def test_a_later_expiry_or_none_is_kept() -> None:
     given = Entries().granted(10, expires_at=END).granted(10, expires_at=END + 9 * DAY).granted(10)
     given = given.debited("g1", {1: 10, 2: 10, 3: 10})
     assert decide_on(given, refund(END)) == (
@@ -120,7 +120,7 @@ def test_a_grant_with_more_time_of_its_own_keeps_it_and_one_that_never_expires_s
     assert decide_on(after, expire(END + 9 * DAY, 2)) == after.expired(2, 10, at=END + 9 * DAY).last
 
 
-def test_only_grants_that_paid_live_longer() -> None:
+def test_the_grace_period_applies_to_grants_that_paid_only() -> None:
     given = GRANTED.granted(10, expires_at=END).debited("g1", {1: 100})
     given = given.refunded("g1", {1: 100}, usable_until=END + GRACE_PERIOD, at=END)
     assert decide_on(given, expire(END, 2)) == given.expired(2, 10, at=END).last

@@ -127,7 +127,7 @@ def test_credits_expire_only_when_their_time_is_over_and_then_all_that_is_left(
 
 
 @given(histories)
-def test_what_comes_back_can_be_spent_for_a_day_at_least(history: list[TimedCommand]) -> None:
+def test_returned_credits_have_a_grace_period(history: list[TimedCommand]) -> None:
     entries, _ = execute_history(history)
     for after, entry in zip(states(entries)[1:], entries, strict=True):
         if isinstance(entry, CreditsRefunded | CreditsAdjusted):

@@ -33,18 +33,18 @@ def debit(credits: int, at: datetime = NOW) -> TimedCommand:
     return TimedCommand(Debit(account="ann", generation="new", price=price(credits)), at)
 
 
-def test_old_entries_neither_name_grants_nor_say_when() -> None:
+def test_old_entries_have_no_grants_and_no_decision_time() -> None:
     assert {leg.grant for entry in OLD.all for leg in entry.postings} == {None}
     assert {entry.decided_at for entry in OLD.all} == {None}
     assert [len(entry.postings) for entry in OLD.all] == [2] * 6
 
 
-def test_what_an_old_debit_took_goes_back_to_the_grants_that_paid_by_the_rule() -> None:
+def test_an_old_debit_is_refunded_in_burn_order() -> None:
     at = END - GRACE_PERIOD
     assert decide_on(OLD, refund(at)) == OLD.refunded("g1", {3: 20, 2: 10, 1: 5}, at=at).last
 
 
-def test_what_an_old_debit_took_is_settled_by_grant() -> None:
+def test_an_old_debit_is_settled_by_grant() -> None:
     command = TimedCommand(Settle(account="ann", generation="g1"), NOW)
     assert decide_on(OLD, command) == OLD.settled("g1", {3: 20, 2: 10, 1: 5}).last
 
@@ -55,7 +55,7 @@ def test_a_debit_after_it_names_its_grants() -> None:
 
 
 def test_an_old_debit_took_from_grants_whose_time_was_over_too() -> None:
-    """0.1 did not heed expiry, so it may have been so; nobody can tell when it was decided."""
+    """0.1 did not check expiry and did not record when it decided."""
     given = Entries().granted(10).granted(10, expires_at=NOW - DAY).debited("g1", {2: 10, 1: 2})
     given = given.as_before_grants_were_named()
     assert (
@@ -77,7 +77,7 @@ def test_an_old_grant_expires() -> None:
     )
 
 
-def test_a_time_that_was_written_without_its_zone_is_in_utc() -> None:
+def test_an_expiry_without_a_zone_is_in_utc() -> None:
     given = Entries().granted(10, expires_at=END.replace(tzinfo=None)).as_before_grants_were_named()
     assert decide_on(given, debit(10, at=END - HOUR)) == given.debited("new", {1: 10}, at=END - HOUR).last
     assert decide_on(given, debit(1, at=END)) == given.denied("new", needed=1, available=0, at=END).last

@@ -187,7 +187,7 @@ def test_the_day_of_the_account_is_also_that_of_its_keys() -> None:
 # Keys
 
 
-def test_the_limit_of_a_key_bounds_what_it_asks_for_alone() -> None:
+def test_the_limit_of_a_key_applies_to_that_key_only() -> None:
     given = FUNDED.limited(per_day=100, api_key="k1").debited("g1", {1: 80}, api_key="k1")
     given = given.debited("g2", {1: 500}, api_key="k2").debited("g3", {1: 100})
     reached = KEY, A_DAY, 100, 80
@@ -197,13 +197,13 @@ def test_the_limit_of_a_key_bounds_what_it_asks_for_alone() -> None:
     assert decide_on(given, debit(320)) == given.debited("new", {1: 320}).last
 
 
-def test_what_keys_ask_for_counts_for_the_account() -> None:
+def test_debits_of_keys_count_for_the_account() -> None:
     given = DAILY.debited("g1", {1: 60}, api_key="k1").debited("g2", {1: 40}, api_key="k2")
     reached = ACCOUNT, A_DAY, 100, 100
     assert decide_on(given, debit(1, api_key="k3")) == denied(given, 1, reached).last
 
 
-def test_a_refund_makes_room_for_the_key_that_asked() -> None:
+def test_a_refund_counts_for_the_limit_of_its_key() -> None:
     given = FUNDED.limited(per_day=100, api_key="k1").debited("g1", {1: 100}, api_key="k1")
     given = given.refunded("g1", {1: 100})
     assert decide_on(given, debit(100, api_key="k1")) == given.debited("new", {1: 100}, api_key="k1").last
@@ -235,14 +235,14 @@ def test_a_limit_is_named_before_missing_credits() -> None:
     assert decide_on(given, debit(20)) == given.denied("new", needed=20, available=10).last
 
 
-def test_what_a_limit_says_was_used_is_never_more_than_can_be_written() -> None:
+def test_the_used_amount_is_capped_at_the_largest_balance() -> None:
     most = MAX_CREDITS
     given = Entries().granted(most).debited("g1", {1: most}).settled("g1", {1: most})
     given = given.granted(most).debited("g2", {4: most}).limited(per_day=1)
     assert decide_on(given, debit(1)) == denied(given, 1, (ACCOUNT, A_DAY, 1, most)).last
 
 
-def test_days_far_apart_do_not_matter() -> None:
+def test_distant_days_do_not_add_up() -> None:
     given = DAILY.debited("g1", {1: 100})
     later = NOW + 400 * DAY
     assert decide_on(given, debit(100, at=later)) == given.debited("new", {1: 100}, at=later).last
