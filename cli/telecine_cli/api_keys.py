@@ -168,7 +168,7 @@ async def revoke(connection: NatsClient, key_id: str) -> ApiKeySummary:
         raise CommandError("this is a key, not a key's id: `telecine keys list` shows the ids")
     found = next((key for key in await list_keys(connection) if key.key_id == key_id), None)
     if found is None:
-        raise CommandError(f"there is no key {key_id}: `telecine keys list` shows all keys")
+        raise CommandError(f"unknown key {key_id}: `telecine keys list` shows all keys")
     await _execute(connection, RevokeKey(found.account, key_id))
     return found
 

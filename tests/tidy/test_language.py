@@ -33,7 +33,6 @@ EXEMPT = re.compile(
 TEXT = {".py", ".md", ".toml", ".in", ".yml", ".yaml", ".json", ".js", ".html", ".css", ".conf", ".cfg", ""}
 # Lines that still use such words, by area. The numbers may only fall.
 LEFT: dict[str, int] = {
-    "cli": 21,
     "contracts": 17,
     "docs": 126,
     "tests": 248,

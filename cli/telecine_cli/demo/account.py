@@ -67,6 +67,6 @@ def _read_key(data: Path) -> NewKey | None:
 
 
 def _write_key(data: Path, key: NewKey) -> NewKey:
-    # Written before the key is created: if this process died in between, no one would have the created key.
+    # Written before the key is created: if this process died in between, the created key would be lost.
     write_private_json(key_file(data), {"account": ACCOUNT, "key_id": key.key_id, "key": key.secret})
     return key

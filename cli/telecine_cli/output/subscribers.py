@@ -123,9 +123,7 @@ async def add_subscriber(target: SubscriberTarget, wanted: NewSubscriber, *, as_
 
 def _first_steps(wanted: ProgramOptions, seed: Path | None) -> str:
     give = (
-        [
-            f"Give {seed}, the key, to the team and to no one else. The programs expect it in their working directory."
-        ]
+        [f"Give {seed}, the key, to this team only. The programs expect it in their working directory."]
         if seed
         else []
     )
@@ -210,7 +208,7 @@ async def rotate_key(target: SubscriberTarget, name: str, *, as_json: bool) -> N
     """
     credentials = _check_credentials(target, "rotate")
     if credentials is None:
-        raise CommandError("this server has no identities, so there is no key to rotate")
+        raise CommandError("this server has no identities, so a key to rotate does not exist")
     if name not in subscriber_names(credentials):
         raise CommandError(_unknown(name))
     make_credentials(credentials, rotate=[name])

@@ -55,7 +55,7 @@ def stores_of_stream(folder: Path, stream: str) -> list[Path]:
     return list(folder.rglob(f"streams/{stream}"))
 
 
-async def test_a_folder_whose_name_is_not_utf_8_is_the_one_that_is_used(tmp_path: Path) -> None:
+async def test_a_folder_with_a_name_that_is_not_utf_8_is_used(tmp_path: Path) -> None:
     folder = folder_named_in_latin_1(tmp_path)
     async with running(folder) as (part, _):
         client = await nats_client.connect(part.url)
@@ -74,7 +74,7 @@ async def test_every_append_is_synced_and_the_limits_are_set(tmp_path: Path) -> 
     assert (varz["host"], varz["http_host"]) == ("127.0.0.1", "127.0.0.1")
 
 
-async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
+async def test_acknowledged_events_survive_a_kill(tmp_path: Path) -> None:
     async with running(tmp_path) as (part, process):
         client = await nats_client.connect(part.url, allow_reconnect=False)
         stream = client.jetstream()
@@ -92,12 +92,12 @@ async def test_what_was_acknowledged_survives_a_kill(tmp_path: Path) -> None:
     assert info.state.last_seq == acknowledged[-1] == 20
 
 
-async def test_not_ready_when_nobody_listens(tmp_path: Path) -> None:
+async def test_a_server_without_a_listener_is_not_ready(tmp_path: Path) -> None:
     async with running(tmp_path) as (part, process):
         await process.terminate()
         assert await part.ready() is False
 
 
-def test_a_setting_that_names_no_program_is_refused(tmp_path: Path) -> None:
+def test_a_setting_without_an_executable_is_refused(tmp_path: Path) -> None:
     with pytest.raises(ProgramNotFound, match="nowhere"):
         find_nats_server(tmp_path / "nowhere")

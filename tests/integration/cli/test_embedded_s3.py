@@ -26,7 +26,7 @@ def client(s3: S3Server) -> "Iterator[S3Client]":
         yield client
 
 
-def test_an_object_comes_back_with_its_type(client: "S3Client", s3_bucket: str) -> None:
+def test_an_object_keeps_its_content_type(client: "S3Client", s3_bucket: str) -> None:
     client.put_object(Bucket=s3_bucket, Key=KEY, Body=b"moving pictures", ContentType="video/mp4")
     answer = client.get_object(Bucket=s3_bucket, Key=KEY)
     with answer["Body"] as body:
@@ -56,7 +56,7 @@ def test_parts_of_8_mebibytes_become_one_object(client: "S3Client", s3_bucket: s
         assert body.read() == b"".join(parts)
 
 
-def test_a_range_brings_those_bytes(client: "S3Client", s3_bucket: str) -> None:
+def test_a_range_returns_its_bytes(client: "S3Client", s3_bucket: str) -> None:
     client.put_object(Bucket=s3_bucket, Key=KEY, Body=bytes(range(256)))
     answer = client.get_object(Bucket=s3_bucket, Key=KEY, Range="bytes=10-19")
     with answer["Body"] as body:
@@ -65,9 +65,7 @@ def test_a_range_brings_those_bytes(client: "S3Client", s3_bucket: str) -> None:
     assert answer["ContentRange"] == "bytes 10-19/256"
 
 
-def test_a_presigned_url_needs_no_key_and_no_other_does_without(
-    s3: S3Server, client: "S3Client", s3_bucket: str
-) -> None:
+def test_only_a_presigned_url_needs_no_key(s3: S3Server, client: "S3Client", s3_bucket: str) -> None:
     client.put_object(Bucket=s3_bucket, Key=KEY, Body=b"for you")
     url = client.generate_presigned_url("get_object", Params={"Bucket": s3_bucket, "Key": KEY}, ExpiresIn=60)
     assert httpx.get(url, trust_env=False).content == b"for you"
@@ -90,14 +88,14 @@ def test_objects_survive_a_kill(tmp_path: Path) -> None:
 # The embedded one
 
 
-async def test_ready_to_its_own_keys_and_no_others(tmp_path: Path) -> None:
+async def test_the_server_is_ready_for_its_own_keys_only(tmp_path: Path) -> None:
     part = embedded_s3(tmp_path)
     process = Process(part.command(tmp_path / "s3.log"))
     process.start()
     try:
         await process.wait_ready(part.ready, 20)
-        stranger = EmbeddedS3(part.folder, part.port, access_key="telecine", secret_key="wrong-wrong-wrong")
-        assert not await stranger.ready()
+        other = EmbeddedS3(part.folder, part.port, access_key="telecine", secret_key="wrong-wrong-wrong")
+        assert not await other.ready()
     finally:
         process.kill()
 

@@ -83,7 +83,7 @@ def telecine(stack: Stack, capsys: pytest.CaptureFixture[str], loop: asyncio.Abs
     return Commands(stack, capsys, loop)
 
 
-def test_a_grant_is_made_once_per_reference_and_shown(telecine: Commands) -> None:
+def test_a_reference_grants_once_and_is_shown(telecine: Commands) -> None:
     grant = ("credits", "grant", "alice", "500", "--reference", "invoice-1", "--reason", "November")
     assert (
         telecine.well(*grant) == "granted 500 credits to alice (entry 1); alice has 500 credits available\n"
@@ -171,7 +171,7 @@ def test_a_statement_as_a_table_and_as_csv(telecine: Commands) -> None:
     assert all(row.endswith(",100,0,,,,") for row in rows[1:])
 
 
-def test_credits_that_have_expired_already_are_not_granted(telecine: Commands) -> None:
+def test_a_grant_with_a_past_expiry_is_refused(telecine: Commands) -> None:
     late = telecine("credits", "grant", "nina", "5", "--reference", "r", "--expires", "2020-01-31")
     assert (late.code, late.err) == (
         1,
@@ -181,7 +181,7 @@ def test_credits_that_have_expired_already_are_not_granted(telecine: Commands) -
     assert telecine("credits", "ledger", "nina").code == 1
 
 
-def test_a_key_has_the_scopes_it_was_made_with(telecine: Commands) -> None:
+def test_a_key_has_the_scopes_of_its_creation(telecine: Commands) -> None:
     telecine.well("keys", "create", "oscar")
     told = telecine("keys", "create", "oscar", "--scope", "generate", "--scope", "admin", "--scope", "admin")
     assert "scope admin and generate" in told.err
@@ -386,7 +386,7 @@ async def publish_undecodable_message(url: str) -> None:
         await connection.jetstream().publish("video.judy.gen-bad.remarked", b"no event at all")
 
 
-def test_a_message_that_cannot_be_read_has_a_line_that_says_why(
+def test_an_unreadable_message_is_shown_with_its_error(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with shared_nats_server(tmp_path) as server:

@@ -59,7 +59,7 @@ async def never_ready() -> bool:
     return False
 
 
-async def test_ready_as_soon_as_the_probe_says_so_and_stopped_by_a_signal(
+async def test_a_child_is_ready_when_its_probe_succeeds_and_stops_on_sigterm(
     process_factory: ProcessFactory,
 ) -> None:
     process = await started(process_factory.python(SLEEP))
@@ -68,7 +68,7 @@ async def test_ready_as_soon_as_the_probe_says_so_and_stopped_by_a_signal(
     assert process.returncode == -signal.SIGTERM
 
 
-async def test_a_child_that_dies_is_reported_at_once_with_the_end_of_its_log(
+async def test_an_exited_child_is_reported_at_once_with_the_end_of_its_log(
     process_factory: ProcessFactory,
 ) -> None:
     process = process_factory.python("import sys; sys.exit('no such database')")
@@ -77,7 +77,7 @@ async def test_a_child_that_dies_is_reported_at_once_with_the_end_of_its_log(
         await process.wait_ready(never_ready, deadline=30)
 
 
-async def test_a_program_that_is_not_there_is_reported_the_same_way(process_factory: ProcessFactory) -> None:
+async def test_a_missing_program_is_reported(process_factory: ProcessFactory) -> None:
     process = process_factory.of("/nowhere/nats-server")
     with pytest.raises((ProcessExited, FileNotFoundError), match="/nowhere/nats-server"):
         process.start()
@@ -92,7 +92,7 @@ async def test_the_report_leaves_out_what_earlier_runs_wrote(process_factory: Pr
     assert "long ago" not in process.log_tail()
 
 
-async def test_a_child_that_never_gets_ready_is_given_up_at_the_deadline(
+async def test_a_child_that_is_never_ready_is_reported_at_the_deadline(
     process_factory: ProcessFactory,
 ) -> None:
     process = process_factory.python(SLEEP)
@@ -134,7 +134,7 @@ async def test_a_frozen_child_can_be_killed(process_factory: ProcessFactory) -> 
     assert process.returncode == -signal.SIGKILL
 
 
-async def test_a_child_is_out_of_reach_of_the_terminals_ctrl_c(process_factory: ProcessFactory) -> None:
+async def test_ctrl_c_in_the_terminal_does_not_reach_a_child(process_factory: ProcessFactory) -> None:
     process = await started(process_factory.python(SLEEP))
     assert process.pid is not None
     assert os.getsid(process.pid) == process.pid == os.getpgid(process.pid)
@@ -149,7 +149,9 @@ async def test_kill_ends_the_process_group(process_factory: ProcessFactory) -> N
     await eventually(lambda: not is_alive(grandchild))
 
 
-async def test_a_restart_is_a_new_process_and_a_second_start_is_none(process_factory: ProcessFactory) -> None:
+async def test_a_restart_creates_a_new_process_and_a_second_start_does_not(
+    process_factory: ProcessFactory,
+) -> None:
     process = await started(process_factory.python(SLEEP))
     first = process.pid
     process.start()
@@ -159,14 +161,14 @@ async def test_a_restart_is_a_new_process_and_a_second_start_is_none(process_fac
     assert process.pid != first
 
 
-async def test_stopping_what_never_ran_does_nothing(process_factory: ProcessFactory) -> None:
+async def test_stopping_a_child_that_was_never_started_does_nothing(process_factory: ProcessFactory) -> None:
     process = process_factory.python(SLEEP)
     await process.terminate()
     process.kill()
     assert process.returncode is None
 
 
-async def test_a_long_log_is_put_aside(process_factory: ProcessFactory) -> None:
+async def test_a_long_log_is_rotated(process_factory: ProcessFactory) -> None:
     process = process_factory.python(SLEEP)
     process.command.log.parent.mkdir()
     process.command.log.write_bytes(b"x" * (16 * 1024 * 1024 + 1))

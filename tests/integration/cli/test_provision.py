@@ -68,9 +68,7 @@ async def create_stream(url: str, **config: Any) -> None:
         await connection.jetstream().add_stream(**config)
 
 
-def test_a_new_server_gets_everything_and_nothing_twice(
-    server: NatsServer, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_new_server_is_provisioned_once(server: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
     count = len(STREAMS) + len(CONSUMERS)
     dry = provision(capsys, server, "--dry-run")
     assert (dry.code, actions(dry)) == (0, ["would be created"] * count)
@@ -79,7 +77,7 @@ def test_a_new_server_gets_everything_and_nothing_twice(
     assert actions(provision(capsys, server)) == ["unchanged"] * count
 
 
-def test_drift_is_shown_and_put_right(server: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
+def test_drift_is_shown_and_corrected(server: NatsServer, capsys: pytest.CaptureFixture[str]) -> None:
     provision(capsys, server)
     run(config_changes(server.url, "VIDEO", description="mine now"))
     dry = provision(capsys, server, "--dry-run")
@@ -126,7 +124,7 @@ def unsafe_server(tmp_path: Path) -> Iterator[EmbeddedNats]:
         process.kill()
 
 
-def test_a_server_that_may_lose_events_is_refused_unless_told_so_loudly(
+def test_a_server_that_may_lose_events_is_refused_unless_allowed(
     unsafe_server: EmbeddedNats, capsys: pytest.CaptureFixture[str]
 ) -> None:
     refused = provision(capsys, unsafe_server)
@@ -138,7 +136,7 @@ def test_a_server_that_may_lose_events_is_refused_unless_told_so_loudly(
     assert taken.err.startswith("WARNING: this server may lose acknowledged events")
 
 
-def test_a_server_that_can_not_be_asked_is_not_trusted(
+def test_a_server_without_monitoring_is_refused(
     server: NatsServer, capsys: pytest.CaptureFixture[str]
 ) -> None:
     silent = run_command(
@@ -148,7 +146,7 @@ def test_a_server_that_can_not_be_asked_is_not_trusted(
     assert "does not answer" in silent.err
 
 
-def test_credentials_are_made_without_any_server_and_no_secret_is_told(
+def test_credentials_are_created_without_a_server_and_no_secret_is_printed(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "nats"
@@ -176,13 +174,13 @@ def test_credentials_need_a_folder_and_a_known_name(
     assert (unknown.code, "unknown identity mallory" in unknown.err) == (1, True)
 
 
-def test_a_server_that_knows_its_users_is_provisioned_by_the_provisioner(
+def test_only_the_provisioner_can_provision_a_server_with_identities(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with guarded_nats(tmp_path) as part:
         refused = provision(capsys, part)
         assert (refused.code, "requires credentials" in refused.err) == (1, True)
-        stranger = provision(capsys, part, "--nkey-seed", str(part.access("operator").nkey_seed))
-        assert (stranger.code, "operator.nk is the seed of another identity" in stranger.err) == (1, True)
+        wrong_seed = provision(capsys, part, "--nkey-seed", str(part.access("operator").nkey_seed))
+        assert (wrong_seed.code, "operator.nk is the seed of another identity" in wrong_seed.err) == (1, True)
         done = provision(capsys, part, "--nkey-seed", str(part.access("provisioner").nkey_seed))
         assert set(actions(done)) == {"unchanged"}

@@ -28,7 +28,7 @@ def target(cluster: NatsCluster, *, asking: int = 3) -> Target:
     return Target(cluster.url, monitoring, access=cluster.access(PROVISIONER), identity=PROVISIONER)
 
 
-async def test_every_server_is_asked_and_every_stream_is_on_three(
+async def test_every_server_is_checked_and_every_stream_has_three_replicas(
     cluster: NatsCluster, capsys: pytest.CaptureFixture[str]
 ) -> None:
     with pytest.raises(
@@ -50,7 +50,9 @@ async def test_every_server_is_asked_and_every_stream_is_on_three(
         await provision_server(target(cluster), THREE)
 
 
-async def test_timers_of_one_server_are_not_spread_and_nothing_else_is_either(cluster: NatsCluster) -> None:
+async def test_a_timers_stream_of_one_server_is_not_replicated_and_nothing_is_changed(
+    cluster: NatsCluster,
+) -> None:
     async with connected(target(cluster)) as connection:
         await provision(connection, replicas=1)
         with pytest.raises(ProvisioningRefused, match="stream TIMERS: it was created for one server"):
@@ -58,7 +60,7 @@ async def test_timers_of_one_server_are_not_spread_and_nothing_else_is_either(cl
         assert (await connection.jetstream().stream_info("VIDEO")).config.num_replicas == 1
 
 
-async def test_servers_that_have_not_found_each_other_yet_are_waited_for(tmp_path: Path) -> None:
+async def test_provisioning_waits_for_a_forming_cluster(tmp_path: Path) -> None:
     async with (
         nats_cluster(tmp_path, healthy=False) as cluster,
         connected(target(cluster)) as connection,

@@ -63,7 +63,7 @@ def pids(stack: Stack, *names: str) -> list[int]:
     return [pid for pid in found if pid is not None]
 
 
-def test_a_full_stack_has_the_four_services_and_its_parts() -> None:
+def test_a_complete_stack_has_four_services_and_their_servers() -> None:
     assert [c.name for c in process_specs(StackOptions())] == [
         "nats",
         "s3",
@@ -77,7 +77,7 @@ def test_a_full_stack_has_the_four_services_and_its_parts() -> None:
     assert "emulator" not in [c.name for c in real]
 
 
-async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) -> None:
+async def test_servers_provisioning_and_services_start_in_order_and_stop_in_reverse(tmp_path: Path) -> None:
     async def look(config: StackConfig) -> None:
         async with connected(stack_target(config)) as client:
             await client.jetstream().account_info()
@@ -99,7 +99,7 @@ async def test_parts_then_provisioning_then_services_and_back(tmp_path: Path) ->
     assert (tmp_path / "logs" / "nats.log").exists()
 
 
-async def test_the_emulator_accepts_any_key_we_may_have_made_and_no_other(tmp_path: Path) -> None:
+async def test_the_emulator_accepts_only_the_key_of_the_stack(tmp_path: Path) -> None:
     state = {"ports": {}, "secrets": {"provider": "-begins-with-a-dash"}}
     (tmp_path / "stack.json").write_text(json.dumps(state))
     emulator = [child for child in process_specs(StackOptions()) if child.name == "emulator"]
@@ -114,7 +114,7 @@ async def test_the_emulator_accepts_any_key_we_may_have_made_and_no_other(tmp_pa
     assert http_ready == [200, 401]
 
 
-async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> None:
+async def test_a_restart_on_the_same_folder_continues_with_its_data(tmp_path: Path) -> None:
     async with (
         Stack(tmp_path, children=REAL_PARTS, provision=provision_stack) as first,
         connect_as("gateway", first.config.nats) as client,
@@ -127,7 +127,7 @@ async def test_the_same_folder_again_goes_on_where_it_was(tmp_path: Path) -> Non
     assert info.state.messages == 1
 
 
-async def test_events_from_before_there_were_identities_are_found_again(tmp_path: Path) -> None:
+async def test_events_from_before_identities_are_kept(tmp_path: Path) -> None:
     port, monitoring_port = free_ports(2)
     before = EmbeddedNats(tmp_path / "nats", port, monitoring_port)
     old = Process(before.command(tmp_path / "old.log"))
@@ -188,7 +188,7 @@ async def test_an_exception_in_the_block_leaves_nothing_running(tmp_path: Path) 
     assert not stack.process("credits").running
 
 
-async def test_a_killed_child_starts_again_on_its_port(tmp_path: Path) -> None:
+async def test_a_killed_child_restarts_on_its_port(tmp_path: Path) -> None:
     async with Stack(tmp_path, children=(*REAL_PARTS, *fake_services("credits"))) as stack:
         before = pids(stack, "nats", "credits")
         for name in ("nats", "credits"):
@@ -213,7 +213,7 @@ async def test_supervisor_restarts_dead_children_only(tmp_path: Path) -> None:
     assert said == ["credits ended with code -9; restarting it in 0.5 s", "credits is ready again"]
 
 
-async def test_watching_says_why_a_child_does_not_come_back_and_tries_on(tmp_path: Path) -> None:
+async def test_watch_reports_why_a_restart_failed_and_retries(tmp_path: Path) -> None:
     said: list[str] = []
     flaky = fake_child("credits")
     async with Stack(tmp_path, children=(flaky,), say=said.append) as stack, supervised(stack):

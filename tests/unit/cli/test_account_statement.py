@@ -46,7 +46,7 @@ def recorded(entries: Entries) -> list[RecordedEvent]:
     ]
 
 
-def test_periods_share_their_balance_and_leave_out_what_was_denied() -> None:
+def test_consecutive_periods_share_a_balance_and_omit_denials() -> None:
     week = recorded(A_WEEK)
     ends = [None, NOW, NOW + DAY, NOW + 2 * DAY, NOW + 5 * DAY, None]
     told = [statement_of("ann", week, Period(since, until)) for since, until in pairwise(ends)]
@@ -65,13 +65,13 @@ def test_an_entry_never_counts_before_the_one_before_it() -> None:
     assert corrected.at == NOW + 2 * DAY
 
 
-def test_entries_from_before_0_2_count_when_they_were_written() -> None:
+def test_entries_from_before_0_2_count_at_the_time_of_their_envelope() -> None:
     old = recorded(Entries().granted(100).as_before_grants_were_named())
     _, [line] = statement_of("ann", old, Period(None, None))
     assert line.at == old[0].envelope.time
 
 
-def test_grants_that_have_something_left() -> None:
+def test_only_grants_with_credits_left_are_listed() -> None:
     running = recorded(A_WEEK.debited("g3", {1: 15}, at=NOW + 6 * DAY))
     [grant] = grants_of(account_after(running), running)
     assert (grant.granted.reference, grant.available, grant.held) == ("pay_1", 35, 15)

@@ -37,7 +37,7 @@ def test_creating_a_key_is_recorded_once() -> None:
     assert KEYS.decide(command, given_events(CREATED, REVOKED)) is None
 
 
-def test_scopes_are_kept_in_one_form_and_must_be_known() -> None:
+def test_scopes_are_sorted_and_must_be_known() -> None:
     made = KEYS.decide(CreateKey("acme", "key_1", "ab" * 32, "ci", ("generate", "admin", "admin")), Keys())
 
     assert isinstance(made, ApiKeyCreated)

@@ -45,7 +45,7 @@ def journey(*events: type[Event]) -> TrackedGeneration:
     return begun
 
 
-def test_a_stored_video_that_is_paid_for_is_the_end() -> None:
+def test_a_generation_is_over_when_its_video_is_stored_and_settled() -> None:
     going_on = journey(GenerationRequested, CreditsDebited, VideoStored)
     assert not going_on.over
     done = journey(GenerationRequested, CreditsDebited, VideoStored, CreditsSettled)
@@ -81,14 +81,14 @@ def interleavings(
 
 
 @pytest.mark.parametrize("end", [GenerationFailed, GenerationCancelled])
-def test_an_end_without_a_video_costs_nothing(end: type[Event]) -> None:
+def test_a_generation_without_a_video_costs_nothing(end: type[Event]) -> None:
     ended = journey(GenerationRequested, CreditsDebited, end, CreditsRefunded)
     assert ended.over
     assert ended.cost == 0
     assert ended.failure
 
 
-def test_a_denied_generation_is_over_and_says_what_was_missing() -> None:
+def test_a_denied_generation_is_over_and_names_the_missing_credits() -> None:
     denied = journey(GenerationRequested, CreditsDenied)
     assert denied.over
     assert denied.failure is not None
@@ -96,7 +96,7 @@ def test_a_denied_generation_is_over_and_says_what_was_missing() -> None:
     assert denied.cost == 0
 
 
-def test_events_that_come_before_the_answer_of_the_gateway_are_kept() -> None:
+def test_events_that_arrive_before_the_generation_is_known_are_kept() -> None:
     journeys = GenerationTracker(ACCOUNT)
     for recorded in about_one(GenerationRequested, CreditsDebited):
         assert journeys.add(recorded)
@@ -105,7 +105,7 @@ def test_events_that_come_before_the_answer_of_the_gateway_are_kept() -> None:
     assert begun.last is begun.events[-1]
 
 
-def test_the_ledger_holds_grants_too_and_nothing_of_other_accounts() -> None:
+def test_the_ledger_contains_grants_and_no_entries_of_other_accounts() -> None:
     journeys = GenerationTracker(ACCOUNT)
     [grant, debit, key] = about_one(CreditsGranted, CreditsDebited, ApiKeyCreated)
     foreign = RecordedEvent(grant.event.model_copy(update={"account": "other"}), grant.envelope, 9)

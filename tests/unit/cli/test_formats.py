@@ -17,7 +17,7 @@ def test_control_characters_of_users_are_replaced() -> None:
     assert "·[2Jgone··new line·" in describe(granted)
 
 
-def test_only_spaces_pass_as_spaces() -> None:
+def test_other_white_space_than_spaces_is_replaced() -> None:
     assert printable("a b\tc\u00a0d\u2028e") == "a b·c·d·e"
     assert printable("Prüfung 测试 🎬") == "Prüfung 测试 🎬"
 

@@ -25,7 +25,7 @@ ALL = dict(commands(typer.main.get_command(build())))
 LEAVES = {path: command for path, command in ALL.items() if not hasattr(command, "commands")}
 
 
-def test_every_command_that_was_promised_is_there() -> None:
+def test_every_documented_command_exists() -> None:
     assert {" ".join(path) for path in LEAVES} == {
         "up",
         "demo",
@@ -61,7 +61,7 @@ def test_every_command_that_was_promised_is_there() -> None:
 
 
 @pytest.mark.parametrize("path", ALL, ids=" ".join)
-def test_every_command_explains_itself(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
+def test_every_command_has_a_help_text(path: tuple[str, ...], capsys: pytest.CaptureFixture[str]) -> None:
     outcome = run_command(capsys, *path, "--help")
     assert outcome.code == 0
     assert "Usage" in outcome.out
@@ -69,12 +69,12 @@ def test_every_command_explains_itself(path: tuple[str, ...], capsys: pytest.Cap
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
-def test_every_command_gives_an_example_of_itself(path: tuple[str, ...]) -> None:
+def test_every_command_has_an_example(path: tuple[str, ...]) -> None:
     assert f"telecine {' '.join(path)}" in (LEAVES[path].epilog or "")
 
 
 @pytest.mark.parametrize("path", LEAVES, ids=" ".join)
-def test_every_option_says_what_it_is(path: tuple[str, ...]) -> None:
+def test_every_option_has_a_help_text(path: tuple[str, ...]) -> None:
     unexplained = [
         parameter.name for parameter in LEAVES[path].params if not getattr(parameter, "help", None)
     ]
@@ -131,7 +131,7 @@ def test_every_option_says_what_it_is(path: tuple[str, ...]) -> None:
         (["provision", "--replicas", "0"], "--replicas"),
     ],
 )
-def test_wrong_usage_is_named_and_ends_with_2(
+def test_wrong_usage_is_explained_with_exit_code_2(
     arguments: list[str], named: str, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = run_command(capsys, *arguments)
@@ -152,7 +152,7 @@ def test_wrong_usage_is_named_and_ends_with_2(
     ],
     ids=" ".join,
 )
-def test_where_nothing_runs_it_says_what_to_start(
+def test_without_a_stack_the_error_says_what_to_start(
     arguments: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     outcome = run_command(capsys, *arguments, "--data", tmp_path / "my data")
@@ -161,14 +161,14 @@ def test_where_nothing_runs_it_says_what_to_start(
     assert not (tmp_path / "my data").exists()
 
 
-def test_where_no_server_answers_it_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unreachable_server_is_reported(capsys: pytest.CaptureFixture[str]) -> None:
     outcome = run_command(capsys, "keys", "list", "--nats-url", "nats://127.0.0.1:1")
     assert outcome.code == 1
     assert "no NATS server answers at nats://127.0.0.1:1" in outcome.err
 
 
 @pytest.mark.parametrize("odd", ["file", "loop", "stack.json", "stack.lock"])
-def test_a_folder_that_can_not_be_one_is_named_in_one_sentence(
+def test_an_unusable_folder_is_reported_in_one_sentence(
     odd: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     (tmp_path / "file").touch()
@@ -186,13 +186,13 @@ def test_a_folder_that_can_not_be_one_is_named_in_one_sentence(
 @pytest.mark.parametrize(
     "url", ["", "nats://", "nats://[::1", "nats://a:99999", "http://a:4222", "nats://a,", "a"]
 )
-def test_a_url_that_names_no_nats_server_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_invalid_nats_url_is_refused(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     outcome = run_command(capsys, "keys", "list", "--nats-url", url)
     assert outcome.code == 1
     assert "nats://host:4222" in outcome.err
 
 
-def test_a_terminal_that_lacks_characters_shows_question_marks() -> None:
+def test_unencodable_characters_are_printed_as_question_marks() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "telecine_cli", "up", "--help"],
         env={**os.environ, "PYTHONIOENCODING": "latin-1"},
@@ -203,7 +203,7 @@ def test_a_terminal_that_lacks_characters_shows_question_marks() -> None:
     assert b"TELECINE_PROVIDER_API_KEY=?" in done.stdout
 
 
-def test_help_loads_nothing_that_is_slow() -> None:
+def test_help_imports_no_slow_module() -> None:
     code = (
         "import sys\n"
         "from telecine_cli.app import build\n"
@@ -215,7 +215,7 @@ def test_help_loads_nothing_that_is_slow() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_it_can_be_run_as_a_module_and_knows_its_version() -> None:
+def test_the_module_can_be_run_and_prints_its_version() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "telecine_cli", "--version"], capture_output=True, text=True, check=True
     )

@@ -1,4 +1,4 @@
-"""`telecine secrets`: made once, kept for good, readable for a container and for nobody else on the machine."""
+"""`telecine secrets`: created once, kept, readable by a container and by no other user of the machine."""
 
 from pathlib import Path
 
@@ -22,14 +22,14 @@ def mode(path: Path) -> int:
     ("name", "content"),
     [("checkpoint_key", b"\xff"), ("checkpoint_key", b"none"), ("checkpoint_key.pub", b"\xff")],
 )
-def test_a_file_that_holds_no_key_is_named(tmp_path: Path, name: str, content: bytes) -> None:
+def test_a_file_without_a_key_is_named(tmp_path: Path, name: str, content: bytes) -> None:
     make_secrets(tmp_path)
     (tmp_path / name).write_bytes(content)
     with pytest.raises(CommandError, match=str(tmp_path)):
         make_secrets(tmp_path)
 
 
-def test_what_is_there_stays_and_what_is_missing_is_made(tmp_path: Path) -> None:
+def test_existing_secrets_are_kept_and_missing_ones_created(tmp_path: Path) -> None:
     made = make_secrets(tmp_path)
     before = contents(tmp_path)
     assert {*made.secrets.values(), *made.identities.values()} == {"made"}
@@ -41,7 +41,7 @@ def test_what_is_there_stays_and_what_is_missing_is_made(tmp_path: Path) -> None
     assert {name for name in after if after[name] != before[name]} == {"content_secret"}
 
 
-def test_a_container_can_read_its_file_and_nobody_can_enter_the_folder(tmp_path: Path) -> None:
+def test_a_container_can_read_its_file_and_other_users_cannot_enter_the_folder(tmp_path: Path) -> None:
     folder = tmp_path / "secrets"
     make_secrets(folder)
     make_credentials(folder / "nats", rotate=["gateway"])
@@ -50,7 +50,7 @@ def test_a_container_can_read_its_file_and_nobody_can_enter_the_folder(tmp_path:
     assert {mode(path) for path in folder.rglob("*") if path.is_file()} == {0o644}
 
 
-def test_the_public_keys_of_earlier_checkpoints_stay_behind_the_newest(tmp_path: Path) -> None:
+def test_earlier_public_keys_are_kept_after_the_newest(tmp_path: Path) -> None:
     public = tmp_path / "checkpoint_key.pub"
     make_secrets(tmp_path)
     first = public.read_text()

@@ -15,7 +15,7 @@ def test_the_page_is_up_to_date() -> None:
 
 
 @pytest.mark.parametrize("service", SERVICES)
-def test_every_setting_says_what_it_means(service: str) -> None:
+def test_every_setting_has_a_description(service: str) -> None:
     silent = [name for name, field in settings_of(service).model_fields.items() if not field.description]
     assert silent == []
 

@@ -73,7 +73,7 @@ def test_options_override_the_environment_which_overrides_the_default(
         assert find_target(data, "nats://said:4222").nats_url == "nats://said:4222"
 
 
-def test_a_database_is_the_stacks_or_must_be_given(tmp_path: Path) -> None:
+def test_a_database_url_is_required_without_a_local_stack(tmp_path: Path) -> None:
     local = Target("nats://127.0.0.1:1", None, tmp_path)
     assert local.database("gateway", None) == f"sqlite:///{tmp_path}/gateway.db"
     assert local.database("gateway", "postgresql://db") == "postgresql://db"
@@ -82,7 +82,7 @@ def test_a_database_is_the_stacks_or_must_be_given(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("name", ["job%2Fmain", "what? #1", "a+b c", "ü:日本", "100%", "a@b;c&d=e"])
-def test_the_database_of_a_folder_lies_in_that_folder(tmp_path: Path, name: str) -> None:
+def test_the_database_is_in_the_data_folder(tmp_path: Path, name: str) -> None:
     url = Target("nats://127.0.0.1:1", None, tmp_path / name).database("gateway", None)
     Slots(url, MetaData(), 1).open(1).dispose()
     assert [file.name for file in (tmp_path / name).glob("*.db")] == ["gateway.v1_1.db"]

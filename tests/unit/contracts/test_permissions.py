@@ -206,7 +206,7 @@ def test_invalid_names_are_refused_before_any_file_is_written(
     assert not (tmp_path / "new").exists()
 
 
-def test_a_file_that_holds_no_key_is_named(tmp_path: Path) -> None:
+def test_a_file_without_a_key_is_named(tmp_path: Path) -> None:
     seed_file(tmp_path, "gateway").write_text("nothing of the kind")
     with pytest.raises(CommandError, match=r"gateway\.nk contains no nkey seed"):
         make_credentials(tmp_path)

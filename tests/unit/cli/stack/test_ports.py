@@ -11,15 +11,15 @@ def test_free_ports_are_different_and_below_the_range_of_outgoing_connections() 
     assert all(20_000 <= port < 32_000 for port in ports)
 
 
-def test_a_port_somebody_listens_on_is_not_free() -> None:
+def test_a_port_with_a_listener_is_not_free() -> None:
     port = free_port()
     assert is_free(port)
     with socket.create_server((LOOPBACK, port)):
         assert not is_free(port)
 
 
-def test_a_port_that_was_just_left_is_free_again() -> None:
-    """What a restart finds: connections in TIME_WAIT, nobody listening."""
+def test_a_port_in_time_wait_is_free() -> None:
+    """A port as a restart finds it: with a connection in TIME_WAIT and without a listener."""
     port = free_port()
     with socket.create_server((LOOPBACK, port)) as server:
         client = socket.create_connection((LOOPBACK, port))
@@ -29,7 +29,7 @@ def test_a_port_that_was_just_left_is_free_again() -> None:
     assert is_free(port)
 
 
-def test_remembered_ports_are_kept_unless_taken() -> None:
+def test_stored_ports_are_kept_unless_taken() -> None:
     kept, taken = free_ports(2)
     with socket.create_server((LOOPBACK, taken)):
         ports = allocate_ports({"nats": kept, "s3": taken, "unused": 1}, ["nats", "s3", "gateway"])

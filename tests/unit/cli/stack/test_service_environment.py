@@ -77,7 +77,7 @@ def test_a_service_gets_every_required_setting(service: str, options: StackOptio
 
 @pytest.mark.parametrize("options", ALL.values(), ids=ALL)
 @pytest.mark.parametrize("service", SERVICES)
-def test_a_service_can_start_with_what_it_is_told(
+def test_a_service_accepts_its_environment(
     service: str, options: StackOptions, data: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for name, value in told(service, options, data).items():
@@ -94,7 +94,7 @@ def test_the_emulator_is_reached_though_it_is_private(data: Path, monkeypatch: p
     assert gateway["image_url_private_hosts"] == ("127.0.0.1:20003",)
 
 
-def test_with_a_real_provider_nothing_private_is_let_in() -> None:
+def test_a_real_provider_allows_no_private_addresses() -> None:
     assert not {"TELECINE_RESULT_ALLOW_PRIVATE", "TELECINE_RESULT_HOSTS"} & set(told("storage", REAL))
     assert "TELECINE_IMAGE_URL_PRIVATE_HOSTS" not in told("gateway", REAL)
 
@@ -111,13 +111,13 @@ def test_with_a_real_provider_nothing_private_is_let_in() -> None:
         ("http://10.0.0.1/api/v3", False),
     ],
 )
-def test_only_a_provider_on_this_machine_may_lead_to_private_addresses(url: str, is_local: bool) -> None:
+def test_only_a_local_provider_allows_private_addresses(url: str, is_local: bool) -> None:
     options = StackOptions(provider=Provider(url, "its-key-5fR8uLc2Wd1B"))
     assert ("TELECINE_RESULT_ALLOW_PRIVATE" in told("storage", options)) is is_local
     assert ("TELECINE_CALLBACK_BASE_URL" in told("generation", options)) is is_local
 
 
-def test_callbacks_come_where_they_can_arrive() -> None:
+def test_callbacks_use_a_url_that_the_provider_can_reach() -> None:
     assert told("generation")["TELECINE_CALLBACK_BASE_URL"] == "http://127.0.0.1:20004"
     assert "TELECINE_CALLBACK_BASE_URL" not in told("generation", REAL)
     assert told("generation", PUBLIC)["TELECINE_CALLBACK_BASE_URL"] == "https://video.example"
@@ -134,7 +134,7 @@ def test_what_the_stack_does_not_decide_may_be_set_by_the_user(monkeypatch: pyte
     assert "/elsewhere" not in told("generation").values()
 
 
-def test_a_key_in_the_users_environment_reaches_nobody_who_does_not_need_it(
+def test_a_secret_of_the_users_environment_reaches_only_services_that_need_it(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("TELECINE_PROVIDER_API_KEY", "its-key-5fR8uLc2Wd1B")

@@ -48,7 +48,7 @@ def test_a_taken_port_is_replaced_for_good(tmp_path: Path) -> None:
     assert load_or_create_state(tmp_path, ["nats", "s3"], {}) == second
 
 
-def test_what_is_new_is_added_to_what_is_known(tmp_path: Path) -> None:
+def test_new_ports_and_secrets_are_added_to_the_stored_ones(tmp_path: Path) -> None:
     first = load_or_create_state(tmp_path, ["nats"], {"content": random_secret})
     second = load_or_create_state(
         tmp_path, ["nats", "gateway"], {"content": random_secret, "callback": random_secret}
@@ -57,7 +57,7 @@ def test_what_is_new_is_added_to_what_is_known(tmp_path: Path) -> None:
     assert set(second.secrets) == {"content", "callback"}
 
 
-def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
+def test_only_the_owner_can_read_the_state(tmp_path: Path) -> None:
     data = tmp_path / "data"
     with lock(data):
         state = load_or_create_state(data, [], {"content": random_secret})
@@ -66,7 +66,7 @@ def test_only_the_owner_may_read_it(tmp_path: Path) -> None:
     assert state.secrets["content"] not in repr(state)
 
 
-def test_a_folder_of_a_stack_that_others_may_enter_is_closed_to_them(tmp_path: Path) -> None:
+def test_a_stack_folder_that_others_can_enter_is_restricted(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "stack.json").write_text("{}")
     assert make_private(tmp_path)
@@ -74,7 +74,7 @@ def test_a_folder_of_a_stack_that_others_may_enter_is_closed_to_them(tmp_path: P
     assert not make_private(tmp_path)
 
 
-def test_a_folder_with_other_things_is_left_open_and_refused(tmp_path: Path) -> None:
+def test_an_open_folder_with_other_files_is_refused_unchanged(tmp_path: Path) -> None:
     tmp_path.chmod(0o755)
     (tmp_path / "holiday.jpg").touch()
     with pytest.raises(CommandError, match=r"other users may enter .* \(mode 0755\).*chmod 700"):
@@ -93,7 +93,7 @@ def test_a_data_folder_has_one_running_stack(tmp_path: Path) -> None:
         pass
 
 
-def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
+def test_every_service_gets_the_addresses_that_it_needs() -> None:
     credits, storage = environment("credits", config()), environment("storage", config())
     assert credits["TELECINE_NATS_URL"] == "nats://127.0.0.1:20000"
     assert credits["TELECINE_HEALTH_PORT"] == "20005"
@@ -109,25 +109,25 @@ def test_every_service_is_told_where_it_finds_what_it_needs() -> None:
         ("gateway", {"s3", "content", "callback"}),
     ],
 )
-def test_secrets_go_only_to_those_who_need_them(service: str, secrets: set[str]) -> None:
+def test_secrets_are_given_only_to_services_that_need_them(service: str, secrets: set[str]) -> None:
     values = " ".join(environment(service, config()).values())
     assert {name for name, secret in SECRETS.items() if secret in values} == secrets
 
 
-def test_without_a_provider_the_emulator_is_it() -> None:
+def test_the_emulator_is_the_default_provider() -> None:
     generation = environment("generation", config())
     assert generation["TELECINE_PROVIDER_BASE_URL"] == "http://127.0.0.1:20003/api/v3"
     assert generation["TELECINE_PROVIDER_API_KEY"] == SECRETS["provider"]
 
 
-def test_a_chosen_provider_is_used_as_it_is() -> None:
+def test_a_configured_provider_is_used_unchanged() -> None:
     provider = Provider("https://ark.example/api/v3", "its-key")
     generation = environment("generation", config(StackOptions(provider=provider)))
     assert generation["TELECINE_PROVIDER_BASE_URL"] == provider.base_url
     assert generation["TELECINE_PROVIDER_API_KEY"] == provider.api_key
 
 
-def test_a_gateway_on_every_interface_is_asked_on_the_loopback_one() -> None:
+def test_a_gateway_on_all_interfaces_is_probed_on_loopback() -> None:
     everywhere = "0.0.0.0"  # noqa: S104  only written into settings here
     options = StackOptions(gateway_host=everywhere, gateway_port=8080, public_url="https://video.example")
     assert config(options).gateway_url == "http://127.0.0.1:8080"
