@@ -12,8 +12,9 @@ from typing import Annotated, Any, Protocol, cast, get_type_hints
 import typer
 from typer.main import get_command
 
+from telecine_auditor.terminal.exit_codes import run_command
+
 from .errors import CommandError
-from .terminal.exit_codes import run_command
 
 __all__ = ["COMMANDS", "Command", "load", "parse", "run"]
 
@@ -120,8 +121,9 @@ class _Run:
         """Print why the run failed to stderr; with `--json` also as a document to stdout, unless one was printed."""
         sys.stderr.write(f"{self._program}: {reason}\n")
         if self._json_command is not None and not getattr(sys.stdout, "used", False):
+            from telecine_auditor.terminal.json_output import print_json
+
             from .json_documents import ERROR
-            from .terminal.json_output import print_json
 
             print_json(ERROR, {"command": self._json_command, "error": reason})
 

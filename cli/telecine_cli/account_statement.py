@@ -11,13 +11,7 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, LedgerEvent
 from telecine_contracts.statement_csv import DENIED
 from telecine_credits.rules.account import Account, evolve
-from telecine_gateway.read_model.entries import (
-    ZERO_BALANCE,
-    Period,
-    Statement,
-    StatementLine,
-    statement_line,
-)
+from telecine_gateway.read_model.entries import ZERO_BALANCE, Period, Statement, StatementLine, statement_line
 
 __all__ = ["GrantLine", "account_after", "grants_of", "statement_of"]
 

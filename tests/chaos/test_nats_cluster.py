@@ -9,13 +9,7 @@ import httpx
 import pytest
 from structlog.testing import capture_logs
 from tests.support.cluster.generation_load import assert_exactly_once, demand
-from tests.support.cluster.nats_cluster import (
-    NatsCluster,
-    cluster_saga,
-    follower_of,
-    leader_of,
-    nats_cluster,
-)
+from tests.support.cluster.nats_cluster import NatsCluster, cluster_saga, follower_of, leader_of, nats_cluster
 from tests.support.environments.saga import Emulator, Saga, is_answering
 from tests.support.servers.instances import S3Server
 

@@ -170,3 +170,18 @@ def test_decisions_have_a_number_each_and_the_same_headings() -> None:
         title, *headings = _HEADING.findall(path.read_text(encoding="utf-8"))
         assert title.startswith(f"{int(path.name[:4])}. ")
         assert headings == parts, path.name
+
+
+def test_the_files_of_a_request_exist_and_are_listed_once() -> None:
+    """ARCHITECTURE lists them in the order of execution; a reader does not return to a file already left."""
+    text = (ROOT / "docs" / "ARCHITECTURE.md").read_text(encoding="utf-8")
+    table = text.partition("\n## One request, file by file\n")[2].partition("\n## ")[0]
+    service, listed = "", []
+    for row in re.findall(r"^\| (\w*) \|.*\| (.+) \|$", table, re.MULTILINE):
+        service = row[0] or service
+        listed += [
+            ROOT / "services" / service / f"telecine_{service}" / name for name in _CODE.findall(row[1])
+        ]
+    assert len(listed) > 20
+    assert [path for path in listed if not path.is_file()] == []
+    assert len(set(listed)) == len(listed)

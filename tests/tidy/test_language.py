@@ -28,14 +28,12 @@ BANNED = {
 }
 # Bytes that never change, data of others, and this list.
 EXEMPT = re.compile(
-    r"tests/contract/.*golden|LICENSE|tests/tidy/test_language\.py|package-lock\.json|requirements"
+    r"tests/contract/.*golden|LICENSE|tests/tidy/test_language\.py|schemas/released|package-lock\.json|requirements"
 )
 TEXT = {".py", ".md", ".toml", ".in", ".yml", ".yaml", ".json", ".js", ".html", ".css", ".conf", ".cfg", ""}
 # Lines that still use such words, by area. The numbers may only fall.
 LEFT: dict[str, int] = {
-    "contracts": 17,
     "docs": 126,
-    "tests": 248,
 }
 
 

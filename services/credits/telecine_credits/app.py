@@ -24,7 +24,6 @@ from telecine_credits.checkpoints.publisher import (
 )
 from telecine_credits.checkpoints.tree import LedgerReader
 from telecine_credits.checkpoints.tree_store import TreeStore
-from telecine_credits.handlers import register_consumers
 from telecine_credits.handlers.expire import expiry_timer
 from telecine_credits.read_model.projections import PROJECTIONS
 from telecine_credits.read_model.queries import expirable_grants
@@ -32,6 +31,7 @@ from telecine_credits.read_model.tables import METADATA, VERSION
 from telecine_credits.rules.account import Account, evolve
 from telecine_credits.rules.decider import decide, skipped_sequence
 
+from .handlers import register_consumers
 from .instruments import (
     CommandInstruments,
     InstrumentedLedger,

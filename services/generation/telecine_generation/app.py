@@ -15,7 +15,7 @@ from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
-from telecine_generation.handlers import register_consumers
+from telecine_generation.handlers.claim_watch import ClaimWatch
 from telecine_generation.handlers.poll import WAKE, GenerationPoller
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
 from telecine_generation.provider.ark import ArkConfig, ArkProvider
@@ -28,7 +28,7 @@ from telecine_generation.rules.decider import decide
 from telecine_generation.rules.generation import Generation, evolve
 from telecine_generation.rules.polling_schedule import PollingSchedule, longest_interval
 
-from .claim_watch import ClaimWatch
+from .handlers import register_consumers
 from .instruments import ProviderInstruments
 from .settings import Settings
 

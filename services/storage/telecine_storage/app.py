@@ -16,18 +16,18 @@ from telecine_contracts import registry
 from telecine_storage.bucket.disk_sync import ObjectFiles, SyncedBucket
 from telecine_storage.bucket.port import Bucket
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
-from telecine_storage.handlers import register_consumers
 from telecine_storage.handlers.copy import COPY, CopyHandler
 from telecine_storage.read_model.projections import PROJECTIONS
 from telecine_storage.read_model.queries import count_pending_copies, pending_copies, recoverable_videos
 from telecine_storage.read_model.tables import METADATA, VERSION
 from telecine_storage.source.http import HttpSource, SourcePolicy
+from telecine_storage.transfer.object_check import recopy_timers
+from telecine_storage.transfer.transfer import TransferLimits
 
 from .domain import RetryPolicy, Video, decide, evolve
+from .handlers import register_consumers
 from .instruments import CopyInstruments
-from .object_check import recopy_timers
 from .settings import Settings
-from .transfer import TransferLimits
 
 TIMER_TOLERANCE = 5.0
 """Seconds that a timer may be set later than planned."""

@@ -6,8 +6,7 @@ from contextlib import contextmanager
 from telecine_chassis.telemetry.measurement import Measurement, measured
 from telecine_chassis.telemetry.metrics import LONG_BUCKETS, Metrics
 from telecine_chassis.telemetry.tracing import SpanKind, span
-
-from .transfer import CopyFailed
+from telecine_storage.transfer.transfer import CopyFailed
 
 
 class CopyInstruments:

@@ -173,10 +173,10 @@ async def test_signed_url_expires(
 
 
 async def test_other_account_gets_404(environment: GatewayEnvironment, stored_video: Stored) -> None:
-    stranger = await environment.owner(stored_video.gateway, "stranger")
+    other_client = await environment.owner(stored_video.gateway, "other_client")
 
-    foreign = await stranger.get(stored_video.path)
-    unknown = await stranger.get(f"/api/video/{uuid4()}/content")
+    foreign = await other_client.get(stored_video.path)
+    unknown = await other_client.get(f"/api/video/{uuid4()}/content")
 
     assert (foreign.status_code, foreign.content) == (unknown.status_code, unknown.content)
     assert (foreign.status_code, foreign.json()) == (404, {"error": "Not found", "code": "not_found"})

@@ -99,7 +99,7 @@ async def test_a_revoked_key_stops_within_a_second(environment: GatewayEnvironme
 
 
 async def test_accounts_are_isolated(environment: GatewayEnvironment, gateway: Gateway) -> None:
-    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
+    owner, other_client = await environment.owner(gateway), await environment.owner(gateway, "other_client")
     of = GenerationEvents(owner.account, str(uuid4()))
     await environment.append(of.requested())
     for method, path in (
@@ -109,12 +109,12 @@ async def test_accounts_are_isolated(environment: GatewayEnvironment, gateway: G
         ("GET", "/api/video/status?taskId={0}&historyId={0}"),
     ):
         foreign, unknown = [
-            await gateway.http.request(method, path.format(id), headers=stranger.headers())
+            await gateway.http.request(method, path.format(id), headers=other_client.headers())
             for id in (of.generation, str(uuid4()))
         ]
         assert (foreign.status_code, foreign.content) == (404, b'{"error":"Not found","code":"not_found"}')
         assert foreign.content == unknown.content
-    assert (await stranger.get("/api/video/history")).json()["items"] == []
+    assert (await other_client.get("/api/video/history")).json()["items"] == []
 
 
 async def test_malformed_paths_get_json_errors(environment: GatewayEnvironment, gateway: Gateway) -> None:

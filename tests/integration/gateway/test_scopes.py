@@ -149,7 +149,7 @@ async def test_signed_url_needs_no_scope(environment: GatewayEnvironment, gatewa
 
     by_link = await gateway.http.head(link)
     with_key = await office.get(f"/api/video/{of.generation}/content")
-    foreign = await (await environment.owner(gateway, "stranger")).get(f"/api/video/{of.generation}")
+    foreign = await (await environment.owner(gateway, "other_client")).get(f"/api/video/{of.generation}")
 
     assert by_link.status_code == 200
     assert (with_key.status_code, with_key.json()["scope"]) == (403, "generate")

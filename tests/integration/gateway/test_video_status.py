@@ -92,8 +92,8 @@ async def test_status_of_failed_cancelled_and_temporary_videos(
 
 
 async def test_status_requires_matching_ids(environment: GatewayEnvironment, gateway: Gateway) -> None:
-    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
-    mine, other, foreign = [await requested(environment, who) for who in (owner, owner, stranger)]
+    owner, other_client = await environment.owner(gateway), await environment.owner(gateway, "other_client")
+    mine, other, foreign = [await requested(environment, who) for who in (owner, owner, other_client)]
     await environment.append(foreign.submitted())
     unknown = str(uuid4())
     path = "/api/video/status"
@@ -152,9 +152,9 @@ async def test_status_never_regresses(environment: GatewayEnvironment, gateway: 
 
 
 async def test_history_is_paginated_and_filtered(environment: GatewayEnvironment, gateway: Gateway) -> None:
-    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
+    owner, other_client = await environment.owner(gateway), await environment.owner(gateway, "other_client")
     made = [await requested(environment, owner) for _ in range(5)]
-    await requested(environment, stranger)
+    await requested(environment, other_client)
     await environment.append(made[1].failed())
     await wait_until_listed(owner, 5)
 
@@ -163,7 +163,7 @@ async def test_history_is_paginated_and_filtered(environment: GatewayEnvironment
     await wait_until_listed(owner, 6)
     second = (await owner.get("/api/video/history", limit=2, cursor=first["nextCursor"])).json()
     third = (await owner.get("/api/video/history", limit=2, cursor=second["nextCursor"])).json()
-    strange = await stranger.get("/api/video/history", limit=2, cursor=first["nextCursor"])
+    strange = await other_client.get("/api/video/history", limit=2, cursor=first["nextCursor"])
     made_up = await owner.get(
         "/api/video/history", cursor="djE6aGlzdG9yeTo0MQ"
     )  # as cursors of earlier versions
@@ -220,10 +220,10 @@ async def test_invalid_parameters_are_named(environment: GatewayEnvironment, gat
 async def test_record_lists_the_events_of_both_streams(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
-    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
-    await requested(environment, stranger)
+    owner, other_client = await environment.owner(gateway), await environment.owner(gateway, "other_client")
+    await requested(environment, other_client)
     async with environment.credits():
-        await environment.grant(stranger.account, 100)
+        await environment.grant(other_client.account, 100)
         await environment.grant(owner.account, 100)
         answer = await owner.generate({"prompt": "a cat", "cameraFixed": True, "seed": 9})
         of = GenerationEvents(owner.account, answer.json()["id"])
@@ -353,8 +353,8 @@ async def test_cancel_confirmation_times_out(environment: GatewayEnvironment, ga
 async def test_cancel_of_ended_or_unknown_generation(
     environment: GatewayEnvironment, gateway: Gateway
 ) -> None:
-    owner, stranger = await environment.owner(gateway), await environment.owner(gateway, "stranger")
-    failed, made, foreign = [await requested(environment, who) for who in (owner, owner, stranger)]
+    owner, other_client = await environment.owner(gateway), await environment.owner(gateway, "other_client")
+    failed, made, foreign = [await requested(environment, who) for who in (owner, owner, other_client)]
     await environment.append(failed.failed())
     await environment.append(made.ready())
 

@@ -21,7 +21,13 @@ from telecine_storage.bucket.port import BucketRefused, BucketUnavailable
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
 from telecine_storage.source.http import HttpSource, SourcePolicy
 from telecine_storage.source.memory import MemorySource
-from telecine_storage.transfer import CopyFailed, TransferLimits, TransferResult, object_key, transfer
+from telecine_storage.transfer.transfer import (
+    CopyFailed,
+    TransferLimits,
+    TransferResult,
+    object_key,
+    transfer,
+)
 
 MIB = 1024 * 1024
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
 from telecine_storage.source.http import HttpSource, SourcePolicy
-from telecine_storage.transfer import TransferLimits, transfer
+from telecine_storage.transfer.transfer import TransferLimits, transfer
 
 
 def resident_bytes(line: str) -> int:

@@ -20,7 +20,7 @@ from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 from telecine_contracts import Envelope, registry, subjects
 from telecine_contracts.gateway import GenerationRequested
-from telecine_generation.claim_watch import ClaimWatch
+from telecine_generation.handlers.claim_watch import ClaimWatch
 from telecine_generation.handlers.poll import WAKE, GenerationPoller
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
 from telecine_generation.provider.memory import MemoryProvider

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tests.support.data.mp4_files import box, mp4
 
-from telecine_storage.mp4 import MOOV_BYTES_MAX, InvalidVideo, Mp4Checker, Mp4Metadata
+from telecine_storage.transfer.mp4 import MOOV_BYTES_MAX, InvalidVideo, Mp4Checker, Mp4Metadata
 
 _REAL = Mp4Metadata(320, 192, 1.0)
 

@@ -8,11 +8,7 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.session import add_row, find_row
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
-from telecine_contracts.credits import (
-    CreditsRefunded,
-    CreditsSettled,
-    LedgerEvent,
-)
+from telecine_contracts.credits import CreditsRefunded, CreditsSettled, LedgerEvent
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES

@@ -14,7 +14,6 @@ from telecine_contracts import subjects
 from telecine_contracts.credits import CreditsDebited
 from telecine_contracts.generation import SubmissionStarted
 from telecine_contracts.video_models import MODELS, provider_model
-from telecine_generation.claim_watch import ClaimWatch
 from telecine_generation.provider.port import (
     Accepted,
     Ambiguous,
@@ -37,6 +36,8 @@ from telecine_generation.rules.commands import (
     Refuse,
 )
 from telecine_generation.rules.generation import Generation, Phase
+
+from .claim_watch import ClaimWatch
 
 log = structlog.get_logger(__name__)
 Generations = CommandHandler[Command, Generation]

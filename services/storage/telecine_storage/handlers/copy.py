@@ -16,7 +16,13 @@ from telecine_storage.bucket.port import Bucket, BucketError
 from telecine_storage.domain import Command, Failure, GiveUp, RecordStored, RetryPolicy, Video, retry_at
 from telecine_storage.instruments import CopyInstruments
 from telecine_storage.source.port import Source
-from telecine_storage.transfer import CopyFailed, TransferLimits, TransferResult, object_key, transfer
+from telecine_storage.transfer.transfer import (
+    CopyFailed,
+    TransferLimits,
+    TransferResult,
+    object_key,
+    transfer,
+)
 
 log = structlog.get_logger(__name__)
 Videos = CommandHandler[Command, Video]
