@@ -16,6 +16,7 @@ from tests.support.servers.instances import NatsServer
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import connect
+from telecine_chassis.nats.request import request_with_retry
 from telecine_chassis.runtime.service import Service
 from telecine_cli.provisioning.streams import provision
 from telecine_contracts import Envelope, Event, registry, subjects
@@ -59,7 +60,8 @@ class CreditsEnvironment:
     ) -> LedgerAnswer:
         """Send a command and wait for its outcome."""
         plain = body if isinstance(body, bytes) else body.model_dump_json().encode()
-        answer = await self.connection.request(subject, plain, timeout=5, headers=headers)
+        # Retried: a service that has just started may not have subscribed at the server yet.
+        answer = await request_with_retry(self.connection, subject, plain, timeout=5, headers=headers)
         return LedgerAnswer.model_validate_json(answer.data)
 
     async def grant(self, amount: int, account: str = "ann", **fields: Any) -> LedgerAnswer:
