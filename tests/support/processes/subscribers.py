@@ -55,9 +55,12 @@ class Subscriber:
         """The running notifier; not started yet. With `blocks` (of 512 or 1024 bytes) no file may become larger."""
         key = () if nkey is None else ("--nkey", nkey)
         argv = (*self.command, "--nats", self.nats, *key, "--file", str(self.file))
+        environment = dict(os.environ)
         if blocks is not None:
             argv = ("sh", "-c", f'ulimit -f {blocks}; exec "$@"', "sh", *argv)
-        return Process(Command(self.name, argv, self.folder / f"{self.name}.log", dict(os.environ), self.cwd))
+            # Python would cut the bytecode that it writes under the limit, and keep it for every later run.
+            environment["PYTHONDONTWRITEBYTECODE"] = "1"
+        return Process(Command(self.name, argv, self.folder / f"{self.name}.log", environment, self.cwd))
 
     def lines(self) -> list[dict[str, Any]]:
         """The whole lines of its file."""

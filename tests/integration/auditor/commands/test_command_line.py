@@ -118,7 +118,11 @@ def test_a_full_standard_error_changes_no_exit_code(tmp_path: Path) -> None:
         assert run(["verify", "--from", str(tmp_path / "none")]) == 2
 
 
-def test_a_full_disk_is_an_error(mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_full_disk_is_an_error(
+    mirror: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Python would cut the bytecode of a module that is imported under the limit, and keep it for every later run.
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
     books = tmp_path / "books.csv"
     limits = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))

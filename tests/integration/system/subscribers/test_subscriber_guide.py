@@ -113,7 +113,7 @@ async def test_a_new_team_follows_the_page(terminal: Terminal) -> None:
     await terminal.run("cd ..")
 
     assert re.search(r"^my-team +VIDEO +0 ", await terminal.run(blocks("Lag")[0]), re.MULTILINE)
-    assert "3 events to come" in await terminal.run(blocks("Replay from the beginning")[0])
+    assert "3 events to deliver" in await terminal.run(blocks("Replay from the beginning")[0])
     old = (terminal.folder / "my-team" / "my-team.nk").read_text()
     await terminal.run(blocks("Rotate the key")[0])
     key = terminal.folder / "data" / "credentials" / "my-team.nk"
