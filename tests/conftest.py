@@ -1,5 +1,6 @@
 """Fixtures over tests/support, and a mark for every test from the folder it lies in."""
 
+import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -71,8 +72,11 @@ def pytest_sessionfinish() -> None:
 
 
 def pytest_xdist_auto_num_workers() -> int | None:
-    """How many processes `-n auto` means: as many as there are cores, but given servers are shared."""
-    return 0 if backend_name() == EXTERNAL else None
+    """How many processes `-n auto` means: two for each core, or none where the servers are shared.
+
+    Half of a test's time is spent waiting for servers, timers and processes.
+    """
+    return 0 if backend_name() == EXTERNAL else 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
