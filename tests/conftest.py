@@ -10,10 +10,9 @@ import pytest
 import structlog
 from tests.support.environments.databases import postgres_databases, uses_postgres
 from tests.support.environments.saga import Emulator, emulator_process
-from tests.support.plugins.server_capabilities import CapabilityFilter, active_capabilities
 from tests.support.plugins.server_users import ServerTestFilter
 from tests.support.plugins.timeout_report import TaskReportOnTimeout
-from tests.support.servers.backend import CONTAINERS, EXTERNAL, WHEELS, backend_name, maker
+from tests.support.servers.backend import CONTAINERS, WHEELS, backend_name, maker
 from tests.support.servers.instances import (
     NatsServer,
     Postgres,
@@ -56,13 +55,10 @@ def pytest_configure(config: pytest.Config) -> None:
         uses_postgres()
     except ValueError as error:
         raise pytest.UsageError(str(error)) from error
-    if backend_name() == EXTERNAL and config.option.numprocesses:
-        raise pytest.UsageError("given servers are for one test at a time: -n 0")
     if backend_name() == CONTAINERS:
         config.addinivalue_line("filterwarnings", UNCLOSED_SOCKET_WARNING)
     if backend_name() != WHEELS:
         config.pluginmanager.register(ServerTestFilter(), "only_borrowers")
-    config.pluginmanager.register(CapabilityFilter(maker().able), "left_out")
     config.pluginmanager.register(TaskReportOnTimeout(), "told_when_it_hangs")
 
 
@@ -71,12 +67,12 @@ def pytest_sessionfinish() -> None:
     maker().close()
 
 
-def pytest_xdist_auto_num_workers() -> int | None:
-    """How many processes `-n auto` means: two for each core, or none where the servers are shared.
+def pytest_xdist_auto_num_workers() -> int:
+    """How many processes `-n auto` means: two for each core.
 
     Half of a test's time is spent waiting for servers, timers and processes.
     """
-    return 0 if backend_name() == EXTERNAL else 2 * (os.cpu_count() or 1)
+    return 2 * (os.cpu_count() or 1)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -86,13 +82,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             item.add_marker(tier)
         if isinstance(item, pytest.Function) and not _SERVER_FIXTURES.isdisjoint(item.fixturenames):
             item.add_marker("server")
-
-
-@pytest.fixture(autouse=True)
-def _active_capabilities(request: pytest.FixtureRequest) -> Iterator[None]:
-    """What this test does with its servers."""
-    with active_capabilities(request.node):
-        yield
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -2,12 +2,10 @@
 
 from pathlib import Path
 
-import pytest
 from tests.support.environments.saga import Emulator, action_names, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
 
-@pytest.mark.parts("restart")
 async def test_the_nats_server_dies_in_the_middle_of_everything(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> None:

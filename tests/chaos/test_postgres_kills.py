@@ -26,8 +26,6 @@ from telecine_contracts.credits import GrantKind
 from telecine_credits.rules.commands import TimedCommand
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 
-pytestmark = pytest.mark.parts("restart")
-
 BODY = {"prompt": "a lighthouse", "resolution": "480p", "duration": 2}
 SERVICES = ("credits", "generation", "storage", "gateway")
 

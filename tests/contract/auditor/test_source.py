@@ -249,7 +249,6 @@ async def restartable(tmp_path: Path) -> AsyncIterator[tuple[NatsServer, NatsSou
         await source.close()
 
 
-@pytest.mark.parts("restart")
 async def test_reading_resumes_after_a_server_restart(restartable: tuple[NatsServer, NatsSource]) -> None:
     nats, server = restartable
     entries = many(200)
@@ -263,7 +262,6 @@ async def test_reading_resumes_after_a_server_restart(restartable: tuple[NatsSer
     assert without_times(found) == entries
 
 
-@pytest.mark.parts("restart")
 async def test_a_server_that_stays_away_is_an_error(restartable: tuple[NatsServer, NatsSource]) -> None:
     nats, server = restartable
     await write_entries(nats, "LEDGER", many(200))

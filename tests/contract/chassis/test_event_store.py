@@ -249,7 +249,6 @@ async def test_missing_streams_are_unavailable(nats: NatsServer, account: str) -
     await client.close()
 
 
-@pytest.mark.parts("restart")
 async def test_an_outage_is_unavailable_and_the_append_may_still_be_stored(
     nats: NatsServer, account: str
 ) -> None:

@@ -228,7 +228,6 @@ async def test_a_time_of_another_zone_is_the_same_moment(server: NatsServer) -> 
     await client.close()
 
 
-@pytest.mark.parts("restart")
 async def test_timers_survive_a_killed_server(nats: NatsServer) -> None:
     """Once written: the stream is derived, so it alone is acknowledged some milliseconds before it is on disk."""
     client = await connect(nats.url, "tests")

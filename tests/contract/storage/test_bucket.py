@@ -230,7 +230,6 @@ def private_s3(tmp_path: Path) -> Iterator[S3Server]:
 
 
 @pytest.mark.server
-@pytest.mark.parts("restart")
 async def test_a_server_killed_during_an_upload_leaves_no_object(private_s3: S3Server, key: str) -> None:
     body, bucket = noise(3 * PART), S3Bucket(config(private_s3, private_s3.new_bucket()), part_bytes=PART)
 

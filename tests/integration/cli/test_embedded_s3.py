@@ -72,7 +72,6 @@ def test_only_a_presigned_url_needs_no_key(s3: S3Server, client: "S3Client", s3_
     assert httpx.get(f"{s3.endpoint}/{s3_bucket}/{KEY}", trust_env=False).status_code in {400, 403}
 
 
-@pytest.mark.parts("restart")
 def test_objects_survive_a_kill(tmp_path: Path) -> None:
     with s3_server(tmp_path) as server, server.client() as client:
         bucket = server.new_bucket()

@@ -407,7 +407,6 @@ async def test_next_expiry_adds_up_grants_of_the_same_time(
 
 
 @pytest.mark.asyncio(loop_scope="function")
-@pytest.mark.parts("restart", "another")
 async def test_timeout_response_says_retry_is_safe(nats: NatsServer, tmp_path: Path, account: str) -> None:
     async with (
         gateway_environment(nats, tmp_path) as environment,

@@ -165,7 +165,6 @@ async def test_large_header_returns_431(gateway: Gateway) -> None:
     assert (answer.status_code, set(answer.json())) == (431, {"error", "code"})
 
 
-@pytest.mark.parts("restart", "another")
 async def test_readyz_reports_nats(tmp_path: Path) -> None:
     async with (
         nats_server(tmp_path) as nats,

@@ -179,7 +179,6 @@ async def test_wrong_signatures_are_refused(
 
 
 @pytest.mark.asyncio(loop_scope="function")
-@pytest.mark.parts("restart", "another")
 async def test_the_provider_sends_again_after_an_outage(
     nats: NatsServer, tmp_path: Path, account: str
 ) -> None:

@@ -194,7 +194,6 @@ async def wait_until_key_works(owner: AccountClient) -> None:
     raise AssertionError("the key did not begin to work")
 
 
-@pytest.mark.parts("another")
 async def test_pending_when_outcome_times_out(tmp_path: Path) -> None:
     async with nats_server(tmp_path) as nats, gateway_environment(nats, tmp_path) as environment:
         async with environment.gateway(answer_timeout=0.2) as gateway:
@@ -218,7 +217,6 @@ async def test_pending_when_outcome_times_out(tmp_path: Path) -> None:
             assert (await later.status(id))["error"] == "Insufficient credits"
 
 
-@pytest.mark.parts("restart", "another")
 async def test_unresponsive_event_store_returns_503(tmp_path: Path) -> None:
     async with (
         nats_server(tmp_path) as nats,

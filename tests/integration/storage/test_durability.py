@@ -50,7 +50,6 @@ async def test_an_object_is_synced_before_its_video_counts_as_stored(
         await wait_for_stored_event(world, generation)
 
 
-@pytest.mark.parts("restart")
 async def test_a_damaged_object_is_copied_again_and_no_event_is_added(
     nats: NatsServer, local_s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> None:

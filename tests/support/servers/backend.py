@@ -1,4 +1,4 @@
-"""Where the servers of this run come from: wheels, containers, or servers that already run."""
+"""Where the servers of this run come from: wheels or containers."""
 
 import os
 from contextlib import AbstractContextManager
@@ -10,19 +10,14 @@ from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.s3 import S3Server
 
-__all__ = ["CONTAINERS", "EXTERNAL", "WHEELS", "ServerBackend", "backend_name", "maker"]
+__all__ = ["CONTAINERS", "WHEELS", "ServerBackend", "backend_name", "maker"]
 
-WHEELS, CONTAINERS, EXTERNAL = "wheels", "containers", "given"
+WHEELS, CONTAINERS = "wheels", "containers"
 _VARIABLE = "TELECINE_TEST_PARTS"
 
 
 class ServerBackend(Protocol):
-    """Lends servers. A server may have been used before and may not be running: the borrower starts it.
-
-    `able`: what tests may do with them (tests/support/plugins/server_capabilities.py).
-    """
-
-    able: frozenset[str]
+    """Lends servers. A server may have been used before and may not be running: the borrower starts it."""
 
     def nats(self, folder: Path) -> AbstractContextManager[NatsServer]:
         """A nats-server. `folder` is the borrower's own."""
@@ -44,8 +39,8 @@ class ServerBackend(Protocol):
 def backend_name() -> str:
     """The name of this run's maker. Raises ValueError where there is none of that name."""
     name = os.environ.get(_VARIABLE, WHEELS)
-    if name not in (WHEELS, CONTAINERS, EXTERNAL):
-        raise ValueError(f"{_VARIABLE} is {WHEELS}, {CONTAINERS} or {EXTERNAL}, not {name}")
+    if name not in (WHEELS, CONTAINERS):
+        raise ValueError(f"{_VARIABLE} is {WHEELS} or {CONTAINERS}, not {name}")
     return name
 
 
@@ -56,10 +51,6 @@ def maker() -> ServerBackend:
         from tests.support.servers.container_backend import ContainerBackend
 
         return ContainerBackend()
-    if backend_name() == EXTERNAL:
-        from tests.support.servers.external_backend import ExternalBackend
-
-        return ExternalBackend.from_environment()
     from tests.support.servers.wheel_backend import WheelBackend
 
     return WheelBackend()

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from sqlalchemy.engine import URL
-from tests.support.plugins.server_capabilities import ALL_CAPABILITIES
 from tests.support.servers.docker_container import Container, ContainerSpec
 from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
@@ -46,8 +45,6 @@ class _ContainerPool(Generic[Server]):
 
 class ContainerBackend:
     """What testcontainers starts (half a second each), and reuses."""
-
-    able = ALL_CAPABILITIES
 
     def __init__(self) -> None:
         self._made: list[Container] = []

@@ -5,7 +5,6 @@ from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 
 from tests.support.event_loops import run_in_new_loop
-from tests.support.plugins.server_capabilities import SECOND_SERVER, require_capability
 from tests.support.servers.backend import maker
 from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
@@ -23,22 +22,13 @@ __all__ = [
 ]
 
 
-_running: list[NatsServer] = []
-
-
 @asynccontextmanager
 async def nats_server(folder: Path) -> AsyncIterator[NatsServer]:
     """A nats-server with an empty JetStream, for one test."""
-    if _running:
-        require_capability(SECOND_SERVER)
     with maker().nats(folder) as server:
-        _running.append(server)
-        try:
-            await server.start()
-            await server.clear()
-            yield server
-        finally:
-            _running.pop()
+        await server.start()
+        await server.clear()
+        yield server
 
 
 @contextmanager

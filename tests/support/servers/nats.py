@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 import nats
 from nats.aio.client import Client
 from nats.errors import Error as NatsError
-from tests.support.plugins.server_capabilities import RESTART, require_capability
 from tests.support.servers.lifecycle import READY_SECONDS, ServerProcess
 
 __all__ = ["NatsServer"]
@@ -31,12 +30,10 @@ class NatsServer:
 
     async def stop(self) -> None:
         """Stop in order (SIGTERM)."""
-        require_capability(RESTART)
         await self.power.terminate()
 
     def kill(self) -> None:
         """SIGKILL; what was acknowledged is on disk."""
-        require_capability(RESTART)
         self.power.kill()
 
     async def answers(self) -> bool:

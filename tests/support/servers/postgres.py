@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 import psycopg
 from psycopg import sql
 from sqlalchemy.engine import URL
-from tests.support.plugins.server_capabilities import RESTART, require_capability
 from tests.support.servers.lifecycle import READY_SECONDS, ServerProcess
 
 __all__ = ["Postgres"]
@@ -40,7 +39,6 @@ class Postgres:
 
     def kill(self) -> None:
         """SIGKILL, with everything that serves connections."""
-        require_capability(RESTART)
         self.power.kill()
 
     async def answers(self) -> bool:

@@ -10,7 +10,6 @@ from botocore.auth import S3SigV4Auth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import Credentials
 from tests.support.event_loops import run_in_new_loop
-from tests.support.plugins.server_capabilities import RESTART, require_capability
 from tests.support.servers.lifecycle import READY_SECONDS, ServerProcess
 
 from telecine_chassis.s3_client import S3Access, s3_client
@@ -64,7 +63,6 @@ class S3Server:
 
     def kill(self) -> None:
         """SIGKILL."""
-        require_capability(RESTART)
         self.power.kill()
 
     async def answers(self) -> bool:

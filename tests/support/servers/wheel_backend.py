@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from tests.support.plugins.server_capabilities import ALL_CAPABILITIES
 from tests.support.servers.nats import NatsServer
 from tests.support.servers.postgres import Postgres
 from tests.support.servers.s3 import S3Server
@@ -33,8 +32,6 @@ def embedded_s3(folder: Path) -> EmbeddedS3:
 
 class WheelBackend:
     """The parts of `telecine up` (nats in 60 ms, S3 in 100 ms), and Postgres (in a second)."""
-
-    able = ALL_CAPABILITIES
 
     @contextmanager
     def nats(self, folder: Path) -> Iterator[NatsServer]:

@@ -185,7 +185,6 @@ CHANGED: dict[str, tuple[list[StoredMessage], str]] = {
 }
 
 
-@pytest.mark.parts("another")
 @pytest.mark.parametrize("change", CHANGED)
 async def test_changed_history_is_a_breach(
     auditor: AuditorCommand, connection: Client, folder: Path, tmp_path: Path, change: str
@@ -203,7 +202,6 @@ async def test_changed_history_is_a_breach(
     assert (folder / "LEDGER" / f"{1:020}.entries").read_bytes() == before
 
 
-@pytest.mark.parts("another")
 async def test_a_restored_stream_continues_a_mirror(
     auditor: AuditorCommand, connection: Client, folder: Path, tmp_path: Path
 ) -> None:
@@ -237,7 +235,6 @@ async def test_mirror_keeps_purged_video_entries(
     assert "VIDEO  1 new, up to #31" in (await auditor("mirror", folder)).out
 
 
-@pytest.mark.parts("another")
 async def test_purged_ledger_is_a_breach(
     auditor: AuditorCommand, nats: NatsServer, connection: Client, folder: Path, tmp_path: Path
 ) -> None:
@@ -287,7 +284,6 @@ async def line_ending_with(process: asyncio.subprocess.Process, text: bytes) -> 
             raise AssertionError((await process.stderr.read()).decode())
 
 
-@pytest.mark.parts("restart")
 async def test_following_continues_after_a_server_restart_until_interrupted(
     folder: Path, tmp_path: Path
 ) -> None:

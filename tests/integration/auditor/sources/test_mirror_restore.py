@@ -83,7 +83,6 @@ async def mirror(auditor: AuditorCommand, nats: NatsServer, tmp_path: Path) -> P
     return tmp_path / "mirror"
 
 
-@pytest.mark.parts("another")
 async def test_restore_is_identical(
     auditor: AuditorCommand, nats: NatsServer, mirror: Path, tmp_path: Path
 ) -> None:
@@ -104,7 +103,6 @@ async def test_restore_is_identical(
     assert f"LEDGER  13 written, up to #13, read back and the same, root {root.decode()}\n" in done.out
 
 
-@pytest.mark.parts("another")
 async def test_services_continue_on_restored_streams(
     auditor: AuditorCommand, mirror: Path, tmp_path: Path
 ) -> None:
@@ -119,7 +117,6 @@ async def test_services_continue_on_restored_streams(
         assert ack.seq == 14
 
 
-@pytest.mark.parts("another")
 async def test_an_interrupted_restore_continues(
     auditor: AuditorCommand, mirror: Path, tmp_path: Path
 ) -> None:
@@ -216,7 +213,6 @@ async def test_the_ledger_allows_no_gaps(auditor: AuditorCommand, tmp_path: Path
     assert restored == [entry._replace(stored_at=0) for entry in renumber(ledger)]
 
 
-@pytest.mark.parts("another")
 async def test_renumbered_entries_have_no_expected_sequence(
     auditor: AuditorCommand, nats: NatsServer, mirror: Path, tmp_path: Path
 ) -> None:

@@ -455,7 +455,6 @@ async def test_fetch_without_responders_is_not_repeated_immediately(
     assert questions.pending_msgs <= 1
 
 
-@pytest.mark.parts("restart")
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
 async def test_after_a_restart_of_the_server_it_goes_on(nats: NatsServer, how: str) -> None:
     async with reactor_environment(nats.url) as environment:

@@ -75,8 +75,8 @@ async def test_what_comes_while_it_is_read_is_read_too(environment: ReactorEnvir
     "trouble",
     [
         "every consumer lost",
-        pytest.param("server killed", marks=pytest.mark.parts("restart")),
-        pytest.param("server restarted", marks=pytest.mark.parts("restart")),
+        "server killed",
+        "server restarted",
     ],
 )
 async def test_nothing_is_missed_or_repeated_after(

@@ -165,7 +165,6 @@ async def test_recreated_consumer_restores_health(nats: NatsServer, tmp_path: Pa
         await client.close()
 
 
-@pytest.mark.parts("restart")
 async def test_a_service_without_nats_is_healthy_but_not_ready(nats: NatsServer, tmp_path: Path) -> None:
     # A restart would not restore the connection, so liveness must not demand one.
     client = await connect(nats.url, "tests")

@@ -127,7 +127,6 @@ async def wait_until_unacknowledged(notifier: Subscriber, process: Process, nats
         await connection.close()
 
 
-@pytest.mark.parts("restart")
 async def test_it_goes_on_after_the_server_was_killed(
     generations: Generations, notifier: Subscriber, running: Process, nats: NatsServer
 ) -> None:
