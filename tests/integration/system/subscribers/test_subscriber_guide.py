@@ -120,7 +120,7 @@ async def test_a_new_team_follows_the_page(terminal: Terminal) -> None:
     assert key.read_text() != old
     assert key.stat().st_mode & 0o777 == 0o600
 
-    for block in blocks("Choose what comes"):
+    for block in blocks("Choose the events"):
         await terminal.run(block)
     lines = (await terminal.run("telecine subscribers list")).splitlines()
     assert {tuple(line.split()[:2]) for line in lines[1:]} == {
