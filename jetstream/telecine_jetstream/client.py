@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any
 
+import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
@@ -13,10 +14,12 @@ from nats.protocol.command import hpub_cmd, pub_cmd
 
 from .errors import ConnectionLost, PermissionDenied, PermissionViolation
 
-__all__ = ["NatsClient", "RawListener"]
+__all__ = ["DeliveryListener", "NatsClient", "RawListener"]
 
 RawListener = Callable[[str, bytes, bytes], None]
 """Takes subject, header block (empty without headers) and body of one message."""
+DeliveryListener = Callable[[str, str, bytes, bytes], None]
+"""Takes subject, reply subject (empty without one), header block and body of one message."""
 CLOSE_TIMEOUT = 1
 """Seconds that a connection gets for a TLS shutdown."""
 _CANCEL_INTERVAL = 0.1
@@ -38,11 +41,16 @@ class NatsClient(Client):
         self._transport = _Transport()
         self._waiting: dict[str, set[asyncio.Future[Any]]] = {}
         self._raw_listeners: dict[int, RawListener] = {}
+        self._delivery_listeners: dict[int, DeliveryListener] = {}
+        self._reconnect_listeners: list[Callable[[], None]] = []
+        # What the flusher completes when it has sent something; here no caller waits for that.
+        self._sent: asyncio.Future[Any] | None = None
 
     async def connect(self, *servers: Any, **options: Any) -> None:
         """Like nats-py's. `closed_cb` is not called for a connection that was never established."""
         closed = options.pop("closed_cb", None)
         options["error_cb"] = self._failing_refused(options.get("error_cb"))
+        options["reconnected_cb"] = self._telling_reconnected(options.get("reconnected_cb"))
         connecting = asyncio.ensure_future(super().connect(*servers, **options))
         try:
             await asyncio.wait([connecting])
@@ -74,10 +82,32 @@ class NatsClient(Client):
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
 
+    def publish_nowait(self, subject: str, body: bytes = b"", reply: str = "") -> None:
+        """Publish without headers, from code that cannot wait. Raises ConnectionLost when the connection is closed.
+
+        While the client reconnects, the message waits in nats-py's buffer like any other; its limit is not checked.
+        """
+        if self.is_closed:
+            raise ConnectionLost("the connection to NATS was lost")
+        command = pub_cmd(subject, reply, body)
+        self._pending.append(command)
+        self._pending_data_size += len(command)
+        if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
+            if self._sent is None:
+                self._sent = asyncio.get_running_loop().create_future()
+                self._sent.set_result(None)
+            self._flush_queue.put_nowait(self._sent)
+
     async def subscribe_raw(self, subject: str, listener: RawListener) -> Subscription:
         """Call `listener` for every message on `subject`, in the read loop, until `unsubscribe_raw`."""
         subscription = await self.subscribe(subject, cb=_not_raw)
         self._raw_listeners[subscription._id] = listener
+        return subscription
+
+    async def subscribe_deliveries(self, subject: str, listener: DeliveryListener) -> Subscription:
+        """Like `subscribe_raw`, for a listener that also needs the reply subject, until `unsubscribe_deliveries`."""
+        subscription = await self.subscribe(subject, cb=_not_raw)
+        self._delivery_listeners[subscription._id] = listener
         return subscription
 
     async def unsubscribe_raw(self, subscription: Subscription) -> None:
@@ -85,6 +115,29 @@ class NatsClient(Client):
         self._raw_listeners.pop(subscription._id, None)
         if self.is_connected:
             await subscription.unsubscribe()
+
+    async def unsubscribe_deliveries(self, subscription: Subscription, timeout: float) -> None:
+        """End what `subscribe_deliveries` began; the listener still gets what the server had sent before.
+
+        `timeout`: seconds that the server gets to confirm; without an answer the listener is removed all the same.
+        """
+        try:
+            if self.is_connected:
+                await self._send_unsubscribe(subscription._id)
+                with suppress(nats.errors.Error, TimeoutError):
+                    await self.flush(timeout)  # type: ignore[arg-type]
+        finally:
+            self._delivery_listeners.pop(subscription._id, None)
+            subscription._stop_processing()
+            self._remove_sub(subscription._id)
+
+    def add_reconnect_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` after every reconnection; the server has forgotten what was requested before."""
+        self._reconnect_listeners.append(listener)
+
+    def remove_reconnect_listener(self, listener: Callable[[], None]) -> None:
+        """Call `listener` no more."""
+        self._reconnect_listeners.remove(listener)
 
     @contextmanager
     def failing_if_refused(
@@ -138,14 +191,28 @@ class NatsClient(Client):
 
         return on_error
 
+    def _telling_reconnected(self, callback: Any) -> Any:
+        async def on_reconnected() -> None:
+            for listener in list(self._reconnect_listeners):
+                listener()
+            if callback is not None:
+                await callback()
+
+        return on_reconnected
+
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        listener = self._raw_listeners.get(sid)
-        if listener is None:
-            await super()._process_msg(sid, subject, reply, data, headers)
-        else:
-            listener(
-                subject.decode(), headers or b"", data
-            )  # without headers it is None, whatever its type says
+        # Without headers `headers` is None, whatever its type says.
+        try:
+            if (delivered := self._delivery_listeners.get(sid)) is not None:
+                delivered(subject.decode(), reply.decode(), headers or b"", data)
+                return
+            if (listener := self._raw_listeners.get(sid)) is not None:
+                listener(subject.decode(), headers or b"", data)
+                return
+        except Exception as error:  # otherwise it would end the read loop, and the connection with it
+            await self._error_cb(error)
+            return
+        await super()._process_msg(sid, subject, reply, data, headers)
 
 
 def _token(reply: str) -> str:

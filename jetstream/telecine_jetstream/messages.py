@@ -2,11 +2,10 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
-from nats.aio.msg import Msg
-
-__all__ = ["StoredMessage", "from_delivery", "from_stored", "parse_headers"]
+__all__ = ["StoredMessage", "from_stored", "parse_headers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,16 +16,6 @@ class StoredMessage:
     sequence: int
     headers: Mapping[str, str]
     body: bytes
-
-
-def from_delivery(message: Msg) -> StoredMessage:
-    """A message that a consumer delivered."""
-    return StoredMessage(
-        subject=message.subject,
-        sequence=message.metadata.sequence.stream,
-        headers=dict(message.headers or {}),
-        body=message.data,
-    )
 
 
 def from_stored(message: Any) -> StoredMessage:
@@ -45,7 +34,15 @@ def parse_headers(lines: bytes) -> dict[str, str]:
     headers: dict[str, str] = {}
     for line in lines.split(b"\r\n"):
         name, colon, value = line.partition(b":")
-        key = name.strip()
-        if colon and key.isascii() and not any(map(str.isspace, key.decode())):
-            headers[key.decode()] = value.strip().decode("utf-8", "replace")
+        if colon and (key := _header_name(name)) is not None:
+            headers[key] = value.strip().decode("utf-8", "replace")
     return headers
+
+
+@lru_cache(maxsize=1024)
+def _header_name(name: bytes) -> str | None:
+    """A header's name; None if it is not ASCII or contains white space. Most messages have the same few names."""
+    key = name.strip()
+    if not key.isascii() or any(map(str.isspace, key.decode())):
+        return None
+    return key.decode()

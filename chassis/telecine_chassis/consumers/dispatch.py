@@ -1,7 +1,9 @@
 """Decodes events and due timers and dispatches them to the registered handler, each inside a span."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import AbstractContextManager
 from datetime import datetime
+from functools import lru_cache
 from typing import Any, TypeVar
 
 import structlog
@@ -12,9 +14,14 @@ from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.eventstore.messages import decode
 from telecine_chassis.telemetry.instruments import HandlerInstruments
 from telecine_chassis.telemetry.trace_context import DUE_HEADER, SET_BY_HEADER, TRACEPARENT_HEADER
-from telecine_chassis.telemetry.tracing import Tracing, bind_context, current_log_fields
+from telecine_chassis.telemetry.tracing import (
+    Tracing,
+    bind_context,
+    current_log_fields,
+    use_traceparent,
+)
 from telecine_chassis.timers.port import Timer
-from telecine_contracts import Event, Registry, subjects
+from telecine_contracts import Envelope, Event, Registry, subjects
 from telecine_contracts.streams import Consumer
 from telecine_jetstream.messages import StoredMessage, from_stored
 
@@ -59,6 +66,7 @@ class Dispatch:
         self._events: dict[str, tuple[Consumer, type[Event], EventHandler[Any]]] = {}
         self._timers: dict[str, TimerHandler] = {REPLAY: self._replay}
         self._names: dict[str, Sequence[str]] = {}
+        self._delays = {REPLAY: meters.timer_delay.labels(REPLAY)}
 
     def on(self, consumer: Consumer, event_type: type[E], handler: EventHandler[E]) -> None:
         """Register the handler of a consumer whose events are of `event_type` or its subclasses."""
@@ -67,6 +75,7 @@ class Dispatch:
     def on_timers(self, handlers: Mapping[str, TimerHandler], names: Mapping[str, Sequence[str]]) -> None:
         """Register the handlers of timers by kind."""
         self._timers |= handlers
+        self._delays |= {kind: self._meters.timer_delay.labels(kind) for kind in handlers}
         self._names |= names
 
     async def __call__(self, consumer: Consumer, record: StoredMessage) -> None:
@@ -85,36 +94,51 @@ class Dispatch:
         if kind not in self._timers:
             raise Permanent(f"no handler for timers of kind {kind}")
         names = self._names.get(kind, ())
-        with self._tracing.entry_span(
-            f"process timers.due.{service}.{kind}" + "".join(f".{{{name}}}" for name in names),
-            parent=record.headers.get(TRACEPARENT_HEADER),
-            link=record.headers.get(SET_BY_HEADER),
-            attributes={CONSUMER: consumer.name},
-            expected=(Retry,),
-        ):
+        with self._timer_span(consumer.name, kind, names, record.headers):
             structlog.contextvars.bind_contextvars(timer=kind, **current_log_fields())
             bind_context(**dict(zip(names, key, strict=False)))
             if (late := _lateness(record, self._clock())) is not None:
-                self._meters.timer_delay.labels(kind).observe(late)
+                self._delays[kind].observe(late)
             await self._timers[kind](Timer(kind, tuple(key), record.body))
+
+    def _timer_span(
+        self, consumer: str, kind: str, names: Sequence[str], headers: Mapping[str, str]
+    ) -> AbstractContextManager[object]:
+        parent = headers.get(TRACEPARENT_HEADER)
+        if not self._tracing.records:
+            return use_traceparent(parent)
+        return self._tracing.entry_span(
+            f"process timers.due.{self._service}.{kind}" + "".join(f".{{{name}}}" for name in names),
+            parent=parent,
+            link=headers.get(SET_BY_HEADER),
+            attributes={CONSUMER: consumer},
+            expected=(Retry,),
+        )
 
     async def _handle_event(self, name: str, record: StoredMessage) -> None:
         recorded = decode(record, self._registry)
-        envelope = recorded.envelope
-        with self._tracing.entry_span(
-            f"process {subjects.template(type(recorded.event))}",
-            parent=envelope.traceparent,
-            attributes={CONSUMER: name, EVENT_TYPE: envelope.type},
-            expected=(Retry,),
-        ):
+        event, envelope = recorded.event, recorded.envelope
+        _, event_type, handler = self._events[name]
+        with self._event_span(name, type(event), envelope):
             structlog.contextvars.bind_contextvars(
                 event_type=envelope.type, correlation=envelope.correlation, **current_log_fields()
             )
-            bind_context(**recorded.event.about)
-            _, event_type, handler = self._events[name]
-            if not isinstance(recorded.event, event_type):
+            bind_context(**event.about)
+            if not isinstance(event, event_type):
                 raise Permanent(f"{name} takes {event_type.__name__}, not {envelope.type}")
-            await handler(recorded.event, Cause.of(envelope))
+            await handler(event, Cause.of(envelope))
+
+    def _event_span(
+        self, consumer: str, event_type: type[Event], envelope: Envelope
+    ) -> AbstractContextManager[object]:
+        if not self._tracing.records:
+            return use_traceparent(envelope.traceparent)
+        return self._tracing.entry_span(
+            _span_name(event_type),
+            parent=envelope.traceparent,
+            attributes={CONSUMER: consumer, EVENT_TYPE: envelope.type},
+            expected=(Retry,),
+        )
 
     async def _replay(self, timer: Timer) -> None:
         """Process an event again; the key is the consumer and the stream sequence."""
@@ -137,6 +161,11 @@ class Dispatch:
             log.error("reactor.dead_letter", subject=record.subject, tried=1, exc_info=error)
             failures = failures_before(timer.data) + 1
             await self._letters.keep(self._service, consumer, record, error, 1, failures=failures)
+
+
+@lru_cache(maxsize=256)
+def _span_name(event_type: type[Event]) -> str:
+    return f"process {subjects.template(event_type)}"
 
 
 def _lateness(record: StoredMessage, now: datetime) -> float | None:

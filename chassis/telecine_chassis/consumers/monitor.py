@@ -1,8 +1,8 @@
 """Monitors the consumers of a service: whether they exist, how far they lag, and whether they make progress."""
 
 import asyncio
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 import nats.errors
@@ -15,20 +15,36 @@ from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.telemetry.instruments import HandlerInstruments
 from telecine_contracts.streams import Consumer
 
-__all__ = ["ConsumerMonitor"]
+__all__ = ["ConsumerMonitor", "Progress"]
 
 FETCH_TIMEOUT = 30
 """Seconds without a fetched message, while messages wait and a handler is free, before the consumer counts as stuck."""
 
 
+@dataclass(slots=True)
+class Progress:
+    """The messages of a consumer that are being processed, the oldest first; times are of the monotonic clock."""
+
+    running: dict[object, float] = field(default_factory=dict)
+    moved_at: float = 0
+
+    def begin(self, message: object, now: float) -> None:
+        """The handler of a message starts."""
+        self.running[message] = self.moved_at = now
+
+    def end(self, message: object, now: float) -> None:
+        """The handler of a message has ended."""
+        del self.running[message]
+        self.moved_at = now
+
+
 @dataclass
 class _MonitoredConsumer:
-    """One consumer; times are the event loop's."""
+    """One consumer; times are of the monotonic clock."""
 
     consumer: Consumer
     ack_wait: float
-    running: dict[object, float] = field(default_factory=dict)
-    moved_at: float = 0
+    progress: Progress = field(default_factory=Progress)
     waiting_since: float | None = None
     waiting: int = 0
     is_congested: bool = False
@@ -52,9 +68,10 @@ class ConsumerMonitor:
         self._watched: dict[str, _MonitoredConsumer] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def add(self, consumer: Consumer) -> None:
-        """Also monitor this consumer."""
-        self._watched[consumer.name] = _MonitoredConsumer(consumer, consumer.ack_wait)
+    def add(self, consumer: Consumer) -> Progress:
+        """Also monitor this consumer; its progress is reported by the caller."""
+        self._watched[consumer.name] = watched = _MonitoredConsumer(consumer, consumer.ack_wait)
+        return watched.progress
 
     def ack_wait(self, name: str) -> float:
         """Seconds after which the server redelivers an unacknowledged message of the consumer."""
@@ -77,25 +94,17 @@ class ConsumerMonitor:
 
     async def oldest(self) -> Mapping[str, float]:
         """For how many seconds the slowest handler of each consumer has been running."""
-        now = asyncio.get_running_loop().time()
-        return {name: now - min(found.running.values(), default=now) for name, found in self._watched.items()}
-
-    @contextmanager
-    def handling(self, name: str) -> Iterator[None]:
-        """For the duration of a block in which a message of the consumer is processed."""
-        watched, key, now = self._watched[name], object(), asyncio.get_running_loop().time
-        watched.running[key] = watched.moved_at = now()
-        try:
-            yield
-        finally:
-            del watched.running[key]
-            watched.moved_at = now()
+        now = time.monotonic()
+        return {
+            name: now - next(iter(found.progress.running.values()), now)
+            for name, found in self._watched.items()
+        }
 
     def start(self) -> None:
         """Check periodically."""
-        now = asyncio.get_running_loop().time()
+        now = time.monotonic()
         for watched in self._watched.values():
-            watched.moved_at, watched.waiting_since, watched.problem = now, None, None
+            watched.progress.moved_at, watched.waiting_since, watched.problem = now, None, None
         self._task = start_background_task(self._run(), name="consumer-watch")
 
     async def stop(self) -> None:
@@ -125,16 +134,16 @@ class ConsumerMonitor:
         allowed = info.config.max_ack_pending or 0
         watched.is_congested = 0 < allowed < 2 * delivered
         watched.waiting = pending if not 0 < allowed <= delivered else 0
-        watched.problem = self._stuck(watched, asyncio.get_running_loop().time())
+        watched.problem = self._stuck(watched, time.monotonic())
 
     def _stuck(self, watched: _MonitoredConsumer, now: float) -> str | None:
-        # FastStream's fetch loop may end, and a handler may block: neither raises an error.
+        # Requests may get no answer, and a handler may block: neither raises an error.
         if not watched.waiting:
             watched.waiting_since = None
             return None
         watched.waiting_since = now if watched.waiting_since is None else watched.waiting_since
-        idle = now - max(watched.moved_at, watched.waiting_since)
-        name, count, waiting = watched.consumer.name, len(watched.running), watched.waiting
+        idle = now - max(watched.progress.moved_at, watched.waiting_since)
+        name, count, waiting = watched.consumer.name, len(watched.progress.running), watched.waiting
         if count < watched.consumer.concurrency:
             silent = idle > min(FETCH_TIMEOUT, self._stuck_after)
             return f"{name} fetches nothing: {waiting} messages wait since {idle:.0f} s" if silent else None

@@ -1,30 +1,24 @@
-"""FastStream's broker over a `NatsClient`."""
+"""FastStream's broker over a `NatsClient`, for handlers that reply to requests.
 
-import asyncio
-from collections.abc import Callable, Coroutine
+Durable consumers do not use it: its pull subscriber sends one request for each message (ADR 47).
+"""
+
 from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
 import nats.errors
-from faststream.nats import NatsBroker
+from faststream.nats import NatsBroker, NatsMessage
 from faststream.nats.security import NatsNKey, NatsSecurity
 from nats.aio.client import Client
-from nats.aio.msg import Msg
-from nats.js import JetStreamContext
-from nats.js.errors import ServiceUnavailableError
 
 from telecine_jetstream.client import NatsClient
 from telecine_jetstream.identity import NatsIdentity
 
-__all__ = ["Broker", "broker_security"]
+__all__ = ["Broker", "broker_security", "undecoded_body"]
 
-NO_RESPONDERS_DELAY = 0.25
-"""Seconds before fetching again after "no responders"."""
 SUBSCRIBE_TIMEOUT = 5
 """Seconds that the server gets to process a service's subscriptions."""
-
-Fetch = Callable[..., Coroutine[Any, Any, list[Msg]]]
 
 
 class Broker(NatsBroker):
@@ -38,10 +32,6 @@ class Broker(NatsBroker):
 
     async def start(self) -> None:
         await super().start()
-        for subscriber in self.subscribers:
-            pulling = getattr(subscriber, "subscription", None)
-            if isinstance(pulling, JetStreamContext.PullSubscription):
-                pulling.fetch = _with_delay(pulling.fetch)  # type: ignore[method-assign]
         client = self._connection
         if client is not None:
             # Without this round trip a request from another service may arrive before the subscription to it. Where
@@ -69,19 +59,6 @@ def broker_security(identity: NatsIdentity) -> NatsSecurity | None:
     return NatsSecurity(**tls) if tls else None
 
 
-def _with_delay(fetch: Fetch) -> Fetch:
-    """`fetch`, but its errors come after a delay.
-
-    While there is no consumer, or no server that leads it, FastStream fetches again without a pause: a thousand times
-    a second, when a cluster is busy electing a leader. On a closed connection that loop would never yield to the task
-    that ends the service.
-    """
-
-    async def fetch_with_delay(*arguments: Any, **options: Any) -> list[Msg]:
-        try:
-            return await fetch(*arguments, **options)
-        except (nats.errors.ConnectionClosedError, ServiceUnavailableError):
-            await asyncio.sleep(NO_RESPONDERS_DELAY)
-            raise
-
-    return fetch_with_delay
+async def undecoded_body(message: NatsMessage) -> bytes:
+    """A decoder that returns the body: FastStream silently drops messages that it can't decode."""
+    return message.body

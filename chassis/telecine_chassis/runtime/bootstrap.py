@@ -2,7 +2,8 @@
 
 from collections.abc import Awaitable, Callable, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
 
 from telecine_chassis.consumers.dead_letters import DeadLetters
 from telecine_chassis.consumers.monitor import ConsumerMonitor
@@ -12,7 +13,6 @@ from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import EventStore
 from telecine_chassis.http_server.limits import ADMIN_LIMITS
 from telecine_chassis.http_server.server import HttpServer
-from telecine_chassis.nats.broker import Broker, broker_security
 from telecine_chassis.nats.component import NatsComponent, instrumented_options
 from telecine_chassis.nats.connection import connection_options
 from telecine_chassis.nats.server_clock import ServerClock
@@ -34,6 +34,9 @@ from telecine_jetstream.errors import PermissionViolation
 from .health import HealthEndpoints
 from .liveness import Liveness
 from .service import Component, Service
+
+if TYPE_CHECKING:  # FastStream is imported where it is used
+    from telecine_chassis.nats.broker import Broker
 
 __all__ = ["ServiceBuilder", "utc_now"]
 
@@ -57,19 +60,12 @@ class ServiceBuilder:
         )
         self.connection = NatsClient()
         self.clock = ServerClock(self.connection)
-        access = settings.nats_identity
+        self._access = access = settings.nats_identity
         self._link = NatsComponent(
             self.connection,
             settings.nats_url,
             self._options() | access.client_options(),
             known=settings.has_nats_identity or settings.profile == "sandbox",
-        )
-        self.broker = Broker(
-            settings.nats_url.split(","),
-            logger=None,
-            graceful_timeout=settings.stop_grace,
-            security=broker_security(access),
-            **self._options(),
         )
         self.store = self.event_store()
         self.timers = JetStreamTimers(self.connection, name, lead=lambda: self.clock.server_offset)
@@ -85,7 +81,6 @@ class ServiceBuilder:
             every=0,
         )
         self.reactor = Reactor(
-            self.broker,
             self.connection,
             registry,
             service=name,
@@ -100,6 +95,19 @@ class ServiceBuilder:
     def _options(self) -> dict[str, Any]:
         return instrumented_options(
             connection_options(self.name, self._closed, on_violation=self._violation), self.meters.link
+        )
+
+    @cached_property
+    def broker(self) -> "Broker":
+        """FastStream's broker, with a connection of its own; a service that replies to no requests has none."""
+        from telecine_chassis.nats.broker import Broker, broker_security
+
+        return Broker(
+            self._settings.nats_url.split(","),
+            logger=None,
+            graceful_timeout=self._settings.stop_grace,
+            security=broker_security(self._access),
+            **self._options(),
         )
 
     def event_store(self, *, timeout: float = 5) -> EventStore:
@@ -172,6 +180,8 @@ class ServiceBuilder:
             limits=ADMIN_LIMITS,
         )
         reactor: list[Component] = [self.reactor] if reacts else []
+        if "broker" in vars(self):
+            reactor.append(self.broker)
         outside: list[Component] = [http] if http else []
         own_checks = [self._link.ready, self.reactor.ready, *checks]
         service = Service(

@@ -9,7 +9,6 @@ import structlog
 from faststream.nats import NatsBroker, NatsMessage
 from pydantic import ValidationError
 
-from telecine_chassis.consumers.reactor import undecoded_body
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, CommandResult
 from telecine_chassis.eventstore.port import (
     AppendRejected,
@@ -19,6 +18,7 @@ from telecine_chassis.eventstore.port import (
     UnreadableMessage,
     UnsupportedEvent,
 )
+from telecine_chassis.nats.broker import undecoded_body
 from telecine_chassis.telemetry.trace_context import TRACEPARENT_HEADER
 from telecine_chassis.telemetry.tracing import SpanKind, Tracing, bind_context, current_log_fields
 from telecine_contracts import derive_id, subjects

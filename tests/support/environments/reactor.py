@@ -14,8 +14,7 @@ from telecine_chassis.consumers.monitor import ConsumerMonitor
 from telecine_chassis.consumers.reactor import Reactor, RetryPolicy, TimerHandler
 from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_chassis.nats.broker import Broker
-from telecine_chassis.nats.connection import connect, connection_options
+from telecine_chassis.nats.connection import connect
 from telecine_chassis.telemetry.instruments import HandlerInstruments, Instruments
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_cli.provisioning.streams import provision
@@ -41,8 +40,6 @@ class ReactorEnvironment:
     service: str = field(default_factory=lambda: f"s{secrets.token_hex(4)}")
     meters: HandlerInstruments = field(default_factory=lambda: Instruments(Metrics()).handlers)
     running: list[Reactor] = field(default_factory=list)
-    brokers: list[Broker] = field(default_factory=list)
-    """One for each reactor, in the order in which they were started."""
     last: int = 0
     """The stream sequence of what was published last."""
 
@@ -75,9 +72,7 @@ class ReactorEnvironment:
         stuck_after: float = 300,
     ) -> Reactor:
         """A reactor that hands the account's events to `handler`, started."""
-        broker = Broker([self.url], logger=None, graceful_timeout=grace, **connection_options(self.service))
         reactor = Reactor(
-            broker,
             self.client,
             registry(),
             service=self.service,
@@ -86,16 +81,22 @@ class ReactorEnvironment:
             meters=self.meters,
             watch=ConsumerMonitor(self.client, self.meters, every=look_every, stuck_after=stuck_after),
         )
-        events = self._consumer("VIDEO", concurrency, ack_wait)
-        due = self._consumer("TIMERS", concurrency, ack_wait)
-        for consumer in (events, due):
-            await self._create(consumer)
+        events, due = await self.provision_consumers(concurrency, ack_wait)
         reactor.on(events, Event, handler)
         reactor.on_timers(due, timers or {})
         await reactor.start()
         self.running.append(reactor)
-        self.brokers.append(broker)
         return reactor
+
+    async def provision_consumers(
+        self, concurrency: int = 8, ack_wait: float = 2
+    ) -> tuple[Consumer, Consumer]:
+        """The consumers of the account's events and of the service's due timers, created if they do not exist."""
+        events = self._consumer("VIDEO", concurrency, ack_wait)
+        due = self._consumer("TIMERS", concurrency, ack_wait)
+        for consumer in (events, due):
+            await self._create(consumer)
+        return events, due
 
     async def _create(self, consumer: Consumer) -> None:
         config = ConsumerConfig(

@@ -16,9 +16,9 @@ from telecine_chassis.consumers.monitor import ConsumerMonitor
 from telecine_chassis.consumers.reactor import Permanent, Retry, RetryPolicy
 from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.eventstore.port import Unavailable
-from telecine_chassis.nats import broker as broker_module
 from telecine_chassis.timers.port import Timer
 from telecine_contracts import Event
+from telecine_jetstream import pull_consumer
 
 
 @pytest.fixture(scope="module")
@@ -440,19 +440,29 @@ async def test_a_deleted_consumer_is_noticed(environment: ReactorEnvironment) ->
     assert reactor.alive() == f"consumer {environment.service}-video was deleted: run `telecine provision`"
 
 
-async def test_fetch_without_responders_is_not_repeated_immediately(
+async def test_a_refused_request_is_not_repeated_immediately(
     environment: ReactorEnvironment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A consumer that was deleted, or in a cluster has no leader."""
-    monkeypatch.setattr(broker_module, "NO_RESPONDERS_DELAY", 3600)
+    monkeypatch.setattr(pull_consumer, "REFUSED_DELAY", 3600)
     await environment.react(Handler())
     jetstream, consumer = environment.client.jetstream(), f"{environment.service}-video"
-    questions = await environment.client.subscribe(f"$JS.API.CONSUMER.MSG.NEXT.VIDEO.{consumer}")
+    requests = await environment.client.subscribe(f"$JS.API.CONSUMER.MSG.NEXT.VIDEO.{consumer}")
     await jetstream.delete_consumer("VIDEO", consumer)
-    await questions.next_msg(timeout=5)
     for _ in range(100):
         await jetstream.stream_info("VIDEO")
-    assert questions.pending_msgs <= 1
+    assert requests.pending_msgs == 0
+
+
+async def test_a_consumer_that_was_deleted_and_provisioned_again_delivers_again(
+    environment: ReactorEnvironment,
+) -> None:
+    handler = Handler()
+    await environment.react(handler)
+    await environment.client.jetstream().delete_consumer("VIDEO", f"{environment.service}-video")
+    await environment.provision_consumers()
+    await environment.publish("g1")
+    await eventually(lambda: handler.finished == ["g1"])
 
 
 @pytest.mark.parametrize("how", ["SIGTERM", "SIGKILL"])
@@ -471,18 +481,6 @@ async def test_after_a_restart_of_the_server_it_goes_on(nats: NatsServer, how: s
         await eventually(lambda: environment.client.is_connected)
         await environment.publish("g2")
         await eventually(lambda: "g2" in handler.finished)
-
-
-async def test_a_connection_that_is_closed_for_good_leaves_the_others_alone(
-    environment: ReactorEnvironment,
-) -> None:
-    """The loop that asks for messages asks again and again, and is to let everything else go on meanwhile."""
-    reactor = await environment.react(Handler())
-    [broker] = environment.brokers
-    assert broker._connection is not None
-    await broker._connection.close()
-    for _ in range(3):
-        assert await reactor.ready() is None
 
 
 # Timers

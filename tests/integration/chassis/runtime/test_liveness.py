@@ -88,11 +88,9 @@ async def test_a_loop_that_fetches_no_more_is_noticed(consumer_environment: Reac
 
 
 async def break_fetch_loops(reactor: Reactor) -> None:
-    """End the fetch loops, as an unnoticed error would."""
-    for subscriber in reactor._broker.subscribers:
-        await subscriber.stop()
-    assert reactor._broker._connection is not None
-    await reactor._broker._connection.flush()  # else the next message may still go to the last question
+    """End the requests, as an unnoticed error would."""
+    for subscriber in reactor._subscribers:
+        await subscriber.pull.stop()
 
 
 async def test_pending_retries_are_healthy(consumer_environment: ReactorEnvironment) -> None:

@@ -161,6 +161,7 @@ async def test_failure_after_stop_is_ignored() -> None:
 @pytest.mark.parametrize("which", ["own", "broker"])
 async def test_a_connection_that_is_closed_for_good_ends_the_run(nats: NatsServer, which: str) -> None:
     parts = ServiceBuilder("tests", ServiceSettings(nats_url=nats.url, stop_grace=1), registry())
+    broker = parts.broker  # only a service that asks for it has one
     one = parts.service()
     running = asyncio.create_task(one.run())
     await eventually(lambda: parts.connection.is_connected)
@@ -169,7 +170,7 @@ async def test_a_connection_that_is_closed_for_good_ends_the_run(nats: NatsServe
         return await one.ready() is None
 
     await eventually_async(ready)
-    closing = parts.connection if which == "own" else parts.broker._connection
+    closing = parts.connection if which == "own" else broker._connection
     assert closing is not None
     await closing.close()
     assert await running == 1
