@@ -11,7 +11,7 @@ from tests.support.servers.instances import S3Server, nats_server
 
 from telecine_contracts.credits import LedgerEvent
 
-ACK = "nats.aio.msg:Msg.ack"
+ACK = "telecine_jetstream.pull_consumer:Delivery.ack"
 APPEND = "telecine_chassis.eventstore.jetstream:JetStreamEventStore.append"
 SUBMIT = "telecine_generation.provider.ark:ArkProvider.submit"
 TIMER = "telecine_chassis.timers.jetstream:JetStreamTimers.set"

@@ -196,7 +196,7 @@ async def test_what_comes_while_it_stops_is_given_to_the_listener(client: NatsCl
 
     async def all_known() -> bool:
         info = await client.jetstream().consumer_info(STREAM, CONSUMER)
-        return info.num_ack_pending == len(worker.taken)
+        return bool(info.num_ack_pending == len(worker.taken))
 
     await eventually_async(all_known)
     for delivery in worker.taken:
