@@ -1,14 +1,13 @@
 """Projections: tables that follow a stream, with the position in the same transaction. Rebuilt, never migrated."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
 
 import structlog
-from sqlalchemy import Engine, MetaData, select
+from sqlalchemy import Engine, MetaData
 from sqlalchemy.exc import DatabaseError
-from sqlmodel import Session
 
 from telecine_chassis.consumers.dead_letters import DeadLetters
 from telecine_chassis.eventstore.messages import decode
@@ -23,23 +22,28 @@ from telecine_jetstream.client import NatsClient
 from telecine_jetstream.messages import StoredMessage
 
 from .availability import retry_while_unavailable
-from .session import insert_if_absent, position_table, write_session
+from .positions import Position
+from .rows import RowCache, RowKey, Rows
 
 __all__ = ["Listener", "Projection", "ProjectionAheadOfStream", "Projector"]
 
 log = structlog.get_logger(__name__)
-Apply = Callable[[Session, RecordedEvent], None]
+Apply = Callable[[Rows, RecordedEvent], None]
+Keys = Callable[[RecordedEvent], Iterable[RowKey]]
 Listener = Callable[[Sequence[RecordedEvent]], None]
 STALE_AFTER = 10
 """Seconds without a successful write after which the tables count as stale; a database failover is quicker."""
 READ_AHEAD = 4
 """Batches that are read ahead while a transaction is in progress."""
+SLICE = 32
+"""Events that are decoded before other tasks run."""
 
 
 @dataclass(frozen=True)
 class Projection:
-    """`apply` writes what one event changes, from the event and the tables alone: no clock, no randomness, no I/O.
+    """`apply` changes the rows as one event says, from the event and the rows alone: no clock, no randomness, no I/O.
 
+    `keys` names the rows that `apply` will get for an event; those of all events of a transaction are read together.
     `events` are the types that it applies (none: all events of the stream). `linger`: seconds that a transaction waits
     for more events, for tables that need not be current.
     """
@@ -47,8 +51,16 @@ class Projection:
     name: str
     stream: Stream
     apply: Apply
+    keys: Keys = lambda recorded: ()
     events: tuple[type[Event], ...] = ()
     linger: float = 0
+
+    def apply_all(self, rows: Rows, events: Sequence[RecordedEvent]) -> None:
+        """Apply events in their order and write what they change."""
+        rows.load(key for recorded in events for key in self.keys(recorded))
+        for recorded in events:
+            self.apply(rows, recorded)
+        rows.write()
 
 
 class ProjectionAheadOfStream(Exception):
@@ -91,6 +103,11 @@ class Projector:
     caught_up: asyncio.Event = field(default_factory=asyncio.Event)
     refused_since: float | None = None
 
+    def __post_init__(self) -> None:
+        self._writer = self.engine.execution_options(write=True)
+        self._position = Position(self.engine, self.metadata, self.projection.name)
+        self._cache = RowCache(self.engine)
+
     async def run(self) -> None:
         """Follow the stream until cancelled. `caught_up` is set once everything stored at the start is applied.
 
@@ -102,7 +119,7 @@ class Projector:
             )  # so that the series exists before the first skip
         feed = self._feed()
         self.sequence = await retry_while_unavailable(
-            lambda: run_in_thread(self._position), projection=self.projection.name
+            lambda: run_in_thread(self._position.read), projection=self.projection.name
         )
         if self.sequence > (last := await feed.last()):
             stream = self.projection.stream.name
@@ -112,10 +129,12 @@ class Projector:
         self.head = await feed.head()
         self._update_caught_up()
         raise_if_cancelled()
-        read: asyncio.Queue[_DecodedBatch] = asyncio.Queue(READ_AHEAD)
+        read: asyncio.Queue[Sequence[StoredMessage]] = asyncio.Queue(1)
+        decoded: asyncio.Queue[_DecodedBatch] = asyncio.Queue(READ_AHEAD)
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(feed, read))
-            tasks.create_task(self._write_all(read))
+            tasks.create_task(self._decode_all(read, decoded))
+            tasks.create_task(self._write_all(decoded))
 
     async def newest(self) -> int:
         """The stream sequence of the last event for this projection. Asks the server."""
@@ -129,26 +148,38 @@ class Projector:
         filters = [of_type(event) for event in self.projection.events]
         return CatchUpSubscription(self.connection, self.projection.stream, filters=filters)
 
-    async def _read(self, feed: CatchUpSubscription, read: asyncio.Queue["_DecodedBatch"]) -> None:
+    async def _read(self, feed: CatchUpSubscription, read: asyncio.Queue[Sequence[StoredMessage]]) -> None:
         async with aclosing(feed.follow(self.sequence)) as following:
             async for batch in following:
                 if batch.records:
-                    await self._enqueue(batch.records, read)
+                    await read.put(batch.records)
 
-    async def _enqueue(self, records: Sequence[StoredMessage], read: asyncio.Queue["_DecodedBatch"]) -> None:
-        understood = [event for record in records if (event := await self._understand(record)) is not None]
-        for watcher in self.watchers:
-            watcher(understood)
-        await read.put(_DecodedBatch(records, understood))
-
-    async def _write_all(self, read: asyncio.Queue["_DecodedBatch"]) -> None:
+    async def _decode_all(
+        self, read: asyncio.Queue[Sequence[StoredMessage]], decoded: asyncio.Queue["_DecodedBatch"]
+    ) -> None:
         while True:
             raise_if_cancelled()
-            batch = await read.get()
-            if self.projection.linger:
+            records = await read.get()
+            understood: list[RecordedEvent] = []
+            for number, record in enumerate(records, 1):
+                if (event := await self._understand(record)) is not None:
+                    understood.append(event)
+                if (
+                    number % SLICE == 0
+                ):  # a page of hundreds must not delay requests, nor the request for the next one
+                    await asyncio.sleep(0)
+            for watcher in self.watchers:
+                watcher(understood)
+            await decoded.put(_DecodedBatch(records, understood))
+
+    async def _write_all(self, decoded: asyncio.Queue["_DecodedBatch"]) -> None:
+        while True:
+            raise_if_cancelled()
+            batch = await decoded.get()
+            if self.projection.linger and self.caught_up.is_set():
                 await asyncio.sleep(self.projection.linger)
-            while not read.empty():
-                batch = batch.joined(read.get_nowait())
+            while not decoded.empty():
+                batch = batch.joined(decoded.get_nowait())
             applied = await self._apply_all(batch)
             self.sequence = batch.records[-1].sequence
             self.head = max(self.head, self.sequence)
@@ -161,12 +192,6 @@ class Projector:
     def _update_caught_up(self) -> None:
         if self.sequence >= self.head:
             self.caught_up.set()
-
-    def _position(self) -> int:
-        table = position_table(self.metadata)
-        with Session(self.engine) as session:
-            query = select(table.c.sequence).where(table.c.projection == self.projection.name)
-            return session.execute(query).scalar() or 0
 
     async def _apply_all(self, batch: "_DecodedBatch") -> Sequence[RecordedEvent]:
         """Apply a batch in one transaction; after an error one by one, so that only the culprit is a dead letter."""
@@ -211,19 +236,16 @@ class Projector:
 
     def _write(self, events: Sequence[RecordedEvent], last: int) -> Sequence[RecordedEvent]:
         """Apply the events above the position, so that a second writer of the slot, or a redelivery, has no effect."""
-        table = position_table(self.metadata)
-        mine = table.c.projection == self.projection.name
-        with write_session(self.engine) as session:
-            done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar()
-            if done is None:  # a row that does not exist can't be locked
-                insert_if_absent(session, table, projection=self.projection.name, sequence=0)
-                done = session.execute(select(table.c.sequence).where(mine).with_for_update()).scalar_one()
-            fresh = [recorded for recorded in events if recorded.sequence > done]
-            for recorded in fresh:
-                self.projection.apply(session, recorded)
-            if last > done:
-                session.execute(table.update().where(mine).values(sequence=last))
-            session.commit()
+        try:
+            with self._writer.begin() as connection:
+                done, is_ours = self._position.advance(connection, last)
+                if not is_ours:
+                    self._cache.forget()
+                fresh = [recorded for recorded in events if recorded.sequence > done]
+                self.projection.apply_all(Rows(self._cache, connection), fresh)
+        except BaseException:
+            self._position.forget()
+            raise
         return fresh
 
     async def _understand(self, record: StoredMessage) -> RecordedEvent | None:

@@ -3,13 +3,17 @@
 from collections.abc import Sequence
 from types import ModuleType
 
+from sqlalchemy import Engine
+
 from telecine_auditor.sources.message import StoredMessage
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_chassis.projections.session import position_table, write_session
+from telecine_chassis.projections.projector import Projection
+from telecine_chassis.projections.rows import RowCache, Rows
+from telecine_chassis.projections.session import position_table
 from telecine_chassis.projections.slots import Slots
 from telecine_contracts import Envelope, registry
 
-__all__ = ["project_entries"]
+__all__ = ["apply_events", "project_entries"]
 
 
 def project_entries(
@@ -20,14 +24,18 @@ def project_entries(
     if slot != slots.live():
         slots.promote(slot)
     engine = slots.open(slot)
-    apply = next(known.apply for known in projections.PROJECTIONS if known.stream.name == "LEDGER")
-    with write_session(engine) as session:
-        for entry in entries:
-            apply(session, _recorded(entry))
-        table = position_table(projections.METADATA)
-        session.execute(table.insert().values(projection="ledger", sequence=len(entries)))
-        session.commit()
+    projection = next(known for known in projections.PROJECTIONS if known.stream.name == "LEDGER")
+    apply_events(engine, projection, [_recorded(entry) for entry in entries])
+    table = position_table(projections.METADATA)
+    with engine.begin() as connection:
+        connection.execute(table.insert().values(projection="ledger", sequence=len(entries)))
     engine.dispose()
+
+
+def apply_events(engine: Engine, projection: Projection, events: Sequence[RecordedEvent]) -> None:
+    """Apply events to the tables of a projection in one transaction."""
+    with engine.begin() as connection:
+        projection.apply_all(Rows(RowCache(engine), connection), events)
 
 
 def _recorded(entry: StoredMessage) -> RecordedEvent:

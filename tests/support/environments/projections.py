@@ -10,6 +10,7 @@ from tests.support.eventually import eventually
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
+from telecine_chassis.projections.rows import Rows, new_row
 from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.session import position_table
 from telecine_chassis.projections.slots import Slots
@@ -53,14 +54,15 @@ class Applier:
     crash_at: str = ""
     given: list[str] = field(default_factory=list)
 
-    def __call__(self, session: Session, recorded: RecordedEvent) -> None:
+    def __call__(self, rows: Rows, recorded: RecordedEvent) -> None:
         generation = recorded.event.about["generation"]
         self.given.append(generation)
-        row = session.get(AppliedEvent, recorded.sequence)
-        session.add(row or AppliedEvent(sequence=recorded.sequence, generation=generation))
-        if row is not None:
+        row = rows.get(AppliedEvent, recorded.sequence)
+        if row is None:
+            rows.add(AppliedEvent, new_row(AppliedEvent, sequence=recorded.sequence, generation=generation))
+        else:
             row.times += 1
-        session.flush()
+        rows.write()
         if generation in self.poison:
             raise ValueError(f"can't apply {generation}")
         if generation == self.crash_at:

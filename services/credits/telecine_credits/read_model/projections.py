@@ -1,13 +1,14 @@
 """Projection of the ledger into the tables of credits: accounts, their grants, and holds."""
 
+from collections.abc import Iterator
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import TypeVar
 
-from sqlmodel import Session, SQLModel, col, select
+from sqlmodel import SQLModel
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
-from telecine_chassis.projections.session import add_row, delete_row, find_row
+from telecine_chassis.projections.rows import RowKey, Rows, new_row
 from telecine_contracts.credits import (
     AccountClosed,
     AccountReopened,
@@ -36,45 +37,52 @@ COLUMN_OF_SIDE = {
 """Column of a grant that counts its credits on a side of the ledger."""
 
 
-def apply(session: Session, recorded: RecordedEvent) -> None:
+def keys(recorded: RecordedEvent) -> Iterator[RowKey]:
+    """The account, the grants that the entry names, and the hold that it ends."""
+    event = recorded.event
+    assert isinstance(event, LedgerEvent)
+    yield AccountRow, event.account
+    if isinstance(event, CreditsSettled | CreditsRefunded):
+        yield HoldRow, (event.account, event.generation)
+    if not isinstance(event, CreditsGranted):
+        for number, _ in shares_of_entry(event):
+            yield GrantRow, (event.account, number)
+
+
+def apply(rows: Rows, recorded: RecordedEvent) -> None:
     """Update the account, the grants whose credits the entry moves, and the hold that it begins or ends."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
-    _save_account(session, event, recorded.sequence)
+    _save_account(rows, event, recorded.sequence)
     decided_at = event.decided_at or recorded.envelope.time
     match event:
         case CreditsGranted():
-            add_row(session, _granted(event, decided_at))
+            rows.add(GrantRow, _granted(event, decided_at))
         case CreditsDebited():
-            shares = _move(session, event)
-            add_row(session, _hold(event, shares, decided_at))
+            shares = _move(rows, event)
+            rows.add(HoldRow, _hold(event, shares, decided_at))
         case CreditsSettled() | CreditsRefunded():
-            _move(session, event)
-            delete_row(session, _one(session, HoldRow, (event.account, event.generation)))
+            _move(rows, event)
+            rows.delete(HoldRow, _one(rows, HoldRow, (event.account, event.generation)))
         case _ if event.postings:
-            _move(session, event)
+            _move(rows, event)
         case _:
             pass
 
 
-def _save_account(session: Session, event: LedgerEvent, sequence: int) -> None:
-    after: dict[str, Any] = {
-        "entry": event.entry,
-        "available": event.balances.available,
-        "held": event.balances.held,
-        "sequence": sequence,
-    }
-    if isinstance(event, AccountClosed | AccountReopened):
-        after["is_closed"] = isinstance(event, AccountClosed)
-    row = find_row(session, AccountRow, event.account)
+def _save_account(rows: Rows, event: LedgerEvent, sequence: int) -> None:
+    row = rows.get(AccountRow, event.account)
     if row is None:
-        add_row(session, AccountRow(account=event.account, **after))
-    else:
-        row.sqlmodel_update(after)
+        row = rows.add(AccountRow, new_row(AccountRow, account=event.account))
+    row.entry, row.sequence = event.entry, sequence
+    row.available, row.held = event.balances.available, event.balances.held
+    if isinstance(event, AccountClosed | AccountReopened):
+        row.is_closed = isinstance(event, AccountClosed)
 
 
 def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
-    return GrantRow(
+    return new_row(
+        GrantRow,
         account=event.account,
         entry=event.entry,
         reference=event.reference,
@@ -92,7 +100,8 @@ def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
 
 
 def _hold(event: CreditsDebited, shares: GrantShares, decided_at: datetime) -> HoldRow:
-    return HoldRow(
+    return new_row(
+        HoldRow,
         account=event.account,
         generation=event.generation,
         amount=event.amount,
@@ -101,9 +110,9 @@ def _hold(event: CreditsDebited, shares: GrantShares, decided_at: datetime) -> H
     )
 
 
-def _move(session: Session, event: LedgerEvent) -> GrantShares:
+def _move(rows: Rows, event: LedgerEvent) -> GrantShares:
     """Move credits of each grant between columns as the postings say; returns what was moved."""
-    shares = _shares(session, event)
+    shares = _shares(rows, event)
     source, target = (
         next(
             COLUMN_OF_SIDE[leg.account.rpartition(":")[2]] for leg in event.postings if leg.amount * sign > 0
@@ -112,38 +121,37 @@ def _move(session: Session, event: LedgerEvent) -> GrantShares:
     )
     until = event.usable_until if isinstance(event, CreditsRefunded | CreditsAdjusted) else None
     for number, amount in shares:
-        grant = _one(session, GrantRow, (event.account, number))
+        grant = _one(rows, GrantRow, (event.account, number))
         setattr(grant, source, getattr(grant, source) - amount)
         setattr(grant, target, getattr(grant, target) + amount)
         grant.usable_until = latest_end(grant.usable_until, until)
     return shares
 
 
-def _shares(session: Session, event: LedgerEvent) -> GrantShares:
+def _shares(rows: Rows, event: LedgerEvent) -> GrantShares:
     """What the entry moves, by grant."""
     # Entries from before 0.2 do not name their grants: they were debited in burn order, before expiry existed.
     match event:
         case _ if named := shares_of_entry(event):
             return named
         case CreditsDebited():
-            return allocate(_funded(session, event.account), event.amount, None)
+            return allocate(_funded(rows, event.account), event.amount, None)
         case CreditsSettled() | CreditsRefunded():
-            hold = _one(session, HoldRow, (event.account, event.generation))
+            hold = _one(rows, HoldRow, (event.account, event.generation))
             return tuple((number, amount) for number, amount in hold.parts)
         case _:
             return ()
 
 
-def _one(session: Session, model: type[Row], key: tuple[str, int] | tuple[str, str]) -> Row:
-    row = find_row(session, model, key)
+def _one(rows: Rows, model: type[Row], key: tuple[str, int] | tuple[str, str]) -> Row:
+    row = rows.get(model, key)
     if row is None:
         raise LookupError(f"no {model.__name__} {key} exists")
     return row
 
 
-def _funded(session: Session, account: str) -> dict[int, GrantRow]:
-    query = select(GrantRow).where(col(GrantRow.account) == account, col(GrantRow.available) > 0)
-    return {grant.entry: grant for grant in session.exec(query)}
+def _funded(rows: Rows, account: str) -> dict[int, GrantRow]:
+    return {grant.entry: grant for grant in rows.find(GrantRow, account=account) if grant.available > 0}
 
 
-PROJECTIONS = (Projection("ledger", LEDGER, apply, linger=0.25),)
+PROJECTIONS = (Projection("ledger", LEDGER, apply, keys, linger=0.25),)

@@ -1,10 +1,9 @@
 """An account's rows after one more ledger entry: balance, grants and spend limits."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime
 
-from sqlmodel import Session
-
-from telecine_chassis.projections.session import add_row, find_row
+from telecine_chassis.projections.rows import RowKey, Rows, new_row
 from telecine_contracts.credits import (
     AccountClosed,
     AccountReopened,
@@ -19,30 +18,40 @@ from telecine_contracts.credits import (
 from .entries import replace_nul
 from .tables import Balance, GrantRow, SpendLimit
 
-__all__ = ["apply_entry"]
+__all__ = ["account_keys", "apply_entry"]
 
 _SIDES = ("available", "held", "spent", "expired")
 
 
-def apply_entry(session: Session, event: LedgerEvent, decided_at: datetime) -> Balance:
+def account_keys(event: LedgerEvent) -> Iterator[RowKey]:
+    """The rows of the account that `apply_entry` gets."""
+    yield Balance, event.account
+    if isinstance(event, SpendLimitsSet):
+        yield SpendLimit, (event.account, event.api_key or "")
+    if not isinstance(event, CreditsGranted):
+        for leg in event.postings:
+            if leg.grant is not None:
+                yield GrantRow, (event.account, leg.grant)
+
+
+def apply_entry(rows: Rows, event: LedgerEvent, decided_at: datetime) -> Balance:
     """Apply `event` to the account's balance, grants and limits; returns the balance."""
-    balance = find_row(session, Balance, event.account)
+    balance = rows.get(Balance, event.account)
     if balance is None:
-        balance = Balance(account=event.account, at=decided_at, closed=False, attributed=True)
+        balance = rows.add(Balance, new_row(Balance, account=event.account, at=decided_at))
     balance.entry, balance.at = event.entry, max(balance.at, decided_at)
     balance.available, balance.held = event.balances.available, event.balances.held
     match event:
         case CreditsGranted():
-            add_row(session, _granted(event, decided_at))
+            rows.add(GrantRow, _granted(event, decided_at))
         case AccountClosed() | AccountReopened():
             balance.closed = isinstance(event, AccountClosed)
         case SpendLimitsSet():
-            _limit(session, event)
+            _limit(rows, event)
         case MessageSkipped():
             pass
-        case _ if not _move(session, event):
+        case _ if not _move(rows, event):
             balance.attributed = False
-    add_row(session, balance)
     return balance
 
 
@@ -51,7 +60,8 @@ def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
     if expires_at is not None and expires_at.tzinfo is None:
         # From before 0.2; it was meant in UTC.
         expires_at = expires_at.replace(tzinfo=UTC)
-    return GrantRow(
+    return new_row(
+        GrantRow,
         account=event.account,
         number=event.entry,
         amount=event.amount,
@@ -69,18 +79,18 @@ def _granted(event: CreditsGranted, decided_at: datetime) -> GrantRow:
     )
 
 
-def _limit(session: Session, event: SpendLimitsSet) -> None:
+def _limit(rows: Rows, event: SpendLimitsSet) -> None:
     api_key = event.api_key or ""
-    limit = find_row(session, SpendLimit, (event.account, api_key))
-    limit = limit or SpendLimit(account=event.account, api_key=api_key)
+    limit = rows.get(SpendLimit, (event.account, api_key))
+    if limit is None:
+        limit = rows.add(SpendLimit, new_row(SpendLimit, account=event.account, api_key=api_key))
     limit.per_day, limit.per_generation = event.per_day, event.per_generation
-    add_row(session, limit)
 
 
-def _move(session: Session, event: LedgerEvent) -> bool:
+def _move(rows: Rows, event: LedgerEvent) -> bool:
     """Move credits of grants between their columns; False if the entry does not name the grants."""
     for leg in event.postings:
-        grant = find_row(session, GrantRow, (event.account, leg.grant)) if leg.grant is not None else None
+        grant = rows.get(GrantRow, (event.account, leg.grant)) if leg.grant is not None else None
         if grant is None:
             return False
         side = leg.account.removeprefix(f"{event.account}:")

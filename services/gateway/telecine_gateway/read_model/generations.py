@@ -1,6 +1,7 @@
 """A generation's row after one more event, for the projection and for reads of running generations."""
 
 from telecine_chassis.eventstore.port import RecordedEvent
+from telecine_chassis.projections.rows import new_row
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, VideoEvent
 from telecine_contracts.generation import (
     CancelDeclined,
@@ -43,8 +44,8 @@ def apply_event(row: GenerationRow | None, recorded: RecordedEvent) -> Generatio
 
 
 def _requested(event: GenerationRequested, recorded: RecordedEvent) -> GenerationRow:
-    parameters = event.parameters
-    return GenerationRow(
+    return new_row(
+        GenerationRow,
         id=event.generation,
         account=event.account,
         requested_sequence=recorded.sequence,
@@ -55,7 +56,7 @@ def _requested(event: GenerationRequested, recorded: RecordedEvent) -> Generatio
         kind=event.kind.value,
         price=event.price.credits,
         price_table=event.price.table,
-        **parameters.model_dump(),
+        **dict(event.parameters),
     )
 
 

@@ -1,19 +1,23 @@
 """Projections from events to tables: generations, the ledger, and API keys."""
 
-from datetime import datetime
-
-from sqlmodel import Session, col, select
+from collections.abc import Iterator
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
-from telecine_chassis.projections.session import add_row, find_row
+from telecine_chassis.projections.rows import RowKey, Rows, new_row
 from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
-from telecine_contracts.credits import CreditsRefunded, CreditsSettled, LedgerEvent
+from telecine_contracts.credits import (
+    CreditsDebited,
+    CreditsDenied,
+    CreditsRefunded,
+    CreditsSettled,
+    LedgerEvent,
+)
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 
-from .accounts import apply_entry
+from .accounts import account_keys, apply_entry
 from .charges import apply_to_charge
 from .entries import statement_line
 from .generations import apply_event
@@ -23,45 +27,56 @@ from .timeline import public_data
 __all__ = ["METADATA", "PROJECTIONS", "VERSION"]
 
 
-def apply_video(session: Session, recorded: RecordedEvent) -> None:
+def video_keys(recorded: RecordedEvent) -> Iterator[RowKey]:
+    """The generation's row."""
+    event = recorded.event
+    assert isinstance(event, AnyVideoEvent)
+    yield GenerationRow, event.generation
+
+
+def apply_video(rows: Rows, recorded: RecordedEvent) -> None:
     """The generation's row and its timeline."""
     event = recorded.event
     assert isinstance(event, AnyVideoEvent)
-    row = find_row(session, GenerationRow, event.generation)
+    row = rows.get(GenerationRow, event.generation)
     changed = apply_event(row, recorded)
-    if changed is not None:
-        add_row(session, changed)
-    session.add(
-        VideoEvent(
-            sequence=recorded.sequence,
-            generation=event.generation,
-            account=event.account,
-            type=event.type,
-            time=recorded.envelope.time,
-            data=public_data(event),
-        )
+    if row is None and changed is not None:
+        rows.add(GenerationRow, changed)
+    rows.insert(
+        VideoEvent,
+        sequence=recorded.sequence,
+        generation=event.generation,
+        account=event.account,
+        type=event.type,
+        time=recorded.envelope.time,
+        data=public_data(event),
     )
 
 
-def apply_ledger(session: Session, recorded: RecordedEvent) -> None:
+def ledger_keys(recorded: RecordedEvent) -> Iterator[RowKey]:
+    """The account's rows, and the charge of a generation that has ended."""
+    event = recorded.event
+    assert isinstance(event, LedgerEvent)
+    yield from account_keys(event)
+    if isinstance(event, CreditsSettled | CreditsRefunded):
+        yield ChargeRow, event.generation
+
+
+def apply_ledger(rows: Rows, recorded: RecordedEvent) -> None:
     """The account's rows, the entry, and the charge of a generation."""
     event = recorded.event
     assert isinstance(event, LedgerEvent)
-    balance = apply_entry(session, event, event.decided_at or recorded.envelope.time)
-    session.add(_entry(event, recorded, balance.at))
-    _apply_charge(session, event)
-
-
-def _entry(event: LedgerEvent, recorded: RecordedEvent, at: datetime) -> LedgerEntry:
-    line = statement_line(event, at)
-    return LedgerEntry(
+    balance = apply_entry(rows, event, event.decided_at or recorded.envelope.time)
+    line = statement_line(event, balance.at)
+    rows.insert(
+        LedgerEntry,
         sequence=recorded.sequence,
         account=event.account,
         entry=line.entry,
         type=event.type,
         action=line.action,
         time=recorded.envelope.time,
-        at=at,
+        at=line.at,
         generation=line.generation,
         amount=line.amount,
         held_amount=line.held_amount,
@@ -71,45 +86,59 @@ def _entry(event: LedgerEvent, recorded: RecordedEvent, at: datetime) -> LedgerE
         reference=line.reference,
         data=line.data,
     )
+    _apply_charge(rows, event)
 
 
-def _apply_charge(session: Session, event: LedgerEvent) -> None:
-    row = None
-    # Only an end needs the charge before it: a debit or denial is always a generation's first entry.
+def _apply_charge(rows: Rows, event: LedgerEvent) -> None:
     if isinstance(event, CreditsSettled | CreditsRefunded):
-        row = find_row(session, ChargeRow, event.generation)
-    charge = apply_to_charge(row.charge if row else None, event)
-    if charge is None:
-        return
-    if row is None:
-        row = ChargeRow.of(charge)
-    row.state = charge.state
-    add_row(session, row)
+        row = rows.get(ChargeRow, event.generation)
+        if row is not None:
+            row.state = event.action
+    elif isinstance(event, CreditsDebited | CreditsDenied):
+        # Always a generation's first entry, so that no row needs to be read.
+        charge = apply_to_charge(None, event)
+        assert charge is not None
+        row = new_row(
+            ChargeRow,
+            generation=charge.generation,
+            account=charge.account,
+            state=charge.state,
+            amount=charge.amount,
+            available=charge.available,
+            reason=charge.reason,
+            limit=charge.limit,
+        )
+        rows.add(ChargeRow, row)
 
 
-def apply_access(session: Session, recorded: RecordedEvent) -> None:
+def access_keys(recorded: RecordedEvent) -> Iterator[RowKey]:
+    """The key that is created."""
+    if isinstance(recorded.event, ApiKeyCreated):
+        yield ApiKey, recorded.event.key_sha256
+
+
+def apply_access(rows: Rows, recorded: RecordedEvent) -> None:
     """API keys and their accounts."""
     match recorded.event:
-        case ApiKeyCreated() as event if session.get(ApiKey, event.key_sha256) is None:
-            session.add(
-                ApiKey(
-                    sha256=event.key_sha256,
-                    account=event.account,
-                    key_id=event.key_id,
-                    name=event.name,
-                    scopes=list(DEFAULT_SCOPES if event.scopes is None else event.scopes),
-                    created_at=recorded.envelope.time,
-                )
+        case ApiKeyCreated() as event if rows.get(ApiKey, event.key_sha256) is None:
+            scopes = list(DEFAULT_SCOPES if event.scopes is None else event.scopes)
+            key = new_row(
+                ApiKey,
+                sha256=event.key_sha256,
+                account=event.account,
+                key_id=event.key_id,
+                name=event.name,
+                scopes=scopes,
+                created_at=recorded.envelope.time,
             )
+            rows.add(ApiKey, key)
         case ApiKeyRevoked() as event:
-            mine = col(ApiKey.account) == event.account, col(ApiKey.key_id) == event.key_id
-            for key in session.exec(select(ApiKey).where(*mine)):
+            for key in rows.find(ApiKey, account=event.account, key_id=event.key_id):
                 key.revoked_at = key.revoked_at or recorded.envelope.time
-                session.add(key)
 
 
 PROJECTIONS = (
-    Projection("generations", VIDEO, apply_video, linger=0.05),
-    Projection("ledger", LEDGER, apply_ledger, linger=0.05),
-    Projection("access", ACCESS, apply_access),
+    Projection("generations", VIDEO, apply_video, video_keys, linger=0.05),
+    Projection("ledger", LEDGER, apply_ledger, ledger_keys, linger=0.05),
+    Projection("access", ACCESS, apply_access, access_keys),
 )

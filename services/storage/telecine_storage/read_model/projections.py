@@ -1,9 +1,10 @@
 """Projection of pending copies, and of stored videos that can be copied again."""
 
-from sqlmodel import Session
+from collections.abc import Iterator
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
+from telecine_chassis.projections.rows import RowKey, Rows, new_row
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 from telecine_contracts.streams import VIDEO
@@ -11,33 +12,46 @@ from telecine_contracts.streams import VIDEO
 from .tables import PendingCopyRow, StoredVideoRow
 
 
-def apply(session: Session, recorded: RecordedEvent) -> None:
+def keys(recorded: RecordedEvent) -> Iterator[RowKey]:
+    """The generation's rows."""
+    match recorded.event:
+        case VideoReady() | VideoStorageFailed() as event:
+            yield PendingCopyRow, event.generation
+        case VideoStored() as event:
+            yield PendingCopyRow, event.generation
+            yield StoredVideoRow, event.generation
+        case _:
+            pass
+
+
+def apply(rows: Rows, recorded: RecordedEvent) -> None:
     """A video is pending from VideoReady until it is stored or storing it fails permanently."""
     match recorded.event:
         case VideoReady() as event:
-            session.merge(
-                PendingCopyRow(
-                    generation=event.generation,
-                    account=event.account,
-                    traceparent=recorded.envelope.traceparent,
-                    url_expires_at=event.url_expires_at,
-                )
+            pending = new_row(
+                PendingCopyRow,
+                generation=event.generation,
+                account=event.account,
+                traceparent=recorded.envelope.traceparent,
+                url_expires_at=event.url_expires_at,
             )
+            rows.put(PendingCopyRow, pending)
         case VideoStored() as event:
-            pending = session.get(PendingCopyRow, event.generation)
-            if pending is not None:
-                session.merge(_stored(event, pending))
-                session.delete(pending)
+            copied = rows.get(PendingCopyRow, event.generation)
+            if copied is not None:
+                rows.put(StoredVideoRow, _stored(event, copied))
+                rows.delete(PendingCopyRow, copied)
         case VideoStorageFailed() as event:
-            pending = session.get(PendingCopyRow, event.generation)
-            if pending is not None:
-                session.delete(pending)
+            failed = rows.get(PendingCopyRow, event.generation)
+            if failed is not None:
+                rows.delete(PendingCopyRow, failed)
         case _:
             pass
 
 
 def _stored(event: VideoStored, pending: PendingCopyRow) -> StoredVideoRow:
-    return StoredVideoRow(
+    return new_row(
+        StoredVideoRow,
         generation=event.generation,
         account=event.account,
         bucket=event.bucket,
@@ -48,4 +62,4 @@ def _stored(event: VideoStored, pending: PendingCopyRow) -> StoredVideoRow:
 
 
 EVENTS = (VideoReady, VideoStored, VideoStorageFailed)
-PROJECTIONS = (Projection("pending_copies", VIDEO, apply, EVENTS, linger=0.25),)
+PROJECTIONS = (Projection("pending_copies", VIDEO, apply, keys, EVENTS, linger=0.25),)

@@ -11,11 +11,12 @@ from sqlalchemy import Engine
 from sqlmodel import Session, SQLModel, create_engine, select
 from tests.support.data.ledger_entries import AVAILABLE, DAY, HOUR, NOW, Entries, fold
 from tests.support.data.ledger_histories import execute_history, histories, totals_by_grant
+from tests.support.environments.projected_tables import apply_events
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts.credits import CreditsGranted, GrantKind, LedgerEvent
 from telecine_contracts.examples import envelope
-from telecine_credits.read_model.projections import apply
+from telecine_credits.read_model.projections import PROJECTIONS
 from telecine_credits.read_model.queries import expirable_grants
 from telecine_credits.read_model.tables import METADATA, AccountRow, GrantRow, HoldRow
 from telecine_credits.rules.commands import TimedCommand
@@ -40,13 +41,12 @@ def empty() -> Engine:
 
 def project(engine: Engine, entries: Iterable[LedgerEvent], *, first: int = 1, a_time: int = 1000) -> None:
     """Apply entries at stream sequences from 10 times `first` on, so many in a transaction."""
-    waiting = list(enumerate(entries, start=first))
+    waiting = [
+        RecordedEvent(entry, replace(envelope(entry), time=WRITTEN), 10 * number)
+        for number, entry in enumerate(entries, start=first)
+    ]
     while waiting:
-        with Session(engine) as session:
-            for number, entry in waiting[:a_time]:
-                written = replace(envelope(entry), time=WRITTEN)
-                apply(session, RecordedEvent(entry, written, 10 * number))
-            session.commit()
+        apply_events(engine, PROJECTIONS[0], waiting[:a_time])
         waiting = waiting[a_time:]
 
 

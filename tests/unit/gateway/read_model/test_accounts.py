@@ -10,6 +10,7 @@ from sqlalchemy import Engine
 from sqlmodel import Session, col, create_engine, select
 from tests.support.data.ledger_entries import DAY, HOUR, NOW, OWNER, Entries
 from tests.support.data.ledger_histories import execute_history, histories, totals_by_grant
+from tests.support.environments.projected_tables import apply_events
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Envelope
@@ -17,9 +18,10 @@ from telecine_contracts.credits import GrantKind, LedgerEvent
 from telecine_contracts.subjects import of_event
 from telecine_credits.rules.account import Account
 from telecine_credits.rules.commands import TimedCommand
-from telecine_gateway.read_model.projections import apply_ledger
+from telecine_gateway.read_model.projections import PROJECTIONS
 from telecine_gateway.read_model.tables import METADATA, Balance, GrantRow, LedgerEntry, SpendLimit
 
+LEDGER_PROJECTION = next(one for one in PROJECTIONS if one.name == "ledger")
 SIDES = ("available", "held", "spent", "expired")
 
 
@@ -37,19 +39,19 @@ def engine() -> Iterator[Engine]:
 
 
 def apply(engine: Engine, events: Sequence[LedgerEvent], *, time: datetime = NOW) -> None:
-    with Session(engine) as session:
-        for sequence, event in enumerate(events, 1):
-            envelope = Envelope(
-                id=f"e{sequence}",
-                source="test",
-                type=event.type,
-                time=time + timedelta(seconds=sequence),
-                subject=of_event(event),
-                correlation="c",
-                causation="c",
-            )
-            apply_ledger(session, RecordedEvent(event, envelope, sequence))
-        session.commit()
+    recorded = []
+    for sequence, event in enumerate(events, 1):
+        envelope = Envelope(
+            id=f"e{sequence}",
+            source="test",
+            type=event.type,
+            time=time + timedelta(seconds=sequence),
+            subject=of_event(event),
+            correlation="c",
+            causation="c",
+        )
+        recorded.append(RecordedEvent(event, envelope, sequence))
+    apply_events(engine, LEDGER_PROJECTION, recorded)
 
 
 @settings(max_examples=20, deadline=None)

@@ -1,0 +1,142 @@
+"""SQL text for many rows of one table in one statement, on SQLite and Postgres.
+
+Written out rather than compiled by SQLAlchemy for each execution: compiling costs more than the rows of a small batch.
+Values go through the types of SQLAlchemy, so that every other query reads them as usual. Names come from the tables'
+definitions, values are always parameters.
+"""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from functools import cached_property
+from itertools import chain
+from typing import Any
+
+from sqlalchemy import Connection, CursorResult, Engine, Table
+
+__all__ = ["TableStatements", "Values"]
+
+Values = tuple[Any, ...]
+"""The values of a row in the order of the table's columns."""
+Convert = Callable[[Any], Any]
+LARGEST = 128
+"""Rows or keys of one statement. Fewer are written in powers of two, so that drivers keep all statements prepared."""
+
+
+class TableStatements:
+    """Reads, writes and deletes rows of `table`. Methods raise SQLAlchemy's errors."""
+
+    def __init__(self, table: Table, engine: Engine) -> None:
+        self.names = tuple(column.name for column in table.columns)
+        keys = [column.name for column in table.primary_key]
+        self.key_at = tuple(map(self.names.index, keys))
+        """Places of the primary key among the columns."""
+        indexed = {column.name for index in table.indexes for column in index.columns}
+        self.indexed_at = tuple(at for at, name in enumerate(self.names) if name in indexed)
+        """Places of the columns that other indexes contain."""
+        self._keys, self._indexed = keys, indexed
+        preparer = engine.dialect.identifier_preparer
+        self._quote: Callable[[str], str] = preparer.quote
+        self._mark = "?" if engine.dialect.name == "sqlite" else "%s"
+        schema = engine.get_execution_options().get("schema_translate_map", {}).get(table.schema)
+        self._table = f"{preparer.quote_schema(schema)}." if schema else ""
+        self._table += preparer.quote(table.name)
+        self._dialect = engine.dialect
+        self._types = [column.type.dialect_impl(engine.dialect) for column in table.columns]
+        self._to_driver = _by_place(one.bind_processor(engine.dialect) for one in self._types)
+        self._from_driver: list[tuple[int, Convert]] | None = None
+        self._inserts: dict[int, str] = {}
+        self._upserts: dict[tuple[int, bool], str] = {}
+
+    def select(self, connection: Connection, keys: Sequence[Any]) -> list[Values]:
+        """The rows with these primary keys: the value of the one column, or a tuple of values."""
+        found: list[Values] = []
+        for some in _chunks(keys):
+            query = f"SELECT {self._columns} FROM {self._table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
+            found += self._read(connection.exec_driver_sql(query, self._flat_keys(some)))
+        return found
+
+    def select_where(self, connection: Connection, equal: dict[str, Any]) -> list[Values]:
+        """The rows whose columns, plain texts or numbers, have these values."""
+        where = " AND ".join(f"{self._quote(name)} = {self._mark}" for name in equal)
+        query = f"SELECT {self._columns} FROM {self._table} WHERE {where}"  # noqa: S608
+        return self._read(connection.exec_driver_sql(query, tuple(equal.values())))
+
+    def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
+        """Insert new rows. Raises IntegrityError for a key that exists."""
+        for some in _chunks(rows):
+            text = self._inserts.get(len(some))
+            if text is None:
+                text = self._inserts[len(some)] = self._insert(len(some))
+            connection.exec_driver_sql(text, self._flat(some))
+
+    def update(self, connection: Connection, rows: Sequence[Values], *, indexed: bool) -> None:
+        """Update existing rows. `indexed`: whether columns of `indexed_at` have changed; writing them costs more."""
+        for some in _chunks(rows):
+            text = self._upserts.get((len(some), indexed))
+            if text is None:
+                changed = [
+                    self._quote(name)
+                    for name in self.names
+                    if name not in self._keys and (indexed or name not in self._indexed)
+                ]
+                assignments = ", ".join(f"{name} = excluded.{name}" for name in changed)
+                target = ", ".join(map(self._quote, self._keys))
+                text = f"{self._insert(len(some))} ON CONFLICT ({target}) DO UPDATE SET {assignments}"
+                self._upserts[len(some), indexed] = text
+            connection.exec_driver_sql(text, self._flat(some))
+
+    def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
+        """Delete the rows with these primary keys."""
+        for some in _chunks(keys):
+            text = f"DELETE FROM {self._table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
+            connection.exec_driver_sql(text, self._flat_keys(some))
+
+    @cached_property
+    def _columns(self) -> str:
+        return ", ".join(map(self._quote, self.names))
+
+    def _insert(self, count: int) -> str:
+        row = f"({', '.join([self._mark] * len(self.names))})"
+        return f"INSERT INTO {self._table} ({self._columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+
+    def _is_any_of(self, count: int) -> str:
+        names = ", ".join(map(self._quote, self._keys))
+        if len(self._keys) == 1:
+            return f"{names} IN ({', '.join([self._mark] * count)})"
+        key = f"({', '.join([self._mark] * len(self._keys))})"
+        return f"({names}) IN (VALUES {', '.join([key] * count)})"  # the form that both databases know
+
+    def _flat_keys(self, keys: Sequence[Any]) -> Values:
+        return tuple(keys) if len(self._keys) == 1 else tuple(chain.from_iterable(keys))
+
+    def _flat(self, rows: Sequence[Values]) -> Values:
+        return tuple(chain.from_iterable(_converted(rows, self._to_driver)))
+
+    def _read(self, result: CursorResult[Any]) -> list[Values]:
+        if self._from_driver is None:
+            codes = [column[1] for column in result.cursor.description]
+            self._from_driver = _by_place(
+                one.result_processor(self._dialect, code)
+                for one, code in zip(self._types, codes, strict=True)
+            )
+        return list(_converted([tuple(row) for row in result], self._from_driver))
+
+
+def _by_place(converters: Iterable[Convert | None]) -> list[tuple[int, Convert]]:
+    return [(at, convert) for at, convert in enumerate(converters) if convert is not None]
+
+
+def _converted(rows: Sequence[Values], converters: Sequence[tuple[int, Convert]]) -> Iterable[Values]:
+    if not rows or not converters:
+        return rows
+    columns: list[Iterable[Any]] = list(zip(*rows, strict=True))
+    for at, convert in converters:
+        columns[at] = map(convert, columns[at])
+    return zip(*columns, strict=True)
+
+
+def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+    at = 0
+    while left := len(rows) - at:
+        size = min(LARGEST, 1 << left.bit_length() - 1)
+        yield rows[at : at + size]
+        at += size
