@@ -93,8 +93,9 @@ class Rights:
     """All permissions of one identity. Everything else is denied.
 
     `tells`: subjects it may publish to that get one reply or none, JetStream API requests included. `asks`: those that
-    get many replies. `hears`: notifications it may subscribe to. `commands`: requests that it may send to the identity
-    that `serves` them. `server`: requests to the servers themselves. `inbox`: prefix of its reply subjects.
+    get many replies. `hears`: announcements that it may subscribe to; they contain the messages of streams that it
+    reads. `commands`: requests that it may send to the identity that `serves` them. `server`: requests to the servers
+    themselves. `inbox`: prefix of its reply subjects.
     """
 
     identity: str

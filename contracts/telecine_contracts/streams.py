@@ -16,8 +16,8 @@ GIB = 2**30
 class Stream:
     """One JetStream stream. Sizes in bytes, times in seconds; 0 or None means no limit.
 
-    `announced`: the headers of every stored message are republished on ``stored.<its subject>`` (JetStream's
-    republishing), so that a reader of the stream knows when to fetch without a consumer of its own.
+    `announced`: every message is republished on ``stored.<its subject>`` once it is stored (JetStream's republishing),
+    so that a reader of the stream follows it without requests and without a consumer of its own.
     """
 
     name: str

@@ -1,32 +1,40 @@
 """Catch-up subscription: reads a stream in order from any sequence and then follows it; the source of every projection.
 
-It fetches pages by direct get, and again when the server announces that a message was stored. It creates no consumer:
-the permission to create one would also allow changing the consumers of other services.
+It fetches pages by direct get until it has caught up. From then on it takes the messages from the server's
+announcements (JetStream republishes every message that it has stored), and fetches a page when one is missing. It
+creates no consumer: the permission to create one would also allow changing the consumers of other services.
 """
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
-from dataclasses import dataclass, field
+import re
+from collections.abc import AsyncGenerator, Iterable, Sequence
+from contextlib import aclosing
+from dataclasses import dataclass
 
 import nats.errors
 import structlog
-from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 
 from telecine_chassis.runtime.cancellation import raise_if_cancelled
 from telecine_contracts.streams import Stream
 from telecine_contracts.subjects import stored
+from telecine_jetstream.announcements import Announcement, Announcements
 from telecine_jetstream.client import NatsClient
 from telecine_jetstream.direct_get import MessagePage, fetch_page
-from telecine_jetstream.messages import StoredMessage
+from telecine_jetstream.messages import StoredMessage, parse_headers
 
 __all__ = ["CatchUpSubscription", "MessageBatch"]
 
 log = structlog.get_logger(__name__)
-IDLE_TIMEOUT = 0.5
-"""Seconds without an announcement until the next page is fetched anyway, since an announcement may be lost."""
+IDLE_TIMEOUT = 5
+"""Seconds without an announcement until a page is fetched anyway. Announcements may be lost between two servers of a
+cluster; the next announcement shows that at once, and this timeout if there is none."""
+SETTLE_TIMEOUT = 0.5
+"""The same after a page with messages: the servers of a cluster may not know yet that announcements are wanted here."""
 SILENCE_TIMEOUT = 2
 """Seconds without a reply after which a page is requested again."""
+RETRY_INTERVAL = 0.5
+"""Seconds until a page is requested again after a failure."""
 REPLICA_LAG_INTERVAL = 0.01
 """Seconds between two requests while a replica does not have an announced message yet."""
 ANNOUNCEMENT_TIMEOUT = 5
@@ -42,7 +50,11 @@ class MessageBatch:
 
 
 class CatchUpSubscription:
-    """The messages that match `filters` (none: the whole stream), without gaps or duplicates."""
+    """The messages that match `filters` (none: the whole stream), without gaps or duplicates.
+
+    With filters the whole stream is read, too: of an announcement that does not match, only the sequence is looked at,
+    which shows that none was lost.
+    """
 
     def __init__(
         self,
@@ -57,10 +69,8 @@ class CatchUpSubscription:
         self._stream = stream
         self._filters = list(filters or stream.subjects)
         self._limit = limit
-        # Pages of several filters can't be merged in order without gaps: the whole stream is read and filtered here.
-        [whole] = stream.subjects
-        self._requested = self._filters[0] if len(self._filters) == 1 else whole
-        self._wanted = [pattern.split(".") for pattern in self._filters]
+        [self._whole] = stream.subjects
+        self._wanted = _pattern(self._filters)
 
     async def head(self) -> int:
         """The sequence of the last message that currently matches the filters; 0 if there is none."""
@@ -80,30 +90,82 @@ class CatchUpSubscription:
 
     async def follow(self, after: int) -> AsyncGenerator[MessageBatch, None]:
         """Batches of messages above sequence `after`, without end; an empty batch when nothing is new."""
-        announcements = _Announcements()
-        subscription = await self._connection.subscribe(stored(self._requested), cb=announcements.receive)
+        announced = Announcements(self._stream.name, _pattern(map(stored, self._filters)))
+        subscription = await self._connection.subscribe_raw(stored(self._whole), announced.receive)
+        self._connection.add_reconnect_listener(announced.interrupt)
         try:
+            idle = False
             while True:
-                raise_if_cancelled()
-                announcements.heard.clear()
-                found = await self._page(after)
-                if found.records:
-                    after = found.records[-1].sequence
-                    wanted = [record for record in found.records if self._is_wanted(record)]
-                    if wanted:
-                        yield MessageBatch(wanted, found.pending)
-                elif not await announcements.wait_for_news(after):
-                    yield MessageBatch((), 0)
+                news = False
+                async with aclosing(self._pages(after, announced)) as pages:
+                    async for page in pages:
+                        if page.records:
+                            after, news = page.records[-1].sequence, True
+                        wanted = [record for record in page.records if self._wanted.fullmatch(record.subject)]
+                        if wanted:
+                            yield MessageBatch(wanted, page.pending)
+                        elif not page.records:
+                            yield MessageBatch((), 0)
+                timeout = IDLE_TIMEOUT if idle and not news else SETTLE_TIMEOUT
+                while True:
+                    found, after, idle = await self._announced(after, announced, timeout)
+                    if not found:
+                        break
+                    timeout = IDLE_TIMEOUT
+                    yield MessageBatch([_record(one) for one in found], 0)
         finally:
+            self._connection.remove_reconnect_listener(announced.interrupt)
             if not self._connection.is_closed:
-                await subscription.unsubscribe()
+                await self._connection.unsubscribe_raw(subscription)
 
-    async def _page(self, after: int) -> MessagePage:
+    async def _pages(self, after: int, announced: Announcements) -> AsyncGenerator[MessagePage, None]:
+        """Pages of the whole stream until everything behind them can be taken from the announcements."""
+        now, missing_since = asyncio.get_running_loop().time, None
+        while True:
+            raise_if_cancelled()
+            page = await self._page(after)
+            if page is None:
+                yield MessagePage([], 0)
+                await announced.wait(RETRY_INTERVAL)
+                continue
+            if page.records:
+                after, missing_since = page.records[-1].sequence, None
+            complete = not page.pending and not announced.lacks(after)
+            if page.records or complete:
+                yield page
+            if complete:
+                return
+            if page.records:
+                continue
+            # What was announced is not there: the replica that answered lags behind, or the message was removed.
+            missing_since = now() if missing_since is None else missing_since
+            if now() - missing_since > ANNOUNCEMENT_TIMEOUT:
+                announced.forget()
+            await asyncio.sleep(REPLICA_LAG_INTERVAL)
+
+    async def _announced(
+        self, after: int, announced: Announcements, timeout: float
+    ) -> tuple[Sequence[Announcement], int, bool]:
+        """What was announced next, and the position behind it. Nothing: a page is needed, because a message is missing
+        or (True) nothing was heard for `timeout` seconds."""
+        waited = False
+        while True:
+            raise_if_cancelled()
+            found, reached = announced.take(after, self._limit)
+            heard, after = reached > after, reached
+            if found or announced.has_gap(after):
+                return found, after, False
+            if waited and not heard:
+                return (), after, True
+            await announced.wait(timeout)
+            waited = True
+
+    async def _page(self, after: int) -> MessagePage | None:
         try:
             return await fetch_page(
                 self._connection,
                 self._stream.name,
-                self._requested,
+                self._whole,
                 after,
                 limit=self._limit,
                 timeout=SILENCE_TIMEOUT,
@@ -112,38 +174,17 @@ class CatchUpSubscription:
             raise
         except (nats.errors.Error, OSError) as error:
             log.warning("feed.no_answer", stream=self._stream.name, error=type(error).__name__)
-            return MessagePage([], 0)
-
-    def _is_wanted(self, record: StoredMessage) -> bool:
-        return len(self._wanted) == 1 or any(_selects(each, record.subject) for each in self._wanted)
+            return None
 
 
-def _selects(pattern: Sequence[str], subject: str) -> bool:
-    tokens = subject.split(".")
-    return len(tokens) == len(pattern) and all(
-        one in ("*", other) for one, other in zip(pattern, tokens, strict=True)
+def _record(announced: Announcement) -> StoredMessage:
+    return StoredMessage(announced.subject, announced.last, parse_headers(announced.head), announced.body)
+
+
+def _pattern(filters: Iterable[str]) -> re.Pattern[str]:
+    """Matches the subjects that one of the filters selects."""
+    tokens = {"*": r"[^.]+", ">": ".+"}
+    patterns = (
+        r"\.".join(tokens.get(token, re.escape(token)) for token in subject.split(".")) for subject in filters
     )
-
-
-@dataclass(slots=True)
-class _Announcements:
-    """The last announced sequence, and when it was announced."""
-
-    heard: asyncio.Event = field(default_factory=asyncio.Event)
-    sequence: int = 0
-    at: float = 0
-
-    async def receive(self, message: Msg) -> None:
-        self.sequence = int((message.headers or {}).get("Nats-Sequence", 0))
-        self.at = asyncio.get_running_loop().time()
-        self.heard.set()
-
-    async def wait_for_news(self, after: int) -> bool:
-        """Wait until there may be a message above `after`. False when nothing was announced within IDLE_TIMEOUT."""
-        behind = self.sequence > after and asyncio.get_running_loop().time() - self.at < ANNOUNCEMENT_TIMEOUT
-        waiting = asyncio.ensure_future(self.heard.wait())
-        try:
-            await asyncio.wait([waiting], timeout=REPLICA_LAG_INTERVAL if behind else IDLE_TIMEOUT)
-        finally:
-            waiting.cancel()
-        return behind or self.heard.is_set()
+    return re.compile("|".join(patterns))

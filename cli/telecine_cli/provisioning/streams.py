@@ -130,7 +130,7 @@ def stream_config(stream: Stream, replicas: int) -> dict[str, Any]:
         "allow_direct": True,
     }
     if stream.announced:
-        config["republish"] = {"src": ">", "dest": stored(">"), "headers_only": True}
+        config["republish"] = {"src": ">", "dest": stored(">")}
     if stream.schedules:
         config |= {"allow_msg_schedules": True, "allow_rollup_hdrs": True}
     if stream.asynchronous and replicas == 1:

@@ -30,8 +30,8 @@ from telecine_contracts.permissions import (
     rights,
     subscriber,
 )
-from telecine_contracts.streams import CONSUMERS
-from telecine_contracts.subjects import of_type
+from telecine_contracts.streams import CONSUMERS, STREAMS
+from telecine_contracts.subjects import PREFIX, of_type
 
 
 def test_an_event_is_published_by_the_one_that_writes_it() -> None:
@@ -84,6 +84,24 @@ def test_no_right_is_wider_than_a_part_of_a_stream() -> None:
             assert subject.split(".")[0] not in ("*", ">")
             assert subject not in ("$JS.API.>", "$JS.>", "_INBOX.>", "timers.>", "commands.>", "stored.>")
         assert len(set(rights(identity).publish)) == len(rights(identity).publish)
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_announcements_show_only_what_an_identity_may_read_anyway(identity: str) -> None:
+    """They contain whole messages."""
+    asks = rights(identity).asks
+    readable = {
+        f"stored.{PREFIX[stream.name]}.>"
+        for stream in STREAMS
+        if stream.announced and f"$JS.API.DIRECT.GET.{stream.name}" in asks
+    }
+    assert set(rights(identity).hears) <= readable
+
+
+@pytest.mark.parametrize("identity", IDENTITIES)
+def test_no_identity_may_publish_announcements(identity: str) -> None:
+    """Readers take them for what is stored."""
+    assert [subject for subject in rights(identity).publish if subject.startswith("stored.")] == []
 
 
 def test_another_teams_program_takes_from_its_own_consumer_and_nothing_else() -> None:
