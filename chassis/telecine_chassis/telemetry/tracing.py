@@ -45,6 +45,7 @@ __all__ = [
     "current_log_fields",
     "current_span",
     "current_traceparent",
+    "detached_trace",
     "linked_span",
     "mark_failed",
     "producer_span",
@@ -224,6 +225,17 @@ def use_traceparent(traceparent: str | None) -> Iterator[None]:
         yield
     finally:
         _CAUSE.reset(cause)
+
+
+@contextmanager
+def detached_trace() -> Iterator[None]:
+    """Begin no child of the current trace within the block: work that goes on for ever would make it endless."""
+    active, cause = _TRACER.set(None), _CAUSE.set(None)
+    try:
+        yield
+    finally:
+        _CAUSE.reset(cause)
+        _TRACER.reset(active)
 
 
 def mark_failed(span: Span, why: str) -> None:

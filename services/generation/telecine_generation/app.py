@@ -2,27 +2,38 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from urllib.parse import urlsplit
 
 from telecine_chassis.callback_tokens import callback_token
 from telecine_chassis.eventstore.command_handler import CommandHandler, Decider
 from telecine_chassis.network import is_in_domain
+from telecine_chassis.projections.availability import retry_while_unavailable
 from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.runtime.bootstrap import ServiceBuilder
-from telecine_chassis.runtime.cancellation import run_in_thread
+from telecine_chassis.runtime.cancellation import cancel_and_wait, run_in_thread
 from telecine_chassis.runtime.service import Service
+from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
+from telecine_generation.handlers.bucket_poller import WAKE, BucketPoller
 from telecine_generation.handlers.claim_watch import ClaimWatch
-from telecine_generation.handlers.poll import WAKE, GenerationPoller
+from telecine_generation.handlers.poll import GenerationPoller
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
 from telecine_generation.provider.ark import ArkConfig, ArkProvider
 from telecine_generation.provider.instrumented import InstrumentedProvider
 from telecine_generation.provider.port import Provider
+from telecine_generation.read_model.followed_tasks import FollowedTasks
 from telecine_generation.read_model.projections import PROJECTIONS
-from telecine_generation.read_model.queries import InFlight, count_by_phase, in_flight, oldest_submission_at
+from telecine_generation.read_model.queries import (
+    InFlight,
+    count_by_phase,
+    followed_tasks,
+    oldest_submission_at,
+    with_own_timer,
+)
 from telecine_generation.read_model.tables import METADATA, VERSION
 from telecine_generation.rules.decider import decide
 from telecine_generation.rules.generation import Generation, evolve
@@ -41,26 +52,32 @@ def build(settings: Settings) -> Service:
     generations = CommandHandler(builder.store, decider, source="telecine/generation", clock=builder.clock)
     submitter = Submitter(generations, provider, submission_policy(settings), builder.clock, ClaimWatch())
     schedule = PollingSchedule(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
-    poller = GenerationPoller(
+    tasks = FollowedTasks(schedule.poll)
+    buckets = BucketPoller(
         generations,
-        submitter,
         provider,
         builder.timers,
+        tasks,
         schedule=schedule,
         silence=settings.deadline_silence,
         clock=builder.clock,
     )
-    register_consumers(builder.reactor, generations, submitter, poller)
+    poller = GenerationPoller(
+        generations, submitter, provider, builder.timers, buckets, schedule=schedule, clock=builder.clock
+    )
+    register_consumers(builder.reactor, generations, submitter, poller, buckets)
     projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
+    projections.listen("in_flight", tasks.apply)
     register_gauges(builder, projections)
 
     async def unfinished() -> Sequence[PendingTimer]:
-        rows = await run_in_thread(lambda: in_flight(projections.engine))
-        return [_pending_timer(row, schedule) for row in rows]
+        rows = await run_in_thread(lambda: with_own_timer(projections.engine))
+        return [*buckets.pending(), *(_pending_timer(row, schedule) for row in rows)]
 
     sweeper = builder.sweeper(unfinished, projections, interval=settings.sweep_interval)
-    adapters = _Adapters(provider, poller)
-    return builder.service(sweeper, before=[adapters, projections], checks=[projections.ready])
+    loading = _TaskLoading(tasks, projections)
+    adapters = _Adapters(provider, buckets)
+    return builder.service(sweeper, before=[adapters, projections, loading], checks=[projections.ready])
 
 
 def _pending_timer(row: InFlight, schedule: PollingSchedule) -> PendingTimer:
@@ -132,16 +149,38 @@ def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
     return url
 
 
+class _TaskLoading:
+    """Loads the tasks in flight once the tables are caught up."""
+
+    def __init__(self, tasks: FollowedTasks, projections: ProjectionRunner) -> None:
+        self._tasks = tasks
+        self._projections = projections
+        self._loading: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Starts in the background: timers that are due meanwhile are redelivered."""
+        self._loading = start_background_task(self._load(), name="load-tasks")
+
+    async def stop(self) -> None:
+        if self._loading is not None:
+            await cancel_and_wait(self._loading)
+
+    async def _load(self) -> None:
+        await self._projections.wait()
+        read = partial(run_in_thread, lambda: followed_tasks(self._projections.engine))
+        self._tasks.load(await retry_while_unavailable(read, projection="in_flight"))
+
+
 class _Adapters:
     """Closes the provider's connections after the reactor has stopped."""
 
-    def __init__(self, provider: Provider, poller: GenerationPoller) -> None:
+    def __init__(self, provider: Provider, buckets: BucketPoller) -> None:
         self._provider = provider
-        self._poller = poller
+        self._buckets = buckets
 
     async def start(self) -> None:
         """Nothing to do: connections are opened at the first call."""
 
     async def stop(self) -> None:
-        await self._poller.aclose()
+        await self._buckets.aclose()
         await self._provider.aclose()

@@ -20,11 +20,13 @@ from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer, Sweeper
 from telecine_contracts import Envelope, registry, subjects
 from telecine_contracts.gateway import GenerationRequested
+from telecine_generation.handlers.bucket_poller import WAKE, BucketPoller
 from telecine_generation.handlers.claim_watch import ClaimWatch
-from telecine_generation.handlers.poll import WAKE, GenerationPoller
+from telecine_generation.handlers.poll import GenerationPoller
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
 from telecine_generation.provider.memory import MemoryProvider
 from telecine_generation.provider.port import ProviderTask, SubmissionMark
+from telecine_generation.read_model.followed_tasks import FollowedTasks, followed
 from telecine_generation.rules.decider import decide
 from telecine_generation.rules.generation import Generation, Phase, evolve
 from telecine_generation.rules.polling_schedule import PollingSchedule, longest_interval
@@ -66,6 +68,16 @@ class SlowList(MemoryProvider):
 
 
 @dataclass
+class Process:
+    """The parts of one generation process."""
+
+    submitter: Submitter
+    poller: GenerationPoller
+    buckets: BucketPoller
+    tasks: FollowedTasks
+
+
+@dataclass
 class World:
     """Simulates true time and two generation processes whose wall clocks are off by `skews` seconds."""
 
@@ -78,7 +90,7 @@ class World:
         self.provider = SlowList(self.true)
         self.processes = [self._process(0), self._process(1)]
 
-    def _process(self, number: int) -> tuple[Submitter, GenerationPoller]:
+    def _process(self, number: int) -> "Process":
         def wall() -> datetime:
             return self.true() + timedelta(seconds=self.skews[number])
 
@@ -86,10 +98,15 @@ class World:
         generations = CommandHandler(self.store, decider, source="telecine/generation", clock=wall)
         claims = ClaimWatch(lambda: (self.true() - NOON).total_seconds())
         submitter = Submitter(generations, self.provider, POLICY, wall, claims)
-        follower = GenerationPoller(
-            generations, submitter, self.provider, self.timers, schedule=PACE, silence=60, clock=wall
+        tasks = FollowedTasks(PACE.poll)
+        tasks.load([])
+        buckets = BucketPoller(
+            generations, self.provider, self.timers, tasks, schedule=PACE, silence=60, clock=wall
         )
-        return submitter, follower
+        follower = GenerationPoller(
+            generations, submitter, self.provider, self.timers, buckets, schedule=PACE, clock=wall
+        )
+        return Process(submitter, follower, buckets, tasks)
 
     async def begin(self, number: int) -> None:
         """Appends the request and lets a process submit it."""
@@ -100,8 +117,10 @@ class World:
             correlation="g1", causation="g1",
         )  # fmt: skip
         await self.store.append(event, envelope, aggregate=VIDEO, expected=0)
-        submitter, follower = self.processes[number]
-        await follower.set_timer(await submitter.submit("ann", "g1", attempt=1, cause=Cause("debit", "g1")))
+        process = self.processes[number]
+        await process.poller.follow(
+            await process.submitter.submit("ann", "g1", attempt=1, cause=Cause("debit", "g1"))
+        )
 
     async def take(self, step: "Step") -> None:
         """Lets time pass, moves a clock, restarts a process, or wakes one."""
@@ -111,10 +130,12 @@ class World:
         elif what == "jump":
             self.skews[number] = seconds
         elif what == "restart":
-            await self.processes[number][1].aclose()
+            await self.processes[number].buckets.aclose()
             self.processes[number] = self._process(number)
+            if (state := await self._state()).phase is Phase.SUBMITTED and state.submitted is not None:
+                self.processes[number].tasks.add(followed(state.submitted))
         else:
-            await self.processes[number][1].wake(TIMER)
+            await self.processes[number].poller.wake(TIMER)
 
     async def settle(self) -> Phase:
         """Corrects the clocks and runs timers and sweeper until the generation has ended."""
@@ -124,17 +145,23 @@ class World:
             self.true.advance(30)
             await sweeper.sweep()
             for timer in self.timers.due():
-                await self.processes[0][1].wake(timer)
+                process = self.processes[0]
+                await (
+                    process.poller.wake(timer) if timer.kind == WAKE else process.buckets.poll_bucket(timer)
+                )
             if (state := await self._state()).phase is Phase.ENDED:
                 break
             if state.phase is Phase.SUBMITTED:
                 self._finish()
-        for _, follower in self.processes:
-            await follower.aclose()
+        for process in self.processes:
+            await process.buckets.aclose()
         return state.phase
 
     async def _owed(self) -> list[PendingTimer]:
         state = await self._state()
+        if state.phase is Phase.SUBMITTED and state.submitted is not None:
+            self.processes[0].tasks.add(followed(state.submitted))  # as its event says
+            return [*self.processes[0].buckets.pending()]
         late = state.phase is Phase.ENDED
         return [PendingTimer(TIMER, state.retry_at, longest=longest_interval(PACE, late=late))]
 

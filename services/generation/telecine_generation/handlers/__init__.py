@@ -12,17 +12,26 @@ from telecine_contracts.streams import (
     GENERATION_TIMERS,
 )
 
+from .bucket_poller import POLL, WAKE, BucketPoller
 from .cancel import cancel
 from .deny import deny
-from .poll import WAKE, GenerationPoller
+from .poll import GenerationPoller
 from .submit import Generations, Submitter, submit
 
 
 def register_consumers(
-    reactor: Reactor, generations: Generations, submitter: Submitter, poller: GenerationPoller
+    reactor: Reactor,
+    generations: Generations,
+    submitter: Submitter,
+    poller: GenerationPoller,
+    buckets: BucketPoller,
 ) -> None:
     """Binds every consumer of the service to its handler."""
-    reactor.on(GENERATION_SUBMIT, CreditsDebited, partial(submit, submitter, poller.set_timer))
+    reactor.on(GENERATION_SUBMIT, CreditsDebited, partial(submit, submitter, poller.follow))
     reactor.on(GENERATION_DENY, CreditsDenied, partial(deny, generations))
     reactor.on(GENERATION_CANCEL, CancelRequested, partial(cancel, poller))
-    reactor.on_timers(GENERATION_TIMERS, {WAKE: poller.wake}, {WAKE: ("account", "generation")})
+    reactor.on_timers(
+        GENERATION_TIMERS,
+        {WAKE: poller.wake, POLL: buckets.poll_bucket},
+        {WAKE: ("account", "generation"), POLL: ("bucket",)},
+    )

@@ -4,7 +4,8 @@ from telecine_chassis.eventstore.command_handler import Cause
 from telecine_chassis.timers.port import Timer
 from telecine_contracts.gateway import CancelRequested
 
-from .poll import WAKE, GenerationPoller
+from .bucket_poller import WAKE
+from .poll import GenerationPoller
 
 
 async def cancel(poller: GenerationPoller, event: CancelRequested, cause: Cause) -> None:

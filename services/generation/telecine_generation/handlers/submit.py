@@ -225,12 +225,12 @@ class Submitter:
 
 async def submit(
     submitter: Submitter,
-    set_timer: Callable[[Generation], Awaitable[None]],
+    follow: Callable[[Generation], Awaitable[None]],
     event: CreditsDebited,
     cause: Cause,
 ) -> None:
-    """Makes the first attempt of a generation that was paid for, and sets the timer for its next poll."""
-    await set_timer(await submitter.submit(event.account, event.generation, attempt=1, cause=cause))
+    """Makes the first attempt of a generation that was paid for, and follows what became of it."""
+    await follow(await submitter.submit(event.account, event.generation, attempt=1, cause=cause))
 
 
 def safety_identifier(account: str, generation: str) -> str:

@@ -1,4 +1,4 @@
-"""Projection of generations in flight, for the sweeper that restores lost timers."""
+"""Projection of generations in flight: the tasks to poll, and what the sweeper restores lost timers from."""
 
 from collections.abc import Iterator
 
@@ -7,8 +7,10 @@ from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.rows import RowKey, Rows, new_row
 from telecine_contracts.gateway import CancelRequested, VideoEvent
 from telecine_contracts.generation import (
+    CancelDeclined,
     GenerationCancelled,
     GenerationFailed,
+    GenerationProgressed,
     GenerationSubmitted,
     LateResultRecorded,
     SubmissionDeferred,
@@ -39,18 +41,29 @@ def apply(rows: Rows, recorded: RecordedEvent) -> None:
                 InFlightRow,
                 generation=event.generation,
                 account=event.account,
+                cancelling=isinstance(event, CancelRequested),
                 since=recorded.envelope.time,
                 traceparent=recorded.envelope.traceparent,
             )
             rows.add(InFlightRow, claimed)
         return
     match event:
-        case SubmissionStarted() | CancelRequested():
+        case SubmissionStarted():
             row.retry_at = None
+        case CancelRequested():
+            row.retry_at, row.cancelling = None, True
+        case CancelDeclined():
+            row.cancelling = False
         case SubmissionDeferred():
             row.retry_at = event.retry_at
         case GenerationSubmitted():
-            row.submitted = True
+            row.task_id, row.submitted_at, row.deadline_at = (
+                event.provider_task_id,
+                event.submitted_at,
+                event.deadline_at,
+            )
+        case GenerationProgressed():
+            row.status = event.provider_status
         case GenerationFailed(code=code) if code in LATE_RESULT_CODES:
             row.ended = True
         case GenerationFailed() | GenerationCancelled() | VideoReady() | LateResultRecorded():
@@ -63,7 +76,9 @@ EVENTS = (
     SubmissionStarted,
     SubmissionDeferred,
     GenerationSubmitted,
+    GenerationProgressed,
     CancelRequested,
+    CancelDeclined,
     VideoReady,
     GenerationFailed,
     GenerationCancelled,

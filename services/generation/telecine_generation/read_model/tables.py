@@ -8,14 +8,16 @@ from sqlmodel import Field, SQLModel
 from telecine_chassis.projections.session import UtcTime
 
 METADATA = MetaData()
-VERSION = 3
+VERSION = 4
 
 
 class InFlightRow(SQLModel, table=True):
     """A generation that was claimed and has not ended, or whose late result is still awaited.
 
-    `submitted`: the provider has confirmed it. `ended`: it failed, and a late result may follow. `since` and
-    `traceparent`: time and trace of the first claim. `retry_at`: earliest time of a deferred attempt.
+    `submitted_at`: the provider has confirmed it; then `task_id` and `deadline_at` are set, too. `status`: the
+    provider's last recorded status. `cancelling`: the user has requested its cancellation. `ended`: it failed, and a
+    late result may follow. `since` and `traceparent`: time and trace of the first claim. `retry_at`: earliest time of a
+    deferred attempt.
     """
 
     metadata = METADATA
@@ -23,7 +25,11 @@ class InFlightRow(SQLModel, table=True):
 
     generation: str = Field(primary_key=True, max_length=64)
     account: str = Field(max_length=64)
-    submitted: bool = False
+    task_id: str | None = None
+    submitted_at: datetime | None = Field(default=None, sa_column=Column(UtcTime, nullable=True))
+    deadline_at: datetime | None = Field(default=None, sa_column=Column(UtcTime, nullable=True))
+    status: str = ""
+    cancelling: bool = False
     ended: bool = False
     traceparent: str | None = None
     retry_at: datetime | None = Field(default=None, sa_column=Column(UtcTime, nullable=True))

@@ -1,4 +1,4 @@
-"""When a generation is polled next. Pure."""
+"""When a generation's task is polled, and when its own timer is due. Pure."""
 
 import math
 from dataclasses import dataclass
@@ -27,12 +27,10 @@ class PollingSchedule:
     late_for: float = 3 * 24 * 3600
 
 
-def next_poll_at(
-    state: Generation, now: datetime, schedule: PollingSchedule, *, spread: float
-) -> datetime | None:
-    """The time of the next poll, or None if nothing is left to do.
+def next_wake_at(state: Generation, now: datetime, schedule: PollingSchedule) -> datetime | None:
+    """When a generation's own timer is due next; None if it needs none.
 
-    `spread` (0 to 1) lengthens the interval by up to a fifth, so that tasks submitted together are polled apart.
+    A submitted task needs none: it is polled with the others of its bucket, see `next_poll`.
     """
     if state.phase is Phase.CLAIMED:
         return now + timedelta(seconds=schedule.reconcile)
@@ -40,17 +38,34 @@ def next_poll_at(
         return state.retry_at
     if state.submitted is None:
         return None
+    if state.phase is Phase.SUBMITTED and state.cancel is CancelStatus.REQUESTED:
+        return now + timedelta(seconds=min(schedule.poll, 2))
     age = (now - state.submitted.submitted_at).total_seconds()
-    if state.phase is Phase.SUBMITTED:
-        if state.cancel is CancelStatus.REQUESTED:
-            return now + timedelta(seconds=min(schedule.poll, 2))
-        poll = now + timedelta(seconds=poll_interval(age, schedule) * (1 + spread * JITTER))
-        deadline = state.submitted.deadline_at
-        return min(poll, deadline) if now < deadline else poll
     if state.late and age < schedule.late_for:
         overdue = max(0.0, (now - state.submitted.deadline_at).total_seconds())
         return now + timedelta(seconds=min(MAX_LATE_INTERVAL, max(schedule.late, overdue)))
     return None
+
+
+def next_poll(submitted_at: float, deadline_at: float, after: float, spread: float, pace: float) -> float:
+    """The first time after `after` at which a submitted task is polled. Times and `pace` in seconds.
+
+    A task is polled every `pace` seconds in its first minute, then half as often, after three minutes every third
+    time, and at its deadline. `spread` (0 to 1) lengthens its intervals by up to a fifth, so that tasks submitted
+    together are polled apart. Every process computes the same times.
+    """
+    age = max(after - submitted_at, 0.0)
+    interval, begin, found = pace * (1 + spread * JITTER), 0.0, math.inf
+    for end, every in ((60.0, interval), (180.0, 2 * interval), (math.inf, 3 * interval)):
+        last = begin + every * math.ceil((end - begin) / every) if end < math.inf else math.inf
+        if age < last:
+            found = begin + every * (math.floor((age - begin) / every) + 1)
+            while submitted_at + found <= after:  # rounding
+                found += every
+            break
+        begin = last
+    moment = submitted_at + found
+    return deadline_at if after < deadline_at < moment else moment
 
 
 def longest_interval(schedule: PollingSchedule, *, late: bool) -> float:
