@@ -229,7 +229,7 @@ def use_traceparent(traceparent: str | None) -> Iterator[None]:
 
 @contextmanager
 def detached_trace() -> Iterator[None]:
-    """Begin no child of the current trace within the block: work that goes on for ever would make it endless."""
+    """Begin no child of the current trace within the block: periodic work would make it endless."""
     active, cause = _TRACER.set(None), _CAUSE.set(None)
     try:
         yield

@@ -12,9 +12,8 @@ from telecine_chassis.projections.availability import retry_while_unavailable
 from telecine_chassis.projections.runner import ProjectionRunner
 from telecine_chassis.projections.slots import Slots
 from telecine_chassis.runtime.bootstrap import ServiceBuilder
-from telecine_chassis.runtime.cancellation import cancel_and_wait, run_in_thread
+from telecine_chassis.runtime.cancellation import run_in_thread
 from telecine_chassis.runtime.service import Service
-from telecine_chassis.runtime.supervision import start_background_task
 from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
@@ -71,13 +70,15 @@ def build(settings: Settings) -> Service:
     register_gauges(builder, projections)
 
     async def unfinished() -> Sequence[PendingTimer]:
+        if not tasks.is_loaded:
+            read = partial(run_in_thread, lambda: followed_tasks(projections.engine))
+            tasks.load(await retry_while_unavailable(read, projection="in_flight"))
         rows = await run_in_thread(lambda: with_own_timer(projections.engine))
         return [*buckets.pending(), *(_pending_timer(row, schedule) for row in rows)]
 
     sweeper = builder.sweeper(unfinished, projections, interval=settings.sweep_interval)
-    loading = _TaskLoading(tasks, projections)
     adapters = _Adapters(provider, buckets)
-    return builder.service(sweeper, before=[adapters, projections, loading], checks=[projections.ready])
+    return builder.service(sweeper, before=[adapters, projections], checks=[projections.ready])
 
 
 def _pending_timer(row: InFlight, schedule: PollingSchedule) -> PendingTimer:
@@ -147,28 +148,6 @@ def callback_url(settings: Settings) -> Callable[[str, str], str | None]:
         return f"{base.rstrip('/')}/callbacks/provider/{account}/{generation}/{token}"
 
     return url
-
-
-class _TaskLoading:
-    """Loads the tasks in flight once the tables are caught up."""
-
-    def __init__(self, tasks: FollowedTasks, projections: ProjectionRunner) -> None:
-        self._tasks = tasks
-        self._projections = projections
-        self._loading: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Starts in the background: timers that are due meanwhile are redelivered."""
-        self._loading = start_background_task(self._load(), name="load-tasks")
-
-    async def stop(self) -> None:
-        if self._loading is not None:
-            await cancel_and_wait(self._loading)
-
-    async def _load(self) -> None:
-        await self._projections.wait()
-        read = partial(run_in_thread, lambda: followed_tasks(self._projections.engine))
-        self._tasks.load(await retry_while_unavailable(read, projection="in_flight"))
 
 
 class _Adapters:

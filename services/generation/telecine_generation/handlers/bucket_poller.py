@@ -79,7 +79,8 @@ class BucketPoller:
         # While the bucket has tasks its timer is never later than the first poll of a new one.
         if self._armed.get(bucket, 0) <= now:
             at = now + self._schedule.poll
-            await self._timers.set_if_absent(_timer(bucket, now), _as_time(at))
+            with detached_trace():
+                await self._timers.set_if_absent(_timer(bucket, now), _as_time(at))
             self._armed[bucket] = at
 
     async def poll_bucket(self, timer: Timer) -> None:

@@ -229,7 +229,7 @@ async def submit(
     event: CreditsDebited,
     cause: Cause,
 ) -> None:
-    """Makes the first attempt of a generation that was paid for, and follows what became of it."""
+    """Makes the first attempt of a generation that was paid for, and follows it."""
     await follow(await submitter.submit(event.account, event.generation, attempt=1, cause=cause))
 
 

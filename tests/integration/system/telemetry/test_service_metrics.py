@@ -112,7 +112,7 @@ async def generation_counts_calls(stack: Stack, good: str) -> None:
     assert submitted == {"accepted": 2, "refused": 1}
     assert page.value("telecine_provider_calls_total", operation="tasks", outcome="answered") >= 2
     assert page.value("telecine_provider_call_duration_seconds_count", operation="submit") == 3
-    assert page.value("telecine_timer_delay_seconds_count", kind="wake") >= 2
+    assert page.value("telecine_timer_delay_seconds_count", kind="poll") >= 2
 
 
 async def storage_counts_copies(stack: Stack) -> None:
