@@ -4,6 +4,7 @@ from sqlalchemy import Connection, Engine, MetaData, select
 from sqlalchemy.dialects import postgresql, sqlite
 
 from .session import position_table
+from .statements import TableStatements, execute
 
 __all__ = ["Position"]
 
@@ -17,6 +18,11 @@ class Position:
         self._projection = projection
         self._mine = self._table.c.projection == projection
         self._own: int | None = None
+        names = TableStatements(self._table, engine)
+        self._move = (
+            f"UPDATE {names.table} SET sequence = {names.mark}"  # noqa: S608
+            f" WHERE projection = {names.mark} AND sequence = {names.mark}"
+        )
 
     def read(self) -> int:
         """The position; 0 in a new slot."""
@@ -30,11 +36,10 @@ class Position:
         Returns where it was, and whether it was where this object had moved it: then no other process has written the
         tables since.
         """
-        if self._own is not None and last > self._own:
-            move = self._table.update().where(self._mine, self._table.c.sequence == self._own)
-            if connection.execute(move.values(sequence=last)).rowcount == 1:
-                done, self._own = self._own, last
-                return done, True
+        own = self._own
+        if own is not None and last > own and self._moves(connection, own, last):
+            self._own = last
+            return own, True
         done = self._lock(connection)
         is_own, self._own = done == self._own, max(done, last)
         if last > done:
@@ -44,6 +49,9 @@ class Position:
     def forget(self) -> None:
         """The transaction of the last `advance` has failed, or may have."""
         self._own = None
+
+    def _moves(self, connection: Connection, own: int, last: int) -> bool:
+        return bool(execute(connection, self._move, (last, self._projection, own)).rowcount)
 
     def _lock(self, connection: Connection) -> int:
         query = select(self._table.c.sequence).where(self._mine).with_for_update()

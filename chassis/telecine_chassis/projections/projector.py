@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Iterable, Sequence
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import dataclass, field
 
 import structlog
@@ -33,8 +33,10 @@ Keys = Callable[[RecordedEvent], Iterable[RowKey]]
 Listener = Callable[[Sequence[RecordedEvent]], None]
 STALE_AFTER = 10
 """Seconds without a successful write after which the tables count as stale; a database failover is quicker."""
-READ_AHEAD = 4
-"""Batches that are read ahead while a transaction is in progress."""
+PAGE = 1000
+"""Messages of a page: the server needs a millisecond or more for the first."""
+READ_AHEAD = 2
+"""Pages that are decoded ahead while a transaction is in progress."""
 SLICE = 32
 """Events that are decoded before other tasks run."""
 
@@ -45,7 +47,7 @@ class Projection:
 
     `keys` names the rows that `apply` will get for an event; those of all events of a transaction are read together.
     `events` are the types that it applies (none: all events of the stream). `linger`: seconds that a transaction waits
-    for more events, for tables that need not be current.
+    for more events, unless a read waits for those that have arrived (`Projector.hurry`).
     """
 
     name: str
@@ -107,6 +109,8 @@ class Projector:
         self._writer = self.engine.execution_options(write=True)
         self._position = Position(self.engine, self.metadata, self.projection.name)
         self._cache = RowCache(self.engine)
+        self._wanted = 0
+        self._hurried = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the stream until cancelled. `caught_up` is set once everything stored at the start is applied.
@@ -140,13 +144,19 @@ class Projector:
         """The stream sequence of the last event for this projection. Asks the server."""
         return await self._feed().head()
 
+    def hurry(self, sequence: int) -> None:
+        """Write the events up to `sequence` as soon as they arrive, without waiting for more."""
+        if sequence > self.sequence:
+            self._wanted = max(self._wanted, sequence)
+            self._hurried.set()
+
     async def lag(self) -> int:
         """How far the tables are behind that event. Asks the server."""
         return max(0, await self.newest() - self.sequence)
 
     def _feed(self) -> CatchUpSubscription:
         filters = [of_type(event) for event in self.projection.events]
-        return CatchUpSubscription(self.connection, self.projection.stream, filters=filters)
+        return CatchUpSubscription(self.connection, self.projection.stream, filters=filters, limit=PAGE)
 
     async def _read(self, feed: CatchUpSubscription, read: asyncio.Queue[Sequence[StoredMessage]]) -> None:
         async with aclosing(feed.follow(self.sequence)) as following:
@@ -162,8 +172,10 @@ class Projector:
             records = await read.get()
             understood: list[RecordedEvent] = []
             for number, record in enumerate(records, 1):
-                if (event := await self._understand(record)) is not None:
-                    understood.append(event)
+                try:
+                    understood.append(decode(record, self.registry))
+                except (BadEnvelope, BadEvent, UnknownEvent) as error:
+                    await self._set_aside(record, error)
                 if (
                     number % SLICE == 0
                 ):  # a page of hundreds must not delay requests, nor the request for the next one
@@ -177,11 +189,14 @@ class Projector:
             raise_if_cancelled()
             batch = await decoded.get()
             if self.projection.linger and self.caught_up.is_set():
-                await asyncio.sleep(self.projection.linger)
+                with suppress(TimeoutError):
+                    await asyncio.wait_for(self._hurried.wait(), self.projection.linger)
             while not decoded.empty():
                 batch = batch.joined(decoded.get_nowait())
             applied = await self._apply_all(batch)
             self.sequence = batch.records[-1].sequence
+            if self.sequence >= self._wanted:
+                self._hurried.clear()
             self.head = max(self.head, self.sequence)
             if self.meters is not None:
                 self.meters.events.labels(self.projection.name).inc(len(applied))
@@ -248,16 +263,13 @@ class Projector:
             raise
         return fresh
 
-    async def _understand(self, record: StoredMessage) -> RecordedEvent | None:
-        try:
-            return decode(record, self.registry)
-        except UnknownEvent as error:
-            if self.meters is not None:
-                self.meters.skipped.labels(self.projection.name).inc()
-            log.warning("projection.unknown_event", projection=self.projection.name, detail=str(error))
-        except (BadEnvelope, BadEvent) as error:
+    async def _set_aside(self, record: StoredMessage, error: Exception) -> None:
+        if not isinstance(error, UnknownEvent):
             await self._dead_letter(record, error)
-        return None
+            return
+        if self.meters is not None:
+            self.meters.skipped.labels(self.projection.name).inc()
+        log.warning("projection.unknown_event", projection=self.projection.name, detail=str(error))
 
     async def _dead_letter(self, record: StoredMessage, error: Exception) -> None:
         name = f"{self.service}-{self.projection.name}"

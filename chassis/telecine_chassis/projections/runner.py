@@ -61,6 +61,10 @@ class ProjectionRunner:
         """The position of the projection `name`: every event up to this stream sequence can be queried."""
         return self._projectors[name].sequence
 
+    def hurry(self, name: str, sequence: int) -> None:
+        """A read waits until events up to `sequence` can be queried: do not linger for more."""
+        self._projectors[name].hurry(sequence)
+
     async def newest(self, name: str) -> int:
         """The sequence of the last event for the projection `name`. Asks the server. Raises errors of NATS."""
         return await self._projectors[name].newest()

@@ -5,14 +5,15 @@ Values go through the types of SQLAlchemy, so that every other query reads them 
 definitions, values are always parameters.
 """
 
+import sqlite3
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, Table
+from sqlalchemy import Connection, CursorResult, Engine, Table, exc
 
-__all__ = ["TableStatements", "Values"]
+__all__ = ["TableStatements", "Values", "execute"]
 
 Values = tuple[Any, ...]
 """The values of a row in the order of the table's columns."""
@@ -35,10 +36,10 @@ class TableStatements:
         self._keys, self._indexed = keys, indexed
         preparer = engine.dialect.identifier_preparer
         self._quote: Callable[[str], str] = preparer.quote
-        self._mark = "?" if engine.dialect.name == "sqlite" else "%s"
+        self.mark = "?" if engine.dialect.name == "sqlite" else "%s"
         schema = engine.get_execution_options().get("schema_translate_map", {}).get(table.schema)
-        self._table = f"{preparer.quote_schema(schema)}." if schema else ""
-        self._table += preparer.quote(table.name)
+        self.table = f"{preparer.quote_schema(schema)}." if schema else ""
+        self.table += preparer.quote(table.name)
         self._dialect = engine.dialect
         self._types = [column.type.dialect_impl(engine.dialect) for column in table.columns]
         self._to_driver = _by_place(one.bind_processor(engine.dialect) for one in self._types)
@@ -50,15 +51,15 @@ class TableStatements:
         """The rows with these primary keys: the value of the one column, or a tuple of values."""
         found: list[Values] = []
         for some in _chunks(keys):
-            query = f"SELECT {self._columns} FROM {self._table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
-            found += self._read(connection.exec_driver_sql(query, self._flat_keys(some)))
+            query = f"SELECT {self._columns} FROM {self.table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
+            found += self._read(connection, query, self._flat_keys(some))
         return found
 
     def select_where(self, connection: Connection, equal: dict[str, Any]) -> list[Values]:
         """The rows whose columns, plain texts or numbers, have these values."""
-        where = " AND ".join(f"{self._quote(name)} = {self._mark}" for name in equal)
-        query = f"SELECT {self._columns} FROM {self._table} WHERE {where}"  # noqa: S608
-        return self._read(connection.exec_driver_sql(query, tuple(equal.values())))
+        where = " AND ".join(f"{self._quote(name)} = {self.mark}" for name in equal)
+        query = f"SELECT {self._columns} FROM {self.table} WHERE {where}"  # noqa: S608
+        return self._read(connection, query, tuple(equal.values()))
 
     def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Insert new rows. Raises IntegrityError for a key that exists."""
@@ -66,7 +67,7 @@ class TableStatements:
             text = self._inserts.get(len(some))
             if text is None:
                 text = self._inserts[len(some)] = self._insert(len(some))
-            connection.exec_driver_sql(text, self._flat(some))
+            execute(connection, text, self._flat(some))
 
     def update(self, connection: Connection, rows: Sequence[Values], *, indexed: bool) -> None:
         """Update existing rows. `indexed`: whether columns of `indexed_at` have changed; writing them costs more."""
@@ -82,27 +83,27 @@ class TableStatements:
                 target = ", ".join(map(self._quote, self._keys))
                 text = f"{self._insert(len(some))} ON CONFLICT ({target}) DO UPDATE SET {assignments}"
                 self._upserts[len(some), indexed] = text
-            connection.exec_driver_sql(text, self._flat(some))
+            execute(connection, text, self._flat(some))
 
     def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
         """Delete the rows with these primary keys."""
         for some in _chunks(keys):
-            text = f"DELETE FROM {self._table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
-            connection.exec_driver_sql(text, self._flat_keys(some))
+            text = f"DELETE FROM {self.table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
+            execute(connection, text, self._flat_keys(some))
 
     @cached_property
     def _columns(self) -> str:
         return ", ".join(map(self._quote, self.names))
 
     def _insert(self, count: int) -> str:
-        row = f"({', '.join([self._mark] * len(self.names))})"
-        return f"INSERT INTO {self._table} ({self._columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+        row = f"({', '.join([self.mark] * len(self.names))})"
+        return f"INSERT INTO {self.table} ({self._columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
 
     def _is_any_of(self, count: int) -> str:
         names = ", ".join(map(self._quote, self._keys))
         if len(self._keys) == 1:
-            return f"{names} IN ({', '.join([self._mark] * count)})"
-        key = f"({', '.join([self._mark] * len(self._keys))})"
+            return f"{names} IN ({', '.join([self.mark] * count)})"
+        key = f"({', '.join([self.mark] * len(self._keys))})"
         return f"({names}) IN (VALUES {', '.join([key] * count)})"  # the form that both databases know
 
     def _flat_keys(self, keys: Sequence[Any]) -> Values:
@@ -111,14 +112,29 @@ class TableStatements:
     def _flat(self, rows: Sequence[Values]) -> Values:
         return tuple(chain.from_iterable(_converted(rows, self._to_driver)))
 
-    def _read(self, result: CursorResult[Any]) -> list[Values]:
+    def _read(self, connection: Connection, query: str, parameters: Values) -> list[Values]:
+        result = execute(connection, query, parameters)
         if self._from_driver is None:
-            codes = [column[1] for column in result.cursor.description]
+            cursor = result.cursor if isinstance(result, CursorResult) else result
+            codes = [column[1] for column in cursor.description]
             self._from_driver = _by_place(
                 one.result_processor(self._dialect, code)
                 for one, code in zip(self._types, codes, strict=True)
             )
-        return list(_converted([tuple(row) for row in result], self._from_driver))
+        return list(_converted(list(map(tuple, result.fetchall())), self._from_driver))
+
+
+def execute(connection: Connection, text: str, parameters: Values) -> Any:
+    """The result of a statement in the driver's form: its rows, and `rowcount`. Raises SQLAlchemy's errors."""
+    if connection.dialect.name != "sqlite":
+        return connection.exec_driver_sql(text, parameters)
+    # Without SQLAlchemy's execution context, which takes longer than a statement of a few rows.
+    driver = connection.connection.dbapi_connection
+    assert driver is not None
+    try:
+        return driver.execute(text, parameters)
+    except sqlite3.Error as error:
+        raise getattr(exc, type(error).__name__)(None, None, error) from error
 
 
 def _by_place(converters: Iterable[Convert | None]) -> list[tuple[int, Convert]]:

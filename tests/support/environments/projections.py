@@ -112,11 +112,13 @@ class ProjectionStarter:
     slots: Slots
     running: list[ProjectionRunner] = field(default_factory=list)
 
-    async def start(self, applier: Applier, *, listener: list[str] | None = None) -> RunningProjections:
+    async def start(
+        self, applier: Applier, *, listener: list[str] | None = None, linger: float = 0
+    ) -> RunningProjections:
         failures: list[str] = []
         projections = ProjectionRunner(
             self.slots,
-            [Projection("seen", VIDEO, applier)],
+            [Projection("seen", VIDEO, applier, linger=linger)],
             self.world.client,
             registry(),
             service=self.world.service,

@@ -47,11 +47,16 @@ class ReadYourWrites:
     """The last position that each account has written, and waiting for positions.
 
     Positions only grow: sequences in a stream, or numbers of an account's entries. `visible` gives the position up to
-    which everything can be queried.
+    which everything can be queried; `hurry` is called with the one that a read waits for.
     """
 
-    def __init__(self, visible: Callable[[], int] = lambda: 0) -> None:
+    def __init__(
+        self,
+        visible: Callable[[], int] = lambda: 0,
+        hurry: Callable[[int], None] = lambda position: None,
+    ) -> None:
         self._visible = visible
+        self._hurry = hurry
         self._written: OrderedDict[str, int] = OrderedDict()
         self._changed = asyncio.Event()
 
@@ -69,6 +74,7 @@ class ReadYourWrites:
 
     async def wait_until_visible(self, account: str, *, within: float) -> None:
         """Until the account's last write can be queried, at most `within` seconds."""
+        self._hurry(self._last(account))
         await self._wait(lambda: self._visible() >= self._last(account), within)
 
     async def wait_for_write(self, account: str, position: int, *, within: float) -> None:

@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from telecine_contracts import Event
 from telecine_contracts.credits import LedgerEvent
 
 from .timeline import public_data
@@ -86,17 +85,19 @@ class Statement:
 
 def statement_line(event: LedgerEvent, at: datetime) -> StatementLine:
     """The statement line of an entry that counts at `at`."""
+    amount, held_amount = _balance_changes(event)
+    fields = vars(event)
     return StatementLine(
         entry=event.entry,
         at=at,
         action=event.action,
-        amount=_balance_change(event, "available"),
-        held_amount=_balance_change(event, "held"),
+        amount=amount,
+        held_amount=held_amount,
         available=event.balances.available,
         held=event.balances.held,
-        generation=event.about.get("generation"),
-        reference=_text(event, "reference"),
-        reason=_text(event, "reason"),
+        generation=fields.get("generation"),
+        reference=_text(fields.get("reference")),
+        reason=_text(fields.get("reason")),
         data=public_data(event),
     )
 
@@ -106,10 +107,16 @@ def replace_nul(text: str) -> str:
     return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
-def _balance_change(event: LedgerEvent, side: str) -> int:
-    return sum(posting.amount for posting in event.postings if posting.account == f"{event.account}:{side}")
+def _balance_changes(event: LedgerEvent) -> tuple[int, int]:
+    available, held = f"{event.account}:available", f"{event.account}:held"
+    amount = held_amount = 0
+    for posting in event.postings:
+        if posting.account == available:
+            amount += posting.amount
+        elif posting.account == held:
+            held_amount += posting.amount
+    return amount, held_amount
 
 
-def _text(event: Event, name: str) -> str | None:
-    value = getattr(event, name, None)
+def _text(value: str | None) -> str | None:
     return replace_nul(str(value)) if value else None

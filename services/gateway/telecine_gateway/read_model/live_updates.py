@@ -1,6 +1,7 @@
 """What happens when events arrive: waiting requests get their outcome, and reads wait for the new entries."""
 
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.runner import ProjectionRunner
@@ -27,8 +28,10 @@ class LiveUpdates:
     def __init__(self, projections: ProjectionRunner) -> None:
         self.outcomes = Waiters[Charge]()
         self.progress = Waiters[Generation]()
-        self.requests = ReadYourWrites(lambda: projections.sequence("generations"))
-        self._ledger = ReadYourWrites(lambda: projections.sequence("ledger"))
+        self.requests, self._ledger = (
+            ReadYourWrites(partial(projections.sequence, name), partial(projections.hurry, name))
+            for name in ("generations", "ledger")
+        )
         self._entries = ReadYourWrites()
         self._projections = projections
 

@@ -138,7 +138,7 @@ def apply_access(rows: Rows, recorded: RecordedEvent) -> None:
 
 
 PROJECTIONS = (
-    Projection("generations", VIDEO, apply_video, video_keys, linger=0.05),
-    Projection("ledger", LEDGER, apply_ledger, ledger_keys, linger=0.05),
+    Projection("generations", VIDEO, apply_video, video_keys, linger=0.1),
+    Projection("ledger", LEDGER, apply_ledger, ledger_keys, linger=0.1),
     Projection("access", ACCESS, apply_access, access_keys),
 )

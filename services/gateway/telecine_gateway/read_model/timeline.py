@@ -2,15 +2,16 @@
 
 import heapq
 from collections.abc import Iterable
+from functools import cache
 from typing import Any
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import Event
+from telecine_contracts.gateway import GenerationRequested
 
 __all__ = ["merge_ordered", "public_data", "timeline_event"]
 
 _SHOWN = {
-    "generation.requested.v1": ("kind",),
     "generation.submission_started.v1": ("attempt", "seed", "lease_until"),
     "generation.submission_deferred.v1": ("attempt", "reason", "retry_at", "provider_code"),
     "generation.submitted.v1": ("attempt", "provider", "provider_task_id", "deadline_at", "adopted"),
@@ -35,16 +36,36 @@ _SHOWN = {
 }
 
 
+_REQUEST: dict[str, Any] = {
+    "kind": True,
+    "parameters": {"model": True, "resolution": True, "duration": True},
+    "price": {"credits": True},
+}
+
+
 def public_data(event: Event) -> dict[str, Any]:
     """The fields to show, under the API's names; empty if the type says everything."""
-    shown = set(_SHOWN.get(event.type, ()))
+    if isinstance(event, GenerationRequested):
+        values = event.model_dump(mode="json", include=_REQUEST, exclude_none=True)
+        return {"kind": values["kind"], **values["parameters"], "credits": values["price"]["credits"]}
+    shown, names = _shown(type(event))
+    if not shown:
+        return {}
     values = event.model_dump(mode="json", include=shown, exclude_none=True)
-    data = {_camel(name): value for name, value in values.items()}
-    if event.type == "generation.requested.v1":
-        data |= _request(event)
-    if event.stream == "LEDGER":
-        data["balances"] = event.model_dump(mode="json", include={"balances"})["balances"]
-    return data
+    return {api_name: values[name] for name, api_name in names if name in values}
+
+
+@cache
+def _shown(event: type[Event]) -> tuple[set[str], list[tuple[str, str]]]:
+    """The fields to show of one type, and each with the API's name in the order of the API."""
+    wanted = {*_SHOWN.get(event.type, ()), *(["balances"] if event.stream == "LEDGER" else [])}
+    ordered = sorted(filter(wanted.__contains__, event.model_fields), key="balances".__eq__)
+    return wanted, [(name, _camel(name)) for name in ordered]
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
 
 
 def timeline_event(recorded: RecordedEvent, number: int) -> dict[str, Any]:
@@ -67,15 +88,3 @@ def merge_ordered(lines: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
     video = [entry for entry in ordered if entry["stream"] == "VIDEO"]
     ledger = [entry for entry in ordered if entry["stream"] != "VIDEO"]
     return [*video[:1], *heapq.merge(video[1:], ledger, key=lambda entry: entry["time"])]
-
-
-def _request(event: Event) -> dict[str, Any]:
-    values = event.model_dump(
-        mode="json", include={"parameters": {"model", "resolution", "duration"}, "price": True}
-    )
-    return {**values["parameters"], "credits": values["price"]["credits"]}
-
-
-def _camel(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(word.capitalize() for word in rest)

@@ -198,6 +198,21 @@ async def test_stop_is_effective_at_any_point(
     assert following.failures == []
 
 
+async def test_a_reader_that_waits_ends_the_wait_for_more_events(
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
+) -> None:
+    following = await projection_starter.start(Applier(), linger=3600)
+    await following.projections.wait()
+    first, second = await environment.publish("g1", "g2")
+    following.projections.hurry("seen", second)
+    await following.until(second)
+    following.projections.hurry("seen", first)
+    (third,) = await environment.publish("g3")
+    following.projections.hurry("seen", third)
+    await following.until(third)
+    assert applied_generations(following.engine) == ["g1", "g2", "g3"]
+
+
 # What can't be applied
 
 
