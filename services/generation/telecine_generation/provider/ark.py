@@ -1,13 +1,14 @@
-"""HTTP client of Volcano Ark and BytePlus ModelArk: one connection pool, no retries, bounded time and bytes."""
+"""HTTP client of Volcano Ark and BytePlus ModelArk: few kept connections, no retries, bounded time and bytes."""
 
 import asyncio
 import json
+import ssl
 from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
 from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 import httpx
 import structlog
@@ -33,6 +34,8 @@ from .task_search import TaskSearch
 TASKS = "/contents/generations/tasks"
 IDS_PER_CALL = 100
 PAGE_SIZE = 100
+KEPT_OPEN = 20.0
+"""Seconds that an idle connection is kept: longer than the usual pause between two polls."""
 LAST_PAGE = 500  # Ark: page_num 1-500
 
 CANCELLED_BY_STATUS: Mapping[str, CancelOutcome] = {
@@ -85,6 +88,12 @@ class _AnswerTooLarge(Exception):
     """The response is larger than a task or a list of tasks can be."""
 
 
+def _transport(tls: ssl.SSLContext) -> httpx.AsyncHTTPTransport:
+    """A transport with one connection: a pool of several examines all of them for each request."""
+    limits = httpx.Limits(max_connections=1, keepalive_expiry=KEPT_OPEN)
+    return httpx.AsyncHTTPTransport(verify=tls, retries=0, trust_env=False, limits=limits)
+
+
 # Failures after which the request may have reached the provider.
 _NO_ANSWER = (httpx.HTTPError, httpx.StreamError, OSError, _AnswerTooLarge)
 
@@ -95,22 +104,18 @@ class ArkProvider:
     def __init__(self, config: ArkConfig) -> None:
         self._config = config
         self._lane = asyncio.Semaphore(config.max_concurrency)
+        tls = httpx.create_ssl_context(trust_env=False)
+        self._free = [_transport(tls) for _ in range(config.max_concurrency)]
+        self._tasks_url = f"{config.base_url.rstrip('/')}{TASKS}"
+        self._headers = {
+            "authorization": f"Bearer {config.api_key.get_secret_value()}",
+            "accept": "application/json",
+            "accept-encoding": "identity",
+            "user-agent": "telecine",
+        }
+        timeout = httpx.Timeout(None, connect=config.connect_timeout)
+        self._extensions = {"timeout": timeout.as_dict()}
         self._log = structlog.get_logger("telecine_generation.provider.ark")
-        self._client = httpx.AsyncClient(
-            base_url=config.base_url.rstrip("/"),
-            headers={
-                "authorization": f"Bearer {config.api_key.get_secret_value()}",
-                "accept": "application/json",
-                "accept-encoding": "identity",
-                "user-agent": "telecine",
-            },
-            timeout=httpx.Timeout(None, connect=config.connect_timeout),
-            transport=httpx.AsyncHTTPTransport(
-                retries=0, trust_env=False, limits=httpx.Limits(max_connections=config.max_concurrency)
-            ),
-            trust_env=False,
-            follow_redirects=False,
-        )
 
     async def submit(self, request: SubmitRequest) -> SubmitOutcome:
         """See Provider."""
@@ -120,7 +125,7 @@ class ArkProvider:
         try:
             async with asyncio.timeout(self._config.post_timeout), self._lane:
                 begun = True
-                answer = await self._exchange("POST", TASKS, content=content)
+                answer = await self._exchange("POST", self._tasks_url, content)
         except (httpx.ConnectError, httpx.ConnectTimeout):
             return Deferred(DeferralReason.UNREACHABLE)
         except TimeoutError:
@@ -151,15 +156,15 @@ class ArkProvider:
     async def cancel(self, task_id: str) -> CancelOutcome:
         """See Provider."""
         # Ark: DELETE of a finished task removes its record and thereby the URL of its video, so the status comes first.
-        path = f"{TASKS}/{quote(task_id, safe='')}"
+        url = f"{self._tasks_url}/{quote(task_id, safe='')}"
         try:
-            answer = await self._read("GET", path)
+            answer = await self._read("GET", url)
             if answer.status != HTTPStatus.OK:
                 return CancelOutcome.UNKNOWN
             task = wire.read_task(answer.body)
             if task.status != "queued":
                 return CANCELLED_BY_STATUS.get(task.status, CancelOutcome.UNKNOWN)
-            answer = await self._read("DELETE", path)
+            answer = await self._read("DELETE", url)
         except (ProviderUnavailable, wire.UnreadableResponse):
             return CancelOutcome.UNKNOWN
         if answer.status == HTTPStatus.CONFLICT:
@@ -168,7 +173,7 @@ class ArkProvider:
 
     async def aclose(self) -> None:
         """See Provider."""
-        await self._client.aclose()
+        await asyncio.gather(*(transport.aclose() for transport in self._free))
 
     async def _task_batch(self, wanted: Sequence[str]) -> dict[str, ProviderTask]:
         query = {"page_num": 1, "page_size": len(wanted), "filter.task_ids": list(wanted)}
@@ -180,7 +185,7 @@ class ArkProvider:
         return found
 
     async def _page(self, query: Mapping[str, Any]) -> wire.Page:
-        answer = await self._read("GET", TASKS, params=query)
+        answer = await self._read("GET", f"{self._tasks_url}?{urlencode(query, doseq=True)}")
         if answer.status != HTTPStatus.OK:
             if is_configuration(answer.status, wire.error_of(answer.body)):
                 self._log_configuration_error(answer)
@@ -194,22 +199,31 @@ class ArkProvider:
             self._log.warning("provider_records_unreadable", count=page.unreadable)
         return page
 
-    async def _read(self, method: str, path: str, **request: Any) -> _Answer:
+    async def _read(self, method: str, url: str) -> _Answer:
         try:
             async with self._lane, asyncio.timeout(self._config.read_timeout):
-                return await self._exchange(method, path, **request)
+                return await self._exchange(method, url)
         except _NO_ANSWER as error:  # TimeoutError is an OSError
             raise ProviderUnavailable(type(error).__name__) from error
 
-    async def _exchange(self, method: str, path: str, **request: Any) -> _Answer:
-        if "content" in request:
-            request["headers"] = {"content-type": "application/json"}
-        async with self._client.stream(method, path, **request) as response:
-            body = bytearray()
-            async for chunk in response.aiter_raw():
-                body += chunk
-                if len(body) > self._config.max_body_bytes:
-                    raise _AnswerTooLarge
+    async def _exchange(self, method: str, url: str, content: bytes | None = None) -> _Answer:
+        """One request on a free connection; the one used last, since it is most probably still open."""
+        headers = self._headers if content is None else self._headers | {"content-type": "application/json"}
+        request = httpx.Request(method, url, headers=headers, content=content, extensions=self._extensions)
+        transport = self._free.pop()
+        try:
+            response = await transport.handle_async_request(request)
+            try:
+                body = bytearray()
+                assert isinstance(response.stream, httpx.AsyncByteStream)
+                async for chunk in response.stream:
+                    body += chunk
+                    if len(body) > self._config.max_body_bytes:
+                        raise _AnswerTooLarge
+            finally:
+                await response.aclose()
+        finally:
+            self._free.append(transport)
         return _Answer(response.status_code, response.headers, bytes(body))
 
     def _log_configuration_error(self, answer: _Answer) -> None:
