@@ -26,6 +26,9 @@ from telecine_jetstream.messages import StoredMessage, parse_headers
 __all__ = ["CatchUpSubscription", "MessageBatch"]
 
 log = structlog.get_logger(__name__)
+EVERYTHING = ">"
+"""Filter of a page. For a narrower one, even if all messages match, the server counts what is pending, message by
+message: 15 ms a page on a stream of 70,000."""
 IDLE_TIMEOUT = 5
 """Seconds without an announcement until a page is fetched anyway. Announcements may be lost between two servers of a
 cluster; the next announcement shows that at once, and this timeout if there is none."""
@@ -165,7 +168,7 @@ class CatchUpSubscription:
             return await fetch_page(
                 self._connection,
                 self._stream.name,
-                self._whole,
+                EVERYTHING,
                 after,
                 limit=self._limit,
                 timeout=SILENCE_TIMEOUT,

@@ -7,6 +7,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from pydantic_core import to_json
 from sqlalchemy import Engine, ExceptionContext, event
 from sqlalchemy.engine import URL
 from sqlmodel import create_engine
@@ -36,6 +37,7 @@ POOL_WAIT = 10
 def open_engine(url: URL, **options: Any) -> Engine:
     """An engine for this database; nothing is connected yet."""
     options["hide_parameters"] = True  # error texts are logged, and a parameter may be a prompt
+    options["json_serializer"] = lambda value: to_json(value).decode()
     if url.get_backend_name() != "sqlite":
         if "poolclass" not in options:
             options |= {

@@ -136,28 +136,21 @@ class _TableRows:
                 self.stored.pop(key, None)
 
 
-class RowCache:
+class RowCache(dict[type[SQLModel], _TableRows]):
     """Rows of a projection's tables on one engine, kept between transactions while no other process writes them."""
 
     def __init__(self, engine: Engine) -> None:
+        super().__init__()
         self._engine = engine
-        self._tables: dict[type[SQLModel], _TableRows] = {}
 
-    def table(self, model: type[SQLModel]) -> _TableRows:
-        """The rows of one table."""
-        found = self._tables.get(model)
-        if found is None:
-            statements = TableStatements(cast(Table, model.__table__), self._engine)  # type: ignore[attr-defined]
-            found = self._tables[model] = _TableRows(_plain(model), statements)
-        return found
-
-    def tables(self) -> Iterable[_TableRows]:
-        """The tables used so far, in the order in which they were used first."""
-        return self._tables.values()
+    def __missing__(self, model: type[SQLModel]) -> _TableRows:
+        statements = TableStatements(cast(Table, model.__table__), self._engine)  # type: ignore[attr-defined]
+        self[model] = _TableRows(_plain(model), statements)
+        return self[model]
 
     def forget(self) -> None:
         """Read every row again: another process may have written it, or a transaction has failed."""
-        for rows in self._tables.values():
+        for rows in self.values():
             rows.known, rows.stored, rows.used, rows.inserted = {}, {}, {}, []
 
 
@@ -177,14 +170,14 @@ class Rows:
         """Read these rows with one query for each table, so that `get` needs none."""
         missing: dict[type[SQLModel], dict[Any, None]] = {}
         for model, key in keys:
-            if key not in self._cache.table(model).known:
+            if key not in self._cache[model].known:
                 missing.setdefault(model, {})[key] = None
         for model, wanted in missing.items():
-            self._cache.table(model).load(self._connection, list(wanted))
+            self._cache[model].load(self._connection, list(wanted))
 
     def get(self, model: type[Row], key: Any) -> Row | None:
         """The row with this primary key; changes of its attributes are written."""
-        table = self._cache.table(model)
+        table = self._cache[model]
         if key not in table.known:
             table.load(self._connection, [key])
         table.used[key] = None
@@ -192,11 +185,11 @@ class Rows:
 
     def find(self, model: type[Row], /, **equal: Any) -> Sequence[Row]:
         """All rows whose columns have these values. A query each time."""
-        return self._cache.table(model).find(self._connection, equal)
+        return self._cache[model].find(self._connection, equal)
 
     def add(self, model: type[Row], row: Row) -> Row:
         """Add a row made by `new_row`. Raises LookupError, or IntegrityError at the end, if its primary key exists."""
-        table = self._cache.table(model)
+        table = self._cache[model]
         key = table.key(row.__dict__)
         if table.known.get(key) is not None:
             raise LookupError(f"{model.__name__} {key} exists already")
@@ -206,23 +199,23 @@ class Rows:
 
     def put(self, model: type[Row], row: Row) -> Row:
         """Add a row made by `new_row`, or replace the one with its primary key."""
-        key = self._cache.table(model).key(row.__dict__)
+        key = self._cache[model].key(row.__dict__)
         self.get(model, key)
-        self._cache.table(model).known[key] = row
+        self._cache[model].known[key] = row
         return row
 
     def insert(self, model: type[Row], /, **values: Any) -> None:
         """Insert a row that no later event reads; every column must be named."""
-        table = self._cache.table(model)
+        table = self._cache[model]
         table.inserted.append(table.values(values))
 
     def delete(self, model: type[Row], row: Row) -> None:
         """Delete a row that was returned by `get` or `find`."""
-        table = self._cache.table(model)
+        table = self._cache[model]
         table.known[table.key(row.__dict__)] = None
 
     def write(self) -> None:
         """Write what has changed, with one statement for each table and kind of change."""
-        for table in self._cache.tables():
+        for table in self._cache.values():
             if table.used or table.inserted:
                 table.write(self._connection)

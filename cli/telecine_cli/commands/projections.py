@@ -1,5 +1,6 @@
 """`telecine projections`: tables that are computed from events."""
 
+import gc
 from enum import StrEnum
 from typing import Annotated
 
@@ -59,6 +60,8 @@ def rebuild(
     from telecine_cli.output.projections import rebuild_services
     from telecine_cli.runner import run
 
+    # What was imported stays until the end: visiting it again and again takes a tenth of a rebuild's time.
+    gc.freeze()
     names = (
         [each.value for each in ServiceChoice if each is not ServiceChoice.ALL]
         if service is ServiceChoice.ALL

@@ -1,6 +1,6 @@
 """Projections from events to tables: generations, the ledger, and API keys."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
@@ -27,11 +27,11 @@ from .timeline import public_data
 __all__ = ["METADATA", "PROJECTIONS", "VERSION"]
 
 
-def video_keys(recorded: RecordedEvent) -> Iterator[RowKey]:
+def video_keys(recorded: RecordedEvent) -> Iterable[RowKey]:
     """The generation's row."""
     event = recorded.event
     assert isinstance(event, AnyVideoEvent)
-    yield GenerationRow, event.generation
+    return ((GenerationRow, event.generation),)
 
 
 def apply_video(rows: Rows, recorded: RecordedEvent) -> None:
