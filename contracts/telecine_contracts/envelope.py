@@ -5,15 +5,26 @@ percent-encoded: header values must be printable ASCII, and CloudEvents encodes 
 The body of the message is the event alone, as JSON.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Self
 from urllib.parse import quote, unquote
 from uuid import UUID, uuid5
 
 MSG_ID = "Nats-Msg-Id"
 _NAMESPACE = UUID("6f0d5b8e-6f0b-5d0c-9a53-7e1ec19e0001")
+_PLAIN = r"([!-$&-~]+)"
+"""A value of which nothing is percent-encoded."""
+_LINES = re.compile(
+    rf"Nats-Msg-Id: [!-~]*\r\nce-specversion: [!-~]*\r\nce-id: {_PLAIN}\r\nce-source: {_PLAIN}\r\n"
+    rf"ce-type: {_PLAIN}\r\nce-time: {_PLAIN}\r\nce-subject: {_PLAIN}\r\nce-correlation: {_PLAIN}\r\n"
+    rf"ce-causation: {_PLAIN}\r\ncontent-type: [!-~]*\r\n(?:traceparent: {_PLAIN}\r\n)?"
+    rf"(?:ce-informational: {_PLAIN}\r\n)?(?:Nats-[A-Za-z-]+: [!-~]*\r\n)*"
+)
+_OPTIONAL = ("ce-subject", "ce-correlation", "ce-causation", "traceparent", "ce-informational")
 _SAFE = "!#$&'()*+,/:;<=>?@[]^`{|}~"
 
 
@@ -24,6 +35,16 @@ class BadEnvelope(ValueError):
 def derive_id(cause: str, name: str) -> str:
     """The id of what follows from `cause` under `name`: deterministic, so that a repeated step gives the same id."""
     return str(uuid5(_NAMESPACE, f"{cause}\n{name}"))
+
+
+def _decoded(value: str) -> str:
+    return unquote(value) if "%" in value else value
+
+
+@lru_cache(maxsize=256)
+def _by_lower_name(names: tuple[str, ...]) -> dict[str, str]:
+    """Names may be in any case. Most messages have the same few combinations."""
+    return {name.lower(): name for name in names}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -66,22 +87,49 @@ class Envelope:
         return {name: quote(value, safe=_SAFE) for name, value in headers.items()}
 
     @classmethod
+    def from_lines(cls, lines: bytes) -> Self | None:
+        """Parse header lines as `to_headers` writes them; None for lines in any other form: parse these one by one."""
+        found = _LINES.fullmatch(lines.decode("ascii", "replace"))
+        if found is None:
+            return None
+        id, source, type, at, subject, correlation, causation, traceparent, informational = found.groups()
+        try:
+            time = datetime.fromisoformat(at)
+        except ValueError:
+            return None
+        if time.tzinfo is None:
+            return None
+        return cls(
+            id=id,
+            source=source,
+            type=type,
+            time=time,
+            subject=subject,
+            correlation=correlation,
+            causation=causation,
+            traceparent=traceparent,
+            informational=informational == "true",
+        )
+
+    @classmethod
     def from_headers(cls, headers: Mapping[str, str] | None) -> Self:
         """Parse headers.
 
         Raises BadEnvelope if a required attribute is missing or the time is invalid or has no zone.
         """
-        found = {name.lower(): unquote(str(value)) for name, value in (headers or {}).items()}
+        values, names = headers or {}, _by_lower_name(tuple(headers or ()))
         try:
-            time = datetime.fromisoformat(found["ce-time"])
+            id = _decoded(values[names["ce-id"]])
+            time = datetime.fromisoformat(_decoded(values[names["ce-time"]]))
+            found = {name: _decoded(values[names[name]]) for name in _OPTIONAL if name in names}
             envelope = cls(
-                id=found["ce-id"],
-                source=found["ce-source"],
-                type=found["ce-type"],
+                id=id,
+                source=_decoded(values[names["ce-source"]]),
+                type=_decoded(values[names["ce-type"]]),
                 time=time,
                 subject=found.get("ce-subject", ""),
-                correlation=found.get("ce-correlation", found["ce-id"]),
-                causation=found.get("ce-causation", found["ce-id"]),
+                correlation=found.get("ce-correlation", id),
+                causation=found.get("ce-causation", id),
                 traceparent=found.get("traceparent"),
                 informational=found.get("ce-informational") == "true",
             )

@@ -15,7 +15,7 @@ import nats.errors
 from nats.js.errors import APIError, ServiceUnavailableError
 
 from .client import NatsClient
-from .messages import StoredMessage, parse_headers
+from .messages import HeaderLines, StoredMessage
 
 __all__ = ["MAX_BATCH", "BatchReply", "MessagePage", "fetch_page", "request_subject"]
 
@@ -71,7 +71,7 @@ async def fetch_page(
 
 
 def _stored_message(sequence: int, subject: str, time: bytes, head: bytes, body: bytes) -> StoredMessage:
-    return StoredMessage(subject, sequence, parse_headers(head), body)
+    return StoredMessage(subject, sequence, HeaderLines(head), body)
 
 
 class BatchReply(Generic[M]):

@@ -1,11 +1,11 @@
 """Messages as a stream stores them."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-__all__ = ["StoredMessage", "from_stored", "parse_headers"]
+__all__ = ["HeaderLines", "StoredMessage", "from_stored", "parse_headers"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +16,30 @@ class StoredMessage:
     sequence: int
     headers: Mapping[str, str]
     body: bytes
+
+
+class HeaderLines(Mapping[str, str]):
+    """Headers as header `lines`, parsed when one of them is read: decoders of events need the lines alone."""
+
+    __slots__ = ("_headers", "lines")
+
+    def __init__(self, lines: bytes) -> None:
+        self.lines = lines
+        self._headers: dict[str, str] | None = None
+
+    def _parsed(self) -> dict[str, str]:
+        if self._headers is None:
+            self._headers = parse_headers(self.lines)
+        return self._headers
+
+    def __getitem__(self, name: str) -> str:
+        return self._parsed()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._parsed())
+
+    def __len__(self) -> int:
+        return len(self._parsed())
 
 
 def from_stored(message: Any) -> StoredMessage:

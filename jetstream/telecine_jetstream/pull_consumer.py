@@ -15,7 +15,7 @@ from collections.abc import Callable
 from nats.aio.subscription import Subscription
 
 from .client import NatsClient
-from .messages import StoredMessage, parse_headers
+from .messages import HeaderLines, StoredMessage
 
 __all__ = ["Delivery", "PullConsumer"]
 
@@ -60,7 +60,7 @@ class Delivery:
 
     def stored(self) -> StoredMessage:
         """The message as its stream has it."""
-        return StoredMessage(self.subject, self.sequence, parse_headers(self.head), self.body)
+        return StoredMessage(self.subject, self.sequence, HeaderLines(self.head), self.body)
 
     def ack(self) -> None:
         """Never deliver the message again."""

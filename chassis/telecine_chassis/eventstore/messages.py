@@ -1,11 +1,12 @@
 """Decoding of stored messages into events."""
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 from telecine_contracts import BadEnvelope, BadEvent, Envelope, Event, Registry, UnknownEvent
 from telecine_contracts.subjects import BadToken, of_event
-from telecine_jetstream.messages import StoredMessage
+from telecine_jetstream.messages import HeaderLines, StoredMessage
 
 from .port import RecordedEvent, UndecodedEvent
 
@@ -15,7 +16,7 @@ __all__ = ["decode", "decode_or_undecoded"]
 def decode(record: StoredMessage, registry: Registry) -> RecordedEvent:
     """The event in a record. Raises BadEnvelope, BadEvent or UnknownEvent, with the record's place as a note."""
     try:
-        envelope = Envelope.from_headers(record.headers)
+        envelope = _envelope(record.headers)
         event = registry.decode(envelope.type, record.body)
         # Permissions are granted by subject: an event on the subject of another could come from a service that may
         # not write it.
@@ -45,6 +46,11 @@ def decode_or_undecoded(record: StoredMessage, registry: Registry) -> RecordedEv
 _NO_ENVELOPE = Envelope(
     id="", source="", type="", time=datetime.min.replace(tzinfo=UTC), subject="", correlation="", causation=""
 )
+
+
+def _envelope(headers: Mapping[str, str]) -> Envelope:
+    found = Envelope.from_lines(headers.lines) if type(headers) is HeaderLines else None
+    return found or Envelope.from_headers(headers)
 
 
 def _is_on_own_subject(event: Event, subject: str) -> bool:

@@ -21,7 +21,7 @@ from telecine_contracts.subjects import stored
 from telecine_jetstream.announcements import Announcement, Announcements
 from telecine_jetstream.client import NatsClient
 from telecine_jetstream.direct_get import MessagePage, fetch_page
-from telecine_jetstream.messages import StoredMessage, parse_headers
+from telecine_jetstream.messages import HeaderLines, StoredMessage
 
 __all__ = ["CatchUpSubscription", "MessageBatch"]
 
@@ -181,7 +181,7 @@ class CatchUpSubscription:
 
 
 def _record(announced: Announcement) -> StoredMessage:
-    return StoredMessage(announced.subject, announced.last, parse_headers(announced.head), announced.body)
+    return StoredMessage(announced.subject, announced.last, HeaderLines(announced.head), announced.body)
 
 
 def _pattern(filters: Iterable[str]) -> re.Pattern[str]:

@@ -60,8 +60,9 @@ def rebuild(
     from telecine_cli.output.projections import rebuild_services
     from telecine_cli.runner import run
 
-    # What was imported stays until the end: visiting it again and again takes a tenth of a rebuild's time.
+    # As in services: with its defaults, the garbage collector takes a quarter of a rebuild's time.
     gc.freeze()
+    gc.set_threshold(10_000)
     names = (
         [each.value for each in ServiceChoice if each is not ServiceChoice.ALL]
         if service is ServiceChoice.ALL

@@ -34,6 +34,37 @@ def test_what_is_sent_is_received(sent: Envelope) -> None:
     assert Envelope.from_headers(sent.to_headers()) == sent
 
 
+NAMES = list(ENVELOPE.to_headers())
+
+
+@given(
+    ENVELOPES.map(Envelope.to_headers),
+    st.dictionaries(
+        st.sampled_from([*NAMES, "Ce-Time", "Nats-Expected-Stream", "x"]), st.sampled_from(["", "a", "%41"])
+    ),
+    st.sets(st.sampled_from(NAMES)),
+)
+def test_lines_are_read_as_the_headers_that_they_are(
+    sent: dict[str, str], changed: dict[str, str], missing: set[str]
+) -> None:
+    headers = {name: value for name, value in (sent | changed).items() if name not in missing}
+    lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
+    read = Envelope.from_lines(lines)
+    assert read is None or read == Envelope.from_headers(headers)
+
+
+def test_usual_lines_are_read() -> None:
+    for sent in (ENVELOPE, replace(ENVELOPE, traceparent=None), replace(ENVELOPE, informational=True)):
+        headers = sent.to_headers() | {"Nats-Expected-Stream": "LEDGER"}
+        assert Envelope.from_lines("".join(f"{k}: {v}\r\n" for k, v in headers.items()).encode()) == sent
+
+
+def test_a_second_line_of_a_name_is_not_overlooked() -> None:
+    lines = "".join(f"{name}: {value}\r\n" for name, value in ENVELOPE.to_headers().items())
+    for name in ENVELOPE.to_headers():
+        assert name.startswith("Nats-") or Envelope.from_lines(f"{lines}{name}: other\r\n".encode()) is None
+
+
 @given(ENVELOPES)
 def test_header_values_are_printable_ascii_without_what_clients_trim_or_split_at(sent: Envelope) -> None:
     for value in sent.to_headers().values():
