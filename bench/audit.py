@@ -37,7 +37,7 @@ async def measure_auditing(folder: Path, *, quick: bool) -> list[dict[str, Any]]
     """Every figure of the auditor."""
     many, some = (100_000, 20_000) if quick else (1_000_000, 60_000)
     written = await asyncio.to_thread(_write, folder / "many", many)
-    bare = await asyncio.to_thread(_run, "-m", "bench.baseline_replay", str(written))
+    bare = await asyncio.to_thread(_run, "-m", "bench.peers.bare_replay", str(written))
     audit = await asyncio.to_thread(_verify, "--from", str(folder / "many" / "mirror"))
     figures = [
         figure(

@@ -1,10 +1,11 @@
 """A running stack to measure: embedded servers, the four services, one account with credits and a key."""
 
-import json
+import asyncio
 import os
+import signal
 import time
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,9 @@ from telecine_cli.target import connected, stack_target
 from telecine_jetstream.client import NatsClient
 
 SERVICES = ("gateway", "credits", "generation", "storage")
+COUNTED = (*SERVICES, "nats")
+"""Processes whose processor time counts as telecine's; the emulator stands for the provider."""
+SETTLED_SECONDS = 300
 
 
 @dataclass(frozen=True)
@@ -35,6 +39,34 @@ class BenchStack:
         pid = self.stack.process(name).pid
         assert pid is not None, f"{name} does not run"
         return pid
+
+    def cpu(self) -> Mapping[str, float]:
+        """Processor seconds of telecine's processes so far."""
+        return {name: cpu_seconds(self.pid(name)) for name in COUNTED}
+
+    @contextmanager
+    def frozen(self, *names: str) -> Iterator[None]:
+        """Within the block these processes do not run."""
+        for name in names:
+            os.kill(self.pid(name), signal.SIGSTOP)
+        try:
+            yield
+        finally:
+            for name in names:
+                os.kill(self.pid(name), signal.SIGCONT)
+
+    async def settled(self) -> None:
+        """Wait until every accepted request has been paid for and submitted."""
+        jetstream, until = self.connection.jetstream(), time.monotonic() + SETTLED_SECONDS
+        while time.monotonic() < until:
+            waiting = 0
+            for stream, consumer in (("VIDEO", "credits-debit"), ("LEDGER", "generation-submit")):
+                info = await jetstream.consumer_info(stream, consumer)
+                waiting += (info.num_pending or 0) + (info.num_ack_pending or 0)
+            if not waiting:
+                return
+            await asyncio.sleep(0.05)
+        raise TimeoutError("the stack did not settle")
 
     @property
     def emulator(self) -> str:
@@ -70,6 +102,7 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
-def as_json(value: object) -> str:
-    """A value as JSON on one line."""
-    return json.dumps(value, separators=(",", ":"))
+def proportional_bytes(pid: int) -> int:
+    """Memory of a process, with shared pages in proportion (PSS, Linux)."""
+    lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()
+    return 1024 * next(int(line.split()[1]) for line in lines if line.startswith("Pss:"))
