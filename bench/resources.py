@@ -7,8 +7,8 @@ import time
 from pathlib import Path
 from typing import Any
 
-from bench.latency import BODY
 from bench.report import figure
+from bench.requests import BODY
 from bench.stack import COUNTED, BenchStack, proportional_bytes, resident_bytes
 from telecine_chassis.s3_client import S3Access, s3_client
 

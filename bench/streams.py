@@ -13,8 +13,8 @@ from tests.support.cluster.nats_cluster import nats_cluster, provision_cluster
 from tests.support.data.video_events import GenerationEvents
 from tests.support.servers.instances import nats_server
 
-from bench.latency import BODY
 from bench.report import figure
+from bench.requests import BODY
 from bench.stack import BenchStack, running
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import connect

@@ -12,11 +12,10 @@ from typing import Any
 
 from bench.audit import measure_auditing
 from bench.following import measure_following
-from bench.latency import overhead
 from bench.ledger import measure_debits
 from bench.projections import measure_rebuilding
 from bench.report import figure
-from bench.requests import measure_accepting, measure_one_at_a_time, measure_reading
+from bench.requests import measure_accepting, measure_one_at_a_time, measure_reading, overhead
 from bench.resources import measure_copying, measure_idle
 from bench.stack import BenchStack, running
 from bench.streams import fsyncs_a_second, measure_streams
