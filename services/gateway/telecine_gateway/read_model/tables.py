@@ -1,6 +1,5 @@
 """Tables of the gateway. Written by the projections alone; rebuilt from the streams, never migrated."""
 
-from dataclasses import asdict
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -193,11 +192,6 @@ class ChargeRow(Table, table=True):
     available: int = _big()
     reason: str | None = None
     limit: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
-
-    @classmethod
-    def of(cls, charge: Charge) -> "ChargeRow":
-        """The row that stores a charge."""
-        return cls(**asdict(charge))
 
     @property
     def charge(self) -> Charge:
