@@ -1,8 +1,8 @@
 """NATS client: requests that the server refuses fail at once, and header blocks can be read and written as bytes."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager, suppress
 from typing import Any
 
 import nats.errors
@@ -10,9 +10,13 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
 from nats.aio.transport import TcpTransport
+from nats.js.api import Header
 from nats.protocol.command import hpub_cmd, pub_cmd
+from nats.protocol.parser import AWAITING_CONTROL_LINE
 
 from .errors import ConnectionLost, PermissionDenied, PermissionViolation
+from .frames import FrameReader, Listener
+from .messages import parse_headers
 
 __all__ = ["DeliveryListener", "NatsClient", "RawListener"]
 
@@ -20,6 +24,8 @@ RawListener = Callable[[str, bytes, bytes], None]
 """Takes subject, header block (empty without headers) and body of one message."""
 DeliveryListener = Callable[[str, str, bytes, bytes], None]
 """Takes subject, reply subject (empty without one), header block and body of one message."""
+WRITE_BUFFER = 2**20
+"""Bytes that the connection may buffer before publishing waits, as nats-py's does, for the server to read."""
 CLOSE_TIMEOUT = 1
 """Seconds that a connection gets for a TLS shutdown."""
 _CANCEL_INTERVAL = 0.1
@@ -28,23 +34,25 @@ _ANY_SUBJECT = ""
 
 
 class NatsClient(Client):
-    """nats-py's client with three differences; URLs begin with nats:// or tls://.
+    """nats-py's client with four differences; URLs begin with nats:// or tls://.
 
     A refused publish is reported by the server beside the connection, without a reply: here the request that waits
     for that reply fails with PermissionDenied instead of running into its timeout. A `connect` that fails or is
-    cancelled leaves no connection behind. And messages can be received and published with the header block as it is on
-    the wire; nats-py's dict keeps one of several lines of one name, and no white space.
+    cancelled leaves no connection behind. Messages can be received and published with the header block as it is on
+    the wire; nats-py's dict keeps one of several lines of one name, and no white space. And no task has to be woken to
+    write a message, or to read one that has a listener or is the reply to a request.
     """
 
     def __init__(self) -> None:
         super().__init__()
-        self._transport = _Transport()
+        self._transport = self._tcp = _Transport()
         self._waiting: dict[str, set[asyncio.Future[Any]]] = {}
-        self._raw_listeners: dict[int, RawListener] = {}
-        self._delivery_listeners: dict[int, DeliveryListener] = {}
+        self._listeners: dict[int, Listener] = {}
         self._reconnect_listeners: list[Callable[[], None]] = []
-        # What the flusher completes when it has sent something; here no caller waits for that.
-        self._sent: asyncio.Future[Any] | None = None
+        self._replies: dict[str, RawListener] = {}
+        self._replies_to = ""
+        self._is_writing = False
+        self._reports: set[asyncio.Future[None]] = set()
 
     async def connect(self, *servers: Any, **options: Any) -> None:
         """Like nats-py's. `closed_cb` is not called for a connection that was never established."""
@@ -92,27 +100,62 @@ class NatsClient(Client):
         command = pub_cmd(subject, reply, body)
         self._pending.append(command)
         self._pending_data_size += len(command)
-        if self.is_connected and self._flush_queue is not None and self._flush_queue.empty():
-            if self._sent is None:
-                self._sent = asyncio.get_running_loop().create_future()
-                self._sent.set_result(None)
-            self._flush_queue.put_nowait(self._sent)
+        if self.is_connected:
+            self._write_soon()
 
     async def subscribe_raw(self, subject: str, listener: RawListener) -> Subscription:
         """Call `listener` for every message on `subject`, in the read loop, until `unsubscribe_raw`."""
-        subscription = await self.subscribe(subject, cb=_not_raw)
-        self._raw_listeners[subscription._id] = listener
-        return subscription
+
+        def take(subject: bytes, reply: bytes, head: bytes, body: bytes) -> None:
+            listener(subject.decode(), head, body)
+
+        return await self._subscribe_with(take, subject)
 
     async def subscribe_deliveries(self, subject: str, listener: DeliveryListener) -> Subscription:
         """Like `subscribe_raw`, for a listener that also needs the reply subject, until `unsubscribe_deliveries`."""
+
+        def take(subject: bytes, reply: bytes, head: bytes, body: bytes) -> None:
+            listener(subject.decode(), reply.decode(), head, body)
+
+        return await self._subscribe_with(take, subject)
+
+    async def _subscribe_with(self, listener: Listener, subject: str) -> Subscription:
+        def take(subject: bytes, reply: bytes, head: bytes, body: bytes) -> None:
+            try:
+                listener(subject, reply, head, body)
+            except Exception as error:  # otherwise it would end the connection
+                report = asyncio.ensure_future(self._error_cb(error))
+                self._reports.add(report)
+                report.add_done_callback(self._reports.discard)
+
         subscription = await self.subscribe(subject, cb=_not_raw)
-        self._delivery_listeners[subscription._id] = listener
+        self._listeners[subscription._id] = take
         return subscription
+
+    @asynccontextmanager
+    async def replies(self, listener: RawListener) -> AsyncIterator[str]:
+        """A subject for the replies to one request, without a subscription for each request: `listener` takes them."""
+        if not self._replies_to:
+            self._replies_to = self.new_inbox() + "."
+            try:
+                await self.subscribe_raw(self._replies_to + "*", self._receive_reply)
+            except BaseException:
+                self._replies_to = ""
+                raise
+        subject = self._replies_to + self._nuid.next().decode()
+        self._replies[subject] = listener
+        try:
+            yield subject
+        finally:
+            del self._replies[subject]
+
+    def _receive_reply(self, subject: str, head: bytes, body: bytes) -> None:
+        if (listener := self._replies.get(subject)) is not None:
+            listener(subject, head, body)
 
     async def unsubscribe_raw(self, subscription: Subscription) -> None:
         """End what `subscribe_raw` began."""
-        self._raw_listeners.pop(subscription._id, None)
+        self._listeners.pop(subscription._id, None)
         if self.is_connected:
             await subscription.unsubscribe()
 
@@ -127,7 +170,7 @@ class NatsClient(Client):
                 with suppress(nats.errors.Error, TimeoutError):
                     await self.flush(timeout)  # type: ignore[arg-type]
         finally:
-            self._delivery_listeners.pop(subscription._id, None)
+            self._listeners.pop(subscription._id, None)
             subscription._stop_processing()
             self._remove_sub(subscription._id)
 
@@ -201,18 +244,59 @@ class NatsClient(Client):
         return on_reconnected
 
     async def _process_msg(self, sid: int, subject: bytes, reply: bytes, data: bytes, headers: bytes) -> None:
-        # Without headers `headers` is None, whatever its type says.
-        try:
-            if (delivered := self._delivery_listeners.get(sid)) is not None:
-                delivered(subject.decode(), reply.decode(), headers or b"", data)
-                return
-            if (listener := self._raw_listeners.get(sid)) is not None:
-                listener(subject.decode(), headers or b"", data)
-                return
-        except Exception as error:  # otherwise it would end the read loop, and the connection with it
-            await self._error_cb(error)
-            return
-        await super()._process_msg(sid, subject, reply, data, headers)
+        if (listener := self._listeners.get(sid)) is None:
+            await super()._process_msg(sid, subject, reply, data, headers)
+        else:
+            listener(
+                subject, reply, headers or b"", data
+            )  # without headers it is None, whatever its type says
+
+    async def _init_request_sub(self) -> None:
+        """Like nats-py's, but replies are read with `FrameReader`."""
+        self._resp_map = {}
+        prefix = self._inbox_prefix + b"." + self._nuid.next() + b"."
+        self._resp_sub_prefix = prefix
+
+        def receive(subject: bytes, reply: bytes, head: bytes, body: bytes) -> None:
+            waiting = self._resp_map.get(_token(subject.decode()))
+            if waiting is not None and not waiting.done():
+                waiting.set_result(
+                    Msg(_client=self, subject=subject.decode(), data=body, headers=reply_headers(head))
+                )
+
+        await self._subscribe_with(receive, prefix.decode() + "*")
+
+    async def _read_loop(self) -> None:
+        self._tcp.read_first(FrameReader(self._listeners), self._is_between_messages)
+        await super()._read_loop()
+
+    def _is_between_messages(self) -> bool:
+        return self.is_connected and not self._ps.buf and self._ps.state == AWAITING_CONTROL_LINE
+
+    async def _flush_pending(self, force_flush: bool = False) -> Any:
+        # nats-py wakes a task that writes what is pending.
+        if force_flush or not self.is_connected or self._tcp.is_congested:
+            return await super()._flush_pending(force_flush)
+        self._write_soon()
+        return None
+
+    async def _send_ping(self, future: "asyncio.Future[Any] | None" = None) -> None:
+        # nats-py writes the PING before what is pending, so that its answer would say nothing about that.
+        if self.is_connected:
+            self._write_pending()
+        await super()._send_ping(future)
+
+    def _write_soon(self) -> None:
+        """Write everything that this turn of the event loop publishes at its end, with one system call."""
+        if not self._is_writing:
+            self._is_writing = True
+            asyncio.get_running_loop().call_soon(self._write_pending)
+
+    def _write_pending(self) -> None:
+        self._is_writing = False
+        if self._pending and self.is_connected:
+            pending, self._pending, self._pending_data_size = self._pending, [], 0
+            self._tcp.write(b"".join(pending))
 
 
 def _token(reply: str) -> str:
@@ -225,8 +309,18 @@ async def _not_raw(message: Msg) -> None:
     raise AssertionError(f"this version of nats-py bypasses raw listeners: {message.subject}")
 
 
+def reply_headers(head: bytes) -> dict[str, str] | None:
+    """The headers of a reply as nats-py has them, status and description among them; None without any."""
+    first, _, lines = head.partition(b"\r\n")
+    status, _, description = first.removeprefix(b"NATS/1.0").strip().partition(b" ")
+    headers = {Header.STATUS: status.decode()} if status else {}
+    if description:
+        headers[Header.DESCRIPTION] = description.decode()
+    return headers | parse_headers(lines) or None
+
+
 class _Transport(TcpTransport):
-    """nats-py's transport with two fixes.
+    """nats-py's transport with two fixes, and with a reader that comes before nats-py's.
 
     A TLS connection whose handshake failed never reports its end, and nats-py waits for that end before it reconnects:
     here the wait is limited. And CONNECT is sent together with the PING behind it: a server that refuses CONNECT closes
@@ -239,6 +333,26 @@ class _Transport(TcpTransport):
 
     def __bool__(self) -> bool:
         return True  # otherwise the client replaces it
+
+    @property
+    def is_congested(self) -> bool:
+        """Whether the server reads more slowly than this client writes."""
+        return self._io_writer is None or self._io_writer.transport.get_write_buffer_size() > WRITE_BUFFER
+
+    def read_first(self, frames: FrameReader, may_read: Callable[[], bool]) -> None:
+        """Give what arrives to `frames` while `may_read()`, and only what is left to nats-py's read loop."""
+        reader = self._io_reader
+        assert reader is not None
+        feed = reader.feed_data
+
+        def feed_first(data: bytes) -> None:
+            # What nats-py has not read yet comes first.
+            if not reader._buffer and may_read():  # type: ignore[attr-defined]
+                data = frames.feed(data)
+            if data:
+                feed(data)
+
+        reader.feed_data = feed_first  # type: ignore[method-assign, assignment]
 
     def write(self, payload: bytes) -> None:
         if payload.startswith(_CONNECT):

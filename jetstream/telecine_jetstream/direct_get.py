@@ -57,16 +57,12 @@ async def fetch_page(
     without direct get), APIError, and PermissionDenied.
     """
     reply = BatchReply(_stored_message)
-    inbox = client.new_inbox()
-    subscription = await client.subscribe_raw(inbox, reply.receive)
-    try:
+    async with client.replies(reply.receive) as inbox:
         request = {"seq": after + 1, "next_by_subj": subject, "batch": min(limit, MAX_BATCH)}
         requested = request_subject(stream)
         with client.failing_if_refused(reply.ended, requested):
             await client.publish(requested, json.dumps(request).encode(), reply=inbox)
             await reply.wait(timeout)
-    finally:
-        await client.unsubscribe_raw(subscription)
     return MessagePage(reply.messages, reply.pending)
 
 
