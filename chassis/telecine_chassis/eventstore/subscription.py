@@ -66,12 +66,18 @@ class CatchUpSubscription:
         *,
         filters: Sequence[str] = (),
         limit: int = 500,
+        interval: float = 0,
     ) -> None:
-        """A batch has at most `limit` messages."""
+        """A batch has at most `limit` messages.
+
+        `interval`: seconds between two looks at the stream, for a reader that need not be current. It hears no
+        announcements, which would wake its process for every message of the stream.
+        """
         self._connection = connection
         self._stream = stream
         self._filters = list(filters or stream.subjects)
         self._limit = limit
+        self._interval = interval
         [self._whole] = stream.subjects
         self._wanted = _pattern(self._filters)
 
@@ -93,6 +99,23 @@ class CatchUpSubscription:
 
     async def follow(self, after: int) -> AsyncGenerator[MessageBatch, None]:
         """Batches of messages above sequence `after`, without end; an empty batch when nothing is new."""
+        following = self._follow_pages(after) if self._interval else self._follow_announcements(after)
+        async with aclosing(following) as batches:
+            async for batch in batches:
+                yield batch
+
+    async def _follow_pages(self, after: int) -> AsyncGenerator[MessageBatch, None]:
+        while True:
+            raise_if_cancelled()
+            page = await self._page(after) or MessagePage([], 0)
+            if page.records:
+                after = page.records[-1].sequence
+            if (batch := self._batch(page)) is not None:
+                yield batch
+            if not page.pending:
+                await asyncio.sleep(self._interval)
+
+    async def _follow_announcements(self, after: int) -> AsyncGenerator[MessageBatch, None]:
         announced = Announcements(self._stream.name, _pattern(map(stored, self._filters)))
         subscription = await self._connection.subscribe_raw(stored(self._whole), announced.receive)
         self._connection.add_reconnect_listener(announced.interrupt)
@@ -104,11 +127,8 @@ class CatchUpSubscription:
                     async for page in pages:
                         if page.records:
                             after, news = page.records[-1].sequence, True
-                        wanted = [record for record in page.records if self._wanted.fullmatch(record.subject)]
-                        if wanted:
-                            yield MessageBatch(wanted, page.pending)
-                        elif not page.records:
-                            yield MessageBatch((), 0)
+                        if (batch := self._batch(page)) is not None:
+                            yield batch
                 timeout = IDLE_TIMEOUT if idle and not news else SETTLE_TIMEOUT
                 while True:
                     found, after, idle = await self._announced(after, announced, timeout)
@@ -120,6 +140,11 @@ class CatchUpSubscription:
             self._connection.remove_reconnect_listener(announced.interrupt)
             if not self._connection.is_closed:
                 await self._connection.unsubscribe_raw(subscription)
+
+    def _batch(self, page: MessagePage) -> MessageBatch | None:
+        """The wanted messages of a page; an empty batch for an empty page, None if the page has others only."""
+        wanted = [record for record in page.records if self._wanted.fullmatch(record.subject)]
+        return MessageBatch(wanted or (), page.pending) if wanted or not page.records else None
 
     async def _pages(self, after: int, announced: Announcements) -> AsyncGenerator[MessagePage, None]:
         """Pages of the whole stream until everything behind them can be taken from the announcements."""

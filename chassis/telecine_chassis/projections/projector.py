@@ -47,7 +47,8 @@ class Projection:
 
     `keys` names the rows that `apply` will get for an event; those of all events of a transaction are read together.
     `events` are the types that it applies (none: all events of the stream). `linger`: seconds that a transaction waits
-    for more events, unless a read waits for those that have arrived (`Projector.hurry`).
+    for more events, unless a read waits for those that have arrived (`Projector.hurry`). `interval`: seconds between
+    two looks at the stream, for tables that need not be current; 0: events are applied as soon as they are stored.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Projection:
     keys: Keys = lambda recorded: ()
     events: tuple[type[Event], ...] = ()
     linger: float = 0
+    interval: float = 0
 
     def apply_all(self, rows: Rows, events: Sequence[RecordedEvent]) -> None:
         """Apply events in their order and write what they change."""
@@ -156,7 +158,10 @@ class Projector:
 
     def _feed(self) -> CatchUpSubscription:
         filters = [of_type(event) for event in self.projection.events]
-        return CatchUpSubscription(self.connection, self.projection.stream, filters=filters, limit=PAGE)
+        projection = self.projection
+        return CatchUpSubscription(
+            self.connection, projection.stream, filters=filters, limit=PAGE, interval=projection.interval
+        )
 
     async def _read(self, feed: CatchUpSubscription, read: asyncio.Queue[Sequence[StoredMessage]]) -> None:
         async with aclosing(feed.follow(self.sequence)) as following:

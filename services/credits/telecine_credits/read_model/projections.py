@@ -154,4 +154,4 @@ def _funded(rows: Rows, account: str) -> dict[int, GrantRow]:
     return {grant.entry: grant for grant in rows.find(GrantRow, account=account) if grant.available > 0}
 
 
-PROJECTIONS = (Projection("ledger", LEDGER, apply, keys, linger=0.25),)
+PROJECTIONS = (Projection("ledger", LEDGER, apply, keys, interval=1),)

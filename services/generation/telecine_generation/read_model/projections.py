@@ -84,4 +84,4 @@ EVENTS = (
     GenerationCancelled,
     LateResultRecorded,
 )
-PROJECTIONS = (Projection("in_flight", VIDEO, apply, keys, EVENTS, linger=0.25),)
+PROJECTIONS = (Projection("in_flight", VIDEO, apply, keys, EVENTS, interval=0.5),)

@@ -62,4 +62,4 @@ def _stored(event: VideoStored, pending: PendingCopyRow) -> StoredVideoRow:
 
 
 EVENTS = (VideoReady, VideoStored, VideoStorageFailed)
-PROJECTIONS = (Projection("pending_copies", VIDEO, apply, keys, EVENTS, linger=0.25),)
+PROJECTIONS = (Projection("pending_copies", VIDEO, apply, keys, EVENTS, interval=1),)

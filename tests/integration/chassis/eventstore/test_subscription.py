@@ -194,6 +194,17 @@ async def test_what_is_not_wanted_is_passed_over(environment: ReactorEnvironment
         assert await feed.next(1) == [5]
 
 
+async def test_a_reader_that_need_not_be_current_looks_now_and_then(environment: ReactorEnvironment) -> None:
+    await environment.publish("g1", "g2", "g3")
+    feed = CatchUpSubscription(environment.client, VIDEO, limit=2, interval=0.05)
+    async with aclosing(feed.follow(0)) as following:
+        reader = Feed(following)
+        assert await reader.next(3) == [1, 2, 3]
+        await reader.idle()
+        await environment.publish("g4")
+        assert await reader.next(1) == [4]
+
+
 def lose_announcements(monkeypatch: pytest.MonkeyPatch, sequences: set[int]) -> None:
     receive = Announcements.receive
 
