@@ -288,7 +288,7 @@ async def test_reading_leaves_no_consumer_on_the_server(nats: NatsServer, server
     await read_stream(server, "LEDGER")
     async for _ in server.batches("LEDGER"):
         break
-    await eventually(lambda: not server.client._raw_listeners)
+    await eventually(lambda: len(server.client._listeners) == 1)  # the replies to requests
     async with provisioned_connection(nats) as connection:
         info = await connection.jetstream().stream_info("LEDGER")
     assert info.state.consumer_count == 0
