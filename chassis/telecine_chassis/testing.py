@@ -40,7 +40,7 @@ class InMemoryEventStore:
     ids: set[tuple[str, str]] = field(default_factory=set)
 
     async def load(
-        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False, confirmed: bool = True
     ) -> Sequence[RecordedEvent]:
         found = self._select(aggregate)
         news = [record for record in found if record.sequence > after]

@@ -25,6 +25,8 @@ _LINES = re.compile(
     rf"(?:ce-informational: {_PLAIN}\r\n)?(?:Nats-[A-Za-z-]+: [!-~]*\r\n)*"
 )
 _OPTIONAL = ("ce-subject", "ce-correlation", "ce-causation", "traceparent", "ce-informational")
+_UNQUOTED = re.compile(r"[!#$&-\[\]-~]*")
+"""Values that percent-encoding does not change."""
 _SAFE = "!#$&'()*+,/:;<=>?@[]^`{|}~"
 
 
@@ -35,6 +37,10 @@ class BadEnvelope(ValueError):
 def derive_id(cause: str, name: str) -> str:
     """The id of what follows from `cause` under `name`: deterministic, so that a repeated step gives the same id."""
     return str(uuid5(_NAMESPACE, f"{cause}\n{name}"))
+
+
+def _encoded(value: str) -> str:
+    return value if _UNQUOTED.fullmatch(value) else quote(value, safe=_SAFE)
 
 
 def _decoded(value: str) -> str:
@@ -85,6 +91,21 @@ class Envelope:
         if self.informational:
             headers["ce-informational"] = "true"
         return {name: quote(value, safe=_SAFE) for name, value in headers.items()}
+
+    def to_lines(self) -> bytes:
+        """The headers of `to_headers` as lines on the wire, each ending with CR LF."""
+        id, encoded = _encoded(self.id), _encoded
+        lines = (
+            f"{MSG_ID}: {id}\r\nce-specversion: 1.0\r\nce-id: {id}\r\nce-source: {encoded(self.source)}\r\n"
+            f"ce-type: {encoded(self.type)}\r\nce-time: {self.time.isoformat()}\r\n"
+            f"ce-subject: {encoded(self.subject)}\r\nce-correlation: {encoded(self.correlation)}\r\n"
+            f"ce-causation: {encoded(self.causation)}\r\ncontent-type: application/json\r\n"
+        )
+        if self.traceparent:
+            lines += f"traceparent: {encoded(self.traceparent)}\r\n"
+        if self.informational:
+            lines += "ce-informational: true\r\n"
+        return lines.encode()
 
     @classmethod
     def from_lines(cls, lines: bytes) -> Self | None:

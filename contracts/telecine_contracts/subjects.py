@@ -6,6 +6,7 @@
 """
 
 import re
+from functools import cache
 
 from .message import Event
 
@@ -51,6 +52,7 @@ def of_type(event: type[Event]) -> str:
     return ".".join([PREFIX[event.stream], *["*"] * wildcards, event.action])
 
 
+@cache
 def template(event: type[Event]) -> str:
     """The subject of every event of one type, with names for its ids: ``video.{account}.{generation}.requested``.
 

@@ -31,6 +31,8 @@ CLOSE_TIMEOUT = 1
 _CANCEL_INTERVAL = 0.1
 _CONNECT = b"CONNECT "
 _ANY_SUBJECT = ""
+_STATUS = slice(9, 12)
+_NO_RESPONDERS = b"503"
 
 
 class NatsClient(Client):
@@ -90,18 +92,44 @@ class NatsClient(Client):
         if self._flush_queue is not None and self._flush_queue.empty():
             await self._flush_pending()
 
-    def publish_nowait(self, subject: str, body: bytes = b"", reply: str = "") -> None:
-        """Publish without headers, from code that cannot wait. Raises ConnectionLost when the connection is closed.
+    def publish_nowait(self, subject: str, body: bytes = b"", reply: str = "", head: bytes = b"") -> None:
+        """Publish with the header lines `head`, without waiting. Raises ConnectionLost when the connection is closed.
 
         While the client reconnects, the message waits in nats-py's buffer like any other; its limit is not checked.
         """
         if self.is_closed:
             raise ConnectionLost("the connection to NATS was lost")
-        command = pub_cmd(subject, reply, body)
+        block = b"NATS/1.0\r\n" + head + b"\r\n" if head else b""
+        command = hpub_cmd(subject, reply, block, body) if head else pub_cmd(subject, reply, body)
         self._pending.append(command)
         self._pending_data_size += len(command)
         if self.is_connected:
             self._write_soon()
+
+    async def request_raw(self, subject: str, body: bytes, head: bytes = b"", *, timeout: float) -> bytes:
+        """The body of the reply to a request. `timeout` in seconds.
+
+        Raises nats' TimeoutError and NoRespondersError, PermissionDenied, and ConnectionLost.
+        """
+        loop = asyncio.get_running_loop()
+        answer: asyncio.Future[bytes] = loop.create_future()
+
+        def receive(subject: str, head: bytes, body: bytes) -> None:
+            if answer.done():
+                return
+            if head[_STATUS] == _NO_RESPONDERS:
+                answer.set_exception(nats.errors.NoRespondersError())
+            else:
+                answer.set_result(body)
+
+        limit = loop.call_later(timeout, _time_out, answer)
+        try:
+            async with self.replies(receive) as reply:
+                with self.failing_if_refused(answer, subject):
+                    self.publish_nowait(subject, body, reply, head)
+                    return await answer
+        finally:
+            limit.cancel()
 
     async def subscribe_raw(self, subject: str, listener: RawListener) -> Subscription:
         """Call `listener` for every message on `subject`, in the read loop, until `unsubscribe_raw`."""
@@ -297,6 +325,11 @@ class NatsClient(Client):
         if self._pending and self.is_connected:
             pending, self._pending, self._pending_data_size = self._pending, [], 0
             self._tcp.write(b"".join(pending))
+
+
+def _time_out(answer: "asyncio.Future[bytes]") -> None:
+    if not answer.done():
+        answer.set_exception(nats.errors.TimeoutError())
 
 
 def _token(reply: str) -> str:

@@ -8,8 +8,7 @@ import asyncio
 import contextlib
 import random
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Generic, TypeVar
@@ -137,7 +136,8 @@ class CommandHandler(Generic[C, S]):
         async with self._lane(aggregate):
             folded, fresh = self._cached(aggregate), False
             if folded.version == 0 and not self._assume_new:
-                folded, fresh = (await self._catch_up(aggregate, folded))[0], True
+                # A reply that ends too early makes the append a conflict, or the decision is taken again.
+                folded, _ = await self._catch_up(aggregate, folded, confirmed=False)
             give_up = asyncio.get_running_loop().time() + self._timeout
             for _ in range(MAX_ATTEMPTS):
                 event = self._decide(command, folded.state, final=fresh)
@@ -240,14 +240,16 @@ class CommandHandler(Generic[C, S]):
             return None
 
     async def _catch_up(
-        self, aggregate: str, folded: _Folded[S]
+        self, aggregate: str, folded: _Folded[S], *, confirmed: bool = True
     ) -> tuple[_Folded[S], Sequence[RecordedEvent]]:
         """Load and fold what was appended since. Retries while the store does not reply."""
         give_up = asyncio.get_running_loop().time() + self._timeout
         pause = 0.05
         while True:
             try:
-                news = await self._store.load(aggregate, after=folded.version, include_undecoded=True)
+                news = await self._store.load(
+                    aggregate, after=folded.version, include_undecoded=True, confirmed=confirmed
+                )
                 return self._fold(aggregate, folded, news), news
             except Unavailable:
                 if asyncio.get_running_loop().time() + pause > give_up:
@@ -294,7 +296,7 @@ class CommandHandler(Generic[C, S]):
     async def _append(self, event: Event, cause: Cause, aggregate: str, expected: int) -> RecordedEvent:
         event_id = derive_id(cause.id, event.type)
         with producer_span(
-            f"send {template(type(event))}", event_id, cause.traceparent, _attributes(event)
+            f"send {template(type(event))}", event_id, cause.traceparent, lambda: _attributes(event)
         ) as traceparent:
             envelope = Envelope(
                 id=event_id,
@@ -310,11 +312,12 @@ class CommandHandler(Generic[C, S]):
             version = await self._store.append(event, envelope, aggregate=aggregate, expected=expected)
         return RecordedEvent(event, envelope, version)
 
-    @asynccontextmanager
-    async def _lane(self, aggregate: str) -> AsyncIterator[None]:
-        lane = self._lanes.setdefault(aggregate, asyncio.Lock())
-        async with lane:
-            yield
+    def _lane(self, aggregate: str) -> asyncio.Lock:
+        """Held by the one command of the aggregate that is being handled."""
+        lane = self._lanes.get(aggregate)
+        if lane is None:
+            lane = self._lanes[aggregate] = asyncio.Lock()
+        return lane
 
 
 def _unreadable(news: Sequence[RecordedEvent], unknown: str | None) -> frozenset[int]:

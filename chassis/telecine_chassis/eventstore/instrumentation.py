@@ -21,10 +21,12 @@ class InstrumentedEventStore:
         self._meters = meters
 
     async def load(
-        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False, confirmed: bool = True
     ) -> Sequence[RecordedEvent]:
         """See EventStore.load."""
-        return await self._store.load(aggregate, after=after, include_undecoded=include_undecoded)
+        return await self._store.load(
+            aggregate, after=after, include_undecoded=include_undecoded, confirmed=confirmed
+        )
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         """See EventStore.append."""

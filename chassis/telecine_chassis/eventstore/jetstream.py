@@ -1,11 +1,10 @@
 """The event store on NATS JetStream: optimistic concurrency over the subject filter of an aggregate."""
 
 import asyncio
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import nats.errors
 from nats.js import JetStreamContext
-from nats.js.api import PubAck
 from nats.js.errors import APIError, NotFoundError
 
 from telecine_contracts import Envelope, Event, Registry, encode
@@ -14,14 +13,14 @@ from telecine_jetstream.client import NatsClient
 from telecine_jetstream.direct_get import MessagePage, fetch_page
 from telecine_jetstream.errors import PermissionDenied
 from telecine_jetstream.messages import StoredMessage, from_stored
+from telecine_jetstream.publishing import EXPECTED_STREAM, Acknowledgement, publish_stored, wire_size
 
 from .messages import decode, decode_or_undecoded
 from .port import AppendRejected, Conflict, RecordedEvent, Unavailable
 
 __all__ = ["JetStreamEventStore"]
 
-EXPECTED_SEQUENCE_HEADER = "Nats-Expected-Last-Subject-Sequence"
-EXPECTED_SUBJECT_HEADER = "Nats-Expected-Last-Subject-Sequence-Subject"
+_EXPECTED = b"Nats-Expected-Last-Subject-Sequence: %d\r\nNats-Expected-Last-Subject-Sequence-Subject: %b\r\n"
 CONFLICT_CODES = {10071, 10164, 10201}
 """Server error codes: wrong last sequence, the same while another append is in progress, duplicate within a batch."""
 DUPLICATE_IN_PROGRESS = 10158
@@ -43,15 +42,12 @@ class JetStreamEventStore:
         self._timeout = timeout
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
-        headers = envelope.to_headers() | {
-            EXPECTED_SEQUENCE_HEADER: str(expected),
-            EXPECTED_SUBJECT_HEADER: aggregate,
-        }
+        head = envelope.to_lines() + _EXPECTED % (expected, aggregate.encode())
         body = encode(event)
-        if wire_size(headers, body) > self._connection.max_payload:
+        if wire_size(head + EXPECTED_STREAM + event.stream.encode(), body) > self._connection.max_payload:
             raise AppendRejected(f"{event.type} is larger than the server's maximum payload")
         try:
-            ack = await self._publish(event, body, headers)
+            ack = await self._publish(event, body, head)
         except APIError as error:
             if error.err_code in CONFLICT_CODES:
                 raise Conflict(aggregate) from None
@@ -65,17 +61,17 @@ class JetStreamEventStore:
                 f"no reply from the event store for {event.type}: {type(error).__name__}"
             ) from error
         if ack.duplicate:
-            await self._explain_duplicate(event, int(ack.seq), expected)
+            await self._explain_duplicate(event, ack.sequence, expected)
             raise Conflict(aggregate)
-        return int(ack.seq)
+        return ack.sequence
 
-    async def _publish(self, event: Event, body: bytes, headers: Mapping[str, str]) -> PubAck:
+    async def _publish(self, event: Event, body: bytes, head: bytes) -> Acknowledgement:
         """Publish, and again while an earlier attempt with the same event is in progress."""
         give_up = asyncio.get_running_loop().time() + self._timeout
         while True:
             try:
-                return await self._jetstream.publish(
-                    of_event(event), body, stream=event.stream, headers=dict(headers), timeout=self._timeout
+                return await publish_stored(
+                    self._connection, of_event(event), body, head, stream=event.stream, timeout=self._timeout
                 )
             except APIError as error:
                 if error.err_code != DUPLICATE_IN_PROGRESS:
@@ -95,10 +91,13 @@ class JetStreamEventStore:
             raise AppendRejected(f"the id of this {event.type} belongs to event {sequence}")
 
     async def load(
-        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False, confirmed: bool = True
     ) -> Sequence[RecordedEvent]:
         try:
-            first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
+            if confirmed:
+                first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
+            else:
+                first, last = await self._page(aggregate, after), 0
             records, more = first.records, first.pending
             while more:
                 following = await self._page(aggregate, records[-1].sequence)
@@ -136,12 +135,3 @@ class JetStreamEventStore:
         return await fetch_page(
             self._connection, stream_of(aggregate), aggregate, after, limit=PAGE_SIZE, timeout=self._timeout
         )
-
-
-def wire_size(headers: Mapping[str, str], body: bytes) -> int:
-    """Bytes that count against the server's maximum payload; it closes the connection of a client that sends more."""
-    return (
-        len("NATS/1.0\r\n\r\n")
-        + sum(len(name) + len(value) + 4 for name, value in headers.items())
-        + len(body)
-    )

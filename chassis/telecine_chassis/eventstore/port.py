@@ -92,11 +92,12 @@ class EventStore(Protocol):
     """Aggregates are named by the subject filter that selects their events, e.g. ``ledger.<account>.*``."""
 
     async def load(
-        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False, confirmed: bool = True
     ) -> Sequence[RecordedEvent]:
         """The events of the aggregate above stream sequence `after`, in order.
 
-        Sees every append that was acknowledged before the call. With `include_undecoded`, messages that cannot be
+        Sees every append that was acknowledged before the call, unless `confirmed` is False: then the reply is cheaper,
+        and may end earlier. With `include_undecoded`, messages that cannot be
         decoded come as UndecodedEvent; without it, BadEnvelope, BadEvent or UnknownEvent is raised. Raises Unavailable.
         """
         ...

@@ -7,7 +7,7 @@ Without an exporter they record nothing, but the W3C context is still propagated
 import asyncio
 import os
 import socket
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from contextvars import ContextVar
 
@@ -196,7 +196,7 @@ def linked_span(name: str, askers: Sequence[Span]) -> Iterator[Span]:
 
 @contextmanager
 def producer_span(
-    name: str, event_id: str, cause: str | None, attributes: Attributes
+    name: str, event_id: str, cause: str | None, attributes: Callable[[], Attributes]
 ) -> Iterator[str | None]:
     """A span for sending an event; yields the traceparent of the event.
 
@@ -212,7 +212,7 @@ def producer_span(
     links = span_links(current_traceparent()) if elsewhere and now.is_valid else []
     parent = parent_context(cause) if elsewhere else None
     with _span(
-        tracer, name, kind=SpanKind.PRODUCER, parent=parent, links=links, attributes=attributes
+        tracer, name, kind=SpanKind.PRODUCER, parent=parent, links=links, attributes=attributes()
     ) as sent:
         yield format_traceparent(sent.get_span_context())
 

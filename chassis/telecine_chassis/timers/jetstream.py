@@ -7,7 +7,6 @@ from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 
 import nats.errors
-from nats.aio.client import Client
 from nats.js.api import RawStreamMsg
 from nats.js.errors import APIError, NotFoundError
 
@@ -15,6 +14,8 @@ from telecine_chassis.eventstore.port import Unavailable
 from telecine_chassis.telemetry.trace_context import DUE_HEADER
 from telecine_chassis.telemetry.tracing import timer_trace_headers
 from telecine_contracts.subjects import timer_at, timer_due
+from telecine_jetstream.client import NatsClient
+from telecine_jetstream.publishing import publish_stored
 
 from .port import Timer
 
@@ -32,13 +33,15 @@ class JetStreamTimers:
 
     def __init__(
         self,
-        connection: Client,
+        connection: NatsClient,
         service: str,
         *,
         timeout: float = 5,
         lead: Callable[[], timedelta] = timedelta,
     ) -> None:
+        self._connection = connection
         self._jetstream = connection.jetstream(timeout=timeout)
+        self._timeout = timeout
         self._service = service
         self._lead = lead
 
@@ -90,8 +93,9 @@ class JetStreamTimers:
         }
 
     async def _publish(self, subject: str, data: bytes, headers: dict[str, str]) -> None:
+        head = "".join(f"{name}: {value}\r\n" for name, value in headers.items()).encode()
         try:
-            await self._jetstream.publish(subject, data, stream=STREAM, headers=headers or None)
+            await publish_stored(self._connection, subject, data, head, stream=STREAM, timeout=self._timeout)
         except APIError as error:
             if error.err_code in WRONG_LAST_SEQUENCE:
                 raise _Exists from None

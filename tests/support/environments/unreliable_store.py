@@ -40,7 +40,7 @@ class UnreliableStore:
     ghosts: dict[str, Callable[[], Awaitable[int]]] = field(default_factory=dict)
 
     async def load(
-        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False
+        self, aggregate: str, *, after: int = 0, include_undecoded: bool = False, confirmed: bool = True
     ) -> Sequence[RecordedEvent]:
         self.loads.append((aggregate, after))
         if self.failing_loads:
@@ -48,7 +48,9 @@ class UnreliableStore:
             raise Unavailable("scripted")
         if self.silent:
             raise Unavailable("scripted")
-        return await self.store.load(aggregate, after=after, include_undecoded=include_undecoded)
+        return await self.store.load(
+            aggregate, after=after, include_undecoded=include_undecoded, confirmed=confirmed
+        )
 
     async def append(self, event: Event, envelope: Envelope, *, aggregate: str, expected: int) -> int:
         def send() -> Awaitable[int]:

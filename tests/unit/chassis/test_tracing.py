@@ -64,9 +64,9 @@ def test_a_span_is_a_child_of_its_cause(tracing: Tracing, kept: FinishedSpans) -
 
 
 def test_an_event_is_sent_in_the_trace_of_its_cause(tracing: Tracing, kept: FinishedSpans) -> None:
-    with tracing.entry_span("process it", parent=CAUSE), producer_span("send it", EVENT, CAUSE, {}) as same:
+    with tracing.entry_span("process it", parent=CAUSE), producer_span("send it", EVENT, CAUSE, dict) as same:
         pass
-    with tracing.entry_span("wake", parent=OTHER), producer_span("send late", EVENT, CAUSE, {}) as late:
+    with tracing.entry_span("wake", parent=OTHER), producer_span("send late", EVENT, CAUSE, dict) as late:
         pass
     work, sent = kept.named("process it")[0], kept.named("send it")[0]
     assert (kept.parent(sent), sent.links) == (work, ())
@@ -103,9 +103,9 @@ def test_without_an_exporter_the_context_travels_all_the_same(kept: FinishedSpan
         assert not step.is_recording()
         assert current_traceparent() == CAUSE
         assert timer_trace_headers() == {"traceparent": CAUSE}
-        with producer_span("send it", EVENT, CAUSE, {}) as sent:
+        with producer_span("send it", EVENT, CAUSE, dict) as sent:
             assert sent == child_traceparent(CAUSE, EVENT) == f"00-{TRACE}-5bf92f3577b35da6-01"
-        with producer_span("send it", EVENT, None, {}) as sent:
+        with producer_span("send it", EVENT, None, dict) as sent:
             assert sent == child_traceparent(CAUSE, EVENT), (
                 "what is under way is the cause that was not named"
             )

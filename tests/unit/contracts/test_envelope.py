@@ -37,6 +37,14 @@ def test_what_is_sent_is_received(sent: Envelope) -> None:
 NAMES = list(ENVELOPE.to_headers())
 
 
+@given(ENVELOPES)
+def test_lines_are_the_headers_as_on_the_wire(sent: Envelope) -> None:
+    assert (
+        sent.to_lines()
+        == "".join(f"{name}: {value}\r\n" for name, value in sent.to_headers().items()).encode()
+    )
+
+
 @given(
     ENVELOPES.map(Envelope.to_headers),
     st.dictionaries(
