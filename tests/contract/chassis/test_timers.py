@@ -7,7 +7,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import pytest
-from nats.aio.client import Client
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerConfig
 from tests.support.eventually import eventually
@@ -19,6 +18,7 @@ from telecine_chassis.testing import InMemoryTimers, ManualClock
 from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_chassis.timers.port import Timer, Timers
 from telecine_cli.provisioning.streams import provision
+from telecine_jetstream.client import NatsClient
 
 SOON = 0.3
 """Seconds. Long enough to set a few timers before the first one fires, on a busy machine too."""
@@ -74,7 +74,7 @@ class JetStreamWorld:
         return Timer(kind, tuple(key), message.data)
 
 
-async def jetstream_world(client: Client) -> JetStreamWorld:
+async def jetstream_world(client: NatsClient) -> JetStreamWorld:
     service = f"s{secrets.token_hex(4)}"
     await provision(client)
     jetstream = client.jetstream()
