@@ -11,7 +11,7 @@ from functools import cached_property
 from itertools import chain
 from typing import Any
 
-from sqlalchemy import Connection, CursorResult, Engine, Table, exc
+from sqlalchemy import Column, Connection, CursorResult, Engine, String, Table, exc
 
 __all__ = ["TableStatements", "Values", "execute"]
 
@@ -19,7 +19,10 @@ Values = tuple[Any, ...]
 """The values of a row in the order of the table's columns."""
 Convert = Callable[[Any], Any]
 LARGEST = 128
-"""Rows or keys of one statement. Fewer are written in powers of two, so that drivers keep all statements prepared."""
+"""Rows or keys of one statement on SQLite. Fewer go in powers of two: the driver keeps 128 prepared.
+
+On Postgres a column is one parameter, an array, and a statement takes any number of rows: psycopg would spend more time
+on thousands of parameters than on everything else."""
 
 
 class TableStatements:
@@ -44,13 +47,16 @@ class TableStatements:
         self._types = [column.type.dialect_impl(engine.dialect) for column in table.columns]
         self._to_driver = _by_place(one.bind_processor(engine.dialect) for one in self._types)
         self._from_driver: list[tuple[int, Convert]] | None = None
+        self._arrays: dict[str, str] | None = None
+        if engine.dialect.name != "sqlite":
+            self._arrays = {column.name: _array_type(column, engine) for column in table.columns}
         self._inserts: dict[int, str] = {}
         self._upserts: dict[tuple[int, bool], str] = {}
 
     def select(self, connection: Connection, keys: Sequence[Any]) -> list[Values]:
         """The rows with these primary keys: the value of the one column, or a tuple of values."""
         found: list[Values] = []
-        for some in _chunks(keys):
+        for some in self._chunks(keys):
             query = f"SELECT {self._columns} FROM {self.table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
             found += self._read(connection, query, self._flat_keys(some))
         return found
@@ -63,31 +69,25 @@ class TableStatements:
 
     def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Insert new rows. Raises IntegrityError for a key that exists."""
-        for some in _chunks(rows):
-            text = self._inserts.get(len(some))
+        for some in self._chunks(rows):
+            size = 0 if self._arrays else len(some)
+            text = self._inserts.get(size)
             if text is None:
-                text = self._inserts[len(some)] = self._insert(len(some))
+                text = self._inserts[size] = self._insert(size)
             execute(connection, text, self._flat(some))
 
     def update(self, connection: Connection, rows: Sequence[Values], *, indexed: bool) -> None:
         """Update existing rows. `indexed`: whether columns of `indexed_at` have changed; writing them costs more."""
-        for some in _chunks(rows):
-            text = self._upserts.get((len(some), indexed))
+        for some in self._chunks(rows):
+            size = 0 if self._arrays else len(some)
+            text = self._upserts.get((size, indexed))
             if text is None:
-                changed = [
-                    self._quote(name)
-                    for name in self.names
-                    if name not in self._keys and (indexed or name not in self._indexed)
-                ]
-                assignments = ", ".join(f"{name} = excluded.{name}" for name in changed)
-                target = ", ".join(map(self._quote, self._keys))
-                text = f"{self._insert(len(some))} ON CONFLICT ({target}) DO UPDATE SET {assignments}"
-                self._upserts[len(some), indexed] = text
+                text = self._upserts[size, indexed] = self._insert(size) + self._on_conflict(indexed)
             execute(connection, text, self._flat(some))
 
     def delete(self, connection: Connection, keys: Sequence[Any]) -> None:
         """Delete the rows with these primary keys."""
-        for some in _chunks(keys):
+        for some in self._chunks(keys):
             text = f"DELETE FROM {self.table} WHERE {self._is_any_of(len(some))}"  # noqa: S608
             execute(connection, text, self._flat_keys(some))
 
@@ -96,21 +96,51 @@ class TableStatements:
         return ", ".join(map(self._quote, self.names))
 
     def _insert(self, count: int) -> str:
-        row = f"({', '.join([self.mark] * len(self.names))})"
-        return f"INSERT INTO {self.table} ({self._columns}) VALUES {', '.join([row] * count)}"  # noqa: S608
+        if self._arrays:
+            values = f"SELECT * FROM {self._unnest(self.names)}"  # noqa: S608
+        else:
+            row = f"({', '.join([self.mark] * len(self.names))})"
+            values = f"VALUES {', '.join([row] * count)}"
+        return f"INSERT INTO {self.table} ({self._columns}) {values}"
+
+    def _on_conflict(self, indexed: bool) -> str:
+        kept = {*self._keys, *(() if indexed else self._indexed)}
+        changed = [self._quote(name) for name in self.names if name not in kept]
+        assignments = ", ".join(f"{name} = excluded.{name}" for name in changed)
+        return f" ON CONFLICT ({', '.join(map(self._quote, self._keys))}) DO UPDATE SET {assignments}"
 
     def _is_any_of(self, count: int) -> str:
         names = ", ".join(map(self._quote, self._keys))
+        if self._arrays:
+            return f"({names}) IN (SELECT * FROM {self._unnest(self._keys)})"  # noqa: S608
         if len(self._keys) == 1:
             return f"{names} IN ({', '.join([self.mark] * count)})"
         key = f"({', '.join([self.mark] * len(self._keys))})"
-        return f"({names}) IN (VALUES {', '.join([key] * count)})"  # the form that both databases know
+        return f"({names}) IN (VALUES {', '.join([key] * count)})"
+
+    def _unnest(self, names: Iterable[str]) -> str:
+        assert self._arrays is not None
+        return f"unnest({', '.join(f'{self.mark}::{self._arrays[name]}' for name in names)})"
 
     def _flat_keys(self, keys: Sequence[Any]) -> Values:
+        if self._arrays:
+            return (list(keys),) if len(self._keys) == 1 else tuple(map(list, zip(*keys, strict=True)))
         return tuple(keys) if len(self._keys) == 1 else tuple(chain.from_iterable(keys))
 
     def _flat(self, rows: Sequence[Values]) -> Values:
-        return tuple(chain.from_iterable(_converted(rows, self._to_driver)))
+        values = _converted(rows, self._to_driver)
+        return (
+            tuple(map(list, zip(*values, strict=True)))
+            if self._arrays
+            else tuple(chain.from_iterable(values))
+        )
+
+    def _chunks(self, rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
+        at = 0
+        while left := len(rows) - at:
+            size = left if self._arrays else min(LARGEST, 1 << left.bit_length() - 1)
+            yield rows[at : at + size]
+            at += size
 
     def _read(self, connection: Connection, query: str, parameters: Values) -> list[Values]:
         result = execute(connection, query, parameters)
@@ -134,7 +164,7 @@ def execute(connection: Connection, text: str, parameters: Values) -> Any:
     try:
         return driver.execute(text, parameters)
     except sqlite3.Error as error:
-        raise getattr(exc, type(error).__name__)(None, None, error) from error
+        raise getattr(exc, type(error).__name__, exc.DBAPIError)(None, None, error) from error
 
 
 def _by_place(converters: Iterable[Convert | None]) -> list[tuple[int, Convert]]:
@@ -150,9 +180,7 @@ def _converted(rows: Sequence[Values], converters: Sequence[tuple[int, Convert]]
     return zip(*columns, strict=True)
 
 
-def _chunks(rows: Sequence[Any]) -> Iterator[Sequence[Any]]:
-    at = 0
-    while left := len(rows) - at:
-        size = min(LARGEST, 1 << left.bit_length() - 1)
-        yield rows[at : at + size]
-        at += size
+def _array_type(column: Column[Any], engine: Engine) -> str:
+    # A cast to VARCHAR(n) would cut off what is longer.
+    text = isinstance(column.type, String)
+    return "TEXT[]" if text else f"{column.type.compile(engine.dialect)}[]"
