@@ -58,6 +58,7 @@ class NatsClient(Client):
 
     async def connect(self, *servers: Any, **options: Any) -> None:
         """Like nats-py's. `closed_cb` is not called for a connection that was never established."""
+        self._replies_to, self._is_writing = "", False  # of an earlier connection
         closed = options.pop("closed_cb", None)
         options["error_cb"] = self._failing_refused(options.get("error_cb"))
         options["reconnected_cb"] = self._telling_reconnected(options.get("reconnected_cb"))

@@ -209,6 +209,9 @@ class PullConsumer:
             if not self._requested and self._timer is None:
                 self._timer = self._loop.call_later(GATHER_DELAY, self._resume)
             return
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
         if not self._requested:
             self._heard = self._loop.time()
         self._requested += free
