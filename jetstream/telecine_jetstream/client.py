@@ -9,7 +9,6 @@ import nats.errors
 from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.aio.subscription import Subscription
-from nats.aio.transport import TcpTransport
 from nats.js.api import Header
 from nats.protocol.command import hpub_cmd, pub_cmd
 from nats.protocol.parser import AWAITING_CONTROL_LINE
@@ -17,6 +16,7 @@ from nats.protocol.parser import AWAITING_CONTROL_LINE
 from .errors import ConnectionLost, PermissionDenied, PermissionViolation
 from .frames import FrameReader, Listener
 from .messages import parse_headers
+from .transport import Transport
 
 __all__ = ["DeliveryListener", "NatsClient", "RawListener"]
 
@@ -24,12 +24,7 @@ RawListener = Callable[[str, bytes, bytes], None]
 """Takes subject, header block (empty without headers) and body of one message."""
 DeliveryListener = Callable[[str, str, bytes, bytes], None]
 """Takes subject, reply subject (empty without one), header block and body of one message."""
-WRITE_BUFFER = 2**20
-"""Bytes that the connection may buffer before publishing waits, as nats-py's does, for the server to read."""
-CLOSE_TIMEOUT = 1
-"""Seconds that a connection gets for a TLS shutdown."""
 _CANCEL_INTERVAL = 0.1
-_CONNECT = b"CONNECT "
 _ANY_SUBJECT = ""
 _STATUS = slice(9, 12)
 _NO_RESPONDERS = b"503"
@@ -47,7 +42,7 @@ class NatsClient(Client):
 
     def __init__(self) -> None:
         super().__init__()
-        self._transport = self._tcp = _Transport()
+        self._transport = self._tcp = Transport()
         self._waiting: dict[str, set[asyncio.Future[Any]]] = {}
         self._listeners: dict[int, Listener] = {}
         self._reconnect_listeners: list[Callable[[], None]] = []
@@ -351,51 +346,3 @@ def reply_headers(head: bytes) -> dict[str, str] | None:
     if description:
         headers[Header.DESCRIPTION] = description.decode()
     return headers | parse_headers(lines) or None
-
-
-class _Transport(TcpTransport):
-    """nats-py's transport with two fixes, and with a reader that comes before nats-py's.
-
-    A TLS connection whose handshake failed never reports its end, and nats-py waits for that end before it reconnects:
-    here the wait is limited. And CONNECT is sent together with the PING behind it: a server that refuses CONNECT closes
-    the connection at once, and a PING still to be sent would reset it, so that the server's reason would be lost.
-    """
-
-    def __init__(self) -> None:
-        super().__init__()  # type: ignore[no-untyped-call]
-        self._held_back = b""
-
-    def __bool__(self) -> bool:
-        return True  # otherwise the client replaces it
-
-    @property
-    def is_congested(self) -> bool:
-        """Whether the server reads more slowly than this client writes."""
-        return self._io_writer is None or self._io_writer.transport.get_write_buffer_size() > WRITE_BUFFER
-
-    def read_first(self, frames: FrameReader, may_read: Callable[[], bool]) -> None:
-        """Give what arrives to `frames` while `may_read()`, and only what is left to nats-py's read loop."""
-        reader = self._io_reader
-        assert reader is not None
-        feed = reader.feed_data
-
-        def feed_first(data: bytes) -> None:
-            # What nats-py has not read yet comes first.
-            if not reader._buffer and may_read():  # type: ignore[attr-defined]
-                data = frames.feed(data)
-            if data:
-                feed(data)
-
-        reader.feed_data = feed_first  # type: ignore[method-assign, assignment]
-
-    def write(self, payload: bytes) -> None:
-        if payload.startswith(_CONNECT):
-            self._held_back = payload
-            return
-        first, self._held_back = self._held_back, b""
-        super().write(first + payload)  # type: ignore[no-untyped-call]
-
-    async def wait_closed(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(CLOSE_TIMEOUT):
-                await super().wait_closed()  # type: ignore[no-untyped-call]
