@@ -89,14 +89,16 @@ class NatsClient(Client):
             await self._flush_pending()
 
     def publish_nowait(self, subject: str, body: bytes = b"", reply: str = "", head: bytes = b"") -> None:
-        """Publish with the header lines `head`, without waiting. Raises ConnectionLost when the connection is closed.
+        """Publish with the header lines `head`, without waiting. While the client reconnects, the message is buffered.
 
-        While the client reconnects, the message waits in nats-py's buffer like any other; its limit is not checked.
+        Raises ConnectionLost when the connection is closed, and nats' OutboundBufferLimitError when the buffer is full.
         """
         if self.is_closed:
             raise ConnectionLost("the connection to NATS was lost")
         block = b"NATS/1.0\r\n" + head + b"\r\n" if head else b""
         command = hpub_cmd(subject, reply, block, body) if head else pub_cmd(subject, reply, body)
+        if not self.is_connected and self._pending_data_size + len(command) > self._max_pending_size:
+            raise nats.errors.OutboundBufferLimitError
         self._pending.append(command)
         self._pending_data_size += len(command)
         if self.is_connected:
@@ -105,7 +107,7 @@ class NatsClient(Client):
     async def request_raw(self, subject: str, body: bytes, head: bytes = b"", *, timeout: float) -> bytes:
         """The body of the reply to a request. `timeout` in seconds.
 
-        Raises nats' TimeoutError and NoRespondersError, PermissionDenied, and ConnectionLost.
+        Raises nats' TimeoutError, NoRespondersError and OutboundBufferLimitError, PermissionDenied, and ConnectionLost.
         """
         loop = asyncio.get_running_loop()
         answer: asyncio.Future[bytes] = loop.create_future()

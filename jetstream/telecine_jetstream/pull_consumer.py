@@ -39,8 +39,7 @@ _ACK, _NAK, _PROGRESS, _TERM = b"", b"-NAK", b"+WPI", b"+TERM"
 
 
 class Delivery:
-    """One message as it was delivered. Acknowledgements are sent without waiting; they raise ConnectionLost when the
-    connection is closed.
+    """One message as it was delivered. Acknowledgements are sent without waiting, see `NatsClient.publish_nowait`.
 
     `sequence`: of the stream. `delivered`: how often the message was delivered, at least once.
     """
@@ -140,7 +139,7 @@ class PullConsumer:
 
     def tend(self, extend_every: float) -> None:
         """Extend the time for acknowledging messages that are held for `extend_every` seconds, or were extended that
-        long ago; request again when the server is silent. Raises ConnectionLost."""
+        long ago; request again when the server is silent. Raises the errors of `NatsClient.publish_nowait`."""
         now, held = self._loop.time(), self._held
         # The oldest is first: messages are added, and after an extension moved, to the end.
         while held:

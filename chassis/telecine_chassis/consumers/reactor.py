@@ -14,6 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import UTC, datetime
 from functools import partial
 
+import nats.errors
 import structlog
 
 from telecine_chassis.eventstore.port import UnreadableMessage
@@ -25,7 +26,6 @@ from telecine_chassis.telemetry.tracing import Tracing
 from telecine_contracts import BadEnvelope, BadEvent, Registry
 from telecine_contracts.streams import Consumer
 from telecine_jetstream.client import NatsClient
-from telecine_jetstream.errors import ConnectionLost
 from telecine_jetstream.messages import StoredMessage
 from telecine_jetstream.pull_consumer import Delivery, PullConsumer
 
@@ -180,7 +180,7 @@ class Reactor:
             await asyncio.sleep(TEND_INTERVAL)
             raise_if_cancelled()
             for subscriber in self._subscribers:
-                with contextlib.suppress(ConnectionLost):  # permanently: the service ends
+                with contextlib.suppress(nats.errors.Error):  # lost: the server redelivers what is held
                     subscriber.pull.tend(self._watch.ack_wait(subscriber.consumer.name) / 3)
 
     def _receive(self, subscriber: _Subscriber, delivery: Delivery) -> None:
@@ -206,7 +206,7 @@ class Reactor:
             self._begin(subscriber, subscriber.waiting.popleft())
 
     def _hand_back(self, subscriber: _Subscriber, delivery: Delivery) -> None:
-        with contextlib.suppress(ConnectionLost):
+        with contextlib.suppress(nats.errors.Error):
             delivery.nak()
         subscriber.pull.release(delivery)
 

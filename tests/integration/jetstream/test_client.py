@@ -2,8 +2,8 @@
 
 from collections.abc import AsyncIterator, Iterator
 
-import nats.errors
 import pytest
+from nats.errors import NoRespondersError, OutboundBufferLimitError
 from tests.support.eventually import eventually
 from tests.support.servers.instances import NatsServer, shared_nats_server
 
@@ -66,7 +66,7 @@ async def test_a_listener_that_fails_loses_its_message_and_not_the_connection(se
 
 
 async def test_a_request_that_is_served_by_no_subscriber_fails_at_once(client: NatsClient) -> None:
-    with pytest.raises(nats.errors.NoRespondersError):
+    with pytest.raises(NoRespondersError):
         await client.request("no.such.service", b"", timeout=60)
 
 
@@ -107,6 +107,9 @@ async def test_listeners_hear_again_after_a_restart_of_the_server(nats: NatsServ
     nats.kill()
     await eventually(lambda: not client.is_connected)
     client.publish_nowait("a", b"while away")
+    with pytest.raises(OutboundBufferLimitError):
+        for _ in range(30):
+            client.publish_nowait("b", bytes(100_000))
     await nats.start()
     await eventually(lambda: reconnected)
     client.publish_nowait("a", b"after")
