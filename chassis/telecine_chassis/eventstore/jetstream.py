@@ -1,6 +1,7 @@
 """The event store on NATS JetStream: optimistic concurrency over the subject filter of an aggregate."""
 
 import asyncio
+import json
 from collections.abc import Sequence
 
 import nats.errors
@@ -28,6 +29,8 @@ DUPLICATE_IN_PROGRESS = 10158
 RETRY_INTERVAL = 0.05
 """Seconds until the append is sent again to learn that outcome."""
 TOO_MANY_REQUESTS = 429
+NO_MESSAGE = 10037
+"""Server error code: no message on this subject."""
 PAGE_SIZE = 500
 """Messages per batched direct get."""
 
@@ -94,10 +97,10 @@ class JetStreamEventStore:
         self, aggregate: str, *, after: int = 0, include_undecoded: bool = False, confirmed: bool = True
     ) -> Sequence[RecordedEvent]:
         try:
-            if confirmed:
-                first, last = await asyncio.gather(self._page(aggregate, after), self._last(aggregate))
-            else:
-                first, last = await self._page(aggregate, after), 0
+            last = await self._last(aggregate) if confirmed else 0
+            if confirmed and last <= after:
+                return []
+            first = await self._page(aggregate, after)
             records, more = first.records, first.pending
             while more:
                 following = await self._page(aggregate, records[-1].sequence)
@@ -114,10 +117,15 @@ class JetStreamEventStore:
 
     async def _last(self, aggregate: str) -> int:
         """The aggregate's last sequence according to the stream's leader; 0 if it has no event."""
-        try:
-            return int((await self._jetstream.get_msg(stream_of(aggregate), subject=aggregate)).seq or 0)
-        except NotFoundError:
+        request = json.dumps({"last_by_subj": aggregate}).encode()
+        subject = f"$JS.API.STREAM.MSG.GET.{stream_of(aggregate)}"
+        found = json.loads(await self._connection.request_raw(subject, request, timeout=self._timeout))
+        error = found.get("error")
+        if error is None:
+            return int(found["message"]["seq"])
+        if error.get("err_code") == NO_MESSAGE:
             return 0
+        raise APIError.from_error(error)
 
     async def _tail(self, aggregate: str, after: int) -> list[StoredMessage]:
         """What the stream's leader has above `after`: the replica that answered direct gets may lag behind it."""

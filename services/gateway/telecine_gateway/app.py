@@ -53,6 +53,7 @@ from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.live_updates import LiveUpdates
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.read_model.recent_generations import RecentGenerations
 from telecine_gateway.read_model.statement_queries import StatementQueries
 from telecine_gateway.videos import routes as video_routes
 from telecine_gateway.videos import submission_routes
@@ -107,7 +108,11 @@ def build(settings: Settings) -> Service:
     keys = ApiKeyCatchUp(
         lambda: projections.newest("access"), lambda: projections.sequence("access"), within=NEW_KEY_TIMEOUT
     )
-    auth = Auth(Queries(lambda: projections.engine), keys.catch_up)
+    recent = RecentGenerations()
+    queries = Queries(lambda: projections.engine, recent)
+    auth = Auth(queries, keys.catch_up)
+    projections.listen("generations", recent.forget)
+    projections.listen("ledger", recent.forget)
     projections.listen("access", auth.forget_keys)
     projections.listen("access", lambda events: keys.advanced())
     live = LiveUpdates(projections)
@@ -120,7 +125,7 @@ def build(settings: Settings) -> Service:
         every=0,
     )
     operation = [health.router(service.ready), documentation_routes.router(api)]
-    for router in [*_routers(settings, parts, projections, auth, live, bucket), *operation]:
+    for router in [*_routers(settings, parts, projections, queries, auth, live, bucket), *operation]:
         api.include_router(router)
     return service
 
@@ -129,6 +134,7 @@ def _routers(
     settings: Settings,
     parts: ServiceBuilder,
     projections: ProjectionRunner,
+    queries: Queries,
     auth: Auth,
     live: LiveUpdates,
     bucket: S3Content,
@@ -143,7 +149,6 @@ def _routers(
         assume_new=True,
         timeout=settings.store_timeout,
     )
-    queries = Queries(lambda: projections.engine)
     generations = GenerationReader(queries, store, lambda: projections.sequence("ledger"))
     secret = settings.content_secret.get_secret_value()
     links = SignedUrls(secret, settings.public_url, settings.content_url_ttl)

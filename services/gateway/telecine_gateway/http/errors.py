@@ -114,13 +114,11 @@ def json_response(
     status: int, body: BaseModel | Mapping[str, Any], headers: Mapping[str, str] | None = None
 ) -> Response:
     """JSON in ASCII, so that no text can fail to encode. Of a model, the fields that were set."""
-    values = (
-        body.model_dump(mode="json", by_alias=True, exclude_unset=True)
-        if isinstance(body, BaseModel)
-        else body
-    )
-    content = json.dumps(values, separators=(",", ":")).encode()
-    return Response(content, status, dict(headers or {}), media_type="application/json")
+    if isinstance(body, BaseModel):
+        text = body.model_dump_json(by_alias=True, exclude_unset=True, ensure_ascii=True)
+    else:
+        text = json.dumps(body, separators=(",", ":"))
+    return Response(text.encode(), status, dict(headers or {}), media_type="application/json")
 
 
 def install_error_handlers(app: FastAPI) -> None:

@@ -4,10 +4,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import func
-from sqlmodel import Session, col, select
+from sqlalchemy import Connection, func
+from sqlalchemy import select as columns
+from sqlmodel import col, select
 
-from .queries import Queries
+from .queries import Queries, plain_row, table_of
 from .tables import ApiKey, Balance, GrantRow, SpendLimit
 
 __all__ = ["AccountQueries", "AccountState", "Expiry", "GrantFilters"]
@@ -48,15 +49,20 @@ class AccountQueries:
     async def state(self, account: str, now: datetime) -> AccountState | None:
         """The account now; None if its ledger has no entry."""
 
-        def ask(session: Session) -> AccountState | None:
-            balance = session.get(Balance, account)
-            if balance is None:
+        def ask(connection: Connection) -> AccountState | None:
+            balances, spending = table_of(Balance), table_of(SpendLimit)
+            row = connection.execute(columns(balances).where(balances.c.account == account)).first()
+            if row is None:
                 return None
-            limits = session.exec(select(SpendLimit).where(col(SpendLimit.account) == account))
-            expiry = _next_expiry(session, account, now) if balance.attributed else None
+            balance = plain_row(Balance, row)
+            limits = [
+                plain_row(SpendLimit, limit)
+                for limit in connection.execute(columns(spending).where(spending.c.account == account))
+            ]
+            expiry = _next_expiry(connection, account, now) if balance.attributed else None
             return AccountState(balance, {limit.api_key: limit for limit in limits}, expiry)
 
-        return await self._queries.run(ask)
+        return await self._queries.read(ask)
 
     async def grants(self, account: str, wanted: GrantFilters) -> Sequence[GrantRow]:
         """The account's grants, one more than `limit` if there are more."""
@@ -74,14 +80,14 @@ class AccountQueries:
         return await self._queries.run(lambda session: session.exec(query).first() is not None)
 
 
-def _next_expiry(session: Session, account: str, now: datetime) -> Expiry | None:
+def _next_expiry(connection: Connection, account: str, now: datetime) -> Expiry | None:
     until = col(GrantRow.usable_until)
     query = (
-        select(until, func.sum(col(GrantRow.available)))
+        columns(until, func.sum(col(GrantRow.available)))
         .where(col(GrantRow.account) == account, col(GrantRow.available) > 0, until > now)
         .group_by(until)
         .order_by(until)
         .limit(1)
     )
-    found = session.exec(query).first()
+    found = connection.execute(query).first()
     return Expiry(found[0], int(found[1])) if found and found[0] else None

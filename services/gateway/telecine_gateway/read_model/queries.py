@@ -1,28 +1,39 @@
-"""Queries about generations and keys. SQL runs in threads; rows are returned detached."""
+"""Queries about generations and keys. SQL runs in few threads; rows are returned as plain objects."""
 
 import asyncio
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import TypeVar
+from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Engine, case
-from sqlmodel import Session, and_, col, select
+from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, and_, bindparam, case
+from sqlalchemy import select as columns
+from sqlmodel import Session, SQLModel, col, select
+
+from telecine_chassis.projections.rows import new_row
 
 from .charges import Charge
+from .recent_generations import GenerationRows, RecentGenerations
 from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
 
-__all__ = ["GenerationRows", "HistoryFilters", "Queries"]
+__all__ = ["GenerationRows", "HistoryFilters", "Queries", "plain_row", "table_of"]
 
 T = TypeVar("T")
+Model = TypeVar("Model", bound=SQLModel)
+THREADS = 4
+"""Threads for queries: more of them compete for the interpreter, and each query is a short one."""
+_CHARGE = tuple(field.name for field in fields(Charge))
 
 
-@dataclass(frozen=True, slots=True)
-class GenerationRows:
-    """The rows of one generation."""
+def table_of(model: type[SQLModel]) -> Table:
+    """The table of a model."""
+    return cast(Table, model.__table__)  # type: ignore[attr-defined]
 
-    row: GenerationRow | None
-    charge: Charge | None
+
+def plain_row(model: type[Model], values: "Row[Any] | tuple[Any, ...]") -> Model:
+    """A plain object with the attributes of a `model`, from the values of all its columns in their order."""
+    return new_row(model, **dict(zip(table_of(model).c.keys(), values, strict=True)))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -38,10 +49,15 @@ class HistoryFilters:
 
 
 class Queries:
-    """`engine` gives the live slot's engine, which changes when a rebuild is promoted."""
+    """`engine` gives the live slot's engine, which changes when a rebuild is promoted.
 
-    def __init__(self, engine: Callable[[], Engine]) -> None:
+    Generations in `recent` are answered from memory.
+    """
+
+    def __init__(self, engine: Callable[[], Engine], recent: RecentGenerations | None = None) -> None:
         self._engine = engine
+        self._recent = recent or RecentGenerations(0)
+        self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="queries")
 
     async def run(self, question: Callable[[Session], T]) -> T:
         """The result of `question`, run in a thread with a session of its own."""
@@ -50,20 +66,33 @@ class Queries:
             with Session(self._engine(), expire_on_commit=False) as session:
                 return question(session)
 
-        return await asyncio.to_thread(ask)
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
+
+    async def read(self, question: Callable[[Connection], T]) -> T:
+        """The result of `question`, run in a thread with a connection: without the cost of a session."""
+
+        def ask() -> T:
+            with self._engine().connect() as connection:
+                return question(connection)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
     async def generation(self, account: str, generation: str) -> GenerationRows:
         """One generation of the account; both None if the tables have none of that id."""
 
-        def ask(session: Session) -> GenerationRows:
-            row = session.get(GenerationRow, generation)
-            charge = session.get(ChargeRow, generation)
+        def ask(connection: Connection) -> GenerationRows:
+            wanted = {"generation": generation}
+            row = connection.execute(_GENERATION, wanted).first()
+            charge = connection.execute(_CHARGE_OF, wanted).first()
             return GenerationRows(
-                row if row is not None and row.account == account else None,
-                charge.charge if charge is not None and charge.account == account else None,
+                plain_row(GenerationRow, row) if row else None, _charge(charge) if charge else None
             )
 
-        return await self.run(ask)
+        found = await self._recent.get(generation, lambda: self.read(ask))
+        return GenerationRows(
+            found.row if found.row is not None and found.row.account == account else None,
+            found.charge if found.charge is not None and found.charge.account == account else None,
+        )
 
     async def charge(self, account: str, generation: str) -> Charge | None:
         """The charge of a generation, if it is decided."""
@@ -77,16 +106,25 @@ class Queries:
         self, account: str, filters: HistoryFilters
     ) -> Sequence[tuple[GenerationRow, Charge | None]]:
         """The account's generations, newest first, one more than `limit` if there are more."""
+        generation, charge = table_of(GenerationRow).c, table_of(ChargeRow).c
         query = (
-            select(GenerationRow, ChargeRow)
-            .join(ChargeRow, and_(col(ChargeRow.generation) == col(GenerationRow.id)), isouter=True)
+            columns(*generation, *(charge[name] for name in _CHARGE))
+            .join_from(
+                table_of(GenerationRow),
+                table_of(ChargeRow),
+                and_(charge.generation == generation.id),
+                isouter=True,
+            )
             .where(col(GenerationRow.account) == account, *_conditions(filters))
             .order_by(col(GenerationRow.requested_sequence).desc())
             .limit(filters.limit + 1)
         )
-        return await self.run(
-            lambda session: [(row, charge.charge if charge else None) for row, charge in session.exec(query)]
-        )
+        width = len(generation)
+        found = await self.read(lambda connection: connection.execute(query).all())
+        return [
+            (plain_row(GenerationRow, values[:width]), _charge(values[width:]) if values[width] else None)
+            for values in found
+        ]
 
     async def video_events(self, generation: str) -> Sequence[VideoEvent]:
         """The generation's own events, oldest first."""
@@ -109,6 +147,16 @@ class Queries:
     async def key(self, sha256: str) -> ApiKey | None:
         """An API key by its hash, revoked or not."""
         return await self.run(lambda session: session.get(ApiKey, sha256))
+
+
+_GENERATION = columns(table_of(GenerationRow)).where(table_of(GenerationRow).c.id == bindparam("generation"))
+_CHARGE_OF = columns(*(table_of(ChargeRow).c[name] for name in _CHARGE)).where(
+    table_of(ChargeRow).c.generation == bindparam("generation")
+)
+
+
+def _charge(values: "Row[Any] | tuple[Any, ...]") -> Charge:
+    return Charge(**dict(zip(_CHARGE, values, strict=True)))
 
 
 def _status() -> ColumnElement[str]:

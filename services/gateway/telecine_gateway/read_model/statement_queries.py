@@ -5,14 +5,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Select
+from sqlalchemy import Connection, Select
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from telecine_contracts.statement_csv import DENIED
 
 from .entries import ZERO_BALANCE, Period, RunningBalance, Statement, StatementLine
-from .queries import Queries
+from .queries import Queries, table_of
 from .tables import Balance, LedgerEntry
 
 __all__ = ["EntryPage", "StatementPart", "StatementQueries"]
@@ -52,17 +52,18 @@ class StatementQueries:
     async def newest(self, account: str, limit: int, before: int | None) -> EntryPage:
         """At most `limit` entries, those below number `before`, and the balance in the same read."""
 
-        def read(session: Session) -> EntryPage:
+        def read(connection: Connection) -> EntryPage:
             query = _columns(account)
             if before is not None:
                 query = query.where(col(LedgerEntry.entry) < before)
             query = query.order_by(col(LedgerEntry.entry).desc()).limit(limit + 1)
-            found = [StatementLine(*row) for row in session.execute(query)]
-            balance = session.get(Balance, account)
-            available, held = (balance.available, balance.held) if balance else (0, 0)
+            found = [StatementLine(*row) for row in connection.execute(query)]
+            balances = table_of(Balance).c
+            totals = columns(balances.available, balances.held).where(balances.account == account)
+            available, held = connection.execute(totals).first() or (0, 0)
             return EntryPage(available, held, found[:limit], len(found) > limit)
 
-        return await self._queries.run(read)
+        return await self._queries.read(read)
 
     async def page(self, account: str, period: Period, after: int | None, limit: int) -> StatementPart | None:
         """At most `limit` lines after entry number `after`. None if `after` is not in the period."""
