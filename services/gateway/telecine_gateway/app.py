@@ -52,8 +52,7 @@ from telecine_gateway.pricing import routes as pricing_routes
 from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.live_updates import LiveUpdates
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
-from telecine_gateway.read_model.queries import Queries
-from telecine_gateway.read_model.recent_generations import RecentGenerations
+from telecine_gateway.read_model.queries import Queries, RecentGenerations
 from telecine_gateway.read_model.statement_queries import StatementQueries
 from telecine_gateway.videos import routes as video_routes
 from telecine_gateway.videos import submission_routes

@@ -1,7 +1,8 @@
 """Queries about generations and keys. SQL runs in few threads; rows are returned as plain objects."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections import Counter, OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime
@@ -11,16 +12,18 @@ from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, and_, bind
 from sqlalchemy import select as columns
 from sqlmodel import Session, SQLModel, col, select
 
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.rows import new_row
 
 from .charges import Charge
-from .recent_generations import GenerationRows, RecentGenerations
 from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
 
-__all__ = ["GenerationRows", "HistoryFilters", "Queries", "plain_row", "table_of"]
+__all__ = ["GenerationRows", "HistoryFilters", "Queries", "RecentGenerations", "plain_row", "table_of"]
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=SQLModel)
+MAX_GENERATIONS = 5_000
+"""Generations whose rows are kept in memory."""
 THREADS = 4
 """Threads for queries: more of them compete for the interpreter, and each query is a short one."""
 _CHARGE = tuple(field.name for field in fields(Charge))
@@ -34,6 +37,57 @@ def table_of(model: type[SQLModel]) -> Table:
 def plain_row(model: type[Model], values: "Row[Any] | tuple[Any, ...]") -> Model:
     """A plain object with the attributes of a `model`, from the values of all its columns in their order."""
     return new_row(model, **dict(zip(table_of(model).c.keys(), values, strict=True)))
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRows:
+    """The rows of one generation."""
+
+    row: GenerationRow | None
+    charge: Charge | None
+
+
+class RecentGenerations:
+    """The rows of the generations read last, as the tables have them."""
+
+    def __init__(self, most: int = MAX_GENERATIONS) -> None:
+        self._most = most
+        self._rows: OrderedDict[str, GenerationRows] = OrderedDict()
+        self._loading: Counter[str] = Counter()
+        self._changed: set[str] = set()
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    def forget(self, events: Sequence[RecordedEvent]) -> None:
+        """Read the generations of these events again: the tables have changed."""
+        for recorded in events:
+            generation = recorded.event.about.get("generation")
+            if generation is not None:
+                self._rows.pop(generation, None)
+                if generation in self._loading:
+                    self._changed.add(generation)
+
+    async def get(self, generation: str, read: Callable[[], Awaitable[GenerationRows]]) -> GenerationRows:
+        """The rows of a generation; `read` reads them from the tables."""
+        found = self._rows.get(generation)
+        if found is not None:
+            self._rows.move_to_end(generation)
+            return found
+        self._loading[generation] += 1
+        try:
+            found = await read()
+        finally:
+            self._loading[generation] -= 1
+            is_changed = generation in self._changed
+            if not self._loading[generation]:
+                del self._loading[generation]
+                self._changed.discard(generation)
+        if found.row is not None and not is_changed:
+            self._rows[generation] = found
+            if len(self._rows) > self._most:
+                self._rows.popitem(last=False)
+        return found
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
