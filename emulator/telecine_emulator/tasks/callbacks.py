@@ -73,10 +73,10 @@ class CallbackSender:
                 return
 
     async def _opened(self) -> "httpx.AsyncClient":
-        # Loaded at the first callback and in a thread, because loading httpx takes a while.
-        module = await asyncio.to_thread(import_module, "httpx")
         if self._client is None:
-            self._client = module.AsyncClient(timeout=self._timeout, trust_env=False)
+            # Loaded at the first callback and in a thread, because loading httpx takes a while.
+            module = await asyncio.to_thread(import_module, "httpx")
+            self._client = self._client or module.AsyncClient(timeout=self._timeout, trust_env=False)
         return self._client
 
 

@@ -35,8 +35,8 @@ LIST_SIZE = 100
 """Tasks of one list call (Ark: at most 500)."""
 TICK = 1.0
 """Least seconds between two polls of a bucket, so that list calls are full; a fifth of a shorter pace."""
-POLL_WINDOW = 0.001
-"""Seconds that the poll of a single task waits for others to join its call: callbacks come in bursts."""
+POLL_WINDOW = 0.0
+"""Seconds that the poll of a single task waits for others: none, but while eight calls are in flight polls are joined."""
 CHANGES_AT_ONCE = 64
 """Tasks of a bucket whose news are recorded at the same time."""
 
