@@ -36,7 +36,7 @@ LIST_SIZE = 100
 TICK = 1.0
 """Least seconds between two polls of a bucket, so that list calls are full; a fifth of a shorter pace."""
 POLL_WINDOW = 0.0
-"""Seconds that the poll of a single task waits for others: none, but while eight calls are in flight polls are joined."""
+"""Seconds that the poll of a single task waits for others; while eight calls are in flight they are joined."""
 CHANGES_AT_ONCE = 64
 """Tasks of a bucket whose news are recorded at the same time."""
 
