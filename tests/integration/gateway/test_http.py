@@ -228,6 +228,10 @@ async def test_provider_callback_triggers_a_poll_only(
     subscription = await environment.connection.jetstream().pull_subscribe_bind(
         durable="generation-timers", stream="TIMERS"
     )
+    queued = await gateway.http.post(path, json={"id": "cgt-0", "status": "queued"})
+    assert (queued.status_code, queued.content) == (204, b""), (
+        "acknowledged, and there is nothing to poll yet"
+    )
     for content, hint in (
         (b'{"id": "cgt-1", "status": "running", "junk": [1]}', b'{"providerTaskId": "cgt-1"}'),
         (b'{"id": "cgt 1\\r\\n"}', b""),

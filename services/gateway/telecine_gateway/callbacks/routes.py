@@ -23,6 +23,8 @@ __all__ = ["router"]
 log = structlog.get_logger(__name__)
 WAKE = "wake"
 """The generation service's timer that makes it poll a task."""
+QUEUED = "queued"
+"""The status of a task that was just accepted: polling it now would tell nothing."""
 _TASK = re.compile(r"[A-Za-z0-9_-]{1,128}")
 
 
@@ -36,9 +38,11 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
         if not is_callback_token(secret, account, generation, token):
             raise NotFound
         bind_context(account=account, generation=generation)
-        hint = _hint(await read_body(request, max_body))
+        told = _read(await read_body(request, max_body))
+        if told.get("status") == QUEUED:
+            return Response(status_code=204)
         try:
-            await timers.fire(Timer(WAKE, (account, generation), hint))
+            await timers.fire(Timer(WAKE, (account, generation), _hint(told)))
         except Unavailable:
             # The provider retries twice, and the timer that is set anyway fires without a hint.
             log.warning("callback.not_passed_on", account=account, generation=generation)
@@ -48,13 +52,18 @@ def router(secret: str, timers: Timers, *, max_body: int) -> APIRouter:
     return routes
 
 
-def _hint(body: bytes) -> bytes:
-    """The provider's task id as JSON, if the body has one; else nothing."""
+def _read(body: bytes) -> dict[str, Any]:
+    """The object in the body; empty if there is none."""
     try:
         value: Any = from_json(body)
     except ValueError:
-        return b""
-    task = value.get("id") if isinstance(value, dict) else None
+        return {}
+    return value if isinstance(value, dict) else {}
+
+
+def _hint(told: dict[str, Any]) -> bytes:
+    """The provider's task id as JSON, if there is one; else nothing."""
+    task = told.get("id")
     if not isinstance(task, str) or not _TASK.fullmatch(task):
         return b""
     return json.dumps(PollHint(provider_task_id=task).model_dump(by_alias=True)).encode()
