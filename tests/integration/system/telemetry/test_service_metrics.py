@@ -162,7 +162,7 @@ async def test_a_dead_letter_is_counted_and_stays_counted(stack: Stack) -> None:
     page = await stack.page("storage")
     dead = {"consumer": "storage-copy", "outcome": "dead_lettered"}
     assert page.value("telecine_handler_messages_total", **dead) == 1
-    assert page.value("telecine_dead_letters_total", consumer="storage-pending_copies") == 1
+    await stack.until("storage", "telecine_dead_letters_total", 1, consumer="storage-pending_copies")
     await stack.world.stop("storage")
     await stack.world.start("storage")
     await stack.until("storage", "telecine_dead_letters_kept", 1, consumer="storage-copy")
