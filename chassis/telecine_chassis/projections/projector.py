@@ -35,8 +35,8 @@ STALE_AFTER = 10
 """Seconds without a successful write after which the tables count as stale; a database failover is quicker."""
 PAGE = 1000
 """Messages of a page: the server needs a millisecond or more for the first."""
-READ_AHEAD = 2
-"""Pages that are decoded ahead while a transaction is in progress."""
+READ_AHEAD = 4_000
+"""Messages that are decoded ahead while a transaction is in progress."""
 SLICE = 32
 """Events that are decoded before other tasks run."""
 
@@ -113,6 +113,8 @@ class Projector:
         self._cache = RowCache(self.engine)
         self._wanted = 0
         self._hurried = asyncio.Event()
+        self._waiting = 0
+        self._has_room = asyncio.Event()
 
     async def run(self) -> None:
         """Follow the stream until cancelled. `caught_up` is set once everything stored at the start is applied.
@@ -136,7 +138,9 @@ class Projector:
         self._update_caught_up()
         raise_if_cancelled()
         read: asyncio.Queue[Sequence[StoredMessage]] = asyncio.Queue(1)
-        decoded: asyncio.Queue[_DecodedBatch] = asyncio.Queue(READ_AHEAD)
+        decoded: asyncio.Queue[_DecodedBatch] = asyncio.Queue()
+        self._waiting = 0
+        self._has_room.set()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._read(feed, read))
             tasks.create_task(self._decode_all(read, decoded))
@@ -187,7 +191,12 @@ class Projector:
                     await asyncio.sleep(0)
             for watcher in self.watchers:
                 watcher(understood)
-            await decoded.put(_DecodedBatch(records, understood))
+            # Counted in messages: watchers must not wait for a transaction because of a few small batches.
+            self._waiting += len(records)
+            decoded.put_nowait(_DecodedBatch(records, understood))
+            if self._waiting >= READ_AHEAD:
+                self._has_room.clear()
+                await self._has_room.wait()
 
     async def _write_all(self, decoded: asyncio.Queue["_DecodedBatch"]) -> None:
         while True:
@@ -198,6 +207,8 @@ class Projector:
                     await asyncio.wait_for(self._hurried.wait(), self.projection.linger)
             while not decoded.empty():
                 batch = batch.joined(decoded.get_nowait())
+            self._waiting -= len(batch.records)
+            self._has_room.set()
             applied = await self._apply_all(batch)
             self.sequence = batch.records[-1].sequence
             if self.sequence >= self._wanted:

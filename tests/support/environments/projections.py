@@ -113,7 +113,12 @@ class ProjectionStarter:
     running: list[ProjectionRunner] = field(default_factory=list)
 
     async def start(
-        self, applier: Applier, *, listener: list[str] | None = None, linger: float = 0
+        self,
+        applier: Applier,
+        *,
+        listener: list[str] | None = None,
+        watcher: list[str] | None = None,
+        linger: float = 0,
     ) -> RunningProjections:
         failures: list[str] = []
         projections = ProjectionRunner(
@@ -126,6 +131,8 @@ class ProjectionStarter:
         )
         if listener is not None:
             projections.listen("seen", lambda events: listener.extend(names(events)))
+        if watcher is not None:
+            projections.watch("seen", lambda events: watcher.extend(names(events)))
         await projections.start()
         self.running.append(projections)
         return RunningProjections(projections, failures)

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -211,6 +212,25 @@ async def test_a_reader_that_waits_ends_the_wait_for_more_events(
     following.projections.hurry("seen", third)
     await following.until(third)
     assert applied_generations(following.engine) == ["g1", "g2", "g3"]
+
+
+def is_filled(watched: list[str], count: int) -> bool:
+    return len(watched) == count
+
+
+async def test_watchers_see_every_event_while_the_tables_wait_for_more(
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
+) -> None:
+    """Requests wait for watchers: small batches must not fill what is read ahead of a transaction."""
+    watched: list[str] = []
+    following = await projection_starter.start(Applier(), watcher=watched, linger=3600)
+    await following.projections.wait()
+    generations = [f"g{number}" for number in range(20)]
+    for count, generation in enumerate(generations, 1):
+        await environment.publish(generation)
+        await eventually(partial(is_filled, watched, count), what="a watcher is called")
+    assert watched == generations
+    assert applied_generations(following.engine) == []
 
 
 # What can't be applied
