@@ -214,8 +214,6 @@ class Projector:
             if self.sequence >= self._wanted:
                 self._hurried.clear()
             self.head = max(self.head, self.sequence)
-            if self.meters is not None:
-                self.meters.events.labels(self.projection.name).inc(len(applied))
             for listener in self.listeners:
                 listener(applied)
             self._update_caught_up()
@@ -266,7 +264,10 @@ class Projector:
         return self.refused_since is not None and now - self.refused_since >= STALE_AFTER
 
     def _write(self, events: Sequence[RecordedEvent], last: int) -> Sequence[RecordedEvent]:
-        """Apply the events above the position, so that a second writer of the slot, or a redelivery, has no effect."""
+        """Apply the events above the position, so that a second writer of the slot, or a redelivery, has no effect.
+
+        Returns all of them: what another process has written is news for this one, too.
+        """
         try:
             with self._writer.begin() as connection:
                 done, is_ours = self._position.advance(connection, last)
@@ -277,7 +278,9 @@ class Projector:
         except BaseException:
             self._position.forget()
             raise
-        return fresh
+        if self.meters is not None:
+            self.meters.events.labels(self.projection.name).inc(len(fresh))
+        return events
 
     async def _set_aside(self, record: StoredMessage, error: Exception) -> None:
         if not isinstance(error, UnknownEvent):

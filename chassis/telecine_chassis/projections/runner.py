@@ -45,6 +45,7 @@ class ProjectionRunner:
         self._meters = meters
         self._listeners: dict[str, list[Listener]] = {}
         self._watchers: dict[str, list[Listener]] = {}
+        self._slot_listeners: list[Callable[[], None]] = []
         self._projectors: dict[str, Projector] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._watch: asyncio.Task[None] | None = None
@@ -76,6 +77,13 @@ class ProjectionRunner:
     def watch(self, name: str, watcher: Listener) -> None:
         """Call `watcher` with every batch of events on arrival, before they can be queried. Before start only."""
         self._watchers.setdefault(name, []).append(watcher)
+
+    def on_slot_change(self, listener: Callable[[], None]) -> None:
+        """Call `listener` when the live slot has changed: listeners have missed events between the two positions.
+
+        Before start only.
+        """
+        self._slot_listeners.append(listener)
 
     async def start(self) -> None:
         """Follow the streams once the database is available; `ready` reports when everything is caught up."""
@@ -135,6 +143,8 @@ class ProjectionRunner:
             )
             for projection in self._projections
         }
+        for listener in self._slot_listeners:
+            listener()
         self._tasks = [self._spawn(projector.run()) for projector in self._projectors.values()]
 
     async def _leave(self) -> None:

@@ -112,6 +112,8 @@ def build(settings: Settings) -> Service:
     auth = Auth(queries, keys.catch_up)
     projections.listen("generations", recent.forget)
     projections.listen("ledger", recent.forget)
+    projections.on_slot_change(recent.forget_all)
+    projections.on_slot_change(lambda: auth.forget_keys(()))
     projections.listen("access", auth.forget_keys)
     projections.listen("access", lambda events: keys.advanced())
     live = LiveUpdates(projections)

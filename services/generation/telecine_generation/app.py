@@ -67,10 +67,11 @@ def build(settings: Settings) -> Service:
     register_consumers(builder.reactor, generations, submitter, poller, buckets)
     projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     projections.listen("in_flight", tasks.apply)
+    projections.on_slot_change(tasks.invalidate)
     register_gauges(builder, projections)
 
     async def unfinished() -> Sequence[PendingTimer]:
-        if not tasks.is_loaded:
+        if not tasks.is_complete:
             read = partial(run_in_thread, lambda: followed_tasks(projections.engine))
             tasks.load(await retry_while_unavailable(read, projection="in_flight"))
         rows = await run_in_thread(lambda: with_own_timer(projections.engine))

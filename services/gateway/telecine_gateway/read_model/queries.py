@@ -68,6 +68,11 @@ class RecentGenerations:
                 if generation in self._loading:
                     self._changed.add(generation)
 
+    def forget_all(self) -> None:
+        """Read every generation again."""
+        self._rows.clear()
+        self._changed.update(self._loading)
+
     async def get(self, generation: str, read: Callable[[], Awaitable[GenerationRows]]) -> GenerationRows:
         """The rows of a generation; `read` reads them from the tables."""
         found = self._rows.get(generation)
@@ -110,7 +115,7 @@ class Queries:
 
     def __init__(self, engine: Callable[[], Engine], recent: RecentGenerations | None = None) -> None:
         self._engine = engine
-        self._recent = recent or RecentGenerations(0)
+        self._recent = recent if recent is not None else RecentGenerations(0)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="queries")
 
     async def run(self, question: Callable[[Session], T]) -> T:

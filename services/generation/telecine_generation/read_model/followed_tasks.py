@@ -57,6 +57,16 @@ class FollowedTasks:
         self._sizes = [0] * BUCKETS
         self._early: list[RecordedEvent] | None = []
         self._numbers = itertools.count()
+        self._is_stale = False
+
+    @property
+    def is_complete(self) -> bool:
+        """False if tasks of the table may be missing: before the first load, and after `invalidate`."""
+        return self.is_loaded and not self._is_stale
+
+    def invalidate(self) -> None:
+        """Events were missed: what is followed goes on, and the table should be loaded again."""
+        self._is_stale = True
 
     @property
     def is_loaded(self) -> bool:
@@ -67,6 +77,7 @@ class FollowedTasks:
         """Add the tasks of the table, which may be behind the events that were applied."""
         for task in tasks:
             self.add(task)
+        self._is_stale = False
         early, self._early = self._early or [], None
         self.apply(early)
 

@@ -233,6 +233,23 @@ async def test_watchers_see_every_event_while_the_tables_wait_for_more(
     assert applied_generations(following.engine) == []
 
 
+async def test_every_process_on_a_slot_hears_every_event(
+    environment: ReactorEnvironment, projection_starter: ProjectionStarter
+) -> None:
+    """Whichever of them has written it: what they keep in memory follows the tables."""
+    heard: list[list[str]] = [[], []]
+    for each in heard:
+        following = await projection_starter.start(Applier(), listener=each)
+        await following.projections.wait()
+    generations = [f"g{number}" for number in range(20)]
+    for generation in generations:
+        await environment.publish(generation)
+    for each in heard:
+        await eventually(partial(is_filled, each, len(generations)), what="all events are heard")
+    assert heard == [generations, generations]
+    assert applied_generations(following.engine) == generations
+
+
 # What can't be applied
 
 
