@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from sqlalchemy import Connection, func
+from sqlalchemy import Connection, bindparam, func
 from sqlalchemy import select as columns
 from sqlmodel import col, select
 
@@ -40,6 +40,20 @@ class GrantFilters:
     reference: str | None = None
 
 
+# Building a statement takes longer than running it.
+_BALANCE = columns(table_of(Balance)).where(table_of(Balance).c.account == bindparam("account"))
+_LIMITS = columns(table_of(SpendLimit)).where(table_of(SpendLimit).c.account == bindparam("account"))
+_UNTIL, _AVAILABLE = table_of(GrantRow).c.usable_until, table_of(GrantRow).c.available
+_NEXT_EXPIRY = (
+    columns(_UNTIL, func.sum(_AVAILABLE))
+    .where(table_of(GrantRow).c.account == bindparam("account"))
+    .where(_AVAILABLE > 0, bindparam("now", type_=_UNTIL.type) < _UNTIL)
+    .group_by(_UNTIL)
+    .order_by(_UNTIL)
+    .limit(1)
+)
+
+
 class AccountQueries:
     """Runs through `queries`."""
 
@@ -50,15 +64,12 @@ class AccountQueries:
         """The account now; None if its ledger has no entry."""
 
         def ask(connection: Connection) -> AccountState | None:
-            balances, spending = table_of(Balance), table_of(SpendLimit)
-            row = connection.execute(columns(balances).where(balances.c.account == account)).first()
+            wanted = {"account": account}
+            row = connection.execute(_BALANCE, wanted).first()
             if row is None:
                 return None
             balance = plain_row(Balance, row)
-            limits = [
-                plain_row(SpendLimit, limit)
-                for limit in connection.execute(columns(spending).where(spending.c.account == account))
-            ]
+            limits = [plain_row(SpendLimit, limit) for limit in connection.execute(_LIMITS, wanted)]
             expiry = _next_expiry(connection, account, now) if balance.attributed else None
             return AccountState(balance, {limit.api_key: limit for limit in limits}, expiry)
 
@@ -81,13 +92,5 @@ class AccountQueries:
 
 
 def _next_expiry(connection: Connection, account: str, now: datetime) -> Expiry | None:
-    until = col(GrantRow.usable_until)
-    query = (
-        columns(until, func.sum(col(GrantRow.available)))
-        .where(col(GrantRow.account) == account, col(GrantRow.available) > 0, until > now)
-        .group_by(until)
-        .order_by(until)
-        .limit(1)
-    )
-    found = connection.execute(query).first()
+    found = connection.execute(_NEXT_EXPIRY, {"account": account, "now": now}).first()
     return Expiry(found[0], int(found[1])) if found and found[0] else None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Row, Table, and_, bindparam, case
+from sqlalchemy import ColumnElement, Connection, Engine, Integer, Row, Table, and_, bindparam, case
 from sqlalchemy import select as columns
 from sqlmodel import Session, SQLModel, col, select
 
@@ -18,12 +18,14 @@ from telecine_chassis.projections.rows import new_row
 from .charges import Charge
 from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
 
-__all__ = ["GenerationRows", "HistoryFilters", "Queries", "RecentGenerations", "plain_row", "table_of"]
+__all__ = ["END", "GenerationRows", "HistoryFilters", "Queries", "RecentGenerations", "plain_row", "table_of"]
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=SQLModel)
 MAX_GENERATIONS = 5_000
 """Generations whose rows are kept in memory."""
+END = 2**62
+"""Above every position: the `before` of a first page."""
 THREADS = 4
 """Threads for queries: more of them compete for the interpreter, and each query is a short one."""
 _CHARGE = tuple(field.name for field in fields(Charge))
@@ -165,21 +167,10 @@ class Queries:
         self, account: str, filters: HistoryFilters
     ) -> Sequence[tuple[GenerationRow, Charge | None]]:
         """The account's generations, newest first, one more than `limit` if there are more."""
-        generation, charge = table_of(GenerationRow).c, table_of(ChargeRow).c
-        query = (
-            columns(*generation, *(charge[name] for name in _CHARGE))
-            .join_from(
-                table_of(GenerationRow),
-                table_of(ChargeRow),
-                and_(charge.generation == generation.id),
-                isouter=True,
-            )
-            .where(col(GenerationRow.account) == account, *_conditions(filters))
-            .order_by(col(GenerationRow.requested_sequence).desc())
-            .limit(filters.limit + 1)
-        )
-        width = len(generation)
-        found = await self.read(lambda connection: connection.execute(query).all())
+        query = _HISTORY.where(*conditions) if (conditions := _conditions(filters)) else _HISTORY
+        wanted = {"account": account, "before": filters.before or END, "most": filters.limit + 1}
+        found = await self.read(lambda connection: connection.execute(query, wanted).all())
+        width = len(table_of(GenerationRow).c)
         return [
             (plain_row(GenerationRow, values[:width]), _charge(values[width:]) if values[width] else None)
             for values in found
@@ -208,6 +199,20 @@ class Queries:
         return await self.run(lambda session: session.get(ApiKey, sha256))
 
 
+# Building a statement takes longer than running it.
+_HISTORY = (
+    columns(*table_of(GenerationRow).c, *(table_of(ChargeRow).c[name] for name in _CHARGE))
+    .join_from(
+        table_of(GenerationRow),
+        table_of(ChargeRow),
+        table_of(ChargeRow).c.generation == table_of(GenerationRow).c.id,
+        isouter=True,
+    )
+    .where(table_of(GenerationRow).c.account == bindparam("account"))
+    .where(table_of(GenerationRow).c.requested_sequence < bindparam("before"))
+    .order_by(table_of(GenerationRow).c.requested_sequence.desc())
+    .limit(bindparam("most", type_=Integer))
+)
 _GENERATION = columns(table_of(GenerationRow)).where(table_of(GenerationRow).c.id == bindparam("generation"))
 _CHARGE_OF = columns(*(table_of(ChargeRow).c[name] for name in _CHARGE)).where(
     table_of(ChargeRow).c.generation == bindparam("generation")
@@ -230,8 +235,6 @@ def _status() -> ColumnElement[str]:
 
 def _conditions(filters: HistoryFilters) -> list[ColumnElement[bool]]:
     conditions: list[ColumnElement[bool]] = []
-    if filters.before is not None:
-        conditions.append(col(GenerationRow.requested_sequence) < filters.before)
     if filters.status is not None:
         conditions.append(_status() == filters.status)
     if filters.kind is not None:

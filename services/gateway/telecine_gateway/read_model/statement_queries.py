@@ -5,14 +5,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Select
+from sqlalchemy import Connection, Integer, Select, bindparam
 from sqlalchemy import select as columns
 from sqlmodel import Session, col, select
 
 from telecine_contracts.statement_csv import DENIED
 
 from .entries import ZERO_BALANCE, Period, RunningBalance, Statement, StatementLine
-from .queries import Queries, table_of
+from .queries import END, Queries, table_of
 from .tables import Balance, LedgerEntry
 
 __all__ = ["EntryPage", "StatementPart", "StatementQueries"]
@@ -43,6 +43,19 @@ class StatementPart:
     more: bool
 
 
+# Building a statement takes longer than running it.
+_NEWEST = (
+    columns(*(table_of(LedgerEntry).c[name] for name in _FIELDS))
+    .where(table_of(LedgerEntry).c.account == bindparam("account"))
+    .where(table_of(LedgerEntry).c.entry < bindparam("before"))
+    .order_by(table_of(LedgerEntry).c.entry.desc())
+    .limit(bindparam("most", type_=Integer))
+)
+_TOTALS = columns(table_of(Balance).c.available, table_of(Balance).c.held).where(
+    table_of(Balance).c.account == bindparam("account")
+)
+
+
 class StatementQueries:
     """Reads entries and statements through `queries`."""
 
@@ -53,14 +66,9 @@ class StatementQueries:
         """At most `limit` entries, those below number `before`, and the balance in the same read."""
 
         def read(connection: Connection) -> EntryPage:
-            query = _columns(account)
-            if before is not None:
-                query = query.where(col(LedgerEntry.entry) < before)
-            query = query.order_by(col(LedgerEntry.entry).desc()).limit(limit + 1)
-            found = [StatementLine(*row) for row in connection.execute(query)]
-            balances = table_of(Balance).c
-            totals = columns(balances.available, balances.held).where(balances.account == account)
-            available, held = connection.execute(totals).first() or (0, 0)
+            wanted = {"account": account, "before": before or END, "most": limit + 1}
+            found = [StatementLine(*row) for row in connection.execute(_NEWEST, wanted)]
+            available, held = connection.execute(_TOTALS, {"account": account}).first() or (0, 0)
             return EntryPage(available, held, found[:limit], len(found) > limit)
 
         return await self._queries.read(read)
