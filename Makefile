@@ -10,7 +10,7 @@ INSTALL := $(BIN)/python -m pip install --quiet --disable-pip-version-check --no
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header --quiet
 PACKAGES := contracts jetstream chassis services/gateway services/credits services/generation services/storage emulator auditor cli
 
-.PHONY: help setup setup-test demo test test-fast test-postgres test-containers test-books test-observability check bench bench-short lock clean \
+.PHONY: help setup setup-test demo test test-fast test-postgres test-containers test-books test-observability check bench bench-short bench-peers lock clean \
         compose-secrets compose-up compose-demo compose-down test-compose
 
 help:            ## list the targets
@@ -69,9 +69,19 @@ bench: setup-test  ## measured figures, each beside a peer or a physical limit
 bench-short: setup-test  ## the same with shorter runs and rougher figures: a minute or two
 	@$(BIN)/python -m bench --quick
 
+PEERS := bench/peers/.venv
+$(PEERS)/.ready: bench/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS)
+	$(PEERS)/bin/python -m pip install --quiet --disable-pip-version-check --no-deps --require-hashes -r $<
+	@touch $@
+
+bench-peers: setup-test $(PEERS)/.ready  ## telecine beside DBOS, plain FastStream and LiteLLM, in one run (installs them apart)
+	@$(BIN)/python -m bench.peers
+
 lock:            ## requirements*.in -> requirements*.txt, deploy/requirements (hashes, every platform; needs uv)
 	$(COMPILE) requirements.in --output-file requirements.txt
 	$(COMPILE) requirements-test.in --output-file requirements-test.txt
+	$(COMPILE) bench/peers/requirements.in --output-file bench/peers/requirements.txt
 	deploy/lock
 
 compose-secrets: ## make .env and the secrets of docker-compose.yml that are missing (needs Docker)

@@ -394,7 +394,7 @@ def test_an_unreadable_message_is_shown_with_its_error(
         shown = run_command(capsys, "events", "show", "gen-bad", "--nats-url", server.url)
     assert (shown.code, shown.err) == (0, "")
     assert "VIDEO#1" in shown.out
-    assert "header ce-time is missing" in shown.out
+    assert "header ce-id is missing" in shown.out
 
 
 async def fail_while_reading(target: Target) -> None:
