@@ -33,7 +33,7 @@ class S3Bucket:
         await self._calls.aclose()
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
-        """See Bucket.put_stream. At most two parts are in memory at the same time."""
+        """See Bucket.put_stream. At most three parts are in memory at the same time."""
         parts = split_into_parts(chunks, self._part_bytes)
         first = await anext(parts, b"")
         sent = len(first)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import hashlib
+from collections import deque
 from contextlib import suppress
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
@@ -16,6 +17,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
+PARTS_AT_ONCE = 2
+"""Parts that are being sent; each is in memory, as is the one that is being collected."""
 _SECONDS_TO_SETTLE = 5.0
 
 
@@ -25,7 +28,7 @@ def content_md5(body: bytes) -> str:
 
 
 class MultipartUpload:
-    """Sends each part while the next one is collected; one part at a time."""
+    """Sends parts while the next one is collected, up to `PARTS_AT_ONCE` at a time."""
 
     def __init__(self, calls: S3Executor, bucket: str, key: str) -> None:
         self._calls = calls
@@ -33,13 +36,14 @@ class MultipartUpload:
         self._key = key
         self._upload = ""
         self._done: list[CompletedPartTypeDef] = []
-        self._sending: asyncio.Task[CompletedPartTypeDef] | None = None
+        self._sending: deque[asyncio.Task[CompletedPartTypeDef]] = deque()
 
     async def add(self, part: bytes) -> None:
-        """Waits for the previous part and starts to send this one. Raises BucketError."""
-        await self._settle()
-        self._sending = asyncio.create_task(self._send(len(self._done) + 1, part))
-        self._sending.add_done_callback(_notice)
+        """Waits until fewer parts are being sent and starts to send this one. Raises BucketError."""
+        await self._settle(PARTS_AT_ONCE - 1)
+        sending = asyncio.create_task(self._send(len(self._done) + len(self._sending) + 1, part))
+        sending.add_done_callback(_notice)
+        self._sending.append(sending)
 
     async def __aenter__(self) -> Self:
         answer = await self._calls.run(
@@ -57,7 +61,7 @@ class MultipartUpload:
             await self._give_up()
             return
         try:
-            await self._settle()
+            await self._settle(0)
             await self._complete()
         except BaseException:
             await self._give_up()
@@ -77,11 +81,12 @@ class MultipartUpload:
 
         return await self._calls.run(send)
 
-    async def _settle(self) -> None:
-        if self._sending is not None:
+    async def _settle(self, most: int) -> None:
+        """Wait until at most `most` parts are being sent."""
+        while len(self._sending) > most:
             # Shielded: if the task were cancelled, its thread would still send the part, after the abort.
-            self._done.append(await asyncio.shield(self._sending))
-            self._sending = None
+            self._done.append(await asyncio.shield(self._sending[0]))
+            self._sending.popleft()
 
     async def _complete(self) -> None:
         await self._calls.run(
@@ -95,8 +100,8 @@ class MultipartUpload:
 
     async def _give_up(self) -> None:
         # A part that arrives after the abort would remain in the store, so the abort waits for it for some seconds.
-        if self._sending is not None:
-            await asyncio.wait({self._sending}, timeout=_SECONDS_TO_SETTLE)
+        if self._sending:
+            await asyncio.wait(self._sending, timeout=_SECONDS_TO_SETTLE)
         with suppress(BucketError):
             await abort(self._calls, self._bucket, self._key, self._upload)
 
