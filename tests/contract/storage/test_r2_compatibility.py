@@ -37,7 +37,9 @@ class Seen:
 
     @property
     def parts(self) -> list[bytes]:
-        return [body for request, body in self.requests if "partNumber" in request.query_params]
+        """Bodies of the parts in the order of the object: several are sent at a time and arrive in any order."""
+        parts = [sent for sent in self.requests if "partNumber" in sent[0].query_params]
+        return [body for _, body in sorted(parts, key=lambda sent: int(sent[0].query_params["partNumber"]))]
 
     async def answer(self, request: Request) -> Response:
         body = await request.body()
