@@ -52,7 +52,7 @@ from telecine_gateway.pricing import routes as pricing_routes
 from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.live_updates import LiveUpdates
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
-from telecine_gateway.read_model.queries import Queries, RecentGenerations
+from telecine_gateway.read_model.queries import Queries, Recent
 from telecine_gateway.read_model.statement_queries import StatementQueries
 from telecine_gateway.videos import routes as video_routes
 from telecine_gateway.videos import submission_routes
@@ -107,7 +107,7 @@ def build(settings: Settings) -> Service:
     keys = ApiKeyCatchUp(
         lambda: projections.newest("access"), lambda: projections.sequence("access"), within=NEW_KEY_TIMEOUT
     )
-    recent = RecentGenerations()
+    recent = Recent()
     queries = Queries(lambda: projections.engine, recent)
     auth = Auth(queries, keys.catch_up)
     projections.listen("generations", recent.forget)

@@ -3,7 +3,7 @@
 import hashlib
 import hmac
 from datetime import datetime
-from urllib.parse import urlencode
+from urllib.parse import quote_plus
 
 __all__ = ["SignedUrls"]
 
@@ -20,7 +20,7 @@ class SignedUrls:
         """The full URL under which the video can be fetched until `ttl` seconds from `now`."""
         expires = str(int(now.timestamp()) + self._ttl)
         signature = self._signature(account, generation, expires)
-        query = urlencode({"account": account, "expires": expires, "signature": signature})
+        query = f"account={quote_plus(account)}&expires={expires}&signature={signature}"
         return f"{self._public_url}/api/video/{generation}/content?{query}"
 
     def is_valid(self, account: str, generation: str, *, expires: str, signature: str, now: datetime) -> bool:

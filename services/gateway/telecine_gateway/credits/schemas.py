@@ -123,10 +123,14 @@ class StatementEntry(ResponseBody):
         )
 
 
+_DETAILS = frozenset(
+    field.alias for field in StatementEntry.model_fields.values() if not field.is_required() and field.alias
+)
+"""The fields that only some types of entries have."""
+
+
 def _details(data: Mapping[str, Any]) -> dict[str, Any]:
-    """The fields that only some types of entries have."""
-    optional = [field.alias for field in StatementEntry.model_fields.values() if not field.is_required()]
-    return {name: data[name] for name in optional if name is not None and name in data}
+    return {name: value for name, value in data.items() if name in _DETAILS}
 
 
 class EntryList(ResponseBody):

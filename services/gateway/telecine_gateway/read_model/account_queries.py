@@ -73,7 +73,10 @@ class AccountQueries:
             expiry = _next_expiry(connection, account, now) if balance.attributed else None
             return AccountState(balance, {limit.api_key: limit for limit in limits}, expiry)
 
-        return await self._queries.read(ask)
+        state = await self._queries.of_account(account, "state", ask)
+        if state is not None and state.next_expiry is not None and state.next_expiry.at <= now:
+            return await self._queries.read(ask)  # expired since it was read
+        return state
 
     async def grants(self, account: str, wanted: GrantFilters) -> Sequence[GrantRow]:
         """The account's grants, one more than `limit` if there are more."""

@@ -2,11 +2,11 @@
 
 import asyncio
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Hashable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from datetime import datetime
-from typing import Any, TypeVar, cast
+from typing import Any, Literal, TypeVar, cast
 
 from sqlalchemy import ColumnElement, Connection, Engine, Integer, Row, Table, and_, bindparam, case
 from sqlalchemy import select as columns
@@ -18,12 +18,25 @@ from telecine_chassis.projections.rows import new_row
 from .charges import Charge
 from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
 
-__all__ = ["END", "GenerationRows", "HistoryFilters", "Queries", "RecentGenerations", "plain_row", "table_of"]
+__all__ = [
+    "END",
+    "GenerationRows",
+    "HistoryFilters",
+    "Queries",
+    "Recent",
+    "RecentRows",
+    "plain_row",
+    "table_of",
+]
 
 T = TypeVar("T")
 Model = TypeVar("Model", bound=SQLModel)
 MAX_GENERATIONS = 5_000
 """Generations whose rows are kept in memory."""
+MAX_ACCOUNTS = 500
+"""Accounts whose first pages and balance are kept in memory."""
+MAX_PARTS = 4
+"""Parts of one account that are kept: pages of different lengths."""
 END = 2**62
 """Above every position: the `before` of a first page."""
 THREADS = 4
@@ -49,52 +62,78 @@ class GenerationRows:
     charge: Charge | None
 
 
-class RecentGenerations:
-    """The rows of the generations read last, as the tables have them."""
+class RecentRows:
+    """What was read lately about generations or accounts, as the tables have it, until an event changes them.
 
-    def __init__(self, most: int = MAX_GENERATIONS) -> None:
+    `about` is the field of the events that names the generation or the account. Of each, several `part`s are kept:
+    pages of different lengths, for example.
+    """
+
+    def __init__(self, about: Literal["generation", "account"], most: int) -> None:
+        self._about = about
         self._most = most
-        self._rows: OrderedDict[str, GenerationRows] = OrderedDict()
+        self._found: OrderedDict[str, dict[Hashable, Any]] = OrderedDict()
         self._loading: Counter[str] = Counter()
         self._changed: set[str] = set()
 
     def __len__(self) -> int:
-        return len(self._rows)
+        return len(self._found)
 
     def forget(self, events: Sequence[RecordedEvent]) -> None:
-        """Read the generations of these events again: the tables have changed."""
+        """Read what these events are about again: the tables have changed."""
         for recorded in events:
-            generation = recorded.event.about.get("generation")
-            if generation is not None:
-                self._rows.pop(generation, None)
-                if generation in self._loading:
-                    self._changed.add(generation)
+            name = recorded.event.about.get(self._about)
+            if name is not None:
+                self._found.pop(name, None)
+                if name in self._loading:
+                    self._changed.add(name)
 
     def forget_all(self) -> None:
-        """Read every generation again."""
-        self._rows.clear()
+        """Read everything again."""
+        self._found.clear()
         self._changed.update(self._loading)
 
-    async def get(self, generation: str, read: Callable[[], Awaitable[GenerationRows]]) -> GenerationRows:
-        """The rows of a generation; `read` reads them from the tables."""
-        found = self._rows.get(generation)
-        if found is not None:
-            self._rows.move_to_end(generation)
-            return found
-        self._loading[generation] += 1
+    async def get(self, name: str, part: Hashable, read: Callable[[], Awaitable[T | None]]) -> T | None:
+        """A part of what is known of `name`; `read` reads it from the tables. None, for nothing, is not kept."""
+        parts = self._found.get(name)
+        if parts is not None and part in parts:
+            self._found.move_to_end(name)
+            return cast(T, parts[part])
+        self._loading[name] += 1
         try:
             found = await read()
         finally:
-            self._loading[generation] -= 1
-            is_changed = generation in self._changed
-            if not self._loading[generation]:
-                del self._loading[generation]
-                self._changed.discard(generation)
-        if found.row is not None and not is_changed:
-            self._rows[generation] = found
-            if len(self._rows) > self._most:
-                self._rows.popitem(last=False)
+            self._loading[name] -= 1
+            is_changed = name in self._changed
+            if not self._loading[name]:
+                del self._loading[name]
+                self._changed.discard(name)
+        if found is not None and not is_changed:
+            parts = self._found.setdefault(name, {})
+            if len(parts) >= MAX_PARTS:
+                parts.clear()
+            parts[part] = found
+            if len(self._found) > self._most:
+                self._found.popitem(last=False)
         return found
+
+
+class Recent:
+    """The memory of generations, of accounts, or of nothing."""
+
+    def __init__(self, generations: int = MAX_GENERATIONS, accounts: int = MAX_ACCOUNTS) -> None:
+        self.generations = RecentRows("generation", generations)
+        self.accounts = RecentRows("account", accounts)
+
+    def forget(self, events: Sequence[RecordedEvent]) -> None:
+        """The tables have changed by these events."""
+        self.generations.forget(events)
+        self.accounts.forget(events)
+
+    def forget_all(self) -> None:
+        """Other tables are read from now on."""
+        self.generations.forget_all()
+        self.accounts.forget_all()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -112,12 +151,12 @@ class HistoryFilters:
 class Queries:
     """`engine` gives the live slot's engine, which changes when a rebuild is promoted.
 
-    Generations in `recent` are answered from memory.
+    What `recent` has is answered from memory.
     """
 
-    def __init__(self, engine: Callable[[], Engine], recent: RecentGenerations | None = None) -> None:
+    def __init__(self, engine: Callable[[], Engine], recent: Recent | None = None) -> None:
         self._engine = engine
-        self._recent = recent if recent is not None else RecentGenerations(0)
+        self._recent = recent if recent is not None else Recent(0, 0)
         self._threads = ThreadPoolExecutor(THREADS, thread_name_prefix="queries")
 
     async def run(self, question: Callable[[Session], T]) -> T:
@@ -142,18 +181,26 @@ class Queries:
             return ask()
         return await asyncio.get_running_loop().run_in_executor(self._threads, ask)
 
+    async def of_account(self, account: str, part: Hashable, question: Callable[[Connection], T]) -> T | None:
+        """As `read`, from memory if this `part` of the account was read since its last event."""
+        return await self._recent.accounts.get(account, part, lambda: self.read(question))
+
     async def generation(self, account: str, generation: str) -> GenerationRows:
         """One generation of the account; both None if the tables have none of that id."""
 
-        def ask(connection: Connection) -> GenerationRows:
+        def ask(connection: Connection) -> GenerationRows | None:
             wanted = {"generation": generation}
             row = connection.execute(_GENERATION, wanted).first()
             charge = connection.execute(_CHARGE_OF, wanted).first()
+            if row is None and charge is None:
+                return None
             return GenerationRows(
                 plain_row(GenerationRow, row) if row else None, _charge(charge) if charge else None
             )
 
-        found = await self._recent.get(generation, lambda: self.read(ask))
+        found = await self._recent.generations.get(generation, "rows", lambda: self.read(ask))
+        if found is None:
+            return GenerationRows(None, None)
         return GenerationRows(
             found.row if found.row is not None and found.row.account == account else None,
             found.charge if found.charge is not None and found.charge.account == account else None,
@@ -171,14 +218,23 @@ class Queries:
         self, account: str, filters: HistoryFilters
     ) -> Sequence[tuple[GenerationRow, Charge | None]]:
         """The account's generations, newest first, one more than `limit` if there are more."""
-        query = _HISTORY.where(*conditions) if (conditions := _conditions(filters)) else _HISTORY
+        conditions = _conditions(filters)
+        query = _HISTORY.where(*conditions) if conditions else _HISTORY
         wanted = {"account": account, "before": filters.before or END, "most": filters.limit + 1}
-        found = await self.read(lambda connection: connection.execute(query, wanted).all())
-        width = len(table_of(GenerationRow).c)
-        return [
-            (plain_row(GenerationRow, values[:width]), _charge(values[width:]) if values[width] else None)
-            for values in found
-        ]
+
+        def ask(connection: Connection) -> Sequence[tuple[GenerationRow, Charge | None]]:
+            width = len(table_of(GenerationRow).c)
+            return [
+                (
+                    plain_row(GenerationRow, values[:width]),
+                    _charge(values[width:]) if values[width] else None,
+                )
+                for values in connection.execute(query, wanted)
+            ]
+
+        if conditions or filters.before is not None:
+            return await self.read(ask)
+        return await self.of_account(account, ("history", filters.limit), ask) or []
 
     async def video_events(self, generation: str) -> Sequence[VideoEvent]:
         """The generation's own events, oldest first."""

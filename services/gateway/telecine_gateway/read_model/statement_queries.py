@@ -71,7 +71,11 @@ class StatementQueries:
             available, held = connection.execute(_TOTALS, {"account": account}).first() or (0, 0)
             return EntryPage(available, held, found[:limit], len(found) > limit)
 
-        return await self._queries.read(read)
+        if before is not None:
+            return await self._queries.read(read)
+        page = await self._queries.of_account(account, ("newest", limit), read)
+        assert page is not None
+        return page
 
     async def page(self, account: str, period: Period, after: int | None, limit: int) -> StatementPart | None:
         """At most `limit` lines after entry number `after`. None if `after` is not in the period."""
