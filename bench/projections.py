@@ -16,7 +16,7 @@ from telecine_chassis.nats.connection import connect
 from telecine_contracts import Envelope, Event, encode, subjects
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.pricing import seed_price
 from telecine_contracts.streams import LEDGER, VIDEO
 from telecine_credits.rules.account import Account, evolve
 from telecine_credits.rules.commands import Debit, Settle, TimedCommand
@@ -120,7 +120,7 @@ async def _fill(bench: BenchStack, generations: int) -> int:
 
 
 def _history(generations: int) -> Iterator[Event]:
-    now, price = datetime.now(UTC), PRICE_TABLE.quote("720p", 5)
+    now, price = datetime.now(UTC), seed_price("720p", 5)
     accounts: dict[str, Account] = {}
 
     def decided(command: Any) -> Event:

@@ -10,6 +10,7 @@ from telecine_cli.commands import (
     demo,
     events,
     keys,
+    prices,
     projections,
     provision,
     secrets,
@@ -48,6 +49,7 @@ def build() -> typer.Typer:
     for name, commands in (
         ("credits", credits.app()),
         ("keys", keys.app()),
+        ("prices", prices.app()),
         ("events", events.app()),
         ("subscribers", subscribers.app()),
         ("projections", projections.app()),

@@ -18,6 +18,7 @@ _PARAMETERS = {
     "account": "The account that pays. 1 to 64 of A-Z a-z 0-9 _ and -",
     "generation": "Id of the request and everything that follows from it. 1 to 64 of A-Z a-z 0-9 _ and -",
     "log": "The stream, in lower case",
+    "catalog": "Name of the catalog: prices",
 }
 _ABOUT = """\
 Every event of telecine, as a subscriber receives it from NATS JetStream.

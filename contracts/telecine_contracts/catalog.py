@@ -28,6 +28,7 @@ from .generation import (
     VideoReady,
 )
 from .message import Event
+from .price_catalog import PricesPublished
 from .registry import Registry
 from .storage import VideoStorageFailed, VideoStored
 
@@ -58,6 +59,7 @@ EVENTS: tuple[type[Event], ...] = (
     VideoStorageFailed,
     ApiKeyCreated,
     ApiKeyRevoked,
+    PricesPublished,
     CheckpointSigned,
 )
 

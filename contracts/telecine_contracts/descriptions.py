@@ -39,6 +39,7 @@ from .generation import (
     VideoReady,
 )
 from .message import Event
+from .price_catalog import PricesPublished
 from .storage import VideoStorageFailed, VideoStored
 from .timestamps import format_timestamp
 
@@ -203,6 +204,8 @@ def _operation(event: Event) -> str:
             return f"created API key {key_id} ({name}){listed}"
         case ApiKeyRevoked(key_id=key_id):
             return f"revoked API key {key_id}"
+        case PricesPublished(table=table, effective_from=time):
+            return f"published price table {table.version}, in force from {format_timestamp(time)}"
         case CheckpointSigned(log=log, size=size, root=root):
             return f"signed checkpoint of {log}: {size} entries, root {root[:_DIGEST_CHARACTERS]}…"
         case _:

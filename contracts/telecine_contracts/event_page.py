@@ -98,7 +98,7 @@ def _type_of(field: dict[str, Any]) -> str:
         return f"list of {_type_of(field['items'])}"
     if field.get("format") == "date-time":
         return "time"
-    return str(field["type"])
+    return " or ".join(f"`{value}`" for value in field.get("enum", ())) or str(field["type"])
 
 
 def _anchor(heading: str) -> str:

@@ -4,6 +4,7 @@ Together they tell one story: the account ``acme`` is granted 500 credits and as
 """
 
 from datetime import UTC, datetime, timedelta
+from decimal import Decimal
 
 from .access import ApiKeyCreated, ApiKeyRevoked
 from .checkpoints import CheckpointSigned
@@ -45,7 +46,9 @@ from .generation import (
     VideoReady,
 )
 from .message import Event
-from .pricing import PRICE_TABLE
+from .price_catalog import PricesPublished
+from .price_files import built_in_table
+from .pricing import Cost, Factor, PricedInputs, PriceTable, Rate
 from .storage import StorageFailure, VideoStorageFailed, VideoStored
 from .subjects import of_event
 
@@ -54,7 +57,9 @@ _GENERATION = "0b9f6a54-3f0c-5f0e-9d53-0c6d2f4e8a11"
 _TASK = "cgt-20261123100002-x7k2p"
 _URL = "https://provider.example/results/cgt-20261123100002-x7k2p.mp4"
 _TIME = datetime(2026, 11, 23, 10, 0, tzinfo=UTC)
-_PRICE = PRICE_TABLE.quote("720p", 5)
+_PRICE = built_in_table().quote(
+    PricedInputs(model="doubao-seedance-1-0-pro-250528", resolution="720p", seconds=5)
+)
 _USAGE = Usage(total_tokens=108_900)
 
 
@@ -341,6 +346,29 @@ _CHECKPOINTS: tuple[Event, ...] = (
     ),
 )
 
+_CATALOG: tuple[Event, ...] = (
+    PricesPublished(
+        catalog="prices",
+        table=PriceTable(
+            version="2027-01",
+            rates=(
+                Rate(models=("doubao-seedance-1-0-pro-250528",), per_clip=Decimal(50)),
+                Rate(
+                    models=("doubao-seedance-2-0-260128",),
+                    resolutions=("480p", "720p"),
+                    per_second=Decimal("12.5"),
+                ),
+            ),
+            factors=(
+                Factor(longer_than=10, factor=Decimal("1.5")),
+                Factor(tier="flex", factor=Decimal("0.5")),
+            ),
+            costs=(Cost(per_million_tokens=Decimal(15)),),
+        ),
+        effective_from=datetime(2027, 1, 1, tzinfo=UTC),
+    ),
+)
+
 EXAMPLES: tuple[Event, ...] = (
     *_REQUESTS,
     *_LEDGER,
@@ -350,5 +378,6 @@ EXAMPLES: tuple[Event, ...] = (
     *_COPIES,
     *_KEYS,
     *_CHECKPOINTS,
+    *_CATALOG,
 )
 """One instance of every event in the catalog."""

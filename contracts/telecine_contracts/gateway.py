@@ -6,7 +6,7 @@ from typing import Annotated, ClassVar
 from pydantic import BaseModel, ConfigDict, Field
 
 from .message import Account, Event, Generation
-from .pricing import Price
+from .pricing import Price, PricedInputs
 
 
 class Kind(StrEnum):
@@ -36,6 +36,10 @@ class VideoParameters(BaseModel):
         bool | None,
         Field(description="Whether the camera is fixed; absent: the model has no such option"),
     ] = None
+
+    def priced_inputs(self) -> PricedInputs:
+        """What the price of the request depends on."""
+        return PricedInputs(model=self.model, resolution=self.resolution, seconds=self.duration)
 
 
 class VideoEvent(Event):

@@ -17,8 +17,10 @@ from .commands import (
     SetSpendLimits,
     SkipMessage,
 )
+from .price_catalog import PricesPublished
 from .streams import (
     ACCESS,
+    CATALOG,
     CHECKPOINTS,
     CONSUMERS,
     DEADLETTERS,
@@ -47,20 +49,21 @@ __all__ = [
 
 SERVICES = ("gateway", "credits", "generation", "storage")
 PROVISIONER = "provisioner"
-"""Creates and alters streams and durable consumers; reads and writes no events. It may change a stream's limits, and so
-make LEDGER drop entries: only `telecine provision` and `telecine subscribers` use it."""
+"""Creates and alters streams and durable consumers, and publishes the first price table; reads no other events. It may
+change a stream's limits, and so make LEDGER drop entries: only `telecine provision` and `telecine subscribers` use
+it."""
 OPERATOR = "operator"
-"""Creates API keys, grants credits, reads every stream, replays dead letters."""
+"""Creates API keys, grants credits, publishes prices, reads every stream, replays dead letters."""
 AUDITOR = "auditor"
-"""Reads LEDGER, VIDEO and CHECKPOINTS."""
+"""Reads LEDGER, VIDEO, CHECKPOINTS and CATALOG."""
 IDENTITIES = (*SERVICES, PROVISIONER, OPERATOR, AUDITOR)
 
 _READS: dict[str, tuple[Stream, ...]] = {
-    "gateway": (VIDEO, LEDGER, ACCESS),
+    "gateway": (VIDEO, LEDGER, ACCESS, CATALOG),
     "credits": (LEDGER, CHECKPOINTS),
     "generation": (VIDEO,),
     "storage": (VIDEO,),
-    OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS),
+    OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS, CATALOG),
 }
 """Streams that an identity reads."""
 _CONSUMED = (VIDEO, LEDGER, TIMERS)
@@ -194,7 +197,10 @@ def _provisioner() -> Rights:
             ),
             *(f"$JS.API.CONSUMER.LIST.{stream.name}" for stream in SUBSCRIBED),
             *(f"$JS.API.CONSUMER.DELETE.{stream.name}.*" for stream in SUBSCRIBED),
+            of_type(PricesPublished),
+            f"$JS.API.STREAM.MSG.GET.{CATALOG.name}",
         ),
+        asks=(_pages(CATALOG),),
         inbox=f"_INBOX.{PROVISIONER}",
     )
 
@@ -222,7 +228,7 @@ def _operator() -> Rights:
 
 
 def _auditor() -> Rights:
-    read = (LEDGER, VIDEO, CHECKPOINTS)
+    read = (LEDGER, VIDEO, CHECKPOINTS, CATALOG)
     return Rights(
         identity=AUDITOR,
         tells=(_INFO, *(subject for stream in read for subject in _looks(stream))),

@@ -1,11 +1,63 @@
-"""Prices of generations in whole credits, in versioned tables: a change of price is a new table."""
+"""Prices of generations in whole credits, and what the provider charges for them, in versioned tables.
 
-from decimal import ROUND_CEILING, Decimal
-from typing import Annotated
+A table consists of three lists of lines, each with conditions and a value:
 
-from pydantic import BaseModel, ConfigDict, Field
+    rates     credits for each clip and for each second; the first line whose conditions hold applies
+    factors   multiply the credits; every line whose conditions hold applies
+    costs     the provider's price of a million tokens; the first line whose conditions hold applies
+
+`credits = ceil((per_clip + per_second × seconds) × factors)`, computed exactly. What no rate covers is not sold. A
+table never changes: a change of price is a new table with another version.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import Decimal
+from fractions import Fraction
+from math import ceil
+from typing import Annotated, Literal, Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
 from .message import MAX_CREDITS
+
+__all__ = [
+    "SEED_TABLE",
+    "Condition",
+    "Cost",
+    "Factor",
+    "NotSold",
+    "Price",
+    "PriceTable",
+    "PricedInputs",
+    "Rate",
+    "Tier",
+    "price_inputs",
+    "seed_price",
+]
+
+Tier = Literal["default", "flex"]
+"""Service tiers of the provider: flex is cheaper and may wait for hours."""
+# On the wire a decimal number is a text: JSON's numbers are binary fractions to most readers.
+_DECIMAL = WithJsonSchema({"type": "string", "format": "decimal"})
+_Amount = Annotated[Decimal, Field(ge=0, le=1_000_000, decimal_places=6), _DECIMAL]
+_PER_MILLION = 1_000_000
+
+
+class NotSold(LookupError):
+    """No rate of the table covers the inputs. The message names them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PricedInputs:
+    """Everything that a price depends on. `model`: None in requests from before tables distinguished models."""
+
+    model: str | None
+    resolution: str
+    seconds: int
+    audio: bool = False
+    input_video: bool = False
+    tier: Tier = "default"
 
 
 class Price(BaseModel):
@@ -17,34 +69,157 @@ class Price(BaseModel):
     table: Annotated[str, Field(description="Version of the price table")]
     resolution: Annotated[str, Field(description="The resolution that was priced")]
     duration: Annotated[int, Field(description="The duration that was priced, in seconds")]
+    model: Annotated[
+        str | None, Field(description="The model that was priced; absent: the table has one price for all")
+    ] = None
+    audio: Annotated[bool | None, Field(description="Whether sound was priced; absent: no")] = None
+    input_video: Annotated[
+        bool | None, Field(description="Whether a video as input was priced; absent: no")
+    ] = None
+    tier: Annotated[str | None, Field(description="The service tier that was priced; absent: default")] = None
+
+
+class Condition(BaseModel):
+    """When a line of a table applies. A condition that is left out always holds."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
+
+    models: Annotated[tuple[str, ...] | None, Field(min_length=1, description="Names of models")] = None
+    resolutions: Annotated[
+        tuple[str, ...] | None, Field(min_length=1, description="Resolutions, e.g. 720p")
+    ] = None
+    audio: Annotated[bool | None, Field(description="With sound, or without")] = None
+    input_video: Annotated[bool | None, Field(description="With a video as input, or without")] = None
+    tier: Annotated[Tier | None, Field(description="The service tier")] = None
+    longer_than: Annotated[int | None, Field(ge=0, le=3600, description="Clips of more seconds")] = None
+
+    def holds(self, inputs: PricedInputs) -> bool:
+        """Whether the line applies to these inputs."""
+        return (
+            (self.models is None or inputs.model in self.models)
+            and (self.resolutions is None or inputs.resolution in self.resolutions)
+            and (self.audio is None or self.audio == inputs.audio)
+            and (self.input_video is None or self.input_video == inputs.input_video)
+            and (self.tier is None or self.tier == inputs.tier)
+            and (self.longer_than is None or inputs.seconds > self.longer_than)
+        )
+
+
+class Rate(Condition):
+    """Credits for a clip: `per_clip`, and `per_second` for each of its seconds. One of them is more than 0."""
+
+    per_clip: Annotated[_Amount, Field(description="Credits for each clip")] = Decimal(0)
+    per_second: Annotated[_Amount, Field(description="Credits for each second")] = Decimal(0)
+
+    @model_validator(mode="after")
+    def _is_not_free(self) -> Self:
+        if not self.per_clip and not self.per_second:
+            raise ValueError("needs per_clip or per_second: nothing is free")
+        return self
+
+
+class Factor(Condition):
+    """Multiplies the credits."""
+
+    factor: Annotated[
+        Decimal, Field(gt=0, le=1000, decimal_places=6), _DECIMAL, Field(description="The multiplier")
+    ]
+
+
+class Cost(Condition):
+    """What the provider charges, in the currency of the table."""
+
+    per_million_tokens: Annotated[_Amount, Field(description="The provider's price of a million tokens")]
+
+
+_Line = TypeVar("_Line", bound=Condition)
 
 
 class PriceTable(BaseModel):
-    """`credits = ceil(base × resolution × duration)`; clips longer than `long_after` seconds cost `long_factor`."""
+    """A version of the prices."""
 
-    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", hide_input_in_errors=True)
 
-    version: str
-    base: int
-    resolutions: dict[str, Decimal]
-    long_after: int
-    long_factor: Decimal
+    version: Annotated[str, Field(pattern="^[A-Za-z0-9._-]{1,64}$", description="Name of the table")]
+    currency: Annotated[str, Field(pattern="^[A-Z]{3}$", description="Currency of the costs (ISO 4217)")] = (
+        "CNY"
+    )
+    rates: Annotated[tuple[Rate, ...], Field(min_length=1, description="The first that applies")]
+    factors: Annotated[tuple[Factor, ...], Field(description="All that apply")] = ()
+    costs: Annotated[tuple[Cost, ...], Field(description="The first that applies")] = ()
 
-    def quote(self, resolution: str, duration: int) -> Price:
-        """The price of a clip of `duration` seconds.
+    def quote(self, inputs: PricedInputs) -> Price:
+        """The price of a clip. Raises NotSold."""
+        return Price(
+            credits=self.credits(inputs),
+            table=self.version,
+            resolution=inputs.resolution,
+            duration=inputs.seconds,
+            model=inputs.model,
+            audio=inputs.audio or None,
+            input_video=inputs.input_video or None,
+            tier=inputs.tier if inputs.tier != "default" else None,
+        )
 
-        Raises KeyError for an unknown resolution.
-        """
-        factor = self.long_factor if duration > self.long_after else Decimal(1)
-        amount = (self.base * self.resolutions[resolution] * factor).to_integral_value(ROUND_CEILING)
-        return Price(credits=int(amount), table=self.version, resolution=resolution, duration=duration)
+    def credits(self, inputs: PricedInputs) -> int:
+        """Whole credits for a clip. Raises NotSold."""
+        rate = _first(self.rates, inputs)
+        if rate is None:
+            raise NotSold(f"{_describe(inputs)} has no price in table {self.version}")
+        # Exactly: a decimal context would round the product of long factors.
+        amount = Fraction(rate.per_clip) + Fraction(rate.per_second) * inputs.seconds
+        for line in self.factors:
+            if line.holds(inputs):
+                amount *= Fraction(line.factor)
+        return min(max(ceil(amount), 1), MAX_CREDITS)
+
+    def cost(self, inputs: PricedInputs, tokens: int) -> Decimal | None:
+        """What the provider charges for `tokens`, in `currency`; None if the table does not say."""
+        line = _first(self.costs, inputs)
+        return line.per_million_tokens * tokens / _PER_MILLION if line is not None else None
 
 
-PRICE_TABLE = PriceTable(
+def price_inputs(price: Price) -> PricedInputs:
+    """The inputs of a price that was quoted."""
+    return PricedInputs(
+        model=price.model,
+        resolution=price.resolution,
+        seconds=price.duration,
+        audio=bool(price.audio),
+        input_video=bool(price.input_video),
+        tier="flex" if price.tier == "flex" else "default",
+    )
+
+
+def _first(lines: Iterable[_Line], inputs: PricedInputs) -> _Line | None:
+    return next((line for line in lines if line.holds(inputs)), None)
+
+
+def _describe(inputs: PricedInputs) -> str:
+    marks = [
+        mark
+        for mark, holds in (
+            ("with sound", inputs.audio),
+            ("with a video as input", inputs.input_video),
+            ("in the flex tier", inputs.tier == "flex"),
+        )
+        if holds
+    ]
+    clip = f"{inputs.resolution} for {inputs.seconds} s"
+    return " ".join([f"{clip} with {inputs.model}" if inputs.model else clip, *marks])
+
+
+SEED_TABLE = PriceTable(
     version="2026-11",
-    base=50,
-    resolutions={"480p": Decimal("0.8"), "720p": Decimal("1.0"), "1080p": Decimal("1.4")},
-    long_after=10,
-    long_factor=Decimal("1.5"),
+    rates=tuple(
+        Rate(resolutions=(resolution,), per_clip=Decimal(credits))
+        for resolution, credits in (("480p", 40), ("720p", 50), ("1080p", 70))
+    ),
+    factors=(Factor(longer_than=10, factor=Decimal("1.5")),),
 )
-"""The current prices."""
+"""The only table before tables were published: one price for all models."""
+
+
+def seed_price(resolution: str, seconds: int) -> Price:
+    """A price of SEED_TABLE. Raises NotSold."""
+    return SEED_TABLE.quote(PricedInputs(model=None, resolution=resolution, seconds=seconds))

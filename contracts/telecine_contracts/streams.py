@@ -82,6 +82,14 @@ CHECKPOINTS = Stream(
     deny_purge=True,
     announced=True,
 )
+CATALOG = Stream(
+    name="CATALOG",
+    description="Price tables. Never deleted or purged.",
+    subjects=("catalog.*.*",),
+    deny_delete=True,
+    deny_purge=True,
+    announced=True,
+)
 TIMERS = Stream(
     name="TIMERS",
     description="Durable timers. Derived from events: a lost timer is set again.",
@@ -98,7 +106,7 @@ DEADLETTERS = Stream(
     max_bytes=GIB,
     max_message_bytes=1024 * 1024,
 )
-STREAMS = (VIDEO, LEDGER, ACCESS, CHECKPOINTS, TIMERS, DEADLETTERS)
+STREAMS = (VIDEO, LEDGER, ACCESS, CHECKPOINTS, CATALOG, TIMERS, DEADLETTERS)
 
 CREDITS_DEBIT = Consumer(
     name="credits-debit", service="credits", stream="VIDEO", filters=(subjects.of_type(GenerationRequested),)

@@ -1,7 +1,7 @@
 """Builds and parses all subjects.
 
 ``video.<account>.<generation>.<action>`` · ``ledger.<account>.<action>`` · ``access.<account>.<action>`` ·
-``checkpoints.<log>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` ·
+``checkpoints.<log>.<action>`` · ``catalog.<catalog>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` ·
 ``deadletters.<service>.<consumer>.<message…>`` · ``stored.<subject>``: notification of a stored message
 """
 
@@ -11,9 +11,16 @@ from functools import cache
 from .message import Event
 
 TOKEN = re.compile(r"[A-Za-z0-9_-]{1,64}")
-PREFIX = {"VIDEO": "video", "LEDGER": "ledger", "ACCESS": "access", "CHECKPOINTS": "checkpoints"}
+PREFIX = {
+    "VIDEO": "video",
+    "LEDGER": "ledger",
+    "ACCESS": "access",
+    "CHECKPOINTS": "checkpoints",
+    "CATALOG": "catalog",
+}
 
 
+_NAMES = {"CHECKPOINTS": ["{log}"], "CATALOG": ["{catalog}"]}
 RESOLVED = "resolved"
 """Replaces the service in the subject of a dead letter that was replayed or dismissed."""
 
@@ -58,7 +65,7 @@ def template(event: type[Event]) -> str:
 
     For names of spans, metrics and channels, whose number must not grow with the number of accounts.
     """
-    names = ["{log}"] if event.stream == "CHECKPOINTS" else ["{account}", "{generation}"]
+    names = _NAMES.get(event.stream, ["{account}", "{generation}"])
     return ".".join([PREFIX[event.stream], *names[: of_type(event).count("*")], event.action])
 
 
@@ -80,6 +87,11 @@ def access(account: str) -> str:
 def checkpoints(log: str) -> str:
     """The filter of one log's checkpoints."""
     return f"checkpoints.{token(log)}.*"
+
+
+def catalog(name: str) -> str:
+    """The filter of one catalog: ``prices`` is the only one."""
+    return f"catalog.{token(name)}.*"
 
 
 def timer_at(service: str, kind: str, *key: str) -> str:

@@ -11,6 +11,7 @@ from telecine_auditor.breaches import Breach, BreachKind, BreachList
 from telecine_auditor.errors import SourceError
 from telecine_auditor.ledger.clock_skew import ClockSkew
 from telecine_auditor.ledger.event_parser import stored_time
+from telecine_auditor.ledger.price_tables import read_price_tables
 from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.ledger.rules.closing_checks import EXPIRY_DELAY
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
@@ -108,6 +109,7 @@ class Audit:
             if self.start is None:
                 self.tree = TreeCheck(self.known, self.found)
             self.replay.deviations = []
+            self.replay.prices = await read_price_tables(self._source)
             await self._read_ledger(last, progress)
         self.found.excuse(self.replay.skipped)
         self.notices += self.replay.skipped.values()

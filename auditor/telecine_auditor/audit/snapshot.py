@@ -26,7 +26,7 @@ from telecine_contracts.transparency import Frontier
 
 __all__ = ["Snapshot", "read_snapshot", "write_snapshot"]
 
-_FORMAT = "telecine-audit state 2"
+_FORMAT = "telecine-audit state 3"
 _AT_ONCE = 1000
 _COUNTS = ("entries", "sequence", "unattributed")
 _PLAIN = (

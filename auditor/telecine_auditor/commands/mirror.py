@@ -13,7 +13,7 @@ from telecine_auditor.errors import CommandError, SourceError
 from telecine_auditor.mirror.metrics import write_metrics
 from telecine_auditor.mirror.sync import StreamChanged, sync_stream, sync_targets
 from telecine_auditor.mirror.writer import MirrorChanged, MirrorWriter, StreamWriter, open_mirror
-from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, VIDEO, Source
+from telecine_auditor.sources.port import CATALOG, CHECKPOINTS, LEDGER, VIDEO, Source
 from telecine_auditor.terminal.exit_codes import BREACH, CLEAN
 from telecine_auditor.terminal.json_output import print_json
 from telecine_auditor.terminal.options import ServerOptions, StreamsOption, open_source, path_option
@@ -22,7 +22,7 @@ from telecine_auditor.terminal.tables import format_number
 
 NAME = "mirror"
 
-_STREAMS = (LEDGER, VIDEO, CHECKPOINTS)
+_STREAMS = (LEDGER, VIDEO, CHECKPOINTS, CATALOG)
 _POLL_SECONDS = 1.0
 _RETRY_SECONDS = 2.0
 HELP = (
@@ -31,7 +31,7 @@ HELP = (
     "The stream must still hold what was mirrored: a stream that was rewritten, cut or exchanged is a breach, and "
     "nothing is written. Full segments are sealed: `sha256sum -c SHA256SUMS` in the folder confirms them. A mirror may "
     "be killed at any moment; the next run removes an entry that was half written.\n\n"
-    "Default streams: LEDGER, and VIDEO and CHECKPOINTS where they exist."
+    "Default streams: LEDGER, and VIDEO, CHECKPOINTS and CATALOG where they exist."
 )
 EXAMPLES = """\
 examples:

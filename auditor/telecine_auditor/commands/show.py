@@ -39,7 +39,7 @@ class Options(SourceOptions):
         int, typer.Argument(metavar="SEQUENCE", parser=parse_sequence, help="Its sequence in the stream.")
     ]
     stream: Annotated[
-        Literal["LEDGER", "VIDEO", "CHECKPOINTS"], typer.Option("--stream", help="Which stream.")
+        Literal["LEDGER", "VIDEO", "CHECKPOINTS", "CATALOG"], typer.Option("--stream", help="Which stream.")
     ] = "LEDGER"
 
 

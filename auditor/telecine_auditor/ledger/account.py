@@ -125,7 +125,7 @@ class Account:
     generations, `ended` those that were settled, refunded or denied. `expiries` are by entry number. `limits` and
     `used` are by API key, and None for the whole account; `used` counts for `day`. `available_grants` have credits
     available, in burn order. `debits` counts debits. `unknown_prices` counts debits by unknown price tables:
-    (table, resolution, duration, credits) to the number of debits and the sequence of the first.
+    (table, clip, credits) to the number of debits and the sequence of the first.
 
     `names_grants`: its entries name grants; those before are attributed by the burn order. `incomplete`: entries are
     missing or unreadable, so rules that depend on all entries are not applied. `balance_offset` is the difference
@@ -152,7 +152,7 @@ class Account:
     used: dict[str | None, int] = field(default_factory=dict)
     day: int = 0
     debits: int = 0
-    unknown_prices: dict[tuple[str, str, int, int], tuple[int, int]] = field(default_factory=dict)
+    unknown_prices: dict[tuple[str, str, int], tuple[int, int]] = field(default_factory=dict)
     available_grants: list[Grant] = field(default_factory=list)
     names_grants: bool = False
     incomplete: bool = False
@@ -174,7 +174,7 @@ class Account:
         """Number of debits by price tables that the auditor does not know."""
         return sum(count for count, _ in self.unknown_prices.values())
 
-    def charge_unknown(self, price: tuple[str, str, int, int], sequence: int) -> None:
+    def charge_unknown(self, price: tuple[str, str, int], sequence: int) -> None:
         """Count a debit of that price, by a table that the auditor does not know."""
         count, first = self.unknown_prices.get(price, (0, sequence))
         self.unknown_prices[price] = count + 1, first

@@ -50,7 +50,12 @@ def _price(price: Body) -> Price:
         raise UnreadableEntry(f"price is {printable(price)}: credits and duration must be whole numbers")
     if type(table) is not str or type(resolution) is not str:
         raise UnreadableEntry(f"price is {printable(price)}: table and resolution must be texts")
-    return Price(credits, table, resolution, duration)
+    options: Body = {}
+    for name, kind in (("model", str), ("audio", bool), ("input_video", bool), ("tier", str)):
+        options[name] = price.get(name)
+        if options[name] is not None and type(options[name]) is not kind:
+            raise UnreadableEntry(f"price is {printable(price)}: {name} has the wrong type")
+    return Price(credits, table, resolution, duration, **options)
 
 
 def _denied(body: Body) -> Body:

@@ -56,13 +56,17 @@ class Balances(Struct, gc=False):
     held: int
 
 
-class Price(Struct, gc=False):
-    """The price that the request froze."""
+class Price(Struct, gc=False, omit_defaults=True):
+    """The price that the request froze, and the inputs that it was computed from."""
 
     credits: int
     table: str
     resolution: str
     duration: int
+    model: str | None = None
+    audio: bool | None = None
+    input_video: bool | None = None
+    tier: str | None = None
 
 
 class LimitReached(Struct, gc=False):

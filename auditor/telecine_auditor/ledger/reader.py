@@ -16,6 +16,7 @@ from telecine_auditor.terminal.progress import Progress
 from telecine_auditor.terminal.sanitizer import one_line
 from telecine_auditor.timestamps import BookingClock, format_time
 
+from .price_tables import read_price_tables
 from .replay import LedgerReplay, ParsedEvent
 
 __all__ = ["BookedEntry", "LedgerReader"]
@@ -70,6 +71,7 @@ class LedgerReader:
         if self.sequence is not None and self.sequence > last:
             raise CommandError(f"there is no entry {self.sequence}: LEDGER ends at {last}")
         upto = last if self.sequence is None else self.sequence
+        self.replay.prices = await read_price_tables(self.source)
         read = 0
         with Progress("reading LEDGER", upto) as progress:
             async for batch in self.source.batches(LEDGER, upto=upto):

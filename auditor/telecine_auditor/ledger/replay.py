@@ -17,6 +17,7 @@ from .clock_skew import ClockSkew
 from .event_parser import EVENT_SCHEMAS, ParsedEvent, parse_event
 from .events import Balances
 from .header_parser import UnreadableEntry, parse_identity, printable
+from .price_tables import PriceTables
 
 __all__ = ["Account", "Expiry", "Grant", "GrantShares", "Hold", "LedgerReplay", "Limits", "ParsedEvent"]
 
@@ -47,7 +48,7 @@ class LedgerReplay:
     credits and did not name their grants (before 0.2); `names_grants`: an entry of some account did. `first_at` and
     `last_at` are the earliest and latest decision. `deviations`, if it is a list, gets (sequence, description) of every
     entry that is not in canonical form. `skipped` describes, by sequence, the messages that are not entries and that a
-    decision on the ledger skips.
+    decision on the ledger skips. `prices`: the tables by which debits are recomputed.
     """
 
     def __init__(self, on_breach: Callable[[Breach], None], clocks: ClockSkew | None = None) -> None:
@@ -61,6 +62,7 @@ class LedgerReplay:
         self.clocks = clocks or ClockSkew()
         self.deviations: list[tuple[int, str]] | None = None
         self.skipped: dict[int, str] = {}
+        self.prices = PriceTables()
         self._on_breach = on_breach
         self._handlers: dict[str, SubjectHandler] = {}
         self._ids: set[bytes] = set()

@@ -4,13 +4,13 @@ from collections.abc import Callable, Sequence
 
 from telecine_auditor.breaches import Breach, BreachKind
 from telecine_auditor.sources.message import StoredMessage
-from telecine_auditor.sources.port import CHECKPOINTS, LEDGER, Source
+from telecine_auditor.sources.port import CATALOG, CHECKPOINTS, LEDGER, Source
 
 from .writer import StreamWriter
 
 __all__ = ["StreamChanged", "sync_stream", "sync_targets"]
 
-_NEVER_ERASED = (LEDGER, CHECKPOINTS)
+_NEVER_ERASED = (LEDGER, CHECKPOINTS, CATALOG)
 
 
 class StreamChanged(Exception):

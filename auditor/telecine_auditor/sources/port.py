@@ -5,9 +5,9 @@ from typing import Protocol
 
 from .message import StoredMessage
 
-__all__ = ["CHECKPOINTS", "LEDGER", "VIDEO", "Source"]
+__all__ = ["CATALOG", "CHECKPOINTS", "LEDGER", "VIDEO", "Source"]
 
-LEDGER, VIDEO, CHECKPOINTS = "LEDGER", "VIDEO", "CHECKPOINTS"
+LEDGER, VIDEO, CHECKPOINTS, CATALOG = "LEDGER", "VIDEO", "CHECKPOINTS", "CATALOG"
 
 
 class Source(Protocol):

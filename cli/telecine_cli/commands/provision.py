@@ -42,6 +42,12 @@ def provision(
             "--allow-unsafe-server", help="Accept a server that may lose events in a power failure."
         ),
     ] = False,
+    no_prices: Annotated[
+        bool,
+        typer.Option(
+            "--no-prices", help="Publish no price table: for streams that a mirror is restored into."
+        ),
+    ] = False,
     credentials: Annotated[
         Path | None,
         typer.Option(
@@ -67,6 +73,8 @@ def provision(
 ) -> None:
     """Create or update the streams and consumers that the services need, and show what differed.
 
+    Publishes the built-in price table if there is none yet.
+
     Safe to run at any time: what is up to date is not changed. Refuses changes that could lose events.
     (`telecine up` and `telecine demo` do this themselves.)
     """
@@ -82,5 +90,11 @@ def provision(
     from telecine_cli.target import find_target
     from telecine_contracts.permissions import PROVISIONER
 
-    options = ProvisionOptions(monitoring_url, replicas, dry_run=dry_run, allow_unsafe=allow_unsafe_server)
+    options = ProvisionOptions(
+        monitoring_url,
+        replicas,
+        dry_run=dry_run,
+        allow_unsafe=allow_unsafe_server,
+        prices=not no_prices,
+    )
     run(provision_server(find_target(data, nats_url, nkey_seed, identity=PROVISIONER), options))

@@ -8,11 +8,13 @@ from urllib.parse import urlsplit
 import typer
 
 from telecine_cli.errors import CommandError
+from telecine_cli.price_catalog import publish_first_prices
 from telecine_cli.provisioning.credentials import CredentialsResult, make_credentials, seed_file
 from telecine_cli.provisioning.streams import Change, check_durability, provision
 from telecine_cli.stack.config import StackConfig
 from telecine_cli.target import Target, connected, stack_target
 from telecine_contracts.permissions import PROVISIONER
+from telecine_contracts.price_files import built_in_table
 
 __all__ = [
     "ProvisionOptions",
@@ -28,12 +30,16 @@ _MONITORING_PORT = 8222
 
 @dataclass(frozen=True)
 class ProvisionOptions:
-    """The options of a provisioning. `monitoring_url`: None for the conventional port on each server's host."""
+    """The options of a provisioning. `monitoring_url`: None for the conventional port on each server's host.
+
+    `prices`: publish the built-in price table if there is none.
+    """
 
     monitoring_url: str | None = None
     replicas: int = 1
     dry_run: bool = False
     allow_unsafe: bool = False
+    prices: bool = True
 
 
 async def provision_stack(config: StackConfig) -> None:
@@ -45,6 +51,7 @@ async def provision_stack(config: StackConfig) -> None:
     await check_durability(config.nats.monitoring_url)
     async with connected(stack_target(config, PROVISIONER)) as connection:
         await provision(connection)
+        await publish_first_prices(connection, built_in_table(), PROVISIONER)
 
 
 async def provision_server(target: Target, options: ProvisionOptions) -> None:
@@ -63,8 +70,15 @@ async def provision_server(target: Target, options: ProvisionOptions) -> None:
         if warning is not None:
             typer.echo(f"WARNING: {warning}", err=True)
         changes = await provision(connection, replicas=options.replicas, dry_run=options.dry_run)
+        is_first = (
+            options.prices
+            and not options.dry_run
+            and await publish_first_prices(connection, built_in_table(), PROVISIONER)
+        )
     for line in change_lines(changes, dry_run=options.dry_run):
         typer.echo(line)
+    if is_first:
+        typer.echo(f"published price table {built_in_table().version}: `telecine prices show` shows it")
 
 
 def monitoring_url_of(nats_url: str) -> str:

@@ -10,6 +10,7 @@
 | admin/routes | POST /api/admin/grants, /adjustments; GET /api/admin/accounts/{account} |
 | admin/routes | POST /api/admin/accounts/{account}/close, /reopen; PUT …/limits |
 | pricing/routes | GET /api/pricing |
+| pricing/quote_routes | POST /api/quotes |
 | callbacks/routes | POST /callbacks/provider/{account}/{generation}/{token} |
 | http/health | GET /healthz, /readyz |
 | documentation/routes | GET /docs, /events, /events/asyncapi.json; FastAPI adds /openapi.json |
@@ -28,7 +29,6 @@ from telecine_chassis.runtime.bootstrap import ServiceBuilder
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_contracts import registry
-from telecine_contracts.pricing import PRICE_TABLE
 from telecine_contracts.version import __version__
 from telecine_gateway.access.auth import Auth
 from telecine_gateway.access.key_catch_up import ApiKeyCatchUp
@@ -48,7 +48,11 @@ from telecine_gateway.http.errors import install_error_handlers
 from telecine_gateway.http.middleware import install_middleware
 from telecine_gateway.http.pagination import CursorCodec
 from telecine_gateway.ledger.nats import NatsLedger
+from telecine_gateway.pricing import quote_routes
 from telecine_gateway.pricing import routes as pricing_routes
+from telecine_gateway.pricing.current_prices import CurrentPrices
+from telecine_gateway.pricing.quotes import Quotes
+from telecine_gateway.pricing.request_prices import RequestPrices
 from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.live_updates import LiveUpdates
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
@@ -115,6 +119,9 @@ def build(settings: Settings) -> Service:
     projections.on_slot_change(recent.forget_all)
     projections.on_slot_change(lambda: auth.forget_keys(()))
     projections.listen("access", auth.forget_keys)
+    prices = CurrentPrices(queries, parts.clock)
+    projections.listen("catalog", prices.forget)
+    projections.on_slot_change(prices.forget)
     projections.listen("access", lambda events: keys.advanced())
     live = LiveUpdates(projections)
     live.subscribe()
@@ -126,7 +133,7 @@ def build(settings: Settings) -> Service:
         every=0,
     )
     operation = [health.router(service.ready), documentation_routes.router(api)]
-    for router in [*_routers(settings, parts, projections, queries, auth, live, bucket), *operation]:
+    for router in [*_routers(settings, parts, projections, queries, auth, prices, live, bucket), *operation]:
         api.include_router(router)
     return service
 
@@ -137,6 +144,7 @@ def _routers(
     projections: ProjectionRunner,
     queries: Queries,
     auth: Auth,
+    prices: CurrentPrices,
     live: LiveUpdates,
     bucket: S3Content,
 ) -> Sequence[APIRouter]:
@@ -156,13 +164,14 @@ def _routers(
     views = VideoSerializer(links)
     cursors = CursorCodec(secret)
     rules = RequestRules(settings.models, settings.default_model, frozenset(settings.image_url_private_hosts))
+    quotes = Quotes(secret, settings.quote_ttl)
+    request_prices = RequestPrices(prices, quotes, clock)
     submissions = Submissions(
         commands,
         queries,
         live.outcomes,
         live.requests,
         live.wait_until_current,
-        prices=PRICE_TABLE,
         timeout=settings.answer_timeout,
     )
     cancellations = Cancellations(commands, live.progress, timeout=settings.cancel_timeout)
@@ -179,7 +188,7 @@ def _routers(
     callback_secret = settings.callback_secret.get_secret_value()
     body = settings.max_body_bytes
     return [
-        submission_routes.router(auth, submissions, rules, max_body=body),
+        submission_routes.router(auth, submissions, request_prices, rules, max_body=body),
         video_routes.status_router(auth, generations, views, clock),
         video_routes.history_router(auth, queries, live.wait_until_current, views, cursors, clock),
         credits_routes.router(
@@ -197,7 +206,8 @@ def _routers(
                 ledger_commands, accounts, live.wait_until_current, cursors, clock, body
             ),
         ),
-        pricing_routes.router(PRICE_TABLE, rules),
+        pricing_routes.router(prices, rules),
+        quote_routes.router(auth, request_prices, rules, max_body=body),
         content_routes.router(reading, bucket, slots),
         video_routes.record_router(auth, generations, cancellations, views, clock),
         callbacks_routes.router(callback_secret, timers, max_body=body),

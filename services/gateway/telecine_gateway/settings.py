@@ -57,6 +57,7 @@ class Settings(DatabaseSettings):
     content_url_ttl: Annotated[
         int, Field(gt=0, description="Seconds that a signed link to a video works")
     ] = 24 * 3600
+    quote_ttl: Annotated[int, Field(gt=0, le=86400, description="Seconds that a quote is binding")] = 900
     stop_notice: Annotated[
         float,
         Field(

@@ -201,7 +201,7 @@ async def test_pricing_returns_table_models_and_quote(gateway: Gateway) -> None:
         ({"resolution": "480p"}, 40),
         ({"resolution": "1080p", "duration": 12}, 105),
         ({"duration": 10}, 50),
-        ({"duration": 15, "model": "doubao-seedance-2-0-260128"}, 75),
+        ({"duration": 15, "model": "doubao-seedance-2-0-260128"}, 450),
     ):
         assert (await pricing(**params)).json()["quote"]["credits"] == credits
     for params, field in (

@@ -94,6 +94,7 @@ VIDEOS = {
     "GET /api/video/{id}",
     "GET /api/video/{id}/content",
     "POST /api/video/{id}/cancel",
+    "POST /api/quotes",
 }
 ANY = {"GET /api/credits", "GET /api/credits/statement"}
 

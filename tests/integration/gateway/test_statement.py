@@ -22,7 +22,7 @@ from tests.support.servers.instances import nats_server
 
 from telecine_contracts.commands import AdjustCredits, CloseAccount, GrantCredits, SetSpendLimits
 from telecine_contracts.credits import GrantKind
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.pricing import seed_price
 from telecine_credits.rules.commands import Debit, Expire, Refund, Settle, TimedCommand
 from telecine_gateway.credits.schemas import StatementPage
 from telecine_gateway.read_model import statement_queries
@@ -60,7 +60,7 @@ def at(day: float) -> datetime:
 
 def month_of_commands(account: str) -> Sequence[TimedCommand]:
     """12 entries: one before November, the last one at the first moment of December."""
-    price = PRICE_TABLE.quote("720p", 5)
+    price = seed_price("720p", 5)
     who: dict[str, Any] = {"account": account}
     paid: dict[str, Any] = who | {"kind": GrantKind.PAID}
     return (

@@ -14,7 +14,7 @@ from tests.support.servers.instances import NatsServer
 from telecine_auditor.cli import run as telecine_audit
 from telecine_contracts.commands import AdjustCredits, CloseAccount, GrantCredits, SetSpendLimits
 from telecine_contracts.credits import GrantKind
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.pricing import seed_price
 from telecine_credits.rules.commands import Debit, Expire, Refund, Settle, TimedCommand
 
 DECEMBER = datetime(2026, 12, 1, tzinfo=UTC)
@@ -24,7 +24,7 @@ FORMULA = '=HYPERLINK("http://evil.example"); +1'
 
 def november(account: str) -> Sequence[TimedCommand]:
     """Entries of every kind around the ends of November, two of them by clocks that are behind the one before."""
-    price = PRICE_TABLE.quote("720p", 5)
+    price = seed_price("720p", 5)
     who: dict[str, Any] = {"account": account}
     at = [DECEMBER - timedelta(days=31 - number) for number in range(31)]
     return (
@@ -41,7 +41,7 @@ def november(account: str) -> Sequence[TimedCommand]:
         TimedCommand(Debit(**who, generation="g-1", price=price, api_key="key_1"), at[2]),
         TimedCommand(Debit(**who, generation="g-2", price=price), at[3]),
         TimedCommand(Debit(**who, generation="g-3", price=price), at[3] - timedelta(hours=1)),
-        TimedCommand(Debit(**who, generation="g-denied", price=PRICE_TABLE.quote("1080p", 10)), at[4]),
+        TimedCommand(Debit(**who, generation="g-denied", price=seed_price("1080p", 10)), at[4]),
         TimedCommand(Settle(**who, generation="g-1"), at[5]),
         TimedCommand(Refund(**who, generation="g-2", reason="deadline"), at[6]),
         TimedCommand(

@@ -21,7 +21,7 @@ from telecine_contracts.commands import (
     SetSpendLimits,
 )
 from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
-from telecine_contracts.pricing import PRICE_TABLE, Price
+from telecine_contracts.pricing import Price, seed_price
 from telecine_contracts.registry import encode
 from telecine_contracts.subjects import of_event
 from telecine_credits.rules.account import Account, evolve
@@ -43,7 +43,7 @@ __all__ = [
 START = datetime(2026, 5, 1, 22, tzinfo=UTC)
 _KINDS = tuple(GrantKind)
 _KEYS = (None, "key_a", "key_b")
-_CLIPS = tuple(PRICE_TABLE.quote(*clip) for clip in (("480p", 5), ("720p", 5), ("1080p", 5), ("720p", 12)))
+_CLIPS = tuple(seed_price(*clip) for clip in (("480p", 5), ("720p", 5), ("1080p", 5), ("720p", 12)))
 ACCOUNTS = ("ann", "bob")
 _STEP = 3
 """Bytes that make one command: what, how much, when."""

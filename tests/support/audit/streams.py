@@ -22,7 +22,7 @@ from telecine_contracts.commands import (
 from telecine_contracts.credits import GrantKind, LedgerEvent
 from telecine_contracts.envelope import derive_id
 from telecine_contracts.gateway import GenerationRequested, Kind, VideoParameters
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.pricing import seed_price
 from telecine_contracts.registry import encode
 from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_credits.rules.account import Account, evolve
@@ -80,7 +80,7 @@ class StreamBuilder:
 
     def ask(self, generation: str, at: datetime, *, account: str = "ann", resolution: str = "720p") -> None:
         """A user asks for a video of five seconds, and it is paid for."""
-        price = PRICE_TABLE.quote(resolution, 5)
+        price = seed_price(resolution, 5)
         asked = VideoParameters(
             model=DEFAULT_MODEL, prompt="rain", resolution=resolution, ratio="16:9", duration=5
         )

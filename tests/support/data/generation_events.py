@@ -21,7 +21,7 @@ from telecine_contracts.generation import (
     Usage,
     VideoReady,
 )
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.pricing import seed_price
 from telecine_generation.rules.commands import Observation
 from telecine_generation.rules.generation import Generation, evolve
 
@@ -51,7 +51,7 @@ def requested(seed: int | None = None) -> Event:
             duration=2,
             seed=seed,
         ),
-        price=PRICE_TABLE.quote("480p", 2),
+        price=seed_price("480p", 2),
         digest="0" * 64,
     )
 

@@ -17,7 +17,7 @@ from telecine_contracts.generation import (
     Usage,
     VideoReady,
 )
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.pricing import seed_price
 from telecine_contracts.storage import StorageFailure, VideoStorageFailed, VideoStored
 
 __all__ = ["NOW", "GenerationEvents"]
@@ -49,7 +49,7 @@ class GenerationEvents:
             **self._about,
             kind=Kind.TEXT_TO_VIDEO,
             parameters=parameters,
-            price=PRICE_TABLE.quote("720p", 5),
+            price=seed_price("720p", 5),
             digest=digest,
             api_key="key_1",
         )

@@ -19,10 +19,13 @@ from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import utc_now
 from telecine_cli.api_keys import KEYS, CreateKey, NewKey, RevokeKey, new_key
+from telecine_cli.price_catalog import publish_first_prices
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.ports import free_port
 from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand
+from telecine_contracts.permissions import OPERATOR
+from telecine_contracts.price_files import built_in_table
 from telecine_contracts.subjects import of_event
 from telecine_credits.app import build as build_credits
 from telecine_credits.rules.account import Account, evolve
@@ -249,6 +252,7 @@ async def gateway_environment(nats: NatsServer, folder: Path) -> AsyncIterator[G
     connection = await connect(nats.url, "test")
     try:
         await provision(connection)
+        await publish_first_prices(connection, built_in_table(), OPERATOR)
         yield GatewayEnvironment(nats, JetStreamEventStore(connection, registry()), folder, connection)
     finally:
         await connection.close()

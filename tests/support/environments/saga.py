@@ -36,6 +36,7 @@ from telecine_chassis.runtime.bootstrap import utc_now
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.settings.base import ServiceSettings
 from telecine_cli.api_keys import KEYS, CreateKey, new_key
+from telecine_cli.price_catalog import publish_first_prices
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.ports import LOOPBACK, free_port
@@ -44,7 +45,9 @@ from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.commands import GrantCredits, LedgerAnswer
 from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.permissions import OPERATOR
+from telecine_contracts.price_files import built_in_table
+from telecine_contracts.pricing import seed_price
 from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_jetstream.client import NatsClient
@@ -262,7 +265,7 @@ class Saga:
             generation=generation,
             kind=Kind.IMAGE_TO_VIDEO if "image_url" in wanted else Kind.TEXT_TO_VIDEO,
             parameters=VideoParameters(prompt=prompt, **wanted),
-            price=PRICE_TABLE.quote(wanted["resolution"], wanted["duration"]),
+            price=seed_price(wanted["resolution"], wanted["duration"]),
             digest="0" * 64,
         )
         await self.append(event, generation, expected=0)
@@ -373,6 +376,7 @@ async def saga(
     """Credits, generation and storage on fresh streams and a fresh bucket; all but `without`."""
     connection = await connect(nats.url, "tests")
     await provision(connection, consumers=[replace(consumer, ack_wait=2) for consumer in CONSUMERS])
+    await publish_first_prices(connection, built_in_table(), OPERATOR)
     store = JetStreamEventStore(connection, registry())
     world = Saga(
         connection, store, emulator, nats, s3, folder, s3.new_bucket(), overrides=overrides or {}, spans=spans

@@ -7,7 +7,7 @@ __all__ = ["ALL_IDENTITIES", "PUBLISHING", "SUBSCRIBING"]
 GATEWAY, CREDITS, GENERATION, STORAGE = "gateway", "credits", "generation", "storage"
 ALL_IDENTITIES = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, AUDITOR)
 SERVICES = {GATEWAY, CREDITS, GENERATION, STORAGE}
-STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "TIMERS", "DEADLETTERS")
+STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "CATALOG", "TIMERS", "DEADLETTERS")
 OWNERS = {
     "video.a.g.requested": GATEWAY,
     "video.a.g.cancel_requested": GATEWAY,
@@ -36,6 +36,7 @@ OWNERS = {
     "access.a.key_created": OPERATOR,
     "access.a.key_revoked": OPERATOR,
     "checkpoints.ledger.signed": CREDITS,
+    "catalog.prices.published": OPERATOR,
 }
 """Every event, and who writes it."""
 CONSUMERS = {
@@ -59,6 +60,7 @@ READERS = {
     "LEDGER": {GATEWAY, CREDITS, OPERATOR, AUDITOR},
     "ACCESS": {GATEWAY, OPERATOR},
     "CHECKPOINTS": {CREDITS, OPERATOR, AUDITOR},
+    "CATALOG": {GATEWAY, OPERATOR, AUDITOR},
     "TIMERS": set[str](),
     "DEADLETTERS": set[str](),
 }
@@ -66,6 +68,7 @@ READERS = {
 MESSAGES = READERS | {
     "VIDEO": READERS["VIDEO"] | {CREDITS},
     "LEDGER": READERS["LEDGER"] | {GENERATION},
+    "CATALOG": READERS["CATALOG"] | {PROVISIONER},
     "DEADLETTERS": {OPERATOR},
 }
 """Who may ask for one message: also to handle one again that was put aside."""
@@ -95,6 +98,7 @@ def _publishing() -> dict[str, set[str]]:
         deeds[f"commands.credits.{command}"] = {GATEWAY, OPERATOR}
     deeds["commands.credits.skip"] = {OPERATOR}
     deeds |= {"commands.credits.invented": set(), "$JS.API.INFO": {*ALL_IDENTITIES}}
+    deeds["catalog.prices.published"] = {OPERATOR, PROVISIONER}
     return deeds | _about_streams() | _about_consumers() | _about_the_server()
 
 
@@ -112,7 +116,9 @@ def _about_streams() -> dict[str, set[str]]:
         }
         deeds[f"{api}.MSG.GET.{stream}"] = MESSAGES[stream]
         deeds[f"{api}.MSG.DELETE.{stream}"] = {OPERATOR} if stream == "DEADLETTERS" else set()
-        deeds[f"$JS.API.DIRECT.GET.{stream}"] = READERS[stream]
+        deeds[f"$JS.API.DIRECT.GET.{stream}"] = READERS[stream] | (
+            {PROVISIONER} if stream == "CATALOG" else set()
+        )
         deeds[f"$JS.API.DIRECT.GET.{stream}.some.subject"] = set()
         deeds[f"{api}.LEADER.STEPDOWN.{stream}"] = set()
         deeds[f"{api}.PEER.REMOVE.{stream}"] = set()
@@ -175,6 +181,7 @@ SUBSCRIBING: dict[str, set[str]] = {
     "ledger.>": set(),
     "access.>": set(),
     "checkpoints.>": set(),
+    "catalog.>": set(),
     "timers.>": set(),
     "deadletters.>": set(),
     "commands.>": set(),
@@ -184,6 +191,7 @@ SUBSCRIBING: dict[str, set[str]] = {
     "stored.ledger.>": {GATEWAY, CREDITS, OPERATOR},
     "stored.access.>": {GATEWAY, OPERATOR},
     "stored.checkpoints.>": {CREDITS, OPERATOR},
+    "stored.catalog.>": {GATEWAY, OPERATOR},
     "_INBOX.>": set(),
     "_INBOX.*.>": set(),
     "*.*.>": set(),

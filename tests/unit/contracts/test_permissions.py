@@ -30,6 +30,7 @@ from telecine_contracts.permissions import (
     rights,
     subscriber,
 )
+from telecine_contracts.price_catalog import PricesPublished
 from telecine_contracts.streams import CONSUMERS, STREAMS
 from telecine_contracts.subjects import PREFIX, of_type
 
@@ -37,7 +38,9 @@ from telecine_contracts.subjects import PREFIX, of_type
 def test_an_event_is_published_by_the_one_that_writes_it() -> None:
     for event in EVENTS:
         who = [identity for identity in IDENTITIES if of_type(event) in rights(identity).publish]
-        assert who == [event.written_by]
+        # The first price table comes with the streams.
+        also = [PROVISIONER] if event is PricesPublished else []
+        assert who == [*also, event.written_by]
 
 
 def test_a_consumer_is_emptied_by_its_service_alone() -> None:
@@ -64,10 +67,11 @@ def test_only_the_provisioner_changes_streams_or_consumers(identity: str) -> Non
     assert {subject for subject in rights(identity).publish if changing.search(subject)} == allowed
 
 
-def test_the_provisioner_reads_and_writes_no_message() -> None:
+def test_the_provisioner_reads_and_writes_no_message_but_price_tables() -> None:
     other = [subject for subject in rights(PROVISIONER).publish if not subject.startswith("$JS.API.")]
-    assert other == []
-    assert not [subject for subject in rights(PROVISIONER).publish if "MSG" in subject or "GET" in subject]
+    assert other == ["catalog.*.published"]
+    reads = [subject for subject in rights(PROVISIONER).publish if "MSG" in subject or "GET" in subject]
+    assert reads == ["$JS.API.STREAM.MSG.GET.CATALOG", "$JS.API.DIRECT.GET.CATALOG"]
     assert rights(PROVISIONER).subscribe == ("_INBOX.provisioner.>",)
 
 

@@ -8,6 +8,7 @@ from telecine_auditor.ledger.event_parser import ParsedEvent
 from telecine_auditor.ledger.events import LedgerEvent
 from telecine_auditor.ledger.header_parser import printable
 from telecine_auditor.ledger.postings import UNATTRIBUTED, describe_imbalance, total_amount
+from telecine_auditor.ledger.price_tables import PriceTables
 
 __all__ = [
     "RuleContext",
@@ -24,6 +25,7 @@ class RuleContext(Protocol):
 
     unattributed: int
     names_grants: bool
+    prices: PriceTables
 
     def report(self, kind: BreachKind, message: str, generation: str | None = None) -> None:
         """Report a breach of the current entry."""

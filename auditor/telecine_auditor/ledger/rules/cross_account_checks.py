@@ -36,19 +36,17 @@ def shared_generations(accounts: Iterable[Account]) -> Iterator[Breach]:
 def differing_prices(accounts: Iterable[Account]) -> Iterator[Breach]:
     """Debits by an unknown price table that charge another price for a clip than an earlier debit."""
     found = sorted(
-        (sequence, account.name, (table, resolution, duration), credits)
+        (sequence, account.name, (table, clip), credits)
         for account in accounts
-        for (table, resolution, duration, credits), (_, sequence) in account.unknown_prices.items()
+        for (table, clip, credits), (_, sequence) in account.unknown_prices.items()
     )
-    prices: dict[tuple[str, str, int], dict[int, int]] = {}
-    for sequence, account, clip, credits in found:
-        known = prices.setdefault(clip, {})
+    prices: dict[tuple[str, str], dict[int, int]] = {}
+    for sequence, account, priced, credits in found:
+        known = prices.setdefault(priced, {})
         if known and credits not in known:
-            table, resolution, duration = clip
+            table, clip = priced
             price, before = next(iter(known.items()))
-            what = (
-                f"charges {credits} by table {printable(table)} for {printable(resolution)} for {duration} s"
-            )
+            what = f"charges {credits} by table {printable(table)} for {printable(clip)}"
             message = f"{what}, it was {price} at LEDGER#{before}"
             yield Breach(BreachKind.WRONG_PRICE, message, sequence=sequence, account=account)
         known.setdefault(credits, sequence)

@@ -1,27 +1,24 @@
 """Rules for debits."""
 
-from functools import lru_cache
-
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import Account, GrantShares, Hold
 from telecine_auditor.ledger.event_parser import ParsedEvent
-from telecine_auditor.ledger.events import Price
 from telecine_auditor.ledger.header_parser import printable
 from telecine_auditor.ledger.postings import UNATTRIBUTED, match_transfer, total_amount
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_auditor.ledger.price_tables import describe_clip
 
 from .burn_order import allocate, describe_shares
 from .context import RuleContext, ensure_grants, resolve_shares
 from .spend_limits import add_usage, exceeded_limits, limit_day
 
-__all__ = ["debited", "price_from_table"]
+__all__ = ["debited"]
 
 
 def debited(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
     """available → held: in burn order, at the frozen price, within the spend limits, once."""
     event = parsed.event
     generation, amount, key = event.generation, event.amount, event.api_key
-    price = price_from_table(event.price)
+    price = context.prices.recompute(event.price)
     legs = match_transfer(event.postings, account.available_side, account.held_side)
     account.debits += 1
     day = limit_day(account, parsed.decided_at)
@@ -51,28 +48,17 @@ def debited(context: RuleContext, account: Account, parsed: ParsedEvent) -> None
     account.holds.setdefault(generation, hold)
 
 
-def price_from_table(price: Price) -> int | None:
-    """Credits that the clip costs by the price table; 0: it is not in the table; None: the table is not known."""
-    return _quoted(price.resolution, price.duration) if price.table == PRICE_TABLE.version else None
-
-
-@lru_cache(maxsize=1024)
-def _quoted(resolution: str, duration: int) -> int:
-    if resolution not in PRICE_TABLE.resolutions:
-        return 0
-    return PRICE_TABLE.quote(resolution, duration).credits
-
-
 def _priced_otherwise(context: RuleContext, account: Account, parsed: ParsedEvent, price: int | None) -> None:
     amount, frozen = parsed.event.amount, parsed.event.price
     if frozen.credits != amount:
         message = f"charges {amount}, the frozen price is {printable(frozen.credits)}"
     elif price is not None:
-        clip = f"{printable(frozen.resolution)} for {printable(frozen.duration)} s"
-        message = f"charges {amount}, table {PRICE_TABLE.version} says {price or 'nothing'} for {clip}"
+        clip = printable(describe_clip(frozen))
+        message = f"charges {amount}, table {printable(frozen.table)} says {price or 'nothing'} for {clip}"
+    elif context.prices.is_complete:
+        message = f"charges {amount} by table {printable(frozen.table)}, which was never published"
     else:
-        whole = frozen.table, frozen.resolution, frozen.duration, amount
-        account.charge_unknown(whole, parsed.sequence)
+        account.charge_unknown((frozen.table, describe_clip(frozen), amount), parsed.sequence)
         return
     context.report(BreachKind.WRONG_PRICE, message, parsed.event.generation)
 

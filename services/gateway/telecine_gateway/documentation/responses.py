@@ -59,6 +59,11 @@ _FAILURES = {
         ErrorCode.RANGE_NOT_SATISFIABLE,
         "The range is outside the video",
     ),
+    422: (
+        "The quote has expired, or is for other inputs",
+        ErrorCode.QUOTE_EXPIRED,
+        "The quote has expired; POST /api/quotes gives a new one",
+    ),
     429: (
         "Too many downloads of the video, or of the account, are open; see Retry-After",
         ErrorCode.TOO_MANY_DOWNLOADS,

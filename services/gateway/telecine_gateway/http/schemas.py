@@ -61,6 +61,8 @@ class ErrorCode(StrEnum):
     METHOD_NOT_ALLOWED = "method_not_allowed"
     REQUEST_TIMEOUT = "request_timeout"
     IDEMPOTENCY_CONFLICT = "idempotency_conflict"
+    QUOTE_EXPIRED = "quote_expired"
+    QUOTE_MISMATCH = "quote_mismatch"
     REFERENCE_CONFLICT = "reference_conflict"
     BALANCE_TOO_LARGE = "balance_too_large"
     NOT_CORRECTABLE = "not_correctable"

@@ -1,19 +1,22 @@
-"""`GET /api/pricing`: the price table, the models, and a quote."""
+"""`GET /api/pricing`: the price table in force, the models, and the price of a clip."""
 
 import re
+from collections.abc import Iterator, Sequence
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Response
 
-from telecine_contracts.pricing import PriceTable
-from telecine_contracts.video_models import MODELS, RESOLUTIONS
+from telecine_contracts.price_catalog import PricesPublished
+from telecine_contracts.pricing import Condition, NotSold, PricedInputs, PriceTable
+from telecine_contracts.video_models import MODELS, RESOLUTIONS, VideoModel
 from telecine_gateway.documentation.responses import failure_responses, success_response
 from telecine_gateway.documentation.schemas import SCHEMA
-from telecine_gateway.http.errors import json_response
+from telecine_gateway.http.errors import ApiError, json_response
 from telecine_gateway.videos.request_rules import RequestRules
 from telecine_gateway.videos.schemas import GenerateBody
 
-from .schemas import ModelBody, PriceBody, Pricing, Quote
+from .current_prices import CurrentPrices
+from .schemas import FactorBody, ModelBody, NextTable, PriceBody, Pricing, Quote, RateBody
 
 __all__ = ["router"]
 
@@ -22,14 +25,14 @@ _NUMBER = re.compile(r"-?[0-9]{1,20}(\.[0-9]{1,20})?")
 _SECONDS: dict[str, Any] = {SCHEMA: {"type": "integer", "minimum": 1, "maximum": 60}}
 
 
-def router(prices: PriceTable, rules: RequestRules) -> APIRouter:
+def router(prices: CurrentPrices, rules: RequestRules) -> APIRouter:
     """The price list is public: it needs no key."""
     routes = APIRouter(tags=["credits"])
 
     @routes.get(
         "/api/pricing",
         summary="The price table, the models, and a quote",
-        responses={200: success_response(Pricing, "The prices in force"), **failure_responses(400)},
+        responses={200: success_response(Pricing, "The prices in force"), **failure_responses(400, 503)},
         response_class=Response,
     )
     async def pricing(
@@ -45,7 +48,10 @@ def router(prices: PriceTable, rules: RequestRules) -> APIRouter:
         ] = None,
     ) -> Response:
         sent = {"resolution": resolution, "duration": _number(duration), "model": model}
-        return json_response(200, _pricing(prices, rules, _quote(sent, prices, rules)))
+        published = await prices.in_force()
+        following = (await prices.catalog()).after(prices.now())
+        body = _pricing(published, rules, _quote(sent, published.table, rules), following)
+        return json_response(200, body)
 
     return routes
 
@@ -59,21 +65,46 @@ def _one_of(names: tuple[str, ...]) -> dict[str, Any]:
     return {SCHEMA: {"type": "string", "enum": list(names)}}
 
 
-def _pricing(prices: PriceTable, rules: RequestRules, quote: Quote) -> Pricing:
-    long = prices.long_after + 1
+def _pricing(
+    published: PricesPublished, rules: RequestRules, quote: Quote, following: Sequence[PricesPublished]
+) -> Pricing:
+    table = published.table
+    long_after = next((each.longer_than for each in table.factors if each.longer_than is not None), None)
     return Pricing(
-        version=prices.version,
-        long_after=prices.long_after,
-        prices=[
-            PriceBody(
-                resolution=name, short=prices.quote(name, 1).credits, long=prices.quote(name, long).credits
-            )
-            for name in prices.resolutions
-        ],
+        version=table.version,
+        effective_from=published.effective_from,
+        long_after=long_after,
+        prices=list(_prices(table, MODELS[rules.default_model], long_after)),
         default_model=rules.default_model,
         models=[_model(name) for name in rules.models],
+        rates=[
+            RateBody(**_conditions(rate), per_clip=float(rate.per_clip), per_second=float(rate.per_second))
+            for rate in table.rates
+        ],
+        factors=[FactorBody(**_conditions(each), factor=float(each.factor)) for each in table.factors],
+        next=NextTable(version=following[0].table.version, effective_from=following[0].effective_from)
+        if following
+        else None,
         quote=quote,
     )
+
+
+def _prices(table: PriceTable, model: VideoModel, long_after: int | None) -> Iterator[PriceBody]:
+    shortest, longest = model.durations
+    for resolution in model.resolutions:
+        long = longest if long_after is None else min(long_after + 1, longest)
+        try:
+            short_price, long_price = (
+                table.credits(PricedInputs(model=model.name, resolution=resolution, seconds=seconds))
+                for seconds in (shortest, long)
+            )
+        except NotSold:
+            continue
+        yield PriceBody(resolution=resolution, short=short_price, long=long_price)
+
+
+def _conditions(line: Condition) -> dict[str, Any]:
+    return {name: getattr(line, name) for name in Condition.model_fields if getattr(line, name) is not None}
 
 
 def _model(name: str) -> ModelBody:
@@ -87,10 +118,14 @@ def _model(name: str) -> ModelBody:
     )
 
 
-def _quote(sent: dict[str, Any], prices: PriceTable, rules: RequestRules) -> Quote:
+def _quote(sent: dict[str, Any], table: PriceTable, rules: RequestRules) -> Quote:
     parameters = GenerateBody.parse({"prompt": "a quote"} | sent, rules).parameters
+    try:
+        price = table.quote(parameters.priced_inputs())
+    except NotSold as error:
+        raise ApiError.invalid_field("resolution", f"is not sold: {error}") from None
     return Quote(
-        credits=prices.quote(parameters.resolution, parameters.duration).credits,
+        credits=price.credits,
         model=parameters.model,
         resolution=parameters.resolution,
         duration=parameters.duration,

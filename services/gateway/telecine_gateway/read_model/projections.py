@@ -1,4 +1,4 @@
-"""Projections from events to tables: generations, the ledger, and API keys."""
+"""Projections from events to tables: generations, the ledger, API keys, and prices."""
 
 from collections.abc import Iterable, Iterator
 
@@ -14,14 +14,24 @@ from telecine_contracts.credits import (
     LedgerEvent,
 )
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
-from telecine_contracts.streams import ACCESS, LEDGER, VIDEO
+from telecine_contracts.price_catalog import PricesPublished
+from telecine_contracts.streams import ACCESS, CATALOG, LEDGER, VIDEO
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 
 from .accounts import account_keys, apply_entry
 from .charges import apply_to_charge
 from .entries import statement_line
 from .generations import apply_event
-from .tables import METADATA, VERSION, ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
+from .tables import (
+    METADATA,
+    VERSION,
+    ApiKey,
+    ChargeRow,
+    GenerationRow,
+    LedgerEntry,
+    PublishedPrices,
+    VideoEvent,
+)
 from .timeline import public_data
 
 __all__ = ["METADATA", "PROJECTIONS", "VERSION"]
@@ -137,8 +147,16 @@ def apply_access(rows: Rows, recorded: RecordedEvent) -> None:
                 key.revoked_at = key.revoked_at or recorded.envelope.time
 
 
+def apply_catalog(rows: Rows, recorded: RecordedEvent) -> None:
+    """Price tables."""
+    if isinstance(recorded.event, PricesPublished):
+        data = recorded.event.model_dump(mode="json", exclude_none=True)
+        rows.insert(PublishedPrices, sequence=recorded.sequence, data=data)
+
+
 PROJECTIONS = (
     Projection("generations", VIDEO, apply_video, video_keys, linger=0.1),
     Projection("ledger", LEDGER, apply_ledger, ledger_keys, linger=0.1),
     Projection("access", ACCESS, apply_access, access_keys),
+    Projection("catalog", CATALOG, apply_catalog),
 )

@@ -14,9 +14,10 @@ from sqlmodel import Session, SQLModel, col, select
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.rows import new_row
+from telecine_contracts.price_catalog import PricesPublished
 
 from .charges import Charge
-from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, VideoEvent
+from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, PublishedPrices, VideoEvent
 
 __all__ = [
     "END",
@@ -253,6 +254,12 @@ class Queries:
             .order_by(col(LedgerEntry.sequence))
         )
         return await self.run(lambda session: session.exec(query).all())
+
+    async def published_prices(self) -> Sequence[PricesPublished]:
+        """All published price tables, oldest first."""
+        query = select(PublishedPrices).order_by(col(PublishedPrices.sequence))
+        rows = await self.run(lambda session: session.exec(query).all())
+        return [PricesPublished.model_validate(row.data) for row in rows]
 
     async def key(self, sha256: str) -> ApiKey | None:
         """An API key by its hash, revoked or not."""

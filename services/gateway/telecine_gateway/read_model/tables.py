@@ -19,12 +19,13 @@ __all__ = [
     "GenerationRow",
     "GrantRow",
     "LedgerEntry",
+    "PublishedPrices",
     "SpendLimit",
     "VideoEvent",
 ]
 
 METADATA = MetaData()
-VERSION = 2
+VERSION = 3
 """Version of the tables. Any change of them needs a new one; its tables are filled from the streams."""
 
 
@@ -211,3 +212,12 @@ class ApiKey(Table, table=True):
     scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
     created_at: datetime = _time(needed=True)
     revoked_at: datetime | None = _time()
+
+
+class PublishedPrices(Table, table=True):
+    """A published price table: its event as JSON."""
+
+    __tablename__ = "published_prices"
+
+    sequence: int = _big(primary=True)
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

@@ -23,6 +23,8 @@ __all__ = ["DEFAULT_DURATION", "DEFAULT_RESOLUTION", "RequestRules", "is_blank"]
 MAX_PROMPT = 2000
 """Characters."""
 MAX_SEED = 2**32 - 1
+MAX_QUOTE = 2048
+"""Characters of a quote's token."""
 DEFAULT_RESOLUTION = "720p"
 DEFAULT_DURATION = 5
 """Seconds."""
@@ -138,6 +140,14 @@ def check_seed(value: object) -> int | None:
     if seed is None or not -1 <= seed <= MAX_SEED:
         raise invalid_value(f"must be a whole number from 0 to {MAX_SEED}, or -1 for any")
     return None if seed == -1 else seed
+
+
+def check_quote(value: object) -> str | None:
+    """The token of a quote; None if it is blank."""
+    text = _text(value)
+    if text is not None and len(text) > MAX_QUOTE:
+        raise invalid_value(f"must not be longer than {MAX_QUOTE} characters, but has {len(text)}")
+    return text
 
 
 def check_watermark(value: object) -> bool:

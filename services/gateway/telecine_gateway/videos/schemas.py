@@ -15,6 +15,7 @@ from telecine_gateway.http.validation import validate_body
 from .image_url import MAX_URL
 from .request_rules import (
     MAX_PROMPT,
+    MAX_QUOTE,
     MAX_SEED,
     RequestRules,
     check_camera_fixed,
@@ -23,6 +24,7 @@ from .request_rules import (
     check_last_frame,
     check_model,
     check_prompt,
+    check_quote,
     check_ratio,
     check_resolution,
     check_seed,
@@ -123,6 +125,11 @@ class GenerateBody(RequestBody):
         BeforeValidator(check_seed),
         Field(description="-1 for any"),
     ] = None
+    quote: Annotated[
+        Annotated[str, Field(json_schema_extra={"maxLength": MAX_QUOTE})] | None,
+        BeforeValidator(check_quote),
+        Field(description="From POST /api/quotes: the request is charged exactly what was quoted"),
+    ] = None
 
     @classmethod
     def parse(cls, body: Mapping[str, Any], rules: RequestRules) -> "GenerateBody":
@@ -141,7 +148,7 @@ class GenerateBody(RequestBody):
     @property
     def parameters(self) -> VideoParameters:
         """The request as the event records it."""
-        return VideoParameters(**self.model_dump())
+        return VideoParameters(**self.model_dump(exclude={"quote"}))
 
 
 def generate_schema(rules: RequestRules) -> dict[str, Any]:

@@ -8,7 +8,7 @@ import structlog
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
 from telecine_contracts import derive_id, subjects
-from telecine_contracts.pricing import PriceTable
+from telecine_contracts.pricing import Price
 from telecine_gateway.access.auth import Requester
 from telecine_gateway.domain import Command, Generation, IdempotencyConflict, RequestGeneration
 from telecine_gateway.read_model.charges import Charge
@@ -43,7 +43,6 @@ class Submissions:
         requests: ReadYourWrites,
         wait_until_current: Callable[[str], Awaitable[None]],
         *,
-        prices: PriceTable,
         timeout: float,
     ) -> None:
         self._commands = commands
@@ -51,7 +50,6 @@ class Submissions:
         self._outcomes = outcomes
         self._requests = requests
         self._wait_until_current = wait_until_current
-        self._prices = prices
         self._timeout = timeout
 
     async def submit(
@@ -59,23 +57,22 @@ class Submissions:
         requester: Requester,
         sent: IdempotentRequest,
         request: GenerateBody,
+        price: Price,
         generation: str,
         *,
         traceparent: str | None,
         repeatable: bool,
     ) -> Submission:
-        """Record the request, once per `generation`, and wait until credits has charged or denied it.
+        """Record the request at its price, once per `generation`, and wait until credits has charged or denied it.
 
         `repeatable`: the id comes from an idempotency key, so the outcome may be known already. Raises
         IdempotencyConflict, Refused, or Unavailable when it is not known whether the request was recorded.
         """
-        parameters = request.parameters
-        price = self._prices.quote(parameters.resolution, parameters.duration)
         command = RequestGeneration(
             account=requester.account,
             generation=generation,
             kind=request.kind,
-            parameters=parameters,
+            parameters=request.parameters,
             price=price,
             digest=sent.digest,
             api_key=requester.key_id,

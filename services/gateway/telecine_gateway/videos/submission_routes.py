@@ -25,6 +25,7 @@ from telecine_gateway.http.errors import (
 )
 from telecine_gateway.http.request_body import parse_json_object, read_body
 from telecine_gateway.http.schemas import ErrorCode
+from telecine_gateway.pricing.request_prices import RequestPrices
 
 from .denials import denial_response
 from .idempotency import IdempotentRequest
@@ -59,7 +60,9 @@ _PARAMETERS: list[dict[str, Any]] = [
 ]
 
 
-def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_body: int) -> APIRouter:
+def router(
+    auth: Auth, submissions: Submissions, prices: RequestPrices, rules: RequestRules, *, max_body: int
+) -> APIRouter:
     """The route that requests videos."""
     routes = APIRouter(tags=["videos"])
     needed = auth.require_scope(Scope.GENERATE)
@@ -75,7 +78,7 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
             402: success_response(
                 InsufficientCredits, "The balance is too low, or a spend limit is reached; nothing was taken"
             ),
-            **failure_responses(400, 401, 403, 408, 409, 413, 415, 503),
+            **failure_responses(400, 401, 403, 408, 409, 413, 415, 422, 503),
         },
         openapi_extra=scope_requirement(Scope.GENERATE)
         | request_body(GenerateBody, GenerateBody.EXAMPLES, schema=generate_schema(rules))
@@ -106,14 +109,21 @@ def router(auth: Auth, submissions: Submissions, rules: RequestRules, *, max_bod
     ) -> Submission:
         try:
             video = GenerateBody.parse(sent.body, rules)
-        except InvalidRequest:
-            # The same request may have been accepted before, when a model was still offered.
+            price = await prices.price(requester.account, video)
+        except (InvalidRequest, ApiError):
+            # The same request may have been accepted before, when a model was still offered or a quote was valid.
             earlier = await submissions.find_earlier(requester, sent, generation) if repeatable else None
             if earlier is None:
                 raise
             return earlier
         return await submissions.submit(
-            requester, sent, video, generation, traceparent=current_traceparent(), repeatable=repeatable
+            requester,
+            sent,
+            video,
+            price,
+            generation,
+            traceparent=current_traceparent(),
+            repeatable=repeatable,
         )
 
     return routes

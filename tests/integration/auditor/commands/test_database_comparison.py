@@ -29,7 +29,7 @@ from telecine_auditor.mirror.source import MirrorSource
 from telecine_auditor.sources.message import StoredMessage
 from telecine_contracts.commands import GrantCredits, SetSpendLimits
 from telecine_contracts.credits import GrantKind
-from telecine_contracts.pricing import PRICE_TABLE
+from telecine_contracts.pricing import seed_price
 from telecine_credits.rules.commands import Debit, Refund, TimedCommand
 
 FoundDifference = tuple[str, tuple[Any, ...], str | None, Any, Any]
@@ -107,7 +107,7 @@ async def test_tables_are_compared_at_the_sequence_that_they_have_reached(
 async def test_a_clock_that_ran_behind_is_no_difference(on_sqlite: ComparisonEnvironment) -> None:
     environment = on_sqlite
     environment.streams = StreamBuilder()
-    price = PRICE_TABLE.quote("720p", 5)
+    price = seed_price("720p", 5)
     for minute, number in ((30, 1), (20, 2), (29, 3)):
         environment.streams.do(
             TimedCommand(

@@ -24,7 +24,7 @@ from telecine_contracts.permissions import AUDITOR, OPERATOR, rights
 from telecine_jetstream.client import NatsClient
 
 RESTORE_USERS = Path(__file__).parents[4] / "deploy" / "compose" / "restore-users" / "nats-users.conf"
-TRUTH = ("LEDGER", "VIDEO", "CHECKPOINTS", "ACCESS")
+TRUTH = ("LEDGER", "VIDEO", "CHECKPOINTS", "ACCESS", "CATALOG")
 
 
 async def write_one_of_each(part: EmbeddedNats) -> None:

@@ -37,6 +37,7 @@ INJECTION_SUBJECTS = {
     "LEDGER": "ledger.mallory.smuggled",
     "ACCESS": "access.mallory.smuggled",
     "CHECKPOINTS": "checkpoints.mallory.smuggled",
+    "CATALOG": "catalog.mallory.smuggled",
     "TIMERS": "timers.due.mallory.smuggled",
     "DEADLETTERS": "deadletters.mallory.smuggled",
 }

@@ -1,0 +1,86 @@
+"""The price tables on CATALOG, by which debits are recomputed."""
+
+from typing import Any
+
+from telecine_auditor.errors import SourceError
+from telecine_auditor.sources.port import CATALOG, Source
+from telecine_contracts import BadEvent, UnknownEvent, registry
+from telecine_contracts.price_catalog import PriceCatalog
+from telecine_contracts.pricing import NotSold, PricedInputs
+
+from .events import Price
+
+__all__ = ["PriceTables", "describe_clip", "priced_inputs", "read_price_tables"]
+
+_TYPE = "catalog.prices_published.v1"
+
+
+class PriceTables:
+    """All published tables. `is_complete`: the source has CATALOG, so a table that is not there was never published."""
+
+    def __init__(self, catalog: PriceCatalog | None = None) -> None:
+        self.catalog = catalog or PriceCatalog()
+        self.is_complete = catalog is not None
+        self._known: dict[tuple[Any, ...], int | None] = {}
+
+    def recompute(self, price: Price) -> int | None:
+        """Credits by the table that the price names: 0 if it does not sell the clip, None if it is not known."""
+        key = _key(price)
+        if key in self._known:
+            return self._known[key]
+        table = self.catalog.table(price.table)
+        credits: int | None = None
+        if table is not None:
+            try:
+                credits = table.credits(priced_inputs(price))
+            except NotSold:
+                credits = 0
+        self._known[key] = credits
+        return credits
+
+
+async def read_price_tables(source: Source) -> PriceTables:
+    """The tables of a source. Raises SourceError for a table that cannot be read."""
+    if not await source.has(CATALOG):
+        return PriceTables()
+    events, known = [], registry()
+    async for entries in source.batches(CATALOG):
+        for entry in entries:
+            if entry.header("ce-type") != _TYPE:
+                continue
+            try:
+                events.append(known.decode(_TYPE, entry.body))
+            except (BadEvent, UnknownEvent) as error:
+                raise SourceError(f"CATALOG#{entry.sequence} is not a price table: {error}") from None
+    return PriceTables(PriceCatalog.of(events))
+
+
+def priced_inputs(price: Price) -> PricedInputs:
+    """The inputs that a price was computed from."""
+    return PricedInputs(
+        model=price.model,
+        resolution=price.resolution,
+        seconds=price.duration,
+        audio=bool(price.audio),
+        input_video=bool(price.input_video),
+        tier="flex" if price.tier == "flex" else "default",
+    )
+
+
+def describe_clip(price: Price) -> str:
+    """The inputs in words: two prices with the same words have the same inputs."""
+    marks = [name for name in ("audio", "input_video") if getattr(price, name)]
+    parts = [f"{price.resolution} for {price.duration} s", *([f"with {price.model}"] if price.model else [])]
+    return " ".join([*parts, *marks, *([price.tier] if price.tier else [])])
+
+
+def _key(price: Price) -> tuple[Any, ...]:
+    return (
+        price.table,
+        price.resolution,
+        price.duration,
+        price.model,
+        price.audio,
+        price.input_video,
+        price.tier,
+    )
