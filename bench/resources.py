@@ -1,4 +1,4 @@
-"""Memory and processor time of an idle stack, and the copying of a large result."""
+"""Start, memory and processor time of an idle stack, and the copying of a large result."""
 
 import asyncio
 import statistics
@@ -9,40 +9,48 @@ from typing import Any
 
 from bench.report import figure
 from bench.requests import BODY
-from bench.stack import COUNTED, BenchStack, proportional_bytes, resident_bytes
+from bench.stack import (
+    SERVICES,
+    BenchStack,
+    cpu_seconds,
+    proportional_bytes,
+    resident_bytes,
+    up_command,
+)
 from telecine_chassis.s3_client import S3Access, s3_client
 
 MIB = 2**20
 SETTLING_SECONDS = 5
 """Seconds after the start that do not count as idle."""
 RESULT_BYTES = 200_000_000
-SUPERVISOR = """
-import telecine_cli.__main__, telecine_cli.output.provision, telecine_cli.stack.supervisor
-print(flush=True)
-import sys; sys.stdin.read()
-"""
 
 
-async def measure_idle(bench: BenchStack, *, quick: bool) -> list[dict[str, Any]]:
-    """Processor time and memory while nothing happens; this process stands for the supervisor."""
+async def measure_idle(folder: Path, *, quick: bool) -> list[dict[str, Any]]:
+    """What `telecine up` costs until it is ready, and while nothing happens: each of its processes counts."""
     seconds = 4 if quick else 20
-    await asyncio.sleep(SETTLING_SECONDS)
-    before = bench.cpu()
-    await asyncio.sleep(seconds)
-    after = bench.cpu()
-    used = {name: 100 * (after[name] - before[name]) / seconds for name in COUNTED}
-    memory = {name: proportional_bytes(bench.pid(name)) / MIB for name in (*COUNTED, "emulator", "s3")}
-    memory["supervisor"] = await _supervisor_bytes() / MIB
-    services = [name for name in COUNTED if name != "nats"]
+    async with up_command(folder) as up:
+        await asyncio.sleep(SETTLING_SECONDS)
+        before = {name: cpu_seconds(pid) for name, pid in up.pids.items()}
+        await asyncio.sleep(seconds)
+        used = {name: 100 * (cpu_seconds(pid) - before[name]) / seconds for name, pid in up.pids.items()}
+        memory = {name: proportional_bytes(pid) / MIB for name, pid in up.pids.items()}
     return [
         figure(
+            "telecine up, ready after",
+            round(up.ready_seconds, 2),
+            "s",
+            against="one bare Python process that imports FastAPI and exits",
+            limit=await _bare_start(),
+            goal="< 8 s",
+        ),
+        figure(
             "idle, processor time of the busiest service",
-            round(max(used[name] for name in services), 2),
+            round(max(used[name] for name in SERVICES), 2),
             "%",
             against="nats-server in the same stack",
             limit=round(used["nats"], 2),
             goal="< 1 % of a core",
-            detail=", ".join(f"{name} {used[name]:.2f}" for name in COUNTED),
+            detail=", ".join(f"{name} {value:.2f}" for name, value in used.items()),
         ),
         figure(
             "idle, memory of all processes of telecine up (PSS)",
@@ -56,17 +64,11 @@ async def measure_idle(bench: BenchStack, *, quick: bool) -> list[dict[str, Any]
     ]
 
 
-async def _supervisor_bytes() -> int:
-    """Memory of a process that has imported what `telecine up` imports."""
-    child = await asyncio.create_subprocess_exec(
-        sys.executable, "-c", SUPERVISOR, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
-    )
-    assert child.stdout is not None
-    await child.stdout.readline()
-    found = proportional_bytes(child.pid)
-    child.kill()
+async def _bare_start() -> float:
+    started = time.perf_counter()
+    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "import fastapi, uvicorn")
     await child.wait()
-    return found
+    return round(time.perf_counter() - started, 2)
 
 
 async def measure_copying(bench: BenchStack, folder: Path, *, quick: bool) -> list[dict[str, Any]]:

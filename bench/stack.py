@@ -3,6 +3,7 @@
 import asyncio
 import os
 import signal
+import sys
 import time
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
@@ -88,6 +89,50 @@ async def running(folder: Path, *emulator_arguments: str) -> AsyncIterator[Bench
                 base_url=stack.config.gateway_url, headers={"X-API-Key": key}, trust_env=False, timeout=30
             ) as http:
                 yield BenchStack(stack, connection, http, key, ready)
+
+
+@dataclass(frozen=True)
+class UpCommand:
+    """`telecine up` as a user runs it, ready. `ready_seconds`: from its start to the line that says so."""
+
+    pids: Mapping[str, int]
+    ready_seconds: float
+
+
+@asynccontextmanager
+async def up_command(folder: Path) -> AsyncIterator[UpCommand]:
+    """Run `telecine up` on a new folder during the block."""
+    env = {key: value for key, value in os.environ.items() if key != "PYTHONDONTWRITEBYTECODE"}
+    started = time.perf_counter()
+    command = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "telecine_cli", "up", "--data", str(folder)),
+        stdout=asyncio.subprocess.PIPE,
+        env=env,
+    )
+    assert command.stdout is not None
+    try:
+        while b"telecine is ready" not in (line := await command.stdout.readline()):
+            assert line, "telecine up has ended"
+        seconds = time.perf_counter() - started
+        yield UpCommand({_name(pid): pid for pid in process_tree(command.pid)}, seconds)
+    finally:
+        command.send_signal(signal.SIGINT)
+        await command.communicate()
+
+
+def process_tree(pid: int) -> list[int]:
+    """A process and its descendants (Linux)."""
+    tasks = Path(f"/proc/{pid}/task").iterdir()
+    children = [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    return [pid, *(each for child in children for each in process_tree(child))]
+
+
+def _name(pid: int) -> str:
+    """What a process of `telecine up` is called in its stack."""
+    words = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+    program = next((word for word in words if word.startswith("telecine_")), Path(words[0]).name)
+    name = program.removeprefix("telecine_")
+    return {"nats-server": "nats", "rclone": "s3", "cli": "supervisor"}.get(name, name)
 
 
 def resident_bytes(pid: int) -> int:

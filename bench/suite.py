@@ -1,10 +1,7 @@
 """All benchmarks of one run: every figure with a peer or a limit that is measured beside it."""
 
-import asyncio
 import os
 import platform
-import sys
-import time
 from collections.abc import Sequence
 from importlib.metadata import version
 from pathlib import Path
@@ -28,6 +25,7 @@ async def run_suite(folder: Path, *, quick: bool, only: Sequence[str] = GROUPS) 
     """Measure the figures of these groups."""
     figures = []
     if "reads" in only:
+        figures += await measure_idle(folder / "idle", quick=quick)
         async with running(folder / "one", "--task-seconds", "0.3") as bench:
             figures += await _one_stack(bench, folder, quick=quick)
     if "requests" in only:
@@ -50,26 +48,10 @@ async def run_suite(folder: Path, *, quick: bool, only: Sequence[str] = GROUPS) 
 async def _one_stack(bench: BenchStack, folder: Path, *, quick: bool) -> list[dict[str, Any]]:
     """What a stack costs that does little."""
     return [
-        figure(
-            "telecine up, ready after",
-            round(bench.ready_seconds, 2),
-            "s",
-            against="one bare Python process that imports FastAPI and exits",
-            limit=await _bare_start(),
-            goal="< 8 s",
-        ),
-        *await measure_idle(bench, quick=quick),
         *await _latency(bench, runs=10 if quick else 40),
         *await measure_reading(bench, quick=quick),
         *await measure_copying(bench, folder, quick=quick),
     ]
-
-
-async def _bare_start() -> float:
-    started = time.perf_counter()
-    child = await asyncio.create_subprocess_exec(sys.executable, "-c", "import fastapi, uvicorn")
-    await child.wait()
-    return round(time.perf_counter() - started, 2)
 
 
 async def _latency(bench: BenchStack, runs: int) -> list[dict[str, Any]]:

@@ -16,7 +16,7 @@ from tests.support.servers.instances import nats_server
 
 from bench.load import post
 from bench.requests import GENERATE, POST_BODY
-from bench.stack import COUNTED, cpu_seconds, proportional_bytes, running
+from bench.stack import COUNTED, cpu_seconds, process_tree, proportional_bytes, running
 from telecine_cli.stack.http_probe import http_answer
 from telecine_cli.stack.ports import LOOPBACK, free_port
 from telecine_cli.stack.process import Command, Process
@@ -81,12 +81,6 @@ async def _settled(target: Target) -> None:
         busy = _cpu(target) - before > IDLE_CORES
 
 
-def tree(pid: int) -> list[int]:
-    """A process and its descendants."""
-    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
-    return [pid, *(each for child in children for each in tree(int(child)))]
-
-
 @asynccontextmanager
 async def started(
     name: str, argv: Sequence[str], folder: Path, port: int, **variables: str
@@ -140,7 +134,7 @@ async def _dbos(folder: Path, upstream: str) -> Measured:
     port = free_port()
     argv = (str(PYTHON), str(HERE / "dbos_steps.py"), str(port), upstream, str(folder))
     async with started("dbos", argv, folder, port) as process:
-        return await measure(_target("DBOS, SQLite", port, lambda: tree(_pid(process))))
+        return await measure(_target("DBOS, SQLite", port, lambda: process_tree(_pid(process))))
 
 
 async def _faststream(folder: Path, upstream: str) -> Measured:
@@ -151,7 +145,7 @@ async def _faststream(folder: Path, upstream: str) -> Measured:
         server = _pid(nats.power)
         async with started("faststream", argv, folder, port) as process:
             return await measure(
-                _target("FastStream, JetStream", port, lambda: [*tree(_pid(process)), server])
+                _target("FastStream, JetStream", port, lambda: [*process_tree(_pid(process)), server])
             )
 
 
@@ -164,7 +158,7 @@ async def _litellm(folder: Path, upstream: str) -> Measured:
     argv = (program, "--config", str(config), "--host", LOOPBACK, "--port", str(port), "--telemetry", "False")
     key = f"sk-{secrets.token_hex(32)}"
     async with started("litellm", argv, folder, port, LITELLM_MASTER_KEY=key) as process:
-        target = _target("LiteLLM proxy, video route", port, lambda: tree(_pid(process)))
+        target = _target("LiteLLM proxy, video route", port, lambda: process_tree(_pid(process)))
         body = json.dumps({"model": "bench", "prompt": "bench", "seconds": "4", "size": "720x1280"}).encode()
         return await measure(
             Target(
