@@ -3,7 +3,10 @@
 boto3 is a dependency of the services that have a bucket, not of the chassis.
 """
 
+import gzip
+import json
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -31,14 +34,30 @@ def s3_client(access: S3Access, **config: Any) -> "S3Client":
     import boto3.session
     import botocore.session
     from botocore.config import Config
-    from botocore.loaders import Loader
+    from botocore.loaders import JSONFileLoader, Loader
+
+    class Models(JSONFileLoader):
+        """The models as plain dicts, which take 4 MB less than botocore's OrderedDicts and keep the order, too."""
+
+        def load_file(self, file_path: str) -> Any:
+            for suffix, read in (
+                ("", Path.read_bytes),
+                (".gz", lambda file: gzip.decompress(file.read_bytes())),
+            ):
+                if (file := Path(f"{file_path}.json{suffix}")).is_file():
+                    return json.loads(read(file))
+            return None
 
     session = botocore.session.Session()
     for name, (_, _, default, conversion) in list(session.session_var_map.items()):
         files = name in ("config_file", "credentials_file")
         # An entry is (name in a file, variable, default, conversion). Without the first two the default remains.
         session.session_var_map[name] = (None, None, None if files else default, conversion)
-    models = Loader(extra_search_paths=[Loader.BUILTIN_DATA_PATH], include_default_search_paths=False)
+    models = Loader(
+        extra_search_paths=[Loader.BUILTIN_DATA_PATH],
+        include_default_search_paths=False,
+        file_loader=Models(),
+    )
     session.register_component("data_loader", models)
     aws = boto3.session.Session(
         aws_access_key_id=access.access_key,

@@ -1,7 +1,8 @@
 """Position of a projection: the stream sequence up to which its tables are written, moved in their transaction."""
 
+from typing import Any
+
 from sqlalchemy import Connection, Engine, MetaData, select
-from sqlalchemy.dialects import postgresql, sqlite
 
 from .session import position_table
 from .statements import TableStatements, execute
@@ -57,8 +58,18 @@ class Position:
         query = select(self._table.c.sequence).where(self._mine).with_for_update()
         done = connection.execute(query).scalar()
         if done is None:  # a row that does not exist can't be locked
-            insert = sqlite.insert if connection.dialect.name == "sqlite" else postgresql.insert
-            first = insert(self._table).values(projection=self._projection, sequence=0)
+            first = _insert(connection)(self._table).values(projection=self._projection, sequence=0)
             connection.execute(first.on_conflict_do_nothing())
             done = connection.execute(query).scalar_one()
         return int(done)
+
+
+def _insert(connection: Connection) -> Any:
+    # Imported where one is used: that of Postgres takes 2 MB.
+    if connection.dialect.name == "sqlite":
+        from sqlalchemy.dialects.sqlite import insert
+
+        return insert
+    from sqlalchemy.dialects.postgresql import insert as postgres_insert
+
+    return postgres_insert
