@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-import httpx
 import nats.errors
 from nats.aio.client import Client
 
 from telecine_cli.errors import ProvisioningRefused
+from telecine_cli.stack.http_probe import http_answer
 from telecine_contracts.streams import CONSUMERS, STREAMS, Consumer, Stream
 from telecine_contracts.subjects import stored
 
@@ -21,6 +21,8 @@ FORMING = frozenset({10005, 10008, 10009})
 """Server error codes while a cluster is forming: no suitable peers, temporarily unavailable, not the leader."""
 TIMEOUT_SECONDS = 30.0
 """Time for a cluster to form: its servers find each other and elect a leader."""
+MONITORING_SECONDS = 5.0
+"""Time for the monitoring endpoint of a server to answer."""
 RETRY_SECONDS = 0.25
 """Delay before a request is repeated while the cluster is forming."""
 NANOSECONDS = 1_000_000_000
@@ -47,8 +49,7 @@ async def check_durability(
     Raises:
         ProvisioningRefused: events could be lost.
     """
-    async with httpx.AsyncClient(trust_env=False, timeout=5) as client:
-        seen = [await _server_status(client, url.strip().rstrip("/")) for url in monitoring_urls.split(",")]
+    seen = [await _server_status(url.strip().rstrip("/")) for url in monitoring_urls.split(",")]
     problems = [problem for server in seen for problem in server.problems]
     size, known = max(server.cluster_size for server in seen), {server.id for server in seen}
     if not problems and size > len(known):
@@ -75,15 +76,16 @@ class _ServerStatus:
     cluster_size: int = 1
 
 
-async def _server_status(client: httpx.AsyncClient, url: str) -> _ServerStatus:
+async def _server_status(url: str) -> _ServerStatus:
+    response = await http_answer(f"{url}/jsz?config=1", timeout=MONITORING_SECONDS)
+    if response is None or response[0] != 200:
+        return _ServerStatus(url, (f"its monitoring endpoint {url} does not answer",))
     try:
-        answer = (await client.get(f"{url}/jsz?config=1")).raise_for_status().json()
+        answer = json.loads(response[1])
         synced = bool(answer.get("config", {}).get("sync_always"))
         size = int(answer.get("meta_cluster", {}).get("cluster_size", 1))
-    except (httpx.HTTPError, httpx.InvalidURL, ValueError, AttributeError, TypeError) as error:
-        return _ServerStatus(
-            url, (f"its monitoring endpoint {url} does not answer ({type(error).__name__})",)
-        )
+    except (ValueError, AttributeError, TypeError):
+        return _ServerStatus(url, (f"its monitoring endpoint {url} is not that of a nats-server",))
     unsynced = f"its JetStream does not sync every write (set jetstream {{ sync_interval: always }}; {url})"
     return _ServerStatus(str(answer.get("server_id", url)), () if synced else (unsynced,), size)
 

@@ -1,8 +1,8 @@
-"""One HTTP request to a process on the loopback interface, as a readiness probe."""
+"""One HTTP request without a client library: a readiness probe, or a question to a server's monitoring endpoint."""
 
 import asyncio
 from collections.abc import Mapping
-from http.client import HTTPConnection, HTTPException
+from http.client import HTTPConnection, HTTPException, HTTPSConnection
 from urllib.parse import urlsplit
 
 __all__ = ["http_answer"]
@@ -10,19 +10,26 @@ __all__ = ["http_answer"]
 _TIMEOUT_SECONDS = 1.0
 
 
-async def http_answer(url: str, headers: Mapping[str, str] | None = None) -> tuple[int, bytes] | None:
-    """GET `url`: status and body, or None without an HTTP response within a second.
+async def http_answer(
+    url: str, headers: Mapping[str, str] | None = None, *, timeout: float = _TIMEOUT_SECONDS
+) -> tuple[int, bytes] | None:
+    """GET `url`: status and body, or None without an HTTP response. `timeout`: seconds for each step.
 
     The request is sent directly: proxies named by the environment are not used.
     """
-    return await asyncio.to_thread(_get, url, dict(headers or {}))
+    return await asyncio.to_thread(_get, url, dict(headers or {}), timeout)
 
 
-def _get(url: str, headers: dict[str, str]) -> tuple[int, bytes] | None:
-    address = urlsplit(url)
-    connection = HTTPConnection(address.hostname or "", address.port, timeout=_TIMEOUT_SECONDS)
+def _get(url: str, headers: dict[str, str], timeout: float) -> tuple[int, bytes] | None:
     try:
-        connection.request("GET", address.path or "/", headers=headers)
+        address = urlsplit(url)
+        kind = HTTPSConnection if address.scheme == "https" else HTTPConnection
+        connection = kind(address.hostname or "", address.port, timeout=timeout)
+    except ValueError:  # not a URL
+        return None
+    try:
+        query = f"?{address.query}" if address.query else ""
+        connection.request("GET", f"{address.path or '/'}{query}", headers=headers)
         answer = connection.getresponse()
         return answer.status, answer.read()
     except (OSError, HTTPException):
