@@ -85,10 +85,14 @@ def up(
         raise typer.BadParameter("requires the provider's key", param_hint="--provider-url")
     if provider_url is not None and task_seconds is not None:
         raise typer.BadParameter("is for the emulator only", param_hint="--task-seconds")
-    from telecine_cli.runner import run
-    from telecine_cli.stack.config import Provider, StackOptions
-    from telecine_cli.stack.foreground import run_in_foreground
-    from telecine_cli.stack.state import private_files
+    from telecine_cli.preload.program import UNUSED, without
+
+    with without(*UNUSED):
+        from telecine_cli.preload.services import SERVICE_IMPORTS, PreloadedServices
+        from telecine_cli.runner import run
+        from telecine_cli.stack.config import Provider, StackOptions
+        from telecine_cli.stack.foreground import run_in_foreground
+        from telecine_cli.stack.state import private_files
 
     options = StackOptions(
         gateway_host=host,
@@ -97,8 +101,9 @@ def up(
         provider=Provider(provider_url.rstrip("/"), provider_key) if provider_url and provider_key else None,
         emulator_arguments=() if task_seconds is None else (f"--task-seconds={task_seconds}",),
     )
-    with private_files():
-        run(run_in_foreground(data, options), interrupted=0)
+    # Before there is an event loop or a thread: the services are forked from here.
+    with private_files(), PreloadedServices.fork(SERVICE_IMPORTS) as preloaded:
+        run(run_in_foreground(data, options, preloaded), interrupted=0)
 
 
 def _is_web_address(url: str) -> bool:

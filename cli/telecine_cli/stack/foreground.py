@@ -13,6 +13,7 @@ import typer
 from telecine_cli.demo.account import ACCOUNT, WelcomeGrant, key_file, open_account
 from telecine_cli.errors import CommandError
 from telecine_cli.output.provision import provision_stack
+from telecine_cli.preload.services import PreloadedServices
 from telecine_cli.target import connected, stack_target
 
 from .config import StackConfig, StackOptions
@@ -24,7 +25,9 @@ __all__ = ["run_in_foreground", "welcome"]
 _WELCOME_GRANT = WelcomeGrant(1000, "telecine up")
 
 
-async def run_in_foreground(data: Path, options: StackOptions) -> None:
+async def run_in_foreground(
+    data: Path, options: StackOptions, preloaded: PreloadedServices | None = None
+) -> None:
     """Run a stack until cancelled. Processes that exit are restarted.
 
     Raises:
@@ -33,7 +36,7 @@ async def run_in_foreground(data: Path, options: StackOptions) -> None:
     began = time.monotonic()
     _check_port(options)
     typer.echo(f"starting telecine on {data} …")
-    stack = Stack(data, options, provision=provision_stack, say=_say)
+    stack = Stack(data, options, provision=provision_stack, say=_say, preloaded=preloaded)
     try:
         async with stack:
             async with connected(stack_target(stack.config)) as connection:

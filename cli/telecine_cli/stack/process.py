@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from telecine_cli.errors import ProcessExited, ProcessNotReady
+from telecine_cli.preload.child import AdoptedChild
 
 __all__ = ["PRIVATE_UMASK", "Command", "Probe", "Process"]
 
@@ -40,6 +41,8 @@ class Command:
     log: Path
     env: Mapping[str, str] = field(default_factory=lambda: dict(os.environ), repr=False)
     cwd: Path | None = None
+    module: str | None = None
+    """The module that `argv` runs with `python -m`: such a process may also be forked (see telecine_cli.preload)."""
 
 
 class Process:
@@ -50,7 +53,7 @@ class Process:
 
     def __init__(self, command: Command) -> None:
         self.command = command
-        self._child: subprocess.Popen[bytes] | None = None
+        self._child: subprocess.Popen[bytes] | AdoptedChild | None = None
         self._log_start = 0
 
     @property
@@ -81,10 +84,7 @@ class Process:
         """
         if self.running:
             return
-        log = self.command.log
-        log.parent.mkdir(parents=True, exist_ok=True)
-        self._log_start = _begin_log(log)
-        with _private_log(log) as output:
+        with _private_log(self.begin_log()) as output:
             self._child = subprocess.Popen(  # noqa: S603  the command is built by this package
                 _with_launcher(self.command.argv),
                 stdin=subprocess.DEVNULL,
@@ -95,6 +95,17 @@ class Process:
                 start_new_session=True,
                 umask=PRIVATE_UMASK,
             )
+
+    def adopt(self, child: AdoptedChild) -> None:
+        """Supervise a child that was started elsewhere, after `begin_log`, and runs this command."""
+        self._child = child
+
+    def begin_log(self) -> Path:
+        """Prepare the log file for the output of a new run; returns its path."""
+        log = self.command.log
+        log.parent.mkdir(parents=True, exist_ok=True)
+        self._log_start = _begin_log(log)
+        return log
 
     async def wait_ready(self, probe: Probe, deadline: float) -> None:
         """Return as soon as `probe` returns True.

@@ -11,7 +11,7 @@ from .http_probe import http_answer
 from .ports import LOOPBACK
 from .process import Command, Probe
 
-__all__ = ["ProcessSpec", "StartPhase", "http_ready", "process_specs"]
+__all__ = ["ProcessSpec", "StartPhase", "http_ready", "process_specs", "service_module"]
 
 # A service gives its running handlers 15 s (stop_grace) before it exits.
 _SERVICE_GRACE_SECONDS = 20.0
@@ -57,6 +57,11 @@ def http_ready(url: str) -> Probe:
     return probe
 
 
+def service_module(name: str) -> str:
+    """The package of a service, which runs with `python -m`."""
+    return f"telecine_{name}"
+
+
 def _emulator_command(config: StackConfig) -> Command:
     data = config.data / "emulator"
     data.mkdir(exist_ok=True)
@@ -97,8 +102,9 @@ _EMULATOR = ProcessSpec(
 
 def _service(name: str, options: StackOptions) -> ProcessSpec:
     def command(config: StackConfig) -> Command:
-        argv = (sys.executable, "-m", f"telecine_{name}")
-        return Command(name, argv, config.log(name), env=environment(name, config))
+        module = service_module(name)
+        argv = (sys.executable, "-m", module)
+        return Command(name, argv, config.log(name), env=environment(name, config), module=module)
 
     def ready(config: StackConfig) -> Probe:
         # The gateway serves /readyz on its public port, the other services on their health port.

@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from telecine_cli.errors import ProcessError
+from telecine_cli.preload.services import PreloadedServices
 
 from .config import SECRETS, StackConfig, StackOptions
 from .process import Probe, Process
@@ -45,12 +46,15 @@ class Stack:
         provision: Provision | None = None,
         children: Iterable[ProcessSpec] | None = None,
         say: Say = lambda message: None,
+        preloaded: PreloadedServices | None = None,
     ) -> None:
+        """`preloaded` starts the services at first; at a restart each starts by itself."""
         self._data = resolve_data_folder(data)
         self._options = options or StackOptions()
         self._children = {c.name: c for c in (process_specs(self._options) if children is None else children)}
         self._provision = provision
         self._say = say
+        self._preloaded = preloaded
         self._held = ExitStack()
         self._config: StackConfig | None = None
         self._processes: dict[str, Process] = {}
@@ -94,6 +98,8 @@ class Stack:
             await self._start_all(StartPhase.INFRASTRUCTURE)
             if self._provision is not None:
                 await self._provision(self.config)
+            if self._preloaded is not None:
+                await self._preloaded.start([self._process(name) for name in self._names(StartPhase.SERVICE)])
             await self._start_all(StartPhase.SERVICE)
         except BaseException:
             await self.down()
@@ -121,11 +127,14 @@ class Stack:
     def _names(self, stage: StartPhase) -> list[str]:
         return [child.name for child in self._children.values() if child.stage is stage]
 
-    def _begin(self, name: str) -> None:
+    def _process(self, name: str) -> Process:
         if name not in self._processes:
             self._processes[name] = Process(self._children[name].command(self.config))
+        return self._processes[name]
+
+    def _begin(self, name: str) -> None:
         self._wanted.add(name)
-        self._processes[name].start()
+        self._process(name).start()
 
     async def _until_ready(self, name: str) -> None:
         child = self._children[name]
