@@ -128,6 +128,7 @@ def s3_config(settings: Settings) -> S3Config:
         bucket=settings.s3_bucket,
         access_key=settings.s3_access_key,
         secret_key=settings.s3_secret_key.get_secret_value(),
+        checksums=settings.s3_files is None,
     )
 
 

@@ -23,8 +23,8 @@ class Settings(DatabaseSettings):
         Path | None,
         Field(
             description="Folder that an S3 server on this machine serves (rclone serve s3 FOLDER): each object is "
-            "synced to disk there before its video counts as stored. Leave it empty for a server that syncs by "
-            "itself, such as R2"
+            "synced to disk there and compared with what was sent before its video counts as stored. Leave it empty "
+            "for a server that syncs by itself, such as R2"
         ),
     ] = None
     result_hosts: Annotated[

@@ -113,6 +113,22 @@ async def test_a_chunk_larger_than_a_part_is_stored(case: BucketCase, key: str) 
     assert case.read(key) == body
 
 
+@pytest.mark.parametrize("size", [1, PART + 1])
+async def test_a_stored_object_is_confirmed(case: BucketCase, size: int, key: str) -> None:
+    body = noise(size)
+    await case.bucket.put_stream(key, stream(body))
+    await case.bucket.confirm(key, size, hashlib.sha256(body).hexdigest())
+    assert case.read(key) == body
+
+
+async def test_an_object_that_differs_is_not_confirmed_and_is_gone(case: BucketCase, key: str) -> None:
+    body = noise(PART + 1)
+    await case.bucket.put_stream(key, stream(body))
+    with pytest.raises(BucketUnavailable):
+        await case.bucket.confirm(key, len(body) + 1, hashlib.sha256(body + b"!").hexdigest())
+    assert await case.bucket.head(key) is None
+
+
 async def test_an_absent_object_has_no_head(case: BucketCase, key: str) -> None:
     assert await case.bucket.head(key) is None
 

@@ -124,6 +124,20 @@ async def test_every_request_is_signed_for_auto_and_uses_only_what_r2_supports(
             assert request.headers["content-md5"] == base64.b64encode(md5).decode()
 
 
+@pytest.mark.parametrize("size", [1000, 9 * MIB])
+async def test_bodies_are_neither_signed_nor_hashed_if_objects_are_compared_otherwise(
+    recorder: Seen, size: int
+) -> None:
+    """For a server on this machine, whose files the storage service reads."""
+    bucket = S3Bucket(S3Config(recorder.url, "telecine", "key-id", "secret", checksums=False))
+    await bucket.put_stream(KEY, pieces(size))
+    await bucket.aclose()
+
+    sent = [request.headers for request, _ in recorder.requests if request.method == "PUT"]
+    assert {headers["x-amz-content-sha256"] for headers in sent} == {"UNSIGNED-PAYLOAD"}
+    assert all(SCOPE.search(headers["authorization"]) and "content-md5" not in headers for headers in sent)
+
+
 async def test_the_gateway_reads_by_a_short_lived_signed_url(recorder: Seen) -> None:
     content = S3Content(Reader(recorder.url, "auto", "key-id", "secret"))
     await content.start()

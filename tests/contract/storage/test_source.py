@@ -87,6 +87,12 @@ async def test_a_result_is_unchanged(provider: Provider, announced: bool) -> Non
     assert download.content_type == "video/mp4"
 
 
+async def test_a_long_result_is_unchanged_and_can_be_repeated(provider: Provider) -> None:
+    url = provider.offer(BODY * 9)
+    for _ in range(2):
+        assert await fetch(provider.source, url, 9 * ROOM) == BODY * 9
+
+
 async def test_a_result_can_be_empty(provider: Provider) -> None:
     assert await fetch(provider.source, provider.offer(b"")) == b""
 
@@ -112,9 +118,10 @@ async def test_a_download_beyond_the_limit_is_aborted(provider: Provider) -> Non
                 pass
 
 
-async def test_truncation_is_detected_with_a_content_length(provider: Provider) -> None:
+@pytest.mark.parametrize(("times", "cut"), [(1, 100_000), (9, 100_000), (9, 9 * ROOM - 1)])
+async def test_truncation_is_detected_with_a_content_length(provider: Provider, times: int, cut: int) -> None:
     with pytest.raises(SourceNotReady):
-        await fetch(provider.source, provider.offer(BODY, cut_after=100_000))
+        await fetch(provider.source, provider.offer(BODY * times, cut_after=cut), times * ROOM)
 
 
 async def test_truncation_is_not_detected_without_a_content_length(provider: Provider) -> None:
@@ -173,6 +180,14 @@ async def test_an_invalid_response_may_be_retried(http: HttpProvider) -> None:
     url = http.server.at("/v", Answer(headers=(("Content-Length", "many"),), length=None))
     with pytest.raises(SourceNotReady):
         await fetch(http.source, url)
+
+
+@pytest.mark.parametrize("times", [1, 9])
+async def test_bytes_after_the_announced_length_are_ignored(http: HttpProvider, times: int) -> None:
+    body = BODY * times
+    url = http.server.at("/v", Answer(body + b"more", length=len(body)))
+    for _ in range(2):
+        assert await fetch(http.source, url, len(body)) == body
 
 
 async def test_a_compressed_answer_is_refused(http: HttpProvider) -> None:

@@ -8,8 +8,10 @@ file and renames it to the object's key.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from .port import Bucket, BucketRefused, BucketUnavailable
@@ -28,18 +30,31 @@ class ObjectFiles:
         self._folder = folder
         self._bucket = bucket
 
-    def sync(self, key: str, length: int) -> None:
+    def sync(self, key: str) -> None:
         """Syncs the object's bytes, its directory entry and the folders above it to disk. Blocks.
 
         Raises:
             BucketRefused: the file does not exist, or it cannot be read.
-            BucketUnavailable: the file has another length, or the disk failed.
+            BucketUnavailable: the disk failed.
         """
-        file = self._folder / self._bucket / key
-        try:
-            found = _sync(file)
+        file = self._file(key)
+        with self._explained():
+            _sync(file)
             for above in file.relative_to(self._folder).parents:
                 _sync(self._folder / above)
+
+    def digest(self, key: str) -> str:
+        """SHA-256 of the object's file in hex. Blocks and raises as `sync` does."""
+        with self._explained(), self._file(key).open("rb", buffering=0) as file:
+            return hashlib.file_digest(file, "sha256").hexdigest()
+
+    def _file(self, key: str) -> Path:
+        return self._folder / self._bucket / key
+
+    @contextmanager
+    def _explained(self) -> Iterator[None]:
+        try:
+            yield
         except (FileNotFoundError, PermissionError, NotADirectoryError) as error:
             raise BucketRefused(
                 f"the object's file cannot be read in TELECINE_S3_FILES={self._folder} ({error.strerror}): name the "
@@ -47,12 +62,13 @@ class ObjectFiles:
             ) from error
         except OSError as error:
             raise BucketUnavailable(f"the object could not be synced to disk: {error.strerror}") from error
-        if found != length:
-            raise BucketUnavailable(f"{length} bytes were sent, the object's file has {found}")
 
 
 class SyncedBucket:
-    """A bucket whose objects are on disk when `put_stream` returns."""
+    """A bucket whose objects are on disk, and compared there with what was sent, when `confirm` returns.
+
+    So its `bucket` needs no checksums in requests: they would cost the client and rclone as much as all the rest.
+    """
 
     def __init__(self, bucket: Bucket, files: ObjectFiles) -> None:
         self._bucket = bucket
@@ -60,9 +76,17 @@ class SyncedBucket:
 
     async def put_stream(self, key: str, chunks: AsyncIterator[bytes]) -> int:
         """See Bucket.put_stream."""
-        length = await self._bucket.put_stream(key, chunks)
-        await asyncio.to_thread(self._files.sync, key, length)
-        return length
+        return await self._bucket.put_stream(key, chunks)
+
+    async def confirm(self, key: str, length: int, sha256: str) -> None:
+        """See Bucket.confirm."""
+        # At the same time: one waits for the disk, the other for the processor.
+        _, found = await asyncio.gather(
+            asyncio.to_thread(self._files.sync, key), asyncio.to_thread(self._files.digest, key)
+        )
+        if found != sha256:
+            await self._bucket.delete(key)
+            raise BucketUnavailable("the object's file differs from what was sent")
 
     async def head(self, key: str) -> int | None:
         """See Bucket.head."""
@@ -77,10 +101,9 @@ class SyncedBucket:
         await self._bucket.abort_leftovers(key)
 
 
-def _sync(path: Path) -> int:
+def _sync(path: Path) -> None:
     handle = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
         os.fsync(handle)
-        return os.fstat(handle).st_size
     finally:
         os.close(handle)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 
-from .port import BucketError
+from .port import BucketError, BucketUnavailable
 
 
 @dataclass
@@ -20,6 +21,13 @@ class MemoryBucket:
         body = b"".join([chunk async for chunk in chunks])
         self.objects[key] = body
         return len(body)
+
+    async def confirm(self, key: str, length: int, sha256: str) -> None:
+        self._raise_scripted_failure()
+        body = self.objects.get(key, b"")
+        if (len(body), hashlib.sha256(body).hexdigest()) != (length, sha256):
+            self.objects.pop(key, None)
+            raise BucketUnavailable("the object differs from what was sent")
 
     async def head(self, key: str) -> int | None:
         self._raise_scripted_failure()

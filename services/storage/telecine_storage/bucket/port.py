@@ -41,6 +41,13 @@ class Bucket(Protocol):
         """
         ...
 
+    async def confirm(self, key: str, length: int, sha256: str) -> None:
+        """Makes sure that the object that `put_stream` has just stored is what was sent, and durable.
+
+        `length` in bytes, `sha256` in hex. Raises BucketError, and then an object that differs is gone.
+        """
+        ...
+
     async def head(self, key: str) -> int | None:
         """Size of the object in bytes, or None if there is none. Raises BucketError."""
         ...

@@ -7,7 +7,7 @@ from contextlib import suppress
 
 from .port import CONTENT_TYPE, BucketError, BucketUnavailable
 from .s3_executor import ObjectMissing, S3Config, S3Executor, UploadNotFound
-from .s3_multipart import MultipartUpload, abort, content_md5
+from .s3_multipart import MultipartUpload, abort
 from .s3_parts import split_into_parts
 
 __all__ = ["PART_BYTES", "S3Bucket", "S3Config"]
@@ -38,7 +38,7 @@ class S3Bucket:
         first = await anext(parts, b"")
         sent = len(first)
         if sent < self._part_bytes:
-            await self._put(key, first)  # all or nothing, and checked by its Content-MD5
+            await self._put(key, first)  # all or nothing
         else:
             async with MultipartUpload(self._calls, self._bucket, key) as multipart:
                 await multipart.add(first)
@@ -47,8 +47,17 @@ class S3Bucket:
                     sent += len(part)
                     await multipart.add(part)
             await self._tidy_up(key)
-            await self._confirm(key, sent)
         return sent
+
+    async def confirm(self, key: str, length: int, sha256: str) -> None:
+        """See Bucket.confirm. The servers verified the Content-MD5 of each body."""
+        if length < self._part_bytes:
+            return
+        # The tested S3 servers do not refuse a wrong SHA-256 of a multipart upload, so the length is checked.
+        found = await self.head(key)
+        if found != length:
+            await self.delete(key)
+            raise BucketUnavailable(f"{length} bytes were sent, {found} are there")
 
     async def head(self, key: str) -> int | None:
         """See Bucket.head."""
@@ -84,7 +93,7 @@ class S3Bucket:
                 Key=key,
                 Body=body,
                 ContentType=CONTENT_TYPE,
-                ContentMD5=content_md5(body),
+                **self._calls.checksum(body),
             )
         )
 
@@ -93,10 +102,3 @@ class S3Bucket:
         # upload could do so without end. In this order the later one fails once.
         with suppress(BucketError):
             await self.abort_leftovers(key)
-
-    async def _confirm(self, key: str, sent: int) -> None:
-        # The tested S3 servers do not refuse a wrong SHA-256 of a multipart upload, so the length is checked.
-        found = await self.head(key)
-        if found != sent:
-            await self.delete(key)
-            raise BucketUnavailable(f"{sent} bytes were sent, {found} are there")

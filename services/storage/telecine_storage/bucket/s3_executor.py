@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import base64
+import hashlib
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, TypedDict, TypeVar
 
 from telecine_chassis.s3_client import S3Access, s3_client
 
@@ -28,6 +30,12 @@ _RETRYABLE_CODES = frozenset({"BadDigest", "IncompleteBody", "RequestTimeout", "
 T = TypeVar("T")
 
 
+class ContentMD5(TypedDict, total=False):
+    """The header of that name."""
+
+    ContentMD5: str
+
+
 @dataclass(frozen=True, slots=True)
 class S3Config:
     """Address and credentials of the bucket. The region is "auto" on R2; rclone ignores it."""
@@ -37,6 +45,8 @@ class S3Config:
     access_key: str = field(repr=False)
     secret_key: str = field(repr=False)
     region: str = "auto"
+    checksums: bool = True
+    """Whether bodies carry a Content-MD5 and are signed. Without it the caller must compare every object itself."""
 
 
 class ObjectMissing(BucketRefused):
@@ -55,6 +65,13 @@ class S3Executor:
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="bucket")
         self._making = threading.Lock()
         self._client: S3Client | None = None
+
+    def checksum(self, body: bytes) -> ContentMD5:
+        """The arguments by which the server checks a body. Rclone, R2 and S3 verify no other checksum."""
+        if not self._config.checksums:
+            return {}
+        digest = hashlib.md5(body, usedforsecurity=False).digest()
+        return {"ContentMD5": base64.b64encode(digest).decode("ascii")}
 
     async def start(self) -> None:
         """Creates the client, which takes some tenths of a second at the first call otherwise."""
@@ -98,6 +115,7 @@ def _connect(config: S3Config) -> S3Client:
     )
     return s3_client(
         access,
+        sign_bodies=config.checksums,
         connect_timeout=CONNECT_SECONDS,
         read_timeout=READ_SECONDS,
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import hashlib
 from collections import deque
 from contextlib import suppress
 from types import TracebackType
@@ -20,11 +18,6 @@ if TYPE_CHECKING:
 PARTS_AT_ONCE = 2
 """Parts that are being sent; each is in memory, as is the one that is being collected."""
 _SECONDS_TO_SETTLE = 5.0
-
-
-def content_md5(body: bytes) -> str:
-    """The Content-MD5 header: the only checksum that rclone, R2 and S3 all verify."""
-    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode("ascii")
 
 
 class MultipartUpload:
@@ -75,7 +68,7 @@ class MultipartUpload:
                 UploadId=self._upload,
                 PartNumber=number,
                 Body=part,
-                ContentMD5=content_md5(part),
+                **self._calls.checksum(part),
             )
             return {"ETag": answer["ETag"], "PartNumber": number}
 

@@ -10,6 +10,10 @@ async def split_into_parts(chunks: AsyncIterator[bytes], part_bytes: int) -> Asy
     pieces: list[bytes] = []
     gathered = 0
     async for chunk in chunks:
+        if gathered + len(chunk) < part_bytes:
+            pieces.append(chunk)
+            gathered += len(chunk)
+            continue
         rest = memoryview(chunk)
         while gathered + len(rest) >= part_bytes:
             cut = part_bytes - gathered

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from typing import Any
 
 import httpcore
 
 from telecine_chassis.network import may_connect
+
+READ_BYTES = 1024 * 1024
+"""Most bytes of one read."""
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 """Resolves host and port to literal addresses; raises OSError."""
@@ -89,9 +94,37 @@ class GuardedBackend(httpcore.AsyncNetworkBackend):
         failure: Exception = httpcore.ConnectError("the host has no address")
         for address in addresses:
             try:
-                return await self._dialler.connect_tcp(
+                stream = await self._dialler.connect_tcp(
                     address, port, local_address=local_address, socket_options=socket_options
                 )
+                return _WideStream(stream)
             except httpcore.ConnectError as error:
                 failure = error
         raise failure
+
+
+class _WideStream(httpcore.AsyncNetworkStream):
+    """Passes on what the event loop has received, up to READ_BYTES."""
+
+    # httpcore asks for 64 KiB, a quarter of what uvloop receives at once: anyio copies the rest at every read, and each
+    # read costs a pass through the HTTP parser.
+
+    def __init__(self, stream: httpcore.AsyncNetworkStream) -> None:
+        self._stream = stream
+
+    async def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
+        return await self._stream.read(max(max_bytes, READ_BYTES), timeout)
+
+    async def write(self, buffer: bytes, timeout: float | None = None) -> None:
+        await self._stream.write(buffer, timeout)
+
+    async def aclose(self) -> None:
+        await self._stream.aclose()
+
+    async def start_tls(
+        self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
+    ) -> httpcore.AsyncNetworkStream:
+        return await self._stream.start_tls(ssl_context, server_hostname, timeout)
+
+    def get_extra_info(self, info: str) -> Any:
+        return self._stream.get_extra_info(info)

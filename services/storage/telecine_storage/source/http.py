@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import httpcore
 import httpx
 
-from .guarded_transport import AddressRefused, GuardedBackend, Resolve, resolve_host
+from .guarded_transport import READ_BYTES, AddressRefused, GuardedBackend, Resolve, resolve_host
 from .port import Download, SourceNotReady, SourceRefused
 
 REDIRECTS_MAX = 3
@@ -18,6 +18,7 @@ CONNECT_SECONDS = 10.0
 READ_SECONDS = 30.0
 _CONNECTIONS_MAX = 32
 _REFUSAL_BYTES_MAX = 64 * 1024
+_PARSED_BYTES_MAX = 1024 * 1024
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})
 _RETRYABLE_STATUSES = frozenset({408, 425, 429})
 _TIMEOUTS = {
@@ -78,7 +79,7 @@ class HttpSource:
             if length is not None and length > max_bytes:
                 raise SourceRefused(f"larger than {max_bytes} bytes")
             content_type = _text(response, "content-type").partition(";")[0].strip().lower() or None
-            yield Download(length, content_type, _chunks(response, max_bytes))
+            yield Download(length, content_type, _chunks(_body(response, length), max_bytes))
 
     async def _follow(self, url: str, stack: AsyncExitStack) -> httpcore.Response:
         """The final response, with the whole file, after at most REDIRECTS_MAX redirects. Raises SourceError."""
@@ -196,10 +197,33 @@ async def _beginning(response: httpcore.Response) -> bytes:
     return bytes(seen[:_REFUSAL_BYTES_MAX])
 
 
-async def _chunks(response: httpcore.Response, max_bytes: int) -> AsyncIterator[bytes]:
+async def _body(response: httpcore.Response, length: int | None) -> AsyncIterator[bytes]:
+    """The body. What is left of a long one comes from the connection itself, past the parser, which copies it thrice.
+
+    Its connection is closed afterwards, because the parser has not seen the end.
+    """
+    parsed = response.aiter_stream()
+    left = length or 0
+    async for chunk in parsed:  # all that the parser had
+        left -= len(chunk)
+        yield chunk
+        if left > _PARSED_BYTES_MAX:
+            break
+    else:
+        return
+    connection: httpcore.AsyncNetworkStream = response.extensions["network_stream"]
+    while left > 0:
+        chunk = (await connection.read(READ_BYTES, timeout=READ_SECONDS))[:left]
+        if not chunk:
+            raise httpcore.RemoteProtocolError("the connection was closed before the end of the body")
+        left -= len(chunk)
+        yield chunk
+
+
+async def _chunks(body: AsyncIterator[bytes], max_bytes: int) -> AsyncIterator[bytes]:
     total = 0
     try:
-        async for chunk in response.aiter_stream():
+        async for chunk in body:
             total += len(chunk)
             if total > max_bytes:
                 raise SourceRefused(f"larger than {max_bytes} bytes")

@@ -66,7 +66,9 @@ async def transfer(
             examined = _Examined(download, sha256)
             async with aclosing(examined.chunks()) as chunks:
                 await bucket.put_stream(key, chunks)
-            return examined.copied()
+            copied = examined.copied()
+            await bucket.confirm(key, copied.bytes, copied.sha256)
+            return copied
     except SourceError as error:
         raise CopyFailed(
             StorageFailure.SOURCE, error.reason, permanent=isinstance(error, SourceRefused)
