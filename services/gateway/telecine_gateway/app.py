@@ -17,6 +17,8 @@
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
 
@@ -32,6 +34,8 @@ from telecine_contracts import registry
 from telecine_contracts.version import __version__
 from telecine_gateway.access.auth import Auth
 from telecine_gateway.access.key_catch_up import ApiKeyCatchUp
+from telecine_gateway.access.sign_up import SignUpGrants
+from telecine_gateway.access.token_rules import TokenRules
 from telecine_gateway.admin import routes as admin_routes
 from telecine_gateway.admin.ledger_commands import LedgerCommands
 from telecine_gateway.callbacks import routes as callbacks_routes
@@ -69,6 +73,10 @@ from telecine_gateway.videos.submission import Commands, Submissions
 from .domain import Generation, decide, evolve
 from .settings import Settings
 
+if TYPE_CHECKING:
+    from telecine_gateway.access.jwks import IssuerKeys
+    from telecine_gateway.access.token_auth import TokenAuth
+
 SOURCE = "telecine/gateway"
 NEW_KEY_TIMEOUT = 5
 """Seconds that a request with an unknown key waits for the tables, if keys were created just now."""
@@ -90,8 +98,16 @@ def build(settings: Settings) -> Service:
     api = Api(__version__)
     install_error_handlers(api)
     install_middleware(api, parts.tracing, parts.metrics)
+    keys = ApiKeyCatchUp(
+        lambda: projections.newest("access"), lambda: projections.sequence("access"), within=NEW_KEY_TIMEOUT
+    )
+    recent = Recent()
+    queries = Queries(lambda: projections.engine, recent)
+    live = LiveUpdates(projections)
+    issuer = _issuer(settings, parts, queries, live) if settings.jwks_url else None
+    auth = Auth(queries, keys.catch_up, parts.clock, issuer.auth if issuer else None)
     service = parts.service(
-        before=[projections, bucket],
+        before=[projections, bucket, *([issuer.keys] if issuer else [])],
         checks=[projections.ready],
         http=HttpServer(
             api,
@@ -108,12 +124,6 @@ def build(settings: Settings) -> Service:
         ),
         reacts=False,
     )
-    keys = ApiKeyCatchUp(
-        lambda: projections.newest("access"), lambda: projections.sequence("access"), within=NEW_KEY_TIMEOUT
-    )
-    recent = Recent()
-    queries = Queries(lambda: projections.engine, recent)
-    auth = Auth(queries, keys.catch_up)
     projections.listen("generations", recent.forget)
     projections.listen("ledger", recent.forget)
     projections.on_slot_change(recent.forget_all)
@@ -123,7 +133,6 @@ def build(settings: Settings) -> Service:
     projections.listen("catalog", prices.forget)
     projections.on_slot_change(prices.forget)
     projections.listen("access", lambda events: keys.advanced())
-    live = LiveUpdates(projections)
     live.subscribe()
     parts.metrics.observable_gauge(
         "telecine_waiters",
@@ -136,6 +145,39 @@ def build(settings: Settings) -> Service:
     for router in [*_routers(settings, parts, projections, queries, auth, prices, live, bucket), *operation]:
         api.include_router(router)
     return service
+
+
+@dataclass(frozen=True, slots=True)
+class _Issuer:
+    """The issuer of tokens that are accepted beside API keys."""
+
+    keys: "IssuerKeys"
+    auth: "TokenAuth"
+
+
+def _issuer(settings: Settings, parts: ServiceBuilder, queries: Queries, live: LiveUpdates) -> _Issuer:
+    # cryptography is loaded by gateways that take tokens.
+    from telecine_gateway.access.jwks import IssuerKeys
+    from telecine_gateway.access.token_auth import TokenAuth
+    from telecine_gateway.access.tokens import TokenVerifier
+
+    assert settings.jwks_url is not None and settings.jwt_issuer is not None
+    keys = IssuerKeys(settings.jwks_url, settings.jwt_algorithms)
+    rules = TokenRules(
+        issuer=settings.jwt_issuer,
+        audiences=settings.jwt_audiences,
+        account_claim=settings.jwt_account_claim,
+        scope_claims=settings.jwt_scope_claims,
+        default_scopes=settings.jwt_default_scopes,
+        sign_up_claim=settings.signup_claim,
+    )
+    grants = SignUpGrants(
+        NatsLedger(parts.connection, timeout=settings.answer_timeout),
+        AccountQueries(queries).has_grant,
+        live.wait_for_entry,
+        credits=settings.signup_credits,
+    )
+    return _Issuer(keys, TokenAuth(TokenVerifier(rules, keys), parts.metrics, grants.ensure))
 
 
 def _routers(

@@ -9,6 +9,8 @@ from pydantic_settings import NoDecode
 from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
 from telecine_chassis.settings.secrets import ChosenSecret
 from telecine_contracts.video_models import DEFAULT_MODEL, MODELS
+from telecine_gateway.access.api_keys import DEFAULT_SCOPES, Scope
+from telecine_gateway.access.token_rules import ALGORITHMS, is_trustworthy
 
 Names = Annotated[tuple[str, ...], NoDecode]
 
@@ -97,7 +99,50 @@ class Settings(DatabaseSettings):
         Names, Field(description="host:port that image URLs may point to though private; for sandboxes")
     ] = ()
 
-    @field_validator("models", "image_url_private_hosts", mode="before")
+    jwks_url: Annotated[
+        str | None,
+        Field(
+            description="The public keys of the issuer whose tokens are accepted beside API keys, e.g. "
+            "https://app.example.com/api/auth/jwks; https, or http within a machine or a container network"
+        ),
+    ] = None
+    jwt_issuer: Annotated[str | None, Field(description="What a token's claim iss must be")] = None
+    jwt_audiences: Annotated[Names, Field(description="A token's claim aud must have one of these")] = ()
+    jwt_algorithms: Annotated[
+        Names,
+        Field(min_length=1, description="Signatures that are accepted, by the names of RFC 7518 and 9864"),
+    ] = ALGORITHMS
+    jwt_account_claim: Annotated[
+        str, Field(min_length=1, description="The claim that names the account; one that users can't choose")
+    ] = "sub"
+    jwt_scope_claims: Annotated[
+        Names,
+        Field(
+            description="Claims with the scopes, as a list or with spaces between; the first that is present counts"
+        ),
+    ] = ()
+    jwt_default_scopes: Annotated[
+        Names, Field(description="The scopes of a token without such a claim: generate, keys, admin")
+    ] = DEFAULT_SCOPES
+    signup_credits: Annotated[
+        int,
+        Field(
+            ge=0, description="Promotional credits for each account that comes with a token, once; 0: none"
+        ),
+    ] = 0
+    signup_claim: Annotated[
+        str, Field(description="A claim that must be true for them, e.g. emailVerified; empty: none")
+    ] = ""
+
+    @field_validator(
+        "models",
+        "image_url_private_hosts",
+        "jwt_audiences",
+        "jwt_algorithms",
+        "jwt_scope_claims",
+        "jwt_default_scopes",
+        mode="before",
+    )
     @classmethod
     def _split(cls, value: Any) -> Any:
         if isinstance(value, str) and value.lstrip().startswith("["):
@@ -113,6 +158,28 @@ class Settings(DatabaseSettings):
             raise ValueError(f"models: {', '.join(unknown)} not known; known are {', '.join(MODELS)}")
         if self.default_model not in self.models:
             raise ValueError("default_model: must be one of models")
+        return self
+
+    @model_validator(mode="after")
+    def _whole_issuer(self) -> Self:
+        if unknown := set(self.jwt_algorithms) - set(ALGORITHMS):
+            raise ValueError(
+                f"jwt_algorithms: {', '.join(sorted(unknown))} not known; known are {', '.join(ALGORITHMS)}"
+            )
+        if unknown := set(self.jwt_default_scopes) - set(Scope):
+            raise ValueError(
+                f"jwt_default_scopes: {', '.join(sorted(unknown))} not known; known are {', '.join(Scope)}"
+            )
+        if self.jwks_url is None:
+            return self
+        if not self.jwt_issuer or not self.jwt_audiences:
+            raise ValueError(
+                "jwt_issuer and jwt_audiences: needed with jwks_url, or any token of its keys would do"
+            )
+        if not is_trustworthy(self.jwks_url):
+            raise ValueError(
+                "jwks_url: must be https, or http on this machine or to a private address or plain name"
+            )
         return self
 
     @model_validator(mode="after")

@@ -64,6 +64,9 @@ def _build_services(folder: Path) -> dict[str, Service]:
         "s3_secret_key": "a secret of the tests",
         "content_secret": "content secret of the tests 7mQ2vX9rTb4K",
         "callback_secret": "callback secret of the tests Zk3Jw8YdPq6N",
+        "jwks_url": f"{nowhere}/jwks",
+        "jwt_issuer": nowhere,
+        "jwt_audiences": (nowhere,),
         "checkpoint_key": Signer.new("tests").secret_text(),
     }
     return {name: build(settings(**facts)) for name, (settings, build) in SERVICES.items()}

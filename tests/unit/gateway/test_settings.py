@@ -51,6 +51,11 @@ def test_lists_are_comma_separated_or_json(monkeypatch: pytest.MonkeyPatch, text
         ("http_port", "99999"),
         ("answer_timeout", "0"),
         ("content_downloads_per_account", "120"),
+        ("jwks_url", "https://app.example.com/jwks"),
+        ("jwt_algorithms", "HS256"),
+        ("jwt_algorithms", ","),
+        ("jwt_default_scopes", "root"),
+        ("signup_credits", "-1"),
     ],
 )
 def test_invalid_settings_are_refused(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
@@ -67,3 +72,42 @@ def test_secrets_have_no_default(monkeypatch: pytest.MonkeyPatch) -> None:
 
     missing = {str(problem["loc"][0]) for problem in error.value.errors()}
     assert {"content_secret", "callback_secret", "s3_secret_key"} <= missing
+
+
+ISSUER = {"jwt_issuer": "https://app.example.com", "jwt_audiences": "telecine, videos"}
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://app.example.com/api/auth/jwks",
+        "https://203.0.113.7/jwks",
+        "http://127.0.0.1:3000/jwks",
+        "http://localhost/jwks",
+        "http://[::1]/jwks",
+        "http://10.1.2.3/jwks",
+        "http://web:3000/jwks",
+    ],
+)
+def test_keys_come_over_https_or_a_private_network(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    settings = read(monkeypatch, jwks_url=url, **ISSUER)
+    assert (settings.jwks_url, settings.jwt_audiences) == (url, ("telecine", "videos"))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://app.example.com/jwks",
+        "http://203.0.113.7/jwks",
+        "http://169.254.169.254/jwks",
+        "http://127.0.0.1.example.com/jwks",
+        "https://user:password@app.example.com/jwks",
+        "https://app.example.com:99999/jwks",
+        "file:///etc/jwks",
+        "https://",
+        "jwks",
+    ],
+)
+def test_other_addresses_of_keys_are_refused(monkeypatch: pytest.MonkeyPatch, url: str) -> None:
+    with pytest.raises(ValidationError, match=r"(?i)jwks_url"):
+        read(monkeypatch, jwks_url=url, **ISSUER)

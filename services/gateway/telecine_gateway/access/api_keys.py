@@ -23,6 +23,8 @@ class Scope(StrEnum):
 
     GENERATE = "generate"
     """Request, follow, download and cancel videos of the key's account."""
+    KEYS = "keys"
+    """List, create, rotate and revoke the account's keys."""
     ADMIN = "admin"
     """Grant and correct credits, close accounts and set limits, for every account."""
 

@@ -1,7 +1,11 @@
-"""Authentication: an API key in `Authorization: Bearer` or `X-API-Key`, which acts for one account."""
+"""Authentication: an API key in `Authorization: Bearer` or `X-API-Key`, or an issuer's token in the former.
+
+Either acts for one account.
+"""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from fastapi import Request
 
@@ -10,44 +14,59 @@ from telecine_chassis.telemetry.tracing import bind_context
 from telecine_gateway.http.errors import ApiError
 from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.read_model.tables import ApiKey
 
-from .api_keys import Scope, fingerprint, is_well_formed
+from .api_keys import PREFIX, Scope, fingerprint, is_well_formed
 
-__all__ = ["Auth", "Requester", "check_scope", "has_credentials"]
+__all__ = ["CHALLENGE", "Auth", "Requester", "check_scope", "has_credentials", "unauthorized"]
 
 MAX_CACHED_KEYS = 10_000
 """Keys that are cached between two changes of the ACCESS stream."""
+CHALLENGE = 'Bearer realm="telecine"'
 
 
 @dataclass(frozen=True, slots=True)
 class Requester:
-    """The caller: an account, the key it used, and the scopes of that key."""
+    """The caller: an account, what it may do, and the key that it used; None if it used an issuer's token.
+
+    `expires_at`: when the key expires.
+    """
 
     account: str
-    key_id: str
+    key_id: str | None
     scopes: frozenset[str]
+    expires_at: datetime | None = None
 
 
 class Auth:
     """A FastAPI dependency: the caller of a request.
 
     Valid keys are cached until the ACCESS projection advances, so that a revoked key stops working at once. For an
-    unknown key, `catch_up` waits until the tables have what the stream has: a key works from its creation.
+    unknown key, `catch_up` waits until the tables have what the stream has: a key works from its creation. `tokens`
+    authenticates what is not a key, if an issuer is configured.
     """
 
-    def __init__(self, queries: Queries, catch_up: Callable[[], Awaitable[None]]) -> None:
+    def __init__(
+        self,
+        queries: Queries,
+        catch_up: Callable[[], Awaitable[None]],
+        clock: Callable[[], datetime],
+        tokens: Callable[[str], Awaitable[Requester]] | None = None,
+    ) -> None:
         self._queries = queries
         self._catch_up = catch_up
+        self._clock = clock
+        self._tokens = tokens
         self._known: dict[str, Requester] = {}
         self._epoch = 0
 
     async def __call__(self, request: Request) -> Requester:
-        """The caller. Raises ApiError 401, with the same body for every reason."""
-        secret = _secret(request)
-        requester = await self._find(secret) if secret and is_well_formed(secret) else None
-        if requester is None:
-            challenge = {"WWW-Authenticate": 'Bearer realm="telecine"'}
-            raise ApiError(401, ErrorCode.UNAUTHORIZED, "Unauthorized", challenge)
+        """The caller. Raises ApiError 401, with the same body for every reason; 403 or 503 for a token."""
+        secret, bearer = _secret(request)
+        if bearer and self._tokens is not None and not secret.startswith(PREFIX):
+            requester = await self._tokens(secret)
+        else:
+            requester = await self._key_owner(secret)
         bind_context(account=requester.account)
         return requester
 
@@ -64,6 +83,12 @@ class Auth:
         self._epoch += 1
         self._known.clear()
 
+    async def _key_owner(self, secret: str) -> Requester:
+        requester = await self._find(secret) if is_well_formed(secret) else None
+        if requester is None or _has_expired(requester.expires_at, self._clock()):
+            raise unauthorized()
+        return requester
+
     async def _find(self, secret: str) -> Requester | None:
         sha256 = fingerprint(secret)
         if sha256 in self._known:
@@ -78,7 +103,7 @@ class Auth:
                 key = await self._queries.key(sha256)
         if key is None or key.revoked_at is not None:
             return None
-        requester = Requester(key.account, key.key_id, frozenset(key.scopes))
+        requester = _owner(key)
         if epoch == self._epoch:
             if len(self._known) >= MAX_CACHED_KEYS:
                 self._known.clear()
@@ -87,20 +112,34 @@ class Auth:
 
 
 def check_scope(requester: Requester, scope: Scope) -> Requester:
-    """The caller, if its key has the scope. Raises ApiError 403."""
+    """The caller, if its key or token has the scope. Raises ApiError 403."""
     if scope not in requester.scopes:
         text = f"This key does not have the scope {scope.value}, which this needs"
         raise ApiError(403, ErrorCode.MISSING_SCOPE, text, scope=scope.value)
     return requester
 
 
+def unauthorized(challenge: str = CHALLENGE) -> ApiError:
+    """The response to missing and invalid credentials, with the same body for every reason."""
+    return ApiError(401, ErrorCode.UNAUTHORIZED, "Unauthorized", {"WWW-Authenticate": challenge})
+
+
 def has_credentials(request: Request) -> bool:
-    """Whether the request has a header for a key, valid or not."""
-    return bool(_secret(request))
+    """Whether the request has a header for a key or a token, valid or not."""
+    return bool(_secret(request)[0])
 
 
-def _secret(request: Request) -> str | None:
+def _secret(request: Request) -> tuple[str, bool]:
+    """The key or token, empty if there is none, and whether it is a bearer's: only that may be a token."""
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
     if scheme.lower() == "bearer":
-        return token.strip()
-    return request.headers.get("x-api-key")
+        return token.strip(), bool(token.strip())
+    return request.headers.get("x-api-key", ""), False
+
+
+def _owner(key: ApiKey) -> Requester:
+    return Requester(key.account, key.key_id, frozenset(key.scopes))
+
+
+def _has_expired(expires_at: datetime | None, now: datetime) -> bool:
+    return expires_at is not None and expires_at <= now

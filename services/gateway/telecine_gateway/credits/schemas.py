@@ -180,9 +180,9 @@ class Credits(BalancesBody):
 
     @classmethod
     def of_account(
-        cls, state: AccountState | None, key_id: str, page: EntryPage, next_cursor: str | None
+        cls, state: AccountState | None, key_id: str | None, page: EntryPage, next_cursor: str | None
     ) -> Self:
-        """`state`: None for an account without entries. `key_id`: the key that the caller uses."""
+        """`state`: None for an account without entries. `key_id`: the caller's key, if it uses one."""
         limits = state.limits if state else {}
         expiry = state.next_expiry if state else None
         return cls(
@@ -190,7 +190,8 @@ class Credits(BalancesBody):
             held=page.held,
             is_closed=state.balance.closed if state else False,
             limits=OwnLimits(
-                account=SpendLimitBody.of(limits.get("")), api_key=SpendLimitBody.of(limits.get(key_id))
+                account=SpendLimitBody.of(limits.get("")),
+                api_key=SpendLimitBody.of(limits.get(key_id) if key_id else None),
             ),
             next_expiry=NextExpiry(at=expiry.at, amount=expiry.amount) if expiry else None,
             statement=EntryList(items=_entries(page.entries), next_cursor=next_cursor),

@@ -17,7 +17,7 @@ _FAILURES = {
         ErrorCode.INVALID,
         "duration must be from 2 to 12 seconds …",
     ),
-    401: ("No valid API key", ErrorCode.UNAUTHORIZED, "Unauthorized"),
+    401: ("No valid API key or token", ErrorCode.UNAUTHORIZED, "Unauthorized"),
     403: (
         "The key does not have the scope that this needs; or the link is not valid, or the account is closed",
         ErrorCode.MISSING_SCOPE,

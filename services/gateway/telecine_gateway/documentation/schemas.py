@@ -48,7 +48,7 @@ SECURITY_SCHEMES = {
     "bearer": {
         "type": "http",
         "scheme": "bearer",
-        "description": "An API key as `Authorization: Bearer tk_…`",
+        "description": "An API key as `Authorization: Bearer tk_…`, or a token of the configured issuer",
     },
     "apiKey": {"type": "apiKey", "in": "header", "name": "X-API-Key", "description": "The same key"},
 }

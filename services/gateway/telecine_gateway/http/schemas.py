@@ -55,6 +55,7 @@ class ErrorCode(StrEnum):
     INSUFFICIENT_CREDITS = "insufficient_credits"
     SPEND_LIMIT = "spend_limit"
     MISSING_SCOPE = "missing_scope"
+    INVALID_ACCOUNT = "invalid_account"
     INVALID_LINK = "invalid_link"
     ACCOUNT_CLOSED = "account_closed"
     NOT_FOUND = "not_found"

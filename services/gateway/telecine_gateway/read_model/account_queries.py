@@ -88,6 +88,13 @@ class AccountQueries:
         query = query.order_by(col(GrantRow.number).desc()).limit(wanted.limit + 1)
         return await self._queries.run(lambda session: session.exec(query).all())
 
+    async def has_grant(self, account: str, reference: str) -> bool:
+        """Whether the account has, or had, a grant of that reference."""
+        query = select(GrantRow.number).where(
+            col(GrantRow.account) == account, col(GrantRow.reference) == reference
+        )
+        return await self._queries.run(lambda session: session.exec(query).first() is not None)
+
     async def has_key(self, account: str, key_id: str) -> bool:
         """Whether the account has, or had, a key of that id."""
         query = select(ApiKey.sha256).where(col(ApiKey.account) == account, col(ApiKey.key_id) == key_id)
