@@ -40,16 +40,20 @@ def s3_client(access: S3Access, *, sign_bodies: bool = True, **config: Any) -> "
     from botocore.loaders import JSONFileLoader, Loader
 
     class Models(JSONFileLoader):
-        """The models as plain dicts, which take 4 MB less than botocore's OrderedDicts and keep the order, too."""
+        """The models as plain dicts instead of OrderedDicts, and endpoints of S3 alone: 7 MB less."""
 
         def load_file(self, file_path: str) -> Any:
-            for suffix, read in (
-                ("", Path.read_bytes),
-                (".gz", lambda file: gzip.decompress(file.read_bytes())),
-            ):
-                if (file := Path(f"{file_path}.json{suffix}")).is_file():
-                    return json.loads(read(file))
-            return None
+            plain, packed = Path(f"{file_path}.json"), Path(f"{file_path}.json.gz")
+            if plain.is_file():
+                model = json.loads(plain.read_bytes())
+            elif packed.is_file():
+                model = json.loads(gzip.decompress(packed.read_bytes()))
+            else:
+                return None
+            for partition in model.get("partitions", ()):
+                if "services" in partition:
+                    partition["services"] = {"s3": partition["services"].get("s3", {})}
+            return model
 
     session = botocore.session.Session()
     for name, (_, _, default, conversion) in list(session.session_var_map.items()):

@@ -23,8 +23,8 @@ from typing import Any, TypedDict
 
 __all__ = ["UNUSED", "Order", "freeze", "serve", "without"]
 
-UNUSED = ("rich", "psutil")
-"""structlog, httpx and OpenTelemetry import them for features that nothing here uses; with their own imports 8 MB."""
+UNUSED = ("psutil", "pygments", "rich")
+"""structlog, httpx and OpenTelemetry import them for features that nothing here uses; with their own imports 10 MB."""
 _PR_SET_PDEATHSIG, _PR_SET_NAME = 1, 15
 _M_ARENA_MAX, _ARENAS = -8, 2
 
