@@ -2,6 +2,7 @@
 
 import asyncio
 import ctypes
+import importlib
 import json
 import os
 import signal
@@ -22,9 +23,14 @@ __all__ = ["SERVICE_IMPORTS", "PreloadedServices"]
 
 SERVICE_IMPORTS = (
     *(f"{service_module(name)}.app" for name in SERVICES),
-    # What they import later, while they start.
-    "encodings.idna",
-    "importlib.resources.readers",
+    # What one or the other imports while it starts. An import writes to the names that modules have in common, and so
+    # copies thousands of shared pages: it is worth its place here even if one service alone needs it.
+    "anyio._backends._asyncio",
+    "boto3.s3.inject",
+    "boto3.session",
+    "botocore.docs.docstring",
+    "botocore.retries.adaptive",
+    "pydantic.v1",
     "sqlalchemy.dialects.sqlite",
     "telecine_chassis.nats.broker",
     "uvicorn.lifespan.off",
@@ -32,6 +38,8 @@ SERVICE_IMPORTS = (
     "uvloop",
 )
 """What the services share."""
+_SUPERVISOR_IMPORTS = ("encodings.idna", "importlib.resources.readers", "nacl.signing", "nkeys")
+"""What the supervisor imports while it starts a stack, and the services, too."""
 
 _PR_SET_CHILD_SUBREAPER = 36
 
@@ -59,6 +67,8 @@ class PreloadedServices:
         answer, answer_sink = os.pipe()
         program: AdoptedChild | None = None
         if sys.platform.startswith("linux") and threading.active_count() == 1:
+            for name in _SUPERVISOR_IMPORTS:
+                importlib.import_module(name)
             freeze()
             pid = os.fork()
             if pid == 0:
