@@ -26,7 +26,7 @@ from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.entries import Period, Statement
 from telecine_gateway.read_model.statement_queries import StatementPart, StatementQueries
 
-from . import statement_csv, statement_html
+from . import statement_csv
 from .schemas import STATEMENT, StatementPage
 
 __all__ = ["StatementDependencies", "router"]
@@ -138,6 +138,9 @@ def _whole(
         headers = {"Content-Disposition": f'attachment; filename="{_file_name(statement)}.csv"'}
         media_type = "text/csv; charset=utf-8; header=present"
         return StreamingResponse(_csv(statement, dependencies), headers=headers, media_type=media_type)
+    # Imported when a page is asked for: Jinja and its templates take 2 MB.
+    from . import statement_html
+
     headers = {"Content-Security-Policy": statement_html.CONTENT_SECURITY_POLICY}
     return StreamingResponse(
         _html(statement, dependencies), headers=headers, media_type="text/html; charset=utf-8"
@@ -152,6 +155,8 @@ async def _csv(statement: Statement, dependencies: StatementDependencies) -> Asy
 
 
 async def _html(statement: Statement, dependencies: StatementDependencies) -> AsyncIterator[bytes]:
+    from . import statement_html
+
     yield statement_html.begin(statement, dependencies.clock())
     async for part in dependencies.statements.render(statement, statement_html.lines):
         yield part
