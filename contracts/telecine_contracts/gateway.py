@@ -10,14 +10,28 @@ from .pricing import Price, PricedInputs
 
 
 class Kind(StrEnum):
-    """Input of a generation."""
+    """Input of a generation: a text alone, or media as well, which may be references."""
 
     TEXT_TO_VIDEO = "text-to-video"
     IMAGE_TO_VIDEO = "image-to-video"
 
 
+class Reference(BaseModel):
+    """A file that the video is to resemble or to use: neither its first nor its last frame."""
+
+    model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
+
+    type: Annotated[str, Field(description="image, video or audio")]
+    role: Annotated[str, Field(description="reference_image, reference_video or reference_audio")]
+    url: Annotated[str, Field(description="URL of the file")]
+
+
 class VideoParameters(BaseModel):
-    """Parameters sent to the provider, each one explicit: none is left to the provider's default."""
+    """Parameters sent to the provider: the resolved request, from which price, provider request and record follow.
+
+    What affects the price or the picture is explicit, never left to the provider's default. An optional field that is
+    absent was not requested; fields after `camera_fixed` are absent in older events.
+    """
 
     model_config = ConfigDict(frozen=True, hide_input_in_errors=True)
 
@@ -27,7 +41,7 @@ class VideoParameters(BaseModel):
     )
     image_url: Annotated[str | None, Field(description="URL of the first frame")] = None
     last_frame_url: Annotated[str | None, Field(description="URL of the last frame")] = None
-    resolution: Annotated[str, Field(description="480p, 720p or 1080p")]
+    resolution: Annotated[str, Field(description="480p, 720p, 1080p or 4k")]
     ratio: Annotated[str | None, Field(description="Aspect ratio, e.g. 16:9; absent: as the image")] = None
     duration: Annotated[int, Field(description="Seconds")]
     seed: Annotated[int | None, Field(description="0 to 2^32-1, only if the user chose one")] = None
@@ -36,10 +50,35 @@ class VideoParameters(BaseModel):
         bool | None,
         Field(description="Whether the camera is fixed; absent: the model has no such option"),
     ] = None
+    generate_audio: Annotated[
+        bool | None, Field(description="Whether the video has sound; absent: the model makes none")
+    ] = None
+    references: Annotated[
+        tuple[Reference, ...] | None, Field(description="Files that the video is to resemble or to use")
+    ] = None
+    draft: Annotated[bool | None, Field(description="True: a preview of low quality")] = None
+    service_tier: Annotated[
+        str | None, Field(description="flex: cheaper, and may wait for hours; absent: default")
+    ] = None
+    priority: Annotated[
+        int | None, Field(description="0 to 9, among the operator's own tasks at the provider")
+    ] = None
+
+    @property
+    def is_flex(self) -> bool:
+        """Whether it goes to the provider's offline tier."""
+        return self.service_tier == "flex"
 
     def priced_inputs(self) -> PricedInputs:
         """What the price of the request depends on."""
-        return PricedInputs(model=self.model, resolution=self.resolution, seconds=self.duration)
+        return PricedInputs(
+            model=self.model,
+            resolution=self.resolution,
+            seconds=self.duration,
+            audio=bool(self.generate_audio),
+            input_video=any(reference.type == "video" for reference in self.references or ()),
+            tier="flex" if self.is_flex else "default",
+        )
 
 
 class VideoEvent(Event):

@@ -105,6 +105,10 @@ class GenerationSubmitted(GenerationEvent):
     submitted_at: Annotated[datetime, Field(description="When the provider accepted it")]
     deadline_at: Annotated[datetime, Field(description="When it fails for the user unless it has ended")]
     adopted: Annotated[bool, Field(description="Whether it was found in the provider's list")] = False
+    service_tier: Annotated[
+        str | None,
+        Field(description="flex: the provider lists it only if asked for this tier; absent: default"),
+    ] = None
 
 
 class GenerationProgressed(GenerationEvent):

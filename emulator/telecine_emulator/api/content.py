@@ -200,6 +200,11 @@ def _model_problems(content: Content, model: Model) -> Iterator[Problem]:
     if kind not in model.tasks:
         message = f"the specified task_type {kind} does not support model {model.name}"
         yield Problem("InvalidParameter.TaskTypeConstraint", "content", message)
+    for role, most in model.references:
+        if content.roles.count(role) > most:
+            noun = role.removeprefix("reference_")
+            message = f"expected at most {most} reference {noun} contents for model {model.name}"
+            yield Problem("InvalidParameter", "content", message)
     if kind == "r2v" and set(content.roles) == {"reference_audio"} and not model.audio_alone:
         message = "audio can't be the only reference content"
         yield Problem("InvalidParameter.TaskTypeConstraint", "content", message)

@@ -25,7 +25,10 @@ SIZES_OF_LATER_SERIES: dict[str, tuple[Size, ...]] = {
 
 @dataclass(frozen=True)
 class Model:
-    """One row of the matrix. `tasks` holds the task types t2v, i2v, flf2v and r2v."""
+    """One row of the matrix. `tasks` holds the task types t2v, i2v, flf2v and r2v.
+
+    `references`: the most images, videos and audio files of a request, by role.
+    """
 
     name: str
     resolutions: tuple[str, ...]
@@ -40,6 +43,7 @@ class Model:
     draft: bool = False
     priority: bool = True
     tools: bool = False
+    references: tuple[tuple[str, int], ...] = ()
     audio_alone: bool = False
     ratio_with_first_frame: bool = True
     makes_sound: bool = False
@@ -61,6 +65,11 @@ class Model:
 
 FRAMES_ONLY = frozenset({"t2v", "i2v", "flf2v"})
 EVERYTHING = FRAMES_ONLY | {"r2v"}
+
+
+def _references(images: int, videos: int, audio: int) -> tuple[tuple[str, int], ...]:
+    return ("reference_image", images), ("reference_video", videos), ("reference_audio", audio)
+
 
 ONE_0_PRO = Model(
     name="seedance-1-0-pro",
@@ -95,6 +104,7 @@ TWO_0 = Model(
     service_tier=False,
     tools=True,
     makes_sound=True,
+    references=_references(9, 3, 3),
     asset_ids=True,
     strict_expiry=False,
 )
@@ -113,6 +123,7 @@ MODELS = MappingProxyType(
             name="seedance-1-0-lite-i2v",
             default_resolution="720p",
             tasks=frozenset({"i2v", "flf2v", "r2v"}),
+            references=_references(4, 0, 0),
         ),
         "seedance-1-5-pro-251215": ONE_5_PRO,
         "seedance-2-0-260128": TWO_0,
@@ -123,6 +134,7 @@ MODELS = MappingProxyType(
             name="seedance-2-5",
             resolutions=("480p", "720p", "1080p"),
             seconds=range(4, 31),
+            references=_references(30, 10, 10),
             audio_alone=True,
             ratio_with_first_frame=False,
             formats=("mp4", "mov"),

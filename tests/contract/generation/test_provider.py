@@ -6,6 +6,7 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from tests.support.data.submit_requests import submit_request, with_parameters
 from tests.support.environments.providers import (
     Answer,
     ProviderEnvironment,
@@ -27,22 +28,7 @@ from telecine_generation.provider.port import (
     SubmitRequest,
 )
 
-REQUEST = SubmitRequest(
-    model="doubao-seedance-1-0-pro-250528",
-    prompt="a lighthouse at dusk",
-    image_url=None,
-    last_frame_url=None,
-    resolution="480p",
-    ratio="16:9",
-    duration=2,
-    seed=42,
-    watermark=False,
-    camera_fixed=None,
-    safety_identifier="",
-    callback_url=None,
-    expires_after=None,
-    generate_audio=False,
-)
+REQUEST = submit_request(resolution="480p", duration=2)
 
 
 @pytest.fixture(scope="module")
@@ -94,8 +80,24 @@ async def test_an_accepted_task_is_queued_with_its_parameters(environment: Provi
     assert await environment.posts() == 1
 
 
+async def test_tasks_of_the_offline_tier_are_listed_apart(environment: ProviderEnvironment) -> None:
+    flex = with_parameters(asked(environment, 44), service_tier="flex")
+    outcome = await environment.provider.submit(flex)
+    assert isinstance(outcome, Accepted)
+    other = await submit(environment)
+    both = [outcome.task_id, other]
+
+    assert set(await environment.provider.tasks(both)) == {other}
+    assert set(await environment.provider.tasks(both, flex=True)) == {outcome.task_id}
+    mark = await mark_of(environment, flex)
+    assert await environment.provider.find(mark) is None
+    found = await environment.provider.find(replace(mark, flex=True))
+    assert found is not None
+    assert found.task_id == outcome.task_id
+
+
 async def test_prompt_flags_cannot_change_the_request(environment: ProviderEnvironment) -> None:
-    request = replace(asked(environment), prompt="a lighthouse --resolution 1080p --dur 12 --wm true")
+    request = with_parameters(asked(environment), prompt="a lighthouse --resolution 1080p --dur 12 --wm true")
     outcome = await environment.provider.submit(request)
     assert isinstance(outcome, Accepted)
     task = await seen(environment, outcome.task_id)

@@ -4,7 +4,6 @@ import asyncio
 import gzip
 import json
 from contextlib import AbstractAsyncContextManager, aclosing
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -12,6 +11,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 from pydantic import SecretStr
 from structlog.testing import capture_logs
+from tests.support.data.submit_requests import submit_request, with_parameters
 from tests.support.http_servers.scripted_server import (
     RawRequest,
     answer,
@@ -32,28 +32,12 @@ from telecine_generation.provider.port import (
     ProviderUnavailable,
     Refused,
     SubmissionMark,
-    SubmitRequest,
 )
 
 KEY = "key-that-is-secret"
 PROMPT = "prompt-that-is-secret"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
-REQUEST = SubmitRequest(
-    model="doubao-seedance-1-0-pro-250528",
-    prompt=PROMPT,
-    image_url=None,
-    last_frame_url=None,
-    resolution="720p",
-    ratio="16:9",
-    duration=5,
-    seed=42,
-    watermark=False,
-    camera_fixed=None,
-    safety_identifier="mark-1",
-    callback_url=None,
-    expires_after=None,
-    generate_audio=False,
-)
+REQUEST = submit_request(prompt=PROMPT)
 MARK = SubmissionMark(seed=42, safety_identifier="mark-1", model=REQUEST.model, since=NOON)
 FAR = 5.0
 EMPTY_LIST = answer_json(200, {"total": 0, "items": []})
@@ -92,7 +76,7 @@ class TestSubmit:
             raw_server(answer_json(200, {"id": "cgt-1"})) as server,
             provider_at(server.url) as provider,
         ):
-            await provider.submit(replace(REQUEST, prompt="灯塔 \U0001f3ac \ud800"))
+            await provider.submit(with_parameters(REQUEST, prompt="灯塔 \U0001f3ac \ud800"))
         assert server.requests[0].json["content"][0]["text"] == "灯塔 \U0001f3ac \ud800"
 
     @pytest.mark.parametrize(

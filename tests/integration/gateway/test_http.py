@@ -305,6 +305,7 @@ async def test_openapi_has_an_example_of_every_response(gateway: Gateway) -> Non
     assert set(generate["requestBody"]["content"]["application/json"]["examples"]) == {
         "text-to-video",
         "image-to-video",
+        "references",
     }
     assert "422" not in json.dumps(document["paths"])
 

@@ -9,8 +9,8 @@ from schemathesis.specs.openapi.checks import positive_data_acceptance
 __all__ = ["valid_data_is_accepted"]
 
 _RULES_NOT_IN_SCHEMA = {
-    "/api/video/generate": r"imageUrl|lastFrameUrl|quote",  # public hosts; a quote that was given out
-    "/api/quotes": r"imageUrl|lastFrameUrl",
+    "/api/video/generate": r"imageUrl|lastFrameUrl|references|quote",  # public hosts; a quote that was given out
+    "/api/quotes": r"imageUrl|lastFrameUrl|references",
     "/api/pricing": r"resolution|duration",  # the model decides
     "/api/credits/statement": r"from|to|cursor|limit",  # an order of times; pages are for JSON
     "/api/video/history": r"from|to|cursor",

@@ -7,6 +7,7 @@ from telecine_contracts.video_models import (
     MODELS,
     RATIOS,
     RESOLUTIONS,
+    Mode,
     VideoModel,
     models_taking,
     provider_model,
@@ -34,7 +35,7 @@ def test_durations(model: VideoModel, shortest: int, longest: int) -> None:
 
 def test_the_default_is_the_one_that_the_seed_uses() -> None:
     assert PRO.name == DEFAULT_MODEL
-    assert PRO.resolutions == RESOLUTIONS
+    assert PRO.resolutions == ("480p", "720p", "1080p")
 
 
 def test_models_are_selected_by_duration() -> None:
@@ -50,17 +51,19 @@ def test_resolutions() -> None:
 
 
 def test_ratios() -> None:
-    assert "adaptive" not in PRO.ratios(from_image=False)
-    assert "adaptive" in PRO.ratios(from_image=True)
-    assert "adaptive" in PRO_1_5.ratios(from_image=False)
-    assert MODEL_2_5.ratios(from_image=True) == ()
-    assert MODEL_2_5.default_ratio(from_image=True) is None
+    assert "adaptive" not in PRO.ratios(Mode.TEXT)
+    assert "adaptive" in PRO.ratios(Mode.FIRST_FRAME)
+    assert "adaptive" in PRO_1_5.ratios(Mode.TEXT)
+    assert "adaptive" in MODEL_2_5.ratios(Mode.REFERENCES)
+    for mode in (Mode.FIRST_FRAME, Mode.FIRST_AND_LAST_FRAME):
+        assert MODEL_2_5.ratios(mode) == ()
+        assert MODEL_2_5.default_ratio(mode) is None
 
 
 @pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
-@pytest.mark.parametrize("from_image", [False, True])
-def test_the_default_ratio_is_one_that_the_model_takes(model: VideoModel, from_image: bool) -> None:
-    default, taken = model.default_ratio(from_image=from_image), model.ratios(from_image=from_image)
+@pytest.mark.parametrize("mode", Mode)
+def test_the_default_ratio_is_one_that_the_model_takes(model: VideoModel, mode: Mode) -> None:
+    default, taken = model.default_ratio(mode), model.ratios(mode)
     assert default in taken if taken else default is None
     assert set(taken) <= {*RATIOS, "adaptive"}
 
@@ -70,12 +73,35 @@ def test_models_declare_their_features() -> None:
     assert PRO.last_frame
     assert PRO.camera_fixed
     assert not MODEL_2_0.camera_fixed
+    assert [model.name for model in MODELS.values() if model.draft] == [PRO_1_5.name]
+    assert {model.name for model in MODELS.values() if model.flex} == {PRO.name, PRO_FAST.name, PRO_1_5.name}
+    assert not any(model.generate_audio for model in (PRO, PRO_FAST))
+    assert MODEL_2_0.resolutions[-1] == "4k"
+
+
+@pytest.mark.parametrize("model", MODELS.values(), ids=lambda model: model.name)
+def test_only_models_with_the_mode_have_references(model: VideoModel) -> None:
+    assert (Mode.REFERENCES in model.modes) == (model.references is not None)
+
+
+def test_references_are_limited_by_type() -> None:
+    assert MODEL_2_0.references is not None
+    assert MODEL_2_5.references is not None
+    assert [MODEL_2_5.references.most(kind) for kind in ("image", "video", "audio", "text")] == [
+        30,
+        10,
+        10,
+        0,
+    ]
+    assert (MODEL_2_0.references.most("image"), MODEL_2_0.references.audio_alone) == (9, False)
 
 
 def test_the_timeout_is_five_minutes_unless_the_clip_is_large_or_long() -> None:
     assert PRO.deadline("720p", 10) == 300
     assert PRO.deadline("1080p", 5) == 600
     assert PRO.deadline("480p", 11) == 600
+    assert MODEL_2_0.deadline("4k", 5) == 2 * MODEL_2_0.deadline("1080p", 5)
+    assert PRO.deadline("480p", 5, flex=True) == 24 * 3600
     assert all(model.slow_patience >= model.patience >= 300 for model in MODELS.values())
 
 

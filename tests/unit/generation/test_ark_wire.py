@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tests.support.data.submit_requests import submit_request, with_parameters
 
+from telecine_contracts.gateway import Reference
 from telecine_contracts.generation import DeferralReason, FailureCode
 from telecine_generation.provider.ark_errors import failure_code, sanitize_provider_text, user_message
 from telecine_generation.provider.ark_wire import (
@@ -29,26 +31,10 @@ from telecine_generation.provider.port import (
     ProviderUnavailable,
     Refused,
     SubmissionMark,
-    SubmitRequest,
 )
 from telecine_generation.provider.task_search import TaskSearch
 
-REQUEST = SubmitRequest(
-    model="doubao-seedance-1-0-pro-250528",
-    prompt="a lighthouse at dusk",
-    image_url=None,
-    last_frame_url=None,
-    resolution="720p",
-    ratio="16:9",
-    duration=5,
-    seed=0,
-    watermark=False,
-    camera_fixed=None,
-    safety_identifier="mark-1",
-    callback_url=None,
-    expires_after=None,
-    generate_audio=None,
-)
+REQUEST = submit_request(seed=0)
 FIRST = "https://pictures.example/first.png"
 LAST = "https://pictures.example/last.png"
 NOON = datetime(2026, 11, 2, 12, tzinfo=UTC)
@@ -74,34 +60,48 @@ class TestRequest:
             "duration": 5,
             "seed": 0,
             "watermark": False,
+            "generate_audio": False,
             "safety_identifier": "mark-1",
         }
 
     def test_optional_fields_are_sent_when_set(self) -> None:
-        chosen = replace(
-            REQUEST,
-            camera_fixed=False,
-            generate_audio=False,
-            callback_url="https://us.example/c",
-            expires_after=3600,
-        )
-        assert create_body(chosen) == create_body(REQUEST) | {
+        chosen = {
             "camera_fixed": False,
-            "generate_audio": False,
+            "generate_audio": True,
+            "draft": True,
+            "service_tier": "flex",
+            "priority": 0,
+        }
+        request = replace(REQUEST, callback_url="https://us.example/c", expires_after=3600)
+        assert create_body(with_parameters(request, **chosen)) == create_body(REQUEST) | chosen | {
             "callback_url": "https://us.example/c",
             "execution_expires_after": 3600,
         }
 
     def test_one_image_needs_no_role(self) -> None:
-        image_only = replace(REQUEST, prompt=None, image_url=FIRST, ratio=None)
+        image_only = with_parameters(REQUEST, prompt=None, image_url=FIRST, ratio=None)
         assert create_body(image_only)["content"] == [{"type": "image_url", "image_url": {"url": FIRST}}]
         assert "ratio" not in create_body(image_only)
 
     def test_two_images_have_roles(self) -> None:
-        both = replace(REQUEST, image_url=FIRST, last_frame_url=LAST)
+        both = with_parameters(REQUEST, image_url=FIRST, last_frame_url=LAST)
         assert create_body(both)["content"][1:] == [
             {"type": "image_url", "image_url": {"url": FIRST}, "role": "first_frame"},
             {"type": "image_url", "image_url": {"url": LAST}, "role": "last_frame"},
+        ]
+
+    def test_references_have_the_role_of_their_type(self) -> None:
+        references = tuple(
+            Reference(type=kind, role=f"reference_{kind}", url=f"https://media.example/{kind}")
+            for kind in ("image", "video", "audio")
+        )
+        assert create_body(with_parameters(REQUEST, references=references))["content"][1:] == [
+            {
+                "type": f"{kind}_url",
+                f"{kind}_url": {"url": f"https://media.example/{kind}"},
+                "role": f"reference_{kind}",
+            }
+            for kind in ("image", "video", "audio")
         ]
 
     @pytest.mark.parametrize(
@@ -118,7 +118,7 @@ class TestRequest:
     )
     def test_a_prompt_cannot_contain_commands(self, prompt: str, sent: str) -> None:
         assert without_text_commands(prompt) == sent
-        assert create_body(replace(REQUEST, prompt=prompt))["content"][0]["text"] == sent
+        assert create_body(with_parameters(REQUEST, prompt=prompt))["content"][0]["text"] == sent
 
 
 class TestAnswerToCreate:

@@ -63,16 +63,16 @@ class Replicas:
         )
         return Replica(poller, tasks, provider)
 
-    async def submit(self, *generations: str) -> None:
+    async def submit(self, *generations: str, service_tier: str | None = None) -> None:
         """Append the events of submitted generations; the first replica has submitted them."""
         for generation in generations:
             task_id = f"cgt-{generation}"
             self.records[task_id] = ProviderTask(task_id, "queued")
             for event in (requested(), started(), submitted()):
-                own = {"generation": generation, "provider_task_id": task_id}
+                own = {"generation": generation, "provider_task_id": task_id, "service_tier": service_tier}
                 await self.append(event.model_copy(update=own))
             for replica in self.all:
-                task = followed(submission(generation))
+                task = followed(submission(generation, service_tier))
                 if replica is self.all[0]:
                     await replica.poller.follow(task)
                 else:
@@ -108,8 +108,9 @@ class Replicas:
         return [found.event.action for found in await self.store.load(subjects.video("ann", generation))]
 
 
-def submission(generation: str) -> GenerationSubmitted:
-    event = submitted().model_copy(update={"generation": generation, "provider_task_id": f"cgt-{generation}"})
+def submission(generation: str, service_tier: str | None = None) -> GenerationSubmitted:
+    own = {"generation": generation, "provider_task_id": f"cgt-{generation}", "service_tier": service_tier}
+    event = submitted().model_copy(update=own)
     assert isinstance(event, GenerationSubmitted)
     return event
 
@@ -164,6 +165,21 @@ async def test_a_full_bucket_is_polled_in_full_calls() -> None:
     sizes = [len(listing) for listing in replicas.all[0].provider.listings]
     assert max(sizes) == LIST_SIZE
     assert sum(sizes) / len(sizes) > LIST_SIZE / 2
+
+
+async def test_tasks_of_the_offline_tier_have_lists_of_their_own() -> None:
+    replicas = Replicas(1)
+    plain, flex = same_bucket(2)
+    await replicas.submit(plain)
+    await replicas.run(MINUTE)
+    provider = replicas.all[0].provider
+    assert all(listing == (f"cgt-{plain}",) for listing in provider.listings)
+    provider.flex.add(f"cgt-{flex}")
+    await replicas.submit(flex, service_tier="flex")
+    provider.succeed(f"cgt-{flex}")
+    await replicas.run(MINUTE)
+    assert all(len(listing) == 1 for listing in provider.listings)
+    assert (await replicas.events(flex))[-1] == "ready"
 
 
 async def test_a_success_ends_the_generation_and_its_polls() -> None:

@@ -3,31 +3,17 @@
 from datetime import UTC, datetime
 
 import pytest
+from tests.support.data.submit_requests import submit_request
 
 from telecine_chassis.telemetry.metrics import Metrics
 from telecine_contracts.generation import DeferralReason, FailureCode
 from telecine_generation.instruments import ProviderInstruments
 from telecine_generation.provider.instrumented import InstrumentedProvider
 from telecine_generation.provider.memory import MemoryProvider
-from telecine_generation.provider.port import ProviderUnavailable, SubmissionMark, SubmitRequest
+from telecine_generation.provider.port import ProviderUnavailable, SubmissionMark
 
 NOW = datetime(2026, 11, 1, tzinfo=UTC)
-REQUEST = SubmitRequest(
-    model="m",
-    prompt="a kite",
-    image_url=None,
-    last_frame_url=None,
-    resolution="480p",
-    ratio=None,
-    duration=5,
-    seed=1,
-    watermark=False,
-    camera_fixed=None,
-    safety_identifier="user-7",
-    callback_url=None,
-    expires_after=None,
-    generate_audio=None,
-)
+REQUEST = submit_request(resolution="480p", safety_identifier="user-7")
 
 
 class Harness:

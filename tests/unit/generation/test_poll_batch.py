@@ -30,7 +30,7 @@ class Gated(MemoryProvider):
         self.records |= {task_id: ProviderTask(task_id, "running") for task_id in task_ids}
         return self
 
-    async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
+    async def tasks(self, task_ids: Sequence[str], *, flex: bool = False) -> Mapping[str, ProviderTask]:
         self.in_flight += 1
         self.most_in_flight = max(self.most_in_flight, self.in_flight)
         try:

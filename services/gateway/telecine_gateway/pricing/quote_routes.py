@@ -11,8 +11,8 @@ from telecine_gateway.documentation.responses import failure_responses, success_
 from telecine_gateway.documentation.schemas import request_body
 from telecine_gateway.http.errors import ApiError, json_response
 from telecine_gateway.http.request_body import parse_json_object, read_body
+from telecine_gateway.videos.request.schemas import GenerateBody, generate_schema
 from telecine_gateway.videos.request_rules import RequestRules
-from telecine_gateway.videos.schemas import GenerateBody, generate_schema
 
 from .request_prices import RequestPrices
 from .schemas import QuoteBody

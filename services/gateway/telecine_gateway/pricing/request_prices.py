@@ -6,7 +6,7 @@ from datetime import datetime
 from telecine_contracts.pricing import NotSold, Price
 from telecine_gateway.http.errors import ApiError
 from telecine_gateway.http.schemas import ErrorCode
-from telecine_gateway.videos.schemas import GenerateBody
+from telecine_gateway.videos.request.schemas import GenerateBody
 
 from .current_prices import CurrentPrices
 from .quotes import InvalidQuote, Quotes, inputs_digest

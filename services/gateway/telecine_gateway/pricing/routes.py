@@ -12,8 +12,8 @@ from telecine_contracts.video_models import MODELS, RESOLUTIONS, VideoModel
 from telecine_gateway.documentation.responses import failure_responses, success_response
 from telecine_gateway.documentation.schemas import SCHEMA
 from telecine_gateway.http.errors import ApiError, json_response
+from telecine_gateway.videos.request.schemas import GenerateBody
 from telecine_gateway.videos.request_rules import RequestRules
-from telecine_gateway.videos.schemas import GenerateBody
 
 from .current_prices import CurrentPrices
 from .schemas import FactorBody, ModelBody, NextTable, PriceBody, Pricing, Quote, RateBody

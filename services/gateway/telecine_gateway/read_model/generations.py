@@ -1,8 +1,10 @@
 """A generation's row after one more event, for the projection and for reads of running generations."""
 
+from typing import Any
+
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.rows import new_row
-from telecine_contracts.gateway import CancelRequested, GenerationRequested, VideoEvent
+from telecine_contracts.gateway import CancelRequested, GenerationRequested, VideoEvent, VideoParameters
 from telecine_contracts.generation import (
     CancelDeclined,
     GenerationCancelled,
@@ -19,6 +21,8 @@ from .tables import GenerationRow
 __all__ = ["ENDED", "apply_event"]
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
+_OPTIONS = {"generate_audio", "references", "draft", "service_tier", "priority"}
+_COLUMNS = tuple(VideoParameters.model_fields.keys() - _OPTIONS)
 NOT_STORED = "The video could not be stored"
 
 
@@ -56,8 +60,15 @@ def _requested(event: GenerationRequested, recorded: RecordedEvent) -> Generatio
         kind=event.kind.value,
         price=event.price.credits,
         price_table=event.price.table,
-        **dict(event.parameters),
+        options=_options(event.parameters),
+        **{name: getattr(event.parameters, name) for name in _COLUMNS},
     )
+
+
+def _options(parameters: VideoParameters) -> dict[str, Any] | None:
+    if all(getattr(parameters, name) is None for name in _OPTIONS):
+        return None
+    return parameters.model_dump(mode="json", include=_OPTIONS, exclude_none=True)
 
 
 def _apply(row: GenerationRow, event: VideoEvent) -> None:

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 METADATA = MetaData()
-VERSION = 3
+VERSION = 4
 """Version of the tables. Any change of them needs a new one; its tables are filled from the streams."""
 
 
@@ -44,7 +44,10 @@ def _big(*, primary: bool = False) -> Any:
 
 
 class GenerationRow(Table, table=True):
-    """One generation. `requested_sequence` orders them; `sequence` is the last event that was applied."""
+    """One generation. `requested_sequence` orders them; `sequence` is the last event that was applied.
+
+    `options`: the parameters that most requests lack, by name; None without any.
+    """
 
     __tablename__ = "generation"
     __table_args__ = (Index("generation_by_account", "account", "requested_sequence"),)
@@ -68,6 +71,7 @@ class GenerationRow(Table, table=True):
     seed: int | None = Field(default=None, sa_column=Column(BigInteger))
     watermark: bool
     camera_fixed: bool | None = None
+    options: dict[str, Any] | None = Field(default=None, sa_column=Column(JSON(none_as_null=True)))
     price: int = _big()
     price_table: str
     provider_task_id: str | None = None

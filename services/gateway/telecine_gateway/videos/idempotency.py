@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
-from telecine_contracts.video_models import MODELS
+from telecine_contracts.video_models import MODELS, Mode
 from telecine_gateway.domain import Generation
 
 from .request_rules import DEFAULT_DURATION, DEFAULT_RESOLUTION
@@ -49,7 +49,7 @@ class IdempotentRequest:
         model = MODELS.get(str(self._values.get("model", recorded_model)))
         if model is None:
             return None
-        ratio = model.default_ratio(from_image=texts["imageUrl"] is not None)
+        ratio = model.default_ratio(Mode.TEXT if texts["imageUrl"] is None else Mode.FIRST_FRAME)
         seed = self._values.get("seed")
         values = {
             "model": model.name,

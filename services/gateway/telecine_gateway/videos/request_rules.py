@@ -3,6 +3,9 @@
 `GenerateBody` runs these functions on its fields: each takes a field's value, None if it is absent, and returns the
 value with defaults filled in, or raises PydanticCustomError. The validation's context is RequestRules. The model is the
 first field; what depends on it is not checked where the model is invalid, since nothing can be said about it.
+
+Whatever the provider would refuse for the model is refused here, and so is what would have no effect. A value that asks
+for what happens anyway (false, the default tier, priority 0, no references) is accepted for every model.
 """
 
 from collections.abc import Sequence
@@ -12,17 +15,20 @@ from typing import Any
 from pydantic import ValidationInfo
 
 from telecine_contracts.characters import unfit
-from telecine_contracts.video_models import MODELS, RATIOS, RESOLUTIONS, VideoModel, models_taking
+from telecine_contracts.video_models import MODELS, RATIOS, RESOLUTIONS, Mode, VideoModel, models_taking
 from telecine_gateway.http.validation import invalid_value, whole_number
 
-from .image_url import InvalidImageUrl, normalize_image_url
-from .prompt_commands import find_prompt_command
+from .request.image_url import InvalidImageUrl, normalize_image_url
+from .request.prompt_commands import find_prompt_command
+from .request.references import InvalidReferences, parse_references
 
 __all__ = ["DEFAULT_DURATION", "DEFAULT_RESOLUTION", "RequestRules", "is_blank"]
 
 MAX_PROMPT = 2000
 """Characters."""
 MAX_SEED = 2**32 - 1
+MAX_PRIORITY = 9
+SERVICE_TIERS = ("default", "flex")
 MAX_QUOTE = 2048
 """Characters of a quote's token."""
 DEFAULT_RESOLUTION = "720p"
@@ -103,10 +109,30 @@ def check_last_frame(value: object, info: ValidationInfo) -> str | None:
     return url
 
 
+def check_references(value: object, info: ValidationInfo) -> list[dict[str, str]] | None:
+    """Media that the model takes as references, instead of frames; None if there is none."""
+    try:
+        found, problems = parse_references(value, _model(info), _rules(info).private_image_hosts), []
+    except InvalidReferences as error:
+        found, problems = None, list(error.messages)
+    if (found or problems) and _has_image(info):
+        problems.append("can't be combined with imageUrl: frames and references exclude each other")
+    if problems:
+        raise invalid_value(*problems)
+    return found
+
+
+def check_draft(value: object, info: ValidationInfo) -> bool | None:
+    """Whether to make a draft; None where the model makes none, or none is requested."""
+    return _option(value, info, "draft") or None
+
+
 def check_resolution(value: object, info: ValidationInfo) -> str:
     """One of the model's resolutions."""
-    model = _model(info)
-    return _choice(value, model.resolutions if model else RESOLUTIONS) or DEFAULT_RESOLUTION
+    model, draft = _model(info), info.data.get("draft") is True
+    offered = model.resolutions_of(draft=draft) if model else RESOLUTIONS
+    chosen = _choice(value, offered)
+    return chosen or (offered[0] if draft and model else DEFAULT_RESOLUTION)
 
 
 def check_duration(value: object, info: ValidationInfo) -> int:
@@ -122,14 +148,14 @@ def check_duration(value: object, info: ValidationInfo) -> int:
 
 
 def check_ratio(value: object, info: ValidationInfo) -> str | None:
-    """One of the ratios that the model takes for a text or an image, or its default."""
-    model, has_image = _model(info), _has_image(info)
+    """One of the ratios that the model takes for the inputs, or its default."""
+    model, mode = _model(info), _mode(info)
     if model is None:
         return _choice(value, (*RATIOS, "adaptive"))
-    offered = model.ratios(from_image=has_image)
+    offered = model.ratios(mode)
     if not offered and value is not None:
         raise invalid_value(f"can't be chosen for {model.name} with an image: the image decides")
-    return _choice(value, offered) or model.default_ratio(from_image=has_image)
+    return _choice(value, offered) or model.default_ratio(mode)
 
 
 def check_seed(value: object) -> int | None:
@@ -157,10 +183,56 @@ def check_watermark(value: object) -> bool:
 
 def check_camera_fixed(value: object, info: ValidationInfo) -> bool | None:
     """Whether to keep the camera still; None where the model has no such choice."""
-    fixed, model = _flag(value), _model(info)
-    if model is None or model.camera_fixed:
-        return fixed
-    if fixed:
+    return _option(value, info, "camera_fixed")
+
+
+def check_generate_audio(value: object, info: ValidationInfo) -> bool | None:
+    """Whether the video has sound; None where the model makes none."""
+    wanted, model = _option(value, info, "generate_audio"), _model(info)
+    return bool(wanted) if model is not None and model.generate_audio else None
+
+
+def check_service_tier(value: object, info: ValidationInfo) -> str | None:
+    """``flex`` for the provider's offline tier; None for the default one."""
+    tier, model = _choice(value, SERVICE_TIERS), _model(info)
+    if tier != "flex":
+        return None
+    problems = []
+    if model is not None and not model.flex:
+        problems.append(f"flex is not supported by {model.name}")
+    if info.data.get("draft") is True:
+        problems.append("flex is not supported for a draft")
+    if problems:
+        raise invalid_value(*problems)
+    return tier
+
+
+def check_priority(value: object, info: ValidationInfo) -> int | None:
+    """A priority from 0 to 9; None where the model has none."""
+    if value is None:
+        return None
+    priority, model = whole_number(value), _model(info)
+    if priority is None or not 0 <= priority <= MAX_PRIORITY:
+        raise invalid_value(f"must be a whole number from 0 to {MAX_PRIORITY}")
+    if model is None or model.priority:
+        return priority
+    if priority:
+        raise invalid_value(f"is not supported by {model.name}")
+    return None
+
+
+def check_return_last_frame(value: object) -> None:
+    """Not offered: telecine does not store last frames."""
+    if _flag(value):
+        raise invalid_value("is not offered: telecine stores videos, but not their last frames")
+
+
+def _option(value: object, info: ValidationInfo, name: str) -> bool | None:
+    """A flag that only some models have: `name` is VideoModel's attribute."""
+    wanted, model = _flag(value), _model(info)
+    if model is None or getattr(model, name):
+        return wanted
+    if wanted:
         raise invalid_value(f"is not supported by {model.name}")
     return None
 
@@ -178,6 +250,14 @@ def _model(info: ValidationInfo) -> VideoModel | None:
 def _has_image(info: ValidationInfo) -> bool:
     """Whether there is a first frame; an invalid URL counts as one, and is reported by itself."""
     return info.data.get("image_url", "") is not None
+
+
+def _mode(info: ValidationInfo) -> Mode:
+    """What the generation starts from; an invalid field counts as present, and is reported by itself."""
+    if _has_image(info):
+        has_last = info.data.get("last_frame_url", "") is not None
+        return Mode.FIRST_AND_LAST_FRAME if has_last else Mode.FIRST_FRAME
+    return Mode.TEXT if info.data.get("references", "") is None else Mode.REFERENCES
 
 
 def _text(value: object) -> str | None:

@@ -1,42 +1,19 @@
 """Bodies of the routes for videos."""
 
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field
+from pydantic import Field
 
-from telecine_contracts.gateway import Kind, VideoParameters
-from telecine_contracts.video_models import MODELS, VideoModel
-from telecine_gateway.documentation.schemas import BLANK, LINES, NOT_BLANK, URL, response_links
+from telecine_gateway.documentation.schemas import response_links
 from telecine_gateway.domain import Status
-from telecine_gateway.http.schemas import ErrorCode, RequestBody, ResponseBody, Timestamp
-from telecine_gateway.http.validation import validate_body
+from telecine_gateway.http.schemas import ErrorCode, ResponseBody, Timestamp
 
-from .image_url import MAX_URL
-from .request_rules import (
-    MAX_PROMPT,
-    MAX_QUOTE,
-    MAX_SEED,
-    RequestRules,
-    check_camera_fixed,
-    check_duration,
-    check_image_url,
-    check_last_frame,
-    check_model,
-    check_prompt,
-    check_quote,
-    check_ratio,
-    check_resolution,
-    check_seed,
-    check_watermark,
-    is_blank,
-)
+from .request.schemas import ReferenceBody
 
 __all__ = [
     "GENERATION_LINKS",
     "Accepted",
     "CancelBody",
-    "GenerateBody",
     "History",
     "InsufficientCredits",
     "Pending",
@@ -45,8 +22,6 @@ __all__ = [
     "StatusBody",
 ]
 
-PROMPT_OR_IMAGE_REQUIRED = "Either prompt or imageUrl is required"
-"""The seed's front ends know this sentence; other invalid fields are named behind it."""
 _ID = "3f2b8c1e-5d0a-4b57-9d55-0a4c1f6e7b21"
 _PROVIDER_TASK = "cgt-20261123040506-9lklw"
 
@@ -58,129 +33,6 @@ GENERATION_LINKS = response_links(
     ("cancel", {"id": "$response.body#/id"}),
 )
 """From a generation's id to the routes that follow it."""
-
-
-class GenerateBody(RequestBody):
-    """A text-to-video request needs a prompt, an image-to-video request an imageUrl. A null counts as absent."""
-
-    model_config = ConfigDict(validate_default=True)
-    EXAMPLES: ClassVar[dict[str, dict[str, Any]]] = {
-        "text-to-video": {
-            "prompt": "A lighthouse in a storm, filmed from a boat",
-            "resolution": "720p",
-            "duration": 5,
-        },
-        "image-to-video": {
-            "prompt": "The cat turns its head",
-            "imageUrl": "https://images.example.com/cat.jpg",
-            "cameraFixed": True,
-        },
-    }
-
-    model: Annotated[
-        str | None, BeforeValidator(check_model), Field(description="One of the installation's models")
-    ] = None
-    prompt: Annotated[
-        Annotated[str, Field(json_schema_extra={"maxLength": MAX_PROMPT, "pattern": LINES})] | None,
-        BeforeValidator(check_prompt),
-        Field(description="What the video shows; with an image, how it moves"),
-    ] = None
-    image_url: Annotated[
-        Annotated[str, Field(json_schema_extra={"maxLength": MAX_URL, "pattern": URL})] | None,
-        BeforeValidator(check_image_url),
-        Field(description="Public http(s) URL of the first frame"),
-    ] = None
-    last_frame_url: Annotated[
-        Annotated[str, Field(json_schema_extra={"maxLength": MAX_URL, "pattern": URL})] | None,
-        BeforeValidator(check_last_frame),
-        Field(description="Public http(s) URL of the last frame; needs imageUrl"),
-    ] = None
-    resolution: Annotated[
-        Literal["480p", "720p", "1080p"] | None,
-        BeforeValidator(check_resolution),
-        Field(description="720p if absent"),
-    ] = None
-    duration: Annotated[
-        int | None,
-        BeforeValidator(check_duration),
-        Field(description="Whole seconds; 5 if absent; the model sets the range"),
-    ] = None
-    watermark: Annotated[
-        bool | None,
-        BeforeValidator(check_watermark),
-        Field(description="Mark the video as made by a machine"),
-    ] = None
-    camera_fixed: Annotated[
-        bool | None,
-        BeforeValidator(check_camera_fixed),
-        Field(description="Keep the camera still, where the model can"),
-    ] = None
-    ratio: Annotated[
-        str | None,
-        BeforeValidator(check_ratio),
-        Field(description="16:9, 4:3, 1:1, 3:4, 9:16, 21:9, or adaptive where the model can"),
-    ] = None
-    seed: Annotated[
-        Annotated[int, Field(ge=-1, le=MAX_SEED)] | None,
-        BeforeValidator(check_seed),
-        Field(description="-1 for any"),
-    ] = None
-    quote: Annotated[
-        Annotated[str, Field(json_schema_extra={"maxLength": MAX_QUOTE})] | None,
-        BeforeValidator(check_quote),
-        Field(description="From POST /api/quotes: the request is charged exactly what was quoted"),
-    ] = None
-
-    @classmethod
-    def parse(cls, body: Mapping[str, Any], rules: RequestRules) -> "GenerateBody":
-        """A JSON object as a request, with every default filled in. Raises InvalidRequest."""
-        absent = is_blank(body.get("prompt")) and is_blank(body.get("imageUrl"))
-        return validate_body(cls, body, context=rules, first=PROMPT_OR_IMAGE_REQUIRED if absent else "")
-
-    @classmethod
-    def unknown_field_message(cls) -> str:
-        return "is not a field of this request"
-
-    @property
-    def kind(self) -> Kind:
-        return Kind.IMAGE_TO_VIDEO if self.image_url else Kind.TEXT_TO_VIDEO
-
-    @property
-    def parameters(self) -> VideoParameters:
-        """The request as the event records it."""
-        return VideoParameters(**self.model_dump(exclude={"quote"}))
-
-
-def generate_schema(rules: RequestRules) -> dict[str, Any]:
-    """GenerateBody's JSON Schema, narrowed to what each model takes from a text and from an image."""
-    variants = [
-        variant
-        for name in rules.models
-        for variant in _variants(MODELS[name], by_default=name == rules.default_model)
-    ]
-    return GenerateBody.model_json_schema() | {"anyOf": variants}
-
-
-def _variants(model: VideoModel, *, by_default: bool) -> Iterator[dict[str, Any]]:
-    for from_image in (False, True):
-        shortest, longest = model.durations
-        properties: dict[str, Any] = {
-            "model": {"enum": [model.name, *([None] if by_default else [])]},
-            "resolution": {"enum": [*model.resolutions, None]},
-            "duration": {"type": ["integer", "null"], "minimum": shortest, "maximum": longest},
-            "ratio": {"enum": [*model.ratios(from_image=from_image), None]},
-        }
-        if not model.camera_fixed:
-            properties["cameraFixed"] = {"enum": [False, None]}
-        if not (from_image and model.last_frame):
-            properties["lastFrameUrl"] = BLANK
-        needed = "imageUrl" if from_image else "prompt"
-        properties |= {needed: NOT_BLANK} if from_image else {needed: NOT_BLANK, "imageUrl": BLANK}
-        yield {
-            "title": f"{'image' if from_image else 'text'} to video with {model.name}",
-            "required": [needed, *([] if by_default else ["model"])],
-            "properties": properties,
-        }
 
 
 class Accepted(ResponseBody):
@@ -274,6 +126,11 @@ class Metadata(ResponseBody):
     ratio: str | None
     seed: int | None
     model: str
+    generate_audio: Annotated[bool | None, Field(description="Only for models that make sound")] = None
+    references: Annotated[list[ReferenceBody] | None, Field(description="Only where it has some")] = None
+    draft: Annotated[bool | None, Field(description="Only for drafts")] = None
+    service_tier: Annotated[str | None, Field(description="Only if it is not the default")] = None
+    priority: Annotated[int | None, Field(description="Only if it was requested")] = None
 
 
 _RECORD: dict[str, Any] = {
@@ -315,7 +172,10 @@ class Record(ResponseBody):
 
     id: str
     type: Literal["video"]
-    kind: Literal["text-to-video", "image-to-video"]
+    kind: Annotated[
+        Literal["text-to-video", "image-to-video"],
+        Field(description="image-to-video: from images, or from references of any type"),
+    ]
     prompt: str | None
     image_url: str | None
     last_frame_url: str | None

@@ -115,4 +115,5 @@ def _metadata(state: GenerationState) -> Metadata:
         ratio=row.ratio,
         seed=row.seed,
         model=row.model,
+        **(row.options or {}),
     )

@@ -16,7 +16,7 @@ from telecine_gateway.read_model.consistency import ReadYourWrites, Waiters
 from telecine_gateway.read_model.queries import Queries
 
 from .idempotency import IdempotentRequest
-from .schemas import GenerateBody
+from .request.schemas import GenerateBody
 
 __all__ = ["Commands", "Submission", "Submissions"]
 

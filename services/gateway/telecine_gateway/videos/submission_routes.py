@@ -29,8 +29,9 @@ from telecine_gateway.pricing.request_prices import RequestPrices
 
 from .denials import denial_response
 from .idempotency import IdempotentRequest
+from .request.schemas import GenerateBody, generate_schema
 from .request_rules import RequestRules
-from .schemas import GENERATION_LINKS, Accepted, GenerateBody, InsufficientCredits, Pending, generate_schema
+from .schemas import GENERATION_LINKS, Accepted, InsufficientCredits, Pending
 from .submission import Submission, Submissions
 
 __all__ = ["router"]

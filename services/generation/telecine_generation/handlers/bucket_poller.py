@@ -68,7 +68,7 @@ class BucketPoller:
         self._schedule = schedule
         self._silence = timedelta(seconds=silence)
         self._clock = clock
-        self._singles = PollBatch(provider, window=POLL_WINDOW)
+        self._singles = {flex: PollBatch(provider, flex=flex, window=POLL_WINDOW) for flex in (False, True)}
         self._tick = min(TICK, schedule.poll / 5)
         self._armed: dict[int, float] = {}
 
@@ -108,7 +108,7 @@ class BucketPoller:
     async def poll(self, task: FollowedTask) -> Generation | None:
         """Poll one task now; the state afterwards, None if nothing has changed."""
         try:
-            found = await self._singles.task(task.task_id)
+            found = await self._singles[task.flex].task(task.task_id)
         except ProviderUnavailable as error:
             log.warning("provider.unavailable", reason=error.reason)
             return await self._bear_silence(task)
@@ -122,7 +122,8 @@ class BucketPoller:
 
     async def aclose(self) -> None:
         """Stop polling."""
-        await self._singles.aclose()
+        for batch in self._singles.values():
+            await batch.aclose()
 
     async def _arm(self, bucket: int, through: float, *, was_empty: bool) -> None:
         pace, following = self._schedule.poll, self._tasks.next_at(bucket)
@@ -135,7 +136,11 @@ class BucketPoller:
         self._armed[bucket] = at
 
     async def _poll(self, tasks: Sequence[FollowedTask]) -> None:
-        pages = [tasks[start : start + LIST_SIZE] for start in range(0, len(tasks), LIST_SIZE)]
+        # A list has tasks of one tier; without tasks of the offline tier there is no list of it.
+        tiers = [[task for task in tasks if task.flex is flex] for flex in (False, True)]
+        pages = [
+            tier[start : start + LIST_SIZE] for tier in tiers for start in range(0, len(tier), LIST_SIZE)
+        ]
         news = await asyncio.gather(*(self._ask(page) for page in pages))
         slots = asyncio.Semaphore(CHANGES_AT_ONCE)
 
@@ -162,7 +167,7 @@ class BucketPoller:
     async def _ask(self, page: Sequence[FollowedTask]) -> Mapping[str, ProviderTask] | None:
         """The provider's records; None if it does not answer."""
         try:
-            return await self._provider.tasks([task.task_id for task in page])
+            return await self._provider.tasks([task.task_id for task in page], flex=page[0].flex)
         except ProviderUnavailable as error:
             log.warning("provider.unavailable", reason=error.reason, tasks=len(page))
             return None

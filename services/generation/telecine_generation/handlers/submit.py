@@ -43,6 +43,7 @@ log = structlog.get_logger(__name__)
 Generations = CommandHandler[Command, Generation]
 MIN_EXPIRY = 3600
 """Ark: `execution_expires_after` has a floor of 3,600 s on 1.x models."""
+MAX_EXPIRY = 259_200
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,15 +150,16 @@ class Submitter:
     async def _find(
         self, state: Generation, claim: SubmissionStarted, hint: str | None
     ) -> ProviderTask | None:
+        assert state.request is not None
+        wanted = state.request.parameters
         if hint is not None:
-            task = (await self._provider.tasks([hint])).get(hint)
+            task = (await self._provider.tasks([hint], flex=wanted.is_flex)).get(hint)
             if task is not None and _matches_claim(task, claim):
                 return task
-        assert state.request is not None
-        model = self._model(state.request.parameters.model)
+        model = self._model(wanted.model)
         seed = claim.seed if claim.seed_is_unique else None
         return await self._provider.find(
-            SubmissionMark(seed, claim.safety_identifier, model, claim.started_at)
+            SubmissionMark(seed, claim.safety_identifier, model, claim.started_at, wanted.is_flex)
         )
 
     async def _record(self, state: Generation, attempt: int, answer: SubmitOutcome) -> Generation:
@@ -197,7 +199,7 @@ class Submitter:
         wanted = state.request.parameters
         if self._policy.deadline is not None:
             return self._policy.deadline
-        return MODELS[wanted.model].deadline(wanted.resolution, wanted.duration)
+        return MODELS[wanted.model].deadline(wanted.resolution, wanted.duration, flex=wanted.is_flex)
 
     def _model(self, name: str) -> str:
         return provider_model(name, byteplus=self._policy.byteplus)
@@ -207,19 +209,11 @@ class Submitter:
         wanted = state.request.parameters
         return SubmitRequest(
             model=self._model(wanted.model),
-            prompt=wanted.prompt,
-            image_url=wanted.image_url,
-            last_frame_url=wanted.last_frame_url,
-            resolution=wanted.resolution,
-            ratio=wanted.ratio,
-            duration=wanted.duration,
+            parameters=wanted,
             seed=claim.seed,
-            watermark=wanted.watermark,
-            camera_fixed=wanted.camera_fixed,
             safety_identifier=claim.safety_identifier,
             callback_url=self._policy.callback_url(*state.ids),
-            expires_after=int(max(MIN_EXPIRY, 2 * self._deadline(state))),
-            generate_audio=False,
+            expires_after=int(min(max(MIN_EXPIRY, 2 * self._deadline(state)), MAX_EXPIRY)),
         )
 
 

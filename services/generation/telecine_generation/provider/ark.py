@@ -137,19 +137,20 @@ class ArkProvider:
             self._log_configuration_error(answer)
         return outcome
 
-    async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
+    async def tasks(self, task_ids: Sequence[str], *, flex: bool = False) -> Mapping[str, ProviderTask]:
         """See Provider."""
         wanted = list(dict.fromkeys(task_ids))
         found: dict[str, ProviderTask] = {}
         for start in range(0, len(wanted), IDS_PER_CALL):
-            found |= await self._task_batch(wanted[start : start + IDS_PER_CALL])
+            found |= await self._task_batch(wanted[start : start + IDS_PER_CALL], _tier_filter(flex=flex))
         return found
 
     async def find(self, mark: SubmissionMark) -> ProviderTask | None:
-        """See Provider. Ark keeps records for 7 days, and its list omits tasks with service_tier flex."""
+        """See Provider. Ark keeps records for 7 days."""
         search = TaskSearch(mark, self._config.clock_skew)
         for number in range(1, LAST_PAGE + 1):
-            if search.add_page(await self._page({"page_num": number, "page_size": PAGE_SIZE})):
+            query = {"page_num": number, "page_size": PAGE_SIZE} | _tier_filter(flex=mark.flex)
+            if search.add_page(await self._page(query)):
                 return search.result()
         raise ProviderUnavailable("list_too_long")
 
@@ -175,8 +176,10 @@ class ArkProvider:
         """See Provider."""
         await asyncio.gather(*(transport.aclose() for transport in self._free))
 
-    async def _task_batch(self, wanted: Sequence[str]) -> dict[str, ProviderTask]:
-        query = {"page_num": 1, "page_size": len(wanted), "filter.task_ids": list(wanted)}
+    async def _task_batch(
+        self, wanted: Sequence[str], tier_filter: dict[str, str]
+    ) -> dict[str, ProviderTask]:
+        query = {"page_num": 1, "page_size": len(wanted), "filter.task_ids": list(wanted)} | tier_filter
         page = await self._page(query)
         tasks = {task.task_id: task for task in page.tasks}
         found = {task_id: tasks[task_id] for task_id in wanted if task_id in tasks}
@@ -234,6 +237,11 @@ class ArkProvider:
             provider_code=wire.error_of(answer.body).code,
             request_id=answer.headers.get("x-request-id"),
         )
+
+
+def _tier_filter(*, flex: bool) -> dict[str, str]:
+    """Ark lists tasks of the flex tier only if asked for them, and then no others."""
+    return {"filter.service_tier": "flex"} if flex else {}
 
 
 def _may_be_incomplete(page: wire.Page, unrequested: Set[str]) -> bool:

@@ -13,6 +13,7 @@ from pydantic import ValidationError
 from pydantic_core import from_json
 
 from telecine_contracts.characters import HYPHENS, INVISIBLE
+from telecine_contracts.gateway import VideoParameters
 
 from .ark_errors import ArkError, failure_code, rejection_outcome, sanitize_provider_text, user_message
 from .ark_schemas import Created, ErrorBlock, Record, RecordList, Refusal, ResultUrls, TokenUsage
@@ -50,17 +51,21 @@ class Page:
 
 def create_body(request: SubmitRequest) -> dict[str, Any]:
     """The body of a create call, without null fields."""
-    # Everything that affects the price is sent explicitly, because Ark's defaults differ by model.
+    # Everything that affects the price is sent explicitly, because Ark's defaults differ by model and region.
+    wanted = request.parameters
     said: dict[str, Any] = {
         "model": request.model,
-        "content": _content(request),
-        "resolution": request.resolution,
-        "ratio": request.ratio,
-        "duration": request.duration,
+        "content": _content(wanted),
+        "resolution": wanted.resolution,
+        "ratio": wanted.ratio,
+        "duration": wanted.duration,
         "seed": request.seed,
-        "watermark": request.watermark,
-        "camera_fixed": request.camera_fixed,
-        "generate_audio": request.generate_audio,
+        "watermark": wanted.watermark,
+        "camera_fixed": wanted.camera_fixed,
+        "generate_audio": bool(wanted.generate_audio),
+        "draft": wanted.draft,
+        "service_tier": wanted.service_tier,
+        "priority": wanted.priority,
         "safety_identifier": request.safety_identifier,
         "callback_url": request.callback_url,
         "execution_expires_after": request.expires_after,
@@ -148,19 +153,20 @@ def url_expiry(url: str, updated_at: datetime | None) -> datetime | None:
         return updated_at + URL_LIFETIME if updated_at else None
 
 
-def _content(request: SubmitRequest) -> list[dict[str, Any]]:
+def _content(wanted: VideoParameters) -> list[dict[str, Any]]:
     items: list[dict[str, Any]] = []
-    if request.prompt:
-        items.append({"type": "text", "text": without_text_commands(request.prompt)})
-    if request.image_url:
-        items.append(_image(request.image_url, "first_frame" if request.last_frame_url else None))
-    if request.last_frame_url:
-        items.append(_image(request.last_frame_url, "last_frame"))
+    if wanted.prompt:
+        items.append({"type": "text", "text": without_text_commands(wanted.prompt)})
+    if wanted.image_url:
+        items.append(_medium("image", wanted.image_url, "first_frame" if wanted.last_frame_url else None))
+    if wanted.last_frame_url:
+        items.append(_medium("image", wanted.last_frame_url, "last_frame"))
+    items += [_medium(item.type, item.url, item.role) for item in wanted.references or ()]
     return items
 
 
-def _image(url: str, role: str | None) -> dict[str, Any]:
-    item: dict[str, Any] = {"type": "image_url", "image_url": {"url": url}}
+def _medium(kind: str, url: str, role: str | None) -> dict[str, Any]:
+    item: dict[str, Any] = {"type": f"{kind}_url", f"{kind}_url": {"url": url}}
     return item | {"role": role} if role else item
 
 

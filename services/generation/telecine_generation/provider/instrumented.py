@@ -44,10 +44,10 @@ class InstrumentedProvider:
             call.outcome = SUBMIT_OUTCOMES[type(answer)]
             return answer
 
-    async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
+    async def tasks(self, task_ids: Sequence[str], *, flex: bool = False) -> Mapping[str, ProviderTask]:
         """See Provider."""
         with self._measured("tasks", **{"telecine.tasks": len(task_ids)}) as call:
-            found = await self._provider.tasks(task_ids)
+            found = await self._provider.tasks(task_ids, flex=flex)
             call.outcome = "answered"
             return found
 

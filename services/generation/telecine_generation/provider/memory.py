@@ -28,7 +28,8 @@ ENDED = frozenset({"succeeded", "failed", "expired"})
 class MemoryProvider:
     """A Provider that accepts submissions unless scripted otherwise; tasks stay queued until `advance`.
 
-    `submitted` holds the request of each submission, `listings` the ids of each list call.
+    `submitted` holds the request of each submission, `listings` the ids of each list call, `flex` the ids of the tasks
+    in the offline tier.
     """
 
     def __init__(self, clock: Callable[[], datetime]) -> None:
@@ -37,6 +38,7 @@ class MemoryProvider:
         self._outage = 0
         self._accepted = 0
         self._hidden: set[str] = set()
+        self.flex: set[str] = set()
         self.records: dict[str, ProviderTask] = {}
         self.submitted: list[SubmitRequest] = []
         self.listings: list[tuple[str, ...]] = []
@@ -112,16 +114,16 @@ class MemoryProvider:
             self._accept(request)
         return outcome
 
-    async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
+    async def tasks(self, task_ids: Sequence[str], *, flex: bool = False) -> Mapping[str, ProviderTask]:
         """See Provider."""
         self.listings.append(tuple(task_ids))
         self._read()
-        return {task_id: self.records[task_id] for task_id in task_ids if task_id in self._listed()}
+        return {task_id: self.records[task_id] for task_id in task_ids if task_id in self._listed(flex=flex)}
 
     async def find(self, mark: SubmissionMark) -> ProviderTask | None:
         """See Provider."""
         self._read()
-        listed = [self.records[task_id] for task_id in self._listed()]
+        listed = [self.records[task_id] for task_id in self._listed(flex=mark.flex)]
         return next((task for task in listed if task.safety_identifier == mark.safety_identifier), None)
 
     async def cancel(self, task_id: str) -> CancelOutcome:
@@ -146,6 +148,9 @@ class MemoryProvider:
     def _accept(self, request: SubmitRequest) -> str:
         task_id = self.next_id()
         self._accepted += 1
+        wanted = request.parameters
+        if wanted.is_flex:
+            self.flex.add(task_id)
         self.records[task_id] = ProviderTask(
             task_id=task_id,
             status="queued",
@@ -154,14 +159,19 @@ class MemoryProvider:
             safety_identifier=request.safety_identifier,
             created_at=self._clock(),
             updated_at=self._clock(),
-            resolution=request.resolution,
-            ratio=request.ratio,
-            duration=float(request.duration),
+            resolution=wanted.resolution,
+            ratio=wanted.ratio,
+            duration=float(wanted.duration),
         )
         return task_id
 
-    def _listed(self) -> list[str]:
-        return [task_id for task_id in self.records if task_id not in self._hidden]
+    def _listed(self, *, flex: bool) -> list[str]:
+        """The tasks of one tier, without the hidden ones."""
+        return [
+            task_id
+            for task_id in self.records
+            if task_id not in self._hidden and (task_id in self.flex) is flex
+        ]
 
     def _read(self) -> None:
         if self._outage:

@@ -26,14 +26,21 @@ _Waiters = dict[str, list[_Waiter]]
 class PollBatch:
     """Reads tasks from the provider, up to `limit` per call and with up to `max_in_flight` concurrent calls.
 
-    `window`: seconds that a poll waits for others to join its call. While all calls are in flight, polls join the
-    next batch.
+    `flex`: they are tasks of the offline tier. `window`: seconds that a poll waits for others to join its call. While
+    all calls are in flight, polls join the next batch.
     """
 
     def __init__(
-        self, provider: Provider, *, window: float = 0.02, limit: int = 100, max_in_flight: int = 8
+        self,
+        provider: Provider,
+        *,
+        flex: bool = False,
+        window: float = 0.02,
+        limit: int = 100,
+        max_in_flight: int = 8,
     ) -> None:
         self._provider = provider
+        self._flex = flex
         self._window = window
         self._limit = limit
         self._max_in_flight = max_in_flight
@@ -84,7 +91,7 @@ class PollBatch:
             structlog.contextvars.clear_contextvars()
         try:
             with linked_span("poll", [waiter.asking for waiter in chain(*batch.values())]):
-                found = await self._provider.tasks(list(batch))
+                found = await self._provider.tasks(list(batch), flex=self._flex)
         except Exception as error:
             _fail(batch, error)
             return

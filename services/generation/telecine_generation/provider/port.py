@@ -6,31 +6,25 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Protocol
 
+from telecine_contracts.gateway import VideoParameters
 from telecine_contracts.generation import DeferralReason, FailureCode
 
 
 @dataclass(frozen=True, slots=True)
 class SubmitRequest:
-    """Parameters of one submission; None means that the parameter is not sent.
+    """One submission of a resolved request.
 
-    `duration` and `expires_after` are seconds. A lost task is found again by its `seed` (0 to 2**32-1) or its
-    `safety_identifier` (at most 64 characters).
+    `model`: the provider's id of the model, which may differ from the name in `parameters`. `expires_after` is seconds.
+    A lost task is found again by its `seed` (0 to 2**32-1; it replaces that of `parameters`) or its `safety_identifier`
+    (at most 64 characters).
     """
 
     model: str
-    prompt: str | None
-    image_url: str | None
-    last_frame_url: str | None
-    resolution: str
-    ratio: str | None
-    duration: int
+    parameters: VideoParameters
     seed: int
-    watermark: bool
-    camera_fixed: bool | None
     safety_identifier: str
     callback_url: str | None
     expires_after: int | None
-    generate_audio: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +105,15 @@ class SubmissionMark:
     """What identifies a submission in the provider's list when its response was lost.
 
     `safety_identifier` is the same for all attempts of one generation. `seed` is None if the user chose it, because
-    then it is not unique. `since` is the start of the submission by the local clock.
+    then it is not unique. `since` is the start of the submission by the local clock. `flex`: it went to the offline
+    tier, whose tasks are listed apart.
     """
 
     seed: int | None
     safety_identifier: str
     model: str
     since: datetime
+    flex: bool = False
 
 
 class ProviderUnavailable(Exception):
@@ -136,8 +132,10 @@ class Provider(Protocol):
         """Submits a task with at most one request; never raises for failures of the provider or the network."""
         ...
 
-    async def tasks(self, task_ids: Sequence[str]) -> Mapping[str, ProviderTask]:
+    async def tasks(self, task_ids: Sequence[str], *, flex: bool = False) -> Mapping[str, ProviderTask]:
         """The tasks with these ids, in one request per 100; tasks that the provider does not know are absent.
+
+        `flex`: all of them are in the offline tier; otherwise none is.
 
         Raises ProviderUnavailable.
         """

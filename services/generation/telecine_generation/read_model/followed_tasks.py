@@ -24,7 +24,10 @@ BUCKETS = 16
 
 @dataclass(slots=True)
 class FollowedTask:
-    """A task at the provider. Times in seconds since 1970; `status`: the provider's last recorded status."""
+    """A task at the provider. Times in seconds since 1970; `status`: the provider's last recorded status.
+
+    `flex`: it is in the offline tier, whose tasks are listed apart.
+    """
 
     account: str
     generation: str
@@ -32,6 +35,7 @@ class FollowedTask:
     submitted_at: float
     deadline_at: float
     status: str = ""
+    flex: bool = False
 
 
 def bucket_of(generation: str) -> int:
@@ -153,4 +157,5 @@ class FollowedTasks:
 def followed(event: GenerationSubmitted) -> FollowedTask:
     """The task of a submitted generation."""
     times = event.submitted_at.timestamp(), event.deadline_at.timestamp()
-    return FollowedTask(event.account, event.generation, event.provider_task_id, *times)
+    flex = event.service_tier == "flex"
+    return FollowedTask(event.account, event.generation, event.provider_task_id, *times, flex=flex)

@@ -57,11 +57,8 @@ def apply(rows: Rows, recorded: RecordedEvent) -> None:
         case SubmissionDeferred():
             row.retry_at = event.retry_at
         case GenerationSubmitted():
-            row.task_id, row.submitted_at, row.deadline_at = (
-                event.provider_task_id,
-                event.submitted_at,
-                event.deadline_at,
-            )
+            row.task_id, row.flex = event.provider_task_id, event.service_tier == "flex"
+            row.submitted_at, row.deadline_at = event.submitted_at, event.deadline_at
         case GenerationProgressed():
             row.status = event.provider_status
         case GenerationFailed(code=code) if code in LATE_RESULT_CODES:

@@ -45,11 +45,14 @@ def followed_tasks(engine: Engine) -> Sequence[FollowedTask]:
         _ROWS.submitted_at,
         _ROWS.deadline_at,
         _ROWS.status,
+        _ROWS.flex,
     )
     with engine.connect() as connection:
         return [
-            FollowedTask(account, generation, task_id, submitted.timestamp(), deadline.timestamp(), status)
-            for account, generation, task_id, submitted, deadline, status in connection.execute(
+            FollowedTask(
+                account, generation, task_id, submitted.timestamp(), deadline.timestamp(), status, flex
+            )
+            for account, generation, task_id, submitted, deadline, status, flex in connection.execute(
                 select(*columns).where(_IS_FOLLOWED)
             )
         ]

@@ -8,16 +8,16 @@ from sqlmodel import Field, SQLModel
 from telecine_chassis.projections.session import UtcTime
 
 METADATA = MetaData()
-VERSION = 4
+VERSION = 5
 
 
 class InFlightRow(SQLModel, table=True):
     """A generation that was claimed and has not ended, or whose late result is still awaited.
 
     `submitted_at`: the provider has confirmed it; then `task_id` and `deadline_at` are set, too. `status`: the
-    provider's last recorded status. `cancelling`: the user has requested its cancellation. `ended`: it failed, and a
-    late result may follow. `since` and `traceparent`: time and trace of the first claim. `retry_at`: earliest time of a
-    deferred attempt.
+    provider's last recorded status. `flex`: the task is in the provider's offline tier. `cancelling`: the user has
+    requested its cancellation. `ended`: it failed, and a late result may follow. `since` and `traceparent`: time and
+    trace of the first claim. `retry_at`: earliest time of a deferred attempt.
     """
 
     metadata = METADATA
@@ -29,6 +29,7 @@ class InFlightRow(SQLModel, table=True):
     submitted_at: datetime | None = Field(default=None, sa_column=Column(UtcTime, nullable=True))
     deadline_at: datetime | None = Field(default=None, sa_column=Column(UtcTime, nullable=True))
     status: str = ""
+    flex: bool = False
     cancelling: bool = False
     ended: bool = False
     traceparent: str | None = None

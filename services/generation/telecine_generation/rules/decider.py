@@ -133,6 +133,7 @@ def _resolve(
                 submitted_at=command.now,
                 deadline_at=command.now + timedelta(seconds=command.deadline),
                 adopted=command.adopted,
+                service_tier=state.request.parameters.service_tier if state.request else None,
             )
         case Refuse():
             return _failed(state, Stage.SUBMISSION, command.code, command.message, command.provider_code)

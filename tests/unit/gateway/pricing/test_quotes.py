@@ -14,8 +14,8 @@ from telecine_gateway.pricing.current_prices import CurrentPrices
 from telecine_gateway.pricing.quotes import InvalidQuote, Quotes, inputs_digest
 from telecine_gateway.pricing.request_prices import QuoteRefused, RequestPrices
 from telecine_gateway.read_model.queries import Queries
+from telecine_gateway.videos.request.schemas import GenerateBody
 from telecine_gateway.videos.request_rules import RequestRules
-from telecine_gateway.videos.schemas import GenerateBody
 
 NOW = datetime(2026, 12, 1, 12, 0, 0, 500_000, tzinfo=UTC)
 QUOTES = Quotes("a secret of the tests", ttl=60)

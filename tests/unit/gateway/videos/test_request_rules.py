@@ -9,8 +9,8 @@ from hypothesis import strategies as st
 from telecine_contracts.gateway import Kind
 from telecine_contracts.video_models import MODELS
 from telecine_gateway.http.errors import InvalidRequest
+from telecine_gateway.videos.request.schemas import GenerateBody
 from telecine_gateway.videos.request_rules import MAX_PROMPT, RequestRules
-from telecine_gateway.videos.schemas import GenerateBody
 
 PRO, FAST, PRO_15, SEEDANCE_2 = (
     "doubao-seedance-1-0-pro-250528",
@@ -52,13 +52,15 @@ def test_a_complete_request_is_parsed() -> None:
         "ratio": "9:16",
         "seed": 4294967295,
         "model": PRO,
+        "serviceTier": "flex",
     }
 
     request = GenerateBody.parse(body, RULES)
 
-    assert set(body) == set(FIELDS) - {"quote"}
+    others = {"quote", "references", "draft", "generateAudio", "priority", "returnLastFrame"}
+    assert set(body) == set(FIELDS) - others
     assert request.kind is Kind.IMAGE_TO_VIDEO
-    assert request.parameters.model_dump() == {
+    assert request.parameters.model_dump(exclude_none=True) == {
         "model": PRO,
         "prompt": "it moves",
         "image_url": IMAGE,
@@ -69,6 +71,7 @@ def test_a_complete_request_is_parsed() -> None:
         "seed": 4294967295,
         "watermark": True,
         "camera_fixed": True,
+        "service_tier": "flex",
     }
 
 
@@ -157,6 +160,17 @@ def test_duration_error_names_the_range_and_other_models(value: int) -> None:
         ("model", ["a"]),
         ("model", "doubao-seedance-2-5-260628"),
         ("priority", 9),
+        ("priority", 10),
+        ("priority", "1"),
+        ("serviceTier", "fast"),
+        ("generateAudio", True),
+        ("generateAudio", 1),
+        ("draft", True),
+        ("draft", "yes"),
+        ("returnLastFrame", True),
+        ("references", [{"type": "image", "url": IMAGE}]),
+        ("references", {"type": "image", "url": IMAGE}),
+        ("quality", 1),
         ("account", "other"),
         ("", 1),
     ],
@@ -218,6 +232,129 @@ def test_ratio_is_refused_if_the_image_decides_it() -> None:
     assert GenerateBody.parse({"imageUrl": IMAGE}, rules).parameters.ratio is None
     with pytest.raises(InvalidRequest, match="the image decides"):
         GenerateBody.parse({"imageUrl": IMAGE, "ratio": "16:9"}, rules)
+
+
+MODEL_20, MODEL_25 = SEEDANCE_2, "doubao-seedance-2-5-260628"
+ALL = RequestRules(tuple(MODELS), PRO)
+
+
+def references(**counts: int) -> list[dict[str, str]]:
+    return [
+        {"type": kind, "url": f"{IMAGE}?{kind}{n}"} for kind, count in counts.items() for n in range(count)
+    ]
+
+
+def problems_of(body: dict[str, Any]) -> dict[str, str]:
+    with pytest.raises(InvalidRequest) as error:
+        GenerateBody.parse(body, ALL)
+    return {bad.field: bad.message for bad in error.value.fields}
+
+
+def test_references_get_the_role_of_their_type() -> None:
+    body = {"prompt": "x", "model": MODEL_20, "references": references(image=1, audio=1)}
+
+    request = GenerateBody.parse(body, ALL)
+
+    assert request.kind is Kind.IMAGE_TO_VIDEO
+    assert request.parameters.ratio == "adaptive"
+    assert [(item.type, item.role) for item in request.parameters.references or ()] == [
+        ("image", "reference_image"),
+        ("audio", "reference_audio"),
+    ]
+    assert not request.parameters.priced_inputs().input_video
+
+
+def test_price_inputs_follow_from_the_resolved_request() -> None:
+    video = {"prompt": "x", "model": MODEL_25, "references": references(video=1), "generateAudio": True}
+    flex = {"prompt": "x", "model": PRO_15, "serviceTier": "flex"}
+
+    inputs = GenerateBody.parse(video, ALL).parameters.priced_inputs()
+    assert (inputs.input_video, inputs.audio, inputs.tier) == (True, True, "default")
+    inputs = GenerateBody.parse(flex, ALL).parameters.priced_inputs()
+    assert (inputs.input_video, inputs.audio, inputs.tier) == (False, False, "flex")
+
+
+@pytest.mark.parametrize(
+    ("model", "items", "message"),
+    [
+        (PRO_15, references(image=1), "are not supported by"),
+        (MODEL_20, references(image=10), "must not have more than 9 images"),
+        (MODEL_25, references(video=11), "must not have more than 10 videos"),
+        (MODEL_25, references(image=51), "must not be more than 50, but are 51"),
+        (MODEL_20, references(audio=1), "must have an image or a video beside the audio"),
+        (MODEL_20, ["x"], "item 1: must be an object"),
+        (MODEL_20, [*references(image=1), {"type": "text", "url": IMAGE}], "item 2: type must be one of"),
+        (MODEL_20, [{"type": "image"}], "item 1: url must be an http or https URL"),
+        (
+            MODEL_20,
+            [{"type": "image", "url": "http://10.0.0.1/x"}],
+            "item 1: url must not point to a private",
+        ),
+        (MODEL_20, [{"type": "image", "url": IMAGE, "role": "first_frame"}], "role must be reference_image"),
+        (MODEL_20, [{"type": "image", "url": IMAGE, "strength": 1}], "must not have fields other than"),
+    ],
+)
+def test_references_that_the_model_does_not_take_are_refused(model: str, items: Any, message: str) -> None:
+    found = problems_of({"prompt": "x", "model": model, "references": items})
+
+    assert list(found) == ["references"]
+    assert message in found["references"]
+
+
+def test_audio_alone_is_a_reference_for_2_5() -> None:
+    body = {"prompt": "x", "model": MODEL_25, "references": references(audio=1)}
+
+    assert GenerateBody.parse(body, ALL).parameters.references
+
+
+def test_frames_and_references_exclude_each_other() -> None:
+    body = {"prompt": "x", "imageUrl": IMAGE, "model": MODEL_20, "references": references(image=1)}
+
+    assert "exclude each other" in problems_of(body)["references"]
+
+
+def test_references_alone_need_a_prompt() -> None:
+    with pytest.raises(InvalidRequest, match="Either prompt or imageUrl is required"):
+        GenerateBody.parse({"model": MODEL_20, "references": references(image=1)}, ALL)
+
+
+def test_a_draft_is_480p_and_not_flex() -> None:
+    draft = {"prompt": "x", "model": PRO_15, "draft": True}
+
+    parameters = GenerateBody.parse(draft, ALL).parameters
+    assert (parameters.draft, parameters.resolution) == (True, "480p")
+    assert list(problems_of(draft | {"resolution": "720p", "serviceTier": "flex"})) == [
+        "resolution",
+        "serviceTier",
+    ]
+
+
+def test_audio_is_explicit_for_models_that_make_sound() -> None:
+    assert GenerateBody.parse({"prompt": "x", "model": PRO_15}, ALL).parameters.generate_audio is False
+    assert GenerateBody.parse({"prompt": "x", "model": PRO}, ALL).parameters.generate_audio is None
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_value_that_asks_for_nothing_is_accepted_for_every_model(model: str) -> None:
+    nothing = {
+        "cameraFixed": False,
+        "generateAudio": False,
+        "draft": False,
+        "returnLastFrame": False,
+        "serviceTier": "default",
+        "priority": 0,
+        "references": [],
+    }
+
+    parameters = GenerateBody.parse({"prompt": "x", "model": model} | nothing, ALL).parameters
+    assert (parameters.draft, parameters.service_tier, parameters.references) == (None, None, None)
+
+
+@pytest.mark.parametrize("model", [MODEL_20, MODEL_25])
+def test_fields_that_a_model_lacks_are_all_named(model: str) -> None:
+    body = {"cameraFixed": True, "draft": True, "serviceTier": "flex", "resolution": "8k", "duration": 3}
+
+    assert set(problems_of({"prompt": "x", "model": model} | body)) == set(body)
 
 
 @pytest.mark.parametrize(

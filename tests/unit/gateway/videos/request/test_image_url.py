@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from telecine_gateway.videos.image_url import MAX_URL, InvalidImageUrl, normalize_image_url
+from telecine_gateway.videos.request.image_url import MAX_URL, InvalidImageUrl, normalize_image_url
 
 
 def problem(url: str, allowed: frozenset[str] = frozenset()) -> str | None:
