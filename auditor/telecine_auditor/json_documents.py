@@ -12,6 +12,8 @@ from typing import Any, NotRequired
 from pydantic import ConfigDict, TypeAdapter
 from typing_extensions import TypedDict
 
+from telecine_auditor.reports.usage_documents import Money, PossibleTask, UsageFinding, UsageGroup, UsageSums
+
 __all__ = ["DOCUMENTS", "ERROR", "name_of", "schema_of"]
 
 _DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -117,46 +119,13 @@ class Show(_Closed):
     leaf_hash: str
 
 
-class UsageSums(_Closed):
-    settled: int
-    credits: int
-    tokens: int
-    unpaid: int
-    rate: str | None
-
-
-class UsageGroup(UsageSums):
-    model: str | None
-    resolution: str | None
-    duration: int | None
-
-
-class UsageFinding(_Closed):
-    account: str
-    generation: str
-    task: str | None
-    tokens: int | None
-    outcome: str
-    note: str
-
-
-class PossibleTask(_Closed):
-    account: str
-    generation: str
-    attempt: int
-    safety_identifier: str | None
-    seed: int | None
-    begun_at: str
-    closed_at: str
-    how: str
-
-
 class Reconciliation(Place):
     groups: list[UsageGroup]
     total: UsageSums
     lists: dict[str, list[UsageFinding]]
     possible_tasks: list[PossibleTask]
     unreadable: int
+    money: Money
 
 
 class Export(Place):

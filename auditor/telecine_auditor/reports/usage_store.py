@@ -22,7 +22,7 @@ PRAGMA journal_mode=OFF;
 PRAGMA synchronous=OFF;
 CREATE TABLE generation (
     account TEXT, id TEXT, at INTEGER, model TEXT, resolution TEXT, duration INTEGER,
-    claimed INTEGER, ending TEXT, code TEXT, outcome TEXT, credits INTEGER, returned INTEGER,
+    claimed INTEGER, ending TEXT, code TEXT, outcome TEXT, credits INTEGER, returned INTEGER, price TEXT,
     PRIMARY KEY (account, id)
 ) WITHOUT ROWID;
 CREATE TABLE attempt (
@@ -50,9 +50,10 @@ class UsageStore:
     """Three tables: generations, tasks of the provider, and attempts to submit.
 
     A `generation` has what was requested, how it ended at the provider (`ending`: ready, failed or cancelled, `code` of
-    a failure) and on the ledger (`outcome`, `credits`, of which `returned` were given back by adjustments). A `task` is
-    known from its submission, its video (`how` = ready) or a late result. An `attempt` is kept only while the provider
-    may have an unknown task of it: its response was lost (`how` is not null) or has not come yet. It has the marks of
+    a failure), its `price` as JSON, and how it ended on the ledger (`outcome`, `credits`, of which `returned` were
+    given back by adjustments). A `task` is known from its submission, its video (`how` = ready) or a late result. An
+    `attempt` is kept only while the provider may have an unknown task of it: its response was lost (`how` is not null)
+    or has not come yet. It has the marks of
     such a task.
     """
 
@@ -86,6 +87,7 @@ class UsageStore:
                 "at": to_microseconds(parsed.decided_at),
                 "resolution": _text(price, "resolution"),
                 "duration": _whole(price, "duration"),
+                "price": json.dumps(price),
             }
             self._put("generation", (parsed.account, parsed.body["generation"]), fields, over=False)
 
@@ -148,6 +150,7 @@ def _requested(body: Fields) -> Fields:
         "model": _text(requested, "model"),
         "resolution": _text(requested, "resolution"),
         "duration": _whole(requested, "duration"),
+        "price": json.dumps({"model": requested.get("model")} | body["price"]),
     }
 
 

@@ -1,4 +1,4 @@
-"""Admin routes, without authentication: clock, faults, journal, tasks."""
+"""Admin routes, without authentication: clock, faults, journal, tasks, bill."""
 
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -12,6 +12,7 @@ from telecine_emulator.faults.registry import as_json
 from telecine_emulator.state import Emulator
 from telecine_emulator.tasks.task import to_record
 
+from .bill import bill_as_csv
 from .strict_json import parse_json
 
 MAX_CLOCK_ADVANCE = 1_000_000_000
@@ -28,6 +29,7 @@ def routes() -> list[Route]:
         Route("/admin/faults", clear_faults, methods=["DELETE"]),
         Route("/admin/journal", journal, methods=["GET"]),
         Route("/admin/tasks", all_tasks, methods=["GET"]),
+        Route("/admin/bill", bill, methods=["GET"]),
     ]
 
 
@@ -89,6 +91,11 @@ async def journal(request: Request) -> Response:
 async def all_tasks(request: Request) -> Response:
     """All task records, oldest first, including deleted and flex tasks."""
     return JSONResponse({"tasks": [to_record(task) for task in _emulator(request).store.everything()]})
+
+
+async def bill(request: Request) -> Response:
+    """The bill of all succeeded tasks, as CSV."""
+    return Response(bill_as_csv(_emulator(request).store.everything()), media_type="text/csv")
 
 
 def _emulator(request: Request) -> Emulator:

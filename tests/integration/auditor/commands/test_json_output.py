@@ -154,6 +154,6 @@ async def test_mirror_and_restore_print_one_shape_for_every_outcome(
     done = await audit("restore", first, "--nats", server.url, "--json")
     assert validated_document("restore", done, 0)["breaches"] == []
     done = await audit("mirror", tmp_path / "mirror", "--nats", server.url, "--json")
-    assert [stream["new"] for stream in validated_document("mirror", done, 0)["streams"]] == [5, 10, 1]
+    assert [stream["new"] for stream in validated_document("mirror", done, 0)["streams"]] == [5, 10, 0, 1]
     done = await audit("mirror", other, "--nats", server.url, "--json")
     assert [breach["stream"] for breach in validated_document("mirror", done, 1)["breaches"]] == ["LEDGER"]

@@ -89,7 +89,9 @@ async def test_every_stream_is_copied_with_the_times_of_the_server(
     await fill(connection)
     done = await auditor("mirror", folder)
     assert (done.code, done.err) == (0, "")
-    assert done.out == ("LEDGER  13 new, up to #13\nVIDEO  30 new, up to #30\nCHECKPOINTS  1 new, up to #1\n")
+    assert done.out == (
+        "LEDGER  13 new, up to #13\nVIDEO  30 new, up to #30\nCATALOG  0 new, up to #0\nCHECKPOINTS  1 new, up to #1\n"
+    )
     for stream in ("LEDGER", "VIDEO", "CHECKPOINTS"):
         assert await mirror_entries(folder, stream) == await server_entries(nats, stream)
 

@@ -2,101 +2,27 @@
 
 from collections.abc import Iterator
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
-from tests.support.audit.streams import StreamBuilder, november_time
+from tests.support.audit.streams import november_time
+from tests.support.audit.usage import UsageHistory
 
-from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.reports.usage_reconciliation import LISTS, Finding, Group, PossibleTask, Reconciliation
 from telecine_auditor.reports.usage_store import UsageStore
-from telecine_contracts import Event
-from telecine_contracts.commands import AdjustCredits, GrantCredits
-from telecine_contracts.credits import GrantKind
+from telecine_contracts.commands import AdjustCredits
 from telecine_contracts.generation import (
     FailureCode,
-    GenerationFailed,
-    GenerationSubmitted,
-    LateResultRecorded,
-    Stage,
     SubmissionDeferred,
-    SubmissionStarted,
-    Usage,
-    VideoReady,
 )
 from telecine_contracts.video_models import DEFAULT_MODEL
-from telecine_credits.rules.commands import Refund, Settle, TimedCommand
+from telecine_credits.rules.commands import TimedCommand
 
 HOUR = timedelta(hours=1)
 
 
-class World:
-    """One account with credits; every generation is asked for at noon of its own day, from the first on."""
-
-    def __init__(self) -> None:
-        self.streams = StreamBuilder()
-        self.day = 0
-        self.streams.do(
-            TimedCommand(
-                GrantCredits(account="ann", amount=5000, kind=GrantKind.PAID, reference="r"),
-                november_time(1, 1),
-            )
-        )
-
-    def asked(self, generation: str, *, resolution: str = "720p") -> str:
-        self.day += 1
-        self.streams.ask(generation, november_time(self.day), resolution=resolution)
-        return generation
-
-    def say(self, event: type[Event], generation: str, **fields: Any) -> None:
-        self.streams.say(
-            event(account="ann", generation=generation, **fields), november_time(self.day) + HOUR
-        )
-
-    def started(self, generation: str, attempt: int = 1) -> None:
-        fields = {"owner": "g", "seed": 1, "seed_is_unique": True, "safety_identifier": "s"}
-        times = {"started_at": november_time(self.day), "lease_until": november_time(self.day)}
-        self.say(SubmissionStarted, generation, attempt=attempt, **fields, **times)
-
-    def submitted(self, generation: str, task: str) -> None:
-        self.started(generation)
-        times = {"submitted_at": november_time(self.day), "deadline_at": november_time(self.day)}
-        self.say(GenerationSubmitted, generation, attempt=1, provider="ark", provider_task_id=task, **times)
-
-    def ready(self, generation: str, task: str, tokens: int | None) -> None:
-        usage = Usage(total_tokens=tokens)
-        url = {"url": "https://provider.example/v.mp4", "url_expires_at": november_time(self.day)}
-        self.say(VideoReady, generation, provider_task_id=task, usage=usage, **url)
-
-    def failed(self, generation: str, code: FailureCode) -> None:
-        self.say(GenerationFailed, generation, stage=Stage.PROVIDER, code=code, message="sorry")
-        self.streams.do(
-            TimedCommand(
-                Refund(account="ann", generation=generation, reason=code.value), november_time(self.day, 14)
-            )
-        )
-
-    def late(self, generation: str, task: str, tokens: int) -> None:
-        usage = Usage(total_tokens=tokens)
-        self.say(
-            LateResultRecorded, generation, provider_task_id=task, provider_status="succeeded", usage=usage
-        )
-
-    def settled(self, generation: str) -> int:
-        return self.streams.do(
-            TimedCommand(Settle(account="ann", generation=generation), november_time(self.day, 14))
-        ).entry
-
-    def video_for(self, generation: str, tokens: int | None, **asked: str) -> int:
-        self.asked(generation, **asked)
-        self.submitted(generation, f"task-{generation}")
-        self.ready(generation, f"task-{generation}", tokens)
-        return self.settled(generation)
-
-
 @pytest.fixture
-def world() -> World:
-    return World()
+def world() -> UsageHistory:
+    return UsageHistory()
 
 
 @pytest.fixture
@@ -106,21 +32,14 @@ def book() -> Iterator[UsageStore]:
 
 
 def reconciled(
-    world: World,
+    world: UsageHistory,
     book: UsageStore,
     *,
     since: datetime | None = None,
     until: datetime | None = None,
     rate: int | None = None,
 ) -> Reconciliation:
-    replay = LedgerReplay(lambda breach: pytest.fail(str(breach)))
-    for entry in world.streams.video:
-        book.video(entry)
-    for entry in world.streams.ledger:
-        reading = replay.take(entry)
-        assert reading is not None
-        book.ledger(reading)
-    book.outcomes(replay)
+    world.fill(book)
     return Reconciliation(book, since, until, rate)
 
 
@@ -129,7 +48,7 @@ def listed(found: Reconciliation) -> dict[str, list[Finding]]:
     return {name: findings for name, findings in lists.items() if findings}
 
 
-def test_matching_usage_is_summed_and_not_listed(world: World, book: UsageStore) -> None:
+def test_matching_usage_is_summed_and_not_listed(world: UsageHistory, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     world.video_for("g2", 1500)
     world.video_for("g3", 700, resolution="480p")
@@ -143,7 +62,7 @@ def test_matching_usage_is_summed_and_not_listed(world: World, book: UsageStore)
     assert listed(found) == {}
 
 
-def test_adjusted_credits_are_not_settled(world: World, book: UsageStore) -> None:
+def test_adjusted_credits_are_not_settled(world: UsageHistory, book: UsageStore) -> None:
     entry = world.video_for("g1", 1000)
     world.streams.do(
         TimedCommand(AdjustCredits(account="ann", corrects=entry, amount=30, reference="t"), november_time(2))
@@ -151,7 +70,7 @@ def test_adjusted_credits_are_not_settled(world: World, book: UsageStore) -> Non
     assert reconciled(world, book).total().credits == 20
 
 
-def test_settlement_without_usage_is_listed(world: World, book: UsageStore) -> None:
+def test_settlement_without_usage_is_listed(world: UsageHistory, book: UsageStore) -> None:
     world.video_for("g1", None)
     world.asked("g2")
     world.settled("g2")
@@ -164,7 +83,7 @@ def test_settlement_without_usage_is_listed(world: World, book: UsageStore) -> N
     }
 
 
-def test_usage_without_settlement_is_listed(world: World, book: UsageStore) -> None:
+def test_usage_without_settlement_is_listed(world: UsageHistory, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.ready("g1", "t1", 900)
@@ -173,7 +92,7 @@ def test_usage_without_settlement_is_listed(world: World, book: UsageStore) -> N
     assert (found.total().tokens, found.total().unpaid) == (0, 900)
 
 
-def test_a_late_result_is_unpaid_usage(world: World, book: UsageStore) -> None:
+def test_a_late_result_is_unpaid_usage(world: UsageHistory, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.failed("g1", FailureCode.DEADLINE)
@@ -183,7 +102,7 @@ def test_a_late_result_is_unpaid_usage(world: World, book: UsageStore) -> None:
     assert found.total().unpaid == 800
 
 
-def test_orphans_are_listed(world: World, book: UsageStore) -> None:
+def test_orphans_are_listed(world: UsageHistory, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.failed("g1", FailureCode.DEADLINE)
@@ -201,7 +120,7 @@ def test_orphans_are_listed(world: World, book: UsageStore) -> None:
     }
 
 
-def test_attempts_with_a_lost_response_are_possible_tasks(world: World, book: UsageStore) -> None:
+def test_attempts_with_a_lost_response_are_possible_tasks(world: UsageHistory, book: UsageStore) -> None:
     """With the marks of such a task, and when it can have been created. What the provider answered leaves none."""
     world.asked("g1")
     world.started("g1")
@@ -225,7 +144,7 @@ def test_attempts_with_a_lost_response_are_possible_tasks(world: World, book: Us
     ]
 
 
-def test_submissions_without_an_end_are_listed(world: World, book: UsageStore) -> None:
+def test_submissions_without_an_end_are_listed(world: UsageHistory, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.asked("g2")
@@ -240,7 +159,7 @@ def test_submissions_without_an_end_are_listed(world: World, book: UsageStore) -
     }
 
 
-def test_several_tasks_of_a_generation_are_listed(world: World, book: UsageStore) -> None:
+def test_several_tasks_of_a_generation_are_listed(world: UsageHistory, book: UsageStore) -> None:
     world.asked("g1")
     world.submitted("g1", "t1")
     world.ready("g1", "t2", 500)
@@ -253,7 +172,7 @@ def test_several_tasks_of_a_generation_are_listed(world: World, book: UsageStore
     }
 
 
-def test_more_tokens_than_the_credits_pay_for_are_listed(world: World, book: UsageStore) -> None:
+def test_more_tokens_than_the_credits_pay_for_are_listed(world: UsageHistory, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     world.video_for("g2", 1001)
     found = reconciled(world, book, rate=20)
@@ -262,14 +181,16 @@ def test_more_tokens_than_the_credits_pay_for_are_listed(world: World, book: Usa
     }
 
 
-def test_a_generation_belongs_to_the_period_of_its_request(world: World, book: UsageStore) -> None:
+def test_a_generation_belongs_to_the_period_of_its_request(world: UsageHistory, book: UsageStore) -> None:
     world.video_for("g1", 1)
     world.video_for("g2", 10)
     world.video_for("g3", 100)
     assert reconciled(world, book, since=november_time(2), until=november_time(3)).total().tokens == 10
 
 
-def test_generations_erased_from_video_are_known_from_their_debit(world: World, book: UsageStore) -> None:
+def test_generations_erased_from_video_are_known_from_their_debit(
+    world: UsageHistory, book: UsageStore
+) -> None:
     world.video_for("g1", 1000)
     world.streams.video.clear()
     found = reconciled(world, book, since=november_time(1), until=november_time(2))
@@ -277,7 +198,7 @@ def test_generations_erased_from_video_are_known_from_their_debit(world: World, 
     assert list(listed(found)) == ["settled_without_usage"]
 
 
-def test_unreadable_events_are_counted(world: World, book: UsageStore) -> None:
+def test_unreadable_events_are_counted(world: UsageHistory, book: UsageStore) -> None:
     world.video_for("g1", 1000)
     asked = world.streams.video[0]
     world.streams.video[1:] = [
