@@ -107,13 +107,15 @@ class S3Executor:
 
 def _connect(config: S3Config) -> S3Client:
     # Only called in a worker thread, because loading boto3 takes some tenths of a second.
+    from botocore.handlers import convert_body_to_file_like_object
+
     access = S3Access(
         endpoint=config.endpoint,
         access_key=config.access_key,
         secret_key=config.secret_key,
         region=config.region,
     )
-    return s3_client(
+    client = s3_client(
         access,
         sign_bodies=config.checksums,
         connect_timeout=CONNECT_SECONDS,
@@ -121,6 +123,12 @@ def _connect(config: S3Config) -> S3Client:
         retries={"mode": "standard", "total_max_attempts": ATTEMPTS},
         max_pool_connections=_THREADS,
     )
+    for operation in ("PutObject", "UploadPart"):
+        # A body would become a file: announced with Expect, one more round trip, and sent in pieces of 16 KiB.
+        client.meta.events.unregister(
+            f"before-parameter-build.s3.{operation}", convert_body_to_file_like_object
+        )
+    return client
 
 
 def _translated(error: ClientError) -> BucketError:
