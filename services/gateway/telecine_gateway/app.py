@@ -9,6 +9,7 @@
 | credits/statement_routes | GET /api/credits/statement |
 | admin/routes | POST /api/admin/grants, /adjustments; GET /api/admin/accounts/{account} |
 | admin/routes | POST /api/admin/accounts/{account}/close, /reopen; PUT …/limits |
+| models/routes | GET /api/models |
 | pricing/routes | GET /api/pricing |
 | pricing/quote_routes | POST /api/quotes |
 | callbacks/routes | POST /callbacks/provider/{account}/{generation}/{token} |
@@ -52,6 +53,7 @@ from telecine_gateway.http.errors import install_error_handlers
 from telecine_gateway.http.middleware import install_middleware
 from telecine_gateway.http.pagination import CursorCodec
 from telecine_gateway.ledger.nats import NatsLedger
+from telecine_gateway.models import routes as models_routes
 from telecine_gateway.pricing import quote_routes
 from telecine_gateway.pricing import routes as pricing_routes
 from telecine_gateway.pricing.current_prices import CurrentPrices
@@ -248,6 +250,7 @@ def _routers(
                 ledger_commands, accounts, live.wait_until_current, cursors, clock, body
             ),
         ),
+        models_routes.router(prices, rules),
         pricing_routes.router(prices, rules),
         quote_routes.router(auth, request_prices, rules, max_body=body),
         content_routes.router(reading, bucket, slots),

@@ -18,9 +18,11 @@ from tests.support.servers.instances import nats_server
 from telecine_chassis.callback_tokens import callback_token
 from telecine_cli.api_keys import new_key
 from telecine_contracts import EVENTS
+from telecine_contracts.video_models import DEFAULT_MODEL
+from telecine_gateway.models.schemas import ModelList
 from telecine_gateway.pricing.schemas import Pricing
 
-PUBLIC = {"/healthz", "/readyz", "/api/pricing"}
+PUBLIC = {"/healthz", "/readyz", "/api/models", "/api/pricing"}
 
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
@@ -181,6 +183,24 @@ async def test_readyz_reports_nats(tmp_path: Path) -> None:
         assert (answer.json()["status"], answer.json()["code"]) == ("unavailable", "unavailable")
         assert (await gateway.http.get("/healthz")).json() == {"status": "ok"}
         await nats.start()
+
+
+async def test_models_are_listed_without_a_key(gateway: Gateway) -> None:
+    answer = await gateway.http.get("/api/models", headers={"authorization": ""})
+
+    listed = ModelList.model_validate(answer.json())
+    default = listed.models[0]
+    assert default.name == listed.default_model == DEFAULT_MODEL
+    assert [
+        line.resolution for line in default.prices if line.service_tier == "default"
+    ] == default.resolutions
+    (standard,) = (
+        line for line in default.prices if (line.resolution, line.service_tier) == ("720p", "default")
+    )
+    assert [(each.shortest, each.longest, each.credits) for each in standard.seconds] == [
+        (2, 10, 50),
+        (11, 12, 75),
+    ]
 
 
 async def test_pricing_returns_table_models_and_quote(gateway: Gateway) -> None:

@@ -1,0 +1,1 @@
+"""The models that are offered: what each takes, and what it costs."""
