@@ -142,6 +142,8 @@ def check_duration(value: object, info: ValidationInfo) -> int:
     seconds, model = whole_number(value), _model(info)
     if seconds is None:
         raise invalid_value("must be a whole number of seconds")
+    if seconds == -1 and model is not None and model.chooses_duration:
+        raise invalid_value("can't be left to the model (-1) here: name the seconds, which have a price")
     if model is not None and not model.takes(seconds):
         raise invalid_value(_range(seconds, model, _rules(info)))
     return seconds

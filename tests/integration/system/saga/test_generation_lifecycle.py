@@ -2,13 +2,14 @@
 
 import hashlib
 from collections.abc import AsyncIterator
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
 from tests.support.environments.saga import Emulator, Saga, action_names, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
-from telecine_contracts.generation import FailureCode, GenerationFailed
+from telecine_contracts.generation import FailureCode, GenerationFailed, GenerationSubmitted
 from telecine_contracts.storage import VideoStored
 
 
@@ -39,6 +40,46 @@ async def test_a_prompt_becomes_a_stored_video_and_is_paid_for(environment: Saga
     assert stored.duration == pytest.approx(2, abs=0.1)
     assert await environment.balances("ann") == {"available": 60, "held": 0}
     assert len(await environment.emulator.submissions(generation)) == 1
+
+
+async def test_a_flex_task_is_found_again_and_followed_in_its_own_list(environment: Saga) -> None:
+    await environment.grant("ann", 100)
+    prompt = "a lighthouse [emulator:drop_after_accept]"
+    generation = await environment.request("ann", prompt, service_tier="flex")
+
+    assert await environment.closed("ann", generation) == ["debited", "settled"]
+
+    events = await environment.video("ann", generation)
+    (submitted,) = (each.event for each in events if isinstance(each.event, GenerationSubmitted))
+    assert (submitted.adopted, submitted.service_tier) == (True, "flex")
+    assert submitted.provider_task_id.startswith("cgt-batch-")
+    assert submitted.deadline_at - submitted.submitted_at == timedelta(days=1)
+    (sent,) = await environment.emulator.submissions(generation)
+    assert sent["body"]["service_tier"] == "flex"
+    assert sent["body"]["execution_expires_after"] == 48 * 3600
+
+
+async def test_references_and_options_reach_the_provider(environment: Saga) -> None:
+    await environment.grant("ann", 100)
+    media = {"image": "https://media.example.com/1.jpg", "video": "https://media.example.com/1.mp4"}
+    generation = await environment.request(
+        "ann",
+        model="doubao-seedance-2-0-260128",
+        resolution="480p",
+        ratio="adaptive",
+        duration=4,
+        generate_audio=True,
+        priority=3,
+        references=[{"type": kind, "role": f"reference_{kind}", "url": url} for kind, url in media.items()],
+    )
+
+    assert await environment.closed("ann", generation) == ["debited", "settled"]
+
+    (sent,) = await environment.emulator.submissions(generation)
+    body = sent["body"]
+    assert (body["generate_audio"], body["priority"], body["duration"]) == (True, 3, 4)
+    assert [item.get("role") for item in body["content"]] == [None, "reference_image", "reference_video"]
+    assert "service_tier" not in body
 
 
 async def test_without_credits_nothing_is_submitted(environment: Saga) -> None:
