@@ -1,161 +1,90 @@
-"""API keys: the rules by which they are created and revoked, and the commands that append to the ACCESS stream.
+"""API keys by the operator: the commands that append to the ACCESS stream, and the list of keys.
 
-The command line is the only writer of ACCESS. The form of a key, which the gateway checks, is
-`telecine_gateway.access.api_keys`. Only the SHA-256 of a key is stored.
+The rules are those of `telecine_gateway.access.key_rules`. Only the SHA-256 of a key is stored.
 """
 
-import secrets
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from typing import assert_never
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
-from telecine_contracts import Event, derive_id, registry, subjects
-from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
+from telecine_contracts import derive_id, registry, subjects
+from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
 from telecine_contracts.permissions import OPERATOR
-from telecine_gateway.access.api_keys import ALPHABET, DEFAULT_SCOPES, PREFIX, Scope, checksum, fingerprint
+from telecine_gateway.access.api_keys import DEFAULT_SCOPES, PREFIX, NewKey, new_key
+from telecine_gateway.access.key_rules import (
+    CreateKey,
+    KeyCommand,
+    KeyRefused,
+    Keys,
+    RevokeKey,
+    RotateKey,
+    decide,
+    evolve,
+)
 from telecine_jetstream.client import NatsClient
 
-from .errors import CommandError, UnknownKey, UnknownScope
+from .errors import CommandError
 
-__all__ = [
-    "KEYS",
-    "ApiKeySummary",
-    "CreateKey",
-    "Keys",
-    "NewKey",
-    "RevokeKey",
-    "create",
-    "is_active",
-    "list_keys",
-    "new_key",
-    "revoke",
-]
+__all__ = ["ApiKeySummary", "create", "is_active", "list_keys", "revoke", "rotate"]
 
-_RANDOM_CHARACTERS = 32
 _EVERY_ACCOUNT = "access.*.*"
 
 
 @dataclass(frozen=True, slots=True)
-class NewKey:
-    """A key just generated. `secret` is shown once and stored nowhere; `key_id` is its public name."""
-
-    secret: str = field(repr=False)
-    key_id: str
-    key_sha256: str
-
-
-def new_key() -> NewKey:
-    """A random key: 32 characters of base 62 hold 190 bits."""
-    body = "".join(secrets.choice(ALPHABET) for _ in range(_RANDOM_CHARACTERS))
-    secret = f"{PREFIX}{body}{checksum(body)}"
-    sha256 = fingerprint(secret)
-    return NewKey(secret, f"key_{sha256[:12]}", sha256)
-
-
-@dataclass(frozen=True, slots=True)
-class CreateKey:
-    """Let a key act for an account."""
-
-    account: str
-    key_id: str
-    key_sha256: str
-    name: str
-    scopes: tuple[str, ...] = DEFAULT_SCOPES
-
-
-@dataclass(frozen=True, slots=True)
-class RevokeKey:
-    """Revoke a key. A revoked key is never active again."""
-
-    account: str
-    key_id: str
-
-
-Command = CreateKey | RevokeKey
-
-
-@dataclass(frozen=True, slots=True)
-class Keys:
-    """An account's keys by id: True while a key is active, False once it is revoked."""
-
-    active: Mapping[str, bool] = field(default_factory=dict)
-
-
-def decide(command: Command, keys: Keys) -> Event | None:
-    """The event that a command leads to; None if it was carried out before.
-
-    Raises:
-        UnknownKey: the key to revoke does not exist.
-        UnknownScope: a scope that no route requires.
-    """
-    match command:
-        case CreateKey():
-            return None if command.key_id in keys.active else _created(command)
-        case RevokeKey():
-            if command.key_id not in keys.active:
-                raise UnknownKey(f"account {command.account} has no key {command.key_id}")
-            if not keys.active[command.key_id]:
-                return None
-            return ApiKeyRevoked(account=command.account, key_id=command.key_id)
-        case _:
-            assert_never(command)
-
-
-def _created(command: CreateKey) -> ApiKeyCreated:
-    unknown = [scope for scope in command.scopes if scope not in list(Scope)]
-    if unknown or not command.scopes:
-        known = ", ".join(Scope)
-        raise UnknownScope(f"a key needs one scope or more of {known}; got {', '.join(unknown) or 'none'}")
-    return ApiKeyCreated(
-        account=command.account,
-        key_id=command.key_id,
-        key_sha256=command.key_sha256,
-        name=command.name,
-        scopes=tuple(sorted(set(command.scopes))),
-    )
-
-
-def evolve(keys: Keys, event: Event) -> Keys:
-    """The account's keys after an event."""
-    match event:
-        case ApiKeyCreated():
-            return replace(keys, active={**keys.active, event.key_id: True})
-        case ApiKeyRevoked():
-            return replace(keys, active={**keys.active, event.key_id: False})
-        case _:
-            return keys
-
-
-KEYS: Decider[Command, Keys] = Decider(Keys(), decide, evolve)
-"""The rules of the ACCESS stream, for a `CommandHandler` on `subjects.access(account)`."""
-
-
-@dataclass(frozen=True, slots=True)
 class ApiKeySummary:
-    """One key without its secret."""
+    """One key without its secret. `last_used_at` may be a day late."""
 
     key_id: str
     account: str
     name: str
     scopes: tuple[str, ...]
     created_at: datetime
+    expires_at: datetime | None = None
     revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
 
 
 async def create(
-    connection: NatsClient, account: str, key: NewKey, *, name: str, scopes: tuple[str, ...] = DEFAULT_SCOPES
+    connection: NatsClient,
+    account: str,
+    key: NewKey,
+    *,
+    name: str,
+    scopes: tuple[str, ...] = DEFAULT_SCOPES,
+    expires_at: datetime | None = None,
 ) -> None:
-    """Let `key` act for `account`; does nothing if it does already."""
-    await _execute(connection, CreateKey(account, key.key_id, key.key_sha256, name, scopes))
+    """Let `key` act for `account`; does nothing if it does already. Raises CommandError."""
+    command = CreateKey(account=account, key=key, name=name, at=_now(), scopes=scopes, expires_at=expires_at)
+    await _execute(connection, command, key.key_id)
+
+
+async def rotate(
+    connection: NatsClient, key_id: str, *, overlap: timedelta, expires_at: datetime | None = None
+) -> tuple[NewKey, ApiKeySummary]:
+    """A new key in place of `key_id`, which works on for `overlap`. Returns it, and the old key as it is now.
+
+    Raises:
+        CommandError: no account has a key of that id, or it no longer works, or `expires_at` is missing or over.
+    """
+    old, key, at = await _find(connection, key_id), new_key(), _now()
+    command = RotateKey(
+        account=old.account,
+        key=key,
+        replaces=key_id,
+        at=at,
+        overlap=overlap,
+        expires_at=expires_at,
+    )
+    await _execute(connection, command, key.key_id)
+    return key, replace(old, expires_at=min(old.expires_at or at + overlap, at + overlap))
 
 
 async def is_active(connection: NatsClient, account: str, key_id: str) -> bool | None:
-    """Whether a key is active; None if the account never had it."""
+    """Whether a key works; None if the account never had it."""
     keys = await _command_handler(connection).read(subjects.access(account))
-    return keys.active.get(key_id)
+    key = keys.known.get(key_id)
+    return None if key is None else key.works(_now())
 
 
 async def revoke(connection: NatsClient, key_id: str) -> ApiKeySummary:
@@ -164,17 +93,13 @@ async def revoke(connection: NatsClient, key_id: str) -> ApiKeySummary:
     Raises:
         CommandError: no account has a key of that id.
     """
-    if key_id.startswith(PREFIX):
-        raise CommandError("this is a key, not a key's id: `telecine keys list` shows the ids")
-    found = next((key for key in await list_keys(connection) if key.key_id == key_id), None)
-    if found is None:
-        raise CommandError(f"unknown key {key_id}: `telecine keys list` shows all keys")
-    await _execute(connection, RevokeKey(found.account, key_id))
+    found = await _find(connection, key_id)
+    await _execute(connection, RevokeKey(account=found.account, key_id=key_id), key_id)
     return found
 
 
 async def list_keys(connection: NatsClient, account: str | None = None) -> list[ApiKeySummary]:
-    """The keys of one account or of all accounts, oldest first, including revoked ones."""
+    """The keys of one account or of all accounts, oldest first, including those that no longer work."""
     subject = subjects.access(account) if account else _EVERY_ACCOUNT
     keys: dict[tuple[str, str], ApiKeySummary] = {}
     for recorded in await JetStreamEventStore(connection, registry()).load(subject, include_undecoded=True):
@@ -182,23 +107,53 @@ async def list_keys(connection: NatsClient, account: str | None = None) -> list[
         match recorded.event:
             case ApiKeyCreated() as event:
                 scopes = DEFAULT_SCOPES if event.scopes is None else event.scopes
-                summary = ApiKeySummary(event.key_id, event.account, event.name, scopes, time)
+                summary = ApiKeySummary(
+                    event.key_id, event.account, event.name, scopes, time, event.expires_at
+                )
                 keys[event.account, event.key_id] = summary
+                _shorten_replaced(keys, event)
             case ApiKeyRevoked() as event:
                 key = event.account, event.key_id
                 keys[key] = replace(keys[key], revoked_at=time)
+            case ApiKeyUsed() as event:
+                key = event.account, event.key_id
+                keys[key] = replace(keys[key], last_used_at=event.used_at)
             case _:
                 pass
     return list(keys.values())
 
 
-async def _execute(connection: NatsClient, command: Command) -> None:
+def _shorten_replaced(keys: dict[tuple[str, str], ApiKeySummary], event: ApiKeyCreated) -> None:
+    until = event.replaced_until
+    old = keys.get((event.account, event.replaces or ""))
+    if old is not None and until is not None:
+        keys[old.account, old.key_id] = replace(old, expires_at=min(old.expires_at or until, until))
+
+
+async def _find(connection: NatsClient, key_id: str) -> ApiKeySummary:
+    if key_id.startswith(PREFIX):
+        raise CommandError("this is a key, not a key's id: `telecine keys list` shows the ids")
+    found = next((key for key in await list_keys(connection) if key.key_id == key_id), None)
+    if found is None:
+        raise CommandError(f"unknown key {key_id}: `telecine keys list` shows all keys")
+    return found
+
+
+async def _execute(connection: NatsClient, command: KeyCommand, key_id: str) -> None:
     # Derived from the command: a command that is given again has the same request id and is recorded once.
-    request = derive_id(command.key_id, f"{type(command).__name__} {command.account}")
+    request = derive_id(key_id, f"{type(command).__name__} {command.account}")
     subject = subjects.access(command.account)
-    await _command_handler(connection).handle(subject, command, Cause(request, request))
+    try:
+        await _command_handler(connection).handle(subject, command, Cause(request, request))
+    except KeyRefused as error:
+        raise CommandError(str(error)) from None
 
 
-def _command_handler(connection: NatsClient) -> CommandHandler[Command, Keys]:
+def _now() -> datetime:
+    return datetime.now(UTC)
+
+
+def _command_handler(connection: NatsClient) -> CommandHandler[KeyCommand, Keys]:
     store = JetStreamEventStore(connection, registry())
-    return CommandHandler(store, KEYS, source=f"telecine/{OPERATOR}", clock=lambda: datetime.now(UTC))
+    rules: Decider[KeyCommand, Keys] = Decider(Keys(), decide, evolve)
+    return CommandHandler(store, rules, source=f"telecine/{OPERATOR}", clock=_now)

@@ -8,9 +8,7 @@ CommandError                  base class; raised itself where no caller tells th
 ├── ProcessError              a child process failed; the message ends with the tail of its log
 │   ├── ProcessExited         it ended before it was ready
 │   └── ProcessNotReady       it runs, but was not ready at the deadline
-├── ProvisioningRefused       an unsafe server, or a change that could lose events
-├── UnknownKey                the account has no API key of that id
-└── UnknownScope              an API key can't have this scope
+└── ProvisioningRefused       an unsafe server, or a change that could lose events
 """
 
 from pathlib import Path
@@ -25,8 +23,6 @@ __all__ = [
     "ProcessNotReady",
     "ProgramNotFound",
     "ProvisioningRefused",
-    "UnknownKey",
-    "UnknownScope",
 ]
 
 
@@ -69,11 +65,3 @@ class ProcessNotReady(ProcessError):
 
 class ProvisioningRefused(CommandError):
     """The server is unsafe, or a change could lose events; the message says what to do."""
-
-
-class UnknownKey(CommandError):
-    """The account has no API key of that id."""
-
-
-class UnknownScope(CommandError):
-    """A scope that no route of the gateway requires."""

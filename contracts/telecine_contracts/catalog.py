@@ -1,6 +1,6 @@
 """Catalog of all events and their registry with upcasts."""
 
-from .access import ApiKeyCreated, ApiKeyRevoked
+from .access import ApiKeyAdded, ApiKeyCreated, ApiKeyRemoved, ApiKeyRevoked, ApiKeyUsed
 from .checkpoints import CheckpointSigned
 from .credits import (
     AccountClosed,
@@ -59,6 +59,9 @@ EVENTS: tuple[type[Event], ...] = (
     VideoStorageFailed,
     ApiKeyCreated,
     ApiKeyRevoked,
+    ApiKeyAdded,
+    ApiKeyRemoved,
+    ApiKeyUsed,
     PricesPublished,
     CheckpointSigned,
 )

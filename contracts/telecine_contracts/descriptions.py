@@ -6,7 +6,7 @@ URL or key. It does contain texts that users and operators wrote: escape it for 
 
 from datetime import UTC, datetime
 
-from .access import ApiKeyCreated, ApiKeyRevoked
+from .access import ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
 from .checkpoints import CheckpointSigned
 from .credits import (
     AccountClosed,
@@ -199,17 +199,24 @@ def _storage(event: Event) -> str:
 
 def _operation(event: Event) -> str:
     match event:
-        case ApiKeyCreated(key_id=key_id, name=name, scopes=scopes):
-            listed = f", scopes: {', '.join(scopes)}" if scopes else ""
-            return f"created API key {key_id} ({name}){listed}"
+        case ApiKeyCreated(key_id=key_id, name=name):
+            return f"{event.action.removeprefix('key_')} API key {key_id} ({name}){_key_terms(event)}"
         case ApiKeyRevoked(key_id=key_id):
-            return f"revoked API key {key_id}"
+            return f"{event.action.removeprefix('key_')} API key {key_id}"
+        case ApiKeyUsed(key_id=key_id, used_at=used_at):
+            return f"API key {key_id} was used at {_time(used_at)}"
         case PricesPublished(table=table, effective_from=time):
             return f"published price table {table.version}, in force from {format_timestamp(time)}"
         case CheckpointSigned(log=log, size=size, root=root):
             return f"signed checkpoint of {log}: {size} entries, root {root[:_DIGEST_CHARACTERS]}…"
         case _:
             return ""
+
+
+def _key_terms(key: ApiKeyCreated) -> str:
+    listed = f", scopes: {', '.join(key.scopes)}" if key.scopes else ""
+    expiry = f", until {_time(key.expires_at)}" if key.expires_at else ""
+    return f"{listed}{expiry}, replaces {key.replaces}" if key.replaces else f"{listed}{expiry}"
 
 
 def _tokens(usage: Usage) -> str:

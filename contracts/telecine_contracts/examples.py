@@ -6,7 +6,7 @@ Together they tell one story: the account ``acme`` is granted 500 credits and as
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from .access import ApiKeyCreated, ApiKeyRevoked
+from .access import ApiKeyAdded, ApiKeyCreated, ApiKeyRemoved, ApiKeyRevoked, ApiKeyUsed
 from .checkpoints import CheckpointSigned
 from .credits import (
     AccountClosed,
@@ -335,6 +335,18 @@ _KEYS: tuple[Event, ...] = (
         scopes=("generate",),
     ),
     ApiKeyRevoked(account=_ACCOUNT, key_id="key_5f1c9e"),
+    ApiKeyAdded(
+        account=_ACCOUNT,
+        key_id="key_b81d07",
+        key_sha256="d3c7e1f0a92b4586b1e02f6a7c8d9e0f1a2b3c4d5e6f708192a3b4c5d6e7f809",
+        name="web front end",
+        scopes=("generate", "keys"),
+        expires_at=_at(90 * 86_400),
+        replaces="key_5f1c9e",
+        replaced_until=_at(86_400),
+    ),
+    ApiKeyRemoved(account=_ACCOUNT, key_id="key_b81d07"),
+    ApiKeyUsed(account=_ACCOUNT, key_id="key_b81d07", used_at=_at(3_600)),
 )
 
 _CHECKPOINTS: tuple[Event, ...] = (

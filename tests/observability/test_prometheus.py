@@ -21,13 +21,14 @@ from tests.support.telemetry.observability_files import (
 from tests.support.telemetry.prometheus import Prometheus, prometheus
 
 from telecine_auditor.mirror.metrics import FOLLOWED
-from telecine_cli.api_keys import create, new_key
+from telecine_cli.api_keys import create
 from telecine_cli.ledger_client import grant
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.stack.config import SERVICES, StackConfig, StackOptions, health_port
 from telecine_cli.stack.supervisor import Stack
 from telecine_cli.target import connected, stack_target
 from telecine_contracts.commands import GrantCredits
+from telecine_gateway.access.api_keys import new_key
 
 SHORT = {"resolution": "480p", "duration": 2}
 PRICE = 40

@@ -1,12 +1,12 @@
 """`telecine credits`: grant and correct credits, close accounts, limit spending, show ledgers."""
 
 from collections.abc import Callable
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .options import Account, AsJson, TargetOptions, group, with_target
+from .options import TIME_FORMATS, Account, AsJson, TargetOptions, group, in_utc, with_target
 
 if TYPE_CHECKING:
     from telecine_contracts.commands import LedgerCommand
@@ -66,7 +66,7 @@ def grant(
         datetime | None,
         typer.Option(
             metavar="DATE",
-            formats=["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"],
+            formats=TIME_FORMATS,
             help="When the unspent rest of the grant expires, e.g. 2030-12-31 (UTC). [default: never]",
             show_default=False,
         ),
@@ -77,7 +77,7 @@ def grant(
     from telecine_contracts.commands import GrantCredits
 
     given = {"account": account, "amount": amount, "reference": reference}
-    more = {"kind": kind, "reason": reason, "expires_at": _in_utc(expires)}
+    more = {"kind": kind, "reason": reason, "expires_at": in_utc(expires)}
     _send(GrantCredits, given | more, target, as_json=json)
 
 
@@ -212,18 +212,6 @@ def _send(
         problem = error.errors(include_url=False)[0]
         raise typer.BadParameter(problem["msg"], param_hint=f"--{problem['loc'][0]}") from None
     run(print_change(target.find(), command, as_json=as_json))
-
-
-def _in_utc(time: datetime | None) -> datetime | None:
-    """The time in UTC; one without a zone is in UTC already."""
-    if time is None or time.tzinfo is None:
-        return time and time.replace(tzinfo=UTC)
-    try:
-        return time.astimezone(UTC)
-    except OverflowError:
-        raise typer.BadParameter(
-            "is out of range: the last time is 9999-12-31T23:59:59Z", param_hint="--expires"
-        ) from None
 
 
 @with_target

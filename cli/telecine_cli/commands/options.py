@@ -3,6 +3,7 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from functools import update_wrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from telecine_cli.target import Target
 
 __all__ = [
+    "TIME_FORMATS",
     "Account",
     "AnyAccount",
     "AsJson",
@@ -25,10 +27,13 @@ __all__ = [
     "ProvisionerSeed",
     "TargetOptions",
     "group",
+    "in_utc",
     "with_options_of",
     "with_target",
 ]
 
+TIME_FORMATS = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
+"""Of an option with a date or time."""
 _PANEL = "Which telecine"
 
 
@@ -142,3 +147,15 @@ def with_options_of(
 def group(help: str) -> typer.Typer:
     """A command that has subcommands."""
     return typer.Typer(help=help, no_args_is_help=True, rich_markup_mode="markdown")
+
+
+def in_utc(time: datetime | None, option: str = "--expires") -> datetime | None:
+    """The time in UTC; one without a zone is in UTC already. Raises typer.BadParameter."""
+    if time is None or time.tzinfo is None:
+        return time and time.replace(tzinfo=UTC)
+    try:
+        return time.astimezone(UTC)
+    except OverflowError:
+        raise typer.BadParameter(
+            "is out of range: the last time is 9999-12-31T23:59:59Z", param_hint=option
+        ) from None

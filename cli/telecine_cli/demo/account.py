@@ -5,12 +5,12 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from telecine_cli.api_keys import NewKey, create, is_active, new_key
+from telecine_cli.api_keys import create, is_active
 from telecine_cli.ledger_client import grant
 from telecine_cli.stack.state import read_private_json, write_private_json
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.credits import GrantKind
-from telecine_gateway.access.api_keys import fingerprint
+from telecine_gateway.access.api_keys import NewKey, fingerprint, new_key
 from telecine_jetstream.client import NatsClient
 
 __all__ = ["ACCOUNT", "WelcomeGrant", "key_file", "open_account"]

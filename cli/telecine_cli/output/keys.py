@@ -1,40 +1,69 @@
 """The output of `telecine keys`."""
 
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import typer
 
-from telecine_cli.api_keys import ApiKeySummary, create, list_keys, new_key, revoke
+from telecine_cli.api_keys import ApiKeySummary, create, list_keys, revoke, rotate
 from telecine_cli.target import Target, connected
+from telecine_gateway.access.api_keys import NewKey, new_key
 
 from .formats import format_time, printable
 from .tables import print_table
 
-__all__ = ["print_keys", "print_new_key", "print_revoked"]
+__all__ = ["print_keys", "print_new_key", "print_revoked", "print_rotated"]
 
 
 async def print_new_key(
-    target: Target, account: str, name: str, scopes: tuple[str, ...], *, as_json: bool
+    target: Target,
+    account: str,
+    name: str,
+    scopes: tuple[str, ...],
+    expires_at: datetime | None,
+    *,
+    as_json: bool,
 ) -> None:
     """Create a key and print it: only the key on standard output, its details on standard error; or both as JSON."""
     key = new_key()
     async with connected(target) as connection:
-        await create(connection, account, key, name=name, scopes=scopes)
+        await create(connection, account, key, name=name, scopes=scopes, expires_at=expires_at)
+    made = ApiKeySummary(key.key_id, account, name, scopes, datetime.now(UTC), expires_at)
+    _print_key(key, made, {}, as_json=as_json)
+
+
+async def print_rotated(
+    target: Target, key_id: str, overlap: timedelta, expires_at: datetime | None, *, as_json: bool
+) -> None:
+    """Replace a key and print the new one in the same way."""
+    async with connected(target) as connection:
+        key, old = await rotate(connection, key_id, overlap=overlap, expires_at=expires_at)
+    assert old.expires_at is not None
+    until = old.expires_at
+    made = ApiKeySummary(key.key_id, old.account, old.name, old.scopes, datetime.now(UTC), expires_at)
+    _print_key(key, made, {"replaces": key_id, "replaced_until": format_time(until)}, as_json=as_json)
+
+
+def _print_key(key: NewKey, made: ApiKeySummary, replaced: dict[str, str], *, as_json: bool) -> None:
     if as_json:
         document = {
             "key": key.secret,
             "key_id": key.key_id,
-            "account": account,
-            "name": name,
-            "scopes": scopes,
+            "account": made.account,
+            "name": made.name,
+            "scopes": made.scopes,
+            "expires_at": format_time(made.expires_at) if made.expires_at else None,
+            **replaced,
         }
         typer.echo(json.dumps(document, indent=2))
         return
-    scope = " and ".join(scopes)
-    typer.echo(
-        f"{key.key_id} for account {account}, scope {scope}. Keep the key, it is not shown again:", err=True
-    )
+    terms = f"for account {made.account}, scope {' and '.join(made.scopes)}"
+    if made.expires_at:
+        terms += f", until {format_time(made.expires_at)}"
+    if replaced:
+        terms += f". It replaces {replaced['replaces']}, which works until {replaced['replaced_until']}"
+    typer.echo(f"{key.key_id} {terms}. Keep the key, it is not shown again:", err=True)
     typer.echo(key.secret)
 
 
@@ -48,24 +77,29 @@ async def print_keys(target: Target, account: str | None, *, as_json: bool) -> N
     if not keys:
         typer.echo("no keys yet: `telecine keys create ACCOUNT` creates one", err=True)
         return
-    head = ("key", "account", "scopes", "created", "revoked", "name")
+    head = ("key", "account", "scopes", "created", "expires", "revoked", "last used", "name")
     print_table(map(_key_cells, keys), head=head)
 
 
 def _key_cells(key: ApiKeySummary) -> tuple[str, ...]:
-    revoked = format_time(key.revoked_at) if key.revoked_at else "-"
-    scopes = printable(" ".join(key.scopes))
-    return key.key_id, key.account, scopes, format_time(key.created_at), revoked, printable(key.name)
+    times = (key.created_at, key.expires_at, key.revoked_at, key.last_used_at)
+    shown = (format_time(time) if time else "-" for time in times)
+    return key.key_id, key.account, printable(" ".join(key.scopes)), *shown, printable(key.name)
 
 
 def _key_as_json(key: ApiKeySummary) -> dict[str, Any]:
+    times = {
+        "created_at": key.created_at,
+        "expires_at": key.expires_at,
+        "revoked_at": key.revoked_at,
+        "last_used_at": key.last_used_at,
+    }
     return {
         "key_id": key.key_id,
         "account": key.account,
         "name": key.name,
         "scopes": list(key.scopes),
-        "created_at": format_time(key.created_at),
-        "revoked_at": format_time(key.revoked_at) if key.revoked_at else None,
+        **{name: format_time(time) if time else None for name, time in times.items()},
     }
 
 

@@ -12,6 +12,7 @@
 | models/routes | GET /api/models |
 | pricing/routes | GET /api/pricing |
 | pricing/quote_routes | POST /api/quotes |
+| keys/routes | GET, POST /api/keys; POST /api/keys/{id}/rotate; DELETE /api/keys/{id} |
 | callbacks/routes | POST /callbacks/provider/{account}/{generation}/{token} |
 | http/health | GET /healthz, /readyz |
 | documentation/routes | GET /docs, /events, /events/asyncapi.json; FastAPI adds /openapi.json |
@@ -19,6 +20,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fastapi import APIRouter
@@ -33,8 +35,11 @@ from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.jetstream import JetStreamTimers
 from telecine_contracts import registry
 from telecine_contracts.version import __version__
+from telecine_gateway.access import key_rules
 from telecine_gateway.access.auth import Auth
 from telecine_gateway.access.key_catch_up import ApiKeyCatchUp
+from telecine_gateway.access.key_rules import Keys
+from telecine_gateway.access.key_usage import KeyUsage
 from telecine_gateway.access.sign_up import SignUpGrants
 from telecine_gateway.access.token_rules import TokenRules
 from telecine_gateway.admin import routes as admin_routes
@@ -52,6 +57,8 @@ from telecine_gateway.http import health
 from telecine_gateway.http.errors import install_error_handlers
 from telecine_gateway.http.middleware import install_middleware
 from telecine_gateway.http.pagination import CursorCodec
+from telecine_gateway.keys import routes as key_routes
+from telecine_gateway.keys.account_keys import AccountKeys, KeyCommands, record_use
 from telecine_gateway.ledger.nats import NatsLedger
 from telecine_gateway.models import routes as models_routes
 from telecine_gateway.pricing import quote_routes
@@ -107,9 +114,18 @@ def build(settings: Settings) -> Service:
     queries = Queries(lambda: projections.engine, recent)
     live = LiveUpdates(projections)
     issuer = _issuer(settings, parts, queries, live) if settings.jwks_url else None
-    auth = Auth(queries, keys.catch_up, parts.clock, issuer.auth if issuer else None)
+    key_commands: KeyCommands = CommandHandler(
+        parts.event_store(timeout=settings.store_timeout),
+        Decider(Keys(), key_rules.decide, key_rules.evolve),
+        source=SOURCE,
+        clock=parts.clock,
+        timeout=settings.store_timeout,
+    )
+    usage = KeyUsage(partial(record_use, key_commands), parts.clock)
+    auth = Auth(queries, keys.catch_up, parts.clock, usage.note, issuer.auth if issuer else None)
+    account_keys = AccountKeys(key_commands, keys.wait_until_visible, parts.clock)
     service = parts.service(
-        before=[projections, bucket, *([issuer.keys] if issuer else [])],
+        before=[projections, bucket, usage, *([issuer.keys] if issuer else [])],
         checks=[projections.ready],
         http=HttpServer(
             api,
@@ -143,7 +159,13 @@ def build(settings: Settings) -> Service:
         label="kind",
         every=0,
     )
-    operation = [health.router(service.ready), documentation_routes.router(api)]
+    operation = [
+        key_routes.router(
+            auth, account_keys, AccountQueries(queries), keys.catch_up, max_body=settings.max_body_bytes
+        ),
+        health.router(service.ready),
+        documentation_routes.router(api),
+    ]
     for router in [*_routers(settings, parts, projections, queries, auth, prices, live, bucket), *operation]:
         api.include_router(router)
     return service

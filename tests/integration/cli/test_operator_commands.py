@@ -225,6 +225,28 @@ def test_a_key_is_shown_once_listed_and_revoked(telecine: Commands) -> None:
     assert revoked["revoked_at"] is not None
 
 
+def test_a_key_expires_and_is_rotated_with_an_overlap(telecine: Commands) -> None:
+    made = telecine("keys", "create", "peggy", "--name", "ci", "--scope", "keys", "--expires", "2090-01-31")
+    assert "until 2090-01-31" in made.err
+    [old] = telecine.json("keys", "list", "peggy")
+    assert (old["expires_at"], old["last_used_at"]) == ("2090-01-31T00:00:00.000Z", None)
+    missing = telecine("keys", "rotate", old["key_id"])
+    assert (missing.code, "needs a time to expire" in missing.err) == (1, True)
+
+    new = telecine.json("keys", "rotate", old["key_id"], "--overlap", "2", "--expires", "2091-01-31")
+    replaced, listed = telecine.json("keys", "list", "peggy")
+    assert (new["replaces"], new["replaced_until"]) == (old["key_id"], replaced["expires_at"])
+    assert replaced["expires_at"] < "2090"
+    assert (listed["key_id"], listed["name"], listed["scopes"]) == (new["key_id"], "ci", ["keys"])
+    assert listed["expires_at"] == "2091-01-31T00:00:00.000Z"
+    shown = telecine("keys", "rotate", new["key_id"], "--expires", "2092-01-31")
+    assert f"It replaces {new['key_id']}, which works until" in shown.err
+    assert shown.out.startswith("tk_")
+
+    late = telecine("keys", "create", "peggy", "--expires", "2020-01-31")
+    assert (late.code, "over" in late.err) == (1, True)
+
+
 def test_changes_are_reported_as_json(telecine: Commands) -> None:
     grant = ("credits", "grant", "judy", "5", "--reference", "first")
     granted, again = telecine.json(*grant), telecine.json(*grant)

@@ -16,9 +16,9 @@ from tests.support.http_servers.chassis_server import Reply, exchange
 from tests.support.servers.instances import nats_server
 
 from telecine_chassis.callback_tokens import callback_token
-from telecine_cli.api_keys import new_key
 from telecine_contracts import EVENTS
 from telecine_contracts.video_models import DEFAULT_MODEL
+from telecine_gateway.access.api_keys import new_key
 from telecine_gateway.models.schemas import ModelList
 from telecine_gateway.pricing.schemas import Pricing
 

@@ -28,7 +28,7 @@ async def test_openapi_document_matches_the_gateway(nats: NatsServer, tmp_path: 
         parts.credits(),
         parts.gateway(cancel_timeout=0.1) as gateway,
     ):
-        owner = await parts.owner(gateway, credits=1_000_000, scopes=("admin", "generate"))
+        owner = await parts.owner(gateway, credits=1_000_000, scopes=("admin", "generate", "keys"))
         run = await asyncio.create_subprocess_exec(
             *(Path(sys.executable).with_name("schemathesis"), "--config-file", "schemathesis.toml"),
             *("run", f"{gateway.http.base_url}/openapi.json", "--no-color", "--mode", "all"),

@@ -18,7 +18,6 @@ from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import utc_now
-from telecine_cli.api_keys import KEYS, CreateKey, NewKey, RevokeKey, new_key
 from telecine_cli.price_catalog import publish_first_prices
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.ports import free_port
@@ -32,7 +31,9 @@ from telecine_credits.rules.account import Account, evolve
 from telecine_credits.rules.commands import TimedCommand
 from telecine_credits.rules.decider import decide
 from telecine_credits.settings import Settings as CreditsSettings
-from telecine_gateway.access.api_keys import DEFAULT_SCOPES
+from telecine_gateway.access import key_rules
+from telecine_gateway.access.api_keys import DEFAULT_SCOPES, NewKey, new_key
+from telecine_gateway.access.key_rules import CreateKey, Keys, RevokeKey
 from telecine_gateway.app import build
 from telecine_gateway.settings import Settings
 
@@ -156,7 +157,8 @@ class GatewayEnvironment:
 
     def keys(self) -> CommandHandler[Any, Any]:
         """The command line's hands on the ACCESS stream."""
-        return CommandHandler(self.store, KEYS, source="telecine/operator", clock=utc_now)
+        rules = Decider(Keys(), key_rules.decide, key_rules.evolve)
+        return CommandHandler(self.store, rules, source="telecine/operator", clock=utc_now)
 
     async def owner(
         self,
@@ -178,16 +180,20 @@ class GatewayEnvironment:
                 return owner
         raise AssertionError("the key did not begin to work")
 
-    async def key(self, account: str, scopes: tuple[str, ...] = DEFAULT_SCOPES) -> NewKey:
+    async def key(
+        self, account: str, scopes: tuple[str, ...] = DEFAULT_SCOPES, expires_at: datetime | None = None
+    ) -> NewKey:
         """A key for an account, made this moment."""
         key = new_key()
-        command = CreateKey(account, key.key_id, key.key_sha256, "test", scopes)
+        command = CreateKey(
+            account=account, key=key, name="test", at=utc_now(), scopes=scopes, expires_at=expires_at
+        )
         await self.keys().handle(subjects.access(account), command, Cause(key.key_id, key.key_id))
         return key
 
     async def revoke(self, owner: AccountClient) -> None:
         """Revoke the owner's key."""
-        command = RevokeKey(owner.account, owner.key.key_id)
+        command = RevokeKey(account=owner.account, key_id=owner.key.key_id)
         await self.keys().handle(subjects.access(owner.account), command)
 
     async def append(self, event: Event, *, time: datetime | None = None) -> int:

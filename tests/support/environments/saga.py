@@ -28,14 +28,13 @@ import telecine_generation.app
 import telecine_generation.settings
 import telecine_storage.app
 import telecine_storage.settings
-from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
+from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.nats.connection import connect
 from telecine_chassis.runtime.bootstrap import utc_now
 from telecine_chassis.runtime.service import Service
 from telecine_chassis.settings.base import ServiceSettings
-from telecine_cli.api_keys import KEYS, CreateKey, new_key
 from telecine_cli.price_catalog import publish_first_prices
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.http_probe import http_answer
@@ -50,6 +49,9 @@ from telecine_contracts.price_files import built_in_table
 from telecine_contracts.pricing import seed_price
 from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
+from telecine_gateway.access import key_rules
+from telecine_gateway.access.api_keys import new_key
+from telecine_gateway.access.key_rules import CreateKey, Keys
 from telecine_jetstream.client import NatsClient
 
 __all__ = ["Emulator", "Saga", "action_names", "emulator_process", "is_answering", "saga"]
@@ -186,8 +188,9 @@ class Saga:
     async def key(self, account: str) -> str:
         """An API key of the account."""
         key = new_key()
-        keys = CommandHandler(self.store, KEYS, source="telecine/operator", clock=utc_now)
-        command = CreateKey(account, key.key_id, key.key_sha256, "tests")
+        rules = Decider(Keys(), key_rules.decide, key_rules.evolve)
+        keys = CommandHandler(self.store, rules, source="telecine/operator", clock=utc_now)
+        command = CreateKey(account=account, key=key, name="tests", at=utc_now())
         await keys.handle(subjects.access(account), command, Cause(key.key_id, key.key_id))
         return key.secret
 

@@ -35,6 +35,9 @@ OWNERS = {
     "ledger.a.skipped": CREDITS,
     "access.a.key_created": OPERATOR,
     "access.a.key_revoked": OPERATOR,
+    "access.a.key_added": GATEWAY,
+    "access.a.key_removed": GATEWAY,
+    "access.a.key_used": GATEWAY,
     "checkpoints.ledger.signed": CREDITS,
     "catalog.prices.published": OPERATOR,
 }

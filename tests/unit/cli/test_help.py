@@ -44,6 +44,7 @@ def test_every_documented_command_exists() -> None:
         "keys create",
         "keys list",
         "keys revoke",
+        "keys rotate",
         "prices show",
         "prices check",
         "prices diff",

@@ -11,6 +11,7 @@ from fastapi import Request
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.telemetry.tracing import bind_context
+from telecine_contracts.access import ApiKeyUsed
 from telecine_gateway.http.errors import ApiError
 from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import Queries
@@ -38,12 +39,22 @@ class Requester:
     expires_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class _Known:
+    """A key that is not revoked."""
+
+    owner: Requester
+    key_id: str
+    used_at: datetime | None
+
+
 class Auth:
     """A FastAPI dependency: the caller of a request.
 
     Valid keys are cached until the ACCESS projection advances, so that a revoked key stops working at once. For an
-    unknown key, `catch_up` waits until the tables have what the stream has: a key works from its creation. `tokens`
-    authenticates what is not a key, if an issuer is configured.
+    unknown key, `catch_up` waits until the tables have what the stream has: a key works from its creation. `on_use` is
+    called with each use of a key: its account, its id, and its last use as far as the tables know. `tokens` is asked
+    about what is not a key, if an issuer is configured.
     """
 
     def __init__(
@@ -51,13 +62,15 @@ class Auth:
         queries: Queries,
         catch_up: Callable[[], Awaitable[None]],
         clock: Callable[[], datetime],
+        on_use: Callable[[str, str, datetime | None], None],
         tokens: Callable[[str], Awaitable[Requester]] | None = None,
     ) -> None:
         self._queries = queries
         self._catch_up = catch_up
         self._clock = clock
+        self._on_use = on_use
         self._tokens = tokens
-        self._known: dict[str, Requester] = {}
+        self._known: dict[str, _Known] = {}
         self._epoch = 0
 
     async def __call__(self, request: Request) -> Requester:
@@ -79,17 +92,23 @@ class Auth:
         return requester
 
     def forget_keys(self, events: Sequence[RecordedEvent]) -> None:
-        """Clear the cache: the ACCESS projection has advanced."""
+        """Clear the cache: the ACCESS projection has advanced, unless all that is new is that keys were used."""
+        if events and all(isinstance(recorded.event, ApiKeyUsed) for recorded in events):
+            return
         self._epoch += 1
         self._known.clear()
 
     async def _key_owner(self, secret: str) -> Requester:
-        requester = await self._find(secret) if is_well_formed(secret) else None
-        if requester is None or _has_expired(requester.expires_at, self._clock()):
+        known = await self._find(secret) if is_well_formed(secret) else None
+        if known is None:
             raise unauthorized()
-        return requester
+        owner = known.owner
+        if owner.expires_at is not None and owner.expires_at <= self._clock():
+            raise unauthorized()
+        self._on_use(owner.account, known.key_id, known.used_at)
+        return owner
 
-    async def _find(self, secret: str) -> Requester | None:
+    async def _find(self, secret: str) -> _Known | None:
         sha256 = fingerprint(secret)
         if sha256 in self._known:
             return self._known[sha256]
@@ -103,12 +122,12 @@ class Auth:
                 key = await self._queries.key(sha256)
         if key is None or key.revoked_at is not None:
             return None
-        requester = _owner(key)
+        known = _known(key)
         if epoch == self._epoch:
             if len(self._known) >= MAX_CACHED_KEYS:
                 self._known.clear()
-            self._known[sha256] = requester
-        return requester
+            self._known[sha256] = known
+        return known
 
 
 def check_scope(requester: Requester, scope: Scope) -> Requester:
@@ -137,9 +156,6 @@ def _secret(request: Request) -> tuple[str, bool]:
     return request.headers.get("x-api-key", ""), False
 
 
-def _owner(key: ApiKey) -> Requester:
-    return Requester(key.account, key.key_id, frozenset(key.scopes))
-
-
-def _has_expired(expires_at: datetime | None, now: datetime) -> bool:
-    return expires_at is not None and expires_at <= now
+def _known(key: ApiKey) -> _Known:
+    owner = Requester(key.account, key.key_id, frozenset(key.scopes), key.expires_at)
+    return _Known(owner, key.key_id, key.last_used_at)

@@ -42,6 +42,11 @@ class ApiKeyCatchUp:
             self._next = asyncio.create_task(self._fetch_newest(), name="new-keys")
         await asyncio.shield(self._next)
 
+    async def wait_until_visible(self, sequence: int) -> None:
+        """Until the stream up to `sequence` can be queried, for at most `within` seconds."""
+        self._keys.record_write(_EVERY_ACCOUNT, sequence)
+        await self._keys.wait_until_visible(_EVERY_ACCOUNT, within=self._within)
+
     async def _fetch_newest(self) -> None:
         now = asyncio.get_running_loop().time
         async with self._turn:  # an unavailable server gets one request at a time
@@ -52,5 +57,4 @@ class ApiKeyCatchUp:
                 newest = await self._newest()
             except (nats.errors.Error, TimeoutError, OSError):
                 return
-        self._keys.record_write(_EVERY_ACCOUNT, newest)
-        await self._keys.wait_until_visible(_EVERY_ACCOUNT, within=self._within)
+        await self.wait_until_visible(newest)

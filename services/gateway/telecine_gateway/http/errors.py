@@ -165,9 +165,17 @@ async def _framework_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)
     code, text = _FRAMEWORK_ERRORS.get(error.status_code, (ErrorCode.INVALID, str(error.detail)))
     headers = dict(error.headers or {})
-    if "GET" in headers.get("Allow", ""):
-        headers["Allow"] += ", HEAD"
+    if error.status_code == 405:
+        headers["Allow"] = ", ".join(_allowed_methods(request, headers.get("Allow", "")))
     return json_response(error.status_code, ErrorBody(error=text, code=code), headers)
+
+
+def _allowed_methods(request: Request, of_route: str) -> list[str]:
+    """Those of every route at the request's path; the framework names those of the first."""
+    path = getattr(request.scope.get("route"), "path", "")
+    documented = request.app.openapi()["paths"].get(path, {})
+    methods = {*map(str.strip, of_route.split(",")), *map(str.upper, documented)} - {""}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 async def _unavailable(request: Request, error: Exception) -> Response:

@@ -68,6 +68,8 @@ class ErrorCode(StrEnum):
     BALANCE_TOO_LARGE = "balance_too_large"
     NOT_CORRECTABLE = "not_correctable"
     NOT_SKIPPABLE = "not_skippable"
+    TOO_MANY_KEYS = "too_many_keys"
+    KEY_EXPIRY = "key_expiry"
     GENERATION_ENDED = "generation_ended"
     NOT_COMPLETED = "not_completed"
     NO_VIDEO = "no_video"

@@ -95,6 +95,16 @@ class AccountQueries:
         )
         return await self._queries.run(lambda session: session.exec(query).first() is not None)
 
+    async def keys(self, account: str, now: datetime) -> Sequence[ApiKey]:
+        """The account's keys that are neither revoked nor expired, the newest first."""
+        query = (
+            select(ApiKey)
+            .where(col(ApiKey.account) == account, col(ApiKey.revoked_at).is_(None))
+            .order_by(col(ApiKey.created_at).desc(), col(ApiKey.key_id))
+        )
+        found = await self._queries.run(lambda session: session.exec(query).all())
+        return [key for key in found if key.expires_at is None or now < key.expires_at]
+
     async def has_key(self, account: str, key_id: str) -> bool:
         """Whether the account has, or had, a key of that id."""
         query = select(ApiKey.sha256).where(col(ApiKey.account) == account, col(ApiKey.key_id) == key_id)

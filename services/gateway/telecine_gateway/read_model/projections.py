@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.rows import RowKey, Rows, new_row
-from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
+from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
 from telecine_contracts.credits import (
     CreditsDebited,
     CreditsDenied,
@@ -140,11 +140,18 @@ def apply_access(rows: Rows, recorded: RecordedEvent) -> None:
                 name=event.name,
                 scopes=scopes,
                 created_at=recorded.envelope.time,
+                expires_at=event.expires_at,
             )
             rows.add(ApiKey, key)
+            if event.replaces and event.replaced_until:
+                for old in rows.find(ApiKey, account=event.account, key_id=event.replaces):
+                    old.expires_at = min(old.expires_at or event.replaced_until, event.replaced_until)
         case ApiKeyRevoked() as event:
             for key in rows.find(ApiKey, account=event.account, key_id=event.key_id):
                 key.revoked_at = key.revoked_at or recorded.envelope.time
+        case ApiKeyUsed() as event:
+            for key in rows.find(ApiKey, account=event.account, key_id=event.key_id):
+                key.last_used_at = event.used_at
 
 
 def apply_catalog(rows: Rows, recorded: RecordedEvent) -> None:

@@ -25,7 +25,7 @@ __all__ = [
 ]
 
 METADATA = MetaData()
-VERSION = 4
+VERSION = 5
 """Version of the tables. Any change of them needs a new one; its tables are filled from the streams."""
 
 
@@ -205,7 +205,7 @@ class ChargeRow(Table, table=True):
 
 
 class ApiKey(Table, table=True):
-    """An API key, by its hash."""
+    """An API key, by its hash. `last_used_at` is a day late at most."""
 
     __tablename__ = "api_key"
 
@@ -215,7 +215,9 @@ class ApiKey(Table, table=True):
     name: str
     scopes: list[str] = Field(sa_column=Column(JSON, nullable=False))
     created_at: datetime = _time(needed=True)
+    expires_at: datetime | None = _time()
     revoked_at: datetime | None = _time()
+    last_used_at: datetime | None = _time()
 
 
 class PublishedPrices(Table, table=True):

@@ -22,7 +22,7 @@ from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.rows import RowCache, Rows
 from telecine_chassis.projections.slots import Slots
 from telecine_contracts import Envelope, Event
-from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked
+from telecine_contracts.access import ApiKeyAdded, ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
 from telecine_contracts.subjects import of_event
 from telecine_credits.read_model import projections as credits
 from telecine_credits.read_model import tables as credits_tables
@@ -70,13 +70,31 @@ KEYS = [
         [("a", "k1", None), ("a", "k1", ("read",)), ("a", "k2", None), ("b", "k1", None)]
     )
 ]
+ROTATIONS = [
+    ApiKeyAdded(
+        account=account,
+        key_id="k3",
+        key_sha256=f"{number:064}",
+        name="n",
+        expires_at=NOW + timedelta(days=9 - number),
+        replaces=key,
+        replaced_until=NOW + timedelta(days=number),
+    )
+    for number, (account, key) in enumerate([("a", "k1"), ("a", "k2"), ("a", "k3"), ("b", "k1")], 4)
+]
+USES = [
+    ApiKeyUsed(account=account, key_id=key, used_at=NOW + timedelta(days=day))
+    for day in (1, 2)
+    for account in "ab"
+    for key in ("k1", "k3")
+]
 REVOCATIONS = [ApiKeyRevoked(account=account, key_id=key) for account in "ab" for key in ("k1", "k2")]
 STREAMS: dict[str, st.SearchStrategy[Sequence[Event]]] = {
     "VIDEO": st.lists(
         st.sampled_from([event for one in GENERATIONS for event in video_events(one)]), max_size=60
     ),
     "LEDGER": histories.map(lambda history: execute_history(history)[0]),
-    "ACCESS": st.lists(st.sampled_from([*KEYS, *REVOCATIONS]), max_size=12),
+    "ACCESS": st.lists(st.sampled_from([*KEYS, *ROTATIONS, *USES, *REVOCATIONS]), max_size=12),
 }
 
 

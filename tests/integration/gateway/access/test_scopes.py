@@ -11,10 +11,10 @@ from tests.support.servers.instances import nats_server
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.runtime.bootstrap import utc_now
-from telecine_cli.api_keys import Keys, NewKey, new_key
 from telecine_contracts import Event, subjects
 from telecine_contracts.access import ApiKeyCreated
-from telecine_gateway.access.api_keys import Scope
+from telecine_gateway.access.api_keys import NewKey, Scope, new_key
+from telecine_gateway.access.key_rules import Keys
 
 pytestmark = [pytest.mark.asyncio(loop_scope="module"), pytest.mark.server]
 
@@ -96,6 +96,12 @@ VIDEOS = {
     "POST /api/video/{id}/cancel",
     "POST /api/quotes",
 }
+OWN_KEYS = {
+    "GET /api/keys",
+    "POST /api/keys",
+    "POST /api/keys/{id}/rotate",
+    "DELETE /api/keys/{id}",
+}
 ANY = {"GET /api/credits", "GET /api/credits/statement"}
 
 
@@ -108,34 +114,31 @@ async def test_openapi_names_the_scope_of_every_route(gateway: Gateway) -> None:
             for scheme in operation.get("security", [])[:1]:
                 [scopes] = scheme.values()
                 named.setdefault(tuple(scopes), set()).add(f"{method.upper()} {path}")
-    assert named == {("admin",): ADMIN, ("generate",): VIDEOS, (): ANY}
+    assert named == {("admin",): ADMIN, ("keys",): OWN_KEYS, ("generate",): VIDEOS, (): ANY}
 
 
 @pytest.mark.parametrize(
-    ("scopes", "no_admin", "no_videos"),
+    ("scopes", "allowed"),
     [
-        (None, ADMIN, set()),
-        (("generate",), ADMIN, set()),
-        (("admin",), set(), VIDEOS),
-        (("admin", "generate"), set(), set()),
-        ((), ADMIN, VIDEOS),
-        (("something-newer",), ADMIN, VIDEOS),
+        (None, VIDEOS),
+        (("generate",), VIDEOS),
+        (("admin",), ADMIN),
+        (("admin", "generate"), ADMIN | VIDEOS),
+        (("generate", "keys"), OWN_KEYS | VIDEOS),
+        ((), set()),
+        (("something-newer",), set()),
     ],
 )
 async def test_key_is_limited_to_its_scopes(
-    environment: GatewayEnvironment,
-    gateway: Gateway,
-    scopes: tuple[str, ...] | None,
-    no_admin: set[str],
-    no_videos: set[str],
+    environment: GatewayEnvironment, gateway: Gateway, scopes: tuple[str, ...] | None, allowed: set[str]
 ) -> None:
     owner = await key_with(environment, gateway, scopes)
 
     found = await status_by_route(gateway, owner)
 
-    assert set(found) == ADMIN | VIDEOS | ANY
-    assert forbidden_routes(found, Scope.ADMIN) == no_admin
-    assert forbidden_routes(found, Scope.GENERATE) == no_videos
+    assert set(found) == ADMIN | OWN_KEYS | VIDEOS | ANY
+    for scope, routes in ((Scope.ADMIN, ADMIN), (Scope.KEYS, OWN_KEYS), (Scope.GENERATE, VIDEOS)):
+        assert forbidden_routes(found, scope) == routes - allowed
     assert {found[route][0] for route in ANY} == {200}
     assert 401 not in {status for status, _ in found.values()}
 

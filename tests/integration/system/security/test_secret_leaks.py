@@ -20,7 +20,7 @@ from tests.support.telemetry.otlp_collector import Collector, otlp_collector
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.eventstore.port import RecordedEvent
-from telecine_cli.api_keys import create, new_key
+from telecine_cli.api_keys import create
 from telecine_cli.ledger_client import grant
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
@@ -32,6 +32,7 @@ from telecine_cli.target import connected, stack_target
 from telecine_contracts import registry, subjects
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.generation import VideoReady
+from telecine_gateway.access.api_keys import new_key
 
 SHORT = {"resolution": "480p", "duration": 2}
 QUICK = {

@@ -2,8 +2,7 @@
 
 import pytest
 
-from telecine_cli.api_keys import new_key
-from telecine_gateway.access.api_keys import is_well_formed
+from telecine_gateway.access.api_keys import fingerprint, is_well_formed, new_key
 
 
 @pytest.mark.parametrize("place", range(41))
@@ -17,3 +16,14 @@ def test_checksum_detects_a_typo(place: int) -> None:
 @pytest.mark.parametrize("text", ["", "tk_", "tk_" + "a" * 38, "x" * 41, "tk_" + "é" * 38])
 def test_malformed_keys_are_not_well_formed(text: str) -> None:
     assert not is_well_formed(text)
+
+
+def test_a_new_key_is_well_formed_unique_and_hidden() -> None:
+    key, other = new_key(), new_key()
+
+    assert is_well_formed(key.secret)
+    assert len(key.secret) == len("tk_") + 32 + 6
+    assert key.key_sha256 == fingerprint(key.secret)
+    assert key.secret not in repr(key)
+    assert key.secret != other.secret
+    assert key.key_id != other.key_id

@@ -1,0 +1,1 @@
+"""`/api/keys`: the keys of an account, for the account itself."""
