@@ -183,13 +183,23 @@ class CreditsDenied(LedgerEvent):
 
 
 class CreditsSettled(LedgerEvent):
-    """The video was delivered: held → spent."""
+    """The video was delivered: held → spent.
+
+    Where the model chose the length (`by_seconds` of the debit's price), the credits of the actual length are spent and
+    the rest of the hold is released: held → available, to the grants that were allocated last. As after a refund, those
+    grants can be spent until `usable_until` at least.
+    """
 
     type: ClassVar[str] = "credits.settled.v1"
     action: ClassVar[str] = "settled"
 
     generation: Generation
     amount: Annotated[Amount, Field(description="Credits spent")]
+    seconds: Annotated[
+        int | None, Field(description="The length that is paid for, where the model chose it and it is known")
+    ] = None
+    released: Annotated[Amount | None, Field(description="Credits of the hold that were not needed")] = None
+    usable_until: UsableUntil = None
 
 
 class CreditsRefunded(LedgerEvent):

@@ -108,7 +108,9 @@ def _movement(event: Event) -> str:
         case CreditsDenied():
             return f"denied ({event.reason.value}): {_denial(event)}"
         case CreditsSettled(amount=amount):
-            return f"settled {amount} credits"
+            rest = f", released {event.released}" if event.released else ""
+            length = f" for {event.seconds} s" if event.seconds is not None else ""
+            return f"settled {amount} credits{length}{rest}"
         case CreditsRefunded(amount=amount, reason=reason):
             return f"refunded {amount} credits ({reason})"
         case CreditsExpired(amount=amount, grant=grant):

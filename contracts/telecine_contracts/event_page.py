@@ -95,6 +95,8 @@ def _type_of(field: dict[str, Any]) -> str:
         name = field["$ref"].rpartition("/")[2]
         return f"[{name}](#{_anchor(name)})"
     if field["type"] == "array":
+        if "prefixItems" in field:
+            return f"({', '.join(map(_type_of, field['prefixItems']))})"
         return f"list of {_type_of(field['items'])}"
     if field.get("format") == "date-time":
         return "time"

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from .message import Account, Event, Generation
 from .pricing import Price, PricedInputs
+from .video_models import MODELS
 
 
 class Kind(StrEnum):
@@ -63,6 +64,12 @@ class VideoParameters(BaseModel):
     priority: Annotated[
         int | None, Field(description="0 to 9, among the operator's own tasks at the provider")
     ] = None
+    duration_chosen_by_model: Annotated[
+        bool | None,
+        Field(
+            description="True: the model chooses the length, and `duration` is the longest that it may choose"
+        ),
+    ] = None
 
     @property
     def is_flex(self) -> bool:
@@ -78,6 +85,7 @@ class VideoParameters(BaseModel):
             audio=bool(self.generate_audio),
             input_video=any(reference.type == "video" for reference in self.references or ()),
             tier="flex" if self.is_flex else "default",
+            shortest=MODELS[self.model].durations[0] if self.duration_chosen_by_model else None,
         )
 
 

@@ -10,8 +10,8 @@ A table consists of three lists of lines, each with conditions and a value:
 table never changes: a change of price is a new table with another version.
 """
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
@@ -33,6 +33,7 @@ __all__ = [
     "Rate",
     "Tier",
     "price_inputs",
+    "price_of_length",
     "seed_price",
 ]
 
@@ -50,7 +51,10 @@ class NotSold(LookupError):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PricedInputs:
-    """Everything that a price depends on. `model`: None in requests from before tables distinguished models."""
+    """Everything that a price depends on. `model`: None in requests from before tables distinguished models.
+
+    `shortest`: the model chooses the length, from `shortest` to `seconds`; None: `seconds` is the length.
+    """
 
     model: str | None
     resolution: str
@@ -58,6 +62,7 @@ class PricedInputs:
     audio: bool = False
     input_video: bool = False
     tier: Tier = "default"
+    shortest: int | None = None
 
 
 class Price(BaseModel):
@@ -77,6 +82,13 @@ class Price(BaseModel):
         bool | None, Field(description="Whether a video as input was priced; absent: no")
     ] = None
     tier: Annotated[str | None, Field(description="The service tier that was priced; absent: default")] = None
+    by_seconds: Annotated[
+        tuple[tuple[int, int], ...] | None,
+        Field(
+            description="Where the model chooses the length: each length in seconds and its credits, shortest first. "
+            "`credits` is the most of them and is held; the settlement takes those of the actual length"
+        ),
+    ] = None
 
 
 class Condition(BaseModel):
@@ -150,8 +162,9 @@ class PriceTable(BaseModel):
 
     def quote(self, inputs: PricedInputs) -> Price:
         """The price of a clip. Raises NotSold."""
+        by_seconds = self._by_seconds(inputs)
         return Price(
-            credits=self.credits(inputs),
+            credits=self.credits(inputs) if by_seconds is None else max(credits for _, credits in by_seconds),
             table=self.version,
             resolution=inputs.resolution,
             duration=inputs.seconds,
@@ -159,10 +172,11 @@ class PriceTable(BaseModel):
             audio=inputs.audio or None,
             input_video=inputs.input_video or None,
             tier=inputs.tier if inputs.tier != "default" else None,
+            by_seconds=by_seconds,
         )
 
     def credits(self, inputs: PricedInputs) -> int:
-        """Whole credits for a clip. Raises NotSold."""
+        """Whole credits for a clip of `seconds`. Raises NotSold."""
         rate = _first(self.rates, inputs)
         if rate is None:
             raise NotSold(f"{_describe(inputs)} has no price in table {self.version}")
@@ -172,6 +186,12 @@ class PriceTable(BaseModel):
             if line.holds(inputs):
                 amount *= Fraction(line.factor)
         return min(max(ceil(amount), 1), MAX_CREDITS)
+
+    def _by_seconds(self, inputs: PricedInputs) -> tuple[tuple[int, int], ...] | None:
+        if inputs.shortest is None:
+            return None
+        lengths = range(inputs.shortest, inputs.seconds + 1)
+        return tuple((seconds, self.credits(replace(inputs, seconds=seconds))) for seconds in lengths)
 
     def cost(self, inputs: PricedInputs, tokens: int) -> Decimal | None:
         """What the provider charges for `tokens`, in `currency`; None if the table does not say."""
@@ -188,7 +208,17 @@ def price_inputs(price: Price) -> PricedInputs:
         audio=bool(price.audio),
         input_video=bool(price.input_video),
         tier="flex" if price.tier == "flex" else "default",
+        shortest=price.by_seconds[0][0] if price.by_seconds else None,
     )
+
+
+def price_of_length(by_seconds: Sequence[tuple[int, int]], seconds: float) -> tuple[int, int]:
+    """The length that a clip of `seconds` counts as, in whole seconds, and its credits.
+
+    A file is some hundredths of a second longer than asked for, and may be a little shorter: it counts as the nearest
+    whole second, within the lengths that were priced.
+    """
+    return min(by_seconds, key=lambda each: (abs(each[0] - seconds), each[0]))
 
 
 def _first(lines: Iterable[_Line], inputs: PricedInputs) -> _Line | None:

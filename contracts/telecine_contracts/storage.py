@@ -52,3 +52,4 @@ class VideoStorageFailed(StorageEvent):
     message: Annotated[str, Field(description="Why")]
     stopgap_url: Annotated[str | None, Field(description="The provider's URL, in place of a copy")] = None
     stopgap_expires_at: Annotated[datetime | None, Field(description="When that URL stops working")] = None
+    duration: Annotated[float | None, Field(description="Seconds, as reported by the provider")] = None

@@ -26,7 +26,7 @@ from telecine_contracts.transparency import Frontier
 
 __all__ = ["Snapshot", "read_snapshot", "write_snapshot"]
 
-_FORMAT = "telecine-audit state 3"
+_FORMAT = "telecine-audit state 4"
 _AT_ONCE = 1000
 _COUNTS = ("entries", "sequence", "unattributed")
 _PLAIN = (
@@ -46,7 +46,7 @@ _OWNER_ONLY = 0o600
 _GRANT = ("number", "amount", "kind", "reference", "granted_at", "expires_at", "sequence", "usable_until")
 _GRANT_SUMS = ("available", "held", "spent", "expired", "taken_back")
 _HOLD = ("generation", "amount", "parts", "since", "debited", "api_key", "day")
-_HOLD_END = ("outcome", "ended", "closing", "returned")
+_HOLD_END = ("outcome", "ended", "closing", "returned", "lengths", "seconds", "released")
 
 
 @dataclass(frozen=True)
@@ -204,7 +204,9 @@ def _grant(row: list[Any]) -> Grant:
 def _hold(row: list[Any]) -> Hold:
     fields = dict(zip((*_HOLD, *_HOLD_END), row, strict=True))
     fields["since"] = _time(fields["since"])
-    fields["parts"] = tuple((number, amount) for number, amount in fields["parts"])
+    for name in ("parts", "lengths"):
+        if fields[name] is not None:
+            fields[name] = tuple((first, second) for first, second in fields[name])
     return Hold(**fields)
 
 

@@ -13,6 +13,7 @@ from telecine_auditor.ledger.replay import LedgerReplay
 from telecine_auditor.ledger.strict_json import parse_amount, parse_strict_json, parse_time
 from telecine_auditor.sources.message import StoredMessage, parse_canonical_headers
 from telecine_auditor.sources.port import VIDEO
+from telecine_contracts.pricing import price_of_length
 
 __all__ = ["VideoChecks"]
 
@@ -146,6 +147,8 @@ class VideoChecks:
         else:
             self.failed += 1
         self._judge_end(entry, key, hold, made)
+        if made == COMPLETED and hold is not None and hold.lengths and hold.outcome == "settled":
+            self._judge_length(entry, key, hold, body.get("duration"))
 
     def _judge_end(self, entry: StoredMessage, key: tuple[str, str], hold: Hold | None, made: str) -> None:
         outcome = hold.outcome if hold is not None else "never charged"
@@ -160,6 +163,15 @@ class VideoChecks:
             self._breach(entry, BreachKind.SETTLED_NOT_COMPLETED, "failed or cancelled, but settled", key)
         else:
             self._breach(entry, BreachKind.FAILED_NOT_REFUNDED, f"failed or cancelled, but {outcome}", key)
+
+    def _judge_length(self, entry: StoredMessage, key: tuple[str, str], hold: Hold, stated: object) -> None:
+        """The model chose the length: what was settled is the price of the video's."""
+        length: int | None = None
+        if isinstance(stated, int | float) and not isinstance(stated, bool) and hold.lengths:
+            length = price_of_length(hold.lengths, stated)[0]
+        if hold.seconds != length:
+            message = f"settled for {hold.seconds} s, the video counts as {length} s"
+            self._breach(entry, BreachKind.WRONG_SETTLEMENT, message, key)
 
     def _judge_charge(self, account: Account, hold: Hold) -> None:
         """A charge that VIDEO does not confirm."""

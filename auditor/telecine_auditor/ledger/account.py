@@ -65,6 +65,8 @@ class Hold(Struct, gc=False, eq=False):
     `outcome` is ``held``, ``settled``, ``refunded`` or ``denied``. `since` is the time of the debit, `day` the UTC day
     that it counts for under spend limits (an ordinal; 0: none). `debited` and `ended` are stream sequences, `closing`
     is the number of the entry that settled or refunded it, `returned` is what adjustments gave back after settlement.
+    Where the model chose the length: `lengths` are the credits of each, `seconds` is the one that was settled, and
+    `released` the credits of the debit that were not needed; `parts` are then what was spent.
     From VIDEO: `requested`, and `video_outcome`, which is ``completed``, ``failed`` or None.
     """
 
@@ -79,6 +81,9 @@ class Hold(Struct, gc=False, eq=False):
     ended: int | None = None
     closing: int = 0
     returned: int = 0
+    lengths: tuple[tuple[int, int], ...] | None = None
+    seconds: int | None = None
+    released: int = 0
     requested: bool = False
     video_outcome: str | None = None
 

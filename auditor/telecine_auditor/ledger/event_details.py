@@ -55,7 +55,30 @@ def _price(price: Body) -> Price:
         options[name] = price.get(name)
         if options[name] is not None and type(options[name]) is not kind:
             raise UnreadableEntry(f"price is {printable(price)}: {name} has the wrong type")
-    return Price(credits, table, resolution, duration, **options)
+    return Price(credits, table, resolution, duration, **options, by_seconds=_by_seconds(price))
+
+
+def _by_seconds(price: Body) -> tuple[tuple[int, int], ...] | None:
+    lengths = price.get("by_seconds")
+    if lengths is None:
+        return None
+    if type(lengths) is not list or not all(
+        type(length) is list and [type(number) for number in length] == [int, int] for length in lengths
+    ):
+        raise UnreadableEntry(f"price is {printable(price)}: by_seconds must be pairs of whole numbers")
+    return tuple((seconds, credits) for seconds, credits in lengths)
+
+
+def _settled(body: Body) -> Body:
+    seconds = body.get("seconds")
+    if seconds is not None and type(seconds) is not int:
+        raise UnreadableEntry(f"seconds is {printable(seconds)}, not a whole number")
+    released = body.get("released")
+    return _of(body, "generation", "amount") | {
+        "seconds": seconds,
+        "released": None if released is None else parse_amount(released, "released", least=1),
+        "usable_until": _time(body, "usable_until"),
+    }
 
 
 def _denied(body: Body) -> Body:
@@ -114,7 +137,7 @@ _PARSERS: dict[type[LedgerEvent], Callable[[Body], Body]] = {
     events.CreditsGranted: _granted,
     events.CreditsDebited: _debited,
     events.CreditsDenied: _denied,
-    events.CreditsSettled: lambda body: _of(body, "generation", "amount"),
+    events.CreditsSettled: _settled,
     events.CreditsRefunded: _refunded,
     events.CreditsExpired: lambda body: _of(body, "grant", "amount"),
     events.CreditsAdjusted: _adjusted,

@@ -67,6 +67,7 @@ class Price(Struct, gc=False, omit_defaults=True):
     audio: bool | None = None
     input_video: bool | None = None
     tier: str | None = None
+    by_seconds: tuple[tuple[int, int], ...] | None = None
 
 
 class LimitReached(Struct, gc=False):
@@ -119,11 +120,14 @@ class CreditsDenied(LedgerEvent, gc=False, omit_defaults=True):
     limit: LimitReached | None = None
 
 
-class CreditsSettled(LedgerEvent, gc=False):
-    """held → spent."""
+class CreditsSettled(LedgerEvent, gc=False, omit_defaults=True):
+    """held → spent; the rest of a hold for a length that the model chose: held → available."""
 
     generation: str
     amount: Positive
+    seconds: int | None = None
+    released: Positive | None = None
+    usable_until: Time | None = None
 
 
 class CreditsRefunded(LedgerEvent, gc=False, omit_defaults=True):

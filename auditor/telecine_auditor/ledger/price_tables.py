@@ -6,9 +6,10 @@ from telecine_auditor.errors import SourceError
 from telecine_auditor.sources.port import CATALOG, Source
 from telecine_contracts import BadEvent, UnknownEvent, registry
 from telecine_contracts.price_catalog import PriceCatalog
-from telecine_contracts.pricing import NotSold, PricedInputs
+from telecine_contracts.pricing import NotSold, PricedInputs, PriceTable
 
 from .events import Price
+from .header_parser import printable
 
 __all__ = ["PriceTables", "describe_clip", "priced_inputs", "read_price_tables"]
 
@@ -32,11 +33,20 @@ class PriceTables:
         credits: int | None = None
         if table is not None:
             try:
-                credits = table.credits(priced_inputs(price))
+                credits = _credits(table, price)
             except NotSold:
                 credits = 0
         self._known[key] = credits
         return credits
+
+
+def _credits(table: PriceTable, price: Price) -> int:
+    """What the table says; 0 if the credits of the lengths differ. Raises NotSold."""
+    lengths = price.by_seconds
+    if lengths is not None and (not lengths or len(lengths) != price.duration - lengths[0][0] + 1):
+        return 0
+    quoted = table.quote(priced_inputs(price))
+    return quoted.credits if quoted.by_seconds == lengths else 0
 
 
 async def read_price_tables(source: Source) -> PriceTables:
@@ -64,6 +74,7 @@ def priced_inputs(price: Price) -> PricedInputs:
         audio=bool(price.audio),
         input_video=bool(price.input_video),
         tier="flex" if price.tier == "flex" else "default",
+        shortest=price.by_seconds[0][0] if price.by_seconds else None,
     )
 
 
@@ -71,7 +82,8 @@ def describe_clip(price: Price) -> str:
     """The inputs in words: two prices with the same words have the same inputs."""
     marks = [name for name in ("audio", "input_video") if getattr(price, name)]
     parts = [f"{price.resolution} for {price.duration} s", *([f"with {price.model}"] if price.model else [])]
-    return " ".join([*parts, *marks, *([price.tier] if price.tier else [])])
+    lengths = ["at most, by seconds", printable(price.by_seconds)] if price.by_seconds is not None else []
+    return " ".join([*parts, *marks, *([price.tier] if price.tier else []), *lengths])
 
 
 def _key(price: Price) -> tuple[Any, ...]:
@@ -83,4 +95,5 @@ def _key(price: Price) -> tuple[Any, ...]:
         price.audio,
         price.input_video,
         price.tier,
+        price.by_seconds,
     )

@@ -96,7 +96,11 @@ class UsageStore:
         for name, account in replay.accounts.items():
             for holds in (account.holds, account.ended):
                 for hold in holds.values():
-                    fields = {"outcome": hold.outcome, "credits": hold.amount, "returned": hold.returned}
+                    fields = {
+                        "outcome": hold.outcome,
+                        "credits": hold.amount - hold.released,
+                        "returned": hold.returned,
+                    }
                     self._put("generation", (name, hold.generation), fields)
 
     def rows(self, query: str, values: Fields) -> Iterator[tuple[Any, ...]]:

@@ -118,6 +118,7 @@ def decide(command: Command, video: Video) -> Event | None:
                 message=message,
                 stopgap_url=video.ready.url if lives else None,
                 stopgap_expires_at=video.ready.url_expires_at if lives else None,
+                duration=video.ready.duration,
             )
         case _:
             assert_never(command)

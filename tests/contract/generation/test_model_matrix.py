@@ -49,7 +49,7 @@ OPTIONS = st.fixed_dictionaries(
     optional={
         "resolution": st.sampled_from(RESOLUTIONS),
         "ratio": st.sampled_from((*RATIOS, "adaptive")),
-        "duration": st.integers(0, 32),
+        "duration": st.integers(-1, 32),
         "seed": st.integers(-1, 2**32 - 1),
         "watermark": st.booleans(),
         "cameraFixed": st.booleans(),

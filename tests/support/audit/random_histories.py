@@ -20,8 +20,8 @@ from telecine_contracts.commands import (
     ReopenAccount,
     SetSpendLimits,
 )
-from telecine_contracts.credits import CreditsDenied, GrantKind, LedgerEvent, Posting
-from telecine_contracts.pricing import Price, seed_price
+from telecine_contracts.credits import CreditsDenied, CreditsSettled, GrantKind, LedgerEvent, Posting
+from telecine_contracts.pricing import SEED_TABLE, Price, PricedInputs, seed_price
 from telecine_contracts.registry import encode
 from telecine_contracts.subjects import of_event
 from telecine_credits.rules.account import Account, evolve
@@ -43,7 +43,12 @@ __all__ = [
 START = datetime(2026, 5, 1, 22, tzinfo=UTC)
 _KINDS = tuple(GrantKind)
 _KEYS = (None, "key_a", "key_b")
-_CLIPS = tuple(seed_price(*clip) for clip in (("480p", 5), ("720p", 5), ("1080p", 5), ("720p", 12)))
+_LENGTHS = SEED_TABLE.quote(PricedInputs(model=None, resolution="480p", seconds=12, shortest=4))
+"""40 credits up to ten seconds, 60 beyond: the model chooses."""
+_CLIPS = (
+    *(seed_price(*clip) for clip in (("480p", 5), ("720p", 5), ("1080p", 5), ("720p", 12))),
+    _LENGTHS,
+)
 ACCOUNTS = ("ann", "bob")
 _STEP = 3
 """Bytes that make one command: what, how much, when."""
@@ -174,6 +179,8 @@ def _in_old_format(event: LedgerEvent) -> LedgerEvent | None:
     """The event as version 0.1 would have written it; None where it would have written another, or none."""
     if event.action not in ("granted", "debited", "settled", "refunded", "denied"):
         return None
+    if isinstance(event, CreditsSettled) and event.seconds is not None:
+        return None
     if isinstance(event, CreditsDenied) and event.available != event.balances.available:
         return None
     sums: Counter[str] = Counter()
@@ -226,7 +233,10 @@ def _running(world: SimulatedLedger, owner: str, size: int) -> str:
 
 
 def _settle(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:
-    return TimedCommand(Settle(account=owner, generation=_running(world, owner, size)), START)
+    seconds = size / 16 if size % 8 else None
+    return TimedCommand(
+        Settle(account=owner, generation=_running(world, owner, size), seconds=seconds), START
+    )
 
 
 def _refund(world: SimulatedLedger, owner: str, size: int) -> TimedCommand:

@@ -46,7 +46,7 @@ from telecine_contracts.credits import LedgerEvent
 from telecine_contracts.gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from telecine_contracts.permissions import OPERATOR
 from telecine_contracts.price_files import built_in_table
-from telecine_contracts.pricing import seed_price
+from telecine_contracts.pricing import SEED_TABLE, Price, PricedInputs
 from telecine_contracts.streams import CONSUMERS
 from telecine_contracts.video_models import DEFAULT_MODEL
 from telecine_gateway.access import key_rules
@@ -120,6 +120,14 @@ class Emulator:
             for entry in journal["entries"]
             if mark in str((entry.get("body") or {}).get("safety_identifier"))
         ]
+
+
+def _price(wanted: dict[str, Any]) -> Price:
+    """The seed's price; of a length that the model chooses, for each that the emulator may choose."""
+    seconds = wanted["duration"]
+    shortest = 4 if wanted.get("duration_chosen_by_model") else None
+    inputs = PricedInputs(model=None, resolution=wanted["resolution"], seconds=seconds, shortest=shortest)
+    return SEED_TABLE.quote(inputs)
 
 
 @contextmanager
@@ -268,7 +276,7 @@ class Saga:
             generation=generation,
             kind=Kind.IMAGE_TO_VIDEO if "image_url" in wanted else Kind.TEXT_TO_VIDEO,
             parameters=VideoParameters(prompt=prompt, **wanted),
-            price=seed_price(wanted["resolution"], wanted["duration"]),
+            price=_price(wanted),
             digest="0" * 64,
         )
         await self.append(event, generation, expected=0)

@@ -78,6 +78,10 @@ class TestRequest:
             "execution_expires_after": 3600,
         }
 
+    def test_a_length_that_the_model_chooses_is_not_sent(self) -> None:
+        chosen = with_parameters(REQUEST, duration=12, duration_chosen_by_model=True)
+        assert create_body(chosen)["duration"] == -1
+
     def test_one_image_needs_no_role(self) -> None:
         image_only = with_parameters(REQUEST, prompt=None, image_url=FIRST, ratio=None)
         assert create_body(image_only)["content"] == [{"type": "image_url", "image_url": {"url": FIRST}}]

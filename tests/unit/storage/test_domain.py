@@ -53,6 +53,7 @@ def failed(side: StorageFailure, url: str | None = None) -> Event:
         message="words",
         stopgap_url=url,
         stopgap_expires_at=URL_DIES if url else None,
+        duration=2,
     )
 
 

@@ -43,7 +43,16 @@ def debited(context: RuleContext, account: Account, parsed: ParsedEvent) -> None
         add_usage(account, amount, key, day)
     account.hold(parts)
     parsed.parts = parts
-    hold = Hold(generation, amount, parts, parsed.decided_at, parsed.sequence, key, day)
+    hold = Hold(
+        generation,
+        amount,
+        parts,
+        parsed.decided_at,
+        parsed.sequence,
+        key,
+        day,
+        lengths=event.price.by_seconds,
+    )
     # After a second debit of a generation, the first stays the one that is settled or refunded.
     account.holds.setdefault(generation, hold)
 

@@ -1,11 +1,13 @@
 """Rules for settlements and refunds: all of the debit, once."""
 
+from collections import Counter
+
 from telecine_auditor.breaches import BreachKind
 from telecine_auditor.ledger.account import Account, GrantShares, Hold
 from telecine_auditor.ledger.event_parser import ParsedEvent
 from telecine_auditor.ledger.postings import UNATTRIBUTED, match_transfer, total_amount
 
-from .burn_order import describe_shares, refund_usable_until
+from .burn_order import describe_shares, refund_usable_until, reverse_allocation
 from .context import RuleContext, ensure_grants, resolve_shares
 from .spend_limits import remove_usage
 
@@ -15,15 +17,69 @@ _OTHERWISE = {"settled": BreachKind.WRONG_SETTLEMENT, "refunded": BreachKind.WRO
 
 
 def settled(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:
-    """held → spent: all of the debit, once."""
+    """held → spent, once: all of the debit, or the credits of the length that the model chose."""
     event = parsed.event
-    legs = match_transfer(event.postings, account.held_side, "spent")
     hold = account.holds.pop(event.generation, None)
+    if hold is not None and hold.lengths and (event.seconds is not None or event.released is not None):
+        _settled_by_length(context, account, parsed, hold)
+        return
+    by_length = event.seconds is not None or event.released is not None or event.usable_until is not None
+    if hold is not None and by_length:
+        message = "is settled by its length, which was not priced"
+        context.report(BreachKind.WRONG_SETTLEMENT, message, event.generation)
+    legs = match_transfer(event.postings, account.held_side, "spent")
     parts = _parts_of(context, account, parsed, hold, legs)
     account.spend(parts)
     if hold is not None:
         hold.parts = parts
         account.end(hold, "settled", number=parsed.number, sequence=parsed.sequence)
+
+
+def _settled_by_length(context: RuleContext, account: Account, parsed: ParsedEvent, hold: Hold) -> None:
+    """The credits of the actual length are spent; the rest goes back to the grants that were allocated last."""
+    event = parsed.event
+    price = dict(hold.lengths or ()).get(event.seconds)
+    amount = event.amount if 0 < event.amount <= hold.amount else hold.amount
+    released = reverse_allocation(hold.parts, 0, hold.amount - amount)
+    less = dict(released)
+    kept = tuple((number, left) for number, all_of in hold.parts if (left := all_of - less.get(number, 0)))
+    if price != event.amount or (event.released or 0) != hold.amount - event.amount:
+        message = (
+            f"settled of {event.amount} and released of {event.released or 0} for {event.seconds} s, "
+            f"the debit of {hold.amount} prices that length at {price or 'nothing'}"
+        )
+        context.report(BreachKind.WRONG_SETTLEMENT, message, event.generation)
+    _check_postings(context, account, parsed, kept, released)
+    until = refund_usable_until(account, released, parsed.decided_at) if released else None
+    if event.usable_until != until and not account.incomplete:
+        said, by_rule = (
+            time.isoformat() if time else "their own time" for time in (event.usable_until, until)
+        )
+        message = f"makes what it releases usable until {said}; the rule requires {by_rule}"
+        context.report(BreachKind.WRONG_SETTLEMENT, message, event.generation)
+    if event.usable_until is not None:
+        account.prolong(released, event.usable_until)
+    account.spend(kept)
+    account.release(released)
+    remove_usage(account, hold.amount - amount, hold.api_key, hold.day)
+    hold.parts, hold.seconds, hold.released = kept, event.seconds, hold.amount - amount
+    parsed.parts = kept
+    account.names_grants = True
+    account.end(hold, "settled", number=parsed.number, sequence=parsed.sequence)
+
+
+def _check_postings(
+    context: RuleContext, account: Account, parsed: ParsedEvent, kept: GrantShares, released: GrantShares
+) -> None:
+    """The postings move `kept` to spent and `released` to available, and nothing else."""
+    required = Counter(
+        (side, signed, number)
+        for target, parts in (("spent", kept), (account.available_side, released))
+        for number, amount in parts
+        for side, signed in ((account.held_side, -amount), (target, amount))
+    )
+    if Counter((leg.account, leg.amount, leg.grant) for leg in parsed.event.postings) != required:
+        resolve_shares(context, account, parsed, None, kept)
 
 
 def refunded(context: RuleContext, account: Account, parsed: ParsedEvent) -> None:

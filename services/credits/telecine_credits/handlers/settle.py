@@ -36,10 +36,10 @@ def ending_command(event: Event) -> Settle | Refund:
     """Settle if there is a video to deliver, otherwise refund with the reason."""
     account, generation = event.about["account"], event.about["generation"]
     match event:
-        case VideoStored():
-            return Settle(account=account, generation=generation)
-        case VideoStorageFailed(stopgap_url=url) if url:
-            return Settle(account=account, generation=generation)
+        case VideoStored(duration=seconds):
+            return Settle(account=account, generation=generation, seconds=seconds)
+        case VideoStorageFailed(stopgap_url=url, duration=seconds) if url:
+            return Settle(account=account, generation=generation, seconds=seconds)
         case VideoStorageFailed():
             reason = "video_not_stored"
         case GenerationFailed(code=code):

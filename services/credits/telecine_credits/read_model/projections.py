@@ -113,19 +113,26 @@ def _hold(event: CreditsDebited, shares: GrantShares, decided_at: datetime) -> H
 def _move(rows: Rows, event: LedgerEvent) -> GrantShares:
     """Move credits of each grant between columns as the postings say; returns what was moved."""
     shares = _shares(rows, event)
-    source, target = (
-        next(
-            COLUMN_OF_SIDE[leg.account.rpartition(":")[2]] for leg in event.postings if leg.amount * sign > 0
-        )
-        for sign in (-1, 1)
+    until = (
+        event.usable_until if isinstance(event, CreditsRefunded | CreditsAdjusted | CreditsSettled) else None
     )
-    until = event.usable_until if isinstance(event, CreditsRefunded | CreditsAdjusted) else None
-    for number, amount in shares:
+    for number, side, amount in _changes(event, shares):
         grant = _one(rows, GrantRow, (event.account, number))
-        setattr(grant, source, getattr(grant, source) - amount)
-        setattr(grant, target, getattr(grant, target) + amount)
-        grant.usable_until = latest_end(grant.usable_until, until)
+        setattr(grant, side, getattr(grant, side) + amount)
+        if side == "available" and amount > 0:
+            grant.usable_until = latest_end(grant.usable_until, until)
     return shares
+
+
+def _changes(event: LedgerEvent, shares: GrantShares) -> Iterator[tuple[int, str, int]]:
+    """By grant and column, the credits that are added; of postings that name no grant, by the shares."""
+    for leg in event.postings:
+        side = COLUMN_OF_SIDE[leg.account.rpartition(":")[2]]
+        if leg.grant is not None:
+            yield leg.grant, side, leg.amount
+            continue
+        for number, amount in shares:
+            yield number, side, amount if leg.amount > 0 else -amount
 
 
 def _shares(rows: Rows, event: LedgerEvent) -> GrantShares:

@@ -23,7 +23,17 @@ from telecine_contracts.credits import (
     SpendLimitsSet,
 )
 
-from .burn_order import GrantShares, allocate, in_utc, is_usable, latest_end, shares_of_entry, subtract, total
+from .burn_order import (
+    GrantShares,
+    allocate,
+    in_utc,
+    is_usable,
+    last_allocated,
+    latest_end,
+    shares_of_entry,
+    subtract,
+    total,
+)
 
 ACCOUNT_SCOPE = ""
 """Scope of the limits of the whole account; those of an API key have the key's id as scope."""
@@ -50,11 +60,15 @@ class GrantState:
 
 @dataclass(frozen=True, slots=True)
 class Hold:
-    """Credits held for one generation. It counts for the limits of `scopes` on `day`."""
+    """Credits held for one generation. It counts for the limits of `scopes` on `day`.
+
+    `by_seconds`: where the model chooses the length, the credits of each.
+    """
 
     shares: GrantShares
     scopes: tuple[str, ...]
     day: date | None
+    by_seconds: tuple[tuple[int, int], ...] | None = None
 
     @property
     def amount(self) -> int:
@@ -159,12 +173,11 @@ def _apply(account: Account, event: LedgerEvent) -> Account:
         case CreditsDenied():
             return replace(account, ended=account.ended.insert(event.generation))
         case CreditsSettled():
-            shares = account.holds[event.generation].shares
-            return _corrigible(_released(account, event.generation), event.entry, Movement("spent", shares))
+            return _settled(account, event)
         case CreditsRefunded():
             hold = account.holds[event.generation]
             account = _returned(_released(account, event.generation), hold.shares, event.usable_until)
-            return _released_from_limits(account, hold)
+            return _released_from_limits(account, hold, hold.amount)
         case CreditsExpired():
             shares = ((event.grant, event.amount),)
             return _corrigible(_deducted(account, shares), event.entry, Movement("expired", shares))
@@ -203,8 +216,20 @@ def _debited(account: Account, event: CreditsDebited) -> Account:
     if day is not None:
         for scope in debited_scopes:
             spent = spent.insert(scope, (day, account.used_on(day, scope) + event.amount))
-    holds = account.holds.insert(event.generation, Hold(shares, debited_scopes, day))
+    hold = Hold(shares, debited_scopes, day, event.price.by_seconds)
+    holds = account.holds.insert(event.generation, hold)
     return replace(_deducted(account, shares), holds=holds, spent=spent)
+
+
+def _settled(account: Account, event: CreditsSettled) -> Account:
+    hold = account.holds[event.generation]
+    released = last_allocated(hold.shares, event.released or 0)
+    movement = Movement("spent", subtract(hold.shares, released))
+    account = _corrigible(_released(account, event.generation), event.entry, movement)
+    if not released:
+        return account
+    account = _returned(account, released, event.usable_until)
+    return _released_from_limits(account, hold, total(released))
 
 
 def _adjusted(account: Account, event: CreditsAdjusted) -> Account:
@@ -249,11 +274,11 @@ def _returned(account: Account, shares: GrantShares, usable_until: datetime | No
     return replace(account, grants=grants, funded=funded)
 
 
-def _released_from_limits(account: Account, hold: Hold) -> Account:
-    """Subtract a refund from what was spent on the day for which its debit counted."""
+def _released_from_limits(account: Account, hold: Hold, amount: int) -> Account:
+    """Subtract what came back of a hold from what was spent on the day for which its debit counted."""
     spent = account.spent
     for scope in hold.scopes if hold.day is not None else ():
-        day, amount = spent[scope]
+        day, used = spent[scope]
         if day == hold.day:
-            spent = spent.insert(scope, (day, amount - hold.amount))
+            spent = spent.insert(scope, (day, used - amount))
     return replace(account, spent=spent)

@@ -38,10 +38,11 @@ class Debit:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settle:
-    """Spend the credits held for a generation: its video was delivered."""
+    """Spend the credits held for a generation: its video was delivered. `seconds`: its length, if it is known."""
 
     account: str
     generation: str
+    seconds: float | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

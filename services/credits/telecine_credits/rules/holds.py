@@ -13,9 +13,10 @@ from telecine_contracts.credits import (
     DenialReason,
     LimitReached,
 )
+from telecine_contracts.pricing import price_of_length
 
 from .account import Account
-from .burn_order import total
+from .burn_order import last_allocated, subtract, total
 from .commands import Debit, Refund, Settle
 from .errors import NotDebited
 from .limits import limit_reached
@@ -48,17 +49,31 @@ def debit(command: Debit, account: Account, at: datetime) -> Event | None:
 
 
 def settle(command: Settle, account: Account, at: datetime) -> Event | None:
-    """Held → spent; None if the hold has ended already. Raises NotDebited if there never was one."""
+    """Held → spent, and what the actual length does not cost → available; None if the hold has ended already.
+
+    Raises NotDebited if there never was one.
+    """
     hold = account.holds.get(command.generation)
     if hold is None:
         if account.is_decided(command.generation):
             return None
         raise NotDebited(f"generation {command.generation} was delivered but never debited")
+    amount, seconds = hold.amount, None
+    if hold.by_seconds is not None and command.seconds is not None:
+        seconds, amount = price_of_length(hold.by_seconds, command.seconds)
+    released = last_allocated(hold.shares, hold.amount - amount)
+    held = f"{command.account}:held"
     return CreditsSettled(
-        **entry_fields(command, account, at, held=-hold.amount),
-        postings=build_postings(hold.shares, f"{command.account}:held", "spent"),
+        **entry_fields(command, account, at, available=total(released), held=-hold.amount),
+        postings=(
+            *build_postings(subtract(hold.shares, released), held, "spent"),
+            *build_postings(released, held, f"{command.account}:available"),
+        ),
         generation=command.generation,
-        amount=hold.amount,
+        amount=amount,
+        seconds=seconds,
+        released=total(released) or None,
+        usable_until=extended_usable_until(released, account, at),
     )
 
 

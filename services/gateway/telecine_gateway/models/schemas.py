@@ -16,6 +16,12 @@ class Seconds(ResponseBody):
     shortest: int
     longest: int
     default: int
+    chosen_by_model: Annotated[
+        bool,
+        Field(
+            description="Whether the model can choose (-1): the longest is held, the actual length charged"
+        ),
+    ]
 
 
 class ModeRatios(ResponseBody):
@@ -81,7 +87,7 @@ class ModelList(ResponseBody):
                 "name": "doubao-seedance-1-0-pro-250528",
                 "modes": ["text", "first-frame", "first-and-last-frame"],
                 "resolutions": ["720p"],
-                "seconds": {"shortest": 2, "longest": 12, "default": 5},
+                "seconds": {"shortest": 2, "longest": 12, "default": 5, "chosenByModel": False},
                 "ratios": [
                     {
                         "mode": "text",

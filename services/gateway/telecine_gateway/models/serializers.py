@@ -29,7 +29,12 @@ def _model(model: VideoModel, table: PriceTable) -> Model:
         name=model.name,
         modes=list(model.modes),
         resolutions=[resolution for resolution in model.resolutions if resolution in sold],
-        seconds=Seconds(shortest=model.durations[0], longest=model.durations[1], default=DEFAULT_DURATION),
+        seconds=Seconds(
+            shortest=model.durations[0],
+            longest=model.durations[1],
+            default=DEFAULT_DURATION,
+            chosen_by_model=model.chooses_duration,
+        ),
         ratios=[
             ModeRatios(mode=mode, ratios=list(model.ratios(mode)), default=model.default_ratio(mode))
             for mode in model.modes

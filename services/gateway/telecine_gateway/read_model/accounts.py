@@ -10,6 +10,7 @@ from telecine_contracts.credits import (
     CreditsAdjusted,
     CreditsGranted,
     CreditsRefunded,
+    CreditsSettled,
     LedgerEvent,
     MessageSkipped,
     SpendLimitsSet,
@@ -20,6 +21,7 @@ from .tables import Balance, GrantRow, SpendLimit
 
 __all__ = ["account_keys", "apply_entry"]
 
+_RETURNING = CreditsRefunded | CreditsAdjusted | CreditsSettled
 _SIDES = ("available", "held", "spent", "expired")
 
 
@@ -98,7 +100,7 @@ def _move(rows: Rows, event: LedgerEvent) -> bool:
             setattr(grant, side, getattr(grant, side) + leg.amount)
         else:
             grant.taken_back += leg.amount
-        if side == "available" and leg.amount > 0 and isinstance(event, CreditsRefunded | CreditsAdjusted):
+        if side == "available" and leg.amount > 0 and isinstance(event, _RETURNING):
             grant.usable_until = _later(grant.usable_until, event.usable_until)
     return True
 

@@ -48,6 +48,6 @@ def apply_to_charge(charge: Charge | None, event: Event) -> Charge | None:
                 limit=event.limit.model_dump(mode="json") if event.limit else None,
             )
         case CreditsSettled() | CreditsRefunded() if charge is not None:
-            return replace(charge, state=event.action)
+            return replace(charge, state=event.action, amount=event.amount)
         case _:
             return charge

@@ -21,7 +21,7 @@ from .tables import GenerationRow
 __all__ = ["ENDED", "apply_event"]
 
 ENDED = frozenset({"completed", "failed", "cancelled"})
-_OPTIONS = {"generate_audio", "references", "draft", "service_tier", "priority"}
+_OPTIONS = {"generate_audio", "references", "draft", "service_tier", "priority", "duration_chosen_by_model"}
 _COLUMNS = tuple(VideoParameters.model_fields.keys() - _OPTIONS)
 NOT_STORED = "The video could not be stored"
 
@@ -85,6 +85,8 @@ def _apply(row: GenerationRow, event: VideoEvent) -> None:
         case VideoReady():
             row.status, row.provider_status = "processing", "succeeded"
             row.provider_task_id = event.provider_task_id
+            if row.options and row.options.get("duration_chosen_by_model") and event.duration is not None:
+                row.duration = round(event.duration)
         case VideoStored():
             _stored(row, event)
         case VideoStorageFailed():

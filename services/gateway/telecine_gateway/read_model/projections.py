@@ -103,7 +103,7 @@ def _apply_charge(rows: Rows, event: LedgerEvent) -> None:
     if isinstance(event, CreditsSettled | CreditsRefunded):
         row = rows.get(ChargeRow, event.generation)
         if row is not None:
-            row.state = event.action
+            row.state, row.amount = event.action, event.amount
     elif isinstance(event, CreditsDebited | CreditsDenied):
         # Always a generation's first entry, so that no row needs to be read.
         charge = apply_to_charge(None, event)

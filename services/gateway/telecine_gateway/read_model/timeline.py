@@ -25,7 +25,7 @@ _SHOWN = {
     "credits.granted.v1": ("amount", "kind", "reason", "reference", "expires_at"),
     "credits.debited.v1": ("amount", "api_key"),
     "credits.denied.v2": ("reason", "needed", "available", "limit"),
-    "credits.settled.v1": ("amount",),
+    "credits.settled.v1": ("amount", "seconds", "released", "usable_until"),
     "credits.refunded.v1": ("amount", "reason", "usable_until"),
     "credits.expired.v1": ("grant", "amount"),
     "credits.adjusted.v1": ("corrects", "amount", "reason", "reference", "usable_until"),

@@ -28,6 +28,8 @@ MAX_PROMPT = 2000
 """Characters."""
 MAX_SEED = 2**32 - 1
 MAX_PRIORITY = 9
+MODEL_CHOOSES = -1
+"""As a duration: the model chooses the length."""
 SERVICE_TIERS = ("default", "flex")
 MAX_QUOTE = 2048
 """Characters of a quote's token."""
@@ -136,14 +138,14 @@ def check_resolution(value: object, info: ValidationInfo) -> str:
 
 
 def check_duration(value: object, info: ValidationInfo) -> int:
-    """Whole seconds that the model takes."""
+    """Whole seconds that the model takes, or MODEL_CHOOSES."""
     if value is None:
         return DEFAULT_DURATION
     seconds, model = whole_number(value), _model(info)
     if seconds is None:
         raise invalid_value("must be a whole number of seconds")
-    if seconds == -1 and model is not None and model.chooses_duration:
-        raise invalid_value("can't be left to the model (-1) here: name the seconds, which have a price")
+    if seconds == MODEL_CHOOSES and (model is None or model.chooses_duration):
+        return seconds
     if model is not None and not model.takes(seconds):
         raise invalid_value(_range(seconds, model, _rules(info)))
     return seconds

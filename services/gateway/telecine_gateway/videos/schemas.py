@@ -131,6 +131,9 @@ class Metadata(ResponseBody):
     draft: Annotated[bool | None, Field(description="Only for drafts")] = None
     service_tier: Annotated[str | None, Field(description="Only if it is not the default")] = None
     priority: Annotated[int | None, Field(description="Only if it was requested")] = None
+    duration_chosen_by_model: Annotated[
+        bool | None, Field(description="Only if true; duration is the longest until the length is known")
+    ] = None
 
 
 _RECORD: dict[str, Any] = {

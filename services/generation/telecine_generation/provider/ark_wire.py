@@ -21,6 +21,7 @@ from .port import Accepted, Ambiguous, ProviderTask, SubmitOutcome, SubmitReques
 
 URL_LIFETIME = timedelta(hours=24)  # Ark: 24 h from success
 MAX_RETRY_AFTER = 3600.0
+MODEL_CHOOSES = -1
 UNREADABLE_STATUS = "unreadable"
 AMBIGUOUS_STATUSES = frozenset(
     {408, 409, 425}
@@ -58,7 +59,7 @@ def create_body(request: SubmitRequest) -> dict[str, Any]:
         "content": _content(wanted),
         "resolution": wanted.resolution,
         "ratio": wanted.ratio,
-        "duration": wanted.duration,
+        "duration": MODEL_CHOOSES if wanted.duration_chosen_by_model else wanted.duration,
         "seed": request.seed,
         "watermark": wanted.watermark,
         "camera_fixed": wanted.camera_fixed,

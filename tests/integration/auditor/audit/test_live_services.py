@@ -12,6 +12,9 @@ from tests.support.audit.large_ledger import event_head, event_id
 from tests.support.environments.saga import Emulator, Saga, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
+from telecine_contracts.credits import CreditsSettled
+from telecine_contracts.generation import VideoReady
+
 PROMPTS = (
     "a lighthouse",
     "a harbour",
@@ -48,6 +51,25 @@ async def verified(environment: Saga, *options: str) -> tuple[int, Any]:
     said, complained = await process.communicate()
     assert complained == b""
     return process.returncode or 0, json.loads(said)
+
+
+async def test_a_length_that_the_model_chose_is_settled_at_its_price(environment: Saga) -> None:
+    chosen: dict[str, Any] = {"model": "doubao-seedance-1-5-pro-251215", "duration": 12}
+    generation = await environment.request("bob", duration_chosen_by_model=True, **chosen)
+    assert await environment.closed("bob", generation) == ["denied"], (
+        "the longest would cost 60 of 50 credits"
+    )
+    generation = await environment.request("ann", duration_chosen_by_model=True, **chosen)
+    assert await environment.closed("ann", generation) == ["debited", "settled"]
+
+    events = await environment.video("ann", generation)
+    (ready,) = (each.event for each in events if isinstance(each.event, VideoReady))
+    settled = (await environment.ledger("ann"))[-1].event
+    assert isinstance(settled, CreditsSettled)
+    assert (settled.seconds, settled.amount, settled.released) == (ready.duration, 40, 20)
+    assert await environment.balances("ann") == {"available": 960, "held": 0}
+    code, report = await verified(environment)
+    assert (code, report["breaches"]) == (0, [])
 
 
 async def test_the_work_of_the_services_has_no_breach(environment: Saga) -> None:

@@ -19,6 +19,7 @@ from telecine_auditor.breaches import BreachKind as K
 from telecine_contracts import Event
 from telecine_contracts.commands import AdjustCredits, GrantCredits
 from telecine_contracts.credits import Balances, CreditsDebited, CreditsRefunded, GrantKind, LedgerEvent
+from telecine_contracts.pricing import price_of_length
 from telecine_credits.rules import (
     account,
     account_status,
@@ -41,6 +42,7 @@ HISTORIES, ENOUGH = 600, 12
 right_debited, right_allocate, right_grant = account._debited, burn_order.allocate, grants.grant
 right_debit, right_refund, right_expire = holds.debit, holds.refund, grants.expire
 right_take_back, right_limit_reached = adjustments._take_back, limits.limit_reached
+right_price_of_length = price_of_length
 right_entry_fields = postings.entry_fields
 right_fields_without_postings = postings.entry_fields_without_postings
 
@@ -82,11 +84,11 @@ def limit_reached_at_40(command: Debit, state: Account, at: datetime) -> object:
     return right_limit_reached(command, state, at) if command.price.credits == 40 else None
 
 
-def released_on_any_day(state: Account, hold: Hold) -> Account:
+def released_on_any_day(state: Account, hold: Hold, amount: int) -> Account:
     spent = state.spent
     for scope in hold.scopes if hold.day is not None else ():
-        day, amount = spent[scope]
-        spent = spent.insert(scope, (day, amount - hold.amount))
+        day, used = spent[scope]
+        spent = spent.insert(scope, (day, used - amount))
     return replace(state, spent=spent)
 
 
@@ -179,7 +181,9 @@ MUTATIONS = (
     ),
     of("kinds burn in reverse order", burn_order, "KIND_ORDER", KINDS_REVERSED, K.GRANT_ORDER),
     of("expiry does not order grants", burn_order, "burn_rank", burn_rank_without_end, K.GRANT_ORDER),
-    of("more is debited than is available", holds, "total", total_twice, K.WRONG_POSTINGS),
+    of(
+        "more is debited than is available", holds, "total", total_twice, K.WRONG_SETTLEMENT, K.WRONG_POSTINGS
+    ),
     of(
         "one grant pays more than it has",
         account,
@@ -202,6 +206,7 @@ MUTATIONS = (
         (holds, adjustments),
         "extended_usable_until",
         always(None),
+        K.WRONG_SETTLEMENT,
         K.WRONG_REFUND,
         K.WRONG_ADJUSTMENT,
     ),
@@ -217,8 +222,22 @@ MUTATIONS = (
         "a refund still counts for a limit",
         account,
         "_released_from_limits",
-        lambda state, _: state,
+        lambda state, *_: state,
         K.WRONG_DENIAL,
+    ),
+    of(
+        "a shorter clip is settled at the price of the longest",
+        holds,
+        "price_of_length",
+        lambda lengths, seconds: (right_price_of_length(lengths, seconds)[0], lengths[-1][1]),
+        K.WRONG_SETTLEMENT,
+    ),
+    of(
+        "a longer clip is settled at the price of the shortest",
+        holds,
+        "price_of_length",
+        lambda lengths, seconds: (right_price_of_length(lengths, seconds)[0], lengths[0][1]),
+        K.WRONG_SETTLEMENT,
     ),
     of(
         "a refund counts for the limit of another day",

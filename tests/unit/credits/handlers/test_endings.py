@@ -47,7 +47,7 @@ def storage_failed(url: str | None) -> VideoStorageFailed:
 
 def test_a_stored_video_settles() -> None:
     event = example(VideoStored)
-    assert ending_command(event) == Settle(**event.about)
+    assert ending_command(event) == Settle(**event.about, seconds=5.04)
 
 
 def test_a_stopgap_url_settles() -> None:

@@ -329,6 +329,17 @@ def test_a_draft_is_480p_and_not_flex() -> None:
     ]
 
 
+def test_a_length_that_the_model_chooses_is_priced_at_the_longest() -> None:
+    request = GenerateBody.parse({"prompt": "x", "model": MODEL_25, "duration": -1}, ALL)
+
+    assert request.duration == -1
+    parameters = request.parameters
+    assert (parameters.duration, parameters.duration_chosen_by_model) == (30, True)
+    inputs = parameters.priced_inputs()
+    assert (inputs.shortest, inputs.seconds) == (4, 30)
+    assert "must be from 2 to 12 seconds" in problems_of({"prompt": "x", "duration": -1})["duration"]
+
+
 def test_audio_is_explicit_for_models_that_make_sound() -> None:
     assert GenerateBody.parse({"prompt": "x", "model": PRO_15}, ALL).parameters.generate_audio is False
     assert GenerateBody.parse({"prompt": "x", "model": PRO}, ALL).parameters.generate_audio is None

@@ -15,6 +15,7 @@ from telecine_gateway.videos.request_rules import (
     MAX_PROMPT,
     MAX_QUOTE,
     MAX_SEED,
+    MODEL_CHOOSES,
     RequestRules,
     check_camera_fixed,
     check_draft,
@@ -121,7 +122,9 @@ class GenerateBody(RequestBody):
     duration: Annotated[
         int | None,
         BeforeValidator(check_duration),
-        Field(description="Whole seconds; 5 if absent; the model sets the range"),
+        Field(
+            description="Whole seconds; 5 if absent; the model sets the range. -1: the model chooses, where it can"
+        ),
     ] = None
     watermark: Annotated[
         bool | None,
@@ -184,7 +187,11 @@ class GenerateBody(RequestBody):
     @property
     def parameters(self) -> VideoParameters:
         """The resolved request, as the event records it; price and provider request are made from it alone."""
-        return VideoParameters(**self.model_dump(exclude={"quote", "return_last_frame"}))
+        values = self.model_dump(exclude={"quote", "return_last_frame"})
+        if self.duration == MODEL_CHOOSES:
+            longest = MODELS[values["model"]].durations[1]
+            values |= {"duration": longest, "duration_chosen_by_model": True}
+        return VideoParameters(**values)
 
 
 _INPUT_NAMES = {
@@ -253,9 +260,10 @@ def _of_type(kind: str) -> dict[str, Any]:
 
 def _options(model: VideoModel, mode: Mode, *, draft: bool) -> dict[str, Any]:
     shortest, longest = model.durations
+    seconds = {"type": ["integer", "null"], "minimum": shortest, "maximum": longest}
     schemas: dict[str, Any] = {
         "resolution": {"enum": [*model.resolutions_of(draft=draft), None]},
-        "duration": {"type": ["integer", "null"], "minimum": shortest, "maximum": longest},
+        "duration": {"anyOf": [seconds, {"const": MODEL_CHOOSES}]} if model.chooses_duration else seconds,
         "ratio": {"enum": [*model.ratios(mode), None]},
         "draft": {"const": True} if draft else _NOT_REQUESTED,
         "returnLastFrame": _NOT_REQUESTED,
