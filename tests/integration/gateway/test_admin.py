@@ -205,7 +205,7 @@ async def test_missing_scope_is_refused(
 
         assert answer.status_code == 403, path
         assert answer.json() == {
-            "error": "This key does not have the scope admin, which this needs",
+            "error": "This key or token does not have the scope admin, which this needs",
             "code": "missing_scope",
             "scope": "admin",
         }

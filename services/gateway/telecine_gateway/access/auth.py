@@ -133,7 +133,7 @@ class Auth:
 def check_scope(requester: Requester, scope: Scope) -> Requester:
     """The caller, if its key or token has the scope. Raises ApiError 403."""
     if scope not in requester.scopes:
-        text = f"This key does not have the scope {scope.value}, which this needs"
+        text = f"This key or token does not have the scope {scope.value}, which this needs"
         raise ApiError(403, ErrorCode.MISSING_SCOPE, text, scope=scope.value)
     return requester
 

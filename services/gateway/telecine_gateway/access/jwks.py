@@ -133,11 +133,13 @@ class IssuerKeys:
         return True
 
     async def _download(self) -> bytes:
-        async with self._client.stream("GET", self._url, headers={"Accept": "application/json"}) as response:
+        # Uncompressed: a little of compressed data could be a lot of memory.
+        wanted = {"Accept": "application/json", "Accept-Encoding": "identity"}
+        async with self._client.stream("GET", self._url, headers=wanted) as response:
             if response.status_code != 200:
                 raise _BadJwks(f"status {response.status_code}")
             body = bytearray()
-            async for chunk in response.aiter_bytes():
+            async for chunk in response.aiter_raw():
                 body += chunk
                 if len(body) > MAX_BYTES:
                     raise _BadJwks(f"more than {MAX_BYTES} bytes")

@@ -8,7 +8,7 @@ REFUSALS: dict[int, tuple[str, dict[str, Any]]] = {
     403: (
         "The key does not have the scope admin",
         {
-            "error": "This key does not have the scope admin, which this needs",
+            "error": "This key or token does not have the scope admin, which this needs",
             "code": "missing_scope",
             "scope": "admin",
         },

@@ -21,7 +21,7 @@ _FAILURES = {
     403: (
         "The key does not have the scope that this needs; or the link is not valid, or the account is closed",
         ErrorCode.MISSING_SCOPE,
-        "This key does not have the scope generate, which this needs",
+        "This key or token does not have the scope generate, which this needs",
     ),
     404: ("An unknown id, or another account's", ErrorCode.NOT_FOUND, "Not found"),
     408: (

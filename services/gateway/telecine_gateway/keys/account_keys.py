@@ -6,6 +6,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
+from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_contracts import derive_id, subjects
 from telecine_contracts.access import ApiKeyCreated
 from telecine_gateway.access.api_keys import new_key
@@ -86,11 +87,13 @@ class AccountKeys:
 
     async def _create(self, requester: Requester, command: CreateKey | RotateKey) -> CreatedKeyBody:
         cause = derive_id(command.key.key_id, f"CreateKey {command.account}")
-        created = await self._handle(requester, command, cause, command.key.key_id)
-        assert isinstance(created, ApiKeyCreated)  # the key is new, so it was not created before
-        return CreatedKeyBody.of(command.key, created, command.at)
+        done = await self._handle(requester, command, cause, command.key.key_id)
+        assert done is not None and isinstance(done.event, ApiKeyCreated)  # a new key was not created before
+        return CreatedKeyBody.of(command.key, done.event, done.envelope.time)
 
-    async def _handle(self, requester: Requester, command: KeyCommand, cause: str, key_id: str) -> object:
+    async def _handle(
+        self, requester: Requester, command: KeyCommand, cause: str, key_id: str
+    ) -> RecordedEvent | None:
         """The event, None if there was nothing to do. It can be queried once this returns."""
         try:
             done = await self._commands.handle(subjects.access(command.account), command, Cause(cause, cause))
@@ -106,7 +109,7 @@ class AccountKeys:
             by=requester.key_id,
         )
         await self._wait_until_visible(done.event.sequence)
-        return done.event.event
+        return done.event
 
 
 async def record_use(commands: KeyCommands, use: RecordUse) -> None:
@@ -125,7 +128,9 @@ def _refused(error: KeyRefused) -> ApiError:
         case UnknownKey():
             return NotFound()
         case ExcessScope():
-            text = f"This key does not have the scope {error.scope}, so it can't make a key that has it"
+            text = (
+                f"This key or token does not have the scope {error.scope}, so it can't make a key that has it"
+            )
             return ApiError(403, ErrorCode.MISSING_SCOPE, text, scope=error.scope)
         case TooManyKeys():
             return ApiError(409, ErrorCode.TOO_MANY_KEYS, sentence)

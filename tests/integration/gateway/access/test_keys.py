@@ -96,6 +96,7 @@ async def test_created_key_works_at_once_and_is_listed(gateway: Gateway, owner: 
     assert list(keys) == [made["id"], owner.key.key_id]
     shown = keys[made["id"]]
     assert (shown["name"], shown["scopes"], shown["expiresAt"]) == ("render", ["generate"], expires_at)
+    assert shown["createdAt"] == made["createdAt"]
     assert [key["isCaller"] for key in keys.values()] == [False, True]
     assert made["key"] not in str(keys)
 
