@@ -19,6 +19,7 @@ _PARAMETERS = {
     "generation": "Id of the request and everything that follows from it. 1 to 64 of A-Z a-z 0-9 _ and -",
     "log": "The stream, in lower case",
     "catalog": "Name of the catalog: prices",
+    "model": "Name of the model",
 }
 _ABOUT = """\
 Every event of telecine, as a subscriber receives it from NATS JetStream.

@@ -15,12 +15,14 @@ from .credits import (
     MessageSkipped,
     SpendLimitsSet,
 )
+from .dispatch import CapacityLowered, GenerationDispatched, QueueEntered, QueueLeft
 from .gateway import CancelRequested, GenerationRequested
 from .generation import (
     CancelDeclined,
     GenerationCancelled,
     GenerationFailed,
     GenerationProgressed,
+    GenerationQueued,
     GenerationSubmitted,
     LateResultRecorded,
     SubmissionDeferred,
@@ -46,6 +48,7 @@ EVENTS: tuple[type[Event], ...] = (
     AccountReopened,
     SpendLimitsSet,
     MessageSkipped,
+    GenerationQueued,
     SubmissionStarted,
     SubmissionDeferred,
     GenerationSubmitted,
@@ -63,6 +66,10 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyRemoved,
     ApiKeyUsed,
     PricesPublished,
+    QueueEntered,
+    GenerationDispatched,
+    QueueLeft,
+    CapacityLowered,
     CheckpointSigned,
 )
 

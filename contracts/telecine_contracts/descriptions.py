@@ -25,12 +25,14 @@ from .credits import (
     MessageSkipped,
     SpendLimitsSet,
 )
+from .dispatch import CapacityLowered, GenerationDispatched, QueueEntered, QueueLeft
 from .gateway import CancelRequested, GenerationRequested
 from .generation import (
     CancelDeclined,
     GenerationCancelled,
     GenerationFailed,
     GenerationProgressed,
+    GenerationQueued,
     GenerationSubmitted,
     LateResultRecorded,
     SubmissionDeferred,
@@ -162,6 +164,8 @@ def _submission(event: Event) -> str:
         case GenerationSubmitted(provider=provider, provider_task_id=task, adopted=adopted):
             origin = ", found in the provider's task list" if adopted else ""
             return f"submitted to {provider} as task {task}{origin}"
+        case GenerationQueued():
+            return "queued: the provider has as many tasks as it may have"
         case GenerationProgressed(provider_status=status):
             return f"provider status: {status}"
         case _:
@@ -209,6 +213,14 @@ def _operation(event: Event) -> str:
             return f"API key {key_id} was used at {_time(used_at)}"
         case PricesPublished(table=table, effective_from=time):
             return f"published price table {table.version}, in force from {format_timestamp(time)}"
+        case QueueEntered():
+            return "waits for a place at the provider"
+        case GenerationDispatched():
+            return "got a place at the provider"
+        case QueueLeft():
+            return "left its place"
+        case CapacityLowered(limit=limit, until=until):
+            return f"the provider takes no more tasks: {limit} places until {format_timestamp(until)}"
         case CheckpointSigned(log=log, size=size, root=root):
             return f"signed checkpoint of {log}: {size} entries, root {root[:_DIGEST_CHARACTERS]}…"
         case _:

@@ -28,6 +28,7 @@ from .credits import (
     Posting,
     SpendLimitsSet,
 )
+from .dispatch import CapacityLowered, GenerationDispatched, QueueEntered, QueueLeft
 from .envelope import Envelope, derive_id
 from .gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from .generation import (
@@ -37,6 +38,7 @@ from .generation import (
     GenerationCancelled,
     GenerationFailed,
     GenerationProgressed,
+    GenerationQueued,
     GenerationSubmitted,
     LateResultRecorded,
     Stage,
@@ -240,6 +242,7 @@ _ACCOUNTS: tuple[Event, ...] = (
 )
 
 _SUBMISSION: tuple[Event, ...] = (
+    GenerationQueued(account=_ACCOUNT, generation=_GENERATION, model="doubao-seedance-1-0-pro-250528"),
     SubmissionStarted(
         account=_ACCOUNT,
         generation=_GENERATION,
@@ -381,6 +384,16 @@ _CATALOG: tuple[Event, ...] = (
     ),
 )
 
+_MODEL = "doubao-seedance-1-0-pro-250528"
+_QUEUE: tuple[Event, ...] = (
+    QueueEntered(model=_MODEL, at=_at(0.02), account=_ACCOUNT, generation=_GENERATION),
+    GenerationDispatched(
+        model=_MODEL, at=_at(31), account=_ACCOUNT, generation=_GENERATION, limit=10, account_limit=4
+    ),
+    QueueLeft(model=_MODEL, at=_at(90), account=_ACCOUNT, generation=_GENERATION),
+    CapacityLowered(model=_MODEL, at=_at(91), limit=7, until=_at(151)),
+)
+
 EXAMPLES: tuple[Event, ...] = (
     *_REQUESTS,
     *_LEDGER,
@@ -391,5 +404,6 @@ EXAMPLES: tuple[Event, ...] = (
     *_KEYS,
     *_CHECKPOINTS,
     *_CATALOG,
+    *_QUEUE,
 )
 """One instance of every event in the catalog."""

@@ -62,6 +62,18 @@ class GenerationEvent(VideoEvent):
     written_by: ClassVar[str] = "generation"
 
 
+class GenerationQueued(GenerationEvent):
+    """The generation is paid for and waits: the provider has as many tasks of its model as it may have.
+
+    Its place in the queue is on QUEUE. It can be cancelled with a full refund until it is submitted.
+    """
+
+    type: ClassVar[str] = "generation.queued.v1"
+    action: ClassVar[str] = "queued"
+
+    model: Annotated[str, Field(description="The model whose queue it is in")]
+
+
 class SubmissionStarted(GenerationEvent):
     """A claim, written before the provider is called: only the process that appended it submits this attempt.
 

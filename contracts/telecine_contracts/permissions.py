@@ -25,6 +25,7 @@ from .streams import (
     CONSUMERS,
     DEADLETTERS,
     LEDGER,
+    QUEUE,
     STREAMS,
     TIMERS,
     VIDEO,
@@ -55,18 +56,18 @@ it."""
 OPERATOR = "operator"
 """Creates API keys, grants credits, publishes prices, reads every stream, replays dead letters."""
 AUDITOR = "auditor"
-"""Reads LEDGER, VIDEO, CHECKPOINTS and CATALOG."""
+"""Reads LEDGER, VIDEO, CHECKPOINTS, CATALOG and QUEUE."""
 IDENTITIES = (*SERVICES, PROVISIONER, OPERATOR, AUDITOR)
 
 _READS: dict[str, tuple[Stream, ...]] = {
-    "gateway": (VIDEO, LEDGER, ACCESS, CATALOG),
+    "gateway": (VIDEO, LEDGER, ACCESS, CATALOG, QUEUE),
     "credits": (LEDGER, CHECKPOINTS),
-    "generation": (VIDEO,),
+    "generation": (VIDEO, QUEUE),
     "storage": (VIDEO,),
-    OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS, CATALOG),
+    OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS, CATALOG, QUEUE),
 }
 """Streams that an identity reads."""
-_CONSUMED = (VIDEO, LEDGER, TIMERS)
+_CONSUMED = (VIDEO, LEDGER, QUEUE, TIMERS)
 """Streams with durable consumers."""
 SUBSCRIBED = (VIDEO, LEDGER)
 """Streams that other teams' programs may have a consumer on."""
@@ -228,7 +229,7 @@ def _operator() -> Rights:
 
 
 def _auditor() -> Rights:
-    read = (LEDGER, VIDEO, CHECKPOINTS, CATALOG)
+    read = (LEDGER, VIDEO, CHECKPOINTS, CATALOG, QUEUE)
     return Rights(
         identity=AUDITOR,
         tells=(_INFO, *(subject for stream in read for subject in _looks(stream))),

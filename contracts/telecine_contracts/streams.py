@@ -5,6 +5,7 @@ from typing import Literal
 
 from . import subjects
 from .credits import CreditsAdjusted, CreditsDebited, CreditsDenied, CreditsGranted, CreditsRefunded
+from .dispatch import GenerationDispatched
 from .gateway import CancelRequested, GenerationRequested
 from .generation import GenerationCancelled, GenerationFailed, VideoReady
 from .storage import VideoStorageFailed, VideoStored
@@ -90,6 +91,14 @@ CATALOG = Stream(
     deny_purge=True,
     announced=True,
 )
+QUEUE = Stream(
+    name="QUEUE",
+    description="The order in which generations are dispatched to the provider, of models with a limit.",
+    subjects=("queue.*.*",),
+    discard="old",
+    max_age=7 * 24 * 3600,
+    announced=True,
+)
 TIMERS = Stream(
     name="TIMERS",
     description="Durable timers. Derived from events: a lost timer is set again.",
@@ -106,7 +115,7 @@ DEADLETTERS = Stream(
     max_bytes=GIB,
     max_message_bytes=1024 * 1024,
 )
-STREAMS = (VIDEO, LEDGER, ACCESS, CHECKPOINTS, CATALOG, TIMERS, DEADLETTERS)
+STREAMS = (VIDEO, LEDGER, ACCESS, CHECKPOINTS, CATALOG, QUEUE, TIMERS, DEADLETTERS)
 
 CREDITS_DEBIT = Consumer(
     name="credits-debit", service="credits", stream="VIDEO", filters=(subjects.of_type(GenerationRequested),)
@@ -134,6 +143,20 @@ GENERATION_SUBMIT = Consumer(
 )
 GENERATION_DENY = Consumer(
     name="generation-deny", service="generation", stream="LEDGER", filters=(subjects.of_type(CreditsDenied),)
+)
+GENERATION_DISPATCH = Consumer(
+    name="generation-dispatch",
+    service="generation",
+    stream="QUEUE",
+    filters=(subjects.of_type(GenerationDispatched),),
+    ack_wait=5,
+)
+GENERATION_RELEASE = Consumer(
+    name="generation-release",
+    service="generation",
+    stream="VIDEO",
+    filters=tuple(subjects.of_type(event) for event in (VideoReady, GenerationFailed, GenerationCancelled)),
+    ack_wait=5,
 )
 GENERATION_CANCEL = Consumer(
     name="generation-cancel",
@@ -174,6 +197,8 @@ CONSUMERS = (
     CREDITS_TIMERS,
     GENERATION_SUBMIT,
     GENERATION_DENY,
+    GENERATION_DISPATCH,
+    GENERATION_RELEASE,
     GENERATION_CANCEL,
     GENERATION_TIMERS,
     STORAGE_COPY,

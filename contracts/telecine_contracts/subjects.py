@@ -1,7 +1,8 @@
 """Builds and parses all subjects.
 
 ``video.<account>.<generation>.<action>`` · ``ledger.<account>.<action>`` · ``access.<account>.<action>`` ·
-``checkpoints.<log>.<action>`` · ``catalog.<catalog>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` ·
+``checkpoints.<log>.<action>`` · ``catalog.<catalog>.<action>`` · ``queue.<model>.<action>`` ·
+``timers.at|due.<service>.<kind>.<key…>`` ·
 ``deadletters.<service>.<consumer>.<message…>`` · ``stored.<subject>``: notification of a stored message
 """
 
@@ -17,10 +18,11 @@ PREFIX = {
     "ACCESS": "access",
     "CHECKPOINTS": "checkpoints",
     "CATALOG": "catalog",
+    "QUEUE": "queue",
 }
 
 
-_NAMES = {"CHECKPOINTS": ["{log}"], "CATALOG": ["{catalog}"]}
+_NAMES = {"CHECKPOINTS": ["{log}"], "CATALOG": ["{catalog}"], "QUEUE": ["{model}"]}
 RESOLVED = "resolved"
 """Replaces the service in the subject of a dead letter that was replayed or dismissed."""
 
@@ -92,6 +94,11 @@ def checkpoints(log: str) -> str:
 def catalog(name: str) -> str:
     """The filter of one catalog: ``prices`` is the only one."""
     return f"catalog.{token(name)}.*"
+
+
+def queue(model: str) -> str:
+    """The filter of one model's dispatch queue."""
+    return f"queue.{token(model)}.*"
 
 
 def timer_at(service: str, kind: str, *key: str) -> str:

@@ -155,6 +155,9 @@ class CommandHandler(Generic[C, S]):
                     own = next((found for found in news if found.envelope.id == event_id), None)
                     if own is not None:
                         return CommandResult(folded.state, own)
+                    if isinstance(error, Conflict) and not news:
+                        # What the state was folded from may have aged out of the stream, or was erased.
+                        folded, _ = await self._catch_up(aggregate, _Folded(self._decider.initial))
                     if isinstance(error, Unavailable) and asyncio.get_running_loop().time() > give_up:
                         raise
                     fresh = True

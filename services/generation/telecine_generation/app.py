@@ -17,8 +17,10 @@ from telecine_chassis.runtime.service import Service
 from telecine_chassis.timers.port import Timer
 from telecine_chassis.timers.sweeper import PendingTimer
 from telecine_contracts import registry
+from telecine_contracts.dispatch_queue import DispatchQueue, evolve_queue
 from telecine_generation.handlers.bucket_poller import WAKE, BucketPoller
 from telecine_generation.handlers.claim_watch import ClaimWatch
+from telecine_generation.handlers.dispatch import Dispatcher, DispatchPolicy
 from telecine_generation.handlers.poll import GenerationPoller
 from telecine_generation.handlers.submit import SubmissionPolicy, Submitter
 from telecine_generation.provider.ark import ArkConfig, ArkProvider
@@ -35,6 +37,7 @@ from telecine_generation.read_model.queries import (
 )
 from telecine_generation.read_model.tables import METADATA, VERSION
 from telecine_generation.rules.decider import decide
+from telecine_generation.rules.dispatch import decide_queue
 from telecine_generation.rules.generation import Generation, evolve
 from telecine_generation.rules.polling_schedule import PollingSchedule, longest_interval
 
@@ -49,7 +52,22 @@ def build(settings: Settings) -> Service:
     provider = InstrumentedProvider(ArkProvider(ark_config(settings)), ProviderInstruments(builder.metrics))
     decider = Decider(Generation(), decide, evolve)
     generations = CommandHandler(builder.store, decider, source="telecine/generation", clock=builder.clock)
-    submitter = Submitter(generations, provider, submission_policy(settings), builder.clock, ClaimWatch())
+    queues = CommandHandler(
+        builder.store,
+        Decider(DispatchQueue(), decide_queue, evolve_queue),
+        source="telecine/generation",
+        clock=builder.clock,
+    )
+    policy = DispatchPolicy(settings.provider_limits, settings.account_limit, settings.capacity_recovery)
+    dispatcher = Dispatcher(queues, generations, builder.timers, policy, builder.clock)
+    submitter = Submitter(
+        generations,
+        provider,
+        submission_policy(settings),
+        builder.clock,
+        ClaimWatch(),
+        dispatcher.slow_down,
+    )
     schedule = PollingSchedule(settings.poll_interval, settings.reconcile_interval, settings.late_interval)
     tasks = FollowedTasks(schedule.poll)
     buckets = BucketPoller(
@@ -64,7 +82,7 @@ def build(settings: Settings) -> Service:
     poller = GenerationPoller(
         generations, submitter, provider, builder.timers, buckets, schedule=schedule, clock=builder.clock
     )
-    register_consumers(builder.reactor, generations, submitter, poller, buckets)
+    register_consumers(builder.reactor, generations, submitter, poller, buckets, dispatcher)
     projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     projections.listen("in_flight", tasks.apply)
     projections.on_slot_change(tasks.invalidate)

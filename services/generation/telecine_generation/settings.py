@@ -1,11 +1,17 @@
 """Settings of the generation service. Times in seconds."""
 
-from typing import Annotated
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Annotated, Any
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
+from pydantic_settings import NoDecode
 
 from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
 from telecine_chassis.settings.secrets import ChosenSecret
+from telecine_contracts.video_models import MODELS
+
+Limits = Annotated[Mapping[str, int], NoDecode]
 
 
 class Settings(DatabaseSettings):
@@ -64,6 +70,24 @@ class Settings(DatabaseSettings):
             description="Pause between polls in the first minute; then twice, after three minutes three times as long",
         ),
     ] = 5
+    provider_limits: Annotated[
+        Limits,
+        Field(
+            description="Tasks of a model that the provider may have at once, e.g. doubao-seedance-2-0-260128=10; "
+            "further generations wait in a fair queue. Several with commas; a model without a limit is not queued"
+        ),
+    ] = MappingProxyType({})
+    account_limit: Annotated[
+        int | None,
+        Field(ge=1, description="Of these, for one account in each model; unset: all of them"),
+    ] = None
+    capacity_recovery: Annotated[
+        float,
+        Field(
+            gt=0,
+            description="For how long a model has fewer places after the provider took no more tasks (429)",
+        ),
+    ] = 60
     deadline: Annotated[
         float | None,
         Field(gt=0, description="Fails a generation this long after submission; unset: the model table's"),
@@ -79,3 +103,26 @@ class Settings(DatabaseSettings):
         float, Field(gt=0, description="First pause between polls for a late result after a timeout")
     ] = 60
     sweep_interval: Annotated[float, Field(gt=0, description="How often lost timers are looked for")] = 60
+
+    @field_validator("provider_limits", mode="before")
+    @classmethod
+    def _parse_limits(cls, value: Any) -> Any:
+        if not isinstance(value, str):
+            return value
+        limits: dict[str, int] = {}
+        for part in filter(None, map(str.strip, value.split(","))):
+            model, _, number = part.partition("=")
+            if not number.isascii() or not number.isdigit():
+                raise ValueError(f"{part!r} is not MODEL=NUMBER")
+            limits[model.strip()] = int(number)
+        return limits
+
+    @field_validator("provider_limits")
+    @classmethod
+    def _check_limits(cls, limits: Mapping[str, int]) -> Mapping[str, int]:
+        for model, limit in limits.items():
+            if model not in MODELS:
+                raise ValueError(f"there is no model {model!r}; known are {', '.join(MODELS)}")
+            if limit < 1:
+                raise ValueError(f"{model} must have a limit of 1 or more")
+        return limits

@@ -210,6 +210,13 @@ class Saga:
                 self.services[name].tracing.export(self.spans, at_once=True)
             await self.services[name].start()
 
+    async def start_another(self, name: str) -> None:
+        """Start a second replica of a service, with a database of its own."""
+        database = {"database_url": database_url(self.folder, f"{name}-another")}
+        settings = self._settings(name).model_copy(update=database)
+        self.services[f"{name}-another"] = BUILDERS[name](settings)
+        await self.services[f"{name}-another"].start()
+
     def environment(self, name: str) -> dict[str, str]:
         """The environment of the same service as a process of its own."""
         values = {k: v for k, v in self._settings(name).model_dump().items() if v is not None}

@@ -67,6 +67,10 @@ class SlowList(MemoryProvider):
         return found if self.now() - found.created_at >= timedelta(seconds=LISTED_AFTER) else None
 
 
+async def no_queue(model: str, retry_after: float | None) -> None:
+    """No model has a limit here."""
+
+
 @dataclass
 class Process:
     """The parts of one generation process."""
@@ -97,7 +101,7 @@ class World:
         decider = Decider(Generation(), decide, evolve)
         generations = CommandHandler(self.store, decider, source="telecine/generation", clock=wall)
         claims = ClaimWatch(lambda: (self.true() - NOON).total_seconds())
-        submitter = Submitter(generations, self.provider, POLICY, wall, claims)
+        submitter = Submitter(generations, self.provider, POLICY, wall, claims, no_queue)
         tasks = FollowedTasks(PACE.poll)
         tasks.load([])
         buckets = BucketPoller(

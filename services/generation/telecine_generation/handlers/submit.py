@@ -12,7 +12,7 @@ import structlog
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler
 from telecine_contracts import subjects
 from telecine_contracts.credits import CreditsDebited
-from telecine_contracts.generation import SubmissionStarted
+from telecine_contracts.generation import DeferralReason, SubmissionStarted
 from telecine_contracts.video_models import MODELS, provider_model
 from telecine_generation.provider.port import (
     Accepted,
@@ -77,7 +77,9 @@ class Submitter:
         policy: SubmissionPolicy,
         clock: Callable[[], datetime],
         claims: ClaimWatch,
+        slow_down: Callable[[str, float | None], Awaitable[None]],
     ) -> None:
+        self._slow_down = slow_down
         self._generations = generations
         self._provider = provider
         self._policy = policy
@@ -175,6 +177,8 @@ class Submitter:
                 log.warning(
                     "submission.deferred", attempt=attempt, reason=reason.value, provider_code=provider_code
                 )
+                if reason is DeferralReason.RATE_LIMITED and state.request is not None:
+                    await self._slow_down(state.request.parameters.model, retry_after)
                 pause = max(retry_after or 0, self._backoff(attempt))
                 retry_at = self._clock() + timedelta(seconds=pause)
                 return await self._execute(state, Defer(attempt, reason, retry_at, provider_code))
@@ -219,11 +223,14 @@ class Submitter:
 
 async def submit(
     submitter: Submitter,
+    admit: Callable[[str, str, str | None, Cause], Awaitable[bool]],
     follow: Callable[[Generation], Awaitable[None]],
     event: CreditsDebited,
     cause: Cause,
 ) -> None:
-    """Makes the first attempt of a generation that was paid for, and follows it."""
+    """Makes the first attempt of a generation that was paid for and need not wait, and follows it."""
+    if not await admit(event.account, event.generation, event.price.model, cause):
+        return
     await follow(await submitter.submit(event.account, event.generation, attempt=1, cause=cause))
 
 

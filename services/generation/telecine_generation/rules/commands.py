@@ -25,6 +25,13 @@ class Observation:
 
 
 @dataclass(frozen=True, slots=True)
+class Queue:
+    """The generation waits for a place of `model` at the provider."""
+
+    model: str
+
+
+@dataclass(frozen=True, slots=True)
 class Claim:
     """Reserves the right to make `attempt`. `total_timeout`: seconds after the first claim when attempts end."""
 
@@ -129,7 +136,8 @@ class RejectCancel:
 
 
 Command = (
-    Claim
+    Queue
+    | Claim
     | Accept
     | Refuse
     | Defer

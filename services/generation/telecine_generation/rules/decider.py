@@ -1,6 +1,6 @@
 """Decisions about a generation at the provider: claim, submit, follow, end exactly once. Pure.
 
-    requested → claimed → submitted → ended
+    requested (→ queued) → claimed → submitted → ended
                   ↓  ↑
                 deferred
 
@@ -19,6 +19,7 @@ from telecine_contracts.generation import (
     GenerationCancelled,
     GenerationFailed,
     GenerationProgressed,
+    GenerationQueued,
     GenerationSubmitted,
     LateResultRecorded,
     Stage,
@@ -41,6 +42,7 @@ from .commands import (
     Observation,
     Observe,
     ProvenAbsent,
+    Queue,
     Refuse,
     RejectCancel,
 )
@@ -56,6 +58,9 @@ def decide(command: Command, state: Generation) -> Event | None:
     """The event that `command` causes, or None if it changes nothing. Raises NotRequested."""
     about = state.event_ids
     match command:
+        case Queue(model):
+            waits = state.phase is Phase.REQUESTED and not state.is_queued
+            return GenerationQueued(**about, model=model) if waits else None
         case Claim():
             return _claim(command, state)
         case Accept() | Refuse() | Defer() | ProvenAbsent() | AbandonClaim():

@@ -14,6 +14,7 @@ from telecine_contracts.generation import (
     GenerationCancelled,
     GenerationFailed,
     GenerationProgressed,
+    GenerationQueued,
     GenerationSubmitted,
     LateResultRecorded,
     SubmissionDeferred,
@@ -61,7 +62,8 @@ class EventIds(TypedDict):
 class Generation:
     """State of one generation. `first_claim`: time of the first attempt; `late`: failed, but its task is polled on.
 
-    `unanswered`: number of attempts whose response was lost and whose task the provider did not list.
+    `is_queued`: it waits, or has waited, for a place at the provider. `unanswered`: number of attempts whose response
+    was lost and whose task the provider did not list.
     """
 
     phase: Phase = Phase.UNKNOWN
@@ -74,6 +76,7 @@ class Generation:
     provider_status: str = ""
     cancel: CancelStatus = CancelStatus.NONE
     late: bool = False
+    is_queued: bool = False
 
     @property
     def ids(self) -> tuple[str, str]:
@@ -100,6 +103,8 @@ def evolve(state: Generation, event: Event) -> Generation:
     match event:
         case GenerationRequested():
             return replace(state, phase=Phase.REQUESTED, request=event)
+        case GenerationQueued():
+            return replace(state, is_queued=True)
         case CancelRequested():
             return replace(state, cancel=CancelStatus.REQUESTED)
         case CancelDeclined():
