@@ -45,6 +45,7 @@ _TYPES = {
     "number": "number",
     "boolean": "true or false",
     "array": "list",
+    "object": "list of name=number",
 }
 _BOUNDS = (("exclusiveMinimum", ">"), ("minimum", "≥"), ("exclusiveMaximum", "<"), ("maximum", "≤"))
 
@@ -107,6 +108,8 @@ def _default(value: Any) -> str:
     match value:
         case None:
             return "unset"
+        case dict() if not value:
+            return "empty"
         case list() | tuple():
             return "<br>".join(f"`{item}`" for item in value) or "empty"
         case bool():

@@ -74,6 +74,7 @@ from telecine_gateway.read_model.statement_queries import StatementQueries
 from telecine_gateway.videos import routes as video_routes
 from telecine_gateway.videos import submission_routes
 from telecine_gateway.videos.cancellation import Cancellations
+from telecine_gateway.videos.queue_positions import QueuePositions
 from telecine_gateway.videos.reader import GenerationReader
 from telecine_gateway.videos.request_rules import RequestRules
 from telecine_gateway.videos.serializers import VideoSerializer
@@ -148,6 +149,9 @@ def build(settings: Settings) -> Service:
     projections.on_slot_change(lambda: auth.forget_keys(()))
     projections.listen("access", auth.forget_keys)
     prices = CurrentPrices(queries, parts.clock)
+    positions = QueuePositions(queries)
+    projections.listen("queue", positions.forget)
+    projections.on_slot_change(positions.forget)
     projections.listen("catalog", prices.forget)
     projections.on_slot_change(prices.forget)
     projections.listen("access", lambda events: keys.advanced())
@@ -166,7 +170,10 @@ def build(settings: Settings) -> Service:
         health.router(service.ready),
         documentation_routes.router(api),
     ]
-    for router in [*_routers(settings, parts, projections, queries, auth, prices, live, bucket), *operation]:
+    for router in [
+        *_routers(settings, parts, projections, queries, auth, prices, positions, live, bucket),
+        *operation,
+    ]:
         api.include_router(router)
     return service
 
@@ -211,6 +218,7 @@ def _routers(
     queries: Queries,
     auth: Auth,
     prices: CurrentPrices,
+    positions: QueuePositions,
     live: LiveUpdates,
     bucket: S3Content,
 ) -> Sequence[APIRouter]:
@@ -255,7 +263,7 @@ def _routers(
     body = settings.max_body_bytes
     return [
         submission_routes.router(auth, submissions, request_prices, rules, max_body=body),
-        video_routes.status_router(auth, generations, views, clock),
+        video_routes.status_router(auth, generations, positions, views, clock),
         video_routes.history_router(auth, queries, live.wait_until_current, views, cursors, clock),
         credits_routes.router(
             auth, StatementQueries(queries), accounts, live.wait_until_current, cursors, clock

@@ -1,7 +1,5 @@
 """Settings of the generation service. Times in seconds."""
 
-from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
@@ -11,7 +9,7 @@ from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
 from telecine_chassis.settings.secrets import ChosenSecret
 from telecine_contracts.video_models import MODELS
 
-Limits = Annotated[Mapping[str, int], NoDecode]
+Limits = Annotated[dict[str, int], NoDecode]
 
 
 class Settings(DatabaseSettings):
@@ -76,7 +74,7 @@ class Settings(DatabaseSettings):
             description="Tasks of a model that the provider may have at once, e.g. doubao-seedance-2-0-260128=10; "
             "further generations wait in a fair queue. Several with commas; a model without a limit is not queued"
         ),
-    ] = MappingProxyType({})
+    ] = {}  # noqa: RUF012
     account_limit: Annotated[
         int | None,
         Field(ge=1, description="Of these, for one account in each model; unset: all of them"),
@@ -119,7 +117,7 @@ class Settings(DatabaseSettings):
 
     @field_validator("provider_limits")
     @classmethod
-    def _check_limits(cls, limits: Mapping[str, int]) -> Mapping[str, int]:
+    def _check_limits(cls, limits: dict[str, int]) -> dict[str, int]:
         for model, limit in limits.items():
             if model not in MODELS:
                 raise ValueError(f"there is no model {model!r}; known are {', '.join(MODELS)}")

@@ -10,10 +10,14 @@ import pytest
 import pytest_asyncio
 from tests.support.data.video_events import PROVIDER_TASK, GenerationEvents
 from tests.support.environments.gateway import AccountClient, Gateway, GatewayEnvironment, gateway_environment
+from tests.support.eventually import eventually_async
 from tests.support.servers.instances import nats_server
 
 from telecine_contracts import subjects
+from telecine_contracts.dispatch import GenerationDispatched, QueueEntered
 from telecine_contracts.gateway import CancelRequested
+from telecine_contracts.generation import GenerationQueued
+from telecine_contracts.video_models import DEFAULT_MODEL
 
 STREAMS = ("VIDEO", "LEDGER")
 
@@ -66,6 +70,37 @@ async def test_status_of_each_state(environment: GatewayEnvironment, gateway: Ga
     done = await owner.status(of.generation, PROVIDER_TASK)
     assert done["providerTaskId"] == PROVIDER_TASK
     assert done["videoUrl"].startswith(f"{gateway.settings.public_url}/api/video/{of.generation}/content?")
+
+
+async def test_a_generation_that_waits_has_a_position(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    ann, bob = [await environment.owner(gateway, name) for name in ("ann", "bob")]
+    waiting = [(owner, await requested(environment, owner)) for owner in (ann, ann, bob)]
+    model = DEFAULT_MODEL
+    now = datetime.now(UTC)
+    for owner, of in waiting:
+        await environment.append(
+            QueueEntered(model=model, at=now, account=owner.account, generation=of.generation)
+        )
+        about = {"account": owner.account, "generation": of.generation}
+        await environment.append(GenerationQueued(**about, model=model))
+
+    async def positions() -> list[tuple[str, int | None]]:
+        found = [await owner.status(of.generation) for owner, of in waiting]
+        return [(status["taskStatus"], status.get("queuePosition")) for status in found]
+
+    async def shows(expected: list[tuple[str, int | None]]) -> bool:
+        return await positions() == expected
+
+    await eventually_async(lambda: shows([("WAITING", 1), ("WAITING", 3), ("WAITING", 2)]))
+    owner, of = waiting[0]
+    await environment.append(
+        GenerationDispatched(model=model, at=now, account=owner.account, generation=of.generation)
+    )
+    await eventually_async(lambda: shows([("WAITING", None), ("WAITING", 2), ("WAITING", 1)]))
+    await environment.append(of.started())
+    assert (await owner.status(of.generation))["taskStatus"] == "SUBMITTING"
 
 
 async def test_status_of_failed_cancelled_and_temporary_videos(

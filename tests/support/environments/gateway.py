@@ -23,6 +23,7 @@ from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.ports import free_port
 from telecine_contracts import Envelope, Event, registry, subjects
 from telecine_contracts.commands import GrantCredits, LedgerAnswer, LedgerCommand
+from telecine_contracts.dispatch import QueueEvent
 from telecine_contracts.permissions import OPERATOR
 from telecine_contracts.price_files import built_in_table
 from telecine_contracts.subjects import of_event
@@ -200,6 +201,8 @@ class GatewayEnvironment:
         """Append as if the service that owns the event had; the sequence."""
         if event.stream == "VIDEO":
             aggregate = subjects.video(event.about["account"], event.about["generation"])
+        elif isinstance(event, QueueEvent):
+            aggregate = subjects.queue(event.model)
         else:
             aggregate = subjects.ledger(event.about["account"])
         last = await self.load(aggregate)

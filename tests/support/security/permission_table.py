@@ -7,10 +7,11 @@ __all__ = ["ALL_IDENTITIES", "PUBLISHING", "SUBSCRIBING"]
 GATEWAY, CREDITS, GENERATION, STORAGE = "gateway", "credits", "generation", "storage"
 ALL_IDENTITIES = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, AUDITOR)
 SERVICES = {GATEWAY, CREDITS, GENERATION, STORAGE}
-STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "CATALOG", "TIMERS", "DEADLETTERS")
+STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "CATALOG", "QUEUE", "TIMERS", "DEADLETTERS")
 OWNERS = {
     "video.a.g.requested": GATEWAY,
     "video.a.g.cancel_requested": GATEWAY,
+    "video.a.g.queued": GENERATION,
     "video.a.g.submission_started": GENERATION,
     "video.a.g.submission_deferred": GENERATION,
     "video.a.g.submitted": GENERATION,
@@ -40,6 +41,10 @@ OWNERS = {
     "access.a.key_used": GATEWAY,
     "checkpoints.ledger.signed": CREDITS,
     "catalog.prices.published": OPERATOR,
+    "queue.m.entered": GENERATION,
+    "queue.m.dispatched": GENERATION,
+    "queue.m.left": GENERATION,
+    "queue.m.capacity_lowered": GENERATION,
 }
 """Every event, and who writes it."""
 CONSUMERS = {
@@ -50,6 +55,8 @@ CONSUMERS = {
     "LEDGER.generation-submit": GENERATION,
     "LEDGER.generation-deny": GENERATION,
     "VIDEO.generation-cancel": GENERATION,
+    "VIDEO.generation-release": GENERATION,
+    "QUEUE.generation-dispatch": GENERATION,
     "TIMERS.generation-timers": GENERATION,
     "VIDEO.storage-copy": STORAGE,
     "TIMERS.storage-timers": STORAGE,
@@ -64,6 +71,7 @@ READERS = {
     "ACCESS": {GATEWAY, OPERATOR},
     "CHECKPOINTS": {CREDITS, OPERATOR, AUDITOR},
     "CATALOG": {GATEWAY, OPERATOR, AUDITOR},
+    "QUEUE": {GATEWAY, GENERATION, OPERATOR, AUDITOR},
     "TIMERS": set[str](),
     "DEADLETTERS": set[str](),
 }
@@ -185,6 +193,7 @@ SUBSCRIBING: dict[str, set[str]] = {
     "access.>": set(),
     "checkpoints.>": set(),
     "catalog.>": set(),
+    "queue.>": set(),
     "timers.>": set(),
     "deadletters.>": set(),
     "commands.>": set(),
@@ -195,6 +204,7 @@ SUBSCRIBING: dict[str, set[str]] = {
     "stored.access.>": {GATEWAY, OPERATOR},
     "stored.checkpoints.>": {CREDITS, OPERATOR},
     "stored.catalog.>": {GATEWAY, OPERATOR},
+    "stored.queue.>": {GATEWAY, GENERATION, OPERATOR},
     "_INBOX.>": set(),
     "_INBOX.*.>": set(),
     "*.*.>": set(),

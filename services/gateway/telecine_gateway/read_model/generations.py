@@ -10,6 +10,7 @@ from telecine_contracts.generation import (
     GenerationCancelled,
     GenerationFailed,
     GenerationProgressed,
+    GenerationQueued,
     GenerationSubmitted,
     SubmissionStarted,
     VideoReady,
@@ -75,6 +76,8 @@ def _apply(row: GenerationRow, event: VideoEvent) -> None:
     match event:
         case CancelRequested():
             row.cancel_requested = True
+        case GenerationQueued():
+            row.status, row.provider_status = "processing", "waiting"
         case SubmissionStarted():
             row.status, row.provider_status = "processing", "submitting"
         case GenerationSubmitted():

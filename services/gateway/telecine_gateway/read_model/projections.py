@@ -13,9 +13,11 @@ from telecine_contracts.credits import (
     CreditsSettled,
     LedgerEvent,
 )
+from telecine_contracts.dispatch import QueueEvent
+from telecine_contracts.dispatch_queue import DispatchQueue, evolve_queue
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.price_catalog import PricesPublished
-from telecine_contracts.streams import ACCESS, CATALOG, LEDGER, VIDEO
+from telecine_contracts.streams import ACCESS, CATALOG, LEDGER, QUEUE, VIDEO
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES
 
 from .accounts import account_keys, apply_entry
@@ -30,6 +32,7 @@ from .tables import (
     GenerationRow,
     LedgerEntry,
     PublishedPrices,
+    QueueRow,
     VideoEvent,
 )
 from .timeline import public_data
@@ -161,9 +164,29 @@ def apply_catalog(rows: Rows, recorded: RecordedEvent) -> None:
         rows.insert(PublishedPrices, sequence=recorded.sequence, data=data)
 
 
+def queue_keys(recorded: RecordedEvent) -> Iterable[RowKey]:
+    """The model's queue."""
+    event = recorded.event
+    assert isinstance(event, QueueEvent)
+    return ((QueueRow, event.model),)
+
+
+def apply_queue(rows: Rows, recorded: RecordedEvent) -> None:
+    """The dispatch queue of a model."""
+    event = recorded.event
+    assert isinstance(event, QueueEvent)
+    row = rows.get(QueueRow, event.model)
+    queue = evolve_queue(DispatchQueue() if row is None else DispatchQueue.from_json(row.data), event)
+    if row is None:
+        rows.add(QueueRow, new_row(QueueRow, model=event.model, data=queue.to_json()))
+    else:
+        row.data = queue.to_json()
+
+
 PROJECTIONS = (
     Projection("generations", VIDEO, apply_video, video_keys, linger=0.1),
     Projection("ledger", LEDGER, apply_ledger, ledger_keys, linger=0.1),
     Projection("access", ACCESS, apply_access, access_keys),
     Projection("catalog", CATALOG, apply_catalog),
+    Projection("queue", QUEUE, apply_queue, queue_keys, linger=0.1),
 )

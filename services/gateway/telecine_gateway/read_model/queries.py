@@ -14,10 +14,11 @@ from sqlmodel import Session, SQLModel, col, select
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.rows import new_row
+from telecine_contracts.dispatch_queue import DispatchQueue
 from telecine_contracts.price_catalog import PricesPublished
 
 from .charges import Charge
-from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, PublishedPrices, VideoEvent
+from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, PublishedPrices, QueueRow, VideoEvent
 
 __all__ = [
     "END",
@@ -260,6 +261,11 @@ class Queries:
         query = select(PublishedPrices).order_by(col(PublishedPrices.sequence))
         rows = await self.run(lambda session: session.exec(query).all())
         return [PricesPublished.model_validate(row.data) for row in rows]
+
+    async def dispatch_queue(self, model: str) -> DispatchQueue:
+        """The dispatch queue of a model; empty if it never had one."""
+        row = await self.run(lambda session: session.get(QueueRow, model))
+        return DispatchQueue() if row is None else DispatchQueue.from_json(row.data)
 
     async def key(self, sha256: str) -> ApiKey | None:
         """An API key by its hash, revoked or not."""

@@ -20,6 +20,7 @@ __all__ = [
     "GrantRow",
     "LedgerEntry",
     "PublishedPrices",
+    "QueueRow",
     "SpendLimit",
     "VideoEvent",
 ]
@@ -226,4 +227,13 @@ class PublishedPrices(Table, table=True):
     __tablename__ = "published_prices"
 
     sequence: int = _big(primary=True)
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+
+
+class QueueRow(Table, table=True):
+    """The dispatch queue of a model: what waits and what runs, as JSON."""
+
+    __tablename__ = "dispatch_queue"
+
+    model: str = Field(primary_key=True)
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))

@@ -20,6 +20,7 @@ from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.read_model.queries import HistoryFilters, Queries
 
 from .cancellation import Cancellation, Cancellations, CancelResult
+from .queue_positions import QueuePositions
 from .reader import GenerationReader, GenerationState
 from .schemas import CancelBody, History, RecordWithEvents, StatusBody
 from .serializers import VideoSerializer
@@ -37,7 +38,11 @@ _TASK_ID = "The `taskId` of that answer, or the provider's own id"
 
 
 def status_router(
-    auth: Auth, generations: GenerationReader, views: VideoSerializer, clock: Clock
+    auth: Auth,
+    generations: GenerationReader,
+    positions: QueuePositions,
+    views: VideoSerializer,
+    clock: Clock,
 ) -> APIRouter:
     """The status route, which front ends poll."""
     routes = APIRouter(tags=["videos"])
@@ -67,7 +72,7 @@ def status_router(
         state = await generations.state(requester.account, parse_generation_id(history_id))
         if state is None or (task_id.lower() != state.row.id and task_id != state.row.provider_task_id):
             raise NotFound
-        return json_response(200, views.status(state, clock()))
+        return json_response(200, views.status(state, clock(), await positions.of(state)))
 
     return routes
 

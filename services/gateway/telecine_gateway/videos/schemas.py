@@ -106,6 +106,13 @@ class StatusBody(ResponseBody):
     provider_task_id: str | None = None
     task_status: Annotated[str | None, Field(description="The provider's word, while running")] = None
     status_text: str | None = None
+    queue_position: Annotated[
+        int | None,
+        Field(
+            ge=1,
+            description="Its place in the queue for the provider; 1 is next",
+        ),
+    ] = None
     elapsed_seconds: int | None = None
     video_url: str | None = None
     temporary: Annotated[bool | None, Field(description="True: the provider's own URL, until expiresAt")] = (

@@ -13,6 +13,7 @@ __all__ = ["VideoSerializer"]
 
 _STATUS_TEXTS = {
     "PENDING": "Waiting for credits to be reserved",
+    "WAITING": "Waiting for a place at the video provider",
     "SUBMITTING": "Handing the request to the video provider",
     "QUEUED": "Queued at the video provider",
     "RUNNING": "The video is being made",
@@ -28,8 +29,8 @@ class VideoSerializer:
     def __init__(self, links: SignedUrls) -> None:
         self._links = links
 
-    def status(self, state: GenerationState, now: datetime) -> StatusBody:
-        """The body of the status route; each status has fields of its own."""
+    def status(self, state: GenerationState, now: datetime, position: int | None = None) -> StatusBody:
+        """The body of the status route; each status has fields of its own. `position`: in the dispatch queue."""
         row, status = state.row, state.status
         fields: dict[str, Any] = {"id": row.id, "task_id": row.id, "status": status}
         if row.provider_task_id:
@@ -43,6 +44,8 @@ class VideoSerializer:
                 pass
             case _:
                 fields |= {"status": "processing"} | _progress(state, now)
+                if position is not None:
+                    fields["queue_position"] = position
         return StatusBody(**fields)
 
     def record(self, state: GenerationState, now: datetime) -> Record:

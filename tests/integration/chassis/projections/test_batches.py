@@ -23,6 +23,9 @@ from telecine_chassis.projections.rows import RowCache, Rows
 from telecine_chassis.projections.slots import Slots
 from telecine_contracts import Envelope, Event
 from telecine_contracts.access import ApiKeyAdded, ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
+from telecine_contracts.dispatch import GenerationDispatched, QueueEntered, QueueLeft
+from telecine_contracts.examples import example
+from telecine_contracts.price_catalog import PricesPublished
 from telecine_contracts.subjects import of_event
 from telecine_credits.read_model import projections as credits
 from telecine_credits.read_model import tables as credits_tables
@@ -89,12 +92,21 @@ USES = [
     for key in ("k1", "k3")
 ]
 REVOCATIONS = [ApiKeyRevoked(account=account, key_id=key) for account in "ab" for key in ("k1", "k2")]
+QUEUE_EVENTS = [
+    make(model=model, at=NOW, account=account, generation=f"{account}-{number}")
+    for make in (QueueEntered, GenerationDispatched, QueueLeft)
+    for model in ("m1", "m2")
+    for account in "ab"
+    for number in range(2)
+]
 STREAMS: dict[str, st.SearchStrategy[Sequence[Event]]] = {
     "VIDEO": st.lists(
         st.sampled_from([event for one in GENERATIONS for event in video_events(one)]), max_size=60
     ),
     "LEDGER": histories.map(lambda history: execute_history(history)[0]),
     "ACCESS": st.lists(st.sampled_from([*KEYS, *ROTATIONS, *USES, *REVOCATIONS]), max_size=12),
+    "CATALOG": st.lists(st.just(example(PricesPublished)), max_size=3),
+    "QUEUE": st.lists(st.sampled_from(QUEUE_EVENTS), max_size=40),
 }
 
 

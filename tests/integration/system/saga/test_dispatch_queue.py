@@ -1,6 +1,5 @@
 """Models with a limit: accounts take turns, no replica exceeds the places, and nothing stays behind."""
 
-import asyncio
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -124,8 +123,8 @@ async def test_a_service_that_is_stopped_in_between_leaves_nothing_behind(
     async with saga(nats, s3, emulator, tmp_path, overrides=QUEUED) as environment:
         await environment.grant("ann", 1000)
         requests = [await environment.request("ann") for _ in range(10)]
-        for _ in range(3):
-            await asyncio.sleep(0.3)
+        for number in (0, 3, 6):
+            await environment.until("ann", requests[number], "submitted")
             await environment.stop("generation")
             await environment.start("generation")
         pairs = [("ann", generation) for generation in requests]

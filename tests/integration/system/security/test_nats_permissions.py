@@ -38,6 +38,7 @@ INJECTION_SUBJECTS = {
     "ACCESS": "access.mallory.smuggled",
     "CHECKPOINTS": "checkpoints.mallory.smuggled",
     "CATALOG": "catalog.mallory.smuggled",
+    "QUEUE": "queue.mallory.smuggled",
     "TIMERS": "timers.due.mallory.smuggled",
     "DEADLETTERS": "deadletters.mallory.smuggled",
 }

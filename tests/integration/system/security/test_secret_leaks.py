@@ -332,7 +332,16 @@ def nothing_is_left_behind(world: StackEnvironment) -> None:
     for service in SERVICES:
         assert all(isinstance(json.loads(line), dict) for line in world.log(service).splitlines()), service
     streams = stream_files(world.config)
-    assert set(streams) == {"VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "CATALOG", "TIMERS", "DEADLETTERS"}
+    assert set(streams) == {
+        "VIDEO",
+        "LEDGER",
+        "ACCESS",
+        "CHECKPOINTS",
+        "CATALOG",
+        "QUEUE",
+        "TIMERS",
+        "DEADLETTERS",
+    }
     assert world.canaries.secrets_in(*streams.values()) == set()
     assert world.canaries.anything_in(streams["VIDEO"]) == set(world.canaries.contents)
     for name in streams.keys() - {"VIDEO"}:
