@@ -4,9 +4,9 @@ Together they tell one story: the account ``acme`` is granted 500 credits and as
 """
 
 from datetime import UTC, datetime, timedelta
-from decimal import Decimal
 
 from .access import ApiKeyAdded, ApiKeyCreated, ApiKeyRemoved, ApiKeyRevoked, ApiKeyUsed
+from .catalog_examples import CATALOG_EXAMPLES, queue_examples
 from .checkpoints import CheckpointSigned
 from .credits import (
     AccountClosed,
@@ -28,7 +28,6 @@ from .credits import (
     Posting,
     SpendLimitsSet,
 )
-from .dispatch import CapacityLowered, GenerationDispatched, QueueEntered, QueueLeft
 from .envelope import Envelope, derive_id
 from .gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from .generation import (
@@ -48,9 +47,8 @@ from .generation import (
     VideoReady,
 )
 from .message import Event
-from .price_catalog import PricesPublished
 from .price_files import built_in_table
-from .pricing import Cost, Factor, PricedInputs, PriceTable, Rate
+from .pricing import PricedInputs
 from .storage import StorageFailure, VideoStorageFailed, VideoStored
 from .subjects import of_event
 
@@ -361,39 +359,6 @@ _CHECKPOINTS: tuple[Event, ...] = (
     ),
 )
 
-_CATALOG: tuple[Event, ...] = (
-    PricesPublished(
-        catalog="prices",
-        table=PriceTable(
-            version="2027-01",
-            rates=(
-                Rate(models=("doubao-seedance-1-0-pro-250528",), per_clip=Decimal(50)),
-                Rate(
-                    models=("doubao-seedance-2-0-260128",),
-                    resolutions=("480p", "720p"),
-                    per_second=Decimal("12.5"),
-                ),
-            ),
-            factors=(
-                Factor(longer_than=10, factor=Decimal("1.5")),
-                Factor(tier="flex", factor=Decimal("0.5")),
-            ),
-            costs=(Cost(per_million_tokens=Decimal(15)),),
-        ),
-        effective_from=datetime(2027, 1, 1, tzinfo=UTC),
-    ),
-)
-
-_MODEL = "doubao-seedance-1-0-pro-250528"
-_QUEUE: tuple[Event, ...] = (
-    QueueEntered(model=_MODEL, at=_at(0.02), account=_ACCOUNT, generation=_GENERATION),
-    GenerationDispatched(
-        model=_MODEL, at=_at(31), account=_ACCOUNT, generation=_GENERATION, limit=10, account_limit=4
-    ),
-    QueueLeft(model=_MODEL, at=_at(90), account=_ACCOUNT, generation=_GENERATION),
-    CapacityLowered(model=_MODEL, at=_at(91), limit=7, until=_at(151)),
-)
-
 EXAMPLES: tuple[Event, ...] = (
     *_REQUESTS,
     *_LEDGER,
@@ -403,7 +368,7 @@ EXAMPLES: tuple[Event, ...] = (
     *_COPIES,
     *_KEYS,
     *_CHECKPOINTS,
-    *_CATALOG,
-    *_QUEUE,
+    *CATALOG_EXAMPLES,
+    *queue_examples(_ACCOUNT, _GENERATION, _TIME),
 )
 """One instance of every event in the catalog."""

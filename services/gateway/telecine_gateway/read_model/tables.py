@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 METADATA = MetaData()
-VERSION = 5
+VERSION = 6
 """Version of the tables. Any change of them needs a new one; its tables are filled from the streams."""
 
 
