@@ -32,7 +32,19 @@ from telecine_credits.rules.account import Account, evolve
 from telecine_credits.rules.commands import TimedCommand
 from telecine_credits.rules.decider import decide
 
-__all__ = ["AVAILABLE", "DAY", "HELD", "HOUR", "NOW", "OWNER", "Entries", "decide_on", "fold", "price"]
+__all__ = [
+    "AVAILABLE",
+    "DAY",
+    "HELD",
+    "HOUR",
+    "NOW",
+    "OWNER",
+    "Entries",
+    "decide_on",
+    "fold",
+    "length_prices",
+    "price",
+]
 
 NOW = datetime(2026, 6, 1, 12, tzinfo=UTC)
 HOUR = timedelta(hours=1)
@@ -41,6 +53,12 @@ OWNER = "ann"
 AVAILABLE, HELD = f"{OWNER}:available", f"{OWNER}:held"
 Parts = Mapping[int, int]
 """Credits by the number of the grant's entry, in the order in which they are taken."""
+
+
+def length_prices(credits: list[int]) -> Price:
+    """A price where the model chooses the length: from four seconds on, the credits of each."""
+    by_seconds = tuple(enumerate(credits, 4))
+    return price(max(credits)).model_copy(update={"by_seconds": by_seconds})
 
 
 def price(credits: int) -> Price:

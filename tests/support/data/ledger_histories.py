@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from hypothesis import strategies as st
-from tests.support.data.ledger_entries import NOW, OWNER, price
+from tests.support.data.ledger_entries import NOW, OWNER, length_prices, price
 
 from telecine_contracts.commands import (
     AdjustCredits,
@@ -47,9 +47,12 @@ _grants = _commands_for(
     reference=_references,
     expires_at=_lifetimes,
 )
-_debits = _commands_for(Debit, generation=_generations, price=st.integers(1, 60).map(price), api_key=_keys)
+_prices = st.integers(1, 60).map(price) | st.lists(st.integers(1, 60), min_size=1, max_size=4).map(
+    length_prices
+)
+_debits = _commands_for(Debit, generation=_generations, price=_prices, api_key=_keys)
 _refunds = _commands_for(Refund, generation=_generations, reason=st.just("deadline"))
-_settlements = _commands_for(Settle, generation=_generations)
+_settlements = _commands_for(Settle, generation=_generations, seconds=st.none() | st.floats(0, 9))
 _expiries = _commands_for(Expire, grant=st.integers(1, 4))
 _adjustments = _commands_for(
     AdjustCredits, corrects=st.integers(1, 12), amount=st.integers(1, 40), reference=_references

@@ -26,6 +26,7 @@ from telecine_cli.errors import CommandError
 from telecine_cli.price_catalog import load_prices, publish_prices
 from telecine_contracts import encode, subjects
 from telecine_contracts.credits import CreditsDebited
+from telecine_contracts.gateway import GenerationRequested
 from telecine_contracts.price_files import built_in_table
 from telecine_contracts.pricing import PriceTable, Rate
 from telecine_contracts.video_models import DEFAULT_MODEL
@@ -90,6 +91,37 @@ async def test_a_quote_is_binding_when_prices_change(
 
     assert (await owner.generate(CAT)).json()["remainingCredits"] == 210
     assert (await owner.generate({**CAT, "quote": quote["quote"]})).json()["remainingCredits"] == 160
+
+
+async def test_a_length_that_the_model_chooses_is_quoted_at_the_longest(
+    environment: GatewayEnvironment, gateway: Gateway
+) -> None:
+    owner = await environment.owner(gateway, credits=300)
+    body = {**CAT, "model": "doubao-seedance-1-5-pro-251215", "duration": -1, "resolution": "480p"}
+    quote = await quoted(owner, body)
+    assert (quote["credits"], quote["inputs"]["duration"]) == (30, -1)
+
+    accepted = (await owner.generate({**body, "quote": quote["quote"]})).json()
+
+    assert accepted["remainingCredits"] == 270
+    metadata = (await owner.get(f"/api/video/{accepted['id']}")).json()["metadata"]
+    assert (metadata["duration"], metadata["durationChosenByModel"]) == (12, True)
+    requested = (await environment.load(subjects.video(owner.account, accepted["id"])))[0].event
+    assert isinstance(requested, GenerationRequested)
+    assert (requested.price.by_seconds or ())[0] == (4, 10)
+
+
+async def test_references_are_in_the_record(environment: GatewayEnvironment, gateway: Gateway) -> None:
+    owner = await environment.owner(gateway, credits=300)
+    references = [{"type": "image", "url": "https://media.example.com/1.jpg"}]
+    body = {**CAT, "model": "doubao-seedance-2-0-260128", "references": references, "priority": 2}
+
+    accepted = (await owner.generate(body)).json()
+
+    record = (await owner.get(f"/api/video/{accepted['id']}")).json()
+    assert record["kind"] == "image-to-video"
+    assert record["metadata"]["references"] == [references[0] | {"role": "reference_image"}]
+    assert (record["metadata"]["priority"], record["metadata"]["ratio"]) == (2, "adaptive")
 
 
 async def test_a_quote_for_other_inputs_or_another_account_is_refused(

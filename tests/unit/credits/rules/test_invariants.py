@@ -130,7 +130,7 @@ def test_credits_expire_only_when_their_time_is_over_and_then_all_that_is_left(
 def test_returned_credits_have_a_grace_period(history: list[TimedCommand]) -> None:
     entries, _ = execute_history(history)
     for after, entry in zip(states(entries)[1:], entries, strict=True):
-        if isinstance(entry, CreditsRefunded | CreditsAdjusted):
+        if isinstance(entry, CreditsRefunded | CreditsAdjusted | CreditsSettled):
             for leg in entry.postings:
                 if leg.account != f"{OWNER}:available" or leg.amount < 0:
                     continue
@@ -157,13 +157,19 @@ def test_a_generation_is_decided_once_and_ends_once(history: list[TimedCommand])
             assert isinstance(decision, CreditsDebited)
             assert isinstance(end, CreditsSettled | CreditsRefunded)
             assert end.entry > decision.entry
-            assert end.amount == decision.amount
+            released = (end.released or 0) if isinstance(end, CreditsSettled) else 0
+            assert end.amount + released == decision.amount
             assert gains(end) == gains(decision)
+            if isinstance(end, CreditsSettled) and end.seconds is not None:
+                assert (end.seconds, end.amount) in (decision.price.by_seconds or ())
 
 
-def gains(entry: LedgerEvent) -> list[tuple[int | None, int]]:
+def gains(entry: LedgerEvent) -> Counter[int | None]:
     """What an entry moves, by grant."""
-    return [(leg.grant, leg.amount) for leg in entry.postings if leg.amount > 0]
+    moved: Counter[int | None] = Counter()
+    for leg in entry.postings:
+        moved[leg.grant] += max(leg.amount, 0)
+    return moved
 
 
 @given(histories)
@@ -206,10 +212,14 @@ def test_debits_stay_within_the_limits_in_force(history: list[TimedCommand]) -> 
                         per_day, per_generation = limits[scope].per_day, limits[scope].per_generation
                         assert per_day is None or used[scope, day] <= per_day
                         assert per_generation is None or entry.amount <= per_generation
-            case CreditsRefunded():
+            case CreditsRefunded() | CreditsSettled():
                 debit, debited_on = held[entry.generation]
                 for scope in {None, debit.api_key}:
-                    used[scope, debited_on] -= entry.amount
+                    used[scope, debited_on] -= _given_back(entry)
+
+
+def _given_back(entry: CreditsRefunded | CreditsSettled) -> int:
+    return entry.amount if isinstance(entry, CreditsRefunded) else entry.released or 0
 
 
 @given(histories, st.randoms())
