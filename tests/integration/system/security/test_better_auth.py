@@ -22,6 +22,8 @@ pytestmark = [pytest.mark.server, needs_node]
 
 BODY = {"prompt": "a lighthouse", "resolution": "480p", "duration": 2}
 ROTATIONS = 8
+REQUESTS = 50
+"""Between two rotations, at least."""
 USERS = 4
 
 
@@ -126,15 +128,15 @@ async def test_keys_are_rotated_under_load_without_a_refusal(
                             answered = await each.http.post("/api/video/generate", json=BODY, headers=headers)
                             statuses[answered.status_code] += 1
 
-        def is_new(before: int) -> bool:
-            return len(key_ids) > before
+        def is_used(keys: int, requests: int) -> bool:
+            return len(key_ids) > keys and statuses.total() >= requests + REQUESTS
 
         async def rotate() -> None:
             try:
                 for _ in range(ROTATIONS):
-                    before = len(key_ids)
+                    before = len(key_ids), statuses.total()
                     await issuer.rotate()
-                    await eventually(partial(is_new, before), what="no new key is used")
+                    await eventually(partial(is_used, *before), within=30, what="no new key is used")
             finally:
                 rotated.set()
 
