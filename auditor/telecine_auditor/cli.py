@@ -30,6 +30,7 @@ COMMANDS = {
     "liability": "unspent credits by kind (paid, plan, promotional) and by when they expire",
     "show": "one entry in full: what it did, subject, headers, body, leaf hash",
     "reconcile": "provider usage (tokens) against settled credits; orphans and late results",
+    "fairness": "were generations dispatched in turns? who jumped the queue",
     "export": "the ledger as books for hledger, beancount or a spreadsheet (CSV)",
     "compare": "the database of credits, row by row against the ledger",
     "objects": "every stored video against its object in the bucket",

@@ -305,6 +305,18 @@ class Error(_Closed):
     error: str
 
 
+class Fairness(_Closed):
+    """Waits are in seconds; `partial`: the stream no longer has its first entries."""
+
+    entries: int
+    partial: bool
+    accounts: list[dict[str, str | int | float]]
+    waiting: list[dict[str, str]]
+    capacity_lowered: int
+    unreadable: int
+    violations: list[dict[str, str | int]]
+
+
 DOCUMENTS: dict[str, tuple[int, Any]] = {
     "verify": (1, Verify),
     "balances": (1, Balances),
@@ -313,6 +325,7 @@ DOCUMENTS: dict[str, tuple[int, Any]] = {
     "liability": (1, Liability),
     "show": (1, Show),
     "reconcile": (1, Reconciliation),
+    "fairness": (1, Fairness),
     "export": (1, Export),
     "compare": (1, Compare),
     "objects": (1, Objects),

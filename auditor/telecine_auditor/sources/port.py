@@ -5,9 +5,10 @@ from typing import Protocol
 
 from .message import StoredMessage
 
-__all__ = ["CATALOG", "CHECKPOINTS", "LEDGER", "VIDEO", "Source"]
+__all__ = ["CATALOG", "CHECKPOINTS", "LEDGER", "QUEUE", "VIDEO", "Source"]
 
 LEDGER, VIDEO, CHECKPOINTS, CATALOG = "LEDGER", "VIDEO", "CHECKPOINTS", "CATALOG"
+QUEUE = "QUEUE"
 
 
 class Source(Protocol):

@@ -129,7 +129,7 @@ async def test_every_failure_is_a_json_document(audit: AuditorCommand, tmp_path:
     commands["check-proof"] = (nowhere, *KEY)
     commands["mirror"] = (nowhere, "--nats", "nats://127.0.0.1:1")
     commands["restore"] = (tmp_path / "none", "--nats", "nats://127.0.0.1:1")
-    commands["objects"] = ("--from", nowhere)
+    commands["objects"] = commands["fairness"] = ("--from", nowhere)
     assert {*commands, ERROR} == set(DOCUMENTS)
     for command, arguments in commands.items():
         done = await audit(command, *arguments, "--json")

@@ -7,6 +7,9 @@ from typing import Any
 from tests.support.environments.saga import Emulator, Saga, saga
 from tests.support.servers.instances import NatsServer, S3Server
 
+from telecine_auditor.reports.fairness import FairnessCheck
+from telecine_auditor.sources.message import StoredMessage
+from telecine_contracts import encode, subjects
 from telecine_contracts.dispatch import CapacityLowered, GenerationDispatched
 from telecine_contracts.dispatch_queue import DispatchQueue, evolve_queue
 from telecine_contracts.video_models import DEFAULT_MODEL
@@ -20,7 +23,10 @@ async def queue_events(environment: Saga) -> Sequence[Any]:
 
 def replayed(events: Sequence[Any], limit: int = 2) -> tuple[list[str], DispatchQueue]:
     """The order of dispatch, which is by the rules and within the places at every moment, and what is left."""
-    queue, order = DispatchQueue(), list[str]()
+    queue, order, auditor = DispatchQueue(), list[str](), FairnessCheck()
+    for number, event in enumerate(events, 1):
+        auditor.take(StoredMessage(number, 0, subjects.of_event(event), b"", encode(event)))
+    assert (auditor.violations, auditor.unreadable) == ([], 0)
     for event in events:
         if isinstance(event, GenerationDispatched):
             if queue.is_waiting(event.account, event.generation):
