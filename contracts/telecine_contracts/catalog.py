@@ -16,6 +16,7 @@ from .credits import (
     SpendLimitsSet,
 )
 from .dispatch import CapacityLowered, GenerationDispatched, QueueEntered, QueueLeft
+from .erasure import AccountErased
 from .gateway import CancelRequested, GenerationRequested
 from .generation import (
     CancelDeclined,
@@ -60,6 +61,7 @@ EVENTS: tuple[type[Event], ...] = (
     LateResultRecorded,
     VideoStored,
     VideoStorageFailed,
+    AccountErased,
     ApiKeyCreated,
     ApiKeyRevoked,
     ApiKeyAdded,

@@ -26,6 +26,7 @@ from .credits import (
     SpendLimitsSet,
 )
 from .dispatch import CapacityLowered, GenerationDispatched, QueueEntered, QueueLeft
+from .erasure import AccountErased
 from .gateway import CancelRequested, GenerationRequested
 from .generation import (
     CancelDeclined,
@@ -144,6 +145,8 @@ def _account(event: Event) -> str:
             return f"closed the account{_note(reason)}"
         case AccountReopened(reason=reason):
             return f"reopened the account{_note(reason)}"
+        case AccountErased(generations=generations):
+            return f"erased the account: {generations} generations"
         case SpendLimitsSet(api_key=api_key, per_day=per_day, per_generation=per_generation):
             owner = f"API key {api_key}" if api_key else "the account"
             limits = {"day": per_day, "generation": per_generation}

@@ -29,6 +29,7 @@ from .credits import (
     SpendLimitsSet,
 )
 from .envelope import Envelope, derive_id
+from .erasure import AccountErased
 from .gateway import CancelRequested, GenerationRequested, Kind, VideoParameters
 from .generation import (
     CancelDeclined,
@@ -325,6 +326,7 @@ _COPIES: tuple[Event, ...] = (
         stopgap_url=_URL,
         stopgap_expires_at=_at(86_442),
     ),
+    AccountErased(account=_ACCOUNT, generations=12, ledger_sequence=208),
 )
 
 _KEYS: tuple[Event, ...] = (

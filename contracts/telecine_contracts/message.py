@@ -33,6 +33,8 @@ class Event(BaseModel):
     """The JetStream stream that stores it."""
     action: ClassVar[str]
     """Last token of its subject, e.g. ``debited``; the same in every version."""
+    about_account: ClassVar[bool] = False
+    """Whether an event of VIDEO is about an account: `subjects.ACCOUNT` takes the place of the generation."""
     written_by: ClassVar[str]
     """The one service that may publish it."""
     informational: ClassVar[bool] = False

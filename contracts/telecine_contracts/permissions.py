@@ -1,12 +1,13 @@
-"""NATS permissions as data: one identity for each service, the provisioner, the operator and the auditor.
+"""NATS permissions as data: one identity for each service, the provisioner, the operator, the eraser and the auditor.
 
 Derived from the events' `written_by`, the streams and the consumers. Only the provisioner creates or alters streams and
-creates, alters or deletes consumers. No identity may delete or purge a stream.
+creates, alters or deletes consumers. No identity may delete or purge a stream; the eraser deletes single messages.
 """
 
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from .access import ApiKeyRevoked
 from .catalog import EVENTS
 from .commands import (
     AdjustCredits,
@@ -26,6 +27,7 @@ from .streams import (
     DEADLETTERS,
     LEDGER,
     QUEUE,
+    STORAGE_ERASE,
     STREAMS,
     TIMERS,
     VIDEO,
@@ -36,6 +38,7 @@ from .subjects import PREFIX, of_type, stored, token
 
 __all__ = [
     "AUDITOR",
+    "ERASER",
     "IDENTITIES",
     "OPERATOR",
     "PROVISIONER",
@@ -55,9 +58,12 @@ change a stream's limits, and so make LEDGER drop entries: only `telecine provis
 it."""
 OPERATOR = "operator"
 """Creates API keys, grants credits, publishes prices, reads every stream, replays dead letters."""
+ERASER = "eraser"
+"""Erases accounts: closes them, revokes their keys, and deletes their messages one by one. The server cannot limit the
+deletion to an account: only `telecine accounts erase` uses it."""
 AUDITOR = "auditor"
 """Reads LEDGER, VIDEO, CHECKPOINTS, CATALOG and QUEUE."""
-IDENTITIES = (*SERVICES, PROVISIONER, OPERATOR, AUDITOR)
+IDENTITIES = (*SERVICES, PROVISIONER, OPERATOR, ERASER, AUDITOR)
 
 _READS: dict[str, tuple[Stream, ...]] = {
     "gateway": (VIDEO, LEDGER, ACCESS, CATALOG, QUEUE),
@@ -67,6 +73,8 @@ _READS: dict[str, tuple[Stream, ...]] = {
     OPERATOR: (VIDEO, LEDGER, ACCESS, CHECKPOINTS, CATALOG, QUEUE),
 }
 """Streams that an identity reads."""
+_ERASED = (VIDEO, TIMERS, DEADLETTERS)
+"""Streams with messages of an account that the eraser deletes."""
 _CONSUMED = (VIDEO, LEDGER, QUEUE, TIMERS)
 """Streams with durable consumers."""
 SUBSCRIBED = (VIDEO, LEDGER)
@@ -130,6 +138,8 @@ def rights(identity: str) -> Rights:
         return _provisioner()
     if identity == OPERATOR:
         return _operator()
+    if identity == ERASER:
+        return _eraser()
     if identity == AUDITOR:
         return _auditor()
     raise LookupError(f"no identity is called {identity}")
@@ -225,6 +235,24 @@ def _operator() -> Rights:
         hears=tuple(_stored(stream) for stream in read),
         commands=(*_COMMANDS, *_REPAIRS),
         inbox=f"_INBOX.{OPERATOR}",
+    )
+
+
+def _eraser() -> Rights:
+    read = (VIDEO, LEDGER, ACCESS)
+    return Rights(
+        identity=ERASER,
+        tells=(
+            _INFO,
+            *_written(ERASER),
+            of_type(ApiKeyRevoked),
+            *(subject for stream in (*read, TIMERS, DEADLETTERS) for subject in _looks(stream)),
+            *(f"$JS.API.STREAM.MSG.DELETE.{stream.name}" for stream in _ERASED),
+            f"$JS.API.CONSUMER.INFO.{STORAGE_ERASE.stream}.{STORAGE_ERASE.name}",
+        ),
+        asks=tuple(_pages(stream) for stream in read),
+        commands=(CloseAccount.subject,),
+        inbox=f"_INBOX.{ERASER}",
     )
 
 

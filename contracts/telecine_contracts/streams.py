@@ -6,6 +6,7 @@ from typing import Literal
 from . import subjects
 from .credits import CreditsAdjusted, CreditsDebited, CreditsDenied, CreditsGranted, CreditsRefunded
 from .dispatch import GenerationDispatched
+from .erasure import AccountErased
 from .gateway import CancelRequested, GenerationRequested
 from .generation import GenerationCancelled, GenerationFailed, VideoReady
 from .storage import VideoStorageFailed, VideoStored
@@ -57,7 +58,7 @@ class Consumer:
 
 VIDEO = Stream(
     name="VIDEO",
-    description="Generations, from request to stored video. Purged for an account that requests erasure.",
+    description="Generations, from request to stored video. Erased for an account that requests it.",
     subjects=("video.*.*.*",),
     announced=True,
 )
@@ -190,6 +191,14 @@ STORAGE_TIMERS = Consumer(
     concurrency=4,
     ack_wait=15,
 )
+STORAGE_ERASE = Consumer(
+    name="storage-erase",
+    service="storage",
+    stream="VIDEO",
+    filters=(subjects.of_type(AccountErased),),
+    concurrency=1,
+    ack_wait=15,
+)
 CONSUMERS = (
     CREDITS_DEBIT,
     CREDITS_CLOSE,
@@ -203,4 +212,5 @@ CONSUMERS = (
     GENERATION_TIMERS,
     STORAGE_COPY,
     STORAGE_TIMERS,
+    STORAGE_ERASE,
 )

@@ -1,8 +1,8 @@
 """Builds and parses all subjects.
 
-``video.<account>.<generation>.<action>`` · ``ledger.<account>.<action>`` · ``access.<account>.<action>`` ·
-``checkpoints.<log>.<action>`` · ``catalog.<catalog>.<action>`` · ``queue.<model>.<action>`` ·
-``timers.at|due.<service>.<kind>.<key…>`` ·
+``video.<account>.<generation>.<action>`` · ``video.<account>.account.erased`` · ``ledger.<account>.<action>`` ·
+``access.<account>.<action>`` · ``checkpoints.<log>.<action>`` · ``catalog.<catalog>.<action>`` ·
+``queue.<model>.<action>`` · ``timers.at|due.<service>.<kind>.<key…>`` ·
 ``deadletters.<service>.<consumer>.<message…>`` · ``stored.<subject>``: notification of a stored message
 """
 
@@ -22,7 +22,9 @@ PREFIX = {
 }
 
 
-_NAMES = {"CHECKPOINTS": ["{log}"], "CATALOG": ["{catalog}"], "QUEUE": ["{model}"]}
+_NAMES = {"CHECKPOINTS": ("{log}",), "CATALOG": ("{catalog}",), "QUEUE": ("{model}",)}
+ACCOUNT = "account"
+"""Takes the place of the generation in the subject of an event about an account. No generation has this id."""
 RESOLVED = "resolved"
 """Replaces the service in the subject of a dead letter that was replayed or dismissed."""
 
@@ -57,8 +59,7 @@ def of_event(event: Event) -> str:
 
 def of_type(event: type[Event]) -> str:
     """The subject filter of all events of one type."""
-    wildcards = 2 if event.stream == "VIDEO" else 1
-    return ".".join([PREFIX[event.stream], *["*"] * wildcards, event.action])
+    return ".".join([PREFIX[event.stream], *_ids(event, "*", "*"), event.action])
 
 
 @cache
@@ -67,13 +68,25 @@ def template(event: type[Event]) -> str:
 
     For names of spans, metrics and channels, whose number must not grow with the number of accounts.
     """
-    names = _NAMES.get(event.stream, ["{account}", "{generation}"])
-    return ".".join([PREFIX[event.stream], *names[: of_type(event).count("*")], event.action])
+    names = _NAMES.get(event.stream, ("{account}", "{generation}"))
+    return ".".join([PREFIX[event.stream], *_ids(event, *names), event.action])
+
+
+def _ids(event: type[Event], first: str, second: str = "") -> list[str]:
+    """The tokens between the prefix and the action, with `first` and `second` in place of ids."""
+    if event.stream != "VIDEO":
+        return [first]
+    return [first, ACCOUNT if event.about_account else second]
 
 
 def video(account: str, generation: str) -> str:
     """The filter of one generation: its version is the last sequence on it."""
     return f"video.{token(account)}.{token(generation)}.*"
+
+
+def account_videos(account: str) -> str:
+    """The filter of everything that VIDEO has of one account."""
+    return f"video.{token(account)}.*.*"
 
 
 def ledger(account: str) -> str:

@@ -1,11 +1,11 @@
 """Everything that can be tried on telecine's NATS server, and who may: written by hand, to hold the rights against."""
 
-from telecine_contracts.permissions import AUDITOR, OPERATOR, PROVISIONER
+from telecine_contracts.permissions import AUDITOR, ERASER, OPERATOR, PROVISIONER
 
 __all__ = ["ALL_IDENTITIES", "PUBLISHING", "SUBSCRIBING"]
 
 GATEWAY, CREDITS, GENERATION, STORAGE = "gateway", "credits", "generation", "storage"
-ALL_IDENTITIES = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, AUDITOR)
+ALL_IDENTITIES = (GATEWAY, CREDITS, GENERATION, STORAGE, PROVISIONER, OPERATOR, ERASER, AUDITOR)
 SERVICES = {GATEWAY, CREDITS, GENERATION, STORAGE}
 STREAMS = ("VIDEO", "LEDGER", "ACCESS", "CHECKPOINTS", "CATALOG", "QUEUE", "TIMERS", "DEADLETTERS")
 OWNERS = {
@@ -23,6 +23,7 @@ OWNERS = {
     "video.a.g.late_result": GENERATION,
     "video.a.g.stored": STORAGE,
     "video.a.g.storage_failed": STORAGE,
+    "video.a.account.erased": ERASER,
     "ledger.a.granted": CREDITS,
     "ledger.a.debited": CREDITS,
     "ledger.a.denied": CREDITS,
@@ -60,15 +61,16 @@ CONSUMERS = {
     "TIMERS.generation-timers": GENERATION,
     "VIDEO.storage-copy": STORAGE,
     "TIMERS.storage-timers": STORAGE,
+    "VIDEO.storage-erase": STORAGE,
 }
 """Every durable consumer, and whose it is."""
 SUBSCRIBED = {"VIDEO", "LEDGER"}
 """Streams that other teams' programs have consumers on."""
 CONSUMED = {path.partition(".")[0] for path in CONSUMERS}
 READERS = {
-    "VIDEO": {GATEWAY, GENERATION, STORAGE, OPERATOR, AUDITOR},
-    "LEDGER": {GATEWAY, CREDITS, OPERATOR, AUDITOR},
-    "ACCESS": {GATEWAY, OPERATOR},
+    "VIDEO": {GATEWAY, GENERATION, STORAGE, OPERATOR, ERASER, AUDITOR},
+    "LEDGER": {GATEWAY, CREDITS, OPERATOR, ERASER, AUDITOR},
+    "ACCESS": {GATEWAY, OPERATOR, ERASER},
     "CHECKPOINTS": {CREDITS, OPERATOR, AUDITOR},
     "CATALOG": {GATEWAY, OPERATOR, AUDITOR},
     "QUEUE": {GATEWAY, GENERATION, OPERATOR, AUDITOR},
@@ -80,8 +82,11 @@ MESSAGES = READERS | {
     "VIDEO": READERS["VIDEO"] | {CREDITS},
     "LEDGER": READERS["LEDGER"] | {GENERATION},
     "CATALOG": READERS["CATALOG"] | {PROVISIONER},
-    "DEADLETTERS": {OPERATOR},
+    "TIMERS": {ERASER},
+    "DEADLETTERS": {OPERATOR, ERASER},
 }
+ERASED = {"VIDEO": {ERASER}, "TIMERS": {ERASER}, "DEADLETTERS": {OPERATOR, ERASER}}
+"""Who may delete single messages."""
 """Who may ask for one message: also to handle one again that was put aside."""
 
 
@@ -107,6 +112,8 @@ def _publishing() -> dict[str, set[str]]:
     deeds["deadletters.resolved.credits-x.VIDEO.1"] = {OPERATOR}
     for command in ("grant", "adjust", "close", "reopen", "limits"):
         deeds[f"commands.credits.{command}"] = {GATEWAY, OPERATOR}
+    deeds["commands.credits.close"] = {GATEWAY, OPERATOR, ERASER}
+    deeds["access.a.key_revoked"] = {OPERATOR, ERASER}
     deeds["commands.credits.skip"] = {OPERATOR}
     deeds |= {"commands.credits.invented": set(), "$JS.API.INFO": {*ALL_IDENTITIES}}
     deeds["catalog.prices.published"] = {OPERATOR, PROVISIONER}
@@ -120,13 +127,13 @@ def _about_streams() -> dict[str, set[str]]:
         deeds |= {f"{api}.{deed}.{stream}": set() for deed in ("DELETE", "PURGE", "SNAPSHOT", "RESTORE")}
         deeds |= {f"{api}.{deed}.{stream}": {PROVISIONER} for deed in ("CREATE", "UPDATE")}
         deeds[f"{api}.INFO.{stream}"] = (
-            SERVICES if stream in ("DEADLETTERS", "TIMERS") else READERS[stream]
+            SERVICES | {ERASER} if stream in ("DEADLETTERS", "TIMERS") else READERS[stream]
         ) | {
             OPERATOR,
             PROVISIONER,
         }
         deeds[f"{api}.MSG.GET.{stream}"] = MESSAGES[stream]
-        deeds[f"{api}.MSG.DELETE.{stream}"] = {OPERATOR} if stream == "DEADLETTERS" else set()
+        deeds[f"{api}.MSG.DELETE.{stream}"] = ERASED.get(stream, set())
         deeds[f"$JS.API.DIRECT.GET.{stream}"] = READERS[stream] | (
             {PROVISIONER} if stream == "CATALOG" else set()
         )
@@ -142,6 +149,8 @@ def _about_consumers() -> dict[str, set[str]]:
         api = "$JS.API.CONSUMER"
         deeds[f"{api}.MSG.NEXT.{path}"] = {owner}
         deeds[f"{api}.INFO.{path}"] = {owner, OPERATOR, PROVISIONER}
+        if path == "VIDEO.storage-erase":
+            deeds[f"{api}.INFO.{path}"].add(ERASER)
         deeds[f"{api}.DURABLE.CREATE.{path}"] = {PROVISIONER}
         deeds[f"{api}.DELETE.{path}"] = {PROVISIONER} if path.partition(".")[0] in SUBSCRIBED else set()
         deeds |= {f"{api}.{deed}.{path}": set() for deed in ("CREATE", "RESET", "PAUSE", "UNPIN")}

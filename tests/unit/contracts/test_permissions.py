@@ -20,9 +20,11 @@ from telecine_cli.provisioning.credentials import (
     remove_subscriber,
     seed_file,
 )
+from telecine_contracts.access import ApiKeyRevoked
 from telecine_contracts.catalog import EVENTS
 from telecine_contracts.permissions import (
     AUDITOR,
+    ERASER,
     IDENTITIES,
     OPERATOR,
     PROVISIONER,
@@ -39,8 +41,10 @@ def test_an_event_is_published_by_the_one_that_writes_it() -> None:
     for event in EVENTS:
         who = [identity for identity in IDENTITIES if of_type(event) in rights(identity).publish]
         # The first price table comes with the streams.
-        also = [PROVISIONER] if event is PricesPublished else []
-        assert who == [*also, event.written_by]
+        also = {PROVISIONER} if event is PricesPublished else set[str]()
+        # An erased account's keys are revoked.
+        also |= {ERASER} if event is ApiKeyRevoked else set()
+        assert {*who} == {*also, event.written_by}
 
 
 def test_a_consumer_is_emptied_by_its_service_alone() -> None:
@@ -75,10 +79,15 @@ def test_the_provisioner_reads_and_writes_no_message_but_price_tables() -> None:
     assert rights(PROVISIONER).subscribe == ("_INBOX.provisioner.>",)
 
 
-def test_no_identity_may_destroy_messages_except_dead_letters() -> None:
+def test_the_operator_deletes_dead_letters_and_the_eraser_what_accounts_requested() -> None:
+    deletes = "$JS.API.STREAM.MSG.DELETE"
+    may = {
+        OPERATOR: {f"{deletes}.DEADLETTERS"},
+        ERASER: {f"{deletes}.{stream}" for stream in ("VIDEO", "TIMERS", "DEADLETTERS")},
+    }
     for identity in IDENTITIES:
         destroying = re.compile(r"STREAM\.(DELETE|PURGE|RESTORE)|MSG\.DELETE")
-        allowed = {"$JS.API.STREAM.MSG.DELETE.DEADLETTERS"} if identity == OPERATOR else set()
+        allowed = may.get(identity, set())
         assert {subject for subject in rights(identity).publish if destroying.search(subject)} == allowed
 
 
