@@ -164,6 +164,7 @@ class Objects(_Closed):
     deep: bool
     unknown_objects: int
     unknown_keys: list[str]
+    erased: int
     newer_events: int
     count: int
     breaches: list[BreachFields]

@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from telecine_cli.commands import (
+    accounts,
     credits,
     dead_letters,
     demo,
@@ -48,6 +49,7 @@ def build() -> typer.Typer:
         app.command(epilog=examples, rich_help_panel=panel)(command)
     for name, commands in (
         ("credits", credits.app()),
+        ("accounts", accounts.app()),
         ("keys", keys.app()),
         ("prices", prices.app()),
         ("events", events.app()),

@@ -8,6 +8,7 @@ from .message import Account, Event
 
 __all__ = ["AccountErased"]
 
+
 class AccountErased(Event):
     """Everything that an account requested was erased: its earlier events on VIDEO, and the videos themselves.
 
@@ -25,7 +26,9 @@ class AccountErased(Event):
     generations: Annotated[int, Field(ge=0, description="Generations whose events were erased")]
     ledger_sequence: Annotated[
         int,
-        Field(ge=0, description="Sequence in LEDGER of the account's last entry at that time; 0: it had none"),
+        Field(
+            ge=0, description="Sequence in LEDGER of the account's last entry at that time; 0: it had none"
+        ),
     ]
 
     @property

@@ -14,9 +14,11 @@ from telecine_auditor.sources.port import VIDEO, Source
 from telecine_auditor.terminal.progress import Progress
 
 from .object_store import ObjectStore
+from .video_checks import ERASURE
 
 __all__ = ["ObjectChecks"]
 
+_ERASED = f".{'.'.join(ERASURE)}"
 _TYPE = "video.stored.v1"
 _HASH = re.compile(r"[0-9a-f]{64}")
 _AT_ONCE = 4
@@ -42,8 +44,8 @@ class ObjectChecks:
 
     `bucket`: look there, whatever bucket the events name, e.g. in a copy. `deep`: read every object, compare hashes.
     After `run`: `videos` objects were looked for, `bytes` is their size as the events say, `sequence` the last of
-    VIDEO, `unknown` counts objects that no event names (`unknown_keys`: the first ones), `newer` the events of a
-    version that this program does not know.
+    VIDEO, `erased` the videos of erased accounts that a mirror still names, `unknown` counts objects that no event
+    names (`unknown_keys`: the first ones), `newer` the events of a version that this program does not know.
     """
 
     def __init__(
@@ -59,6 +61,7 @@ class ObjectChecks:
         self.bytes = 0
         self.sequence = 0
         self.newer = 0
+        self.erased = 0
         self.unknown = 0
         self.unknown_keys: list[str] = []
         self._store = store
@@ -89,6 +92,8 @@ class ObjectChecks:
                     self.sequence = entry.sequence
                     if entry.subject.endswith(".stored"):
                         self._take(entry)
+                    elif entry.subject.endswith(_ERASED):
+                        self._forget(entry.subject.split(".")[1])
                 progress.advance(len(batch))
 
     def _take(self, entry: StoredMessage) -> None:
@@ -102,6 +107,13 @@ class ObjectChecks:
             self._on_breach(Breach(problem.kind, str(problem), VIDEO, entry.sequence))
             return
         self._stored[self._bucket or place[0], place[1]] = stored
+
+    def _forget(self, account: str) -> None:
+        """The objects of an account that is erased here were deleted."""
+        gone = [place for place, stored in self._stored.items() if stored.account == account]
+        for place in gone:
+            del self._stored[place]
+        self.erased += len(gone)
 
     def _doubtful(self) -> list[Place]:
         """Objects that differ in the listings. A listing may lag, so these are checked again one by one."""

@@ -15,9 +15,12 @@ from telecine_auditor.sources.message import StoredMessage, parse_canonical_head
 from telecine_auditor.sources.port import VIDEO
 from telecine_contracts.pricing import price_of_length
 
-__all__ = ["VideoChecks"]
+__all__ = ["ERASURE", "VideoChecks"]
 
 COMPLETED, FAILED = "completed", "failed"
+ERASURE = ("account", "erased")
+"""The last two tokens of the subject of AccountErased."""
+_ERASED_TYPE = b"account.erased.v1"
 _TYPES = {
     "requested": b"generation.requested.v1",
     "stored": b"video.stored.v1",
@@ -37,10 +40,11 @@ class _RequestedGeneration:
 class VideoChecks:
     """Takes all of VIDEO after the replay has taken LEDGER. VIDEO is read later, so it may have newer events.
 
-    `now` is the time at which the replay ended. A generation that ended less than `in_flight` before `now`, or later,
-    may not have its settlement or refund yet; `in_flight` counts these. `erased` counts charged generations of accounts
-    that were purged from VIDEO, `undecided` requested generations that were neither charged nor denied. A held
-    generation without an outcome is running and counts as none of these.
+    `now` is the time at which the replay ended. A generation that ended less than `in_flight` before `now`, or
+    later, may not have its settlement or refund yet; `in_flight` counts these. `erased` counts generations that
+    were charged before AccountErased of their account, and are not on VIDEO any more; `undecided` requested
+    generations that were neither charged nor denied. A held generation without an outcome is running and counts as
+    none of these.
     """
 
     def __init__(
@@ -57,12 +61,11 @@ class VideoChecks:
         self.failed = 0
         self.in_flight = 0
         self.erased = 0
-        self.purged = False
         self._replay = replay
         self._on_breach = on_breach
         self._recent = now - in_flight
         self._not_on_ledger: dict[tuple[str, str], _RequestedGeneration] = {}
-        self._since: dict[str, datetime] = {}
+        self._erased: dict[str, int] = {}
 
     @property
     def undecided(self) -> int:
@@ -72,9 +75,7 @@ class VideoChecks:
     def take(self, entries: Sequence[StoredMessage]) -> None:
         """Take the next entries of VIDEO."""
         for entry in entries:
-            # VIDEO is purged when an account is erased, so a gap is not a breach here.
-            if entry.sequence != self.sequence + 1:
-                self.purged = True
+            # Events of an erased account are deleted, so a gap is not a breach here.
             self.sequence = entry.sequence
             self.entries += 1
             try:
@@ -97,9 +98,9 @@ class VideoChecks:
             raise UnreadableEntry(
                 f"subject {printable(entry.subject)} is not of VIDEO", BreachKind.WRONG_SUBJECT
             )
-        # An erased account may return; its charges before its first event left on VIDEO cannot be checked.
-        if name not in self._since:
-            self._since[name] = _time_of(entry)
+        if (generation, action) == ERASURE:
+            self._account_erased(entry, name)
+            return
         # Other events (submitted, ready …) say nothing about charges.
         if action not in _TYPES:
             return
@@ -114,6 +115,17 @@ class VideoChecks:
             self._requested(entry, (name, generation), hold)
         else:
             self._ended(entry, (name, generation), hold)
+
+    def _account_erased(self, entry: StoredMessage, name: str) -> None:
+        """Charges up to an entry of the account's ledger cannot be checked; the account may return after that."""
+        _check_type(entry, _ERASED_TYPE)
+        body = parse_strict_json(entry.body)
+        if type(body) is not dict or body.get("account") != name:
+            raise UnreadableEntry(
+                "the body is about another account than the subject", BreachKind.WRONG_SUBJECT
+            )
+        upto = parse_amount(body.get("ledger_sequence"), "ledger_sequence", least=0)
+        self._erased[name] = max(upto, self._erased.get(name, 0))
 
     def _requested(self, entry: StoredMessage, key: tuple[str, str], hold: Hold | None) -> None:
         body = _body(entry, key)
@@ -175,11 +187,11 @@ class VideoChecks:
 
     def _judge_charge(self, account: Account, hold: Hold) -> None:
         """A charge that VIDEO does not confirm."""
+        # An erasure that is under way has deleted some of a generation's events.
+        if hold.debited <= self._erased.get(account.name, 0):
+            self.erased += 1
+            return
         if not hold.requested:
-            known_since = self._since.get(account.name)
-            if self.purged and (known_since is None or hold.since < known_since):
-                self.erased += 1
-                return
             other = self._requested_by_another(account.name, hold.generation)
             if other is not None:
                 message = f"{hold.amount} charged to {account.name}, requested by account {other}"

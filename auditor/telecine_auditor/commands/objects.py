@@ -123,6 +123,7 @@ async def run(options: Options) -> int:
                 "deep": options.deep,
                 "unknown_objects": audit.unknown,
                 "unknown_keys": audit.unknown_keys,
+                "erased": audit.erased,
                 "newer_events": audit.newer,
                 "count": found.count,
                 "breaches": [breach.as_json() for breach in found.kept],
@@ -160,6 +161,8 @@ def _text(audit: ObjectChecks, found: BreachList) -> list[str]:
     lines = [
         f"{format_number(audit.videos)} stored videos, {format_number(audit.bytes)} bytes, up to VIDEO#{audit.sequence}"
     ]
+    if audit.erased:
+        lines.append(f"{format_number(audit.erased)} videos of erased accounts, which are not looked for")
     if audit.unknown:
         lines.append(
             f"{format_number(audit.unknown)} objects without an event: copies in progress, or videos of erased accounts"

@@ -6,10 +6,11 @@ from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any
 
+from telecine_auditor.audit.video_checks import ERASURE
 from telecine_auditor.errors import CommandError
 from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
-from telecine_auditor.sources.port import Source
+from telecine_auditor.sources.port import VIDEO, Source
 from telecine_contracts.transparency import Frontier, leaf_hash
 
 from .publisher import StreamPublisher
@@ -17,8 +18,14 @@ from .publisher import StreamPublisher
 __all__ = ["Restore", "RestoreMismatch", "RestoreResult"]
 
 _EXPECTATION = re.compile(rb"(?:\A|(?<=\r\n))nats-expected-[^\r\n]*\r\n", re.IGNORECASE)
+_ERASED = f".{'.'.join(ERASURE)}"
 _FILLER_HEAD = b"telecine-restore: filler\r\n"
 _FILLER_PART = "telecine-restore"
+
+
+def _account(subject: str) -> str:
+    """The account in the subject of an event of VIDEO."""
+    return subject.split(".")[1]
 
 
 class RestoreMismatch(Exception):
@@ -58,6 +65,7 @@ class Restore:
 
     def __init__(self, mirror: Source, server: NatsSource, stream: str, *, renumber: bool = False) -> None:
         self._mirror, self._server, self._stream, self._renumber = mirror, server, stream, renumber
+        self._erased: dict[str, int] | None = None
 
     async def run(self, progress: Callable[[int], None] = lambda _: None) -> RestoreResult:
         """Write what is missing, then read everything back.
@@ -107,9 +115,11 @@ class Restore:
 
     async def _wanted(self, upto: int = 2**63, *, after: int = 0) -> AsyncGenerator[StoredMessage, None]:
         """The entries that the stream must have after sequence `after`, up to and including `upto`."""
-        count = 0
+        count, erased = 0, await self._erasures()
         async for entries in self._mirror.batches(self._stream):
             for entry in entries:
+                if entry.sequence < erased.get(_account(entry.subject), 0):
+                    continue
                 count += 1
                 if self._renumber:
                     entry = entry._replace(sequence=count, head=_EXPECTATION.sub(b"", entry.head))
@@ -117,6 +127,18 @@ class Restore:
                     return
                 if entry.sequence > after:
                     yield entry
+
+    async def _erasures(self) -> dict[str, int]:
+        """Sequence of the last AccountErased of each account: what the mirror has before it is not restored."""
+        if self._stream != VIDEO:
+            return {}
+        if self._erased is None:
+            self._erased = {}
+            async for entries in self._mirror.batches(VIDEO):
+                for entry in entries:
+                    if entry.subject.endswith(_ERASED):
+                        self._erased[_account(entry.subject)] = entry.sequence
+        return self._erased
 
     async def _gaps(self, after: int) -> dict[int, int]:
         """Sequences after `after` that the mirror does not have: the first of each gap, and how many."""

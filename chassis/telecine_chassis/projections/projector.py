@@ -22,6 +22,7 @@ from telecine_jetstream.client import NatsClient
 from telecine_jetstream.messages import StoredMessage
 
 from .availability import retry_while_unavailable
+from .compaction import Compaction
 from .positions import Position
 from .rows import RowCache, RowKey, Rows
 
@@ -37,6 +38,8 @@ PAGE = 1000
 """Messages of a page: the server needs a millisecond or more for the first."""
 READ_AHEAD = 4_000
 """Messages that are decoded ahead while a transaction is in progress."""
+COMPACTION_RETRY = 1
+"""Seconds until a compaction is tried again that a reader has prevented."""
 SLICE = 32
 """Events that are decoded before other tasks run."""
 
@@ -60,7 +63,7 @@ class Projection:
     interval: float = 0
 
     def apply_all(self, rows: Rows, events: Sequence[RecordedEvent]) -> None:
-        """Apply events in their order and write what they change."""
+        """Apply events in their order and write what they change; `rows.has_erased` says whether rows were erased."""
         rows.load(key for recorded in events for key in self.keys(recorded))
         for recorded in events:
             self.apply(rows, recorded)
@@ -99,6 +102,7 @@ class Projector:
     registry: Registry
     service: str
     writing: asyncio.Lock
+    compaction: Compaction
     listeners: Sequence[Listener] = ()
     watchers: Sequence[Listener] = ()
     meters: ProjectionInstruments | None = None
@@ -114,6 +118,7 @@ class Projector:
         self._wanted = 0
         self._hurried = asyncio.Event()
         self._waiting = 0
+        self._has_erased = False
         self._has_room = asyncio.Event()
 
     async def run(self) -> None:
@@ -136,6 +141,10 @@ class Projector:
             )
         self.head = await feed.head()
         self._update_caught_up()
+        if await retry_while_unavailable(
+            lambda: run_in_thread(self.compaction.is_due), projection=self.projection.name
+        ):
+            await self._compact()
         raise_if_cancelled()
         read: asyncio.Queue[Sequence[StoredMessage]] = asyncio.Queue(1)
         decoded: asyncio.Queue[_DecodedBatch] = asyncio.Queue()
@@ -217,6 +226,9 @@ class Projector:
             for listener in self.listeners:
                 listener(applied)
             self._update_caught_up()
+            if self._has_erased:
+                await self._compact()
+                self._has_erased = False
 
     def _update_caught_up(self) -> None:
         if self.sequence >= self.head:
@@ -253,6 +265,19 @@ class Projector:
 
         return await retry_while_unavailable(once, self._refused, projection=self.projection.name)
 
+    async def _compact(self) -> None:
+        """Remove what was erased from the files of the slot. Raises errors of the file system."""
+
+        async def once() -> bool:
+            async with self.writing:
+                return await run_in_thread(self.compaction.run)
+
+        while True:
+            if await retry_while_unavailable(once, projection=self.projection.name):
+                log.info("projection.compacted", projection=self.projection.name)
+                return
+            await asyncio.sleep(COMPACTION_RETRY)
+
     def _refused(self) -> None:
         if self.refused_since is None:
             self.refused_since = asyncio.get_running_loop().time()
@@ -274,7 +299,11 @@ class Projector:
                 if not is_ours:
                     self._cache.forget()
                 fresh = [recorded for recorded in events if recorded.sequence > done]
-                self.projection.apply_all(Rows(self._cache, connection), fresh)
+                rows = Rows(self._cache, connection)
+                self.projection.apply_all(rows, fresh)
+                if rows.has_erased:
+                    self.compaction.request(connection)
+                    self._has_erased = True
         except BaseException:
             self._position.forget()
             raise

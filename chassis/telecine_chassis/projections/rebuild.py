@@ -8,6 +8,7 @@ from telecine_chassis.runtime.cancellation import cancel_and_wait
 from telecine_contracts import Registry
 from telecine_jetstream.client import NatsClient
 
+from .compaction import Compaction
 from .projector import Projection, Projector
 from .slots import Slots
 
@@ -32,8 +33,10 @@ async def rebuild(
     await asyncio.to_thread(slots.drop, new)
     engine = await asyncio.to_thread(slots.open, new)
     writing = asyncio.Lock()
+    compaction = Compaction(engine, slots.metadata)
     projectors = [
-        Projector(p, slots.metadata, engine, connection, registry, service, writing) for p in projections
+        Projector(p, slots.metadata, engine, connection, registry, service, writing, compaction)
+        for p in projections
     ]
     tasks = [asyncio.create_task(projector.run()) for projector in projectors]
     done: asyncio.Future[Any] = asyncio.gather(*(projector.caught_up.wait() for projector in projectors))

@@ -93,6 +93,13 @@ class _TableRows:
         self.used.update(dict.fromkeys(found))
         return list(found.values())
 
+    def erase(self, connection: Connection, equal: dict[str, Any]) -> bool:
+        """Delete all rows whose columns have these values, those of this transaction included; whether any had."""
+        if self.used or self.inserted:
+            self.write(connection)
+        self.known, self.stored = {}, {}
+        return self.statements.delete_where(connection, equal) > 0
+
     def write(self, connection: Connection) -> None:
         """Write what has changed."""
         new, changed, deleted, indexed = self.inserted, list[Values](), list[Any](), False
@@ -160,9 +167,10 @@ class Rows:
     Values of rows are replaced, never changed in place: a list or dict of a JSON column would not be written.
     """
 
-    __slots__ = ("_cache", "_connection")
+    __slots__ = ("_cache", "_connection", "has_erased")
 
     def __init__(self, cache: RowCache, connection: Connection) -> None:
+        self.has_erased = False
         self._cache = cache
         self._connection = connection
 
@@ -213,6 +221,10 @@ class Rows:
         """Delete a row that was returned by `get` or `find`."""
         table = self._cache[model]
         table.known[table.key(row.__dict__)] = None
+
+    def erase(self, model: type[Row], /, **equal: Any) -> None:
+        """Delete all rows whose columns have these values, for good: if there were any, the slot is compacted."""
+        self.has_erased |= self._cache[model].erase(self._connection, equal)
 
     def write(self) -> None:
         """Write what has changed, with one statement for each table and kind of change."""

@@ -13,6 +13,7 @@ from telecine_contracts import Registry
 from telecine_jetstream.client import NatsClient
 
 from .availability import retry_while_unavailable
+from .compaction import Compaction
 from .projector import Listener, Projection, Projector
 from .slots import Slots
 
@@ -128,6 +129,7 @@ class ProjectionRunner:
         await self._leave()
         self._slot, self._engine = slot, engine
         writing = asyncio.Lock()
+        compaction = Compaction(engine, self._slots.metadata, lambda: self._slots.drop_older(slot))
         self._projectors = {
             projection.name: Projector(
                 projection,
@@ -137,6 +139,7 @@ class ProjectionRunner:
                 self._registry,
                 self._service,
                 writing,
+                compaction,
                 self._listeners.get(projection.name, ()),
                 self._watchers.get(projection.name, ()),
                 self._meters,

@@ -4,9 +4,10 @@ A slot holds every table of a service and the positions of its projections; a re
 one and then moves a pointer. On SQLite a slot is a file beside the named one, on Postgres a schema.
 """
 
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 
@@ -32,6 +33,9 @@ __all__ = ["Slots"]
 
 ADVISORY_LOCK = 7_383_526_377
 """Lock held on Postgres while tables are created; an arbitrary number that nothing else uses."""
+_FILE = "projections.db"
+_SLOT = re.compile(r"v(\d+)_(\d+)")
+"""Name of a slot: version and number."""
 _POINTERS = MetaData()
 _LIVE = Table(
     "live_slot",
@@ -93,6 +97,28 @@ class Slots:
             connection.execute(DropSchema(self._schema(slot), cascade=True, if_exists=True))
         engine.dispose()
 
+    def drop_older(self, live: int) -> None:
+        """Remove the slots of earlier versions, and those before the live one.
+
+        A rollback fills them again from the streams.
+        """
+        for version, slot in self._existing():
+            if (version, slot) < (self.version, live):
+                replace(self, version=version).drop(slot)
+
+    def _existing(self) -> list[tuple[int, int]]:
+        """Version and number of each slot in the database."""
+        url = make_url(self.url)
+        if url.get_backend_name() == "sqlite":
+            base = Path(url.database or _FILE)
+            found = [path.stem.removeprefix(f"{base.stem}.") for path in base.parent.glob(f"*{base.suffix}")]
+        else:
+            engine = open_engine(url)
+            found = inspect(engine).get_schema_names()
+            engine.dispose()
+        slots = [match for name in found if (match := _SLOT.fullmatch(name))]
+        return [(int(match[1]), int(match[2])) for match in slots]
+
     @cached_property
     def _pointers(self) -> Engine:
         """Created once and queried every second; it keeps no connection open."""
@@ -106,7 +132,7 @@ class Slots:
         return f"v{self.version}_{slot}"
 
     def _file(self, url: URL, slot: int) -> Path:
-        base = Path(url.database or "projections.db")
+        base = Path(url.database or _FILE)
         return base.with_name(f"{base.stem}.{self._schema(slot)}{base.suffix}")
 
 

@@ -63,9 +63,13 @@ class TableStatements:
 
     def select_where(self, connection: Connection, equal: dict[str, Any]) -> list[Values]:
         """The rows whose columns, plain texts or numbers, have these values."""
-        where = " AND ".join(f"{self._quote(name)} = {self.mark}" for name in equal)
-        query = f"SELECT {self._columns} FROM {self.table} WHERE {where}"  # noqa: S608
+        query = f"SELECT {self._columns} FROM {self.table} WHERE {self._where(equal)}"  # noqa: S608
         return self._read(connection, query, tuple(equal.values()))
+
+    def delete_where(self, connection: Connection, equal: dict[str, Any]) -> int:
+        """Delete the rows whose columns, plain texts or numbers, have these values; returns how many there were."""
+        text = f"DELETE FROM {self.table} WHERE {self._where(equal)}"  # noqa: S608
+        return int(execute(connection, text, tuple(equal.values())).rowcount)
 
     def insert(self, connection: Connection, rows: Sequence[Values]) -> None:
         """Insert new rows. Raises IntegrityError for a key that exists."""
@@ -94,6 +98,9 @@ class TableStatements:
     @cached_property
     def _columns(self) -> str:
         return ", ".join(map(self._quote, self.names))
+
+    def _where(self, equal: dict[str, Any]) -> str:
+        return " AND ".join(f"{self._quote(name)} = {self.mark}" for name in equal)
 
     def _insert(self, count: int) -> str:
         if self._arrays:

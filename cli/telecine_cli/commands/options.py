@@ -19,6 +19,7 @@ __all__ = [
     "AnyAccount",
     "AsJson",
     "Data",
+    "EraserSeed",
     "Generation",
     "NatsUrl",
     "NkeySeed",
@@ -80,6 +81,16 @@ ProvisionerSeed = Annotated[
     typer.Option(
         "--nkey-seed",
         help="With --nats-url: the file with the provisioner's seed (also TELECINE_NATS_NKEY_SEED_FILE).",
+        metavar="FILE",
+        show_default=False,
+        rich_help_panel=_PANEL,
+    ),
+]
+EraserSeed = Annotated[
+    Path | None,
+    typer.Option(
+        "--nkey-seed",
+        help="With --nats-url: the file with the eraser's seed (also TELECINE_NATS_NKEY_SEED_FILE).",
         metavar="FILE",
         show_default=False,
         rich_help_panel=_PANEL,

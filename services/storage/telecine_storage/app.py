@@ -17,6 +17,7 @@ from telecine_storage.bucket.disk_sync import ObjectFiles, SyncedBucket
 from telecine_storage.bucket.port import Bucket
 from telecine_storage.bucket.s3 import S3Bucket, S3Config
 from telecine_storage.handlers.copy import COPY, CopyHandler
+from telecine_storage.handlers.erase import Erasures
 from telecine_storage.read_model.projections import PROJECTIONS
 from telecine_storage.read_model.queries import count_pending_copies, pending_copies, recoverable_videos
 from telecine_storage.read_model.tables import METADATA, VERSION
@@ -40,7 +41,8 @@ def build(settings: Settings) -> Service:
         SourcePolicy(hosts=settings.result_hosts, allow_private=settings.result_allow_private)
     )
     bucket = S3Bucket(s3_config(settings))
-    register_consumers(builder.reactor, _copy_handler(builder, settings, source, bucket))
+    erasures = Erasures(builder.store, bucket)
+    register_consumers(builder.reactor, _copy_handler(builder, settings, source, bucket, erasures), erasures)
     projections = builder.projections(Slots(settings.database, METADATA, VERSION), PROJECTIONS)
     register_gauges(builder, projections)
     return builder.service(
@@ -52,7 +54,7 @@ def build(settings: Settings) -> Service:
 
 
 def _copy_handler(
-    builder: ServiceBuilder, settings: Settings, source: HttpSource, bucket: Bucket
+    builder: ServiceBuilder, settings: Settings, source: HttpSource, bucket: Bucket, erasures: Erasures
 ) -> CopyHandler:
     decider = Decider(Video(), decide, evolve)
     return CopyHandler(
@@ -60,6 +62,7 @@ def _copy_handler(
         source,
         synced_bucket(bucket, settings),
         builder.timers,
+        erasures,
         bucket_name=settings.s3_bucket,
         retry_policy=retry_policy(settings),
         limits=TransferLimits(settings.result_max_bytes, settings.copy_timeout),

@@ -64,7 +64,7 @@ def _die() -> None:
 
 
 if __name__ == "__main__":
-    service, where, when, times = sys.argv[1:]
+    service, where, when, times, *arguments = sys.argv[1:]
     install_crash(where, when, int(times))
-    sys.argv = [service]
+    sys.argv = [service, *arguments]
     runpy.run_module(service, run_name="__main__", alter_sys=True)

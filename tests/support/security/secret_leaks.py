@@ -1,5 +1,6 @@
 """Secrets and contents that are looked for wherever they must not be."""
 
+import base64
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,7 +9,7 @@ from tests.support.processes.command_line import processes_with
 
 from telecine_cli.stack.config import StackConfig
 
-__all__ = ["SecretScanner", "command_lines", "log_lines", "stream_files"]
+__all__ = ["SecretScanner", "command_lines", "files_with", "log_lines", "stream_files"]
 
 
 @dataclass
@@ -56,3 +57,15 @@ def command_lines(variable: str, value: str) -> Iterator[bytes]:
     """What any user of the machine can read of the processes that have this variable."""
     for process in processes_with(variable, value):
         yield Path(f"/proc/{process}/cmdline").read_bytes()
+
+
+def files_with(folder: Path, text: str) -> set[str]:
+    """The files under `folder` that contain `text`, as it is or in base64, by their paths below it."""
+    # In base64 three letters look alike wherever they begin: the whole groups of each alignment are looked for.
+    forms = [base64.b64encode(text.encode()[start:])[: (len(text) - start) // 3 * 4] for start in range(3)]
+    needles = [text.encode(), *forms]
+    return {
+        str(file.relative_to(folder))
+        for file in folder.rglob("*")
+        if file.is_file() and any(needle in file.read_bytes() for needle in needles)
+    }

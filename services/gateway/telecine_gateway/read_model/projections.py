@@ -15,6 +15,7 @@ from telecine_contracts.credits import (
 )
 from telecine_contracts.dispatch import QueueEvent
 from telecine_contracts.dispatch_queue import DispatchQueue, evolve_queue
+from telecine_contracts.erasure import AccountErased
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.price_catalog import PricesPublished
 from telecine_contracts.streams import ACCESS, CATALOG, LEDGER, QUEUE, VIDEO
@@ -43,13 +44,19 @@ __all__ = ["METADATA", "PROJECTIONS", "VERSION"]
 def video_keys(recorded: RecordedEvent) -> Iterable[RowKey]:
     """The generation's row."""
     event = recorded.event
+    if isinstance(event, AccountErased):
+        return ()
     assert isinstance(event, AnyVideoEvent)
     return ((GenerationRow, event.generation),)
 
 
 def apply_video(rows: Rows, recorded: RecordedEvent) -> None:
-    """The generation's row and its timeline."""
+    """The generation's row and its timeline. An erased account has none."""
     event = recorded.event
+    if isinstance(event, AccountErased):
+        rows.erase(GenerationRow, account=event.account)
+        rows.erase(VideoEvent, account=event.account)
+        return
     assert isinstance(event, AnyVideoEvent)
     row = rows.get(GenerationRow, event.generation)
     changed = apply_event(row, recorded)

@@ -15,6 +15,7 @@ from sqlmodel import Session, SQLModel, col, select
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.rows import new_row
 from telecine_contracts.dispatch_queue import DispatchQueue
+from telecine_contracts.erasure import AccountErased
 from telecine_contracts.price_catalog import PricesPublished
 
 from .charges import Charge
@@ -129,6 +130,8 @@ class Recent:
 
     def forget(self, events: Sequence[RecordedEvent]) -> None:
         """The tables have changed by these events."""
+        if any(isinstance(recorded.event, AccountErased) for recorded in events):
+            self.generations.forget_all()
         self.generations.forget(events)
         self.accounts.forget(events)
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.rows import RowKey, Rows, new_row
+from telecine_contracts.erasure import AccountErased
 from telecine_contracts.gateway import CancelRequested, VideoEvent
 from telecine_contracts.generation import (
     CancelDeclined,
@@ -26,6 +27,8 @@ from .tables import InFlightRow
 def keys(recorded: RecordedEvent) -> Iterator[RowKey]:
     """The generation's row."""
     event = recorded.event
+    if isinstance(event, AccountErased):
+        return
     assert isinstance(event, VideoEvent)
     yield InFlightRow, event.generation
 
@@ -33,6 +36,9 @@ def keys(recorded: RecordedEvent) -> Iterator[RowKey]:
 def apply(rows: Rows, recorded: RecordedEvent) -> None:
     """Inserts a generation at its first claim or its cancel request, and deletes it at its end."""
     event = recorded.event
+    if isinstance(event, AccountErased):
+        rows.erase(InFlightRow, account=event.account)
+        return
     assert isinstance(event, VideoEvent)
     row = rows.get(InFlightRow, event.generation)
     if row is None:
@@ -80,5 +86,6 @@ EVENTS = (
     GenerationFailed,
     GenerationCancelled,
     LateResultRecorded,
+    AccountErased,
 )
 PROJECTIONS = (Projection("in_flight", VIDEO, apply, keys, EVENTS, interval=0.5),)

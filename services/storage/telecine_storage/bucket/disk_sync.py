@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -95,6 +95,10 @@ class SyncedBucket:
     async def delete(self, key: str) -> None:
         """See Bucket.delete."""
         await self._bucket.delete(key)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See Bucket.keys."""
+        return await self._bucket.keys(prefix)
 
     async def abort_leftovers(self, key: str) -> None:
         """See Bucket.abort_leftovers."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import dataclass, field
 
 from .port import BucketError, BucketUnavailable
@@ -37,6 +37,10 @@ class MemoryBucket:
     async def delete(self, key: str) -> None:
         self._raise_scripted_failure()
         self.objects.pop(key, None)
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        self._raise_scripted_failure()
+        return [key for key in self.objects if key.startswith(prefix)]
 
     async def abort_leftovers(self, key: str) -> None:
         self._raise_scripted_failure()

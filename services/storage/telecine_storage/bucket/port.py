@@ -7,7 +7,7 @@ BucketError
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from typing import Protocol
 
 CONTENT_TYPE = "video/mp4"
@@ -54,6 +54,10 @@ class Bucket(Protocol):
 
     async def delete(self, key: str) -> None:
         """Removes the object; no error if there is none. Raises BucketError."""
+        ...
+
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """The keys that begin with `prefix`, of objects and of unfinished uploads. Raises BucketError."""
         ...
 
     async def abort_leftovers(self, key: str) -> None:

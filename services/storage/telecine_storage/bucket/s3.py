@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import suppress
+from typing import TYPE_CHECKING
 
 from .port import CONTENT_TYPE, BucketError, BucketUnavailable
 from .s3_executor import ObjectMissing, S3Config, S3Executor, UploadNotFound
 from .s3_multipart import MultipartUpload, abort
 from .s3_parts import split_into_parts
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 __all__ = ["PART_BYTES", "S3Bucket", "S3Config"]
 
@@ -74,17 +78,29 @@ class S3Bucket:
 
     async def abort_leftovers(self, key: str) -> None:
         """See Bucket.abort_leftovers: aborts all incomplete multipart uploads of the key."""
-        for upload in await self._uploads(key):
-            await abort(self._calls, self._bucket, key, upload)
+        for found, upload in await self._uploads(key):
+            if found == key:
+                await abort(self._calls, self._bucket, key, upload)
 
-    async def _uploads(self, key: str) -> list[str]:
+    async def keys(self, prefix: str) -> Sequence[str]:
+        """See Bucket.keys."""
+
+        def listed(s3: S3Client) -> list[str]:
+            pages = s3.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, Prefix=prefix)
+            return [found["Key"] for page in pages for found in page.get("Contents", [])]
+
+        objects = await self._calls.run(listed)
+        return list(dict.fromkeys([*objects, *(key for key, _ in await self._uploads(prefix))]))
+
+    async def _uploads(self, prefix: str) -> list[tuple[str, str]]:
+        """Key and id of the unfinished uploads, the first 1000 of them."""
         try:
             answer = await self._calls.run(
-                lambda s3: s3.list_multipart_uploads(Bucket=self._bucket, Prefix=key)
+                lambda s3: s3.list_multipart_uploads(Bucket=self._bucket, Prefix=prefix)
             )
         except UploadNotFound:  # rclone's answer for a bucket that never had any
             return []
-        return [upload["UploadId"] for upload in answer.get("Uploads", []) if upload["Key"] == key]
+        return [(upload["Key"], upload["UploadId"]) for upload in answer.get("Uploads", [])]
 
     async def _put(self, key: str, body: bytes) -> None:
         await self._calls.run(

@@ -24,6 +24,8 @@ from telecine_storage.transfer.transfer import (
     transfer,
 )
 
+from .erase import Erasures
+
 log = structlog.get_logger(__name__)
 Videos = CommandHandler[Command, Video]
 COPY = "copy"
@@ -47,6 +49,7 @@ class CopyHandler:
         source: Source,
         bucket: Bucket,
         timers: Timers,
+        erasures: Erasures,
         *,
         bucket_name: str,
         retry_policy: RetryPolicy,
@@ -58,6 +61,7 @@ class CopyHandler:
         self._source = source
         self._bucket = bucket
         self._timers = timers
+        self._erasures = erasures
         self._bucket_name = bucket_name
         self._retry_policy = retry_policy
         self._limits = limits
@@ -132,6 +136,10 @@ class CopyHandler:
             if await self._bucket.head(stored.key) == stored.bytes:
                 return
             await self._transfer(ready.url, stored.key, sha256=stored.sha256)
+            if await self._erasures.is_erased(*timer.key):
+                # `storage-erase` may have looked for objects before this one was there.
+                await self._erasures.discard(stored.key)
+                return
         except BucketError as error:
             failure = CopyFailed(StorageFailure.BUCKET, error.reason, permanent=False)
             await self._recopy_failed(timer, ready, failure)

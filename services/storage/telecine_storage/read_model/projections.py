@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.rows import RowKey, Rows, new_row
+from telecine_contracts.erasure import AccountErased
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.storage import VideoStorageFailed, VideoStored
 from telecine_contracts.streams import VIDEO
@@ -45,6 +46,9 @@ def apply(rows: Rows, recorded: RecordedEvent) -> None:
             failed = rows.get(PendingCopyRow, event.generation)
             if failed is not None:
                 rows.delete(PendingCopyRow, failed)
+        case AccountErased() as event:
+            rows.erase(PendingCopyRow, account=event.account)
+            rows.erase(StoredVideoRow, account=event.account)
         case _:
             pass
 
@@ -61,5 +65,5 @@ def _stored(event: VideoStored, pending: PendingCopyRow) -> StoredVideoRow:
     )
 
 
-EVENTS = (VideoReady, VideoStored, VideoStorageFailed)
+EVENTS = (VideoReady, VideoStored, VideoStorageFailed, AccountErased)
 PROJECTIONS = (Projection("pending_copies", VIDEO, apply, keys, EVENTS, interval=1),)

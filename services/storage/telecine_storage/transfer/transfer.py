@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+import re
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import dataclass
 
 from telecine_contracts.storage import StorageFailure
-from telecine_contracts.subjects import token
+from telecine_contracts.subjects import TOKEN, token
 from telecine_storage.bucket.port import Bucket, BucketError
 from telecine_storage.source.port import Download, Source, SourceError, SourceNotReady, SourceRefused
 
 from .mp4 import InvalidVideo, Mp4Checker, Mp4Metadata
+
+_KEY = re.compile(rf"videos/[^/]+/video_({TOKEN.pattern})\.mp4")
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,18 @@ class CopyFailed(Exception):
 
 def object_key(account: str, generation: str) -> str:
     """The object key of a generation's video. Raises BadToken for ids that a subject cannot contain."""
-    return f"videos/{token(account)}/video_{token(generation)}.mp4"
+    return f"{account_prefix(account)}video_{token(generation)}.mp4"
+
+
+def account_prefix(account: str) -> str:
+    """What the object keys of an account's videos begin with, and no other. Raises BadToken."""
+    return f"videos/{token(account)}/"
+
+
+def generation_of(key: str) -> str | None:
+    """The generation whose video has this object key; None if it is not the key of a video."""
+    match = _KEY.fullmatch(key)
+    return match[1] if match else None
 
 
 async def transfer(

@@ -28,6 +28,7 @@ from tests.support.servers.postgres import Postgres
 
 from telecine_chassis.eventstore.subscription import CatchUpSubscription
 from telecine_chassis.projections import runner as runner_module
+from telecine_chassis.projections.compaction import Compaction
 from telecine_chassis.projections.projector import Projection, Projector
 from telecine_chassis.projections.rebuild import rebuild
 from telecine_chassis.projections.session import position_table, write_session
@@ -113,6 +114,7 @@ async def test_rows_and_checkpoint_are_one_transaction(environment: ReactorEnvir
             registry(),
             "s",
             asyncio.Lock(),
+            Compaction(engine, METADATA),
         )
 
     with pytest.raises(BaseExceptionGroup) as crashed:

@@ -38,6 +38,13 @@ class World:
         """It was requested."""
         self.video(account, generation, "requested", price={"credits": credits, "table": "2025-01"})
 
+    def erase(self, account: str, *, upto: int) -> None:
+        """The account was erased after an entry of LEDGER."""
+        self.now += MINUTE
+        body = {"account": account, "generations": 1, "ledger_sequence": upto}
+        subject = f"video.{account}.account.erased"
+        self.videos.append(LedgerLine(subject, "account.erased.v1", f"id-{len(self.videos)}", self.now, body))
+
     def entries(self, without: tuple[int, ...] = ()) -> list[StoredMessage]:
         """Remove sequences from VIDEO."""
         whole = [line.entry(sequence) for sequence, line in enumerate(self.videos, 1)]
@@ -88,7 +95,7 @@ def test_a_ledger_that_agrees_with_video_has_no_breach() -> None:
 
     assert found == []
     assert (videos.completed, videos.failed, videos.in_flight, videos.erased) == (2, 4, 0, 0)
-    assert (videos.undecided, videos.purged) == (0, False)
+    assert videos.undecided == 0
 
 
 Change = Callable[[World], None]
@@ -310,11 +317,29 @@ def test_charges_of_an_erased_account_are_counted_and_not_checked() -> None:
     erased.asked("ann", "g1")
     erased.video("ann", "g1", "failed")
     erased.ledger.refunded("ann", "g1", (1, 10))
+    erased.erase("bob", upto=2)
 
     videos, found = erased.audit(without=(1,))
 
     assert found == []
-    assert (videos.erased, videos.purged) == (1, True)
+    assert videos.erased == 1
+
+
+def test_an_erasure_that_is_under_way_is_no_breach() -> None:
+    """Any of a generation's events may be gone: what is left is not judged."""
+    for gone in ((), (1,), (2,), (1, 2)):
+        erased = World()
+        erased.ledger.granted("ann", 500)
+        erased.asked("ann", "g1")
+        erased.ledger.debited("ann", "g1", (1, 10))
+        erased.video("ann", "g1", "stored")
+        erased.ledger.settled("ann", "g1", (1, 10))
+        erased.erase("ann", upto=3)
+
+        videos, found = erased.audit(without=gone)
+
+        assert found == [], gone
+        assert videos.erased == (1 if gone else 0)
 
 
 def test_an_erased_account_is_checked_from_its_next_request() -> None:
@@ -322,6 +347,7 @@ def test_an_erased_account_is_checked_from_its_next_request() -> None:
     erased.ledger.granted("ann", 500)
     erased.asked("ann", "g1")
     erased.ledger.debited("ann", "g1", (1, 10))
+    erased.erase("ann", upto=2)
     erased.now = erased.ledger.now = NOW + DAY
     erased.asked("ann", "g2")
     erased.ledger.debited("ann", "g2", (1, 10))
@@ -331,6 +357,19 @@ def test_an_erased_account_is_checked_from_its_next_request() -> None:
 
     assert [(breach.kind, breach.generation) for breach in found] == [(K.NOT_ASKED_FOR, "g3")]
     assert videos.erased == 1
+
+
+def test_events_that_are_missing_without_a_recorded_erasure_are_a_breach() -> None:
+    deleted = World()
+    deleted.ledger.granted("ann", 500)
+    deleted.asked("ann", "g1")
+    deleted.ledger.debited("ann", "g1", (1, 10))
+    deleted.erase("bob", upto=2)
+
+    videos, found = deleted.audit(without=(1,))
+
+    assert [breach.kind for breach in found] == [K.NOT_ASKED_FOR]
+    assert videos.erased == 0
 
 
 def test_without_gaps_no_account_counts_as_erased() -> None:
