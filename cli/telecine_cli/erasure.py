@@ -73,8 +73,8 @@ class AccountData:
 
     @property
     def erasable(self) -> Sequence[RecordedEvent]:
-        """The events to delete: all but the last AccountErased."""
-        return [recorded for recorded in self.events if recorded is not self.erasure]
+        """The events to delete: all but AccountErased, whose own expected version must hold in a restored stream."""
+        return [recorded for recorded in self.events if not isinstance(recorded.event, AccountErased)]
 
     @property
     def generations(self) -> int:
@@ -190,12 +190,13 @@ async def _ended(
 
 
 async def _record(connection: NatsClient, data: AccountData) -> bool:
-    """Append AccountErased. False if something has happened since `data` was read."""
+    """Append AccountErased. False if another command has done so since `data` was read."""
     event = AccountErased(
         account=data.account, generations=data.generations, ledger_sequence=data.ledger_sequence
     )
-    last = data.events[-1].sequence if data.events else 0
-    return await _append(connection, event, subjects.account_videos(data.account), last)
+    before = [recorded.sequence for recorded in data.events if isinstance(recorded.event, AccountErased)]
+    aggregate = subjects.video(data.account, subjects.ACCOUNT)
+    return await _append(connection, event, aggregate, before[-1] if before else 0)
 
 
 async def _revoke(connection: NatsClient, account: str, key: str) -> None:

@@ -118,7 +118,7 @@ class Restore:
         count, erased = 0, await self._erasures()
         async for entries in self._mirror.batches(self._stream):
             for entry in entries:
-                if entry.sequence < erased.get(_account(entry.subject), 0):
+                if self._is_erased(entry, erased):
                     continue
                 count += 1
                 if self._renumber:
@@ -127,6 +127,11 @@ class Restore:
                     return
                 if entry.sequence > after:
                     yield entry
+
+    def _is_erased(self, entry: StoredMessage, erased: dict[str, int]) -> bool:
+        if not erased or entry.subject.endswith(_ERASED):
+            return False
+        return entry.sequence < erased.get(_account(entry.subject), 0)
 
     async def _erasures(self) -> dict[str, int]:
         """Sequence of the last AccountErased of each account: what the mirror has before it is not restored."""

@@ -102,11 +102,11 @@ class Slots:
 
         A rollback fills them again from the streams.
         """
-        for version, slot in self._existing():
+        for version, slot in self.existing():
             if (version, slot) < (self.version, live):
                 replace(self, version=version).drop(slot)
 
-    def _existing(self) -> list[tuple[int, int]]:
+    def existing(self) -> list[tuple[int, int]]:
         """Version and number of each slot in the database."""
         url = make_url(self.url)
         if url.get_backend_name() == "sqlite":

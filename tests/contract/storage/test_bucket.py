@@ -103,6 +103,18 @@ async def test_a_stored_object_can_be_read_back(case: BucketCase, size: int, key
     assert case.read(key) == body
 
 
+async def test_keys_are_those_with_the_prefix(case: BucketCase, key: str) -> None:
+    folder = key.rpartition("/")[0]
+    keys = [f"{folder}/video_{number}.mp4" for number in range(3)]
+    for each in (*keys, f"{folder}2/video_1.mp4"):
+        await case.bucket.put_stream(each, stream(b"x"))
+    assert sorted(await case.bucket.keys(f"{folder}/")) == keys
+    for each in keys:
+        await case.bucket.delete(each)
+    assert await case.bucket.keys(f"{folder}/") == []
+    assert await case.bucket.head(f"{folder}2/video_1.mp4") == 1
+
+
 async def test_a_chunk_larger_than_a_part_is_stored(case: BucketCase, key: str) -> None:
     body = noise(2 * PART + 5)
 

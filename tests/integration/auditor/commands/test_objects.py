@@ -11,6 +11,7 @@ from tests.support.audit.streams import StreamBuilder, november_time
 from tests.support.servers.instances import S3Server
 
 from telecine_auditor.json_documents import schema_of
+from telecine_contracts.erasure import AccountErased
 from telecine_contracts.storage import VideoStored
 
 BODIES = {f"g-{number}": f"video {number}".encode() for number in range(5)}
@@ -112,6 +113,28 @@ async def test_missing_and_different_objects_are_named(
     assert quick.document["count"] == 2
     assert deep.document["unknown_keys"] == [f"{bucket}/{object_key('unknown')}"]
     assert "has 0 bytes, 7 were stored" in deep.document["breaches"][1]["says"]
+
+
+async def test_videos_of_an_erased_account_are_not_looked_for(
+    capsys: pytest.CaptureFixture[str], s3: S3Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bucket = s3.new_bucket()
+    with s3.client() as client:
+        client.put_object(Bucket=bucket, Key=object_key("late"), Body=b"late")
+    streams = StreamBuilder()
+    streams.say(stored("g-0", b"gone", bucket), november_time(1))
+    streams.say(AccountErased(account="ann", generations=1, ledger_sequence=0), november_time(2))
+    streams.say(stored("late", b"late", bucket), november_time(3))
+    streams.mirror(tmp_path / "mirror")
+    monkeypatch.setenv("TELECINE_S3_SECRET_KEY", s3.secret_key)
+    audit = AuditorCommand(capsys).using(
+        "--from", tmp_path / "mirror", "--endpoint", s3.endpoint, "--region", s3.region,
+        "--access-key", s3.access_key,
+    )  # fmt: skip
+    audited = await audit("objects", "--deep", "--json")
+    Draft202012Validator(schema_of("objects", closed=True)).validate(audited.document)
+    assert (audited.code, audited.document["videos"], audited.document["erased"]) == (0, 1, 1)
+    assert "1 videos of erased accounts" in (await audit("objects")).out
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,8 @@ from tests.support.audit.nats_ledger import (
     stored_checkpoint,
     write_entries,
 )
+from tests.support.audit.streams import november_time
+from tests.support.data.video_events import GenerationEvents
 from tests.support.security.nats_users import authenticated_server, nats_permissions, new_seed, public_key
 from tests.support.servers.instances import NatsServer, nats_server
 
@@ -30,6 +32,7 @@ from telecine_auditor.sources.message import StoredMessage
 from telecine_auditor.sources.nats import NatsSource
 from telecine_auditor.sources.server import Server
 from telecine_cli.provisioning.streams import provision
+from telecine_contracts.erasure import AccountErased
 from telecine_contracts.permissions import AUDITOR, rights
 from telecine_contracts.signed_note import Checkpoint
 from telecine_credits.checkpoints.key import Signer
@@ -185,6 +188,22 @@ async def test_sequences_erased_from_video_stay_empty(
         done = await auditor("restore", mirror, "--nats", server.url)
         assert (done.code, f"{len(missing)} sequences left empty" in done.out) == (0, True)
         assert await server_entries(server, "VIDEO") == video
+        assert "0 written" in (await auditor("restore", mirror, "--nats", server.url)).out
+
+
+async def test_what_a_mirror_has_of_an_erased_account_is_not_restored(
+    auditor: AuditorCommand, tmp_path: Path
+) -> None:
+    """The mirror was made before the erasure, and was continued after it."""
+    streams = small_ledger(3)
+    streams.say(AccountErased(account="ann", generations=3, ledger_sequence=7), november_time(20))
+    streams.say(GenerationEvents("ann", "later").requested(), november_time(21))
+    mirror = mirror_of(tmp_path, VIDEO=streams.video)
+    async with provisioned_server(tmp_path) as server:
+        done = await auditor("restore", mirror, "--nats", server.url)
+        assert done.code == 0, done.out
+        restored = await server_entries(server, "VIDEO")
+        assert restored == [entry._replace(stored_at=0) for entry in streams.video[-2:]]
         assert "0 written" in (await auditor("restore", mirror, "--nats", server.url)).out
 
 

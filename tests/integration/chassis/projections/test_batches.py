@@ -24,6 +24,7 @@ from telecine_chassis.projections.slots import Slots
 from telecine_contracts import Envelope, Event
 from telecine_contracts.access import ApiKeyAdded, ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
 from telecine_contracts.dispatch import GenerationDispatched, QueueEntered, QueueLeft
+from telecine_contracts.erasure import AccountErased
 from telecine_contracts.examples import example
 from telecine_contracts.price_catalog import PricesPublished
 from telecine_contracts.subjects import of_event
@@ -99,9 +100,11 @@ QUEUE_EVENTS = [
     for account in "ab"
     for number in range(2)
 ]
+ERASURES = [AccountErased(account=account, generations=1, ledger_sequence=1) for account in "ab"]
 STREAMS: dict[str, st.SearchStrategy[Sequence[Event]]] = {
     "VIDEO": st.lists(
-        st.sampled_from([event for one in GENERATIONS for event in video_events(one)]), max_size=60
+        st.sampled_from([*ERASURES, *(event for one in GENERATIONS for event in video_events(one))]),
+        max_size=60,
     ),
     "LEDGER": histories.map(lambda history: execute_history(history)[0]),
     "ACCESS": st.lists(st.sampled_from([*KEYS, *ROTATIONS, *USES, *REVOCATIONS]), max_size=12),

@@ -19,7 +19,7 @@ from tests.support.processes import crash_point
 from tests.support.security.nats_identities import connect_as
 from tests.support.security.secret_leaks import files_with
 
-from telecine_cli.api_keys import create, new_key
+from telecine_cli.api_keys import create
 from telecine_cli.ledger_client import grant
 from telecine_cli.output.provision import provision_stack
 from telecine_cli.stack.config import StackOptions
@@ -28,6 +28,7 @@ from telecine_cli.target import connected, stack_target
 from telecine_contracts.commands import GrantCredits
 from telecine_contracts.generation import VideoReady
 from telecine_contracts.permissions import AUDITOR
+from telecine_gateway.access.api_keys import new_key
 
 CLIP = {"resolution": "480p", "duration": 2}
 
