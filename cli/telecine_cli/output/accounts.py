@@ -31,7 +31,7 @@ async def print_erasure(
     async with connected(target) as connection:
         data = await survey(connection, account)
         if not data.is_known:
-            raise CommandError(f"there is no account {account}: `telecine credits ledger` shows accounts")
+            raise CommandError(f"unknown account {account}: it has no ledger, no keys and no events")
         if data.is_erased:
             _finish(data, "nothing is left to erase", as_json=as_json)
             return

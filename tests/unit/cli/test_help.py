@@ -32,6 +32,7 @@ def test_every_documented_command_exists() -> None:
         "provision",
         "secrets",
         "credits grant",
+        "accounts erase",
         "credits adjust",
         "credits close",
         "credits reopen",

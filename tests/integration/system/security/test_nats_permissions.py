@@ -98,7 +98,8 @@ def test_permission_table_is_complete() -> None:
 
 def pattern(subject: str) -> str:
     prefix, *about, action = subject.split(".")
-    return ".".join([prefix, *["*"] * len(about), action])
+    names = [token if token == subjects.ACCOUNT else "*" for token in about]
+    return ".".join([prefix, *names, action])
 
 
 async def test_publish_and_request_permissions(identity: str, identity_client: IdentityClient) -> None:
