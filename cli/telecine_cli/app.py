@@ -18,6 +18,7 @@ from telecine_cli.commands import (
     subscribers,
     up,
 )
+from telecine_cli.limits import commands as limits
 
 __all__ = ["build"]
 
@@ -51,6 +52,7 @@ def build() -> typer.Typer:
         ("credits", credits.app()),
         ("accounts", accounts.app()),
         ("keys", keys.app()),
+        ("limits", limits.app()),
         ("prices", prices.app()),
         ("events", events.app()),
         ("subscribers", subscribers.app()),

@@ -1,4 +1,4 @@
-"""The ACCESS stream: API keys, hashed, each scoped to one account.
+"""The ACCESS stream: API keys, hashed, each scoped to one account; and the rate limits of accounts.
 
 The operator creates and revokes keys; an account that does so itself, through the API, adds and removes them. The
 events differ in their writer alone: a key that was added is a key that was created.
@@ -7,7 +7,7 @@ events differ in their writer alone: a key that was added is a key that was crea
 from datetime import datetime
 from typing import Annotated, ClassVar
 
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 
 from .message import Account, Event
 
@@ -83,3 +83,35 @@ class ApiKeyUsed(AccessEvent):
     informational: ClassVar[bool] = True
 
     used_at: Annotated[datetime, Field(description="When it was used")]
+
+
+class RateLimit(BaseModel):
+    """Requests in a time: they may come at once, and the quota comes back evenly."""
+
+    model_config = ConfigDict(frozen=True, extra="ignore", hide_input_in_errors=True)
+
+    limit: Annotated[int, Field(ge=0, description="Requests; 0: no limit")]
+    seconds: Annotated[int, Field(gt=0, description="The time, in seconds")] = 60
+
+
+class RateLimitsSet(Event):
+    """The operator set the rate limits of an account. They replace all that were set before."""
+
+    type: ClassVar[str] = "access.rate_limits_set.v1"
+    stream: ClassVar[str] = "ACCESS"
+    action: ClassVar[str] = "rate_limits_set"
+    written_by: ClassVar[str] = "operator"
+
+    account: Account
+    requests: Annotated[
+        RateLimit | None,
+        Field(description="All requests, at each gateway; absent: the limit of the gateway's settings"),
+    ] = None
+    generations: Annotated[
+        RateLimit | None,
+        Field(description="Requests for videos, at all gateways together; absent: as in the settings"),
+    ] = None
+
+    @property
+    def aggregate(self) -> tuple[str, ...]:
+        return (self.account,)

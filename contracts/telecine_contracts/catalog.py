@@ -1,6 +1,6 @@
 """Catalog of all events and their registry with upcasts."""
 
-from .access import ApiKeyAdded, ApiKeyCreated, ApiKeyRemoved, ApiKeyRevoked, ApiKeyUsed
+from .access import ApiKeyAdded, ApiKeyCreated, ApiKeyRemoved, ApiKeyRevoked, ApiKeyUsed, RateLimitsSet
 from .checkpoints import CheckpointSigned
 from .credits import (
     AccountClosed,
@@ -67,6 +67,7 @@ EVENTS: tuple[type[Event], ...] = (
     ApiKeyAdded,
     ApiKeyRemoved,
     ApiKeyUsed,
+    RateLimitsSet,
     PricesPublished,
     QueueEntered,
     GenerationDispatched,

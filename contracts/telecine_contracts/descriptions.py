@@ -6,7 +6,7 @@ URL or key. It does contain texts that users and operators wrote: escape it for 
 
 from datetime import UTC, datetime
 
-from .access import ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
+from .access import ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed, RateLimit, RateLimitsSet
 from .checkpoints import CheckpointSigned
 from .credits import (
     AccountClosed,
@@ -214,6 +214,8 @@ def _operation(event: Event) -> str:
             return f"{event.action.removeprefix('key_')} API key {key_id}"
         case ApiKeyUsed(key_id=key_id, used_at=used_at):
             return f"API key {key_id} was used at {_time(used_at)}"
+        case RateLimitsSet(requests=requests, generations=generations):
+            return f"set rate limits: requests {_rate(requests)}, videos {_rate(generations)}"
         case PricesPublished(table=table, effective_from=time):
             return f"published price table {table.version}, in force from {format_timestamp(time)}"
         case QueueEntered():
@@ -228,6 +230,12 @@ def _operation(event: Event) -> str:
             return f"signed checkpoint of {log}: {size} entries, root {root[:_DIGEST_CHARACTERS]}…"
         case _:
             return ""
+
+
+def _rate(limit: RateLimit | None) -> str:
+    if limit is None:
+        return "by default"
+    return f"{limit.limit} in {limit.seconds} s" if limit.limit else "without limit"
 
 
 def _key_terms(key: ApiKeyCreated) -> str:

@@ -5,7 +5,15 @@ Together they tell one story: the account ``acme`` is granted 500 credits and as
 
 from datetime import UTC, datetime, timedelta
 
-from .access import ApiKeyAdded, ApiKeyCreated, ApiKeyRemoved, ApiKeyRevoked, ApiKeyUsed
+from .access import (
+    ApiKeyAdded,
+    ApiKeyCreated,
+    ApiKeyRemoved,
+    ApiKeyRevoked,
+    ApiKeyUsed,
+    RateLimit,
+    RateLimitsSet,
+)
 from .catalog_examples import CATALOG_EXAMPLES, queue_examples
 from .checkpoints import CheckpointSigned
 from .credits import (
@@ -350,6 +358,7 @@ _KEYS: tuple[Event, ...] = (
     ),
     ApiKeyRemoved(account=_ACCOUNT, key_id="key_b81d07"),
     ApiKeyUsed(account=_ACCOUNT, key_id="key_b81d07", used_at=_at(3_600)),
+    RateLimitsSet(account=_ACCOUNT, generations=RateLimit(limit=30, seconds=60)),
 )
 
 _CHECKPOINTS: tuple[Event, ...] = (

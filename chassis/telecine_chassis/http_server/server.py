@@ -123,6 +123,8 @@ class HttpServer:
             access_log=False,
             server_header=False,
             lifespan="off",
+            # By default, uvicorn believes any X-Forwarded-For from this machine.
+            proxy_headers=False,
             timeout_graceful_shutdown=int(grace),
             timeout_keep_alive=cast(int, limits.idle_timeout),  # its type is int, but uvicorn accepts a float
             http=cast(Any, protocol),

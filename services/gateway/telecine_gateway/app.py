@@ -66,6 +66,16 @@ from telecine_gateway.pricing import routes as pricing_routes
 from telecine_gateway.pricing.current_prices import CurrentPrices
 from telecine_gateway.pricing.quotes import Quotes
 from telecine_gateway.pricing.request_prices import RequestPrices
+from telecine_gateway.rate_limits.account_limits import AccountLimits, Limits
+from telecine_gateway.rate_limits.addresses import ClientAddresses
+from telecine_gateway.rate_limits.generation_counts import GenerationCounts
+from telecine_gateway.rate_limits.limiter import (
+    GenerationLimit,
+    RateLimitedAuth,
+    RateLimitMiddleware,
+    RequestLimits,
+)
+from telecine_gateway.rate_limits.rules import Policy, parse_rate
 from telecine_gateway.read_model.account_queries import AccountQueries
 from telecine_gateway.read_model.live_updates import LiveUpdates
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
@@ -107,13 +117,18 @@ def build(settings: Settings) -> Service:
     )
     api = Api(__version__)
     install_error_handlers(api)
-    install_middleware(api, parts.tracing, parts.metrics)
     keys = ApiKeyCatchUp(
         lambda: projections.newest("access"), lambda: projections.sequence("access"), within=NEW_KEY_TIMEOUT
     )
     recent = Recent()
     queries = Queries(lambda: projections.engine, recent)
     live = LiveUpdates(projections)
+    limits, generation_limit = _rate_limits(settings, parts, projections, queries)
+    # The layer that is added last is the outermost.
+    api.add_middleware(
+        RateLimitMiddleware, limits=limits, addresses=ClientAddresses(settings.trusted_proxies)
+    )
+    install_middleware(api, parts.tracing, parts.metrics)
     issuer = _issuer(settings, parts, queries, live) if settings.jwks_url else None
     key_commands: KeyCommands = CommandHandler(
         parts.event_store(timeout=settings.store_timeout),
@@ -123,7 +138,9 @@ def build(settings: Settings) -> Service:
         timeout=settings.store_timeout,
     )
     usage = KeyUsage(partial(record_use, key_commands), parts.clock)
-    auth = Auth(queries, keys.catch_up, parts.clock, usage.note, issuer.auth if issuer else None)
+    auth = RateLimitedAuth(
+        limits, queries, keys.catch_up, parts.clock, usage.note, issuer.auth if issuer else None
+    )
     account_keys = AccountKeys(key_commands, keys.wait_until_visible, parts.clock)
     service = parts.service(
         before=[projections, bucket, usage, *([issuer.keys] if issuer else [])],
@@ -170,12 +187,40 @@ def build(settings: Settings) -> Service:
         health.router(service.ready),
         documentation_routes.router(api),
     ]
-    for router in [
-        *_routers(settings, parts, projections, queries, auth, prices, positions, live, bucket),
-        *operation,
-    ]:
+    routers = _routers(
+        settings, parts, projections, queries, auth, prices, positions, live, bucket, generation_limit
+    )
+    for router in [*routers, *operation]:
         api.include_router(router)
     return service
+
+
+def _rate_limits(
+    settings: Settings, parts: ServiceBuilder, projections: ProjectionRunner, queries: Queries
+) -> tuple[RequestLimits, GenerationLimit]:
+    counts = GenerationCounts(queries.newest_requests, parts.clock)
+    default = Limits(
+        _policy("account", settings.rate_limit_account),
+        _policy("generations", settings.rate_limit_generations),
+    )
+    accounts = AccountLimits(queries.rate_limits, default, on_change=counts.forget_all)
+    projections.listen("access", accounts.forget)
+    projections.on_slot_change(accounts.forget_all)
+    projections.watch("generations", counts.watch)
+    projections.listen("generations", counts.committed)
+    projections.on_slot_change(counts.slot_changed)
+    limits = RequestLimits(
+        accounts,
+        address=_policy("address", settings.rate_limit_address),
+        key=_policy("key", settings.rate_limit_key),
+        failures=_policy("failed-authentication", settings.rate_limit_failed_auth),
+    )
+    return limits, GenerationLimit(accounts, counts)
+
+
+def _policy(name: str, rate: str) -> Policy | None:
+    parsed = parse_rate(rate)
+    return None if parsed is None else Policy(name, *parsed)
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,6 +266,7 @@ def _routers(
     positions: QueuePositions,
     live: LiveUpdates,
     bucket: S3Content,
+    generation_limit: GenerationLimit,
 ) -> Sequence[APIRouter]:
     clock = parts.clock
     store = parts.event_store(timeout=settings.store_timeout)
@@ -262,7 +308,7 @@ def _routers(
     callback_secret = settings.callback_secret.get_secret_value()
     body = settings.max_body_bytes
     return [
-        submission_routes.router(auth, submissions, request_prices, rules, max_body=body),
+        submission_routes.router(auth, submissions, request_prices, rules, generation_limit, max_body=body),
         video_routes.status_router(auth, generations, positions, views, clock),
         video_routes.history_router(auth, queries, live.wait_until_current, views, cursors, clock),
         credits_routes.router(

@@ -2,7 +2,7 @@
 
 from typing import Annotated, Any, Self
 
-from pydantic import Field, SecretStr, field_validator, model_validator
+from pydantic import AfterValidator, Field, SecretStr, field_validator, model_validator
 from pydantic_core import from_json
 from pydantic_settings import NoDecode
 
@@ -11,7 +11,17 @@ from telecine_chassis.settings.secrets import ChosenSecret
 from telecine_contracts.video_models import DEFAULT_MODEL, MODELS
 from telecine_gateway.access.api_keys import DEFAULT_SCOPES, Scope
 from telecine_gateway.access.token_rules import ALGORITHMS, is_trustworthy
+from telecine_gateway.rate_limits.addresses import ClientAddresses
+from telecine_gateway.rate_limits.rules import parse_rate
 
+
+def _checked_rate(text: str) -> str:
+    parse_rate(text)
+    return text
+
+
+Rate = Annotated[str, AfterValidator(_checked_rate)]
+"""Requests and seconds, `1000/60`; `0` for no limit."""
 Names = Annotated[tuple[str, ...], NoDecode]
 
 
@@ -99,6 +109,29 @@ class Settings(DatabaseSettings):
         Names, Field(description="host:port that image URLs may point to though private; for sandboxes")
     ] = ()
 
+    rate_limit_address: Annotated[
+        Rate,
+        Field(description="Requests / seconds that a client address may send to one gateway; 0: no limit"),
+    ] = "120000/60"
+    rate_limit_key: Annotated[Rate, Field(description="The same for an API key")] = "60000/60"
+    rate_limit_account: Annotated[
+        Rate, Field(description="The same for an account that has no limit of its own (`telecine limits`)")
+    ] = "90000/60"
+    rate_limit_generations: Annotated[
+        Rate,
+        Field(description="Requests for videos / seconds of such an account, at all gateways together"),
+    ] = "12000/60"
+    rate_limit_failed_auth: Annotated[
+        Rate,
+        Field(description="Failed attempts to authenticate / seconds of a client address, at one gateway"),
+    ] = "600/60"
+    trusted_proxies: Annotated[
+        Names,
+        Field(
+            description="Addresses or networks of proxies whose X-Forwarded-For names the client, e.g. 10.0.0.0/8"
+        ),
+    ] = ()
+
     jwks_url: Annotated[
         str | None,
         Field(
@@ -137,6 +170,7 @@ class Settings(DatabaseSettings):
     @field_validator(
         "models",
         "image_url_private_hosts",
+        "trusted_proxies",
         "jwt_audiences",
         "jwt_algorithms",
         "jwt_scope_claims",
@@ -149,6 +183,12 @@ class Settings(DatabaseSettings):
             return from_json(value)
         if isinstance(value, str):
             return tuple(name.strip() for name in value.split(",") if name.strip())
+        return value
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _networks(cls, value: tuple[str, ...]) -> tuple[str, ...]:
+        ClientAddresses(value)
         return value
 
     @model_validator(mode="after")

@@ -46,6 +46,8 @@ def test_every_documented_command_exists() -> None:
         "keys list",
         "keys revoke",
         "keys rotate",
+        "limits show",
+        "limits set",
         "prices show",
         "prices check",
         "prices diff",

@@ -8,6 +8,7 @@ from fastapi.telemetry import TelemetryConfig
 
 from telecine_gateway.access.api_keys import Scope
 
+from .responses import RATE_LIMITED
 from .schemas import ONE_LINE, REQUIRED, SCHEMA, SECURITY_SCHEMES
 
 __all__ = ["SCOPES", "Api", "scope_requirement"]
@@ -74,8 +75,10 @@ class Api(FastAPI):
         if self.openapi_schema is None:
             document = super().openapi()
             document.setdefault("components", {})["securitySchemes"] = SECURITY_SCHEMES
-            for operations in document["paths"].values():
+            for path, operations in document["paths"].items():
                 for operation in operations.values():
+                    if path.startswith("/api/"):
+                        operation["responses"].setdefault("429", RATE_LIMITED)
                     if "401" in operation["responses"]:
                         scopes = operation.pop(SCOPES, [])
                         operation["security"] = [{name: scopes} for name in SECURITY_SCHEMES]

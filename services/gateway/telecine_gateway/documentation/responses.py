@@ -7,8 +7,9 @@ from typing import Any
 from pydantic import BaseModel
 
 from telecine_gateway.http.schemas import ErrorBody, ErrorCode
+from telecine_gateway.rate_limits.headers import QUOTA_EXCEEDED
 
-__all__ = ["failure_responses", "success_response"]
+__all__ = ["RATE_LIMITED", "failure_responses", "success_response"]
 
 
 _FAILURES = {
@@ -112,3 +113,28 @@ def _general(status: int) -> tuple[str, dict[str, Any]]:
 def _failure(description: str, example: dict[str, Any]) -> dict[str, Any]:
     content = {"application/json": {"example": example}}
     return {"model": ErrorBody, "description": description, "content": content}
+
+
+RATE_LIMITED = {
+    "description": "A rate limit is reached; see Retry-After, RateLimit and RateLimit-Policy",
+    "headers": {
+        name: {"description": description, "schema": {"type": "string"}}
+        for name, description in (
+            ("Retry-After", "Seconds to wait, at most 120"),
+            ("RateLimit-Policy", 'The limits, e.g. `"account";q=1000;w=60`'),
+            ("RateLimit", 'What is left of each, e.g. `"account";r=0;t=3`'),
+        )
+    },
+    "content": {
+        "application/json": {
+            "schema": {"$ref": "#/components/schemas/ErrorBody"},
+            "example": {
+                "error": "Too many requests of this key or account; please try again in 3 s",
+                "code": ErrorCode.RATE_LIMITED.value,
+                "type": QUOTA_EXCEEDED,
+                "violated-policies": ["account"],
+            },
+        }
+    },
+}
+"""The 429 of every limited route, as OpenAPI."""

@@ -78,6 +78,7 @@ class ErrorCode(StrEnum):
     UNSUPPORTED_ENCODING = "unsupported_encoding"
     RANGE_NOT_SATISFIABLE = "range_not_satisfiable"
     TOO_MANY_DOWNLOADS = "too_many_downloads"
+    RATE_LIMITED = "rate_limited"
     HEADER_TOO_LARGE = "header_too_large"
     INTERNAL_ERROR = "internal_error"
     NOT_SUPPORTED = "not_supported"
@@ -110,3 +111,8 @@ class ErrorBody(ResponseBody):
     ] = None
     task_id: Annotated[str | None, Field(description="The same id")] = None
     request_id: Annotated[str | None, Field(description="Of an internal error: see the service's log")] = None
+    type: Annotated[str | None, Field(description="The problem type (RFC 9457), of a limit")] = None
+    violated_policies: Annotated[
+        list[str] | None,
+        Field(alias="violated-policies", description="The limits, as RateLimit-Policy names them"),
+    ] = None

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.projector import Projection
 from telecine_chassis.projections.rows import RowKey, Rows, new_row
-from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed
+from telecine_contracts.access import ApiKeyCreated, ApiKeyRevoked, ApiKeyUsed, RateLimitsSet
 from telecine_contracts.credits import (
     CreditsDebited,
     CreditsDenied,
@@ -34,6 +34,7 @@ from .tables import (
     LedgerEntry,
     PublishedPrices,
     QueueRow,
+    RateLimitRow,
     VideoEvent,
 )
 from .timeline import public_data
@@ -132,13 +133,16 @@ def _apply_charge(rows: Rows, event: LedgerEvent) -> None:
 
 
 def access_keys(recorded: RecordedEvent) -> Iterator[RowKey]:
-    """The key that is created."""
-    if isinstance(recorded.event, ApiKeyCreated):
-        yield ApiKey, recorded.event.key_sha256
+    """The key that is created, or the account whose limits change."""
+    match recorded.event:
+        case ApiKeyCreated() as event:
+            yield ApiKey, event.key_sha256
+        case RateLimitsSet() as event:
+            yield RateLimitRow, event.account
 
 
 def apply_access(rows: Rows, recorded: RecordedEvent) -> None:
-    """API keys and their accounts."""
+    """API keys and rate limits of accounts."""
     match recorded.event:
         case ApiKeyCreated() as event if rows.get(ApiKey, event.key_sha256) is None:
             scopes = list(DEFAULT_SCOPES if event.scopes is None else event.scopes)
@@ -162,6 +166,11 @@ def apply_access(rows: Rows, recorded: RecordedEvent) -> None:
         case ApiKeyUsed() as event:
             for key in rows.find(ApiKey, account=event.account, key_id=event.key_id):
                 key.last_used_at = event.used_at
+        case RateLimitsSet() as event:
+            limits = rows.get(RateLimitRow, event.account)
+            if limits is None:
+                limits = rows.add(RateLimitRow, new_row(RateLimitRow, account=event.account))
+            limits.data = event.model_dump(mode="json", exclude_none=True)
 
 
 def apply_catalog(rows: Rows, recorded: RecordedEvent) -> None:

@@ -14,12 +14,22 @@ from sqlmodel import Session, SQLModel, col, select
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.rows import new_row
+from telecine_contracts.access import RateLimitsSet
 from telecine_contracts.dispatch_queue import DispatchQueue
 from telecine_contracts.erasure import AccountErased
 from telecine_contracts.price_catalog import PricesPublished
 
 from .charges import Charge
-from .tables import ApiKey, ChargeRow, GenerationRow, LedgerEntry, PublishedPrices, QueueRow, VideoEvent
+from .tables import (
+    ApiKey,
+    ChargeRow,
+    GenerationRow,
+    LedgerEntry,
+    PublishedPrices,
+    QueueRow,
+    RateLimitRow,
+    VideoEvent,
+)
 
 __all__ = [
     "END",
@@ -269,6 +279,23 @@ class Queries:
         """The dispatch queue of a model; empty if it never had one."""
         row = await self.run(lambda session: session.get(QueueRow, model))
         return DispatchQueue() if row is None else DispatchQueue.from_json(row.data)
+
+    async def rate_limits(self) -> Sequence[RateLimitsSet]:
+        """The limits of all accounts that have their own."""
+        rows = await self.run(lambda session: session.exec(select(RateLimitRow)).all())
+        return [RateLimitsSet.model_validate(row.data) for row in rows]
+
+    async def newest_requests(self, account: str, most: int) -> Sequence[tuple[int, datetime]]:
+        """Sequence and time of the newest requests of an account, newest first."""
+        generations = table_of(GenerationRow).c
+        question = (
+            columns(generations.requested_sequence, generations.requested_at)
+            .where(generations.account == account)
+            .order_by(generations.requested_sequence.desc())
+            .limit(most)
+        )
+        rows = await self.read(lambda connection: connection.execute(question).all())
+        return [(row.requested_sequence, row.requested_at) for row in rows]
 
     async def key(self, sha256: str) -> ApiKey | None:
         """An API key by its hash, revoked or not."""

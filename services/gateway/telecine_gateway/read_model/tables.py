@@ -21,12 +21,13 @@ __all__ = [
     "LedgerEntry",
     "PublishedPrices",
     "QueueRow",
+    "RateLimitRow",
     "SpendLimit",
     "VideoEvent",
 ]
 
 METADATA = MetaData()
-VERSION = 6
+VERSION = 7
 """Version of the tables. Any change of them needs a new one; its tables are filled from the streams."""
 
 
@@ -219,6 +220,15 @@ class ApiKey(Table, table=True):
     expires_at: datetime | None = _time()
     revoked_at: datetime | None = _time()
     last_used_at: datetime | None = _time()
+
+
+class RateLimitRow(Table, table=True):
+    """The rate limits that the operator has set for an account: the last event, as JSON."""
+
+    __tablename__ = "rate_limit"
+
+    account: str = Field(primary_key=True)
+    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
 class PublishedPrices(Table, table=True):

@@ -26,6 +26,7 @@ from telecine_gateway.http.errors import (
 from telecine_gateway.http.request_body import parse_json_object, read_body
 from telecine_gateway.http.schemas import ErrorCode
 from telecine_gateway.pricing.request_prices import RequestPrices
+from telecine_gateway.rate_limits.limiter import GenerationLimit
 
 from .denials import denial_response
 from .idempotency import IdempotentRequest
@@ -62,7 +63,13 @@ _PARAMETERS: list[dict[str, Any]] = [
 
 
 def router(
-    auth: Auth, submissions: Submissions, prices: RequestPrices, rules: RequestRules, *, max_body: int
+    auth: Auth,
+    submissions: Submissions,
+    prices: RequestPrices,
+    rules: RequestRules,
+    limit: GenerationLimit,
+    *,
+    max_body: int,
 ) -> APIRouter:
     """The route that requests videos."""
     routes = APIRouter(tags=["videos"])
@@ -94,7 +101,7 @@ def router(
         advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
         mark_possibly_recorded(request, advice, id=generation, task_id=generation)
         try:
-            submission = await _submit(requester, sent, generation, repeatable=key is not None)
+            submission = await _submit(request, requester, sent, generation, repeatable=key is not None)
         except IdempotencyConflict:
             text = "This Idempotency-Key was used for another request"
             raise ApiError(409, ErrorCode.IDEMPOTENCY_CONFLICT, text) from None
@@ -103,16 +110,20 @@ def router(
         except Unavailable:
             body = failure_body(request.scope, ErrorCode.UNAVAILABLE, "The event store did not respond")
             return json_response(503, body, {"Retry-After": RETRY_AFTER})
+        finally:
+            limit.answered(generation)
         return _outcome(submission)
 
     async def _submit(
-        requester: Requester, sent: IdempotentRequest, generation: str, *, repeatable: bool
+        request: Request, requester: Requester, sent: IdempotentRequest, generation: str, *, repeatable: bool
     ) -> Submission:
         try:
             video = GenerateBody.parse(sent.body, rules)
             price = await prices.price(requester.account, video)
+            await limit.admit(request, requester.account, generation)
         except (InvalidRequest, ApiError):
-            # The same request may have been accepted before, when a model was still offered or a quote was valid.
+            # The same request may have been accepted before: when a model was still offered, a quote was valid, or
+            # the limit was not reached.
             earlier = await submissions.find_earlier(requester, sent, generation) if repeatable else None
             if earlier is None:
                 raise

@@ -1,0 +1,1 @@
+"""`telecine limits`: rate limits of accounts."""
