@@ -121,6 +121,10 @@ class GenerationRequested(VideoEvent):
         Field(description="SHA-256 of the request's body in a canonical form, hexadecimal"),
     ]
     api_key: Annotated[str | None, Field(description="Id of the API key of the request, not the key")] = None
+    cancel_after: Annotated[
+        int | None,
+        Field(ge=1, description="Seconds after which it is cancelled unless submitted; absent: never"),
+    ] = None
 
 
 class CancelRequested(VideoEvent):

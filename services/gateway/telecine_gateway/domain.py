@@ -43,6 +43,7 @@ class RequestGeneration:
     price: Price
     digest: str
     api_key: str | None = None
+    cancel_after: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +96,7 @@ def _request(command: RequestGeneration, generation: Generation) -> Event | None
         price=command.price,
         digest=command.digest,
         api_key=command.api_key,
+        cancel_after=command.cancel_after,
     )
 
 

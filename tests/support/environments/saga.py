@@ -269,7 +269,14 @@ class Saga:
         )
         return LedgerAnswer.model_validate_json(answer.data)
 
-    async def request(self, account: str, prompt: str = "a lighthouse", **parameters: Any) -> str:
+    async def request(
+        self,
+        account: str,
+        prompt: str = "a lighthouse",
+        *,
+        cancel_after: int | None = None,
+        **parameters: Any,
+    ) -> str:
         """Ask for a generation as the gateway would; its id."""
         generation = f"g-{secrets.token_hex(8)}"
         wanted: dict[str, Any] = {
@@ -285,6 +292,7 @@ class Saga:
             parameters=VideoParameters(prompt=prompt, **wanted),
             price=_price(wanted),
             digest="0" * 64,
+            cancel_after=cancel_after,
         )
         await self.append(event, generation, expected=0)
         return generation

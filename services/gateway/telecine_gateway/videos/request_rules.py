@@ -31,6 +31,8 @@ MAX_PRIORITY = 9
 MODEL_CHOOSES = -1
 """As a duration: the model chooses the length."""
 SERVICE_TIERS = ("default", "flex")
+MAX_CANCEL_AFTER = 7 * 24 * 3600
+"""Seconds."""
 MAX_QUOTE = 2048
 """Characters of a quote's token."""
 DEFAULT_RESOLUTION = "720p"
@@ -178,6 +180,16 @@ def check_quote(value: object) -> str | None:
     if text is not None and len(text) > MAX_QUOTE:
         raise invalid_value(f"must not be longer than {MAX_QUOTE} characters, but has {len(text)}")
     return text
+
+
+def check_cancel_after(value: object) -> int | None:
+    """Seconds; None for never."""
+    if value is None:
+        return None
+    seconds = whole_number(value)
+    if seconds is None or not 1 <= seconds <= MAX_CANCEL_AFTER:
+        raise invalid_value(f"must be a whole number of seconds from 1 to {MAX_CANCEL_AFTER}")
+    return seconds
 
 
 def check_watermark(value: object) -> bool:

@@ -76,6 +76,7 @@ class Submissions:
             price=price,
             digest=sent.digest,
             api_key=requester.key_id,
+            cancel_after=request.cancel_after,
         )
         # With the digest in the cause, another request under the same key is not taken for a repetition.
         cause = Cause(derive_id(generation, f"request {sent.digest}"), generation, traceparent)

@@ -38,6 +38,7 @@ from .submission import Submission, Submissions
 __all__ = ["router"]
 
 _KEY = re.compile(r"[\x21-\x7e]{1,255}")
+_MAX_DIGITS = 9
 NOT_RECORDED = "The event store did not take the request; nothing was recorded or charged"
 _RETRY_IS_SAFE = "Repeating it with the same Idempotency-Key is safe: it will never be charged twice."
 _RETRY_WITH_KEY = (
@@ -52,6 +53,13 @@ _PARAMETERS: list[dict[str, Any]] = [
         "the same if they hold the same JSON members and values; a null counts as absent.",
         "schema": {"type": "string", "pattern": "^[\\x21-\\x7e]{1,255}$"},
         "example": "order-1042-clip-3",
+    },
+    {
+        "name": "Cancel-After",
+        "in": "header",
+        "description": "The same as the field cancelAfter, in seconds.",
+        "schema": {"type": "string", "pattern": "^[1-9][0-9]{0,5}$"},
+        "example": "600",
     },
     {
         "name": "traceparent",
@@ -95,7 +103,9 @@ def router(
     )
     async def generate(request: Request, requester: Annotated[Requester, Depends(needed)]) -> Response:
         key = idempotency_key(request)
-        sent = IdempotentRequest(parse_json_object(await read_body(request, max_body)))
+        sent = IdempotentRequest(
+            _with_cancel_after(parse_json_object(await read_body(request, max_body)), request)
+        )
         generation = derive_id(requester.account, f"idempotency-key {key}") if key else str(uuid.uuid4())
         bind_context(generation=generation)
         advice = _RETRY_IS_SAFE if key else _RETRY_WITH_KEY
@@ -139,6 +149,18 @@ def router(
         )
 
     return routes
+
+
+def _with_cancel_after(body: dict[str, Any], request: Request) -> dict[str, Any]:
+    """The body with the header Cancel-After as its field. Raises ApiError 400 if the two differ."""
+    text = request.headers.get("cancel-after")
+    if text is None:
+        return body
+    seconds = int(text) if text.isascii() and text.isdigit() and len(text) <= _MAX_DIGITS else text
+    field = GenerateBody.model_fields["cancel_after"].alias or ""
+    if body.get(field) not in (None, seconds):
+        raise ApiError.invalid_field("Cancel-After", f"must be the same as {field}, where both are there")
+    return {**body, field: seconds}
 
 
 def idempotency_key(request: Request) -> str | None:

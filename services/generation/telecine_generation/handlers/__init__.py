@@ -19,7 +19,7 @@ from telecine_contracts.streams import (
 from .bucket_poller import POLL, WAKE, BucketPoller
 from .cancel import cancel
 from .deny import deny
-from .dispatch import DISPATCH, Dispatcher, dispatched, released
+from .dispatch import CANCEL_AFTER, DISPATCH, Dispatcher, dispatched, released
 from .poll import GenerationPoller
 from .submit import Generations, Submitter, submit
 
@@ -33,7 +33,11 @@ def register_consumers(
     dispatcher: Dispatcher,
 ) -> None:
     """Binds every consumer of the service to its handler."""
-    reactor.on(GENERATION_SUBMIT, CreditsDebited, partial(submit, submitter, dispatcher.admit, poller.follow))
+    reactor.on(
+        GENERATION_SUBMIT,
+        CreditsDebited,
+        partial(submit, submitter, dispatcher.admit, dispatcher.limit_wait, poller.follow),
+    )
     on_place = partial(dispatched, dispatcher, submitter, generations, poller.follow)
     reactor.on(GENERATION_DISPATCH, GenerationDispatched, on_place)
     reactor.on(GENERATION_RELEASE, GenerationEvent, partial(released, dispatcher, generations))
@@ -41,6 +45,16 @@ def register_consumers(
     reactor.on(GENERATION_CANCEL, CancelRequested, partial(cancel, poller))
     reactor.on_timers(
         GENERATION_TIMERS,
-        {WAKE: poller.wake, POLL: buckets.poll_bucket, DISPATCH: dispatcher.check},
-        {WAKE: ("account", "generation"), POLL: ("bucket",), DISPATCH: ("model",)},
+        {
+            WAKE: poller.wake,
+            POLL: buckets.poll_bucket,
+            DISPATCH: dispatcher.check,
+            CANCEL_AFTER: dispatcher.cancel_waiting,
+        },
+        {
+            WAKE: ("account", "generation"),
+            POLL: ("bucket",),
+            DISPATCH: ("model",),
+            CANCEL_AFTER: ("account", "generation"),
+        },
     )

@@ -13,18 +13,20 @@ from telecine_contracts import subjects
 from telecine_contracts.dispatch import GenerationDispatched
 from telecine_contracts.dispatch_queue import DispatchQueue
 from telecine_contracts.generation import GenerationEvent
-from telecine_generation.rules.commands import Queue
+from telecine_generation.rules.commands import CancelWaiting, Queue
 from telecine_generation.rules.dispatch import DispatchNext, Enter, Leave, Lower, Places, QueueCommand
 from telecine_generation.rules.generation import Generation, Phase
 
 from .submit import Generations, Submitter
 
-__all__ = ["DISPATCH", "DispatchPolicy", "Dispatcher", "dispatched", "released"]
+__all__ = ["CANCEL_AFTER", "DISPATCH", "DispatchPolicy", "Dispatcher", "dispatched", "released"]
 
 log = structlog.get_logger(__name__)
 Queues = CommandHandler[QueueCommand, DispatchQueue]
 DISPATCH = "dispatch"
 """The timer of a model's queue, while anything waits in it."""
+CANCEL_AFTER = "cancel_after"
+"""The timer of a generation that may wait for a limited time only."""
 CHECK_SECONDS = 5.0
 """Between two looks at a queue: places may be free again although nothing has ended."""
 
@@ -97,7 +99,18 @@ class Dispatcher:
             return True
         await self._generations.handle(subjects.video(account, generation), Queue(wanted.model), cause)
         await self._watch(wanted.model)
+        await self.limit_wait(state)
         return False
+
+    async def limit_wait(self, state: Generation) -> None:
+        """Cancel the generation after the time for which its user is willing to wait, if it named one."""
+        if state.request is not None and state.request.cancel_after is not None:
+            at = self._clock() + timedelta(seconds=state.request.cancel_after)
+            await self._timers.set_if_absent(Timer(CANCEL_AFTER, state.ids), at)
+
+    async def cancel_waiting(self, timer: Timer) -> None:
+        """The time is over."""
+        await self._generations.handle(subjects.video(*timer.key), CancelWaiting())
 
     async def release(self, state: Generation, cause: Cause) -> None:
         """The generation has ended: its place is free, or it no longer waits."""

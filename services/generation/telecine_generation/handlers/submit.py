@@ -224,6 +224,7 @@ class Submitter:
 async def submit(
     submitter: Submitter,
     admit: Callable[[str, str, str | None, Cause], Awaitable[bool]],
+    limit_wait: Callable[[Generation], Awaitable[None]],
     follow: Callable[[Generation], Awaitable[None]],
     event: CreditsDebited,
     cause: Cause,
@@ -231,7 +232,10 @@ async def submit(
     """Makes the first attempt of a generation that was paid for and need not wait, and follows it."""
     if not await admit(event.account, event.generation, event.price.model, cause):
         return
-    await follow(await submitter.submit(event.account, event.generation, attempt=1, cause=cause))
+    state = await submitter.submit(event.account, event.generation, attempt=1, cause=cause)
+    if state.phase is Phase.DEFERRED:
+        await limit_wait(state)
+    await follow(state)
 
 
 def safety_identifier(account: str, generation: str) -> str:

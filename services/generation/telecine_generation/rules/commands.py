@@ -124,6 +124,11 @@ class CancelUnsubmitted:
 
 
 @dataclass(frozen=True, slots=True)
+class CancelWaiting:
+    """The time is over for which the user was willing to wait for the submission."""
+
+
+@dataclass(frozen=True, slots=True)
 class ConfirmCancel:
     """The provider cancelled the task at the user's request."""
 
@@ -147,6 +152,7 @@ Command = (
     | Expire
     | Deny
     | CancelUnsubmitted
+    | CancelWaiting
     | ConfirmCancel
     | RejectCancel
 )

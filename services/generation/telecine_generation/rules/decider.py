@@ -33,6 +33,7 @@ from .commands import (
     AbandonClaim,
     Accept,
     CancelUnsubmitted,
+    CancelWaiting,
     Claim,
     Command,
     ConfirmCancel,
@@ -75,6 +76,9 @@ def decide(command: Command, state: Generation) -> Event | None:
         case CancelUnsubmitted():
             idle = state.phase in (Phase.REQUESTED, Phase.DEFERRED) and state.cancel is CancelStatus.REQUESTED
             return GenerationCancelled(**about) if idle else None
+        case CancelWaiting():
+            waits = state.phase in (Phase.REQUESTED, Phase.DEFERRED)
+            return GenerationCancelled(**about) if waits else None
         case ConfirmCancel():
             return GenerationCancelled(**about) if state.phase is Phase.SUBMITTED else None
         case RejectCancel(status):

@@ -100,6 +100,22 @@ async def test_what_waits_can_be_cancelled_and_leaves_its_place_to_others(
         assert order == [*running, after]
 
 
+async def test_a_wait_can_be_limited(
+    nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
+) -> None:
+    async with saga(nats, s3, emulator, tmp_path, overrides=QUEUED) as environment:
+        await environment.grant("ann", 1000)
+        prompt = "a [emulator:task_seconds=3] b"
+        running = [await environment.request("ann", prompt, cancel_after=1) for _ in range(2)]
+        for generation in running:
+            await environment.until("ann", generation, "submitted")
+        impatient = await environment.request("ann", cancel_after=1)
+        assert await environment.closed("ann", impatient) == ["debited", "refunded"]
+        assert await environment.emulator.submissions(impatient) == []
+        pairs = [("ann", generation) for generation in running]
+        assert await end_of_all(environment, pairs) == [["debited", "settled"]] * 2
+
+
 async def test_a_429_lowers_the_places_and_bounces_nothing_that_waits(
     nats: NatsServer, s3: S3Server, emulator: Emulator, tmp_path: Path
 ) -> None:

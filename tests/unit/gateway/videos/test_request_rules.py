@@ -57,7 +57,7 @@ def test_a_complete_request_is_parsed() -> None:
 
     request = GenerateBody.parse(body, RULES)
 
-    others = {"quote", "references", "draft", "generateAudio", "priority", "returnLastFrame"}
+    others = {"quote", "cancelAfter", "references", "draft", "generateAudio", "priority", "returnLastFrame"}
     assert set(body) == set(FIELDS) - others
     assert request.kind is Kind.IMAGE_TO_VIDEO
     assert request.parameters.model_dump(exclude_none=True) == {

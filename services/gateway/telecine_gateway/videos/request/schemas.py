@@ -11,6 +11,7 @@ from telecine_gateway.documentation.schemas import BLANK, LINES, NOT_BLANK, URL
 from telecine_gateway.http.schemas import RequestBody
 from telecine_gateway.http.validation import validate_body
 from telecine_gateway.videos.request_rules import (
+    MAX_CANCEL_AFTER,
     MAX_PRIORITY,
     MAX_PROMPT,
     MAX_QUOTE,
@@ -18,6 +19,7 @@ from telecine_gateway.videos.request_rules import (
     MODEL_CHOOSES,
     RequestRules,
     check_camera_fixed,
+    check_cancel_after,
     check_draft,
     check_duration,
     check_generate_audio,
@@ -164,6 +166,13 @@ class GenerateBody(RequestBody):
     return_last_frame: Annotated[
         bool | None, BeforeValidator(check_return_last_frame), Field(description="Not offered yet: false")
     ] = None
+    cancel_after: Annotated[
+        Annotated[int, Field(ge=1, le=MAX_CANCEL_AFTER)] | None,
+        BeforeValidator(check_cancel_after),
+        Field(
+            description="Seconds after which it is cancelled and refunded unless the provider has it by then"
+        ),
+    ] = None
     quote: Annotated[
         Annotated[str, Field(json_schema_extra={"maxLength": MAX_QUOTE})] | None,
         BeforeValidator(check_quote),
@@ -187,7 +196,7 @@ class GenerateBody(RequestBody):
     @property
     def parameters(self) -> VideoParameters:
         """The resolved request, as the event records it; price and provider request are made from it alone."""
-        values = self.model_dump(exclude={"quote", "return_last_frame"})
+        values = self.model_dump(exclude={"quote", "cancel_after", "return_last_frame"})
         if self.duration == MODEL_CHOOSES:
             longest = MODELS[values["model"]].durations[1]
             values |= {"duration": longest, "duration_chosen_by_model": True}
