@@ -192,6 +192,18 @@ def test_a_key_has_the_scopes_of_its_creation(telecine: Commands) -> None:
     assert "admin generate" in telecine.well("keys", "list", "oscar")
 
 
+def test_rate_limits_are_set_one_by_one_and_shown(telecine: Commands) -> None:
+    assert "default" in telecine.well("limits", "show", "rita")
+    telecine.well("limits", "set", "rita", "--generations", "30/60")
+    changed = telecine.json("limits", "set", "rita", "--requests", "0")
+
+    assert changed["generations"] == {"limit": 30, "seconds": 60}
+    assert changed["requests"]["limit"] == 0
+    assert telecine.json("limits", "show", "rita") == changed
+    assert telecine.json("limits", "set", "rita", "--generations", "default")["generations"] is None
+    assert "every 120 seconds" in telecine("limits", "set", "rita", "--requests", "1/3600").err
+
+
 def test_an_account_without_entries_is_named(telecine: Commands) -> None:
     unknown = telecine("credits", "show", "unknown")
     assert unknown.code == 1
