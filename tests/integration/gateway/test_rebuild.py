@@ -15,7 +15,10 @@ from tests.support.servers.instances import NatsServer
 from telecine_chassis.projections.rebuild import rebuild
 from telecine_chassis.projections.slots import Slots
 from telecine_contracts import registry
+from telecine_contracts.access import RateLimitsSet
 from telecine_contracts.commands import CloseAccount, SetSpendLimits
+from telecine_contracts.dispatch import QueueEntered
+from telecine_contracts.examples import example
 from telecine_gateway.read_model.projections import METADATA, PROJECTIONS, VERSION
 
 
@@ -58,7 +61,8 @@ async def wait_until_projected(slots: Slots) -> dict[str, Sequence[Any]]:
 
     def complete() -> bool:
         found = rows(slots.open(slots.live()))
-        return len(found["generation"]) == 5 and len(found["ledger_entry"]) == 12
+        counts = [len(found[name]) for name in ("generation", "ledger_entry", "rate_limit", "dispatch_queue")]
+        return counts == [5, 12, 1, 1]
 
     await eventually(complete)
     return rows(slots.open(slots.live()))
@@ -82,6 +86,8 @@ async def append_every_event(environment: GatewayEnvironment, gateway: Gateway, 
     await environment.revoke(revoked)
     await environment.command(SetSpendLimits.subject, SetSpendLimits(account="poor", per_day=100))
     await environment.command(CloseAccount.subject, CloseAccount(account="other"))
+    await environment.append(example(RateLimitsSet))
+    await environment.append(example(QueueEntered))
     poor = await environment.owner(gateway, "poor", credits=1)
     assert (await poor.generate()).status_code == 402
     assert (await poor.get("/api/video/history")).json()["items"]

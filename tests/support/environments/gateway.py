@@ -201,6 +201,8 @@ class GatewayEnvironment:
         """Append as if the service that owns the event had; the sequence."""
         if event.stream == "VIDEO":
             aggregate = subjects.video(event.about["account"], event.about["generation"])
+        elif event.stream == "ACCESS":
+            aggregate = subjects.access(event.about["account"])
         elif isinstance(event, QueueEvent):
             aggregate = subjects.queue(event.model)
         else:

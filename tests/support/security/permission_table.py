@@ -37,6 +37,7 @@ OWNERS = {
     "ledger.a.skipped": CREDITS,
     "access.a.key_created": OPERATOR,
     "access.a.key_revoked": OPERATOR,
+    "access.a.rate_limits_set": OPERATOR,
     "access.a.key_added": GATEWAY,
     "access.a.key_removed": GATEWAY,
     "access.a.key_used": GATEWAY,

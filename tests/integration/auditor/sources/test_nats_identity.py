@@ -86,6 +86,7 @@ async def test_every_command_works_with_the_auditor_identity(auditor: AuditorCom
         "liability": (),
         "show": (2,),
         "reconcile": (),
+        "fairness": (),
         "export": ("--format", "csv", "--out", tmp_path / "books.csv"),
         "mirror": (mirror,),
         "checkpoint": key,
