@@ -3,6 +3,7 @@
 from typing import Annotated, Any
 
 from pydantic import Field, SecretStr, field_validator
+from pydantic_core import from_json
 from pydantic_settings import NoDecode
 
 from telecine_chassis.settings.database import DatabaseSettings, DatabaseUrl
@@ -72,7 +73,7 @@ class Settings(DatabaseSettings):
         Limits,
         Field(
             description="Tasks of a model that the provider may have at once, e.g. doubao-seedance-2-0-260128=10; "
-            "further generations wait in a fair queue. Several with commas; a model without a limit is not queued"
+            "further generations wait in a fair queue. Several with commas, or JSON. Other models are not queued"
         ),
     ] = {}  # noqa: RUF012
     account_limit: Annotated[
@@ -107,6 +108,8 @@ class Settings(DatabaseSettings):
     def _parse_limits(cls, value: Any) -> Any:
         if not isinstance(value, str):
             return value
+        if value.lstrip().startswith("{"):
+            return from_json(value)
         limits: dict[str, int] = {}
         for part in filter(None, map(str.strip, value.split(","))):
             model, _, number = part.partition("=")
