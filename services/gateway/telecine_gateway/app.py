@@ -160,6 +160,10 @@ def build(settings: Settings) -> Service:
         ),
         reacts=False,
     )
+    # When events arrive as well as when the tables have them: what is older than an event that arrived is not shown
+    # from memory, also if the database is away.
+    projections.watch("generations", recent.forget)
+    projections.watch("ledger", recent.forget)
     projections.listen("generations", recent.forget)
     projections.listen("ledger", recent.forget)
     projections.on_slot_change(recent.forget_all)

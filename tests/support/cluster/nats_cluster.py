@@ -17,6 +17,7 @@ from tests.support.servers.instances import S3Server
 
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
 from telecine_chassis.nats.connection import connect
+from telecine_cli.price_catalog import publish_first_prices
 from telecine_cli.provisioning.credentials import make_credentials, seed_file
 from telecine_cli.provisioning.streams import provision
 from telecine_cli.stack.binaries import find_nats_server
@@ -24,6 +25,7 @@ from telecine_cli.stack.ports import LOOPBACK, free_ports
 from telecine_cli.stack.process import Command, Process
 from telecine_contracts import registry
 from telecine_contracts.permissions import OPERATOR, PROVISIONER, SERVICES
+from telecine_contracts.price_files import built_in_table
 from telecine_contracts.streams import CONSUMERS, Consumer
 from telecine_jetstream.identity import NatsIdentity
 
@@ -159,6 +161,7 @@ async def provision_cluster(cluster: NatsCluster, consumers: Sequence[Consumer] 
     provisioner = await connect(cluster.url, PROVISIONER, access=cluster.access(PROVISIONER))
     try:
         await provision(provisioner, replicas=3, consumers=consumers)
+        await publish_first_prices(provisioner, built_in_table(), PROVISIONER)
     finally:
         await provisioner.close()
 

@@ -153,7 +153,8 @@ class BucketPoller:
                 except Exception as error:
                     # Its own timer is retried by the rules for messages, and becomes a dead letter where that is due.
                     log.warning("poll.failed", generation=task.generation, error=type(error).__name__)
-                    await self._timers.fire(Timer(WAKE, (task.account, task.generation)))
+                    # Set, not fired: only the gateway and the operator may make a timer of this service due.
+                    await self._timers.set(Timer(WAKE, (task.account, task.generation)), self._clock())
 
         await asyncio.gather(
             *(

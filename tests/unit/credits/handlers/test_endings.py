@@ -17,6 +17,7 @@ NOT_ENDINGS = {
     "generation.cancel_requested.v1",
     "generation.cancel_declined.v1",
     "generation.queued.v1",
+    "account.erased.v1",
     "generation.submission_started.v1",
     "generation.submission_deferred.v1",
     "generation.submitted.v1",
