@@ -12,7 +12,6 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from .dispatch import CapacityLowered, GenerationDispatched, QueueEntered, QueueLeft
 from .message import Event
@@ -44,33 +43,6 @@ class DispatchQueue:
     entries: int = 0
     lowered_limit: int | None = None
     lowered_until: datetime | None = None
-
-    def to_json(self) -> dict[str, Any]:
-        """As JSON, for a table."""
-        return {
-            "waiting": {
-                account: [[each.rank, each.number, each.generation] for each in these]
-                for account, these in self.waiting.items()
-            },
-            "rotation": list(self.rotation),
-            "running": dict(self.running),
-            "entries": self.entries,
-            "lowered_limit": self.lowered_limit,
-            "lowered_until": self.lowered_until.isoformat() if self.lowered_until else None,
-        }
-
-    @classmethod
-    def from_json(cls, data: Mapping[str, Any]) -> "DispatchQueue":
-        """What `to_json` wrote."""
-        until = data["lowered_until"]
-        return cls(
-            {account: tuple(Waiting(*each) for each in these) for account, these in data["waiting"].items()},
-            tuple(data["rotation"]),
-            data["running"],
-            data["entries"],
-            data["lowered_limit"],
-            datetime.fromisoformat(until) if until else None,
-        )
 
     def limit_at(self, time: datetime, limit: int | None) -> int | None:
         """The places at `time`: `limit`, or fewer while the provider has taken no more tasks."""

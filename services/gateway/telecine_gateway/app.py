@@ -334,6 +334,6 @@ def _routers(
         pricing_routes.router(prices, rules),
         quote_routes.router(auth, request_prices, rules, max_body=body),
         content_routes.router(reading, bucket, slots),
-        video_routes.record_router(auth, generations, cancellations, views, clock),
+        video_routes.record_router(auth, generations, cancellations, positions, views, clock),
         callbacks_routes.router(callback_secret, timers, max_body=body),
     ]

@@ -61,7 +61,7 @@ async def wait_until_projected(slots: Slots) -> dict[str, Sequence[Any]]:
 
     def complete() -> bool:
         found = rows(slots.open(slots.live()))
-        counts = [len(found[name]) for name in ("generation", "ledger_entry", "rate_limit", "dispatch_queue")]
+        counts = [len(found[name]) for name in ("generation", "ledger_entry", "rate_limit", "queue_turn")]
         return counts == [5, 12, 1, 1]
 
     await eventually(complete)

@@ -13,8 +13,7 @@ from telecine_contracts.credits import (
     CreditsSettled,
     LedgerEvent,
 )
-from telecine_contracts.dispatch import QueueEvent
-from telecine_contracts.dispatch_queue import DispatchQueue, evolve_queue
+from telecine_contracts.dispatch import GenerationDispatched, QueueEntered, QueueLeft
 from telecine_contracts.erasure import AccountErased
 from telecine_contracts.gateway import VideoEvent as AnyVideoEvent
 from telecine_contracts.price_catalog import PricesPublished
@@ -33,7 +32,8 @@ from .tables import (
     GenerationRow,
     LedgerEntry,
     PublishedPrices,
-    QueueRow,
+    QueueEntry,
+    QueueTurn,
     RateLimitRow,
     VideoEvent,
 )
@@ -180,23 +180,47 @@ def apply_catalog(rows: Rows, recorded: RecordedEvent) -> None:
         rows.insert(PublishedPrices, sequence=recorded.sequence, data=data)
 
 
-def queue_keys(recorded: RecordedEvent) -> Iterable[RowKey]:
-    """The model's queue."""
+def queue_keys(recorded: RecordedEvent) -> Iterator[RowKey]:
+    """The generation that waits, and its account's turn."""
     event = recorded.event
-    assert isinstance(event, QueueEvent)
-    return ((QueueRow, event.model),)
+    if isinstance(event, QueueEntered | GenerationDispatched | QueueLeft):
+        yield QueueEntry, event.generation
+        yield QueueTurn, (event.model, event.account)
 
 
 def apply_queue(rows: Rows, recorded: RecordedEvent) -> None:
-    """The dispatch queue of a model."""
-    event = recorded.event
-    assert isinstance(event, QueueEvent)
-    row = rows.get(QueueRow, event.model)
-    queue = evolve_queue(DispatchQueue() if row is None else DispatchQueue.from_json(row.data), event)
-    if row is None:
-        rows.add(QueueRow, new_row(QueueRow, model=event.model, data=queue.to_json()))
-    else:
-        row.data = queue.to_json()
+    """What waits, by the rules of `dispatch_queue`."""
+    match recorded.event:
+        case QueueEntered() as event if rows.get(QueueEntry, event.generation) is None:
+            rows.add(
+                QueueEntry,
+                new_row(
+                    QueueEntry,
+                    generation=event.generation,
+                    model=event.model,
+                    account=event.account,
+                    rank=-event.priority,
+                    number=recorded.sequence,
+                ),
+            )
+            turn = rows.get(QueueTurn, (event.model, event.account))
+            if turn is None:
+                first = new_row(
+                    QueueTurn, model=event.model, account=event.account, waiting=0, turn=recorded.sequence
+                )
+                turn = rows.add(QueueTurn, first)
+            turn.waiting += 1
+        case GenerationDispatched() | QueueLeft() as event:
+            entry = rows.get(QueueEntry, event.generation)
+            turn = rows.get(QueueTurn, (event.model, event.account))
+            if entry is None or turn is None:
+                return
+            rows.delete(QueueEntry, entry)
+            turn.waiting -= 1
+            if not turn.waiting:
+                rows.delete(QueueTurn, turn)
+            elif isinstance(event, GenerationDispatched):
+                turn.turn = recorded.sequence
 
 
 PROJECTIONS = (

@@ -8,14 +8,26 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from typing import Any, Literal, TypeVar, cast
 
-from sqlalchemy import ColumnElement, Connection, Engine, Integer, Row, Table, and_, bindparam, case
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Engine,
+    Integer,
+    Row,
+    Table,
+    and_,
+    bindparam,
+    case,
+    func,
+    literal,
+    tuple_,
+)
 from sqlalchemy import select as columns
 from sqlmodel import Session, SQLModel, col, select
 
 from telecine_chassis.eventstore.port import RecordedEvent
 from telecine_chassis.projections.rows import new_row
 from telecine_contracts.access import RateLimitsSet
-from telecine_contracts.dispatch_queue import DispatchQueue
 from telecine_contracts.erasure import AccountErased
 from telecine_contracts.price_catalog import PricesPublished
 
@@ -26,7 +38,8 @@ from .tables import (
     GenerationRow,
     LedgerEntry,
     PublishedPrices,
-    QueueRow,
+    QueueEntry,
+    QueueTurn,
     RateLimitRow,
     VideoEvent,
 )
@@ -275,10 +288,35 @@ class Queries:
         rows = await self.run(lambda session: session.exec(query).all())
         return [PricesPublished.model_validate(row.data) for row in rows]
 
-    async def dispatch_queue(self, model: str) -> DispatchQueue:
-        """The dispatch queue of a model; empty if it never had one."""
-        row = await self.run(lambda session: session.get(QueueRow, model))
-        return DispatchQueue() if row is None else DispatchQueue.from_json(row.data)
+    async def queue_position(self, generation: str) -> int | None:
+        """How many are dispatched until the generation is, itself included; None if it does not wait.
+
+        Without regard to limits of accounts, and to what enters with a higher priority meanwhile.
+        """
+
+        def ask(session: Session) -> int | None:
+            mine = session.get(QueueEntry, generation)
+            turn = session.get(QueueTurn, (mine.model, mine.account)) if mine is not None else None
+            if mine is None or turn is None:
+                return None
+            before = tuple_(col(QueueEntry.rank), col(QueueEntry.number)) < tuple_(
+                literal(mine.rank), literal(mine.number)
+            )
+            own = session.exec(
+                select(func.count())
+                .select_from(QueueEntry)
+                .where(col(QueueEntry.model) == mine.model, col(QueueEntry.account) == mine.account, before)
+            ).one()
+            others = session.exec(
+                select(QueueTurn.waiting, QueueTurn.turn).where(
+                    col(QueueTurn.model) == mine.model, col(QueueTurn.account) != mine.account
+                )
+            )
+            # By the time of its turn number `own` + 1, each other account has had as many turns, and one more if it
+            # stands before this one in the rotation.
+            return own + 1 + sum(min(waiting, own + (its < turn.turn)) for waiting, its in others)
+
+        return await self.run(ask)
 
     async def rate_limits(self) -> Sequence[RateLimitsSet]:
         """The limits of all accounts that have their own."""

@@ -20,14 +20,15 @@ __all__ = [
     "GrantRow",
     "LedgerEntry",
     "PublishedPrices",
-    "QueueRow",
+    "QueueEntry",
+    "QueueTurn",
     "RateLimitRow",
     "SpendLimit",
     "VideoEvent",
 ]
 
 METADATA = MetaData()
-VERSION = 7
+VERSION = 8
 """Version of the tables. Any change of them needs a new one; its tables are filled from the streams."""
 
 
@@ -240,10 +241,25 @@ class PublishedPrices(Table, table=True):
     data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
 
 
-class QueueRow(Table, table=True):
-    """The dispatch queue of a model: what waits and what runs, as JSON."""
+class QueueEntry(Table, table=True):
+    """A generation that waits for a place at the provider. `rank` is its priority, negated."""
 
-    __tablename__ = "dispatch_queue"
+    __tablename__ = "queue_entry"
+    __table_args__ = (Index("queue_entry_by_account", "model", "account", "rank", "number"),)
+
+    generation: str = Field(primary_key=True)
+    model: str
+    account: str
+    rank: int
+    number: int = _big()
+
+
+class QueueTurn(Table, table=True):
+    """An account with generations that wait for a model: how many, and its turn; the lowest is the next."""
+
+    __tablename__ = "queue_turn"
 
     model: str = Field(primary_key=True)
-    data: dict[str, Any] = Field(sa_column=Column(JSON, nullable=False))
+    account: str = Field(primary_key=True)
+    waiting: int
+    turn: int = _big()

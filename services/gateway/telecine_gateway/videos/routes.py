@@ -143,6 +143,7 @@ def record_router(
     auth: Auth,
     generations: GenerationReader,
     cancellations: Cancellations,
+    positions: QueuePositions,
     views: VideoSerializer,
     clock: Clock,
 ) -> APIRouter:
@@ -169,7 +170,8 @@ def record_router(
         if state is None:
             raise NotFound
         events = await generations.timeline(requester.account, generation)
-        return json_response(200, views.record_with_events(state, events, clock()))
+        position = await positions.of(state)
+        return json_response(200, views.record_with_events(state, events, clock(), position))
 
     @routes.post(
         "/api/video/{id}/cancel",

@@ -238,6 +238,9 @@ class RecordWithEvents(Record):
         ]
     }
 
+    queue_position: Annotated[
+        int | None, Field(ge=1, description="Its place in the queue for the provider; 1 is next")
+    ] = None
     events: list[TimelineEvent]
 
 

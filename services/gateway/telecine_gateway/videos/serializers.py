@@ -53,12 +53,15 @@ class VideoSerializer:
         return Record(**self._record(state, now))
 
     def record_with_events(
-        self, state: GenerationState, events: Sequence[Mapping[str, Any]], now: datetime
+        self,
+        state: GenerationState,
+        events: Sequence[Mapping[str, Any]],
+        now: datetime,
+        position: int | None = None,
     ) -> RecordWithEvents:
-        """A generation with its timeline."""
-        return RecordWithEvents(
-            **self._record(state, now), events=[TimelineEvent(**event) for event in events]
-        )
+        """A generation with its timeline. `position`: in the dispatch queue."""
+        fields = self._record(state, now) | ({} if position is None else {"queue_position": position})
+        return RecordWithEvents(**fields, events=[TimelineEvent(**event) for event in events])
 
     def _record(self, state: GenerationState, now: datetime) -> dict[str, Any]:
         row = state.row
