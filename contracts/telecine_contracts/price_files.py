@@ -85,5 +85,5 @@ def _unknown_names(name: str, lines: tuple[Condition, ...]) -> Iterator[str]:
             if model not in MODELS:
                 yield f"{name}[{number}].models: there is no model {model!r}"
         for resolution in line.resolutions or ():
-            if resolution not in resolutions | {"4k"}:
+            if resolution not in resolutions:
                 yield f"{name}[{number}].resolutions: no model has the resolution {resolution!r}"

@@ -15,7 +15,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from fractions import Fraction
 from math import ceil
-from typing import Annotated, Literal, Self, TypeVar
+from typing import Annotated, Literal, Protocol, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, WithJsonSchema, model_validator
 
@@ -30,6 +30,7 @@ __all__ = [
     "Price",
     "PriceTable",
     "PricedInputs",
+    "QuotedPrice",
     "Rate",
     "Tier",
     "price_inputs",
@@ -89,6 +90,25 @@ class Price(BaseModel):
             "`credits` is the most of them and is held; the settlement takes those of the actual length"
         ),
     ] = None
+
+
+class QuotedPrice(Protocol):
+    """What `price_inputs` reads: a Price, or the same fields in a reader's own form."""
+
+    @property
+    def model(self) -> str | None: ...
+    @property
+    def resolution(self) -> str: ...
+    @property
+    def duration(self) -> int: ...
+    @property
+    def audio(self) -> bool | None: ...
+    @property
+    def input_video(self) -> bool | None: ...
+    @property
+    def tier(self) -> str | None: ...
+    @property
+    def by_seconds(self) -> Sequence[tuple[int, int]] | None: ...
 
 
 class Condition(BaseModel):
@@ -199,7 +219,7 @@ class PriceTable(BaseModel):
         return line.per_million_tokens * tokens / _PER_MILLION if line is not None else None
 
 
-def price_inputs(price: Price) -> PricedInputs:
+def price_inputs(price: QuotedPrice) -> PricedInputs:
     """The inputs of a price that was quoted."""
     return PricedInputs(
         model=price.model,

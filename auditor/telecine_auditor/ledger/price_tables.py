@@ -6,12 +6,12 @@ from telecine_auditor.errors import SourceError
 from telecine_auditor.sources.port import CATALOG, Source
 from telecine_contracts import BadEvent, UnknownEvent, registry
 from telecine_contracts.price_catalog import PriceCatalog
-from telecine_contracts.pricing import NotSold, PricedInputs, PriceTable
+from telecine_contracts.pricing import NotSold, PriceTable, price_inputs
 
 from .events import Price
 from .header_parser import printable
 
-__all__ = ["PriceTables", "describe_clip", "priced_inputs", "read_price_tables"]
+__all__ = ["PriceTables", "describe_clip", "read_price_tables"]
 
 _TYPE = "catalog.prices_published.v1"
 
@@ -45,7 +45,7 @@ def _credits(table: PriceTable, price: Price) -> int:
     lengths = price.by_seconds
     if lengths is not None and (not lengths or len(lengths) != price.duration - lengths[0][0] + 1):
         return 0
-    quoted = table.quote(priced_inputs(price))
+    quoted = table.quote(price_inputs(price))
     return quoted.credits if quoted.by_seconds == lengths else 0
 
 
@@ -63,19 +63,6 @@ async def read_price_tables(source: Source) -> PriceTables:
             except (BadEvent, UnknownEvent) as error:
                 raise SourceError(f"CATALOG#{entry.sequence} is not a price table: {error}") from None
     return PriceTables(PriceCatalog.of(events))
-
-
-def priced_inputs(price: Price) -> PricedInputs:
-    """The inputs that a price was computed from."""
-    return PricedInputs(
-        model=price.model,
-        resolution=price.resolution,
-        seconds=price.duration,
-        audio=bool(price.audio),
-        input_video=bool(price.input_video),
-        tier="flex" if price.tier == "flex" else "default",
-        shortest=price.by_seconds[0][0] if price.by_seconds else None,
-    )
 
 
 def describe_clip(price: Price) -> str:

@@ -20,8 +20,9 @@ from decimal import Decimal
 from typing import Any
 
 from telecine_auditor.ledger.events import Price
-from telecine_auditor.ledger.price_tables import PriceTables, priced_inputs
+from telecine_auditor.ledger.price_tables import PriceTables
 from telecine_auditor.timestamps import from_microseconds, to_microseconds
+from telecine_contracts.pricing import price_inputs
 
 from .bill import Bill, BillRow
 from .usage_store import UsageStore
@@ -148,7 +149,7 @@ class Money:
             return None
         stated = Price(**_price_fields(json.loads(price)))
         table = self._tables.catalog.table(stated.table)
-        inputs = priced_inputs(stated)
+        inputs = price_inputs(stated)
         cost = table.cost(inputs, tokens) if table is not None else None
         if cost is None and at is not None:
             in_force = self._tables.catalog.at(from_microseconds(at)) or next(
