@@ -1,12 +1,13 @@
 """What it costs to follow tasks at the provider, at the default pace."""
 
 import asyncio
+import time
 from pathlib import Path
 from typing import Any
 
 from bench.report import figure
 from bench.requests import fill
-from bench.stack import BenchStack, running
+from bench.stack import SETTLED_SECONDS, BenchStack, running
 from telecine_cli.stack.http_probe import http_answer
 
 
@@ -19,7 +20,7 @@ async def measure_following(folder: Path, *, quick: bool) -> list[dict[str, Any]
         for count in counts:
             await fill(bench, count - filled)
             filled = count
-            await asyncio.sleep(2)
+            await _all_followed(bench, count)
             before = await _polls(bench)
             cores = await _cores(bench, seconds)
             after = await _polls(bench)
@@ -38,6 +39,15 @@ async def measure_following(folder: Path, *, quick: bool) -> list[dict[str, Any]
     return rows
 
 
+async def _all_followed(bench: BenchStack, count: int) -> None:
+    """Wait until the tables of the generation service have all tasks: filling them is not following them."""
+    until = time.monotonic() + SETTLED_SECONDS
+    while _value(await _metrics(bench), 'telecine_generations_in_flight{phase="following"}') < count:
+        if time.monotonic() > until:
+            raise TimeoutError(f"fewer than {count} tasks are followed")
+        await asyncio.sleep(0.1)
+
+
 async def _cores(bench: BenchStack, seconds: float) -> float:
     before = bench.cpu()
     await asyncio.sleep(seconds)
@@ -47,14 +57,18 @@ async def _cores(bench: BenchStack, seconds: float) -> float:
 
 async def _polls(bench: BenchStack) -> tuple[float, float, float]:
     """List calls so far; timers of buckets so far, and the seconds by which they were late in all."""
-    url = bench.stack.config.local_url("generation-health") + "/metrics"
-    answer = await http_answer(url)
-    page = answer[1].decode() if answer else ""
+    page = await _metrics(bench)
     return (
         _value(page, 'telecine_provider_calls_total{operation="tasks",outcome="answered"}'),
         _value(page, 'telecine_timer_delay_seconds_count{kind="poll"}'),
         _value(page, 'telecine_timer_delay_seconds_sum{kind="poll"}'),
     )
+
+
+async def _metrics(bench: BenchStack) -> str:
+    """The metrics page of the generation service."""
+    answer = await http_answer(bench.stack.config.local_url("generation-health") + "/metrics")
+    return answer[1].decode() if answer else ""
 
 
 def _value(page: str, series: str) -> float:
