@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 from telecine_chassis.eventstore.command_handler import Cause, CommandHandler, Decider
 from telecine_chassis.eventstore.jetstream import JetStreamEventStore
+from telecine_chassis.nats.server_clock import ServerClock
 from telecine_contracts import Event, derive_id, registry, subjects
 from telecine_contracts.permissions import OPERATOR
 from telecine_contracts.price_catalog import PriceCatalog, PricesPublished
@@ -16,6 +17,7 @@ from .errors import CommandError
 __all__ = ["PRICES", "PublishPrices", "load_prices", "publish_first_prices", "publish_prices"]
 
 _PRICES = subjects.catalog("prices")
+_ALWAYS = datetime(1970, 1, 1, tzinfo=UTC)
 _LATE = timedelta(minutes=1)
 """How far `effective_from` may lie in the past: the clocks of two machines differ."""
 
@@ -72,16 +74,23 @@ async def publish_prices(
     connection: NatsClient, table: PriceTable, effective_from: datetime | None = None
 ) -> PricesPublished | None:
     """Publish a table from a time on, now if it is None. None: it was published already. Raises CommandError."""
-    now = datetime.now(UTC)
+    now = await _server_time(connection)
     command = PublishPrices(table=table, effective_from=effective_from or now, at=now)
     return await _publish(connection, command, OPERATOR)
 
 
 async def publish_first_prices(connection: NatsClient, table: PriceTable, identity: str) -> bool:
-    """Publish a table if there is none yet; whether it was published."""
-    now = datetime.now(UTC)
-    command = PublishPrices(table=table, effective_from=now, at=now, only_first=True)
+    """Publish a table that is in force from the beginning of time, if there is none yet; whether it was published."""
+    command = PublishPrices(table=table, effective_from=_ALWAYS, at=_ALWAYS, only_first=True)
     return await _publish(connection, command, identity) is not None
+
+
+async def _server_time(connection: NatsClient) -> datetime:
+    """The time by which the services choose the table in force: this machine's clock may be wrong."""
+    clock = ServerClock(connection)
+    await clock.start()
+    await clock.stop()
+    return clock()
 
 
 async def _publish(connection: NatsClient, command: PublishPrices, identity: str) -> PricesPublished | None:

@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +16,13 @@ from telecine_cli.target import Target, connected
 from telecine_contracts.price_catalog import PricesPublished
 from telecine_contracts.price_files import InvalidPriceFile, format_price_file, parse_price_file
 from telecine_contracts.pricing import NotSold, PricedInputs, PriceTable
-from telecine_contracts.video_models import MODELS
+from telecine_contracts.video_models import MODELS, VideoModel
 
 from .formats import format_time
 from .tables import print_table
 
 __all__ = ["print_check", "print_difference", "print_prices", "print_published"]
 
-_VARIANTS: tuple[tuple[str, dict[str, Any]], ...] = (
-    ("", {}),
-    ("audio", {"audio": True}),
-    ("input video", {"input_video": True}),
-    ("flex", {"tier": "flex"}),
-)
-"""The options that a price may depend on, one at a time."""
 _NOT_SOLD = "not sold"
 _DEFAULT_SECONDS = 5
 
@@ -105,8 +99,21 @@ async def print_difference(target: Target, file: Path, *, as_json: bool) -> None
         typer.echo("every price is the same")
         return
     head = ("model", "resolution", "options", "seconds", "now", "then")
-    rows = [(*_place(after), _amount(before.credits), _amount(after.credits)) for before, after in changed]
-    print_table(rows, head=head, right={3, 4, 5})
+    print_table(_ranges(changed), head=head, right={3, 4, 5})
+
+
+def _ranges(changed: Iterable[tuple[_Clip, _Clip]]) -> Iterator[tuple[str, ...]]:
+    """One row for consecutive lengths whose prices are the same before and after."""
+
+    def what(place: tuple[int, tuple[_Clip, _Clip]]) -> tuple[Any, ...]:
+        number, (before, after) = place
+        model, resolution, options, _ = _place(after)
+        return model, resolution, options, before.credits, after.credits, after.seconds - number
+
+    for (model, resolution, options, now, then, _), places in groupby(enumerate(changed), what):
+        lengths = [after.seconds for _, (_, after) in places]
+        seconds = f"{lengths[0]}-{lengths[-1]}" if len(lengths) > 1 else str(lengths[0])
+        yield model, resolution, options, seconds, _amount(now), _amount(then)
 
 
 async def print_published(target: Target, file: Path, at: datetime | None, *, as_json: bool) -> None:
@@ -142,10 +149,21 @@ def _clips(table: PriceTable) -> Iterator[_Clip]:
     """Every clip that can be requested."""
     for model in MODELS.values():
         for resolution in model.resolutions:
-            for options, inputs in _VARIANTS:
+            for options, inputs in _variants(model):
                 for seconds in range(model.durations[0], model.durations[1] + 1):
                     clip = PricedInputs(model=model.name, resolution=resolution, seconds=seconds, **inputs)
                     yield _Clip(model.name, resolution, options, seconds, _credits(table, clip))
+
+
+def _variants(model: VideoModel) -> Iterator[tuple[str, dict[str, Any]]]:
+    """The options of the model that a price may depend on, one at a time."""
+    yield "", {}
+    if model.generate_audio:
+        yield "audio", {"audio": True}
+    if model.references is not None and model.references.videos:
+        yield "input video", {"input_video": True}
+    if model.flex:
+        yield "flex", {"tier": "flex"}
 
 
 def _credits(table: PriceTable, clip: PricedInputs) -> int | None:
